@@ -1,0 +1,50 @@
+// The import rules of docs/architecture.md: each room lists the rooms that it may import.
+const rooms = {
+  errors: [],
+  runtime: ['errors'],
+  domain: ['errors'],
+  graph: ['errors'],
+  engine: ['errors', 'runtime', 'domain', 'graph'],
+  features: ['errors', 'runtime', 'domain'],
+  models: ['errors', 'runtime', 'domain', 'graph', 'features'],
+  advisors: ['errors', 'runtime', 'domain'],
+  db: ['errors', 'runtime', 'domain'],
+  datasets: ['errors', 'runtime', 'domain', 'features', 'db'],
+  params: ['errors', 'runtime', 'domain', 'db'],
+  coordinator: ['errors', 'runtime', 'domain', 'db', 'params', 'advisors', 'models'],
+  worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'features', 'graph', 'engine'],
+  serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine'],
+  bridge: ['errors', 'runtime', 'domain', 'serving'],
+};
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    ...Object.entries(rooms).map(([room, allowed]) => ({
+      name: `room-${room}`,
+      severity: 'error',
+      from: { path: `^src/${room}/` },
+      to: { path: '^src/', pathNot: `^src/(${[room, ...allowed].join('|')})/` },
+    })),
+    {
+      name: 'only-db-knows-pg',
+      comment: 'db is the only importer of pg and pg-listen',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/db/' },
+      to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-engine-knows-onnxruntime',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/engine/' },
+      to: { path: 'node_modules/onnxruntime' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types'] },
+  },
+};

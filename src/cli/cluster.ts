@@ -1,0 +1,131 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { EnvironmentUnfit } from '../errors/errors.ts';
+import type { Service } from '../runtime/service.ts';
+import type { Identity } from './unprivileged.ts';
+
+export interface ClusterOptions {
+  /** Holds bin/ of the server. */
+  postgresDir: string;
+  /** The cluster lives in DIR/db, its password in DIR/password, its log in DIR/postgres.log. */
+  dataDir: string;
+  port: number;
+  identity: Identity | undefined;
+  /** Further arguments of initdb, e.g. the locale. */
+  initdbArgs?: readonly string[];
+  /** Further `-c name=value` settings. */
+  settings?: Record<string, string>;
+  /** Called when the server ends without having been asked to. */
+  onCrash?: () => void;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 25;
+
+/** One Postgres server of our own on a folder: initialised at the first start, run as a child of this process. */
+export class Cluster implements Service {
+  readonly #options: ClusterOptions;
+  readonly #db: string;
+  #server: ChildProcess | undefined;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#db = path.join(options.dataDir, 'db');
+  }
+
+  /** A superuser's URL for one of the cluster's databases. */
+  url(database: string): string {
+    const password = readFileSync(path.join(this.#options.dataDir, 'password'), 'utf8').trim();
+    return `postgres://postgres:${password}@127.0.0.1:${this.#options.port}/${database}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
+  async start(): Promise<void> {
+    if (!existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#initialise();
+    await this.#stopOrphan();
+
+    const { port, identity, settings = {}, dataDir, onCrash } = this.#options;
+    const args = [
+      '-D',
+      this.#db,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      'unix_socket_directories=',
+    ];
+    for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
+    const logFile = path.join(dataDir, 'postgres.log');
+    const log = openSync(logFile, 'a', 0o600);
+    const server = spawn(this.#bin('postgres'), args, { ...identity, stdio: ['ignore', log, log], cwd: this.#db });
+    this.#server = server;
+    server.once('exit', () => {
+      if (this.#server !== server) return;
+      this.#server = undefined;
+      onCrash?.();
+    });
+    await this.#untilReady(server, logFile);
+  }
+
+  /** Fast shutdown: clients are disconnected, nothing committed is lost. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGINT');
+    await ended;
+  }
+
+  #bin(name: string): string {
+    return path.join(this.#options.postgresDir, 'bin', name);
+  }
+
+  async #initialise(): Promise<void> {
+    const { dataDir, identity, initdbArgs = ['--locale=C'] } = this.#options;
+    mkdirSync(dataDir, { recursive: true });
+    rmSync(this.#db, { recursive: true, force: true }); // what an interrupted initdb left behind
+    mkdirSync(this.#db, { mode: 0o700 });
+    const password = path.join(dataDir, 'password');
+    writeFileSync(password, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 });
+    if (identity) for (const file of [this.#db, password]) chownSync(file, identity.uid, identity.gid);
+    chmodSync(this.#db, 0o700);
+    const args = ['-D', this.#db, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${password}`];
+    args.push('--encoding=UTF8', '--no-instructions', ...initdbArgs);
+    await promisify(execFile)(this.#bin('initdb'), args, { ...identity, cwd: dataDir }).catch((cause: unknown) => {
+      rmSync(this.#db, { recursive: true, force: true });
+      throw new EnvironmentUnfit('initdb failed', { detail: String(cause), hint: `Is ${dataDir} writable?`, cause });
+    });
+  }
+
+  /** A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. */
+  async #stopOrphan(): Promise<void> {
+    const pidFile = path.join(this.#db, 'postmaster.pid');
+    if (!existsSync(pidFile)) return;
+    const args = ['stop', '-D', this.#db, '-m', 'fast', '-w'];
+    // It fails when the server is dead already and only its file is left: postgres itself deals with that.
+    await promisify(execFile)(this.#bin('pg_ctl'), args, { ...this.#options.identity, cwd: this.#db }).catch(() => {});
+  }
+
+  /** postmaster.pid says "ready" in its eighth line once connections are accepted. */
+  async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
+    const pidFile = path.join(this.#db, 'postmaster.pid');
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
+      if (lines[0] === String(server.pid) && lines[7]?.trim() === 'ready') return;
+      if (server.exitCode !== null || server.signalCode !== null || performance.now() > deadline) {
+        const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+        throw new EnvironmentUnfit('PostgreSQL did not start', { detail: tail, hint: `See ${logFile}.` });
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}

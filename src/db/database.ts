@@ -1,0 +1,113 @@
+import pg from 'pg';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+
+/** What one statement needs: the pool, a dedicated connection and a transaction all offer it. */
+export interface Queryable {
+  /** Runs one statement; rows come back as `pg` decodes them (bigint as number, see below). */
+  query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Shown in pg_stat_activity. */
+  application: string;
+  /** Most connections of this process; a process of ours needs few. */
+  maxConnections?: number;
+  logger: Logger;
+}
+
+// Identifiers are bigint in SQL and stay far below 2^53 here: numbers read better than strings.
+const INT8_OID = 20;
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8_OID && format !== 'binary'
+      ? (text: string) => Number(text)
+      : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The pool of one process. */
+export class Database implements Service, Queryable {
+  readonly url: string;
+  readonly #pool: pg.Pool;
+  #ended = false;
+
+  constructor({ url, application, maxConnections = 4, logger }: DatabaseOptions) {
+    this.url = url;
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      application_name: application,
+      max: maxConnections,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      types,
+    });
+    // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
+    this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection lost'));
+  }
+
+  async start(): Promise<void> {
+    await this.query('select 1');
+  }
+
+  async stop(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#pool.end();
+  }
+
+  async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const result = await this.#pool.query(sql, [...values]);
+    return result.rows as Row[];
+  }
+
+  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. */
+  async transaction<T>(work: (tx: Queryable) => Promise<T>, mode = ''): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(`begin ${mode}`);
+      const result = await work(queryable(client));
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((failure: Error) => {
+        broken = failure;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** A connection of its own, outside the pool: for session locks, COPY, and whatever must notice its loss. */
+  async connect(onLost: (error: Error) => void): Promise<Connection> {
+    const client = new pg.Client({
+      connectionString: this.url,
+      application_name: this.#pool.options.application_name,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      types,
+    });
+    client.on('error', onLost);
+    client.on('end', () => onLost(new Error('connection ended')));
+    await client.connect();
+    return { ...queryable(client), client, close: () => client.end() };
+  }
+}
+
+export interface Connection extends Queryable {
+  /** The `pg` client, for what only this room does with it (COPY). */
+  client: pg.Client;
+  close(): Promise<void>;
+}
+
+function queryable(client: pg.Client | pg.PoolClient): Queryable {
+  return {
+    async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const result = await client.query(sql, [...values]);
+      return result.rows as Row[];
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import pgListen, { type Subscriber } from 'pg-listen';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+
+export interface ListenerOptions {
+  url: string;
+  channels: readonly string[];
+  /** A hint that rows changed; `payload` is an id as text. */
+  onNotify(channel: string, payload: string): void;
+  /** Called after every (re)connect: notifications sent while away are lost, so look at the rows again. */
+  onConnect(): void;
+  logger: Logger;
+}
+
+const RETRY_MS = 500;
+
+/** LISTEN on its own connection, for ever: pg-listen reconnects, and the rows are scanned again each time it did. */
+export class Listener implements Service {
+  readonly #options: ListenerOptions;
+  #subscriber: Subscriber | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { url, channels, onNotify, onConnect, logger } = this.#options;
+    const subscriber = pgListen.default(
+      { connectionString: url, application_name: 'rafiki listener' },
+      {
+        parse: (text: string) => text,
+        retryInterval: RETRY_MS,
+        retryTimeout: Number.POSITIVE_INFINITY,
+        retryLimit: Number.POSITIVE_INFINITY,
+      },
+    );
+    this.#subscriber = subscriber;
+    for (const channel of channels) {
+      subscriber.notifications.on(channel, (payload: unknown) => onNotify(channel, String(payload ?? '')));
+    }
+    subscriber.events.on('error', (error: Error) =>
+      logger.warn({ err: error.message }, 'listener lost its connection'),
+    );
+    subscriber.events.on('connected', onConnect);
+    await subscriber.connect();
+    await Promise.all(channels.map((channel) => subscriber.listenTo(channel)));
+    onConnect();
+  }
+
+  async stop(): Promise<void> {
+    await this.#subscriber?.close();
+    this.#subscriber = undefined;
+  }
+}

@@ -1,0 +1,114 @@
+import { InvalidParameter } from '../errors/errors.ts';
+
+/** Values of a trial's knobs. */
+export type KnobValue = number | string | boolean;
+export type Knobs = Record<string, KnobValue>;
+
+/** The paper's three groups (section 2). */
+export type KnobGroup = 'preprocessing' | 'architecture' | 'training';
+
+interface KnobOptions {
+  group: KnobGroup;
+  /** The value that works without tuning. */
+  initial: KnobValue;
+  /** Knobs that must be drawn first. */
+  depends?: readonly string[];
+  /** Sees the knobs drawn so far and may narrow the domain before the draw. */
+  preHook?: (drawn: Knobs, domain: Domain) => Domain;
+  /** Sees the knobs drawn so far and the value, and may change it. */
+  postHook?: (drawn: Knobs, value: KnobValue) => KnobValue;
+}
+
+export type Domain =
+  | { kind: 'range'; dtype: 'int' | 'float'; min: number; max: number; log: boolean; step?: number }
+  | { kind: 'categorical'; list: readonly KnobValue[] };
+
+export interface Knob extends KnobOptions {
+  name: string;
+  domain: Domain;
+}
+
+export interface RangeOptions extends KnobOptions {
+  log?: boolean;
+  step?: number;
+}
+
+/** The hyperparameter space of a family (paper, section 2): knobs with domains, drawn in dependency order. */
+export class HyperSpace {
+  readonly #knobs = new Map<string, Knob>();
+
+  addRangeKnob(name: string, dtype: 'int' | 'float', min: number, max: number, options: RangeOptions): this {
+    const { log = false, step, ...rest } = options;
+    if (!(min <= max))
+      throw new InvalidParameter(`knob "${name}" has an empty range`, { detail: `min ${min}, max ${max}` });
+    if (log && min <= 0)
+      throw new InvalidParameter(`knob "${name}" has a log scale and a minimum that is not positive`);
+    return this.#add({ name, domain: { kind: 'range', dtype, min, max, log, ...(step ? { step } : {}) }, ...rest });
+  }
+
+  addCategoricalKnob(name: string, list: readonly KnobValue[], options: KnobOptions): this {
+    if (list.length === 0) throw new InvalidParameter(`knob "${name}" has no values`);
+    return this.#add({ name, domain: { kind: 'categorical', list }, ...options });
+  }
+
+  /** In drawing order: what a knob depends on was added before it, so a circle cannot be built. */
+  knobs(): readonly Knob[] {
+    return [...this.#knobs.values()];
+  }
+
+  /** The values that work without tuning. */
+  initial(): Knobs {
+    return this.draw((knob) => knob.initial);
+  }
+
+  /** Draws every knob in order; `pick` chooses from the domain that the pre-hook left. */
+  draw(pick: (knob: Knob, domain: Domain) => KnobValue): Knobs {
+    const drawn: Knobs = {};
+    for (const knob of this.#knobs.values()) {
+      const domain = knob.preHook?.(drawn, knob.domain) ?? knob.domain;
+      const value = pick(knob, domain);
+      drawn[knob.name] = knob.postHook?.(drawn, value) ?? value;
+    }
+    return drawn;
+  }
+
+  #add(knob: Knob): this {
+    if (this.#knobs.has(knob.name)) throw new InvalidParameter(`knob "${knob.name}" is there already`);
+    for (const name of knob.depends ?? []) {
+      if (!this.#knobs.has(name)) {
+        throw new InvalidParameter(`knob "${knob.name}" depends on "${name}", which is not there yet`, {
+          hint: 'Add knobs in drawing order: first what others depend on.',
+        });
+      }
+    }
+    this.#knobs.set(knob.name, knob);
+    return this;
+  }
+}
+
+/** A user's override of one knob: a fixed value, or a narrower domain. */
+export type KnobOverride = KnobValue | { min?: number; max?: number } | { list: KnobValue[] };
+
+/** Draws from the space with the user's overrides applied; `pick` sees the narrowed domain. */
+export function drawWithOverrides(
+  space: HyperSpace,
+  overrides: Record<string, KnobOverride>,
+  pick: (knob: Knob, domain: Domain) => KnobValue,
+): Knobs {
+  return space.draw((knob, domain) => {
+    const override = overrides[knob.name];
+    if (override === undefined) return pick(knob, domain);
+    if (typeof override !== 'object') return override;
+    return pick(knob, narrow(knob.name, domain, override));
+  });
+}
+
+function narrow(name: string, domain: Domain, override: Exclude<KnobOverride, KnobValue>): Domain {
+  if (domain.kind === 'range' && !('list' in override)) {
+    return { ...domain, min: override.min ?? domain.min, max: override.max ?? domain.max };
+  }
+  if ('list' in override) return { kind: 'categorical', list: override.list };
+  throw new InvalidParameter(`knob "${name}" takes a list of values, not a range`, {
+    hint: `Use {"${name}": {"list": [...]}}.`,
+  });
+}

@@ -1,0 +1,56 @@
+/** The states of design section 6 as full tables: every (state, event) pair is answered, `null` meaning "refused". */
+export type StudyState = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
+export type StudyEvent = 'start' | 'complete' | 'fail' | 'cancel';
+
+export type TrialState = 'waiting' | 'running' | 'completed' | 'stopped' | 'failed' | 'cancelled';
+export type TrialEvent = 'claim' | 'complete' | 'stop' | 'fail' | 'cancel' | 'lose-lease';
+
+export type DeploymentState = 'loading' | 'ready' | 'retired' | 'failed';
+export type DeploymentEvent = 'load' | 'retire' | 'fail';
+
+type Table<S extends string, E extends string> = Record<S, Record<E, S | null>>;
+
+const refuseAll = { start: null, complete: null, fail: null, cancel: null } as const;
+
+export const studyTable: Table<StudyState, StudyEvent> = {
+  queued: { start: 'running', complete: null, fail: 'failed', cancel: 'cancelled' },
+  running: { start: null, complete: 'completed', fail: 'failed', cancel: 'cancelled' },
+  completed: refuseAll,
+  failed: refuseAll,
+  cancelled: refuseAll,
+};
+
+const refuseTrial = { claim: null, complete: null, stop: null, fail: null, cancel: null, 'lose-lease': null } as const;
+
+export const trialTable: Table<TrialState, TrialEvent> = {
+  waiting: { claim: 'running', complete: null, stop: null, fail: 'failed', cancel: 'cancelled', 'lose-lease': null },
+  running: {
+    claim: null,
+    complete: 'completed',
+    stop: 'stopped',
+    fail: 'failed',
+    cancel: 'cancelled',
+    'lose-lease': 'waiting',
+  },
+  completed: refuseTrial,
+  stopped: refuseTrial,
+  failed: refuseTrial,
+  cancelled: refuseTrial,
+};
+
+export const deploymentTable: Table<DeploymentState, DeploymentEvent> = {
+  loading: { load: 'ready', retire: 'retired', fail: 'failed' },
+  ready: { load: null, retire: 'retired', fail: 'failed' },
+  retired: { load: null, retire: null, fail: null },
+  failed: { load: null, retire: 'retired', fail: null },
+};
+
+/** The state after `event`, or null where the event is refused. */
+export function transition<S extends string, E extends string>(table: Table<S, E>, state: S, event: E): S | null {
+  return table[state][event];
+}
+
+export const studyEnded = (state: StudyState): boolean =>
+  Object.values(studyTable[state]).every((next) => next === null);
+export const trialEnded = (state: TrialState): boolean =>
+  Object.values(trialTable[state]).every((next) => next === null);

@@ -1,0 +1,27 @@
+import type { TensorData } from '../domain/tensor.ts';
+import { CorruptParams } from '../errors/errors.ts';
+import { createSession } from './session.ts';
+
+/** A model ready to answer. */
+export interface LoadedModel {
+  /** Probabilities [N, classes] for inputs of N rows. */
+  run(feeds: Readonly<Record<string, TensorData>>): Promise<TensorData>;
+  release(): Promise<void>;
+}
+
+/** Loads an exported ONNX file; whoever loads it releases it. */
+export async function loadModel(onnx: Uint8Array, { threads }: { threads: number }): Promise<LoadedModel> {
+  const session = await createSession(onnx, threads);
+  return {
+    async run(feeds) {
+      const [output] = Object.values(await session.run(feeds));
+      if (output === undefined) {
+        throw new CorruptParams('the model has no output', {
+          hint: 'Train the model again, or deploy another version.',
+        });
+      }
+      return output;
+    },
+    release: () => session.release(),
+  };
+}

@@ -1,0 +1,67 @@
+/** The rows of a table that one run of K steps touches, and where each step finds its own. */
+export interface Window {
+  /** Global row of each entry; entry 0 is row 0, the padding. */
+  rows: Int32Array;
+  /** [K, N]: entries that step k works on, padded with 0. */
+  perStep: Int32Array;
+  /** N. */
+  width: number;
+}
+
+/**
+ * Maps row numbers of a large table to small ones twice: the run takes only the rows its steps touch out of the table, and
+ * each step works only on those of its batch. Ids are rewritten in place to positions among the step's rows.
+ */
+export class RowWindow {
+  readonly #runEntry: Int32Array;
+  readonly #stepEntry: Int32Array;
+
+  constructor(tableRows: number) {
+    this.#runEntry = new Int32Array(tableRows);
+    this.#stepEntry = new Int32Array(tableRows);
+  }
+
+  /** `ids` of K steps, step k from bounds[2k] to bounds[2k + 1]: row numbers of the table before, positions after. */
+  localise(ids: Int32Array, bounds: Int32Array): Window {
+    const steps = bounds.length / 2;
+    const rows: number[] = [0];
+    const parts = Array.from({ length: steps }, (_, k) => {
+      const seen = this.#localiseStep(ids.subarray(bounds[2 * k], bounds[2 * k + 1]));
+      for (const row of seen) this.#stepEntry[row] = 0;
+      return seen.map((row) => this.#entryOf(row, rows));
+    });
+    for (const row of rows) this.#runEntry[row] = 0;
+
+    const width = Math.max(...parts.map((part) => part.length));
+    const perStep = new Int32Array(steps * width);
+    parts.forEach((part, k) => {
+      perStep.set(part, k * width);
+    });
+    return { rows: Int32Array.from(rows), perStep, width };
+  }
+
+  /** Distinct rows of a step in order of appearance, row 0 first. */
+  #localiseStep(ids: Int32Array): number[] {
+    const seen = [0];
+    for (let i = 0; i < ids.length; i++) {
+      const row = ids[i] as number;
+      if (row === 0) continue;
+      let entry = this.#stepEntry[row] as number;
+      if (entry === 0) {
+        entry = seen.push(row) - 1;
+        this.#stepEntry[row] = entry;
+      }
+      ids[i] = entry;
+    }
+    return seen;
+  }
+
+  #entryOf(row: number, rows: number[]): number {
+    if (row === 0) return 0;
+    const known = this.#runEntry[row] as number;
+    if (known !== 0) return known;
+    const entry = rows.push(row) - 1;
+    this.#runEntry[row] = entry;
+    return entry;
+  }
+}

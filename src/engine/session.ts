@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import * as ort from 'onnxruntime-node';
+import type { TensorData } from '../domain/tensor.ts';
+import { EnvironmentUnfit } from '../errors/errors.ts';
+
+/** Idle compiled graphs kept for the next trial of the same shape; a session of a text model holds a few MB. */
+const maxIdle = 4;
+
+const idle = new Map<string, ort.InferenceSession[]>();
+
+/** A compiled graph, lent to one user at a time. */
+export interface Session {
+  run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  release(): Promise<void>;
+}
+
+/** Compiles a graph that will be run once more by others: an equal graph that was released before is taken again. */
+export async function borrowSession(model: Uint8Array, threads: number): Promise<Session> {
+  const key = `${threads}:${createHash('sha256').update(model).digest('hex')}`;
+  const native = idle.get(key)?.pop() ?? (await create(model, threads));
+  return lent(native, async () => {
+    const kept = [...idle.values()].reduce((count, sessions) => count + sessions.length, 0);
+    if (kept >= maxIdle) return native.release();
+    idle.set(key, [...(idle.get(key) ?? []), native]);
+  });
+}
+
+/** Compiles a graph for one user. */
+export async function createSession(model: Uint8Array, threads: number): Promise<Session> {
+  const native = await create(model, threads);
+  return lent(native, () => native.release());
+}
+
+/** Frees the compiled graphs that nobody uses now. */
+export async function releaseIdleSessions(): Promise<void> {
+  const sessions = [...idle.values()].flat();
+  idle.clear();
+  for (const session of sessions) await session.release();
+}
+
+async function create(model: Uint8Array, threads: number): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(model, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential', // 'parallel' made weight gradients three times slower
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+    });
+  } catch (cause) {
+    throw new EnvironmentUnfit('ONNX Runtime cannot load a graph', {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Check that onnxruntime-node is installed for this platform: npm ls onnxruntime-node.',
+      cause,
+    });
+  }
+}
+
+function lent(native: ort.InferenceSession, giveBack: () => Promise<void>): Session {
+  let released = false;
+  return {
+    async run(feeds) {
+      const tensors: Record<string, ort.Tensor> = {};
+      for (const name in feeds) tensors[name] = toRuntime(feeds[name] as TensorData);
+      const outputs = await native.run(tensors);
+      const results: Record<string, TensorData> = {};
+      for (const name in outputs) results[name] = fromRuntime(outputs[name] as ort.Tensor);
+      return results;
+    },
+    async release() {
+      if (released) return;
+      released = true;
+      await giveBack();
+    },
+  };
+}
+
+const toRuntime = ({ dtype, data, shape }: TensorData): ort.Tensor => new ort.Tensor(dtype, data, shape);
+
+const fromRuntime = (tensor: ort.Tensor): TensorData => ({
+  dtype: tensor.type as TensorData['dtype'],
+  shape: [...tensor.dims],
+  data: tensor.data as TensorData['data'],
+});

@@ -1,0 +1,85 @@
+import { RafikiError } from './rafiki-error.ts';
+
+/** A caller's value is outside what is accepted (22023). */
+export class InvalidParameter extends RafikiError {
+  readonly sqlstate = '22023';
+}
+
+/** A feature that the design names and this version does not have (0A000). */
+export class NotSupported extends RafikiError {
+  readonly sqlstate = '0A000';
+}
+
+/** Bytes on the wire are not what the protocol says (08P01). */
+export class ProtocolViolation extends RafikiError {
+  readonly sqlstate = '08P01';
+}
+
+/** Text that is not valid in the encoding it claims (22021). */
+export class InvalidEncoding extends RafikiError {
+  readonly sqlstate = '22021';
+}
+
+/** The named model, version or study is not there, or not for this caller (42704). */
+export class UndefinedObject extends RafikiError {
+  readonly sqlstate = '42704';
+}
+
+/** The model is there but cannot answer yet, e.g. it is still loading (55000); asking again later helps. */
+export class NotReady extends RafikiError {
+  readonly sqlstate = '55000';
+  override readonly retryable = true;
+}
+
+/** A bounded queue or store is full (53400); asking again later helps. */
+export class LimitReached extends RafikiError {
+  readonly sqlstate = '53400';
+  override readonly retryable = true;
+}
+
+/** The caller cancelled, or the deadline passed (57014). */
+export class Cancelled extends RafikiError {
+  readonly sqlstate = '57014';
+}
+
+/** The server is stopping (57P01); the next attempt reaches its successor. */
+export class ShuttingDown extends RafikiError {
+  readonly sqlstate = '57P01';
+  override readonly retryable = true;
+}
+
+/** A connection to another process of ours, or to Postgres, is gone (08006). */
+export class ConnectionLost extends RafikiError {
+  readonly sqlstate = '08006';
+  override readonly retryable = true;
+}
+
+/** A row of the caller's data cannot be used: DETAIL names the row (22000). */
+export class BadData extends RafikiError {
+  readonly sqlstate = '22000';
+}
+
+/** Training left the finite numbers: DETAIL has the step and the knobs (22003). */
+export class Diverged extends RafikiError {
+  readonly sqlstate = '22003';
+}
+
+/** A trial's lease went to another worker: whatever this one still reports is refused (40001). */
+export class LeaseLost extends RafikiError {
+  readonly sqlstate = '40001';
+}
+
+/** Stored bytes do not match their hash (XX001). */
+export class CorruptParams extends RafikiError {
+  readonly sqlstate = 'XX001';
+}
+
+/** Something that the process needs from its environment is missing (58000); the hint says how to get it. */
+export class EnvironmentUnfit extends RafikiError {
+  readonly sqlstate = '58000';
+}
+
+/** An operation was asked of an object in a state that does not allow it (55000). */
+export class InvalidState extends RafikiError {
+  readonly sqlstate = '55000';
+}

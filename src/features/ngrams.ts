@@ -1,0 +1,132 @@
+import type { FittedFeatures } from '../domain/training.ts';
+import type { EncodedRows, Encoder } from './encoder.ts';
+import { HashIndex } from './hash-index.ts';
+import { int32Bytes, readInt32s, readInteger } from './state.ts';
+import { padRows, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
+import { chain, tokenise } from './tokenise.ts';
+
+export interface NgramOptions {
+  /** Longest n-gram of words; 1 is words alone. */
+  ngrams: number;
+  /** Words read of a text; the rest is ignored. */
+  maxTokens: number;
+  /** In how many training texts an n-gram must occur to get a row of its own. */
+  minTexts: number;
+  /** The most frequent so many n-grams are kept. */
+  maxRows: number;
+  /** 0: what is not known is left out. 1: it takes id 1, so that positions are kept (a sequence model needs them). */
+  unknown: 0 | 1;
+  /** Zeros after the longest text of a batch. */
+  margin: number;
+}
+
+/**
+ * Learns which n-grams get rows. fastText hashes n-grams into a fixed table of buckets, where they collide and most rows
+ * are never trained; here the 32-bit hashes that the training rows repeat are the vocabulary, which makes the table as
+ * small as the data (35,000 rows for 7,000 sentences, not 2,000,000) and keeps the hashing's speed.
+ */
+export function fitNgrams(texts: readonly string[], options: NgramOptions): Record<string, unknown> {
+  const index = new HashIndex(texts.length * 8);
+  let counts = new Int32Array(1024);
+  let seenIn = new Int32Array(1024);
+  const scratch = new Int32Array(options.maxTokens);
+  const grams = new Int32Array(options.maxTokens * options.ngrams);
+  texts.forEach((text, row) => {
+    const length = ngramsOf(text, options.ngrams, { scratch, grams });
+    for (let i = 0; i < length; i++) {
+      const number = index.add(grams[i] as number);
+      if (number >= counts.length) {
+        counts = grown(counts);
+        seenIn = grown(seenIn);
+      }
+      if (seenIn[number] === row + 1) continue;
+      seenIn[number] = row + 1;
+      counts[number]!++;
+    }
+  });
+  return {
+    ngrams: options.ngrams,
+    maxTokens: options.maxTokens,
+    unknown: options.unknown,
+    margin: options.margin,
+    hashes: int32Bytes(mostFrequent(index.keys(), counts, options)),
+  };
+}
+
+/** Rows that the embedding table needs for these features: padding, the unknown word if it has one, the n-grams. */
+export function tableRows(features: FittedFeatures): number {
+  const known = readInt32s(features.state, 'hashes').length;
+  return 1 + readInteger(features.state, 'unknown') + known;
+}
+
+/** Text → `ids` [N, T], int32, 0 where a text has ended. */
+export function createNgramEncoder(features: FittedFeatures): Encoder {
+  const { state } = features;
+  const ngrams = readInteger(state, 'ngrams');
+  const unknown = readInteger(state, 'unknown');
+  const margin = readInteger(state, 'margin');
+  const maxTokens = readInteger(state, 'maxTokens');
+  const hashes = readInt32s(state, 'hashes');
+  const index = new HashIndex(hashes.length);
+  for (const hash of hashes) index.add(hash);
+  const buffers = { scratch: new Int32Array(maxTokens), grams: new Int32Array(maxTokens * ngrams) };
+
+  const idsOf = (text: string): Int32Array => {
+    const { grams } = buffers;
+    const length = ngramsOf(text, ngrams, buffers);
+    let kept = 0;
+    for (let i = 0; i < length; i++) {
+      const number = index.get(grams[i] as number);
+      const id = number === 0 ? unknown : number + unknown;
+      if (id !== 0) grams[kept++] = id;
+    }
+    return grams.subarray(0, kept);
+  };
+  const rowsOf = (texts: readonly string[]): TokenRows => {
+    const rows = new TokenRowsBuilder(texts.length);
+    for (const text of texts) rows.push(idsOf(text));
+    return rows.build();
+  };
+  const prepare = (texts: readonly string[]): EncodedRows => {
+    const rows = rowsOf(texts);
+    return {
+      count: texts.length,
+      length: (row) => (rows.offsets[row + 1] as number) - (rows.offsets[row] as number),
+      batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, least: 1 }) }),
+    };
+  };
+  const encode = (texts: readonly string[]): ReturnType<Encoder['encode']> =>
+    prepare(texts).batch(Int32Array.from({ length: texts.length }, (_, i) => i));
+  return { prepare, encode };
+}
+
+/** Fills `grams` with a text's words, then its bigrams, and so on; returns how many. */
+function ngramsOf(
+  text: string,
+  longest: number,
+  { scratch, grams }: { scratch: Int32Array; grams: Int32Array },
+): number {
+  const words = tokenise(text, scratch);
+  grams.set(scratch.subarray(0, words));
+  let length = words;
+  for (let n = 2; n <= longest; n++) {
+    const previous = length - Math.max(0, words - n + 2); // where the (n−1)-grams begin
+    for (let i = 0; i + n <= words; i++) {
+      grams[length++] = chain(grams[previous + i] as number, scratch[i + n - 1] as number);
+    }
+  }
+  return length;
+}
+
+/** Hashes with enough texts, most frequent first, ties by hash so that equal data gives equal tables. */
+function mostFrequent(keys: Int32Array, counts: Int32Array, { minTexts, maxRows }: NgramOptions): Int32Array {
+  const numbers = Array.from(keys.keys()).filter((number) => number > 0 && (counts[number] as number) >= minTexts);
+  numbers.sort((a, b) => (counts[b] as number) - (counts[a] as number) || (keys[a] as number) - (keys[b] as number));
+  return Int32Array.from(numbers.slice(0, maxRows), (number) => keys[number] as number);
+}
+
+function grown(values: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(values.length * 2);
+  larger.set(values);
+  return larger;
+}

@@ -1,0 +1,22 @@
+import type { FittedFeatures } from '../domain/training.ts';
+import { CorruptParams } from '../errors/errors.ts';
+import type { Encoder } from './encoder.ts';
+import { createNgramEncoder } from './ngrams.ts';
+
+/** How fitted features of each kind become an encoder; `FittedFeatures.encoder` names the kind. */
+const encoders = { ngrams: createNgramEncoder } as const satisfies Record<
+  string,
+  (features: FittedFeatures) => Encoder
+>;
+export type EncoderName = keyof typeof encoders;
+
+const isEncoder = (name: string): name is EncoderName => Object.hasOwn(encoders, name);
+
+/** The encoder that these features were fitted for: serving and the trainer use the same one. */
+export function createEncoder(features: FittedFeatures): Encoder {
+  if (isEncoder(features.encoder)) return encoders[features.encoder](features);
+  throw new CorruptParams('the model was trained with features that this version does not know', {
+    detail: `encoder "${features.encoder}"`,
+    hint: 'Run the version of Rafiki that trained it, or train the model again.',
+  });
+}

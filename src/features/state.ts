@@ -1,0 +1,25 @@
+import { CorruptParams } from '../errors/errors.ts';
+
+/** Reads of fitted state, which comes from storage: what is not as it was written is refused. */
+export function readInteger(state: Record<string, unknown>, name: string): number {
+  const value = state[name];
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw unfit(name, 'an integer');
+}
+
+/** 32-bit integers stored as little-endian bytes. */
+export function readInt32s(state: Record<string, unknown>, name: string): Int32Array {
+  const value = state[name];
+  if (!(value instanceof Uint8Array) || value.byteLength % 4 !== 0) throw unfit(name, 'bytes of 32-bit integers');
+  return new Int32Array(value.slice().buffer); // the copy is aligned, which bytes out of a message need not be
+}
+
+export const int32Bytes = (values: Int32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
+
+function unfit(name: string, wanted: string): CorruptParams {
+  return new CorruptParams('the fitted features of the model cannot be read', {
+    detail: `state "${name}" is not ${wanted}`,
+    hint: 'Train the model again, or deploy another version of it.',
+  });
+}

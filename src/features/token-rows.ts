@@ -1,0 +1,54 @@
+import type { TensorData } from '../domain/tensor.ts';
+
+/** Rows of different lengths, end to end: row i is `ids[offsets[i]] … ids[offsets[i + 1] - 1]`. */
+export interface TokenRows {
+  ids: Int32Array;
+  offsets: Int32Array;
+}
+
+/** The rows named, padded with 0 to the longest of them plus `margin`, and to `least` at the shortest: [rows, T], int32. */
+export function padRows(
+  rows: TokenRows,
+  indexes: Int32Array,
+  { margin, least }: { margin: number; least: number },
+): TensorData {
+  const { ids, offsets } = rows;
+  let longest = 0;
+  for (const row of indexes) longest = Math.max(longest, (offsets[row + 1] as number) - (offsets[row] as number));
+  const width = Math.max(longest + margin, least);
+  const data = new Int32Array(indexes.length * width);
+  for (let i = 0; i < indexes.length; i++) {
+    const row = indexes[i] as number;
+    data.set(ids.subarray(offsets[row], offsets[row + 1]), i * width);
+  }
+  return { dtype: 'int32', shape: [indexes.length, width], data };
+}
+
+/** Collects rows whose total length is not known before. */
+export class TokenRowsBuilder {
+  #ids: Int32Array;
+  #offsets: Int32Array;
+  #rows = 0;
+  #length = 0;
+
+  constructor(rows: number) {
+    this.#ids = new Int32Array(Math.max(64, rows * 32));
+    this.#offsets = new Int32Array(rows + 1);
+  }
+
+  push(ids: Int32Array): void {
+    if (this.#length + ids.length > this.#ids.length) {
+      const grown = new Int32Array(Math.max(this.#ids.length * 2, this.#length + ids.length));
+      grown.set(this.#ids.subarray(0, this.#length));
+      this.#ids = grown;
+    }
+    this.#ids.set(ids, this.#length);
+    this.#length += ids.length;
+    this.#rows++;
+    this.#offsets[this.#rows] = this.#length;
+  }
+
+  build(): TokenRows {
+    return { ids: this.#ids.subarray(0, this.#length), offsets: this.#offsets };
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Texts as 32-bit token hashes. No token is ever made into a string: one pass over the characters, a few µs a sentence.
+ *
+ * A token is a run of letters and digits, with apostrophes inside it ("isn't"), or one other visible character:
+ * punctuation, an emoji, or a letter of a script that writes no spaces between words (Chinese, Japanese, Thai).
+ */
+const blank = 1;
+const word = 2;
+const mark = 3; // accents and variation selectors: part of a word, nothing on their own
+const apostrophe = 4;
+const single = 5;
+
+const wordChar = /[\p{L}\p{N}_]/u;
+const markChar = /\p{M}/u;
+const unspacedChar =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
+const blankChar = /[\p{Z}\p{C}]/u;
+
+/** Class of each code point, worked out by the expressions above when first met; 0 is unknown. One byte each, 1.1 MB. */
+const classes = new Uint8Array(0x110000);
+
+/** Characters read per token wanted: bounds the work on a text of megabytes that has few tokens. */
+const charsPerToken = 64;
+
+const offsetBasis = 0x811c9dc5;
+const prime = 0x01000193;
+
+/** Writes the hashes of the first tokens into `out`, as many as fit, and returns how many there are. */
+export function tokenise(text: string, out: Int32Array): number {
+  const limit = out.length;
+  const cut = text.length > limit * charsPerToken ? text.slice(0, limit * charsPerToken) : text;
+  const lower = cut.toLowerCase();
+  const length = lower.length;
+  let count = 0;
+  let hash = 0; // of the open word; 0 when none is open
+  for (let i = 0; i < length && count < limit; i++) {
+    let code = lower.charCodeAt(i);
+    if ((code & 0xfc00) === 0xd800) code = lower.codePointAt(i) as number;
+    if (code > 0xffff) i++;
+    const kind = classes[code] || classify(code);
+    if (kind === word || (kind === mark && hash !== 0) || (kind === apostrophe && hash !== 0)) {
+      hash = extend(hash, code);
+      continue;
+    }
+    if (hash !== 0) {
+      out[count++] = finish(hash);
+      hash = 0;
+    }
+    if (kind >= apostrophe && count < limit) out[count++] = finish(extend(0, code));
+  }
+  if (hash !== 0 && count < limit) out[count++] = finish(hash);
+  return count;
+}
+
+/** Hash of `first` followed by `second`: n-grams are chained token by token. */
+export const chain = (first: number, second: number): number =>
+  finish(Math.imul(first ^ 0x5bd1e995, 0x2c1b3c6d) ^ (second + 0x9e3779b9));
+
+/** FNV-1a over code points; the state is never 0, which stands for "no word open". */
+function extend(hash: number, code: number): number {
+  return Math.imul((hash === 0 ? offsetBasis : hash) ^ code, prime) | 1;
+}
+
+/** Spreads the state over all bits (murmur3's finaliser), so that the low bits can index a table. */
+function finish(state: number): number {
+  let h = state ^ (state >>> 16);
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
+function classify(code: number): number {
+  const kind = classOf(String.fromCodePoint(code));
+  classes[code] = kind;
+  return kind;
+}
+
+function classOf(char: string): number {
+  if (char === "'" || char === '’') return apostrophe;
+  if (unspacedChar.test(char)) return single;
+  if (wordChar.test(char)) return word;
+  if (markChar.test(char)) return mark;
+  return blankChar.test(char) ? blank : single;
+}

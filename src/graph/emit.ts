@@ -1,0 +1,124 @@
+import type { Dim, ElementType, Graph, Shape, Value } from './graph.ts';
+
+/** Single ONNX nodes with their result's shape worked out; no gradients here. Every function returns a new value. */
+
+export const add = (g: Graph, a: Value, b: Value): Value => g.node('Add', [a, b], broadcast(a.shape, b.shape));
+export const sub = (g: Graph, a: Value, b: Value): Value => g.node('Sub', [a, b], broadcast(a.shape, b.shape));
+export const mul = (g: Graph, a: Value, b: Value): Value => g.node('Mul', [a, b], broadcast(a.shape, b.shape));
+export const div = (g: Graph, a: Value, b: Value): Value => g.node('Div', [a, b], broadcast(a.shape, b.shape));
+
+/** One of the ONNX operators that map a tensor element by element. */
+export const unary = (g: Graph, op: string, x: Value): Value => g.node(op, [x], x.shape);
+
+/** Named dimensions have no number here: one is left to be worked out (-1), leading ones are copied (0). */
+export function reshape(g: Graph, x: Value, shape: Shape): Value {
+  const copied = (dim: Dim, i: number): boolean => typeof dim === 'string' && dim === x.shape[i];
+  const sizes = shape.map((dim, i) => (copied(dim, i) ? 0 : typeof dim === 'string' ? -1 : dim));
+  return g.node('Reshape', [x, g.ints(sizes)], shape, { dtype: x.dtype });
+}
+
+/** All dimensions but the last folded into one. */
+export function flatten(g: Graph, x: Value): Value {
+  if (x.shape.length === 2) return x;
+  return reshape(g, x, [product(x.shape.slice(0, -1)), x.shape.at(-1) ?? 1]);
+}
+
+export function transpose(g: Graph, x: Value, perm: readonly number[]): Value {
+  return g.node(
+    'Transpose',
+    [x],
+    perm.map((axis) => dimOf(x, axis)),
+    { attributes: { perm }, dtype: x.dtype },
+  );
+}
+
+export type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax';
+
+/** Reduces `axes`, which stay as dimensions of size 1. */
+export function reduce(g: Graph, op: Reduction, x: Value, axes: readonly number[]): Value {
+  const shape = x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim));
+  return g.node(op, [x, g.ints(axes)], shape, { attributes: { keepdims: 1 } });
+}
+
+/** `x[…, start:end, …]` on one axis; a negative end counts from the back, `undefined` takes the rest. */
+export function slice(g: Graph, x: Value, axis: number, start: number, end?: number): Value {
+  const dim = dimOf(x, axis);
+  const stop = end ?? Number.MAX_SAFE_INTEGER;
+  const size =
+    typeof dim === 'string' ? `${dim}[${start}:${end ?? ''}]` : Math.min(stop < 0 ? dim + stop : stop, dim) - start;
+  const shape = x.shape.map((d, i) => (i === axis ? size : d));
+  return g.node('Slice', [x, g.ints([start]), g.ints([stop]), g.ints([axis])], shape, { dtype: x.dtype });
+}
+
+export function concat(g: Graph, parts: readonly Value[], axis: number): Value {
+  const [first] = parts;
+  const size = sum(parts.map((part) => dimOf(part, axis)));
+  const shape = first?.shape.map((dim, i) => (i === axis ? size : dim)) ?? [];
+  return g.node('Concat', parts, shape, { attributes: { axis }, dtype: first?.dtype ?? 'float32' });
+}
+
+/** Zeros before and after along one axis. */
+export function pad(g: Graph, x: Value, axis: number, before: number, after: number): Value {
+  const widths = (width: number): number[] => x.shape.map((_, i) => (i === axis ? width : 0));
+  const shape = x.shape.map((dim, i) => (i === axis ? sum([dim, before + after]) : dim));
+  return g.node('Pad', [x, g.ints([...widths(before), ...widths(after)])], shape);
+}
+
+/** `a·b` for matrices, either one transposed; a stack of matrices times one matrix where nothing is transposed. */
+export function matmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } = {}): Value {
+  const cols = dimOf(b, tb ? 0 : 1);
+  if (!ta && !tb) return g.node('MatMul', [a, b], [...a.shape.slice(0, -1), cols]);
+  const attributes = { transA: Number(ta), transB: Number(tb) };
+  return g.node('Gemm', [a, b], [dimOf(a, ta ? 1 : 0), cols], { attributes });
+}
+
+/** `x[index]` along axis 0. */
+export function gather(g: Graph, x: Value, index: Value): Value {
+  return g.node('Gather', [x, index], [...index.shape, ...x.shape.slice(1)], {
+    attributes: { axis: 0 },
+    dtype: x.dtype,
+  });
+}
+
+export function cast(g: Graph, x: Value, dtype: ElementType, onnxType: number): Value {
+  return x.dtype === dtype ? x : g.node('Cast', [x], x.shape, { attributes: { to: onnxType }, dtype });
+}
+
+/** Zeros of the shape that `like` has when the graph runs. */
+export function zerosLike(g: Graph, like: Value): Value {
+  const shape = g.node('Shape', [like], [like.shape.length], { dtype: 'int64' });
+  return g.node('ConstantOfShape', [shape], like.shape);
+}
+
+/**
+ * 1 where x > 0, else 0, as clip(1e30·x, 0, 1): on the CPU ten times cheaper than Sign and 25 times than Where
+ * (1.6 ms against 16 and 40 on the activations of a small VGG).
+ */
+export function positive(g: Graph, x: Value): Value {
+  return g.node('HardSigmoid', [x], x.shape, { attributes: { alpha: { float: 1e30 }, beta: { float: 0 } } });
+}
+
+/** Sums `d`, which has a broadcast result's shape, back to an operand's shape. */
+export function unbroadcast(g: Graph, d: Value, shape: Shape): Value {
+  const extra = d.shape.length - shape.length;
+  const axes = d.shape.flatMap((dim, i) => (i < extra || (shape[i - extra] === 1 && dim !== 1) ? [i] : []));
+  return axes.length === 0 ? d : reshape(g, reduce(g, 'ReduceSum', d, axes), shape);
+}
+
+export function broadcast(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[a.length - rank + i] ?? 1;
+    return left === 1 ? (b[b.length - rank + i] ?? 1) : left;
+  });
+}
+
+export function product(dims: Shape): Dim {
+  return dims.every((dim) => typeof dim === 'number') ? dims.reduce((a, b) => a * b, 1) : dims.join('*');
+}
+
+export const dimOf = (x: Value, axis: number): Dim => x.shape.at(axis) ?? 1;
+
+function sum(dims: Shape): Dim {
+  return dims.every((dim) => typeof dim === 'number') ? dims.reduce((a, b) => a + b, 0) : dims.join('+');
+}

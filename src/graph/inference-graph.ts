@@ -1,0 +1,27 @@
+import { Graph } from './graph.ts';
+import { type Network, Values } from './network.ts';
+import { encodeModel } from './onnx.ts';
+import { Tape } from './tape.ts';
+
+/** A weight as the exporter takes it. */
+export interface Weight {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+/** The name of an exported model's one output: probabilities [N, classes], float32. */
+export const probabilities = 'probabilities';
+
+/** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, probabilities out. */
+export function exportModel(network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array {
+  const g = new Graph('model');
+  const inputs = Object.entries(network.inputs).map(
+    ([name, { shape, dtype }]) => [name, g.input(name, ['N', ...shape], dtype)] as const,
+  );
+  const parameters = Object.entries(weights).map(
+    ([name, { shape, data }]) => [name, g.constant(data, shape, { name })] as const,
+  );
+  const logits = network.logits(new Tape(g, null), new Values(inputs), new Values(parameters), g.scalar(0));
+  g.output(g.node('Softmax', [logits], logits.shape, { attributes: { axis: 1 } }), probabilities);
+  return encodeModel(g);
+}

@@ -1,0 +1,44 @@
+import type { ElementType, Shape, Value } from './graph.ts';
+import type { Tape } from './tape.ts';
+
+export type Init = { kind: 'zeros' } | { kind: 'normal'; deviation: number } | { kind: 'uniform'; bound: number };
+
+export interface ParameterSpec {
+  shape: readonly number[];
+  init: Init;
+  /**
+   * Names the input whose integers pick rows of this table. A step then reads and moves only the rows its batch names;
+   * row 0 belongs to padding, is zero and never moves. The input must index nothing else.
+   */
+  rowsOf?: string;
+}
+
+export interface InputSpec {
+  /** Dimensions after the batch; a name where they vary from batch to batch. */
+  shape: Shape;
+  dtype: ElementType;
+}
+
+/** A classifier described once: the training graph, the evaluation and the exported model all come from it. */
+export interface Network {
+  parameters: Readonly<Record<string, ParameterSpec>>;
+  inputs: Readonly<Record<string, InputSpec>>;
+  classes: number;
+  /** [N, classes] from inputs of N rows; `dropout` is the ratio, a scalar. */
+  logits(t: Tape, inputs: Values, parameters: Values, dropout: Value): Value;
+}
+
+/** Values by name; `of` throws for a name that is not there. */
+export class Values {
+  readonly #values: ReadonlyMap<string, Value>;
+
+  constructor(values: Iterable<readonly [string, Value]>) {
+    this.#values = new Map(values);
+  }
+
+  of(name: string): Value {
+    const value = this.#values.get(name);
+    if (value === undefined) throw new RangeError(`no value named "${name}"`);
+    return value;
+  }
+}

@@ -1,0 +1,67 @@
+import { type Attribute, type Constant, elementTypes, type Graph, type Node, type Value } from './graph.ts';
+import { bytesField, concat, floatField, stringField, varintField } from './protobuf.ts';
+
+/** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
+const opset = 18;
+const irVersion = 8;
+
+/** Field numbers and attribute types follow onnx.proto3 (onnx/onnx, `onnx/onnx.proto3`). */
+const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
+
+/** The bytes of an ONNX model file. */
+export function encodeModel(graph: Graph): Uint8Array {
+  return concat([
+    varintField(1, irVersion),
+    stringField(2, 'rafiki'),
+    bytesField(7, encodeGraph(graph)),
+    bytesField(8, varintField(2, opset)),
+    bytesField(8, concat([stringField(1, 'com.microsoft'), varintField(2, 1)])),
+  ]);
+}
+
+function encodeGraph(graph: Graph): Uint8Array {
+  return concat([
+    ...graph.nodes.map((node) => bytesField(1, encodeNode(node))),
+    stringField(2, graph.name),
+    ...graph.constants.map((constant) => bytesField(5, encodeTensor(constant))),
+    ...graph.inputs.map((value) => bytesField(11, encodeValue(value))),
+    ...graph.outputs.map((value) => bytesField(12, encodeValue(value))),
+  ]);
+}
+
+function encodeNode(node: Node): Uint8Array {
+  return concat([
+    ...node.inputs.map((name) => stringField(1, name)),
+    ...node.outputs.map((name) => stringField(2, name)),
+    stringField(4, node.op),
+    ...Object.entries(node.attributes).map(([name, value]) => bytesField(5, encodeAttribute(name, value))),
+    ...(node.domain === '' ? [] : [stringField(7, node.domain)]),
+  ]);
+}
+
+function encodeAttribute(name: string, value: Attribute): Uint8Array {
+  return concat([stringField(1, name), ...attributeFields(value)]);
+}
+
+function attributeFields(value: Attribute): Uint8Array[] {
+  if (typeof value === 'number') return [varintField(3, value), varintField(20, attributeType.int)];
+  if (typeof value === 'string') return [stringField(4, value), varintField(20, attributeType.string)];
+  if ('graph' in value) return [bytesField(6, encodeGraph(value.graph)), varintField(20, attributeType.graph)];
+  if ('float' in value) return [floatField(2, value.float), varintField(20, attributeType.float)];
+  return [...value.map((entry) => varintField(8, entry)), varintField(20, attributeType.ints)];
+}
+
+function encodeTensor({ name, shape, dtype, data }: Constant): Uint8Array {
+  return concat([
+    ...shape.map((dim) => varintField(1, Number(dim))),
+    varintField(2, elementTypes[dtype]),
+    stringField(8, name),
+    bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ]);
+}
+
+function encodeValue({ name, shape, dtype }: Value): Uint8Array {
+  const dims = shape.map((dim) => bytesField(1, typeof dim === 'string' ? stringField(2, dim) : varintField(1, dim)));
+  const tensorType = concat([varintField(1, elementTypes[dtype]), bytesField(2, concat(dims))]);
+  return concat([stringField(1, name), bytesField(2, bytesField(1, tensorType))]);
+}

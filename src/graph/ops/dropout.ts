@@ -1,0 +1,21 @@
+import * as emit from '../emit.ts';
+import { elementTypes, type Value } from '../graph.ts';
+import type { Tape } from '../tape.ts';
+
+/**
+ * Inverted dropout (Srivastava et al. 2014): y = x ⊙ m / (1 − p) with m = [u ≥ p], u uniform and new in each step;
+ * dx = dy ⊙ m / (1 − p). The ratio p is a scalar of the graph, so trials with different ratios share one graph.
+ */
+export function dropout(t: Tape, x: Value, ratio: Value): Value {
+  const g = t.graph;
+  const noise = t.noise(x.shape);
+  if (noise === null) return x;
+  const kept = emit.cast(
+    g,
+    g.node('GreaterOrEqual', [noise, ratio], x.shape, { dtype: 'bool' }),
+    'float32',
+    elementTypes.float32,
+  );
+  const scale = emit.div(g, kept, emit.sub(g, g.scalar(1), ratio));
+  return t.record(emit.mul(g, x, scale), [x], (dy) => [emit.mul(g, dy, scale)]);
+}

@@ -1,0 +1,33 @@
+import { relu, sigmoid, tanh } from './activations.ts';
+import { add, mul, sub } from './arithmetic.ts';
+import { conv1d } from './conv1d.ts';
+import { dropout } from './dropout.ts';
+import { embedding } from './embedding.ts';
+import { embeddingBag } from './embedding-bag.ts';
+import { dense, matmul } from './matmul.ts';
+import { max, mean, sum } from './reductions.ts';
+import { concat, reshape, transpose } from './shaping.ts';
+import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
+
+/** Every differentiable op; the gradient suite has a case for each and fails for one without. */
+export const ops = {
+  add,
+  sub,
+  mul,
+  relu,
+  tanh,
+  sigmoid,
+  matmul,
+  dense,
+  reshape,
+  transpose,
+  concat,
+  sum,
+  mean,
+  max,
+  dropout,
+  conv1d,
+  embedding,
+  embeddingBag,
+  softmaxCrossEntropy,
+} as const;

@@ -1,0 +1,6 @@
+import { adam } from './adam.ts';
+import type { Optimiser } from './optimiser.ts';
+import { sgd } from './sgd.ts';
+
+export const optimisers = { sgd, adam } as const satisfies Record<string, Optimiser>;
+export type OptimiserName = keyof typeof optimisers;

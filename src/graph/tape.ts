@@ -1,0 +1,66 @@
+import { add, zerosLike } from './emit.ts';
+import type { Graph, Shape, Value } from './graph.ts';
+
+/** Emits the gradient of each input from the gradient of the output; null where there is none. */
+export type Backward = (dy: Value, needs: (x: Value) => boolean) => (Value | null)[];
+
+interface Entry {
+  y: Value;
+  inputs: readonly Value[];
+  backward: Backward;
+}
+
+/**
+ * Makes a graph input of uniform numbers. The host feeds them instead of the runtime drawing its own, so that a resumed
+ * run sees exactly the ones it would have seen.
+ */
+export type NoiseSource = (shape: Shape) => Value;
+
+/**
+ * Reverse-mode differentiation that emits nodes: each op adds its forward nodes and records how to emit its gradient.
+ * A tape for inference records nothing, and ops that only training knows (dropout) leave their input as it is.
+ */
+export class Tape {
+  readonly graph: Graph;
+  readonly #entries: Entry[] = [];
+  readonly #noise: NoiseSource | null;
+
+  constructor(graph: Graph, noise: NoiseSource | null) {
+    this.graph = graph;
+    this.#noise = noise;
+  }
+
+  get training(): boolean {
+    return this.#noise !== null;
+  }
+
+  record(y: Value, inputs: readonly Value[], backward: Backward): Value {
+    if (this.training) this.#entries.push({ y, inputs, backward });
+    return y;
+  }
+
+  /** Fresh uniform numbers in [0, 1) for each step of training; nothing in inference. */
+  noise(shape: Shape): Value | null {
+    return this.#noise?.(shape) ?? null;
+  }
+
+  /** Emits the gradients of the scalar `loss` with respect to each of `targets`. */
+  gradients(loss: Value, targets: readonly Value[]): Value[] {
+    const moving = new Set(targets.map((target) => target.name));
+    for (const { y, inputs } of this.#entries) if (inputs.some((x) => moving.has(x.name))) moving.add(y.name);
+    const needs = (x: Value): boolean => moving.has(x.name);
+
+    const gradient = new Map<string, Value>([[loss.name, this.graph.scalar(1)]]);
+    for (const { y, inputs, backward } of [...this.#entries].reverse()) {
+      const dy = gradient.get(y.name);
+      if (dy === undefined || !needs(y)) continue;
+      backward(dy, needs).forEach((dx, i) => {
+        const x = inputs[i];
+        if (dx === null || x === undefined || !needs(x)) return;
+        const earlier = gradient.get(x.name);
+        gradient.set(x.name, earlier === undefined ? dx : add(this.graph, earlier, dx));
+      });
+    }
+    return targets.map((target) => gradient.get(target.name) ?? zerosLike(this.graph, target));
+  }
+}

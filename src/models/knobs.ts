@@ -1,0 +1,21 @@
+import type { Knobs } from '../domain/hyper-space.ts';
+import { InvalidParameter } from '../errors/errors.ts';
+
+/** A knob that must be a number. */
+export function numberKnob(knobs: Knobs, name: string): number {
+  const value = knobs[name];
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new InvalidParameter(`knob "${name}" is not a number`, {
+    detail: `It is ${JSON.stringify(value)}.`,
+    hint: 'rafiki_knobs(task) lists the knobs of each family with their domains.',
+  });
+}
+
+/** A knob that must be a whole number of at least `least`. */
+export function countKnob(knobs: Knobs, name: string, least = 1): number {
+  const value = numberKnob(knobs, name);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new InvalidParameter(`knob "${name}" is not a whole number of at least ${least}`, {
+    detail: `It is ${value}.`,
+  });
+}

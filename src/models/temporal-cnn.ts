@@ -1,0 +1,120 @@
+import { HyperSpace } from '../domain/hyper-space.ts';
+import { fitNgrams, tableRows } from '../features/ngrams.ts';
+import type { Value } from '../graph/graph.ts';
+import type { Network, ParameterSpec, Values } from '../graph/network.ts';
+import { relu } from '../graph/ops/activations.ts';
+import { add } from '../graph/ops/arithmetic.ts';
+import { conv1d } from '../graph/ops/conv1d.ts';
+import { dropout } from '../graph/ops/dropout.ts';
+import { embedding } from '../graph/ops/embedding.ts';
+import { dense } from '../graph/ops/matmul.ts';
+import { max } from '../graph/ops/reductions.ts';
+import { concat, reshape } from '../graph/ops/shaping.ts';
+import type { Tape } from '../graph/tape.ts';
+import type { Family } from './family.ts';
+import { countKnob, numberKnob } from './knobs.ts';
+import { dropWords } from './word-dropout.ts';
+
+/** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
+const widths = [3, 4, 5] as const;
+const unknownWord = 1;
+
+/**
+ * Temporal CNN (Kim 2014, "Convolutional Neural Networks for Sentence Classification", CNN-rand): word vectors, filters of
+ * three widths over time, the maximum of each, dropout, one linear layer.
+ */
+export const temporalCnn: Family = {
+  name: 'temporal_cnn',
+  title: 'Temporal CNN: filters over word vectors, maximum over time',
+  tasks: ['sentiment', 'text_classification'],
+
+  space: () =>
+    new HyperSpace()
+      .addCategoricalKnob('max_tokens', [64, 128, 256], { group: 'preprocessing', initial: 128 })
+      .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 2 })
+      .addRangeKnob('word_dropout', 'float', 0, 0.4, { group: 'preprocessing', initial: 0.1 })
+      .addCategoricalKnob('dim', [32, 64, 128], { group: 'architecture', initial: 64 })
+      .addCategoricalKnob('filters', [32, 64, 100], { group: 'architecture', initial: 64 })
+      .addRangeKnob('epochs', 'int', 3, 10, { group: 'training', initial: 6 })
+      .addCategoricalKnob('batch', [32, 64], { group: 'training', initial: 64 })
+      .addRangeKnob('learning_rate', 'float', 1e-3, 2e-2, { group: 'training', initial: 5e-3, log: true })
+      .addRangeKnob('weight_decay', 'float', 0, 0.1, { group: 'training', initial: 0 })
+      .addRangeKnob('dropout', 'float', 0.2, 0.7, { group: 'training', initial: 0.5 })
+      .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
+
+  fit: ({ texts, classes }, knobs) => ({
+    encoder: 'ngrams',
+    classes: [...classes],
+    state: fitNgrams(texts, {
+      ngrams: 1,
+      maxTokens: countKnob(knobs, 'max_tokens'),
+      minTexts: countKnob(knobs, 'min_texts'),
+      maxRows: 100_000,
+      unknown: unknownWord,
+      // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.
+      margin: Math.max(...widths),
+    }),
+  }),
+
+  network: (features, knobs): Network => {
+    const dim = countKnob(knobs, 'dim');
+    return temporalCnnNetwork({
+      rows: tableRows(features),
+      dim,
+      filters: countKnob(knobs, 'filters'),
+      classes: features.classes.length,
+    });
+  },
+
+  recipe: (knobs) => ({
+    optimiser: 'adam',
+    epochs: countKnob(knobs, 'epochs'),
+    batch: countKnob(knobs, 'batch'),
+    learningRate: numberKnob(knobs, 'learning_rate'),
+    momentum: 0,
+    weightDecay: numberKnob(knobs, 'weight_decay'),
+    dropout: numberKnob(knobs, 'dropout'),
+    labelSmoothing: numberKnob(knobs, 'label_smoothing'),
+  }),
+
+  augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),
+};
+
+export interface TemporalCnnSize {
+  rows: number;
+  dim: number;
+  filters: number;
+  classes: number;
+}
+
+/** The network alone, so that its speed can be measured on sizes that no data decides. */
+export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnSize): Network {
+  const features = filters * widths.length;
+  const convolutions = widths.flatMap((width): [string, ParameterSpec][] => [
+    [`conv${width}.w`, { shape: [width * dim, filters], init: { kind: 'uniform', bound: 1 / Math.sqrt(width * dim) } }],
+    [`conv${width}.b`, { shape: [filters], init: { kind: 'zeros' } }],
+  ]);
+  return {
+    classes,
+    inputs: { ids: { shape: ['T'], dtype: 'int32' } },
+    parameters: {
+      table: { shape: [rows, dim], init: { kind: 'normal', deviation: 0.1 }, rowsOf: 'ids' },
+      ...Object.fromEntries(convolutions),
+      'out.w': { shape: [features, classes], init: { kind: 'normal', deviation: 1 / Math.sqrt(features) } },
+      'out.b': { shape: [classes], init: { kind: 'zeros' } },
+    },
+    logits: (t, inputs, parameters, ratio) => {
+      const words = embedding(t, parameters.of('table'), inputs.of('ids'));
+      const strongest = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
+      return dense(t, dropout(t, concat(t, strongest, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
+    },
+  };
+}
+
+/** relu(max over time + b) equals the maximum of relu(· + b), and touches one number in T. */
+function maxOverTime(t: Tape, words: Value, conv: { parameters: Values; width: number; filters: number }): Value {
+  const { parameters, width, filters } = conv;
+  const response = conv1d(t, words, parameters.of(`conv${width}.w`), width);
+  const strongest = reshape(t, max(t, response, 1), [response.shape[0] ?? 'N', filters]);
+  return relu(t, add(t, strongest, parameters.of(`conv${width}.b`)));
+}

@@ -1,0 +1,12 @@
+import type { Rng } from './rng.ts';
+
+export interface BackoffOptions {
+  firstMs: number;
+  maxMs: number;
+}
+
+/** Delay before attempt `n` (0-based): exponential, capped, with equal jitter so that many clients do not return at once. */
+export function backoffMs(attempt: number, { firstMs, maxMs }: BackoffOptions, rng: Pick<Rng, 'uniform'>): number {
+  const ceiling = Math.min(maxMs, firstMs * 2 ** attempt);
+  return ceiling / 2 + (ceiling / 2) * rng.uniform();
+}

@@ -1,0 +1,78 @@
+import type { ParamSet, TensorData } from '../domain/tensor.ts';
+import type { Trainer } from '../engine/trainer.ts';
+import { CorruptParams } from '../errors/errors.ts';
+
+/** The best epoch so far: what a trial ends with. */
+export interface Best {
+  score: number;
+  metrics: Record<string, number>;
+  onnx: Uint8Array;
+  predictions: Uint16Array;
+}
+
+/** How far a trial has come; with the trainer's tensors this is all there is to know. */
+export interface Progress {
+  /** Whole epochs done, validation included. */
+  epoch: number;
+  /** Steps done of the current epoch. */
+  step: number;
+  /** Sum of the losses of those steps. */
+  lossSum: number;
+  seconds: number;
+  best: Best | null;
+}
+
+const prefix = 'train/';
+const bestModel = 'best/onnx';
+const bestPredictions = 'best/predictions';
+
+export const freshProgress = (): Progress => ({ epoch: 0, step: 0, lossSum: 0, seconds: 0, best: null });
+
+/** Everything needed to go on elsewhere as if nothing had happened; tensors are copies. */
+export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet {
+  const tensors: Record<string, TensorData> = {};
+  for (const [name, tensor] of Object.entries(trainer.state())) tensors[prefix + name] = tensor;
+  const { best, ...counters } = progress;
+  if (best === null) return { tensors, meta: { ...counters, steps: trainer.steps, best: null } };
+  const { score, metrics, onnx, predictions } = best;
+  tensors[bestModel] = { dtype: 'uint8', shape: [onnx.length], data: onnx };
+  tensors[bestPredictions] = { dtype: 'int32', shape: [predictions.length], data: Int32Array.from(predictions) };
+  return { tensors, meta: { ...counters, steps: trainer.steps, best: { score, metrics } } };
+}
+
+/** Puts the trainer where the checkpoint left it, and says how far that is. */
+export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): Progress {
+  const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
+  trainer.restore(
+    Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor])),
+    counter(meta, 'steps'),
+  );
+  return {
+    epoch: counter(meta, 'epoch'),
+    step: counter(meta, 'step'),
+    lossSum: counter(meta, 'lossSum'),
+    seconds: counter(meta, 'seconds'),
+    best: readBest(tensors, meta['best']),
+  };
+}
+
+function readBest(tensors: Record<string, TensorData>, meta: unknown): Best | null {
+  if (meta === null) return null;
+  const onnx = tensors[bestModel]?.data;
+  const predictions = tensors[bestPredictions]?.data;
+  if (!(onnx instanceof Uint8Array) || !(predictions instanceof Int32Array)) throw unfit(bestModel);
+  const { score, metrics } = meta as Pick<Best, 'score' | 'metrics'>;
+  return { score, metrics, onnx, predictions: Uint16Array.from(predictions) };
+}
+
+function counter(meta: Record<string, unknown>, name: string): number {
+  const value = meta[name];
+  if (typeof value !== 'number') throw unfit(name);
+  return value;
+}
+
+const unfit = (name: string): CorruptParams =>
+  new CorruptParams('the checkpoint cannot be read', {
+    detail: `"${name}" is missing or of another type`,
+    hint: 'The trial must start again from its beginning.',
+  });

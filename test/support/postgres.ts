@@ -1,0 +1,66 @@
+import { inject } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+
+/** A database of a test's own, cloned from the template in about 40 ms, with rafiki installed. */
+export interface TestDatabase {
+  url: string;
+  /** As the superuser that owns the schema. */
+  db: Database;
+  /** Another session, as `role` (created with a password, LOGIN and no rights), for tests of who may do what. */
+  as(role: string): Promise<Database>;
+  drop(): Promise<void>;
+}
+
+export const postgresVersion = (): number => inject('postgresVersion');
+
+let created = 0;
+
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const adminUrl = inject('postgresUrl');
+  const name = `t_${process.pid}_${created++}`;
+  const admin = new Database({ url: adminUrl, application: 'test', maxConnections: 1, logger: silentLogger });
+  await admin.query(`create database ${name} template rafiki_template`);
+  const url = withDatabase(adminUrl, name);
+  const db = new Database({ url, application: 'test', logger: silentLogger });
+  const open: Database[] = [db];
+  const roles: string[] = [];
+  return {
+    url,
+    db,
+    async as(role) {
+      const unique = `${role}_${name}`; // roles belong to the cluster, not to the database
+      if (!roles.includes(unique)) {
+        await admin.query(`create role ${unique} login password 'secret'`);
+        roles.push(unique);
+      }
+      const session = new Database({
+        url: withUser(url, unique, 'secret'),
+        application: 'test',
+        maxConnections: 1,
+        logger: silentLogger,
+      });
+      open.push(session);
+      return session;
+    },
+    async drop() {
+      await Promise.all(open.map((each) => each.stop()));
+      await admin.query(`drop database ${name} with (force)`);
+      for (const role of roles) await admin.query(`drop role if exists ${role}`);
+      await admin.stop();
+    },
+  };
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}
+
+function withUser(url: string, user: string, password: string): string {
+  const changed = new URL(url);
+  changed.username = user;
+  changed.password = password;
+  return changed.href;
+}

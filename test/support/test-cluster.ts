@@ -1,0 +1,56 @@
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { Cluster } from '../../src/cli/cluster.ts';
+import { embeddedPostgres } from '../../src/cli/embedded-binaries.ts';
+import { choosePort } from '../../src/cli/free-port.ts';
+import { extensionDir, install } from '../../src/cli/install.ts';
+import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgresUrl: string;
+    postgresVersion: number;
+  }
+}
+
+/** A real server in a temporary folder, with rafiki installed in the template that each test's database is cloned from. */
+export async function startTestCluster(project: TestProject, version: 15 | 18): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), `rafiki-pg${version}-`));
+  chmodSync(dataDir, 0o755);
+  const identity = postgresIdentity();
+  const postgresDir = version === 18 ? await embeddedPostgres(identity, dataDir) : '/usr/lib/postgresql/15';
+  const settings: Record<string, string> = { fsync: 'off', max_connections: '200' };
+  if (version === 18) {
+    cpSync(extensionDir, path.join(dataDir, 'extension'), { recursive: true });
+    settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
+  }
+  const port = await choosePort(undefined, version === 18 ? 54_518 : 54_515, '--port');
+  const cluster = new Cluster({ postgresDir, dataDir, port, identity, settings });
+  const stop = async (): Promise<void> => {
+    await cluster.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  await cluster.start();
+  try {
+    await createTemplate(cluster);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  project.provide('postgresUrl', cluster.url('postgres'));
+  project.provide('postgresVersion', version);
+  return stop;
+}
+
+async function createTemplate(cluster: Cluster): Promise<void> {
+  const admin = new Database({ url: cluster.url('postgres'), application: 'test', logger: silentLogger });
+  await admin.query('create database rafiki_template');
+  const template = new Database({ url: cluster.url('rafiki_template'), application: 'test', logger: silentLogger });
+  await install(template);
+  await template.stop();
+  await admin.stop();
+}

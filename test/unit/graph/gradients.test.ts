@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import type { TensorData } from '../../../src/domain/tensor.ts';
+import { ops } from '../../../src/graph/ops/registry.ts';
+import { type GradientCase, gradientError } from './finite-differences.ts';
+
+const ids = (shape: number[], ...data: number[]): TensorData => ({
+  dtype: 'int32',
+  shape,
+  data: Int32Array.from(data),
+});
+const half: TensorData = { dtype: 'float32', shape: [], data: Float32Array.of(0.5) };
+const targets: TensorData = { dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.9, 0.05, 0.05, 0.1, 0.2, 0.7) };
+
+/** Largest relative error allowed. Smooth ops: float32 rounding over a step of 1e-2. Kinked ones take a smaller step. */
+interface Case extends GradientCase {
+  tolerance: number;
+}
+const smooth = 2e-3;
+const kinked = 1e-2;
+
+const cases: Record<keyof typeof ops, Case> = {
+  add: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [3, 1] }, build: (t, of) => ops.add(t, of('a'), of('b')) },
+  sub: { tolerance: smooth, inputs: { a: [2, 1, 4], b: [3, 4] }, build: (t, of) => ops.sub(t, of('a'), of('b')) },
+  mul: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [4] }, build: (t, of) => ops.mul(t, of('a'), of('b')) },
+  relu: { tolerance: kinked, step: 1e-3, inputs: { x: [3, 4] }, build: (t, of) => ops.relu(t, of('x')) },
+  tanh: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.tanh(t, of('x')) },
+  sigmoid: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.sigmoid(t, of('x')) },
+  matmul: { tolerance: smooth, inputs: { x: [2, 3, 4], w: [4, 5] }, build: (t, of) => ops.matmul(t, of('x'), of('w')) },
+  dense: {
+    tolerance: smooth,
+    inputs: { x: [3, 4], w: [4, 2], b: [2] },
+    build: (t, of) => ops.dense(t, of('x'), of('w'), of('b')),
+  },
+  reshape: { tolerance: smooth, inputs: { x: [2, 6] }, build: (t, of) => ops.reshape(t, of('x'), [3, 4]) },
+  transpose: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.transpose(t, of('x'), [2, 0, 1]) },
+  concat: {
+    tolerance: smooth,
+    inputs: { a: [2, 3], b: [2, 1] },
+    build: (t, of) => ops.concat(t, [of('a'), of('b')], 1),
+  },
+  sum: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.sum(t, of('x'), [0, 2]) },
+  mean: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.mean(t, of('x'), [1]) },
+  max: { tolerance: kinked, step: 1e-3, inputs: { x: [2, 5, 3] }, build: (t, of) => ops.max(t, of('x'), 1) },
+  dropout: {
+    tolerance: smooth,
+    inputs: { x: [4, 5] },
+    given: { half },
+    build: (t, of) => ops.dropout(t, of('x'), of('half')),
+  },
+  conv1d: {
+    tolerance: smooth,
+    inputs: { x: [2, 6, 3], w: [9, 4] },
+    build: (t, of) => ops.conv1d(t, of('x'), of('w'), 3),
+  },
+  embedding: {
+    tolerance: smooth,
+    inputs: { table: [5, 3] },
+    given: { ids: ids([2, 3], 1, 3, 3, 0, 1, 1) },
+    build: (t, of) => ops.embedding(t, of('table'), of('ids')),
+  },
+  embeddingBag: {
+    tolerance: smooth,
+    inputs: { table: [5, 3] },
+    given: { ids: ids([3, 3], 1, 3, 3, 2, 4, 0, 0, 0, 0) },
+    build: (t, of) => ops.embeddingBag(t, of('table'), of('ids')),
+  },
+  softmaxCrossEntropy: {
+    tolerance: smooth,
+    inputs: { logits: [2, 3] },
+    given: { targets },
+    build: (t, of) => ops.softmaxCrossEntropy(t, of('logits'), of('targets')),
+  },
+};
+
+describe('emitted gradients equal central finite differences', () => {
+  it.each(Object.entries(cases))('%s', async (_, { tolerance, ...gradientCase }) => {
+    expect(await gradientError(gradientCase)).toBeLessThan(tolerance);
+  });
+
+  it('conv1d → max → relu, as the temporal CNN joins them, over a length known only when the graph runs', async () => {
+    const error = await gradientError({
+      inputs: { table: [9, 3], w: [6, 4], b: [4] },
+      given: { ids: ids([2, 5], 1, 2, 3, 4, 5, 6, 7, 8, 1, 2) },
+      declared: { ids: [2, 'T'] },
+      step: 1e-3,
+      build: (t, of) => {
+        const response = ops.conv1d(t, ops.embedding(t, of('table'), of('ids')), of('w'), 2);
+        return ops.relu(t, ops.add(t, ops.reshape(t, ops.max(t, response, 1), [2, 4]), of('b')));
+      },
+    });
+    expect(error).toBeLessThan(kinked);
+  });
+});

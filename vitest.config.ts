@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+/** Every suite on real Postgres runs on the embedded 18, and on Debian's 15 where its binaries are on the machine. */
+const debian15 = '/usr/lib/postgresql/15/bin/postgres';
+if (!existsSync(debian15)) console.log('PostgreSQL 15 is not on this machine: its suites are skipped');
+
+const onPostgres = (name: string, version: '18' | '15') => ({
+  test: {
+    name,
+    include: ['test/pg/**/*.test.ts'],
+    globalSetup: [`test/support/postgres-${version}.ts`],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+});
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, sequence: { groupOrder: 0 } } },
+      { ...onPostgres('pg18', '18') },
+      ...(existsSync(debian15) ? [onPostgres('pg15', '15')] : []),
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts', 'test/fault/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
