@@ -1,14 +1,45 @@
+-- One file, two ways in:  create extension rafiki cascade   |   psql -1 -v ON_ERROR_STOP=1 -f rafiki--0.1.0.sql
 do $$
 begin
-  -- psql -f only: under CREATE EXTENSION, dblink is there already through "requires".
-  if not exists (select from pg_catalog.pg_extension where extname = 'dblink') then
-    create schema rafiki_dblink;
+  if to_regnamespace('rafiki') is not null then
+    raise exception using errcode = 'duplicate_schema', message = 'rafiki is installed in this database already',
+      hint = 'To start over: drop extension rafiki cascade, or, when it came by psql: drop schema rafiki cascade.';
+  end if;
+  if getdatabaseencoding() <> 'UTF8' then
+    raise exception using errcode = 'feature_not_supported', message = 'rafiki needs a database in UTF8',
+      detail = format('The encoding of this one is %s.', getdatabaseencoding()),
+      hint = 'Create one with: create database … encoding ''UTF8'' template template0.';
+  end if;
+end $$;
+
+-- dblink gets a schema that only the owner may use: its named connection belongs to the session, not to a role, so whoever
+-- reaches dblink could put a server of his own in place of ours and plant answers for the session's other roles.
+do $$
+declare
+  home text;
+  is_new boolean; -- made by this very transaction: by "create extension rafiki cascade"
+begin
+  select e.extnamespace::regnamespace::text, e.xmin = pg_current_xact_id_if_assigned()::xid into home, is_new
+    from pg_extension e where e.extname = 'dblink';
+  if home is null then
+    create schema if not exists rafiki_dblink;
     create extension dblink schema rafiki_dblink;
+  elsif is_new and home <> 'rafiki_dblink' then
+    create schema rafiki_dblink;
+    alter extension dblink set schema rafiki_dblink;
+    -- not a member of rafiki: a dump makes the schema first, then dblink in it, then rafiki
+    alter extension rafiki drop schema rafiki_dblink;
+  elsif has_schema_privilege('public', home, 'usage') then
+    raise warning using message = format('dblink is in schema %s, where everybody can use it', home),
+      detail = 'Who can call dblink can put a server of his own in the place of rafiki''s for the rest of his session.',
+      hint = 'Revoke execute on its functions from public, or move it to a schema of its own before you install rafiki.';
   end if;
 end $$;
 
 create schema rafiki;
-grant usage on schema rafiki to public;
+
+-- where a worker makes the function through which it reads a source as the study's owner; nobody else may look in
+create schema rafiki_reader;
 
 create table rafiki.task (
   name text primary key,
@@ -65,7 +96,7 @@ create table rafiki.study (
   started_at timestamptz,
   ended_at timestamptz
 );
-create index study_open on rafiki.study (state) where state in ('queued', 'running');
+create unique index study_one_open on rafiki.study (model) where state in ('queued', 'running');
 
 create table rafiki.blob (
   hash bytea primary key,
@@ -124,6 +155,16 @@ create index trial_running on rafiki.trial (lease_until) where state = 'running'
 create index trial_checkpoint on rafiki.trial (checkpoint_id);
 create index trial_params on rafiki.trial (params_id);
 
+-- what the trials of a study were validated on; a trial that saw the table in another state has another hash
+create table rafiki.validation (
+  study_id bigint not null references rafiki.study (id) on delete cascade,
+  hash bytea not null,
+  classes text[] not null,
+  -- class index of each validation row (uint16, little endian), in the order of trial.predictions
+  labels bytea not null,
+  primary key (study_id, hash)
+);
+
 create table rafiki.report (
   trial_id bigint not null references rafiki.trial (id) on delete cascade,
   epoch int not null,
@@ -151,6 +192,8 @@ create table rafiki.model (
 create table rafiki.model_grant (
   model_id bigint not null references rafiki.model (id) on delete cascade,
   role regrole not null,
+  -- the model's: a policy that looked it up there would go in a circle, since a model is seen through its grants
+  owner regrole not null,
   primary key (model_id, role)
 );
 
@@ -210,3 +253,6 @@ create table rafiki.bridge (
   port int not null,
   secret text not null
 );
+
+-- what the bridge answers; see docs/architecture.md
+create type rafiki.reply as (s text, v text, loc text);

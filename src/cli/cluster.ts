@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentUnfit } from '../errors/errors.ts';
@@ -65,13 +65,14 @@ export class Cluster implements Service {
     const logFile = path.join(dataDir, 'postgres.log');
     const log = openSync(logFile, 'a', 0o600);
     const server = spawn(this.#bin('postgres'), args, { ...identity, stdio: ['ignore', log, log], cwd: this.#db });
+    closeSync(log);
+    await this.#untilReady(server, logFile);
     this.#server = server;
     server.once('exit', () => {
-      if (this.#server !== server) return;
+      if (this.#server !== server) return; // stop() took it
       this.#server = undefined;
       onCrash?.();
     });
-    await this.#untilReady(server, logFile);
   }
 
   /** Fast shutdown: clients are disconnected, nothing committed is lost. */

@@ -15,6 +15,8 @@ export interface Options {
   json: boolean;
   /** `rafiki demo --data FILE.csv` (columns label, text). */
   data: string | undefined;
+  /** Words that are not flags: `rafiki bench NAME`. */
+  positionals: string[];
 }
 
 const defaultDataDir = (): string =>
@@ -22,9 +24,9 @@ const defaultDataDir = (): string =>
     ? '/var/lib/rafiki' // a folder of root's home is out of reach for the user that Postgres runs as
     : path.join(process.env['XDG_DATA_HOME'] ?? path.join(homedir(), '.local/share'), 'rafiki');
 
-export function parseOptions(args: readonly string[]): Options {
+export function parseOptions(args: readonly string[], { allowPositionals = false } = {}): Options {
   const env = process.env;
-  const { values } = readFlags(args);
+  const { values, positionals } = readFlags(args, allowPositionals);
   return {
     databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
     dataDir: path.resolve(values['data-dir'] ?? env['RAFIKI_DATA_DIR'] ?? defaultDataDir()),
@@ -35,13 +37,15 @@ export function parseOptions(args: readonly string[]): Options {
     threads: number('threads', values.threads ?? env['RAFIKI_THREADS'], 1_024),
     json: values.json ?? false,
     data: values.data,
+    positionals,
   };
 }
 
-function readFlags(args: readonly string[]) {
+function readFlags(args: readonly string[], allowPositionals: boolean) {
   try {
     return parseArgs({
       args: [...args],
+      allowPositionals,
       options: {
         'database-url': { type: 'string' },
         'data-dir': { type: 'string' },

@@ -93,13 +93,20 @@ export class Database implements Service, Queryable {
     client.on('error', onLost);
     client.on('end', () => onLost(new Error('connection ended')));
     await client.connect();
-    return { ...queryable(client), client, close: () => client.end() };
+    return {
+      ...queryable(client),
+      client,
+      onNotice: (handler) => void client.on('notice', (notice) => handler(notice.message ?? '')),
+      close: () => client.end(),
+    };
   }
 }
 
 export interface Connection extends Queryable {
   /** The `pg` client, for what only this room does with it (COPY). */
   client: pg.Client;
+  /** Hears what the server has to say while a statement runs: RAISE NOTICE. */
+  onNotice(handler: (message: string) => void): void;
   close(): Promise<void>;
 }
 

@@ -43,7 +43,7 @@ export class Listener implements Service {
     );
     subscriber.events.on('connected', onConnect);
     await subscriber.connect();
-    await Promise.all(channels.map((channel) => subscriber.listenTo(channel)));
+    for (const channel of channels) await subscriber.listenTo(channel);
     onConnect();
   }
 

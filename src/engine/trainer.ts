@@ -68,9 +68,9 @@ export class Trainer {
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    const { network, batch } = options;
-    const graph = buildTraining({ network, optimiser: optimisers[options.optimiser], batch });
-    return new Trainer(options, await borrowSession(graph.model, options.threads), graph.noise);
+    const { network, batch, threads } = options;
+    const graph = buildTraining({ network, optimiser: optimisers[options.optimiser], batch, threads });
+    return new Trainer(options, await borrowSession(graph.model, threads), graph.noise);
   }
 
   /** Steps done so far. */

@@ -1,4 +1,4 @@
-import { RafikiError } from './rafiki-error.ts';
+import { RafikiError, type RafikiErrorOptions } from './rafiki-error.ts';
 
 /** A caller's value is outside what is accepted (22023). */
 export class InvalidParameter extends RafikiError {
@@ -82,4 +82,25 @@ export class EnvironmentUnfit extends RafikiError {
 /** An operation was asked of an object in a state that does not allow it (55000). */
 export class InvalidState extends RafikiError {
   readonly sqlstate = '55000';
+}
+
+/** Whoever connects does not know the secret (28P01). */
+export class AuthenticationFailed extends RafikiError {
+  readonly sqlstate = '28P01';
+}
+
+/** All connections that the server keeps are taken (53300). */
+export class TooManyConnections extends RafikiError {
+  readonly sqlstate = '53300';
+  override readonly retryable = true;
+}
+
+/** Postgres refused a statement that stands for the caller, e.g. reading the source: what it said is passed on. */
+export class StatementRefused extends RafikiError {
+  readonly sqlstate: string;
+
+  constructor(sqlstate: string, message: string, options: RafikiErrorOptions = {}) {
+    super(message, options);
+    this.sqlstate = sqlstate;
+  }
 }

@@ -21,7 +21,7 @@ export function exportModel(network: Network, weights: Readonly<Record<string, W
   const parameters = Object.entries(weights).map(
     ([name, { shape, data }]) => [name, g.constant(data, shape, { name })] as const,
   );
-  const logits = network.logits(new Tape(g, null), new Values(inputs), new Values(parameters), g.scalar(0));
+  const logits = network.logits(Tape.forInference(g), new Values(inputs), new Values(parameters), g.scalar(0));
   g.output(g.node('Softmax', [logits], logits.shape, { attributes: { axis: 1 } }), probabilities);
   return encodeModel(g);
 }

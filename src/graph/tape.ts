@@ -22,12 +22,23 @@ export type NoiseSource = (shape: Shape) => Value;
  */
 export class Tape {
   readonly graph: Graph;
+  /** Whether kernels may run on several threads, for ops whose fastest kernel must not. */
+  readonly threaded: boolean;
   readonly #entries: Entry[] = [];
   readonly #noise: NoiseSource | null;
 
-  constructor(graph: Graph, noise: NoiseSource | null) {
+  private constructor(graph: Graph, noise: NoiseSource | null, threaded: boolean) {
     this.graph = graph;
+    this.threaded = threaded;
     this.#noise = noise;
+  }
+
+  static forTraining(graph: Graph, options: { noise: NoiseSource; threaded: boolean }): Tape {
+    return new Tape(graph, options.noise, options.threaded);
+  }
+
+  static forInference(graph: Graph): Tape {
+    return new Tape(graph, null, true);
   }
 
   get training(): boolean {

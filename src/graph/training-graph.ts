@@ -43,6 +43,8 @@ export interface TrainingPlan {
   optimiser: Optimiser;
   /** Rows of a step. */
   batch: number;
+  /** Threads that will run the graph. */
+  threads: number;
 }
 
 /**
@@ -150,7 +152,7 @@ interface StepParts {
   scalars: { momentum: Value; weightDecay: Value; dropout: Value };
 }
 
-function emitStep({ network, optimiser, batch }: TrainingPlan, { body, step, states, scalars }: StepParts) {
+function emitStep({ network, optimiser, batch, threads }: TrainingPlan, { body, step, states, scalars }: StepParts) {
   const hypers: Hypers = {
     ...scalars,
     learningRate: step.take(feed.learningRate, []),
@@ -165,7 +167,7 @@ function emitStep({ network, optimiser, batch }: TrainingPlan, { body, step, sta
   });
   const used = states.map((state) => ({ ...state, ...rowsInUse(body, step, state) }));
 
-  const tape = new Tape(body, (shape) => step.noise(shape));
+  const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), threaded: threads > 1 });
   const parameters = new Values(used.map(({ name, active }) => [name, active[0] as Value]));
   const logits = network.logits(tape, new Values(inputs), parameters, scalars.dropout);
   const loss = softmaxCrossEntropy(tape, logits, step.take(feed.targets, [batch, network.classes]));

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { boundsOf } from '../../../src/engine/join.ts';
 import { RowWindow } from '../../../src/engine/row-window.ts';
 
 const tableRows = 50;
@@ -10,8 +11,9 @@ it('leads every id of every step back to its row, and keeps row 0 at entry 0', (
   fc.assert(
     fc.property(steps, (original) => {
       const ids = Int32Array.from(original.flat());
-      let at = 0;
-      const bounds = Int32Array.from(original.flatMap((step) => [at, (at += step.length)]));
+      const bounds = boundsOf(
+        original.map((step) => ({ dtype: 'int32', shape: [step.length], data: Int32Array.from(step) })),
+      );
       const { rows, perStep, width } = window.localise(ids, bounds);
 
       expect(rows[0]).toBe(0);

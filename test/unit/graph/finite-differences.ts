@@ -15,6 +15,7 @@ export interface GradientCase {
   declared?: Record<string, Shape>;
   build(t: Tape, of: (name: string) => Value): Value;
   step?: number;
+  threads?: number;
 }
 
 /** Names the largest |emitted − measured| / max |emitted| over all entries of all inputs. */
@@ -24,18 +25,20 @@ export async function gradientError({
   declared = {},
   build,
   step = 1e-2,
+  threads = 1,
 }: GradientCase): Promise<number> {
   const g = new Graph('check');
   const rng = createRng(7);
   const random = (shape: readonly number[]): Float32Array =>
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
   const noise: Record<string, TensorData> = {};
-  const tape = new Tape(g, (shape) => {
+  const noiseInput = (shape: Shape): Value => {
     const name = `noise${Object.keys(noise).length}`;
     const data = random(shape.map(Number)).map(() => rng.uniform());
     noise[name] = { dtype: 'float32', shape: shape.map(Number), data };
     return g.input(name, shape);
-  });
+  };
+  const tape = Tape.forTraining(g, { noise: noiseInput, threaded: threads > 1 });
   const values = new Map(Object.entries(inputs).map(([name, shape]) => [name, g.input(name, shape)]));
   for (const [name, { shape, dtype }] of Object.entries(given))
     values.set(name, g.input(name, declared[name] ?? shape, dtype));
@@ -53,7 +56,7 @@ export async function gradientError({
       g.output(gradient, `d.${names[i]}`);
     });
 
-  const session = await createSession(encodeModel(g), 1);
+  const session = await createSession(encodeModel(g), threads);
   const feeds: Record<string, TensorData> = { ...given, ...noise };
   for (const [name, shape] of Object.entries(inputs))
     feeds[name] = { dtype: 'float32', shape: [...shape], data: random(shape) };

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorData } from '../../../src/domain/tensor.ts';
+import { createSession } from '../../../src/engine/session.ts';
+import { Graph, type Value } from '../../../src/graph/graph.ts';
+import { encodeModel } from '../../../src/graph/onnx.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
+import { Tape } from '../../../src/graph/tape.ts';
 import { type GradientCase, gradientError } from './finite-differences.ts';
 
 const ids = (shape: number[], ...data: number[]): TensorData => ({
@@ -90,4 +94,25 @@ describe('emitted gradients equal central finite differences', () => {
     });
     expect(error).toBeLessThan(kinked);
   });
+
+  it('embedding, emitted for several threads', async () => {
+    expect(await gradientError({ ...cases.embedding, threads: 2 })).toBeLessThan(smooth);
+  });
+});
+
+it.each([1, 2])('embedding adds up a row that is named ten thousand times, on %i threads', async (threads) => {
+  const count = 20_000;
+  const g = new Graph('many');
+  const table = g.input('table', [2, 64]);
+  const named = g.input('ids', [count], 'int32');
+  const tape = Tape.forTraining(g, { noise: () => table, threaded: threads > 1 });
+  const total = ops.sum(tape, ops.embedding(tape, table, named), [0, 1]);
+  g.output(tape.gradients(total, [table])[0] as Value, 'gradient');
+  const session = await createSession(encodeModel(g), threads);
+  const { gradient } = await session.run({
+    table: { dtype: 'float32', shape: [2, 64], data: new Float32Array(128) },
+    ids: { dtype: 'int32', shape: [count], data: Int32Array.from({ length: count }, (_, i) => i % 2) },
+  });
+  await session.release();
+  expect(gradient?.data).toEqual(new Float32Array(128).fill(count / 2));
 });

@@ -1,0 +1,76 @@
+-- NOTIFY is a hint and the rows are the truth: whoever misses one of these finds the row at its next poll.
+-- pg_notify drops repeats of the same channel and payload within a transaction.
+
+create or replace function rafiki._notify_id() returns trigger
+language plpgsql volatile parallel unsafe
+as $$
+begin
+  perform pg_catalog.pg_notify(tg_argv[0], new.id::text);
+  return null;
+end $$;
+
+create or replace function rafiki._notify_study() returns trigger
+language plpgsql volatile parallel unsafe
+as $$
+begin
+  perform pg_catalog.pg_notify(tg_argv[0], new.study_id::text);
+  return null;
+end $$;
+
+create or replace function rafiki._notify_report() returns trigger
+language plpgsql volatile parallel unsafe
+as $$
+begin
+  perform pg_catalog.pg_notify('rafiki_report', t.study_id::text) from rafiki.trial t where t.id = new.trial_id;
+  return null;
+end $$;
+
+create or replace function rafiki._notify_deployment() returns trigger
+language plpgsql volatile parallel unsafe
+as $$
+begin
+  perform pg_catalog.pg_notify('rafiki_deployment', coalesce(new.model_id, old.model_id)::text);
+  return null;
+end $$;
+
+create or replace function rafiki._notify_model() returns trigger
+language plpgsql volatile parallel unsafe
+as $$
+begin
+  perform pg_catalog.pg_notify('rafiki_deployment', coalesce(new.id, old.id)::text);
+  return null;
+end $$;
+
+create or replace trigger notify_new after insert on rafiki.study
+  for each row execute function rafiki._notify_id('rafiki_study');
+create or replace trigger notify_cancel after update of cancel_requested on rafiki.study
+  for each row when (new.cancel_requested and not old.cancel_requested)
+  execute function rafiki._notify_id('rafiki_study');
+create or replace trigger notify_end after update of state on rafiki.study
+  for each row when (old.state <> new.state and new.state in ('completed', 'failed', 'cancelled'))
+  execute function rafiki._notify_id('rafiki_study_end');
+
+create or replace trigger notify_new after insert on rafiki.trial
+  for each row when (new.state = 'waiting') execute function rafiki._notify_study('rafiki_trial');
+create or replace trigger notify_waiting after update of state on rafiki.trial
+  for each row when (old.state <> new.state and new.state = 'waiting')
+  execute function rafiki._notify_study('rafiki_trial');
+create or replace trigger notify_stop after update of stop_requested, state on rafiki.trial
+  for each row when (new.stop_requested and not old.stop_requested
+                     or old.state <> new.state and new.state = 'cancelled')
+  execute function rafiki._notify_id('rafiki_stop');
+create or replace trigger notify_end after update of state on rafiki.trial
+  for each row when (old.state <> new.state and new.state in ('completed', 'stopped', 'failed', 'cancelled'))
+  execute function rafiki._notify_study('rafiki_report');
+
+create or replace trigger notify_new after insert on rafiki.report
+  for each row execute function rafiki._notify_report();
+
+create or replace trigger notify_change after insert or delete on rafiki.deployment
+  for each row execute function rafiki._notify_deployment();
+create or replace trigger notify_state after update of state on rafiki.deployment
+  for each row when (old.state <> new.state) execute function rafiki._notify_deployment();
+create or replace trigger notify_change after insert or delete on rafiki.model
+  for each row execute function rafiki._notify_model();
+create or replace trigger notify_key after update of key on rafiki.model
+  for each row when (old.key <> new.key) execute function rafiki._notify_model();

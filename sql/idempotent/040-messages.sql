@@ -1,0 +1,40 @@
+-- Raises an error that was stored in a row or sent by the bridge: {sqlstate, message, detail, hint}.
+create or replace function rafiki._raise(error jsonb) returns void
+language plpgsql volatile parallel safe
+as $$
+declare
+  state text := coalesce(error ->> 'sqlstate', 'XX000');
+  text_ text := coalesce(error ->> 'message', 'unknown error');
+  detail_ text := error ->> 'detail';
+  hint_ text := error ->> 'hint';
+begin
+  -- RAISE takes no null options, and an empty one prints an empty line
+  if detail_ is null and hint_ is null then
+    raise exception using errcode = state, message = text_;
+  elsif detail_ is null then
+    raise exception using errcode = state, message = text_, hint = hint_;
+  elsif hint_ is null then
+    raise exception using errcode = state, message = text_, detail = detail_;
+  end if;
+  raise exception using errcode = state, message = text_, detail = detail_, hint = hint_;
+end $$;
+
+-- How alike two names are, 0 to 1: the share of letter pairs that they have in common (Dice's coefficient).
+create or replace function rafiki._likeness(a text, b text) returns float8
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with pair_a as (select distinct substr(' ' || lower(a) || ' ', i, 2) as p from generate_series(1, length(a) + 1) i),
+       pair_b as (select distinct substr(' ' || lower(b) || ' ', i, 2) as p from generate_series(1, length(b) + 1) i)
+  select 2.0 * (select count(*) from pair_a join pair_b using (p))
+         / ((select count(*) from pair_a) + (select count(*) from pair_b))
+$$;
+
+-- The names, nearest first, at most eight, as they stand in a hint.
+create or replace function rafiki._nearest(name text, candidates text[]) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(string_agg(near.c, ', '), 'none')
+  from (select c from unnest(candidates) c order by rafiki._likeness(coalesce(name, ''), c) desc, c limit 8) near
+$$;

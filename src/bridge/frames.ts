@@ -1,0 +1,73 @@
+import { ProtocolViolation } from '../errors/errors.ts';
+
+/** One message of the PostgreSQL protocol; `type` is its letter, or 0 for the untyped packets that open a connection. */
+export interface Frame {
+  type: number;
+  body: Buffer;
+}
+
+const empty = Buffer.alloc(0);
+
+/**
+ * Cuts a byte stream into frames, however it arrives. Memory follows the bytes received, never the length a frame
+ * claims, and grows by doubling: a megabyte in small pieces costs a few copies, not one per piece. Bytes handed out are
+ * never written again.
+ */
+export class FrameReader {
+  #buffer: Buffer = empty;
+  #start = 0;
+  #end = 0;
+  /** Whether `#buffer` is ours to append to; a chunk of the socket is not. */
+  #owned = false;
+
+  /** Bytes received and not yet handed out. */
+  get buffered(): number {
+    return this.#end - this.#start;
+  }
+
+  push(chunk: Buffer): void {
+    if (this.buffered === 0) {
+      this.#buffer = chunk;
+      this.#start = 0;
+      this.#end = chunk.length;
+      this.#owned = false;
+      return;
+    }
+    if (!this.#owned || this.#buffer.length - this.#end < chunk.length) {
+      const grown = Buffer.allocUnsafe(2 * (this.buffered + chunk.length));
+      this.#buffer.copy(grown, 0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+      this.#buffer = grown;
+      this.#owned = true;
+    }
+    chunk.copy(this.#buffer, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** The next untyped packet (int32 length, body), or null until all of it is there. */
+  nextOpening(maxLength: number): Frame | null {
+    return this.#next(0, { least: 8, most: maxLength });
+  }
+
+  /** The next typed frame (letter, int32 length, body), or null until all of it is there. */
+  next(maxLength: number): Frame | null {
+    return this.#next(1, { least: 4, most: maxLength });
+  }
+
+  #next(prefix: 0 | 1, { least, most }: { least: number; most: number }): Frame | null {
+    if (this.buffered < prefix + 4) return null;
+    const length = this.#buffer.readInt32BE(this.#start + prefix);
+    if (length < least || length > most) {
+      throw new ProtocolViolation('a message has a length that is not allowed here', {
+        detail: `length ${length}, allowed ${least} to ${most}`,
+        hint: 'Send less in one call: a large array in parts.',
+      });
+    }
+    if (this.buffered < prefix + length) return null;
+    const type = prefix === 0 ? 0 : (this.#buffer[this.#start] as number);
+    const body = this.#buffer.subarray(this.#start + prefix + 4, this.#start + prefix + length);
+    this.#start += prefix + length;
+    return { type, body };
+  }
+}

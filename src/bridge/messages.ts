@@ -1,0 +1,80 @@
+import type { ErrorReport } from '../errors/rafiki-error.ts';
+
+/** What a request is answered with: one row. docs/architecture.md has the meaning of each letter. */
+export interface Reply {
+  s: 'k' | 'h' | 'w' | 'e';
+  v: string | null;
+  loc: string | null;
+}
+
+/** The messages that a server of the PostgreSQL protocol sends, version 3. */
+export const authenticationOk = (): Buffer => message('R', int32(0));
+export const authenticationSasl = (mechanism: string): Buffer => message('R', int32(10), cString(mechanism), zero);
+export const authenticationSaslContinue = (data: string): Buffer => message('R', int32(11), Buffer.from(data));
+export const authenticationSaslFinal = (data: string): Buffer => message('R', int32(12), Buffer.from(data));
+export const negotiateProtocolVersion = (): Buffer => message('v', int32(0), int32(0));
+export const parameterStatus = (name: string, value: string): Buffer => message('S', cString(name), cString(value));
+export const backendKeyData = (pid: number, secret: number): Buffer => message('K', int32(pid), int32(secret));
+export const commandComplete = (tag: string): Buffer => message('C', cString(tag));
+
+export function errorResponse(severity: 'ERROR' | 'FATAL', { sqlstate, message: text, detail, hint }: ErrorReport): Buffer {
+  const fields = [`S${severity}`, `V${severity}`, `C${sqlstate}`, `M${text}`];
+  if (detail !== undefined) fields.push(`D${detail}`);
+  if (hint !== undefined) fields.push(`H${hint}`);
+  return message('E', ...fields.map(cString), zero);
+}
+
+/** RowDescription, DataRow, CommandComplete and ReadyForQuery in one buffer: one write per answer. */
+export function rowReply({ s, v, loc }: Reply): Buffer {
+  const bytes = 7 + [s, v, loc].reduce((total, field) => total + 4 + (field === null ? 0 : Buffer.byteLength(field)), 0);
+  const buffer = Buffer.allocUnsafe(rowDescription.length + bytes + completed.length);
+  let at = rowDescription.copy(buffer);
+  buffer[at] = letter('D');
+  at = buffer.writeInt32BE(bytes - 1, at + 1);
+  at = buffer.writeInt16BE(3, at);
+  for (const field of [s, v, loc]) {
+    if (field === null) {
+      at = buffer.writeInt32BE(-1, at);
+      continue;
+    }
+    const length = buffer.write(field, at + 4);
+    at = buffer.writeInt32BE(length, at) + length;
+  }
+  completed.copy(buffer, at);
+  return buffer;
+}
+
+function letter(type: string): number {
+  return type.charCodeAt(0);
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+}
+
+function cString(text: string): Buffer {
+  return Buffer.from(`${text.replaceAll('\0', '')}\0`);
+}
+
+function message(type: string, ...parts: Buffer[]): Buffer {
+  const length = parts.reduce((total, part) => total + part.length, 4);
+  return Buffer.concat([Buffer.from(type, 'latin1'), int32(length), ...parts]);
+}
+
+const zero = Buffer.alloc(1);
+const TEXT_OID = 25;
+
+export const readyForQuery = message('Z', Buffer.from('I'));
+
+const column = (name: string): Buffer =>
+  Buffer.concat([cString(name), int32(0), int16(0), int32(TEXT_OID), int16(-1), int32(-1), int16(0)]);
+const rowDescription = message('T', int16(3), column('s'), column('v'), column('loc'));
+const completed = Buffer.concat([commandComplete('SELECT 1'), readyForQuery]);

@@ -1,0 +1,76 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { AuthenticationFailed } from '../errors/errors.ts';
+
+export const mechanism = 'SCRAM-SHA-256';
+
+/** What the server keeps of a secret (RFC 5802, section 3): enough to verify a proof, not enough to make one. */
+export interface Verifier {
+  salt: Buffer;
+  iterations: number;
+  storedKey: Buffer;
+  serverKey: Buffer;
+}
+
+const ITERATIONS = 4096;
+
+const hmac = (key: Buffer, data: string): Buffer => createHmac('sha256', key).update(data).digest();
+const sha256 = (data: Buffer): Buffer => createHash('sha256').update(data).digest();
+
+export function createVerifier(secret: string): Verifier {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(secret, salt, ITERATIONS, 32, 'sha256');
+  return {
+    salt,
+    iterations: ITERATIONS,
+    storedKey: sha256(hmac(salted, 'Client Key')),
+    serverKey: hmac(salted, 'Server Key'),
+  };
+}
+
+/** The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding. */
+export class ScramExchange {
+  readonly #verifier: Verifier;
+  #gs2Header = '';
+  #clientFirstBare = '';
+  #serverFirst = '';
+  #nonce = '';
+
+  constructor(verifier: Verifier) {
+    this.#verifier = verifier;
+  }
+
+  /** client-first-message → server-first-message. */
+  first(clientFirst: string): string {
+    const parts = /^([ny],(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/.exec(clientFirst);
+    const [, header, bare, clientNonce] = parts ?? [];
+    if (header === undefined || bare === undefined || clientNonce === undefined) throw refused();
+    const { salt, iterations } = this.#verifier;
+    this.#gs2Header = header;
+    this.#clientFirstBare = bare;
+    this.#nonce = clientNonce + randomBytes(18).toString('base64');
+    this.#serverFirst = `r=${this.#nonce},s=${salt.toString('base64')},i=${iterations}`;
+    return this.#serverFirst;
+  }
+
+  /** client-final-message → server-final-message. */
+  final(clientFinal: string): string {
+    const [, withoutProof, binding, nonce, proofText] = /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([^,]+)$/.exec(clientFinal) ?? [];
+    if (withoutProof === undefined || proofText === undefined || nonce !== this.#nonce) throw refused();
+    if (binding !== Buffer.from(this.#gs2Header).toString('base64')) throw refused();
+    const { storedKey, serverKey } = this.#verifier;
+    const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`;
+    const signature = hmac(storedKey, authMessage);
+    const proof = Buffer.from(proofText, 'base64');
+    if (proof.length !== signature.length) throw refused();
+    const clientKey = Buffer.from(proof.map((byte, i) => byte ^ (signature[i] as number)));
+    if (!timingSafeEqual(sha256(clientKey), storedKey)) throw refused();
+    return `v=${hmac(serverKey, authMessage).toString('base64')}`;
+  }
+}
+
+/** One message for every reason: a stranger learns nothing from it. */
+function refused(): AuthenticationFailed {
+  return new AuthenticationFailed('the bridge refused the connection', {
+    hint: 'Only the database that serving was started for may connect: its foreign server rafiki_bridge has the secret.',
+  });
+}

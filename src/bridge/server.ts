@@ -1,0 +1,113 @@
+import { randomInt } from 'node:crypto';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import { createVerifier, type Verifier } from './scram.ts';
+import { type CancelKey, type Conversation, Session } from './session.ts';
+
+export interface BridgeOptions {
+  /** Loopback unless told otherwise. */
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  secret: string;
+  converse(): Conversation;
+  logger: Logger;
+  maxConnections?: number;
+}
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+/** Each backend that predicts keeps one connection. */
+const MAX_CONNECTIONS = 1000;
+/** How long stopping waits for answers that are being computed. */
+const STOP_MS = 5000;
+
+/** Listens for backends and gives each its session. */
+export class BridgeServer implements Service {
+  readonly #options: BridgeOptions;
+  readonly #verifier: Verifier;
+  readonly #sessions = new Map<number, { session: Session; secret: number }>();
+  readonly #server: Server;
+  #nextPid = 1;
+
+  constructor(options: BridgeOptions) {
+    this.#options = options;
+    this.#verifier = createVerifier(options.secret);
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+  }
+
+  async start(): Promise<void> {
+    const { host, port, logger } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (cause) => {
+        reject(
+          new EnvironmentUnfit(`the bridge cannot listen on ${host}:${port}`, {
+            detail: cause.message,
+            hint: 'Choose another port: --bridge-port N.',
+            cause,
+          }),
+        );
+      });
+      this.#server.listen({ host, port }, resolve);
+    });
+    this.#server.removeAllListeners('error');
+    this.#server.on('error', (error) => logger.error({ err: error.message }, 'the bridge cannot accept connections'));
+  }
+
+  /** Answers what is being computed, for a bounded time, then closes every connection. */
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const deadline = performance.now() + STOP_MS;
+    for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+    while (this.#sessions.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+    }
+    for (const { session } of this.#sessions.values()) session.end(stopping());
+    await closed;
+  }
+
+  address(): Address {
+    const { address, port } = this.#server.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  #accept(socket: Socket): void {
+    const { converse, maxConnections = MAX_CONNECTIONS } = this.#options;
+    const pid = this.#nextPid;
+    this.#nextPid = (this.#nextPid % 0x7fffffff) + 1;
+    const key = { pid, secret: randomInt(2 ** 31) };
+    const full = this.#sessions.size >= maxConnections;
+    const session = new Session({
+      socket,
+      verifier: this.#verifier,
+      key,
+      converse,
+      onCancelRequest: (wanted) => this.#cancel(wanted),
+    });
+    this.#sessions.set(pid, { session, secret: key.secret });
+    socket.on('close', () => this.#sessions.delete(pid));
+    if (full) {
+      session.end(
+        new TooManyConnections('the bridge has no connection left', {
+          detail: `${maxConnections} are open`,
+          hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
+        }),
+      );
+    }
+  }
+
+  #cancel({ pid, secret }: CancelKey): void {
+    const found = this.#sessions.get(pid);
+    if (found !== undefined && found.secret === secret) found.session.cancel();
+  }
+}
+
+const stopping = (): ShuttingDown =>
+  new ShuttingDown('the prediction server is stopping', { hint: 'Ask again: the next server will answer.' });

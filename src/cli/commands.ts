@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { createBridge } from '../bridge/create-bridge.ts';
+import { createCoordinator } from '../coordinator/create-coordinator.ts';
+import { Database } from '../db/database.ts';
+import { EnvironmentUnfit, InvalidParameter } from '../errors/errors.ts';
+import { createLogger, type Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import { startAll, stopAll } from '../runtime/service.ts';
+import { createWorker } from '../worker/create-worker.ts';
+import { demo } from './demo.ts';
+import { install } from './install.ts';
+import type { Options } from './options.ts';
+import { Up } from './up.ts';
+
+interface Command {
+  title: string;
+  run(options: Options): Promise<void>;
+}
+
+export const commands: Record<string, Command> = {
+  up: { title: 'all in one: Postgres, coordinator, workers, serving', run: runUp },
+  demo: { title: 'the whole loop on real data', run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal) },
+  install: { title: 'put the SQL side into a database', run: runInstall },
+  coordinator: { title: 'plans studies (several may run, one acts)', run: (options) => runService('coordinator', options, createCoordinator) },
+  worker: { title: 'trains trials', run: (options) => runService('worker', options, worker) },
+  serve: { title: 'answers predictions', run: (options) => runService('serving', options, serving) },
+  bench: { title: 'measures (from a clone only)', run: runBench },
+  version: { title: 'prints the version', run: async () => void process.stdout.write(`rafiki ${version()}\n`) },
+};
+
+export const usage = (): string => `usage: rafiki COMMAND [flags]
+
+${Object.entries(commands)
+  .map(([name, { title }]) => `  ${name.padEnd(12)} ${title}`)
+  .join('\n')}
+
+flags (and their environment variables)
+  --database-url URL   DATABASE_URL         use this database; without it, up runs its own PostgreSQL 18
+  --data-dir DIR       RAFIKI_DATA_DIR      where up keeps its database, cache and logs
+  --port N             RAFIKI_PORT          of up's PostgreSQL
+  --bridge-host HOST   RAFIKI_BRIDGE_HOST   where serving listens, as Postgres reaches it (default 127.0.0.1)
+  --bridge-port N      RAFIKI_BRIDGE_PORT
+  --workers N          RAFIKI_WORKERS       worker processes of up (default: one per core)
+  --threads N          RAFIKI_THREADS       of each trial (default: the cores, divided among this machine's workers)
+  --data FILE.csv                           of demo: columns label, text
+  --json                                    of up: one line of JSON when ready
+`;
+
+interface Wiring {
+  database: Database;
+  options: Options;
+  logger: Logger;
+}
+
+const version = (): string =>
+  JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../../package.json'), 'utf8')).version;
+
+function worker({ database, options, logger }: Wiring): Service {
+  const threads = options.threads ?? 'shared';
+  return createWorker({ database, threads, cores: availableParallelism(), version: version(), logger });
+}
+
+function serving({ database, options, logger }: Wiring): Service {
+  const { bridgeHost: host, bridgePort: port = 54_321 } = options;
+  return createBridge({ database, host, port, version: version(), logger });
+}
+
+/** Runs one service until a signal, or until the parent that spawned it is gone. */
+async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
+  const logger = createLogger(name);
+  const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
+  const services = [database, create({ database, options, logger })];
+  await startAll(services);
+  logger.info('ready');
+  process.send?.('ready');
+  await untilSignal();
+  logger.info('stopping');
+  await stopAll(services);
+  if (process.connected) process.disconnect();
+}
+
+async function runUp(options: Options): Promise<void> {
+  const up = new Up(options, createLogger('up', process.env['RAFIKI_LOG'] ?? 'warn'));
+  const stopped = untilSignal();
+  await up.start();
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`);
+  } else {
+    process.stdout.write(`ready\n\n  psql '${up.databaseUrl}'\n\nlogs: ${options.dataDir}/rafiki.log\n`);
+  }
+  await stopped;
+  await up.stop();
+}
+
+async function runInstall(options: Options): Promise<void> {
+  const database = new Database({ url: requireUrl(options), application: 'rafiki install', logger: createLogger('install') });
+  try {
+    process.stdout.write(`rafiki is installed (${await install(database)})\n`);
+  } finally {
+    await database.stop();
+  }
+}
+
+async function runBench(options: Options): Promise<void> {
+  const root = path.resolve(import.meta.dirname, '../..');
+  const entry = path.join(root, 'bench/main.ts');
+  if (!existsSync(entry)) throw new EnvironmentUnfit('benchmarks are part of a clone, not of the package');
+  const args = ['--import', 'tsx', entry, ...options.positionals, ...(options.json ? ['--json'] : [])];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  process.exitCode = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+}
+
+function requireUrl({ databaseUrl }: Options): string {
+  if (databaseUrl) return databaseUrl;
+  throw new InvalidParameter('no database given', { hint: 'Pass --database-url or set DATABASE_URL.' });
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+    process.once('disconnect', () => resolve()); // the parent died: nobody would stop us later
+  });
+}

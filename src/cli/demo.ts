@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { type Connection, Database } from '../db/database.ts';
+import { BadData } from '../errors/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Options } from './options.ts';
+import { type LabelledText, spamAssassinMails } from './spam-mails.ts';
+import { table } from './table.ts';
+import { Up } from './up.ts';
+
+const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+
+/** The whole loop on real data, as a user would type it. Returns when the demo is over and everything has stopped. */
+export async function demo(options: Options, logger: Logger, untilStopped: () => Promise<void>): Promise<void> {
+  const up = new Up({ ...options, dataDir: path.join(options.dataDir, 'demo') }, logger);
+  say('Starting PostgreSQL, serving, coordinator and workers …');
+  await up.start();
+  const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', logger });
+  try {
+    const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
+    session.onNotice((message) => say(`  ${message}`));
+    const told = options.data ? await ownData(session, options.data) : await mails(session);
+    await tell(session, told);
+    await session.close();
+    sayWhatNext(up, told);
+    if (process.stdout.isTTY) await untilStopped();
+  } finally {
+    await database.stop();
+    await up.stop();
+  }
+}
+
+interface Story {
+  task: string;
+  relation: string;
+  heldOut: string;
+  model: string;
+}
+
+async function mails(session: Connection): Promise<Story> {
+  say('Loading the SpamAssassin mails (subject and body) into table mails …');
+  return load(session, 'text_classification', 'mails', await spamAssassinMails());
+}
+
+async function ownData(session: Connection, file: string): Promise<Story> {
+  const rows = parse(readFileSync(file), { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
+  const [first] = rows;
+  if (!first || first['label'] === undefined || first['text'] === undefined) {
+    throw new BadData(`${file} needs a header line with the columns label and text`, {
+      detail: `It has: ${Object.keys(first ?? {}).join(', ') || 'no rows'}.`,
+    });
+  }
+  say(`Loading ${rows.length} rows of ${path.basename(file)} into table texts …`);
+  const labelled = rows.map((row) => ({ label: row['label'] ?? '', text: row['text'] ?? '' }));
+  const task = new Set(labelled.map(({ label }) => label)).size === 2 ? 'sentiment' : 'text_classification';
+  return load(session, task, 'texts', labelled);
+}
+
+const ROWS_PER_INSERT = 500;
+
+/** Rows whose text hashes into one fifth are held out: the models never see them. */
+async function load(session: Connection, task: string, relation: string, rows: LabelledText[]): Promise<Story> {
+  const heldOut = `${relation}_held_out`;
+  await session.query(`drop table if exists ${relation}, ${heldOut}`);
+  await session.query(`create table ${relation} (id int generated always as identity, label text, body text)`);
+  for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
+    const part = rows.slice(i, i + ROWS_PER_INSERT);
+    await session.query(
+      `insert into ${relation} (label, body) select nullif(label, ''), body from unnest($1::text[], $2::text[]) as t (label, body)`,
+      [part.map(({ label }) => label), part.map(({ text }) => text)],
+    );
+  }
+  await session.query(`create table ${heldOut} (like ${relation})`);
+  const inFifth = `hashtextextended(body, 7) % 5 = 0`;
+  await session.query(
+    `with moved as (delete from ${relation} where ${inFifth} returning *) insert into ${heldOut} select * from moved`,
+  );
+  await session.query(`analyze ${relation}, ${heldOut}`);
+  return { task, relation, heldOut, model: `${relation}_${task}` };
+}
+
+async function tell(session: Connection, { task, relation, heldOut, model }: Story): Promise<void> {
+  const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s')`;
+  say(`\n=> ${train};`);
+  await session.query(train);
+
+  await show(
+    session,
+    `SELECT trial, family, state, round(score::numeric, 4) AS score, epochs, seconds
+  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies) ORDER BY score DESC NULLS LAST`,
+  );
+  await show(
+    session,
+    `SELECT id, label, d->>'label' AS predicted, d->'probabilities' AS probabilities, left(body, 40) AS body
+  FROM (SELECT *, rafiki_predict_detail('${model}', body) AS d FROM ${heldOut} ORDER BY id LIMIT 6) AS t`,
+  );
+  await show(
+    session,
+    `SELECT count(*) AS held_out, round(avg((rafiki_predict('${model}', body) = label)::int), 4) AS accuracy
+  FROM ${heldOut} WHERE label IS NOT NULL`,
+  );
+}
+
+async function show(session: Connection, sql: string): Promise<void> {
+  say(`\n=> ${sql};`);
+  say(table(await session.query<Record<string, unknown>>(sql)));
+}
+
+function sayWhatNext(up: Up, { task, relation, model }: Story): void {
+  say('\nWhat to try next:');
+  say(`  psql '${up.databaseUrl}'`);
+  say(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
+  say(`  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`);
+  say('  SELECT * FROM rafiki.studies;  \\watch 2');
+  say('  \\df+ rafiki_*');
+}

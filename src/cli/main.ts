@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { InvalidParameter } from '../errors/errors.ts';
+import { reportError } from '../errors/rafiki-error.ts';
+import { commands, usage } from './commands.ts';
+import { parseOptions } from './options.ts';
+
+/** Exit codes: 0 done, 1 failed, 2 wrong usage. */
+async function main([name = '', ...args]: readonly string[]): Promise<number> {
+  if (name === '' || name === 'help' || name === '--help' || args.includes('--help')) {
+    process.stdout.write(usage());
+    return name === '' ? 2 : 0;
+  }
+  const command = commands[name === '--version' ? 'version' : name];
+  if (!command) {
+    throw new InvalidParameter(`there is no command "${name}"`, { hint: `Commands: ${Object.keys(commands).join(', ')}.` });
+  }
+  await command.run(parseOptions(args, { allowPositionals: name === 'bench' }));
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const { sqlstate, message, detail, hint } = reportError(error);
+  const lines = [`rafiki: ${message} (${sqlstate})`, ...(detail ? [`DETAIL: ${detail}`] : []), ...(hint ? [`HINT: ${hint}`] : [])];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  if (process.env['RAFIKI_LOG'] === 'debug') console.error(error);
+  process.exitCode = error instanceof InvalidParameter ? 2 : 1;
+}

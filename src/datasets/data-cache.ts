@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { hostname, tmpdir, userInfo } from 'node:os';
+import path from 'node:path';
+import type { Database } from '../db/database.ts';
+import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.ts';
+import { Cancelled } from '../errors/errors.ts';
+import { readSource } from './source.ts';
+
+/** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
+export interface StudyKey {
+  id: number;
+  createdAt: string;
+}
+
+/** Files of other databases, or of workers that died, are left alone for so long. */
+const ABANDONED_MS = 24 * 3600_000;
+
+/** `RAFIKI_CACHE_DIR`, or a folder of this user's own among the temporary files. */
+export const defaultCacheDir = (): string =>
+  process.env['RAFIKI_CACHE_DIR'] ?? path.join(tmpdir(), `rafiki-${userInfo().uid}`);
+
+/** The rows of each open study in one file, read once per machine and shared by its workers. */
+export class DataCache {
+  readonly #database: Database;
+  readonly #dir: string;
+  readonly #used = new Set<string>();
+
+  constructor(database: Database, dir: string) {
+    this.#database = database;
+    this.#dir = dir;
+  }
+
+  /** The path of the study's file, read from its source where no worker of this machine has done so yet. */
+  async file(study: StudyKey, signal: AbortSignal): Promise<string> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const file = path.join(this.#dir, fileName(study));
+    this.#used.add(path.basename(file));
+    if (await exists(file)) return file;
+    const connection = await this.#database.connect(() => undefined); // its loss makes the statement under way fail
+    const abort = (): void => void connection.close();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await lockDataFile(connection, `${hostname()}:${file}`);
+      if (await exists(file)) return file;
+      const unfinished = `${file}.${process.pid}.tmp`;
+      try {
+        await readSource(connection, study.id, createWriteStream(unfinished, { mode: 0o600 }));
+        await rename(unfinished, file);
+      } finally {
+        await rm(unfinished, { force: true });
+      }
+      return file;
+    } catch (error) {
+      if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      if (!signal.aborted) await connection.close();
+    }
+  }
+
+  /** Deletes the files of studies that ended, and those that nobody has touched for a day. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.#dir).catch(() => []);
+    const files = names.filter((name) => name.startsWith('study-'));
+    if (files.length === 0) return;
+    const open = new Set((await selectOpenStudyKeys(this.#database)).map(fileName));
+    for (const name of files) {
+      if (open.has(name)) continue;
+      const file = path.join(this.#dir, name);
+      if (this.#used.has(name) || (await isAbandoned(file))) await rm(file, { force: true });
+      this.#used.delete(name);
+    }
+  }
+}
+
+function fileName({ id, createdAt }: StudyKey): string {
+  const mark = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
+  return `study-${id}-${mark}.jsonl`;
+}
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+async function isAbandoned(file: string): Promise<boolean> {
+  const modified = await stat(file).catch(() => undefined); // another worker may have deleted it just now
+  return modified !== undefined && Date.now() - modified.mtimeMs > ABANDONED_MS;
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { Packr } from 'msgpackr';
+import type { Dtype, TensorData } from '../domain/tensor.ts';
+import { CorruptParams } from '../errors/errors.ts';
+
+/** Plain msgpack, without msgpackr's record extension: any msgpack reader can read what is stored. */
+const msgpack = new Packr({ useRecords: false });
+
+/** A tensor as it is stored: the hash of the bytes is their name. */
+export interface Blob {
+  hash: Buffer;
+  data: Buffer;
+}
+
+export function packTensor({ dtype, shape, data }: TensorData): Blob {
+  const packed = msgpack.pack([dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]);
+  return { hash: sha256(packed), data: packed };
+}
+
+/** Refuses bytes that are not what was stored. */
+export function unpackTensor({ hash, data }: Blob): TensorData {
+  if (!sha256(data).equals(hash)) throw corrupt(`the bytes of blob ${hash.toString('hex')} have another hash`);
+  const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
+  const values = arrays[dtype]?.(bytes.slice().buffer as ArrayBuffer); // the copy is aligned, a view need not be
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  if (values?.length !== size) throw corrupt(`blob ${hash.toString('hex')} is not a tensor of its shape`);
+  return { dtype, shape, data: values };
+}
+
+export const packMeta = (meta: Record<string, unknown>): Buffer => msgpack.pack(meta);
+
+export function unpackMeta(bytes: Buffer): Record<string, unknown> {
+  const meta: unknown = msgpack.unpack(bytes);
+  if (typeof meta !== 'object' || meta === null) throw corrupt('the meta data is not a map');
+  return meta as Record<string, unknown>;
+}
+
+const arrays: Record<Dtype, (buffer: ArrayBuffer) => TensorData['data']> = {
+  float32: (buffer) => new Float32Array(buffer),
+  int32: (buffer) => new Int32Array(buffer),
+  int64: (buffer) => new BigInt64Array(buffer),
+  uint8: (buffer) => new Uint8Array(buffer),
+  bool: (buffer) => new Uint8Array(buffer),
+};
+
+const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
+
+const corrupt = (detail: string): CorruptParams =>
+  new CorruptParams('stored parameters are damaged', {
+    detail,
+    hint: 'Train the model again, or restore the table rafiki.blob from a backup.',
+  });
