@@ -18,9 +18,85 @@ begin
     perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
     return;
   end if;
-  perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
-exception when sqlclient_unable_to_establish_sqlconnection then
-  get stacked diagnostics reason = pg_exception_detail;
-  raise exception using errcode = 'connection_failure', message = 'the rafiki server does not answer', detail = reason,
-    hint = 'Start it with: rafiki up, or rafiki serve. Then call again, this session reconnects by itself.';
+  begin
+    perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
+  exception when sqlclient_unable_to_establish_sqlconnection then
+    get stacked diagnostics reason = pg_exception_detail;
+    raise exception using errcode = 'connection_failure', message = 'the rafiki server does not answer', detail = reason,
+      hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
+  end;
+end $$;
+
+-- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
+-- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
+-- VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps, since dblink() cannot be interrupted.
+create or replace function rafiki._call(verb text, key uuid default null, rest text default '') returns rafiki.reply
+language plpgsql volatile parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning -- dblink tells of a broken connection by a notice
+as $$
+declare
+  caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  request text := verb || case when key is null then '' else e'\x1f' || key || e'\x1f' || translate(caller, e'\x1f', '') end
+                       || case when rest = '' then '' else e'\x1f' || rest end;
+  ask text;
+  reply rafiki.reply;
+begin
+  for attempt in 1..2 loop
+    if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
+      perform rafiki._open_bridge();
+    end if;
+    ask := request;
+    while rafiki_dblink.dblink_send_query('rafiki', ask) = 1 loop
+      select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+      exit when not found; -- broken, or busy with a call that was cancelled
+      perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+      if reply.s = 'w' then
+        ask := e'R\x1f' || reply.v;
+      elsif reply.s = 'e' then
+        perform rafiki._raise(reply.v::jsonb);
+      else
+        return reply;
+      end if;
+    end loop;
+    perform rafiki_dblink.dblink_disconnect('rafiki'); -- the server drops what it still had for us
+  end loop;
+  raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
+    hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+end $$;
+
+-- Where dblink was there before rafiki, it stays where it is, and the two functions above follow it.
+do $$
+declare
+  home text := (select extnamespace::regnamespace::text from pg_extension where extname = 'dblink');
+  transport regprocedure;
+begin
+  if home <> 'rafiki_dblink' then
+    foreach transport in array array['rafiki._open_bridge()', 'rafiki._call(text, uuid, text)']::regprocedure[] loop
+      execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
+    end loop;
+  end if;
+end $$;
+
+-- Says where the bridge listens. A call rather than a part of the script: a dump of the extension must not hold the secret.
+create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- _call() connects as its owner, whoever runs this
+  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text)'::regprocedure);
+begin
+  insert into rafiki.bridge as b (host, port, secret) values ($1, $2, $3)
+  on conflict (only) do update set host = excluded.host, port = excluded.port, secret = excluded.secret;
+  if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
+    execute format('alter server rafiki_bridge options (set host %L, set port %L)', host, port);
+  else
+    -- keepalives: a machine that vanished is noticed within seconds, not after the kernel's two hours
+    execute format('create server rafiki_bridge foreign data wrapper dblink_fdw options (host %L, port %L, dbname %L, '
+                   'connect_timeout %L, keepalives_idle %L, tcp_user_timeout %L, gssencmode %L)',
+                   host, port, 'rafiki', '3', '10', '10000', 'disable');
+  end if;
+  execute format('drop user mapping if exists for %s server rafiki_bridge', asker);
+  execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)', asker, 'rafiki', secret);
 end $$;

@@ -22,9 +22,15 @@ interface Command {
 
 export const commands: Record<string, Command> = {
   up: { title: 'all in one: Postgres, coordinator, workers, serving', run: runUp },
-  demo: { title: 'the whole loop on real data', run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal) },
+  demo: {
+    title: 'the whole loop on real data',
+    run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal),
+  },
   install: { title: 'put the SQL side into a database', run: runInstall },
-  coordinator: { title: 'plans studies (several may run, one acts)', run: (options) => runService('coordinator', options, createCoordinator) },
+  coordinator: {
+    title: 'plans studies (several may run, one acts)',
+    run: (options) => runService('coordinator', options, createCoordinator),
+  },
   worker: { title: 'trains trials', run: (options) => runService('worker', options, worker) },
   serve: { title: 'answers predictions', run: (options) => runService('serving', options, serving) },
   bench: { title: 'measures (from a clone only)', run: runBench },
@@ -87,7 +93,9 @@ async function runUp(options: Options): Promise<void> {
   const stopped = untilSignal();
   await up.start();
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`,
+    );
   } else {
     process.stdout.write(`ready\n\n  psql '${up.databaseUrl}'\n\nlogs: ${options.dataDir}/rafiki.log\n`);
   }
@@ -96,7 +104,11 @@ async function runUp(options: Options): Promise<void> {
 }
 
 async function runInstall(options: Options): Promise<void> {
-  const database = new Database({ url: requireUrl(options), application: 'rafiki install', logger: createLogger('install') });
+  const database = new Database({
+    url: requireUrl(options),
+    application: 'rafiki install',
+    logger: createLogger('install'),
+  });
   try {
     process.stdout.write(`rafiki is installed (${await install(database)})\n`);
   } finally {

@@ -44,7 +44,10 @@ async function mails(session: Connection): Promise<Story> {
 }
 
 async function ownData(session: Connection, file: string): Promise<Story> {
-  const rows = parse(readFileSync(file), { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
+  const rows = parse(readFileSync(file), { columns: true, bom: true, skip_empty_lines: true }) as Record<
+    string,
+    string
+  >[];
   const [first] = rows;
   if (!first || first['label'] === undefined || first['text'] === undefined) {
     throw new BadData(`${file} needs a header line with the columns label and text`, {

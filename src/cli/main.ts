@@ -12,7 +12,9 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   }
   const command = commands[name === '--version' ? 'version' : name];
   if (!command) {
-    throw new InvalidParameter(`there is no command "${name}"`, { hint: `Commands: ${Object.keys(commands).join(', ')}.` });
+    throw new InvalidParameter(`there is no command "${name}"`, {
+      hint: `Commands: ${Object.keys(commands).join(', ')}.`,
+    });
   }
   await command.run(parseOptions(args, { allowPositionals: name === 'bench' }));
   return 0;
@@ -22,7 +24,11 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const { sqlstate, message, detail, hint } = reportError(error);
-  const lines = [`rafiki: ${message} (${sqlstate})`, ...(detail ? [`DETAIL: ${detail}`] : []), ...(hint ? [`HINT: ${hint}`] : [])];
+  const lines = [
+    `rafiki: ${message} (${sqlstate})`,
+    ...(detail ? [`DETAIL: ${detail}`] : []),
+    ...(hint ? [`HINT: ${hint}`] : []),
+  ];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (process.env['RAFIKI_LOG'] === 'debug') console.error(error);
   process.exitCode = error instanceof InvalidParameter ? 2 : 1;

@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Device } from './device.ts';
 import { membersFor, type Verdict, verdictOf } from './ensemble.ts';
 import { Fifo } from './fifo.ts';
-import { type LatencyModel, measuredSizes } from './latency-model.ts';
+import { largestBatch, type LatencyModel, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
 import { RecentSessions } from './recent-sessions.ts';
 
@@ -37,8 +37,8 @@ export interface Pending {
 interface Question {
   readonly text: string;
   readonly wantsDetail: boolean;
-  readonly askedMs: number;
-  readonly budgetMs: number;
+  askedMs: number;
+  budgetMs: number;
   lane: 'demanded' | 'speculative' | 'running' | 'dropped';
   waiters: number;
   readonly outcome: Promise<Outcome>;
@@ -82,7 +82,7 @@ export class Batcher {
   ask({ text, session, budgetMs, wantsDetail }: Asked): Pending {
     this.#sessions.saw(session);
     const question = this.#openQuestion(text, wantsDetail) ?? this.#enter({ text, budgetMs, wantsDetail, lane: 'demanded' });
-    if (question.lane === 'speculative') this.#promote(question);
+    if (question.lane === 'speculative') this.#promote(question, budgetMs);
     question.waiters++;
     let left = false;
     return {
@@ -141,8 +141,10 @@ export class Batcher {
     return question;
   }
 
-  #promote(question: Question): void {
+  #promote(question: Question, budgetMs: number): void {
     question.lane = 'demanded';
+    question.budgetMs = budgetMs;
+    question.askedMs = this.#options.clock.nowMs();
     this.#speculativeCount--;
     this.#demandedCount++;
     this.#demanded.push(question);
@@ -196,11 +198,11 @@ export class Batcher {
     const { clock, latency, policy } = this.#options;
     const oldest = this.#oldest();
     if (oldest === undefined) return 0;
-    if (this.#closed) return Math.min(this.#demandedCount, 256);
+    if (this.#closed) return Math.min(this.#demandedCount, largestBatch);
     const decision = policy.decide({
       queued: this.#demandedCount,
       waitedMs: clock.nowMs() - oldest.askedMs,
-      budgetMs: Number.isFinite(oldest.budgetMs) ? oldest.budgetMs : 0,
+      budgetMs: oldest.budgetMs,
       activeSessions: this.#sessions.count(),
       running: this.#onThreads + this.#inline,
       sizes: measuredSizes,
@@ -258,12 +260,13 @@ export class Batcher {
 
   async #answer(batch: readonly Question[]): Promise<void> {
     const { device, latency, clock, classes, members, onBatch } = this.#options;
-    const asked = membersFor(members, batch.some((question) => question.wantsDetail));
+    const wantsDetail = batch.some((question) => question.wantsDetail);
+    const asked = membersFor(members, wantsDetail);
     const startedMs = clock.nowMs();
     try {
       const outputs = await device.run(batch.map((question) => question.text), asked);
       const ms = clock.nowMs() - startedMs;
-      latency.observe(batch.length, ms);
+      if (!wantsDetail) latency.observe(batch.length, ms); // details ask more members than c(b) is kept for
       onBatch(batch.length, ms);
       batch.forEach((question, row) => {
         this.#forget(question);

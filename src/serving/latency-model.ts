@@ -1,5 +1,6 @@
 /** Batch sizes that are measured when a model loads; between them c(b) is a line. */
 export const measuredSizes = [1, 4, 16, 64, 256] as const;
+export const largestBatch = 256;
 
 /**
  * c(b) is kept at this quantile of what batches take: a mean would promise deadlines that half of the batches miss.
@@ -35,7 +36,8 @@ export class LatencyModel {
 
   /** The most rows that a batch of at most `ms` has; at least 1. */
   rowsWithin(ms: number): number {
-    let [low, high] = [1, measuredSizes[measuredSizes.length - 1] as number];
+    let low = 1;
+    let high: number = largestBatch;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (this.predict(middle) <= ms) low = middle;

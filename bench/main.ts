@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+import { engineBench } from './engine.ts';
+import type { Figure } from './figure.ts';
+import { predictBench } from './predict.ts';
+
+/** Every benchmark by name; each yields its figures as they are measured. */
+const benches: Record<string, (options: { quick: boolean }) => AsyncIterable<Figure>> = {
+  engine: engineBench,
+  predict: predictBench,
+};
+
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+});
+const bench = benches[positionals[0] ?? ''];
+if (!bench) {
+  process.stderr.write(usage);
+  process.exit(2);
+}
+if (!values.json) console.log(`${heading()}\n`);
+for await (const figure of bench({ quick: values.quick ?? false })) {
+  console.log(values.json ? JSON.stringify(figure) : line(figure));
+}
+
+function heading(): string {
+  return [
+    'name'.padEnd(26),
+    'value'.padStart(10),
+    'unit'.padEnd(9),
+    'peer'.padEnd(26),
+    'ratio'.padStart(7),
+    'bar'.padStart(6),
+  ].join(' ');
+}
+
+function line(figure: Figure): string {
+  const peer = figure.peer
+    ? `${figure.peer} ${figure.peerValue === null || figure.peerValue === undefined ? '–' : short(figure.peerValue)}`
+    : '';
+  return [
+    figure.name.padEnd(26),
+    short(figure.value).padStart(10),
+    figure.unit.padEnd(9),
+    peer.padEnd(26),
+    (figure.ratio === null || figure.ratio === undefined ? '' : figure.ratio.toFixed(2)).padStart(7),
+    (figure.bar === undefined ? '' : String(figure.bar)).padStart(6),
+    figure.ok === null ? '' : figure.ok ? 'ok' : 'short',
+    figure.note ?? '',
+  ]
+    .join(' ')
+    .trimEnd();
+}
+
+function short(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

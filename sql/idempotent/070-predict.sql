@@ -1,0 +1,136 @@
+-- The access key of a model that can answer; otherwise an error that says why not. One cheap statement on the way that
+-- succeeds: it runs for every row of the plain form.
+create or replace function rafiki._model_key(model text) returns uuid
+language plpgsql stable strict parallel safe
+as $$
+declare
+  found_key uuid;
+begin
+  select m.key into found_key from rafiki.model m
+  where m.name = model and exists (
+    select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading'));
+  if not found then
+    perform rafiki._explain_no_answer(model);
+  end if;
+  return found_key;
+end $$;
+
+-- Why a model cannot answer, as an error.
+create or replace function rafiki._explain_no_answer(model_name text) returns void
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  training rafiki.study;
+  known bigint := (select id from rafiki.model where name = model_name);
+  newest int := (select max(version) from rafiki.model_version where model_id = known);
+  failure jsonb;
+begin
+  select * into training from rafiki.study s where s.model = model_name and s.state in ('queued', 'running');
+  if found then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('model "%s" is still training', model_name),
+      detail = (select format('Study %s is %s: %s of %s trials have ended.', training.id, training.state,
+                              count(*) filter (where t.ended_at is not null), training.max_trials)
+                from rafiki.trial t where t.study_id = training.id),
+      hint = format('Wait for it with: select rafiki_wait(%s);', training.id);
+  elsif newest is null then
+    raise exception using errcode = 'undefined_object', message = format('model "%s" does not exist', model_name),
+      detail = 'Or it belongs to another role that has not granted it to you.',
+      hint = format('Models that you can use, nearest name first: %s. A new one comes from rafiki_train.',
+                    (select rafiki._nearest(model_name, array_agg(name)) from rafiki.model));
+  end if;
+  select error into failure from rafiki.deployment where model_id = known order by id desc limit 1;
+  raise exception using errcode = 'object_not_in_prerequisite_state',
+    message = format('model "%s" is not deployed', model_name),
+    detail = coalesce('Its last deployment failed: ' || (failure ->> 'message'), format('Its newest version is %s.', newest)),
+    hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
+end $$;
+
+-- Budget and what to do when overdue, as two fields of a request; the server reads the settings' values.
+create or replace function rafiki._terms(budget interval) returns text
+language plpgsql stable parallel safe
+as $$
+begin
+  if budget <= interval '0' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be positive',
+      detail = format('It is %s.', budget), hint = 'Give an interval such as ''50 ms''.';
+  end if;
+  return coalesce(extract(epoch from budget) * 1000 || 'ms', current_setting('rafiki.latency_budget', true), '')
+         || e'\x1f' || coalesce(current_setting('rafiki.on_overdue', true), '');
+end $$;
+
+-- COST: above that of the usual predicates, so that these run first, and low enough that 10,000 rows do not start JIT.
+create or replace function rafiki_predict(model text, input text, budget interval default null) returns text
+language plpgsql stable parallel safe cost 100
+as $$
+declare
+  model_key uuid;
+  statement_key text := '';
+  reply rafiki.reply;
+begin
+  if input is null or model is null then
+    return null;
+  end if;
+  model_key := rafiki._model_key(model);
+  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
+    statement_key := extract(epoch from statement_timestamp());
+  end if;
+  reply := rafiki._call('P', model_key, rafiki._terms(budget) || e'\x1f' || statement_key || e'\x1f' || input);
+  if reply.s = 'h' then
+    perform rafiki._read_ahead(model_key, input, reply.loc);
+  end if;
+  return reply.v;
+end $$;
+
+comment on function rafiki_predict(text, text, interval) is
+  'Predicts the label of one text with the deployed version of a model. NULL predicts NULL. Whole tables work well in this '
+  'plain form: select body, rafiki_predict(''reviews_sentiment'', body) from reviews. '
+  'budget: how long the call may take; without it the setting rafiki.latency_budget (50 ms), see also rafiki.on_overdue.';
+
+create or replace function rafiki_predict(model text, inputs text[], budget interval default null) returns text[]
+language plpgsql stable parallel safe cost 1000
+as $$
+declare
+  texts text[] := array_remove(inputs, null);
+  reply rafiki.reply;
+  labels text[] := '{}';
+begin
+  if inputs is null or model is null then
+    return null;
+  elsif array_ndims(inputs) > 1 then
+    raise exception using errcode = 'array_subscript_error', message = 'inputs has more than one dimension',
+      hint = 'Give a plain array of texts, such as: (select array_agg(body) from reviews).';
+  end if;
+  if cardinality(texts) > 0 then
+    reply := rafiki._call('A', rafiki._model_key(model), rafiki._terms(budget) || e'\x1f' || array_to_json(texts));
+    labels := reply.v;
+  end if;
+  if cardinality(texts) = cardinality(inputs) then
+    return labels;
+  end if;
+  return (select array_agg(case when i.input is not null then labels[i.nth] end order by i.place)
+          from (select u.input, u.place, count(u.input) over (order by u.place) as nth
+                from unnest(inputs) with ordinality u(input, place)) i);
+end $$;
+
+comment on function rafiki_predict(text, text[], interval) is
+  'Predicts the labels of many texts in one call, in the order given; the fastest form. A NULL element predicts NULL. '
+  'Example: select rafiki_predict(''reviews_sentiment'', array_agg(body)) from reviews.';
+
+create or replace function rafiki_predict_detail(model text, input text, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+as $$
+declare
+  reply rafiki.reply;
+begin
+  if input is null or model is null then
+    return null;
+  end if;
+  reply := rafiki._call('D', rafiki._model_key(model), rafiki._terms(budget) || e'\x1f' || input);
+  return reply.v;
+end $$;
+
+comment on function rafiki_predict_detail(text, text, interval) is
+  'As rafiki_predict, with all that is known of the answer: label, probabilities of all classes, versions that answered, '
+  'batch size, milliseconds, and whether it was overdue.';

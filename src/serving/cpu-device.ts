@@ -1,0 +1,62 @@
+import type { TrainedModel } from '../domain/training.ts';
+import { decisiveMembers } from '../domain/vote.ts';
+import type { Device, MemberOutput } from './device.ts';
+import type { InferenceThreads } from './inference-threads.ts';
+import { largestBatch, measuredSizes } from './latency-model.ts';
+import { Replica } from './replica.ts';
+
+/** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
+const INLINE_MS = 0.5;
+const PROBES = 5;
+
+/** One model on the CPU: tiny batches on the calling thread, the others on inference threads. */
+export class CpuDevice implements Device {
+  readonly slots: number;
+  readonly inlineRows: number;
+  readonly #replica: Replica;
+  readonly #threads: { pool: InferenceThreads; id: number } | null;
+
+  private constructor(replica: Replica, threads: { pool: InferenceThreads; id: number } | null, inlineRows: number) {
+    this.#replica = replica;
+    this.#threads = threads;
+    this.slots = threads?.pool.size ?? 1;
+    this.inlineRows = inlineRows;
+  }
+
+  static async load(models: readonly TrainedModel[], pool: InferenceThreads, sample: string): Promise<CpuDevice> {
+    const replica = await Replica.load(models);
+    try {
+      if (pool.size === 0) return new CpuDevice(replica, null, largestBatch);
+      const inlineRows = await probe(replica, decisiveMembers(models.length), sample);
+      return new CpuDevice(replica, { pool, id: await pool.load(models) }, inlineRows);
+    } catch (error) {
+      await replica.release();
+      throw error;
+    }
+  }
+
+  run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+    if (this.#threads === null || texts.length <= this.inlineRows) return this.#replica.run(texts, members);
+    return this.#threads.pool.run(this.#threads.id, texts, members);
+  }
+
+  async release(): Promise<void> {
+    await this.#threads?.pool.unload(this.#threads.id);
+    await this.#replica.release();
+  }
+}
+
+/** How many rows stay below `INLINE_MS`; the probes themselves hardly exceed it, so the event loop does not notice. */
+async function probe(replica: Replica, members: number, sample: string): Promise<number> {
+  let rows = 0;
+  for (const size of measuredSizes) {
+    const texts = Array.from({ length: size }, () => sample);
+    await replica.run(texts, members); // the first run of a shape allocates
+    const startedMs = performance.now();
+    for (let i = 0; i < PROBES; i++) await replica.run(texts, members);
+    const ms = (performance.now() - startedMs) / PROBES;
+    if (ms > INLINE_MS) return Math.max(rows, Math.floor((size * INLINE_MS) / ms));
+    rows = size;
+  }
+  return rows;
+}

@@ -1,0 +1,43 @@
+import { parentPort } from 'node:worker_threads';
+import type { TrainedModel } from '../domain/training.ts';
+import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
+import type { MemberOutput } from './device.ts';
+import { Replica } from './replica.ts';
+
+/** What the pool asks of a thread. Every order is answered, in turn. */
+export type Order =
+  | { kind: 'load'; id: number; models: readonly TrainedModel[] }
+  | { kind: 'run'; id: number; texts: readonly string[]; members: number }
+  | { kind: 'unload'; id: number };
+
+export type Report = { ok: true; outputs: MemberOutput[] } | { ok: false; error: ErrorReport };
+
+const replicas = new Map<number, Replica>();
+
+async function obey(order: Order): Promise<MemberOutput[]> {
+  const replica = replicas.get(order.id);
+  switch (order.kind) {
+    case 'load':
+      replicas.set(order.id, await Replica.load(order.models));
+      return [];
+    case 'run':
+      if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);
+      return replica.run(order.texts, order.members);
+    case 'unload':
+      replicas.delete(order.id);
+      await replica?.release();
+      return [];
+  }
+}
+
+async function report(order: Order): Promise<Report> {
+  try {
+    return { ok: true, outputs: await obey(order) };
+  } catch (error) {
+    return { ok: false, error: reportError(error) };
+  }
+}
+
+parentPort?.on('message', (order: Order) => {
+  void report(order).then((answer) => parentPort?.postMessage(answer));
+});

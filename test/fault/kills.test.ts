@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
+
+let rafiki: RunningRafiki;
+beforeAll(async () => {
+  rafiki = await rafikiUp({ args: ['--workers', '2'] });
+  await loadMails(rafiki.db, 'mail', 1500);
+});
+afterAll(() => rafiki.stop());
+
+async function begin(name: string, trials: number): Promise<number> {
+  const [row] = await rafiki.db.query<{ study: number }>(
+    `select rafiki_train('text_classification', 'mail', model => $1, max_trials => $2, max_time => '3 min', seed => 7) as study`,
+    [name, trials],
+  );
+  return row!.study;
+}
+
+/** Waits for the study to end and checks that it made exactly the trials asked for, each counted once. */
+async function endsWith(study: number, trials: number): Promise<void> {
+  const ended = await eventually(async () => {
+    const [row] = await rafiki.db.query<{ state: string }>('select state from rafiki.study where id = $1', [study]);
+    return row && row.state !== 'running' && row.state !== 'queued' ? row.state : undefined;
+  }, 200_000);
+  expect(ended).toBe('completed');
+  const rows = await rafiki.db.query<{ number: number; state: string }>(
+    'select number, state from rafiki.trial where study_id = $1 order by number',
+    [study],
+  );
+  expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: trials }, (_, i) => i + 1));
+  expect(rows.every(({ state }) => state === 'completed' || state === 'stopped')).toBe(true);
+}
+
+const workerOf = (study: number): Promise<number> =>
+  eventually(async () => {
+    const [row] = await rafiki.db.query<{ pid: number }>(
+      `select p.pid from rafiki.trial t join rafiki.process p on p.id = t.process_id
+       where t.study_id = $1 and t.state = 'running' and exists (select from rafiki.report where trial_id = t.id) limit 1`,
+      [study],
+    );
+    return row?.pid;
+  });
+
+test('a worker killed in a trial: another goes on with it', async () => {
+  const study = await begin('worker_killed', 3);
+  process.kill(await workerOf(study), 'SIGKILL');
+  await endsWith(study, 3);
+  const [row] = await rafiki.db.query<{ attempts: number }>(
+    'select max(attempt)::int as attempts from rafiki.trial where study_id = $1',
+    [study],
+  );
+  expect(row!.attempts).toBeGreaterThan(1);
+});
+
+test('the coordinator killed: its successor goes on with the study', async () => {
+  const study = await begin('coordinator_killed', 3);
+  await workerOf(study);
+  const [pid] = await rafiki.pids('coordinator');
+  process.kill(pid!, 'SIGKILL');
+  await endsWith(study, 3);
+});
+
+test('serving killed: a predict fails with 08006 and a hint, and the same session works when it is back', async () => {
+  const session = await rafiki.db.connect(() => {});
+  const predict = `select rafiki_predict('worker_killed', 'free money') as label`;
+  const [before] = await session.query<{ label: string }>(predict);
+  const [pid] = await rafiki.pids('serving');
+  process.kill(pid!, 'SIGKILL');
+  const startedMs = performance.now();
+  await expect(session.query(predict)).rejects.toMatchObject({
+    code: '08006',
+    hint: expect.stringContaining('rafiki'),
+  });
+  expect(performance.now() - startedMs).toBeLessThan(5000);
+  const after = await eventually(() =>
+    session
+      .query<{ label: string }>(predict)
+      .then(([row]) => row)
+      .catch(() => undefined),
+  );
+  expect(after).toEqual(before);
+  await session.close();
+});
+
+test('Postgres killed: it is started again, and the study completes', async () => {
+  const study = await begin('postgres_killed', 3);
+  await workerOf(study);
+  const [row] = await rafiki.db.query<{ pid: number }>(
+    `select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
+  );
+  process.kill(row!.pid, 'SIGKILL');
+  await eventually(() => rafiki.db.query('select 1').catch(() => undefined));
+  await endsWith(study, 3);
+});
+
+test('SIGTERM stops everything and leaves nothing running', async () => {
+  const kinds = ['worker', 'coordinator', 'serving'] as const;
+  const pids = (await Promise.all(kinds.map((kind) => rafiki.pids(kind)))).flat();
+  expect(pids.length).toBeGreaterThanOrEqual(4);
+  expect(await rafiki.stop()).toBe(0);
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+});

@@ -1,0 +1,101 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { spamAssassinMails } from '../../src/cli/spam-mails.ts';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+
+/** The built command, run as a user would run it, on a folder of its own. */
+export interface RunningRafiki {
+  process: ChildProcess;
+  url: string;
+  db: Database;
+  dataDir: string;
+  /** Process ids of one kind, as registered in rafiki.process. */
+  pids(kind: 'coordinator' | 'worker' | 'serving'): Promise<number[]>;
+  log(): string;
+  stop(): Promise<number | null>;
+}
+
+const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+const LOOK_MS = 50;
+
+export async function rafikiUp(
+  options: { args?: string[]; env?: NodeJS.ProcessEnv; dataDir?: string } = {},
+): Promise<RunningRafiki> {
+  const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+  const child = spawn(process.execPath, [entry, 'up', '--json', '--data-dir', dataDir, ...(options.args ?? [])], {
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).database_url));
+    child.once('exit', (code) => reject(new Error(`rafiki up ended with ${code}\n${logOf(dataDir)}`)));
+  });
+  const db = new Database({ url, application: 'test', logger: silentLogger });
+  return {
+    process: child,
+    url,
+    db,
+    dataDir,
+    async pids(kind) {
+      const rows = await db.query<{ pid: number }>('select pid from rafiki.process where kind = $1 order by id', [
+        kind,
+      ]);
+      return rows.map(({ pid }) => pid);
+    },
+    log: () => logOf(dataDir),
+    async stop() {
+      await db.stop();
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+        child.kill('SIGTERM');
+        await ended;
+      }
+      if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true });
+      return child.exitCode;
+    },
+  };
+}
+
+function logOf(dataDir: string): string {
+  try {
+    return readFileSync(path.join(dataDir, 'rafiki.log'), 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Loads real mails: `rows` for training into `relation` (id, label, body). */
+export async function loadMails(db: Database, relation: string, rows: number): Promise<void> {
+  const mails = (await spamAssassinMails()).map((mail) => ({ ...mail, text: mail.text.slice(0, 2000) }));
+  const stride = mails.length / rows;
+  const chosen = Array.from({ length: rows }, (_, i) => mails[Math.floor(i * stride)]!);
+  await db.query(`create table ${relation} (id int generated always as identity primary key, label text, body text)`);
+  await db.query(`insert into ${relation} (label, body) select * from unnest($1::text[], $2::text[])`, [
+    chosen.map(({ label }) => label),
+    chosen.map(({ text }) => text),
+  ]);
+}
+
+/** Looks until `found` gives something, at most `timeoutMs`. */
+export async function eventually<T>(found: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const result = await found();
+    if (result !== undefined && result !== false) return result;
+    if (performance.now() > deadline) throw new Error(`nothing after ${timeoutMs} ms: ${found}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** What psql prints for a script; the password travels in the URL. */
+export async function psql(url: string, script: string): Promise<string> {
+  const child = promisify(execFile)('psql', ['-X', '-v', 'ON_ERROR_STOP=1', url], { encoding: 'utf8' });
+  child.child.stdin?.end(script);
+  const { stdout, stderr } = await child;
+  return stdout + stderr;
+}
