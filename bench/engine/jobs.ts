@@ -1,4 +1,5 @@
-import { type Step, Trainer } from '../../src/engine/trainer.ts';
+import type { Step } from '../../src/engine/feeds.ts';
+import { Trainer } from '../../src/engine/trainer.ts';
 import type { Network } from '../../src/graph/network.ts';
 import { fasttextNetwork } from '../../src/models/fasttext.ts';
 import { temporalCnnNetwork } from '../../src/models/temporal-cnn.ts';

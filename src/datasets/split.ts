@@ -55,7 +55,7 @@ function groupByText(rows: readonly LabelledText[], validation: number): Group[]
     if (known !== undefined) known.rows.push(row);
     else groups.set(row.text, newGroup(row, validation));
   }
-  return [...groups.values()].sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  return [...groups.values()].sort((a, b) => compare(a.hash, b.hash));
 }
 
 function newGroup(row: LabelledText, validation: number): Group {
@@ -76,9 +76,11 @@ function coverClass(groups: readonly Group[]): void {
 
 function examplesOf(groups: readonly Group[], classes: readonly string[]): Examples {
   const index = new Map(classes.map((label, i) => [label, i]));
-  const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => (a.label < b.label ? -1 : 1)));
+  const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(a.label, b.label)));
   return {
     texts: rows.map((row) => row.text),
     labels: Int32Array.from(rows, (row) => index.get(row.label) as number),
   };
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -21,14 +21,14 @@ export const fasttext: Family = {
   space: () =>
     new HyperSpace()
       .addRangeKnob('word_ngrams', 'int', 1, 3, { group: 'preprocessing', initial: 2 })
-      .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 1 })
+      .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 2 })
       .addCategoricalKnob('max_tokens', [128, 256, 512], { group: 'preprocessing', initial: 512 })
-      .addRangeKnob('word_dropout', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.3 })
+      .addRangeKnob('word_dropout', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
       .addCategoricalKnob('dim', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('epochs', 'int', 4, 20, { group: 'training', initial: 10 })
       .addCategoricalKnob('batch', [16, 32, 64], { group: 'training', initial: 32 })
       .addRangeKnob('learning_rate', 'float', 1e-3, 5e-2, { group: 'training', initial: 5e-3, log: true })
-      .addRangeKnob('weight_decay', 'float', 0, 0.1, { group: 'training', initial: 0 })
+      .addRangeKnob('weight_decay', 'float', 0, 2, { group: 'training', initial: 1 })
       .addRangeKnob('dropout', 'float', 0, 0.6, { group: 'training', initial: 0.2 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 

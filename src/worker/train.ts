@@ -7,8 +7,9 @@ import type {
   TrainingSpec,
 } from '../domain/training.ts';
 import { predictAll } from '../engine/evaluate.ts';
+import type { Step } from '../engine/feeds.ts';
 import { rateAt } from '../engine/schedule.ts';
-import { type Step, Trainer } from '../engine/trainer.ts';
+import { Trainer } from '../engine/trainer.ts';
 import { BadData } from '../errors/errors.ts';
 import type { EncodedRows } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';

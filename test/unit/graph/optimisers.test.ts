@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorData } from '../../../src/domain/tensor.ts';
-import { type Step, Trainer } from '../../../src/engine/trainer.ts';
+import type { Step } from '../../../src/engine/feeds.ts';
+import { Trainer } from '../../../src/engine/trainer.ts';
 import type { Network } from '../../../src/graph/network.ts';
 import { matmul } from '../../../src/graph/ops/matmul.ts';
 import type { OptimiserName } from '../../../src/graph/optimisers/registry.ts';

@@ -1,0 +1,180 @@
+-- Checks of a study's source, in the order in which a user would find out: relation, columns, rows. Column rights are
+-- enough: what the caller may not read is no candidate.
+
+create or replace function rafiki._check_relation(source regclass) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation pg_class;
+begin
+  select * into relation from pg_class c where c.oid = source;
+  if not found then
+    raise exception using errcode = 'undefined_table', message = 'the source is not a relation of this database',
+      detail = format('It is %s.', coalesce(source::text, 'null')), hint = 'Name a table, e.g. rafiki_train(''sentiment'', ''reviews'').';
+  elsif relation.relkind not in ('r', 'p', 'v', 'm', 'f') then
+    raise exception using errcode = 'wrong_object_type', message = format('%s has no rows to learn from', source),
+      detail = format('It is %s.', case relation.relkind when 'S' then 'a sequence' when 'c' then 'a type' else 'an index' end),
+      hint = 'Name a table, a view, a materialized view or a foreign table.';
+  elsif relation.relpersistence = 't' then
+    raise exception using errcode = 'feature_not_supported', message = format('%s is a temporary table', source),
+      detail = 'Other sessions, the workers among them, cannot read it.', hint = 'Copy it: create table … as table ….';
+  elsif not has_any_column_privilege(source, 'select') then
+    raise exception using errcode = 'insufficient_privilege', message = format('permission denied for %s', source),
+      detail = format('Role %s may select none of its columns.', current_user),
+      hint = format('Let its owner run: grant select on %s to %I;', source, current_user);
+  end if;
+end $$;
+
+-- The columns that the caller may read: what they could be, text to learn from or label.
+create or replace function rafiki._source_columns(source regclass)
+returns table (name name, type text, is_text boolean, is_label boolean, named_as_label boolean)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.attname, format_type(a.atttypid, a.atttypmod),
+         base.typcategory = 'S',
+         (base.typcategory in ('S', 'B', 'E') or base.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
+           and a.attidentity = '' and not coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false)
+           and not exists (select from pg_index i where i.indrelid = source and i.indisprimary and i.indkey[0] = a.attnum
+                           and i.indnkeyatts = 1),
+         lower(a.attname) in ('label', 'target', 'class', 'category', 'sentiment', 'y')
+  from pg_attribute a
+  join pg_type t on t.oid = a.atttypid
+  join pg_type base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = source and a.attnum > 0 and not a.attisdropped
+    and has_column_privilege(source, a.attnum, 'select')
+  order by a.attnum
+$$;
+
+-- Stops unless the caller may read the column that he named.
+create or replace function rafiki._check_column(source regclass, name name) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_attribute a
+                 where a.attrelid = source and a.attname = name and a.attnum > 0 and not a.attisdropped) then
+    raise exception using errcode = 'undefined_column', message = format('column "%s" of %s does not exist', name, source),
+      hint = format('Its columns, nearest name first: %s.',
+                    (select rafiki._nearest(name, array_agg(c.name::text)) from rafiki._source_columns(source) c));
+  elsif not has_column_privilege(source, name, 'select') then
+    raise exception using errcode = 'insufficient_privilege', message = format('permission denied for column "%s" of %s', name, source),
+      detail = format('Role %s may not select it.', current_user),
+      hint = format('Let the owner run: grant select (%I) on %s to %I;', name, source, current_user);
+  end if;
+end $$;
+
+-- Picks the one candidate; with none or several it stops, and lists what there is.
+create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text) returns name
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns text := (select string_agg(format('%s %s', c.name, c.type), ', ') from rafiki._source_columns(source) c);
+begin
+  if cardinality(candidates) = 1 then
+    return candidates[1];
+  elsif cardinality(candidates) > 1 then
+    raise exception using errcode = 'ambiguous_column',
+      message = format('several columns of %s could be the %s', source, role),
+      detail = format('Candidates: %s.', array_to_string(candidates, ', ')),
+      hint = format('Choose one with %s.', format(example, candidates[1]));
+  end if;
+  raise exception using errcode = 'undefined_column', message = format('no column of %s can be the %s', source, role),
+    detail = format('Columns that you may read: %s.', columns),
+    hint = format('Name it with %s, or add it in a view.', format(example, 'name'));
+end $$;
+
+-- Fills in what was not named: a column is inferred only where one candidate is left.
+create or replace function rafiki._infer_columns(source regclass, inout target name, inout feature name)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns constant text := 'target => %L';
+  candidates name[];
+begin
+  if target is null then
+    select array_agg(c.name) into candidates from rafiki._source_columns(source) c
+    where c.is_label and c.named_as_label and c.name is distinct from feature;
+    if candidates is not null then
+      target := rafiki._only_candidate(source, candidates, 'target', columns);
+    end if;
+  end if;
+  if feature is null then
+    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._source_columns(source) c
+    where c.is_text and c.name is distinct from target;
+    feature := rafiki._only_candidate(source, candidates, 'text to learn from', 'features => array[%L]');
+  end if;
+  if target is null then
+    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._source_columns(source) c
+    where c.is_label and c.name <> feature;
+    target := rafiki._only_candidate(source, candidates, 'target', columns);
+  end if;
+end $$;
+
+-- Target and feature, named or inferred, of types that a text task can use.
+create or replace function rafiki._resolve_columns(source regclass, inout target name, features name[], out feature name)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named name;
+  wrong text;
+begin
+  if cardinality(features) > 1 then
+    raise exception using errcode = 'feature_not_supported', message = 'text tasks learn from one column for now',
+      detail = format('Given: %s.', array_to_string(features, ', ')),
+      hint = 'Join the columns in a view, e.g. select title || e''\n'' || body as body, and train on that.';
+  end if;
+  feature := features[1];
+  foreach named in array array_remove(array[target, feature], null) loop
+    perform rafiki._check_column(source, named);
+  end loop;
+  if target = feature then
+    raise exception using errcode = 'duplicate_column', message = format('column "%s" cannot be both feature and target', target),
+      hint = 'Name another column with target => or features =>.';
+  end if;
+  select * into target, feature from rafiki._infer_columns(source, target, feature);
+  select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._source_columns(source) c
+  where c.name = feature and not c.is_text
+     or c.name = target and c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*\[\])';
+  if wrong is not null then
+    raise exception using errcode = 'datatype_mismatch', message = 'a column has a type that this task cannot use', detail = wrong,
+      hint = 'A text task learns from a text column; labels are text, boolean, integer or an enum. A view can cast them.';
+  end if;
+end $$;
+
+-- One scan with the caller's rights: are there rows enough to learn from?
+create or replace function rafiki._check_rows(source regclass, target name, feature name) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  total bigint;
+  labelled bigint;
+  classes bigint;
+  example text;
+begin
+  execute format('select count(*), count(*) filter (where usable), count(distinct label) filter (where usable), min(label) '
+                 'from (select %1$I::text as label, %1$I is not null and %2$I is not null as usable from %3$s) t',
+                 target, feature, source) into total, labelled, classes, example;
+  if total = 0 then
+    raise exception using errcode = 'no_data_found', message = format('%s is empty', source),
+      detail = format('Role %s sees no row in it.', current_user), hint = 'Load some labelled rows first.';
+  elsif labelled = 0 then
+    raise exception using errcode = 'null_value_not_allowed', message = format('%s has no labelled row', source),
+      detail = format('In all of its %s rows "%s" or "%s" is null.', total, target, feature),
+      hint = 'Fill in some labels, or name another column with target =>.';
+  elsif classes = 1 then
+    raise exception using errcode = 'data_exception', message = format('%s has one class only', source),
+      detail = format('"%s" is %s in all %s labelled rows.', target, quote_literal(left(example, 40)), labelled),
+      hint = 'Give rows of at least two classes, or name another column with target =>.';
+  elsif labelled < classes * 2 then
+    raise exception using errcode = 'cardinality_violation', message = format('%s has too few rows for its classes', source),
+      detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.', labelled, classes, target),
+      hint = 'Give more rows, or name another column with target =>: this one may be no label.';
+  end if;
+end $$;

@@ -1,0 +1,215 @@
+-- Checks of a study's other arguments, then its row.
+
+create or replace function rafiki._check_task(task text) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from rafiki.task t where t.name = task) then
+    raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
+      hint = format('Tasks, nearest name first: %s.', (select rafiki._nearest(task, array_agg(name)) from rafiki.task));
+  end if;
+end $$;
+
+create or replace function rafiki._check_limits(max_trials int, max_time interval, target_score float8, validation float8)
+returns void
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (max_trials >= 1) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at least 1',
+      detail = format('It is %s.', coalesce(max_trials::text, 'null')), hint = 'The default is 16.';
+  elsif (max_time > interval '0') is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be positive',
+      detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
+  elsif target_score <= 0 or target_score = 'nan' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be positive',
+      detail = format('It is %s.', target_score), hint = 'For an accuracy of 90 % give 0.9; leave it out to use all trials.';
+  elsif (validation > 0 and validation < 1) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'validation must lie between 0 and 1',
+      detail = format('It is %s.', coalesce(validation::text, 'null')),
+      hint = 'It is the share of rows that trials are scored on; the default is 0.2.';
+  end if;
+end $$;
+
+-- `rafiki.family` mirrors the zoo of the coordinator; before the first one has run there is nothing to check against.
+create or replace function rafiki._check_families(task text, families text[]) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  known text[] := (select array_agg(f.name order by f.name) from rafiki.family f where f.task = _check_families.task);
+  unknown text := (select f from unnest(families) f where f <> all (known) or f is null limit 1);
+begin
+  if cardinality(families) = 0 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is empty',
+      hint = format('Leave it out to try all of them: %s.', array_to_string(known, ', '));
+  elsif unknown is not null then
+    raise exception using errcode = 'undefined_object', message = format('family "%s" does not exist for task %s', unknown, task),
+      hint = format('Families, nearest name first: %s.', rafiki._nearest(unknown, known));
+  end if;
+end $$;
+
+-- What is wrong with a knob's override for its domain; null: nothing. An override is a value, {"min":…,"max":…} or {"list":[…]}.
+create or replace function rafiki._knob_fault(domain jsonb, override jsonb) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with given as (
+    select v from jsonb_array_elements(case when override ? 'list' then override -> 'list' else jsonb_build_array(override) end) v
+    where not (jsonb_typeof(override) = 'object' and not override ? 'list')
+    union all select override -> 'min' where jsonb_typeof(override) = 'object' and override ? 'min'
+    union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
+  )
+  select case
+    when jsonb_typeof(override) = 'object' and not exists (select from given) then 'shape'
+    when jsonb_typeof(override) = 'object' and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list'))
+      then 'shape'
+    when domain ->> 'kind' = 'categorical' then case
+      when jsonb_typeof(override) = 'object' and not override ? 'list' then 'shape'
+      when exists (select from given where not domain -> 'list' @> jsonb_build_array(v)) then 'value' end
+    when exists (select from given where jsonb_typeof(v) <> 'number') then 'type'
+    when domain ->> 'dtype' = 'int' and exists (select from given where (v #>> '{}')::numeric % 1 <> 0) then 'type'
+    when exists (select from given where (v #>> '{}')::numeric
+                 not between (domain ->> 'min')::numeric and (domain ->> 'max')::numeric) then 'value'
+    when (override ->> 'min')::numeric > (override ->> 'max')::numeric then 'value'
+  end
+$$;
+
+-- A knob's domain as a person writes it: "1 … 3 int" or "one of 16, 32, 64".
+create or replace function rafiki._domain_text(domain jsonb) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case domain ->> 'kind'
+    when 'range' then format('%s … %s %s%s', domain ->> 'min', domain ->> 'max', domain ->> 'dtype',
+                             case when (domain ->> 'log')::boolean then ', log scale' else '' end)
+    else 'one of ' || (select string_agg(v #>> '{}', ', ') from jsonb_array_elements(domain -> 'list') v)
+  end
+$$;
+
+create or replace function rafiki._check_knobs(task text, families text[], knobs jsonb) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  known jsonb;
+  knob text;
+  override jsonb;
+  fault text;
+begin
+  if (jsonb_typeof(knobs) = 'object') is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'knobs must be a JSON object',
+      detail = format('It is %s.', coalesce(jsonb_typeof(knobs), 'null')), hint = 'For example ''{"epochs": 5}''.';
+  end if;
+  for knob, override in select * from jsonb_each(knobs) loop
+    -- a knob's value has to fit one of the families that have the knob
+    select jsonb_agg(f.knobs -> knob order by rafiki._knob_fault(f.knobs -> knob, override) nulls first) -> 0 into known
+    from rafiki.family f
+    where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name])) and f.knobs ? knob;
+    fault := rafiki._knob_fault(known, override);
+    if known is null and exists (select from rafiki.family f where f.task = _check_knobs.task) then
+      raise exception using errcode = 'undefined_object', message = format('knob "%s" does not exist', knob),
+        hint = format('Knobs, nearest name first: %s. All: select * from rafiki_knobs(%L);', (
+          select rafiki._nearest(knob, array_agg(distinct k)) from rafiki.family f, jsonb_object_keys(f.knobs) k
+          where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name]))), task);
+    elsif fault is not null then
+      raise exception using
+        errcode = case fault when 'value' then 'numeric_value_out_of_range' else 'datatype_mismatch' end,
+        message = format('knob "%s" does not take %s', knob, override),
+        detail = format('Its domain is %s.', rafiki._domain_text(known)),
+        hint = 'Give a value of it, {"min": …, "max": …} within a range, or {"list": […]}.';
+    end if;
+  end loop;
+end $$;
+
+create or replace function rafiki._check_model_name(model text) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  open bigint := (select s.id from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running'));
+begin
+  if btrim(model) = '' then
+    raise exception using errcode = 'invalid_name', message = 'the model name is empty',
+      hint = 'Leave it out to get <table>_<task>.';
+  elsif length(model) > 200 then
+    raise exception using errcode = 'name_too_long', message = 'the model name is too long',
+      detail = format('It has %s characters; 200 are the most.', length(model)), hint = 'Choose a shorter one with model => ''name''.';
+  elsif open is not null then
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
+      detail = format('By study %s.', open),
+      hint = format('Wait with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', open);
+  end if;
+end $$;
+
+create or replace function rafiki._check_advisor(advisor text, collaborative boolean) returns void
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if advisor in ('bayesian', 'grid') then
+    raise exception using errcode = 'feature_not_supported', message = format('advisor %s is not available yet', advisor),
+      hint = 'Use advisor => ''random''.';
+  elsif (advisor = 'random') is not true then
+    raise exception using errcode = 'undefined_object', message = format('advisor "%s" does not exist', advisor),
+      hint = 'Use advisor => ''random''.';
+  elsif collaborative is distinct from false then
+    raise exception using errcode = 'feature_not_supported', message = 'collaborative tuning is not available yet',
+      hint = 'Use collaborative => false.';
+  end if;
+end $$;
+
+create or replace function rafiki._train(
+  task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
+  collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int, deploy boolean
+) returns bigint
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  feature name;
+  study bigint;
+begin
+  perform rafiki._check_task(task);
+  perform rafiki._check_relation(source);
+  perform rafiki._check_limits(max_trials, max_time, target_score, validation);
+  perform rafiki._check_advisor(advisor, collaborative);
+  perform rafiki._check_families(task, families);
+  perform rafiki._check_knobs(task, families, knobs);
+  model := coalesce(model, (select c.relname from pg_class c where c.oid = source) || '_' || task);
+  perform rafiki._check_model_name(model);
+  select * into target, feature from rafiki._resolve_columns(source, target, features);
+  perform rafiki._check_rows(source, target, feature);
+  insert into rafiki.study (task, source, model, target, features, families, knobs, advisor, collaborative,
+                            max_trials, max_time, target_score, validation, seed, deploy)
+  values (task, source, model, target, array[feature], families, knobs, advisor, collaborative,
+          max_trials, max_time, target_score, validation, coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true))
+  on conflict do nothing
+  returning id into study;
+  if study is null then -- somebody was quicker between the check and here
+    perform rafiki._check_model_name(model);
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
+      detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
+  end if;
+  return study;
+end $$;
+
+create or replace function rafiki_train(
+  task text, source regclass, model text default null, target name default null, features name[] default null,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'random', collaborative boolean default false,
+  max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
+  validation float8 default 0.2, seed int default null, deploy boolean default true
+) returns bigint
+language sql volatile parallel unsafe
+as $$
+  select rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
+                       max_trials, max_time, target_score, validation, seed, deploy)
+$$;
+
+comment on function rafiki_train is
+  'Starts training a model on the rows of a table or view and returns the study''s id at once: workers begin when the '
+  'transaction commits. Example: select rafiki_train(''sentiment'', ''reviews''). Text and label column are inferred where '
+  'one candidate is left. model defaults to <table>_<task>; a name that exists gets its next version, deployed only if it '
+  'is not worse. Follow it with rafiki_wait(study) or in the view rafiki.studies.';

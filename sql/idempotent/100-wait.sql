@@ -1,0 +1,165 @@
+-- Rows of a study as seen now. VOLATILE, so that each look takes a fresh snapshot and sees what others have committed.
+create or replace function rafiki_wait(study bigint, timeout interval default '1 hour') returns text
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  deadline timestamptz := clock_timestamp() + timeout;
+  pause float8 := 0.05;
+  seen rafiki.study;
+begin
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    raise exception using errcode = 'invalid_transaction_state', message = 'rafiki_wait sees no progress in this transaction',
+      detail = format('Its isolation level is %s: it looks at one moment only.', current_setting('transaction_isolation')),
+      hint = 'Call it at read committed, outside of this transaction.';
+  elsif timeout < interval '0' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'timeout must not be negative',
+      detail = format('It is %s.', timeout), hint = 'Give an interval such as ''10 min''.';
+  end if;
+  loop
+    select * into seen from rafiki.study s where s.id = study;
+    if not found then
+      perform rafiki._raise_no_study(study);
+    elsif seen.created_at = now() then -- now() is this transaction's start
+      raise exception using errcode = 'object_not_in_prerequisite_state', message = format('study %s is not committed yet', study),
+        detail = 'Workers see it, and begin, when the transaction that made it commits.',
+        hint = 'Commit first and then wait, or use: call rafiki_train_wait(…).';
+    elsif seen.ended_at is not null or clock_timestamp() >= deadline then
+      return seen.state;
+    end if;
+    perform pg_sleep(least(pause, greatest(0, extract(epoch from deadline - clock_timestamp()))));
+    pause := least(pause * 2, 1);
+  end loop;
+end $$;
+
+comment on function rafiki_wait(bigint, interval) is
+  'Waits until a study ends and returns its state: completed, failed or cancelled; after the timeout the state of then '
+  '(queued or running). A timeout of 0 just looks. Why a study failed stands in rafiki.studies.';
+
+create or replace function rafiki._raise_no_study(study bigint) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'undefined_object', message = format('study %s does not exist', study),
+    detail = 'Or it belongs to another role.',
+    hint = format('Your latest studies: %s.', (
+      select coalesce(string_agg(format('%s (%s)', s.id, s.model), ', '), 'none')
+      from (select id, model from rafiki.study order by id desc limit 5) s));
+end $$;
+
+create or replace function rafiki_cancel(study bigint) returns boolean
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.study s set cancel_requested = true where s.id = study and s.state in ('queued', 'running');
+  if not found and not exists (select from rafiki.study s where s.id = study) then
+    perform rafiki._raise_no_study(study);
+  end if;
+  return exists (select from rafiki.study s where s.id = study and s.state in ('queued', 'running'));
+end $$;
+
+comment on function rafiki_cancel(bigint) is
+  'Cancels a study: its trials stop soon after the commit. True if it was still open, false if it had ended already.';
+
+-- One line for each trial that ended since the last look; returns how many have ended by now.
+create or replace function rafiki._show_ended_trials(study bigint, shown bigint[]) returns bigint[]
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ended record;
+begin
+  for ended in
+    select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error,
+           max(t.score) over (order by t.ended_at, t.id) as best
+    from rafiki.trial t join rafiki.study s on s.id = t.study_id
+    where t.study_id = study and t.ended_at is not null order by t.ended_at, t.id
+  loop
+    continue when ended.id = any (shown);
+    shown := shown || ended.id;
+    raise notice using message = format('trial %s/%s %s %s%s', ended.number, ended.max_trials, ended.family,
+      case when ended.score is null then format('%s: %s', ended.state, coalesce(ended.error ->> 'message', 'no score'))
+           else format('%s in %s s', round(ended.score::numeric, 3), round(coalesce(ended.seconds, 0)::numeric)) end,
+      coalesce(format(', best %s', round(ended.best::numeric, 3)), ''));
+  end loop;
+  return shown;
+end $$;
+
+-- The last line, or the error that ended the study.
+create or replace function rafiki._show_end(study bigint) returns void
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ended rafiki.study;
+  version_score float8;
+begin
+  select * into ended from rafiki.study s where s.id = study;
+  if ended.state = 'failed' then
+    perform rafiki._raise(coalesce(ended.error, jsonb_build_object('message', format('study %s failed', study))));
+  elsif ended.state = 'cancelled' then
+    raise notice 'study % was cancelled', study;
+    return;
+  end if;
+  select v.score into version_score from rafiki.model_version v where v.study_id = study;
+  raise notice using
+    message = format('model "%s" version %s: score %s, %s', ended.model, ended.version, round(version_score::numeric, 3),
+                     case when exists (select from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+                                       where v.study_id = study and d.state = 'ready') then 'deployed'
+                          when exists (select from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+                                       where v.study_id = study and d.state = 'loading') then 'waits for a server to load it'
+                          else 'not deployed' end) || coalesce(': ' || ended.notice, '');
+end $$;
+
+create or replace function rafiki._processes_alive(process_kind text) returns boolean
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from rafiki.process p where p.kind = process_kind and p.seen_at > clock_timestamp() - interval '15 s')
+$$;
+
+-- No SET clause here: it would forbid COMMIT. Hence the qualified names.
+create or replace procedure rafiki_train_wait(
+  task text, source regclass, model text default null, target name default null, features name[] default null,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'random', collaborative boolean default false,
+  max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
+  validation float8 default 0.2, seed int default null, deploy boolean default true
+)
+language plpgsql
+as $$
+declare
+  study bigint;
+  study_state text;
+  shown bigint[] := '{}';
+  quiet_looks int := 0;
+begin
+  -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
+  if pg_catalog.now() <> pg_catalog.statement_timestamp() then
+    raise exception using errcode = 'invalid_transaction_termination', message = 'rafiki_train_wait cannot run in a transaction block',
+      detail = 'It commits, so that the workers see the study, and then waits for them.',
+      hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
+  end if;
+  study := rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
+                         max_trials, max_time, target_score, validation, seed, deploy);
+  commit;
+  raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;
+  loop
+    select s.state into study_state from rafiki.study s where s.id = study;
+    shown := rafiki._show_ended_trials(study, shown);
+    exit when study_state in ('completed', 'failed', 'cancelled');
+    quiet_looks := quiet_looks + 1;
+    if quiet_looks in (10, 100, 1000) and not (rafiki._processes_alive('worker') and rafiki._processes_alive('coordinator')) then
+      raise notice 'nobody works on study % yet', study
+        using hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops waiting only.';
+    end if;
+    commit; -- lets go of the snapshot
+    perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
+  end loop;
+  perform rafiki._show_end(study);
+end $$;
+
+comment on procedure rafiki_train_wait is
+  'As rafiki_train, then waits for the end and shows each trial as a NOTICE: call rafiki_train_wait(''sentiment'', ''reviews''). '
+  'It commits at once, so it cannot run in a transaction block. Ctrl-C stops the waiting, not the study.';

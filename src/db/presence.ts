@@ -1,0 +1,64 @@
+import { hostname } from 'node:os';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import { version } from '../runtime/version.ts';
+import type { Database } from './database.ts';
+import { deleteProcess, insertProcess, type ProcessKind, touchProcess } from './statements/processes.ts';
+
+export interface PresenceOptions {
+  database: Database;
+  kind: ProcessKind;
+  threads?: number;
+  logger: Logger;
+}
+
+const BEAT_MS = 5_000;
+
+/** A process's row in rafiki.process: there while it lives, fresh while it can reach the database. */
+export class Presence implements Service {
+  readonly #options: PresenceOptions;
+  #id: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+  }
+
+  /** The id of the row; another one after the process was taken for dead and came back. */
+  get id(): number | undefined {
+    return this.#id;
+  }
+
+  async start(): Promise<void> {
+    this.#id = await this.#register();
+    this.#timer = setInterval(() => {
+      this.#beating = this.#beat();
+    }, BEAT_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    const id = this.#id;
+    this.#id = undefined;
+    if (id === undefined) return;
+    await deleteProcess(this.#options.database, id).catch((error: Error) => {
+      this.#options.logger.warn({ err: error.message }, 'the process row is left for the coordinator to delete');
+    });
+  }
+
+  #register(): Promise<number> {
+    const { database, kind, threads = 1 } = this.#options;
+    return insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, version });
+  }
+
+  async #beat(): Promise<void> {
+    const { database, logger } = this.#options;
+    try {
+      if (this.#id !== undefined && !(await touchProcess(database, this.#id))) this.#id = await this.#register();
+    } catch (error) {
+      logger.warn({ err: error instanceof Error ? error.message : error }, 'cannot reach the database');
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import type { DeploymentState } from '../../domain/state.ts';
+import type { Task } from '../../domain/task.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import type { Queryable } from '../database.ts';
+
+export interface ModelRow {
+  id: number;
+  owner: string;
+  task: string;
+}
+
+/** The model of that name, made for `owner` where there is none yet; locked until the transaction ends. */
+export async function holdModel(on: Queryable, { name, owner, task }: { name: string; owner: string; task: Task }): Promise<ModelRow> {
+  const insert = `
+    insert into rafiki.model (name, owner, task) values ($1, format('%I', $2::text)::regrole, $3)
+    on conflict (name) do nothing`;
+  await on.query(insert, [name, owner, task]);
+  const select = `
+    select id, pg_get_userbyid(owner::oid)::text as owner, task from rafiki.model where name = $1 for update`;
+  const [row] = await on.query<ModelRow>(select, [name]);
+  return row!;
+}
+
+export interface NewVersion {
+  modelId: number;
+  studyId: number;
+  score: number;
+  classes: readonly string[];
+}
+
+export async function insertVersion(
+  on: Queryable,
+  { modelId, studyId, score, classes }: NewVersion,
+): Promise<{ id: number; version: number }> {
+  const sql = `
+    insert into rafiki.model_version (model_id, version, study_id, score, classes)
+    select $1, coalesce(max(version), 0) + 1, $2, $3, $4 from rafiki.model_version where model_id = $1
+    returning id, version`;
+  const [row] = await on.query<{ id: number; version: number }>(sql, [modelId, studyId, score, classes]);
+  return row!;
+}
+
+export interface NewMember {
+  rank: number;
+  trialId: number;
+  family: string;
+  score: number;
+  paramsId: number;
+}
+
+export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
+  const sql = `
+    insert into rafiki.model_member (version_id, rank, trial_id, family, score, params_id) values ($1, $2, $3, $4, $5, $6)`;
+  const { rank, trialId, family, score, paramsId } = member;
+  await on.query(sql, [versionId, rank, trialId, family, score, paramsId]);
+}
+
+export function selectLoading(on: Queryable, modelId: number): Promise<{ id: number }[]> {
+  return on.query(`select id from rafiki.deployment where model_id = $1 and state = 'loading'`, [modelId]);
+}
+
+export async function insertDeployment(on: Queryable, modelId: number, versionId: number): Promise<void> {
+  await on.query('insert into rafiki.deployment (model_id, version_id) values ($1, $2)', [modelId, versionId]);
+}
+
+export interface StudyDeployment {
+  state: DeploymentState;
+  ageMs: number;
+  error: ErrorReport | null;
+}
+
+/** The latest deployment of the version that a study made; undefined where it was never to be deployed. */
+export async function selectStudyDeployment(on: Queryable, studyId: number): Promise<StudyDeployment | undefined> {
+  const sql = `
+    select d.state, (extract(epoch from now() - d.created_at) * 1000)::float8 as "ageMs", d.error
+    from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+    where v.study_id = $1 order by d.id desc limit 1`;
+  const [row] = await on.query<StudyDeployment>(sql, [studyId]);
+  return row;
+}
+
+/** The parameters of a version's members, best first. */
+export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
+  const sql = 'select params_id as id from rafiki.model_member where version_id = $1 order by rank';
+  return (await on.query<{ id: number }>(sql, [versionId])).map((row) => row.id);
+}

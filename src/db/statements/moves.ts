@@ -1,0 +1,147 @@
+import {
+  deploymentTable,
+  type DeploymentEvent,
+  type DeploymentState,
+  type StudyEvent,
+  type StudyState,
+  studyEnded,
+  studyTable,
+  transition,
+  type TrialEvent,
+  type TrialState,
+  trialEnded,
+  trialTable,
+} from '../../domain/state.ts';
+import { InvalidState } from '../../errors/errors.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Queryable } from '../database.ts';
+import type { Ownership } from './trials.ts';
+
+/** A connection and who hears of the changes made through it. */
+export interface Mover {
+  on: Queryable;
+  logger: Logger;
+}
+
+export interface Move<S, E> {
+  id: number;
+  from: S;
+  event: E;
+}
+
+export interface StudyMove extends Move<StudyState, StudyEvent> {
+  error?: ErrorReport;
+}
+
+export interface DeploymentMove extends Move<DeploymentState, DeploymentEvent> {
+  error?: ErrorReport;
+}
+
+/** Everything that a trial's change of state may write along with it. */
+export interface TrialMove extends Move<TrialState, TrialEvent> {
+  /** Only if this process still owns the trial. */
+  owner?: Ownership;
+  error?: ErrorReport;
+  attempt?: number;
+  result?: { score: number; epoch: number; seconds: number; paramsId: number; predictions: Buffer; validationHash: Buffer };
+}
+
+/** Changes a study's state; false when it was no longer in state `from`. */
+export async function moveStudy({ on, logger }: Mover, { id, from, event, error }: StudyMove): Promise<boolean> {
+  const to = next(transition(studyTable, from, event), `study ${id}`, from, event);
+  const rows = await on.query(
+    `update rafiki.study set state = $3, error = coalesce($4, error),
+       started_at = case when $2 = 'queued' then now() else started_at end,
+       ended_at = case when $5 then now() end
+     where id = $1 and state = $2 returning id`,
+    [id, from, to, error === undefined ? null : JSON.stringify(error), studyEnded(to)],
+  );
+  return heard(logger, rows, { study: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
+}
+
+const moveTrialSql = `
+  update rafiki.trial set state = $3,
+    process_id = case when $3 = 'running' then process_id end,
+    lease_until = case when $3 = 'running' then lease_until end,
+    attempt = coalesce($4, attempt),
+    error = $5,
+    ended_at = case when $6 then now() end,
+    checkpoint_id = case when $6 then null else checkpoint_id end,
+    score = coalesce($7, score),
+    epoch = coalesce($8, epoch),
+    seconds = coalesce($9, seconds),
+    params_id = coalesce($10, params_id),
+    predictions = coalesce($11, predictions),
+    validation_hash = coalesce($12, validation_hash)
+  where id = $1 and state = $2 and ($13::int is null or (attempt = $13 and process_id = $14))
+  returning id`;
+
+/** Changes a trial's state; false when it was no longer in state `from`, or no longer the owner's. */
+export async function moveTrial({ on, logger }: Mover, move: TrialMove): Promise<boolean> {
+  const { id, from, event, owner, error, attempt, result } = move;
+  const to = next(transition(trialTable, from, event), `trial ${id}`, from, event);
+  const rows = await on.query(moveTrialSql, [
+    id,
+    from,
+    to,
+    attempt ?? null,
+    error === undefined ? null : JSON.stringify(error),
+    trialEnded(to),
+    result?.score ?? null,
+    result?.epoch ?? null,
+    result?.seconds ?? null,
+    result?.paramsId ?? null,
+    result?.predictions ?? null,
+    result?.validationHash ?? null,
+    owner?.attempt ?? null,
+    owner?.processId ?? null,
+  ]);
+  return heard(logger, rows, { trial: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
+}
+
+/** Changes a deployment's state; false when it was no longer in state `from`. */
+export async function moveDeployment(
+  { on, logger }: Mover,
+  { id, from, event, error }: DeploymentMove,
+): Promise<boolean> {
+  const to = next(transition(deploymentTable, from, event), `deployment ${id}`, from, event);
+  const rows = await on.query(
+    `update rafiki.deployment set state = $3, error = $4,
+       ready_at = case when $3 = 'ready' then now() else ready_at end,
+       retired_at = case when $3 = 'retired' then now() else retired_at end
+     where id = $1 and state = $2 returning id`,
+    [id, from, to, error === undefined ? null : JSON.stringify(error)],
+  );
+  return heard(logger, rows, { deployment: id, from, to });
+}
+
+/** How often a trial may be begun before it is given up: a worker may die by chance, hardly three times. */
+export const MAX_ATTEMPTS = 3;
+
+/** Puts a trial whose worker is gone back in line, to go on from its last checkpoint, or gives it up. */
+export function loseTrial(mover: Mover, trial: { id: number; attempt: number; owner?: Ownership }, cause: string): Promise<boolean> {
+  const { id, attempt, owner } = trial;
+  const held = owner === undefined ? {} : { owner };
+  if (attempt + 1 < MAX_ATTEMPTS) {
+    return moveTrial(mover, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
+  }
+  const error = {
+    sqlstate: '58000',
+    message: `the trial was given up after ${MAX_ATTEMPTS} attempts`,
+    detail: cause,
+    hint: 'The log of the worker says more; too little memory is the usual cause.',
+  };
+  return moveTrial(mover, { id, from: 'running', event: 'fail', error, ...held });
+}
+
+function next<S extends string>(to: S | null, what: string, from: string, event: string): S {
+  if (to !== null) return to;
+  throw new InvalidState(`${what} cannot ${event}`, { detail: `It is ${from}.` });
+}
+
+function heard(logger: Logger, rows: readonly unknown[], change: { from: string; to: string }): boolean {
+  if (rows.length > 0) logger.info(change, `${change.from} → ${change.to}`);
+  else logger.debug(change, 'the state had changed already');
+  return rows.length > 0;
+}

@@ -1,0 +1,48 @@
+import type { Queryable } from '../database.ts';
+
+export type ProcessKind = 'coordinator' | 'worker' | 'serving';
+
+export interface ProcessRow {
+  kind: ProcessKind;
+  host: string;
+  pid: number;
+  threads: number;
+  version: string;
+}
+
+/** A process that was not seen for so long does not count as working. */
+export const ALIVE_MS = 15_000;
+
+export async function insertProcess(on: Queryable, { kind, host, pid, threads, version }: ProcessRow): Promise<number> {
+  const sql = 'insert into rafiki.process (kind, host, pid, threads, version) values ($1, $2, $3, $4, $5) returning id';
+  const [row] = await on.query<{ id: number }>(sql, [kind, host, pid, threads, version]);
+  return row!.id;
+}
+
+/** False when the row is gone: the process was taken for dead. */
+export async function touchProcess(on: Queryable, id: number): Promise<boolean> {
+  return (await on.query('update rafiki.process set seen_at = now() where id = $1 returning id', [id])).length > 0;
+}
+
+export async function deleteProcess(on: Queryable, id: number): Promise<void> {
+  await on.query('delete from rafiki.process where id = $1', [id]);
+}
+
+export async function deleteDeadProcesses(on: Queryable, unseenMs: number): Promise<void> {
+  await on.query(`delete from rafiki.process where seen_at < now() - $1 * interval '1 ms'`, [unseenMs]);
+}
+
+/** How many workers wait for a trial. */
+export async function countIdleWorkers(on: Queryable): Promise<number> {
+  const sql = `
+    select count(*)::int as idle from rafiki.process p
+    where p.kind = 'worker' and p.seen_at > now() - $1 * interval '1 ms'
+      and not exists (select from rafiki.trial t where t.process_id = p.id and t.state = 'running')`;
+  const [row] = await on.query<{ idle: number }>(sql, [ALIVE_MS]);
+  return row?.idle ?? 0;
+}
+
+export async function isServingAlive(on: Queryable): Promise<boolean> {
+  const sql = `select from rafiki.process where kind = 'serving' and seen_at > now() - $1 * interval '1 ms' limit 1`;
+  return (await on.query(sql, [ALIVE_MS])).length > 0;
+}

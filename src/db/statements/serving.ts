@@ -1,0 +1,79 @@
+import type { DeploymentState } from '../../domain/state.ts';
+import type { Queryable } from '../database.ts';
+
+/** A deployment that serving answers for, or is to: everything but the weights. */
+export interface DeploymentRow {
+  id: number;
+  state: Extract<DeploymentState, 'loading' | 'ready'>;
+  modelId: number;
+  model: string;
+  /** Whoever knows it may use the model. */
+  key: string;
+  /** The model's own latency budget. */
+  budgetMs: number | null;
+  versionId: number;
+  version: number;
+  classes: string[];
+  /** The most accurate first. */
+  members: { family: string; score: number; paramsId: number }[];
+}
+
+export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
+  return on.query<DeploymentRow>(`
+    select d.id, d.state, m.id as "modelId", m.name as model, m.key::text as key,
+      (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
+      v.id as "versionId", v.version, v.classes,
+      (select coalesce(json_agg(json_build_object('family', b.family, 'score', b.score, 'paramsId', b.params_id) order by b.rank), '[]')
+       from rafiki.model_member b where b.version_id = v.id) as members
+    from rafiki.deployment d
+      join rafiki.model m on m.id = d.model_id
+      join rafiki.model_version v on v.id = d.version_id
+    where d.state in ('loading', 'ready')
+    order by d.id`);
+}
+
+/** The deployment of a model that answers now, locked until the transaction ends. */
+export async function holdReady(on: Queryable, modelId: number): Promise<number | undefined> {
+  const sql = `select id from rafiki.deployment where model_id = $1 and state = 'ready' for update`;
+  const [row] = await on.query<{ id: number }>(sql, [modelId]);
+  return row?.id;
+}
+
+/** The secret that the foreign server and the bridge share; made once. */
+export async function keepSecret(on: Queryable, fresh: { host: string; port: number; secret: string }): Promise<string> {
+  await on.query('insert into rafiki.bridge (host, port, secret) values ($1, $2, $3) on conflict (only) do nothing', [
+    fresh.host,
+    fresh.port,
+    fresh.secret,
+  ]);
+  const [row] = await on.query<{ secret: string }>('select secret from rafiki.bridge');
+  return row?.secret ?? fresh.secret;
+}
+
+/** Points the foreign server at the bridge. */
+export async function connectBridge(on: Queryable, { host, port, secret }: { host: string; port: number; secret: string }): Promise<void> {
+  await on.query('update rafiki.bridge set host = $1, port = $2', [host, port]);
+  await on.query('select rafiki._connect_bridge($1, $2, $3)', [host, port, secret]);
+}
+
+export interface PredictStatRow {
+  modelId: number;
+  calls: number;
+  rows: number;
+  cached: number;
+  batches: number;
+  overdue: number;
+  p50Ms: number | null;
+  p99Ms: number | null;
+}
+
+/** Leaves out a model or process that is gone by now. */
+export async function writePredictStat(on: Queryable, processId: number, stat: PredictStatRow): Promise<void> {
+  const sql = `
+    insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms)
+    select p.id, m.id, $3, $4, $5, $6, $7, $8, $9 from rafiki.process p, rafiki.model m where p.id = $1 and m.id = $2
+    on conflict (process_id, model_id) do update set calls = excluded.calls, rows = excluded.rows, cached = excluded.cached,
+      batches = excluded.batches, overdue = excluded.overdue, p50_ms = excluded.p50_ms, p99_ms = excluded.p99_ms`;
+  const { modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms } = stat;
+  await on.query(sql, [processId, modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms]);
+}

@@ -1,0 +1,101 @@
+import type { KnobOverride } from '../../domain/hyper-space.ts';
+import type { StudyState } from '../../domain/state.ts';
+import { isTask, type Task } from '../../domain/task.ts';
+import { NotSupported } from '../../errors/errors.ts';
+import type { Queryable } from '../database.ts';
+
+/** A study as the coordinator sees it. */
+export interface Study {
+  id: number;
+  owner: string;
+  task: Task;
+  model: string;
+  families: string[] | null;
+  knobs: Record<string, KnobOverride>;
+  advisor: string;
+  maxTrials: number;
+  maxTimeMs: number;
+  targetScore: number | null;
+  seed: number;
+  deploy: boolean;
+  state: StudyState;
+  cancelRequested: boolean;
+  /** Since it was started, by the database's clock. */
+  elapsedMs: number;
+  incumbentId: number | null;
+  incumbentScore: number | null;
+  /** Set once the model is written: what is left is to deploy it. */
+  version: number | null;
+}
+
+const openStudies = `
+  select s.id, pg_get_userbyid(s.owner::oid)::text as owner, s.task, s.model, s.families, s.knobs, s.advisor,
+    s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
+    s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
+    coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) as "elapsedMs",
+    s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore", s.version
+  from rafiki.study s
+  where s.state in ('queued', 'running')
+  order by s.id`;
+
+export async function selectOpenStudies(on: Queryable): Promise<Study[]> {
+  const rows = await on.query<Study & { task: string }>(openStudies);
+  return rows.map((row) => ({ ...row, task: knownTask(row.task) }));
+}
+
+export function knownTask(name: string): Task {
+  if (isTask(name)) return name;
+  throw new NotSupported(`task "${name}" is not known to this version`, { hint: 'Run the newest version everywhere.' });
+}
+
+/** The version that answers for the study's model when it begins; null where none does. */
+export async function setIncumbent(on: Queryable, studyId: number): Promise<void> {
+  const sql = `
+    update rafiki.study s set incumbent_id = (
+      select d.version_id from rafiki.deployment d join rafiki.model m on m.id = d.model_id
+      where m.name = s.model and d.state = 'ready')
+    where s.id = $1`;
+  await on.query(sql, [studyId]);
+}
+
+/** The first measurement counts: several workers may hold the data at the same time. */
+export async function setIncumbentScore(on: Queryable, studyId: number, score: number): Promise<void> {
+  await on.query('update rafiki.study set incumbent_score = $2 where id = $1 and incumbent_score is null', [studyId, score]);
+}
+
+export async function setOutcome(on: Queryable, studyId: number, outcome: { version: number; notice: string | null }): Promise<void> {
+  await on.query('update rafiki.study set version = $2, notice = $3 where id = $1', [studyId, outcome.version, outcome.notice]);
+}
+
+export async function addNotice(on: Queryable, studyId: number, notice: string): Promise<void> {
+  await on.query(`update rafiki.study set notice = concat_ws(' ', notice, $2::text) where id = $1`, [studyId, notice]);
+}
+
+/** What a finished study leaves to be collected: checkpoints, and the weights of trials that are no member of a model. */
+export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
+  const sql = `
+    update rafiki.trial t set checkpoint_id = null,
+      params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then params_id end
+    where t.study_id = $1 and (t.checkpoint_id is not null or t.params_id is not null)`;
+  await on.query(sql, [studyId]);
+}
+
+export interface ValidationRows {
+  hash: Buffer;
+  classes: string[];
+  labels: Buffer;
+}
+
+export async function insertValidation(on: Queryable, studyId: number, { hash, classes, labels }: ValidationRows): Promise<void> {
+  const sql = `
+    insert into rafiki.validation (study_id, hash, classes, labels) values ($1, $2, $3, $4)
+    on conflict do nothing`;
+  await on.query(sql, [studyId, hash, classes, labels]);
+}
+
+export async function selectValidation(on: Queryable, studyId: number, hash: Buffer): Promise<ValidationRows> {
+  const sql = 'select hash, classes, labels from rafiki.validation where study_id = $1 and hash = $2';
+  const [row] = await on.query<ValidationRows>(sql, [studyId, hash]);
+  return row!; // written in the transaction that finished the trial which names it
+}
+

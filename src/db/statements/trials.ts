@@ -1,0 +1,161 @@
+import type { Knobs } from '../../domain/hyper-space.ts';
+import type { TrialState } from '../../domain/state.ts';
+import type { Task } from '../../domain/task.ts';
+import type { TrainingReport } from '../../domain/training.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import type { Queryable } from '../database.ts';
+import { knownTask } from './studies.ts';
+
+/** How long a worker owns a trial without being heard of. */
+export const LEASE_MS = 15_000;
+
+/** A trial as the coordinator sees it. */
+export interface Trial {
+  id: number;
+  number: number;
+  family: string;
+  knobs: Knobs;
+  state: TrialState;
+  attempt: number;
+  stopRequested: boolean;
+  epoch: number;
+  epochs: number | null;
+  score: number | null;
+  error: ErrorReport | null;
+  hasParams: boolean;
+  validationHash: Buffer | null;
+  /** Validation score of each epoch reported. */
+  scores: number[];
+}
+
+export function selectTrials(on: Queryable, studyId: number): Promise<Trial[]> {
+  const sql = `
+    select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
+      t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
+      array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
+    from rafiki.trial t where t.study_id = $1 order by t.number`;
+  return on.query(sql, [studyId]);
+}
+
+export interface NewTrial {
+  studyId: number;
+  number: number;
+  family: string;
+  knobs: Knobs;
+  seed: number;
+}
+
+/** False when that number is taken already. */
+export async function insertTrial(on: Queryable, { studyId, number, family, knobs, seed }: NewTrial): Promise<boolean> {
+  const sql = `
+    insert into rafiki.trial (study_id, number, family, knobs, seed) values ($1, $2, $3, $4, $5)
+    on conflict (study_id, number) do nothing returning id`;
+  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed])).length > 0;
+}
+
+export async function requestStop(on: Queryable, trialId: number): Promise<void> {
+  await on.query(`update rafiki.trial set stop_requested = true where id = $1 and state = 'running'`, [trialId]);
+}
+
+/** Who owns a trial: a write that names another process or attempt than the row changes nothing. */
+export interface Ownership {
+  trialId: number;
+  attempt: number;
+  processId: number;
+}
+
+/** All that a worker needs to know of the trial that it claimed. */
+export interface ClaimedTrial extends Ownership {
+  number: number;
+  family: string;
+  knobs: Knobs;
+  seed: number;
+  checkpointId: number | null;
+  study: { id: number; createdAt: string; task: Task; validation: number };
+  /** The deployed version that the study's model is compared with, while nobody has scored it. */
+  incumbentId: number | null;
+}
+
+const claim = `
+  with next as (
+    select id from rafiki.trial where state = 'waiting' and family = any($3) order by id for update skip locked limit 1
+  ), claimed as (
+    update rafiki.trial t
+    set state = 'running', process_id = $1, lease_until = now() + $2 * interval '1 ms', started_at = coalesce(started_at, now())
+    from next where t.id = next.id
+    returning t.*
+  )
+  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed,
+    c.checkpoint_id as "checkpointId",
+    jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
+      'validation', s.validation) as study,
+    case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
+  from claimed c join rafiki.study s on s.id = c.study_id`;
+
+/** Takes the oldest waiting trial of a family that this worker has: two workers never get the same one. */
+export async function claimTrial(on: Queryable, processId: number, families: readonly string[]): Promise<ClaimedTrial | undefined> {
+  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families]);
+  return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
+}
+
+/** Extends the lease; undefined when it went to somebody else, or the trial was cancelled. */
+export async function renewLease(on: Queryable, { trialId, attempt, processId }: Ownership): Promise<{ stop: boolean } | undefined> {
+  const sql = `
+    update rafiki.trial set lease_until = now() + $4 * interval '1 ms'
+    where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
+    returning stop_requested as stop`;
+  const [row] = await on.query<{ stop: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
+  return row;
+}
+
+const report = `
+  with held as (
+    update rafiki.trial
+    set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms'
+    where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
+    returning id, attempt, stop_requested
+  ), written as (
+    insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, metrics, seconds)
+    select id, $4, attempt, $6, $7, $8, $9, $10 from held
+    on conflict (trial_id, epoch) do update set attempt = excluded.attempt, step = excluded.step, loss = excluded.loss,
+      score = excluded.score, metrics = excluded.metrics, seconds = excluded.seconds, created_at = excluded.created_at
+  )
+  select stop_requested as stop from held`;
+
+/** Writes a report, again harmlessly, and extends the lease; undefined when the trial is no longer ours. */
+export async function insertReport(on: Queryable, owner: Ownership, of: TrainingReport): Promise<{ stop: boolean } | undefined> {
+  const { trialId, attempt, processId } = owner;
+  const { epoch, epochs, step, loss, score, metrics, seconds } = of;
+  const values = [trialId, attempt, processId, epoch, epochs, step, loss, score, JSON.stringify(metrics), seconds, LEASE_MS];
+  const [row] = await on.query<{ stop: boolean }>(report, values);
+  return row;
+}
+
+/** Names the newest checkpoint; false when the trial is no longer ours. */
+export async function setCheckpoint(on: Queryable, { trialId, attempt, processId }: Ownership, paramsId: number): Promise<boolean> {
+  const sql = `
+    update rafiki.trial set checkpoint_id = $4
+    where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;
+  return (await on.query(sql, [trialId, attempt, processId, paramsId])).length > 0;
+}
+
+/** Running trials whose worker was not heard of in time. */
+export function selectExpired(on: Queryable): Promise<{ id: number; attempt: number }[]> {
+  return on.query(`select id, attempt from rafiki.trial where state = 'running' and lease_until < now() order by id`);
+}
+
+export interface TrialVotes {
+  id: number;
+  family: string;
+  score: number;
+  paramsId: number;
+  predictions: Buffer;
+}
+
+/** The given trials with what they predicted, best first. */
+export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
+  const sql = `
+    select id, family, score, params_id as "paramsId", predictions from rafiki.trial
+    where id = any($1) order by score desc, id`;
+  return on.query(sql, [trialIds]);
+}

@@ -1,0 +1,84 @@
+import type { TensorData } from '../domain/tensor.ts';
+import type { Network } from '../graph/network.ts';
+import type { Optimiser } from '../graph/optimisers/optimiser.ts';
+import { feed, isRagged } from '../graph/training-graph.ts';
+import { createRng, deriveSeed } from '../runtime/rng.ts';
+import { boundsOf, joinData } from './join.ts';
+
+/** One step's rows: the network's inputs, and a target distribution for each row, [B, classes]. */
+export interface Step {
+  inputs: Record<string, TensorData>;
+  targets: Float32Array;
+  learningRate: number;
+}
+
+/** Scalars that hold for a whole run. */
+export interface Settings {
+  momentum: number;
+  weightDecay: number;
+  dropout: number;
+}
+
+export type Feeds = Record<string, TensorData>;
+
+/** How many steps, their rates, and the settings; `done` steps came before. */
+export function scalarFeeds(
+  steps: readonly Step[],
+  settings: Settings,
+  run: { optimiser: Optimiser; done: number },
+): Feeds {
+  const rates = Float32Array.from(steps, (step) => step.learningRate);
+  const sizes = rates.map((rate, k) => rate * run.optimiser.correction(run.done + k + 1));
+  return {
+    [feed.steps]: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(steps.length)) },
+    [feed.learningRate]: { dtype: 'float32', shape: [steps.length], data: rates },
+    [feed.stepSize]: { dtype: 'float32', shape: [steps.length], data: sizes },
+    [feed.momentum]: scalar(settings.momentum),
+    [feed.weightDecay]: scalar(settings.weightDecay),
+    [feed.dropout]: scalar(settings.dropout),
+  };
+}
+
+/** Inputs and targets of all steps, end to end. */
+export function batchFeeds(steps: readonly Step[], { network, batch }: { network: Network; batch: number }): Feeds {
+  const size = batch * network.classes;
+  const targets = new Float32Array(steps.length * size);
+  steps.forEach((step, k) => {
+    targets.set(step.targets, k * size);
+  });
+  const feeds: Feeds = {
+    [feed.targets]: { dtype: 'float32', shape: [steps.length, batch, network.classes], data: targets },
+  };
+  for (const [name, { shape, dtype }] of Object.entries(network.inputs)) {
+    const parts = steps.map(({ inputs }) => inputs[name] as TensorData);
+    const data = joinData(parts);
+    if (isRagged(shape)) {
+      feeds[feed.input(name)] = { dtype, shape: [data.length], data };
+      feeds[feed.bounds(name)] = { dtype: 'int64', shape: [steps.length, 2], data: toInt64(boundsOf(parts)) };
+    } else feeds[feed.input(name)] = { dtype, shape: [steps.length, batch, ...shape.map(Number)], data };
+  }
+  return feeds;
+}
+
+/** Uniform numbers of each step from (seed, step) alone, whatever run the step is part of. */
+export function noiseFeeds(shapes: readonly number[][], run: { steps: number; done: number; seed: number }): Feeds {
+  const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
+  const data = sizes.map((size) => new Float32Array(size * run.steps));
+  for (let k = 0; k < run.steps; k++) {
+    const rng = createRng(deriveSeed(run.seed, run.done + k, 1));
+    data.forEach((values, i) => {
+      const size = sizes[i] as number;
+      for (let j = k * size; j < (k + 1) * size; j++) values[j] = rng.uniform();
+    });
+  }
+  return Object.fromEntries(
+    data.map((values, i) => [
+      feed.noise(i),
+      { dtype: 'float32', shape: [run.steps, ...(shapes[i] as number[])], data: values },
+    ]),
+  );
+}
+
+const scalar = (value: number): TensorData => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
+
+const toInt64 = (values: Int32Array): BigInt64Array => BigInt64Array.from(values, (value) => BigInt(value));

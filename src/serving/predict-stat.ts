@@ -1,0 +1,27 @@
+/** Latencies kept for the quantiles: of the last calls, so that they show what is now. */
+const SAMPLE = 1024;
+
+/** What one model's calls were like since the process started. */
+export class PredictStat {
+  calls = 0;
+  rows = 0;
+  cached = 0;
+  batches = 0;
+  overdue = 0;
+  readonly #latencies = new Float64Array(SAMPLE);
+
+  call(ms: number, { rows, overdue }: { rows: number; overdue: boolean }): void {
+    this.#latencies[this.calls % SAMPLE] = ms;
+    this.calls++;
+    this.rows += rows;
+    if (overdue) this.overdue++;
+  }
+
+  /** Latency that a share `q` of the last calls kept, ms; null before the first. */
+  quantile(q: number): number | null {
+    const kept = Math.min(this.calls, SAMPLE);
+    if (kept === 0) return null;
+    const sorted = this.#latencies.slice(0, kept).sort();
+    return sorted[Math.min(kept - 1, Math.floor(q * kept))] ?? null;
+  }
+}
