@@ -4,53 +4,43 @@
 do $$
 declare
   relation text;
+  policy record;
 begin
+  for policy in select * from pg_policies where schemaname = 'rafiki' loop
+    execute format('drop policy %I on rafiki.%I', policy.policyname, policy.tablename);
+  end loop;
   foreach relation in array array['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member',
                                   'deployment', 'predict_stat'] loop
     execute format('alter table rafiki.%I enable row level security', relation);
   end loop;
 end $$;
 
-drop policy if exists own on rafiki.study;
 create policy own on rafiki.study using (pg_has_role(owner, 'member'));
-drop policy if exists self on rafiki.study;
 -- the source is read with the owner's rights: nobody may name another
 create policy self on rafiki.study as restrictive for insert with check (owner = current_user::regrole);
 
-drop policy if exists seen on rafiki.trial;
 create policy seen on rafiki.trial for select using (exists (select from rafiki.study s where s.id = study_id));
-drop policy if exists seen on rafiki.report;
 create policy seen on rafiki.report for select using (exists (select from rafiki.trial t where t.id = trial_id));
 
-drop policy if exists own on rafiki.model;
 create policy own on rafiki.model using (pg_has_role(owner, 'member'));
-drop policy if exists granted on rafiki.model;
 create policy granted on rafiki.model for select
   using (exists (select from rafiki.model_grant g where g.model_id = id and pg_has_role(g.role, 'member')));
 
-drop policy if exists own on rafiki.model_grant;
 create policy own on rafiki.model_grant using (pg_has_role(owner, 'member'))
   with check (exists (select from rafiki.model m
                       where m.id = model_id and m.owner = model_grant.owner and pg_has_role(m.owner, 'member')));
-drop policy if exists granted on rafiki.model_grant;
 create policy granted on rafiki.model_grant for select using (pg_has_role(role, 'member'));
 
-drop policy if exists seen on rafiki.model_version;
 create policy seen on rafiki.model_version for select using (exists (select from rafiki.model m where m.id = model_id));
-drop policy if exists seen on rafiki.model_member;
 create policy seen on rafiki.model_member for select
   using (exists (select from rafiki.model_version v where v.id = version_id));
-drop policy if exists seen on rafiki.predict_stat;
 create policy seen on rafiki.predict_stat for select using (exists (select from rafiki.model m where m.id = model_id));
 
-drop policy if exists seen on rafiki.deployment;
 create policy seen on rafiki.deployment for select using (exists (select from rafiki.model m where m.id = model_id));
-drop policy if exists load on rafiki.deployment;
 create policy load on rafiki.deployment for insert with check (
   state = 'loading' and exists (
     select from rafiki.model m join rafiki.model_version v on v.model_id = m.id
     where m.id = deployment.model_id and v.id = version_id and pg_has_role(m.owner, 'member')));
-drop policy if exists retire on rafiki.deployment;
 create policy retire on rafiki.deployment for update
   using (exists (select from rafiki.model m where m.id = model_id and pg_has_role(m.owner, 'member')))
   with check (state = 'retired');

@@ -88,7 +88,7 @@ declare
   asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text)'::regprocedure);
 begin
   insert into rafiki.bridge as b (host, port, secret) values ($1, $2, $3)
-  on conflict (only) do update set host = excluded.host, port = excluded.port, secret = excluded.secret;
+  on conflict on constraint bridge_pkey do update set host = excluded.host, port = excluded.port, secret = excluded.secret;
   if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     execute format('alter server rafiki_bridge options (set host %L, set port %L)', host, port);
   else

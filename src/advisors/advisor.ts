@@ -36,4 +36,5 @@ export interface Advisor {
   isBest(trial: TrialHistory, history: readonly TrialHistory[]): boolean;
 }
 
-export const bestScore = ({ scores }: Pick<TrialHistory, 'scores'>): number => Math.max(Number.NEGATIVE_INFINITY, ...scores);
+export const bestScore = ({ scores }: Pick<TrialHistory, 'scores'>): number =>
+  Math.max(Number.NEGATIVE_INFINITY, ...scores);

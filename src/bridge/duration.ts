@@ -41,7 +41,9 @@ export function parseDurationMs(text: string): number {
 
 function readMs(text: string): number {
   const rest = text.trim().toLowerCase().replace(/^@\s*/, '').replace(/^p/, '').replace(/t/, ' ');
-  const parts = /^(?:(\d+)\s+(?=\d+:))?((?:\d*\.?\d+\s*[a-z]+\s*)*)(?:(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?$/.exec(rest);
+  const parts = /^(?:(\d+)\s+(?=\d+:))?((?:\d*\.?\d+\s*[a-z]+\s*)*)(?:(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?$/.exec(
+    rest,
+  );
   if (rest === '' || parts === null) return Number.NaN;
   const [, days = '0', units = '', hours = '0', minutes = '0', seconds = '0'] = parts;
   let ms = Number(days) * 86_400_000 + Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1000;

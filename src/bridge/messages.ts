@@ -17,7 +17,10 @@ export const parameterStatus = (name: string, value: string): Buffer => message(
 export const backendKeyData = (pid: number, secret: number): Buffer => message('K', int32(pid), int32(secret));
 export const commandComplete = (tag: string): Buffer => message('C', cString(tag));
 
-export function errorResponse(severity: 'ERROR' | 'FATAL', { sqlstate, message: text, detail, hint }: ErrorReport): Buffer {
+export function errorResponse(
+  severity: 'ERROR' | 'FATAL',
+  { sqlstate, message: text, detail, hint }: ErrorReport,
+): Buffer {
   const fields = [`S${severity}`, `V${severity}`, `C${sqlstate}`, `M${text}`];
   if (detail !== undefined) fields.push(`D${detail}`);
   if (hint !== undefined) fields.push(`H${hint}`);
@@ -26,7 +29,8 @@ export function errorResponse(severity: 'ERROR' | 'FATAL', { sqlstate, message: 
 
 /** RowDescription, DataRow, CommandComplete and ReadyForQuery in one buffer: one write per answer. */
 export function rowReply({ s, v, loc }: Reply): Buffer {
-  const bytes = 7 + [s, v, loc].reduce((total, field) => total + 4 + (field === null ? 0 : Buffer.byteLength(field)), 0);
+  const bytes =
+    7 + [s, v, loc].reduce((total, field) => total + 4 + (field === null ? 0 : Buffer.byteLength(field)), 0);
   const buffer = Buffer.allocUnsafe(rowDescription.length + bytes + completed.length);
   let at = rowDescription.copy(buffer);
   buffer[at] = letter('D');

@@ -54,7 +54,8 @@ export class ScramExchange {
 
   /** client-final-message → server-final-message. */
   final(clientFinal: string): string {
-    const [, withoutProof, binding, nonce, proofText] = /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([^,]+)$/.exec(clientFinal) ?? [];
+    const [, withoutProof, binding, nonce, proofText] =
+      /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([^,]+)$/.exec(clientFinal) ?? [];
     if (withoutProof === undefined || proofText === undefined || nonce !== this.#nonce) throw refused();
     if (binding !== Buffer.from(this.#gs2Header).toString('base64')) throw refused();
     const { storedKey, serverKey } = this.#verifier;

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { AuthenticationFailed, InvalidEncoding, NotSupported, ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { type Frame, FrameReader } from './frames.ts';
-import * as messages from './messages.ts';
 import type { Reply } from './messages.ts';
+import * as messages from './messages.ts';
 import { mechanism, ScramExchange, type Verifier } from './scram.ts';
 
 /** Answers the requests of one session, one after the other. */
@@ -118,11 +118,11 @@ export class Session {
   }
 
   #take(frame: Frame): void {
-    if (this.#phase === 'opening') return this.#open(frame.body);
-    if (this.#phase === 'ready') return this.#takeMessage(frame);
-    if (frame.type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
-    if (this.#phase === 'sasl-first') return this.#saslFirst(frame.body);
-    this.#saslFinal(frame.body);
+    if (this.#phase === 'opening') this.#open(frame.body);
+    else if (this.#phase === 'ready') this.#takeMessage(frame);
+    else if (frame.type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
+    else if (this.#phase === 'sasl-first') this.#saslFirst(frame.body);
+    else this.#saslFinal(frame.body);
   }
 
   #open(body: Buffer): void {
@@ -189,7 +189,10 @@ export class Session {
     }
     if (this.#setsEncoding(body)) return;
     const reply = this.#answer(body);
-    if (!(reply instanceof Promise)) return this.#send(reply);
+    if (!(reply instanceof Promise)) {
+      this.#send(reply);
+      return;
+    }
     this.#answering = true;
     void reply.catch(inBand).then((settled) => {
       this.#answering = false;
@@ -248,7 +251,8 @@ const inBand = (error: unknown): Reply => ({ s: 'e', v: JSON.stringify(reportErr
 function startupSettings(body: Buffer): Map<string, string> {
   const words = body.toString('utf8').split('\0');
   const settings = new Map<string, string>();
-  for (let i = 0; i + 1 < words.length && words[i] !== ''; i += 2) settings.set(words[i] as string, words[i + 1] as string);
+  for (let i = 0; i + 1 < words.length && words[i] !== ''; i += 2)
+    settings.set(words[i] as string, words[i + 1] as string);
   return settings;
 }
 

@@ -66,7 +66,7 @@ const version = (): string =>
 
 function worker({ database, options, logger }: Wiring): Service {
   const threads = options.threads ?? 'shared';
-  return createWorker({ database, threads, cores: availableParallelism(), version: version(), logger });
+  return createWorker({ database, threads, cores: availableParallelism(), logger });
 }
 
 function serving({ database, options, logger }: Wiring): Service {

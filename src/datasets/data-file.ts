@@ -26,6 +26,7 @@ async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
 
 function parseRow(line: string): LabelledText {
   const row: unknown = JSON.parse(line);
-  if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string') return { label: row[0], text: row[1] };
+  if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
+    return { label: row[0], text: row[1] };
   throw new CorruptParams('the cached data file cannot be read', { hint: 'Delete it: it is read again when needed.' });
 }

@@ -34,8 +34,14 @@ export function splitRows(rows: readonly LabelledText[], validation: number): Da
   for (const label of classes) coverClass(groups.filter((group) => group.rows.some((row) => row.label === label)));
   return {
     classes,
-    train: examplesOf(groups.filter((group) => !group.valid), classes),
-    valid: examplesOf(groups.filter((group) => group.valid), classes),
+    train: examplesOf(
+      groups.filter((group) => !group.valid),
+      classes,
+    ),
+    valid: examplesOf(
+      groups.filter((group) => group.valid),
+      classes,
+    ),
   };
 }
 
@@ -69,7 +75,8 @@ function coverClass(groups: readonly Group[]): void {
   const [first, ...others] = groups;
   const last = others.at(-1);
   if (first === undefined) return;
-  if (last === undefined) first.valid = false; // a single text can only be learned
+  if (last === undefined)
+    first.valid = false; // a single text can only be learned
   else if (groups.every((group) => !group.valid)) first.valid = true;
   else if (groups.every((group) => group.valid)) last.valid = false;
 }

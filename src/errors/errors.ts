@@ -95,6 +95,11 @@ export class TooManyConnections extends RafikiError {
   override readonly retryable = true;
 }
 
+/** The model's name belongs to somebody else, or to a model for another task (42710). */
+export class NameTaken extends RafikiError {
+  readonly sqlstate = '42710';
+}
+
 /** Postgres refused a statement that stands for the caller, e.g. reading the source: what it said is passed on. */
 export class StatementRefused extends RafikiError {
   readonly sqlstate: string;

@@ -11,7 +11,7 @@ export function readInteger(state: Record<string, unknown>, name: string): numbe
 export function readInt32s(state: Record<string, unknown>, name: string): Int32Array {
   const value = state[name];
   if (!(value instanceof Uint8Array) || value.byteLength % 4 !== 0) throw unfit(name, 'bytes of 32-bit integers');
-  return new Int32Array(value.slice().buffer); // the copy is aligned, which bytes out of a message need not be
+  return new Int32Array(new Uint8Array(value).buffer); // a copy: bytes out of a message need not be aligned
 }
 
 export const int32Bytes = (values: Int32Array): Uint8Array =>

@@ -22,7 +22,7 @@ export const fasttext: Family = {
     new HyperSpace()
       .addRangeKnob('word_ngrams', 'int', 1, 3, { group: 'preprocessing', initial: 2 })
       .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 2 })
-      .addCategoricalKnob('max_tokens', [128, 256, 512], { group: 'preprocessing', initial: 512 })
+      .addCategoricalKnob('max_tokens', [128, 256, 512], { group: 'preprocessing', initial: 256 })
       .addRangeKnob('word_dropout', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
       .addCategoricalKnob('dim', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('epochs', 'int', 4, 20, { group: 'training', initial: 10 })

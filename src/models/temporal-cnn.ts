@@ -4,12 +4,11 @@ import type { Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { relu } from '../graph/ops/activations.ts';
 import { add } from '../graph/ops/arithmetic.ts';
-import { conv1d } from '../graph/ops/conv1d.ts';
+import { conv1dMax } from '../graph/ops/conv1d.ts';
 import { dropout } from '../graph/ops/dropout.ts';
 import { embedding } from '../graph/ops/embedding.ts';
 import { dense } from '../graph/ops/matmul.ts';
-import { max } from '../graph/ops/reductions.ts';
-import { concat, reshape } from '../graph/ops/shaping.ts';
+import { concat } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import type { Family } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
@@ -31,8 +30,8 @@ export const temporalCnn: Family = {
   space: () =>
     new HyperSpace()
       .addCategoricalKnob('max_tokens', [64, 128, 256], { group: 'preprocessing', initial: 128 })
-      .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 2 })
-      .addRangeKnob('word_dropout', 'float', 0, 0.4, { group: 'preprocessing', initial: 0.1 })
+      .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 1 })
+      .addRangeKnob('word_dropout', 'float', 0, 0.4, { group: 'preprocessing', initial: 0.2 })
       .addCategoricalKnob('dim', [32, 64, 128], { group: 'architecture', initial: 64 })
       .addCategoricalKnob('filters', [32, 64, 100], { group: 'architecture', initial: 64 })
       .addRangeKnob('epochs', 'int', 3, 10, { group: 'training', initial: 6 })
@@ -113,8 +112,7 @@ export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnS
 
 /** relu(max over time + b) equals the maximum of relu(· + b), and touches one number in T. */
 function maxOverTime(t: Tape, words: Value, conv: { parameters: Values; width: number; filters: number }): Value {
-  const { parameters, width, filters } = conv;
-  const response = conv1d(t, words, parameters.of(`conv${width}.w`), width);
-  const strongest = reshape(t, max(t, response, 1), [response.shape[0] ?? 'N', filters]);
+  const { parameters, width } = conv;
+  const strongest = conv1dMax(t, words, parameters.of(`conv${width}.w`), width);
   return relu(t, add(t, strongest, parameters.of(`conv${width}.b`)));
 }

@@ -24,4 +24,7 @@ function isFeatures(value: unknown): value is FittedFeatures {
 }
 
 const unfit = (detail: string): CorruptParams =>
-  new CorruptParams('the stored parameters are not a model', { detail, hint: 'Train the model again, or deploy another version of it.' });
+  new CorruptParams('the stored parameters are not a model', {
+    detail,
+    hint: 'Train the model again, or deploy another version of it.',
+  });

@@ -66,7 +66,11 @@ export class PostgresParamStore implements ParamStore {
       for (const { blob } of packed) {
         if (!stored.has(blob.hash.toString('hex'))) await insertBlob(tx, blob.hash, blob.data);
       }
-      await insertTensors(tx, id, packed.map(({ place }) => place));
+      await insertTensors(
+        tx,
+        id,
+        packed.map(({ place }) => place),
+      );
       return id;
     });
   }
@@ -76,7 +80,9 @@ export class PostgresParamStore implements ParamStore {
     if (cached !== undefined) return cached;
     const meta = await selectMeta(this.#database, id);
     if (meta === undefined) {
-      throw new UndefinedObject(`parameters ${id} are not stored`, { hint: 'They were dropped: train the model again.' });
+      throw new UndefinedObject(`parameters ${id} are not stored`, {
+        hint: 'They were dropped: train the model again.',
+      });
     }
     const rows = await selectTensors(this.#database, id);
     const params = {

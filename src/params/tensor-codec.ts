@@ -21,7 +21,7 @@ export function packTensor({ dtype, shape, data }: TensorData): Blob {
 export function unpackTensor({ hash, data }: Blob): TensorData {
   if (!sha256(data).equals(hash)) throw corrupt(`the bytes of blob ${hash.toString('hex')} have another hash`);
   const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
-  const values = arrays[dtype]?.(bytes.slice().buffer as ArrayBuffer); // the copy is aligned, a view need not be
+  const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view need not be
   const size = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== size) throw corrupt(`blob ${hash.toString('hex')} is not a tensor of its shape`);
   return { dtype, shape, data: values };

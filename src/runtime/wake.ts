@@ -11,11 +11,12 @@ export class Wake {
   async wait(ms: number, signal?: AbortSignal): Promise<void> {
     if (!this.#poked && !signal?.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
         const done = (): void => {
           clearTimeout(timer);
+          signal?.removeEventListener('abort', done);
           resolve();
         };
+        const timer = setTimeout(done, ms);
         this.#wake = done;
         signal?.addEventListener('abort', done, { once: true });
       });

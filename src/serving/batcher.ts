@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Device } from './device.ts';
 import { membersFor, type Verdict, verdictOf } from './ensemble.ts';
 import { Fifo } from './fifo.ts';
-import { largestBatch, type LatencyModel, measuredSizes } from './latency-model.ts';
+import { type LatencyModel, largestBatch, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
 import { RecentSessions } from './recent-sessions.ts';
 
@@ -53,7 +53,8 @@ export interface BatcherOptions {
   clock: Clock;
   classes: number;
   members: number;
-  onBatch(rows: number, ms: number): void;
+  onBatch(rows: number): void;
+  onAnswer(text: string, label: number): void;
 }
 
 /** One model's queue: questions go in one by one, leave in batches when the policy says so, equal ones are asked once. */
@@ -81,7 +82,8 @@ export class Batcher {
 
   ask({ text, session, budgetMs, wantsDetail }: Asked): Pending {
     this.#sessions.saw(session);
-    const question = this.#openQuestion(text, wantsDetail) ?? this.#enter({ text, budgetMs, wantsDetail, lane: 'demanded' });
+    const question =
+      this.#openQuestion(text, wantsDetail) ?? this.#enter({ text, budgetMs, wantsDetail, lane: 'demanded' });
     if (question.lane === 'speculative') this.#promote(question, budgetMs);
     question.waiters++;
     let left = false;
@@ -95,9 +97,9 @@ export class Batcher {
   }
 
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
-  warm(text: string): Promise<Outcome> | null {
-    if (this.#closed || this.#speculativeCount >= MAX_SPECULATIVE || this.#open.has(text)) return null;
-    return this.#enter({ text, budgetMs: Number.POSITIVE_INFINITY, wantsDetail: false, lane: 'speculative' }).outcome;
+  warm(text: string): void {
+    if (this.#closed || this.#speculativeCount >= MAX_SPECULATIVE || this.#open.has(text)) return;
+    this.#enter({ text, budgetMs: Number.POSITIVE_INFINITY, wantsDetail: false, lane: 'speculative' });
   }
 
   isOpen(text: string): boolean {
@@ -125,7 +127,12 @@ export class Batcher {
     return wantsDetail ? this.#openDetails.get(text) : this.#open.get(text);
   }
 
-  #enter({ text, budgetMs, wantsDetail, lane }: Omit<Asked, 'session'> & { lane: 'demanded' | 'speculative' }): Question {
+  #enter({
+    text,
+    budgetMs,
+    wantsDetail,
+    lane,
+  }: Omit<Asked, 'session'> & { lane: 'demanded' | 'speculative' }): Question {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     if (lane === 'demanded' && this.#demandedCount >= MAX_QUEUED) throw queueFull(this.#demandedCount);
     const question = createQuestion({ text, budgetMs, wantsDetail, lane, askedMs: this.#options.clock.nowMs() });
@@ -259,18 +266,23 @@ export class Batcher {
   }
 
   async #answer(batch: readonly Question[]): Promise<void> {
-    const { device, latency, clock, classes, members, onBatch } = this.#options;
+    const { device, latency, clock, classes, members, onBatch, onAnswer } = this.#options;
     const wantsDetail = batch.some((question) => question.wantsDetail);
     const asked = membersFor(members, wantsDetail);
     const startedMs = clock.nowMs();
     try {
-      const outputs = await device.run(batch.map((question) => question.text), asked);
+      const outputs = await device.run(
+        batch.map((question) => question.text),
+        asked,
+      );
       const ms = clock.nowMs() - startedMs;
       if (!wantsDetail) latency.observe(batch.length, ms); // details ask more members than c(b) is kept for
-      onBatch(batch.length, ms);
+      onBatch(batch.length);
       batch.forEach((question, row) => {
         this.#forget(question);
-        question.resolve({ ...verdictOf(outputs, row, classes), batch: batch.length, members: asked });
+        const verdict = verdictOf(outputs, row, classes);
+        onAnswer(question.text, verdict.label);
+        question.resolve({ ...verdict, batch: batch.length, members: asked });
       });
     } catch (error) {
       for (const question of batch) {

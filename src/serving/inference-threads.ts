@@ -77,7 +77,10 @@ export class InferenceThreads implements Service {
       if (!thread.idle) continue;
       const job = this.#queue.shift();
       if (job === undefined) return;
-      thread.order(job.order).then(job.resolve, job.reject).finally(() => this.#next());
+      thread
+        .order(job.order)
+        .then(job.resolve, job.reject)
+        .finally(() => this.#next());
     }
   }
 
@@ -167,4 +170,8 @@ class Thread {
 }
 
 const died = (cause: Error): EnvironmentUnfit =>
-  new EnvironmentUnfit('an inference thread died', { detail: cause.message, hint: 'Ask again; see the log of serving.', cause });
+  new EnvironmentUnfit('an inference thread died', {
+    detail: cause.message,
+    hint: 'Ask again; see the log of serving.',
+    cause,
+  });

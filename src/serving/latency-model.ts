@@ -46,6 +46,10 @@ export class LatencyModel {
     return low;
   }
 
+  describe(): Record<string, number> {
+    return Object.fromEntries(this.#points.map(({ rows, ms }) => [String(rows), Number(ms.toFixed(3))]));
+  }
+
   /** The measured points beside `rows`; twice the last one beyond the end, twice the first before the beginning. */
   #around(rows: number): [Point, Point] {
     const points = this.#points;

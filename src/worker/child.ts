@@ -10,11 +10,12 @@ import type { Assignment, FromChild, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
 
 // The process that trains one trial. It knows no database and no other trial: when it dies, only this attempt is lost.
+// It stays until the parent, having heard everything, ends it.
 
 type Answer = 'continue' | 'stop';
 
-/** What the parent has asked for since. */
-const asked = { checkpoint: false };
+/** What the parent said that training has yet to look at. */
+let checkpointWanted = false;
 let storing = false;
 let onAnswer: ((answer: Answer) => void) | undefined;
 
@@ -22,7 +23,7 @@ process.on('disconnect', () => process.exit(1)); // nobody is left to hear the r
 process.on('message', (message: ToChild) => {
   if (message.kind === 'assignment') void run(message);
   else if (message.kind === 'answer') onAnswer?.(message.answer);
-  else if (message.kind === 'checkpoint') asked.checkpoint = true;
+  else if (message.kind === 'checkpoint') checkpointWanted = true;
   else storing = false;
 });
 
@@ -42,7 +43,6 @@ async function run(assignment: Assignment): Promise<void> {
   } catch (error) {
     await tell({ kind: 'failed', error: reportError(error) });
   }
-  process.disconnect();
 }
 
 /** A deployed model that cannot be scored any more must not keep its successor from being trained. */
@@ -58,9 +58,9 @@ function hooksOf({ resume, checkpointEveryMs }: Assignment): TrainingHooks {
     ...(resume === undefined ? {} : { resume }),
     onReport,
     async onCheckpoint(take) {
-      const due = asked.checkpoint || systemClock.nowMs() - lastMs >= checkpointEveryMs;
+      const due = checkpointWanted || systemClock.nowMs() - lastMs >= checkpointEveryMs;
       if (!due || storing) return; // one on its way at a time: the store sets the pace
-      asked.checkpoint = false;
+      checkpointWanted = false;
       storing = true;
       await tell({ kind: 'checkpoint', params: take() });
       lastMs = systemClock.nowMs();

@@ -6,7 +6,11 @@ import { predictAll } from '../engine/evaluate.ts';
 import { createEncoder } from '../features/registry.ts';
 
 /** Accuracy of a deployed ensemble (best member first) on the validation rows; classes it does not know count as wrong. */
-export async function scoreIncumbent(members: readonly TrainedModel[], data: DataSet, threads: number): Promise<number> {
+export async function scoreIncumbent(
+  members: readonly TrainedModel[],
+  data: DataSet,
+  threads: number,
+): Promise<number> {
   const { texts, labels } = data.valid;
   const votes: Uint16Array[] = [];
   for (const { onnx, features } of members) {

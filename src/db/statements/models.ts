@@ -10,7 +10,10 @@ export interface ModelRow {
 }
 
 /** The model of that name, made for `owner` where there is none yet; locked until the transaction ends. */
-export async function holdModel(on: Queryable, { name, owner, task }: { name: string; owner: string; task: Task }): Promise<ModelRow> {
+export async function holdModel(
+  on: Queryable,
+  { name, owner, task }: { name: string; owner: string; task: Task },
+): Promise<ModelRow> {
   const insert = `
     insert into rafiki.model (name, owner, task) values ($1, format('%I', $2::text)::regrole, $3)
     on conflict (name) do nothing`;

@@ -1,14 +1,14 @@
 import {
-  deploymentTable,
   type DeploymentEvent,
   type DeploymentState,
+  deploymentTable,
   type StudyEvent,
   type StudyState,
   studyEnded,
   studyTable,
-  transition,
   type TrialEvent,
   type TrialState,
+  transition,
   trialEnded,
   trialTable,
 } from '../../domain/state.ts';
@@ -44,7 +44,14 @@ export interface TrialMove extends Move<TrialState, TrialEvent> {
   owner?: Ownership;
   error?: ErrorReport;
   attempt?: number;
-  result?: { score: number; epoch: number; seconds: number; paramsId: number; predictions: Buffer; validationHash: Buffer };
+  result?: {
+    score: number;
+    epoch: number;
+    seconds: number;
+    paramsId: number;
+    predictions: Buffer;
+    validationHash: Buffer;
+  };
 }
 
 /** Changes a study's state; false when it was no longer in state `from`. */
@@ -120,7 +127,11 @@ export async function moveDeployment(
 export const MAX_ATTEMPTS = 3;
 
 /** Puts a trial whose worker is gone back in line, to go on from its last checkpoint, or gives it up. */
-export function loseTrial(mover: Mover, trial: { id: number; attempt: number; owner?: Ownership }, cause: string): Promise<boolean> {
+export function loseTrial(
+  mover: Mover,
+  trial: { id: number; attempt: number; owner?: Ownership },
+  cause: string,
+): Promise<boolean> {
   const { id, attempt, owner } = trial;
   const held = owner === undefined ? {} : { owner };
   if (attempt + 1 < MAX_ATTEMPTS) {
@@ -140,7 +151,12 @@ function next<S extends string>(to: S | null, what: string, from: string, event:
   throw new InvalidState(`${what} cannot ${event}`, { detail: `It is ${from}.` });
 }
 
-function heard(logger: Logger, rows: readonly unknown[], change: { from: string; to: string }): boolean {
+interface Change extends Record<string, unknown> {
+  from: string;
+  to: string;
+}
+
+function heard(logger: Logger, rows: readonly unknown[], change: Change): boolean {
   if (rows.length > 0) logger.info(change, `${change.from} → ${change.to}`);
   else logger.debug(change, 'the state had changed already');
   return rows.length > 0;

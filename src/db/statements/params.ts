@@ -12,7 +12,10 @@ export interface TensorPlace {
 }
 
 export async function insertParams(on: Queryable, kind: ParamsKind, meta: Buffer): Promise<number> {
-  const [row] = await on.query<{ id: number }>('insert into rafiki.params (kind, meta) values ($1, $2) returning id', [kind, meta]);
+  const [row] = await on.query<{ id: number }>('insert into rafiki.params (kind, meta) values ($1, $2) returning id', [
+    kind,
+    meta,
+  ]);
   return row!.id;
 }
 
@@ -40,7 +43,10 @@ export async function insertTensors(on: Queryable, paramsId: number, places: rea
     insert into rafiki.params_tensor (params_id, name, dtype, shape, hash)
     select $1, t.name, t.dtype, array(select jsonb_array_elements_text(t.shape)::int), decode(t.hash, 'hex')
     from jsonb_to_recordset($2::jsonb) as t (name text, dtype text, shape jsonb, hash text)`;
-  await on.query(sql, [paramsId, JSON.stringify(places.map((place) => ({ ...place, hash: place.hash.toString('hex') })))]);
+  await on.query(sql, [
+    paramsId,
+    JSON.stringify(places.map((place) => ({ ...place, hash: place.hash.toString('hex') }))),
+  ]);
 }
 
 export async function selectMeta(on: Queryable, paramsId: number): Promise<Buffer | undefined> {
@@ -48,7 +54,10 @@ export async function selectMeta(on: Queryable, paramsId: number): Promise<Buffe
   return row?.meta;
 }
 
-export function selectTensors(on: Queryable, paramsId: number): Promise<{ name: string; hash: Buffer; data: Buffer }[]> {
+export function selectTensors(
+  on: Queryable,
+  paramsId: number,
+): Promise<{ name: string; hash: Buffer; data: Buffer }[]> {
   const sql = `
     select t.name, t.hash, b.data from rafiki.params_tensor t join rafiki.blob b using (hash)
     where t.params_id = $1 order by t.name`;

@@ -46,3 +46,12 @@ export async function isServingAlive(on: Queryable): Promise<boolean> {
   const sql = `select from rafiki.process where kind = 'serving' and seen_at > now() - $1 * interval '1 ms' limit 1`;
   return (await on.query(sql, [ALIVE_MS])).length > 0;
 }
+
+/** How many workers live on a machine. */
+export async function countWorkersOn(on: Queryable, host: string): Promise<number> {
+  const sql = `
+    select count(*)::int as workers from rafiki.process
+    where kind = 'worker' and host = $1 and seen_at > now() - $2 * interval '1 ms'`;
+  const [row] = await on.query<{ workers: number }>(sql, [host, ALIVE_MS]);
+  return row?.workers ?? 0;
+}

@@ -40,8 +40,11 @@ export async function holdReady(on: Queryable, modelId: number): Promise<number 
 }
 
 /** The secret that the foreign server and the bridge share; made once. */
-export async function keepSecret(on: Queryable, fresh: { host: string; port: number; secret: string }): Promise<string> {
-  await on.query('insert into rafiki.bridge (host, port, secret) values ($1, $2, $3) on conflict (only) do nothing', [
+export async function keepSecret(
+  on: Queryable,
+  fresh: { host: string; port: number; secret: string },
+): Promise<string> {
+  await on.query('insert into rafiki.bridge (host, port, secret) values ($1, $2, $3) on conflict do nothing', [
     fresh.host,
     fresh.port,
     fresh.secret,
@@ -51,8 +54,10 @@ export async function keepSecret(on: Queryable, fresh: { host: string; port: num
 }
 
 /** Points the foreign server at the bridge. */
-export async function connectBridge(on: Queryable, { host, port, secret }: { host: string; port: number; secret: string }): Promise<void> {
-  await on.query('update rafiki.bridge set host = $1, port = $2', [host, port]);
+export async function connectBridge(
+  on: Queryable,
+  { host, port, secret }: { host: string; port: number; secret: string },
+): Promise<void> {
   await on.query('select rafiki._connect_bridge($1, $2, $3)', [host, port, secret]);
 }
 

@@ -1,6 +1,6 @@
 import type { KnobOverride } from '../../domain/hyper-space.ts';
 import type { StudyState } from '../../domain/state.ts';
-import { isTask, type Task } from '../../domain/task.ts';
+import { isTask, type Task, tasks } from '../../domain/task.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
@@ -35,12 +35,12 @@ const openStudies = `
     coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) as "elapsedMs",
     s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore", s.version
   from rafiki.study s
-  where s.state in ('queued', 'running')
+  where s.state in ('queued', 'running') and s.task = any($1)
   order by s.id`;
 
-export async function selectOpenStudies(on: Queryable): Promise<Study[]> {
-  const rows = await on.query<Study & { task: string }>(openStudies);
-  return rows.map((row) => ({ ...row, task: knownTask(row.task) }));
+/** Open studies of the tasks that this version knows; a newer coordinator takes the others. */
+export function selectOpenStudies(on: Queryable): Promise<Study[]> {
+  return on.query(openStudies, [tasks]);
 }
 
 export function knownTask(name: string): Task {
@@ -60,11 +60,22 @@ export async function setIncumbent(on: Queryable, studyId: number): Promise<void
 
 /** The first measurement counts: several workers may hold the data at the same time. */
 export async function setIncumbentScore(on: Queryable, studyId: number, score: number): Promise<void> {
-  await on.query('update rafiki.study set incumbent_score = $2 where id = $1 and incumbent_score is null', [studyId, score]);
+  await on.query('update rafiki.study set incumbent_score = $2 where id = $1 and incumbent_score is null', [
+    studyId,
+    score,
+  ]);
 }
 
-export async function setOutcome(on: Queryable, studyId: number, outcome: { version: number; notice: string | null }): Promise<void> {
-  await on.query('update rafiki.study set version = $2, notice = $3 where id = $1', [studyId, outcome.version, outcome.notice]);
+export async function setOutcome(
+  on: Queryable,
+  studyId: number,
+  outcome: { version: number; notice: string | null },
+): Promise<void> {
+  await on.query('update rafiki.study set version = $2, notice = $3 where id = $1', [
+    studyId,
+    outcome.version,
+    outcome.notice,
+  ]);
 }
 
 export async function addNotice(on: Queryable, studyId: number, notice: string): Promise<void> {
@@ -86,7 +97,11 @@ export interface ValidationRows {
   labels: Buffer;
 }
 
-export async function insertValidation(on: Queryable, studyId: number, { hash, classes, labels }: ValidationRows): Promise<void> {
+export async function insertValidation(
+  on: Queryable,
+  studyId: number,
+  { hash, classes, labels }: ValidationRows,
+): Promise<void> {
   const sql = `
     insert into rafiki.validation (study_id, hash, classes, labels) values ($1, $2, $3, $4)
     on conflict do nothing`;
@@ -98,4 +113,3 @@ export async function selectValidation(on: Queryable, studyId: number, hash: Buf
   const [row] = await on.query<ValidationRows>(sql, [studyId, hash]);
   return row!; // written in the transaction that finished the trial which names it
 }
-

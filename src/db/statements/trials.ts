@@ -93,13 +93,20 @@ const claim = `
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
 /** Takes the oldest waiting trial of a family that this worker has: two workers never get the same one. */
-export async function claimTrial(on: Queryable, processId: number, families: readonly string[]): Promise<ClaimedTrial | undefined> {
+export async function claimTrial(
+  on: Queryable,
+  processId: number,
+  families: readonly string[],
+): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
 
 /** Extends the lease; undefined when it went to somebody else, or the trial was cancelled. */
-export async function renewLease(on: Queryable, { trialId, attempt, processId }: Ownership): Promise<{ stop: boolean } | undefined> {
+export async function renewLease(
+  on: Queryable,
+  { trialId, attempt, processId }: Ownership,
+): Promise<{ stop: boolean } | undefined> {
   const sql = `
     update rafiki.trial set lease_until = now() + $4 * interval '1 ms'
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
@@ -123,16 +130,36 @@ const report = `
   select stop_requested as stop from held`;
 
 /** Writes a report, again harmlessly, and extends the lease; undefined when the trial is no longer ours. */
-export async function insertReport(on: Queryable, owner: Ownership, of: TrainingReport): Promise<{ stop: boolean } | undefined> {
+export async function insertReport(
+  on: Queryable,
+  owner: Ownership,
+  of: TrainingReport,
+): Promise<{ stop: boolean } | undefined> {
   const { trialId, attempt, processId } = owner;
   const { epoch, epochs, step, loss, score, metrics, seconds } = of;
-  const values = [trialId, attempt, processId, epoch, epochs, step, loss, score, JSON.stringify(metrics), seconds, LEASE_MS];
+  const values = [
+    trialId,
+    attempt,
+    processId,
+    epoch,
+    epochs,
+    step,
+    loss,
+    score,
+    JSON.stringify(metrics),
+    seconds,
+    LEASE_MS,
+  ];
   const [row] = await on.query<{ stop: boolean }>(report, values);
   return row;
 }
 
 /** Names the newest checkpoint; false when the trial is no longer ours. */
-export async function setCheckpoint(on: Queryable, { trialId, attempt, processId }: Ownership, paramsId: number): Promise<boolean> {
+export async function setCheckpoint(
+  on: Queryable,
+  { trialId, attempt, processId }: Ownership,
+  paramsId: number,
+): Promise<boolean> {
   const sql = `
     update rafiki.trial set checkpoint_id = $4
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;

@@ -1,6 +1,6 @@
 import { relu, sigmoid, tanh } from './activations.ts';
 import { add, mul, sub } from './arithmetic.ts';
-import { conv1d } from './conv1d.ts';
+import { conv1d, conv1dMax } from './conv1d.ts';
 import { dropout } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import { embeddingBag } from './embedding-bag.ts';
@@ -27,6 +27,7 @@ export const ops = {
   max,
   dropout,
   conv1d,
+  conv1dMax,
   embedding,
   embeddingBag,
   softmaxCrossEntropy,

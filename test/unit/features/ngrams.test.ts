@@ -101,6 +101,15 @@ describe('n-gram features', () => {
     expect(tableRows(encoderOf(['a b', 'a c'], { maxRows: 2 }).features)).toBe(3);
   });
 
+  it('survive storage, where bytes come back unaligned inside a larger buffer', () => {
+    const { features, encoder } = encoderOf(['a b', 'b c']);
+    const hashes = features.state['hashes'] as Uint8Array;
+    const larger = Buffer.alloc(hashes.length + 1);
+    larger.set(hashes, 1);
+    const stored = { ...features, state: { ...features.state, hashes: larger.subarray(1) } };
+    expect(createEncoder(stored).encode(['a b c'])).toEqual(encoder.encode(['a b c']));
+  });
+
   it('refuse a state that is not theirs', () => {
     const { features } = encoderOf(['a']);
     const broken = { ...features, state: { ...features.state, hashes: 'gone' } };

@@ -56,6 +56,12 @@ const cases: Record<keyof typeof ops, Case> = {
     inputs: { x: [2, 6, 3], w: [9, 4] },
     build: (t, of) => ops.conv1d(t, of('x'), of('w'), 3),
   },
+  conv1dMax: {
+    tolerance: kinked,
+    step: 1e-3,
+    inputs: { x: [2, 6, 3], w: [9, 4] },
+    build: (t, of) => ops.conv1dMax(t, of('x'), of('w'), 3),
+  },
   embedding: {
     tolerance: smooth,
     inputs: { table: [5, 3] },
@@ -81,15 +87,15 @@ describe('emitted gradients equal central finite differences', () => {
     expect(await gradientError(gradientCase)).toBeLessThan(tolerance);
   });
 
-  it('conv1d → max → relu, as the temporal CNN joins them, over a length known only when the graph runs', async () => {
+  it('conv1dMax → relu, as the temporal CNN joins them, over a length known only when the graph runs', async () => {
     const error = await gradientError({
       inputs: { table: [9, 3], w: [6, 4], b: [4] },
       given: { ids: ids([2, 5], 1, 2, 3, 4, 5, 6, 7, 8, 1, 2) },
       declared: { ids: [2, 'T'] },
       step: 1e-3,
       build: (t, of) => {
-        const response = ops.conv1d(t, ops.embedding(t, of('table'), of('ids')), of('w'), 2);
-        return ops.relu(t, ops.add(t, ops.reshape(t, ops.max(t, response, 1), [2, 4]), of('b')));
+        const strongest = ops.conv1dMax(t, ops.embedding(t, of('table'), of('ids')), of('w'), 2);
+        return ops.relu(t, ops.add(t, strongest, of('b')));
       },
     });
     expect(error).toBeLessThan(kinked);

@@ -1,0 +1,222 @@
+-- What a model's owner does with it. Serving loads and unloads as these rows change; a new version takes over only when it
+-- has been loaded.
+
+-- A model of the caller's own, locked against other changes of its deployment.
+create or replace function rafiki._own_model(model_name text) returns rafiki.model
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model;
+begin
+  select * into own from rafiki.model m where m.name = model_name;
+  if not found then
+    raise exception using errcode = 'undefined_object', message = format('model "%s" does not exist', model_name),
+      detail = 'Or it belongs to another role that has not granted it to you.',
+      hint = format('Models that you can use, nearest name first: %s.',
+                    (select rafiki._nearest(model_name, array_agg(name)) from rafiki.model));
+  elsif not pg_has_role(own.owner, 'member') then
+    raise exception using errcode = 'insufficient_privilege', message = format('must be owner of model "%s"', model_name),
+      detail = format('It belongs to role %s.', own.owner), hint = 'A grant lets you predict with it, no more.';
+  end if;
+  perform from rafiki.model m where m.id = own.id for no key update;
+  return own;
+end $$;
+
+create or replace function rafiki._retire(model_id bigint, states text[]) returns boolean
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.deployment d set state = 'retired', retired_at = now()
+  where d.model_id = _retire.model_id and d.state = any (states);
+  return found;
+end $$;
+
+-- Queues one version of the caller's own model for loading.
+create or replace function rafiki._deploy(model_name text, number int) returns int
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+  chosen bigint := (select v.id from rafiki.model_version v where v.model_id = own.id and v.version = number);
+begin
+  if chosen is null then
+    raise exception using errcode = 'undefined_object', message = format('model "%s" has no version %s', model_name, number),
+      hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)
+                                          from rafiki.model_version v where v.model_id = own.id));
+  end if;
+  perform rafiki._retire(own.id, array['loading']);
+  if not exists (select from rafiki.deployment d where d.model_id = own.id and d.version_id = chosen and d.state = 'ready') then
+    insert into rafiki.deployment (model_id, version_id) values (own.id, chosen);
+  end if;
+  return number;
+end $$;
+
+create or replace function rafiki_deploy(model text, version int) returns int
+language sql volatile strict parallel unsafe
+as $$ select rafiki._deploy(model, version) $$;
+
+comment on function rafiki_deploy(text, int) is
+  'Lets a version of a model answer, and returns its number. It takes over once a server has loaded it; until then the '
+  'version of before answers. See rafiki.deployments.';
+
+create or replace function rafiki._deploy_study(study bigint) returns int
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  made record;
+  study_state text := (select s.state from rafiki.study s where s.id = study);
+begin
+  select m.name, v.version into made
+  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.study_id = study;
+  if found then
+    return rafiki._deploy(made.name, made.version);
+  elsif study_state is null then
+    perform rafiki._raise_no_study(study);
+  end if;
+  raise exception using errcode = 'object_not_in_prerequisite_state', message = format('study %s has no version to deploy', study),
+    detail = format('It is %s.', study_state),
+    hint = case when study_state in ('queued', 'running') then format('Wait for it with: select rafiki_wait(%s);', study)
+                else 'Train again with rafiki_train; the view rafiki.studies says how this one ended.' end;
+end $$;
+
+create or replace function rafiki_deploy(study bigint) returns int
+language sql volatile strict parallel unsafe
+as $$ select rafiki._deploy_study(study) $$;
+
+comment on function rafiki_deploy(bigint) is
+  'Lets the version that a study made answer for its model, and returns its number: for studies with deploy => false, and '
+  'for versions that were not deployed because they scored worse.';
+
+create or replace function rafiki._undeploy(model_name text) returns boolean
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+begin
+  return rafiki._retire(own.id, array['loading', 'ready']);
+end $$;
+
+create or replace function rafiki_undeploy(model text) returns boolean
+language sql volatile strict parallel unsafe
+as $$ select rafiki._undeploy(model) $$;
+
+comment on function rafiki_undeploy(text) is
+  'Takes a model out of service; its versions stay, and rafiki_deploy(model, version) brings one back. '
+  'False if it was not deployed.';
+
+create or replace function rafiki._rollback(model_name text) returns int
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+  present int := (select max(v.version) from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+                  where d.model_id = own.id and d.state = 'ready');
+  previous int := (select max(v.version) from rafiki.model_version v
+                   where v.model_id = own.id and v.version < present);
+begin
+  if previous is null then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('model "%s" has no version to go back to', model_name),
+      detail = coalesce(format('Version %s is deployed.', present), 'It is not deployed.'),
+      hint = 'Deploy any version with: select rafiki_deploy(model, version); the view rafiki.models lists them.';
+  end if;
+  return rafiki._deploy(model_name, previous);
+end $$;
+
+create or replace function rafiki_rollback(model text) returns int
+language sql volatile strict parallel unsafe
+as $$ select rafiki._rollback(model) $$;
+
+comment on function rafiki_rollback(text) is
+  'Deploys the version before the one that answers now, and returns its number.';
+
+create or replace function rafiki._drop_model(model_name text) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+  training bigint := (select s.id from rafiki.study s where s.model = model_name and s.state in ('queued', 'running'));
+begin
+  if training is not null then
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', model_name),
+      detail = format('By study %s.', training), hint = format('Stop it first with: select rafiki_cancel(%s);', training);
+  end if;
+  delete from rafiki.model m where m.id = own.id;
+end $$;
+
+create or replace function rafiki_drop_model(model text) returns void
+language sql volatile strict parallel unsafe
+as $$ select rafiki._drop_model(model) $$;
+
+comment on function rafiki_drop_model(text) is
+  'Drops a model with all its versions and deployments. Refused while a study trains it. Its studies and trials stay.';
+
+create or replace function rafiki._grant(model_name text, role regrole) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+begin
+  insert into rafiki.model_grant (model_id, role, owner) values (own.id, role, own.owner) on conflict do nothing;
+end $$;
+
+create or replace function rafiki_grant(model text, role regrole) returns void
+language sql volatile strict parallel unsafe
+as $$ select rafiki._grant(model, role) $$;
+
+comment on function rafiki_grant(text, regrole) is
+  'Lets a role and its members predict with a model and see its versions: select rafiki_grant(''reviews_sentiment'', ''bob'').';
+
+-- The model gets a new key: who has lost the grant may still know the old one.
+create or replace function rafiki._revoke(model_name text, role regrole) returns boolean
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own rafiki.model := rafiki._own_model(model_name);
+begin
+  delete from rafiki.model_grant g where g.model_id = own.id and g.role = _revoke.role;
+  if not found then
+    return false;
+  end if;
+  update rafiki.model m set key = gen_random_uuid() where m.id = own.id;
+  return true;
+end $$;
+
+create or replace function rafiki_revoke(model text, role regrole) returns boolean
+language sql volatile strict parallel unsafe
+as $$ select rafiki._revoke(model, role) $$;
+
+comment on function rafiki_revoke(text, regrole) is
+  'Takes back what rafiki_grant gave. False if the role had no grant.';
+
+create or replace function rafiki._knobs(task text)
+returns table (family text, knob text, grp text, kind text, domain text, initial text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_task(task);
+  return query
+    select f.name, k.key, k.value ->> 'group', k.value ->> 'kind', rafiki._domain_text(k.value), k.value ->> 'initial'
+    from rafiki.family f, jsonb_each(f.knobs) k
+    where f.task = _knobs.task
+    order by f.name, array_position(array['preprocessing', 'architecture', 'training'], k.value ->> 'group'), k.key;
+end $$;
+
+create or replace function rafiki_knobs(task text)
+returns table (family text, knob text, grp text, kind text, domain text, initial text)
+language sql stable parallel unsafe
+as $$ select * from rafiki._knobs(task) $$;
+
+comment on function rafiki_knobs(text) is
+  'The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes. A coordinator must '
+  'have run once to fill it in.';

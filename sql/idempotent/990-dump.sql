@@ -1,0 +1,16 @@
+-- Under CREATE EXTENSION: what a dump has to carry. Not task and family, which install and coordinator fill in, nor the
+-- bridge with its secret and the counters, which the next server makes anew.
+do $$
+declare
+  relation text;
+begin
+  if exists (select from pg_extension where extname = 'rafiki') then
+    foreach relation in array array['process', 'study', 'blob', 'params', 'params_tensor', 'trial', 'validation', 'report',
+                                    'model', 'model_grant', 'model_version', 'model_member', 'deployment'] loop
+      perform pg_extension_config_dump(format('rafiki.%I', relation)::regclass, '');
+      perform pg_extension_config_dump(s.name::regclass, '')
+      from (select pg_get_serial_sequence(format('rafiki.%I', relation), a.attname) as name from pg_attribute a
+            where a.attrelid = format('rafiki.%I', relation)::regclass and a.attidentity <> '') s;
+    end loop;
+  end if;
+end $$;

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Service } from '../runtime/service.ts';
+import { BridgeRecord, type CreateServingOptions, createServing } from '../serving/create-serving.ts';
+import { type Address, BridgeServer } from './server.ts';
+import { Verbs } from './verbs.ts';
+
+export interface CreateBridgeOptions extends CreateServingOptions {
+  /** Where to listen; loopback unless told otherwise. */
+  host: string;
+  port: number;
+}
+
+export interface Bridge extends Service {
+  /** As the database reaches it; known once started. */
+  address(): Address;
+}
+
+/** Serving with its bridge: loads the models, listens, and tells the database where. */
+export function createBridge(options: CreateBridgeOptions): Bridge {
+  const { database, host, port, logger } = options;
+  const serving = createServing(options);
+  const record = new BridgeRecord(database);
+  let server: BridgeServer | undefined;
+
+  return {
+    async start() {
+      const secret = await record.secret({ host, port, secret: randomBytes(24).toString('hex') });
+      server = new BridgeServer({ host, port, secret, converse: () => new Verbs(serving), logger });
+      await serving.start();
+      try {
+        await server.start();
+        await record.announce({ ...reachable(server.address()), secret });
+      } catch (error) {
+        await this.stop();
+        throw error;
+      }
+    },
+    async stop() {
+      await server?.stop();
+      await serving.stop();
+    },
+    address: () => reachable(server?.address() ?? { host, port }),
+  };
+}
+
+/** A server that listens everywhere is reached by its machine's name. */
+const reachable = ({ host, port }: Address): Address => ({
+  host: ['0.0.0.0', '::'].includes(host) ? hostname() : host,
+  port,
+});

@@ -1,0 +1,47 @@
+import { accuracy } from '../domain/metrics.ts';
+import { majorityVote } from '../domain/vote.ts';
+
+/** Most members of an ensemble. */
+export const MAX_MEMBERS = 3;
+/** A family whose best trial is further below the best of all is left out (paper, section 1: close to the best). */
+export const MAX_GAP = 0.05;
+
+export interface Candidate {
+  id: number;
+  family: string;
+  score: number;
+  validationHash: Buffer;
+}
+
+/**
+ * The best trial of each of the best families, best first: architectures that differ err differently. Only those
+ * validated on the rows of the best one, since votes are counted row by row.
+ */
+export function bestOfFamilies<C extends Candidate>(trials: readonly C[]): C[] {
+  const ranked = [...trials].sort((a, b) => b.score - a.score || a.id - b.id);
+  const best = ranked[0];
+  if (best === undefined) return [];
+  return ranked
+    .filter((trial) => trial.validationHash.equals(best.validationHash) && best.score - trial.score <= MAX_GAP)
+    .filter((trial, place, comparable) => comparable.findIndex(({ family }) => family === trial.family) === place)
+    .slice(0, MAX_MEMBERS);
+}
+
+export interface Ensemble {
+  members: number;
+  score: number;
+}
+
+/** How many of the ranked members make the most accurate ensemble on the validation rows; of equals, the largest. */
+export function bestEnsemble(votes: readonly Uint16Array[], labels: Uint16Array): Ensemble {
+  const ensembles = votes.map((_, last) => ({
+    members: last + 1,
+    score: voteAccuracy(votes.slice(0, last + 1), labels),
+  }));
+  return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
+}
+
+function voteAccuracy(votes: readonly Uint16Array[], labels: Uint16Array): number {
+  const voted = labels.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));
+  return accuracy(voted, labels);
+}

@@ -1,0 +1,130 @@
+import type { Advisor, TrialHistory } from '../advisors/advisor.ts';
+import type { Study } from '../db/statements/studies.ts';
+import type { Trial } from '../db/statements/trials.ts';
+import { trialEnded } from '../domain/state.ts';
+import type { ErrorReport } from '../errors/rafiki-error.ts';
+
+/** What is known of a study when its next actions are chosen. */
+export interface StudyView {
+  study: Study;
+  /** In order of number. */
+  trials: readonly Trial[];
+  idleWorkers: number;
+}
+
+export type Action =
+  | { kind: 'start' }
+  | { kind: 'propose'; count: number }
+  | { kind: 'stop-trial'; trial: Trial; why: string }
+  | { kind: 'cancel-trial'; trial: Trial }
+  /** Write the model and deploy it. */
+  | { kind: 'conclude' }
+  /** The model is written: see whether it answers. */
+  | { kind: 'await-deployment' }
+  | { kind: 'cancel' }
+  | { kind: 'fail'; error: ErrorReport };
+
+/** How long after max_time a trial may go on to its next report before it is cut off. */
+export const OVERTIME_MS = 60_000;
+/** Failed trials without a single score after which a study is given up. */
+export const MAX_FAILURES = 3;
+
+/** The next actions for an open study; pure, so after any restart the same rows lead to the same actions. */
+export function planStudy(view: StudyView, advisor: Advisor): Action[] {
+  const { study, trials } = view;
+  if (study.state === 'queued') return [{ kind: study.cancelRequested ? 'cancel' : 'start' }];
+  if (study.version !== null) return [{ kind: 'await-deployment' }];
+  if (study.cancelRequested) return [...cancelAll(trials), { kind: 'cancel' }];
+
+  const hopeless = hopelessError(trials);
+  if (hopeless !== null) return [...cancelAll(trials), { kind: 'fail', error: hopeless }];
+
+  const why = reasonToClose(study, trials);
+  const open = trials.filter((trial) => !trialEnded(trial.state));
+  if (open.length === 0 && (why !== null || trials.length >= study.maxTrials)) return [endOf(study, trials)];
+  if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
+  return [...judgements(open, advisor), ...proposals(view)];
+}
+
+/** The trial as the advisor sees it. */
+export const historyOf = ({ number, family, knobs, scores }: Trial): TrialHistory => ({
+  number,
+  family,
+  knobs,
+  scores,
+});
+
+/** A trial whose weights can become part of a model. */
+export const isScored = (trial: Trial): trial is Trial & { score: number; validationHash: Buffer } =>
+  (trial.state === 'completed' || trial.state === 'stopped') &&
+  trial.hasParams &&
+  trial.score !== null &&
+  trial.validationHash !== null;
+
+function reasonToClose({ elapsedMs, maxTimeMs, targetScore }: Study, trials: readonly Trial[]): string | null {
+  if (elapsedMs >= maxTimeMs) return 'max_time is over';
+  if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
+    return 'target_score is reached';
+  return null;
+}
+
+interface Closing {
+  why: string;
+  study: Study;
+  trials: readonly Trial[];
+}
+
+/** A running trial ends with its next report; it is cut off where it would keep the study waiting for nothing. */
+function close(trial: Trial, { why, study, trials }: Closing): Action[] {
+  const expendable = trial.epoch === 0 && trials.some(isScored);
+  const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
+  if (trial.state === 'waiting' || expendable || late) return [{ kind: 'cancel-trial', trial }];
+  return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
+}
+
+function judgements(open: readonly Trial[], advisor: Advisor): Action[] {
+  return open
+    .filter((trial) => trial.state === 'running' && !trial.stopRequested && advisor.judge(historyOf(trial)) === 'stop')
+    .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor sees no more progress' }));
+}
+
+/** One trial waits for each idle worker, and one for the next that becomes idle: no more, so that advice is fresh. */
+function proposals({ study, trials, idleWorkers }: StudyView): Action[] {
+  const waiting = trials.filter((trial) => trial.state === 'waiting').length;
+  const count = Math.min(study.maxTrials - trials.length, Math.max(1, idleWorkers) - waiting);
+  return count > 0 ? [{ kind: 'propose', count }] : [];
+}
+
+const cancelAll = (trials: readonly Trial[]): Action[] =>
+  trials.filter((trial) => !trialEnded(trial.state)).map((trial) => ({ kind: 'cancel-trial', trial }));
+
+/** What went wrong where other knobs, another family or another worker may do better. */
+const knobFaults = new Set(['22003', '22023', '58000', 'XX000', 'XX001']);
+
+/** Why no trial will ever score: the data cannot be read or used, or too many failed in a row. */
+function hopelessError(trials: readonly Trial[]): ErrorReport | null {
+  if (trials.some((trial) => trial.score !== null)) return null;
+  const errors = trials.filter((trial) => trial.state === 'failed').flatMap((trial) => trial.error ?? []);
+  const ofData = errors.find((error) => !knobFaults.has(error.sqlstate));
+  if (ofData !== undefined) return ofData;
+  return errors.length >= MAX_FAILURES ? mostCommon(errors) : null;
+}
+
+function endOf(study: Study, trials: readonly Trial[]): Action {
+  if (trials.some(isScored)) return { kind: 'conclude' };
+  const errors = trials.flatMap((trial) => trial.error ?? []);
+  return { kind: 'fail', error: mostCommon(errors) ?? tooLittleTime(study) };
+}
+
+function mostCommon(errors: readonly ErrorReport[]): ErrorReport | null {
+  const count = (message: string): number => errors.filter((error) => error.message === message).length;
+  const [first] = [...errors].sort((a, b) => count(b.message) - count(a.message));
+  return first ?? null;
+}
+
+const tooLittleTime = ({ maxTimeMs }: Study): ErrorReport => ({
+  sqlstate: '57014',
+  message: 'no trial was finished in time',
+  detail: `max_time is ${maxTimeMs / 1000} s`,
+  hint: 'Give max_time more, or start more workers with "rafiki worker"; rafiki.workers shows those alive.',
+});

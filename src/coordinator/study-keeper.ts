@@ -1,0 +1,107 @@
+import { advisorByName } from '../advisors/registry.ts';
+import type { Connection, Queryable } from '../db/database.ts';
+import { isTransient } from '../db/persist.ts';
+import { type Mover, moveStudy, moveTrial } from '../db/statements/moves.ts';
+import { countIdleWorkers } from '../db/statements/processes.ts';
+import { dropStudyParams, type Study, selectOpenStudies, setIncumbent } from '../db/statements/studies.ts';
+import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
+import { reportError } from '../errors/rafiki-error.ts';
+import { familiesFor } from '../models/registry.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { deriveSeed } from '../runtime/rng.ts';
+import { awaitDeployment, conclude } from './conclude.ts';
+import { type Action, historyOf, planStudy } from './plan.ts';
+
+/** Moves every open study on by what its rows ask for now; true when one went into another phase, so there is more to do. */
+export async function keepStudies(connection: Connection, logger: Logger): Promise<boolean> {
+  let moved = false;
+  for (const study of await selectOpenStudies(connection)) {
+    try {
+      moved = (await keepStudy(connection, study, logger)) || moved;
+    } catch (error) {
+      if (isTransient(error)) throw error; // the connection, and leadership with it, may be gone
+      logger.error({ study: study.id, err: reportError(error) }, 'the study cannot go on');
+      await moveStudy(
+        { on: connection, logger },
+        { id: study.id, from: study.state, event: 'fail', error: reportError(error) },
+      );
+    }
+  }
+  return moved;
+}
+
+async function keepStudy(connection: Connection, study: Study, logger: Logger): Promise<boolean> {
+  const trials = await selectTrials(connection, study.id);
+  const idleWorkers = await countIdleWorkers(connection);
+  const actions = planStudy({ study, trials, idleWorkers }, advisorByName(study.advisor));
+  for (const action of actions) await inTransaction(connection, (on) => act({ on, logger }, { study, trials, action }));
+  return actions.some(({ kind }) => kind === 'start' || kind === 'conclude');
+}
+
+interface Step {
+  study: Study;
+  trials: readonly Trial[];
+  action: Action;
+}
+
+async function act(mover: Mover, { study, trials, action }: Step): Promise<void> {
+  const { on, logger } = mover;
+  switch (action.kind) {
+    case 'start':
+      await setIncumbent(on, study.id);
+      await moveStudy(mover, { id: study.id, from: 'queued', event: 'start' });
+      return;
+    case 'propose':
+      return propose(mover, { study, trials, count: action.count });
+    case 'stop-trial':
+      logger.info({ trial: action.trial.id, why: action.why }, 'stop requested');
+      return requestStop(on, action.trial.id);
+    case 'cancel-trial':
+      await moveTrial(mover, { id: action.trial.id, from: action.trial.state, event: 'cancel' });
+      return;
+    case 'conclude':
+      return conclude(mover, study, trials);
+    case 'await-deployment':
+      return awaitDeployment(mover, study);
+    case 'cancel':
+      await dropStudyParams(on, study.id);
+      await moveStudy(mover, { id: study.id, from: study.state, event: 'cancel' });
+      return;
+    case 'fail':
+      await dropStudyParams(on, study.id);
+      await moveStudy(mover, { id: study.id, from: study.state, event: 'fail', error: action.error });
+      return;
+  }
+}
+
+async function propose(
+  { on, logger }: Mover,
+  { study, trials, count }: Omit<Step, 'action'> & { count: number },
+): Promise<void> {
+  const chosen = familiesFor(study.task).filter(({ name }) => study.families === null || study.families.includes(name));
+  const families = chosen.map((family) => ({ name: family.name, space: family.space(study.task) }));
+  const search = { families, overrides: study.knobs, seed: study.seed };
+  const advisor = advisorByName(study.advisor);
+  const history = trials.map(historyOf);
+  for (let i = 0; i < count; i++) {
+    const proposal = advisor.propose(search, history);
+    if (proposal === null) return;
+    const number = history.length + 1;
+    const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
+    await insertTrial(on, { studyId: study.id, number, ...proposal, seed });
+    logger.info({ study: study.id, number, family: proposal.family }, 'trial proposed');
+    history.push({ number, ...proposal, scores: [] });
+  }
+}
+
+/** All of it on the leader's own connection: a lost connection is lost leadership, and nothing is written any more. */
+async function inTransaction(connection: Connection, work: (on: Queryable) => Promise<void>): Promise<void> {
+  await connection.query('begin');
+  try {
+    await work(connection);
+    await connection.query('commit');
+  } catch (error) {
+    await connection.query('rollback').catch(() => undefined); // a connection that is gone has rolled back
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { backoffMs } from '../runtime/backoff.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { createRng } from '../runtime/rng.ts';
+
+const PAUSE = { firstMs: 200, maxMs: 5_000 };
+/** Long enough for Postgres to be restarted; a worker's results are worth the wait. */
+const GIVE_UP_MS = 120_000;
+
+/** SQLSTATE classes in which the same statement may well work a moment later: connection, rollback, resources, operator. */
+const transientClasses = new Set(['08', '40', '53', '57']);
+
+export function isTransient(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return transientClasses.has(error.code?.slice(0, 2) ?? '');
+  return error instanceof Error && !('sqlstate' in error); // the socket's own errors carry no SQLSTATE
+}
+
+/** Does `work`, which must be safe to do twice, again and again while the database is away, for two minutes at most. */
+export async function persist<T>(work: () => Promise<T>, logger: Logger, signal: AbortSignal): Promise<T> {
+  const rng = createRng(process.pid);
+  const startedMs = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isTransient(error) || signal.aborted || performance.now() - startedMs > GIVE_UP_MS) throw error;
+      logger.warn(
+        { err: error instanceof Error ? error.message : error, attempt },
+        'the database is away, trying again',
+      );
+      await sleep(backoffMs(attempt, PAUSE, rng), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Outcome, Pending } from './batcher.ts';
+import { ReadAhead } from './read-ahead.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What happens to an answer that comes later than the budget: it counts as overdue in any case. */
+export type OnOverdue = 'answer' | 'error' | 'null';
+
+export interface Terms {
+  /** Null takes the model's budget, or 50 ms where it has none. */
+  budgetMs: number | null;
+  onOverdue: OnOverdue;
+}
+
+export interface Question {
+  key: string;
+  text: string;
+}
+
+/** What `rafiki_predict_detail` shows. */
+export interface Detail {
+  label: string;
+  probabilities: Record<string, number>;
+  versions: number[];
+  members: { family: string; score: number }[];
+  batch: number;
+  ms: number;
+  overdue: boolean;
+}
+
+/** Where the models of a key are found. */
+export interface ModelDirectory {
+  get(key: string): ServedModel | undefined;
+  /** Waits for a model that is being loaded; throws {@link UndefinedObject} or {@link NotReady}. */
+  arrival(key: string): Promise<ServedModel>;
+}
+
+export interface ClientOptions {
+  id: number;
+  models: ModelDirectory;
+  clock: Clock;
+}
+
+const DEFAULT_BUDGET_MS = 50;
+
+/** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
+const PART_ROWS = 256;
+const PARTS_AT_ONCE = 4;
+
+/** Models that one session reads ahead for: more in one statement is not a scan. */
+const MAX_SCANS = 8;
+
+/** One session's questions: what it waits for can be cancelled, and it may read ahead. */
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #waiting = new Set<(error: Cancelled) => void>();
+  readonly #scans = new Map<string, ReadAhead>();
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  /** One row of a statement: its label, at once where it is known, and where to read ahead if that seems to pay. */
+  scan(
+    { key, text, statement }: Question & { statement: string },
+    terms: Terms,
+  ): { label: string | null | Promise<string | null>; readFrom: string | null } {
+    const model = this.#options.models.get(key);
+    if (model === undefined) return { label: this.#predict({ key, text }, terms), readFrom: null };
+    const cached = model.recall(text);
+    const known = cached !== undefined || model.batcher.isOpen(text);
+    const queued = model.batcher.speculativeQueued;
+    const readFrom = statement === '' ? null : this.#scanOf(key).question(statement, { known, queued });
+    if (cached === undefined) return { label: this.#predict({ key, text }, terms), readFrom };
+    model.stat.cached++;
+    model.stat.call(0, { rows: 1, overdue: false });
+    return { label: cached, readFrom };
+  }
+
+  /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
+  async predictMany(
+    { key, texts }: { key: string; texts: readonly (string | null)[] },
+    terms: Terms,
+  ): Promise<(string | null)[]> {
+    const startedMs = this.#options.clock.nowMs();
+    const first = await this.#model(key);
+    const deadline = this.#deadline(first, terms, startedMs);
+    const labels = new Array<string | null>(texts.length).fill(null);
+    let next = 0;
+    const part = async (): Promise<void> => {
+      while (next < texts.length) {
+        const from = next;
+        next = Math.min(texts.length, from + PART_ROWS);
+        await this.#predictPart({ key, texts: texts.slice(from, next) }, deadline, (row, label) => {
+          labels[from + row] = label;
+        });
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: PARTS_AT_ONCE }, part));
+    } finally {
+      next = texts.length; // the other parts of a failed call ask no more
+    }
+    this.#count(first, deadline, texts.length);
+    return labels;
+  }
+
+  async detail({ key, text }: Question, terms: Terms): Promise<Detail | null> {
+    const startedMs = this.#options.clock.nowMs();
+    const model = await this.#model(key);
+    const deadline = this.#deadline(model, terms, startedMs);
+    const outcome = await this.#ask(model, { text, wantsDetail: true }, deadline);
+    const overdue = this.#count(model, deadline, 1);
+    if (outcome === null) return null;
+    const { classes, version, members } = model.row;
+    return {
+      label: model.labelOf(outcome.label),
+      probabilities: Object.fromEntries(classes.map((name, c) => [name, round(outcome.probabilities[c] ?? 0)])),
+      versions: [version],
+      members: members.map(({ family, score }) => ({ family, score: round(score) })),
+      batch: outcome.batch,
+      ms: round(this.#options.clock.nowMs() - startedMs),
+      overdue,
+    };
+  }
+
+  /** The rows that the database read ahead, and where it would go on. */
+  readAhead(key: string, { next, texts }: { next: string; texts: readonly (string | null)[] }): void {
+    this.#scanOf(key).received(texts.length, next);
+    this.#options.models.get(key)?.warm(texts);
+  }
+
+  /** Nobody waits any more for what this session asked. */
+  cancel(): void {
+    const cancelled = new Cancelled('the prediction was cancelled');
+    for (const giveUp of [...this.#waiting]) giveUp(cancelled);
+  }
+
+  close(): void {
+    this.cancel();
+    this.#scans.clear();
+  }
+
+  async #predict({ key, text }: Question, terms: Terms): Promise<string | null> {
+    const startedMs = this.#options.clock.nowMs();
+    const model = this.#options.models.get(key) ?? (await this.#model(key));
+    const deadline = this.#deadline(model, terms, startedMs);
+    const outcome = await this.#ask(model, { text, wantsDetail: false }, deadline);
+    this.#count(model, deadline, 1);
+    return outcome === null ? null : model.labelOf(outcome.label);
+  }
+
+  async #predictPart(
+    { key, texts }: { key: string; texts: readonly (string | null)[] },
+    deadline: Deadline,
+    put: (row: number, label: string | null) => void,
+  ): Promise<void> {
+    const model = this.#options.models.get(key) ?? (await this.#model(key));
+    const answers = texts.map(async (text, row) => {
+      if (text === null) return;
+      const cached = model.recall(text);
+      if (cached !== undefined) {
+        model.stat.cached++;
+        return put(row, cached);
+      }
+      const outcome = await this.#ask(model, { text, wantsDetail: false }, deadline);
+      if (outcome !== null) put(row, model.labelOf(outcome.label));
+    });
+    await Promise.all(answers);
+  }
+
+  async #ask(
+    model: ServedModel,
+    { text, wantsDetail }: { text: string; wantsDetail: boolean },
+    deadline: Deadline,
+  ): Promise<Outcome | null> {
+    const { id: session } = this.#options;
+    return this.#settle(model.batcher.ask({ text, session, budgetMs: deadline.budgetMs, wantsDetail }), deadline);
+  }
+
+  /** The outcome, unless the session cancels; with a hard deadline null or an error when that is earlier. */
+  #settle(pending: Pending, { budgetMs, startedMs, onOverdue }: Deadline): Promise<Outcome | null> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(giveUp);
+      };
+      const giveUp = (error: Cancelled | null): void => {
+        done();
+        pending.leave();
+        if (error === null) resolve(null);
+        else reject(error);
+      };
+      this.#waiting.add(giveUp);
+      if (onOverdue !== 'answer') {
+        const leftMs = startedMs + budgetMs - this.#options.clock.nowMs();
+        timer = setTimeout(() => giveUp(onOverdue === 'null' ? null : overdueError(budgetMs)), Math.max(0, leftMs));
+      }
+      pending.outcome.then(resolve, reject).finally(done);
+    });
+  }
+
+  /** Counts a call that has ended; whether it was overdue. */
+  #count(model: ServedModel, { budgetMs, startedMs }: Deadline, rows: number): boolean {
+    const ms = this.#options.clock.nowMs() - startedMs;
+    const overdue = ms > budgetMs;
+    model.stat.call(ms, { rows, overdue });
+    return overdue;
+  }
+
+  #deadline(model: ServedModel, { budgetMs, onOverdue }: Terms, startedMs: number): Deadline {
+    return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
+  }
+
+  /** The model, waited for while it loads; the session may cancel that too. */
+  #model(key: string): Promise<ServedModel> {
+    const found = this.#options.models.get(key);
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#options.models
+        .arrival(key)
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
+  }
+
+  #scanOf(key: string): ReadAhead {
+    const found = this.#scans.get(key);
+    if (found !== undefined) return found;
+    const [oldest] = this.#scans.keys();
+    if (this.#scans.size >= MAX_SCANS && oldest !== undefined) this.#scans.delete(oldest);
+    const scan = new ReadAhead();
+    this.#scans.set(key, scan);
+    return scan;
+  }
+}
+
+interface Deadline {
+  budgetMs: number;
+  startedMs: number;
+  onOverdue: OnOverdue;
+}
+
+const round = (value: number): number => Number(value.toFixed(4));
+
+const overdueError = (budgetMs: number): Cancelled =>
+  new Cancelled('the prediction is overdue', {
+    detail: `it was not there after ${budgetMs} ms`,
+    hint: `Raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
+  });

@@ -1,0 +1,49 @@
+import { availableParallelism } from 'node:os';
+import type { Database } from '../db/database.ts';
+import { connectBridge, keepSecret } from '../db/statements/serving.ts';
+import { PostgresParamStore } from '../params/param-store.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { policyByName } from './policies/registry.ts';
+import { Serving } from './serving.ts';
+import { parseSyntheticTiming } from './synthetic-device.ts';
+
+export interface CreateServingOptions {
+  database: Database;
+  version: string;
+  logger: Logger;
+}
+
+/** More threads than this gain nothing for small text models, and each holds every model. */
+const MAX_THREADS = 4;
+
+/** Serving as the environment wants it: `RAFIKI_POLICY` and, for measuring only, `RAFIKI_SYNTHETIC_DEVICE`. */
+export function createServing({ database, version, logger }: CreateServingOptions): Serving {
+  return new Serving({
+    database,
+    params: new PostgresParamStore({ database }),
+    version,
+    policy: policyByName(process.env['RAFIKI_POLICY'] ?? 'eager'),
+    threads: Math.min(availableParallelism(), MAX_THREADS),
+    synthetic: parseSyntheticTiming(process.env['RAFIKI_SYNTHETIC_DEVICE']),
+    logger,
+  });
+}
+
+/** Where the database finds the bridge, as rows keep it. */
+export class BridgeRecord {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** The secret that the foreign server and the bridge share; `fresh` where there is none yet. */
+  secret(fresh: { host: string; port: number; secret: string }): Promise<string> {
+    return keepSecret(this.#database, fresh);
+  }
+
+  /** Points the foreign server at the bridge; always, since a restored dump has the row and not the server. */
+  announce(address: { host: string; port: number; secret: string }): Promise<void> {
+    return connectBridge(this.#database, address);
+  }
+}

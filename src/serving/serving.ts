@@ -1,0 +1,108 @@
+import type { Database } from '../db/database.ts';
+import type { DeploymentRow } from '../db/statements/serving.ts';
+import { unpackModel } from '../params/model-codec.ts';
+import type { ParamStore } from '../params/param-store.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { AnswerCache } from './answer-cache.ts';
+import { Client } from './client.ts';
+import { CpuDevice } from './cpu-device.ts';
+import { Deployments } from './deployments.ts';
+import type { Device } from './device.ts';
+import { InferenceThreads } from './inference-threads.ts';
+import type { Policy } from './policies/policy.ts';
+import { PredictStat } from './predict-stat.ts';
+import { Presence } from './presence.ts';
+import { ServedModel, sampleText } from './served-model.ts';
+import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
+
+export interface ServingOptions {
+  database: Database;
+  params: ParamStore;
+  version: string;
+  policy: Policy;
+  /** Inference threads; batches of one model run on so many at once. */
+  threads: number;
+  /** For measuring only. */
+  synthetic: SyntheticTiming | null;
+  logger: Logger;
+}
+
+/** What {@link Serving.describe} tells of one model. */
+export interface ServedDescription {
+  model: string;
+  version: number;
+  families: string[];
+  /** c(b), ms, by batch size. */
+  latencyMs: Record<string, number>;
+}
+
+/** Answers for every deployment, from memory. */
+export class Serving implements Service {
+  readonly #options: ServingOptions;
+  readonly #cache = new AnswerCache();
+  readonly #stats = new Map<number, PredictStat>();
+  readonly #threads: InferenceThreads;
+  readonly #deployments: Deployments;
+  readonly #presence: Presence;
+  #nextClient = 1;
+
+  constructor(options: ServingOptions) {
+    const { database, logger, threads, version } = options;
+    this.#options = options;
+    this.#threads = new InferenceThreads({ threads, logger });
+    this.#deployments = new Deployments({ database, logger, load: (row) => this.#load(row) });
+    this.#presence = new Presence({ database, version, threads, logger, stats: () => this.#stats });
+  }
+
+  start(): Promise<void> {
+    return startAll([this.#threads, this.#deployments, this.#presence]);
+  }
+
+  stop(): Promise<void> {
+    return stopAll([this.#threads, this.#deployments, this.#presence]);
+  }
+
+  connect(): Client {
+    return new Client({ id: this.#nextClient++, models: this.#deployments, clock: systemClock });
+  }
+
+  describe(): { policy: string; models: ServedDescription[] } {
+    const models = this.#deployments.models().map(({ row, latency }) => ({
+      model: row.model,
+      version: row.version,
+      families: row.members.map((member) => member.family),
+      latencyMs: latency.describe(),
+    }));
+    return { policy: this.#options.policy.name, models };
+  }
+
+  async #load(row: DeploymentRow): Promise<ServedModel> {
+    const { params, policy, logger } = this.#options;
+    const device = await this.#device(
+      await Promise.all(row.members.map(async ({ paramsId }) => unpackModel(await params.load(paramsId)))),
+    );
+    try {
+      const stat = this.#statOf(row.modelId);
+      const model = await ServedModel.load({ row, device, policy, cache: this.#cache, stat, clock: systemClock });
+      logger.info({ model: row.model, version: row.version, latencyMs: model.latency.describe() }, 'model loaded');
+      return model;
+    } catch (error) {
+      await device.release();
+      throw error;
+    }
+  }
+
+  async #device(models: Parameters<typeof CpuDevice.load>[0]): Promise<Device> {
+    const cpu = await CpuDevice.load(models, this.#threads, sampleText);
+    const { synthetic } = this.#options;
+    return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
+  }
+
+  #statOf(modelId: number): PredictStat {
+    const stat = this.#stats.get(modelId) ?? new PredictStat();
+    this.#stats.set(modelId, stat);
+    return stat;
+  }
+}

@@ -1,0 +1,130 @@
+import { hostname } from 'node:os';
+import { DataCache, defaultCacheDir } from '../datasets/data-cache.ts';
+import type { Database } from '../db/database.ts';
+import { Listener } from '../db/listener.ts';
+import { Presence } from '../db/presence.ts';
+import { countWorkersOn } from '../db/statements/processes.ts';
+import { claimTrial } from '../db/statements/trials.ts';
+import { families } from '../models/registry.ts';
+import { type ParamStore, PostgresParamStore } from '../params/param-store.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { Wake } from '../runtime/wake.ts';
+import { TrialRun } from './trial-run.ts';
+
+export interface WorkerOptions {
+  database: Database;
+  logger: Logger;
+  /** ONNX Runtime threads of a trial; 'shared' divides the cores among this machine's workers. */
+  threads: number | 'shared';
+  cores: number;
+  cacheDir?: string;
+  /** Least time between two checkpoints of a trial. */
+  checkpointEveryMs?: number;
+}
+
+/** NOTIFY may be lost: look for a waiting trial at least so often. */
+const POLL_MS = 2_000;
+const SWEEP_EVERY_MS = 30_000;
+const CHECKPOINT_EVERY_MS = 20_000;
+
+export const createWorker = (options: WorkerOptions): Service => new Worker(options);
+
+/** Trains one trial after another. Several on one machine share the data files, and the cores. */
+class Worker implements Service {
+  readonly #options: WorkerOptions;
+  readonly #params: ParamStore;
+  readonly #cache: DataCache;
+  readonly #presence: Presence;
+  readonly #listener: Listener;
+  readonly #wake = new Wake();
+  readonly #stopping = new AbortController();
+  #run: TrialRun | undefined;
+  #loop: Promise<void> | undefined;
+  #sweptMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const { database, logger, cacheDir = defaultCacheDir() } = options;
+    this.#params = new PostgresParamStore({ database });
+    this.#cache = new DataCache(database, cacheDir);
+    this.#presence = new Presence({ database, kind: 'worker', logger });
+    this.#listener = new Listener({
+      url: database.url,
+      channels: ['rafiki_trial', 'rafiki_stop'],
+      onNotify: (channel, payload) => this.#hint(channel, payload),
+      onConnect: () => this.#wake.poke(),
+      logger,
+    });
+  }
+
+  async start(): Promise<void> {
+    await startAll([this.#presence, this.#listener]);
+    this.#loop = this.#work();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#run?.release();
+    await this.#loop;
+    await stopAll([this.#presence, this.#listener]);
+  }
+
+  #hint(channel: string, payload: string): void {
+    if (channel === 'rafiki_trial') this.#wake.poke();
+    else if (payload === String(this.#run?.trialId)) void this.#run?.heartbeat();
+  }
+
+  async #work(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const busy = await this.#next().catch((error: Error) => {
+        this.#options.logger.warn({ err: error.message }, 'no trial could be claimed');
+        return false;
+      });
+      if (!busy) await this.#wake.wait(POLL_MS, signal);
+    }
+  }
+
+  /** Trains the next waiting trial; false when there is none. */
+  async #next(): Promise<boolean> {
+    const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const processId = this.#presence.id;
+    if (processId === undefined) return false;
+    const trial = await claimTrial(
+      database,
+      processId,
+      families.map((family) => family.name),
+    );
+    if (trial === undefined) {
+      await this.#sweep();
+      return false;
+    }
+    logger.info({ trial: trial.trialId, attempt: trial.attempt, family: trial.family }, 'waiting → running');
+    const threads = await this.#threads();
+    this.#run = new TrialRun(trial, {
+      database,
+      params: this.#params,
+      cache: this.#cache,
+      threads,
+      checkpointEveryMs,
+      logger,
+    });
+    if (this.#stopping.signal.aborted) this.#run.release();
+    await this.#run.run();
+    this.#run = undefined;
+    return true;
+  }
+
+  async #threads(): Promise<number> {
+    const { threads, cores, database } = this.#options;
+    if (threads !== 'shared') return threads;
+    return Math.max(1, Math.floor(cores / Math.max(1, await countWorkersOn(database, hostname()))));
+  }
+
+  async #sweep(): Promise<void> {
+    if (performance.now() - this.#sweptMs < SWEEP_EVERY_MS) return;
+    this.#sweptMs = performance.now();
+    await this.#cache.sweep();
+  }
+}

@@ -1,0 +1,258 @@
+import type { DataCache } from '../datasets/data-cache.ts';
+import type { Database } from '../db/database.ts';
+import { isTransient, persist } from '../db/persist.ts';
+import { selectMemberParams } from '../db/statements/models.ts';
+import { loseTrial, moveTrial, type TrialMove } from '../db/statements/moves.ts';
+import { insertValidation, setIncumbentScore } from '../db/statements/studies.ts';
+import { type ClaimedTrial, insertReport, renewLease, setCheckpoint } from '../db/statements/trials.ts';
+import type { ParamSet } from '../domain/tensor.ts';
+import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import { LeaseLost } from '../errors/errors.ts';
+import { type ErrorReport, RafikiError, reportError } from '../errors/rafiki-error.ts';
+import { packModel, unpackModel } from '../params/model-codec.ts';
+import type { ParamStore } from '../params/param-store.ts';
+import { failpoint } from '../runtime/failpoint.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Assignment, FromChild, Validated } from './messages.ts';
+import { TrainingProcess } from './training-process.ts';
+
+export interface TrialRunOptions {
+  database: Database;
+  params: ParamStore;
+  cache: DataCache;
+  threads: number;
+  checkpointEveryMs: number;
+  logger: Logger;
+}
+
+type Outcome =
+  | { kind: 'finished'; result: TrainingResult; validated: Validated }
+  | { kind: 'failed'; error: ErrorReport }
+  /** The training process died; whether another attempt is made depends on how many there were. */
+  | { kind: 'crashed'; cause: string }
+  /** The worker stops: the trial waits for another one, and no attempt is counted. */
+  | { kind: 'released' }
+  /** The trial is somebody else's now, or cancelled: nothing may be written any more. */
+  | { kind: 'lost' };
+
+/** A third of the lease: two heartbeats may fail before it ends. */
+const HEARTBEAT_MS = 4_000;
+/** How long a stopping worker waits for a last checkpoint. */
+const LAST_CHECKPOINT_MS = 10_000;
+
+/** One claimed trial, from its data to its result. Everything written names the attempt, so a worker that lost it writes nothing. */
+export class TrialRun {
+  readonly #trial: ClaimedTrial;
+  readonly #options: TrialRunOptions;
+  readonly #ended = new AbortController();
+  #decide: (outcome: Outcome) => void = () => undefined;
+  readonly #outcome: Promise<Outcome>;
+  #process: TrainingProcess | undefined;
+  #handling: Promise<void> = Promise.resolve();
+  #releasing = false;
+
+  constructor(trial: ClaimedTrial, options: TrialRunOptions) {
+    this.#trial = trial;
+    this.#options = options;
+    this.#outcome = new Promise((resolve) => {
+      this.#decide = (outcome) => {
+        resolve(outcome);
+        this.#ended.abort();
+      };
+    });
+  }
+
+  get trialId(): number {
+    return this.#trial.trialId;
+  }
+
+  /** Returns when the trial has ended, one way or another, and its process is gone. */
+  async run(): Promise<void> {
+    const heartbeat = setInterval(() => void this.heartbeat(), HEARTBEAT_MS);
+    try {
+      void this.#begin();
+      const outcome = await this.#outcome;
+      await this.#process?.kill();
+      await this.#handling;
+      await this.#settle(outcome);
+    } catch (error) {
+      this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'the trial is left to its lease');
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  /** Extends the lease, and learns whether the trial is still ours. */
+  async heartbeat(): Promise<void> {
+    try {
+      if ((await renewLease(this.#options.database, this.#trial)) === undefined) this.#decide({ kind: 'lost' });
+    } catch (error) {
+      this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
+    }
+  }
+
+  /** Gives the trial back, with a checkpoint of where it is if that comes soon. */
+  release(): void {
+    this.#releasing = true;
+    if (this.#process === undefined) this.#decide({ kind: 'released' });
+    else {
+      this.#process.tell({ kind: 'checkpoint' });
+      setTimeout(() => this.#decide({ kind: 'released' }), LAST_CHECKPOINT_MS).unref();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const assignment = await this.#prepare();
+      if (this.#ended.signal.aborted) return;
+      this.#process = new TrainingProcess(assignment, {
+        onMessage: (message) => {
+          this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));
+        },
+        onEnd: (cause) => void this.#handling.then(() => this.#decide({ kind: 'crashed', cause })),
+      });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #prepare(): Promise<Assignment> {
+    const { cache, threads, checkpointEveryMs } = this.#options;
+    const { study, family, knobs, seed } = this.#trial;
+    const dataFile = await cache.file(study, this.#ended.signal);
+    const resume = await this.#loadCheckpoint();
+    const incumbent = await this.#loadIncumbent();
+    return {
+      kind: 'assignment',
+      task: study.task,
+      family,
+      knobs,
+      seed,
+      threads,
+      dataFile,
+      validation: study.validation,
+      checkpointEveryMs,
+      ...(resume === undefined ? {} : { resume }),
+      ...(incumbent === undefined ? {} : { incumbent }),
+    };
+  }
+
+  async #loadCheckpoint(): Promise<ParamSet | undefined> {
+    const { checkpointId } = this.#trial;
+    if (checkpointId === null) return undefined;
+    return this.#options.params.load(checkpointId).catch((error) => this.#without('the checkpoint', error));
+  }
+
+  async #loadIncumbent(): Promise<TrainedModel[] | undefined> {
+    const { incumbentId } = this.#trial;
+    if (incumbentId === null) return undefined;
+    const { database, params } = this.#options;
+    try {
+      const ids = await selectMemberParams(database, incumbentId);
+      return await Promise.all(ids.map(async (id) => unpackModel(await params.load(id))));
+    } catch (error) {
+      return this.#without('the deployed model', error);
+    }
+  }
+
+  /** What is damaged or gone must not stop the training that replaces it; a database that is away must. */
+  #without(what: string, error: unknown): undefined {
+    if (!(error instanceof RafikiError)) throw error;
+    this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, `training without ${what}`);
+    return undefined;
+  }
+
+  async #handle(message: FromChild): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    switch (message.kind) {
+      case 'incumbent':
+        return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message.score));
+      case 'report':
+        return this.#report(message.report);
+      case 'checkpoint':
+        return this.#checkpoint(message.params);
+      case 'finished':
+        return this.#decide(message);
+      case 'failed':
+        return this.#decide(message);
+    }
+  }
+
+  async #report(report: TrainingReport): Promise<void> {
+    const answer = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
+    if (answer === undefined) throw leaseLost(this.trialId);
+    failpoint('worker.after-report');
+    this.#process?.tell({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue' });
+  }
+
+  async #checkpoint(checkpoint: ParamSet): Promise<void> {
+    const { database, params } = this.#options;
+    const id = await this.#persist(() => params.save('checkpoint', checkpoint));
+    if (!(await this.#persist(() => setCheckpoint(database, this.#trial, id)))) throw leaseLost(this.trialId);
+    failpoint('worker.after-checkpoint');
+    if (this.#releasing) this.#decide({ kind: 'released' });
+    this.#process?.tell({ kind: 'stored' });
+  }
+
+  #persist<T>(work: () => Promise<T>): Promise<T> {
+    return persist(work, this.#options.logger, this.#ended.signal);
+  }
+
+  /** An error of the trial's own ends it; one of the database's leaves it to its lease, and so to another attempt. */
+  #fail(error: unknown): void {
+    if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
+    else this.#decide({ kind: 'failed', error: reportError(error) });
+  }
+
+  async #settle(outcome: Outcome): Promise<void> {
+    const { database, logger } = this.#options;
+    const owner = this.#trial;
+    const mover = { on: database, logger };
+    const from = { id: owner.trialId, from: 'running', owner } as const;
+    switch (outcome.kind) {
+      case 'finished':
+        return this.#finish(outcome);
+      case 'failed':
+        return void (await moveTrial(mover, { ...from, event: 'fail', error: outcome.error }));
+      case 'crashed':
+        return void (await loseTrial(mover, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
+      case 'released':
+        return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
+      case 'lost':
+        return logger.warn({ trial: owner.trialId, attempt: owner.attempt }, 'the trial is no longer ours');
+    }
+  }
+
+  async #finish({ result, validated }: Extract<Outcome, { kind: 'finished' }>): Promise<void> {
+    const { database, params, logger } = this.#options;
+    const owner = this.#trial;
+    const never = new AbortController().signal; // the run has ended, its result has yet to be kept
+    const paramsId = await persist(() => params.save('model', packModel(result.model)), logger, never);
+    const { hash, classes, labels } = validated;
+    const move: TrialMove = {
+      id: owner.trialId,
+      from: 'running',
+      event: result.state === 'stopped' ? 'stop' : 'complete',
+      owner,
+      result: {
+        score: result.score,
+        epoch: result.epochs,
+        seconds: result.seconds,
+        paramsId,
+        predictions: uint16Bytes(result.predictions),
+        validationHash: Buffer.from(hash),
+      },
+    };
+    const store = (): Promise<boolean> =>
+      database.transaction(async (tx) => {
+        await insertValidation(tx, owner.study.id, { hash: Buffer.from(hash), classes, labels: uint16Bytes(labels) });
+        return moveTrial({ on: tx, logger }, move);
+      });
+    if (!(await persist(store, logger, never))) logger.warn({ trial: owner.trialId }, 'the result came too late');
+  }
+}
+
+/** Little endian on every machine that Node runs on. */
+const uint16Bytes = (values: Uint16Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+
+const leaseLost = (trialId: number): LeaseLost => new LeaseLost(`trial ${trialId} is no longer this worker's`);

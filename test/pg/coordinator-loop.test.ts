@@ -1,0 +1,200 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
+import { createWorker } from '../../src/worker/create-worker.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
+
+const logger = createLogger('test', 'silent');
+/** So many epochs that the trial is still running when the test interferes. */
+const endless = { families: ['fasttext'], knobs: { epochs: 20, word_dropout: 0.6, learning_rate: 1e-3 }, maxTrials: 1 };
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let cacheDir: string;
+let services: Service[] = [];
+
+const coordinator = (): Service => createCoordinator({ database: db, logger });
+const worker = (checkpointEveryMs = 20_000): Service =>
+  createWorker({ database: db, threads: 1, cores: 2, cacheDir, checkpointEveryMs, logger });
+
+async function run(...started: Service[]): Promise<void> {
+  services.push(...started);
+  await startAll(started);
+}
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
+});
+
+afterEach(async () => {
+  await stopAll(services);
+  services = [];
+  await database.drop();
+  rmSync(cacheDir, { recursive: true });
+});
+
+describe('a study', () => {
+  test('tries every family, makes a model of the best trials and completes', async () => {
+    await createReviews(db);
+    await run(coordinator(), worker(), worker());
+    const id = await insertStudy(db, { maxTrials: 3 });
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1, error: null });
+    const trials = await db.query<{ family: string }>('select family from rafiki.trial order by number');
+    expect(
+      trials
+        .map(({ family }) => family)
+        .slice(0, 2)
+        .sort(),
+    ).toEqual(['fasttext', 'temporal_cnn']);
+    expect(trials).toHaveLength(3);
+    const [version] = await db.query(
+      'select v.score, v.classes, d.state from rafiki.model_version v join rafiki.deployment d on d.version_id = v.id',
+    );
+    expect(version).toEqual({ score: 1, classes: ['neg', 'pos'], state: 'loading' });
+    expect(readdirSync(cacheDir).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    const [kept] = await db.query<{ n: number }>(
+      'select count(*)::int as n from rafiki.trial where params_id is not null',
+    );
+    expect(kept?.n).toBe((await db.query('select from rafiki.model_member')).length);
+  });
+
+  test('ends at target_score, and does not deploy what is not to be deployed', async () => {
+    await createReviews(db);
+    const id = await insertStudy(db, { maxTrials: 50, deploy: false });
+    await db.query('update rafiki.study set target_score = 0.9');
+    await run(coordinator(), worker());
+    const end = await studyEnd(db, id);
+    expect(end).toMatchObject({ state: 'completed', version: 1 });
+    expect(end.notice).toMatch(/not deployed, as asked/);
+    expect(await db.query('select from rafiki.deployment')).toEqual([]);
+    expect((await db.query('select from rafiki.trial')).length).toBeLessThan(10);
+  });
+
+  test('fails at once with what Postgres said when its owner may not read the source any more', async () => {
+    await createReviews(db);
+    const mallory = `mallory_${(await db.query<{ name: string }>('select current_database() as name'))[0]!.name}`;
+    await database.as('mallory');
+    const id = await insertStudy(db, { maxTrials: 50 });
+    await db.query(`update rafiki.study set owner = '${mallory}'::regrole`);
+    await run(coordinator(), worker());
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'failed', error: { sqlstate: '42501' } });
+    expect((await db.query(`select from rafiki.trial where state = 'failed'`)).length).toBe(1);
+  });
+
+  test('fails with the reason when the rows have one label only', async () => {
+    await createReviews(db);
+    await db.query(`update reviews set label = 'pos'`);
+    const id = await insertStudy(db);
+    await run(coordinator(), worker());
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'failed', error: { sqlstate: '22000' } });
+  });
+
+  test('is cancelled while a trial runs, and the worker is free for the next', async () => {
+    await createReviews(db, 4000);
+    await run(coordinator(), worker());
+    const id = await insertStudy(db, endless);
+    await eventually(db, 'select from rafiki.report limit 1');
+    await db.query('update rafiki.study set cancel_requested = true');
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'cancelled', version: null });
+    expect(await db.query('select distinct state from rafiki.trial')).toEqual([{ state: 'cancelled' }]);
+    const next = await insertStudy(db, { families: ['fasttext'], knobs: { epochs: 4 }, maxTrials: 1 });
+    expect(await studyEnd(db, next)).toMatchObject({ state: 'completed' });
+  });
+
+  test('ends at max_time with what it has', async () => {
+    await createReviews(db, 4000);
+    await run(coordinator(), worker());
+    const id = await insertStudy(db, { ...endless, maxTime: '3 s' });
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
+    expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'stopped' }]);
+  });
+});
+
+describe('the next version of a model', () => {
+  async function firstVersion(): Promise<void> {
+    await createReviews(db, 400);
+    await run(coordinator(), worker());
+    await studyEnd(db, await insertStudy(db, { families: ['fasttext'], maxTrials: 1 }));
+    await db.query(`update rafiki.deployment set state = 'ready'`); // as serving does
+  }
+
+  test('is deployed when it is as good on the same rows', async () => {
+    await firstVersion();
+    const id = await insertStudy(db, { families: ['fasttext'], maxTrials: 1 });
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 2 });
+    expect(await db.query('select incumbent_score as score from rafiki.study where id = $1', [id])).toEqual([
+      { score: 1 },
+    ]);
+    expect(await db.query('select state from rafiki.deployment order by id')).toEqual([
+      { state: 'ready' },
+      { state: 'loading' },
+    ]);
+  });
+
+  test('is kept, not deployed, when it is worse', async () => {
+    await firstVersion();
+    const untrainable = { epochs: 1, learning_rate: 1e-9, word_dropout: 0.6 };
+    const id = await insertStudy(db, { families: ['fasttext'], knobs: untrainable, maxTrials: 1 });
+    const end = await studyEnd(db, id);
+    expect(end).toMatchObject({ state: 'completed', version: 2 });
+    expect(end.notice).toMatch(/worse than the deployed one/);
+    expect(await db.query('select state from rafiki.deployment')).toEqual([{ state: 'ready' }]);
+  });
+});
+
+describe('a worker that is stopped', () => {
+  test('leaves a checkpoint from which another one goes on, and no attempt is counted', async () => {
+    await createReviews(db, 4000);
+    const first = worker();
+    await run(coordinator(), first);
+    const id = await insertStudy(db, endless);
+    await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
+    await first.stop();
+    const [left] = await db.query<{ epoch: number }>(
+      'select state, attempt, epoch, checkpoint_id is not null as checkpoint from rafiki.trial',
+    );
+    expect(left).toMatchObject({ state: 'waiting', attempt: 0, checkpoint: true });
+    await run(worker());
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+    const reports = await db.query<{ epoch: number; step: number }>(
+      'select epoch, step from rafiki.report order by epoch',
+    );
+    expect(reports.map(({ epoch }) => epoch)).toEqual(reports.map((_, i) => i + 1));
+    expect(reports.every(({ epoch, step }) => step === epoch * reports[0]!.step)).toBe(true);
+  });
+});
+
+describe('several coordinators', () => {
+  const leaders = `
+    select pid from pg_locks where locktype = 'advisory' and granted
+      and database = (select oid from pg_database where datname = current_database())`;
+
+  test('have one leader; when its connection is cut, studies go on', async () => {
+    await createReviews(db);
+    await run(coordinator(), coordinator(), coordinator(), worker());
+    const before = await eventually<{ pid: number }>(db, leaders);
+    expect(await db.query(leaders)).toHaveLength(1);
+    await db.query('select pg_terminate_backend($1)', [before.pid]);
+    const id = await insertStudy(db, { families: ['fasttext'], maxTrials: 2 });
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+    const numbers = await db.query<{ number: number }>('select number from rafiki.trial order by number');
+    expect(numbers).toEqual([{ number: 1 }, { number: 2 }]);
+    expect(await db.query(leaders)).toHaveLength(1);
+  });
+
+  test('list the zoo for SQL', async () => {
+    await run(coordinator());
+    const rows = await db.query<{ name: string; task: string; knobs: Record<string, unknown> }>(
+      'select name, task, knobs from rafiki.family order by name, task',
+    );
+    expect(rows.map(({ name, task }) => `${name} ${task}`)).toContain('fasttext sentiment');
+    expect(rows[0]?.knobs['epochs']).toMatchObject({ kind: 'range', dtype: 'int', group: 'training' });
+  });
+});

@@ -1,0 +1,167 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DataCache } from '../../src/datasets/data-cache.ts';
+import { readDataFile } from '../../src/datasets/data-file.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let alice: string;
+let dir: string;
+let models = 0;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await (await database.as('alice')).query('select 1');
+  [{ alice }] = (await db.query<{ alice: string }>(
+    `select rolname as alice from pg_roles where rolname like 'alice%' || current_database()`,
+  )) as [{ alice: string }];
+  await db.query(`grant create, usage on schema public to ${alice}`);
+  dir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
+});
+afterEach(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await db.query(`drop owned by ${alice} cascade`);
+  await database.drop();
+});
+
+/** A study of alice's on a relation of hers; returns what the worker reads for it. */
+async function read(source: string): Promise<[string, string][]> {
+  const id = await insertStudy(db, { source, model: `m${models++}` });
+  await db.query(`update rafiki.study set owner = '${alice}'::regrole where id = $1`, [id]);
+  const file = await new DataCache(db, dir).file({ id, createdAt: String(id) }, new AbortController().signal);
+  return (await readDataFile(file)).map(({ label, text }): [string, string] => [label, text]);
+}
+
+const asAlice = (sql: string): Promise<unknown> =>
+  db.transaction(async (tx) => {
+    await tx.query(`set local role ${alice}`);
+    for (const statement of sql.split(';;')) await tx.query(statement);
+  });
+
+describe('reading a source as the owner of the study', () => {
+  test('passes every text on as it is, and leaves out rows without label or text', async () => {
+    const texts = ['plain', 'back\\slash \\n', 'line\nend\r\n', 'quote " \u2028 \u0001\u0002', '\\.', '', 'ünï 🙂'];
+    await db.query(`create table t (label boolean, body text)`);
+    await db.query('insert into t select true, unnest($1::text[])', [texts]);
+    await db.query(`insert into t values (null, 'x'), (true, null)`);
+    await db.query(`grant select on t to ${alice}`);
+    expect(await read('t')).toEqual(texts.map((text) => ['true', text]));
+  });
+
+  test('works on names that need quotes, and on partitioned tables, views and materialised views', async () => {
+    await asAlice(`create table "Odd ""Name%s" (label text, body text) partition by list (label);;
+      create table part partition of "Odd ""Name%s" default;;
+      insert into "Odd ""Name%s" values ('a', 'b');;
+      create view v as select * from "Odd ""Name%s";;
+      create materialized view mv as select * from v`);
+    for (const source of ['"Odd ""Name%s"', 'v', 'mv']) expect(await read(source)).toEqual([['a', 'b']]);
+  });
+
+  test('sees only the rows that row-level security shows the owner', async () => {
+    await db.query(`create table t (label text, body text);`);
+    await db.query(`insert into t values ('a', 'mine'), ('b', 'secret')`);
+    await db.query(`alter table t enable row level security`);
+    await db.query(`create policy p on t using (label = 'a')`);
+    await db.query(`grant select on t to ${alice}`);
+    expect(await read('t')).toEqual([['a', 'mine']]);
+  });
+
+  test('needs the right to the two columns and to no other', async () => {
+    await db.query(`create table t (label text, body text, salary int)`);
+    await db.query(`insert into t values ('a', 'b', 1)`);
+    await db.query(`grant select (label, body) on t to ${alice}`);
+    expect(await read('t')).toEqual([['a', 'b']]);
+    await db.query(`revoke select (body) on t from ${alice}`);
+    await expect(read('t')).rejects.toMatchObject({ sqlstate: '42501', name: 'StatementRefused' });
+  });
+
+  test.each([
+    ['resets the role', `set_config('role', 'none', false)`],
+    ['takes the role of the service', `set_config('role', 'postgres', false)`],
+    ['takes its session', `set_config('session_authorization', 'postgres', false)`],
+  ])('refuses a view whose function %s', async (_, attack) => {
+    await db.query('create table secret (body text)');
+    await asAlice(`create function public.attack() returns text language plpgsql as $$
+        begin perform ${attack}; return (select body from public.secret limit 1); end $$;;
+      create view v as select 'a' as label, public.attack() as body`);
+    await expect(read('v')).rejects.toMatchObject({ sqlstate: '42501' });
+  });
+
+  test('runs a view as its owner even where the view asks who it is, and lets it write nothing', async () => {
+    await asAlice(`create view v as select current_user::text as label, 'x' as body`);
+    expect(await read('v')).toEqual([[alice, 'x']]);
+    await asAlice(`create table hers (i int);;
+      create function public.scribble() returns text language sql volatile as 'insert into public.hers values (1) returning ''x''';;
+      create view w as select 'a' as label, public.scribble() as body`);
+    await expect(read('w')).rejects.toMatchObject({ sqlstate: '25006' });
+  });
+
+  test('leaves nothing behind in the database', async () => {
+    await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
+    await read('hers');
+    expect(await db.query(`select proname from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`)).toEqual(
+      [],
+    );
+  });
+
+  test('says that a source is gone', async () => {
+    await db.query('create table t (label text, body text)');
+    const id = await insertStudy(db, { source: 't' });
+    await db.query('drop table t');
+    const reading = new DataCache(db, dir).file({ id, createdAt: 'x' }, new AbortController().signal);
+    await expect(reading).rejects.toMatchObject({ sqlstate: '42704' });
+    expect(readdirSync(dir)).toEqual([]);
+  });
+});
+
+describe('the cache of data files', () => {
+  const studyKey = async (): Promise<{ id: number; createdAt: string }> => {
+    const id = await insertStudy(db, { source: 't' });
+    const [row] = await db.query<{ id: number; createdAt: string }>(
+      `select id, extract(epoch from created_at)::text as "createdAt" from rafiki.study where id = $1`,
+      [id],
+    );
+    return row!;
+  };
+
+  beforeEach(async () => {
+    await db.query(`create table t (label text, body text)`);
+    await db.query(`insert into t values ('a', 'b')`);
+  });
+
+  test('reads once, however many ask at the same time, and is for nobody else to see', async () => {
+    const key = await studyKey();
+    const caches = Array.from({ length: 4 }, () => new DataCache(db, path.join(dir, 'deep')));
+    const files = await Promise.all(caches.map((cache) => cache.file(key, new AbortController().signal)));
+    expect(new Set(files).size).toBe(1);
+    await db.query(`insert into t values ('late', 'row')`);
+    expect(await readDataFile(await caches[0]!.file(key, new AbortController().signal))).toHaveLength(1);
+    expect(statSync(path.join(dir, 'deep')).mode & 0o777).toBe(0o700);
+    expect(statSync(files[0]!).mode & 0o777).toBe(0o600);
+  });
+
+  test('deletes the file when the study has ended, not before', async () => {
+    const key = await studyKey();
+    const cache = new DataCache(db, dir);
+    await cache.file(key, new AbortController().signal);
+    await cache.sweep();
+    expect(readdirSync(dir)).toHaveLength(1);
+    await db.query(`update rafiki.study set state = 'completed'`);
+    await cache.sweep();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('stops waiting for a slow source when asked to', async () => {
+    await db.query(`create view slow as select 'a' as label, pg_sleep(30)::text as body`);
+    const id = await insertStudy(db, { source: 'slow' });
+    const abort = new AbortController();
+    const reading = new DataCache(db, dir).file({ id, createdAt: 'x' }, abort.signal);
+    setTimeout(() => abort.abort(), 200);
+    await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
+  });
+});

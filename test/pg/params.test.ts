@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ParamSet } from '../../src/domain/tensor.ts';
+import { CorruptParams, UndefinedObject } from '../../src/errors/errors.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+});
+afterEach(() => database.drop());
+
+const store = (graceMs?: number): PostgresParamStore =>
+  new PostgresParamStore({ database: db, ...(graceMs === undefined ? {} : { graceMs }) });
+
+const weights = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, -2.5, 3, Number.MIN_VALUE) } as const;
+const sample = (): ParamSet => ({
+  tensors: {
+    w: { ...weights, shape: [...weights.shape] },
+    same: { ...weights, shape: [...weights.shape] },
+    ids: { dtype: 'int64', shape: [2], data: BigInt64Array.of(-(2n ** 62n), 7n) },
+    scalar: { dtype: 'int32', shape: [], data: Int32Array.of(42) },
+    none: { dtype: 'float32', shape: [0, 3], data: new Float32Array(0) },
+    flags: { dtype: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) },
+  },
+  meta: { steps: 12, best: null, features: { words: ['ä', '🙂'], bytes: Uint8Array.of(1, 2) } },
+});
+
+const count = async (table: string): Promise<number> =>
+  (await db.query<{ n: number }>(`select count(*)::int as n from rafiki.${table}`))[0]!.n;
+
+describe('the parameter store', () => {
+  test('gives back what was saved, whatever the dtype, shape and meta', async () => {
+    const id = await store().save('checkpoint', sample());
+    const loaded = await store().load(id);
+    expect(loaded.tensors).toEqual(sample().tensors);
+    expect(loaded.meta).toMatchObject({ steps: 12, best: null, features: { words: ['ä', '🙂'] } });
+    expect(await db.query('select shape from rafiki.params_tensor where params_id = $1 order by name', [id])).toEqual(
+      [[3], [2], [0, 3], [2, 2], [], [2, 2]].map((shape) => ({ shape })),
+    );
+  });
+
+  test('stores equal tensors once, within a set and between sets', async () => {
+    await store().save('checkpoint', sample());
+    expect(await count('blob')).toBe(5);
+    await store().save('model', sample());
+    expect([await count('params'), await count('blob')]).toEqual([2, 5]);
+  });
+
+  test('saves equal sets at the same time without a deadlock', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => store().save('checkpoint', sample())));
+    expect([await count('params'), await count('blob')]).toEqual([8, 5]);
+  });
+
+  test('refuses bytes that are not what was stored', async () => {
+    const id = await store().save('model', sample());
+    await db.query(`update rafiki.blob set data = set_byte(data, length(data) - 1, 99)`);
+    await expect(store().load(id)).rejects.toThrow(CorruptParams);
+  });
+
+  test('says that parameters are gone', async () => {
+    await expect(store().load(404)).rejects.toThrow(UndefinedObject);
+  });
+
+  test('answers from memory what it has loaded', async () => {
+    const warm = store();
+    const id = await warm.save('model', sample());
+    await warm.load(id);
+    await db.query('delete from rafiki.params');
+    expect((await warm.load(id)).meta['steps']).toBe(12);
+  });
+});
+
+describe('garbage collection', () => {
+  test('keeps what a trial names, and what is younger than the grace', async () => {
+    await createReviews(db);
+    const studyId = await insertStudy(db);
+    const named = await store().save('checkpoint', sample());
+    await db.query(
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, checkpoint_id) values ($1, 1, 'fasttext', '{}', 1, $2)`,
+      [studyId, named],
+    );
+    await store().save('checkpoint', {
+      tensors: { other: { dtype: 'int32', shape: [1], data: Int32Array.of(5) } },
+      meta: {},
+    });
+    expect(await store(60_000).collectGarbage()).toEqual({ params: 0, blobs: 0 });
+    expect(await store(0).collectGarbage()).toEqual({ params: 1, blobs: 1 });
+    expect((await store().load(named)).meta['steps']).toBe(12);
+  });
+
+  test('leaves a blob alone that a saver has just found to be there', async () => {
+    await store().save('checkpoint', sample());
+    await db.query('delete from rafiki.params');
+    await db.query(`update rafiki.blob set created_at = now() - interval '1 day'`);
+    const id = await store().save('checkpoint', sample()); // touches the old blobs
+    expect(await store(60_000).collectGarbage()).toEqual({ params: 0, blobs: 0 });
+    expect((await store().load(id)).meta['steps']).toBe(12);
+  });
+});

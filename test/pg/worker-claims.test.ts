@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import {
+  claimTrial,
+  insertReport,
+  insertTrial,
+  renewLease,
+  selectExpired,
+  setCheckpoint,
+} from '../../src/db/statements/trials.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let studyId: number;
+const report = { epoch: 1, epochs: 4, step: 10, loss: 0.5, score: 0.75, metrics: { macro_f1: 0.7 }, seconds: 2 };
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await createReviews(db, 10);
+  studyId = await insertStudy(db);
+});
+afterEach(() => database.drop());
+
+const trials = (count: number, family = 'fasttext'): Promise<unknown> =>
+  Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i }),
+    ),
+  );
+const worker = (): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+const stateOf = async (id: number): Promise<unknown> =>
+  (await db.query('select state, attempt, process_id as "processId", score from rafiki.trial where id = $1', [id]))[0];
+
+describe('claiming', () => {
+  test('gives each trial to one worker, however many ask at once', async () => {
+    await trials(8);
+    const workers = await Promise.all(Array.from({ length: 12 }, worker));
+    const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, ['fasttext'])));
+    const ids = claimed.flatMap((trial) => trial?.trialId ?? []);
+    expect(ids).toHaveLength(8);
+    expect(new Set(ids).size).toBe(8);
+  });
+
+  test('leaves the trials of families that the worker does not know', async () => {
+    await trials(1, 'from_the_future');
+    expect(await claimTrial(db, await worker(), ['fasttext'])).toBeUndefined();
+  });
+
+  test('tells the worker everything that it needs', async () => {
+    await trials(1);
+    const processId = await worker();
+    expect(await claimTrial(db, processId, ['fasttext'])).toMatchObject({
+      attempt: 0,
+      processId,
+      knobs: { a: 1 },
+      checkpointId: null,
+      incumbentId: null,
+      study: { id: studyId, task: 'sentiment', validation: 0.25 },
+    });
+  });
+});
+
+describe('a worker that stalled and lost its trial', () => {
+  test('can write nothing any more, even after another attempt has ended', async () => {
+    await trials(1);
+    const stalled = (await claimTrial(db, await worker(), ['fasttext']))!;
+    const mover = { on: db, logger: silentLogger };
+    const id = stalled.trialId;
+    await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
+    const expired = await selectExpired(db);
+    expect(expired).toEqual([{ id, attempt: 0 }]);
+    await loseTrial(mover, expired[0]!, 'gone');
+    const successor = (await claimTrial(db, await worker(), ['fasttext']))!;
+    expect(successor.attempt).toBe(1);
+
+    expect(await renewLease(db, stalled)).toBeUndefined();
+    expect(await insertReport(db, stalled, report)).toBeUndefined();
+    expect(await setCheckpoint(db, stalled, 1)).toBe(false);
+    expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
+    expect(await db.query('select from rafiki.report')).toEqual([]);
+
+    expect(await insertReport(db, successor, report)).toEqual({ stop: false });
+    expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
+    expect(await moveTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
+    expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
+  });
+
+  test('is followed by others a bounded number of times', async () => {
+    await trials(1);
+    const mover = { on: db, logger: silentLogger };
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+      expect(trial.attempt).toBe(attempt);
+      await loseTrial(mover, { id: trial.trialId, attempt }, 'the machine is on fire');
+    }
+    expect(await claimTrial(db, await worker(), ['fasttext'])).toBeUndefined();
+    const [trial] = await db.query('select state, error from rafiki.trial');
+    expect(trial).toMatchObject({ state: 'failed', error: { sqlstate: '58000', detail: 'the machine is on fire' } });
+  });
+});
+
+test('a report written twice counts once, and brings the wish to stop', async () => {
+  await trials(1);
+  const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+  await insertReport(db, trial, report);
+  await db.query('update rafiki.trial set stop_requested = true');
+  expect(await insertReport(db, trial, report)).toEqual({ stop: true });
+  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true });
+  expect(await db.query('select epoch, score from rafiki.report order by epoch')).toEqual([
+    { epoch: 1, score: 0.75 },
+    { epoch: 2, score: 0.5 },
+  ]);
+  expect(await stateOf(trial.trialId)).toMatchObject({ score: 0.75 });
+});
