@@ -97,6 +97,9 @@ begin
                    'connect_timeout %L, keepalives_idle %L, tcp_user_timeout %L, gssencmode %L)',
                    host, port, 'rafiki', '3', '10', '10000', 'disable');
   end if;
-  execute format('drop user mapping if exists for %s server rafiki_bridge', asker);
-  execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)', asker, 'rafiki', secret);
+  if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and umuser = asker) then
+    execute format('alter user mapping for %s server rafiki_bridge options (set password %L)', asker, secret);
+  else
+    execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)', asker, 'rafiki', secret);
+  end if;
 end $$;

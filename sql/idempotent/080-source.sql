@@ -55,10 +55,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from pg_attribute a
-                 where a.attrelid = source and a.attname = name and a.attnum > 0 and not a.attisdropped) then
+                 where a.attrelid = source and a.attname = _check_column.name and a.attnum > 0 and not a.attisdropped) then
     raise exception using errcode = 'undefined_column', message = format('column "%s" of %s does not exist', name, source),
       hint = format('Its columns, nearest name first: %s.',
-                    (select rafiki._nearest(name, array_agg(c.name::text)) from rafiki._source_columns(source) c));
+                    (select rafiki._nearest(_check_column.name, array_agg(c.name::text)) from rafiki._source_columns(source) c));
   elsif not has_column_privilege(source, name, 'select') then
     raise exception using errcode = 'insufficient_privilege', message = format('permission denied for column "%s" of %s', name, source),
       detail = format('Role %s may not select it.', current_user),

@@ -5,9 +5,9 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (select from rafiki.task t where t.name = task) then
+  if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
-      hint = format('Tasks, nearest name first: %s.', (select rafiki._nearest(task, array_agg(name)) from rafiki.task));
+      hint = format('Tasks, nearest name first: %s.', (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
   end if;
 end $$;
 

@@ -3,7 +3,7 @@ do $$
 begin
   if to_regnamespace('rafiki') is not null then
     raise exception using errcode = 'duplicate_schema', message = 'rafiki is installed in this database already',
-      hint = 'To start over: drop extension rafiki cascade, or, when it came by psql: drop schema rafiki cascade.';
+      hint = 'To start over: drop extension rafiki cascade, or, when it came by psql: drop schema rafiki, rafiki_reader cascade.';
   end if;
   if getdatabaseencoding() <> 'UTF8' then
     raise exception using errcode = 'feature_not_supported', message = 'rafiki needs a database in UTF8',

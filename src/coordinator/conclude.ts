@@ -23,7 +23,7 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   const { on } = mover;
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
-  if (model.owner !== study.owner || model.task !== study.task) throw nameTaken(study);
+  if (!model.own || model.task !== study.task) throw nameTaken(study);
   const { members, score, classes } = chosen;
   const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, classes });
   for (const [rank, member] of members.entries()) {

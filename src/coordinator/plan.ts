@@ -1,20 +1,22 @@
-import type { Advisor, TrialHistory } from '../advisors/advisor.ts';
+import type { Advisor, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
 import type { Study } from '../db/statements/studies.ts';
-import type { Trial } from '../db/statements/trials.ts';
+import type { NewTrial, Trial } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
+import { deriveSeed } from '../runtime/rng.ts';
 
 /** What is known of a study when its next actions are chosen. */
 export interface StudyView {
   study: Study;
   /** In order of number. */
   trials: readonly Trial[];
+  search: SearchSpace;
   idleWorkers: number;
 }
 
 export type Action =
   | { kind: 'start' }
-  | { kind: 'propose'; count: number }
+  | { kind: 'propose'; trial: NewTrial }
   | { kind: 'stop-trial'; trial: Trial; why: string }
   | { kind: 'cancel-trial'; trial: Trial }
   /** Write the model and deploy it. */
@@ -41,13 +43,14 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
 
   const why = reasonToClose(study, trials);
   const open = trials.filter((trial) => !trialEnded(trial.state));
-  if (open.length === 0 && (why !== null || trials.length >= study.maxTrials)) return [endOf(study, trials)];
+  const proposed = why === null ? proposals(view, advisor) : [];
+  if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
-  return [...judgements(open, advisor), ...proposals(view)];
+  return [...judgements(open, advisor), ...proposed];
 }
 
 /** The trial as the advisor sees it. */
-export const historyOf = ({ number, family, knobs, scores }: Trial): TrialHistory => ({
+const historyOf = ({ number, family, knobs, scores }: Trial): TrialHistory => ({
   number,
   family,
   knobs,
@@ -89,10 +92,20 @@ function judgements(open: readonly Trial[], advisor: Advisor): Action[] {
 }
 
 /** One trial waits for each idle worker, and one for the next that becomes idle: no more, so that advice is fresh. */
-function proposals({ study, trials, idleWorkers }: StudyView): Action[] {
+function proposals({ study, trials, search, idleWorkers }: StudyView, advisor: Advisor): Action[] {
   const waiting = trials.filter((trial) => trial.state === 'waiting').length;
   const count = Math.min(study.maxTrials - trials.length, Math.max(1, idleWorkers) - waiting);
-  return count > 0 ? [{ kind: 'propose', count }] : [];
+  const history = trials.map(historyOf);
+  const proposed: Action[] = [];
+  while (proposed.length < count) {
+    const proposal = advisor.propose(search, history);
+    if (proposal === null) break;
+    const number = history.length + 1;
+    const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
+    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, seed, ...proposal } });
+    history.push({ number, scores: [], ...proposal });
+  }
+  return proposed;
 }
 
 const cancelAll = (trials: readonly Trial[]): Action[] =>

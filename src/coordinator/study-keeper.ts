@@ -1,3 +1,4 @@
+import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
@@ -5,12 +6,12 @@ import { type Mover, moveStudy, moveTrial } from '../db/statements/moves.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import { dropStudyParams, type Study, selectOpenStudies, setIncumbent } from '../db/statements/studies.ts';
 import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
+import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { deriveSeed } from '../runtime/rng.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
-import { type Action, historyOf, planStudy } from './plan.ts';
+import { type Action, planStudy } from './plan.ts';
 
 /** Moves every open study on by what its rows ask for now; true when one went into another phase, so there is more to do. */
 export async function keepStudies(connection: Connection, logger: Logger): Promise<boolean> {
@@ -33,7 +34,7 @@ export async function keepStudies(connection: Connection, logger: Logger): Promi
 async function keepStudy(connection: Connection, study: Study, logger: Logger): Promise<boolean> {
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
-  const actions = planStudy({ study, trials, idleWorkers }, advisorByName(study.advisor));
+  const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
   for (const action of actions) await inTransaction(connection, (on) => act({ on, logger }, { study, trials, action }));
   return actions.some(({ kind }) => kind === 'start' || kind === 'conclude');
 }
@@ -52,7 +53,9 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
       await moveStudy(mover, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':
-      return propose(mover, { study, trials, count: action.count });
+      await insertTrial(on, action.trial);
+      logger.info({ study: study.id, number: action.trial.number, family: action.trial.family }, 'trial proposed');
+      return;
     case 'stop-trial':
       logger.info({ trial: action.trial.id, why: action.why }, 'stop requested');
       return requestStop(on, action.trial.id);
@@ -74,24 +77,16 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
   }
 }
 
-async function propose(
-  { on, logger }: Mover,
-  { study, trials, count }: Omit<Step, 'action'> & { count: number },
-): Promise<void> {
-  const chosen = familiesFor(study.task).filter(({ name }) => study.families === null || study.families.includes(name));
-  const families = chosen.map((family) => ({ name: family.name, space: family.space(study.task) }));
-  const search = { families, overrides: study.knobs, seed: study.seed };
-  const advisor = advisorByName(study.advisor);
-  const history = trials.map(historyOf);
-  for (let i = 0; i < count; i++) {
-    const proposal = advisor.propose(search, history);
-    if (proposal === null) return;
-    const number = history.length + 1;
-    const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
-    await insertTrial(on, { studyId: study.id, number, ...proposal, seed });
-    logger.info({ study: study.id, number, family: proposal.family }, 'trial proposed');
-    history.push({ number, ...proposal, scores: [] });
+/** The families that the study may try: all of its task, or those that its owner named. */
+function searchOf({ task, families, knobs, seed }: Study): SearchSpace {
+  const chosen = familiesFor(task).filter(({ name }) => families === null || families.includes(name));
+  if (chosen.length === 0) {
+    throw new InvalidParameter('the study names no family that this version has', {
+      detail: `families: ${families?.join(', ')}`,
+      hint: 'rafiki_knobs(task) lists the families.',
+    });
   }
+  return { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
 }
 
 /** All of it on the leader's own connection: a lost connection is lost leadership, and nothing is written any more. */

@@ -7,6 +7,7 @@ import { embeddingBag } from '../graph/ops/embedding-bag.ts';
 import { dense } from '../graph/ops/matmul.ts';
 import type { Family, Weights } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
+import { leastTexts } from './rare-words.ts';
 import { dropWords } from './word-dropout.ts';
 
 /**
@@ -38,7 +39,7 @@ export const fasttext: Family = {
     state: fitNgrams(texts, {
       ngrams: countKnob(knobs, 'word_ngrams'),
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: countKnob(knobs, 'min_texts'),
+      minTexts: leastTexts(texts, knobs),
       maxRows: 500_000,
       unknown: 0,
       margin: 0,

@@ -12,6 +12,7 @@ import { concat } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import type { Family } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
+import { leastTexts } from './rare-words.ts';
 import { dropWords } from './word-dropout.ts';
 
 /** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
@@ -47,7 +48,7 @@ export const temporalCnn: Family = {
     state: fitNgrams(texts, {
       ngrams: 1,
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: countKnob(knobs, 'min_texts'),
+      minTexts: leastTexts(texts, knobs),
       maxRows: 100_000,
       unknown: unknownWord,
       // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.

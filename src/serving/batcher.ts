@@ -176,14 +176,19 @@ export class Batcher {
     (question.wantsDetail ? this.#openDetails : this.#open).delete(question.text);
   }
 
-  /** After the sockets that are readable now have been read: what they ask goes into one batch. */
+  /**
+   * Once what is asked in one go is there. With several sessions that is all sockets that are readable now; a lone session
+   * is spared the turn of the event loop (about 5 of its 40 µs).
+   */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const dispatch = (): void => {
       this.#scheduled = false;
       this.#dispatch();
-    });
+    };
+    if (this.#sessions.count() > 1) setImmediate(dispatch);
+    else queueMicrotask(dispatch);
   }
 
   #dispatch(): void {

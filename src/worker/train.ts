@@ -27,6 +27,9 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
  */
 const stepsPerRun = 16;
 
+/** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
+const leastStepsPerEpoch = 16;
+
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
 
@@ -76,7 +79,7 @@ function prepare(spec: TrainingSpec): Trial {
   const recipe = family.recipe(knobs);
   const features = family.fit({ texts: train.texts, classes }, knobs);
   const encoder = createEncoder(features);
-  const batch = Math.min(recipe.batch, train.texts.length);
+  const batch = Math.min(recipe.batch, Math.ceil(train.texts.length / leastStepsPerEpoch));
   return {
     spec: { ...spec, knobs },
     family,

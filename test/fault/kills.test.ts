@@ -49,7 +49,7 @@ test('a worker killed in a trial: another goes on with it', async () => {
     'select max(attempt)::int as attempts from rafiki.trial where study_id = $1',
     [study],
   );
-  expect(row!.attempts).toBeGreaterThan(1);
+  expect(row!.attempts).toBeGreaterThan(0); // 0 is the first
 });
 
 test('the coordinator killed: its successor goes on with the study', async () => {
@@ -89,7 +89,6 @@ test('Postgres killed: it is started again, and the study completes', async () =
     `select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
   );
   process.kill(row!.pid, 'SIGKILL');
-  await eventually(() => rafiki.db.query('select 1').catch(() => undefined));
   await endsWith(study, 3);
 });
 

@@ -81,13 +81,18 @@ export async function loadMails(db: Database, relation: string, rows: number): P
   ]);
 }
 
-/** Looks until `found` gives something, at most `timeoutMs`. */
-export async function eventually<T>(found: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
+/** Looks until `found` gives something, at most `timeoutMs`; an error counts as nothing yet, since servers restart. */
+export async function eventually<T>(found: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
+  let last: unknown = 'nothing';
   for (;;) {
-    const result = await found();
-    if (result !== undefined && result !== false) return result;
-    if (performance.now() > deadline) throw new Error(`nothing after ${timeoutMs} ms: ${found}`);
+    try {
+      const result = await found();
+      if (result !== undefined) return result;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) throw new Error(`nothing after ${timeoutMs} ms`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

@@ -5,7 +5,8 @@ import type { Queryable } from '../database.ts';
 
 export interface ModelRow {
   id: number;
-  owner: string;
+  /** Whether the owner of the study belongs to the role that owns the model. */
+  own: boolean;
   task: string;
 }
 
@@ -19,8 +20,8 @@ export async function holdModel(
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `
-    select id, pg_get_userbyid(owner::oid)::text as owner, task from rafiki.model where name = $1 for update`;
-  const [row] = await on.query<ModelRow>(select, [name]);
+    select id, pg_has_role($2::name, owner::oid, 'member') as own, task from rafiki.model where name = $1 for update`;
+  const [row] = await on.query<ModelRow>(select, [name, owner]);
   return row!;
 }
 

@@ -66,6 +66,13 @@ describe.each(families.map((family) => [family.name, family] as const))('%s', (n
     expect(alone).toEqual(Array.from(predictions.subarray(0, 8)));
   });
 
+  it('learns a plain rule from 40 rows with its initial knobs', async () => {
+    const texts = Array.from({ length: 40 }, (_, i) => `the ${i % 2 ? 'good' : 'bad'} film number${i}`);
+    const examples = { texts, labels: Int32Array.from(texts, (_, i) => i % 2) };
+    const data = { classes: ['bad', 'good'], train: examples, valid: examples };
+    expect((await trainTrial(specOf(name, {}, data), watched())).score).toBe(1);
+  });
+
   it('trains on four rows and on rows without a single word', async () => {
     const examples = { texts: ['', '🙂', 'x'.repeat(1_000_000), ' \n'], labels: Int32Array.of(0, 1, 0, 1) };
     const data = { classes: ['no', 'yes'], train: examples, valid: examples };

@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FrameReader } from '../../../src/bridge/frames.ts';
+import { RafikiError } from '../../../src/errors/rafiki-error.ts';
+
+const LIMIT = 1024;
+
+function frame(type: string, body: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(5 + body.length, type);
+  bytes.writeInt32BE(4 + body.length, 1);
+  bytes.set(body, 5);
+  return bytes;
+}
+
+/** Cuts `bytes` at the given places and collects what the reader makes of the pieces. */
+function read(bytes: Buffer, cuts: readonly number[]): string[] {
+  const reader = new FrameReader();
+  const seen: string[] = [];
+  const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  for (let i = 1; i < places.length; i++) {
+    const piece = bytes.subarray(places[i - 1], places[i]);
+    if (piece.length > 0) reader.push(Buffer.from(piece));
+    for (let next = reader.next(LIMIT); next !== null; next = reader.next(LIMIT)) {
+      seen.push(`${next.type}:${next.body.toString('hex')}`);
+    }
+  }
+  return seen;
+}
+
+describe('FrameReader', () => {
+  it('gives the same frames however the bytes are cut', () => {
+    const frames = fc.array(fc.tuple(fc.constantFrom('Q', 'p', 'X'), fc.uint8Array({ maxLength: 200 })), {
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(frames, fc.array(fc.nat(), { maxLength: 40 }), (sent, cuts) => {
+        const bytes = Buffer.concat(sent.map(([type, body]) => frame(type, body)));
+        const expected = sent.map(([type, body]) => `${type.charCodeAt(0)}:${Buffer.from(body).toString('hex')}`);
+        expect(read(bytes, cuts)).toEqual(expected);
+      }),
+    );
+  });
+
+  it('answers garbage with frames or with an error of ours, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat(), { maxLength: 20 }), (garbage, cuts) => {
+        try {
+          read(Buffer.from(garbage), cuts);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RafikiError);
+        }
+      }),
+    );
+  });
+
+  it('refuses a frame that claims more than is allowed before it is there', () => {
+    const reader = new FrameReader();
+    reader.push(Buffer.from([0x51, 0x7f, 0xff, 0xff, 0xff]));
+    expect(() => reader.next(LIMIT)).toThrowError(/length/);
+  });
+
+  it('takes a megabyte byte by byte without copying it each time', () => {
+    const bytes = frame('Q', Buffer.alloc(1_000_000, 'a'));
+    const reader = new FrameReader();
+    const startedMs = performance.now();
+    for (let i = 0; i < bytes.length; i++) {
+      reader.push(bytes.subarray(i, i + 1));
+      if (i < bytes.length - 1 && i % 1000 === 0) expect(reader.next(2_000_000)).toBeNull();
+    }
+    expect(reader.next(2_000_000)?.body.length).toBe(1_000_000);
+    // a copy per piece would be 500 GB of copying: minutes
+    expect(performance.now() - startedMs).toBeLessThan(5000);
+  });
+});

@@ -1,0 +1,192 @@
+import { connect, type Socket } from 'node:net';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Reply } from '../../../src/bridge/messages.ts';
+import { BridgeServer } from '../../../src/bridge/server.ts';
+import type { Conversation } from '../../../src/bridge/session.ts';
+import { Cancelled, InvalidParameter, ProtocolViolation } from '../../../src/errors/errors.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+
+/** Echoes a request; waits on "wait" until cancelled; refuses two. */
+class Echo implements Conversation {
+  #giveUp: ((error: Error) => void) | undefined;
+  answer(request: string): Reply | Promise<Reply> {
+    if (request === 'refuse') throw new InvalidParameter('no', { detail: 'd', hint: 'h' });
+    if (request === 'select 1') throw new ProtocolViolation('not a verb');
+    if (request === 'wait') {
+      return new Promise((_, reject) => {
+        this.#giveUp = reject;
+      });
+    }
+    return { s: 'k', v: request, loc: null };
+  }
+  cancel(): void {
+    this.#giveUp?.(new Cancelled('cancelled'));
+  }
+  close(): void {
+    closed++;
+    this.cancel();
+  }
+}
+
+let closed = 0;
+let server: BridgeServer;
+const clients: pg.Client[] = [];
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  closed = 0;
+  server = new BridgeServer({
+    host: '127.0.0.1',
+    port: 0,
+    secret: 'right',
+    converse: () => new Echo(),
+    logger: silentLogger,
+    maxConnections: 3,
+  });
+  await server.start();
+});
+
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.end().catch(() => undefined)));
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await server.stop();
+});
+
+async function client(options: pg.ClientConfig = {}): Promise<pg.Client> {
+  const created = new pg.Client({
+    ...server.address(),
+    user: 'rafiki',
+    password: 'right',
+    database: 'rafiki',
+    ...options,
+  });
+  created.on('error', () => undefined);
+  await created.connect();
+  clients.push(created);
+  return created;
+}
+
+/** A bare connection, and what the server says on it until it closes or `enough` bytes came. */
+function bare(bytes: Buffer, enough = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  const socket = connect(server.address().port, '127.0.0.1', () => socket.write(bytes));
+  sockets.push(socket);
+  return new Promise((resolve) => {
+    let heard = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      heard = Buffer.concat([heard, chunk]);
+      if (heard.length >= enough) resolve(heard);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(heard));
+  });
+}
+
+function opening(code: number, body = Buffer.alloc(0)): Buffer {
+  const packet = Buffer.alloc(8 + body.length);
+  packet.writeInt32BE(packet.length, 0);
+  packet.writeInt32BE(code, 4);
+  packet.set(body, 8);
+  return packet;
+}
+
+const startup = (settings: string): Buffer => opening(196608, Buffer.from(`${settings}\0`));
+
+describe('the bridge, with the npm pg client as an independent peer', () => {
+  it('authenticates by SCRAM-SHA-256 and answers simple queries with one row', async () => {
+    const { rows } = await (await client()).query('hello Wörld 🦁');
+    expect(rows).toEqual([{ s: 'k', v: 'hello Wörld 🦁', loc: null }]);
+  });
+
+  it.each([
+    ['a wrong password', { password: 'wrong' }],
+    ['an unknown user', { user: 'postgres' }],
+  ])('refuses %s with 28P01', async (_, options) => {
+    await expect(client(options)).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  it('sends errors of a request in-band, with DETAIL and HINT', async () => {
+    const { rows } = await (await client()).query('refuse');
+    expect(rows[0]?.s).toBe('e');
+    expect(JSON.parse(rows[0]?.v)).toEqual({ sqlstate: '22023', message: 'no', detail: 'd', hint: 'h' });
+  });
+
+  it('answers SQL with 08P01 and goes on', async () => {
+    const session = await client();
+    await expect(session.query('select 1')).rejects.toMatchObject({ code: '08P01' });
+    expect((await session.query('again')).rows[0]?.v).toBe('again');
+  });
+
+  it('answers an extended query with 08P01', async () => {
+    await expect((await client()).query('echo', [1])).rejects.toMatchObject({ code: '08P01' });
+  });
+
+  it('carries a megabyte both ways', async () => {
+    const text = 'ab🦁c'.repeat(200_000);
+    expect((await (await client()).query(text)).rows[0]?.v).toBe(text);
+  });
+
+  it('grants a foreign encoding and then refuses to predict in it, never garbles', async () => {
+    const session = await client();
+    await session.query(`set client_encoding to 'LATIN1'`);
+    expect(JSON.parse((await session.query('hello')).rows[0]?.v)).toMatchObject({ sqlstate: '0A000' });
+    await session.query(`set client_encoding to 'UTF8'`);
+    expect((await session.query('hello')).rows[0]?.v).toBe('hello');
+  });
+
+  it('keeps no more connections than it was told, and says so with 53300', async () => {
+    await Promise.all([client(), client(), client()]);
+    await expect(client()).rejects.toMatchObject({ code: '53300' });
+  });
+
+  it('tells the conversation when its client is gone', async () => {
+    const session = await client();
+    void session.query('wait').catch(() => undefined);
+    await session.query('never answered', []).catch(() => undefined);
+    clients.splice(0);
+    await session.end();
+    await expect.poll(() => closed).toBe(1);
+  });
+
+  it('stops while a client is connected', async () => {
+    await client();
+    await server.stop();
+    await server.stop();
+  });
+});
+
+describe('the bridge, byte by byte', () => {
+  it('refuses encryption with one letter and goes on', async () => {
+    const heard = await bare(Buffer.concat([opening(80877103), opening(80877104), startup('user\0rafiki\0')]), 3);
+    expect(heard.toString('latin1', 0, 3)).toBe('NNR');
+    expect(heard.includes('SCRAM-SHA-256')).toBe(true);
+  });
+
+  it.each([
+    ['another protocol version', opening(131072), '08P01'],
+    ['a client encoding other than UTF-8', startup('user\0rafiki\0client_encoding\0LATIN1\0'), '0A000'],
+    ['an opening packet that is too long', Buffer.from([0, 1, 0, 0, 0, 3, 0, 0]), '08P01'],
+    [
+      'a password before it was asked for one',
+      Buffer.concat([startup('user\0rafiki\0'), Buffer.from('Q\0\0\0\x05\0')]),
+      '08P01',
+    ],
+  ])('refuses %s', async (_, bytes, sqlstate) => {
+    expect((await bare(bytes)).toString('latin1')).toContain(`C${sqlstate}`);
+  });
+
+  it('closes without a word on a cancel request, known or not', async () => {
+    expect(await bare(opening(80877102, Buffer.alloc(8)))).toHaveLength(0);
+  });
+
+  it('survives connections that are reset in the middle', async () => {
+    for (const bytes of [Buffer.from([0]), opening(80877103), startup('user\0rafiki\0')]) {
+      const socket = connect(server.address().port, '127.0.0.1', () => {
+        socket.write(bytes);
+        socket.resetAndDestroy();
+      });
+      await new Promise((resolve) => socket.on('close', resolve));
+    }
+    expect((await (await client()).query('alive')).rows[0]?.v).toBe('alive');
+  });
+});

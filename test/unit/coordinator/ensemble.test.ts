@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { bestEnsemble, bestOfFamilies, type Candidate, MAX_GAP } from '../../../src/coordinator/ensemble.ts';
+import { accuracy } from '../../../src/domain/metrics.ts';
+
+const trial = (id: number, family: string, score: number, rows = 'same'): Candidate => ({
+  id,
+  family,
+  score,
+  validationHash: Buffer.from(rows),
+});
+const ids = (trials: readonly Candidate[]): number[] => trials.map(({ id }) => id);
+
+describe('the members of an ensemble', () => {
+  test('are the best trials of different families, best first', () => {
+    const trials = [
+      trial(1, 'a', 0.8),
+      trial(2, 'b', 0.79),
+      trial(3, 'a', 0.81),
+      trial(4, 'b', 0.77),
+      trial(5, 'c', 0.8),
+    ];
+    expect(ids(bestOfFamilies(trials))).toEqual([3, 5, 2]);
+  });
+
+  test('are three at most', () => {
+    expect(ids(bestOfFamilies(['a', 'b', 'c', 'd'].map((family, i) => trial(i, family, 0.8))))).toEqual([0, 1, 2]);
+  });
+
+  test('do not include a family far below the best', () => {
+    expect(ids(bestOfFamilies([trial(1, 'a', 0.9), trial(2, 'b', 0.9 - MAX_GAP - 0.001)]))).toEqual([1]);
+  });
+
+  test('were all validated on the rows of the best, even where a family then comes in second', () => {
+    const trials = [trial(1, 'a', 0.9), trial(2, 'b', 0.89, 'other rows'), trial(3, 'b', 0.88)];
+    expect(ids(bestOfFamilies(trials))).toEqual([1, 3]);
+  });
+
+  test('are none where no trial scored', () => {
+    expect(bestOfFamilies([])).toEqual([]);
+  });
+});
+
+describe('the size of an ensemble', () => {
+  test('is three where a majority of three beats the best alone', () => {
+    const labels = Uint16Array.of(1, 1, 1, 1);
+    const votes = [Uint16Array.of(1, 1, 1, 0), Uint16Array.of(1, 1, 0, 1), Uint16Array.of(1, 0, 1, 1)];
+    expect(bestEnsemble(votes, labels)).toEqual({ members: 3, score: 1 });
+  });
+
+  test('never makes it worse than its best member', () => {
+    const rows = fc.integer({ min: 1, max: 40 }).chain((count) => {
+      const column = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: count, maxLength: count });
+      return fc.tuple(column, fc.array(column, { minLength: 1, maxLength: 3 }));
+    });
+    fc.assert(
+      fc.property(rows, ([labels, members]) => {
+        const truth = Uint16Array.from(labels);
+        const votes = members.map((member) => Uint16Array.from(member));
+        const best = accuracy(votes[0]!, truth);
+        expect(bestEnsemble(votes, truth).score).toBeGreaterThanOrEqual(best);
+      }),
+    );
+  });
+});

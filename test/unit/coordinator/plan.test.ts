@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { random } from '../../../src/advisors/random.ts';
+import { type Action, MAX_FAILURES, OVERTIME_MS, planStudy } from '../../../src/coordinator/plan.ts';
+import type { Study } from '../../../src/db/statements/studies.ts';
+import type { Trial } from '../../../src/db/statements/trials.ts';
+import type { TrialState } from '../../../src/domain/state.ts';
+import { familiesFor } from '../../../src/models/registry.ts';
+
+const study = (changes: Partial<Study> = {}): Study => ({
+  id: 1,
+  owner: 'alice',
+  task: 'sentiment',
+  model: 'm',
+  families: null,
+  knobs: {},
+  advisor: 'random',
+  maxTrials: 4,
+  maxTimeMs: 60_000,
+  targetScore: null,
+  seed: 1,
+  deploy: true,
+  state: 'running',
+  cancelRequested: false,
+  elapsedMs: 1_000,
+  incumbentId: null,
+  incumbentScore: null,
+  version: null,
+  ...changes,
+});
+
+const trial = (state: TrialState, changes: Partial<Trial> = {}): Trial => ({
+  id: 1,
+  number: 1,
+  family: 'fasttext',
+  knobs: {},
+  state,
+  attempt: 0,
+  stopRequested: false,
+  epoch: 0,
+  epochs: null,
+  score: null,
+  error: null,
+  hasParams: false,
+  validationHash: null,
+  scores: [],
+  ...changes,
+});
+
+const scored = (score = 0.8): Trial =>
+  trial('completed', { score, hasParams: true, validationHash: Buffer.of(1), epoch: 4 });
+const failed = (sqlstate: string, message = 'no'): Trial => trial('failed', { error: { sqlstate, message } });
+
+const search = {
+  families: familiesFor('sentiment').map(({ name, space }) => ({ name, space: space('sentiment') })),
+  overrides: {},
+  seed: 1,
+};
+const plan = (trials: Trial[], changes: Partial<Study> = {}, idleWorkers = 1): Action[] =>
+  planStudy({ study: study(changes), trials, search, idleWorkers }, random);
+const kinds = (actions: Action[]): string[] => actions.map(({ kind }) => kind);
+
+describe('the next actions of a study', () => {
+  test('start it, unless it was cancelled before', () => {
+    expect(kinds(plan([], { state: 'queued' }))).toEqual(['start']);
+    expect(kinds(plan([], { state: 'queued', cancelRequested: true }))).toEqual(['cancel']);
+  });
+
+  test('keep one trial waiting for each idle worker, and one when none is idle', () => {
+    expect(plan([], {}, 3)).toMatchObject(
+      [1, 2, 3].map((number) => ({ kind: 'propose', trial: { studyId: 1, number } })),
+    );
+    expect(kinds(plan([trial('running')], {}, 0))).toEqual(['propose']);
+    expect(plan([trial('waiting')], {}, 0)).toEqual([]);
+  });
+
+  test('never exceed max_trials', () => {
+    expect(kinds(plan([scored(), scored(), scored()], {}, 9))).toEqual(['propose']);
+    expect(plan([scored(), scored(), scored(), trial('running')], {}, 9)).toEqual([]);
+    expect(kinds(plan([scored(), scored(), scored(), scored()]))).toEqual(['conclude']);
+  });
+
+  test('conclude when the advisor has nothing left to try', () => {
+    const view = { study: study(), trials: [scored()], search, idleWorkers: 1 };
+    expect(kinds(planStudy(view, { ...random, propose: () => null }))).toEqual(['conclude']);
+  });
+
+  test('stop a trial whose score has stagnated, once', () => {
+    const stale = { scores: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], epoch: 6, score: 0.5 };
+    expect(kinds(plan([trial('running', stale), trial('waiting')]))).toEqual(['stop-trial']);
+    expect(plan([trial('running', { ...stale, stopRequested: true }), trial('waiting')])).toEqual([]);
+  });
+
+  test('close it when its time is over: what runs ends with its next report', () => {
+    const late = { elapsedMs: 60_000 };
+    expect(kinds(plan([trial('waiting'), trial('running', { epoch: 2, score: 0.7 })], late))).toEqual([
+      'cancel-trial',
+      'stop-trial',
+    ]);
+    expect(plan([trial('running', { epoch: 2, stopRequested: true })], late)).toEqual([]);
+    expect(kinds(plan([scored(), trial('running')], late))).toEqual(['cancel-trial']);
+    expect(kinds(plan([scored()], late))).toEqual(['conclude']);
+  });
+
+  test('cut off a trial that goes on long after the time', () => {
+    expect(kinds(plan([trial('running', { stopRequested: true })], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual([
+      'cancel-trial',
+    ]);
+  });
+
+  test('fail it when no trial ended in time', () => {
+    expect(plan([trial('cancelled')], { elapsedMs: 60_000 })).toMatchObject([
+      { kind: 'fail', error: { sqlstate: '57014' } },
+    ]);
+  });
+
+  test('close it when the target is reached', () => {
+    expect(kinds(plan([scored(0.9), trial('running', { epoch: 1 }), trial('waiting')], { targetScore: 0.9 }))).toEqual([
+      'stop-trial',
+      'cancel-trial',
+    ]);
+    expect(kinds(plan([scored(0.89)], { targetScore: 0.9 }))).toEqual(['propose']);
+  });
+
+  test('fail it at once when the data is at fault, and take along what is open', () => {
+    expect(plan([failed('42501'), trial('running'), trial('waiting')])).toMatchObject([
+      { kind: 'cancel-trial' },
+      { kind: 'cancel-trial' },
+      { kind: 'fail', error: { sqlstate: '42501' } },
+    ]);
+  });
+
+  test('try other knobs when one trial diverged, and give up after a few without a score', () => {
+    const diverged = Array.from({ length: MAX_FAILURES }, () => failed('22003'));
+    expect(kinds(plan(diverged.slice(1)))).toEqual(['propose']);
+    expect(kinds(plan(diverged, { maxTrials: 9 }))).toEqual(['fail']);
+    expect(kinds(plan([...diverged, scored()], { maxTrials: 9 }))).toEqual(['propose']);
+  });
+
+  test('report the error that most trials had', () => {
+    const trials = [failed('22003', 'rare'), failed('XX000', 'common'), failed('XX000', 'common')];
+    expect(plan(trials, { maxTrials: 3 })).toMatchObject([{ kind: 'fail', error: { message: 'common' } }]);
+  });
+
+  test('cancel it with its open trials', () => {
+    expect(kinds(plan([scored(), trial('running'), trial('waiting')], { cancelRequested: true }))).toEqual([
+      'cancel-trial',
+      'cancel-trial',
+      'cancel',
+    ]);
+  });
+
+  test('wait for the deployment once the model is written, whatever else', () => {
+    expect(kinds(plan([scored()], { version: 1, cancelRequested: true, elapsedMs: 1e9 }))).toEqual([
+      'await-deployment',
+    ]);
+  });
+});
+
+test('a study always moves on: it ends, or a trial is open, or one is proposed', () => {
+  const states = fc.constantFrom<TrialState>('waiting', 'running', 'completed', 'stopped', 'failed', 'cancelled');
+  const trials = fc.array(
+    fc.record({ state: states, score: fc.option(fc.double({ min: 0, max: 1, noNaN: true })), epoch: fc.nat(9) }),
+    { maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(trials, fc.nat(200_000), fc.nat(4), (drawn, elapsedMs, idle) => {
+      const rows = drawn.map(({ state, score, epoch }, i) =>
+        trial(state, { id: i, number: i + 1, score, epoch, hasParams: score !== null, validationHash: Buffer.of(1) }),
+      );
+      const actions = plan(rows, { elapsedMs }, idle);
+      const open = rows.some(({ state }) => state === 'waiting' || state === 'running');
+      expect(open || actions.length > 0).toBe(true);
+      const ends = kinds(actions).filter((kind) => kind === 'conclude' || kind === 'fail' || kind === 'cancel');
+      expect(ends.length).toBeLessThanOrEqual(1);
+    }),
+  );
+});
