@@ -4,7 +4,12 @@ import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcr
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config';
 
 const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
-const result = await cruise(['src'], { ...options, outputType: 'err' }, {}, { tsConfig: extractTSConfig('./tsconfig.json') });
+const result = await cruise(
+  ['src'],
+  { ...options, outputType: 'err' },
+  {},
+  { tsConfig: extractTSConfig('./tsconfig.json') },
+);
 const plain = await cruise(['src'], options, {}, { tsConfig: extractTSConfig('./tsconfig.json') });
 const seen = plain.output.summary.totalCruised;
 console.log(result.output.trim());

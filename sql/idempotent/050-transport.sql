@@ -54,6 +54,10 @@ begin
       if reply.s = 'w' then
         ask := e'R\x1f' || reply.v;
       elsif reply.s = 'e' then
+        -- the server knows keys only; where a model is not deployed, its rows say why
+        perform rafiki._explain_no_answer(m.name) from rafiki.model m
+        where m.key = _call.key and not exists (
+          select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading'));
         perform rafiki._raise(reply.v::jsonb);
       else
         return reply;

@@ -1,14 +1,13 @@
--- The access key of a model that can answer; otherwise an error that says why not. One cheap statement on the way that
--- succeeds: it runs for every row of the plain form.
+-- The access key of a model, or an error that says why there is none. It runs for every row of the plain form: one statement
+-- on one index, 5 µs, and 11 µs through a grant. Whether the model is deployed, the server knows; to ask the table here too
+-- took 36 µs under row-level security.
 create or replace function rafiki._model_key(model text) returns uuid
 language plpgsql stable strict parallel safe
 as $$
 declare
   found_key uuid;
 begin
-  select m.key into found_key from rafiki.model m
-  where m.name = model and exists (
-    select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading'));
+  select m.key into found_key from rafiki.model m where m.name = model;
   if not found then
     perform rafiki._explain_no_answer(model);
   end if;

@@ -40,7 +40,11 @@ export function parseDurationMs(text: string): number {
 }
 
 function readMs(text: string): number {
-  const rest = text.trim().toLowerCase().replace(/^@\s*/, '').replace(/^p/, '').replace(/t/, ' ');
+  const rest = text
+    .toLowerCase()
+    .replace(/^\s*@/, '')
+    .replace(/^\s*p([^t]*)t/, '$1 ')
+    .trim();
   const parts = /^(?:(\d+)\s+(?=\d+:))?((?:\d*\.?\d+\s*[a-z]+\s*)*)(?:(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?$/.exec(
     rest,
   );

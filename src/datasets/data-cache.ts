@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import type { Database } from '../db/database.ts';
+import type { Connection, Database } from '../db/database.ts';
 import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { Cancelled } from '../errors/errors.ts';
 import { readSource } from './source.ts';
@@ -45,13 +44,7 @@ export class DataCache {
       signal.throwIfAborted();
       await lockDataFile(connection, `${hostname()}:${file}`);
       if (await exists(file)) return file;
-      const unfinished = `${file}.${process.pid}.tmp`;
-      try {
-        await readSource(connection, study.id, createWriteStream(unfinished, { mode: 0o600 }));
-        await rename(unfinished, file);
-      } finally {
-        await rm(unfinished, { force: true });
-      }
+      await this.#read(connection, study.id, file);
       return file;
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
@@ -62,14 +55,27 @@ export class DataCache {
     }
   }
 
+  /** Under another name until it is complete: a file that is there is whole. */
+  async #read(connection: Connection, studyId: number, file: string): Promise<void> {
+    const unfinished = `${file}.${process.pid}.tmp`;
+    const handle = await open(unfinished, 'w', 0o600);
+    try {
+      await readSource(connection, studyId, handle.createWriteStream({ autoClose: false }));
+      await rename(unfinished, file);
+    } finally {
+      await handle.close();
+      await rm(unfinished, { force: true });
+    }
+  }
+
   /** Deletes the files of studies that ended, and those that nobody has touched for a day. */
   async sweep(): Promise<void> {
     const names = await readdir(this.#dir).catch(() => []);
     const files = names.filter((name) => name.startsWith('study-'));
     if (files.length === 0) return;
-    const open = new Set((await selectOpenStudyKeys(this.#database)).map(fileName));
+    const openFiles = new Set((await selectOpenStudyKeys(this.#database)).map(fileName));
     for (const name of files) {
-      if (open.has(name)) continue;
+      if (openFiles.has(name)) continue;
       const file = path.join(this.#dir, name);
       if (this.#used.has(name) || (await isAbandoned(file))) await rm(file, { force: true });
       this.#used.delete(name);

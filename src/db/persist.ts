@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { StatementRefused } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -11,9 +12,24 @@ const GIVE_UP_MS = 120_000;
 /** SQLSTATE classes in which the same statement may well work a moment later: connection, rollback, resources, operator. */
 const transientClasses = new Set(['08', '40', '53', '57']);
 
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+]);
+
+/** Whether an error says that the database is away or busy, and nothing about what was asked of it. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof StatementRefused) return transientClasses.has(error.sqlstate.slice(0, 2));
   if (error instanceof pg.DatabaseError) return transientClasses.has(error.code?.slice(0, 2) ?? '');
-  return error instanceof Error && !('sqlstate' in error); // the socket's own errors carry no SQLSTATE
+  if (!(error instanceof Error) || error.name !== 'Error') return false;
+  if ('syscall' in error && error.syscall === 'connect') return true; // ENOENT of a unix socket among others
+  return !('code' in error) || networkCodes.has(String(error.code)); // pg's "connection terminated" has no code
 }
 
 /** Does `work`, which must be safe to do twice, again and again while the database is away, for two minutes at most. */

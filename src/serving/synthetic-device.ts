@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { InvalidParameter } from '../errors/errors.ts';
 import type { Device, MemberOutput } from './device.ts';
 
@@ -28,6 +28,7 @@ export class SyntheticDevice implements Device {
   readonly inlineRows = 0;
   readonly #real: Device;
   readonly #timing: SyntheticTiming;
+  readonly #sleeper = new Sleeper();
 
   constructor(real: Device, timing: SyntheticTiming) {
     this.#real = real;
@@ -35,20 +36,46 @@ export class SyntheticDevice implements Device {
   }
 
   async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
-    const endMs = performance.now() + this.#timing.fixedMs + this.#timing.rowMs * texts.length;
+    const { fixedMs, rowMs } = this.#timing;
+    const asleep = this.#sleeper.sleep(fixedMs + rowMs * texts.length);
     const outputs = await this.#real.run(texts, members);
-    await until(endMs);
+    await asleep;
     return outputs;
   }
 
-  release(): Promise<void> {
-    return this.#real.release();
+  async release(): Promise<void> {
+    await this.#sleeper.stop();
+    await this.#real.release();
   }
 }
 
-/** Neither spins nor blocks: timers have a grain of 1 ms, the rest goes turn by turn of the event loop. */
-async function until(endMs: number): Promise<void> {
-  const wholeMs = Math.floor(endMs - performance.now()) - 1;
-  if (wholeMs >= 1) await sleep(wholeMs);
-  while (performance.now() < endMs) await new Promise((resolve) => setImmediate(resolve));
+const sleeperCode = `
+  const { parentPort } = require('node:worker_threads');
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  parentPort.on('message', (ms) => {
+    Atomics.wait(never, 0, 0, ms);
+    parentPort.postMessage(null);
+  });`;
+
+/** Sleeps to a tenth of a millisecond on a thread of its own: timers have a grain of 1 ms, and spinning takes a core. */
+class Sleeper {
+  readonly #worker = new Worker(sleeperCode, { eval: true });
+  readonly #waking: (() => void)[] = [];
+
+  constructor() {
+    this.#worker.on('message', () => this.#waking.shift()?.());
+    this.#worker.unref();
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waking.push(resolve);
+      this.#worker.postMessage(ms);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+    for (const wake of this.#waking.splice(0)) wake();
+  }
 }

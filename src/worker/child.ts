@@ -5,6 +5,7 @@ import type { DataSet } from '../domain/task.ts';
 import type { TrainingHooks, TrainingReport } from '../domain/training.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import type { Assignment, FromChild, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
@@ -69,6 +70,7 @@ function hooksOf({ resume, checkpointEveryMs }: Assignment): TrainingHooks {
 }
 
 async function onReport(report: TrainingReport): Promise<Answer> {
+  failpoint('training.report');
   const answered = new Promise<Answer>((resolve) => {
     onAnswer = resolve;
   });

@@ -2,7 +2,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PATIENCE_EPOCHS } from '../../src/advisors/early-stopping.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { MAX_ATTEMPTS } from '../../src/db/statements/moves.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
@@ -109,11 +111,37 @@ describe('a study', () => {
   });
 
   test('ends at max_time with what it has', async () => {
-    await createReviews(db, 4000);
+    await createReviews(db, 20_000);
     await run(coordinator(), worker());
-    const id = await insertStudy(db, { ...endless, maxTime: '3 s' });
+    const id = await insertStudy(db, { ...endless, maxTime: '1.5 s' });
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
-    expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'stopped' }]);
+    const trials = await db.query<{ state: string; epoch: number }>('select state, epoch from rafiki.trial');
+    expect(trials).toMatchObject([{ state: 'stopped' }]);
+    expect(trials[0]?.epoch).toBeLessThanOrEqual(PATIENCE_EPOCHS); // so it was the time and not the advisor
+  });
+});
+
+describe('a training process that dies', () => {
+  afterEach(() => {
+    delete process.env['RAFIKI_FAILPOINTS'];
+  });
+
+  test('costs an attempt; after the last one the trial fails, and the worker goes on', async () => {
+    await createReviews(db);
+    process.env['RAFIKI_FAILPOINTS'] = 'training.report:2'; // each process is killed at its second report
+    await run(coordinator(), worker());
+    const id = await insertStudy(db, { families: ['fasttext'], maxTrials: 1 });
+    expect(await studyEnd(db, id)).toMatchObject({
+      state: 'failed',
+      error: { sqlstate: '58000', detail: 'it was ended by SIGKILL' },
+    });
+    expect(await db.query('select state, attempt from rafiki.trial')).toEqual([
+      { state: 'failed', attempt: MAX_ATTEMPTS - 1 },
+    ]);
+    delete process.env['RAFIKI_FAILPOINTS'];
+    expect(await studyEnd(db, await insertStudy(db, { families: ['fasttext'], maxTrials: 1 }))).toMatchObject({
+      state: 'completed',
+    });
   });
 });
 

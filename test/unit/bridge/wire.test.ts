@@ -142,10 +142,22 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
   it('tells the conversation when its client is gone', async () => {
     const session = await client();
     void session.query('wait').catch(() => undefined);
-    await session.query('never answered', []).catch(() => undefined);
     clients.splice(0);
     await session.end();
     await expect.poll(() => closed).toBe(1);
+  });
+
+  it('ends a request for whoever knows the key of its session, and for nobody else', async () => {
+    const session = await client();
+    const waiting = session.query('wait');
+    const key = Buffer.alloc(8);
+    key.writeInt32BE(Number(Reflect.get(session, 'processID')), 0);
+    key.writeInt32BE(Number(Reflect.get(session, 'secretKey')) ^ 1, 4);
+    await bare(opening(80877102, key));
+    key.writeInt32BE(Number(Reflect.get(session, 'secretKey')), 4);
+    await bare(opening(80877102, key));
+    expect(JSON.parse((await waiting).rows[0]?.v)).toMatchObject({ sqlstate: '57014' });
+    expect((await session.query('again')).rows[0]?.v).toBe('again');
   });
 
   it('stops while a client is connected', async () => {

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
+import type { Connection } from '../../src/db/database.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { claimTrial, insertTrial, LEASE_MS } from '../../src/db/statements/trials.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { ManualClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let connection: Connection;
+let clock: ManualClock;
+let housekeeping: Housekeeping;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  connection = await db.connect(() => undefined);
+  clock = new ManualClock();
+  const params = new PostgresParamStore({ database: db, graceMs: 0 });
+  housekeeping = new Housekeeping({ connection, params, clock, logger: silentLogger });
+});
+afterEach(async () => {
+  await connection.close();
+  await database.drop();
+});
+
+const worker = (): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+
+describe('the leader', () => {
+  test('gives a lost trial to the next worker, but leaves workers a lease of time to renew after a restart', async () => {
+    await createReviews(db, 10);
+    const studyId = await insertStudy(db);
+    for (const number of [1, 2]) await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1 });
+    const lost = await claimTrial(db, await worker(), ['fasttext']);
+    await claimTrial(db, await worker(), ['fasttext']);
+    await db.query(`update rafiki.trial set lease_until = now() - interval '1 s' where id = $1`, [lost?.trialId]);
+    const states = (): Promise<unknown[]> => db.query('select state, attempt from rafiki.trial order by id');
+
+    await housekeeping.run();
+    expect(await states()).toEqual([
+      { state: 'running', attempt: 0 },
+      { state: 'running', attempt: 0 },
+    ]);
+    clock.advance(LEASE_MS);
+    await housekeeping.run();
+    expect(await states()).toEqual([
+      { state: 'waiting', attempt: 1 },
+      { state: 'running', attempt: 0 },
+    ]);
+  });
+
+  test('forgets processes that are dead, not those that are only late', async () => {
+    await worker();
+    await db.query(`update rafiki.process set seen_at = now() - interval '2 min'`);
+    await worker();
+    await db.query(
+      `update rafiki.process set seen_at = now() - interval '40 s' where seen_at > now() - interval '1 min'`,
+    );
+    clock.advance(60_000);
+    await housekeeping.run();
+    expect(await db.query('select from rafiki.process')).toHaveLength(1);
+  });
+
+  test('collects parameters that nobody names', async () => {
+    const params = new PostgresParamStore({ database: db });
+    await params.save('checkpoint', {
+      tensors: { a: { dtype: 'int32', shape: [1], data: Int32Array.of(1) } },
+      meta: {},
+    });
+    clock.advance(60_000);
+    await housekeeping.run();
+    expect(await db.query('select from rafiki.params union all select from rafiki.blob')).toEqual([]);
+  });
+});

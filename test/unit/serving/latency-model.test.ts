@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRng } from '../../../src/runtime/rng.ts';
+import { LatencyModel, measuredSizes } from '../../../src/serving/latency-model.ts';
+
+const measured = new Map(measuredSizes.map((size) => [size, 2 + 0.05 * size]));
+
+describe('LatencyModel', () => {
+  it('is a line between measured sizes, and goes on in proportion beyond the last', () => {
+    const model = new LatencyModel(measured);
+    for (const rows of [1, 2, 5, 40, 200, 256]) expect(model.predict(rows)).toBeCloseTo(2 + 0.05 * rows, 9);
+    expect(model.predict(512)).toBeCloseTo(2 * (2 + 0.05 * 256), 9);
+  });
+
+  it('says how many rows fit a time', () => {
+    const model = new LatencyModel(measured);
+    expect(model.rowsWithin(5.2)).toBe(64);
+    expect(model.rowsWithin(0.1)).toBe(1);
+    expect(model.rowsWithin(1000)).toBe(256);
+  });
+
+  it('follows a device that became slower to about the quantile it keeps', () => {
+    const model = new LatencyModel(measured);
+    const rng = createRng(1);
+    for (let i = 0; i < 500; i++) model.observe(100, 20 + 2 * rng.uniform());
+    // the 0.75 quantile of [20, 22] is 21.5; the step keeps the estimate moving about it
+    expect(model.predict(100)).toBeGreaterThan(20);
+    expect(model.predict(100)).toBeLessThan(24);
+  });
+
+  it('stays positive and finite whatever is observed', () => {
+    const observations = fc.array(
+      fc.tuple(fc.integer({ min: 1, max: 300 }), fc.double({ min: 0, max: 1e6, noNaN: true })),
+      { maxLength: 200 },
+    );
+    fc.assert(
+      fc.property(observations, (seen) => {
+        const model = new LatencyModel(measured);
+        for (const [rows, ms] of seen) model.observe(rows, ms);
+        return measuredSizes.every((size) => model.predict(size) > 0 && Number.isFinite(model.predict(size)));
+      }),
+    );
+  });
+});
