@@ -15,7 +15,7 @@ export const models = { fasttext: 'bench_fasttext', temporal_cnn: 'bench_tempora
 
 /** Boots everything on `dataDir`, which keeps data and models from one start to the next. */
 export async function startStage(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
-  const rafiki = await rafikiUp({ args: ['--workers', '1', '--port', '0', '--bridge-port', '0'], env, dataDir });
+  const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir });
   const session = new Database({ url: rafiki.url, application: 'bench', maxConnections: 1, logger: silentLogger });
   try {
     await prepare(session);

@@ -26,9 +26,7 @@ create policy own on rafiki.model using (pg_has_role(owner, 'member'));
 create policy granted on rafiki.model for select
   using (exists (select from rafiki.model_grant g where g.model_id = id and pg_has_role(g.role, 'member')));
 
-create policy own on rafiki.model_grant using (pg_has_role(owner, 'member'))
-  with check (exists (select from rafiki.model m
-                      where m.id = model_id and m.owner = model_grant.owner and pg_has_role(m.owner, 'member')));
+create policy own on rafiki.model_grant using (pg_has_role(owner, 'member'));
 create policy granted on rafiki.model_grant for select using (pg_has_role(role, 'member'));
 
 create policy seen on rafiki.model_version for select using (exists (select from rafiki.model m where m.id = model_id));

@@ -22,7 +22,8 @@ begin
     perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
   exception when sqlclient_unable_to_establish_sqlconnection then
     get stacked diagnostics reason = pg_exception_detail;
-    raise exception using errcode = 'connection_failure', message = 'the rafiki server does not answer', detail = reason,
+    raise exception using errcode = 'connection_failure',
+      message = 'the rafiki server does not answer', detail = reason,
       hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
   end;
 end $$;
@@ -30,15 +31,21 @@ end $$;
 -- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
 -- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
 -- VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps, since dblink() cannot be interrupted.
-create or replace function rafiki._call(verb text, key uuid default null, rest text default '') returns rafiki.reply
+--
+-- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can
+-- plant any, until a call that they are for takes them: 15 µs, where the way to the server and back takes 80. `wanted` is
+-- the fingerprint of this call's statement, model and text; what was for another call is thrown away.
+create or replace function rafiki._call(verb text, key uuid default null, rest text default '', wanted text default null)
+returns rafiki.reply
 language plpgsql volatile parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning -- dblink tells of a broken connection by a notice
 as $$
 declare
   caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  request text := verb || case when key is null then '' else e'\x1f' || key || e'\x1f' || translate(caller, e'\x1f', '') end
-                       || case when rest = '' then '' else e'\x1f' || rest end;
+  request text := verb
+    || case when key is null then '' else e'\x1f' || key || e'\x1f' || translate(caller, e'\x1f', '') end
+    || case when rest = '' then '' else e'\x1f' || rest end;
   ask text;
   reply rafiki.reply;
 begin
@@ -46,10 +53,20 @@ begin
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
       perform rafiki._open_bridge();
     end if;
+    loop
+      select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+      exit when not found;
+      if reply.loc = wanted and reply.s = 'n' then
+        return reply;
+      end if;
+    end loop;
     ask := request;
     while rafiki_dblink.dblink_send_query('rafiki', ask) = 1 loop
       select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
-      exit when not found; -- broken, or busy with a call that was cancelled
+      exit when not found; -- broken
+      if reply.s = 'k' then
+        return reply; -- the next call takes what came along
+      end if;
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
       if reply.s = 'w' then
         ask := e'R\x1f' || reply.v;
@@ -76,20 +93,20 @@ declare
   transport regprocedure;
 begin
   if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge()', 'rafiki._call(text, uuid, text)']::regprocedure[] loop
+    foreach transport in array array['rafiki._open_bridge()', 'rafiki._call(text, uuid, text, text)']::regprocedure[] loop
       execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
     end loop;
   end if;
 end $$;
 
--- Says where the bridge listens. A call rather than a part of the script: a dump of the extension must not hold the secret.
+-- Says where the bridge listens: known when a server starts, so a call rather than a part of the script.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- _call() connects as its owner, whoever runs this
-  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text)'::regprocedure);
+  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text, text)'::regprocedure);
 begin
   insert into rafiki.bridge as b (host, port, secret) values ($1, $2, $3)
   on conflict on constraint bridge_pkey do update set host = excluded.host, port = excluded.port, secret = excluded.secret;
@@ -104,6 +121,7 @@ begin
   if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and umuser = asker) then
     execute format('alter user mapping for %s server rafiki_bridge options (set password %L)', asker, secret);
   else
-    execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)', asker, 'rafiki', secret);
+    execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)',
+                   asker, 'rafiki', secret);
   end if;
 end $$;

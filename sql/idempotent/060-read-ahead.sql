@@ -2,7 +2,7 @@
 -- model version and input, so filling the server's answer cache can never change a result. After some misses within one
 -- statement the server hints; we then find the scanned column and send the rows that come next.
 
--- The place of `input` among the tables that this statement scans: relation;column;ctid;first ctid;wrapped. Null: not found.
+-- Where `input` stands in the tables that this statement scans: relation;column;ctid;first ctid;wrapped. Null: nowhere.
 create or replace function rafiki._find_scan(input text) returns text
 language plpgsql stable strict parallel safe
 as $$
@@ -19,10 +19,10 @@ begin
                                       and a.atttypid in ('pg_catalog.text'::regtype, 'pg_catalog.varchar'::regtype)
     where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.granted
       and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-      and pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
+      and pg_catalog.has_table_privilege(c.oid, 'select') -- ctid is not readable with column rights alone
     limit 8
   loop
-    -- the hint comes after a few rows, so a plain scan is still near the start; further in, looking costs more than it brings
+    -- the hint comes after a few rows, so a plain scan is still near the start; looking further costs more than it brings
     execute format('select t.ctid from (select ctid, %I as value from only %s limit 20000) t where t.value = $1 limit 1',
                    candidate.attname, candidate.oid::regclass) into place using input;
     if place is not null then
@@ -50,7 +50,7 @@ declare
 begin
   select c.oid, a.attname into relation, attribute
   from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = place[2]::int2
-  where c.oid = place[1]::oid and not a.attisdropped and pg_catalog.has_column_privilege(c.oid, a.attnum, 'select');
+  where c.oid = place[1]::oid and not a.attisdropped and pg_catalog.has_table_privilege(c.oid, 'select');
   if found then
     wrapped := place[5]::boolean;
     execute format('select array_agg(t.value), max(t.ctid) '
@@ -63,5 +63,6 @@ begin
       next_loc := concat_ws(';', place[1], place[2], '(0,0)', place[4], true);
     end if;
   end if;
-  reply := rafiki._call('V', model_key, next_loc || e'\x1f' || coalesce(array_to_json(array_remove(texts, null))::text, '[]'));
+  texts := array_remove(texts, null);
+  reply := rafiki._call('V', model_key, next_loc || e'\x1f' || coalesce(array_to_json(texts)::text, '[]'));
 end $$;

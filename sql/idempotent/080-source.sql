@@ -11,10 +11,11 @@ begin
   select * into relation from pg_class c where c.oid = source;
   if not found then
     raise exception using errcode = 'undefined_table', message = 'the source is not a relation of this database',
-      detail = format('It is %s.', coalesce(source::text, 'null')), hint = 'Name a table, e.g. rafiki_train(''sentiment'', ''reviews'').';
+      detail = format('It is %s.', coalesce(source::text, 'null')),
+      hint = 'Name a table, e.g. rafiki_train(''sentiment'', ''reviews'').';
   elsif relation.relkind not in ('r', 'p', 'v', 'm', 'f') then
     raise exception using errcode = 'wrong_object_type', message = format('%s has no rows to learn from', source),
-      detail = format('It is %s.', case relation.relkind when 'S' then 'a sequence' when 'c' then 'a type' else 'an index' end),
+      detail = case relation.relkind when 'S' then 'It is a sequence.' when 'c' then 'It is a type.' else 'It is an index.' end,
       hint = 'Name a table, a view, a materialized view or a foreign table.';
   elsif relation.relpersistence = 't' then
     raise exception using errcode = 'feature_not_supported', message = format('%s is a temporary table', source),
@@ -55,19 +56,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from pg_attribute a
-                 where a.attrelid = source and a.attname = _check_column.name and a.attnum > 0 and not a.attisdropped) then
-    raise exception using errcode = 'undefined_column', message = format('column "%s" of %s does not exist', name, source),
+                 where a.attrelid = source and a.attname = _check_column.name
+                   and a.attnum > 0 and not a.attisdropped) then
+    raise exception using errcode = 'undefined_column',
+      message = format('column "%s" of %s does not exist', name, source),
       hint = format('Its columns, nearest name first: %s.',
-                    (select rafiki._nearest(_check_column.name, array_agg(c.name::text)) from rafiki._source_columns(source) c));
+                    (select rafiki._nearest(_check_column.name, array_agg(c.name::text))
+                     from rafiki._source_columns(source) c));
   elsif not has_column_privilege(source, name, 'select') then
-    raise exception using errcode = 'insufficient_privilege', message = format('permission denied for column "%s" of %s', name, source),
+    raise exception using errcode = 'insufficient_privilege',
+      message = format('permission denied for column "%s" of %s', name, source),
       detail = format('Role %s may not select it.', current_user),
       hint = format('Let the owner run: grant select (%I) on %s to %I;', name, source, current_user);
   end if;
 end $$;
 
 -- Picks the one candidate; with none or several it stops, and lists what there is.
-create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text) returns name
+create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text)
+returns name
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -134,7 +140,8 @@ begin
     perform rafiki._check_column(source, named);
   end loop;
   if target = feature then
-    raise exception using errcode = 'duplicate_column', message = format('column "%s" cannot be both feature and target', target),
+    raise exception using errcode = 'duplicate_column',
+      message = format('column "%s" cannot be both feature and target', target),
       hint = 'Name another column with target => or features =>.';
   end if;
   select * into target, feature from rafiki._infer_columns(source, target, feature);
@@ -142,7 +149,8 @@ begin
   where c.name = feature and not c.is_text
      or c.name = target and c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*\[\])';
   if wrong is not null then
-    raise exception using errcode = 'datatype_mismatch', message = 'a column has a type that this task cannot use', detail = wrong,
+    raise exception using errcode = 'datatype_mismatch',
+      message = 'a column has a type that this task cannot use', detail = wrong,
       hint = 'A text task learns from a text column; labels are text, boolean, integer or an enum. A view can cast them.';
   end if;
 end $$;
@@ -158,7 +166,8 @@ declare
   classes bigint;
   example text;
 begin
-  execute format('select count(*), count(*) filter (where usable), count(distinct label) filter (where usable), min(label) '
+  execute format('select count(*), count(*) filter (where usable), count(distinct label) filter (where usable), '
+                 'min(label) filter (where usable) '
                  'from (select %1$I::text as label, %1$I is not null and %2$I is not null as usable from %3$s) t',
                  target, feature, source) into total, labelled, classes, example;
   if total = 0 then
@@ -173,8 +182,10 @@ begin
       detail = format('"%s" is %s in all %s labelled rows.', target, quote_literal(left(example, 40)), labelled),
       hint = 'Give rows of at least two classes, or name another column with target =>.';
   elsif labelled < classes * 2 then
-    raise exception using errcode = 'cardinality_violation', message = format('%s has too few rows for its classes', source),
-      detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.', labelled, classes, target),
+    raise exception using errcode = 'cardinality_violation',
+      message = format('%s has too few rows for its classes', source),
+      detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.',
+                      labelled, classes, target),
       hint = 'Give more rows, or name another column with target =>: this one may be no label.';
   end if;
 end $$;

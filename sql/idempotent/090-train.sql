@@ -7,7 +7,8 @@ as $$
 begin
   if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
-      hint = format('Tasks, nearest name first: %s.', (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
+      hint = format('Tasks, nearest name first: %s.',
+                    (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
   end if;
 end $$;
 
@@ -25,7 +26,8 @@ begin
       detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
   elsif target_score <= 0 or target_score = 'nan' then
     raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be positive',
-      detail = format('It is %s.', target_score), hint = 'For an accuracy of 90 % give 0.9; leave it out to use all trials.';
+      detail = format('It is %s.', target_score),
+      hint = 'For an accuracy of 90 % give 0.9; leave it out to use all trials.';
   elsif (validation > 0 and validation < 1) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'validation must lie between 0 and 1',
       detail = format('It is %s.', coalesce(validation::text, 'null')),
@@ -40,32 +42,35 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   known text[] := (select array_agg(f.name order by f.name) from rafiki.family f where f.task = _check_families.task);
-  unknown text := (select f from unnest(families) f where f <> all (known) or f is null limit 1);
+  unknown text := (select coalesce(f, '') from unnest(families) f where f <> all (known) or f is null limit 1);
 begin
   if cardinality(families) = 0 then
     raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is empty',
       hint = format('Leave it out to try all of them: %s.', array_to_string(known, ', '));
   elsif unknown is not null then
-    raise exception using errcode = 'undefined_object', message = format('family "%s" does not exist for task %s', unknown, task),
+    raise exception using errcode = 'undefined_object',
+      message = format('family "%s" does not exist for task %s', unknown, task),
       hint = format('Families, nearest name first: %s.', rafiki._nearest(unknown, known));
   end if;
 end $$;
 
--- What is wrong with a knob's override for its domain; null: nothing. An override is a value, {"min":…,"max":…} or {"list":[…]}.
+-- What is wrong with an override of a knob for its domain; null: nothing.
+-- An override is a value, {"min": …, "max": …} or {"list": […]}.
 create or replace function rafiki._knob_fault(domain jsonb, override jsonb) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   with given as (
-    select v from jsonb_array_elements(case when override ? 'list' then override -> 'list' else jsonb_build_array(override) end) v
+    select v
+    from jsonb_array_elements(case when override ? 'list' then override -> 'list' else jsonb_build_array(override) end) v
     where not (jsonb_typeof(override) = 'object' and not override ? 'list')
     union all select override -> 'min' where jsonb_typeof(override) = 'object' and override ? 'min'
     union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
   )
   select case
     when jsonb_typeof(override) = 'object' and not exists (select from given) then 'shape'
-    when jsonb_typeof(override) = 'object' and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list'))
-      then 'shape'
+    when jsonb_typeof(override) = 'object'
+      and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list')) then 'shape'
     when domain ->> 'kind' = 'categorical' then case
       when jsonb_typeof(override) = 'object' and not override ? 'list' then 'shape'
       when exists (select from given where not domain -> 'list' @> jsonb_build_array(v)) then 'value' end
@@ -129,14 +134,16 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  open bigint := (select s.id from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running'));
+  open bigint := (select s.id from rafiki.study s
+                  where s.model = _check_model_name.model and s.state in ('queued', 'running'));
 begin
   if btrim(model) = '' then
     raise exception using errcode = 'invalid_name', message = 'the model name is empty',
       hint = 'Leave it out to get <table>_<task>.';
   elsif length(model) > 200 then
     raise exception using errcode = 'name_too_long', message = 'the model name is too long',
-      detail = format('It has %s characters; 200 are the most.', length(model)), hint = 'Choose a shorter one with model => ''name''.';
+      detail = format('It has %s characters; 200 are the most.', length(model)),
+      hint = 'Choose a shorter one with model => ''name''.';
   elsif open is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
       detail = format('By study %s.', open),
@@ -150,7 +157,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if advisor in ('bayesian', 'grid') then
-    raise exception using errcode = 'feature_not_supported', message = format('advisor %s is not available yet', advisor),
+    raise exception using errcode = 'feature_not_supported',
+      message = format('advisor %s is not available yet', advisor),
       hint = 'Use advisor => ''random''.';
   elsif (advisor = 'random') is not true then
     raise exception using errcode = 'undefined_object', message = format('advisor "%s" does not exist', advisor),
@@ -185,7 +193,8 @@ begin
   insert into rafiki.study (task, source, model, target, features, families, knobs, advisor, collaborative,
                             max_trials, max_time, target_score, validation, seed, deploy)
   values (task, source, model, target, array[feature], families, knobs, advisor, collaborative,
-          max_trials, max_time, target_score, validation, coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true))
+          max_trials, max_time, target_score, validation,
+          coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true))
   on conflict do nothing
   returning id into study;
   if study is null then -- somebody was quicker between the check and here

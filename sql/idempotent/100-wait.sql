@@ -1,4 +1,4 @@
--- Rows of a study as seen now. VOLATILE, so that each look takes a fresh snapshot and sees what others have committed.
+-- VOLATILE, so that each look takes a fresh snapshot and sees what others have committed.
 create or replace function rafiki_wait(study bigint, timeout interval default '1 hour') returns text
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -9,7 +9,8 @@ declare
   seen rafiki.study;
 begin
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-    raise exception using errcode = 'invalid_transaction_state', message = 'rafiki_wait sees no progress in this transaction',
+    raise exception using errcode = 'invalid_transaction_state',
+      message = 'rafiki_wait sees no progress in this transaction',
       detail = format('Its isolation level is %s: it looks at one moment only.', current_setting('transaction_isolation')),
       hint = 'Call it at read committed, outside of this transaction.';
   elsif timeout < interval '0' then
@@ -21,7 +22,8 @@ begin
     if not found then
       perform rafiki._raise_no_study(study);
     elsif seen.created_at = now() then -- now() is this transaction's start
-      raise exception using errcode = 'object_not_in_prerequisite_state', message = format('study %s is not committed yet', study),
+      raise exception using errcode = 'object_not_in_prerequisite_state',
+        message = format('study %s is not committed yet', study),
         detail = 'Workers see it, and begin, when the transaction that made it commits.',
         hint = 'Commit first and then wait, or use: call rafiki_train_wait(…).';
     elsif seen.ended_at is not null or clock_timestamp() >= deadline then
@@ -63,7 +65,7 @@ end $$;
 comment on function rafiki_cancel(bigint) is
   'Cancels a study: its trials stop soon after the commit. True if it was still open, false if it had ended already.';
 
--- One line for each trial that ended since the last look; returns how many have ended by now.
+-- One line for each trial that ended since the last look; returns all that have been shown by now.
 create or replace function rafiki._show_ended_trials(study bigint, shown bigint[]) returns bigint[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -95,6 +97,7 @@ as $$
 declare
   ended rafiki.study;
   version_score float8;
+  deployment text;
 begin
   select * into ended from rafiki.study s where s.id = study;
   if ended.state = 'failed' then
@@ -103,21 +106,24 @@ begin
     raise notice 'study % was cancelled', study;
     return;
   end if;
-  select v.score into version_score from rafiki.model_version v where v.study_id = study;
+  select v.score, d.state into version_score, deployment
+  from rafiki.model_version v
+  left join rafiki.deployment d on d.version_id = v.id and d.state in ('ready', 'loading')
+  where v.study_id = study
+  order by d.state desc limit 1;
   raise notice using
-    message = format('model "%s" version %s: score %s, %s', ended.model, ended.version, round(version_score::numeric, 3),
-                     case when exists (select from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
-                                       where v.study_id = study and d.state = 'ready') then 'deployed'
-                          when exists (select from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
-                                       where v.study_id = study and d.state = 'loading') then 'waits for a server to load it'
-                          else 'not deployed' end) || coalesce(': ' || ended.notice, '');
+    message = format('model "%s" version %s: score %s, %s%s', ended.model, ended.version, round(version_score::numeric, 3),
+                     case deployment when 'ready' then 'deployed' when 'loading' then 'waits for a server to load it'
+                                     else 'not deployed' end,
+                     coalesce(': ' || ended.notice, ''));
 end $$;
 
 create or replace function rafiki._processes_alive(process_kind text) returns boolean
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from rafiki.process p where p.kind = process_kind and p.seen_at > clock_timestamp() - interval '15 s')
+  select exists (select from rafiki.process p
+                 where p.kind = process_kind and p.seen_at > clock_timestamp() - interval '15 s')
 $$;
 
 -- No SET clause here: it would forbid COMMIT. Hence the qualified names.
@@ -137,7 +143,8 @@ declare
 begin
   -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
   if pg_catalog.now() <> pg_catalog.statement_timestamp() then
-    raise exception using errcode = 'invalid_transaction_termination', message = 'rafiki_train_wait cannot run in a transaction block',
+    raise exception using errcode = 'invalid_transaction_termination',
+      message = 'rafiki_train_wait cannot run in a transaction block',
       detail = 'It commits, so that the workers see the study, and then waits for them.',
       hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
   end if;
@@ -150,9 +157,10 @@ begin
     shown := rafiki._show_ended_trials(study, shown);
     exit when study_state in ('completed', 'failed', 'cancelled');
     quiet_looks := quiet_looks + 1;
-    if quiet_looks in (10, 100, 1000) and not (rafiki._processes_alive('worker') and rafiki._processes_alive('coordinator')) then
-      raise notice 'nobody works on study % yet', study
-        using hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops waiting only.';
+    if quiet_looks in (10, 100, 1000)
+       and not (rafiki._processes_alive('worker') and rafiki._processes_alive('coordinator')) then
+      raise notice 'nobody works on study % yet', study using
+        hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
     commit; -- lets go of the snapshot
     perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
@@ -161,5 +169,5 @@ begin
 end $$;
 
 comment on procedure rafiki_train_wait is
-  'As rafiki_train, then waits for the end and shows each trial as a NOTICE: call rafiki_train_wait(''sentiment'', ''reviews''). '
-  'It commits at once, so it cannot run in a transaction block. Ctrl-C stops the waiting, not the study.';
+  'As rafiki_train, then waits for the end and shows each trial as a NOTICE: '
+  'call rafiki_train_wait(''sentiment'', ''reviews''). It commits at once, so it cannot run in a transaction block. Ctrl-C stops the waiting, not the study.';

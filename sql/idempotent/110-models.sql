@@ -16,7 +16,8 @@ begin
       hint = format('Models that you can use, nearest name first: %s.',
                     (select rafiki._nearest(model_name, array_agg(name)) from rafiki.model));
   elsif not pg_has_role(own.owner, 'member') then
-    raise exception using errcode = 'insufficient_privilege', message = format('must be owner of model "%s"', model_name),
+    raise exception using errcode = 'insufficient_privilege',
+      message = format('must be owner of model "%s"', model_name),
       detail = format('It belongs to role %s.', own.owner), hint = 'A grant lets you predict with it, no more.';
   end if;
   perform from rafiki.model m where m.id = own.id for no key update;
@@ -43,12 +44,14 @@ declare
   chosen bigint := (select v.id from rafiki.model_version v where v.model_id = own.id and v.version = number);
 begin
   if chosen is null then
-    raise exception using errcode = 'undefined_object', message = format('model "%s" has no version %s', model_name, number),
+    raise exception using errcode = 'undefined_object',
+      message = format('model "%s" has no version %s', model_name, number),
       hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)
                                           from rafiki.model_version v where v.model_id = own.id));
   end if;
   perform rafiki._retire(own.id, array['loading']);
-  if not exists (select from rafiki.deployment d where d.model_id = own.id and d.version_id = chosen and d.state = 'ready') then
+  if not exists (select from rafiki.deployment d
+                 where d.model_id = own.id and d.version_id = chosen and d.state = 'ready') then
     insert into rafiki.deployment (model_id, version_id) values (own.id, chosen);
   end if;
   return number;
@@ -77,7 +80,8 @@ begin
   elsif study_state is null then
     perform rafiki._raise_no_study(study);
   end if;
-  raise exception using errcode = 'object_not_in_prerequisite_state', message = format('study %s has no version to deploy', study),
+  raise exception using errcode = 'object_not_in_prerequisite_state',
+    message = format('study %s has no version to deploy', study),
     detail = format('It is %s.', study_state),
     hint = case when study_state in ('queued', 'running') then format('Wait for it with: select rafiki_wait(%s);', study)
                 else 'Train again with rafiki_train; the view rafiki.studies says how this one ended.' end;
@@ -146,7 +150,8 @@ declare
 begin
   if training is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', model_name),
-      detail = format('By study %s.', training), hint = format('Stop it first with: select rafiki_cancel(%s);', training);
+      detail = format('By study %s.', training),
+      hint = format('Stop it first with: select rafiki_cancel(%s);', training);
   end if;
   delete from rafiki.model m where m.id = own.id;
 end $$;

@@ -1,27 +1,29 @@
 -- Each fits 120 columns in psql, for \watch. security_invoker: everybody sees what the policies let him see.
 
 create or replace view rafiki.studies with (security_invoker = true) as
-select s.id as study, left(s.model, 32) as model, s.state,
+select s.id as study, left(s.model, 24) as model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
-       date_trunc('second', coalesce(s.ended_at, now()) - s.created_at) as age,
-       case when s.state = 'running' then greatest(interval '0', date_trunc('second', least(
-         s.started_at + s.max_time - now(), -- trials so far took so long: the others will take the same
-         (now() - s.started_at) * (s.max_trials - t.done) / nullif(t.done, 0)))) end as eta,
-       left(coalesce(s.error ->> 'message', s.notice), 40) as notice
+       case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
+         s.started_at + s.max_time - now(), -- the trials so far took so long: the others will take the same
+         (now() - s.started_at) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
+       left(coalesce(s.error ->> 'message', s.notice), 26) as notice
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
          max(t.score) as best
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;
-comment on view rafiki.studies is 'Studies, newest first: state, trials done, running and asked for, best score, time left at most';
+comment on view rafiki.studies is
+  'Studies, newest first: state, trials done, running and asked for, best score, time left; whole errors in rafiki.study';
 
 create or replace view rafiki.trials with (security_invoker = true) as
-select t.study_id as study, t.number as trial, t.family, t.state, t.attempt, t.epoch, t.epochs,
+select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,
+       concat_ws('/', t.epoch, t.epochs) as epoch,
        round(t.score::numeric, 4) as score, round(t.seconds::numeric, 1) as seconds,
-       left(coalesce(t.error ->> 'message', (select string_agg(k.key || '=' || left(k.value, 6), ' ') from jsonb_each_text(t.knobs) k)),
-            48) as knobs_or_error
+       left(coalesce(t.error ->> 'message', k.knobs), 34) as knobs_or_error
 from rafiki.trial t
+cross join lateral (
+  select string_agg(k.key || '=' || left(k.value, 6), ' ') as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
 comment on view rafiki.trials is 'Trials, best first within each study: the leaderboard. All knobs are in rafiki.trial.knobs';
 
@@ -35,15 +37,18 @@ comment on view rafiki.reports is 'Learning curves: what each trial measured aft
 create or replace view rafiki.models with (security_invoker = true) as
 select left(m.name, 32) as model, v.version, m.task, m.owner, round(v.score::numeric, 4) as score,
        cardinality(v.classes) as classes,
-       (select left(string_agg(b.family, '+' order by b.rank), 32) from rafiki.model_member b where b.version_id = v.id) as families,
+       (select left(string_agg(b.family, '+' order by b.rank), 32)
+        from rafiki.model_member b where b.version_id = v.id) as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 order by m.name, v.version desc;
-comment on view rafiki.models is 'Models that you may use, with their versions: score on the validation rows, families of the ensemble';
+comment on view rafiki.models is
+  'Models that you may use, with their versions: score on the validation rows, families of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
-select left(m.name, 32) as model, v.version, d.state, date_trunc('second', d.created_at) as created,
-       date_trunc('second', d.ready_at) as ready, left(d.error ->> 'message', 32) as error
+select left(m.name, 32) as model, v.version, d.state,
+       date_trunc('second', coalesce(d.retired_at, d.ready_at, d.created_at)) as since,
+       left(d.error ->> 'message', 32) as error
 from rafiki.deployment d
 join rafiki.model m on m.id = d.model_id
 join rafiki.model_version v on v.id = d.version_id
@@ -60,10 +65,12 @@ order by p.kind, p.id;
 comment on view rafiki.workers is 'Running processes of rafiki, when they were last seen, and the trials they are at';
 
 create or replace view rafiki.stat_predict with (security_invoker = true) as
-select left(m.name, 32) as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached, sum(s.batches) as batches,
+select left(m.name, 24) as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
+       sum(s.batches) as batches,
        round(sum(s.rows - s.cached) / nullif(sum(s.batches), 0), 1) as rows_per_batch, sum(s.overdue) as overdue,
        round(max(s.p50_ms)::numeric, 2) as p50_ms, round(max(s.p99_ms)::numeric, 2) as p99_ms
 from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id
 group by m.name
 order by m.name;
-comment on view rafiki.stat_predict is 'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
+comment on view rafiki.stat_predict is
+  'Prediction calls per model since the servers started; p50 and p99 of the slowest server';

@@ -15,5 +15,6 @@ grant update (key), delete on rafiki.model to public;
 grant insert (model_id, role, owner), delete on rafiki.model_grant to public;
 grant insert (model_id, version_id), update (state, retired_at) on rafiki.deployment to public;
 
-revoke all on function rafiki._open_bridge(), rafiki._connect_bridge(text, int, text), rafiki._guard_model_name() from public;
+revoke all on function rafiki._open_bridge(), rafiki._connect_bridge(text, int, text), rafiki._guard_model_name()
+  from public;
 revoke all on schema rafiki_reader from public;

@@ -3,12 +3,12 @@ do $$
 begin
   if to_regnamespace('rafiki') is not null then
     raise exception using errcode = 'duplicate_schema', message = 'rafiki is installed in this database already',
-      hint = 'To start over: drop extension rafiki cascade, or, when it came by psql: drop schema rafiki, rafiki_reader cascade.';
+      hint = 'To start over: drop extension rafiki cascade; or, if it came by psql: drop schema rafiki, rafiki_reader cascade.';
   end if;
   if getdatabaseencoding() <> 'UTF8' then
     raise exception using errcode = 'feature_not_supported', message = 'rafiki needs a database in UTF8',
       detail = format('The encoding of this one is %s.', getdatabaseencoding()),
-      hint = 'Create one with: create database … encoding ''UTF8'' template template0.';
+      hint = 'Create one with: create database NAME encoding ''UTF8'' template template0.';
   end if;
 end $$;
 
@@ -186,15 +186,17 @@ create table rafiki.model (
   -- whoever can read this row may use the model: the bridge takes the key as the proof
   key uuid not null unique default gen_random_uuid(),
   latency_budget interval check (latency_budget > interval '0'),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  unique (id, owner)
 );
 
 create table rafiki.model_grant (
-  model_id bigint not null references rafiki.model (id) on delete cascade,
+  model_id bigint not null,
   role regrole not null,
   -- the model's: a policy that looked it up there would go in a circle, since a model is seen through its grants
   owner regrole not null,
-  primary key (model_id, role)
+  primary key (model_id, role),
+  foreign key (model_id, owner) references rafiki.model (id, owner) on update cascade on delete cascade
 );
 
 create table rafiki.model_version (

@@ -13,6 +13,8 @@ export interface TrialHistory {
   family: string;
   knobs: Knobs;
   scores: readonly number[];
+  /** False while more scores may come; true without any score means that it failed. */
+  ended: boolean;
 }
 
 export interface Proposal {
@@ -30,8 +32,8 @@ export interface Advisor {
   name: string;
   /** The next trial, given all trials so far in order of number, whatever became of them; null when nothing is left to try. */
   propose(search: SearchSpace, history: readonly TrialHistory[]): Proposal | null;
-  /** Whether a running trial should go on after its latest report. */
-  judge(trial: TrialHistory): Verdict;
+  /** Whether a running trial should go on after its latest report, given all trials of the study. */
+  judge(trial: TrialHistory, history: readonly TrialHistory[]): Verdict;
   /** Whether no other trial has scored better. */
   isBest(trial: TrialHistory, history: readonly TrialHistory[]): boolean;
 }

@@ -1,13 +1,15 @@
-import { NotSupported } from '../errors/errors.ts';
+import { InvalidParameter } from '../errors/errors.ts';
 import type { Advisor } from './advisor.ts';
+import { grid } from './grid.ts';
 import { random } from './random.ts';
+import { tpe } from './tpe.ts';
 
-export const advisors: readonly Advisor[] = [random];
+export const advisors: readonly Advisor[] = [random, grid, tpe];
 
 export function advisorByName(name: string): Advisor {
   const advisor = advisors.find((candidate) => candidate.name === name);
   if (advisor !== undefined) return advisor;
-  throw new NotSupported(`there is no advisor "${name}"`, {
+  throw new InvalidParameter(`there is no advisor "${name}"`, {
     hint: `Advisors: ${advisors.map((known) => known.name).join(', ')}.`,
   });
 }

@@ -2,9 +2,11 @@ import type { ErrorReport } from '../errors/rafiki-error.ts';
 
 /** What a request is answered with: one row. docs/architecture.md has the meaning of each letter. */
 export interface Reply {
-  s: 'k' | 'h' | 'w' | 'e';
+  s: 'k' | 'h' | 'w' | 'e' | 'n';
   v: string | null;
   loc: string | null;
+  /** Further results of the same request, one row each: they wait in the backend's libpq until they are asked for. */
+  along?: readonly Reply[];
 }
 
 /** The messages that a server of the PostgreSQL protocol sends, version 3. */
@@ -27,8 +29,13 @@ export function errorResponse(
   return message('E', ...fields.map(cString), zero);
 }
 
-/** RowDescription, DataRow, CommandComplete and ReadyForQuery in one buffer: one write per answer. */
-export function rowReply({ s, v, loc }: Reply): Buffer {
+/** A reply is one result, or several, and ReadyForQuery, in one buffer: one write per answer. */
+export function queryReply(reply: Reply): Buffer {
+  return Buffer.concat([oneRow(reply), ...(reply.along ?? []).map(oneRow), readyForQuery]);
+}
+
+/** RowDescription, DataRow, CommandComplete. */
+function oneRow({ s, v, loc }: Reply): Buffer {
   const bytes =
     7 + [s, v, loc].reduce((total, field) => total + 4 + (field === null ? 0 : Buffer.byteLength(field)), 0);
   const buffer = Buffer.allocUnsafe(rowDescription.length + bytes + completed.length);
@@ -81,4 +88,4 @@ export const readyForQuery = message('Z', Buffer.from('I'));
 const column = (name: string): Buffer =>
   Buffer.concat([cString(name), int32(0), int16(0), int32(TEXT_OID), int16(-1), int32(-1), int16(0)]);
 const rowDescription = message('T', int16(3), column('s'), column('v'), column('loc'));
-const completed = Buffer.concat([commandComplete('SELECT 1'), readyForQuery]);
+const completed = commandComplete('SELECT 1');

@@ -233,7 +233,7 @@ export class Session {
 
   #send(reply: Reply | Buffer): void {
     if (this.#phase !== 'ready') return;
-    this.#options.socket.write(Buffer.isBuffer(reply) ? reply : messages.rowReply(reply));
+    this.#options.socket.write(Buffer.isBuffer(reply) ? reply : messages.queryReply(reply));
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
 import type { Client, OnOverdue, Terms } from '../serving/client.ts';
 import type { Serving } from '../serving/serving.ts';
@@ -11,14 +12,17 @@ const LONG_POLL_MS = 100;
 /** Answers that one session may still come back for; a backend runs one call at a time. */
 const MAX_TICKETS = 8;
 
+/** What of serving the requests need. */
+export type Predictions = Pick<Serving, 'connect' | 'describe'>;
+
 /** The requests of docs/architecture.md, for one session. */
 export class Verbs implements Conversation {
-  readonly #serving: Serving;
+  readonly #serving: Predictions;
   readonly #client: Client;
   readonly #tickets = new Map<string, Promise<Reply>>();
   #nextTicket = 1;
 
-  constructor(serving: Serving) {
+  constructor(serving: Predictions) {
     this.#serving = serving;
     this.#client = serving.connect();
   }
@@ -27,6 +31,8 @@ export class Verbs implements Conversation {
     switch (request.slice(0, 2)) {
       case `P${SEPARATOR}`:
         return this.#predict(fields(request, 7));
+      case `N${SEPARATOR}`:
+        return this.#predictNext(fields(request, 7));
       case `A${SEPARATOR}`:
         return this.#predictArray(fields(request, 6));
       case `D${SEPARATOR}`:
@@ -58,6 +64,20 @@ export class Verbs implements Conversation {
     const { label, readFrom } = this.#client.scan({ key, text, statement }, terms(budget, onOverdue));
     const reply = (value: string | null): Reply => ({ s: readFrom === null ? 'k' : 'h', v: value, loc: readFrom });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
+  }
+
+  /** As P, and what the scan asks next may come along. */
+  #predictNext(request: string[]): Reply | Promise<Reply> {
+    const [, key = '', , , , statement = '', text = ''] = request;
+    const withAlong = (reply: Reply): Reply => {
+      if (reply.s !== 'k' || statement === '') return reply;
+      const along = this.#client
+        .along({ key, text })
+        .map((next): Reply => ({ s: 'n', v: next.label, loc: fingerprint(statement, key, next.text) }));
+      return { ...reply, along };
+    };
+    const reply = this.#predict(request);
+    return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
   }
 
   #predictArray([, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -107,6 +127,10 @@ export class Verbs implements Conversation {
   }
 }
 
+/** What an answer that travels along is for: a backend takes it for this statement, model and text only. */
+const fingerprint = (statement: string, key: string, text: string): string =>
+  createHash('sha256').update([statement, key, text].join(SEPARATOR)).digest('hex');
+
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
 
 /** Splits at the separator into `count` fields, of which the last takes the rest. */
@@ -141,8 +165,8 @@ function textArray(json: string): (string | null)[] {
   const values = parseJson(json);
   if (!Array.isArray(values)) throw new ProtocolViolation('the texts of a request are not a JSON array');
   return values.map((value: unknown) => {
-    if (value === null || typeof value === 'string') return value;
-    throw new ProtocolViolation('the texts of a request are strings and nulls only');
+    if (value === null || (typeof value === 'string' && !value.includes('\0'))) return value;
+    throw new ProtocolViolation('the texts of a request are nulls and strings without NUL only');
   });
 }
 

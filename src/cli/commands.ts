@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createBridge } from '../bridge/create-bridge.ts';
 import { createCoordinator } from '../coordinator/create-coordinator.ts';
 import { Database } from '../db/database.ts';
-import { EnvironmentUnfit, InvalidParameter } from '../errors/errors.ts';
+import { EnvironmentUnfit, InvalidParameter, ShuttingDown } from '../errors/errors.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { startAll, stopAll } from '../runtime/service.ts';
@@ -24,7 +24,7 @@ export const commands: Record<string, Command> = {
   up: { title: 'all in one: Postgres, coordinator, workers, serving', run: runUp },
   demo: {
     title: 'the whole loop on real data',
-    run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal),
+    run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal()),
   },
   install: { title: 'put the SQL side into a database', run: runInstall },
   coordinator: {
@@ -91,7 +91,16 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
 async function runUp(options: Options): Promise<void> {
   const up = new Up(options, createLogger('up', process.env['RAFIKI_LOG'] ?? 'warn'));
   const stopped = untilSignal();
-  await up.start();
+  try {
+    await Promise.race([up.start(), stopped.then(() => Promise.reject(new ShuttingDown('stopped while starting')))]);
+    sayReady(up, options);
+    await stopped;
+  } finally {
+    await up.stop();
+  }
+}
+
+function sayReady(up: Up, options: Options): void {
   if (options.json) {
     process.stdout.write(
       `${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`,
@@ -99,8 +108,6 @@ async function runUp(options: Options): Promise<void> {
   } else {
     process.stdout.write(`ready\n\n  psql '${up.databaseUrl}'\n\nlogs: ${options.dataDir}/rafiki.log\n`);
   }
-  await stopped;
-  await up.stop();
 }
 
 async function runInstall(options: Options): Promise<void> {

@@ -4,6 +4,7 @@ import { parse } from 'csv-parse/sync';
 import { type Connection, Database } from '../db/database.ts';
 import { BadData } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { LiveLine } from './live-line.ts';
 import type { Options } from './options.ts';
 import { type LabelledText, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
@@ -11,23 +12,35 @@ import { Up } from './up.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
-/** The whole loop on real data, as a user would type it. Returns when the demo is over and everything has stopped. */
-export async function demo(options: Options, logger: Logger, untilStopped: () => Promise<void>): Promise<void> {
+/**
+ * The whole loop on real data, as a user would type it. On a terminal it stays up afterwards; `stopped` ends it at any
+ * moment. Returns when everything has stopped.
+ */
+export async function demo(options: Options, logger: Logger, stopped: Promise<void>): Promise<void> {
   const up = new Up({ ...options, dataDir: path.join(options.dataDir, 'demo') }, logger);
+  const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
+  try {
+    await Promise.race([played, stopped]);
+  } finally {
+    played.catch(() => undefined); // interrupted in the middle: what it was doing fails, and nobody minds
+    await up.stop();
+  }
+}
+
+async function play(up: Up, options: Options, logger: Logger): Promise<void> {
   say('Starting PostgreSQL, serving, coordinator and workers …');
   await up.start();
   const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', logger });
   try {
     const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
-    session.onNotice((message) => say(`  ${message}`));
     const told = options.data ? await ownData(session, options.data) : await mails(session);
-    await tell(session, told);
+    const live = new LiveLine(database);
+    session.onNotice((message) => live.say(`  ${message}`));
+    await tell(session, told, live);
     await session.close();
     sayWhatNext(up, told);
-    if (process.stdout.isTTY) await untilStopped();
   } finally {
     await database.stop();
-    await up.stop();
   }
 }
 
@@ -83,14 +96,16 @@ async function load(session: Connection, task: string, relation: string, rows: L
   return { task, relation, heldOut, model: `${relation}_${task}` };
 }
 
-async function tell(session: Connection, { task, relation, heldOut, model }: Story): Promise<void> {
+async function tell(session: Connection, story: Story, live: LiveLine): Promise<void> {
+  const { task, relation, heldOut, model } = story;
   const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s')`;
   say(`\n=> ${train};`);
-  await session.query(train);
+  live.start();
+  await session.query(train).finally(() => live.stop());
 
   await show(
     session,
-    `SELECT trial, family, state, round(score::numeric, 4) AS score, epochs, seconds
+    `SELECT trial, family, state, round(score::numeric, 4) AS score, epoch, seconds
   FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies) ORDER BY score DESC NULLS LAST`,
   );
   await show(

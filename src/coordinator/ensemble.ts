@@ -2,7 +2,7 @@ import { accuracy } from '../domain/metrics.ts';
 import { majorityVote } from '../domain/vote.ts';
 
 /** Most members of an ensemble. */
-export const MAX_MEMBERS = 3;
+const MAX_MEMBERS = 3;
 /** A family whose best trial is further below the best of all is left out (paper, section 1: close to the best). */
 export const MAX_GAP = 0.05;
 

@@ -46,15 +46,16 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   const proposed = why === null ? proposals(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
-  return [...judgements(open, advisor), ...proposed];
+  return [...judgements(view, advisor), ...proposed];
 }
 
 /** The trial as the advisor sees it. */
-const historyOf = ({ number, family, knobs, scores }: Trial): TrialHistory => ({
+const historyOf = ({ number, family, knobs, scores, state }: Trial): TrialHistory => ({
   number,
   family,
   knobs,
   scores,
+  ended: trialEnded(state),
 });
 
 /** A trial whose weights can become part of a model. */
@@ -85,9 +86,11 @@ function close(trial: Trial, { why, study, trials }: Closing): Action[] {
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 
-function judgements(open: readonly Trial[], advisor: Advisor): Action[] {
-  return open
-    .filter((trial) => trial.state === 'running' && !trial.stopRequested && advisor.judge(historyOf(trial)) === 'stop')
+function judgements({ trials }: StudyView, advisor: Advisor): Action[] {
+  const history = trials.map(historyOf);
+  return trials
+    .filter(({ state, stopRequested }) => state === 'running' && !stopRequested)
+    .filter((trial) => advisor.judge(historyOf(trial), history) === 'stop')
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor sees no more progress' }));
 }
 
@@ -103,7 +106,7 @@ function proposals({ study, trials, search, idleWorkers }: StudyView, advisor: A
     const number = history.length + 1;
     const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
     proposed.push({ kind: 'propose', trial: { studyId: study.id, number, seed, ...proposal } });
-    history.push({ number, scores: [], ...proposal });
+    history.push({ number, scores: [], ended: false, ...proposal });
   }
   return proposed;
 }

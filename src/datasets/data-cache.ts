@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { Connection, Database } from '../db/database.ts';
@@ -58,12 +59,12 @@ export class DataCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(connection: Connection, studyId: number, file: string): Promise<void> {
     const unfinished = `${file}.${process.pid}.tmp`;
-    const handle = await open(unfinished, 'w', 0o600);
+    const destination = createWriteStream(unfinished, { mode: 0o600 });
     try {
-      await readSource(connection, studyId, handle.createWriteStream({ autoClose: false }));
+      await readSource(connection, studyId, destination);
       await rename(unfinished, file);
     } finally {
-      await handle.close();
+      destination.destroy();
       await rm(unfinished, { force: true });
     }
   }

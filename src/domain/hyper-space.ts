@@ -97,17 +97,17 @@ export function drawWithOverrides(
 ): Knobs {
   return space.draw((knob, domain) => {
     const override = overrides[knob.name];
-    if (override === undefined) return pick(knob, domain);
-    if (typeof override !== 'object') return override;
+    if (override !== undefined && typeof override !== 'object') return override;
     return pick(knob, narrow(knob.name, domain, override));
   });
 }
 
-function narrow(name: string, domain: Domain, override: Exclude<KnobOverride, KnobValue>): Domain {
-  if (domain.kind === 'range' && !('list' in override)) {
-    return { ...domain, min: override.min ?? domain.min, max: override.max ?? domain.max };
-  }
+/** What the user's override leaves of a domain. */
+export function narrow(name: string, domain: Domain, override: KnobOverride | undefined): Domain {
+  if (override === undefined) return domain;
+  if (typeof override !== 'object') return { kind: 'categorical', list: [override] };
   if ('list' in override) return { kind: 'categorical', list: override.list };
+  if (domain.kind === 'range') return { ...domain, min: override.min ?? domain.min, max: override.max ?? domain.max };
   throw new InvalidParameter(`knob "${name}" takes a list of values, not a range`, {
     hint: `Use {"${name}": {"list": [...]}}.`,
   });

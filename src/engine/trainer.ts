@@ -5,6 +5,7 @@ import type { Network } from '../graph/network.ts';
 import { type OptimiserName, optimisers } from '../graph/optimisers/registry.ts';
 import { buildTraining, result, stateNames } from '../graph/training-graph.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
+import { imageBlock } from './device.ts';
 import { batchFeeds, noiseFeeds, type Settings, type Step, scalarFeeds } from './feeds.ts';
 import { Parameter } from './parameter.ts';
 import { borrowSession, type Session } from './session.ts';
@@ -16,6 +17,8 @@ export interface TrainerOptions {
   batch: number;
   threads: number;
   seed: number;
+  /** Channels in a block of an image's memory; what the machine is fastest with where not given. */
+  block?: number;
 }
 
 /**
@@ -36,13 +39,13 @@ export class Trainer {
     const optimiser = optimisers[options.optimiser];
     this.#parameters = Object.entries(options.network.parameters).map(([name, spec], i) => {
       const rng = createRng(deriveSeed(options.seed, i));
-      return new Parameter(name, spec, { tensors: stateNames(name, optimiser), rng });
+      return new Parameter(name, spec, { tensors: stateNames(name, spec, optimiser), rng });
     });
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    const { network, batch, threads } = options;
-    const graph = buildTraining({ network, optimiser: optimisers[options.optimiser], batch, threads });
+    const { network, batch, threads, block = await imageBlock() } = options;
+    const graph = buildTraining({ network, optimiser: optimisers[options.optimiser], batch, threads, block });
     return new Trainer(options, await borrowSession(graph.model, threads), graph.noise);
   }
 

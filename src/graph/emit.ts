@@ -1,14 +1,25 @@
-import type { Dim, ElementType, Graph, Shape, Value } from './graph.ts';
+import type { Dim, ElementType, Graph, NodeOptions, Shape, Value } from './graph.ts';
 
 /** Single ONNX nodes with their result's shape worked out; no gradients here. Every function returns a new value. */
 
-export const add = (g: Graph, a: Value, b: Value): Value => g.node('Add', [a, b], broadcast(a.shape, b.shape));
-export const sub = (g: Graph, a: Value, b: Value): Value => g.node('Sub', [a, b], broadcast(a.shape, b.shape));
-export const mul = (g: Graph, a: Value, b: Value): Value => g.node('Mul', [a, b], broadcast(a.shape, b.shape));
-export const div = (g: Graph, a: Value, b: Value): Value => g.node('Div', [a, b], broadcast(a.shape, b.shape));
+export const add = (g: Graph, a: Value, b: Value): Value => binary(g, 'Add', a, b);
+export const sub = (g: Graph, a: Value, b: Value): Value => binary(g, 'Sub', a, b);
+export const mul = (g: Graph, a: Value, b: Value): Value => binary(g, 'Mul', a, b);
+export const div = (g: Graph, a: Value, b: Value): Value => binary(g, 'Div', a, b);
+
+/** One of the ONNX operators that join two tensors element by element, with broadcasting. */
+export function binary(g: Graph, op: string, a: Value, b: Value): Value {
+  const shape = broadcast(a.shape, b.shape);
+  const fits = (x: Value): boolean => x.blocked === true || x.shape.length === 0;
+  if (!a.blocked && !b.blocked) return g.node(op, [a, b], shape);
+  if (!fits(a) || !fits(b)) throw new RangeError(`${op} of a blocked and a plain tensor`);
+  return g.node(op, [a, b], shape, { blocked: true });
+}
 
 /** One of the ONNX operators that map a tensor element by element. */
-export const unary = (g: Graph, op: string, x: Value): Value => g.node(op, [x], x.shape);
+export function unary(g: Graph, op: string, x: Value, attributes: NodeOptions['attributes'] = {}): Value {
+  return g.node(op, [x], x.shape, { attributes, blocked: x.blocked ?? false });
+}
 
 /** Named dimensions have no number here: one is left to be worked out (-1), leading ones are copied (0). */
 export function reshape(g: Graph, x: Value, shape: Shape): Value {
@@ -47,15 +58,24 @@ export function slice(g: Graph, x: Value, axis: number, start: number, end?: num
   const size =
     typeof dim === 'string' ? `${dim}[${start}:${end ?? ''}]` : Math.min(stop < 0 ? dim + stop : stop, dim) - start;
   const shape = x.shape.map((d, i) => (i === axis ? size : d));
-  return g.node('Slice', [x, g.ints([start]), g.ints([stop]), g.ints([axis])], shape, { dtype: x.dtype });
+  const bounds = [g.ints([start]), g.ints([stop]), g.ints([axis])];
+  return g.node('Slice', [x, ...bounds], shape, { dtype: x.dtype, ...keptBlocks([x], axis) });
 }
 
 export function concat(g: Graph, parts: readonly Value[], axis: number): Value {
   const [first] = parts;
   const size = sum(parts.map((part) => dimOf(part, axis)));
   const shape = first?.shape.map((dim, i) => (i === axis ? size : dim)) ?? [];
-  return g.node('Concat', parts, shape, { attributes: { axis }, dtype: first?.dtype ?? 'float32' });
+  return g.node('Concat', parts, shape, {
+    attributes: { axis },
+    dtype: first?.dtype ?? 'float32',
+    ...keptBlocks(parts, axis),
+  });
 }
+
+/** Whole blocks of channels may be joined and cut as they are; anything else would misread blocked images. */
+const keptBlocks = (parts: readonly Value[], axis: number): { blocked?: boolean } =>
+  axis === 1 && parts.every((part) => part.blocked) ? { blocked: true } : {};
 
 /** Zeros before and after along one axis. */
 export function pad(g: Graph, x: Value, axis: number, before: number, after: number): Value {
@@ -72,6 +92,17 @@ export function matmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } 
   return g.node('Gemm', [a, b], [dimOf(a, ta ? 1 : 0), cols], { attributes });
 }
 
+/** Stacks of matrices multiplied pair by pair, either one transposed. */
+export function batchMatmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } = {}): Value {
+  const shape = [
+    ...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)),
+    dimOf(a, ta ? -1 : -2),
+    dimOf(b, tb ? -2 : -1),
+  ];
+  const attributes = { transA: Number(ta), transB: Number(tb) };
+  return g.node('FusedMatMul', [a, b], shape, { attributes, domain: 'com.microsoft' });
+}
+
 /** `x[index]` along axis 0. */
 export function gather(g: Graph, x: Value, index: Value): Value {
   return g.node('Gather', [x, index], [...index.shape, ...x.shape.slice(1)], {
@@ -86,8 +117,8 @@ export function cast(g: Graph, x: Value, dtype: ElementType, onnxType: number): 
 
 /** Zeros of the shape that `like` has when the graph runs. */
 export function zerosLike(g: Graph, like: Value): Value {
-  const shape = g.node('Shape', [like], [like.shape.length], { dtype: 'int64' });
-  return g.node('ConstantOfShape', [shape], like.shape);
+  const shape = g.node('Shape', [like], [like.shape.length], { dtype: 'int64', blocked: false });
+  return g.node('ConstantOfShape', [shape], like.shape, { blocked: like.blocked ?? false });
 }
 
 /**
@@ -95,7 +126,12 @@ export function zerosLike(g: Graph, like: Value): Value {
  * (1.6 ms against 16 and 40 on the activations of a small VGG).
  */
 export function positive(g: Graph, x: Value): Value {
-  return g.node('HardSigmoid', [x], x.shape, { attributes: { alpha: { float: 1e30 }, beta: { float: 0 } } });
+  return unary(g, 'HardSigmoid', x, { alpha: { float: 1e30 }, beta: { float: 0 } });
+}
+
+/** 1 where x ≥ 0, for an x that is nowhere above it or is far above it; else 0. */
+export function notNegative(g: Graph, x: Value): Value {
+  return unary(g, 'HardSigmoid', x, { alpha: { float: 1e30 }, beta: { float: 1 } });
 }
 
 /** Sums `d`, which has a broadcast result's shape, back to an operand's shape. */

@@ -11,7 +11,12 @@ export interface Value {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: ElementType;
+  /** Whether an image batch [N, C, H, W] lies in memory as [N, C / block, H, W, block]: see `blocked/layout.ts`. */
+  readonly blocked?: boolean;
 }
+
+/** Stands for an optional input that a node is not given. */
+export const absent: Value = { name: '', shape: [], dtype: 'float32' };
 
 export interface Constant extends Value {
   readonly data: ArrayBufferView;
@@ -31,6 +36,8 @@ export interface NodeOptions {
   attributes?: Readonly<Record<string, Attribute>>;
   dtype?: ElementType;
   domain?: string;
+  /** Whether the output is blocked; a node that reads a blocked tensor must say so, for most would misread it. */
+  blocked?: boolean;
 }
 
 /**
@@ -43,7 +50,7 @@ export class Graph {
   readonly constants: Constant[] = [];
   readonly inputs: Value[] = [];
   readonly outputs: Value[] = [];
-  readonly #scalars = new Map<string, Constant>();
+  readonly #shared = new Map<string, Constant>();
   #names = 0;
 
   constructor(name: string) {
@@ -73,7 +80,7 @@ export class Graph {
 
   /** A float constant without dimensions; equal numbers share one. */
   scalar(value: number): Constant {
-    return this.#shared(`f${value}`, () => this.constant(Float32Array.of(value), []));
+    return this.shared(`f${value}`, () => this.constant(Float32Array.of(value), []));
   }
 
   /** A vector of int64, as shapes, axes and slice bounds are given; equal vectors share one. */
@@ -84,14 +91,27 @@ export class Graph {
         [values.length],
         { dtype: 'int64' },
       );
-    return this.#shared(`i${values.join()}`, make);
+    return this.shared(`i${values.join()}`, make);
+  }
+
+  /** The constant of this key, made at its first use. */
+  shared(key: string, make: () => Constant): Constant {
+    const known = this.#shared.get(key) ?? make();
+    this.#shared.set(key, known);
+    return known;
   }
 
   /** Adds a node with one output. */
   node(op: string, inputs: readonly Value[], shape: Shape, options: NodeOptions = {}): Value {
-    const value = { name: this.#fresh(), shape, dtype: options.dtype ?? 'float32' };
+    const { dtype = 'float32', blocked = false } = options;
+    const value = { name: this.#fresh(), shape, dtype, ...(blocked ? { blocked } : {}) };
     this.#push(op, inputs, [value.name], options);
     return value;
+  }
+
+  /** A value still to be made, for `nodeInto`. */
+  value(shape: Shape, dtype: ElementType = 'float32'): Value {
+    return { name: this.#fresh(), shape, dtype };
   }
 
   /** Adds a node whose outputs are those given, names included. */
@@ -105,14 +125,11 @@ export class Graph {
   }
 
   #push(op: string, inputs: readonly Value[], outputs: readonly string[], options: NodeOptions): void {
-    const { attributes = {}, domain = '' } = options;
+    const { attributes = {}, domain = '', blocked } = options;
+    if (blocked === undefined && inputs.some((value) => value.blocked)) {
+      throw new RangeError(`${op} would misread a blocked tensor`);
+    }
     this.nodes.push({ op, domain, inputs: inputs.map((value) => value.name), outputs, attributes });
-  }
-
-  #shared(key: string, make: () => Constant): Constant {
-    const known = this.#scalars.get(key) ?? make();
-    this.#scalars.set(key, known);
-    return known;
   }
 
   #fresh(): string {

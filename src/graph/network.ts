@@ -1,7 +1,11 @@
 import type { ElementType, Shape, Value } from './graph.ts';
 import type { Tape } from './tape.ts';
 
-export type Init = { kind: 'zeros' } | { kind: 'normal'; deviation: number } | { kind: 'uniform'; bound: number };
+export type Init =
+  | { kind: 'zeros' }
+  | { kind: 'ones' }
+  | { kind: 'normal'; deviation: number }
+  | { kind: 'uniform'; bound: number };
 
 export interface ParameterSpec {
   shape: readonly number[];
@@ -11,6 +15,8 @@ export interface ParameterSpec {
    * row 0 belongs to padding, is zero and never moves. The input must index nothing else.
    */
   rowsOf?: string;
+  /** State that no gradient moves: the ops that use it say what it is after a step, as batch norm does of its averages. */
+  follows?: boolean;
 }
 
 export interface InputSpec {

@@ -15,8 +15,23 @@ export function encodeModel(graph: Graph): Uint8Array {
     stringField(2, 'rafiki'),
     bytesField(7, encodeGraph(graph)),
     bytesField(8, varintField(2, opset)),
-    bytesField(8, concat([stringField(1, 'com.microsoft'), varintField(2, 1)])),
+    ...[...extraDomains(graph)]
+      .sort()
+      .map((domain) => bytesField(8, concat([stringField(1, domain), varintField(2, 1)]))),
   ]);
+}
+
+/** Operator sets of ONNX Runtime's own that the graph and the graphs inside it use. */
+function extraDomains(graph: Graph): Set<string> {
+  const domains = new Set<string>();
+  for (const { domain, attributes } of graph.nodes) {
+    if (domain !== '') domains.add(domain);
+    for (const value of Object.values(attributes)) {
+      if (typeof value === 'object' && 'graph' in value)
+        for (const inner of extraDomains(value.graph)) domains.add(inner);
+    }
+  }
+  return domains;
 }
 
 function encodeGraph(graph: Graph): Uint8Array {

@@ -16,6 +16,12 @@ interface Entry {
  */
 export type NoiseSource = (shape: Shape) => Value;
 
+export interface TapeOptions {
+  noise: NoiseSource;
+  threaded: boolean;
+  block?: number;
+}
+
 /**
  * Reverse-mode differentiation that emits nodes: each op adds its forward nodes and records how to emit its gradient.
  * A tape for inference records nothing, and ops that only training knows (dropout) leave their input as it is.
@@ -24,21 +30,29 @@ export class Tape {
   readonly graph: Graph;
   /** Whether kernels may run on several threads, for ops whose fastest kernel must not. */
   readonly threaded: boolean;
+  /** Channels that lie side by side in memory where images are blocked; 1 is plain NCHW. */
+  readonly block: number;
   readonly #entries: Entry[] = [];
   readonly #noise: NoiseSource | null;
+  readonly #followers = new Map<string, Value>();
 
-  private constructor(graph: Graph, noise: NoiseSource | null, threaded: boolean) {
+  private constructor(
+    graph: Graph,
+    { noise, threaded, block = 1 }: Omit<TapeOptions, 'noise'> & { noise: NoiseSource | null },
+  ) {
     this.graph = graph;
     this.threaded = threaded;
+    this.block = block;
     this.#noise = noise;
   }
 
-  static forTraining(graph: Graph, options: { noise: NoiseSource; threaded: boolean }): Tape {
-    return new Tape(graph, options.noise, options.threaded);
+  static forTraining(graph: Graph, options: TapeOptions): Tape {
+    return new Tape(graph, options);
   }
 
+  /** Plain NCHW: with constant weights ONNX Runtime blocks an image network by itself. */
   static forInference(graph: Graph): Tape {
-    return new Tape(graph, null, true);
+    return new Tape(graph, { noise: null, threaded: true });
   }
 
   get training(): boolean {
@@ -48,6 +62,16 @@ export class Tape {
   record(y: Value, inputs: readonly Value[], backward: Backward): Value {
     if (this.training) this.#entries.push({ y, inputs, backward });
     return y;
+  }
+
+  /** State that no gradient moves, such as a running average, is `next` after this step. */
+  follow(state: Value, next: Value): void {
+    this.#followers.set(state.name, next);
+  }
+
+  /** What `state` is after this step. */
+  next(state: Value): Value {
+    return this.#followers.get(state.name) ?? state;
   }
 
   /** Fresh uniform numbers in [0, 1) for each step of training; nothing in inference. */

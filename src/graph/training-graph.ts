@@ -30,9 +30,10 @@ export const feed = {
 } as const;
 export const result = { state: (tensor: string): string => `out.${tensor}`, losses: 'losses' } as const;
 
-/** A parameter's tensors: the weight under the parameter's name, then the optimiser's slots. */
-export function stateNames(parameter: string, optimiser: Optimiser): string[] {
-  return [parameter, ...optimiser.slots.map((slot) => `${parameter}/${slot}`)];
+/** A parameter's tensors: the weight under the parameter's name, then the optimiser's slots where it moves the weight. */
+export function stateNames(parameter: string, { follows }: ParameterSpec, optimiser: Optimiser): string[] {
+  const slots = follows ? [] : optimiser.slots;
+  return [parameter, ...slots.map((slot) => `${parameter}/${slot}`)];
 }
 
 /** Whether steps of one run may differ in this input's shape. */
@@ -45,6 +46,8 @@ export interface TrainingPlan {
   batch: number;
   /** Threads that will run the graph. */
   threads: number;
+  /** Channels in a block of an image's memory; 1 is plain NCHW. */
+  block: number;
 }
 
 /**
@@ -134,7 +137,7 @@ function carriedOf(
   plan: TrainingPlan,
   graphs: { outer: Graph; body: Graph },
 ): Carried {
-  const names = stateNames(name, plan.optimiser);
+  const names = stateNames(name, spec, plan.optimiser);
   const shape = spec.rowsOf === undefined ? spec.shape : [`rows of ${name}`, ...spec.shape.slice(1)];
   return {
     name,
@@ -152,7 +155,10 @@ interface StepParts {
   scalars: { momentum: Value; weightDecay: Value; dropout: Value };
 }
 
-function emitStep({ network, optimiser, batch, threads }: TrainingPlan, { body, step, states, scalars }: StepParts) {
+function emitStep(
+  { network, optimiser, batch, threads, block }: TrainingPlan,
+  { body, step, states, scalars }: StepParts,
+) {
   const hypers: Hypers = {
     ...scalars,
     learningRate: step.take(feed.learningRate, []),
@@ -167,18 +173,19 @@ function emitStep({ network, optimiser, batch, threads }: TrainingPlan, { body, 
   });
   const used = states.map((state) => ({ ...state, ...rowsInUse(body, step, state) }));
 
-  const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), threaded: threads > 1 });
+  const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), threaded: threads > 1, block });
   const parameters = new Values(used.map(({ name, active }) => [name, active[0] as Value]));
   const logits = network.logits(tape, new Values(inputs), parameters, scalars.dropout);
   const loss = softmaxCrossEntropy(tape, logits, step.take(feed.targets, [batch, network.classes]));
-  const gradients = tape.gradients(
-    loss,
-    used.map(({ active }) => active[0] as Value),
-  );
+  const trained = used.filter(({ spec }) => !spec.follows);
+  const weights = trained.map(({ active }) => active[0] as Value);
+  const gradients = new Map(tape.gradients(loss, weights).map((gradient, i) => [trained[i]?.name, gradient]));
 
-  const moved = used.flatMap(({ active, writeBack }, i) => {
+  const moved = used.flatMap(({ name, active, writeBack }) => {
     const [weight, ...slots] = active as [Value, ...Value[]];
-    const next = optimiser.update(body, weight, gradients[i] as Value, slots, hypers);
+    const gradient = gradients.get(name);
+    if (gradient === undefined) return [tape.next(weight)];
+    const next = optimiser.update(body, weight, gradient, slots, hypers);
     return [next.weight, ...next.slots].map(writeBack);
   });
   return { loss, moved };

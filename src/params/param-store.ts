@@ -40,6 +40,8 @@ export interface PostgresParamStoreOptions {
 
 const DEFAULT_CACHE_BYTES = 256 * 2 ** 20;
 const DEFAULT_GRACE_MS = 10 * 60_000;
+/** A blob is named in the transaction that saves it. Checkpoints come at 100 MB and more: what they leave must go soon. */
+const BLOB_GRACE_MS = 60_000;
 
 /** Tensors as content-addressed blobs in Postgres: equal tensors are stored once, and bytes are checked when read. */
 export class PostgresParamStore implements ParamStore {
@@ -95,7 +97,7 @@ export class PostgresParamStore implements ParamStore {
 
   async collectGarbage(): Promise<Collected> {
     const params = await deleteOrphanParams(this.#database, this.#graceMs);
-    return { params, blobs: await deleteOrphanBlobs(this.#database, this.#graceMs) };
+    return { params, blobs: await deleteOrphanBlobs(this.#database, Math.min(this.#graceMs, BLOB_GRACE_MS)) };
   }
 }
 

@@ -1,18 +1,17 @@
-import { Cancelled, LimitReached, ShuttingDown } from '../errors/errors.ts';
+import { LimitReached, ShuttingDown } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Device } from './device.ts';
 import { membersFor, type Verdict, verdictOf } from './ensemble.ts';
 import { Fifo } from './fifo.ts';
 import { type LatencyModel, largestBatch, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
-import { RecentSessions } from './recent-sessions.ts';
 
 /** Questions that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
 export const MAX_QUEUED = 16_384;
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
 export const MAX_SPECULATIVE = 8192;
 /** A batch of rows that nobody waits for yet must not keep a device from those who do. */
-const SPECULATIVE_MS = 5;
+const SPECULATIVE_MS = 10;
 
 export interface Outcome extends Verdict {
   /** Rows of the batch that it was in. */
@@ -23,7 +22,6 @@ export interface Outcome extends Verdict {
 
 export interface Asked {
   text: string;
-  session: number;
   budgetMs: number;
   wantsDetail: boolean;
 }
@@ -31,6 +29,7 @@ export interface Asked {
 /** A question asked: its answer, and a way out for whoever does not want it any more. */
 export interface Pending {
   readonly outcome: Promise<Outcome>;
+  /** The outcome is not awaited any more, and never settles if it has not yet. */
   leave(): void;
 }
 
@@ -40,8 +39,11 @@ interface Question {
   askedMs: number;
   budgetMs: number;
   lane: 'demanded' | 'speculative' | 'running' | 'dropped';
-  waiters: number;
-  readonly outcome: Promise<Outcome>;
+  /** Who asked; nobody yet for what is read ahead. */
+  readonly waiters: Set<Waiter>;
+}
+
+interface Waiter {
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }
@@ -65,7 +67,6 @@ export class Batcher {
   /** Not yet answered, by text; questions for details apart. */
   readonly #open = new Map<string, Question>();
   readonly #openDetails = new Map<string, Question>();
-  readonly #sessions: RecentSessions;
   #demandedCount = 0;
   #speculativeCount = 0;
   #onThreads = 0;
@@ -77,23 +78,19 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#sessions = new RecentSessions(options.clock);
   }
 
-  ask({ text, session, budgetMs, wantsDetail }: Asked): Pending {
-    this.#sessions.saw(session);
+  ask({ text, budgetMs, wantsDetail }: Asked): Pending {
     const question =
       this.#openQuestion(text, wantsDetail) ?? this.#enter({ text, budgetMs, wantsDetail, lane: 'demanded' });
     if (question.lane === 'speculative') this.#promote(question, budgetMs);
-    question.waiters++;
-    let left = false;
-    return {
-      outcome: question.outcome,
-      leave: () => {
-        if (!left) this.#leave(question);
-        left = true;
-      },
-    };
+    let leave = (): void => undefined;
+    const outcome = new Promise<Outcome>((resolve, reject) => {
+      const waiter = { resolve, reject };
+      question.waiters.add(waiter);
+      leave = () => this.#leave(question, waiter);
+    });
+    return { outcome, leave };
   }
 
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
@@ -127,15 +124,17 @@ export class Batcher {
     return wantsDetail ? this.#openDetails.get(text) : this.#open.get(text);
   }
 
-  #enter({
-    text,
-    budgetMs,
-    wantsDetail,
-    lane,
-  }: Omit<Asked, 'session'> & { lane: 'demanded' | 'speculative' }): Question {
+  #enter({ text, budgetMs, wantsDetail, lane }: Asked & { lane: 'demanded' | 'speculative' }): Question {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     if (lane === 'demanded' && this.#demandedCount >= MAX_QUEUED) throw queueFull(this.#demandedCount);
-    const question = createQuestion({ text, budgetMs, wantsDetail, lane, askedMs: this.#options.clock.nowMs() });
+    const question: Question = {
+      text,
+      budgetMs,
+      wantsDetail,
+      lane,
+      askedMs: this.#options.clock.nowMs(),
+      waiters: new Set(),
+    };
     (wantsDetail ? this.#openDetails : this.#open).set(text, question);
     if (lane === 'demanded') {
       this.#demanded.push(question);
@@ -158,9 +157,9 @@ export class Batcher {
     this.#schedule();
   }
 
-  #leave(question: Question): void {
-    question.waiters--;
-    if (question.waiters > 0 || question.lane !== 'demanded') return;
+  #leave(question: Question, waiter: Waiter): void {
+    if (!question.waiters.delete(waiter)) return;
+    if (question.waiters.size > 0 || question.lane !== 'demanded') return;
     this.#demandedCount--;
     this.#drop(question);
   }
@@ -169,26 +168,20 @@ export class Batcher {
     if (question.lane === 'speculative') this.#speculativeCount--;
     question.lane = 'dropped';
     this.#forget(question);
-    question.reject(new Cancelled('nobody waits for this answer any more'));
   }
 
   #forget(question: Question): void {
     (question.wantsDetail ? this.#openDetails : this.#open).delete(question.text);
   }
 
-  /**
-   * Once what is asked in one go is there. With several sessions that is all sockets that are readable now; a lone session
-   * is spared the turn of the event loop (about 5 of its 40 µs).
-   */
+  /** After the sockets that are readable now have been read: what they ask goes into one batch. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const dispatch = (): void => {
+    setImmediate(() => {
       this.#scheduled = false;
       this.#dispatch();
-    };
-    if (this.#sessions.count() > 1) setImmediate(dispatch);
-    else queueMicrotask(dispatch);
+    });
   }
 
   #dispatch(): void {
@@ -215,7 +208,6 @@ export class Batcher {
       queued: this.#demandedCount,
       waitedMs: clock.nowMs() - oldest.askedMs,
       budgetMs: oldest.budgetMs,
-      activeSessions: this.#sessions.count(),
       running: this.#onThreads + this.#inline,
       sizes: measuredSizes,
       latencyMs: (rows) => latency.predict(rows),
@@ -287,32 +279,16 @@ export class Batcher {
         this.#forget(question);
         const verdict = verdictOf(outputs, row, classes);
         onAnswer(question.text, verdict.label);
-        question.resolve({ ...verdict, batch: batch.length, members: asked });
+        const outcome = { ...verdict, batch: batch.length, members: asked };
+        for (const waiter of question.waiters) waiter.resolve(outcome);
       });
     } catch (error) {
       for (const question of batch) {
         this.#forget(question);
-        question.reject(error);
+        for (const waiter of question.waiters) waiter.reject(error);
       }
     }
   }
-}
-
-function createQuestion(asked: Pick<Question, 'text' | 'budgetMs' | 'wantsDetail' | 'lane' | 'askedMs'>): Question {
-  const { promise, resolve, reject } = withResolvers<Outcome>();
-  promise.catch(() => undefined); // whoever waits sees the error; rows read ahead have nobody
-  return { ...asked, waiters: 0, outcome: promise, resolve, reject };
-}
-
-/** Promise.withResolvers, which Node 20 does not have. */
-function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 const queueFull = (queued: number): LimitReached =>

@@ -1,7 +1,7 @@
 import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Outcome, Pending } from './batcher.ts';
-import { ReadAhead } from './read-ahead.ts';
+import { type Along, ReadAhead } from './read-ahead.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** What happens to an answer that comes later than the budget: it counts as overdue in any case. */
@@ -37,7 +37,6 @@ export interface ModelDirectory {
 }
 
 export interface ClientOptions {
-  id: number;
   models: ModelDirectory;
   clock: Clock;
 }
@@ -76,6 +75,14 @@ export class Client {
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, readFrom };
+  }
+
+  /** Answers to the rows that the scan asks after this one, as far as they are there. */
+  along({ key, text }: Question): Along[] {
+    const model = this.#options.models.get(key);
+    const answers = model === undefined ? [] : (this.#scans.get(key)?.along(text, (next) => model.recall(next)) ?? []);
+    if (model !== undefined && answers.length > 0) model.stat.answeredAlong(answers.length);
+    return answers;
   }
 
   /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
@@ -127,7 +134,10 @@ export class Client {
 
   /** The rows that the database read ahead, and where it would go on. */
   readAhead(key: string, { next, texts }: { next: string; texts: readonly (string | null)[] }): void {
-    this.#scanOf(key).received(texts.length, next);
+    this.#scanOf(key).received(
+      texts.filter((text) => text !== null),
+      next,
+    );
     this.#options.models.get(key)?.warm(texts);
   }
 
@@ -175,8 +185,7 @@ export class Client {
     { text, wantsDetail }: { text: string; wantsDetail: boolean },
     deadline: Deadline,
   ): Promise<Outcome | null> {
-    const { id: session } = this.#options;
-    return this.#settle(model.batcher.ask({ text, session, budgetMs: deadline.budgetMs, wantsDetail }), deadline);
+    return this.#settle(model.batcher.ask({ text, budgetMs: deadline.budgetMs, wantsDetail }), deadline);
   }
 
   /** The outcome, unless the session cancels; with a hard deadline null or an error when that is earlier. */

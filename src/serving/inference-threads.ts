@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
 import { Fifo } from './fifo.ts';
-import type { Order, Report } from './inference-thread.ts';
+import { type Order, type Report, textSeparator } from './inference-thread.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
@@ -67,7 +67,7 @@ export class InferenceThreads implements Service {
 
   run(id: number, texts: readonly string[], members: number): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ order: { kind: 'run', id, texts, members }, resolve, reject });
+      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), members }, resolve, reject });
       this.#next();
     });
   }

@@ -17,6 +17,12 @@ export class PredictStat {
     if (overdue) this.overdue++;
   }
 
+  /** Calls that need not be made: their answers travel along with another's. They have no latency of their own. */
+  answeredAlong(rows: number): void {
+    this.rows += rows;
+    this.cached += rows;
+  }
+
   /** Latency that a share `q` of the last calls kept, ms; null before the first. */
   quantile(q: number): number | null {
     const kept = Math.min(this.calls, SAMPLE);

@@ -46,7 +46,6 @@ export class Serving implements Service {
   readonly #threads: InferenceThreads;
   readonly #deployments: Deployments;
   readonly #presence: Presence;
-  #nextClient = 1;
 
   constructor(options: ServingOptions) {
     const { database, logger, threads, version } = options;
@@ -65,7 +64,7 @@ export class Serving implements Service {
   }
 
   connect(): Client {
-    return new Client({ id: this.#nextClient++, models: this.#deployments, clock: systemClock });
+    return new Client({ models: this.#deployments, clock: systemClock });
   }
 
   describe(): { policy: string; models: ServedDescription[] } {

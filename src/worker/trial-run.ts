@@ -1,29 +1,16 @@
-import type { DataCache } from '../datasets/data-cache.ts';
-import type { Database } from '../db/database.ts';
 import { isTransient, persist } from '../db/persist.ts';
-import { selectMemberParams } from '../db/statements/models.ts';
 import { loseTrial, moveTrial, type TrialMove } from '../db/statements/moves.ts';
 import { insertValidation, setIncumbentScore } from '../db/statements/studies.ts';
 import { type ClaimedTrial, insertReport, renewLease, setCheckpoint } from '../db/statements/trials.ts';
 import type { ParamSet } from '../domain/tensor.ts';
-import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { TrainingReport, TrainingResult } from '../domain/training.ts';
 import { LeaseLost } from '../errors/errors.ts';
-import { type ErrorReport, RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { packModel, unpackModel } from '../params/model-codec.ts';
-import type { ParamStore } from '../params/param-store.ts';
+import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
+import { packModel } from '../params/model-codec.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import type { Logger } from '../runtime/logger.ts';
-import type { Assignment, FromChild, Validated } from './messages.ts';
+import { prepareAssignment, type TrialRunOptions } from './assignment.ts';
+import type { FromChild, Validated } from './messages.ts';
 import { TrainingProcess } from './training-process.ts';
-
-export interface TrialRunOptions {
-  database: Database;
-  params: ParamStore;
-  cache: DataCache;
-  threads: number;
-  checkpointEveryMs: number;
-  logger: Logger;
-}
 
 type Outcome =
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
@@ -103,7 +90,7 @@ export class TrialRun {
 
   async #begin(): Promise<void> {
     try {
-      const assignment = await this.#prepare();
+      const assignment = await prepareAssignment(this.#trial, this.#options, this.#ended.signal);
       if (this.#ended.signal.aborted) return;
       this.#process = new TrainingProcess(assignment, {
         onMessage: (message) => {
@@ -114,52 +101,6 @@ export class TrialRun {
     } catch (error) {
       this.#fail(error);
     }
-  }
-
-  async #prepare(): Promise<Assignment> {
-    const { cache, threads, checkpointEveryMs } = this.#options;
-    const { study, family, knobs, seed } = this.#trial;
-    const dataFile = await cache.file(study, this.#ended.signal);
-    const resume = await this.#loadCheckpoint();
-    const incumbent = await this.#loadIncumbent();
-    return {
-      kind: 'assignment',
-      task: study.task,
-      family,
-      knobs,
-      seed,
-      threads,
-      dataFile,
-      validation: study.validation,
-      checkpointEveryMs,
-      ...(resume === undefined ? {} : { resume }),
-      ...(incumbent === undefined ? {} : { incumbent }),
-    };
-  }
-
-  async #loadCheckpoint(): Promise<ParamSet | undefined> {
-    const { checkpointId } = this.#trial;
-    if (checkpointId === null) return undefined;
-    return this.#options.params.load(checkpointId).catch((error) => this.#without('the checkpoint', error));
-  }
-
-  async #loadIncumbent(): Promise<TrainedModel[] | undefined> {
-    const { incumbentId } = this.#trial;
-    if (incumbentId === null) return undefined;
-    const { database, params } = this.#options;
-    try {
-      const ids = await selectMemberParams(database, incumbentId);
-      return await Promise.all(ids.map(async (id) => unpackModel(await params.load(id))));
-    } catch (error) {
-      return this.#without('the deployed model', error);
-    }
-  }
-
-  /** What is damaged or gone must not stop the training that replaces it; a database that is away must. */
-  #without(what: string, error: unknown): undefined {
-    if (!(error instanceof RafikiError)) throw error;
-    this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, `training without ${what}`);
-    return undefined;
   }
 
   async #handle(message: FromChild): Promise<void> {

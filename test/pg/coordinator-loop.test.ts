@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { PATIENCE_EPOCHS } from '../../src/advisors/early-stopping.ts';
+import { PATIENCE_EPOCHS } from '../../src/advisors/judges/stagnation.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { MAX_ATTEMPTS } from '../../src/db/statements/moves.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
@@ -113,7 +113,7 @@ describe('a study', () => {
   test('ends at max_time with what it has', async () => {
     await createReviews(db, 20_000);
     await run(coordinator(), worker());
-    const id = await insertStudy(db, { ...endless, maxTime: '1.5 s' });
+    const id = await insertStudy(db, { ...endless, maxTime: '0.5 s' });
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
     const trials = await db.query<{ state: string; epoch: number }>('select state, epoch from rafiki.trial');
     expect(trials).toMatchObject([{ state: 'stopped' }]);

@@ -101,6 +101,25 @@ describe('reading a source as the owner of the study', () => {
     await expect(read('w')).rejects.toMatchObject({ sqlstate: '25006' });
   });
 
+  test('works for a service that is no superuser but a member of the owner, and leaves it no right', async () => {
+    const service = await database.as('service');
+    const name = alice.replace('alice', 'service');
+    await db.query(`alter role ${name} bypassrls`);
+    await db.query(`grant ${alice} to ${name}`);
+    await db.query(`grant select on rafiki.study to ${name}`);
+    await db.query(`alter schema rafiki_reader owner to ${name}`);
+    await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
+    const id = await insertStudy(db, { source: 'hers' });
+    await db.query(`update rafiki.study set owner = '${alice}'::regrole where id = $1`, [id]);
+    const file = await new DataCache(service, dir).file({ id, createdAt: 'x' }, new AbortController().signal);
+    expect(await readDataFile(file)).toEqual([{ label: 'a', text: 'b' }]);
+    expect(await db.query(`select has_schema_privilege($1, 'rafiki_reader', 'create') as may`, [alice])).toEqual([
+      { may: false },
+    ]);
+    await db.query(`alter schema rafiki_reader owner to current_user`);
+    await db.query(`drop owned by ${name} cascade`);
+  });
+
   test('leaves nothing behind in the database', async () => {
     await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
     await read('hers');

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { claimTrial, insertTrial, setCheckpoint } from '../../src/db/statements/trials.ts';
 import type { ParamSet } from '../../src/domain/tensor.ts';
 import { CorruptParams, UndefinedObject } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
@@ -91,6 +93,19 @@ describe('garbage collection', () => {
     expect(await store(60_000).collectGarbage()).toEqual({ params: 0, blobs: 0 });
     expect(await store(0).collectGarbage()).toEqual({ params: 1, blobs: 1 });
     expect((await store().load(named)).meta['steps']).toBe(12);
+  });
+
+  test('has nothing to do for a checkpoint that another one replaces: it goes at once', async () => {
+    await createReviews(db);
+    await insertTrial(db, { studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1 });
+    const process = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
+    const trial = (await claimTrial(db, await insertProcess(db, process), ['fasttext']))!;
+    for (const steps of [1, 2, 3]) {
+      const id = await store().save('checkpoint', { ...sample(), meta: { steps } });
+      expect([await setCheckpoint(db, trial, id), await setCheckpoint(db, trial, id)]).toEqual([true, true]);
+      expect(await db.query('select id from rafiki.params')).toEqual([{ id }]);
+      expect(await db.query('select checkpoint_id as id from rafiki.trial')).toEqual([{ id }]);
+    }
   });
 
   test('leaves a blob alone that a saver has just found to be there', async () => {

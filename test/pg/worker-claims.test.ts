@@ -9,6 +9,7 @@ import {
   selectExpired,
   setCheckpoint,
 } from '../../src/db/statements/trials.ts';
+import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
@@ -117,4 +118,15 @@ test('a report written twice counts once, and brings the wish to stop', async ()
     { epoch: 2, score: 0.5 },
   ]);
   expect(await stateOf(trial.trialId)).toMatchObject({ score: 0.75 });
+});
+
+test('a change of state that the table of transitions refuses is never tried', async () => {
+  await trials(1);
+  const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+  const mover = { on: db, logger: silentLogger };
+  const id = trial.trialId;
+  await expect(moveTrial(mover, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);
+  await expect(moveTrial(mover, { id, from: 'waiting', event: 'complete' })).rejects.toThrow(InvalidState);
+  expect(await moveTrial(mover, { id, from: 'waiting', event: 'cancel' })).toBe(false); // allowed, but it is running
+  expect(await stateOf(id)).toMatchObject({ state: 'running' });
 });

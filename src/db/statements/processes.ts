@@ -11,7 +11,7 @@ export interface ProcessRow {
 }
 
 /** A process that was not seen for so long does not count as working. */
-export const ALIVE_MS = 15_000;
+const ALIVE_MS = 15_000;
 
 export async function insertProcess(on: Queryable, { kind, host, pid, threads, version }: ProcessRow): Promise<number> {
   const sql = 'insert into rafiki.process (kind, host, pid, threads, version) values ($1, $2, $3, $4, $5) returning id';

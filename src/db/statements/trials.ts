@@ -154,16 +154,22 @@ export async function insertReport(
   return row;
 }
 
-/** Names the newest checkpoint; false when the trial is no longer ours. */
+const checkpoint = `
+  with before as (
+    select id, checkpoint_id from rafiki.trial
+    where id = $1 and attempt = $2 and process_id = $3 and state = 'running' for update
+  ), replaced as (
+    delete from rafiki.params p using before b where p.id = b.checkpoint_id and p.id <> $4
+  )
+  update rafiki.trial t set checkpoint_id = $4 from before b where t.id = b.id returning t.id`;
+
+/** Names the newest checkpoint and drops the one before; false when the trial is no longer ours. */
 export async function setCheckpoint(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
   paramsId: number,
 ): Promise<boolean> {
-  const sql = `
-    update rafiki.trial set checkpoint_id = $4
-    where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;
-  return (await on.query(sql, [trialId, attempt, processId, paramsId])).length > 0;
+  return (await on.query(checkpoint, [trialId, attempt, processId, paramsId])).length > 0;
 }
 
 /** Running trials whose worker was not heard of in time. */

@@ -22,8 +22,6 @@ export function max(t: Tape, x: Value, axis: number): Value {
   const g = t.graph;
   const y = emit.reduce(g, 'ReduceMax', x, [axis]);
   return t.record(y, [x], (dy) => {
-    // x − y ≤ 0, so clip(1e30·(x − y) + 1, 0, 1) is 1 at a maximum and 0 elsewhere
-    const attributes = { alpha: { float: 1e30 }, beta: { float: 1 } };
-    return [emit.mul(g, dy, g.node('HardSigmoid', [emit.sub(g, x, y)], x.shape, { attributes }))];
+    return [emit.mul(g, dy, emit.notNegative(g, emit.sub(g, x, y)))];
   });
 }

@@ -1,10 +1,13 @@
 import { relu, sigmoid, tanh } from './activations.ts';
 import { add, mul, sub } from './arithmetic.ts';
+import { batchNorm } from './batch-norm.ts';
 import { conv1d, conv1dMax } from './conv1d.ts';
+import { conv2d } from './conv2d.ts';
 import { dropout } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import { embeddingBag } from './embedding-bag.ts';
 import { dense, matmul } from './matmul.ts';
+import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
 import { max, mean, sum } from './reductions.ts';
 import { concat, reshape, transpose } from './shaping.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
@@ -28,6 +31,11 @@ export const ops = {
   dropout,
   conv1d,
   conv1dMax,
+  conv2d,
+  maxPool,
+  averagePool,
+  globalAveragePool,
+  batchNorm,
   embedding,
   embeddingBag,
   softmaxCrossEntropy,

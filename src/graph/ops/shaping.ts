@@ -1,20 +1,27 @@
+import { toPlain } from '../blocked/layout.ts';
 import * as emit from '../emit.ts';
 import type { Shape, Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
 
 /** The same numbers in another shape; dx = dy in the old shape. */
-export function reshape(t: Tape, x: Value, shape: Shape): Value {
+export function reshape(t: Tape, given: Value, shape: Shape): Value {
+  const x = toPlain(t, given);
   return t.record(emit.reshape(t.graph, x, shape), [x], (dy) => [emit.reshape(t.graph, dy, x.shape)]);
 }
 
 /** Axes in the order of `perm`; dx = dy in the inverse order. */
-export function transpose(t: Tape, x: Value, perm: readonly number[]): Value {
+export function transpose(t: Tape, given: Value, perm: readonly number[]): Value {
+  const x = toPlain(t, given);
   const inverse = perm.map((_, axis) => perm.indexOf(axis));
   return t.record(emit.transpose(t.graph, x, perm), [x], (dy) => [emit.transpose(t.graph, dy, inverse)]);
 }
 
-/** Parts side by side on an axis whose sizes are numbers; each part's gradient is its slice of dy. */
-export function concat(t: Tape, parts: readonly Value[], axis: number): Value {
+/**
+ * Parts side by side on an axis whose sizes are numbers; each part's gradient is its slice of dy. Blocked images stay so
+ * where all are and their channels are joined: each image's channels lie together in either layout.
+ */
+export function concat(t: Tape, given: readonly Value[], axis: number): Value {
+  const parts = axis === 1 && given.every((part) => part.blocked) ? given : given.map((part) => toPlain(t, part));
   return t.record(emit.concat(t.graph, parts, axis), parts, (dy) => {
     let start = 0;
     return parts.map((part) => {

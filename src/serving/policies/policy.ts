@@ -6,8 +6,6 @@ export interface PolicyState {
   waitedMs: number;
   /** The latency budget τ of the oldest, ms. */
   budgetMs: number;
-  /** Sessions that asked lately: each may ask again as soon as it is answered. */
-  activeSessions: number;
   /** Batches that run now, on other slots of the device. */
   running: number;
   /** Allowed batch sizes B, ascending. */

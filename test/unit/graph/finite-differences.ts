@@ -1,5 +1,6 @@
 import type { TensorData } from '../../../src/domain/tensor.ts';
-import { createSession } from '../../../src/engine/session.ts';
+import { createSession, type Session } from '../../../src/engine/session.ts';
+import { toPlain } from '../../../src/graph/blocked/layout.ts';
 import * as emit from '../../../src/graph/emit.ts';
 import { Graph, type Shape, type Value } from '../../../src/graph/graph.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
@@ -16,50 +17,13 @@ export interface GradientCase {
   build(t: Tape, of: (name: string) => Value): Value;
   step?: number;
   threads?: number;
+  /** Channels in a block of an image's memory. */
+  block?: number;
 }
 
-/** Names the largest |emitted − measured| / max |emitted| over all entries of all inputs. */
-export async function gradientError({
-  inputs,
-  given = {},
-  declared = {},
-  build,
-  step = 1e-2,
-  threads = 1,
-}: GradientCase): Promise<number> {
-  const g = new Graph('check');
-  const rng = createRng(7);
-  const random = (shape: readonly number[]): Float32Array =>
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
-  const noise: Record<string, TensorData> = {};
-  const noiseInput = (shape: Shape): Value => {
-    const name = `noise${Object.keys(noise).length}`;
-    const data = random(shape.map(Number)).map(() => rng.uniform());
-    noise[name] = { dtype: 'float32', shape: shape.map(Number), data };
-    return g.input(name, shape);
-  };
-  const tape = Tape.forTraining(g, { noise: noiseInput, threaded: threads > 1 });
-  const values = new Map(Object.entries(inputs).map(([name, shape]) => [name, g.input(name, shape)]));
-  for (const [name, { shape, dtype }] of Object.entries(given))
-    values.set(name, g.input(name, declared[name] ?? shape, dtype));
-
-  const y = build(tape, (name) => values.get(name) as Value);
-  const loss = y.shape.length === 0 ? y : weighted(tape, y, { random });
-  g.output(loss, 'loss');
-  const names = Object.keys(inputs);
-  tape
-    .gradients(
-      loss,
-      names.map((name) => values.get(name) as Value),
-    )
-    .forEach((gradient, i) => {
-      g.output(gradient, `d.${names[i]}`);
-    });
-
-  const session = await createSession(encodeModel(g), threads);
-  const feeds: Record<string, TensorData> = { ...given, ...noise };
-  for (const [name, shape] of Object.entries(inputs))
-    feeds[name] = { dtype: 'float32', shape: [...shape], data: random(shape) };
+/** The largest |emitted − measured| / max |emitted| over all entries of all inputs. */
+export async function gradientError({ step = 1e-2, ...gradientCase }: GradientCase): Promise<number> {
+  const { session, feeds, names } = await compile(gradientCase);
   const lossOf = async (): Promise<number> => Number((await session.run(feeds))['loss']?.data[0]);
   try {
     const emitted = await session.run(feeds);
@@ -82,6 +46,61 @@ export async function gradientError({
   } finally {
     await session.release();
   }
+}
+
+/** The loss and all gradients by name, on random inputs that are the same for the same shapes. */
+export async function lossAndGradients(gradientCase: GradientCase): Promise<Record<string, Float32Array>> {
+  const { session, feeds } = await compile(gradientCase);
+  const results = await session.run(feeds);
+  await session.release();
+  return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data as Float32Array]));
+}
+
+interface Compiled {
+  session: Session;
+  feeds: Record<string, TensorData>;
+  names: string[];
+}
+
+async function compile({
+  inputs,
+  given = {},
+  declared = {},
+  build,
+  threads = 1,
+  block = 1,
+}: GradientCase): Promise<Compiled> {
+  const g = new Graph('check');
+  const rng = createRng(7);
+  const random = (shape: readonly number[]): Float32Array =>
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
+  const noise: Record<string, TensorData> = {};
+  const noiseInput = (shape: Shape): Value => {
+    const name = `noise${Object.keys(noise).length}`;
+    const data = random(shape.map(Number)).map(() => rng.uniform());
+    noise[name] = { dtype: 'float32', shape: shape.map(Number), data };
+    return g.input(name, shape);
+  };
+  const tape = Tape.forTraining(g, { noise: noiseInput, threaded: threads > 1, block });
+  const values = new Map(Object.entries(inputs).map(([name, shape]) => [name, g.input(name, shape)]));
+  for (const [name, { shape, dtype }] of Object.entries(given))
+    values.set(name, g.input(name, declared[name] ?? shape, dtype));
+
+  const y = toPlain(
+    tape,
+    build(tape, (name) => values.get(name) as Value),
+  );
+  const loss = y.shape.length === 0 ? y : weighted(tape, y, { random });
+  g.output(loss, 'loss');
+  const names = Object.keys(inputs);
+  const targets = names.map((name) => values.get(name) as Value);
+  tape.gradients(loss, targets).forEach((gradient, i) => {
+    g.output(gradient, `d.${names[i]}`);
+  });
+  const feeds: Record<string, TensorData> = { ...given, ...noise };
+  for (const [name, shape] of Object.entries(inputs))
+    feeds[name] = { dtype: 'float32', shape: [...shape], data: random(shape) };
+  return { session: await createSession(encodeModel(g), threads), feeds, names };
 }
 
 /** Σ y ⊙ r with r random, so that no gradient is hidden by symmetry. */

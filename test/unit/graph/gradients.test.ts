@@ -3,6 +3,8 @@ import type { TensorData } from '../../../src/domain/tensor.ts';
 import { createSession } from '../../../src/engine/session.ts';
 import { Graph, type Value } from '../../../src/graph/graph.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
+import type { BatchNormParts } from '../../../src/graph/ops/batch-moments.ts';
+import type { ConvOptions } from '../../../src/graph/ops/conv-shape.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { type GradientCase, gradientError } from './finite-differences.ts';
@@ -14,6 +16,14 @@ const ids = (shape: number[], ...data: number[]): TensorData => ({
 });
 const half: TensorData = { dtype: 'float32', shape: [], data: Float32Array.of(0.5) };
 const targets: TensorData = { dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.9, 0.05, 0.05, 0.1, 0.2, 0.7) };
+
+const zeros = (size: number): TensorData => ({ dtype: 'float32', shape: [size], data: new Float32Array(size) });
+const normParts = (of: (name: string) => Value): BatchNormParts => ({
+  gamma: of('gamma'),
+  beta: of('beta'),
+  mean: of('mean'),
+  variance: of('variance'),
+});
 
 /** Largest relative error allowed. Smooth ops: float32 rounding over a step of 1e-2. Kinked ones take a smaller step. */
 interface Case extends GradientCase {
@@ -62,6 +72,29 @@ const cases: Record<keyof typeof ops, Case> = {
     inputs: { x: [2, 6, 3], w: [9, 4] },
     build: (t, of) => ops.conv1dMax(t, of('x'), of('w'), 3),
   },
+  conv2d: {
+    tolerance: smooth,
+    inputs: { x: [2, 2, 5, 5], w: [3, 2, 3, 3] },
+    build: (t, of) => ops.conv2d(t, of('x'), of('w'), { pad: 1 }),
+  },
+  maxPool: {
+    tolerance: kinked,
+    step: 1e-3,
+    inputs: { x: [2, 2, 4, 4] },
+    build: (t, of) => ops.maxPool(t, of('x'), { size: 2 }),
+  },
+  averagePool: { tolerance: smooth, inputs: { x: [2, 2, 4, 4] }, build: (t, of) => ops.averagePool(t, of('x'), 2) },
+  globalAveragePool: {
+    tolerance: smooth,
+    inputs: { x: [2, 3, 4, 4] },
+    build: (t, of) => ops.globalAveragePool(t, of('x')),
+  },
+  batchNorm: {
+    tolerance: smooth,
+    inputs: { x: [3, 2, 3, 3], gamma: [2], beta: [2] },
+    given: { mean: zeros(2), variance: zeros(2) },
+    build: (t, of) => ops.batchNorm(t, of('x'), normParts(of)),
+  },
   embedding: {
     tolerance: smooth,
     inputs: { table: [5, 3] },
@@ -97,6 +130,34 @@ describe('emitted gradients equal central finite differences', () => {
         const strongest = ops.conv1dMax(t, ops.embedding(t, of('table'), of('ids')), of('w'), 2);
         return ops.relu(t, ops.add(t, strongest, of('b')));
       },
+    });
+    expect(error).toBeLessThan(kinked);
+  });
+
+  it.each<[string, ConvOptions, number[], number[]]>([
+    ['strided', { stride: 2, pad: 1 }, [2, 2, 6, 5], [3, 2, 3, 3]],
+    ['grouped', { groups: 2, pad: 1 }, [2, 4, 4, 4], [6, 2, 3, 3]],
+    ['depthwise', { groups: 3, pad: 1 }, [2, 3, 4, 4], [3, 1, 3, 3]],
+    ['dilated', { dilation: 2, pad: 2 }, [2, 2, 5, 5], [2, 2, 3, 3]],
+    ['1×1', {}, [2, 3, 3, 3], [4, 3, 1, 1]],
+    ['1×1, strided', { stride: 2 }, [2, 3, 4, 4], [4, 3, 1, 1]],
+    ['wide and without padding', {}, [1, 2, 5, 6], [2, 2, 3, 4]],
+  ])('conv2d, %s', async (_, options, x, w) => {
+    const build: GradientCase['build'] = (t, of) => ops.conv2d(t, of('x'), of('w'), options);
+    expect(await gradientError({ inputs: { x, w }, build })).toBeLessThan(smooth);
+  });
+
+  it('maxPool over windows that overlap and reach over the edge', async () => {
+    const build: GradientCase['build'] = (t, of) => ops.maxPool(t, of('x'), { size: 3, stride: 2, pad: 1 });
+    expect(await gradientError({ inputs: { x: [2, 2, 5, 6] }, build, step: 1e-3 })).toBeLessThan(kinked);
+  });
+
+  it('batchNorm with a shortcut and ReLU', async () => {
+    const error = await gradientError({
+      inputs: { x: [3, 2, 3, 3], gamma: [2], beta: [2], residual: [3, 2, 3, 3] },
+      given: { mean: zeros(2), variance: zeros(2) },
+      step: 1e-3,
+      build: (t, of) => ops.batchNorm(t, of('x'), normParts(of), { residual: of('residual'), relu: true }),
     });
     expect(error).toBeLessThan(kinked);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Cancelled, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
+import { LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher, MAX_QUEUED } from '../../../src/serving/batcher.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
@@ -43,8 +43,7 @@ function setUp(policy: Policy = eager, members = 1) {
     onBatch: () => undefined,
     onAnswer: (text, label) => answers.push(`${text}=${label}`),
   });
-  const ask = (text: string, session = 1, wantsDetail = false) =>
-    batcher.ask({ text, session, budgetMs: 50, wantsDetail });
+  const ask = (text: string, wantsDetail = false) => batcher.ask({ text, budgetMs: 50, wantsDetail });
   return { device, batcher, ask, answers };
 }
 
@@ -55,7 +54,7 @@ describe('Batcher', () => {
     const { device, ask, answers } = setUp();
     const first = [ask('yes'), ask('no')];
     await turn();
-    const second = [ask('a', 2), ask('b', 3), ask('c', 4)];
+    const second = [ask('a'), ask('b'), ask('c')];
     await turn();
     expect(device.batches.map((batch) => batch.texts)).toEqual([['yes', 'no']]);
     device.batches[0]?.finish();
@@ -70,9 +69,9 @@ describe('Batcher', () => {
   it('computes a text once for all who ask while it is computed', async () => {
     const { device, batcher, ask } = setUp();
     batcher.warm('same');
-    const asked = [ask('same'), ask('same', 2)];
+    const asked = [ask('same'), ask('same')];
     await turn();
-    asked.push(ask('same', 3));
+    asked.push(ask('same'));
     device.batches[0]?.finish();
     expect((await Promise.all(asked.map((each) => each.outcome))).length).toBe(3);
     expect(device.batches.map((batch) => batch.texts)).toEqual([['same']]);
@@ -83,8 +82,8 @@ describe('Batcher', () => {
     ask('running');
     await turn();
     for (let i = 0; i < 5; i++) batcher.warm(`ahead ${i}`);
-    ask('demanded', 2);
-    ask('ahead 4', 2);
+    ask('demanded');
+    ask('ahead 4');
     device.batches[0]?.finish();
     await turn();
     await turn();
@@ -97,11 +96,10 @@ describe('Batcher', () => {
     await turn();
     const unwanted = ask('unwanted');
     const shared = ask('shared');
-    ask('shared', 2);
+    ask('shared');
     unwanted.leave();
     shared.leave();
     shared.leave();
-    await expect(unwanted.outcome).rejects.toBeInstanceOf(Cancelled);
     device.batches[0]?.finish();
     await turn();
     await turn();
@@ -114,7 +112,7 @@ describe('Batcher', () => {
     await turn();
     device.batches[0]?.finish();
     await turn();
-    ask('a', 1, true);
+    ask('a', true);
     await turn();
     expect(device.batches.map((batch) => batch.members)).toEqual([1, 2]);
   });

@@ -12,7 +12,6 @@ const state = (changes: Partial<PolicyState>): PolicyState => ({
   queued: 1,
   waitedMs: 0,
   budgetMs: 50,
-  activeSessions: 1,
   running: 0,
   sizes,
   latencyMs: (rows) => 2 + 0.05 * rows,
@@ -23,7 +22,6 @@ const anyState = fc.record({
   queued: fc.integer({ min: 1, max: 2000 }),
   waitedMs: fc.double({ min: 0, max: 1000, noNaN: true }),
   budgetMs: fc.double({ min: 0.01, max: 1000, noNaN: true }),
-  activeSessions: fc.integer({ min: 0, max: 500 }),
 });
 
 describe.each(policies)('the policy $name', (policy) => {
@@ -38,7 +36,7 @@ describe.each(policies)('the policy $name', (policy) => {
   });
 
   it('always dispatches a full largest batch', () => {
-    expect(policy.decide(state({ queued: 300, activeSessions: 1000 }))).toEqual({ kind: 'dispatch', rows: 256 });
+    expect(policy.decide(state({ queued: 300 }))).toEqual({ kind: 'dispatch', rows: 256 });
   });
 
   it('waits for nothing once the budget is spent', () => {
@@ -69,19 +67,10 @@ describe('greedy, the rule of the paper', () => {
 });
 
 describe('eager', () => {
-  it('never lets a lone client wait', () => {
-    expect(eager.decide(state({}))).toEqual({ kind: 'dispatch', rows: 1 });
-  });
-
-  it('waits for the other active sessions as long as a shared batch saves, and no longer', () => {
-    expect(eager.decide(state({ queued: 3, activeSessions: 32 }))).toEqual({ kind: 'wait', ms: expect.closeTo(2, 9) });
-    expect(eager.decide(state({ queued: 3, activeSessions: 32, waitedMs: 2 })).kind).toBe('dispatch');
-    expect(eager.decide(state({ queued: 32, activeSessions: 32 }))).toEqual({ kind: 'dispatch', rows: 32 });
-  });
-
-  it('does not wait on a device whose batches have no fixed cost', () => {
-    const decision = eager.decide(state({ queued: 3, activeSessions: 32, latencyMs: (rows) => 0.13 * rows }));
-    expect(decision).toEqual({ kind: 'dispatch', rows: 3 });
+  it('takes all that waits, at once', () => {
+    expect([1, 3, 32, 256, 500].map((queued) => eager.decide(state({ queued })))).toEqual(
+      [1, 3, 32, 256, 256].map((rows) => ({ kind: 'dispatch', rows })),
+    );
   });
 });
 

@@ -1,0 +1,72 @@
+import { createRng } from '../runtime/rng.ts';
+import type { Advisor, Proposal, SearchSpace } from './advisor.ts';
+import { type Axis, type Branch, branchesOf, proposalAt } from './axes.ts';
+import { firstOfFamily } from './first-trials.ts';
+import { judging } from './judging.ts';
+
+/** Values tried of a range; a list, or a range of fewer whole numbers, is tried whole. */
+const LEVELS = 5;
+
+/**
+ * Every combination of values, each once, in an order drawn from the seed: a study that ends before the grid does has
+ * then still seen all of its regions.
+ */
+export const grid: Advisor = {
+  name: 'grid',
+  ...judging,
+
+  propose(search, history) {
+    const first = firstOfFamily(search, history);
+    if (first !== null) return first;
+    const tried = new Set(history.map(keyOf));
+    const branches = branchesOf(search);
+    const sizes = branches.map(({ axes }) => axes.reduce((size, axis) => size * BigInt(levelsOf(axis)), 1n));
+    const total = sizes.reduce((sum, size) => sum + size, 0n);
+    // The first trials are no walk along the grid, all others took a step of it at least.
+    for (let step = BigInt(history.length - branches.length); step < total; step++) {
+      const proposal = pointAt(search, { branches, sizes }, shuffled(step, total, search.seed));
+      if (!tried.has(keyOf(proposal))) return proposal;
+    }
+    return null;
+  },
+};
+
+interface Grid {
+  branches: readonly Branch[];
+  sizes: readonly bigint[];
+}
+
+function pointAt({ overrides }: SearchSpace, { branches, sizes }: Grid, index: bigint): Proposal {
+  let rest = index;
+  let at = 0;
+  while (rest >= (sizes[at] as bigint)) rest -= sizes[at++] as bigint;
+  const branch = branches[at] as Branch;
+  const positions = branch.axes.map((axis) => {
+    const levels = levelsOf(axis);
+    const level = Number(rest % BigInt(levels));
+    rest /= BigInt(levels);
+    return axis.domain.kind === 'categorical' ? level : (level + 0.5) / levels;
+  });
+  return proposalAt(branch, overrides, positions);
+}
+
+function levelsOf({ domain }: Axis): number {
+  if (domain.kind === 'categorical') return domain.list.length;
+  const unit = domain.step ?? (domain.dtype === 'int' ? 1 : 0);
+  return unit === 0 ? LEVELS : Math.min(LEVELS, Math.floor((domain.max - domain.min) / unit) + 1);
+}
+
+/** A permutation of 0 … total − 1: step → (a · step + b) mod total, one to one where a and total share no factor. */
+function shuffled(step: bigint, total: bigint, seed: number): bigint {
+  const rng = createRng(seed);
+  const word = (): bigint => BigInt(rng.below(2 ** 32)) * 4294967296n + BigInt(rng.below(2 ** 32));
+  let factor = (word() % total) + 1n;
+  while (commonDivisor(factor, total) !== 1n) factor++;
+  return (factor * step + (word() % total)) % total;
+}
+
+const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b));
+
+/** Equal for equal proposals, in whatever order their knobs were read back. */
+const keyOf = ({ family, knobs }: Proposal): string =>
+  JSON.stringify([family, Object.entries(knobs).sort(([a], [b]) => (a < b ? -1 : 1))]);

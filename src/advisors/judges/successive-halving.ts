@@ -1,0 +1,29 @@
+import { bestUntil, type Judge, peersAt } from './judge.ts';
+
+/** One in so many goes on from rung to rung; rungs lie at 3, 9, 27, … epochs. */
+export const REDUCTION = 3;
+/** Trials on a rung, its own included, before it sorts out: small studies train everything to the end. */
+export const LEAST_ON_RUNG = REDUCTION ** 2;
+
+/**
+ * Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"): stops a trial
+ * that is not among the best third at the last rung it reached. It is judged again while the rung fills, so a trial that
+ * was promoted early, against few others, can lose its place.
+ */
+export const successiveHalving: Judge = (trial, history) => {
+  const rung = lastRung(trial.scores.length);
+  if (rung === 0) return 'continue';
+  const peers = peersAt(rung, trial, history);
+  const size = peers.length + 1;
+  if (size < LEAST_ON_RUNG) return 'continue';
+  const own = bestUntil(rung, trial);
+  const better = peers.filter((peer) => bestUntil(rung, peer) > own).length;
+  return better < Math.ceil(size / REDUCTION) ? 'continue' : 'stop';
+};
+
+/** The largest power of the reduction that `epochs` reaches; 0 below the first rung. */
+function lastRung(epochs: number): number {
+  let rung = 0;
+  for (let next = REDUCTION; next <= epochs; next *= REDUCTION) rung = next;
+  return rung;
+}

@@ -1,0 +1,74 @@
+import { createRng, deriveSeed } from '../runtime/rng.ts';
+import type { Advisor, SearchSpace, TrialHistory } from './advisor.ts';
+import { type Branch, branchesOf, positionsOf, proposalAt } from './axes.ts';
+import { evidenceOf } from './evidence.ts';
+import { firstOfFamily } from './first-trials.ts';
+import { judging } from './judging.ts';
+import { random } from './random.ts';
+import { draw, estimate, logDensity, type Parzen, type Point } from './tpe/parzen.ts';
+
+/** Trials at random before the estimate says anything. */
+export const STARTUP_TRIALS = 10;
+/** Share of the trials called good, and the most of them. */
+const GOOD_SHARE = 0.1;
+const MOST_GOOD = 25;
+/** Of the others, only the latest are looked at, which bounds the time of a proposal. */
+const MOST_OTHERS = 400;
+/** Draws from the density of the good trials, of which the best is proposed. */
+const CANDIDATES = 24;
+
+/**
+ * Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate (Falkner et al. 2018): a density l of good trials and
+ * a density g of the others, over families and knobs together; of some draws from l the one with the largest l/g is
+ * proposed. Running trials count as not good (constant liar), so that several workers do not try the same.
+ */
+export const tpe: Advisor = {
+  name: 'tpe',
+  ...judging,
+
+  propose(search, history) {
+    const { scored } = evidenceOf(history);
+    const first = firstOfFamily(search, history);
+    if (first !== null || scored.length < STARTUP_TRIALS) return first ?? random.propose(search, history);
+    const branches = branchesOf(search);
+    const { good, others } = densities(branches, history);
+    const rng = createRng(deriveSeed(search.seed, history.length));
+    const best = bestOf(CANDIDATES, () => {
+      const point = snap(search, branches, draw(good, rng));
+      return { point, value: logDensity(good, point) - logDensity(others, point) };
+    });
+    return proposalAt(branches[best.branch] as Branch, search.overrides, best.positions);
+  },
+};
+
+function densities(branches: readonly Branch[], history: readonly TrialHistory[]): { good: Parzen; others: Parzen } {
+  const { scored, pending } = evidenceOf(history);
+  const ranked = [...scored].sort((a, b) => b.score - a.score).map(({ trial }) => trial);
+  const count = Math.min(MOST_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
+  const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MOST_OTHERS);
+  const points = (trials: readonly TrialHistory[]): Point[] =>
+    trials.flatMap((trial) => pointOf(branches, trial) ?? []);
+  return { good: estimate(branches, points(ranked.slice(0, count))), others: estimate(branches, points(rest)) };
+}
+
+/** Null for a family that this version no longer has. */
+function pointOf(branches: readonly Branch[], { family, knobs }: Pick<TrialHistory, 'family' | 'knobs'>): Point | null {
+  const branch = branches.findIndex((each) => each.family === family);
+  const found = branches[branch];
+  return found === undefined ? null : { branch, positions: positionsOf(found, knobs) };
+}
+
+/** Where a point comes to lie once hooks and rounding have had their say. */
+function snap({ overrides }: SearchSpace, branches: readonly Branch[], { branch, positions }: Point): Point {
+  const found = branches[branch] as Branch;
+  return { branch, positions: positionsOf(found, proposalAt(found, overrides, positions).knobs) };
+}
+
+function bestOf(count: number, candidate: () => { point: Point; value: number }): Point {
+  let best = candidate();
+  for (let i = 1; i < count; i++) {
+    const next = candidate();
+    if (next.value > best.value) best = next;
+  }
+  return best.point;
+}

@@ -1,0 +1,36 @@
+import { Graph } from '../graph/graph.ts';
+import { encodeModel } from '../graph/onnx.ts';
+import { createSession } from './session.ts';
+
+/** Channels that the probe lays out; no block is larger. */
+const channels = 16;
+
+let probed: Promise<number> | null = null;
+
+/**
+ * How many channels this machine's convolutions take side by side: 16 with AVX-512, 8 with AVX2, and 1, that is plain NCHW,
+ * where ONNX Runtime has no blocked kernels. Asked once, by blocking an image of two pixels and looking where its second pixel
+ * went. The one place that chooses an image network's layout.
+ */
+export function imageBlock(): Promise<number> {
+  probed ??= probe();
+  return probed;
+}
+
+async function probe(): Promise<number> {
+  const g = new Graph('probe');
+  const shape = [1, channels, 1, 2];
+  const attributes = { channels_last: 0 };
+  const x = g.input('x', shape);
+  g.output(g.node('ReorderInput', [x], shape, { attributes, domain: 'com.microsoft.nchwc' }), 'y');
+  const session = await createSession(encodeModel(g), 1).catch(() => null); // no such kernel: no blocks
+  if (session === null) return 1;
+  try {
+    const data = Float32Array.from({ length: channels * 2 }, (_, i) => i % 2); // each channel's second pixel is 1
+    const { y } = await session.run({ x: { dtype: 'float32', shape, data } });
+    const block = y?.data instanceof Float32Array ? y.data.indexOf(1) : 1;
+    return Math.max(1, block);
+  } finally {
+    await session.release();
+  }
+}

@@ -1,0 +1,39 @@
+import * as emit from '../emit.ts';
+import type { Value } from '../graph.ts';
+import { type BatchNormParts, inputCoefficients, inverseDeviation, type Moments } from '../ops/batch-moments.ts';
+import type { Tape } from '../tape.ts';
+import { channelAffine, channelMeans } from './layout.ts';
+
+interface Normalisation {
+  parts: BatchNormParts;
+  /** N·H·W */
+  count: number;
+  residual: Value | undefined;
+  relu: boolean;
+}
+
+/**
+ * Batch norm, shortcut and ReLU of a blocked x in one pass after the statistics, and dx in two: see `ops/batch-norm.ts` for
+ * the formulas. Sums over pixels are pooled, since ReduceSum knows no blocks.
+ */
+export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: Value; moments: Moments } {
+  const g = t.graph;
+  const { parts, count, residual, relu } = norm;
+  const mean = channelMeans(g, x);
+  const variance = emit.sub(g, channelMeans(g, emit.mul(g, x, x)), emit.mul(g, mean, mean));
+  const inverse = inverseDeviation(t, variance);
+  const a = emit.mul(g, parts.gamma, inverse);
+  const b = emit.sub(g, parts.beta, emit.mul(g, mean, a));
+  const y = channelAffine(g, x, { a, b, relu, ...(residual === undefined ? {} : { sum: residual }) });
+  const inputs = [x, parts.gamma, parts.beta, ...(residual === undefined ? [] : [residual])];
+  t.record(y, inputs, (dy) => {
+    const dz = relu ? emit.mul(g, dy, emit.positive(g, y)) : dy;
+    const dbeta = channelMeans(g, dz);
+    const dgamma = emit.mul(g, inverse, emit.sub(g, channelMeans(g, emit.mul(g, dz, x)), emit.mul(g, mean, dbeta)));
+    const { b: ofX, c } = inputCoefficients(t, { a, inverse, mean, dbeta, dgamma });
+    const dx = channelAffine(g, dz, { a, b: c, sum: channelAffine(g, x, { a: ofX }) });
+    const all = g.scalar(count);
+    return [dx, emit.mul(g, dgamma, all), emit.mul(g, dbeta, all), dz];
+  });
+  return { y, moments: { mean, variance } };
+}

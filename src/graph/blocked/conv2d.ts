@@ -1,0 +1,86 @@
+import * as emit from '../emit.ts';
+import type { Graph, Value } from '../graph.ts';
+import { type ConvShape, convAttributes } from '../ops/conv-shape.ts';
+import { inputGradient, seenByOffset } from '../ops/plain-conv.ts';
+import type { Tape } from '../tape.ts';
+import { blockedDepthwise } from './depthwise.ts';
+import { im2colWeightGradient } from './im2col.ts';
+import { blockedConv, blockedPool, fillsBlocks, pixelRows, plainOf, toBlocked, toPlain } from './layout.ts';
+import { dilate, stridedInputGradient } from './stride.ts';
+import { blockRotated, blockWeights } from './weights.ts';
+import { winogradWeightGradient } from './winograd.ts';
+
+interface Conv {
+  w: Value;
+  shape: ConvShape;
+}
+
+/** Whether this convolution and its gradient have a blocked form; the others run in plain NCHW. */
+export function canBlock(t: Tape, x: Value, shape: ConvShape): boolean {
+  const { n, ci, h, w, co, kh, kw, stride, pad, groups, dilation } = shape;
+  if (typeof n === 'string' || !fillsBlocks(t, co)) return false;
+  const narrow = ci < t.block && !x.blocked;
+  if (groups > 1) return groups === ci && ci === co && stride === 1 && dilation === 1 && kh === kw;
+  if (!narrow && !fillsBlocks(t, ci)) return false;
+  if (stride === 1) return pad <= dilation * (Math.min(kh, kw) - 1);
+  const halves = stride === 2 && dilation === 1 && h % 2 === 0 && w % 2 === 0 && kh === kw && !narrow;
+  return halves && ((kh === 3 && pad === 1) || (kh === 1 && pad === 0));
+}
+
+export function blockedConv2d(t: Tape, x: Value, conv: Conv): Value {
+  const { ci, kh, stride, groups } = conv.shape;
+  if (groups > 1) return blockedDepthwise(t, toBlocked(t, x), conv);
+  if (ci < t.block) return firstConv(t, toPlain(t, x), conv);
+  if (kh === 1 && stride === 2) return pointwise(t, subsample(t, toBlocked(t, x)), conv);
+  return innerConv(t, toBlocked(t, x), conv);
+}
+
+/** dx is the convolution of dy with the rotated kernel; dw by Winograd for 3×3, else one product of matrices. */
+function innerConv(t: Tape, x: Value, { w, shape }: Conv): Value {
+  const g = t.graph;
+  const { n, co, oh, ow, kh, kw, stride, dilation } = shape;
+  const attributes = convAttributes(shape);
+  const y = blockedConv(g, { x, w: blockWeights(g, w, t.block) }, [n, co, oh, ow], attributes);
+  const tiled = kh === 3 && kw === 3 && stride === 1 && dilation === 1;
+  return t.record(y, [x, w], (dy, needs) => [
+    needs(x) ? (stride === 1 ? rotatedConv(t, dy, { w, shape }) : stridedInputGradient(t, dy, { w, shape })) : null,
+    needs(w) ? (tiled ? winogradWeightGradient : im2colWeightGradient)(g, dy, x, shape) : null,
+  ]);
+}
+
+function rotatedConv(t: Tape, dy: Value, { w, shape }: Conv): Value {
+  const { n, ci, h, w: width, kh, kw, pad, dilation } = shape;
+  const [down, across] = [dilation * (kh - 1) - pad, dilation * (kw - 1) - pad];
+  const attributes = { ...convAttributes(shape), pads: [down, across, down, across] };
+  return blockedConv(t.graph, { x: dy, w: blockRotated(t.graph, w, t.block) }, [n, ci, h, width], attributes);
+}
+
+/** A 1×1 convolution of a subsampled x. */
+function pointwise(t: Tape, x: Value, { w, shape }: Conv): Value {
+  return innerConv(t, x, { w, shape: { ...shape, h: shape.oh, w: shape.ow, stride: 1 } });
+}
+
+/** Every other pixel of every other row; dx has zeros between. */
+function subsample(t: Tape, x: Value): Value {
+  return t.record(blockedPool(t.graph, 'MaxPool', x, [1, 2]), [x], (dy) => [dilate(t, dy)]);
+}
+
+/** From plain images of few channels: no [N, 3, H, W] is ever blocked. */
+function firstConv(t: Tape, x: Value, { w, shape }: Conv): Value {
+  const g = t.graph;
+  const { n, co, oh, ow } = shape;
+  const y = blockedConv(g, { x, w: blockWeights(g, w, t.block) }, [n, co, oh, ow], convAttributes(shape));
+  return t.record(y, [x, w], (dy, needs) => [
+    needs(x) ? inputGradient(g, plainOf(g, dy), w, shape) : null,
+    needs(w) ? firstWeightGradient(g, dy, x, shape) : null,
+  ]);
+}
+
+/** dw = Σ col · dy over the images, col [kh·kw·Ci, oh·ow] being what each result sees. */
+function firstWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
+  const { n, ci, co, kh, kw, oh, ow } = shape;
+  const columns = emit.reshape(g, emit.concat(g, seenByOffset(g, x, shape), 1), [n, kh * kw * ci, oh * ow]);
+  const rows = emit.reshape(g, pixelRows(g, dy), [n, oh * ow, co]);
+  const dw = emit.reduce(g, 'ReduceSum', emit.batchMatmul(g, columns, rows), [0]);
+  return emit.transpose(g, emit.reshape(g, dw, [kh, kw, ci, co]), [3, 2, 0, 1]);
+}

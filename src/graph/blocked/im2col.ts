@@ -1,0 +1,41 @@
+import * as emit from '../emit.ts';
+import type { Graph, Value } from '../graph.ts';
+import type { ConvShape } from '../ops/conv-shape.ts';
+import { pixelRows } from './layout.ts';
+import { zeroRow } from './winograd.ts';
+
+/**
+ * dw [Co, Ci, kh, kw] of any convolution without groups as one product of matrices, from blocked dy and x: the row of result
+ * (n, p, q) holds the kh·kw pixels that it came from, and dw = colᵀ · dy.
+ */
+export function im2colWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
+  const { n, ci, co, kh, kw, oh, ow } = shape;
+  const results = Number(n) * oh * ow;
+  const columns = emit.reshape(g, seenPixels(g, x, shape), [results, kh * kw * ci]);
+  const dw = emit.matmul(g, columns, pixelRows(g, dy), { ta: true });
+  return emit.transpose(g, emit.reshape(g, dw, [kh, kw, ci, co]), [3, 2, 0, 1]);
+}
+
+/** [N·oh·ow·kh·kw, Ci] */
+function seenPixels(g: Graph, x: Value, shape: ConvShape): Value {
+  const { n, ci, h, w, kh, kw, oh, ow, stride, pad, dilation } = shape;
+  if (kh * kw === 1 && stride === 1 && pad === 0) return pixelRows(g, x);
+  const outside = Number(n) * h * w;
+  const key = `columns ${[n, h, w, kh, kw, stride, pad, dilation].join()}`;
+  const index = g.shared(key, () => {
+    const data = new Int32Array(Number(n) * oh * ow * kh * kw);
+    let at = 0;
+    for (let image = 0; image < Number(n); image++) {
+      for (let place = 0; place < oh * ow; place++) {
+        for (let offset = 0; offset < kh * kw; offset++) {
+          const row = Math.floor(place / ow) * stride + Math.floor(offset / kw) * dilation - pad;
+          const column = (place % ow) * stride + (offset % kw) * dilation - pad;
+          const inside = row >= 0 && row < h && column >= 0 && column < w;
+          data[at++] = inside ? (image * h + row) * w + column : outside;
+        }
+      }
+    }
+    return g.constant(data, [data.length], { dtype: 'int32' });
+  });
+  return emit.gather(g, emit.concat(g, [pixelRows(g, x), zeroRow(g, ci)], 0), index);
+}

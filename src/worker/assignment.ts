@@ -1,0 +1,79 @@
+import type { DataCache } from '../datasets/data-cache.ts';
+import type { Database } from '../db/database.ts';
+import { selectMemberParams } from '../db/statements/models.ts';
+import type { ClaimedTrial } from '../db/statements/trials.ts';
+import type { ParamSet } from '../domain/tensor.ts';
+import type { TrainedModel } from '../domain/training.ts';
+import { RafikiError, reportError } from '../errors/rafiki-error.ts';
+import { unpackModel } from '../params/model-codec.ts';
+import type { ParamStore } from '../params/param-store.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Assignment } from './messages.ts';
+
+export interface TrialRunOptions {
+  database: Database;
+  params: ParamStore;
+  cache: DataCache;
+  threads: number;
+  checkpointEveryMs: number;
+  logger: Logger;
+}
+
+/** Gathers what the training process needs: the data on disk, the last checkpoint, the model to be compared with. */
+export async function prepareAssignment(
+  trial: ClaimedTrial,
+  options: TrialRunOptions,
+  signal: AbortSignal,
+): Promise<Assignment> {
+  const { study, family, knobs, seed } = trial;
+  const { threads, checkpointEveryMs } = options;
+  const dataFile = await options.cache.file(study, signal);
+  const resume = await loadCheckpoint(trial, options);
+  const incumbent = await loadIncumbent(trial, options);
+  return {
+    kind: 'assignment',
+    task: study.task,
+    family,
+    knobs,
+    seed,
+    threads,
+    dataFile,
+    validation: study.validation,
+    checkpointEveryMs,
+    ...(resume === undefined ? {} : { resume }),
+    ...(incumbent === undefined ? {} : { incumbent }),
+  };
+}
+
+async function loadCheckpoint(
+  { trialId, checkpointId }: ClaimedTrial,
+  options: TrialRunOptions,
+): Promise<ParamSet | undefined> {
+  if (checkpointId === null) return undefined;
+  try {
+    return await options.params.load(checkpointId);
+  } catch (error) {
+    return without(`the checkpoint of trial ${trialId}`, error, options.logger);
+  }
+}
+
+async function loadIncumbent(
+  { incumbentId }: ClaimedTrial,
+  options: TrialRunOptions,
+): Promise<TrainedModel[] | undefined> {
+  if (incumbentId === null) return undefined;
+  try {
+    const ids = await selectMemberParams(options.database, incumbentId);
+    if (ids.length === 0) return undefined; // the model was dropped meanwhile
+    return await Promise.all(ids.map(async (id) => unpackModel(await options.params.load(id))));
+  } catch (error) {
+    return without('a score of the deployed model', error, options.logger);
+  }
+}
+
+/** What is damaged or gone must not stop the training that replaces it; a database that is away must. */
+function without(what: string, error: unknown, logger: Logger): undefined {
+  if (!(error instanceof RafikiError)) throw error;
+  logger.warn({ err: reportError(error) }, `training without ${what}`);
+  return undefined;
+}

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: Database;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await createReviews(db, 20);
+  await db.query(`
+    create type mood as enum ('good', 'bad');
+    create view by_mood as select body, case label when 'pos' then 'good' else 'bad' end::mood as mood from reviews;
+    create table empty_table (body text, label text);
+    create table numbers (id int primary key, label int);
+    insert into numbers values (1, 1), (2, 2);
+    create table two_texts (title text, body text, label text);
+    insert into two_texts values ('a', 'b', 'x'), ('a', 'b', 'y'), ('a', 'b', 'x'), ('a', 'b', 'y');
+    create table two_targets (body text, stars int, spam bool);
+    insert into two_targets select 'text', i % 2, i % 2 = 0 from generate_series(1, 8) i;
+    create table one_class (body text, label text);
+    insert into one_class select 'text', 'same' from generate_series(1, 8) i;
+    create table no_labels (body text, label text);
+    insert into no_labels select 'text' from generate_series(1, 8) i;
+    create table all_different (body text, label text);
+    insert into all_different select 'text', i from generate_series(1, 8) i;
+    create table documents (body text, label jsonb);
+    insert into documents select 'text', '1' from generate_series(1, 8) i;
+    create sequence counter;
+    insert into rafiki.family (name, task, title, knobs) values
+      ('fasttext', 'sentiment', 'fastText', '{
+        "epochs": {"group": "training", "kind": "range", "dtype": "int", "min": 4, "max": 20, "log": false, "initial": 10},
+        "learning_rate": {"group": "training", "kind": "range", "dtype": "float", "min": 0.001, "max": 0.05, "log": true, "initial": 0.01},
+        "dim": {"group": "architecture", "kind": "categorical", "list": [16, 32], "initial": 16}}'),
+      ('temporal_cnn', 'sentiment', 'temporal CNN', '{
+        "epochs": {"group": "training", "kind": "range", "dtype": "int", "min": 2, "max": 8, "log": false, "initial": 5}}')`);
+});
+afterAll(() => database.drop());
+
+const refusals: [what: string, args: string, code: string, says: RegExp, hints: RegExp][] = [
+  ['an unknown task', `'sentimental', 'reviews'`, '42704', /task "sentimental" does not exist/, /: sentiment, text_cl/],
+  ['no task', `null, 'reviews'`, '42704', /task "" does not exist/, /sentiment/],
+  ['no source', `'sentiment', null`, '42P01', /not a relation/, /Name a table/],
+  ['an empty table', `'sentiment', 'empty_table'`, 'P0002', /public.empty_table is empty/, /Load/],
+  ['a sequence', `'sentiment', 'counter'`, '42809', /no rows to learn from; It is a sequence/, /a view/],
+  ['an index', `'sentiment', 'reviews_pkey'`, '42809', /It is an index/, /a view/],
+  [
+    'a table without text',
+    `'sentiment', 'numbers'`,
+    '42703',
+    /could|can be the text.*id integer, label integer/,
+    /features/,
+  ],
+  ['several texts', `'sentiment', 'two_texts'`, '42702', /Candidates: title, body/, /features => array\['title'\]/],
+  ['several targets', `'sentiment', 'two_targets'`, '42702', /Candidates: stars, spam/, /target => 'stars'/],
+  ['two features', `'sentiment', 'two_texts', features => '{title,body}'`, '0A000', /title, body/, /view/],
+  ['a feature that is no text', `'sentiment', 'reviews', features => '{id}'`, '42804', /"id" has type integer/, /cast/],
+  [
+    'a label that is no label',
+    `'sentiment', 'documents', target => 'label'`,
+    '42804',
+    /"label" has type jsonb/,
+    /enum/,
+  ],
+  ['target = feature', `'sentiment', 'reviews', target => 'body', features => '{body}'`, '42701', /both/, /another/],
+  ['an unknown column', `'sentiment', 'reviews', target => 'lable'`, '42703', /"lable" .* not exist/, /: label, /],
+  ['one class', `'sentiment', 'one_class'`, '22000', /one class only; "label" is 'same' in all 8/, /two classes/],
+  ['no labels', `'sentiment', 'no_labels'`, '22004', /no labelled row; In all of its 8 rows/, /labels/],
+  ['rows < classes × 2', `'sentiment', 'all_different'`, '21000', /8 labelled rows have 8 different/, /more rows/],
+  ['max_trials 0', `'sentiment', 'reviews', max_trials => 0`, '22023', /at least 1; It is 0/, /16/],
+  ['no max_trials', `'sentiment', 'reviews', max_trials => null`, '22023', /It is null/, /16/],
+  [
+    'a negative time',
+    `'sentiment', 'reviews', max_time => '-1 min'`,
+    '22023',
+    /must be positive; It is -00:01/,
+    /10 min/,
+  ],
+  ['validation 1', `'sentiment', 'reviews', validation => 1`, '22023', /between 0 and 1/, /0\.2/],
+  ['a NaN target', `'sentiment', 'reviews', target_score => 'nan'`, '22023', /positive; It is NaN/, /0\.9/],
+  ['an empty name', `'sentiment', 'reviews', model => ' '`, '42602', /name is empty/, /<table>_<task>/],
+  ['a long name', `'sentiment', 'reviews', model => repeat('x', 201)`, '42622', /201 characters/, /shorter/],
+  ['a later advisor', `'sentiment', 'reviews', advisor => 'bayesian'`, '0A000', /not available yet/, /random/],
+  ['an unknown advisor', `'sentiment', 'reviews', advisor => 'oracle'`, '42704', /"oracle" does not exist/, /random/],
+  ['collaboration', `'sentiment', 'reviews', collaborative => true`, '0A000', /not available yet/, /false/],
+  ['an unknown family', `'sentiment', 'reviews', families => '{fastext}'`, '42704', /"fastext"/, /: fasttext, temp/],
+  ['a null family', `'sentiment', 'reviews', families => array[null]`, '42704', /""/, /fasttext/],
+  ['no families', `'sentiment', 'reviews', families => '{}'`, '22023', /is empty/, /fasttext, temporal_cnn/],
+  ['knobs in a list', `'sentiment', 'reviews', knobs => '[]'`, '22023', /It is array/, /epochs/],
+  ['no knobs', `'sentiment', 'reviews', knobs => null`, '22023', /It is null/, /epochs/],
+  ['an unknown knob', `'sentiment', 'reviews', knobs => '{"epoch": 3}'`, '42704', /"epoch"/, /: epochs, /],
+  ['a knob of text', `'sentiment', 'reviews', knobs => '{"epochs": "3"}'`, '42804', /take "3"; .* 4 … 20 int/, /Give/],
+  ['a broken int', `'sentiment', 'reviews', knobs => '{"epochs": 4.5}'`, '42804', /take 4\.5/, /Give/],
+  ['too much', `'sentiment', 'reviews', knobs => '{"learning_rate": 1}'`, '22003', /0\.05 float, log scale/, /Give/],
+  ['no member', `'sentiment', 'reviews', knobs => '{"dim": {"list": [16, 17]}}'`, '22003', /one of 16, 32/, /Give/],
+  ['an odd override', `'sentiment', 'reviews', knobs => '{"dim": {"min": 16}}'`, '42804', /one of 16, 32/, /Give/],
+  ['an empty range', `'sentiment', 'reviews', knobs => '{"epochs": {"min": 9, "max": 8}}'`, '22003', /4 … 20/, /Give/],
+  [
+    'a knob of another family',
+    `'sentiment', 'reviews', families => '{temporal_cnn}', knobs => '{"dim": 16}'`,
+    '42704',
+    /"dim"/,
+    /: epochs/,
+  ],
+];
+
+describe('rafiki_train refuses, and leaves nothing behind:', () => {
+  test.each(refusals)('%s', async (_what, args, code, says, hints) => {
+    const failure = await failureOf(db, `select rafiki_train(${args})`);
+    expect(`${failure.message}; ${failure.detail}`).toMatch(says);
+    expect(failure).toMatchObject({ code, hint: expect.stringMatching(hints) });
+    expect(await db.query('select id from rafiki.study')).toEqual([]);
+  });
+
+  test('a missing table', async () => {
+    expect(await failureOf(db, `select rafiki_train('sentiment', 'nowhere')`)).toMatchObject({ code: '42P01' });
+  });
+
+  test('a temporary table', async () => {
+    const passing = db.transaction(async (tx) => {
+      await tx.query('create temporary table passing2 as table reviews');
+      await tx.query(`select rafiki_train('sentiment', 'passing2')`);
+    });
+    await expect(passing).rejects.toMatchObject({ code: '0A000', hint: expect.stringContaining('Copy it') });
+  });
+});
+
+async function studyOf(args: string): Promise<Record<string, unknown> | undefined> {
+  const sql = `select model, target, features::text[], knobs, owner::text, state, seed is not null as seeded
+               from rafiki.study where id = rafiki_train(${args})`;
+  // a function's row is not yet visible to the statement that calls it
+  const [made] = await db.query<{ id: number }>(`select rafiki_train(${args}) as id`);
+  const [study] = await db.query<Record<string, unknown>>(sql.replace(/rafiki_train\(.*\)/s, '$1'), [made?.id]);
+  await db.query('delete from rafiki.study');
+  return study;
+}
+
+describe('rafiki_train', () => {
+  test('infers model name, text and label', async () => {
+    expect(await studyOf(`'sentiment', 'reviews'`)).toEqual({
+      model: 'reviews_sentiment',
+      target: 'label',
+      features: ['body'],
+      knobs: {},
+      owner: 'postgres',
+      state: 'queued',
+      seeded: true,
+    });
+  });
+
+  test('takes the only column that is left as the label, of any type', async () => {
+    expect(await studyOf(`'sentiment', 'by_mood'`)).toMatchObject({ target: 'mood', features: ['body'] });
+    expect(await studyOf(`'sentiment', 'two_targets', target => 'spam'`)).toMatchObject({ target: 'spam' });
+  });
+
+  test('takes what is named', async () => {
+    const args = `'sentiment', 'two_texts', features => array['body'], model => 'm', knobs => '{"epochs": {"min": 5}}'`;
+    expect(await studyOf(args)).toMatchObject({ model: 'm', features: ['body'], knobs: { epochs: { min: 5 } } });
+  });
+
+  test('accepts a knob value that one of the families takes', async () => {
+    expect(await studyOf(`'sentiment', 'reviews', knobs => '{"epochs": 3}'`)).toBeDefined();
+    const failure = await failureOf(
+      db,
+      `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', knobs => '{"epochs": 3}')`,
+    );
+    expect(failure).toMatchObject({ code: '22003' });
+  });
+
+  test('refuses a name that is in training, until that study has ended', async () => {
+    const [study] = await db.query<{ id: number }>(`select rafiki_train('sentiment', 'reviews') as id`);
+    const failure = await failureOf(db, `select rafiki_train('sentiment', 'reviews')`);
+    expect(failure).toMatchObject({ code: '55006', hint: expect.stringContaining(`rafiki_cancel(${study?.id})`) });
+    await db.query(`update rafiki.study set state = 'cancelled', ended_at = now()`);
+    await db.query(`select rafiki_train('sentiment', 'reviews')`);
+    await db.query('delete from rafiki.study');
+  });
+});

@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Reply } from '../../src/bridge/messages.ts';
+import { BridgeServer } from '../../src/bridge/server.ts';
+import type { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+
+/** The real wire server, with a conversation that notes what was asked and answers what the test wants. */
+let database: TestDatabase;
+let db: Database;
+let alice: Database;
+let server: BridgeServer;
+let requests: string[][];
+let answer: (fields: string[]) => Reply | Promise<Reply>;
+
+const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });
+
+async function listen(port = 0): Promise<void> {
+  const converse = () => ({
+    answer(request: string) {
+      const fields = request.split('\x1f');
+      requests.push(fields);
+      return answer(fields);
+    },
+    cancel: () => undefined,
+    close: () => undefined,
+  });
+  server = new BridgeServer({ host: '127.0.0.1', port, secret: 'secret', converse, logger: silentLogger });
+  await server.start();
+}
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  alice = await database.as('alice');
+  requests = [];
+  answer = (fields) => reply(`<${fields.at(-1)}>`);
+  await listen();
+  await db.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [server.address().port]);
+  await db.query(`insert into rafiki.model (name, task, owner)
+                  select 'm', 'sentiment', oid::regrole from pg_roles where rolname like 'alice_' || current_database()`);
+});
+afterEach(async () => {
+  await database.drop();
+  await server.stop();
+});
+
+const ask = async (expression: string, session = alice): Promise<unknown> =>
+  (await session.query<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
+
+describe('a request', () => {
+  test('states key, caller, terms and text', async () => {
+    const [model] = await db.query<{ key: string; owner: string }>('select key, owner::text from rafiki.model');
+    await alice.query(`set rafiki.on_overdue = 'null'`);
+    expect(await ask(`rafiki_predict('m', E'ein Text\\n\\x1f mit ümläut', '250 ms')`)).toBe('< mit ümläut>');
+    const [verb, key, role, budget, onOverdue, statement, ...text] = requests[0] ?? [];
+    expect([verb, key, role, onOverdue]).toEqual(['N', model?.key, model?.owner, 'null']);
+    expect(budget).toMatch(/^250\.0+ms$/);
+    expect(Number(statement)).toBeGreaterThan(1e9);
+    expect(text.join('\x1f')).toBe('ein Text\n\x1f mit ümläut');
+  });
+
+  test('takes the budget from the setting, and no statement when reading ahead is off', async () => {
+    await alice.query(`set rafiki.latency_budget = '80ms'`);
+    await alice.query('set rafiki.read_ahead = off');
+    await ask(`rafiki_predict('m', '')`);
+    expect(requests[0]?.slice(3)).toEqual(['80ms', '', '', '']);
+    expect(await failureOf(alice, `select rafiki_predict('m', 'x', '-1 s')`)).toMatchObject({ code: '22023' });
+  });
+
+  test('of many texts keeps order and nulls', async () => {
+    answer = (fields) => reply(`{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => `"${text}!"`).join()}}`);
+    expect(await ask(`rafiki_predict('m', array['a', null, 'b'])`)).toEqual(['a!', null, 'b!']);
+    expect(await ask(`rafiki_predict('m', array['a', 'b'])`)).toEqual(['a!', 'b!']);
+    expect(requests.every(([verb]) => verb === 'A')).toBe(true);
+    requests = [];
+    expect(await ask(`rafiki_predict('m', array[null]::text[])`)).toEqual([null]);
+    expect(await ask(`rafiki_predict('m', '{}'::text[])`)).toEqual([]);
+    expect(await ask(`rafiki_predict('m', null::text[])`)).toBeNull();
+    expect(await ask(`rafiki_predict('m', null)`)).toBeNull();
+    expect(requests).toEqual([]);
+    expect((await failureOf(alice, `select rafiki_predict('m', array[['a'], ['b']])`)).code).toBe('2202E');
+  });
+
+  test('for details gives JSON', async () => {
+    answer = () => reply('{"label": "pos"}');
+    expect(await ask(`rafiki_predict_detail('m', 'x')`)).toEqual({ label: 'pos' });
+    expect(requests[0]?.[0]).toBe('D');
+  });
+});
+
+describe('an answer', () => {
+  test('that takes long is asked for again', async () => {
+    const replies = [reply('7', 'w'), reply('8', 'w'), reply('done')];
+    answer = () => replies.shift() ?? reply(null);
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('done');
+    expect(requests.slice(1)).toEqual([
+      ['R', '7'],
+      ['R', '8'],
+    ]);
+  });
+
+  test('that is an error arrives whole', async () => {
+    const error = { sqlstate: '53400', message: 'full', detail: '1000 rows', hint: 'later' };
+    answer = () => reply(JSON.stringify(error), 'e');
+    await db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
+                                     select id, 1, 1, '{}' from rafiki.model returning *)
+                    insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
+    const { sqlstate, ...rest } = error;
+    expect(await failureOf(alice, `select rafiki_predict('m', 'x')`)).toEqual({ code: sqlstate, ...rest });
+  });
+
+  test('for a model that is not deployed says how to deploy it', async () => {
+    answer = () => reply('{"sqlstate": "42704", "message": "no such key"}', 'e');
+    await db.query(
+      `insert into rafiki.model_version (model_id, version, score, classes) select id, 3, 1, '{}' from rafiki.model`,
+    );
+    expect(await failureOf(alice, `select rafiki_predict('m', 'x')`)).toMatchObject({
+      code: '55000',
+      hint: `Deploy it with: select rafiki_deploy('m', 3);`,
+    });
+  });
+
+  test('is waited for in a way that can be cancelled, and the session goes on', async () => {
+    let ticket = 0;
+    answer = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return reply(String(ticket++), 'w');
+    };
+    await alice.query(`set statement_timeout = '300ms'`);
+    const began = performance.now();
+    expect((await failureOf(alice, `select rafiki_predict('m', 'x')`)).code).toBe('57014');
+    expect(performance.now() - began).toBeLessThan(1000);
+    answer = () => reply('again');
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('again');
+  });
+});
+
+describe('a server', () => {
+  test('that stopped is told of at once, and found again when it is back', async () => {
+    await ask(`rafiki_predict('m', 'x')`);
+    const { port } = server.address();
+    await server.stop();
+    const began = performance.now();
+    const failure = await failureOf(alice, `select rafiki_predict('m', 'x')`);
+    expect(failure).toMatchObject({ code: '08006', hint: expect.stringContaining('rafiki serve') });
+    expect(performance.now() - began).toBeLessThan(5000);
+    await listen(port);
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
+  });
+
+  test('that was restarted between two calls is reached without an error', async () => {
+    await ask(`rafiki_predict('m', 'x')`);
+    const { port } = server.address();
+    await server.stop();
+    await listen(port);
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
+  });
+
+  test('that moved is found through its new address', async () => {
+    await ask(`rafiki_predict('m', 'x')`);
+    await server.stop();
+    await listen();
+    await db.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [server.address().port]);
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
+  });
+
+  test('is asked by the workers of a parallel query, too', async () => {
+    await db.query(`create table texts as select i::text as body from generate_series(1, 2000) i`);
+    await db.query(`grant select on texts to public`);
+    const forced = postgresVersion() >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
+    await alice.query(`set ${forced} = on`);
+    const rows = await alice.query(`select body from texts where rafiki_predict('m', body) <> '<' || body || '>'`);
+    expect(rows).toEqual([]);
+    await server.stop();
+    const failure = await failureOf(alice, `select rafiki_predict('m', body) from texts`);
+    expect(failure.code).toBe(postgresVersion() >= 17 ? '08006' : '08001');
+  });
+});
+
+describe('reading ahead', () => {
+  const ahead = (): string[][] => requests.filter(([verb]) => verb === 'V');
+  beforeEach(async () => {
+    await db.query(`create table texts (body text, secret text)`);
+    await db.query(`insert into texts select 't' || i, 's' || i from generate_series(1, 1100) i`);
+    await db.query(`grant select on texts to public`);
+  });
+
+  /** Hints at every call, as a server does that is never satisfied; `loc` is what the last window gave. */
+  const alwaysHint = (): void => {
+    let loc = '';
+    answer = (fields) => {
+      if (fields[0] !== 'V') return reply('x', 'h', loc);
+      loc = fields[3] ?? '';
+      return reply(null);
+    };
+  };
+
+  test('sends the rows that come next, wraps round once and then gives up', async () => {
+    alwaysHint();
+    await alice.query(`select rafiki_predict('m', body) from (select body from texts offset 600 limit 4) t`);
+    const windows = ahead().map((fields) => JSON.parse(fields[4] ?? '') as string[]);
+    expect(windows.map((texts) => [texts[0], texts.at(-1), texts.length])).toEqual([
+      ['t602', 't1100', 499],
+      ['t1', 't512', 512],
+      ['t513', 't601', 89],
+      ['t605', 't1100', 496],
+    ]);
+    expect(ahead()[2]?.[3]).toBe('');
+  });
+
+  test('reads what the caller may read only', async () => {
+    const asked = async (): Promise<string[]> => {
+      requests = [];
+      alwaysHint();
+      await alice.query(`select rafiki_predict('m', body) from (select body from texts_view limit 1) t`);
+      return ahead().map((fields) => fields[4] ?? '');
+    };
+    await db.query('create view texts_view as table texts');
+    await db.query('grant select on texts_view to public');
+    expect((await asked())[0]).toContain('"t2"');
+    await db.query('alter table texts enable row level security');
+    await db.query(`create policy one on texts using (body in ('t1', 't3'))`);
+    expect(await asked()).toEqual(['["t3"]']);
+    await db.query('revoke select on texts from public');
+    expect(await asked()).toEqual(['[]']);
+  });
+
+  test('gives up when the text stands in no column, or the place is gone', async () => {
+    alwaysHint();
+    await alice.query(`select rafiki_predict('m', upper(body)) from (select body from texts limit 1) t`);
+    answer = (fields) => (fields[0] === 'V' ? reply(null) : reply('x', 'h', '1;1;(0,0);(0,0);false'));
+    await alice.query(`select rafiki_predict('m', 'x')`);
+    expect(ahead().map((fields) => fields.slice(3))).toEqual([
+      ['', '[]'],
+      ['', '[]'],
+    ]);
+  });
+});

@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Connection, Database } from '../../src/db/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews, eventually, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: Database;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await createReviews(db, 20);
+});
+afterEach(() => database.drop());
+
+const end = (state: string, error: unknown = null): Promise<unknown> =>
+  db.query('update rafiki.study set state = $1, error = $2, ended_at = now()', [
+    state,
+    error === null ? null : JSON.stringify(error),
+  ]);
+
+describe('rafiki_wait', () => {
+  test('returns the state once another session has ended the study', async () => {
+    const id = await insertStudy(db);
+    const waiting = db.query(`select rafiki_wait($1) as state`, [id]);
+    await eventually(
+      db,
+      `select pid from pg_stat_activity where query like 'select rafiki_wait%' and state = 'active'`,
+    );
+    await end('failed');
+    expect(await waiting).toEqual([{ state: 'failed' }]);
+  });
+
+  test('returns the state of then when the time is over', async () => {
+    const id = await insertStudy(db);
+    expect(await db.query(`select rafiki_wait($1, '0.1 s') as state`, [id])).toEqual([{ state: 'queued' }]);
+    expect(await failureOf(db, `select rafiki_wait($1, '-1 s')`, [id])).toMatchObject({ code: '22023' });
+  });
+
+  test('refuses a study that is not there, not committed, or cannot be seen to change', async () => {
+    const id = await insertStudy(db);
+    expect(await failureOf(db, 'select rafiki_wait(4711)')).toMatchObject({
+      code: '42704',
+      hint: `Your latest studies: ${id} (m).`,
+    });
+    const uncommitted = db.transaction(async (tx) => {
+      await tx.query('savepoint a');
+      const [study] = await tx.query<{ id: number }>(`select rafiki_train('sentiment', 'reviews') as id`);
+      await tx.query('release a');
+      await tx.query('select rafiki_wait($1)', [study?.id]);
+    });
+    await expect(uncommitted).rejects.toMatchObject({ code: '55000', hint: expect.stringContaining('Commit first') });
+    const frozen = db.transaction((tx) => tx.query('select rafiki_wait($1)', [id]), 'isolation level repeatable read');
+    await expect(frozen).rejects.toMatchObject({ code: '25000', detail: expect.stringContaining('repeatable read') });
+  });
+});
+
+test('rafiki_cancel asks for the end of an open study only', async () => {
+  const id = await insertStudy(db);
+  expect(await db.query('select rafiki_cancel($1) as open', [id])).toEqual([{ open: true }]);
+  expect(await db.query('select state, cancel_requested from rafiki.study')).toEqual([
+    { state: 'queued', cancel_requested: true },
+  ]);
+  await end('cancelled');
+  expect(await db.query('select rafiki_cancel($1) as open', [id])).toEqual([{ open: false }]);
+  expect((await failureOf(db, 'select rafiki_cancel(4711)')).code).toBe('42704');
+});
+
+describe('rafiki_train_wait', () => {
+  let session: Connection;
+  let notices: string[];
+  beforeEach(async () => {
+    session = await db.connect(() => undefined);
+    notices = [];
+    session.onNotice((notice) => notices.push(notice));
+  });
+  afterEach(() => session.close());
+
+  test('shows each trial as it ends, then the version', async () => {
+    const call = session.query(`call rafiki_train_wait('sentiment', 'reviews', max_trials => 2)`);
+    const { id } = await eventually<{ id: number }>(db, 'select id from rafiki.study');
+    await db.query(
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, score, seconds, error, ended_at)
+       values ($1, 1, 'fasttext', '{}', 1, 'completed', 0.78125, 14.2, null, now()),
+              ($1, 2, 'temporal_cnn', '{}', 1, 'failed', null, null, '{"message": "diverged"}', now())`,
+      [id],
+    );
+    await db.query(
+      `with model as (insert into rafiki.model (name, task) values ('reviews_sentiment', 'sentiment') returning id)
+       insert into rafiki.model_version (model_id, version, study_id, score, classes) select id, 1, $1, 0.78125, '{}' from model`,
+      [id],
+    );
+    await db.query(`update rafiki.study set version = 1, notice = 'no server runs'`);
+    await end('completed');
+    await call;
+    expect(notices).toEqual([
+      `study ${id} is queued: up to 2 trials in 00:10:00`,
+      'trial 1/2 fasttext 0.781 in 14 s, best 0.781',
+      'trial 2/2 temporal_cnn failed: diverged, best 0.781',
+      'model "reviews_sentiment" version 1: score 0.781, not deployed: no server runs',
+    ]);
+  });
+
+  test('ends with the error of a study that failed', async () => {
+    const call = failureOf(session, `call rafiki_train_wait('sentiment', 'reviews')`);
+    await eventually(db, 'select id from rafiki.study');
+    await end('failed', { sqlstate: '22000', message: 'no trial ended well', detail: 'row 3', hint: 'mend it' });
+    expect(await call).toEqual({ code: '22000', message: 'no trial ended well', detail: 'row 3', hint: 'mend it' });
+  });
+
+  test('says so when nobody works on the study', async () => {
+    const call = session.query(`call rafiki_train_wait('sentiment', 'reviews')`);
+    await expect
+      .poll(() => notices, { timeout: 10_000 })
+      .toContainEqual(expect.stringMatching(/nobody works on study/));
+    await end('cancelled');
+    await call;
+    expect(notices.at(-1)).toMatch(/study \d+ was cancelled/);
+  });
+
+  test('refuses to run in a transaction block, and leaves nothing behind', async () => {
+    const call = db.transaction((tx) => tx.query(`call rafiki_train_wait('sentiment', 'reviews')`));
+    await expect(call).rejects.toMatchObject({ code: '2D000', hint: expect.stringContaining('rafiki_wait') });
+    expect(await db.query('select id from rafiki.study')).toEqual([]);
+  });
+});

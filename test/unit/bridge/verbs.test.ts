@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { Verbs } from '../../../src/bridge/verbs.ts';
+import { ProtocolViolation } from '../../../src/errors/errors.ts';
+import { stageModel } from '../serving/staged-model.ts';
+
+async function setUp() {
+  const { connect, device } = await stageModel();
+  const verbs = new Verbs({ connect, describe: () => ({ policy: 'eager', models: [] }) });
+  const ask = async (...fields: string[]) => verbs.answer(fields.join('\x1f'));
+  return { verbs, ask, device };
+}
+
+describe('the requests of the bridge', () => {
+  it('P answers a label; the text keeps separators of its own', async () => {
+    const { ask, device } = await setUp();
+    expect(await ask('P', 'key', 'alice', '50ms', 'answer', '', 'yes\x1fit is')).toEqual({
+      s: 'k',
+      v: 'yes',
+      loc: null,
+    });
+    expect(device.asked).toEqual(['yes\x1fit is']);
+  });
+
+  it('A answers an array literal with NULLs and quotes', async () => {
+    const { ask } = await setUp();
+    expect((await ask('A', 'key', 'alice', '', '', '["yes",null,"no"]')).v).toBe('{"yes",NULL,"no"}');
+  });
+
+  it('D answers details as JSON, S what is loaded', async () => {
+    const { ask } = await setUp();
+    expect(JSON.parse((await ask('D', 'key', 'alice', '', '', 'yes')).v ?? '')).toMatchObject({
+      label: 'yes',
+      versions: [3],
+    });
+    expect(JSON.parse((await ask('S')).v ?? '')).toEqual({ policy: 'eager', models: [] });
+  });
+
+  it('gives a ticket for a slow answer, once, and to its own session only', async () => {
+    const { ask, device } = await setUp();
+    const { ask: other } = await setUp();
+    device.slowMs = 150;
+    const waiting = await ask('P', 'key', 'alice', '', '', '', 'slow');
+    expect(waiting).toMatchObject({ s: 'w', v: expect.any(String) });
+    await expect(other('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
+    expect(await ask('R', waiting.v ?? '')).toEqual({ s: 'k', v: 'no', loc: null });
+    await expect(ask('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
+  });
+
+  it('reads ahead for a scan, and lets the answers travel along with N', async () => {
+    const { ask } = await setUp();
+    const predict = (text: string) => ask('N', 'key', 'alice', '', '', 'statement 1', text);
+    for (let i = 0; i < 7; i++) expect((await predict(`no ${i}`)).s).toBe('k');
+    expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '' });
+    await ask('V', 'key', 'alice', 'place 1', '["yes 8","no 9","yes 10"]');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // few rows wait: the next call is told to read on first, the one after brings answers along
+    expect(await predict('yes 8')).toMatchObject({ s: 'h', v: 'yes', loc: 'place 1' });
+    await ask('V', 'key', 'alice', '', '["no 11"]');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const fingerprint = (text: string) => createHash('sha256').update(`statement 1\x1fkey\x1f${text}`).digest('hex');
+    expect(await predict('no 9')).toEqual({
+      s: 'k',
+      v: 'no',
+      loc: null,
+      along: [
+        { s: 'n', v: 'yes', loc: fingerprint('yes 10') },
+        { s: 'n', v: 'no', loc: fingerprint('no 11') },
+      ],
+    });
+  });
+
+  it.each([
+    [['X', 'key']],
+    [['select 1']],
+    [['P', 'key', 'alice']],
+    [['A', 'key', 'alice', '', '', 'not json']],
+    [['A', 'key', 'alice', '', '', '{"a":1}']],
+    [['A', 'key', 'alice', '', '', '[1]']],
+  ])('refuses %j as a violation of the protocol', async (fields) => {
+    const { ask } = await setUp();
+    await expect(ask(...fields)).rejects.toBeInstanceOf(ProtocolViolation);
+  });
+
+  it.each([
+    ['a budget that is none', ['P', 'key', 'alice', 'soon', '', '', 'yes']],
+    ['an unknown wish for late answers', ['P', 'key', 'alice', '', 'maybe', '', 'yes']],
+  ])('refuses %s with 22023 and a hint', async (_, fields) => {
+    const { ask } = await setUp();
+    await expect(ask(...fields)).rejects.toMatchObject({ sqlstate: '22023', hint: expect.any(String) });
+  });
+});

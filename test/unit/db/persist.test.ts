@@ -1,0 +1,60 @@
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import { isTransient, persist } from '../../../src/db/persist.ts';
+import { BadData, StatementRefused } from '../../../src/errors/errors.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+
+function databaseError(code: string): pg.DatabaseError {
+  const error = new pg.DatabaseError('no', 2, 'error');
+  error.code = code;
+  return error;
+}
+
+describe('an error of the database', () => {
+  test.each([
+    ['a restart', databaseError('57P01')],
+    ['too many connections', databaseError('53300')],
+    ['a deadlock', databaseError('40P01')],
+    ['a restart while the source was read', new StatementRefused('57P01', 'terminating connection')],
+    ['a refused connection', Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })],
+    ['a missing socket', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'connect' })],
+    ['a connection that ended', new Error('Connection terminated unexpectedly')],
+  ])('is worth another try after %s', (_, error) => {
+    expect(isTransient(error)).toBe(true);
+  });
+
+  test.each([
+    ['a missing right', databaseError('42501')],
+    ['a missing right on the source', new StatementRefused('42501', 'permission denied')],
+    ['bad data', new BadData('no')],
+    ['a full disk', Object.assign(new Error('no'), { code: 'ENOSPC', syscall: 'write' })],
+    ['a missing file', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'open' })],
+    ['a mistake of ours', new TypeError('x is not a function')],
+  ])('is not, after %s', (_, error) => {
+    expect(isTransient(error)).toBe(false);
+  });
+});
+
+describe('persisting', () => {
+  const never = new AbortController().signal;
+
+  test('tries again until it works', async () => {
+    let tries = 0;
+    const work = async (): Promise<number> => {
+      if (++tries < 3) throw databaseError('57P01');
+      return tries;
+    };
+    expect(await persist(work, silentLogger, never)).toBe(3);
+  });
+
+  test('gives up at once on what another try cannot mend, and when nobody waits any more', async () => {
+    let tries = 0;
+    const fail = (error: Error) => async (): Promise<void> => {
+      tries++;
+      throw error;
+    };
+    await expect(persist(fail(databaseError('42501')), silentLogger, never)).rejects.toThrow('no');
+    await expect(persist(fail(databaseError('57P01')), silentLogger, AbortSignal.abort())).rejects.toThrow('no');
+    expect(tries).toBe(2);
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { Terms } from '../../../src/serving/client.ts';
+import { stageModel } from './staged-model.ts';
+
+const terms: Terms = { budgetMs: null, onOverdue: 'answer' };
+
+describe('Client', () => {
+  it('answers each text once and then from the cache, at once', async () => {
+    const { connect, device, model } = await stageModel();
+    const client = connect();
+    const question = { key: 'key', text: 'yes', statement: '' };
+    expect(await client.scan(question, terms).label).toBe('yes');
+    expect(client.scan(question, terms).label).toBe('yes');
+    expect(device.asked).toEqual(['yes']);
+    expect(model.stat).toMatchObject({ calls: 2, rows: 2, cached: 1, batches: 1, overdue: 0 });
+  });
+
+  it('answers an array of any length in its order, null for null', async () => {
+    const { connect } = await stageModel();
+    const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
+    const labels = await connect().predictMany({ key: 'key', texts }, terms);
+    expect(labels).toEqual(texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no')));
+  });
+
+  it('shows details: label, probabilities, versions, batch, time', async () => {
+    const { connect } = await stageModel();
+    expect(await connect().detail({ key: 'key', text: 'yes' }, terms)).toEqual({
+      label: 'yes',
+      probabilities: { no: 0.1, yes: 0.9 },
+      versions: [3],
+      members: [{ family: 'f', score: 0.9 }],
+      batch: 1,
+      ms: expect.any(Number),
+      overdue: false,
+    });
+  });
+
+  it('counts an answer after the model’s own budget as overdue, and gives it', async () => {
+    const { connect, device, model } = await stageModel();
+    device.slowMs = 60;
+    expect(await connect().detail({ key: 'key', text: 'slow' }, terms)).toMatchObject({ label: 'no', overdue: true });
+    expect(model.stat.overdue).toBe(1);
+  });
+
+  it.each([
+    ['null', (answer: Promise<unknown>) => expect(answer).resolves.toBeNull()],
+    [
+      'error',
+      (answer: Promise<unknown>) =>
+        expect(answer).rejects.toMatchObject({ sqlstate: '57014', hint: expect.any(String) }),
+    ],
+  ] as const)('gives %s at the deadline where that is asked for', async (onOverdue, expected) => {
+    const { connect, device } = await stageModel();
+    device.slowMs = 1000;
+    const startedMs = performance.now();
+    await expected(
+      Promise.resolve(connect().scan({ key: 'key', text: 'slow', statement: '' }, { budgetMs: 20, onOverdue }).label),
+    );
+    expect(performance.now() - startedMs).toBeLessThan(500);
+  });
+
+  it('gives the answers of an array that are there at the deadline, null for the others', async () => {
+    const { connect, device } = await stageModel();
+    device.slowMs = 1000;
+    const client = connect();
+    await client.predictMany({ key: 'key', texts: ['yes'] }, terms);
+    const labels = await client.predictMany(
+      { key: 'key', texts: ['yes', 'slow'] },
+      { budgetMs: 50, onOverdue: 'null' },
+    );
+    expect(labels).toEqual(['yes', null]);
+  });
+
+  it('ends what it waits for when it is cancelled', async () => {
+    const { connect, device } = await stageModel();
+    device.slowMs = 1000;
+    const client = connect();
+    const answers = [
+      client.predictMany({ key: 'key', texts: ['slow 1', 'slow 2'] }, terms),
+      client.detail({ key: 'key', text: 'slow 3' }, terms),
+    ];
+    setTimeout(() => client.cancel(), 10);
+    for (const answer of await Promise.allSettled(answers)) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { sqlstate: '57014' } });
+    }
+  });
+
+  it('says 42704 for a key that no deployment has', async () => {
+    const { connect } = await stageModel();
+    await expect(connect().detail({ key: 'other', text: 'yes' }, terms)).rejects.toMatchObject({ sqlstate: '42704' });
+  });
+});

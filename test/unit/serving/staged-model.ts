@@ -1,0 +1,65 @@
+import type { DeploymentRow } from '../../../src/db/statements/serving.ts';
+import { UndefinedObject } from '../../../src/errors/errors.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { AnswerCache } from '../../../src/serving/answer-cache.ts';
+import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
+import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import { eager } from '../../../src/serving/policies/eager.ts';
+import { PredictStat } from '../../../src/serving/predict-stat.ts';
+import { ServedModel } from '../../../src/serving/served-model.ts';
+
+/** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
+export class WordDevice implements Device {
+  readonly slots = 8;
+  readonly inlineRows = 0;
+  slowMs = 0;
+  asked: string[] = [];
+
+  async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+    this.asked.push(...texts);
+    if (texts.some((text) => text.startsWith('slow'))) await new Promise((resolve) => setTimeout(resolve, this.slowMs));
+    const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
+    return Array.from({ length: members }, () => output);
+  }
+
+  async release(): Promise<void> {}
+}
+
+export interface StagedModel {
+  device: WordDevice;
+  model: ServedModel;
+  connect(): Client;
+}
+
+/** A served model on a device of the test, under the key "key". */
+export async function stageModel(): Promise<StagedModel> {
+  const row: DeploymentRow = {
+    id: 1,
+    state: 'ready',
+    modelId: 1,
+    model: 'm',
+    key: 'key',
+    budgetMs: 30,
+    versionId: 1,
+    version: 3,
+    classes: ['no', 'yes'],
+    members: [{ family: 'f', score: 0.9, paramsId: 1 }],
+  };
+  const device = new WordDevice();
+  const model = await ServedModel.load({
+    row,
+    device,
+    policy: eager,
+    cache: new AnswerCache(),
+    stat: new PredictStat(),
+    clock: systemClock,
+  });
+  device.asked = [];
+  const models: ModelDirectory = {
+    get: (key) => (key === 'key' ? model : undefined),
+    arrival: async () => {
+      throw new UndefinedObject('the model is not deployed');
+    },
+  };
+  return { device, model, connect: () => new Client({ models, clock: systemClock }) };
+}
