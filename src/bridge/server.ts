@@ -3,8 +3,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import type { CancelKey } from './handshake.ts';
 import { createVerifier, type Verifier } from './scram.ts';
-import { type CancelKey, type Conversation, Session } from './session.ts';
+import { type Conversation, Session } from './session.ts';
 
 export interface BridgeOptions {
   /** Loopback unless told otherwise. */

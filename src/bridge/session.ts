@@ -1,11 +1,12 @@
-import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { AuthenticationFailed, InvalidEncoding, NotSupported, ProtocolViolation } from '../errors/errors.ts';
+import { ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import { carriesUtf8, foreignEncoding, requestText, wishedEncoding } from './encoding.ts';
 import { type Frame, FrameReader } from './frames.ts';
+import { type CancelKey, Handshake } from './handshake.ts';
 import type { Reply } from './messages.ts';
 import * as messages from './messages.ts';
-import { mechanism, ScramExchange, type Verifier } from './scram.ts';
+import type { Verifier } from './scram.ts';
 
 /** Answers the requests of one session, one after the other. */
 export interface Conversation {
@@ -13,11 +14,6 @@ export interface Conversation {
   /** The request that is being answered is not wanted any more. */
   cancel(): void;
   close(): void;
-}
-
-export interface CancelKey {
-  pid: number;
-  secret: number;
 }
 
 export interface SessionOptions {
@@ -28,43 +24,32 @@ export interface SessionOptions {
   onCancelRequest(key: CancelKey): void;
 }
 
-export const bridgeUser = 'rafiki';
-
-/** As in Postgres: what a stranger may make us hold, in bytes and in time. */
-const OPENING_BYTES = 10_000;
+/** How long a stranger may take to say who he is. */
 const OPENING_MS = 10_000;
 const REQUEST_BYTES = 64 * 1024 * 1024;
 /** A client that sends on while we compute is read no further than this. */
 const READ_AHEAD_BYTES = 1024 * 1024;
-
-const CANCEL_REQUEST = 80877102;
-const SSL_REQUEST = 80877103;
-const GSSENC_REQUEST = 80877104;
+/** How long a client has to take the last message. */
+const FAREWELL_MS = 1000;
 
 const QUERY = 0x51; // Q
 const TERMINATE = 0x58; // X
-const PASSWORD = 0x70; // p
 
-const refusedEncryption = Buffer.from('N');
-
-type Phase = 'opening' | 'sasl-first' | 'sasl-final' | 'ready' | 'closed';
-
-/** One connection: opening packet, SCRAM, then simple queries, each answered before the next is read. */
+/** One connection: a handshake, then simple queries, each answered before the next is read. */
 export class Session {
   readonly #options: SessionOptions;
   readonly #reader = new FrameReader();
-  readonly #scram: ScramExchange;
+  readonly #handshake: Handshake;
   readonly #deadline: NodeJS.Timeout;
-  #phase: Phase = 'opening';
-  #user = '';
+  #phase: 'handshake' | 'ready' | 'closed' = 'handshake';
   #encoding = 'UTF8';
   #answering = false;
   #conversation: Conversation | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#scram = new ScramExchange(options.verifier);
-    const { socket } = options;
+    const { socket, verifier, key, onCancelRequest } = options;
+    this.#handshake = new Handshake({ verifier, key, onCancelRequest, write: (bytes) => void socket.write(bytes) });
     this.#deadline = setTimeout(() => socket.destroy(), OPENING_MS);
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('close', () => this.#closed());
@@ -84,7 +69,7 @@ export class Session {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#options.socket.end(messages.errorResponse('FATAL', reportError(error)));
-    setTimeout(() => this.#options.socket.destroy(), 1000).unref();
+    setTimeout(() => this.#options.socket.destroy(), FAREWELL_MS).unref();
   }
 
   #closed(): void {
@@ -103,77 +88,29 @@ export class Session {
   #advance(): void {
     try {
       while (this.#phase !== 'closed' && !this.#answering) {
-        const frame = this.#nextFrame();
+        const strange = this.#phase === 'handshake';
+        const frame = strange ? this.#handshake.next(this.#reader) : this.#reader.next(REQUEST_BYTES);
         if (frame === null) return;
-        this.#take(frame);
+        if (strange) this.#takeHandshake(frame);
+        else this.#takeMessage(frame);
       }
     } catch (error) {
       this.end(error);
     }
   }
 
-  #nextFrame(): Frame | null {
-    if (this.#phase === 'opening') return this.#reader.nextOpening(OPENING_BYTES);
-    return this.#reader.next(this.#phase === 'ready' ? REQUEST_BYTES : OPENING_BYTES);
-  }
-
-  #take(frame: Frame): void {
-    if (this.#phase === 'opening') this.#open(frame.body);
-    else if (this.#phase === 'ready') this.#takeMessage(frame);
-    else if (frame.type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
-    else if (this.#phase === 'sasl-first') this.#saslFirst(frame.body);
-    else this.#saslFinal(frame.body);
-  }
-
-  #open(body: Buffer): void {
-    const { socket, onCancelRequest } = this.#options;
-    const code = body.readInt32BE(0);
-    if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
-      socket.write(refusedEncryption);
-      return;
-    }
-    if (code === CANCEL_REQUEST) {
-      if (body.length === 12) onCancelRequest({ pid: body.readInt32BE(4), secret: body.readInt32BE(8) });
+  #takeHandshake(frame: Frame): void {
+    const { socket, converse } = this.#options;
+    const standing = this.#handshake.take(frame);
+    if (standing === 'strange') return;
+    clearTimeout(this.#deadline);
+    if (standing === 'done') {
       this.#phase = 'closed';
       socket.end();
       return;
     }
-    if (code >> 16 !== 3) throw new ProtocolViolation('this server speaks version 3 of the PostgreSQL protocol');
-    const settings = startupSettings(body.subarray(4));
-    this.#user = settings.get('user') ?? '';
-    this.#encoding = settings.get('client_encoding') ?? 'UTF8';
-    if (!carriesUtf8(this.#encoding)) throw foreignEncoding(this.#encoding);
-    if ((code & 0xffff) !== 0) socket.write(messages.negotiateProtocolVersion());
-    socket.write(messages.authenticationSasl(mechanism));
-    this.#phase = 'sasl-first';
-  }
-
-  /** SASLInitialResponse: mechanism as a C string, int32 length, data. */
-  #saslFirst(body: Buffer): void {
-    const end = body.indexOf(0);
-    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== mechanism) {
-      throw new AuthenticationFailed(`the bridge accepts ${mechanism} only`);
-    }
-    this.#options.socket.write(messages.authenticationSaslContinue(this.#scram.first(body.toString('utf8', end + 5))));
-    this.#phase = 'sasl-final';
-  }
-
-  #saslFinal(body: Buffer): void {
-    const proof = this.#scram.final(body.toString('utf8'));
-    if (this.#user !== bridgeUser) throw new AuthenticationFailed('the bridge does not know this user');
-    const { socket, key, converse } = this.#options;
-    clearTimeout(this.#deadline);
     this.#conversation = converse();
     this.#phase = 'ready';
-    socket.write(
-      Buffer.concat([
-        messages.authenticationSaslFinal(proof),
-        messages.authenticationOk(),
-        ...Object.entries(serverSettings).map(([name, value]) => messages.parameterStatus(name, value)),
-        messages.backendKeyData(key.pid, key.secret),
-        messages.readyForQuery,
-      ]),
-    );
   }
 
   #takeMessage({ type, body }: Frame): void {
@@ -218,7 +155,7 @@ export class Session {
    * comes after is refused where it is not UTF-8: never a garbled text.
    */
   #setsEncoding(body: Buffer): boolean {
-    const [, encoding] = /^set client_encoding (?:to|=) '?([\w-]+)'?;?\0$/i.exec(body.toString('latin1', 0, 100)) ?? [];
+    const encoding = wishedEncoding(body);
     if (encoding === undefined) return false;
     this.#encoding = encoding;
     this.#options.socket.write(
@@ -237,43 +174,5 @@ export class Session {
   }
 }
 
-const serverSettings = {
-  server_version: '15.0 (Rafiki)',
-  server_encoding: 'UTF8',
-  client_encoding: 'UTF8',
-  standard_conforming_strings: 'on',
-  integer_datetimes: 'on',
-};
-
 /** Errors of a request go in-band, so that SQLSTATE, DETAIL and HINT reach the caller of the SQL function whole. */
 const inBand = (error: unknown): Reply => ({ s: 'e', v: JSON.stringify(reportError(error)), loc: null });
-
-function startupSettings(body: Buffer): Map<string, string> {
-  const words = body.toString('utf8').split('\0');
-  const settings = new Map<string, string>();
-  for (let i = 0; i + 1 < words.length && words[i] !== ''; i += 2)
-    settings.set(words[i] as string, words[i + 1] as string);
-  return settings;
-}
-
-/** SQL_ASCII is "bytes as they are": they are checked like any others. */
-const carriesUtf8 = (encoding: string): boolean =>
-  ['utf8', 'unicode', 'sqlascii'].includes(encoding.toLowerCase().replace(/[^a-z0-9]/g, ''));
-
-const foreignEncoding = (encoding: string): NotSupported =>
-  new NotSupported('predictions need a database in UTF-8', {
-    detail: `the database sends ${encoding.slice(0, 40)}`,
-    hint: `Create a database with encoding 'UTF8'; the encoding of the client does not matter.`,
-  });
-
-function requestText(body: Buffer): string {
-  if (body.indexOf(0) !== body.length - 1) {
-    throw new InvalidEncoding('a request has a NUL byte inside', { hint: 'Text in PostgreSQL has no NUL: remove it.' });
-  }
-  if (!isUtf8(body)) {
-    throw new InvalidEncoding('a request is not valid UTF-8', {
-      hint: 'Convert the text first: convert_from(bytes, encoding).',
-    });
-  }
-  return body.toString('utf8', 0, body.length - 1);
-}

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { refusal } from '../db/refusal.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { commands, usage } from './commands.ts';
@@ -23,7 +24,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const { sqlstate, message, detail, hint } = reportError(error);
+  const { sqlstate, message, detail, hint } = reportError(refusal(error));
   const lines = [
     `rafiki: ${message} (${sqlstate})`,
     ...(detail ? [`DETAIL: ${detail}`] : []),

@@ -1,6 +1,7 @@
 import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Outcome, Pending } from './batcher.ts';
+import type { Pending } from './batcher.ts';
+import type { Outcome } from './lanes.ts';
 import { type Along, ReadAhead } from './read-ahead.ts';
 import type { ServedModel } from './served-model.ts';
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
-import { Batcher, MAX_QUEUED } from '../../../src/serving/batcher.ts';
+import { Batcher } from '../../../src/serving/batcher.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import { MAX_QUEUED } from '../../../src/serving/lanes.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import { eager } from '../../../src/serving/policies/eager.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';

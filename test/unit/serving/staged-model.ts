@@ -9,7 +9,7 @@ import { PredictStat } from '../../../src/serving/predict-stat.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
 
 /** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
-export class WordDevice implements Device {
+class WordDevice implements Device {
   readonly slots = 8;
   readonly inlineRows = 0;
   slowMs = 0;

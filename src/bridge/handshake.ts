@@ -1,0 +1,119 @@
+import { AuthenticationFailed, ProtocolViolation } from '../errors/errors.ts';
+import { carriesUtf8, foreignEncoding } from './encoding.ts';
+import type { Frame, FrameReader } from './frames.ts';
+import * as messages from './messages.ts';
+import { mechanism, ScramExchange, type Verifier } from './scram.ts';
+
+export interface CancelKey {
+  pid: number;
+  secret: number;
+}
+
+export interface HandshakeOptions {
+  verifier: Verifier;
+  key: CancelKey;
+  write(bytes: Buffer): void;
+  onCancelRequest(key: CancelKey): void;
+}
+
+const bridgeUser = 'rafiki';
+
+/** As in Postgres: what a stranger may make us hold. */
+const OPENING_BYTES = 10_000;
+
+const CANCEL_REQUEST = 80877102;
+const SSL_REQUEST = 80877103;
+const GSSENC_REQUEST = 80877104;
+const PASSWORD = 0x70; // p
+
+const refusedEncryption = Buffer.from('N');
+
+const serverSettings = {
+  server_version: '15.0 (Rafiki)',
+  server_encoding: 'UTF8',
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  integer_datetimes: 'on',
+};
+
+/** From the first byte to ReadyForQuery: opening packet, then SCRAM. Every way to fail is an error that is thrown. */
+export class Handshake {
+  readonly #options: HandshakeOptions;
+  readonly #scram: ScramExchange;
+  #phase: 'opening' | 'sasl-first' | 'sasl-final' = 'opening';
+  #user = '';
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+    this.#scram = new ScramExchange(options.verifier);
+  }
+
+  next(reader: FrameReader): Frame | null {
+    return this.#phase === 'opening' ? reader.nextOpening(OPENING_BYTES) : reader.next(OPENING_BYTES);
+  }
+
+  /** What the connection is after this frame: still strange, known, or one that only came to cancel another. */
+  take({ type, body }: Frame): 'strange' | 'known' | 'done' {
+    if (this.#phase === 'opening') return this.#open(body);
+    if (type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
+    if (this.#phase === 'sasl-final') return this.#saslFinal(body);
+    this.#saslFirst(body);
+    return 'strange';
+  }
+
+  #open(body: Buffer): 'strange' | 'done' {
+    const { write, onCancelRequest } = this.#options;
+    const code = body.readInt32BE(0);
+    if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
+      write(refusedEncryption);
+      return 'strange';
+    }
+    if (code === CANCEL_REQUEST) {
+      if (body.length === 12) onCancelRequest({ pid: body.readInt32BE(4), secret: body.readInt32BE(8) });
+      return 'done';
+    }
+    if (code >> 16 !== 3) throw new ProtocolViolation('this server speaks version 3 of the PostgreSQL protocol');
+    const settings = startupSettings(body.subarray(4));
+    this.#user = settings.get('user') ?? '';
+    const encoding = settings.get('client_encoding') ?? 'UTF8';
+    if (!carriesUtf8(encoding)) throw foreignEncoding(encoding);
+    if ((code & 0xffff) !== 0) write(messages.negotiateProtocolVersion());
+    write(messages.authenticationSasl(mechanism));
+    this.#phase = 'sasl-first';
+    return 'strange';
+  }
+
+  /** SASLInitialResponse: mechanism as a C string, int32 length, data. */
+  #saslFirst(body: Buffer): void {
+    const end = body.indexOf(0);
+    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== mechanism) {
+      throw new AuthenticationFailed(`the bridge accepts ${mechanism} only`);
+    }
+    this.#options.write(messages.authenticationSaslContinue(this.#scram.first(body.toString('utf8', end + 5))));
+    this.#phase = 'sasl-final';
+  }
+
+  #saslFinal(body: Buffer): 'known' {
+    const proof = this.#scram.final(body.toString('utf8'));
+    if (this.#user !== bridgeUser) throw new AuthenticationFailed('the bridge does not know this user');
+    const { key, write } = this.#options;
+    write(
+      Buffer.concat([
+        messages.authenticationSaslFinal(proof),
+        messages.authenticationOk(),
+        ...Object.entries(serverSettings).map(([name, value]) => messages.parameterStatus(name, value)),
+        messages.backendKeyData(key.pid, key.secret),
+        messages.readyForQuery,
+      ]),
+    );
+    return 'known';
+  }
+}
+
+function startupSettings(body: Buffer): Map<string, string> {
+  const words = body.toString('utf8').split('\0');
+  const settings = new Map<string, string>();
+  for (let i = 0; i + 1 < words.length && words[i] !== ''; i += 2)
+    settings.set(words[i] as string, words[i + 1] as string);
+  return settings;
+}
