@@ -1,11 +1,12 @@
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import type { Advisor, SearchSpace, TrialHistory } from './advisor.ts';
-import { type Branch, branchesOf, positionsOf, proposalAt } from './axes.ts';
+import { type Branch, branchesOf, proposalAt } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';
 import { judging } from './judging.ts';
+import { type Point, pointOf, snap } from './points.ts';
 import { random } from './random.ts';
-import { draw, estimate, logDensity, type Parzen, type Point } from './tpe/parzen.ts';
+import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 
 /** Trials at random before the estimate says anything. */
 export const STARTUP_TRIALS = 10;
@@ -49,19 +50,6 @@ function densities(branches: readonly Branch[], history: readonly TrialHistory[]
   const points = (trials: readonly TrialHistory[]): Point[] =>
     trials.flatMap((trial) => pointOf(branches, trial) ?? []);
   return { good: estimate(branches, points(ranked.slice(0, count))), others: estimate(branches, points(rest)) };
-}
-
-/** Null for a family that this version no longer has. */
-function pointOf(branches: readonly Branch[], { family, knobs }: Pick<TrialHistory, 'family' | 'knobs'>): Point | null {
-  const branch = branches.findIndex((each) => each.family === family);
-  const found = branches[branch];
-  return found === undefined ? null : { branch, positions: positionsOf(found, knobs) };
-}
-
-/** Where a point comes to lie once hooks and rounding have had their say. */
-function snap({ overrides }: SearchSpace, branches: readonly Branch[], { branch, positions }: Point): Point {
-  const found = branches[branch] as Branch;
-  return { branch, positions: positionsOf(found, proposalAt(found, overrides, positions).knobs) };
 }
 
 function bestOf(count: number, candidate: () => { point: Point; value: number }): Point {

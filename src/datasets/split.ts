@@ -22,7 +22,7 @@ interface Group {
  * on. Every class with two texts or more is on both sides. Rows come out ordered by hash, so equal rows give equal
  * data sets wherever they are read.
  */
-export function splitRows(rows: readonly LabelledText[], validation: number): DataSet {
+export function splitRows(rows: readonly LabelledText[], validation: number): DataSet<string> {
   const groups = groupByText(rows, validation);
   const classes = [...new Set(rows.map((row) => row.label))].sort();
   if (classes.length < 2) {
@@ -46,9 +46,9 @@ export function splitRows(rows: readonly LabelledText[], validation: number): Da
 }
 
 /** Names the validation rows: scores of two trials can be compared, and their votes counted, if it is the same. */
-export function validationHash({ classes, valid }: DataSet): Buffer {
+export function validationHash({ classes, valid }: DataSet<string>): Buffer {
   const hash = createHash('sha256').update(JSON.stringify(classes));
-  valid.texts.forEach((text, row) => {
+  valid.inputs.forEach((text, row) => {
     hash.update(`\n${valid.labels[row]} ${text.length} `).update(text);
   });
   return hash.digest();
@@ -81,11 +81,11 @@ function coverClass(groups: readonly Group[]): void {
   else if (groups.every((group) => group.valid)) last.valid = false;
 }
 
-function examplesOf(groups: readonly Group[], classes: readonly string[]): Examples {
+function examplesOf(groups: readonly Group[], classes: readonly string[]): Examples<string> {
   const index = new Map(classes.map((label, i) => [label, i]));
   const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(a.label, b.label)));
   return {
-    texts: rows.map((row) => row.text),
+    inputs: rows.map((row) => row.text),
     labels: Int32Array.from(rows, (row) => index.get(row.label) as number),
   };
 }

@@ -1,4 +1,6 @@
+import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
+import { BadData } from '../errors/errors.ts';
 
 /** Rows encoded once and cut into batches many times, as training does. */
 export interface EncodedRows {
@@ -11,7 +13,23 @@ export interface EncodedRows {
 
 /** Raw values → a model's inputs; made from fitted features, keeps nothing from call to call. */
 export interface Encoder {
-  prepare(texts: readonly string[]): EncodedRows;
-  /** All texts as one batch: what serving calls. */
-  encode(texts: readonly string[]): Record<string, TensorData>;
+  prepare(inputs: readonly RawInput[]): EncodedRows | Promise<EncodedRows>;
+  /** All of them as one batch: what serving calls. */
+  encode(inputs: readonly RawInput[]): Record<string, TensorData> | Promise<Record<string, TensorData>>;
+}
+
+/** The inputs of a model that reads texts. */
+export function textsOf(inputs: readonly RawInput[]): readonly string[] {
+  if (inputs.every((input) => typeof input === 'string')) return inputs;
+  throw new BadData('the model reads texts and was given bytes', {
+    hint: 'Name a column of type text, or a task that reads images.',
+  });
+}
+
+/** The inputs of a model that reads image files. */
+export function filesOf(inputs: readonly RawInput[]): readonly Uint8Array[] {
+  if (inputs.every((input) => typeof input !== 'string')) return inputs;
+  throw new BadData('the model reads images and was given text', {
+    hint: 'Name a column of type bytea with whole image files, or a task that reads texts.',
+  });
 }

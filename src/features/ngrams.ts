@@ -1,5 +1,7 @@
+import type { RawInput } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import type { EncodedRows, Encoder } from './encoder.ts';
+import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
 import { HashIndex } from './hash-index.ts';
 import { int32Bytes, readInt32s, readInteger } from './state.ts';
 import { padRows, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
@@ -59,8 +61,14 @@ export function tableRows(features: FittedFeatures): number {
   return 1 + readInteger(features.state, 'unknown') + known;
 }
 
+/** Texts need no decoding: their rows are there at once. */
+interface TextEncoder extends Encoder {
+  prepare(inputs: readonly RawInput[]): EncodedRows;
+  encode(inputs: readonly RawInput[]): Record<string, TensorData>;
+}
+
 /** Text → `ids` [N, T], int32, 0 where a text has ended. */
-export function createNgramEncoder(features: FittedFeatures): Encoder {
+export function createNgramEncoder(features: FittedFeatures): TextEncoder {
   const { state } = features;
   const ngrams = readInteger(state, 'ngrams');
   const unknown = readInteger(state, 'unknown');
@@ -87,7 +95,8 @@ export function createNgramEncoder(features: FittedFeatures): Encoder {
     for (const text of texts) rows.push(idsOf(text));
     return rows.build();
   };
-  const prepare = (texts: readonly string[]): EncodedRows => {
+  const prepare = (inputs: readonly RawInput[]): EncodedRows => {
+    const texts = textsOf(inputs);
     const rows = rowsOf(texts);
     return {
       count: texts.length,
@@ -95,8 +104,8 @@ export function createNgramEncoder(features: FittedFeatures): Encoder {
       batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, least: 1 }) }),
     };
   };
-  const encode = (texts: readonly string[]): ReturnType<Encoder['encode']> =>
-    prepare(texts).batch(Int32Array.from({ length: texts.length }, (_, i) => i));
+  const encode = (inputs: readonly RawInput[]): Record<string, TensorData> =>
+    prepare(inputs).batch(Int32Array.from({ length: inputs.length }, (_, i) => i));
   return { prepare, encode };
 }
 

@@ -2,9 +2,10 @@ import type { FittedFeatures } from '../domain/training.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
+import { createPixelEncoder } from './pixels.ts';
 
 /** How fitted features of each kind become an encoder; `FittedFeatures.encoder` names the kind. */
-const encoders = { ngrams: createNgramEncoder } as const satisfies Record<
+const encoders = { ngrams: createNgramEncoder, pixels: createPixelEncoder } as const satisfies Record<
   string,
   (features: FittedFeatures) => Encoder
 >;

@@ -7,6 +7,13 @@ export function readInteger(state: Record<string, unknown>, name: string): numbe
   throw unfit(name, 'an integer');
 }
 
+/** Numbers, one for each colour of a pixel. */
+export function readColours(state: Record<string, unknown>, name: string): number[] {
+  const value = state[name];
+  if (Array.isArray(value) && value.length === 3 && value.every((entry) => typeof entry === 'number')) return value;
+  throw unfit(name, 'three numbers');
+}
+
 /** 32-bit integers stored as little-endian bytes. */
 export function readInt32s(state: Record<string, unknown>, name: string): Int32Array {
   const value = state[name];

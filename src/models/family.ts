@@ -1,5 +1,5 @@
 import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
-import type { Task } from '../domain/task.ts';
+import type { RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import type { Weight } from '../graph/inference-graph.ts';
@@ -9,7 +9,7 @@ import type { Rng } from '../runtime/rng.ts';
 
 /** Training rows as a family fits its features on them. */
 export interface FitData {
-  texts: readonly string[];
+  inputs: readonly RawInput[];
   classes: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export interface Family {
   title: string;
   tasks: readonly Task[];
   space(task: Task): HyperSpace;
-  fit(data: FitData, knobs: Knobs): FittedFeatures;
+  fit(data: FitData, knobs: Knobs): FittedFeatures | Promise<FittedFeatures>;
   network(features: FittedFeatures, knobs: Knobs): Network;
   recipe(knobs: Knobs): Recipe;
   /** Changes a training batch in place, as image families crop and flip. */

@@ -1,4 +1,5 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
+import { textsOf } from '../features/encoder.ts';
 import { fitNgrams, tableRows } from '../features/ngrams.ts';
 import type { Network } from '../graph/network.ts';
 import { add } from '../graph/ops/arithmetic.ts';
@@ -33,13 +34,13 @@ export const fasttext: Family = {
       .addRangeKnob('dropout', 'float', 0, 0.6, { group: 'training', initial: 0.2 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ texts, classes }, knobs) => ({
+  fit: ({ inputs, classes }, knobs) => ({
     encoder: 'ngrams',
     classes: [...classes],
-    state: fitNgrams(texts, {
+    state: fitNgrams(textsOf(inputs), {
       ngrams: countKnob(knobs, 'word_ngrams'),
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: leastTexts(texts, knobs),
+      minTexts: leastTexts(inputs.length, knobs),
       maxRows: 500_000,
       unknown: 0,
       margin: 0,

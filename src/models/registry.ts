@@ -2,10 +2,12 @@ import type { Task } from '../domain/task.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import type { Family } from './family.ts';
 import { fasttext } from './fasttext.ts';
+import { resnet } from './resnet.ts';
 import { temporalCnn } from './temporal-cnn.ts';
+import { vgg } from './vgg.ts';
 
 /** The zoo, in the order in which a study first tries it. */
-export const families: readonly Family[] = [fasttext, temporalCnn];
+export const families: readonly Family[] = [fasttext, temporalCnn, resnet, vgg];
 
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => family.tasks.includes(task));
 

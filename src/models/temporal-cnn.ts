@@ -1,4 +1,5 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
+import { textsOf } from '../features/encoder.ts';
 import { fitNgrams, tableRows } from '../features/ngrams.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
@@ -42,13 +43,13 @@ export const temporalCnn: Family = {
       .addRangeKnob('dropout', 'float', 0.2, 0.7, { group: 'training', initial: 0.5 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ texts, classes }, knobs) => ({
+  fit: ({ inputs, classes }, knobs) => ({
     encoder: 'ngrams',
     classes: [...classes],
-    state: fitNgrams(texts, {
+    state: fitNgrams(textsOf(inputs), {
       ngrams: 1,
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: leastTexts(texts, knobs),
+      minTexts: leastTexts(inputs.length, knobs),
       maxRows: 100_000,
       unknown: unknownWord,
       // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.

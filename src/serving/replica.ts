@@ -50,7 +50,7 @@ async function runOnce(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
   texts: readonly string[],
 ): Promise<MemberOutput> {
-  const { data } = await model.run(encoder.encode(texts));
+  const { data } = await model.run(await encoder.encode(texts));
   return data instanceof Float32Array ? data : Float32Array.from(data, Number);
 }
 
@@ -58,7 +58,7 @@ async function runSliced(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
   texts: readonly string[],
 ): Promise<MemberOutput> {
-  const rows = encoder.prepare(texts);
+  const rows = await encoder.prepare(texts);
   const order = Int32Array.from(texts, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
   let output: MemberOutput | undefined;
   for (let from = 0; from < order.length; from += SLICE_ROWS) {

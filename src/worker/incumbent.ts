@@ -11,10 +11,10 @@ export async function scoreIncumbent(
   data: DataSet,
   threads: number,
 ): Promise<number> {
-  const { texts, labels } = data.valid;
+  const { inputs, labels } = data.valid;
   const votes: Uint16Array[] = [];
   for (const { onnx, features } of members) {
-    const predictions = await predictAll(onnx, createEncoder(features).prepare(texts), threads);
+    const predictions = await predictAll(onnx, await createEncoder(features).prepare(inputs), threads);
     const place = features.classes.map((label) => data.classes.indexOf(label) & 0xffff); // −1 becomes 65535: no label's index
     votes.push(predictions.map((index) => place[index] as number));
   }

@@ -48,7 +48,7 @@ interface Trial {
 
 /** Trains one trial: the best epoch's weights, its score, and the file that serving loads. Touches no database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
-  const trial = prepare(spec);
+  const trial = await prepare(spec);
   const { network, recipe, batch } = trial;
   const { optimiser, epochs } = recipe;
   const trainer = await Trainer.create({ network, optimiser, batch, threads: spec.threads, seed: spec.seed });
@@ -66,30 +66,30 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   }
 }
 
-function prepare(spec: TrainingSpec): Trial {
+async function prepare(spec: TrainingSpec): Promise<Trial> {
   const { train, valid, classes } = spec.data;
-  if (train.texts.length === 0 || valid.texts.length === 0) {
+  if (train.inputs.length === 0 || valid.inputs.length === 0) {
     throw new BadData('there are too few rows to train and validate', {
-      detail: `${train.texts.length} rows to train on, ${valid.texts.length} to validate on`,
+      detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
       hint: 'Add labelled rows, or change the share that is kept for validation.',
     });
   }
   const family = familyByName(spec.family);
   const knobs = { ...family.space(spec.task).initial(), ...spec.knobs };
   const recipe = family.recipe(knobs);
-  const features = family.fit({ texts: train.texts, classes }, knobs);
+  const features = await family.fit({ inputs: train.inputs, classes }, knobs);
   const encoder = createEncoder(features);
-  const batch = Math.min(recipe.batch, Math.ceil(train.texts.length / leastStepsPerEpoch));
+  const batch = Math.min(recipe.batch, Math.ceil(train.inputs.length / leastStepsPerEpoch));
   return {
     spec: { ...spec, knobs },
     family,
     recipe,
     features,
     network: family.network(features, knobs),
-    train: encoder.prepare(train.texts),
-    valid: encoder.prepare(valid.texts),
+    train: await encoder.prepare(train.inputs),
+    valid: await encoder.prepare(valid.inputs),
     batch,
-    stepsPerEpoch: Math.floor(train.texts.length / batch),
+    stepsPerEpoch: Math.floor(train.inputs.length / batch),
   };
 }
 

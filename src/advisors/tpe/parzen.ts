@@ -1,12 +1,7 @@
 import type { Rng } from '../../runtime/rng.ts';
 import { type Axis, type Branch, cellOf } from '../axes.ts';
 import { cumulative, LOG_SQRT_2PI } from '../normal.ts';
-
-/** A trial as the estimator sees it: which family, and where its values lie on the family's axes. */
-export interface Point {
-  branch: number;
-  positions: Float64Array;
-}
+import type { Point } from '../points.ts';
 
 /** What a component adds along one axis: a normal distribution cut to [0, 1], or a category with some of the others. */
 interface Kernel {

@@ -1,6 +1,7 @@
 import { adam } from './adam.ts';
+import { nesterov } from './nesterov.ts';
 import type { Optimiser } from './optimiser.ts';
 import { sgd } from './sgd.ts';
 
-export const optimisers = { sgd, adam } as const satisfies Record<string, Optimiser>;
+export const optimisers = { sgd, nesterov, adam } as const satisfies Record<string, Optimiser>;
 export type OptimiserName = keyof typeof optimisers;

@@ -17,8 +17,8 @@ const share = fc.double({ min: 0.01, max: 0.99, noNaN: true });
 
 const many = (count: number): LabelledText[] =>
   Array.from({ length: count }, (_, i) => ({ label: labels[i % 2] as string, text: `text ${i}` }));
-const rowsOf = ({ classes, train, valid }: DataSet): string[] =>
-  [train, valid].flatMap((part) => part.texts.map((text, i) => `${classes[part.labels[i] as number]} ${text}`)).sort();
+const rowsOf = ({ classes, train, valid }: DataSet<string>): string[] =>
+  [train, valid].flatMap((part) => part.inputs.map((text, i) => `${classes[part.labels[i] as number]} ${text}`)).sort();
 
 describe('splitting rows', () => {
   test('loses none and adds none', () => {
@@ -33,8 +33,8 @@ describe('splitting rows', () => {
     fc.assert(
       fc.property(rowsArbitrary, share, (rows, validation) => {
         const { train, valid } = splitRows(rows, validation);
-        const trained = new Set(train.texts);
-        expect(valid.texts.filter((text) => trained.has(text))).toEqual([]);
+        const trained = new Set(train.inputs);
+        expect(valid.inputs.filter((text) => trained.has(text))).toEqual([]);
       }),
     );
   });
@@ -66,14 +66,14 @@ describe('splitting rows', () => {
   });
 
   test('leaves a row where it is when others come or the share grows', () => {
-    const before = new Set(splitRows(many(400), 0.2).valid.texts);
-    const after = new Set(splitRows(many(800), 0.3).valid.texts);
+    const before = new Set(splitRows(many(400), 0.2).valid.inputs);
+    const after = new Set(splitRows(many(800), 0.3).valid.inputs);
     expect([...before].filter((text) => !after.has(text))).toEqual([]);
   });
 
   test('gives validation about its share', () => {
     // 2000 of 10000 expected, deviation 40; the texts are fixed, so this holds always or never
-    expect(Math.abs(splitRows(many(10_000), 0.2).valid.texts.length - 2000)).toBeLessThan(120);
+    expect(Math.abs(splitRows(many(10_000), 0.2).valid.inputs.length - 2000)).toBeLessThan(120);
   });
 
   test('refuses rows with one label or none', () => {
@@ -95,7 +95,7 @@ describe('the hash of the validation rows', () => {
 
   test('changes with a label, a text, or a class', () => {
     const rows = many(50);
-    const valid = new Set(splitRows(rows, 0.5).valid.texts);
+    const valid = new Set(splitRows(rows, 0.5).valid.inputs);
     const hit = rows.findIndex((row) => valid.has(row.text));
     const relabelled = rows.with(hit, { ...(rows[hit] as LabelledText), label: 'so-so' });
     expect(hash(relabelled)).not.toBe(hash(rows));

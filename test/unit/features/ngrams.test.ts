@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitNgrams, type NgramOptions, tableRows } from '../../../src/features/ngrams.ts';
-import { createEncoder } from '../../../src/features/registry.ts';
+import { createNgramEncoder, fitNgrams, type NgramOptions, tableRows } from '../../../src/features/ngrams.ts';
+
 import { tokenise } from '../../../src/features/tokenise.ts';
 
 const options: NgramOptions = { ngrams: 2, maxTokens: 32, minTexts: 1, maxRows: 1000, unknown: 0, margin: 0 };
 
 function encoderOf(texts: string[], changed: Partial<NgramOptions> = {}) {
   const features = { encoder: 'ngrams', classes: ['a', 'b'], state: fitNgrams(texts, { ...options, ...changed }) };
-  return { features, encoder: createEncoder(features) };
+  return { features, encoder: createNgramEncoder(features) };
 }
 
 const idsOf = (texts: string[], encoded: string[], changed: Partial<NgramOptions> = {}): number[][] => {

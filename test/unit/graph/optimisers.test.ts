@@ -30,6 +30,15 @@ const rules: Record<OptimiserName, () => Rule> = {
         return weight - rate * (v[i] as number);
       });
   },
+  nesterov: () => {
+    const v = [0, 0];
+    return (w, g) =>
+      w.map((weight, i) => {
+        const pull = (g[i] as number) + settings.weightDecay * weight;
+        v[i] = settings.momentum * (v[i] as number) + pull;
+        return weight - rate * (pull + settings.momentum * (v[i] as number));
+      });
+  },
   adam: () => {
     const m = [0, 0];
     const v = [0, 0];

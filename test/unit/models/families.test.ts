@@ -3,7 +3,7 @@ import { tasks } from '../../../src/domain/task.ts';
 import { predictAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
-import { families, familiesFor, familyByName } from '../../../src/models/registry.ts';
+import { familiesFor, familyByName } from '../../../src/models/registry.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 import { memorable, specOf, watched } from './sentences.ts';
 
@@ -20,84 +20,87 @@ const byHeart = {
 
 afterAll(releaseIdleSessions);
 
-describe.each(families.map((family) => [family.name, family] as const))('%s', (name, family) => {
-  it('learns 64 rows by heart', async () => {
-    const hooks = watched();
-    const result = await trainTrial(specOf(name, { ...byHeart, learning_rate: 0.02 }), hooks);
-    expect(result.score).toBe(1);
-    expect(result.state).toBe('completed');
-    expect(hooks.reports.at(-1)?.loss).toBeLessThan(hooks.reports[0]?.loss ?? 0);
-  });
-
-  it('gives the same result for the same spec', async () => {
-    const run = () => trainTrial(specOf(name, { epochs: 2, batch: 16 }), watched());
-    const [first, second] = [await run(), await run()];
-    expect(Buffer.compare(first.model.onnx, second.model.onnx)).toBe(0);
-  });
-
-  it('goes on from any checkpoint to the very bits of an undisturbed run', async () => {
-    const spec = specOf(name, { epochs: 3, batch: 4, learning_rate: 0.01 }, memorable(72)); // 18 steps: two runs an epoch
-    const undisturbed = watched();
-    const whole = await trainTrial(spec, undisturbed);
-    expect(undisturbed.checkpoints).toHaveLength(6);
-    for (const checkpoint of undisturbed.checkpoints) {
-      const resumed = await trainTrial(spec, watched(checkpoint));
-      expect(Buffer.compare(resumed.model.onnx, whole.model.onnx)).toBe(0);
-      expect(resumed.predictions).toEqual(whole.predictions);
-      expect(resumed.score).toBe(whole.score);
-    }
-  });
-
-  it('reports each epoch and stops when told to, with the best epoch so far', async () => {
-    const hooks = { ...watched(), onReport: async () => 'stop' as const };
-    const result = await trainTrial(specOf(name, { epochs: 5, batch: 16 }), hooks);
-    expect(result).toMatchObject({ state: 'stopped', epochs: 1 });
-  });
-
-  it('answers from the exported file as validation did, whatever shares the batch', async () => {
-    const spec = specOf(name, { epochs: 2, batch: 16 });
-    const { model, predictions } = await trainTrial(spec, watched());
-    const encoder = createEncoder(model.features);
-    const { texts } = spec.data.valid;
-    expect(await predictAll(model.onnx, encoder.prepare(texts), 1)).toEqual(predictions);
-    const alone = await Promise.all(
-      texts.slice(0, 8).map(async (text) => (await predictAll(model.onnx, encoder.prepare([text]), 1))[0]),
-    );
-    expect(alone).toEqual(Array.from(predictions.subarray(0, 8)));
-  });
-
-  it('learns a plain rule from 40 rows with its initial knobs', async () => {
-    const texts = Array.from({ length: 40 }, (_, i) => `the ${i % 2 ? 'good' : 'bad'} film number${i}`);
-    const examples = { texts, labels: Int32Array.from(texts, (_, i) => i % 2) };
-    const data = { classes: ['bad', 'good'], train: examples, valid: examples };
-    expect((await trainTrial(specOf(name, {}, data), watched())).score).toBe(1);
-  });
-
-  it('trains on four rows and on rows without a single word', async () => {
-    const examples = { texts: ['', '🙂', 'x'.repeat(1_000_000), ' \n'], labels: Int32Array.of(0, 1, 0, 1) };
-    const data = { classes: ['no', 'yes'], train: examples, valid: examples };
-    const { predictions } = await trainTrial(specOf(name, { epochs: 1 }, data), watched());
-    expect(predictions).toHaveLength(4);
-  });
-
-  it('names step and knobs when training diverges', async () => {
-    const diverging = trainTrial(specOf(name, { epochs: 3, learning_rate: 1e30 }), watched());
-    await expect(diverging).rejects.toMatchObject({
-      sqlstate: '22003',
-      detail: expect.stringMatching(/step \d+ with .*learningRate/),
+describe.each(familiesFor('text_classification').map((family) => [family.name, family] as const))(
+  '%s',
+  (name, family) => {
+    it('learns 64 rows by heart', async () => {
+      const hooks = watched();
+      const result = await trainTrial(specOf(name, { ...byHeart, learning_rate: 0.02 }), hooks);
+      expect(result.score).toBe(1);
+      expect(result.state).toBe('completed');
+      expect(hooks.reports.at(-1)?.loss).toBeLessThan(hooks.reports[0]?.loss ?? 0);
     });
-  });
 
-  it('has knobs of each of the paper’s groups, and initial values inside their domains', () => {
-    const groups = new Set<string>();
-    for (const { group, initial, domain } of family.space('sentiment').knobs()) {
-      groups.add(group);
-      if (domain.kind === 'categorical') expect(domain.list).toContain(initial);
-      else expect(Number(initial) >= domain.min && Number(initial) <= domain.max).toBe(true);
-    }
-    expect([...groups].sort()).toEqual(['architecture', 'preprocessing', 'training']);
-  });
-});
+    it('gives the same result for the same spec', async () => {
+      const run = () => trainTrial(specOf(name, { epochs: 2, batch: 16 }), watched());
+      const [first, second] = [await run(), await run()];
+      expect(Buffer.compare(first.model.onnx, second.model.onnx)).toBe(0);
+    });
+
+    it('goes on from any checkpoint to the very bits of an undisturbed run', async () => {
+      const spec = specOf(name, { epochs: 3, batch: 4, learning_rate: 0.01 }, memorable(72)); // 18 steps: two runs an epoch
+      const undisturbed = watched();
+      const whole = await trainTrial(spec, undisturbed);
+      expect(undisturbed.checkpoints).toHaveLength(6);
+      for (const checkpoint of undisturbed.checkpoints) {
+        const resumed = await trainTrial(spec, watched(checkpoint));
+        expect(Buffer.compare(resumed.model.onnx, whole.model.onnx)).toBe(0);
+        expect(resumed.predictions).toEqual(whole.predictions);
+        expect(resumed.score).toBe(whole.score);
+      }
+    });
+
+    it('reports each epoch and stops when told to, with the best epoch so far', async () => {
+      const hooks = { ...watched(), onReport: async () => 'stop' as const };
+      const result = await trainTrial(specOf(name, { epochs: 5, batch: 16 }), hooks);
+      expect(result).toMatchObject({ state: 'stopped', epochs: 1 });
+    });
+
+    it('answers from the exported file as validation did, whatever shares the batch', async () => {
+      const spec = specOf(name, { epochs: 2, batch: 16 });
+      const { model, predictions } = await trainTrial(spec, watched());
+      const encoder = createEncoder(model.features);
+      const { inputs } = spec.data.valid;
+      expect(await predictAll(model.onnx, await encoder.prepare(inputs), 1)).toEqual(predictions);
+      const alone = await Promise.all(
+        inputs.slice(0, 8).map(async (input) => (await predictAll(model.onnx, await encoder.prepare([input]), 1))[0]),
+      );
+      expect(alone).toEqual(Array.from(predictions.subarray(0, 8)));
+    });
+
+    it('learns a plain rule from 40 rows with its initial knobs', async () => {
+      const inputs = Array.from({ length: 40 }, (_, i) => `the ${i % 2 ? 'good' : 'bad'} film number${i}`);
+      const examples = { inputs, labels: Int32Array.from(inputs, (_, i) => i % 2) };
+      const data = { classes: ['bad', 'good'], train: examples, valid: examples };
+      expect((await trainTrial(specOf(name, {}, data), watched())).score).toBe(1);
+    });
+
+    it('trains on four rows and on rows without a single word', async () => {
+      const examples = { inputs: ['', '🙂', 'x'.repeat(1_000_000), ' \n'], labels: Int32Array.of(0, 1, 0, 1) };
+      const data = { classes: ['no', 'yes'], train: examples, valid: examples };
+      const { predictions } = await trainTrial(specOf(name, { epochs: 1 }, data), watched());
+      expect(predictions).toHaveLength(4);
+    });
+
+    it('names step and knobs when training diverges', async () => {
+      const diverging = trainTrial(specOf(name, { epochs: 3, learning_rate: 1e30 }), watched());
+      await expect(diverging).rejects.toMatchObject({
+        sqlstate: '22003',
+        detail: expect.stringMatching(/step \d+ with .*learningRate/),
+      });
+    });
+
+    it('has knobs of each of the paper’s groups, and initial values inside their domains', () => {
+      const groups = new Set<string>();
+      for (const { group, initial, domain } of family.space('sentiment').knobs()) {
+        groups.add(group);
+        if (domain.kind === 'categorical') expect(domain.list).toContain(initial);
+        else expect(Number(initial) >= domain.min && Number(initial) <= domain.max).toBe(true);
+      }
+      expect([...groups].sort()).toEqual(['architecture', 'preprocessing', 'training']);
+    });
+  },
+);
 
 describe('registry', () => {
   it('has a family for every task', () => {

@@ -8,11 +8,11 @@ const words = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'the
 /** Sentences of random words with random labels: nothing to learn but the rows themselves. */
 export function randomSentences(rows: number, classes: number, seed = 3): Examples {
   const rng = createRng(seed);
-  const texts = Array.from({ length: rows }, (_, i) => {
+  const inputs = Array.from({ length: rows }, (_, i) => {
     const body = Array.from({ length: 3 + rng.below(8) }, () => `${words[rng.below(words.length)]}${rng.below(30)}`);
     return `row${i} ${body.join(' ')}`;
   });
-  return { texts, labels: Int32Array.from({ length: rows }, () => rng.below(classes)) };
+  return { inputs, labels: Int32Array.from({ length: rows }, () => rng.below(classes)) };
 }
 
 /** A data set that is validated on its own training rows: a family that cannot learn 64 rows by heart is broken. */

@@ -4,7 +4,7 @@ import type { TrainedModel } from '../../../src/domain/training.ts';
 import { scoreIncumbent } from '../../../src/worker/incumbent.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 
-const part = (texts: string[], labels: number[]): Examples => ({ texts, labels: Int32Array.from(labels) });
+const part = (texts: string[], labels: number[]): Examples => ({ inputs: texts, labels: Int32Array.from(labels) });
 const good = Array.from({ length: 24 }, (_, i) => `a great film ${i}`);
 const bad = Array.from({ length: 24 }, (_, i) => `an awful film ${i}`);
 const train = part([...good, ...bad], [...good.map(() => 0), ...bad.map(() => 1)]);

@@ -1,0 +1,83 @@
+import { createRng, deriveSeed, type Rng } from '../runtime/rng.ts';
+import type { Advisor, Proposal, SearchSpace, TrialHistory } from './advisor.ts';
+import { type Branch, branchesOf, proposalAt } from './axes.ts';
+import { type Evidence, evidenceOf } from './evidence.ts';
+import { firstOfFamily } from './first-trials.ts';
+import { mostPromising } from './gp/acquire.ts';
+import { embeddingOf } from './gp/embedding.ts';
+import { logExpectedImprovement } from './gp/expected-improvement.ts';
+import { fit } from './gp/fit.ts';
+import { posterior, type Samples } from './gp/gaussian-process.ts';
+import { halfRank } from './gp/half-rank.ts';
+import { judging } from './judging.ts';
+import { pointOf, snap } from './points.ts';
+import { random } from './random.ts';
+import { tpe } from './tpe.ts';
+
+/** Free knobs of all families up to which a Gaussian process learns from few trials; beyond, TPE does as well for less. */
+const MOST_KNOBS = 20;
+/** Trials before the process is asked: one more than there are knobs, within limits. */
+const MOST_STARTUP = 8;
+/** Trials that the process looks at, and those its length scales come from: half of them the best, half the latest. */
+const MOST_SAMPLES = 100;
+const MOST_TO_FIT = 64;
+/** Running trials that it keeps away from. */
+const MOST_PENDING = 28;
+/** Best trials that it looks around. */
+const INCUMBENTS = 3;
+
+/**
+ * Bayesian optimisation (Snoek et al. 2012): a Gaussian process over families and knobs, and the values whose expected
+ * improvement on the best score is largest. In large spaces it hands over to TPE.
+ */
+export const bayesian: Advisor = {
+  name: 'bayesian',
+  ...judging,
+
+  propose(search, history) {
+    const branches = branchesOf(search);
+    const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
+    if (knobs === 0 || knobs > MOST_KNOBS) return tpe.propose(search, history);
+    const evidence = evidenceOf(history);
+    const first = firstOfFamily(search, history);
+    const startup = Math.min(MOST_STARTUP, knobs + 1);
+    if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);
+    return proposeByProcess(search, branches, evidence, createRng(deriveSeed(search.seed, history.length)));
+  },
+};
+
+function proposeByProcess(search: SearchSpace, branches: readonly Branch[], evidence: Evidence, rng: Rng): Proposal {
+  const embedding = embeddingOf(branches);
+  const place = (trial: TrialHistory): Float64Array[] => {
+    const point = pointOf(branches, trial);
+    return point === null ? [] : [embedding.embed(point.branch, point.positions)];
+  };
+  const samplesOf = (scored: Evidence['scored']): Samples => ({
+    x: scored.flatMap(({ trial }) => place(trial)),
+    y: halfRank(scored.map(({ score }) => score)),
+  });
+  const ranked = [...evidence.scored].sort((a, b) => b.score - a.score || a.trial.number - b.trial.number);
+  const hyper = fit(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
+  const samples = samplesOf(bestAndLatest(ranked, MOST_SAMPLES));
+  const predict = posterior(samples, hyper, evidence.pending.slice(-MOST_PENDING).flatMap(place));
+  const best = samples.y.reduce((most, y) => Math.max(most, y));
+  const point = mostPromising(
+    {
+      branches,
+      incumbents: ranked.slice(0, INCUMBENTS).flatMap(({ trial }) => pointOf(branches, trial) ?? []),
+      value: (candidate) => {
+        const { branch, positions } = snap(search, branches, candidate);
+        return logExpectedImprovement(predict(embedding.embed(branch, positions)), best);
+      },
+    },
+    rng,
+  );
+  return proposalAt(branches[point.branch] as Branch, search.overrides, point.positions);
+}
+
+/** At most so many of the trials ranked best first: the better half of them the best, the rest the latest of the others. */
+function bestAndLatest(ranked: Evidence['scored'], most: number): Evidence['scored'] {
+  const best = ranked.slice(0, most / 2);
+  const others = ranked.slice(most / 2).sort((a, b) => a.trial.number - b.trial.number);
+  return [...best, ...others.slice(-most / 2)];
+}

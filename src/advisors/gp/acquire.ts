@@ -1,0 +1,79 @@
+import type { Rng } from '../../runtime/rng.ts';
+import type { Branch } from '../axes.ts';
+import type { Point } from '../points.ts';
+
+/** Points drawn anywhere, and near each of the best trials; the best of all are then improved step by step. */
+const ANYWHERE = 200;
+const NEAR_EACH = 20;
+const CLIMBERS = 3;
+const STEPS = 40;
+/** How far a step goes at first and at the least, as a share of the axis. */
+const FAR = 0.2;
+const NEAR = 1e-4;
+
+export interface Landscape {
+  branches: readonly Branch[];
+  /** Good places to look around. */
+  incumbents: readonly Point[];
+  /** How promising a point is. */
+  value(point: Point): number;
+}
+
+interface Valued {
+  point: Point;
+  value: number;
+}
+
+/** The most promising point that a bounded search finds: draws, then steps that shorten when they fail. */
+export function mostPromising({ branches, incumbents, value }: Landscape, rng: Rng): Point {
+  const valued = (point: Point): Valued => ({ point, value: value(point) });
+  const candidates = [
+    ...Array.from({ length: ANYWHERE }, () => anywhere(branches, rng)),
+    ...incumbents.flatMap((point) =>
+      Array.from({ length: NEAR_EACH }, () =>
+        moved(branches, point, { scale: FAR * (NEAR / FAR) ** rng.uniform(), rng }),
+      ),
+    ),
+  ].map(valued);
+  const best = candidates.sort((a, b) => b.value - a.value).slice(0, CLIMBERS);
+  const tops = best.map((start) => climb(start, (point, scale) => valued(moved(branches, point, { scale, rng }))));
+  return tops.reduce((top, next) => (next.value > top.value ? next : top)).point;
+}
+
+function climb(start: Valued, step: (point: Point, scale: number) => Valued): Valued {
+  let top = start;
+  let scale = FAR / 2;
+  for (let i = 0; i < STEPS; i++) {
+    const next = step(top.point, scale);
+    const better = next.value > top.value;
+    if (better) top = next;
+    scale = Math.max(NEAR, scale * (better ? 1.5 : 0.8));
+  }
+  return top;
+}
+
+function anywhere(branches: readonly Branch[], rng: Rng): Point {
+  const branch = rng.below(branches.length);
+  const positions = Float64Array.from((branches[branch] as Branch).axes, ({ domain }) =>
+    domain.kind === 'range' ? rng.uniform() : rng.below(domain.list.length),
+  );
+  return { branch, positions };
+}
+
+/** Half of the axes moved, or one at least: numbers by a normal step, categories anew. */
+function moved(
+  branches: readonly Branch[],
+  { branch, positions }: Point,
+  { scale, rng }: { scale: number; rng: Rng },
+): Point {
+  const { axes } = branches[branch] as Branch;
+  const one = rng.below(axes.length);
+  const next = positions.map((position, i) => {
+    const domain = axes[i]?.domain;
+    if (domain === undefined || (i !== one && rng.uniform() < 0.5)) return position;
+    if (domain.kind === 'categorical')
+      return i === one || rng.uniform() < scale ? rng.below(domain.list.length) : position;
+    return Math.min(1, Math.max(0, position + scale * rng.normal()));
+  });
+  return { branch, positions: next };
+}

@@ -1,0 +1,42 @@
+import type { Axis, Branch } from '../axes.ts';
+
+/**
+ * A family and its knobs as one real vector, so that distances make sense for all: a number is a column; a category, and
+ * the family, are a column for each value, 1/√2 where it is chosen, so that two different values are a distance of 1 apart.
+ * Knobs of other families stand still: numbers at the middle, categories at none.
+ */
+export interface Embedding {
+  width: number;
+  /** The length scale that a column belongs to: one for each knob, and one for the family. */
+  scaleOf: Int32Array;
+  scales: number;
+  embed(branch: number, positions: Float64Array): Float64Array;
+}
+
+export function embeddingOf(branches: readonly Branch[]): Embedding {
+  const columns = [branches.length > 1 ? branches.length : 0, ...branches.flatMap(({ axes }) => axes.map(columnsOf))];
+  const starts = branches.map(
+    (_, branch) => 1 + branches.slice(0, branch).reduce((sum, { axes }) => sum + axes.length, 0),
+  );
+  const offsets = columns.map((_, scale) => columns.slice(0, scale).reduce((sum, count) => sum + count, 0));
+  const resting = Float64Array.from(
+    branches.flatMap(({ axes }) => axes.flatMap((axis) => (isNumber(axis) ? [0.5] : Array(columnsOf(axis)).fill(0)))),
+  );
+
+  const embed = (branch: number, positions: Float64Array): Float64Array => {
+    const vector = Float64Array.from([...Array(columns[0]).fill(0), ...resting]);
+    if (branches.length > 1) vector[branch] = Math.SQRT1_2;
+    for (const [i, axis] of (branches[branch] as Branch).axes.entries()) {
+      const offset = offsets[(starts[branch] as number) + i] as number;
+      const position = positions[i] as number;
+      if (isNumber(axis)) vector[offset] = position;
+      else if (position >= 0) vector[offset + position] = Math.SQRT1_2;
+    }
+    return vector;
+  };
+  const scaleOf = Int32Array.from(columns.flatMap((count, scale) => Array<number>(count).fill(scale)));
+  return { width: scaleOf.length, scaleOf, scales: columns.length, embed };
+}
+
+const isNumber = ({ domain }: Axis): boolean => domain.kind === 'range';
+const columnsOf = ({ domain }: Axis): number => (domain.kind === 'range' ? 1 : domain.list.length);

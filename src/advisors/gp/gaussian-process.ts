@@ -1,0 +1,67 @@
+import { factorOf, unwhiten, whiten } from './factor.ts';
+import { matern } from './matern.ts';
+
+/** What a Gaussian process knows: vectors, and the value at each. Values have mean 0. */
+export interface Samples {
+  x: readonly Float64Array[];
+  y: Float64Array;
+}
+
+export interface Hyperparameters {
+  /** Length scale of each column. */
+  lengths: Float64Array;
+  /** Variance of the noise, as a share of the signal's. */
+  noise: number;
+}
+
+/** What the process expects at a vector. */
+export interface Prediction {
+  mean: number;
+  /** Of the function's value, without noise. */
+  deviation: number;
+}
+
+export type Posterior = (x: Float64Array) => Prediction;
+
+/** Deviations below this are rounding errors of 1 − |L⁻¹k|². */
+const LEAST_VARIANCE = 1e-10;
+
+/**
+ * The posterior of a Gaussian process with a Matérn 5/2 kernel (Rasmussen and Williams 2006, algorithm 2.1); the signal's
+ * variance is the one of largest likelihood, yᵀ(K + noise I)⁻¹y / n. `pending` are vectors whose values are still unknown:
+ * the mean does not change where it is taken for the value, the deviation near them does (Ginsbourger et al. 2010).
+ */
+export function posterior(samples: Samples, hyper: Hyperparameters, pending: readonly Float64Array[] = []): Posterior {
+  const { lengths, noise } = hyper;
+  const known = process(samples.x, hyper);
+  const white = whiten(known.factor, samples.y);
+  const signal = Math.max(dot(white, white) / samples.y.length, Number.MIN_VALUE);
+  const weights = unwhiten(known.factor, white);
+  const all = pending.length === 0 ? known : process([...samples.x, ...pending], hyper);
+  return (x) => {
+    const k = all.x.map((other) => matern(distance2(x, other, lengths)));
+    const v = whiten(all.factor, k);
+    const variance = Math.max(1 - dot(v, v), LEAST_VARIANCE * (1 + noise));
+    return { mean: dot(weights, k), deviation: Math.sqrt(signal * variance) };
+  };
+}
+
+function process(x: readonly Float64Array[], { lengths, noise }: Hyperparameters) {
+  const kernel = (i: number, j: number): number =>
+    matern(distance2(x[i] as Float64Array, x[j] as Float64Array, lengths));
+  return { x, factor: factorOf(x.length, noise, kernel) };
+}
+
+/** Σ (Δ_d / ℓ_d)² */
+function distance2(a: Float64Array, b: Float64Array, lengths: Float64Array): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += (((a[d] as number) - (b[d] as number)) / (lengths[d] as number)) ** 2;
+  return sum;
+}
+
+/** Over the length of the first. */
+function dot(a: Float64Array, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}

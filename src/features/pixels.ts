@@ -1,0 +1,76 @@
+import type { RawInput } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
+import { decodeImages } from './images.ts';
+import { readColours, readInteger } from './state.ts';
+
+const colours = 3;
+
+/** Images from whose pixels the colours' mean and deviation are taken: enough for two digits. */
+const sampled = 500;
+
+/** What an image network knows of its input. */
+export interface PixelState {
+  /** Pixels on each side, whatever size the images have. */
+  side: number;
+  /** Of each colour, in 0…255. */
+  mean: number[];
+  deviation: number[];
+}
+
+export async function fitPixels(inputs: readonly RawInput[], side: number): Promise<Record<string, unknown>> {
+  const stride = Math.max(1, Math.floor(inputs.length / sampled));
+  const pixels = await decodeImages(filesOf(inputs.filter((_, row) => row % stride === 0)), side);
+  const [mean, deviation] = [new Array<number>(colours), new Array<number>(colours)];
+  const plane = side * side;
+  for (let colour = 0; colour < colours; colour++) {
+    let [sum, squares, count] = [0, 0, 0];
+    for (let start = colour * plane; start < pixels.length; start += colours * plane) {
+      for (let i = start; i < start + plane; i++) {
+        const value = pixels[i] as number;
+        sum += value;
+        squares += value * value;
+      }
+      count += plane;
+    }
+    mean[colour] = sum / count;
+    deviation[colour] = Math.max(1, Math.sqrt(squares / count - (sum / count) ** 2)); // a black-and-white set may have none
+  }
+  const state: PixelState = { side, mean, deviation };
+  return { ...state };
+}
+
+export function pixelState({ state }: FittedFeatures): PixelState {
+  return {
+    side: readInteger(state, 'side'),
+    mean: readColours(state, 'mean'),
+    deviation: readColours(state, 'deviation'),
+  };
+}
+
+/** Image files → `image` [N, 3, side, side], uint8. */
+export function createPixelEncoder(features: FittedFeatures): Encoder {
+  const { side } = pixelState(features);
+  const size = colours * side * side;
+  const tensor = (data: Uint8Array, rows: number): Record<string, TensorData> => ({
+    image: { dtype: 'uint8', shape: [rows, colours, side, side], data },
+  });
+  return {
+    async prepare(inputs): Promise<EncodedRows> {
+      const pixels = await decodeImages(filesOf(inputs), side);
+      return {
+        count: inputs.length,
+        length: () => 1, // all images are of one size
+        batch: (indexes) => {
+          const data = new Uint8Array(indexes.length * size);
+          indexes.forEach((row, i) => {
+            data.set(pixels.subarray(row * size, (row + 1) * size), i * size);
+          });
+          return tensor(data, indexes.length);
+        },
+      };
+    },
+    encode: async (inputs) => tensor(await decodeImages(filesOf(inputs), side), inputs.length),
+  };
+}

@@ -1,0 +1,54 @@
+import { HyperSpace, type Knobs } from '../domain/hyper-space.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import { fitPixels } from '../features/pixels.ts';
+import type { Rng } from '../runtime/rng.ts';
+import type { FitData, Recipe } from './family.ts';
+import { augmentImages } from './image-augment.ts';
+import { countKnob, numberKnob } from './knobs.ts';
+
+/** Knobs of preprocessing, in pixels of a 32×32 image; on larger images they grow with the side. */
+const unit = 32;
+
+/** Knobs that every image family has; it adds those of its architecture. */
+export function imageSpace(): HyperSpace {
+  return new HyperSpace()
+    .addCategoricalKnob('side', [32, 48, 64, 96, 128, 224], { group: 'preprocessing', initial: 32 })
+    .addRangeKnob('shift', 'int', 0, 8, { group: 'preprocessing', initial: 4 })
+    .addCategoricalKnob('flip', [true, false], { group: 'preprocessing', initial: true })
+    .addRangeKnob('cutout', 'int', 0, 16, { group: 'preprocessing', initial: 8 })
+    .addRangeKnob('epochs', 'int', 5, 60, { group: 'training', initial: 30 })
+    .addCategoricalKnob('batch', [32, 64, 128], { group: 'training', initial: 64 })
+    .addRangeKnob('learning_rate', 'float', 0.01, 0.3, { group: 'training', initial: 0.1, log: true })
+    .addRangeKnob('momentum', 'float', 0.8, 0.95, { group: 'training', initial: 0.9 })
+    .addRangeKnob('weight_decay', 'float', 1e-5, 5e-3, { group: 'training', initial: 1e-3, log: true })
+    .addRangeKnob('dropout', 'float', 0, 0.5, { group: 'training', initial: 0 })
+    .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 });
+}
+
+/** Momentum SGD, as the image networks of the papers are trained. */
+export const imageRecipe = (knobs: Knobs): Recipe => ({
+  optimiser: 'nesterov',
+  epochs: countKnob(knobs, 'epochs'),
+  batch: countKnob(knobs, 'batch'),
+  learningRate: numberKnob(knobs, 'learning_rate'),
+  momentum: numberKnob(knobs, 'momentum'),
+  weightDecay: numberKnob(knobs, 'weight_decay'),
+  dropout: numberKnob(knobs, 'dropout'),
+  labelSmoothing: numberKnob(knobs, 'label_smoothing'),
+});
+
+export const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
+  encoder: 'pixels',
+  classes: [...classes],
+  state: await fitPixels(inputs, countKnob(knobs, 'side', 8)),
+});
+
+export function augmentBatch(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void {
+  const pixels = (name: string): number => Math.round((countKnob(knobs, name, 0) * countKnob(knobs, 'side')) / unit);
+  augmentImages(
+    batch['image'],
+    { shift: pixels('shift'), flip: knobs['flip'] === true, cutout: pixels('cutout') },
+    rng,
+  );
+}

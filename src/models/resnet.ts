@@ -1,0 +1,92 @@
+import { pixelState } from '../features/pixels.ts';
+import type { Value } from '../graph/graph.ts';
+import type { Network } from '../graph/network.ts';
+import { maxPool } from '../graph/ops/pooling.ts';
+import type { Family } from './family.ts';
+import { augmentBatch, fitImages, imageRecipe, imageSpace } from './image-knobs.ts';
+import {
+  type ConvLayer,
+  convNorm,
+  convParameters,
+  head,
+  headParameters,
+  type ImageInput,
+  imageInput,
+  standardise,
+} from './image-layers.ts';
+import { countKnob } from './knobs.ts';
+
+/**
+ * Residual network (He et al. 2016, "Deep Residual Learning for Image Recognition", figure 2): blocks of two 3×3 convolutions
+ * around which the input is carried. For small inputs: a 3×3 stem without pooling, and stages that widen by one convolution
+ * and 2×2 max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the second and the last stage.
+ */
+export const resnet: Family = {
+  name: 'resnet',
+  title: 'ResNet: convolutions with shortcuts around them',
+  tasks: ['image_classification'],
+  space: () =>
+    imageSpace()
+      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
+      .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
+  fit: fitImages,
+  network: (features, knobs) =>
+    resnetNetwork({
+      image: pixelState(features),
+      width: countKnob(knobs, 'width'),
+      blocks: countKnob(knobs, 'blocks'),
+      classes: features.classes.length,
+    }),
+  recipe: imageRecipe,
+  augment: augmentBatch,
+};
+
+export interface ResnetSize {
+  image: ImageInput;
+  /** Channels of the stem; each of the three stages after it has twice as many as the one before. */
+  width: number;
+  /** Residual blocks in the first and the last stage. */
+  blocks: number;
+  classes: number;
+}
+
+interface Stage {
+  widen: ConvLayer;
+  blocks: { first: ConvLayer; second: ConvLayer }[];
+}
+
+export function resnetNetwork({ image, width, blocks, classes }: ResnetSize): Network {
+  const stem: ConvLayer = { name: 'stem', from: 3, to: width };
+  const stages = [blocks, 0, blocks].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
+  const layers = stages.flatMap(({ widen, blocks: inner }) => [
+    widen,
+    ...inner.flatMap(({ first, second }) => [first, second]),
+  ]);
+  return {
+    classes,
+    inputs: imageInput(image.side),
+    parameters: {
+      ...Object.assign({}, ...[stem, ...layers].map(convParameters)),
+      ...headParameters(width * 8, classes),
+    },
+    logits: (t, inputs, parameters, ratio) => {
+      const conv = (x: Value, layer: ConvLayer, residual?: Value): Value =>
+        convNorm(t, x, { layer, parameters, ...(residual === undefined ? {} : { residual }) });
+      let x = conv(standardise(t, inputs, image), stem);
+      for (const { widen, blocks: inner } of stages) {
+        x = maxPool(t, conv(x, widen), { size: 2 });
+        for (const { first, second } of inner) x = conv(conv(x, first), second, x);
+      }
+      return head(t, x, { parameters, ratio });
+    },
+  };
+}
+
+function stageOf(number: number, { from, count }: { from: number; count: number }): Stage {
+  const to = 2 * from;
+  const blocks = Array.from({ length: count }, (_, i) => {
+    const name = `stage${number}.block${i + 1}`;
+    return { first: { name: `${name}.1`, from: to, to }, second: { name: `${name}.2`, from: to, to } };
+  });
+  return { widen: { name: `stage${number}.widen`, from, to }, blocks };
+}

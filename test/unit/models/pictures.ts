@@ -1,0 +1,27 @@
+import sharp from 'sharp';
+import type { DataSet } from '../../../src/domain/task.ts';
+import type { TrainingSpec } from '../../../src/domain/training.ts';
+import { createRng } from '../../../src/runtime/rng.ts';
+
+const side = 16;
+const classes = ['a', 'b', 'c'];
+
+/** PNG files of noise with random labels: nothing to learn but the rows themselves. */
+export async function randomPictures(rows: number, seed = 5): Promise<DataSet> {
+  const rng = createRng(seed);
+  const inputs = await Promise.all(
+    Array.from({ length: rows }, () => {
+      const pixels = Uint8Array.from({ length: side * side * 3 }, () => rng.below(256));
+      return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+        .png()
+        .toBuffer();
+    }),
+  );
+  const examples = { inputs, labels: Int32Array.from({ length: rows }, () => rng.below(classes.length)) };
+  return { classes, train: examples, valid: examples };
+}
+
+export function pictureSpec(family: string, knobs: TrainingSpec['knobs'], data: DataSet): TrainingSpec {
+  const small = { side, width: 16, batch: 16, shift: 0, flip: false, cutout: 0, label_smoothing: 0 };
+  return { task: 'image_classification', family, knobs: { ...small, ...knobs }, seed: 11, threads: 1, data };
+}
