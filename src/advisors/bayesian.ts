@@ -6,7 +6,7 @@ import { firstOfFamily } from './first-trials.ts';
 import { mostPromising } from './gp/acquire.ts';
 import { embeddingOf } from './gp/embedding.ts';
 import { logExpectedImprovement } from './gp/expected-improvement.ts';
-import { fit } from './gp/fit.ts';
+import { fitHyperparameters } from './gp/fit.ts';
 import { posterior, type Samples } from './gp/gaussian-process.ts';
 import { halfRank } from './gp/half-rank.ts';
 import { judging } from './judging.ts';
@@ -57,7 +57,7 @@ function proposeByProcess(search: SearchSpace, branches: readonly Branch[], evid
     y: halfRank(scored.map(({ score }) => score)),
   });
   const ranked = [...evidence.scored].sort((a, b) => b.score - a.score || a.trial.number - b.trial.number);
-  const hyper = fit(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
+  const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
   const samples = samplesOf(bestAndLatest(ranked, MOST_SAMPLES));
   const predict = posterior(samples, hyper, evidence.pending.slice(-MOST_PENDING).flatMap(place));
   const best = samples.y.reduce((most, y) => Math.max(most, y));

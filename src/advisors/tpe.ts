@@ -1,5 +1,5 @@
 import { createRng, deriveSeed } from '../runtime/rng.ts';
-import type { Advisor, SearchSpace, TrialHistory } from './advisor.ts';
+import type { Advisor, TrialHistory } from './advisor.ts';
 import { type Branch, branchesOf, proposalAt } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';

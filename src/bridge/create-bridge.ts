@@ -9,6 +9,8 @@ export interface CreateBridgeOptions extends CreateServingOptions {
   /** Where to listen; loopback unless told otherwise. */
   host: string;
   port: number;
+  /** Listens on a Unix socket in this folder too, and the database is told to come that way. */
+  socketDir?: string | undefined;
 }
 
 export interface Bridge extends Service {
@@ -18,7 +20,7 @@ export interface Bridge extends Service {
 
 /** Serving with its bridge: loads the models, listens, and tells the database where. */
 export function createBridge(options: CreateBridgeOptions): Bridge {
-  const { database, host, port, logger } = options;
+  const { database, host, port, socketDir, logger } = options;
   const serving = createServing(options);
   const record = new BridgeRecord(database);
   let server: BridgeServer | undefined;
@@ -26,7 +28,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
   return {
     async start() {
       const secret = await record.secret({ host, port, secret: randomBytes(24).toString('hex') });
-      server = new BridgeServer({ host, port, secret, converse: () => new Verbs(serving), logger });
+      server = new BridgeServer({ host, port, socketDir, secret, converse: () => new Verbs(serving), logger });
       await serving.start();
       try {
         await server.start();

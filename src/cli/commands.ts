@@ -71,7 +71,8 @@ function worker({ database, options, logger }: Wiring): Service {
 
 function serving({ database, options, logger }: Wiring): Service {
   const { bridgeHost: host, bridgePort: port = 54_321 } = options;
-  return createBridge({ database, host, port, version: version(), logger });
+  const socketDir = process.env['RAFIKI_BRIDGE_SOCKET_DIR']; // `rafiki up` knows that Postgres is on this machine
+  return createBridge({ database, host, port, socketDir, version: version(), logger });
 }
 
 /** Runs one service until a signal, or until the parent that spawned it is gone. */

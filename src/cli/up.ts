@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { fitsSocket } from '../bridge/server.ts';
 import { Database } from '../db/database.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -115,6 +116,9 @@ export class Up implements Service {
       RAFIKI_CACHE_DIR: path.join(dataDir, 'cache'),
       RAFIKI_BRIDGE_HOST: bridgeHost,
       RAFIKI_BRIDGE_PORT: String(this.bridgePort),
+      ...(this.#cluster && fitsSocket(dataDir) && process.platform !== 'win32'
+        ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir }
+        : {}),
     };
     const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
     const logFile = path.join(dataDir, 'rafiki.log');

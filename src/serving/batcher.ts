@@ -6,6 +6,8 @@ import { Lanes, type Outcome, type Question, type Waiter } from './lanes.ts';
 import { type LatencyModel, largestBatch, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
 
+/** So long after a question met another one, more are expected to come together. */
+const COMPANY_MS = 100;
 /** A batch of rows that nobody waits for yet must not keep a device for longer from those who do. */
 const SPECULATIVE_MS = 10;
 
@@ -40,6 +42,7 @@ export class Batcher {
   #onThreads = 0;
   #inline = 0;
   #scheduled = false;
+  #companyUntilMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #onIdle: (() => void) | undefined;
@@ -51,6 +54,7 @@ export class Batcher {
   ask({ text, budgetMs, wantsDetail }: Asked): Pending {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const askedMs = this.#options.clock.nowMs();
+    if (!this.#idle) this.#companyUntilMs = askedMs + COMPANY_MS;
     const question =
       this.#lanes.find(text, wantsDetail) ?? this.#lanes.demand({ text, wantsDetail, askedMs, budgetMs });
     if (question.lane === 'speculative') this.#lanes.promote(question, { askedMs, budgetMs });
@@ -100,14 +104,19 @@ export class Batcher {
     if (question.waiters.size === 0 && question.lane === 'demanded') this.#lanes.drop(question);
   }
 
-  /** After the sockets that are readable now have been read: what they ask goes into one batch. */
+  /**
+   * With company, after the sockets that are readable now have been read: what they ask goes into one batch. A lone
+   * question does not wait for that (25 µs).
+   */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const dispatch = (): void => {
       this.#scheduled = false;
       this.#dispatch();
-    });
+    };
+    if (this.#options.clock.nowMs() < this.#companyUntilMs) setImmediate(dispatch);
+    else queueMicrotask(dispatch);
   }
 
   #dispatch(): void {

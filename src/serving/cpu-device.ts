@@ -4,10 +4,10 @@ import type { Device, MemberOutput } from './device.ts';
 import type { InferenceThreads } from './inference-threads.ts';
 import { largestBatch, measuredSizes } from './latency-model.ts';
 import { Replica } from './replica.ts';
+import { timings } from './timings.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
-const PROBES = 5;
 
 /** One model on the CPU: tiny batches on the calling thread, the others on inference threads. */
 export class CpuDevice implements Device {
@@ -46,15 +46,12 @@ export class CpuDevice implements Device {
   }
 }
 
-/** How many rows stay below `INLINE_MS`; the probes themselves hardly exceed it, so the event loop does not notice. */
+/** How many rows stay below `INLINE_MS`, by the quickest of some runs: what else the machine does must not count. */
 async function probe(replica: Replica, members: number, sample: string): Promise<number> {
   let rows = 0;
   for (const size of measuredSizes) {
     const texts = Array.from({ length: size }, () => sample);
-    await replica.run(texts, members); // the first run of a shape allocates
-    const startedMs = performance.now();
-    for (let i = 0; i < PROBES; i++) await replica.run(texts, members);
-    const ms = (performance.now() - startedMs) / PROBES;
+    const [ms = Number.POSITIVE_INFINITY] = await timings(() => replica.run(texts, members));
     if (ms > INLINE_MS) return Math.max(rows, Math.floor((size * INLINE_MS) / ms));
     rows = size;
   }

@@ -7,6 +7,7 @@ import type { Device } from './device.ts';
 import { LatencyModel, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PredictStat } from './predict-stat.ts';
+import { timings } from './timings.ts';
 
 export interface ServedModelOptions {
   row: DeploymentRow;
@@ -20,10 +21,6 @@ export interface ServedModelOptions {
 /** A text like those that models see: c(b) is measured on it. */
 export const sampleText =
   'an idea that sounds good on paper , told with warmth and wit , and not a minute too long for what it has to say';
-
-const MEASURED_RUNS = 3;
-/** A large batch that took so long is measured once: loading must not take longer than people wait. */
-const SLOW_MS = 100;
 
 /** One deployment that is loaded: its row, its device and its queue. */
 export class ServedModel {
@@ -82,20 +79,13 @@ export class ServedModel {
   }
 }
 
-/** c(b) for each size: the median of a few runs after one that warms up. */
+/** c(b) for each size: the median of some runs. */
 async function measure(device: Device, members: number): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {
     const texts = Array.from({ length: size }, () => sampleText);
-    const times: number[] = [];
-    for (let run = 0; run <= MEASURED_RUNS; run++) {
-      const startedMs = performance.now();
-      await device.run(texts, members);
-      times.push(performance.now() - startedMs);
-      if ((times[run] as number) > SLOW_MS) break;
-    }
-    const warm = times.length > 1 ? times.slice(1) : times;
-    measured.set(size, warm.sort((a, b) => a - b)[Math.floor(warm.length / 2)] as number);
+    const times = await timings(() => device.run(texts, members));
+    measured.set(size, times[Math.floor(times.length / 2)] as number);
   }
   return measured;
 }

@@ -26,7 +26,7 @@ const lengthBelief = (scales: number): Belief => ({
 });
 
 /** Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand. */
-export function fit(samples: Samples, { scaleOf, scales }: Embedding): Hyperparameters {
+export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding): Hyperparameters {
   const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief];
   const likelihood = marginalLikelihood(samples, scaleOf, scales);
   const theta = climb(beliefs, (at) => {

@@ -1,11 +1,11 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeImages } from '../../../src/features/images.ts';
 import { createPixelEncoder, fitPixels, pixelState } from '../../../src/features/pixels.ts';
 
-const plain = (width: number, height: number, background: string): sharp.Sharp =>
+const plain = (width: number, height: number, background: string): Sharp =>
   sharp({ create: { width, height, channels: 3, background } });
-const red = (width = 8, height = 8): sharp.Sharp => plain(width, height, '#ff0000');
+const red = (width = 8, height = 8): Sharp => plain(width, height, '#ff0000');
 
 describe('decodeImages', () => {
   it('gives planes of red, green and blue for every format and size', async () => {

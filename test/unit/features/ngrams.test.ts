@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createNgramEncoder, fitNgrams, type NgramOptions, tableRows } from '../../../src/features/ngrams.ts';
 
+import { createEncoder } from '../../../src/features/registry.ts';
 import { tokenise } from '../../../src/features/tokenise.ts';
 
 const options: NgramOptions = { ngrams: 2, maxTokens: 32, minTexts: 1, maxRows: 1000, unknown: 0, margin: 0 };
@@ -107,13 +108,13 @@ describe('n-gram features', () => {
     const larger = Buffer.alloc(hashes.length + 1);
     larger.set(hashes, 1);
     const stored = { ...features, state: { ...features.state, hashes: larger.subarray(1) } };
-    expect(createEncoder(stored).encode(['a b c'])).toEqual(encoder.encode(['a b c']));
+    expect(createNgramEncoder(stored).encode(['a b c'])).toEqual(encoder.encode(['a b c']));
   });
 
   it('refuse a state that is not theirs', () => {
     const { features } = encoderOf(['a']);
     const broken = { ...features, state: { ...features.state, hashes: 'gone' } };
-    expect(() => createEncoder(broken)).toThrow(expect.objectContaining({ sqlstate: 'XX001' }));
+    expect(() => createNgramEncoder(broken)).toThrow(expect.objectContaining({ sqlstate: 'XX001' }));
     expect(() => createEncoder({ ...features, encoder: 'later' })).toThrow(
       expect.objectContaining({ sqlstate: 'XX001' }),
     );

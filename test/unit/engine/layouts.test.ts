@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { imageBlock } from '../../../src/engine/device.ts';
+import type { Step } from '../../../src/engine/feeds.ts';
+import { Trainer } from '../../../src/engine/trainer.ts';
+import type { Network } from '../../../src/graph/network.ts';
+import { resnetNetwork } from '../../../src/models/resnet.ts';
+import { vggNetwork } from '../../../src/models/vgg.ts';
+import { createRng } from '../../../src/runtime/rng.ts';
+
+const image = { side: 16, mean: [128, 128, 128], deviation: [74, 74, 74] };
+const networks: Record<string, Network> = {
+  vgg: vggNetwork({ image, stages: [[16, 16], [32]], classes: 4 }),
+  resnet: resnetNetwork({ image, width: 16, blocks: 1, classes: 4 }),
+};
+const batch = 8;
+const settings = { momentum: 0.9, weightDecay: 1e-3, dropout: 0.2 };
+
+function randomSteps(count: number): Step[] {
+  const rng = createRng(9);
+  return Array.from({ length: count }, () => {
+    const data = Uint8Array.from({ length: batch * 3 * 256 }, () => rng.below(256));
+    const targets = new Float32Array(batch * 4);
+    for (let row = 0; row < batch; row++) targets[row * 4 + rng.below(4)] = 1;
+    return { inputs: { image: { dtype: 'uint8', shape: [batch, 3, 16, 16], data } }, targets, learningRate: 0.01 };
+  });
+}
+
+async function train(network: Network, options: { block: number; threads: number }) {
+  const trainer = await Trainer.create({ network, optimiser: 'nesterov', batch, seed: 2, ...options });
+  const losses = await trainer.run(randomSteps(5), settings);
+  const weights = trainer.weights();
+  await trainer.release();
+  return { losses: Array.from(losses), weights };
+}
+
+describe.each(Object.entries(networks))('%s', (_, network) => {
+  it.each([1, 2])('loses the same over five steps in blocked and in plain layout, on %i threads', async (threads) => {
+    const plain = await train(network, { block: 1, threads });
+    const blocked = await train(network, { block: await imageBlock(), threads });
+    blocked.losses.forEach((loss, step) => {
+      expect(Math.abs(loss - (plain.losses[step] as number))).toBeLessThan(1e-4);
+    });
+    for (const [name, { data }] of Object.entries(plain.weights)) {
+      const other = blocked.weights[name]?.data ?? new Float32Array(0);
+      const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0);
+      expect(worst, name).toBeLessThan(1e-3);
+    }
+  });
+
+  it('keeps running averages of each batch norm, which no weight decay pulls at', async () => {
+    const { weights } = await train(network, { block: 1, threads: 1 });
+    const averages = Object.keys(weights).filter((name) => /\.(mean|variance)$/.test(name));
+    expect(averages.length).toBeGreaterThan(4);
+    for (const name of averages) {
+      const start = name.endsWith('mean') ? 0 : 1;
+      expect(weights[name]?.data.some((value) => value !== start)).toBe(true);
+    }
+  });
+});
