@@ -2,11 +2,13 @@ import { parseArgs } from 'node:util';
 import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
+import { tuningBench } from './tuning.ts';
 
 /** Every benchmark by name; each yields its figures as they are measured. */
 const benches: Record<string, (options: { quick: boolean }) => AsyncIterable<Figure>> = {
   engine: engineBench,
   predict: predictBench,
+  tuning: tuningBench,
 };
 
 const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n`;

@@ -34,7 +34,7 @@ async function* onStage(
 }
 
 async function* cpuFigures({ session, url }: Stage, quick: boolean): AsyncIterable<Figure> {
-  yield await predictOne(session, quick ? 10 : 40);
+  yield* predictOne(session, quick ? 10 : 40);
   yield* scalarAndArray(session, quick ? 1 : 3);
   yield await clients(url, session, {
     name: 'predict-clients-32-cpu',
@@ -56,31 +56,33 @@ async function* syntheticFigures({ session, url }: Stage, quick: boolean): Async
   });
 }
 
-/** One call of a new text inside a session, against the cheapest dblink call there is, by turns. */
-async function predictOne(session: Database, rounds: number): Promise<Figure> {
+/**
+ * One call inside a session: a text that the server has not seen, and one that it has, against the cheapest dblink call
+ * there is, by turns. Read-ahead is off: single calls are statements of their own, where it never begins.
+ */
+async function* predictOne(session: Database, rounds: number): AsyncIterable<Figure> {
   await session.query(timerFunction);
+  await session.query('set rafiki.read_ahead = off');
   await session.query(`select rafiki_dblink.dblink_connect('bench', $1)`, [session.url]);
-  const own: number[] = [];
-  const peer: number[] = [];
+  const predict = (text: string): string => `select rafiki_predict('${models.fasttext}', ${text}) where $1 > 0`;
+  const shapes = {
+    unseen: (round: number) => predict(`'w1 w20 w300 positive4 w512 ${round} ' || $1`),
+    seen: () => predict(`'w1 w20 w300 positive4 w512'`),
+    floor: () => `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`,
+  };
+  const times = { unseen: [] as number[], seen: [] as number[], floor: [] as number[] };
   for (let round = 0; round <= rounds; round++) {
-    const predict = `select rafiki_predict('${models.fasttext}', 'w1 w20 w300 positive4 w512 ${round} ' || $1)`;
-    const floor = `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`;
-    for (const [times, sql] of [
-      [own, predict],
-      [peer, floor],
-    ] as const) {
-      const [row] = await session.query<{ us: number[] }>('select pg_temp.bench_us($1, 100) as us', [sql]);
-      if (round > 0) times.push(...(row?.us ?? [])); // the first round warms up
+    for (const shape of ['unseen', 'seen', 'floor'] as const) {
+      const [row] = await session.query<{ us: number[] }>('select pg_temp.bench_us($1, 100) as us', [
+        shapes[shape](round),
+      ]);
+      if (round > 0) times[shape].push(...(row?.us ?? [])); // the first round warms up
     }
   }
-  return compare('predict-one', {
-    value: median(own),
-    unit: 'us',
-    peer: "dblink 'select 1'",
-    peerValue: median(peer),
-    bar: 2.5,
-    least: false,
-  });
+  await session.query('reset rafiki.read_ahead');
+  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5, least: false };
+  yield compare('predict-one', { value: median(times.unseen), ...peer });
+  yield compare('predict-one-seen', { value: median(times.seen), ...peer });
 }
 
 /** Microseconds of each of `n` executions inside this session. */

@@ -156,13 +156,9 @@ language plpgsql immutable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if advisor in ('bayesian', 'grid') then
-    raise exception using errcode = 'feature_not_supported',
-      message = format('advisor %s is not available yet', advisor),
-      hint = 'Use advisor => ''random''.';
-  elsif (advisor = 'random') is not true then
-    raise exception using errcode = 'undefined_object', message = format('advisor "%s" does not exist', advisor),
-      hint = 'Use advisor => ''random''.';
+  if (advisor in ('bayesian', 'tpe', 'random', 'grid')) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = format('advisor "%s" does not exist', advisor),
+      hint = 'Advisors: bayesian, tpe, random, grid.';
   elsif collaborative is distinct from false then
     raise exception using errcode = 'feature_not_supported', message = 'collaborative tuning is not available yet',
       hint = 'Use collaborative => false.';
@@ -207,7 +203,7 @@ end $$;
 
 create or replace function rafiki_train(
   task text, source regclass, model text default null, target name default null, features name[] default null,
-  families text[] default null, knobs jsonb default '{}', advisor text default 'random', collaborative boolean default false,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default false,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
   validation float8 default 0.2, seed int default null, deploy boolean default true
 ) returns bigint

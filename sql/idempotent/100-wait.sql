@@ -129,7 +129,7 @@ $$;
 -- No SET clause here: it would forbid COMMIT. Hence the qualified names.
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
-  families text[] default null, knobs jsonb default '{}', advisor text default 'random', collaborative boolean default false,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default false,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
   validation float8 default 0.2, seed int default null, deploy boolean default true
 )

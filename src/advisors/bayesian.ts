@@ -16,6 +16,8 @@ import { tpe } from './tpe.ts';
 
 /** Free knobs of all families up to which a Gaussian process learns from few trials; beyond, TPE does as well for less. */
 const MOST_KNOBS = 20;
+/** One proposal in so many is TPE's: where the process has a wrong idea of the function, it would not find out by itself. */
+const SECOND_OPINION = 4;
 /** Trials before the process is asked: one more than there are knobs, within limits. */
 const MOST_STARTUP = 8;
 /** Trials that the process looks at, and those its length scales come from: half of them the best, half the latest. */
@@ -42,6 +44,7 @@ export const bayesian: Advisor = {
     const first = firstOfFamily(search, history);
     const startup = Math.min(MOST_STARTUP, knobs + 1);
     if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);
+    if (history.length % SECOND_OPINION === 0) return tpe.propose(search, history);
     return proposeByProcess(search, branches, evidence, createRng(deriveSeed(search.seed, history.length)));
   },
 };

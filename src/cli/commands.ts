@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { createBridge } from '../bridge/create-bridge.ts';
@@ -7,8 +7,8 @@ import { createCoordinator } from '../coordinator/create-coordinator.ts';
 import { Database } from '../db/database.ts';
 import { EnvironmentUnfit, InvalidParameter, ShuttingDown } from '../errors/errors.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
-import type { Service } from '../runtime/service.ts';
-import { startAll, stopAll } from '../runtime/service.ts';
+import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
@@ -34,7 +34,7 @@ export const commands: Record<string, Command> = {
   worker: { title: 'trains trials', run: (options) => runService('worker', options, worker) },
   serve: { title: 'answers predictions', run: (options) => runService('serving', options, serving) },
   bench: { title: 'measures (from a clone only)', run: runBench },
-  version: { title: 'prints the version', run: async () => void process.stdout.write(`rafiki ${version()}\n`) },
+  version: { title: 'prints the version', run: async () => void process.stdout.write(`rafiki ${version}\n`) },
 };
 
 export const usage = (): string => `usage: rafiki COMMAND [flags]
@@ -61,9 +61,6 @@ interface Wiring {
   logger: Logger;
 }
 
-const version = (): string =>
-  JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../../package.json'), 'utf8')).version;
-
 function worker({ database, options, logger }: Wiring): Service {
   const threads = options.threads ?? 'shared';
   return createWorker({ database, threads, cores: availableParallelism(), logger });
@@ -72,7 +69,7 @@ function worker({ database, options, logger }: Wiring): Service {
 function serving({ database, options, logger }: Wiring): Service {
   const { bridgeHost: host, bridgePort: port = 54_321 } = options;
   const socketDir = process.env['RAFIKI_BRIDGE_SOCKET_DIR']; // `rafiki up` knows that Postgres is on this machine
-  return createBridge({ database, host, port, socketDir, version: version(), logger });
+  return createBridge({ database, host, port, socketDir, logger });
 }
 
 /** Runs one service until a signal, or until the parent that spawned it is gone. */

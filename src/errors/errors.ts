@@ -48,12 +48,6 @@ export class ShuttingDown extends RafikiError {
   override readonly retryable = true;
 }
 
-/** A connection to another process of ours, or to Postgres, is gone (08006). */
-export class ConnectionLost extends RafikiError {
-  readonly sqlstate = '08006';
-  override readonly retryable = true;
-}
-
 /** A row of the caller's data cannot be used: DETAIL names the row (22000). */
 export class BadData extends RafikiError {
   readonly sqlstate = '22000';

@@ -8,7 +8,7 @@ export const mul = (g: Graph, a: Value, b: Value): Value => binary(g, 'Mul', a, 
 export const div = (g: Graph, a: Value, b: Value): Value => binary(g, 'Div', a, b);
 
 /** One of the ONNX operators that join two tensors element by element, with broadcasting. */
-export function binary(g: Graph, op: string, a: Value, b: Value): Value {
+function binary(g: Graph, op: string, a: Value, b: Value): Value {
   const shape = broadcast(a.shape, b.shape);
   const fits = (x: Value): boolean => x.blocked === true || x.shape.length === 0;
   if (!a.blocked && !b.blocked) return g.node(op, [a, b], shape);

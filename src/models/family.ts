@@ -25,6 +25,11 @@ export interface Recipe {
   dropout: number;
   /** Share of each target that is spread evenly over the classes (Szegedy et al. 2016). */
   labelSmoothing: number;
+  /**
+   * Steps of one run of the engine: reports, stops and checkpoints happen between runs, so a run should stay below a second.
+   * The same on every machine, since where runs end decides which rows share a batch.
+   */
+  stepsPerRun: number;
 }
 
 export type Weights = Readonly<Record<string, Weight>>;

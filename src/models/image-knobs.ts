@@ -36,6 +36,7 @@ export const imageRecipe = (knobs: Knobs): Recipe => ({
   weightDecay: numberKnob(knobs, 'weight_decay'),
   dropout: numberKnob(knobs, 'dropout'),
   labelSmoothing: numberKnob(knobs, 'label_smoothing'),
+  stepsPerRun: 4,
 });
 
 export const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({

@@ -19,7 +19,7 @@ import { countKnob } from './knobs.ts';
 /**
  * Residual network (He et al. 2016, "Deep Residual Learning for Image Recognition", figure 2): blocks of two 3×3 convolutions
  * around which the input is carried. For small inputs: a 3×3 stem without pooling, and stages that widen by one convolution
- * and 2×2 max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the second and the last stage.
+ * and 2×2 max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the first and the last of three stages.
  */
 export const resnet: Family = {
   name: 'resnet',

@@ -76,6 +76,7 @@ export const temporalCnn: Family = {
     weightDecay: numberKnob(knobs, 'weight_decay'),
     dropout: numberKnob(knobs, 'dropout'),
     labelSmoothing: numberKnob(knobs, 'label_smoothing'),
+    stepsPerRun: 16,
   }),
 
   augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),

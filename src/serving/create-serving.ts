@@ -9,7 +9,6 @@ import { parseSyntheticTiming } from './synthetic-device.ts';
 
 export interface CreateServingOptions {
   database: Database;
-  version: string;
   logger: Logger;
 }
 
@@ -17,11 +16,10 @@ export interface CreateServingOptions {
 const MAX_THREADS = 4;
 
 /** Serving as the environment wants it: `RAFIKI_POLICY` and, for measuring only, `RAFIKI_SYNTHETIC_DEVICE`. */
-export function createServing({ database, version, logger }: CreateServingOptions): Serving {
+export function createServing({ database, logger }: CreateServingOptions): Serving {
   return new Serving({
     database,
     params: new PostgresParamStore({ database }),
-    version,
     policy: policyByName(process.env['RAFIKI_POLICY'] ?? 'eager'),
     threads: Math.min(availableParallelism(), MAX_THREADS),
     synthetic: parseSyntheticTiming(process.env['RAFIKI_SYNTHETIC_DEVICE']),

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { Presence } from '../db/presence.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -13,14 +14,13 @@ import type { Device } from './device.ts';
 import { InferenceThreads } from './inference-threads.ts';
 import type { Policy } from './policies/policy.ts';
 import { PredictStat } from './predict-stat.ts';
-import { Presence } from './presence.ts';
 import { ServedModel, sampleText } from './served-model.ts';
+import { StatWriter } from './stat-writer.ts';
 import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
 
 export interface ServingOptions {
   database: Database;
   params: ParamStore;
-  version: string;
   policy: Policy;
   /** Inference threads; batches of one model run on so many at once. */
   threads: number;
@@ -45,22 +45,24 @@ export class Serving implements Service {
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #deployments: Deployments;
-  readonly #presence: Presence;
+  readonly #services: readonly Service[];
 
   constructor(options: ServingOptions) {
-    const { database, logger, threads, version } = options;
+    const { database, logger, threads } = options;
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
     this.#deployments = new Deployments({ database, logger, load: (row) => this.#load(row) });
-    this.#presence = new Presence({ database, version, threads, logger, stats: () => this.#stats });
+    const presence = new Presence({ database, kind: 'serving', threads, logger });
+    const stats = new StatWriter({ database, presence, logger, stats: () => this.#stats });
+    this.#services = [this.#threads, this.#deployments, presence, stats];
   }
 
   start(): Promise<void> {
-    return startAll([this.#threads, this.#deployments, this.#presence]);
+    return startAll(this.#services);
   }
 
   stop(): Promise<void> {
-    return stopAll([this.#threads, this.#deployments, this.#presence]);
+    return stopAll(this.#services);
   }
 
   connect(): Client {

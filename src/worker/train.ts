@@ -21,12 +21,6 @@ import { systemClock } from '../runtime/clock.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 
-/**
- * Steps of one run of the engine: reports, stops and checkpoints happen between runs. At 1 to 40 ms a step a run stays
- * below a second. A constant, since where runs end decides which rows share a batch.
- */
-const stepsPerRun = 16;
-
 /** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
 const leastStepsPerEpoch = 16;
 
@@ -99,9 +93,9 @@ interface Course {
   hooks: TrainingHooks;
 }
 
-/** The rest of the current epoch, in runs of `stepsPerRun`. Rows that do not fill a batch wait for another shuffle. */
+/** The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. */
 async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<void> {
-  const { momentum, weightDecay, dropout } = trial.recipe;
+  const { momentum, weightDecay, dropout, stepsPerRun } = trial.recipe;
   const order = Int32Array.from({ length: trial.train.count }, (_, i) => i);
   createRng(deriveSeed(trial.spec.seed, stream.order, progress.epoch)).shuffle(order);
   while (progress.step < trial.stepsPerEpoch) {

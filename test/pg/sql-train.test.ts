@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { advisors } from '../../src/advisors/registry.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -82,8 +83,14 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   ['a NaN target', `'sentiment', 'reviews', target_score => 'nan'`, '22023', /positive; It is NaN/, /0\.9/],
   ['an empty name', `'sentiment', 'reviews', model => ' '`, '42602', /name is empty/, /<table>_<task>/],
   ['a long name', `'sentiment', 'reviews', model => repeat('x', 201)`, '42622', /201 characters/, /shorter/],
-  ['a later advisor', `'sentiment', 'reviews', advisor => 'bayesian'`, '0A000', /not available yet/, /random/],
-  ['an unknown advisor', `'sentiment', 'reviews', advisor => 'oracle'`, '42704', /"oracle" does not exist/, /random/],
+  [
+    'an unknown advisor',
+    `'sentiment', 'reviews', advisor => 'oracle'`,
+    '22023',
+    /"oracle" does not exist/,
+    /bayesian, tpe/,
+  ],
+  ['no advisor', `'sentiment', 'reviews', advisor => null`, '22023', /advisor "" does not exist/, /random, grid/],
   ['collaboration', `'sentiment', 'reviews', collaborative => true`, '0A000', /not available yet/, /false/],
   ['an unknown family', `'sentiment', 'reviews', families => '{fastext}'`, '42704', /"fastext"/, /: fasttext, temp/],
   ['a null family', `'sentiment', 'reviews', families => array[null]`, '42704', /""/, /fasttext/],
@@ -128,7 +135,7 @@ describe('rafiki_train refuses, and leaves nothing behind:', () => {
 });
 
 async function studyOf(args: string): Promise<Record<string, unknown> | undefined> {
-  const sql = `select model, target, features::text[], knobs, owner::text, state, seed is not null as seeded
+  const sql = `select model, target, features::text[], knobs, advisor, owner::text, state, seed is not null as seeded
                from rafiki.study where id = rafiki_train(${args})`;
   // a function's row is not yet visible to the statement that calls it
   const [made] = await db.query<{ id: number }>(`select rafiki_train(${args}) as id`);
@@ -144,6 +151,7 @@ describe('rafiki_train', () => {
       target: 'label',
       features: ['body'],
       knobs: {},
+      advisor: 'bayesian',
       owner: 'postgres',
       state: 'queued',
       seeded: true,
@@ -167,6 +175,11 @@ describe('rafiki_train', () => {
       `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', knobs => '{"epochs": 3}')`,
     );
     expect(failure).toMatchObject({ code: '22003' });
+  });
+
+  test('accepts every advisor that there is', async () => {
+    for (const { name } of advisors)
+      expect(await studyOf(`'sentiment', 'reviews', advisor => '${name}'`)).toBeDefined();
   });
 
   test('refuses a name that is in training, until that study has ended', async () => {

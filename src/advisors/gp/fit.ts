@@ -2,8 +2,8 @@ import type { Embedding } from './embedding.ts';
 import type { Hyperparameters, Samples } from './gaussian-process.ts';
 import { marginalLikelihood, type Slope } from './marginal-likelihood.ts';
 
-/** Steps of the ascent; after 30 the likelihood no more changes in the second digit. */
-const STEPS = 30;
+/** Steps of the ascent, which is most of the time of a proposal. */
+const STEPS = 20;
 const FIRST_STEP = 0.3;
 const LARGEST_STEP = 1;
 
@@ -17,10 +17,10 @@ interface Belief {
 /** log noise, as a share of the signal: validation scores are seldom exact. */
 const noiseBelief: Belief = { mean: -6, deviation: 2, low: Math.log(1e-6), high: 0 };
 
-/** log ℓ: the more knobs, the less each of them matters (Hvarfner et al. 2024, equation 6). */
+/** log ℓ: half an axis, more where there are more knobs, since each then matters less (Hvarfner et al. 2024, section 4). */
 const lengthBelief = (scales: number): Belief => ({
-  mean: Math.SQRT2 + Math.log(scales) / 2,
-  deviation: Math.sqrt(3),
+  mean: Math.log(0.5) + Math.log(scales) / 2,
+  deviation: 1.5,
   low: Math.log(0.01),
   high: Math.log(100),
 });

@@ -1,6 +1,12 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
-import { type BatchNormParts, inputCoefficients, inverseDeviation, type Moments } from '../ops/batch-moments.ts';
+import {
+  type BatchNormParts,
+  inputCoefficients,
+  inverseDeviation,
+  type Moments,
+  varianceOf,
+} from '../ops/batch-moments.ts';
 import type { Tape } from '../tape.ts';
 import { channelAffine, channelMeans } from './layout.ts';
 
@@ -20,7 +26,7 @@ export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: V
   const g = t.graph;
   const { parts, count, residual, relu } = norm;
   const mean = channelMeans(g, x);
-  const variance = emit.sub(g, channelMeans(g, emit.mul(g, x, x)), emit.mul(g, mean, mean));
+  const variance = varianceOf(t, channelMeans(g, emit.mul(g, x, x)), mean);
   const inverse = inverseDeviation(t, variance);
   const a = emit.mul(g, parts.gamma, inverse);
   const b = emit.sub(g, parts.beta, emit.mul(g, mean, a));

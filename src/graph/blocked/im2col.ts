@@ -1,8 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 import type { ConvShape } from '../ops/conv-shape.ts';
-import { pixelRows } from './layout.ts';
-import { zeroRow } from './winograd.ts';
+import { pixelRows, zeroRow } from './layout.ts';
 
 /**
  * dw [Co, Ci, kh, kw] of any convolution without groups as one product of matrices, from blocked dy and x: the row of result

@@ -30,7 +30,7 @@ export function plainOf(g: Graph, x: Value): Value {
   return g.node('ReorderOutput', [x], x.shape, { attributes, domain, blocked: false });
 }
 
-export function blockedOf(g: Graph, x: Value): Value {
+function blockedOf(g: Graph, x: Value): Value {
   return g.node('ReorderInput', [x], x.shape, { attributes: { channels_last: 0 }, domain, blocked: true });
 }
 
@@ -41,6 +41,10 @@ export function pixelRows(g: Graph, x: Value): Value {
   const last = g.node('ReorderOutput', [x], [n, h, w, c], { attributes, domain, blocked: false });
   return emit.reshape(g, last, [emit.product([n, h, w]), c]);
 }
+
+/** One row of zeros, for what lies outside an image. */
+export const zeroRow = (g: Graph, width: number): Value =>
+  g.shared(`zeros ${width}`, () => g.constant(new Float32Array(width), [1, width]));
 
 /** The memory of a blocked tensor under another shape. */
 export function memoryAs(g: Graph, x: Value, shape: Shape): Value {

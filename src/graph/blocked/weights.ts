@@ -40,7 +40,7 @@ export function rotate(g: Graph, w: Value): Value {
   );
 }
 
-export function splitChannels(g: Graph, w: Value, block: number): Value {
+function splitChannels(g: Graph, w: Value, block: number): Value {
   const [co = 0, ci = 0, kh = 0, kw = 0] = w.shape.map(Number);
   return emit.reshape(g, w, [co / block, block, ci / block, block, kh, kw]);
 }

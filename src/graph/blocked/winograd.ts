@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 import type { ConvShape } from '../ops/conv-shape.ts';
-import { pixelRows } from './layout.ts';
+import { pixelRows, zeroRow } from './layout.ts';
 
 type Matrix = readonly (readonly number[])[];
 
@@ -95,9 +95,6 @@ function tilePixels({ images, down, across, h, w, side, shift }: Tiling, outside
   }
   return index;
 }
-
-export const zeroRow = (g: Graph, width: number): Value =>
-  g.shared(`zeros ${width}`, () => g.constant(new Float32Array(width), [1, width]));
 
 /** M ⊗ M: both sides of M · Z · Mᵀ as one product with vec(Z). */
 function squareOf(g: Graph, name: string, m: Matrix): Value {

@@ -21,6 +21,11 @@ export interface Moments {
 
 export const epsilon = 1e-5;
 
+/** Rounding may leave a channel whose numbers are all alike a little below zero: it has no variance. */
+export function varianceOf({ graph: g }: Tape, meanSquare: Value, mean: Value): Value {
+  return emit.unary(g, 'Relu', emit.sub(g, meanSquare, emit.mul(g, mean, mean)));
+}
+
 export function inverseDeviation(t: Tape, variance: Value): Value {
   const g = t.graph;
   return emit.unary(g, 'Reciprocal', emit.unary(g, 'Sqrt', emit.add(g, variance, g.scalar(epsilon))));

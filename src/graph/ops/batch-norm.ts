@@ -5,7 +5,14 @@ import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
 import { relu } from './activations.ts';
 import { add } from './arithmetic.ts';
-import { type BatchNormParts, epsilon, inputCoefficients, inverseDeviation, type Moments } from './batch-moments.ts';
+import {
+  type BatchNormParts,
+  epsilon,
+  inputCoefficients,
+  inverseDeviation,
+  type Moments,
+  varianceOf,
+} from './batch-moments.ts';
 
 export interface BatchNormOptions {
   /** Added after the normalisation, as the shortcut of a residual block is. */
@@ -57,7 +64,7 @@ function normalised(t: Tape, x: Value, { parts, count }: { parts: BatchNormParts
   const total = (v: Value): Value => emit.reshape(g, emit.reduce(g, 'ReduceSum', v, [0, 2, 3]), [c]);
   const average = (v: Value): Value => emit.reshape(g, emit.reduce(g, 'ReduceMean', v, [0, 2, 3]), [c]);
   const mean = average(x);
-  const variance = emit.sub(g, average(emit.mul(g, x, x)), emit.mul(g, mean, mean));
+  const variance = varianceOf(t, average(emit.mul(g, x, x)), mean);
   const inverse = inverseDeviation(t, variance);
   const a = emit.mul(g, parts.gamma, inverse);
   const shift = emit.sub(g, parts.beta, emit.mul(g, mean, a));

@@ -7,7 +7,7 @@ import type { BatchNormParts } from '../../../src/graph/ops/batch-moments.ts';
 import type { ConvOptions } from '../../../src/graph/ops/conv-shape.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import { Tape } from '../../../src/graph/tape.ts';
-import { type GradientCase, gradientError } from './finite-differences.ts';
+import { type GradientCase, gradientError, lossAndGradients } from './finite-differences.ts';
 
 const ids = (shape: number[], ...data: number[]): TensorData => ({
   dtype: 'int32',
@@ -165,6 +165,16 @@ describe('emitted gradients equal central finite differences', () => {
   it('embedding, emitted for several threads', async () => {
     expect(await gradientError({ ...cases.embedding, threads: 2 })).toBeLessThan(smooth);
   });
+});
+
+it('batchNorm stays finite where a channel has one large number everywhere', async () => {
+  const even: TensorData = { dtype: 'float32', shape: [4, 1, 8, 8], data: new Float32Array(256).fill(1234.567) };
+  const { loss, 'd.gamma': dgamma } = await lossAndGradients({
+    inputs: { gamma: [1], beta: [1] },
+    given: { even, mean: zeros(1), variance: zeros(1) },
+    build: (t, of) => ops.batchNorm(t, of('even'), normParts(of)),
+  });
+  expect([loss?.[0], dgamma?.[0]].every(Number.isFinite)).toBe(true);
 });
 
 it.each([1, 2])('embedding adds up a row that is named ten thousand times, on %i threads', async (threads) => {

@@ -1,0 +1,60 @@
+import type { Database } from '../db/database.ts';
+import type { Presence } from '../db/presence.ts';
+import { writePredictStat } from '../db/statements/serving.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import type { PredictStat } from './predict-stat.ts';
+
+export interface StatWriterOptions {
+  database: Database;
+  /** Whose row the counts belong to. */
+  presence: Presence;
+  logger: Logger;
+  /** By model id. */
+  stats(): ReadonlyMap<number, PredictStat>;
+}
+
+const WRITE_MS = 2000;
+
+/** Writes what this process counts into rafiki.predict_stat, where it changed. */
+export class StatWriter implements Service {
+  readonly #options: StatWriterOptions;
+  readonly #written = new Map<number, number>();
+  #processId: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: StatWriterOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => {
+      this.#writing = this.#writing.then(() => this.#write());
+    }, WRITE_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { database, presence, stats, logger } = this.#options;
+    if (presence.id !== this.#processId) this.#written.clear(); // taken for dead: the old row went, and its counts with it
+    this.#processId = presence.id;
+    if (this.#processId === undefined) return;
+    try {
+      for (const [modelId, stat] of stats()) {
+        const { calls, rows, cached, batches, overdue } = stat;
+        if (this.#written.get(modelId) === calls) continue;
+        const quantiles = { p50Ms: stat.quantile(0.5), p99Ms: stat.quantile(0.99) };
+        const row = { modelId, calls, rows, cached, batches, overdue, ...quantiles };
+        await writePredictStat(database, this.#processId, row);
+        this.#written.set(modelId, calls);
+      }
+    } catch (error) {
+      logger.warn({ err: String(error) }, 'the counts of predictions cannot be written');
+    }
+  }
+}
