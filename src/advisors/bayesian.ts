@@ -30,7 +30,7 @@ const INCUMBENTS = 3;
 
 /**
  * Bayesian optimisation (Snoek et al. 2012): a Gaussian process over families and knobs, and the values whose expected
- * improvement on the best score is largest. In large spaces it hands over to TPE.
+ * improvement on the best value that the process believes in is largest. In large spaces it hands over to TPE.
  */
 export const bayesian: Advisor = {
   name: 'bayesian',
@@ -63,7 +63,8 @@ function proposeByProcess(search: SearchSpace, branches: readonly Branch[], evid
   const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
   const samples = samplesOf(bestAndLatest(ranked, MOST_SAMPLES));
   const predict = posterior(samples, hyper, evidence.pending.slice(-MOST_PENDING).flatMap(place));
-  const best = samples.y.reduce((most, y) => Math.max(most, y));
+  // Not the best score seen: of noisy scores, and of ripples that are noise to the model, that would be the luckiest.
+  const best = samples.x.reduce((most, x) => Math.max(most, predict(x).mean), Number.NEGATIVE_INFINITY);
   const point = mostPromising(
     {
       branches,

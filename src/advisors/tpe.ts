@@ -16,7 +16,7 @@ const MOST_GOOD = 25;
 /** Of the others, only the latest are looked at, which bounds the time of a proposal. */
 const MOST_OTHERS = 400;
 /** Draws from the density of the good trials, of which the best is proposed. */
-const CANDIDATES = 24;
+const CANDIDATES = 64;
 
 /**
  * Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate (Falkner et al. 2018): a density l of good trials and

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
+import { eventually, loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 let rafiki: RunningRafiki;
 
@@ -124,6 +124,34 @@ describe('after CALL rafiki_train_wait', () => {
     ).rejects.toMatchObject({ code: '57014' });
     expect(performance.now() - startedMs).toBeLessThan(1300);
     await session.close();
+  });
+
+  test('a new version takes over without a failed call', async () => {
+    let over = false;
+    let calls = 0;
+    const ask = async (): Promise<void> => {
+      const session = await rafiki.db.connect(() => {});
+      while (!over) {
+        await session.query(`select rafiki_predict('mail_text_classification', $1)`, [`free money ${calls++}`]);
+      }
+      await session.close();
+    };
+    const asking = Promise.all([ask(), ask(), ask()]);
+    await rafiki.db.query(
+      `call rafiki_train_wait('text_classification', 'mail', max_trials => 1, families => array['fasttext'])`,
+    );
+    await rafiki.db.query(`select rafiki_deploy('mail_text_classification', 2)`); // also where it was no better
+    await eventually(async () => {
+      const [row] = await rafiki.db.query<{ ready: boolean }>(
+        `select version = 2 and deployment = 'ready' as ready from rafiki.models order by version desc limit 1`,
+      );
+      return row?.ready || undefined;
+    });
+    const before = calls;
+    await eventually(async () => calls > before + 20 || undefined);
+    over = true;
+    await asking;
+    expect(calls).toBeGreaterThan(100);
   });
 
   test('dropping the model takes its parameters with it, and predicting says that it is gone', async () => {
