@@ -141,7 +141,7 @@ export function unbroadcast(g: Graph, d: Value, shape: Shape): Value {
   return axes.length === 0 ? d : reshape(g, reduce(g, 'ReduceSum', d, axes), shape);
 }
 
-export function broadcast(a: Shape, b: Shape): Shape {
+function broadcast(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const left = a[a.length - rank + i] ?? 1;

@@ -10,7 +10,7 @@ export interface Weight {
 }
 
 /** The name of an exported model's one output: probabilities [N, classes], float32. */
-export const probabilities = 'probabilities';
+const probabilities = 'probabilities';
 
 /** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, probabilities out. */
 export function exportModel(network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array {

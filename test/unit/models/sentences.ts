@@ -6,7 +6,7 @@ import { createRng } from '../../../src/runtime/rng.ts';
 const words = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta', 'iota', 'kappa'];
 
 /** Sentences of random words with random labels: nothing to learn but the rows themselves. */
-export function randomSentences(rows: number, classes: number, seed = 3): Examples {
+function randomSentences(rows: number, classes: number, seed = 3): Examples {
   const rng = createRng(seed);
   const inputs = Array.from({ length: rows }, (_, i) => {
     const body = Array.from({ length: 3 + rng.below(8) }, () => `${words[rng.below(words.length)]}${rng.below(30)}`);
