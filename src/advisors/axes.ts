@@ -57,7 +57,7 @@ export function proposalAt(
 }
 
 /** Where a value lies: in [0, 1] on its scale, or the index of the category (−1 for one that a hook made up). */
-export function positionOf(domain: Domain, value: KnobValue | undefined): number {
+function positionOf(domain: Domain, value: KnobValue | undefined): number {
   if (domain.kind === 'categorical') return value === undefined ? -1 : domain.list.indexOf(value);
   return typeof value === 'number' ? toUnit(domain, value) : 0;
 }

@@ -40,7 +40,7 @@ export const bayesian: Advisor = {
     const branches = branchesOf(search);
     const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
     if (knobs === 0 || knobs > MOST_KNOBS) return tpe.propose(search, history);
-    const evidence = evidenceOf(history);
+    const evidence = evidenceOf(history.filter((trial) => branches.some(({ family }) => family === trial.family)));
     const first = firstOfFamily(search, history);
     const startup = Math.min(MOST_STARTUP, knobs + 1);
     if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);

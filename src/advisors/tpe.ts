@@ -9,14 +9,14 @@ import { random } from './random.ts';
 import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 
 /** Trials at random before the estimate says anything. */
-export const STARTUP_TRIALS = 10;
+const STARTUP_TRIALS = 10;
 /** Share of the trials called good, and the most of them. */
 const GOOD_SHARE = 0.1;
 const MOST_GOOD = 25;
 /** Of the others, only the latest are looked at, which bounds the time of a proposal. */
 const MOST_OTHERS = 400;
 /** Draws from the density of the good trials, of which the best is proposed. */
-const CANDIDATES = 64;
+const CANDIDATES = 24;
 
 /**
  * Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate (Falkner et al. 2018): a density l of good trials and

@@ -19,12 +19,14 @@ export function embeddingOf(branches: readonly Branch[]): Embedding {
     (_, branch) => 1 + branches.slice(0, branch).reduce((sum, { axes }) => sum + axes.length, 0),
   );
   const offsets = columns.map((_, scale) => columns.slice(0, scale).reduce((sum, count) => sum + count, 0));
-  const resting = Float64Array.from(
-    branches.flatMap(({ axes }) => axes.flatMap((axis) => (isNumber(axis) ? [0.5] : Array(columnsOf(axis)).fill(0)))),
-  );
+  const scaleOf = Int32Array.from(columns.flatMap((count, scale) => Array<number>(count).fill(scale)));
+  const resting = new Float64Array(scaleOf.length);
+  for (const [i, axis] of branches.flatMap(({ axes }) => axes).entries()) {
+    if (isNumber(axis)) resting[offsets[1 + i] as number] = 0.5;
+  }
 
   const embed = (branch: number, positions: Float64Array): Float64Array => {
-    const vector = Float64Array.from([...Array(columns[0]).fill(0), ...resting]);
+    const vector = resting.slice();
     if (branches.length > 1) vector[branch] = Math.SQRT1_2;
     for (const [i, axis] of (branches[branch] as Branch).axes.entries()) {
       const offset = offsets[(starts[branch] as number) + i] as number;
@@ -34,7 +36,6 @@ export function embeddingOf(branches: readonly Branch[]): Embedding {
     }
     return vector;
   };
-  const scaleOf = Int32Array.from(columns.flatMap((count, scale) => Array<number>(count).fill(scale)));
   return { width: scaleOf.length, scaleOf, scales: columns.length, embed };
 }
 

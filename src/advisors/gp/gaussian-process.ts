@@ -32,30 +32,37 @@ const LEAST_VARIANCE = 1e-10;
  * the mean does not change where it is taken for the value, the deviation near them does (Ginsbourger et al. 2010).
  */
 export function posterior(samples: Samples, hyper: Hyperparameters, pending: readonly Float64Array[] = []): Posterior {
-  const { lengths, noise } = hyper;
+  const { lengths } = hyper;
   const known = process(samples.x, hyper);
   const white = whiten(known.factor, samples.y);
   const signal = Math.max(dot(white, white) / samples.y.length, Number.MIN_VALUE);
   const weights = unwhiten(known.factor, white);
   const all = pending.length === 0 ? known : process([...samples.x, ...pending], hyper);
   return (x) => {
-    const k = all.x.map((other) => matern(distance2(x, other, lengths)));
+    const scaled = divide(x, lengths);
+    const k = Float64Array.from(all.scaled, (other) => matern(distance2(scaled, other)));
     const v = whiten(all.factor, k);
-    const variance = Math.max(1 - dot(v, v), LEAST_VARIANCE * (1 + noise));
+    const variance = Math.max(1 - dot(v, v), LEAST_VARIANCE);
     return { mean: dot(weights, k), deviation: Math.sqrt(signal * variance) };
   };
 }
 
+/** The factor of the kernel matrix, and what is needed to compare with its points: they in units of the length scales. */
 function process(x: readonly Float64Array[], { lengths, noise }: Hyperparameters) {
+  const scaled = x.map((point) => divide(point, lengths));
   const kernel = (i: number, j: number): number =>
-    matern(distance2(x[i] as Float64Array, x[j] as Float64Array, lengths));
-  return { x, factor: factorOf(x.length, noise, kernel) };
+    matern(distance2(scaled[i] as Float64Array, scaled[j] as Float64Array));
+  return { scaled, factor: factorOf(x.length, noise, kernel) };
 }
 
-/** Σ (Δ_d / ℓ_d)² */
-function distance2(a: Float64Array, b: Float64Array, lengths: Float64Array): number {
+const divide = (x: Float64Array, by: Float64Array): Float64Array => x.map((value, d) => value / (by[d] as number));
+
+function distance2(a: Float64Array, b: Float64Array): number {
   let sum = 0;
-  for (let d = 0; d < a.length; d++) sum += (((a[d] as number) - (b[d] as number)) / (lengths[d] as number)) ** 2;
+  for (let d = 0; d < a.length; d++) {
+    const delta = (a[d] as number) - (b[d] as number);
+    sum += delta * delta;
+  }
   return sum;
 }
 
