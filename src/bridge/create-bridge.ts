@@ -28,7 +28,15 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
   return {
     async start() {
       const secret = await record.secret({ host, port, secret: randomBytes(24).toString('hex') });
-      server = new BridgeServer({ host, port, socketDir, secret, converse: () => new Verbs(serving), logger });
+      server = new BridgeServer({
+        host,
+        port,
+        socketDir,
+        secret,
+        converse: () => new Verbs(serving),
+        isCalm: () => serving.isCalm(),
+        logger,
+      });
       await serving.start();
       try {
         await server.start();

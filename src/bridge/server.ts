@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
+import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { Alertness } from './alertness.ts';
 import type { CancelKey } from './handshake.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { type Conversation, Session } from './session.ts';
@@ -21,6 +23,8 @@ export interface BridgeOptions {
   socketDir?: string | undefined;
   secret: string;
   converse(): Conversation;
+  /** Whether no batch runs beside the event loop. */
+  isCalm(): boolean;
   logger: Logger;
   maxConnections?: number;
 }
@@ -40,6 +44,7 @@ const STOP_MS = 5000;
 export class BridgeServer implements Service {
   readonly #options: BridgeOptions;
   readonly #verifier: Verifier;
+  readonly #alertness: Alertness;
   readonly #sessions = new Map<number, { session: Session; secret: number }>();
   readonly #server: Server;
   readonly #local: Server;
@@ -48,6 +53,7 @@ export class BridgeServer implements Service {
   constructor(options: BridgeOptions) {
     this.#options = options;
     this.#verifier = createVerifier(options.secret);
+    this.#alertness = new Alertness(systemClock, options.isCalm);
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#local = createServer((socket) => this.#accept(socket));
   }
@@ -118,9 +124,13 @@ export class BridgeServer implements Service {
       key,
       converse,
       onCancelRequest: (wanted) => this.#cancel(wanted),
+      onAnswered: (session) => this.#alertness.answered(session),
     });
     this.#sessions.set(pid, { session, secret: key.secret });
-    socket.on('close', () => this.#sessions.delete(pid));
+    socket.on('close', () => {
+      this.#sessions.delete(pid);
+      this.#alertness.forget(session);
+    });
     if (full) {
       session.end(
         new TooManyConnections('the bridge has no connection left', {

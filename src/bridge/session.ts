@@ -22,6 +22,8 @@ export interface SessionOptions {
   key: CancelKey;
   converse(): Conversation;
   onCancelRequest(key: CancelKey): void;
+  /** A request was answered. */
+  onAnswered(session: object): void;
 }
 
 /** How long a stranger may take to say who he is. */
@@ -171,6 +173,7 @@ export class Session {
   #send(reply: Reply | Buffer): void {
     if (this.#phase !== 'ready') return;
     this.#options.socket.write(Buffer.isBuffer(reply) ? reply : messages.queryReply(reply));
+    this.#options.onAnswered(this);
   }
 }
 

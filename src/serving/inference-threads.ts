@@ -47,6 +47,11 @@ export class InferenceThreads implements Service {
     this.#threads = [];
   }
 
+  /** Whether no batch runs. */
+  get isIdle(): boolean {
+    return this.#threads.every((thread) => thread.idle);
+  }
+
   /** Loads an ensemble on every thread; the number names it from then on. */
   async load(models: readonly TrainedModel[]): Promise<number> {
     const id = this.#nextId++;

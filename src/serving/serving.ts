@@ -69,6 +69,11 @@ export class Serving implements Service {
     return new Client({ models: this.#deployments, clock: systemClock });
   }
 
+  /** Whether no batch runs on a thread. */
+  isCalm(): boolean {
+    return this.#threads.isIdle;
+  }
+
   describe(): { policy: string; models: ServedDescription[] } {
     const models = this.#deployments.models().map(({ row, latency }) => ({
       model: row.model,

@@ -26,7 +26,14 @@ async function listen(port = 0): Promise<void> {
     cancel: () => undefined,
     close: () => undefined,
   });
-  server = new BridgeServer({ host: '127.0.0.1', port, secret: 'secret', converse, logger: silentLogger });
+  server = new BridgeServer({
+    host: '127.0.0.1',
+    port,
+    secret: 'secret',
+    converse,
+    isCalm: () => true,
+    logger: silentLogger,
+  });
   await server.start();
 }
 

@@ -40,6 +40,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     port: 0,
     secret: 'right',
+    isCalm: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
     maxConnections: 3,

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { Alertness } from '../../../src/bridge/alertness.ts';
+import { ManualClock } from '../../../src/runtime/clock.ts';
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** An alertness whose rounds are counted: it asks whether all is calm on each. */
+function counted(): { alertness: Alertness; clock: ManualClock; rounds(): number } {
+  const clock = new ManualClock();
+  let asked = 0;
+  const alertness = new Alertness(clock, () => {
+    asked++;
+    return true;
+  });
+  return { alertness, clock, rounds: () => asked };
+}
+
+test('goes round after an answer to a lone session, and sleeps when the moment is over', async () => {
+  const { alertness, clock, rounds } = counted();
+  alertness.answered({});
+  for (let i = 0; i < 5; i++) await turn();
+  expect(rounds()).toBeGreaterThanOrEqual(4);
+  clock.advance(1);
+  await turn();
+  const before = rounds();
+  for (let i = 0; i < 5; i++) await turn();
+  expect(rounds()).toBe(before);
+});
+
+test('leaves the loop alone while sessions ask by turns', async () => {
+  const { alertness, clock, rounds } = counted();
+  const [one, other] = [{}, {}];
+  alertness.answered(one);
+  clock.advance(1);
+  for (let i = 0; i < 3; i++) await turn();
+  const before = rounds();
+  for (let i = 0; i < 10; i++) {
+    alertness.answered(i % 2 === 0 ? other : one);
+    clock.advance(0.01);
+    await turn();
+  }
+  expect(rounds()).toBe(before);
+});
