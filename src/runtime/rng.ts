@@ -17,7 +17,10 @@ export function createRng(seed: number | number[]): Rng {
   const s = new Uint32Array(typeof seed === 'number' ? splitmix32(seed) : seed);
 
   const next = (): number => {
-    const [a, b, c, d] = s as unknown as [number, number, number, number];
+    const a = s[0]!;
+    const b = s[1]!;
+    const c = s[2]!;
+    const d = s[3]!;
     const result = Math.imul(rotl(Math.imul(b, 5), 7), 9) >>> 0;
     const t = b << 9;
     s[2] = c ^ a;
