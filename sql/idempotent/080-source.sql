@@ -60,6 +60,7 @@ begin
                    and a.attnum > 0 and not a.attisdropped) then
     raise exception using errcode = 'undefined_column',
       message = format('column "%s" of %s does not exist', name, source),
+      detail = 'Names are matched exactly, upper and lower case too.',
       hint = format('Its columns, nearest name first: %s.',
                     (select rafiki._nearest(_check_column.name, array_agg(c.name::text))
                      from rafiki._source_columns(source) c));

@@ -7,6 +7,7 @@ as $$
 begin
   if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
+      detail = format('This version knows %s tasks.', (select count(*) from rafiki.task)),
       hint = format('Tasks, nearest name first: %s.',
                     (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
   end if;
@@ -50,6 +51,7 @@ begin
   elsif unknown is not null then
     raise exception using errcode = 'undefined_object',
       message = format('family "%s" does not exist for task %s', unknown, task),
+      detail = format('The task has %s families.', cardinality(known)),
       hint = format('Families, nearest name first: %s.', rafiki._nearest(unknown, known));
   end if;
 end $$;
@@ -116,6 +118,7 @@ begin
     fault := rafiki._knob_fault(known, override);
     if known is null and exists (select from rafiki.family f where f.task = _check_knobs.task) then
       raise exception using errcode = 'undefined_object', message = format('knob "%s" does not exist', knob),
+        detail = format('Families asked for: %s.', coalesce(array_to_string(families, ', '), 'all of the task')),
         hint = format('Knobs, nearest name first: %s. All: select * from rafiki_knobs(%L);', (
           select rafiki._nearest(knob, array_agg(distinct k)) from rafiki.family f, jsonb_object_keys(f.knobs) k
           where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name]))), task);
@@ -158,9 +161,11 @@ as $$
 begin
   if (advisor in ('bayesian', 'tpe', 'random', 'grid')) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = format('advisor "%s" does not exist', advisor),
+      detail = 'An advisor proposes the knobs of each trial.',
       hint = 'Advisors: bayesian, tpe, random, grid.';
   elsif collaborative is distinct from false then
     raise exception using errcode = 'feature_not_supported', message = 'collaborative tuning is not available yet',
+      detail = 'Each trial of a study starts from random weights.',
       hint = 'Use collaborative => false.';
   end if;
 end $$;
