@@ -20,7 +20,20 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+          // 700 small modules that Node cannot load by itself: in one piece they take 1 s instead of 8.
+          deps: {
+            optimizer: {
+              ssr: { enabled: true, include: ['@tensorflow/tfjs-core/dist/register_all_gradients.js'] },
+            },
+          },
+        },
+      },
       { ...onPostgres('pg18', '18') },
       ...(existsSync(debian15) ? [onPostgres('pg15', '15')] : []),
       {

@@ -3,19 +3,31 @@ import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
 import { tuningBench } from './tuning.ts';
+import { type ZooOptions, zooBench } from './zoo.ts';
 
 /** Every benchmark by name; each yields its figures as they are measured. */
-const benches: Record<string, (options: { quick: boolean }) => AsyncIterable<Figure>> = {
+const benches: Record<string, (options: ZooOptions & { quick: boolean }) => AsyncIterable<Figure>> = {
   engine: engineBench,
   predict: predictBench,
   tuning: tuningBench,
+  zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON]\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+  options: {
+    json: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    family: { type: 'string' },
+    data: { type: 'string' },
+    minutes: { type: 'string' },
+    bar: { type: 'string' },
+    threads: { type: 'string' },
+    seed: { type: 'string' },
+    knobs: { type: 'string' },
+  },
 });
 const bench = benches[positionals[0] ?? ''];
 if (!bench) {
@@ -23,7 +35,7 @@ if (!bench) {
   process.exit(2);
 }
 if (!values.json) console.log(`${heading()}\n`);
-for await (const figure of bench({ quick: values.quick ?? false })) {
+for await (const figure of bench({ ...values, quick: values.quick ?? false })) {
   console.log(values.json ? JSON.stringify(figure) : line(figure));
 }
 

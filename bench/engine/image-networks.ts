@@ -1,17 +1,11 @@
+import { classifier } from '../../src/graph/classifier.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../src/graph/network.ts';
 import { conv2d } from '../../src/graph/ops/conv2d.ts';
 import { maxPool } from '../../src/graph/ops/pooling.ts';
 import type { Tape } from '../../src/graph/tape.ts';
-import {
-  type ConvLayer,
-  convNorm,
-  convParameters,
-  head,
-  headParameters,
-  imageInput,
-  standardise,
-} from '../../src/models/image-layers.ts';
+import { imageInput, readImages } from '../../src/models/image-input.ts';
+import { type ConvLayer, convNorm, convParameters, head, headParameters } from '../../src/models/image-layers.ts';
 import { vggNetwork } from '../../src/models/vgg.ts';
 
 /** Three networks on 32×32 images with ten classes; `peer.py` has the same in PyTorch. */
@@ -45,19 +39,19 @@ function residual(blocks: readonly { name: string; from: number; to: number; str
     stem,
     ...layers.flatMap(({ first, second, shortcut }) => [first, second, ...(shortcut ? [shortcut] : [])]),
   ];
-  return {
+  return classifier({
     classes,
     inputs: imageInput(image.side),
     parameters: { ...Object.assign({}, ...all.map(convParameters)), ...headParameters(128, classes) },
     logits: (t, inputs, parameters, ratio) => {
-      let x = convNorm(t, standardise(t, inputs, image), { layer: stem, parameters });
+      let x = convNorm(t, readImages(t, inputs, image), { layer: stem, parameters });
       for (const { first, second, shortcut } of layers) {
         const across = shortcut === null ? x : convNorm(t, x, { layer: shortcut, parameters, relu: false });
         x = convNorm(t, convNorm(t, x, { layer: first, parameters }), { layer: second, parameters, residual: across });
       }
       return head(t, x, { parameters, ratio });
     },
-  };
+  });
 }
 
 function separable(blocks: readonly { name: string; from: number; to: number }[]): Network {
@@ -73,7 +67,7 @@ function separable(blocks: readonly { name: string; from: number; to: number }[]
     `${name}.spread`,
     { shape: [from, 1, 3, 3], init: { kind: 'normal', deviation: Math.sqrt(2 / 9) } },
   ]);
-  return {
+  return classifier({
     classes,
     inputs: imageInput(image.side),
     parameters: {
@@ -82,11 +76,11 @@ function separable(blocks: readonly { name: string; from: number; to: number }[]
       ...headParameters(128, classes),
     },
     logits: (t, inputs, parameters, ratio) => {
-      const first = convNorm(t, standardise(t, inputs, image), { layer: stem, parameters });
+      const first = convNorm(t, readImages(t, inputs, image), { layer: stem, parameters });
       const last = layers.reduce((x, layer) => separableBlock(t, x, { layer, parameters }), first);
       return head(t, last, { parameters, ratio });
     },
-  };
+  });
 }
 
 interface SeparableBlock {

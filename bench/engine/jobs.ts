@@ -7,6 +7,7 @@ import { fasttextNetwork } from '../../src/models/fasttext.ts';
 import { temporalCnnNetwork } from '../../src/models/temporal-cnn.ts';
 import { createRng, type Rng } from '../../src/runtime/rng.ts';
 import { resnet32, vgg32, xception32 } from './image-networks.ts';
+import { recurrent } from './recurrent-networks.ts';
 
 const batch = 64;
 const length = 64;
@@ -27,7 +28,8 @@ interface Job {
 }
 
 /** A worker's share of a small machine: two trials on two cores are fastest with a thread each. */
-const texts = { optimiser: 'adam', threads: 1, bar: 1.2 } as const;
+const texts = { optimiser: 'adamw', threads: 1, bar: 1.2 } as const;
+const characters = { optimiser: 'adamw', threads: 2, dropout: 0, inputs: randomCharacters } as const;
 const images = { optimiser: 'sgd', threads: 2, dropout: 0, inputs: randomImages } as const;
 
 export const jobs: readonly Job[] = [
@@ -47,6 +49,8 @@ export const jobs: readonly Job[] = [
     inputs: (rng) => randomTexts(100_000, rng),
     ...texts,
   },
+  { name: 'gru', network: recurrent('gru'), peers: ['gru'], ...characters, bar: 0.9 },
+  { name: 'lstm', network: recurrent('lstm'), peers: ['lstm'], ...characters, bar: 1 },
   { name: 'vgg32', network: vgg32, bar: 1.2, peers: ['vgg32'], ...images },
   { name: 'resnet32', network: resnet32, bar: 1.3, peers: ['resnet32'], ...images },
   { name: 'xception32', network: xception32, bar: 1.2, peers: ['xception32'], ...images },
@@ -81,10 +85,11 @@ export class OwnJob {
   }
 
   #step(): Step {
-    const { classes } = this.#job.network;
-    const targets = new Float32Array(batch * classes);
-    for (let row = 0; row < batch; row++) targets[row * classes + (row % classes)] = 1;
-    return { inputs: this.#job.inputs(this.#rng), targets, learningRate: 1e-3 };
+    const classes = Number(this.#job.network.targets['truth']?.shape[0]);
+    const data = new Float32Array(batch * classes);
+    for (let row = 0; row < batch; row++) data[row * classes + (row % classes)] = 1;
+    const truth: TensorData = { dtype: 'float32', shape: [batch, classes], data };
+    return { inputs: this.#job.inputs(this.#rng), targets: { truth }, learningRate: 1e-3 };
   }
 }
 
@@ -92,6 +97,11 @@ export class OwnJob {
 function randomTexts(rows: number, rng: Rng): Record<string, TensorData> {
   const data = Int32Array.from({ length: batch * length }, () => Math.floor(rows ** rng.uniform()));
   return { ids: { dtype: 'int32', shape: [batch, length], data } };
+}
+
+function randomCharacters(rng: Rng): Record<string, TensorData> {
+  const data = Int32Array.from({ length: batch * 128 }, () => rng.below(100));
+  return { ids: { dtype: 'int32', shape: [batch, 128], data } };
 }
 
 function randomImages(rng: Rng): Record<string, TensorData> {

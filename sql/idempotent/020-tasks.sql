@@ -1,4 +1,6 @@
-insert into rafiki.task (name, input, title) values
-  ('sentiment', 'text', 'what a text feels: text → label'),
-  ('text_classification', 'text', 'which class a text belongs to: text → label')
-on conflict (name) do update set input = excluded.input, title = excluded.title;
+insert into rafiki.task (name, input, output, title) values
+  ('sentiment', 'text', 'label', 'what a text feels: text → label'),
+  ('text_classification', 'text', 'label', 'which class a text belongs to: text → label'),
+  ('image_classification', 'image', 'label', 'which class an image belongs to: bytea → label'),
+  ('object_detection', 'image', 'boxes', 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}')
+on conflict (name) do update set input = excluded.input, output = excluded.output, title = excluded.title;

@@ -91,6 +91,16 @@ comment on function rafiki_predict(text, text, interval) is
   'plain form: select body, rafiki_predict(''reviews_sentiment'', body) from reviews. '
   'budget: how long the call may take; without it the setting rafiki.latency_budget (50 ms), see also rafiki.on_overdue.';
 
+-- Answers to the inputs that are not null, put in their places.
+create or replace function rafiki._between_nulls(answers text[], inputs anyarray) returns text[]
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(case when i.input is not null then answers[i.nth] end order by i.place)
+  from (select u.input, u.place, count(u.input) over (order by u.place) as nth
+        from unnest(inputs) with ordinality u(input, place)) i
+$$;
+
 create or replace function rafiki_predict(model text, inputs text[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
@@ -114,9 +124,7 @@ begin
   if cardinality(texts) = cardinality(inputs) then
     return labels;
   end if;
-  return (select array_agg(case when i.input is not null then labels[i.nth] end order by i.place)
-          from (select u.input, u.place, count(u.input) over (order by u.place) as nth
-                from unnest(inputs) with ordinality u(input, place)) i);
+  return rafiki._between_nulls(labels, inputs);
 end $$;
 
 comment on function rafiki_predict(text, text[], interval) is

@@ -27,19 +27,18 @@ begin
   end if;
 end $$;
 
--- The columns that the caller may read: what they could be, text to learn from or label.
+-- The columns that the caller may read, and what they could be.
 create or replace function rafiki._source_columns(source regclass)
-returns table (name name, type text, is_text boolean, is_label boolean, named_as_label boolean)
+returns table (name name, type text, is_text boolean, is_image boolean, is_boxes boolean, is_label boolean)
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select a.attname, format_type(a.atttypid, a.atttypmod),
-         base.typcategory = 'S',
+         base.typcategory = 'S', base.oid = 'bytea'::regtype, base.oid = 'jsonb'::regtype,
          (base.typcategory in ('S', 'B', 'E') or base.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
            and a.attidentity = '' and not coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false)
            and not exists (select from pg_index i where i.indrelid = source and i.indisprimary and i.indkey[0] = a.attnum
-                           and i.indnkeyatts = 1),
-         lower(a.attname) in ('label', 'target', 'class', 'category', 'sentiment', 'y')
+                           and i.indnkeyatts = 1)
   from pg_attribute a
   join pg_type t on t.oid = a.atttypid
   join pg_type base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
@@ -47,6 +46,20 @@ as $$
   where a.attrelid = source and a.attnum > 0 and not a.attisdropped
     and has_column_privilege(source, a.attnum, 'select')
   order by a.attnum
+$$;
+
+-- What the columns could be for a task.
+create or replace function rafiki._task_columns(source regclass, task rafiki.task)
+returns table (name name, type text, is_feature boolean, is_target boolean, named_as_target boolean)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.name, c.type,
+         case task.input when 'image' then c.is_image else c.is_text end,
+         case task.output when 'boxes' then c.is_boxes else c.is_label end,
+         lower(c.name) = any (case task.output when 'boxes' then array['boxes', 'objects', 'annotations']
+                              else array['label', 'target', 'class', 'category', 'sentiment', 'y'] end)
+  from rafiki._source_columns(source) c
 $$;
 
 -- Stops unless the caller may read the column that he named.
@@ -95,7 +108,7 @@ begin
 end $$;
 
 -- Fills in what was not named: a column is inferred only where one candidate is left.
-create or replace function rafiki._infer_columns(source regclass, inout target name, inout feature name)
+create or replace function rafiki._infer_columns(source regclass, task rafiki.task, inout target name, inout feature name)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -104,26 +117,28 @@ declare
   candidates name[];
 begin
   if target is null then
-    select array_agg(c.name) into candidates from rafiki._source_columns(source) c
-    where c.is_label and c.named_as_label and c.name is distinct from feature;
+    select array_agg(c.name) into candidates from rafiki._task_columns(source, task) c
+    where c.is_target and c.named_as_target and c.name is distinct from feature;
     if candidates is not null then
       target := rafiki._only_candidate(source, candidates, 'target', columns);
     end if;
   end if;
   if feature is null then
-    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._source_columns(source) c
-    where c.is_text and c.name is distinct from target;
-    feature := rafiki._only_candidate(source, candidates, 'text to learn from', 'features => array[%L]');
+    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
+    where c.is_feature and c.name is distinct from target;
+    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', 'features => array[%L]');
   end if;
   if target is null then
-    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._source_columns(source) c
-    where c.is_label and c.name <> feature;
+    select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
+    where c.is_target and c.name <> feature;
     target := rafiki._only_candidate(source, candidates, 'target', columns);
   end if;
 end $$;
 
--- Target and feature, named or inferred, of types that a text task can use.
-create or replace function rafiki._resolve_columns(source regclass, inout target name, features name[], out feature name)
+-- Target and feature, named or inferred, of types that the task can use.
+create or replace function rafiki._resolve_columns(
+  source regclass, task rafiki.task, inout target name, features name[], out feature name
+)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -132,9 +147,9 @@ declare
   wrong text;
 begin
   if cardinality(features) > 1 then
-    raise exception using errcode = 'feature_not_supported', message = 'text tasks learn from one column for now',
+    raise exception using errcode = 'feature_not_supported', message = format('task %s learns from one column', task.name),
       detail = format('Given: %s.', array_to_string(features, ', ')),
-      hint = 'Join the columns in a view, e.g. select title || e''\n'' || body as body, and train on that.';
+      hint = 'Name one with features =>. Texts can be joined in a view, e.g. select title || e''\n'' || body as body.';
   end if;
   feature := features[1];
   foreach named in array array_remove(array[target, feature], null) loop
@@ -145,19 +160,40 @@ begin
       message = format('column "%s" cannot be both feature and target', target),
       hint = 'Name another column with target => or features =>.';
   end if;
-  select * into target, feature from rafiki._infer_columns(source, target, feature);
-  select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._source_columns(source) c
-  where c.name = feature and not c.is_text
-     or c.name = target and c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*\[\])';
+  select * into target, feature from rafiki._infer_columns(source, task, target, feature);
+  select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
+  where c.name = feature and not c.is_feature
+     or c.name = target and case task.output when 'boxes' then not c.is_target
+        else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*\[\])' end;
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
       message = 'a column has a type that this task cannot use', detail = wrong,
-      hint = 'A text task learns from a text column; labels are text, boolean, integer or an enum. A view can cast them.';
+      hint = format('The task %s learns from a %s column; %s. A view can cast them.', task.name,
+                    case task.input when 'image' then 'bytea' else 'text' end,
+                    case task.output when 'boxes' then 'boxes are jsonb arrays of {"label", "x", "y", "w", "h"}'
+                                     else 'labels are text, boolean, integer or an enum' end);
+  end if;
+end $$;
+
+-- Stops where a source has no row to learn from.
+create or replace function rafiki._check_counts(source regclass, target name, feature name, total bigint, labelled bigint)
+returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if total = 0 then
+    raise exception using errcode = 'no_data_found', message = format('%s is empty', source),
+      detail = format('Role %s sees no row in it.', current_user), hint = 'Load some labelled rows first.';
+  elsif labelled = 0 then
+    raise exception using errcode = 'null_value_not_allowed', message = format('%s has no labelled row', source),
+      detail = format('In all of its %s rows "%s" or "%s" is null.', total, target, feature),
+      hint = 'Fill in some labels, or name another column with target =>.';
   end if;
 end $$;
 
 -- One scan with the caller's rights: are there rows enough to learn from?
-create or replace function rafiki._check_rows(source regclass, target name, feature name) returns void
+create or replace function rafiki._check_classes(source regclass, target name, feature name) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -171,14 +207,8 @@ begin
                  'min(label) filter (where usable) '
                  'from (select %1$I::text as label, %1$I is not null and %2$I is not null as usable from %3$s) t',
                  target, feature, source) into total, labelled, classes, example;
-  if total = 0 then
-    raise exception using errcode = 'no_data_found', message = format('%s is empty', source),
-      detail = format('Role %s sees no row in it.', current_user), hint = 'Load some labelled rows first.';
-  elsif labelled = 0 then
-    raise exception using errcode = 'null_value_not_allowed', message = format('%s has no labelled row', source),
-      detail = format('In all of its %s rows "%s" or "%s" is null.', total, target, feature),
-      hint = 'Fill in some labels, or name another column with target =>.';
-  elsif classes = 1 then
+  perform rafiki._check_counts(source, target, feature, total, labelled);
+  if classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),
       detail = format('"%s" is %s in all %s labelled rows.', target, quote_literal(left(example, 40)), labelled),
       hint = 'Give rows of at least two classes, or name another column with target =>.';
@@ -188,5 +218,26 @@ begin
       detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.',
                       labelled, classes, target),
       hint = 'Give more rows, or name another column with target =>: this one may be no label.';
+  end if;
+end $$;
+
+-- The same for boxes. What is wrong in one of them is found when a worker reads the images: they have to fit.
+create or replace function rafiki._check_boxes(source regclass, target name, feature name) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  total bigint;
+  labelled bigint;
+  boxed bigint;
+begin
+  execute format('select count(*), count(*) filter (where usable), count(*) filter (where usable and boxes <> %4$L) '
+                 'from (select %1$I as boxes, %1$I is not null and %2$I is not null as usable from %3$s) t',
+                 target, feature, source, '[]') into total, labelled, boxed;
+  perform rafiki._check_counts(source, target, feature, total, labelled);
+  if boxed < 2 then
+    raise exception using errcode = 'cardinality_violation', message = format('%s has too few images with boxes', source),
+      detail = format('In %s of its %s labelled rows "%s" has a box; two are the least.', boxed, labelled, target),
+      hint = 'Give more rows, or name another column with target =>.';
   end if;
 end $$;

@@ -154,7 +154,7 @@ begin
   end if;
 end $$;
 
-create or replace function rafiki._check_advisor(advisor text, collaborative boolean) returns void
+create or replace function rafiki._check_advisor(advisor text) returns void
 language plpgsql immutable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -163,39 +163,58 @@ begin
     raise exception using errcode = 'invalid_parameter_value', message = format('advisor "%s" does not exist', advisor),
       detail = 'An advisor proposes the knobs of each trial.',
       hint = 'Advisors: bayesian, tpe, random, grid.';
-  elsif collaborative is distinct from false then
-    raise exception using errcode = 'feature_not_supported', message = 'collaborative tuning is not available yet',
-      detail = 'Each trial of a study starts from random weights.',
-      hint = 'Use collaborative => false.';
+  end if;
+end $$;
+
+create or replace function rafiki._check_on_bad_row(on_bad_row text) returns void
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (on_bad_row in ('error', 'skip')) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'on_bad_row must be ''error'' or ''skip''',
+      detail = format('It is %s.', coalesce(on_bad_row, 'null')),
+      hint = 'With error, the default, a row that cannot be used ends the study; with skip it is left out and counted.';
   end if;
 end $$;
 
 create or replace function rafiki._train(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
-  collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int, deploy boolean
+  collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
+  deploy boolean, on_bad_row text
 ) returns bigint
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  chosen rafiki.task;
   feature name;
   study bigint;
 begin
   perform rafiki._check_task(task);
+  select * into chosen from rafiki.task t where t.name = task;
   perform rafiki._check_relation(source);
   perform rafiki._check_limits(max_trials, max_time, target_score, validation);
-  perform rafiki._check_advisor(advisor, collaborative);
+  perform rafiki._check_on_bad_row(on_bad_row);
+  perform rafiki._check_advisor(advisor);
   perform rafiki._check_families(task, families);
   perform rafiki._check_knobs(task, families, knobs);
   model := coalesce(model, (select c.relname from pg_class c where c.oid = source) || '_' || task);
   perform rafiki._check_model_name(model);
-  select * into target, feature from rafiki._resolve_columns(source, target, features);
-  perform rafiki._check_rows(source, target, feature);
+  select * into target, feature from rafiki._resolve_columns(source, chosen, target, features);
+  if chosen.output = 'boxes' then
+    perform rafiki._check_boxes(source, target, feature);
+  else
+    perform rafiki._check_classes(source, target, feature);
+  end if;
   insert into rafiki.study (task, source, model, target, features, families, knobs, advisor, collaborative,
-                            max_trials, max_time, target_score, validation, seed, deploy)
-  values (task, source, model, target, array[feature], families, knobs, advisor, collaborative,
+                            max_trials, max_time, target_score, validation, seed, deploy, on_bad_row,
+                            alpha_first, alpha_last, delta, terminator)
+  values (task, source, model, target, array[feature], families, knobs, advisor, coalesce(collaborative, true),
           max_trials, max_time, target_score, validation,
-          coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true))
+          coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true), on_bad_row,
+          rafiki._number_setting('rafiki.alpha_first', 1, 1), rafiki._number_setting('rafiki.alpha_last', 0.1, 1),
+          rafiki._number_setting('rafiki.delta', 0.005, 'infinity'), rafiki._switch_setting('rafiki.terminator', true))
   on conflict do nothing
   returning id into study;
   if study is null then -- somebody was quicker between the check and here
@@ -208,18 +227,23 @@ end $$;
 
 create or replace function rafiki_train(
   task text, source regclass, model text default null, target name default null, features name[] default null,
-  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default false,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
-  validation float8 default 0.2, seed int default null, deploy boolean default true
+  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error'
 ) returns bigint
 language sql volatile parallel unsafe
 as $$
   select rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
-                       max_trials, max_time, target_score, validation, seed, deploy)
+                       max_trials, max_time, target_score, validation, seed, deploy, on_bad_row)
 $$;
 
 comment on function rafiki_train is
   'Starts training a model on the rows of a table or view and returns the study''s id at once: workers begin when the '
-  'transaction commits. Example: select rafiki_train(''sentiment'', ''reviews''). Text and label column are inferred where '
+  'transaction commits. Example: select rafiki_train(''sentiment'', ''reviews''). The columns are inferred where '
   'one candidate is left. model defaults to <table>_<task>; a name that exists gets its next version, deployed only if it '
-  'is not worse. Follow it with rafiki_wait(study) or in the view rafiki.studies.';
+  'is not worse. on_bad_row => ''skip'' leaves out rows whose image or boxes cannot be used, and counts them. '
+  'Follow it with rafiki_wait(study) or in the view rafiki.studies. With collaborative (the default) a trial '
+  'starts from the weights of earlier good ones, or at random with a chance that falls from the setting rafiki.alpha_first '
+  '(1) to rafiki.alpha_last (0.1) by half of max_trials or max_time; weights are published when a score beats the best of '
+  'their family by rafiki.delta (0.005). A study ends early when more trials are not worth it, unless rafiki.terminator '
+  'is off.';

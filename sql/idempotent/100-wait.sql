@@ -106,6 +106,9 @@ begin
     raise notice 'study % was cancelled', study;
     return;
   end if;
+  if ended.skipped_rows > 0 then
+    raise notice '% rows were left out, the first of them: %', ended.skipped_rows, ended.skipped_example;
+  end if;
   select v.score, d.state into version_score, deployment
   from rafiki.model_version v
   left join rafiki.deployment d on d.version_id = v.id and d.state in ('ready', 'loading')
@@ -129,9 +132,9 @@ $$;
 -- No SET clause here: it would forbid COMMIT. Hence the qualified names.
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
-  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default false,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
-  validation float8 default 0.2, seed int default null, deploy boolean default true
+  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error'
 )
 language plpgsql
 as $$
@@ -149,7 +152,7 @@ begin
       hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
   end if;
   study := rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
-                         max_trials, max_time, target_score, validation, seed, deploy);
+                         max_trials, max_time, target_score, validation, seed, deploy, on_bad_row);
   commit;
   raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;
   loop

@@ -6,7 +6,8 @@ select s.id as study, left(s.model, 24) as model, s.state,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
          s.started_at + s.max_time - now(), -- the trials so far took so long: the others will take the same
          (now() - s.started_at) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
-       left(coalesce(s.error ->> 'message', s.notice), 26) as notice
+       left(coalesce(s.error ->> 'message', nullif(concat_ws('; ', nullif(s.skipped_rows, 0) || ' rows skipped',
+                                                             coalesce(s.notice, s.closed)), '')), 26) as notice
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
@@ -20,12 +21,16 @@ create or replace view rafiki.trials with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,
        concat_ws('/', t.epoch, t.epochs) as epoch,
        round(t.score::numeric, 4) as score, round(t.seconds::numeric, 1) as seconds,
-       left(coalesce(t.error ->> 'message', k.knobs), 34) as knobs_or_error
+       p.number as parent, round(100 * t.warm_share) || '%' as warm,
+       left(coalesce(t.error ->> 'message', k.knobs), 20) as knobs_or_error
 from rafiki.trial t
+left join rafiki.trial p on p.id = t.parent_id
 cross join lateral (
   select string_agg(k.key || '=' || left(k.value, 6), ' ') as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
-comment on view rafiki.trials is 'Trials, best first within each study: the leaderboard. All knobs are in rafiki.trial.knobs';
+comment on view rafiki.trials is
+  'Trials, best first within each study: the leaderboard. warm is the share of first weights that came from other trials, '
+  'most of them from parent. All knobs are in rafiki.trial.knobs';
 
 create or replace view rafiki.reports with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, r.epoch, r.step, round(r.loss::numeric, 4) as loss,

@@ -6,9 +6,15 @@ comment on column rafiki.family.knobs is 'Per knob: group, kind, domain and the 
 comment on table rafiki.process is 'Running processes; each says every 5 s that it is alive';
 comment on table rafiki.study is 'One request for a model each: its source, budget and knobs; see the view rafiki.studies';
 comment on column rafiki.study.owner is 'Its source is read with this role''s rights';
+comment on column rafiki.study.on_bad_row is 'Whether a row that cannot be used ends the study, or is left out';
+comment on column rafiki.study.skipped_rows is 'Rows that were left out; skipped_example says what was wrong with the first';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'One set of knob values each, tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: whoever works on an older attempt has lost the trial';
+comment on column rafiki.study.closed is 'Why no further trial is begun although no limit is reached';
+comment on column rafiki.trial.parent_id is 'The trial that gave most of its first weights; null is a random start';
+comment on column rafiki.trial.warm_share is 'Share of its first weights that other trials gave';
+comment on table rafiki.trial_start is 'Published weights that a trial may start from, best first';
 comment on table rafiki.validation is 'The rows that the trials of a study were scored on';
 comment on table rafiki.report is 'What a trial measured after each epoch';
 comment on table rafiki.params is 'Weights, stored once per content';

@@ -43,7 +43,8 @@ create schema rafiki_reader;
 
 create table rafiki.task (
   name text primary key,
-  input text not null check (input in ('text')),
+  input text not null check (input in ('text', 'image')),
+  output text not null check (output in ('label', 'boxes')),
   title text not null
 );
 
@@ -77,13 +78,20 @@ create table rafiki.study (
   families text[],
   knobs jsonb not null default '{}' check (jsonb_typeof(knobs) = 'object'),
   advisor text not null default 'random',
-  collaborative boolean not null default false,
+  collaborative boolean not null default true,
+  -- of a collaborative study: chance of a random start, first and last; gain of a score for which weights are published
+  alpha_first float8 not null default 1 check (alpha_first between 0 and 1),
+  alpha_last float8 not null default 0.1 check (alpha_last between 0 and 1),
+  delta float8 not null default 0.005 check (delta >= 0),
+  -- whether it may end before its limits, once more trials are not worth it
+  terminator boolean not null default true,
   max_trials int not null check (max_trials > 0),
   max_time interval not null check (max_time > interval '0'),
   target_score float8 check (target_score > 0),
   validation float8 not null check (validation > 0 and validation < 1),
   seed int not null,
   deploy boolean not null default true,
+  on_bad_row text not null default 'error' check (on_bad_row in ('error', 'skip')),
   state text not null default 'queued' check (state in ('queued', 'running', 'completed', 'failed', 'cancelled')),
   cancel_requested boolean not null default false,
   -- the model's deployed version when the study began, and its score on this study's validation rows
@@ -91,7 +99,11 @@ create table rafiki.study (
   incumbent_score float8,
   version int,
   error jsonb,
+  -- why no further trial is begun although no limit is reached
+  closed text,
   notice text,
+  skipped_rows int not null default 0,
+  skipped_example text,
   created_at timestamptz not null default now(),
   started_at timestamptz,
   ended_at timestamptz
@@ -107,8 +119,10 @@ alter table rafiki.blob alter column data set storage external; -- weights do no
 
 create table rafiki.params (
   id bigint generated always as identity primary key,
-  kind text not null check (kind in ('checkpoint', 'model')),
+  kind text not null check (kind in ('checkpoint', 'model', 'weights')),
   meta bytea not null,
+  -- of published weights: hash of the rows trained and validated on
+  basis bytea,
   created_at timestamptz not null default now()
 );
 
@@ -117,6 +131,8 @@ create table rafiki.params_tensor (
   name text not null,
   dtype text not null,
   shape int[] not null,
+  -- of published weights: what a tensor does; only one of the same shape and role can take its place
+  role text,
   hash bytea not null references rafiki.blob (hash),
   primary key (params_id, name)
 );
@@ -141,6 +157,14 @@ create table rafiki.trial (
   seconds float8,
   checkpoint_id bigint references rafiki.params (id) on delete set null,
   params_id bigint references rafiki.params (id) on delete set null,
+  -- at random, or from what is published: still open until the first attempt begins, which then chooses for all
+  start text not null default 'random' check (start in ('random', 'open', 'chosen')),
+  -- where its weights came from: the trial that gave most of them, and the share that was taken from any; 0 is a random start
+  parent_id bigint references rafiki.trial (id) on delete set null,
+  warm_share real check (warm_share between 0 and 1),
+  -- weights that other trials may start from, and their score
+  published_id bigint references rafiki.params (id) on delete set null,
+  published_score float8,
   -- class index predicted for each validation row (uint16, little endian): the accuracy of any ensemble follows from these
   predictions bytea,
   validation_hash bytea,
@@ -154,6 +178,19 @@ create index trial_waiting on rafiki.trial (id) where state = 'waiting';
 create index trial_running on rafiki.trial (lease_until) where state = 'running';
 create index trial_checkpoint on rafiki.trial (checkpoint_id);
 create index trial_params on rafiki.trial (params_id);
+create index trial_published on rafiki.trial (published_id);
+create index trial_parent on rafiki.trial (parent_id);
+
+-- published weights that a trial may start from, best first; chosen once, so that each attempt starts alike
+create table rafiki.trial_start (
+  trial_id bigint not null references rafiki.trial (id) on delete cascade,
+  rank int not null,
+  params_id bigint not null references rafiki.params (id) on delete cascade,
+  parent_id bigint not null references rafiki.trial (id) on delete cascade,
+  primary key (trial_id, rank)
+);
+create index trial_start_params on rafiki.trial_start (params_id);
+create index trial_start_parent on rafiki.trial_start (parent_id);
 
 -- what the trials of a study were validated on; a trial that saw the table in another state has another hash
 create table rafiki.validation (

@@ -13,6 +13,8 @@ export interface TrialHistory {
   family: string;
   knobs: Knobs;
   scores: readonly number[];
+  /** Whether most of its first weights came from another trial. */
+  warm?: boolean;
   /** False while more scores may come; true without any score means that it failed. */
   ended: boolean;
 }

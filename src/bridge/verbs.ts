@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { InputKind } from '../domain/task.ts';
 import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
 import type { Client, OnOverdue, Terms } from '../serving/client.ts';
 import type { Serving } from '../serving/serving.ts';
@@ -28,17 +29,17 @@ export class Verbs implements Conversation {
   }
 
   answer(request: string): Reply | Promise<Reply> {
-    switch (request.slice(0, 2)) {
+    switch (request.slice(0, 2).toUpperCase()) {
       case `P${SEPARATOR}`:
-        return this.#predict(fields(request, 7));
+        return this.#predict(inputOf(request), fields(request, 7));
       case `N${SEPARATOR}`:
-        return this.#predictNext(fields(request, 7));
+        return this.#predictNext(inputOf(request), fields(request, 7));
       case `A${SEPARATOR}`:
-        return this.#predictArray(fields(request, 6));
+        return this.#predictArray(inputOf(request), fields(request, 6));
       case `D${SEPARATOR}`:
-        return this.#detail(fields(request, 6));
+        return this.#detail(inputOf(request), fields(request, 6));
       case `V${SEPARATOR}`:
-        return this.#readAhead(fields(request, 5));
+        return this.#readAhead(inputOf(request), fields(request, 5));
       case `R${SEPARATOR}`:
         return this.#redeem(request.slice(2));
       case 'S':
@@ -60,14 +61,17 @@ export class Verbs implements Conversation {
     this.#client.close();
   }
 
-  #predict([, key = '', , budget = '', onOverdue = '', statement = '', text = '']: string[]): Reply | Promise<Reply> {
-    const { label, readFrom } = this.#client.scan({ key, text, statement }, terms(budget, onOverdue));
+  #predict(
+    input: InputKind,
+    [, key = '', , budget = '', onOverdue = '', statement = '', text = '']: string[],
+  ): Reply | Promise<Reply> {
+    const { label, readFrom } = this.#client.scan({ key, input, text, statement }, terms(budget, onOverdue));
     const reply = (value: string | null): Reply => ({ s: readFrom === null ? 'k' : 'h', v: value, loc: readFrom });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
   /** As P, and what the scan asks next may come along. */
-  #predictNext(request: string[]): Reply | Promise<Reply> {
+  #predictNext(input: InputKind, request: string[]): Reply | Promise<Reply> {
     const [, key = '', , , , statement = '', text = ''] = request;
     const withAlong = (reply: Reply): Reply => {
       if (reply.s !== 'k' || statement === '') return reply;
@@ -76,22 +80,22 @@ export class Verbs implements Conversation {
         .map((next): Reply => ({ s: 'n', v: next.label, loc: fingerprint(statement, key, next.text) }));
       return { ...reply, along };
     };
-    const reply = this.#predict(request);
+    const reply = this.#predict(input, request);
     return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
   }
 
-  #predictArray([, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
-    const labels = this.#client.predictMany({ key, texts: textArray(texts) }, terms(budget, onOverdue));
+  #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
+    const labels = this.#client.predictMany({ key, input, texts: textArray(texts) }, terms(budget, onOverdue));
     return this.#patiently(labels.then((values) => answered(arrayLiteral(values))));
   }
 
-  #detail([, key = '', , budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
-    const detail = this.#client.detail({ key, text }, terms(budget, onOverdue));
+  #detail(input: InputKind, [, key = '', , budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
+    const detail = this.#client.detail({ key, input, text }, terms(budget, onOverdue));
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
-  #readAhead([, key = '', , loc = '', texts = '']: string[]): Reply {
-    this.#client.readAhead(key, { next: loc, texts: textArray(texts) });
+  #readAhead(input: InputKind, [, key = '', , loc = '', texts = '']: string[]): Reply {
+    this.#client.readAhead({ key, input }, { next: loc, texts: textArray(texts) });
     return answered(null);
   }
 
@@ -132,6 +136,9 @@ const fingerprint = (statement: string, key: string, text: string): string =>
   createHash('sha256').update([statement, key, text].join(SEPARATOR)).digest('hex');
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
+
+/** The verbs in lower case ask the same of images, which come in base64. */
+const inputOf = (request: string): InputKind => (request < 'a' ? 'text' : 'image');
 
 /** Splits at the separator into `count` fields, of which the last takes the rest. */
 function fields(request: string, count: number): string[] {

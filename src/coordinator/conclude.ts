@@ -11,6 +11,7 @@ import { type Mover, moveDeployment, moveStudy } from '../db/statements/moves.ts
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
 import { selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies } from './ensemble.ts';
 import { isScored } from './plan.ts';
@@ -71,9 +72,11 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     on,
     candidates.map((trial) => trial.id),
   );
+  const { classes } = validation;
+  if (!kindOf(study.task).votes) return { members: ranked.slice(0, 1), score: best.score, classes };
   const votes = ranked.map((trial) => uint16s(trial.predictions));
   const { members, score } = bestEnsemble(votes, uint16s(validation.labels));
-  return { members: ranked.slice(0, members), score, classes: validation.classes };
+  return { members: ranked.slice(0, members), score, classes };
 }
 
 function reasonNotToDeploy(study: Study, { version, score }: { version: number; score: number }): string | null {

@@ -1,4 +1,6 @@
 import type { Advisor, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
+import { regretBound, standardError } from '../advisors/terminator.ts';
+import { startsAtRandom } from '../advisors/warm-start.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, Trial } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
@@ -17,6 +19,8 @@ export interface StudyView {
 export type Action =
   | { kind: 'start' }
   | { kind: 'propose'; trial: NewTrial }
+  /** Begin no further trial. */
+  | { kind: 'close'; why: string }
   | { kind: 'stop-trial'; trial: Trial; why: string }
   | { kind: 'cancel-trial'; trial: Trial }
   /** Write the model and deploy it. */
@@ -28,6 +32,8 @@ export type Action =
 
 /** How long after max_time a trial may go on to its next report before it is cut off. */
 export const OVERTIME_MS = 60_000;
+/** Share of a trial's first weights from other trials with which it counts as warm-started. */
+const WARM_SHARE = 0.5;
 /** Failed trials without a single score after which a study is given up. */
 export const MAX_FAILURES = 3;
 
@@ -50,11 +56,12 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
 }
 
 /** The trial as the advisor sees it. */
-const historyOf = ({ number, family, knobs, scores, state }: Trial): TrialHistory => ({
+const historyOf = ({ number, family, knobs, scores, state, warmShare }: Trial): TrialHistory => ({
   number,
   family,
   knobs,
   scores,
+  warm: (warmShare ?? 0) >= WARM_SHARE,
   ended: trialEnded(state),
 });
 
@@ -95,20 +102,49 @@ function judgements({ trials }: StudyView, advisor: Advisor): Action[] {
 }
 
 /** One trial waits for each idle worker, and one for the next that becomes idle: no more, so that advice is fresh. */
-function proposals({ study, trials, search, idleWorkers }: StudyView, advisor: Advisor): Action[] {
-  const waiting = trials.filter((trial) => trial.state === 'waiting').length;
-  const count = Math.min(study.maxTrials - trials.length, Math.max(1, idleWorkers) - waiting);
+function proposals(view: StudyView, advisor: Advisor): Action[] {
+  const { study, trials, search, idleWorkers } = view;
+  const waiting = trials.filter((trial) => trial.state === 'waiting');
+  if (study.closed !== null) return cancelAll(waiting);
+  const count = Math.min(study.maxTrials - trials.length, Math.max(1, idleWorkers) - waiting.length);
   const history = trials.map(historyOf);
+  const enough = count > 0 ? reasonToEnd(view, history) : null;
+  if (enough !== null) return [{ kind: 'close', why: enough }];
   const proposed: Action[] = [];
   while (proposed.length < count) {
     const proposal = advisor.propose(search, history);
     if (proposal === null) break;
     const number = history.length + 1;
     const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
-    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, seed, ...proposal } });
+    const start = startOf(study, { number, seed });
+    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, seed, start, ...proposal } });
     history.push({ number, scores: [], ended: false, ...proposal });
   }
   return proposed;
+}
+
+/** Why more trials are not worth it; null where they are, or nobody can tell. */
+function reasonToEnd({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
+  const { terminator, validationRows, maxTrials } = study;
+  if (!terminator || validationRows === null) return null;
+  const best = Math.max(0, ...trials.filter(isScored).map(({ score }) => score));
+  const error = standardError(best, validationRows);
+  const bound = regretBound(search, history, error);
+  if (bound === null || bound >= error) return null;
+  const [gain, noise] = [bound.toFixed(4), error.toFixed(4)];
+  const ended = trials.filter(({ state }) => trialEnded(state)).length;
+  return (
+    `Ended after ${ended} of ${maxTrials} trials: more would gain ${gain} at most, ` +
+    `less than the standard error of the score, ${noise} (set rafiki.terminator = off to go on).`
+  );
+}
+
+/** Whether a new trial of a collaborative study is to start from what others have published. */
+function startOf(study: Study, { number, seed }: { number: number; seed: number }): NewTrial['start'] {
+  if (!study.collaborative) return 'random';
+  const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
+  const greed = { first: study.alphaFirst, last: study.alphaLast };
+  return startsAtRandom(greed, { progress, seed }) ? 'random' : 'open';
 }
 
 const cancelAll = (trials: readonly Trial[]): Action[] =>

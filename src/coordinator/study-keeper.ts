@@ -4,7 +4,7 @@ import type { Connection, Queryable } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
 import { type Mover, moveStudy, moveTrial } from '../db/statements/moves.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
-import { dropStudyParams, type Study, selectOpenStudies, setIncumbent } from '../db/statements/studies.ts';
+import { dropStudyParams, type Study, selectOpenStudies, setClosed, setIncumbent } from '../db/statements/studies.ts';
 import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -36,7 +36,7 @@ async function keepStudy(connection: Connection, study: Study, logger: Logger): 
   const idleWorkers = await countIdleWorkers(connection);
   const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
   for (const action of actions) await inTransaction(connection, (on) => act({ on, logger }, { study, trials, action }));
-  return actions.some(({ kind }) => kind === 'start' || kind === 'conclude');
+  return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
 }
 
 interface Step {
@@ -56,6 +56,9 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
       await insertTrial(on, action.trial);
       logger.info({ study: study.id, number: action.trial.number, family: action.trial.family }, 'trial proposed');
       return;
+    case 'close':
+      logger.info({ study: study.id, why: action.why }, 'no further trial');
+      return setClosed(on, study.id, action.why);
     case 'stop-trial':
       logger.info({ trial: action.trial.id, why: action.why }, 'stop requested');
       return requestStop(on, action.trial.id);

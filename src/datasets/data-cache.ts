@@ -5,6 +5,8 @@ import { hostname, tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { Connection, Database } from '../db/database.ts';
 import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.ts';
+import { setSkipped } from '../db/statements/studies.ts';
+import type { Task } from '../domain/task.ts';
 import { Cancelled } from '../errors/errors.ts';
 import { readSource } from './source.ts';
 
@@ -12,6 +14,11 @@ import { readSource } from './source.ts';
 export interface StudyKey {
   id: number;
   createdAt: string;
+}
+
+/** A study whose rows are wanted. */
+export interface StudySource extends StudyKey {
+  task: Task;
 }
 
 /** Files of other databases, or of workers that died, are left alone for so long. */
@@ -33,7 +40,7 @@ export class DataCache {
   }
 
   /** The path of the study's file, read from its source where no worker of this machine has done so yet. */
-  async file(study: StudyKey, signal: AbortSignal): Promise<string> {
+  async file(study: StudySource, signal: AbortSignal): Promise<string> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const file = path.join(this.#dir, fileName(study));
     this.#used.add(path.basename(file));
@@ -45,7 +52,7 @@ export class DataCache {
       signal.throwIfAborted();
       await lockDataFile(connection, `${hostname()}:${file}`);
       if (await exists(file)) return file;
-      await this.#read(connection, study.id, file);
+      await this.#read(connection, study, file);
       return file;
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
@@ -57,11 +64,12 @@ export class DataCache {
   }
 
   /** Under another name until it is complete: a file that is there is whole. */
-  async #read(connection: Connection, studyId: number, file: string): Promise<void> {
+  async #read(connection: Connection, study: StudySource, file: string): Promise<void> {
     const unfinished = `${file}.${process.pid}.tmp`;
     const destination = createWriteStream(unfinished, { mode: 0o600 });
     try {
-      await readSource(connection, studyId, destination);
+      const skipped = await readSource(connection, study, destination);
+      if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
     } finally {
       destination.destroy();
@@ -86,7 +94,7 @@ export class DataCache {
 
 function fileName({ id, createdAt }: StudyKey): string {
   const mark = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
-  return `study-${id}-${mark}.jsonl`;
+  return `study-${id}-${mark}.rows`;
 }
 
 const exists = (file: string): Promise<boolean> =>

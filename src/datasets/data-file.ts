@@ -1,13 +1,68 @@
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { inputOf, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import type { LabelledText } from './split.ts';
+import type { NamedBox } from './boxes.ts';
 
-/** The rows of a data file, one JSON array [label, text] a line. */
-export async function readDataFile(file: string): Promise<LabelledText[]> {
+/** A row of a source: what is answered, and its class or the objects in it. */
+export type LabelledRow = LabelledText | LabelledImage;
+
+export interface LabelledText {
+  input: string;
+  label: string;
+}
+
+export interface LabelledImage {
+  input: Uint8Array;
+  label: string | readonly NamedBox[];
+}
+
+/**
+ * The rows of a data file. For texts one JSON array [label, text] a line; for images one record each: the sizes of label and
+ * image (uint32, little endian), the label as JSON, and the image file as it is.
+ */
+export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
+  if (inputOf(task) === 'image') return imagesOf(await readFile(file));
   const rows: LabelledText[] = [];
   for await (const line of linesOf(createReadStream(file, { encoding: 'utf8' }))) rows.push(parseRow(line));
   return rows;
 }
+
+const SIZES_BYTES = 8;
+
+/** One record; the image is not copied twice. */
+export function imageRecord({ input, label }: LabelledImage): Buffer {
+  const json = Buffer.from(JSON.stringify(label));
+  const sizes = Buffer.alloc(SIZES_BYTES);
+  sizes.writeUInt32LE(json.length, 0);
+  sizes.writeUInt32LE(input.length, 4);
+  return Buffer.concat([sizes, json, input]);
+}
+
+/** The images share the memory of the file. */
+function imagesOf(file: Buffer): LabelledImage[] {
+  const rows: LabelledImage[] = [];
+  for (let at = 0; at < file.length; ) {
+    if (at + SIZES_BYTES > file.length) throw unreadable();
+    const labelAt = at + SIZES_BYTES;
+    const imageAt = labelAt + file.readUInt32LE(at);
+    const end = imageAt + file.readUInt32LE(at + 4);
+    if (end > file.length) throw unreadable();
+    rows.push({ label: parseLabel(file.toString('utf8', labelAt, imageAt)), input: file.subarray(imageAt, end) });
+    at = end;
+  }
+  return rows;
+}
+
+function parseLabel(json: string): string | NamedBox[] {
+  const label: unknown = JSON.parse(json);
+  if (typeof label === 'string') return label;
+  if (Array.isArray(label) && label.every(isBox)) return label;
+  throw unreadable();
+}
+
+const isBox = (value: unknown): value is NamedBox =>
+  typeof value === 'object' && value !== null && ['label', 'x', 'y', 'w', 'h'].every((key) => key in value);
 
 /** Lines end with a line feed only: node:readline also ends them at U+2028, which JSON leaves as it is in a text. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
@@ -27,6 +82,9 @@ async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
 function parseRow(line: string): LabelledText {
   const row: unknown = JSON.parse(line);
   if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
-    return { label: row[0], text: row[1] };
-  throw new CorruptParams('the cached data file cannot be read', { hint: 'Delete it: it is read again when needed.' });
+    return { label: row[0], input: row[1] };
+  throw unreadable();
 }
+
+const unreadable = (): CorruptParams =>
+  new CorruptParams('the cached data file cannot be read', { hint: 'Delete it: it is read again when needed.' });

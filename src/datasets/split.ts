@@ -1,93 +1,109 @@
 import { createHash } from 'node:crypto';
-import type { DataSet, Examples } from '../domain/task.ts';
+import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
+import type { LabelledRow } from './data-file.ts';
 
-export interface LabelledText {
-  label: string;
-  text: string;
-}
-
-/** Rows of one text, which stay together: a text that is trained on must not be validated on. */
+/** Rows of one input, which stay together: a text that is trained on must not be validated on. */
 interface Group {
-  /** Uniform in [0, 1), decided by the text alone. */
+  /** Uniform in [0, 1), decided by the input alone. */
   place: number;
   hash: string;
-  rows: LabelledText[];
+  rows: LabelledRow[];
+  labels: Set<string>;
   valid: boolean;
 }
 
 /**
- * Splits rows into training and validation. A row's side follows from its text and nothing else, neither seed nor
+ * Splits rows into training and validation. A row's side follows from its input and nothing else, neither seed nor
  * study nor the order of reading: whatever a deployed model was trained on is never what its successor is compared
- * on. Every class with two texts or more is on both sides. Rows come out ordered by hash, so equal rows give equal
+ * on. Every class with two inputs or more is on both sides. Rows come out ordered by hash, so equal rows give equal
  * data sets wherever they are read.
  */
-export function splitRows(rows: readonly LabelledText[], validation: number): DataSet<string> {
-  const groups = groupByText(rows, validation);
-  const classes = [...new Set(rows.map((row) => row.label))].sort();
-  if (classes.length < 2) {
-    throw new BadData('there is nothing to tell apart: the rows have fewer than two labels', {
-      detail: `${rows.length} labelled rows${classes.length === 1 ? `, all "${classes[0]}"` : ''}`,
-      hint: 'Check the target column and what the owner of the study may see of the source.',
-    });
-  }
-  for (const label of classes) coverClass(groups.filter((group) => group.rows.some((row) => row.label === label)));
-  return {
-    classes,
-    train: examplesOf(
-      groups.filter((group) => !group.valid),
-      classes,
-    ),
-    valid: examplesOf(
-      groups.filter((group) => group.valid),
-      classes,
-    ),
+export function splitRows(
+  rows: readonly LabelledRow[],
+  { task, validation }: { task: Task; validation: number },
+): DataSet {
+  const groups = groupByInput(rows, validation);
+  const classes = [...new Set(rows.flatMap(labelsOf))].sort();
+  checkClasses(rows, classes, task);
+  for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
+  const side = (valid: boolean): Examples => {
+    const chosen = groups.filter((group) => group.valid === valid);
+    return examplesOf(chosen, classes, task);
   };
+  return { classes, train: side(false), valid: side(true) };
 }
 
 /** Names the validation rows: scores of two trials can be compared, and their votes counted, if it is the same. */
-export function validationHash({ classes, valid }: DataSet<string>): Buffer {
+export function validationHash({ classes, valid }: DataSet): Buffer {
   const hash = createHash('sha256').update(JSON.stringify(classes));
-  valid.inputs.forEach((text, row) => {
-    hash.update(`\n${valid.labels[row]} ${text.length} `).update(text);
+  valid.inputs.forEach((input, row) => {
+    hash.update(`\n${JSON.stringify(valid.labels[row])} ${input.length} `).update(input);
   });
   return hash.digest();
 }
 
-function groupByText(rows: readonly LabelledText[], validation: number): Group[] {
+/** Names the rows of both sides: a trial that started from weights learnt from other rows could not be compared. */
+export function snapshotHash(data: DataSet): Buffer {
+  const sides = [validationHash(data), validationHash({ ...data, valid: data.train })];
+  return createHash('sha256').update(Buffer.concat(sides)).digest();
+}
+
+/** One for a class, several or none for an image with boxes. */
+const labelsOf = ({ label }: LabelledRow): string[] =>
+  typeof label === 'string' ? [label] : label.map((box) => box.label);
+
+function checkClasses(rows: readonly LabelledRow[], classes: readonly string[], task: Task): void {
+  const counted = `${rows.length} labelled rows`;
+  const hint = 'Check the target column and what the owner of the study may see of the source.';
+  if (task === 'object_detection' && classes.length < 1)
+    throw new BadData('there is nothing to find: no row has a box', { detail: counted, hint });
+  if (task !== 'object_detection' && classes.length < 2) {
+    throw new BadData('there is nothing to tell apart: the rows have fewer than two labels', {
+      detail: `${counted}${classes.length === 1 ? `, all "${classes[0]}"` : ''}`,
+      hint,
+    });
+  }
+}
+
+function groupByInput(rows: readonly LabelledRow[], validation: number): Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
-    const known = groups.get(row.text);
-    if (known !== undefined) known.rows.push(row);
-    else groups.set(row.text, newGroup(row, validation));
+    const digest = createHash('sha256').update(row.input).digest();
+    const hash = digest.toString('hex');
+    const place = digest.readUInt32BE(0) / 2 ** 32;
+    const group = groups.get(hash) ?? { place, hash, rows: [], labels: new Set(), valid: place < validation };
+    group.rows.push(row);
+    for (const label of labelsOf(row)) group.labels.add(label);
+    groups.set(hash, group);
   }
   return [...groups.values()].sort((a, b) => compare(a.hash, b.hash));
 }
 
-function newGroup(row: LabelledText, validation: number): Group {
-  const digest = createHash('sha256').update(row.text).digest();
-  const place = digest.readUInt32BE(0) / 2 ** 32;
-  return { place, hash: digest.toString('hex'), rows: [row], valid: place < validation };
-}
-
-/** Moves the text nearest to the border where all texts of a class fell on one side. */
+/** Moves the input nearest to the border where all inputs of a class fell on one side. */
 function coverClass(groups: readonly Group[]): void {
   const [first, ...others] = groups;
   const last = others.at(-1);
   if (first === undefined) return;
   if (last === undefined)
-    first.valid = false; // a single text can only be learned
+    first.valid = false; // a single input can only be learned
   else if (groups.every((group) => !group.valid)) first.valid = true;
   else if (groups.every((group) => group.valid)) last.valid = false;
 }
 
-function examplesOf(groups: readonly Group[], classes: readonly string[]): Examples<string> {
-  const index = new Map(classes.map((label, i) => [label, i]));
-  const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(a.label, b.label)));
+function examplesOf(groups: readonly Group[], classes: readonly string[], task: Task): Examples {
+  const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(textOf(a.label), textOf(b.label))));
+  const places = new Map<unknown, number>(classes.map((label, i) => [label, i]));
+  const indexOf = (label: unknown): number => places.get(label) ?? -1; // every label has its class
+  const boxesOf = ({ label }: LabelledRow): Box[] =>
+    typeof label === 'string' ? [] : label.map((box) => ({ ...box, label: indexOf(box.label) }));
   return {
-    inputs: rows.map((row) => row.text),
-    labels: Int32Array.from(rows, (row) => index.get(row.label) as number),
+    inputs: rows.map((row) => row.input),
+    labels: task === 'object_detection' ? rows.map(boxesOf) : Int32Array.from(rows, ({ label }) => indexOf(label)),
   };
 }
+
+/** Rows of equal inputs are ordered by it. */
+const textOf = (label: LabelledRow['label']): string => (typeof label === 'string' ? label : JSON.stringify(label));
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

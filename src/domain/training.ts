@@ -1,6 +1,7 @@
 import type { Knobs } from './hyper-space.ts';
 import type { DataSet, Task } from './task.ts';
-import type { ParamSet } from './tensor.ts';
+import type { ParamSet, TensorData } from './tensor.ts';
+import type { StartWeights, WantedTensor } from './warm-start.ts';
 
 /** Everything that decides a trial's result; equal specs give equal results. */
 export interface TrainingSpec {
@@ -21,7 +22,7 @@ export interface TrainingReport {
   step: number;
   /** Mean training loss of the epoch. */
   loss: number;
-  /** Validation accuracy in [0, 1]. */
+  /** Validation score in [0, 1], as the task's kind measures it: accuracy, or mAP50 of boxes. */
   score: number;
   /** Further validation metrics, e.g. macro_f1. */
   metrics: Record<string, number>;
@@ -32,8 +33,13 @@ export interface TrainingReport {
 export interface TrainingHooks {
   /** Where an earlier attempt stopped; training goes on from there as if never interrupted. */
   resume?: ParamSet;
-  /** The answer 'stop' ends training after this report; the best epoch's weights are kept. */
-  onReport(report: TrainingReport): Promise<'continue' | 'stop'>;
+  /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
+  warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
+  /**
+   * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
+   * trials may start from.
+   */
+  onReport(report: TrainingReport, weights: () => StartWeights): Promise<'continue' | 'stop'>;
   /** Called at chunk ends; `take()` copies the state out, so call it only when the checkpoint is wanted. */
   onCheckpoint(take: () => ParamSet): Promise<void>;
 }
@@ -59,6 +65,6 @@ export interface TrainingResult {
   epochs: number;
   seconds: number;
   model: TrainedModel;
-  /** Class index predicted for each validation row, in order. */
+  /** The vote of each validation row in an ensemble, in order: class indexes; empty where members do not vote. */
   predictions: Uint16Array;
 }

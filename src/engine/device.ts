@@ -1,16 +1,31 @@
 import { Graph } from '../graph/graph.ts';
+import type { Kernels } from '../graph/kernels.ts';
 import { encodeModel } from '../graph/onnx.ts';
+import type { DeviceName } from './device-name.ts';
 import { createSession } from './session.ts';
 
 /** Channels that the probe lays out; no block is larger. */
 const channels = 16;
+
+/** What graphs for ONNX Runtime on this device are made of. The one place that chooses layout and kernels. */
+export async function kernelsOf(device: DeviceName, threads: number): Promise<Kernels> {
+  const block = device === 'cpu' ? await imageBlock() : 1;
+  return { threaded: device !== 'cpu' || threads > 1, block, portable: device === 'webgpu', engineGradients: false };
+}
+
+/** Whether the device is there: throws with what it lacks. */
+export async function checkDevice(device: DeviceName): Promise<void> {
+  const g = new Graph('check');
+  g.output(g.node('Identity', [g.input('x', [1])], [1]), 'y');
+  await (await createSession(encodeModel(g), 1, device)).release();
+}
 
 let probed: Promise<number> | null = null;
 
 /**
  * How many channels this machine's convolutions take side by side: 16 with AVX-512, 8 with AVX2, and 1, that is plain NCHW,
  * where ONNX Runtime has no blocked kernels. Asked once, by blocking an image of two pixels and looking where its second pixel
- * went. The one place that chooses an image network's layout.
+ * went.
  */
 export function imageBlock(): Promise<number> {
   probed ??= probe();

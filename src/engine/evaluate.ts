@@ -1,4 +1,3 @@
-import { argmax } from '../domain/metrics.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { loadModel } from './inference.ts';
 
@@ -10,20 +9,19 @@ export interface EvaluationRows {
   batch(indexes: Int32Array): Record<string, TensorData>;
 }
 
-/** The class that an exported model gives each row. It runs the very file that is deployed later. */
-export async function predictAll(onnx: Uint8Array, rows: EvaluationRows, threads: number): Promise<Uint16Array> {
+/** What an exported model answers to each row, [rows, …], float32. It runs the very file that is deployed later. */
+export async function answerAll(onnx: Uint8Array, rows: EvaluationRows, threads: number): Promise<TensorData> {
   const model = await loadModel(onnx, { threads });
   try {
-    const predictions = new Uint16Array(rows.count);
+    let all: { data: Float32Array; shape: number[] } | null = null;
     for (let start = 0; start < rows.count; start += rowsPerCall) {
       const indexes = Int32Array.from({ length: Math.min(rowsPerCall, rows.count - start) }, (_, i) => start + i);
       const { data, shape } = await model.run(rows.batch(indexes));
-      const classes = shape[1] ?? 1;
-      for (let i = 0; i < indexes.length; i++) {
-        predictions[start + i] = argmax(data as Float32Array, i * classes, classes);
-      }
+      const size = data.length / indexes.length;
+      all ??= { data: new Float32Array(rows.count * size), shape: [rows.count, ...shape.slice(1)] };
+      all.data.set(data as Float32Array, start * size);
     }
-    return predictions;
+    return { dtype: 'float32', ...(all ?? { data: new Float32Array(0), shape: [0] }) };
   } finally {
     await model.release();
   }

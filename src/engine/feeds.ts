@@ -1,14 +1,16 @@
 import type { TensorData } from '../domain/tensor.ts';
+import { feed } from '../graph/feed-names.ts';
 import type { Network } from '../graph/network.ts';
 import type { Optimiser } from '../graph/optimisers/optimiser.ts';
-import { feed, isRagged } from '../graph/training-graph.ts';
+import { isRagged } from '../graph/step-inputs.ts';
+import { decayAt } from '../graph/weight-average.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { boundsOf, joinData } from './join.ts';
 
-/** One step's rows: the network's inputs, and a target distribution for each row, [B, classes]. */
+/** One step's rows: the network's inputs and targets by name, [B, …]. */
 export interface Step {
   inputs: Record<string, TensorData>;
-  targets: Float32Array;
+  targets: Record<string, TensorData>;
   learningRate: number;
 }
 
@@ -17,6 +19,10 @@ export interface Settings {
   momentum: number;
   weightDecay: number;
   dropout: number;
+  /** Largest norm of all gradients together, for a trainer that clips. */
+  clipNorm?: number;
+  /** Share of the past in the weights' averages, for a trainer that keeps them. */
+  averageDecay?: number;
 }
 
 export type Feeds = Record<string, TensorData>;
@@ -29,7 +35,13 @@ export function scalarFeeds(
 ): Feeds {
   const rates = Float32Array.from(steps, (step) => step.learningRate);
   const sizes = rates.map((rate, k) => rate * run.optimiser.correction(run.done + k + 1));
+  const { clipNorm, averageDecay } = settings;
+  const decays = rates.map((_, k) => decayAt(run.done + k, averageDecay ?? 0));
   return {
+    ...(clipNorm === undefined ? {} : { [feed.clipNorm]: scalar(clipNorm) }),
+    ...(averageDecay === undefined
+      ? {}
+      : { [feed.averageDecay]: { dtype: 'float32', shape: [steps.length], data: decays } }),
     [feed.steps]: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(steps.length)) },
     [feed.learningRate]: { dtype: 'float32', shape: [steps.length], data: rates },
     [feed.stepSize]: { dtype: 'float32', shape: [steps.length], data: sizes },
@@ -41,22 +53,24 @@ export function scalarFeeds(
 
 /** Inputs and targets of all steps, end to end. */
 export function batchFeeds(steps: readonly Step[], { network, batch }: { network: Network; batch: number }): Feeds {
-  const size = batch * network.classes;
-  const targets = new Float32Array(steps.length * size);
-  steps.forEach((step, k) => {
-    targets.set(step.targets, k * size);
-  });
-  const feeds: Feeds = {
-    [feed.targets]: { dtype: 'float32', shape: [steps.length, batch, network.classes], data: targets },
+  const feeds: Feeds = {};
+  const lay = (
+    specs: Network['inputs'],
+    part: (step: Step) => Step['inputs'],
+    fedAs: (name: string) => string,
+  ): void => {
+    for (const [name, { shape, dtype }] of Object.entries(specs)) {
+      const parts = steps.map((step) => part(step)[name] as TensorData);
+      const data = joinData(parts);
+      if (isRagged(shape)) {
+        feeds[fedAs(name)] = { dtype, shape: [data.length], data };
+        const bounds = toInt64(boundsOf(parts));
+        feeds[feed.bounds(fedAs(name))] = { dtype: 'int64', shape: [steps.length, 2], data: bounds };
+      } else feeds[fedAs(name)] = { dtype, shape: [steps.length, batch, ...shape.map(Number)], data };
+    }
   };
-  for (const [name, { shape, dtype }] of Object.entries(network.inputs)) {
-    const parts = steps.map(({ inputs }) => inputs[name] as TensorData);
-    const data = joinData(parts);
-    if (isRagged(shape)) {
-      feeds[feed.input(name)] = { dtype, shape: [data.length], data };
-      feeds[feed.bounds(name)] = { dtype: 'int64', shape: [steps.length, 2], data: toInt64(boundsOf(parts)) };
-    } else feeds[feed.input(name)] = { dtype, shape: [steps.length, batch, ...shape.map(Number)], data };
-  }
+  lay(network.inputs, (step) => step.inputs, feed.input);
+  lay(network.targets, (step) => step.targets, feed.target);
   return feeds;
 }
 

@@ -1,5 +1,6 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import { chosenDevice } from './choice.ts';
 import { createSession } from './session.ts';
 
 /** A model ready to answer. */
@@ -11,7 +12,7 @@ export interface LoadedModel {
 
 /** Loads an exported ONNX file; whoever loads it releases it. */
 export async function loadModel(onnx: Uint8Array, { threads }: { threads: number }): Promise<LoadedModel> {
-  const session = await createSession(onnx, threads);
+  const session = await createSession(onnx, threads, chosenDevice());
   return {
     async run(feeds) {
       const [output] = Object.values(await session.run(feeds));

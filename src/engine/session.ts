@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as ort from 'onnxruntime-node';
 import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
+import { type DeviceName, deviceNeeds } from './device-name.ts';
 
 /** Idle compiled graphs kept for the next trial of the same shape; a session of a text model holds a few MB. */
 const maxIdle = 4;
@@ -15,9 +16,9 @@ export interface Session {
 }
 
 /** Compiles a graph that will be run once more by others: an equal graph that was released before is taken again. */
-export async function borrowSession(model: Uint8Array, threads: number): Promise<Session> {
-  const key = `${threads}:${createHash('sha256').update(model).digest('hex')}`;
-  const native = idle.get(key)?.pop() ?? (await create(model, threads));
+export async function borrowSession(model: Uint8Array, threads: number, device: DeviceName = 'cpu'): Promise<Session> {
+  const key = `${device}:${threads}:${createHash('sha256').update(model).digest('hex')}`;
+  const native = idle.get(key)?.pop() ?? (await create(model, threads, device));
   return lent(native, async () => {
     const kept = [...idle.values()].reduce((count, sessions) => count + sessions.length, 0);
     if (kept >= maxIdle) return native.release();
@@ -26,8 +27,8 @@ export async function borrowSession(model: Uint8Array, threads: number): Promise
 }
 
 /** Compiles a graph for one user. */
-export async function createSession(model: Uint8Array, threads: number): Promise<Session> {
-  const native = await create(model, threads);
+export async function createSession(model: Uint8Array, threads: number, device: DeviceName = 'cpu'): Promise<Session> {
+  const native = await create(model, threads, device);
   return lent(native, () => native.release());
 }
 
@@ -38,9 +39,10 @@ export async function releaseIdleSessions(): Promise<void> {
   for (const session of sessions) await session.release();
 }
 
-async function create(model: Uint8Array, threads: number): Promise<ort.InferenceSession> {
+async function create(model: Uint8Array, threads: number, device: DeviceName): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
+      executionProviders: [device], // what the device has no kernel for runs on the CPU
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential', // 'parallel' made weight gradients three times slower
@@ -48,9 +50,9 @@ async function create(model: Uint8Array, threads: number): Promise<ort.Inference
       logSeverityLevel: 3,
     });
   } catch (cause) {
-    throw new EnvironmentUnfit('ONNX Runtime cannot load a graph', {
+    throw new EnvironmentUnfit(`ONNX Runtime cannot load a graph${device === 'cpu' ? '' : ` on ${device}`}`, {
       detail: cause instanceof Error ? cause.message : String(cause),
-      hint: 'Check that onnxruntime-node is installed for this platform: npm ls onnxruntime-node.',
+      hint: deviceNeeds[device],
       cause,
     });
   }

@@ -1,14 +1,17 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { Diverged } from '../errors/errors.ts';
+import { result } from '../graph/feed-names.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import { type OptimiserName, optimisers } from '../graph/optimisers/registry.ts';
-import { buildTraining, result, stateNames } from '../graph/training-graph.ts';
+import { buildTraining, type Course, stateNames } from '../graph/training-graph.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
-import { imageBlock } from './device.ts';
+import { chosenEngine } from './choice.ts';
+import type { Engine } from './engine.ts';
 import { batchFeeds, noiseFeeds, type Settings, type Step, scalarFeeds } from './feeds.ts';
-import { Parameter } from './parameter.ts';
-import { borrowSession, type Session } from './session.ts';
+import { DenseParameter, float32, type Parameter, storedTensor } from './parameter.ts';
+import type { Session } from './session.ts';
+import { Table } from './table.ts';
 
 export interface TrainerOptions {
   network: Network;
@@ -17,13 +20,34 @@ export interface TrainerOptions {
   batch: number;
   threads: number;
   seed: number;
+  /** Whether gradients are clipped by their norm, `clipNorm` of the settings. */
+  clips?: boolean;
+  /** Whether averages of the weights are kept, at the pace of `averageDecay` of the settings: they are what is exported. */
+  averages?: boolean;
   /** Channels in a block of an image's memory; what the machine is fastest with where not given. */
   block?: number;
+  /** What this process was told to train with where not given. */
+  engine?: Engine;
 }
+
+/** The tensor of a checkpoint that holds the loss of the first step. */
+const firstLoss = 'first loss';
+
+/**
+ * A loss this many times the first step's, or this large where the first was below 1, means that training has diverged:
+ * logits off by ten thousands, where a wrong answer of a sound network costs some tens.
+ */
+const explosion = 1e4;
+
+const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions): Course => ({
+  optimiser: optimisers[optimiser],
+  clips,
+  averages,
+});
 
 /**
  * Weights and optimiser state of one network in training. All randomness of step t comes from (seed, t), so weights,
- * slots and the number of steps done are the whole state: a resumed run repeats an undisturbed one to the last bit.
+ * slots, the first loss and the number of steps done are the whole state: a resumed run repeats an undisturbed one to the last bit.
  */
 export class Trainer {
   readonly #options: TrainerOptions;
@@ -31,22 +55,26 @@ export class Trainer {
   readonly #noise: readonly number[][];
   readonly #parameters: readonly Parameter[];
   #steps = 0;
+  /** Not a number before the first step. */
+  #firstLoss = Number.NaN;
 
   private constructor(options: TrainerOptions, session: Session, noise: readonly number[][]) {
     this.#options = options;
     this.#session = session;
     this.#noise = noise;
-    const optimiser = optimisers[options.optimiser];
+    const course = courseOf(options);
     this.#parameters = Object.entries(options.network.parameters).map(([name, spec], i) => {
       const rng = createRng(deriveSeed(options.seed, i));
-      return new Parameter(name, spec, { tensors: stateNames(name, spec, optimiser), rng });
+      const beginning = { tensors: stateNames(name, spec, course), averaged: course.averages, rng };
+      return spec.rowsOf === undefined ? new DenseParameter(name, spec, beginning) : new Table(name, spec, beginning);
     });
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    const { network, batch, threads, block = await imageBlock() } = options;
-    const graph = buildTraining({ network, optimiser: optimisers[options.optimiser], batch, threads, block });
-    return new Trainer(options, await borrowSession(graph.model, threads), graph.noise);
+    const { network, batch, threads, block, engine = await chosenEngine() } = options;
+    const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
+    const { graph, noise } = buildTraining({ network, batch, kernels, ...courseOf(options) });
+    return new Trainer(options, await engine.borrow(graph, threads), noise);
   }
 
   /** Steps done so far. */
@@ -74,19 +102,29 @@ export class Trainer {
 
   /** Copies of weights and slots by name. */
   state(): Record<string, TensorData> {
-    return Object.fromEntries(this.#parameters.flatMap((parameter) => parameter.state()));
+    const tensors = this.#parameters.flatMap((parameter) => parameter.state());
+    return { ...Object.fromEntries(tensors), [firstLoss]: float32([1], Float32Array.of(this.#firstLoss)) };
   }
 
   /** Goes on from what `state()` gave after `steps` steps. */
   restore(state: Readonly<Record<string, TensorData>>, steps: number): void {
     for (const parameter of this.#parameters) parameter.restore(state);
+    this.#firstLoss = storedTensor(state, firstLoss, 1)[0] ?? Number.NaN;
     this.#steps = steps;
   }
 
-  /** The weights alone, not copied: the next run changes them. */
+  /** First weights by name, in place of random ones; optimiser state is new. */
+  begin(weights: Readonly<Record<string, TensorData>>): void {
+    for (const parameter of this.#parameters) {
+      const first = weights[parameter.name];
+      if (first !== undefined) parameter.begin(first);
+    }
+  }
+
+  /** What a trained model has: the weights, or their averages where such are kept. Not copied: the next run changes them. */
   weights(): Record<string, Weight> {
     return Object.fromEntries(
-      this.#parameters.map(({ name, spec, weight }) => [name, { shape: spec.shape, data: weight }]),
+      this.#parameters.map(({ name, spec, exported }) => [name, { shape: spec.shape, data: exported }]),
     );
   }
 
@@ -95,11 +133,13 @@ export class Trainer {
   }
 
   #refuseDiverged(losses: Float32Array, steps: readonly Step[], settings: Settings): void {
-    const at = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (Number.isNaN(this.#firstLoss)) this.#firstLoss = losses[0] ?? Number.NaN;
+    const limit = explosion * Math.max(1, this.#firstLoss);
+    const at = losses.findIndex((loss) => !(loss <= limit));
     if (at < 0) return;
     const { optimiser, batch } = this.#options;
     const knobs = { ...settings, optimiser, batch, learningRate: steps[at]?.learningRate };
-    throw new Diverged('training left the finite numbers', {
+    throw new Diverged('training diverged', {
       detail: `loss ${losses[at]} at step ${this.#steps + at + 1} with ${JSON.stringify(knobs)}`,
       hint: 'A smaller learning rate helps most often.',
     });

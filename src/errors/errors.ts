@@ -53,7 +53,7 @@ export class BadData extends RafikiError {
   readonly sqlstate = '22000';
 }
 
-/** Training left the finite numbers: DETAIL has the step and the knobs (22003). */
+/** Training diverged, its loss no number or beyond reason: DETAIL has the step and the knobs (22003). */
 export class Diverged extends RafikiError {
   readonly sqlstate = '22003';
 }

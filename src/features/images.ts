@@ -4,6 +4,16 @@ import { BadData } from '../errors/errors.ts';
 /** Images in the decoder at once: it has four threads, and each image takes a few times its pixels in memory. */
 const atOnce = 16;
 
+// libvips reads more than photographs: nothing that interprets a language (SVG, PDF) or calls other libraries.
+const readers = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({ operation: readers.map((format) => `VipsForeignLoad${format}`) });
+
+export interface ImageSize {
+  width: number;
+  height: number;
+}
+
 /**
  * JPEG, PNG, WebP and the like, of any size, grey or in colour → [N, 3, side, side] bytes of red, green, blue planes.
  * Turned as their EXIF says; the longer side is cut on both ends, so that shapes keep their proportions.
@@ -16,15 +26,78 @@ export async function decodeImages(files: readonly Uint8Array[], side: number): 
     await Promise.all(
       group.map(async (file, i) => {
         const row = first + i;
-        toPlanes(await decode(file, { side, row }), pixels.subarray(row * size, (row + 1) * size));
+        toPlanes(await decode(file, side), pixels.subarray(row * size, (row + 1) * size));
       }),
     );
   }
   return pixels;
 }
 
+/** The size of an upright image, turned as its EXIF says; all of the file is decoded, so one that is cut off is found out. */
+export async function checkImage(file: Uint8Array): Promise<ImageSize> {
+  try {
+    const image = sharp(file, { autoOrient: true });
+    const { autoOrient } = await image.metadata();
+    await image.resize(probeSide, probeSide, { fit: 'fill' }).raw().toBuffer(); // small: JPEG decodes to an eighth then
+    return autoOrient;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+const probeSide = 8;
+
+/** A decoded image: interleaved red, green, blue, and the size that it had before. */
+export interface Picture extends ImageSize {
+  pixels: Uint8Array;
+  source: ImageSize;
+}
+
+/** A whole image, upright, its longer side made `side` pixels long. */
+export async function decodeWhole(file: Uint8Array, side: number): Promise<Picture> {
+  try {
+    const image = sharp(file, { autoOrient: true });
+    const { autoOrient: source } = await image.metadata();
+    const { data, info } = await image
+      .resize(side, side, { fit: 'inside' })
+      .flatten({ background: 'white' })
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return { pixels: data, width: info.width, height: info.height, source };
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+/** Images in order, a few at once. */
+export async function inGroups<T>(
+  files: readonly Uint8Array[],
+  decodeOne: (file: Uint8Array) => Promise<T>,
+): Promise<T[]> {
+  const decoded: T[] = [];
+  for (let first = 0; first < files.length; first += atOnce) {
+    decoded.push(...(await Promise.all(files.slice(first, first + atOnce).map(decodeOne))));
+  }
+  return decoded;
+}
+
+/** A picture of noise, so that a decoder has work to do. */
+export const sampleImage = (): Promise<Buffer> =>
+  sharp({
+    create: {
+      width: 256,
+      height: 256,
+      channels: 3,
+      background: 'grey',
+      noise: { type: 'gaussian', mean: 128, sigma: 30 },
+    },
+  })
+    .jpeg()
+    .toBuffer();
+
 /** Interleaved red, green, blue of side × side pixels. */
-async function decode(file: Uint8Array, { side, row }: { side: number; row: number }): Promise<Uint8Array> {
+async function decode(file: Uint8Array, side: number): Promise<Uint8Array> {
   try {
     return await sharp(file, { autoOrient: true })
       .resize(side, side, { fit: 'cover' })
@@ -33,11 +106,7 @@ async function decode(file: Uint8Array, { side, row }: { side: number; row: numb
       .raw()
       .toBuffer();
   } catch (cause) {
-    throw new BadData('an image cannot be read', {
-      detail: `image ${row + 1}, ${file.length} bytes: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: 'The column must hold whole image files: JPEG, PNG, WebP, GIF, AVIF or TIFF.',
-      cause,
-    });
+    throw unreadable(file, cause);
   }
 }
 
@@ -46,4 +115,17 @@ function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {
   for (let i = 0; i < plane; i++) {
     for (let colour = 0; colour < 3; colour++) planes[colour * plane + i] = interleaved[3 * i + colour] as number;
   }
+}
+
+const unreadable = (file: Uint8Array, cause: unknown): BadData =>
+  new BadData('an image cannot be read', {
+    detail: `It has ${file.length} bytes; the decoder says: ${reasonOf(cause)}.`,
+    hint: 'Give a whole image file: JPEG, PNG, WebP, GIF, AVIF or TIFF.',
+    cause,
+  });
+
+/** The first line, without the full stop. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return (text.split('\n')[0] ?? '').replace(/\.$/, '');
 }

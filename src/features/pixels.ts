@@ -4,10 +4,11 @@ import type { FittedFeatures } from '../domain/training.ts';
 import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
 import { decodeImages } from './images.ts';
 import { readColours, readInteger } from './state.ts';
+import { fitWhitening, readWhitening, type Whitening, type WhiteningName } from './whitening.ts';
 
 const colours = 3;
 
-/** Images from whose pixels the colours' mean and deviation are taken: enough for two digits. */
+/** Images that the statistics are taken of: enough for two digits. */
 const sampled = 500;
 
 /** What an image network knows of its input. */
@@ -17,13 +18,31 @@ export interface PixelState {
   /** Of each colour, in 0…255. */
   mean: number[];
   deviation: number[];
+  /** Follows on the division by the deviations. */
+  whitening?: Whitening;
 }
 
-export async function fitPixels(inputs: readonly RawInput[], side: number): Promise<Record<string, unknown>> {
+/** From training rows alone. */
+export async function fitPixels(
+  inputs: readonly RawInput[],
+  side: number,
+  whitening: WhiteningName = 'none',
+): Promise<Record<string, unknown>> {
   const stride = Math.max(1, Math.floor(inputs.length / sampled));
   const pixels = await decodeImages(filesOf(inputs.filter((_, row) => row % stride === 0)), side);
+  const moments = momentsOf(pixels, side * side);
+  const state: PixelState = { side, ...moments };
+  if (whitening === 'none') return { ...state };
+  return { ...state, whitening: fitWhitening(standardised(pixels, side * side, moments), side, whitening) };
+}
+
+interface Moments {
+  mean: number[];
+  deviation: number[];
+}
+
+function momentsOf(pixels: Uint8Array, plane: number): Moments {
   const [mean, deviation] = [new Array<number>(colours), new Array<number>(colours)];
-  const plane = side * side;
   for (let colour = 0; colour < colours; colour++) {
     let [sum, squares, count] = [0, 0, 0];
     for (let start = colour * plane; start < pixels.length; start += colours * plane) {
@@ -37,15 +56,23 @@ export async function fitPixels(inputs: readonly RawInput[], side: number): Prom
     mean[colour] = sum / count;
     deviation[colour] = Math.max(1, Math.sqrt(squares / count - (sum / count) ** 2)); // a black-and-white set may have none
   }
-  const state: PixelState = { side, mean, deviation };
-  return { ...state };
+  return { mean, deviation };
+}
+
+function standardised(pixels: Uint8Array, plane: number, { mean, deviation }: Moments): Float32Array {
+  return Float32Array.from(pixels, (value, i) => {
+    const colour = Math.floor(i / plane) % colours;
+    return (value - (mean[colour] ?? 0)) / (deviation[colour] ?? 1);
+  });
 }
 
 export function pixelState({ state }: FittedFeatures): PixelState {
+  const whitening = readWhitening(state);
   return {
     side: readInteger(state, 'side'),
     mean: readColours(state, 'mean'),
     deviation: readColours(state, 'deviation'),
+    ...(whitening === null ? {} : { whitening }),
   };
 }
 

@@ -3,12 +3,14 @@ import { CorruptParams } from '../errors/errors.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
 import { createPixelEncoder } from './pixels.ts';
+import { createSceneEncoder } from './scenes.ts';
 
 /** How fitted features of each kind become an encoder; `FittedFeatures.encoder` names the kind. */
-const encoders = { ngrams: createNgramEncoder, pixels: createPixelEncoder } as const satisfies Record<
-  string,
-  (features: FittedFeatures) => Encoder
->;
+const encoders = {
+  ngrams: createNgramEncoder,
+  pixels: createPixelEncoder,
+  scenes: createSceneEncoder,
+} as const satisfies Record<string, (features: FittedFeatures) => Encoder>;
 export type EncoderName = keyof typeof encoders;
 
 const isEncoder = (name: string): name is EncoderName => Object.hasOwn(encoders, name);

@@ -24,7 +24,8 @@ export function readInt32s(state: Record<string, unknown>, name: string): Int32A
 export const int32Bytes = (values: Int32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
 
-function unfit(name: string, wanted: string): CorruptParams {
+/** The refusal of state that is not as it was written. */
+export function unfit(name: string, wanted: string): CorruptParams {
   return new CorruptParams('the fitted features of the model cannot be read', {
     detail: `state "${name}" is not ${wanted}`,
     hint: 'Train the model again, or deploy another version of it.',

@@ -25,14 +25,25 @@ const charsPerToken = 64;
 const offsetBasis = 0x811c9dc5;
 const prime = 0x01000193;
 
-/** Writes the hashes of the first tokens into `out`, as many as fit, and returns how many there are. */
-export function tokenise(text: string, out: Int32Array): number {
+/** What is read of a text to find so many tokens. */
+export const readPart = (text: string, tokens: number): string =>
+  text.length > tokens * charsPerToken ? text.slice(0, tokens * charsPerToken) : text;
+
+/**
+ * Writes the hashes of the first tokens into `out`, as many as fit, and returns how many there are. Where token i begins
+ * and ends in the lower-case text goes into spans[2i] and spans[2i + 1].
+ */
+export function tokenise(text: string, out: Int32Array, spans?: Int32Array): number {
   const limit = out.length;
-  const cut = text.length > limit * charsPerToken ? text.slice(0, limit * charsPerToken) : text;
-  const lower = cut.toLowerCase();
+  const lower = readPart(text, limit).toLowerCase();
   const length = lower.length;
   let count = 0;
   let hash = 0; // of the open word; 0 when none is open
+  let begin = 0;
+  const give = (code: number, end: number): void => {
+    if (spans !== undefined) spans.set([begin, end], 2 * count);
+    out[count++] = code;
+  };
   for (let i = 0; i < length && count < limit; i++) {
     let code = lower.charCodeAt(i);
     if ((code & 0xfc00) === 0xd800) code = lower.codePointAt(i) as number;

@@ -8,7 +8,7 @@ export const mul = (g: Graph, a: Value, b: Value): Value => binary(g, 'Mul', a, 
 export const div = (g: Graph, a: Value, b: Value): Value => binary(g, 'Div', a, b);
 
 /** One of the ONNX operators that join two tensors element by element, with broadcasting. */
-function binary(g: Graph, op: string, a: Value, b: Value): Value {
+export function binary(g: Graph, op: string, a: Value, b: Value): Value {
   const shape = broadcast(a.shape, b.shape);
   const fits = (x: Value): boolean => x.blocked === true || x.shape.length === 0;
   if (!a.blocked && !b.blocked) return g.node(op, [a, b], shape);
@@ -19,6 +19,11 @@ function binary(g: Graph, op: string, a: Value, b: Value): Value {
 /** One of the ONNX operators that map a tensor element by element. */
 export function unary(g: Graph, op: string, x: Value, attributes: NodeOptions['attributes'] = {}): Value {
   return g.node(op, [x], x.shape, { attributes, blocked: x.blocked ?? false });
+}
+
+/** x kept within [low, high]. */
+export function clip(g: Graph, x: Value, low: number, high: number): Value {
+  return g.node('Clip', [x, g.scalar(low), g.scalar(high)], x.shape, { blocked: x.blocked ?? false });
 }
 
 /** Named dimensions have no number here: one is left to be worked out (-1), leading ones are copied (0). */
@@ -92,6 +97,10 @@ export function matmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } 
   return g.node('Gemm', [a, b], [dimOf(a, ta ? 1 : 0), cols], { attributes });
 }
 
+/** x·wᵀ + b for x [M, I], w [O, I], b [O]. */
+export const affine = (g: Graph, x: Value, w: Value, b: Value): Value =>
+  g.node('Gemm', [x, w, b], [dimOf(x, 0), dimOf(w, 0)], { attributes: { transB: 1 } });
+
 /** Stacks of matrices multiplied pair by pair, either one transposed. */
 export function batchMatmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } = {}): Value {
   const shape = [
@@ -99,8 +108,28 @@ export function batchMatmul(g: Graph, a: Value, b: Value, { ta = false, tb = fal
     dimOf(a, ta ? -1 : -2),
     dimOf(b, tb ? -2 : -1),
   ];
+  if (!ta && !tb) return g.node('MatMul', [a, b], shape);
+  if (g.portable) return g.node('MatMul', [ta ? turned(g, a) : a, tb ? turned(g, b) : b], shape);
   const attributes = { transA: Number(ta), transB: Number(tb) };
   return g.node('FusedMatMul', [a, b], shape, { attributes, domain: 'com.microsoft' });
+}
+
+/** Each matrix of a stack transposed. */
+function turned(g: Graph, x: Value): Value {
+  const axes = x.shape.map((_, axis) => axis);
+  return transpose(g, x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
+}
+
+/** The sum of parts that are all of one shape. */
+export const total = (g: Graph, parts: readonly Value[], shape: Shape): Value =>
+  g.portable ? { ...parts.reduce((sum, part) => add(g, sum, part)), shape } : g.node('Sum', parts, shape);
+
+/** log softmax over the last axis: x − max − log Σ e^(x − max). */
+export function logSoftmax(g: Graph, x: Value): Value {
+  if (!g.portable) return g.node('LogSoftmax', [x], x.shape, { attributes: { axis: -1 } });
+  const last = [x.shape.length - 1];
+  const below = sub(g, x, reduce(g, 'ReduceMax', x, last));
+  return sub(g, below, unary(g, 'Log', reduce(g, 'ReduceSum', unary(g, 'Exp', below), last)));
 }
 
 /** `x[index]` along axis 0. */

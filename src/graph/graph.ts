@@ -46,6 +46,8 @@ export interface NodeOptions {
  */
 export class Graph {
   readonly name: string;
+  /** Whether only operators may be used that GPUs have too: see `kernels.ts`. */
+  readonly portable: boolean;
   readonly nodes: Node[] = [];
   readonly constants: Constant[] = [];
   readonly inputs: Value[] = [];
@@ -53,8 +55,9 @@ export class Graph {
   readonly #shared = new Map<string, Constant>();
   #names = 0;
 
-  constructor(name: string) {
+  constructor(name: string, { portable = false } = {}) {
     this.name = name;
+    this.portable = portable;
   }
 
   input(name: string, shape: Shape, dtype: ElementType = 'float32'): Value {

@@ -9,10 +9,7 @@ export interface Weight {
   data: Float32Array;
 }
 
-/** The name of an exported model's one output: probabilities [N, classes], float32. */
-const probabilities = 'probabilities';
-
-/** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, probabilities out. */
+/** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, its answer out. */
 export function exportModel(network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array {
   const g = new Graph('model');
   const inputs = Object.entries(network.inputs).map(
@@ -21,7 +18,7 @@ export function exportModel(network: Network, weights: Readonly<Record<string, W
   const parameters = Object.entries(weights).map(
     ([name, { shape, data }]) => [name, g.constant(data, shape, { name })] as const,
   );
-  const logits = network.logits(Tape.forInference(g), new Values(inputs), new Values(parameters), g.scalar(0));
-  g.output(g.node('Softmax', [logits], logits.shape, { attributes: { axis: 1 } }), probabilities);
+  const { name, value } = network.answer(Tape.forInference(g), new Values(inputs), new Values(parameters));
+  g.output(value, name);
   return encodeModel(g);
 }

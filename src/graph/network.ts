@@ -25,13 +25,30 @@ export interface InputSpec {
   dtype: ElementType;
 }
 
-/** A classifier described once: the training graph, the evaluation and the exported model all come from it. */
+/** What a network computes with in a training step. */
+export interface StepValues {
+  inputs: Values;
+  targets: Values;
+  parameters: Values;
+  /** Ratio of dropout, a scalar. */
+  dropout: Value;
+}
+
+/** A model described once: the training graph, the evaluation and the exported model all come from it. */
 export interface Network {
   parameters: Readonly<Record<string, ParameterSpec>>;
   inputs: Readonly<Record<string, InputSpec>>;
-  classes: number;
-  /** [N, classes] from inputs of N rows; `dropout` is the ratio, a scalar. */
-  logits(t: Tape, inputs: Values, parameters: Values, dropout: Value): Value;
+  /** What a training step is told of the right answers; shapes as those of inputs. */
+  targets: Readonly<Record<string, InputSpec>>;
+  /** The scalar that training makes small, of a batch. */
+  loss(t: Tape, values: StepValues): Value;
+  /** The exported model's one output, named: [N, …], float32. */
+  answer(t: Tape, inputs: Values, parameters: Values): Answer;
+}
+
+export interface Answer {
+  name: string;
+  value: Value;
 }
 
 /** Values by name; `of` throws for a name that is not there. */

@@ -1,5 +1,6 @@
 import { add, zerosLike } from './emit.ts';
 import type { Graph, Shape, Value } from './graph.ts';
+import type { Kernels } from './kernels.ts';
 
 /** Emits the gradient of each input from the gradient of the output; null where there is none. */
 export type Backward = (dy: Value, needs: (x: Value) => boolean) => (Value | null)[];
@@ -8,6 +9,8 @@ interface Entry {
   y: Value;
   inputs: readonly Value[];
   backward: Backward;
+  /** How many nodes the graph had when y was recorded. */
+  nodes: number;
 }
 
 /**
@@ -16,10 +19,8 @@ interface Entry {
  */
 export type NoiseSource = (shape: Shape) => Value;
 
-export interface TapeOptions {
+export interface TapeOptions extends Partial<Kernels> {
   noise: NoiseSource;
-  threaded: boolean;
-  block?: number;
 }
 
 /**
@@ -32,14 +33,16 @@ export class Tape {
   readonly threaded: boolean;
   /** Channels that lie side by side in memory where images are blocked; 1 is plain NCHW. */
   readonly block: number;
+  readonly #engineGradients: boolean;
   readonly #entries: Entry[] = [];
   readonly #noise: NoiseSource | null;
   readonly #followers = new Map<string, Value>();
 
   private constructor(
     graph: Graph,
-    { noise, threaded, block = 1 }: Omit<TapeOptions, 'noise'> & { noise: NoiseSource | null },
+    { noise, threaded = true, block = 1, engineGradients = false }: Partial<Kernels> & { noise: NoiseSource | null },
   ) {
+    this.#engineGradients = engineGradients;
     this.graph = graph;
     this.threaded = threaded;
     this.block = block;
@@ -52,7 +55,7 @@ export class Tape {
 
   /** Plain NCHW: with constant weights ONNX Runtime blocks an image network by itself. */
   static forInference(graph: Graph): Tape {
-    return new Tape(graph, { noise: null, threaded: true });
+    return new Tape(graph, { noise: null });
   }
 
   get training(): boolean {
@@ -60,7 +63,7 @@ export class Tape {
   }
 
   record(y: Value, inputs: readonly Value[], backward: Backward): Value {
-    if (this.training) this.#entries.push({ y, inputs, backward });
+    if (this.training) this.#entries.push({ y, inputs, backward, nodes: this.graph.nodes.length });
     return y;
   }
 
@@ -81,6 +84,7 @@ export class Tape {
 
   /** Emits the gradients of the scalar `loss` with respect to each of `targets`. */
   gradients(loss: Value, targets: readonly Value[]): Value[] {
+    if (this.#engineGradients) return gradientNode(this.graph, { loss, targets, entries: this.#entries });
     const moving = new Set(targets.map((target) => target.name));
     for (const { y, inputs } of this.#entries) if (inputs.some((x) => moving.has(x.name))) moving.add(y.name);
     const needs = (x: Value): boolean => moving.has(x.name);
@@ -98,4 +102,31 @@ export class Tape {
     }
     return targets.map((target) => gradient.get(target.name) ?? zerosLike(this.graph, target));
   }
+}
+
+/**
+ * One node for the gradients of `loss` by `targets`, as in ONNX's `ai.onnx.preview.training`. An op is a function of the
+ * inputs that it records, whatever else it reads: `held` has (node, input) for each input that comes from before the op and
+ * is not among those, so that no gradient may flow through it.
+ */
+function gradientNode(
+  g: Graph,
+  { loss, targets, entries }: { loss: Value; targets: readonly Value[]; entries: readonly Entry[] },
+): Value[] {
+  const held: number[] = [];
+  let from = 0;
+  for (const { inputs, nodes: to } of entries) {
+    const own = new Set(inputs.map((x) => x.name));
+    for (let node = from; node < to; node++) {
+      const { inputs: read = [], outputs = [] } = g.nodes[node] ?? {};
+      read.forEach((name, input) => {
+        if (!own.has(name)) held.push(node, input);
+      });
+      for (const name of outputs) own.add(name);
+    }
+    from = to;
+  }
+  const gradients = targets.map(({ shape }) => g.value(shape));
+  g.nodeInto('Gradient', [loss, ...targets], gradients, { attributes: { held }, domain: 'rafiki' });
+  return gradients;
 }

@@ -1,53 +1,45 @@
 import * as emit from './emit.ts';
-import { elementTypes, Graph, type Shape, type Value } from './graph.ts';
+import { feed, result } from './feed-names.ts';
+import { clipByNorm } from './gradient-clipping.ts';
+import { Graph, type Value } from './graph.ts';
+import type { Kernels } from './kernels.ts';
 import { type Network, type ParameterSpec, Values } from './network.ts';
-import { encodeModel } from './onnx.ts';
-import { softmaxCrossEntropy } from './ops/softmax-cross-entropy.ts';
 import type { Hypers, Optimiser } from './optimisers/optimiser.ts';
+import { StepInputs } from './step-inputs.ts';
+import { rowsInUse, tableLayout } from './table-rows.ts';
 import { Tape } from './tape.ts';
+import { averageTowards } from './weight-average.ts';
 
 /** What the host must know to feed a training graph. */
 export interface TrainingGraph {
-  model: Uint8Array;
+  graph: Graph;
   /** Shapes of the uniform noise that each step consumes, in order: fed as `noise.0`, `noise.1`, … */
   noise: number[][];
 }
 
-/** Names of the graph's inputs and outputs, shared with the host. `K` is the number of steps of a run. */
-export const feed = {
-  steps: 'steps',
-  input: (name: string): string => `input.${name}`,
-  bounds: (name: string): string => `bounds.${name}`,
-  targets: 'targets',
-  learningRate: 'learning_rate',
-  stepSize: 'step_size',
-  momentum: 'momentum',
-  weightDecay: 'weight_decay',
-  dropout: 'dropout',
-  noise: (index: number): string => `noise.${index}`,
-  rows: (parameter: string): string => `rows.${parameter}`,
-  state: (tensor: string): string => `in.${tensor}`,
-} as const;
-export const result = { state: (tensor: string): string => `out.${tensor}`, losses: 'losses' } as const;
-
-/** A parameter's tensors: the weight under the parameter's name, then the optimiser's slots where it moves the weight. */
-export function stateNames(parameter: string, { follows }: ParameterSpec, optimiser: Optimiser): string[] {
-  const slots = follows ? [] : optimiser.slots;
+/**
+ * A parameter's tensors: the weight under the parameter's name, then the optimiser's slots where it moves the weight, last its
+ * average where weights are averaged.
+ */
+export function stateNames(parameter: string, { follows }: ParameterSpec, { optimiser, averages }: Course): string[] {
+  const slots = [...(follows ? [] : optimiser.slots), ...(averages ? ['average'] : [])];
   return [parameter, ...slots.map((slot) => `${parameter}/${slot}`)];
 }
 
-/** Whether steps of one run may differ in this input's shape. */
-export const isRagged = (shape: Shape): boolean => shape.some((dim) => typeof dim === 'string');
-
-export interface TrainingPlan {
-  network: Network;
+/** How weights move: what a graph is compiled for. All numbers in it are inputs. */
+export interface Course {
   optimiser: Optimiser;
+  /** Whether gradients are clipped by their norm. */
+  clips: boolean;
+  /** Whether averages of the weights are kept. */
+  averages: boolean;
+}
+
+export interface TrainingPlan extends Course {
+  network: Network;
   /** Rows of a step. */
   batch: number;
-  /** Threads that will run the graph. */
-  threads: number;
-  /** Channels in a block of an image's memory; 1 is plain NCHW. */
-  block: number;
+  kernels: Kernels;
 }
 
 /**
@@ -55,13 +47,14 @@ export interface TrainingPlan {
  * step. One run of K steps moves the state in and out once; a run per step would copy it each time (15 ms for 30 MB).
  */
 export function buildTraining(plan: TrainingPlan): TrainingGraph {
-  const outer = new Graph('train');
-  const body = new Graph('step');
+  const outer = new Graph('train', plan.kernels);
+  const body = new Graph('step', plan.kernels);
   const step = new StepInputs(outer, body);
   const scalars = {
     momentum: outer.input(feed.momentum, []),
     weightDecay: outer.input(feed.weightDecay, []),
     dropout: outer.input(feed.dropout, []),
+    ...(plan.clips ? { clipNorm: outer.input(feed.clipNorm, []) } : {}),
   };
   const going = body.input('going', [], 'bool');
   const states = Object.entries(plan.network.parameters).map(([name, spec]) =>
@@ -80,46 +73,7 @@ export function buildTraining(plan: TrainingPlan): TrainingGraph {
   const attributes = { body: { graph: body } };
   outer.nodeInto('Loop', [step.count, always, ...entering], [...leaving, losses], { attributes });
   for (const value of [...leaving, losses]) outer.output(value);
-  return { model: encodeModel(outer), noise: step.noiseShapes };
-}
-
-/** Inputs with one entry for each step: the body picks its own. */
-class StepInputs {
-  readonly count: Value;
-  readonly noiseShapes: number[][] = [];
-  readonly #outer: Graph;
-  readonly #body: Graph;
-  readonly #step: Value;
-
-  constructor(outer: Graph, body: Graph) {
-    this.#outer = outer;
-    this.#body = body;
-    this.count = outer.input(feed.steps, [], 'int64');
-    this.#step = body.input('step', [], 'int64');
-  }
-
-  take(name: string, shape: Shape, dtype: Value['dtype'] = 'float32'): Value {
-    const all = this.#outer.input(name, ['K', ...shape], dtype);
-    return emit.gather(this.#body, all, this.#step);
-  }
-
-  /**
-   * An input whose length differs from step to step: the steps lie end to end, `bounds` [K, 2] says where each begins and
-   * ends. A short step then costs what it is long, not what the longest of the run is.
-   */
-  takeRagged(name: string, shape: Shape, dtype: Value['dtype']): Value {
-    const body = this.#body;
-    const all = this.#outer.input(feed.input(name), [`all ${name}`], dtype);
-    const bounds = this.take(feed.bounds(name), [2], 'int64');
-    const [start, end] = [emit.slice(body, bounds, 0, 0, 1), emit.slice(body, bounds, 0, 1, 2)];
-    const own = body.node('Slice', [all, start, end, body.ints([0])], [`own ${name}`], { dtype });
-    return emit.reshape(body, own, shape);
-  }
-
-  noise(shape: Shape): Value {
-    const index = this.noiseShapes.push(shape.map(Number)) - 1;
-    return this.take(feed.noise(index), shape);
-  }
+  return { graph: outer, noise: step.noiseShapes };
 }
 
 /** A parameter on its way through the loop. */
@@ -137,8 +91,9 @@ function carriedOf(
   plan: TrainingPlan,
   graphs: { outer: Graph; body: Graph },
 ): Carried {
-  const names = stateNames(name, spec, plan.optimiser);
-  const shape = spec.rowsOf === undefined ? spec.shape : [`rows of ${name}`, ...spec.shape.slice(1)];
+  const names = stateNames(name, spec, plan);
+  if (spec.rowsOf !== undefined) return carriedTable(name, spec, { tensors: names.length, ...graphs });
+  const { shape } = spec;
   return {
     name,
     spec,
@@ -148,69 +103,79 @@ function carriedOf(
   };
 }
 
+function carriedTable(
+  name: string,
+  spec: ParameterSpec,
+  { outer, body, tensors }: { outer: Graph; body: Graph; tensors: number },
+): Carried {
+  const { rows, width } = tableLayout(spec, tensors);
+  const table = outer.input(feed.state(name), [rows, width * tensors]);
+  const window = outer.input(feed.window(name), [`rows of ${name}`], 'int32');
+  const shape = [`rows of ${name}`, width * tensors];
+  return {
+    name,
+    spec,
+    entering: [emit.gather(outer, table, window)],
+    held: [body.input(`held.${name}`, shape)],
+    leaving: [{ name: result.state(name), shape, dtype: 'float32' }],
+  };
+}
+
 interface StepParts {
   body: Graph;
   step: StepInputs;
   states: readonly Carried[];
-  scalars: { momentum: Value; weightDecay: Value; dropout: Value };
+  scalars: { momentum: Value; weightDecay: Value; dropout: Value; clipNorm?: Value };
 }
 
-function emitStep(
-  { network, optimiser, batch, threads, block }: TrainingPlan,
-  { body, step, states, scalars }: StepParts,
-) {
+function emitStep(plan: TrainingPlan, { body, step, states, scalars }: StepParts) {
+  const { network, optimiser, batch, kernels } = plan;
   const hypers: Hypers = {
     ...scalars,
     learningRate: step.take(feed.learningRate, []),
     stepSize: step.take(feed.stepSize, []),
   };
-  const inputs = Object.entries(network.inputs).map(([name, { shape, dtype }]) => {
-    const whole = [batch, ...shape];
-    return [
-      name,
-      isRagged(shape) ? step.takeRagged(name, whole, dtype) : step.take(feed.input(name), whole, dtype),
-    ] as const;
-  });
-  const used = states.map((state) => ({ ...state, ...rowsInUse(body, step, state) }));
+  const rows = (specs: Network['inputs'], fedAs: (name: string) => string): Values =>
+    new Values(Object.entries(specs).map(([name, spec]) => [name, step.rows(fedAs(name), batch, spec)] as const));
+  const inputs = rows(network.inputs, feed.input);
+  const targets = rows(network.targets, feed.target);
+  const used = states.map((state) => ({ ...state, ...activePart(body, step, state, plan) }));
 
-  const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), threaded: threads > 1, block });
+  const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), ...kernels });
   const parameters = new Values(used.map(({ name, active }) => [name, active[0] as Value]));
-  const logits = network.logits(tape, new Values(inputs), parameters, scalars.dropout);
-  const loss = softmaxCrossEntropy(tape, logits, step.take(feed.targets, [batch, network.classes]));
+  const loss = network.loss(tape, { inputs, targets, parameters, dropout: scalars.dropout });
   const trained = used.filter(({ spec }) => !spec.follows);
   const weights = trained.map(({ active }) => active[0] as Value);
-  const gradients = new Map(tape.gradients(loss, weights).map((gradient, i) => [trained[i]?.name, gradient]));
+  const raw = tape.gradients(loss, weights);
+  const clipped = scalars.clipNorm === undefined ? raw : clipByNorm(body, raw, scalars.clipNorm);
+  const gradients = new Map(clipped.map((gradient, i) => [trained[i]?.name, gradient]));
+  const decay = plan.averages ? step.take(feed.averageDecay, []) : null;
 
   const moved = used.flatMap(({ name, active, writeBack }) => {
     const [weight, ...slots] = active as [Value, ...Value[]];
+    const average = decay === null ? undefined : slots.pop();
     const gradient = gradients.get(name);
-    if (gradient === undefined) return [tape.next(weight)];
-    const next = optimiser.update(body, weight, gradient, slots, hypers);
-    return [next.weight, ...next.slots].map(writeBack);
+    const next =
+      gradient === undefined
+        ? { weight: tape.next(weight), slots: [] }
+        : optimiser.update(body, weight, gradient, slots, hypers);
+    const averaged = average && decay ? [averageTowards(body, average, next.weight, decay)] : [];
+    return writeBack([next.weight, ...next.slots, ...averaged]);
   });
   return { loss, moved };
 }
 
-interface RowsInUse {
-  /** The weight and its slots as the step sees them: of a table, only the rows that the batch names. */
-  active: Value[];
-  writeBack: (value: Value, tensor: number) => Value;
-}
-
-/**
- * Cuts a table down to the batch's rows and puts the moved ones back, so that a table of any size costs what its batch
- * touches. The rows are distinct, since the host has made the ids of a step local; entry 0, the padding, stays.
- */
-function rowsInUse(body: Graph, step: StepInputs, { name, spec, held }: Carried): RowsInUse {
-  if (spec.rowsOf === undefined) return { active: held, writeBack: (value) => value };
+/** What a step computes with, and how the moved takes its place in what the loop carries. */
+function activePart(
+  body: Graph,
+  step: StepInputs,
+  { name, spec, held }: Carried,
+  course: Course,
+): { active: Value[]; writeBack: (moved: Value[]) => Value[] } {
+  const [window] = held;
+  if (spec.rowsOf === undefined || window === undefined) return { active: held, writeBack: (moved) => moved };
+  const layout = tableLayout(spec, stateNames(name, spec, course).length);
   const rows = step.take(feed.rows(name), [`active ${name}`], 'int32');
-  const moving = emit.reshape(body, emit.slice(body, rows, 0, 1), [`moving ${name}`, 1]);
-  const index = emit.cast(body, moving, 'int64', elementTypes.int64);
-  return {
-    active: held.map((tensor) => emit.gather(body, tensor, rows)),
-    writeBack: (value, tensor) => {
-      const whole = held[tensor] as Value;
-      return body.node('ScatterND', [whole, index, emit.slice(body, value, 0, 1)], whole.shape);
-    },
-  };
+  const { active, writeBack } = rowsInUse(body, window, { rows, layout });
+  return { active, writeBack: (moved) => [writeBack(moved)] };
 }

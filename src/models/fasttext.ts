@@ -1,6 +1,7 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
 import { textsOf } from '../features/encoder.ts';
 import { fitNgrams, tableRows } from '../features/ngrams.ts';
+import { classifier } from '../graph/classifier.ts';
 import type { Network } from '../graph/network.ts';
 import { add } from '../graph/ops/arithmetic.ts';
 import { dropout } from '../graph/ops/dropout.ts';
@@ -51,7 +52,7 @@ export const fasttext: Family = {
     fasttextNetwork({ rows: tableRows(features), dim: countKnob(knobs, 'dim'), classes: features.classes.length }),
 
   recipe: (knobs) => ({
-    optimiser: 'adam',
+    optimiser: 'adamw',
     epochs: countKnob(knobs, 'epochs'),
     batch: countKnob(knobs, 'batch'),
     learningRate: numberKnob(knobs, 'learning_rate'),
@@ -75,7 +76,7 @@ export interface FasttextSize {
 
 /** The network alone, so that its speed can be measured on sizes that no data decides. */
 export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
-  return {
+  return classifier({
     classes,
     inputs: { ids: { shape: ['T'], dtype: 'int32' } },
     parameters: {
@@ -87,7 +88,7 @@ export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
       const text = embeddingBag(t, parameters.of('table'), inputs.of('ids'));
       return dense(t, dropout(t, text, ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
-  };
+  });
 }
 
 /**
@@ -98,7 +99,7 @@ function foldLayers(network: Network, weights: Weights): { network: Network; wei
   const { table, 'out.w': w, 'out.b': b } = weights;
   if (table === undefined || w === undefined || b === undefined) return { network, weights };
   const [rows = 0, dim = 0] = table.shape;
-  const { classes } = network;
+  const classes = w.shape[1] ?? 0;
   const folded = new Float32Array(rows * classes);
   for (let r = 0; r < rows; r++) {
     for (let d = 0; d < dim; d++) {
@@ -107,11 +108,13 @@ function foldLayers(network: Network, weights: Weights): { network: Network; wei
     }
   }
   return {
-    network: {
-      ...network,
+    network: classifier({
+      classes,
+      inputs: network.inputs,
+      parameters: network.parameters,
       logits: (t, inputs, parameters) =>
         add(t, embeddingBag(t, parameters.of('table'), inputs.of('ids')), parameters.of('out.b')),
-    },
+    }),
     weights: { table: { shape: [rows, classes], data: folded }, 'out.b': b },
   };
 }

@@ -1,21 +1,26 @@
 import { HyperSpace, type Knobs } from '../domain/hyper-space.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { fitPixels } from '../features/pixels.ts';
+import { fitPixels, pixelState } from '../features/pixels.ts';
+import { whitenings } from '../features/whitening.ts';
 import type { Rng } from '../runtime/rng.ts';
 import type { FitData, Recipe } from './family.ts';
 import { augmentImages } from './image-augment.ts';
-import { countKnob, numberKnob } from './knobs.ts';
+import type { ImageTask } from './image-layers.ts';
+import { choiceKnob, countKnob, numberKnob } from './knobs.ts';
 
-/** Knobs of preprocessing, in pixels of a 32×32 image; on larger images they grow with the side. */
+/** `shift` and `cutout` are in pixels of a 32×32 image; on larger images they grow with the side. */
 const unit = 32;
 
 /** Knobs that every image family has; it adds those of its architecture. */
 export function imageSpace(): HyperSpace {
   return new HyperSpace()
     .addCategoricalKnob('side', [32, 48, 64, 96, 128, 224], { group: 'preprocessing', initial: 32 })
+    .addCategoricalKnob('whitening', whitenings, { group: 'preprocessing', initial: 'none' })
     .addRangeKnob('shift', 'int', 0, 8, { group: 'preprocessing', initial: 4 })
     .addCategoricalKnob('flip', [true, false], { group: 'preprocessing', initial: true })
+    .addRangeKnob('rotation', 'float', 0, 30, { group: 'preprocessing', initial: 0 })
+    .addRangeKnob('colour', 'float', 0, 0.5, { group: 'preprocessing', initial: 0 })
     .addRangeKnob('cutout', 'int', 0, 16, { group: 'preprocessing', initial: 8 })
     .addRangeKnob('epochs', 'int', 5, 60, { group: 'training', initial: 30 })
     .addCategoricalKnob('batch', [32, 64, 128], { group: 'training', initial: 64 })
@@ -26,6 +31,12 @@ export function imageSpace(): HyperSpace {
     .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 });
 }
 
+/**
+ * Averages over about three epochs of 10,000 images. At the end the rate is near zero and they change little; a trial that is stopped
+ * on the way, by its time or by the advisor, has weights that are not shaken by a high rate.
+ */
+const averageDecay = 0.998;
+
 /** Momentum SGD, as the image networks of the papers are trained. */
 export const imageRecipe = (knobs: Knobs): Recipe => ({
   optimiser: 'nesterov',
@@ -35,6 +46,7 @@ export const imageRecipe = (knobs: Knobs): Recipe => ({
   momentum: numberKnob(knobs, 'momentum'),
   weightDecay: numberKnob(knobs, 'weight_decay'),
   dropout: numberKnob(knobs, 'dropout'),
+  averageDecay,
   labelSmoothing: numberKnob(knobs, 'label_smoothing'),
   stepsPerRun: 4,
 });
@@ -42,14 +54,25 @@ export const imageRecipe = (knobs: Knobs): Recipe => ({
 export const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
   encoder: 'pixels',
   classes: [...classes],
-  state: await fitPixels(inputs, countKnob(knobs, 'side', 8)),
+  state: await fitPixels(inputs, countKnob(knobs, 'side', 8), choiceKnob(knobs, 'whitening', whitenings)),
+});
+
+export const imageTask = (features: FittedFeatures): ImageTask => ({
+  image: pixelState(features),
+  classes: features.classes.length,
 });
 
 export function augmentBatch(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void {
   const pixels = (name: string): number => Math.round((countKnob(knobs, name, 0) * countKnob(knobs, 'side')) / unit);
   augmentImages(
     batch['image'],
-    { shift: pixels('shift'), flip: knobs['flip'] === true, cutout: pixels('cutout') },
+    {
+      shift: pixels('shift'),
+      flip: knobs['flip'] === true,
+      rotation: numberKnob(knobs, 'rotation'),
+      colour: numberKnob(knobs, 'colour'),
+      cutout: pixels('cutout'),
+    },
     rng,
   );
 }

@@ -1,13 +1,18 @@
+import type { PixelState } from '../features/pixels.ts';
+import { classifier } from '../graph/classifier.ts';
 import type { Value } from '../graph/graph.ts';
-import type { InputSpec, ParameterSpec, Values } from '../graph/network.ts';
+import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { batchNorm } from '../graph/ops/batch-norm.ts';
 import { conv2d } from '../graph/ops/conv2d.ts';
 import { dropout } from '../graph/ops/dropout.ts';
 import { dense } from '../graph/ops/matmul.ts';
-import { globalAveragePool } from '../graph/ops/pooling.ts';
+import { globalAveragePool, maxPool } from '../graph/ops/pooling.ts';
 import type { Tape } from '../graph/tape.ts';
+import { imageInput, readImages } from './image-input.ts';
 
-/** A convolution without bias, padded to keep the size, then batch norm. Its name is the prefix of its parameters. */
+type Parameters = Readonly<Record<string, ParameterSpec>>;
+
+/** A convolution without bias, padded to keep the size. Its name is the prefix of its parameters. */
 export interface ConvLayer {
   name: string;
   from: number;
@@ -15,40 +20,61 @@ export interface ConvLayer {
   size?: number;
   stride?: number;
   groups?: number;
+  /**
+   * Side of the windows of whose results only the largest goes on to the norm. Norm and ReLU would keep the order, so this is pooling
+   * after them, but they then work on a quarter of the numbers.
+   */
+  pool?: number;
 }
 
 /** Kernels by He et al. 2015: deviation √(2 / inputs of one result). */
-export function convParameters({ name, from, to, size = 3, groups = 1 }: ConvLayer): Record<string, ParameterSpec> {
-  const fanIn = (from / groups) * size * size;
-  return {
-    [`${name}.w`]: {
-      shape: [to, from / groups, size, size],
-      init: { kind: 'normal', deviation: Math.sqrt(2 / fanIn) },
-    },
-    [`${name}.gamma`]: { shape: [to], init: { kind: 'ones' } },
-    [`${name}.beta`]: { shape: [to], init: { kind: 'zeros' } },
-    [`${name}.mean`]: { shape: [to], init: { kind: 'zeros' }, follows: true },
-    [`${name}.variance`]: { shape: [to], init: { kind: 'ones' }, follows: true },
-  };
+export function kernelParameters({ name, from, to, size = 3, groups = 1 }: ConvLayer): Parameters {
+  const deviation = Math.sqrt((2 * groups) / (from * size * size));
+  return { [`${name}.w`]: { shape: [to, from / groups, size, size], init: { kind: 'normal', deviation } } };
 }
 
-export interface ConvUse {
-  layer: ConvLayer;
+export const normParameters = (name: string, channels: number): Parameters => ({
+  [`${name}.gamma`]: { shape: [channels], init: { kind: 'ones' } },
+  [`${name}.beta`]: { shape: [channels], init: { kind: 'zeros' } },
+  [`${name}.mean`]: { shape: [channels], init: { kind: 'zeros' }, follows: true },
+  [`${name}.variance`]: { shape: [channels], init: { kind: 'ones' }, follows: true },
+});
+
+/** A convolution with batch norm after it. */
+export const convParameters = (layer: ConvLayer): Parameters => ({
+  ...kernelParameters(layer),
+  ...normParameters(layer.name, layer.to),
+});
+
+export function conv(t: Tape, x: Value, { layer, parameters }: { layer: ConvLayer; parameters: Values }): Value {
+  const { name, size = 3, stride = 1, groups = 1, pool = 1 } = layer;
+  const y = conv2d(t, x, parameters.of(`${name}.w`), { pad: (size - 1) / 2, stride, groups });
+  return pool === 1 ? y : maxPool(t, y, { size: pool });
+}
+
+export interface NormUse {
+  name: string;
   parameters: Values;
   residual?: Value;
   relu?: boolean;
 }
 
-/** relu(bn(conv(x)) + residual). */
-export function convNorm(t: Tape, x: Value, { layer, parameters, residual, relu = true }: ConvUse): Value {
-  const { name, size = 3, stride = 1, groups = 1 } = layer;
+/** relu(bn(x) + residual). */
+export function norm(t: Tape, x: Value, { name, parameters, residual, relu = true }: NormUse): Value {
   const of = (part: string): Value => parameters.of(`${name}.${part}`);
-  const y = conv2d(t, x, of('w'), { pad: (size - 1) / 2, stride, groups });
   const parts = { gamma: of('gamma'), beta: of('beta'), mean: of('mean'), variance: of('variance') };
-  return batchNorm(t, y, parts, { relu, ...(residual === undefined ? {} : { residual }) });
+  return batchNorm(t, x, parts, { relu, ...(residual === undefined ? {} : { residual }) });
 }
 
-export function headParameters(features: number, classes: number): Record<string, ParameterSpec> {
+export interface ConvUse extends Omit<NormUse, 'name'> {
+  layer: ConvLayer;
+}
+
+/** relu(bn(conv(x)) + residual). */
+export const convNorm = (t: Tape, x: Value, use: ConvUse): Value =>
+  norm(t, conv(t, x, use), { name: use.layer.name, ...use });
+
+export function headParameters(features: number, classes: number): Parameters {
   return {
     'out.w': { shape: [features, classes], init: { kind: 'normal', deviation: 1 / Math.sqrt(features) } },
     'out.b': { shape: [classes], init: { kind: 'zeros' } },
@@ -60,29 +86,26 @@ export function head(t: Tape, x: Value, { parameters, ratio }: { parameters: Val
   return dense(t, dropout(t, globalAveragePool(t, x), ratio), parameters.of('out.w'), parameters.of('out.b'));
 }
 
-/** What fitting knows of the images: side in pixels, and mean and deviation of each colour in 0…255. */
-export interface ImageInput {
-  side: number;
-  mean: readonly number[];
-  deviation: readonly number[];
+/** What an image network is for. */
+export interface ImageTask {
+  image: PixelState;
+  classes: number;
 }
 
-export const imageInput = (side: number): Record<string, InputSpec> => ({
-  image: { shape: [3, side, side], dtype: 'uint8' },
-});
+export interface ImageBody {
+  parameters: Parameters;
+  /** Channels of the last stage. */
+  features: number;
+  /** From [N, C, H, W] to the last stage's features [N, features, H', W']. */
+  stages(t: Tape, x: Value, parameters: Values): Value;
+}
 
-/** Bytes to numbers of mean 0 and deviation 1 in each colour; part of the exported model, so that serving feeds bytes. */
-export function standardise(t: Tape, inputs: Values, { mean, deviation }: ImageInput): Value {
-  const g = t.graph;
-  const bytes = inputs.of('image');
-  const x = g.node('Cast', [bytes], bytes.shape, { attributes: { to: 1 } });
-  const scale = g.constant(
-    Float32Array.from(deviation, (d) => 1 / d),
-    [3, 1, 1],
-  );
-  const shift = g.constant(
-    Float32Array.from(mean, (m, i) => -m / (deviation[i] ?? 1)),
-    [3, 1, 1],
-  );
-  return g.node('Add', [g.node('Mul', [x, scale], x.shape), shift], x.shape);
+export function imageClassifier({ image, classes }: ImageTask, { parameters, features, stages }: ImageBody): Network {
+  return classifier({
+    classes,
+    inputs: imageInput(image.side),
+    parameters: { ...parameters, ...headParameters(features, classes) },
+    logits: (t, inputs, values, ratio) =>
+      head(t, stages(t, readImages(t, inputs, image), values), { parameters: values, ratio }),
+  });
 }

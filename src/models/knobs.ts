@@ -19,3 +19,13 @@ export function countKnob(knobs: Knobs, name: string, least = 1): number {
     detail: `It is ${value}.`,
   });
 }
+
+/** A knob that must be one of `choices`. */
+export function choiceKnob<Choice extends string>(knobs: Knobs, name: string, choices: readonly Choice[]): Choice {
+  const value = knobs[name];
+  const choice = choices.find((known) => known === value);
+  if (choice !== undefined) return choice;
+  throw new InvalidParameter(`knob "${name}" is none of its choices`, {
+    detail: `It is ${JSON.stringify(value)}; the choices are ${choices.join(', ')}.`,
+  });
+}

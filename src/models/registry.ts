@@ -1,13 +1,30 @@
 import type { Task } from '../domain/task.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import type { Family } from './family.ts';
+import { fasterRcnn } from './faster-rcnn.ts';
 import { fasttext } from './fasttext.ts';
+import { inception } from './inception.ts';
 import { resnet } from './resnet.ts';
+import { squeezenet } from './squeezenet.ts';
+import { ssd } from './ssd.ts';
 import { temporalCnn } from './temporal-cnn.ts';
 import { vgg } from './vgg.ts';
+import { xception } from './xception.ts';
+import { yolo } from './yolo.ts';
 
 /** The zoo, in the order in which a study first tries it. */
-export const families: readonly Family[] = [fasttext, temporalCnn, resnet, vgg];
+export const families: readonly Family[] = [
+  fasttext,
+  temporalCnn,
+  resnet,
+  vgg,
+  xception,
+  inception,
+  squeezenet,
+  yolo,
+  ssd,
+  fasterRcnn,
+];
 
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => family.tasks.includes(task));
 

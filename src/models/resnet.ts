@@ -1,19 +1,9 @@
-import { pixelState } from '../features/pixels.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Network } from '../graph/network.ts';
-import { maxPool } from '../graph/ops/pooling.ts';
 import type { Family } from './family.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace } from './image-knobs.ts';
-import {
-  type ConvLayer,
-  convNorm,
-  convParameters,
-  head,
-  headParameters,
-  type ImageInput,
-  imageInput,
-  standardise,
-} from './image-layers.ts';
+import { channelsOf } from './image-input.ts';
+import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
+import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './image-layers.ts';
 import { countKnob } from './knobs.ts';
 
 /**
@@ -31,23 +21,16 @@ export const resnet: Family = {
       .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
   fit: fitImages,
   network: (features, knobs) =>
-    resnetNetwork({
-      image: pixelState(features),
-      width: countKnob(knobs, 'width'),
-      blocks: countKnob(knobs, 'blocks'),
-      classes: features.classes.length,
-    }),
+    resnetNetwork({ ...imageTask(features), width: countKnob(knobs, 'width'), blocks: countKnob(knobs, 'blocks') }),
   recipe: imageRecipe,
   augment: augmentBatch,
 };
 
-export interface ResnetSize {
-  image: ImageInput;
+export interface ResnetSize extends ImageTask {
   /** Channels of the stem; each of the three stages after it has twice as many as the one before. */
   width: number;
   /** Residual blocks in the first and the last stage. */
   blocks: number;
-  classes: number;
 }
 
 interface Stage {
@@ -55,31 +38,27 @@ interface Stage {
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
 
-export function resnetNetwork({ image, width, blocks, classes }: ResnetSize): Network {
-  const stem: ConvLayer = { name: 'stem', from: 3, to: width };
+export function resnetNetwork({ width, blocks, ...task }: ResnetSize): Network {
+  const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const stages = [blocks, 0, blocks].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
   const layers = stages.flatMap(({ widen, blocks: inner }) => [
     widen,
     ...inner.flatMap(({ first, second }) => [first, second]),
   ]);
-  return {
-    classes,
-    inputs: imageInput(image.side),
-    parameters: {
-      ...Object.assign({}, ...[stem, ...layers].map(convParameters)),
-      ...headParameters(width * 8, classes),
-    },
-    logits: (t, inputs, parameters, ratio) => {
+  return imageClassifier(task, {
+    parameters: Object.assign({}, ...[stem, ...layers].map(convParameters)),
+    features: width * 8,
+    stages: (t, images, parameters) => {
       const conv = (x: Value, layer: ConvLayer, residual?: Value): Value =>
         convNorm(t, x, { layer, parameters, ...(residual === undefined ? {} : { residual }) });
-      let x = conv(standardise(t, inputs, image), stem);
+      let x = conv(images, stem);
       for (const { widen, blocks: inner } of stages) {
-        x = maxPool(t, conv(x, widen), { size: 2 });
+        x = conv(x, widen);
         for (const { first, second } of inner) x = conv(conv(x, first), second, x);
       }
-      return head(t, x, { parameters, ratio });
+      return x;
     },
-  };
+  });
 }
 
 function stageOf(number: number, { from, count }: { from: number; count: number }): Stage {
@@ -88,5 +67,5 @@ function stageOf(number: number, { from, count }: { from: number; count: number 
     const name = `stage${number}.block${i + 1}`;
     return { first: { name: `${name}.1`, from: to, to }, second: { name: `${name}.2`, from: to, to } };
   });
-  return { widen: { name: `stage${number}.widen`, from, to }, blocks };
+  return { widen: { name: `stage${number}.widen`, from, to, pool: 2 }, blocks };
 }

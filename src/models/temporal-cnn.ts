@@ -1,6 +1,7 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
 import { textsOf } from '../features/encoder.ts';
 import { fitNgrams, tableRows } from '../features/ngrams.ts';
+import { classifier } from '../graph/classifier.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { relu } from '../graph/ops/activations.ts';
@@ -68,7 +69,7 @@ export const temporalCnn: Family = {
   },
 
   recipe: (knobs) => ({
-    optimiser: 'adam',
+    optimiser: 'adamw',
     epochs: countKnob(knobs, 'epochs'),
     batch: countKnob(knobs, 'batch'),
     learningRate: numberKnob(knobs, 'learning_rate'),
@@ -96,7 +97,7 @@ export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnS
     [`conv${width}.w`, { shape: [width * dim, filters], init: { kind: 'uniform', bound: 1 / Math.sqrt(width * dim) } }],
     [`conv${width}.b`, { shape: [filters], init: { kind: 'zeros' } }],
   ]);
-  return {
+  return classifier({
     classes,
     inputs: { ids: { shape: ['T'], dtype: 'int32' } },
     parameters: {
@@ -110,7 +111,7 @@ export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnS
       const strongest = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
       return dense(t, dropout(t, concat(t, strongest, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
-  };
+  });
 }
 
 /** relu(max over time + b) equals the maximum of relu(· + b), and touches one number in T. */

@@ -6,23 +6,43 @@ import {
   insertBlob,
   insertParams,
   insertTensors,
+  type NewParams,
   type ParamsKind,
+  selectBlobs,
   selectMeta,
   selectTensors,
   touchBlobs,
 } from '../db/statements/params.ts';
-import type { ParamSet } from '../domain/tensor.ts';
+import { selectOffered } from '../db/statements/warm-starts.ts';
+import type { ParamSet, TensorData } from '../domain/tensor.ts';
+import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
+import { matchTensors, type Origin, originOf } from './matching.ts';
 import { packMeta, packTensor, unpackMeta, unpackTensor } from './tensor-codec.ts';
 
 /** Where checkpoints and models are kept. */
 export interface ParamStore {
   /** Keeps a copy; its id. It must soon be named by a trial or a model, or it is collected. */
-  save(kind: ParamsKind, params: ParamSet): Promise<number>;
+  save(kind: Exclude<ParamsKind, 'weights'>, params: ParamSet): Promise<number>;
+  /** Keeps weights that other trials may start from; their id. */
+  publish(weights: StartWeights, basis: Uint8Array): Promise<number>;
+  /** What the published weights that a trial may start from give it. */
+  warmStart(trialId: number, request: StartRequest): Promise<WarmStart>;
   /** The set is shared with the cache: read it, never write to it. */
   load(id: number): Promise<ParamSet>;
   /** Deletes what nothing names any more. */
   collectGarbage(): Promise<Collected>;
+}
+
+export interface StartRequest {
+  wanted: readonly WantedTensor[];
+  /** Hash of the trial's rows: weights learnt from other rows would make it incomparable with the rest of the study. */
+  basis: Uint8Array;
+}
+
+export interface WarmStart {
+  tensors: Record<string, TensorData>;
+  origin: Origin;
 }
 
 export interface Collected {
@@ -40,8 +60,8 @@ export interface PostgresParamStoreOptions {
 
 const DEFAULT_CACHE_BYTES = 256 * 2 ** 20;
 const DEFAULT_GRACE_MS = 10 * 60_000;
-/** A blob is named in the transaction that saves it. Checkpoints come at 100 MB and more: what they leave must go soon. */
-const BLOB_GRACE_MS = 60_000;
+/** Of what is named at once. Checkpoints and published weights come at 100 MB and more: what they leave must go soon. */
+const SHORT_GRACE_MS = 60_000;
 
 /** Tensors as content-addressed blobs in Postgres: equal tensors are stored once, and bytes are checked when read. */
 export class PostgresParamStore implements ParamStore {
@@ -55,14 +75,38 @@ export class PostgresParamStore implements ParamStore {
     this.#cache = new LRUCache({ maxSize: cacheBytes, sizeCalculation: sizeOf });
   }
 
-  async save(kind: ParamsKind, { tensors, meta }: ParamSet): Promise<number> {
+  save(kind: ParamsKind, { tensors, meta }: ParamSet): Promise<number> {
+    return this.#insert({ kind, meta: packMeta(meta), basis: null }, tensors, {});
+  }
+
+  publish({ tensors, roles }: StartWeights, basis: Uint8Array): Promise<number> {
+    return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis) }, tensors, roles);
+  }
+
+  async warmStart(trialId: number, { wanted, basis }: StartRequest): Promise<WarmStart> {
+    const offered = await selectOffered(this.#database, trialId, Buffer.from(basis));
+    const matches = matchTensors(wanted, offered);
+    const blobs = await selectBlobs(
+      this.#database,
+      matches.map(({ hash }) => hash),
+    );
+    const byHash = new Map(blobs.map((blob) => [blob.hash.toString('hex'), blob]));
+    const tensors = matches.map(({ name, hash }) => {
+      const blob = byHash.get(hash.toString('hex'));
+      if (blob === undefined) throw gone(`tensor "${name}"`);
+      return [name, unpackTensor(blob)];
+    });
+    return { tensors: Object.fromEntries(tensors), origin: originOf(wanted, matches) };
+  }
+
+  async #insert(params: NewParams, tensors: ParamSet['tensors'], roles: Record<string, string>): Promise<number> {
     const packed = Object.entries(tensors).map(([name, { dtype, shape, ...rest }]) => {
       const blob = packTensor({ dtype, shape, ...rest });
-      return { blob, place: { name, dtype, shape, hash: blob.hash } };
+      return { blob, place: { name, dtype, shape, role: roles[name] ?? null, hash: blob.hash } };
     });
     packed.sort((a, b) => a.blob.hash.compare(b.blob.hash)); // one order of locks for all savers
     return this.#database.transaction(async (tx) => {
-      const id = await insertParams(tx, kind, packMeta(meta));
+      const id = await insertParams(tx, params);
       const hashes = packed.map(({ blob }) => blob.hash);
       const stored = new Set((await touchBlobs(tx, hashes)).map((hash) => hash.toString('hex')));
       for (const { blob } of packed) {
@@ -81,11 +125,7 @@ export class PostgresParamStore implements ParamStore {
     const cached = this.#cache.get(id);
     if (cached !== undefined) return cached;
     const meta = await selectMeta(this.#database, id);
-    if (meta === undefined) {
-      throw new UndefinedObject(`parameters ${id} are not stored`, {
-        hint: 'They were dropped: train the model again.',
-      });
-    }
+    if (meta === undefined) throw gone(`set ${id} of parameters`);
     const rows = await selectTensors(this.#database, id);
     const params = {
       meta: unpackMeta(meta),
@@ -96,10 +136,14 @@ export class PostgresParamStore implements ParamStore {
   }
 
   async collectGarbage(): Promise<Collected> {
-    const params = await deleteOrphanParams(this.#database, this.#graceMs);
-    return { params, blobs: await deleteOrphanBlobs(this.#database, Math.min(this.#graceMs, BLOB_GRACE_MS)) };
+    const shortMs = Math.min(this.#graceMs, SHORT_GRACE_MS);
+    const params = await deleteOrphanParams(this.#database, this.#graceMs, shortMs);
+    return { params, blobs: await deleteOrphanBlobs(this.#database, shortMs) };
   }
 }
+
+const gone = (what: string): UndefinedObject =>
+  new UndefinedObject(`${what} is not stored any more`, { hint: 'It was dropped: train the model again.' });
 
 const sizeOf = ({ tensors }: ParamSet): number =>
   Object.values(tensors).reduce((bytes, { data }) => bytes + data.byteLength, 1024);

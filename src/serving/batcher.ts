@@ -1,7 +1,7 @@
-import { ShuttingDown } from '../errors/errors.ts';
+import { BadData, ShuttingDown } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Device } from './device.ts';
-import { membersFor, verdictOf } from './ensemble.ts';
+import { type Judge, membersFor } from './ensemble.ts';
 import { Lanes, type Outcome, type Question, type Waiter } from './lanes.ts';
 import { type LatencyModel, largestBatch, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
@@ -29,10 +29,10 @@ export interface BatcherOptions {
   latency: LatencyModel;
   policy: Policy;
   clock: Clock;
-  classes: number;
+  judge: Judge;
   members: number;
   onBatch(rows: number): void;
-  onAnswer(text: string, label: number): void;
+  onAnswer(text: string, answer: string): void;
 }
 
 /** One model's queue: questions go in one by one, leave in batches when the policy says so, equal ones are asked once. */
@@ -174,7 +174,7 @@ export class Batcher {
   }
 
   async #answer(batch: readonly Question[]): Promise<void> {
-    const { device, latency, clock, classes, members, onBatch, onAnswer } = this.#options;
+    const { device, latency, clock, judge, members, onBatch, onAnswer } = this.#options;
     const wantsDetail = batch.some((question) => question.wantsDetail);
     const asked = membersFor(members, wantsDetail);
     const startedMs = clock.nowMs();
@@ -188,12 +188,19 @@ export class Batcher {
       onBatch(batch.length);
       batch.forEach((question, row) => {
         this.#lanes.close(question);
-        const verdict = verdictOf(outputs, row, classes);
-        onAnswer(question.text, verdict.label);
+        const verdict = judge(outputs, row, batch.length);
+        onAnswer(question.text, verdict.answer);
         const outcome = { ...verdict, batch: batch.length, members: asked };
         for (const waiter of question.waiters) waiter.resolve(outcome);
       });
     } catch (error) {
+      if (error instanceof BadData && batch.length > 1) {
+        // a broken image fails its own call only: halving finds it
+        const half = batch.length >> 1;
+        await this.#answer(batch.slice(0, half));
+        await this.#answer(batch.slice(half));
+        return;
+      }
       for (const question of batch) {
         this.#lanes.close(question);
         for (const waiter of question.waiters) waiter.reject(error);

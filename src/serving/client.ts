@@ -1,6 +1,8 @@
-import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import type { InputKind } from '../domain/task.ts';
+import { Cancelled, InvalidParameter, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Pending } from './batcher.ts';
+import type { FoundBox } from './ensemble.ts';
 import type { Outcome } from './lanes.ts';
 import { type Along, ReadAhead } from './read-ahead.ts';
 import type { ServedModel } from './served-model.ts';
@@ -14,21 +16,27 @@ export interface Terms {
   onOverdue: OnOverdue;
 }
 
-export interface Question {
+/** What is asked of which model: the caller's word for what the inputs are. */
+export interface Asking {
   key: string;
+  input: InputKind;
+}
+
+export interface Question extends Asking {
+  /** An image is given in base64. */
   text: string;
 }
 
 /** What `rafiki_predict_detail` shows. */
-export interface Detail {
-  label: string;
-  probabilities: Record<string, number>;
+export type Detail = Finding & {
   versions: number[];
   members: { family: string; score: number }[];
   batch: number;
   ms: number;
   overdue: boolean;
-}
+};
+
+type Finding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
 
 /** Where the models of a key are found. */
 export interface ModelDirectory {
@@ -63,23 +71,24 @@ export class Client {
 
   /** One row of a statement: its label, at once where it is known, and where to read ahead if that seems to pay. */
   scan(
-    { key, text, statement }: Question & { statement: string },
+    { statement, ...question }: Question & { statement: string },
     terms: Terms,
   ): { label: string | null | Promise<string | null>; readFrom: string | null } {
-    const model = this.#options.models.get(key);
-    if (model === undefined) return { label: this.#predict({ key, text }, terms), readFrom: null };
+    const { key, text } = question;
+    const model = this.#present(question);
+    if (model === undefined) return { label: this.#predict(question, terms), readFrom: null };
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
     const queued = model.batcher.speculativeQueued;
     const readFrom = statement === '' ? null : this.#scanOf(key).question(statement, { known, queued });
-    if (cached === undefined) return { label: this.#predict({ key, text }, terms), readFrom };
+    if (cached === undefined) return { label: this.#predict(question, terms), readFrom };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, readFrom };
   }
 
   /** Answers to the rows that the scan asks after this one, as far as they are there. */
-  along({ key, text }: Question): Along[] {
+  along({ key, text }: Pick<Question, 'key' | 'text'>): Along[] {
     const model = this.#options.models.get(key);
     const answers = model === undefined ? [] : (this.#scans.get(key)?.along(text, (next) => model.recall(next)) ?? []);
     if (model !== undefined && answers.length > 0) model.stat.answeredAlong(answers.length);
@@ -88,11 +97,11 @@ export class Client {
 
   /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
   async predictMany(
-    { key, texts }: { key: string; texts: readonly (string | null)[] },
+    { texts, ...asking }: Asking & { texts: readonly (string | null)[] },
     terms: Terms,
   ): Promise<(string | null)[]> {
     const startedMs = this.#options.clock.nowMs();
-    const first = await this.#model(key);
+    const first = await this.#model(asking);
     const deadline = this.#deadline(first, terms, startedMs);
     const labels = new Array<string | null>(texts.length).fill(null);
     let next = 0;
@@ -100,7 +109,7 @@ export class Client {
       while (next < texts.length) {
         const from = next;
         next = Math.min(texts.length, from + PART_ROWS);
-        await this.#predictPart({ key, texts: texts.slice(from, next) }, deadline, (row, label) => {
+        await this.#predictPart({ ...asking, texts: texts.slice(from, next) }, deadline, (row, label) => {
           labels[from + row] = label;
         });
       }
@@ -114,19 +123,18 @@ export class Client {
     return labels;
   }
 
-  async detail({ key, text }: Question, terms: Terms): Promise<Detail | null> {
+  async detail(question: Question, terms: Terms): Promise<Detail | null> {
     const startedMs = this.#options.clock.nowMs();
-    const model = await this.#model(key);
+    const model = await this.#model(question);
     const deadline = this.#deadline(model, terms, startedMs);
-    const outcome = await this.#ask(model, { text, wantsDetail: true }, deadline);
+    const outcome = await this.#ask(model, { text: question.text, wantsDetail: true }, deadline);
     const overdue = this.#count(model, deadline, 1);
     if (outcome === null) return null;
-    const { classes, version, members } = model.row;
+    const { version, members } = model.row;
     return {
-      label: model.labelOf(outcome.label),
-      probabilities: Object.fromEntries(classes.map((name, c) => [name, round(outcome.probabilities[c] ?? 0)])),
+      ...findingOf(outcome, model.row.classes),
       versions: [version],
-      members: members.map(({ family, score }) => ({ family, score: round(score) })),
+      members: members.slice(0, outcome.members).map(({ family, score }) => ({ family, score: round(score) })),
       batch: outcome.batch,
       ms: round(this.#options.clock.nowMs() - startedMs),
       overdue,
@@ -134,12 +142,12 @@ export class Client {
   }
 
   /** The rows that the database read ahead, and where it would go on. */
-  readAhead(key: string, { next, texts }: { next: string; texts: readonly (string | null)[] }): void {
-    this.#scanOf(key).received(
+  readAhead(asking: Asking, { next, texts }: { next: string; texts: readonly (string | null)[] }): void {
+    this.#scanOf(asking.key).received(
       texts.filter((text) => text !== null),
       next,
     );
-    this.#options.models.get(key)?.warm(texts);
+    this.#present(asking)?.warm(texts);
   }
 
   /** Nobody waits any more for what this session asked. */
@@ -153,21 +161,21 @@ export class Client {
     this.#scans.clear();
   }
 
-  async #predict({ key, text }: Question, terms: Terms): Promise<string | null> {
+  async #predict(question: Question, terms: Terms): Promise<string | null> {
     const startedMs = this.#options.clock.nowMs();
-    const model = this.#options.models.get(key) ?? (await this.#model(key));
+    const model = this.#present(question) ?? (await this.#model(question));
     const deadline = this.#deadline(model, terms, startedMs);
-    const outcome = await this.#ask(model, { text, wantsDetail: false }, deadline);
+    const outcome = await this.#ask(model, { text: question.text, wantsDetail: false }, deadline);
     this.#count(model, deadline, 1);
-    return outcome === null ? null : model.labelOf(outcome.label);
+    return outcome === null ? null : outcome.answer;
   }
 
   async #predictPart(
-    { key, texts }: { key: string; texts: readonly (string | null)[] },
+    { texts, ...asking }: Asking & { texts: readonly (string | null)[] },
     deadline: Deadline,
     put: (row: number, label: string | null) => void,
   ): Promise<void> {
-    const model = this.#options.models.get(key) ?? (await this.#model(key));
+    const model = this.#present(asking) ?? (await this.#model(asking));
     const answers = texts.map(async (text, row) => {
       if (text === null) return;
       const cached = model.recall(text);
@@ -176,7 +184,7 @@ export class Client {
         return put(row, cached);
       }
       const outcome = await this.#ask(model, { text, wantsDetail: false }, deadline);
-      if (outcome !== null) put(row, model.labelOf(outcome.label));
+      if (outcome !== null) put(row, outcome.answer);
     });
     await Promise.all(answers);
   }
@@ -224,15 +232,26 @@ export class Client {
     return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
   }
 
+  /** The model, where it is in memory. */
+  #present(asking: Asking): ServedModel | undefined {
+    const model = this.#options.models.get(asking.key);
+    if (model !== undefined) checkInput(model, asking);
+    return model;
+  }
+
   /** The model, waited for while it loads; the session may cancel that too. */
-  #model(key: string): Promise<ServedModel> {
-    const found = this.#options.models.get(key);
-    if (found !== undefined) return Promise.resolve(found);
+  async #model(asking: Asking): Promise<ServedModel> {
+    const found = this.#present(asking);
+    if (found !== undefined) return found;
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
       this.#options.models
-        .arrival(key)
-        .then(resolve, reject)
+        .arrival(asking.key)
+        .then((model) => {
+          checkInput(model, asking);
+          resolve(model);
+        })
+        .catch(reject)
         .finally(() => this.#waiting.delete(reject));
     });
   }
@@ -255,6 +274,30 @@ interface Deadline {
 }
 
 const round = (value: number): number => Number(value.toFixed(4));
+
+function findingOf({ answer, finding }: Outcome, classes: readonly string[]): Finding {
+  if ('boxes' in finding) return finding;
+  const { probabilities } = finding;
+  return {
+    label: answer,
+    probabilities: Object.fromEntries(classes.map((name, c) => [name, round(probabilities[c] ?? 0)])),
+  };
+}
+
+function checkInput({ row, input }: ServedModel, asking: Asking): void {
+  if (input === asking.input) return;
+  const [fault, hint] =
+    input === 'image'
+      ? [
+          'reads images and was given a text',
+          'Give the bytes of an image file: a bytea column, or a value with ::bytea.',
+        ]
+      : [
+          'reads texts and was given an image',
+          'Give a text, or name a model whose task in rafiki.models is one of images.',
+        ];
+  throw new InvalidParameter(`model "${row.model}" ${fault}`, { detail: `Its task is ${row.task}.`, hint });
+}
 
 const overdueError = (budgetMs: number): Cancelled =>
   new Cancelled('the prediction is overdue', {

@@ -1,9 +1,8 @@
-import type { TrainedModel } from '../domain/training.ts';
 import { decisiveMembers } from '../domain/vote.ts';
 import type { Device, MemberOutput } from './device.ts';
 import type { InferenceThreads } from './inference-threads.ts';
 import { largestBatch, measuredSizes } from './latency-model.ts';
-import { Replica } from './replica.ts';
+import { type EnsembleFiles, Replica } from './replica.ts';
 import { timings } from './timings.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
@@ -23,12 +22,12 @@ export class CpuDevice implements Device {
     this.inlineRows = inlineRows;
   }
 
-  static async load(models: readonly TrainedModel[], pool: InferenceThreads, sample: string): Promise<CpuDevice> {
-    const replica = await Replica.load(models);
+  static async load(files: EnsembleFiles, pool: InferenceThreads, sample: string): Promise<CpuDevice> {
+    const replica = await Replica.load(files);
     try {
       if (pool.size === 0) return new CpuDevice(replica, null, largestBatch);
-      const inlineRows = await probe(replica, decisiveMembers(models.length), sample);
-      return new CpuDevice(replica, { pool, id: await pool.load(models) }, inlineRows);
+      const inlineRows = await probe(replica, decisiveMembers(files.models.length), sample);
+      return new CpuDevice(replica, { pool, id: await pool.load(files) }, inlineRows);
     } catch (error) {
       await replica.release();
       throw error;

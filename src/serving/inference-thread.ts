@@ -1,12 +1,11 @@
 import { parentPort } from 'node:worker_threads';
-import type { TrainedModel } from '../domain/training.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
-import { Replica } from './replica.ts';
+import { type EnsembleFiles, Replica } from './replica.ts';
 
 /** What the pool asks of a thread. Every order is answered, in turn. */
 export type Order =
-  | { kind: 'load'; id: number; models: readonly TrainedModel[] }
+  | { kind: 'load'; id: number; files: EnsembleFiles }
   | { kind: 'run'; id: number; texts: JoinedTexts; members: number }
   | { kind: 'unload'; id: number };
 
@@ -22,7 +21,7 @@ async function obey(order: Order): Promise<MemberOutput[]> {
   const replica = replicas.get(order.id);
   switch (order.kind) {
     case 'load':
-      replicas.set(order.id, await Replica.load(order.models));
+      replicas.set(order.id, await Replica.load(order.files));
       return [];
     case 'run':
       if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);

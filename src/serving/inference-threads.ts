@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
-import type { TrainedModel } from '../domain/training.ts';
-import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
+import { BadData, EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
+import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
 import { Fifo } from './fifo.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
+import type { EnsembleFiles } from './replica.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
@@ -24,7 +25,7 @@ interface Job {
 export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
-  readonly #models = new Map<number, readonly TrainedModel[]>();
+  readonly #models = new Map<number, EnsembleFiles>();
   readonly #queue = new Fifo<Job>();
   #threads: Thread[] = [];
   #nextId = 1;
@@ -53,11 +54,11 @@ export class InferenceThreads implements Service {
   }
 
   /** Loads an ensemble on every thread; the number names it from then on. */
-  async load(models: readonly TrainedModel[]): Promise<number> {
+  async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
-    this.#models.set(id, models);
+    this.#models.set(id, files);
     try {
-      await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'load', id, models })));
+      await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'load', id, files })));
     } catch (error) {
       await this.unload(id);
       throw error;
@@ -103,7 +104,7 @@ export class InferenceThreads implements Service {
 
   #replace(restarts: number): void {
     const thread = this.#create(restarts);
-    for (const [id, models] of this.#models) thread.order({ kind: 'load', id, models }).catch(() => undefined);
+    for (const [id, files] of this.#models) thread.order({ kind: 'load', id, files }).catch(() => undefined);
     this.#threads.push(thread);
     thread.whenIdle(() => this.#next());
   }
@@ -158,20 +159,18 @@ class Thread {
     const order = this.#orders.shift();
     this.answered++;
     if (report.ok) order?.resolve(report.outputs);
-    else {
-      const { message, detail, hint } = report.error;
-      order?.reject(
-        new EnvironmentUnfit(message, {
-          ...(detail === undefined ? {} : { detail }),
-          ...(hint === undefined ? {} : { hint }),
-        }),
-      );
-    }
+    else order?.reject(errorOf(report.error));
     if (this.idle) {
       this.#onIdle?.();
       this.#onIdle = undefined;
     }
   }
+}
+
+/** What a thread could not do: for the input's sake, or for its own. */
+function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
+  const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
+  return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
 }
 
 const died = (cause: Error): EnvironmentUnfit =>

@@ -6,6 +6,11 @@ import { Fifo } from './fifo.ts';
 export const MAX_QUEUED = 16_384;
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
 const MAX_SPECULATIVE = 8192;
+/** And so many characters of either: images are long. */
+const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
+const MAX_SPECULATIVE_CHARS = 64 * 1024 * 1024;
+/** A batch is cut off at so many characters: it may be posted to a thread as one string. */
+const BATCH_CHARS = 32 * 1024 * 1024;
 
 export interface Outcome extends Verdict {
   /** Rows of the batch that it was in. */
@@ -41,15 +46,15 @@ export class Lanes {
   /** By text, the running ones too; questions for details apart. */
   readonly #open = new Map<string, Question>();
   readonly #openDetails = new Map<string, Question>();
-  #demandedCount = 0;
-  #speculativeCount = 0;
+  readonly #demandedLoad = new Load();
+  readonly #speculativeLoad = new Load();
 
   get demanded(): number {
-    return this.#demandedCount;
+    return this.#demandedLoad.rows;
   }
 
   get speculative(): number {
-    return this.#speculativeCount;
+    return this.#speculativeLoad.rows;
   }
 
   find(text: string, wantsDetail: boolean): Question | undefined {
@@ -57,21 +62,23 @@ export class Lanes {
   }
 
   demand(asked: NewQuestion): Question {
-    if (this.#demandedCount >= MAX_QUEUED) throw queueFull(this.#demandedCount);
+    const load = this.#demandedLoad;
+    if (load.rows >= MAX_QUEUED || load.chars >= MAX_QUEUED_CHARS) throw queueFull(load.rows);
     const question: Question = { ...asked, lane: 'demanded', waiters: new Set() };
     this.#openOf(question).set(question.text, question);
     this.#demanded.push(question);
-    this.#demandedCount++;
+    load.add(question);
     return question;
   }
 
   /** False where there is no room for a row read ahead. */
   speculate(asked: NewQuestion): boolean {
-    if (this.#speculativeCount >= MAX_SPECULATIVE) return false;
+    const load = this.#speculativeLoad;
+    if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const question: Question = { ...asked, lane: 'speculative', waiters: new Set() };
     this.#openOf(question).set(question.text, question);
     this.#speculative.push(question);
-    this.#speculativeCount++;
+    load.add(question);
     return true;
   }
 
@@ -80,22 +87,24 @@ export class Lanes {
     question.lane = 'demanded';
     question.askedMs = askedMs;
     question.budgetMs = budgetMs;
-    this.#speculativeCount--;
-    this.#demandedCount++;
+    this.#speculativeLoad.remove(question);
+    this.#demandedLoad.add(question);
     this.#demanded.push(question);
   }
 
   /** Nobody waits any more for a question that does not run yet. */
   drop(question: Question): void {
-    this.#demandedCount--;
+    this.#demandedLoad.remove(question);
     question.lane = 'dropped';
     this.close(question);
   }
 
   dropSpeculative(): void {
-    for (const question of this.takeSpeculative(this.#speculativeCount)) {
-      question.lane = 'dropped';
-      this.close(question);
+    while (this.speculative > 0) {
+      for (const question of this.takeSpeculative(this.speculative)) {
+        question.lane = 'dropped';
+        this.close(question);
+      }
     }
   }
 
@@ -110,15 +119,11 @@ export class Lanes {
   }
 
   takeDemanded(rows: number): Question[] {
-    const taken = take(this.#demanded, 'demanded', rows);
-    this.#demandedCount -= taken.length;
-    return taken;
+    return take(this.#demanded, { lane: 'demanded', rows, load: this.#demandedLoad });
   }
 
   takeSpeculative(rows: number): Question[] {
-    const taken = take(this.#speculative, 'speculative', rows);
-    this.#speculativeCount -= taken.length;
-    return taken;
+    return take(this.#speculative, { lane: 'speculative', rows, load: this.#speculativeLoad });
   }
 
   #openOf({ wantsDetail }: Question): Map<string, Question> {
@@ -126,14 +131,35 @@ export class Lanes {
   }
 }
 
-/** The first `rows` of a queue that are still in its lane. */
-function take(queue: Fifo<Question>, lane: Question['lane'], rows: number): Question[] {
+/** What waits in one lane. */
+class Load {
+  rows = 0;
+  chars = 0;
+
+  add({ text }: Question): void {
+    this.rows++;
+    this.chars += text.length;
+  }
+
+  remove({ text }: Question): void {
+    this.rows--;
+    this.chars -= text.length;
+  }
+}
+
+/** The first `rows` of a queue that are still in its lane, fewer where they are long. */
+function take(
+  queue: Fifo<Question>,
+  { lane, rows, load }: { lane: Question['lane']; rows: number; load: Load },
+): Question[] {
   const taken: Question[] = [];
-  while (taken.length < rows) {
+  for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
     const question = queue.shift();
     if (question === undefined) break;
     if (question.lane !== lane) continue;
     question.lane = 'running';
+    load.remove(question);
+    chars += question.text.length;
     taken.push(question);
   }
   return taken;

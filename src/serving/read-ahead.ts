@@ -20,6 +20,8 @@ const LOOK_DOWN_ROWS = 256;
 
 /** Rows of the scan that are remembered; one that is further back was left out by a filter long ago. */
 const MOST_REMEMBERED = 8192;
+/** And so many characters: images are long. */
+const MOST_CHARS = 16 * 1024 * 1024;
 
 /** An answer that goes along with another's reply. */
 export interface Along {
@@ -78,7 +80,7 @@ export class ReadAhead {
     this.#rowsSent += texts.length;
     this.#next = next;
     this.#state = next === '' ? 'off' : 'reading';
-    this.#rows = [...this.#rows.slice(this.#at), ...texts].slice(-MOST_REMEMBERED);
+    this.#rows = remembered([...this.#rows.slice(this.#at), ...texts]);
     this.#at = 0;
     this.#alongFrom = 0;
   }
@@ -120,4 +122,16 @@ export class ReadAhead {
   #useless(): boolean {
     return this.#callsSinceStart >= JUDGED_CALLS && this.#hitsSinceStart < LEAST_USEFUL * this.#callsSinceStart;
   }
+}
+
+/** The last rows, as far as they may be kept. */
+function remembered(rows: readonly string[]): string[] {
+  let from = rows.length;
+  let chars = 0;
+  while (from > 0 && rows.length - from < MOST_REMEMBERED) {
+    chars += rows[from - 1]?.length ?? 0;
+    if (chars > MOST_CHARS) break;
+    from--;
+  }
+  return rows.slice(from);
 }

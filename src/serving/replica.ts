@@ -1,3 +1,4 @@
+import type { InputKind, RawInput } from '../domain/task.ts';
 import type { TrainedModel } from '../domain/training.ts';
 import { type LoadedModel, loadModel } from '../engine/inference.ts';
 import type { Encoder } from '../features/encoder.ts';
@@ -10,33 +11,44 @@ import type { MemberOutput } from './device.ts';
  */
 const SLICE_ROWS = 32;
 
+/** What an ensemble is loaded from. */
+export interface EnsembleFiles {
+  models: readonly TrainedModel[];
+  /** Images come as base64: strings are queued, compared and posted to threads like texts. */
+  input: InputKind;
+}
+
 /** An ensemble loaded on one thread: its members' encoders and sessions. */
 export class Replica {
   readonly #members: { encoder: Encoder; model: LoadedModel }[];
 
-  private constructor(members: { encoder: Encoder; model: LoadedModel }[]) {
+  readonly #input: InputKind;
+
+  private constructor(members: { encoder: Encoder; model: LoadedModel }[], input: InputKind) {
     this.#members = members;
+    this.#input = input;
   }
 
   /** One thread per session: small text models gain nothing from a second, two sessions side by side do. */
-  static async load(models: readonly TrainedModel[]): Promise<Replica> {
+  static async load({ models, input }: EnsembleFiles): Promise<Replica> {
     const members: { encoder: Encoder; model: LoadedModel }[] = [];
     try {
       for (const { onnx, features } of models) {
         members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads: 1 }) });
       }
     } catch (error) {
-      await new Replica(members).release();
+      await new Replica(members, input).release();
       throw error;
     }
-    return new Replica(members);
+    return new Replica(members, input);
   }
 
   async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+    const inputs = this.#input === 'text' ? texts : texts.map((text) => Buffer.from(text, 'base64'));
     const outputs: MemberOutput[] = [];
     for (const member of this.#members.slice(0, members)) {
-      const run = texts.length <= SLICE_ROWS ? runOnce : runSliced;
-      outputs.push(await run(member, texts));
+      const run = inputs.length <= SLICE_ROWS ? runOnce : runSliced;
+      outputs.push(await run(member, inputs));
     }
     return outputs;
   }
@@ -48,26 +60,26 @@ export class Replica {
 
 async function runOnce(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
-  texts: readonly string[],
+  inputs: readonly RawInput[],
 ): Promise<MemberOutput> {
-  const { data } = await model.run(await encoder.encode(texts));
+  const { data } = await model.run(await encoder.encode(inputs));
   return data instanceof Float32Array ? data : Float32Array.from(data, Number);
 }
 
 async function runSliced(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
-  texts: readonly string[],
+  inputs: readonly RawInput[],
 ): Promise<MemberOutput> {
-  const rows = await encoder.prepare(texts);
-  const order = Int32Array.from(texts, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
+  const rows = await encoder.prepare(inputs);
+  const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
   let output: MemberOutput | undefined;
   for (let from = 0; from < order.length; from += SLICE_ROWS) {
     const slice = order.subarray(from, from + SLICE_ROWS);
-    const { data, shape } = await model.run(rows.batch(slice));
-    const classes = shape[1] ?? 1;
-    output ??= new Float32Array(texts.length * classes);
+    const { data } = await model.run(rows.batch(slice));
+    const size = data.length / slice.length;
+    output ??= new Float32Array(inputs.length * size);
     for (let i = 0; i < slice.length; i++) {
-      for (let c = 0; c < classes; c++) output[(slice[i] as number) * classes + c] = Number(data[i * classes + c]);
+      for (let c = 0; c < size; c++) output[(slice[i] as number) * size + c] = Number(data[i * size + c]);
     }
   }
   return output ?? new Float32Array(0);

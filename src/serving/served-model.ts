@@ -1,9 +1,11 @@
 import type { DeploymentRow } from '../db/statements/serving.ts';
+import { type InputKind, inputOf } from '../domain/task.ts';
 import { decisiveMembers } from '../domain/vote.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import { Batcher } from './batcher.ts';
 import type { Device } from './device.ts';
+import { answeringMembers, judgeOf } from './ensemble.ts';
 import { LatencyModel, measuredSizes } from './latency-model.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PredictStat } from './predict-stat.ts';
@@ -16,15 +18,17 @@ export interface ServedModelOptions {
   cache: AnswerCache;
   stat: PredictStat;
   clock: Clock;
+  /** An input like those that the model sees: c(b) is measured on it. */
+  sample: string;
 }
 
-/** A text like those that models see: c(b) is measured on it. */
-export const sampleText =
-  'an idea that sounds good on paper , told with warmth and wit , and not a minute too long for what it has to say';
+/** A batch size that takes so long is the last to be measured: larger ones are in proportion. */
+const ENOUGH_MS = 250;
 
 /** One deployment that is loaded: its row, its device and its queue. */
 export class ServedModel {
   readonly row: DeploymentRow;
+  readonly input: InputKind;
   readonly stat: PredictStat;
   readonly batcher: Batcher;
   readonly latency: LatencyModel;
@@ -33,6 +37,7 @@ export class ServedModel {
 
   private constructor({ row, device, policy, cache, stat, clock }: ServedModelOptions, latency: LatencyModel) {
     this.row = row;
+    this.input = inputOf(row.task);
     this.stat = stat;
     this.latency = latency;
     this.#device = device;
@@ -42,22 +47,19 @@ export class ServedModel {
       latency,
       policy,
       clock,
-      classes: row.classes.length,
-      members: row.members.length,
+      judge: judgeOf(row.task, row.classes),
+      members: answeringMembers(row.task, row.members.length),
       onBatch: () => {
         stat.batches++;
       },
-      onAnswer: (text, label) => cache.set(row.versionId, text, this.labelOf(label)),
+      onAnswer: (text, answer) => cache.set(row.versionId, text, answer),
     });
   }
 
   static async load(options: ServedModelOptions): Promise<ServedModel> {
-    const members = decisiveMembers(options.row.members.length);
-    return new ServedModel(options, new LatencyModel(await measure(options.device, members)));
-  }
-
-  labelOf(index: number): string {
-    return this.row.classes[index] ?? String(index);
+    const { row, device, sample } = options;
+    const members = decisiveMembers(answeringMembers(row.task, row.members.length));
+    return new ServedModel(options, new LatencyModel(await measure(device, members, sample)));
   }
 
   /** The answer, when it was asked before. */
@@ -79,13 +81,15 @@ export class ServedModel {
   }
 }
 
-/** c(b) for each size: the median of some runs. */
-async function measure(device: Device, members: number): Promise<Map<number, number>> {
+/** c(b) by batch size: the median of some runs. */
+async function measure(device: Device, members: number, sample: string): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {
-    const texts = Array.from({ length: size }, () => sampleText);
+    const texts = Array.from({ length: size }, () => sample);
     const times = await timings(() => device.run(texts, members));
-    measured.set(size, times[Math.floor(times.length / 2)] as number);
+    const median = times[Math.floor(times.length / 2)] as number;
+    measured.set(size, median);
+    if (median >= ENOUGH_MS) break;
   }
   return measured;
 }

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Presence } from '../db/presence.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
+import { inputOf } from '../domain/task.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -11,10 +12,13 @@ import { Client } from './client.ts';
 import { CpuDevice } from './cpu-device.ts';
 import { Deployments } from './deployments.ts';
 import type { Device } from './device.ts';
+import { answeringMembers } from './ensemble.ts';
 import { InferenceThreads } from './inference-threads.ts';
 import type { Policy } from './policies/policy.ts';
 import { PredictStat } from './predict-stat.ts';
-import { ServedModel, sampleText } from './served-model.ts';
+import type { EnsembleFiles } from './replica.ts';
+import { sampleInput } from './sample-input.ts';
+import { ServedModel } from './served-model.ts';
 import { StatWriter } from './stat-writer.ts';
 import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
 
@@ -86,12 +90,15 @@ export class Serving implements Service {
 
   async #load(row: DeploymentRow): Promise<ServedModel> {
     const { params, policy, logger } = this.#options;
-    const device = await this.#device(
-      await Promise.all(row.members.map(async ({ paramsId }) => unpackModel(await params.load(paramsId)))),
-    );
+    const input = inputOf(row.task);
+    const sample = await sampleInput(input);
+    const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
+    const models = await Promise.all(members.map(async ({ paramsId }) => unpackModel(await params.load(paramsId))));
+    const device = await this.#device({ models, input }, sample);
     try {
       const stat = this.#statOf(row.modelId);
-      const model = await ServedModel.load({ row, device, policy, cache: this.#cache, stat, clock: systemClock });
+      const cache = this.#cache;
+      const model = await ServedModel.load({ row, device, policy, cache, stat, clock: systemClock, sample });
       logger.info({ model: row.model, version: row.version, latencyMs: model.latency.describe() }, 'model loaded');
       return model;
     } catch (error) {
@@ -100,8 +107,8 @@ export class Serving implements Service {
     }
   }
 
-  async #device(models: Parameters<typeof CpuDevice.load>[0]): Promise<Device> {
-    const cpu = await CpuDevice.load(models, this.#threads, sampleText);
+  async #device(files: EnsembleFiles, sample: string): Promise<Device> {
+    const cpu = await CpuDevice.load(files, this.#threads, sample);
     const { synthetic } = this.#options;
     return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
   }

@@ -2,11 +2,13 @@ import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { selectMemberParams } from '../db/statements/models.ts';
 import type { ClaimedTrial } from '../db/statements/trials.ts';
-import type { ParamSet } from '../domain/tensor.ts';
+import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
+import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TrainedModel } from '../domain/training.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { unpackModel } from '../params/model-codec.ts';
-import type { ParamStore } from '../params/param-store.ts';
+import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.ts';
+import { rankStarts } from '../params/starts.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment } from './messages.ts';
 
@@ -40,6 +42,7 @@ export async function prepareAssignment(
     dataFile,
     validation: study.validation,
     checkpointEveryMs,
+    collaborative: study.collaborative,
     ...(resume === undefined ? {} : { resume }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };
@@ -69,6 +72,24 @@ async function loadIncumbent(
   } catch (error) {
     return without('a score of the deployed model', error, options.logger);
   }
+}
+
+/** Tensors of earlier trials that this one starts from; the trial's row says from which. */
+export async function loadWarmStart(
+  trial: ClaimedTrial,
+  request: StartRequest,
+  { database, params, logger }: TrialRunOptions,
+): Promise<Record<string, TensorData>> {
+  if (trial.start === 'open') {
+    const published = await selectPublished(database, trial.trialId);
+    await keepStart(database, trial, rankStarts(published, trial.family));
+  }
+  const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
+  const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {
+    return without('the weights of earlier trials', error, logger) ?? none;
+  });
+  await setOrigin(database, trial, start.origin);
+  return start.tensors;
 }
 
 /** What is damaged or gone must not stop the training that replaces it; a database that is away must. */

@@ -1,8 +1,11 @@
 import { constants, setPriority } from 'node:os';
 import { readDataFile } from '../datasets/data-file.ts';
-import { splitRows, validationHash } from '../datasets/split.ts';
+import { snapshotHash, splitRows, validationHash } from '../datasets/split.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
 import type { TrainingHooks, TrainingReport } from '../domain/training.ts';
+import type { WantedTensor } from '../domain/warm-start.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -13,17 +16,19 @@ import { trainTrial } from './train.ts';
 // The process that trains one trial. It knows no database and no other trial: when it dies, only this attempt is lost.
 // It stays until the parent, having heard everything, ends it.
 
-type Answer = 'continue' | 'stop';
+type Answer = Extract<ToChild, { kind: 'answer' }>;
 
 /** What the parent said that training has yet to look at. */
 let checkpointWanted = false;
 let storing = false;
 let onAnswer: ((answer: Answer) => void) | undefined;
+let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
 process.on('disconnect', () => process.exit(1)); // nobody is left to hear the result
 process.on('message', (message: ToChild) => {
   if (message.kind === 'assignment') void run(message);
-  else if (message.kind === 'answer') onAnswer?.(message.answer);
+  else if (message.kind === 'answer') onAnswer?.(message);
+  else if (message.kind === 'start') onStart?.(message.tensors);
   else if (message.kind === 'checkpoint') checkpointWanted = true;
   else storing = false;
 });
@@ -32,13 +37,16 @@ async function run(assignment: Assignment): Promise<void> {
   const { task, family, knobs, seed, threads, dataFile, validation } = assignment;
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // predictions on the same machine come first
-    const data = splitRows(await readDataFile(dataFile), validation);
+    const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
-    const result = await trainTrial({ task, family, knobs, seed, threads, data }, hooksOf(assignment));
+    const result = await trainTrial(
+      { task, family, knobs, seed, threads, data },
+      hooksOf(assignment, snapshotHash(data)),
+    );
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
-      labels: Uint16Array.from(data.valid.labels),
+      labels: kindOf(task).truth(data.valid.labels),
     };
     await tell({ kind: 'finished', result, validated });
   } catch (error) {
@@ -47,17 +55,22 @@ async function run(assignment: Assignment): Promise<void> {
 }
 
 /** A deployed model that cannot be scored any more must not keep its successor from being trained. */
-async function scoreFirst({ incumbent, threads }: Assignment, data: DataSet): Promise<void> {
+async function scoreFirst({ task, incumbent, threads }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
-  const score = await scoreIncumbent(incumbent, data, threads).catch(() => undefined);
+  const score = await scoreIncumbent(incumbent, { task, data, threads }).catch(() => undefined);
   if (score !== undefined) await tell({ kind: 'incumbent', score });
 }
 
-function hooksOf({ resume, checkpointEveryMs }: Assignment): TrainingHooks {
+function hooksOf({ resume, checkpointEveryMs, collaborative }: Assignment, basis: Uint8Array): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     ...(resume === undefined ? {} : { resume }),
-    onReport,
+    ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
+    async onReport(report, weights) {
+      const { answer, put } = await askForAnswer(report);
+      if (put) await tell({ kind: 'publish', weights: weights(), score: report.score, basis });
+      return answer;
+    },
     async onCheckpoint(take) {
       const due = checkpointWanted || systemClock.nowMs() - lastMs >= checkpointEveryMs;
       if (!due || storing) return; // one on its way at a time: the store sets the pace
@@ -69,7 +82,15 @@ function hooksOf({ resume, checkpointEveryMs }: Assignment): TrainingHooks {
   };
 }
 
-async function onReport(report: TrainingReport): Promise<Answer> {
+async function askForStart(wanted: readonly WantedTensor[], basis: Uint8Array): Promise<Record<string, TensorData>> {
+  const started = new Promise<Record<string, TensorData>>((resolve) => {
+    onStart = resolve;
+  });
+  await tell({ kind: 'start', wanted, basis });
+  return started;
+}
+
+async function askForAnswer(report: TrainingReport): Promise<Answer> {
   failpoint('training.report');
   const answered = new Promise<Answer>((resolve) => {
     onAnswer = resolve;

@@ -1,7 +1,8 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { Task } from '../domain/task.ts';
-import type { ParamSet } from '../domain/tensor.ts';
+import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
 /** What a training process is told: everything that it needs, since it knows no database. */
@@ -17,13 +18,18 @@ export interface Assignment {
   /** Least time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;
+  /** Whether the trial may start from the weights of others, and publish its own. */
+  collaborative: boolean;
   /** The members of the deployed model, best first, to be scored on the same validation rows. */
   incumbent?: TrainedModel[];
 }
 
 export type ToChild =
   | Assignment
-  | { kind: 'answer'; answer: 'continue' | 'stop' }
+  /** To a report: whether to go on, and whether to publish the weights. */
+  | { kind: 'answer'; answer: 'continue' | 'stop'; put: boolean }
+  /** First weights, as asked for. */
+  | { kind: 'start'; tensors: Record<string, TensorData> }
   /** Send a checkpoint at the next chance, however young the last one is. */
   | { kind: 'checkpoint' }
   /** The last checkpoint is stored; the next one may come. */
@@ -38,7 +44,11 @@ export interface Validated {
 
 export type FromChild =
   | { kind: 'incumbent'; score: number }
+  /** What can I start from? `basis` names the rows: weights learnt from others must not be given. */
+  | { kind: 'start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }
+  /** The weights of the last report, to be published. */
+  | { kind: 'publish'; weights: StartWeights; score: number; basis: Uint8Array }
   | { kind: 'checkpoint'; params: ParamSet }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   | { kind: 'failed'; error: ErrorReport };

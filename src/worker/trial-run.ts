@@ -1,14 +1,16 @@
 import { isTransient, persist } from '../db/persist.ts';
 import { loseTrial, moveTrial, type TrialMove } from '../db/statements/moves.ts';
+import { insertReport } from '../db/statements/reports.ts';
 import { insertValidation, setIncumbentScore } from '../db/statements/studies.ts';
-import { type ClaimedTrial, insertReport, renewLease, setCheckpoint } from '../db/statements/trials.ts';
+import { type ClaimedTrial, renewLease, setCheckpoint } from '../db/statements/trials.ts';
+import { setPublished } from '../db/statements/warm-starts.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport, TrainingResult } from '../domain/training.ts';
 import { LeaseLost } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { packModel } from '../params/model-codec.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import { prepareAssignment, type TrialRunOptions } from './assignment.ts';
+import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
 import type { FromChild, Validated } from './messages.ts';
 import { TrainingProcess } from './training-process.ts';
 
@@ -108,6 +110,10 @@ export class TrialRun {
     switch (message.kind) {
       case 'incumbent':
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message.score));
+      case 'start':
+        return this.#start(message);
+      case 'publish':
+        return this.#publish(message);
       case 'report':
         return this.#report(message.report);
       case 'checkpoint':
@@ -123,7 +129,20 @@ export class TrialRun {
     const answer = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
     if (answer === undefined) throw leaseLost(this.trialId);
     failpoint('worker.after-report');
-    this.#process?.tell({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue' });
+    this.#process?.tell({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.put });
+  }
+
+  async #start({ wanted, basis }: Extract<FromChild, { kind: 'start' }>): Promise<void> {
+    const tensors = await this.#persist(() => loadWarmStart(this.#trial, { wanted, basis }, this.#options));
+    this.#process?.tell({ kind: 'start', tensors });
+  }
+
+  async #publish({ weights, score, basis }: Extract<FromChild, { kind: 'publish' }>): Promise<void> {
+    const { database, params } = this.#options;
+    const paramsId = await this.#persist(() => params.publish(weights, basis));
+    if (!(await this.#persist(() => setPublished(database, this.#trial, { paramsId, score }))))
+      throw leaseLost(this.trialId);
+    failpoint('worker.after-publish');
   }
 
   async #checkpoint(checkpoint: ParamSet): Promise<void> {

@@ -35,7 +35,8 @@ describe('the leader', () => {
   test('gives a lost trial to the next worker, but leaves workers a lease of time to renew after a restart', async () => {
     await createReviews(db, 10);
     const studyId = await insertStudy(db);
-    for (const number of [1, 2]) await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1 });
+    for (const number of [1, 2])
+      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
     const lost = await claimTrial(db, await worker(), ['fasttext']);
     await claimTrial(db, await worker(), ['fasttext']);
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s' where id = $1`, [lost?.trialId]);

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DataCache } from '../../src/datasets/data-cache.ts';
-import { readDataFile } from '../../src/datasets/data-file.ts';
+import { DataCache, type StudySource } from '../../src/datasets/data-cache.ts';
+import { type LabelledRow, readDataFile } from '../../src/datasets/data-file.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { insertStudy } from '../support/studies.ts';
 
@@ -29,12 +29,17 @@ afterEach(async () => {
   await database.drop();
 });
 
+const textsIn = (file: string): Promise<LabelledRow[]> => readDataFile(file, 'sentiment');
+
 /** A study of alice's on a relation of hers; returns what the worker reads for it. */
 async function read(source: string): Promise<[string, string][]> {
   const id = await insertStudy(db, { source, model: `m${models++}` });
   await db.query(`update rafiki.study set owner = '${alice}'::regrole where id = $1`, [id]);
-  const file = await new DataCache(db, dir).file({ id, createdAt: String(id) }, new AbortController().signal);
-  return (await readDataFile(file)).map(({ label, text }): [string, string] => [label, text]);
+  const file = await new DataCache(db, dir).file(
+    { id, createdAt: String(id), task: 'sentiment' },
+    new AbortController().signal,
+  );
+  return (await textsIn(file)).map(({ label, input }): [string, string] => [String(label), String(input)]);
 }
 
 const asAlice = (sql: string): Promise<unknown> =>
@@ -111,8 +116,11 @@ describe('reading a source as the owner of the study', () => {
     await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
     const id = await insertStudy(db, { source: 'hers' });
     await db.query(`update rafiki.study set owner = '${alice}'::regrole where id = $1`, [id]);
-    const file = await new DataCache(service, dir).file({ id, createdAt: 'x' }, new AbortController().signal);
-    expect(await readDataFile(file)).toEqual([{ label: 'a', text: 'b' }]);
+    const file = await new DataCache(service, dir).file(
+      { id, createdAt: 'x', task: 'sentiment' },
+      new AbortController().signal,
+    );
+    expect(await textsIn(file)).toEqual([{ label: 'a', input: 'b' }]);
     expect(await db.query(`select has_schema_privilege($1, 'rafiki_reader', 'create') as may`, [alice])).toEqual([
       { may: false },
     ]);
@@ -132,20 +140,23 @@ describe('reading a source as the owner of the study', () => {
     await db.query('create table t (label text, body text)');
     const id = await insertStudy(db, { source: 't' });
     await db.query('drop table t');
-    const reading = new DataCache(db, dir).file({ id, createdAt: 'x' }, new AbortController().signal);
+    const reading = new DataCache(db, dir).file(
+      { id, createdAt: 'x', task: 'sentiment' },
+      new AbortController().signal,
+    );
     await expect(reading).rejects.toMatchObject({ sqlstate: '42704' });
     expect(readdirSync(dir)).toEqual([]);
   });
 });
 
 describe('the cache of data files', () => {
-  const studyKey = async (): Promise<{ id: number; createdAt: string }> => {
+  const studyKey = async (): Promise<StudySource> => {
     const id = await insertStudy(db, { source: 't' });
     const [row] = await db.query<{ id: number; createdAt: string }>(
       `select id, extract(epoch from created_at)::text as "createdAt" from rafiki.study where id = $1`,
       [id],
     );
-    return row!;
+    return { ...row!, task: 'sentiment' };
   };
 
   beforeEach(async () => {
@@ -159,7 +170,7 @@ describe('the cache of data files', () => {
     const files = await Promise.all(caches.map((cache) => cache.file(key, new AbortController().signal)));
     expect(new Set(files).size).toBe(1);
     await db.query(`insert into t values ('late', 'row')`);
-    expect(await readDataFile(await caches[0]!.file(key, new AbortController().signal))).toHaveLength(1);
+    expect(await textsIn(await caches[0]!.file(key, new AbortController().signal))).toHaveLength(1);
     expect(statSync(path.join(dir, 'deep')).mode & 0o777).toBe(0o700);
     expect(statSync(files[0]!).mode & 0o777).toBe(0o600);
   });
@@ -179,7 +190,7 @@ describe('the cache of data files', () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(30)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });
     const abort = new AbortController();
-    const reading = new DataCache(db, dir).file({ id, createdAt: 'x' }, abort.signal);
+    const reading = new DataCache(db, dir).file({ id, createdAt: 'x', task: 'sentiment' }, abort.signal);
     setTimeout(() => abort.abort(), 200);
     await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
   });

@@ -97,7 +97,14 @@ describe('garbage collection', () => {
 
   test('has nothing to do for a checkpoint that another one replaces: it goes at once', async () => {
     await createReviews(db);
-    await insertTrial(db, { studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1 });
+    await insertTrial(db, {
+      studyId: await insertStudy(db),
+      number: 1,
+      family: 'fasttext',
+      knobs: {},
+      seed: 1,
+      start: 'random',
+    });
     const process = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
     const trial = (await claimTrial(db, await insertProcess(db, process), ['fasttext']))!;
     for (const steps of [1, 2, 3]) {

@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const refusals: [what: string, args: string, code: string, says: RegExp, hints: RegExp][] = [
-  ['an unknown task', `'sentimental', 'reviews'`, '42704', /task "sentimental" does not exist/, /: sentiment, text_cl/],
+  ['an unknown task', `'sentimental', 'reviews'`, '42704', /task "sentimental" does not exist/, /: sentiment, /],
   ['no task', `null, 'reviews'`, '42704', /task "" does not exist/, /sentiment/],
   ['no source', `'sentiment', null`, '42P01', /not a relation/, /Name a table/],
   ['an empty table', `'sentiment', 'empty_table'`, 'P0002', /public.empty_table is empty/, /Load/],
@@ -91,7 +91,6 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
     /bayesian, tpe/,
   ],
   ['no advisor', `'sentiment', 'reviews', advisor => null`, '22023', /advisor "" does not exist/, /random, grid/],
-  ['collaboration', `'sentiment', 'reviews', collaborative => true`, '0A000', /not available yet/, /false/],
   ['an unknown family', `'sentiment', 'reviews', families => '{fastext}'`, '42704', /"fastext"/, /: fasttext, temp/],
   ['a null family', `'sentiment', 'reviews', families => array[null]`, '42704', /""/, /fasttext/],
   ['no families', `'sentiment', 'reviews', families => '{}'`, '22023', /is empty/, /fasttext, temporal_cnn/],

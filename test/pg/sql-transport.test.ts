@@ -245,3 +245,65 @@ describe('reading ahead', () => {
     ]);
   });
 });
+
+describe('an image', () => {
+  const bytes = Buffer.from(Array.from({ length: 200 }, (_, i) => i));
+  const hex = `'\\x${bytes.toString('hex')}'::bytea`;
+  const decoded = (base64: string | undefined): Buffer => Buffer.from(base64 ?? '', 'base64');
+
+  test('goes to the server whole, under a verb of its own; a literal without a type is a text', async () => {
+    await ask(`rafiki_predict('m', ${hex})`);
+    await ask(`rafiki_predict_detail('m', ${hex})`).catch(() => undefined); // the answer is no JSON
+    expect(requests.map(([verb]) => verb)).toEqual(['n', 'd']);
+    for (const request of requests) expect(decoded(request.at(-1))).toEqual(bytes);
+    await ask(`rafiki_predict('m', '\\x00')`);
+    expect(requests.at(-1)?.[0]).toBe('N');
+    requests = [];
+    expect(await ask(`rafiki_predict('m', null::bytea)`)).toBeNull();
+    expect(await ask(`rafiki_predict_detail('m', null::bytea)`)).toBeNull();
+    expect(await alice.query(`select * from rafiki_detect('m', null)`)).toEqual([]);
+    expect(requests).toEqual([]);
+  });
+
+  test('of many keeps order and nulls, in parts of 16 MB', async () => {
+    answer = (fields) => {
+      const images = JSON.parse(fields.at(-1) ?? '') as string[];
+      return reply(`{${images.map((image) => decoded(image).length).join()}}`);
+    };
+    const images = `array[${hex}, null, ''::bytea, decode(repeat('ab', 17 * 1024 * 1024), 'hex'), ${hex}]`;
+    expect(await ask(`rafiki_predict('m', ${images})`)).toEqual(['200', null, '0', String(17 * 1024 * 1024), '200']);
+    expect(requests.map(([verb]) => verb)).toEqual(['a', 'a']);
+    expect(await ask(`rafiki_predict('m', '{}'::bytea[])`)).toEqual([]);
+    expect(await ask(`rafiki_predict('m', array[null]::bytea[])`)).toEqual([null]);
+  });
+
+  test('of a scan is read ahead, in short windows where images are long', async () => {
+    await db.query(
+      `create table photos as select decode(repeat(to_hex(i + 16), 1500000), 'hex') as image from generate_series(1, 8) i`,
+    );
+    await db.query(`alter table photos alter column image set storage external; grant select on photos to public`);
+    answer = (fields) => (fields[0] === 'v' ? reply(null) : reply('x', 'h', ''));
+    await alice.query(`select rafiki_predict('m', image) from (select image from photos limit 1) t`);
+    const [, , , loc, images] = requests.find(([verb]) => verb === 'v') ?? [];
+    const sent = (JSON.parse(images ?? '[]') as string[]).map(decoded);
+    expect(sent.map((image) => [image[0], image.length])).toEqual([18, 19, 20].map((first) => [first, 1_500_000]));
+    expect(loc).toMatch(/^\d+;1;\(\d+,\d+\);\(0,1\);f$/);
+  });
+
+  test('is looked through for objects by detectors only, the doubtful ones on demand', async () => {
+    expect(await failureOf(alice, `select * from rafiki_detect('m', ${hex})`)).toMatchObject({
+      code: '42809',
+      detail: 'Its task is sentiment.',
+    });
+    await db.query(`update rafiki.model set task = 'object_detection'`);
+    const box = { label: 'apple', score: 0.5, x: 1, y: 2.5, w: 3, h: 4 };
+    answer = () => reply(JSON.stringify([box, { ...box, score: 0.3 }]));
+    expect(await alice.query(`select * from rafiki_detect('m', ${hex}, 0.4)`)).toEqual([box]);
+    answer = () => reply(JSON.stringify({ boxes: [box, { ...box, score: 0.25 }, { ...box, score: 0.1 }] }));
+    expect(await alice.query(`select score from rafiki_detect('m', ${hex}, 0.2)`)).toEqual([
+      { score: 0.5 },
+      { score: 0.25 },
+    ]);
+    expect(requests.map(([verb]) => verb)).toEqual(['n', 'd']);
+  });
+});

@@ -1,14 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
-import {
-  claimTrial,
-  insertReport,
-  insertTrial,
-  renewLease,
-  selectExpired,
-  setCheckpoint,
-} from '../../src/db/statements/trials.ts';
+import { insertReport } from '../../src/db/statements/reports.ts';
+import { claimTrial, insertTrial, renewLease, selectExpired, setCheckpoint } from '../../src/db/statements/trials.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -30,7 +24,7 @@ afterEach(() => database.drop());
 const trials = (count: number, family = 'fasttext'): Promise<unknown> =>
   Promise.all(
     Array.from({ length: count }, (_, i) =>
-      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i }),
+      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, start: 'random' }),
     ),
   );
 const worker = (): Promise<number> =>
@@ -86,7 +80,7 @@ describe('a worker that stalled and lost its trial', () => {
     expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
-    expect(await insertReport(db, successor, report)).toEqual({ stop: false });
+    expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
     expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
     expect(await moveTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
@@ -111,8 +105,8 @@ test('a report written twice counts once, and brings the wish to stop', async ()
   const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
   await insertReport(db, trial, report);
   await db.query('update rafiki.trial set stop_requested = true');
-  expect(await insertReport(db, trial, report)).toEqual({ stop: true });
-  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true });
+  expect(await insertReport(db, trial, report)).toEqual({ stop: true, put: true });
+  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true, put: true });
   expect(await db.query('select epoch, score from rafiki.report order by epoch')).toEqual([
     { epoch: 1, score: 0.75 },
     { epoch: 2, score: 0.5 },

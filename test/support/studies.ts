@@ -22,16 +22,18 @@ export interface StudyFields {
   maxTrials?: number;
   maxTime?: string;
   deploy?: boolean;
+  /** Chance of a random start, all through the study. */
+  alpha?: number;
 }
 
 /** A queued study, written as rafiki_train would. */
 export async function insertStudy(db: Queryable, fields: StudyFields = {}): Promise<number> {
   const { model = 'm', source = 'reviews', features = ['body'], families = null, knobs = {} } = fields;
-  const { maxTrials = 2, maxTime = '2 min', deploy = true } = fields;
+  const { maxTrials = 2, maxTime = '2 min', deploy = true, alpha = 1 } = fields;
   const sql = `
-    insert into rafiki.study (task, source, model, target, features, families, knobs, max_trials, max_time, validation, seed, deploy)
-    values ('sentiment', $1::regclass, $2, 'label', $3, $4, $5, $6, $7, 0.25, 1, $8) returning id`;
-  const values = [source, model, features, families, JSON.stringify(knobs), maxTrials, maxTime, deploy];
+    insert into rafiki.study (task, source, model, target, features, families, knobs, max_trials, max_time, validation, seed, deploy, alpha_first, alpha_last)
+    values ('sentiment', $1::regclass, $2, 'label', $3, $4, $5, $6, $7, 0.25, 1, $8, $9, $9) returning id`;
+  const values = [source, model, features, families, JSON.stringify(knobs), maxTrials, maxTime, deploy, alpha];
   const [row] = await db.query<{ id: number }>(sql, values);
   return row!.id;
 }

@@ -15,7 +15,10 @@ interface Belief {
 }
 
 /** log noise, as a share of the signal: validation scores are seldom exact. */
-const noiseBelief: Belief = { mean: -6, deviation: 2, low: Math.log(1e-6), high: 0 };
+function noiseBelief(least: number): Belief {
+  const low = Math.log(Math.max(1e-6, least));
+  return { mean: Math.max(-6, low), deviation: 2, low, high: Math.max(0, low) };
+}
 
 /** log ℓ: half an axis, more where there are more knobs, since each then matters less (Hvarfner et al. 2024, section 4). */
 const lengthBelief = (scales: number): Belief => ({
@@ -25,9 +28,12 @@ const lengthBelief = (scales: number): Belief => ({
   high: Math.log(100),
 });
 
-/** Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand. */
-export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding): Hyperparameters {
-  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief];
+/**
+ * Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand.
+ * `leastNoise` is known, as a share of the signal's variance.
+ */
+export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, leastNoise = 0): Hyperparameters {
+  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(leastNoise)];
   const likelihood = marginalLikelihood(samples, scaleOf, scales);
   const theta = climb(beliefs, (at) => {
     const { value, gradient } = likelihood(at);

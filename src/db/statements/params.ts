@@ -1,21 +1,28 @@
 import type { Dtype } from '../../domain/tensor.ts';
 import type { Queryable } from '../database.ts';
 
-export type ParamsKind = 'checkpoint' | 'model';
+export type ParamsKind = 'checkpoint' | 'model' | 'weights';
 
 /** Where a named tensor of a parameter set is: the shape index, and the hash of its bytes. */
 export interface TensorPlace {
   name: string;
   dtype: Dtype;
   shape: number[];
+  /** Of published weights: only a tensor of the same shape and role can take its place. */
+  role: string | null;
   hash: Buffer;
 }
 
-export async function insertParams(on: Queryable, kind: ParamsKind, meta: Buffer): Promise<number> {
-  const [row] = await on.query<{ id: number }>('insert into rafiki.params (kind, meta) values ($1, $2) returning id', [
-    kind,
-    meta,
-  ]);
+export interface NewParams {
+  kind: ParamsKind;
+  meta: Buffer;
+  /** Of published weights: hash of the rows trained and validated on. */
+  basis: Buffer | null;
+}
+
+export async function insertParams(on: Queryable, { kind, meta, basis }: NewParams): Promise<number> {
+  const sql = 'insert into rafiki.params (kind, meta, basis) values ($1, $2, $3) returning id';
+  const [row] = await on.query<{ id: number }>(sql, [kind, meta, basis]);
   return row!.id;
 }
 
@@ -40,9 +47,9 @@ export async function insertBlob(on: Queryable, hash: Buffer, data: Buffer): Pro
 
 export async function insertTensors(on: Queryable, paramsId: number, places: readonly TensorPlace[]): Promise<void> {
   const sql = `
-    insert into rafiki.params_tensor (params_id, name, dtype, shape, hash)
-    select $1, t.name, t.dtype, array(select jsonb_array_elements_text(t.shape)::int), decode(t.hash, 'hex')
-    from jsonb_to_recordset($2::jsonb) as t (name text, dtype text, shape jsonb, hash text)`;
+    insert into rafiki.params_tensor (params_id, name, dtype, shape, role, hash)
+    select $1, t.name, t.dtype, array(select jsonb_array_elements_text(t.shape)::int), t.role, decode(t.hash, 'hex')
+    from jsonb_to_recordset($2::jsonb) as t (name text, dtype text, shape jsonb, role text, hash text)`;
   await on.query(sql, [
     paramsId,
     JSON.stringify(places.map((place) => ({ ...place, hash: place.hash.toString('hex') }))),
@@ -64,16 +71,27 @@ export function selectTensors(
   return on.query(sql, [paramsId]);
 }
 
-/** Parameter sets that nothing names: no trial, no model. Those just saved are named soon, hence the grace. */
-export async function deleteOrphanParams(on: Queryable, graceMs: number): Promise<number> {
+export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<{ hash: Buffer; data: Buffer }[]> {
+  return on.query('select hash, data from rafiki.blob where hash = any($1)', [hashes]);
+}
+
+/**
+ * Parameter sets that nothing names: no trial, no model. Those just saved are named soon, hence the grace; published
+ * weights at once, so theirs is shorter.
+ */
+export async function deleteOrphanParams(on: Queryable, graceMs: number, publishedGraceMs: number): Promise<number> {
   const sql = `
     delete from rafiki.params p
-    where p.created_at < now() - $1 * interval '1 ms'
+    where p.created_at < now() - case p.kind when 'weights' then $2::float8 else $1 end * interval '1 ms'
       and not exists (select from rafiki.trial t where t.checkpoint_id = p.id)
       and not exists (select from rafiki.trial t where t.params_id = p.id)
+      and not exists (select from rafiki.trial t where t.published_id = p.id)
+      and not exists (
+        select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id
+        where s.params_id = p.id and t.ended_at is null)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
     returning p.id`;
-  return (await on.query(sql, [graceMs])).length;
+  return (await on.query(sql, [graceMs, publishedGraceMs])).length;
 }
 
 export async function deleteOrphanBlobs(on: Queryable, graceMs: number): Promise<number> {

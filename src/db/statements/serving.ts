@@ -1,4 +1,5 @@
 import type { DeploymentState } from '../../domain/state.ts';
+import { type Task, tasks } from '../../domain/task.ts';
 import type { Queryable } from '../database.ts';
 
 /** A deployment that serving answers for, or is to: everything but the weights. */
@@ -7,6 +8,7 @@ export interface DeploymentRow {
   state: Extract<DeploymentState, 'loading' | 'ready'>;
   modelId: number;
   model: string;
+  task: Task;
   /** Whoever knows it may use the model. */
   key: string;
   /** The model's own latency budget. */
@@ -18,9 +20,10 @@ export interface DeploymentRow {
   members: { family: string; score: number; paramsId: number }[];
 }
 
+/** Of the tasks that this version knows; a newer server takes the others. */
 export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
-  return on.query<DeploymentRow>(`
-    select d.id, d.state, m.id as "modelId", m.name as model, m.key::text as key,
+  const sql = `
+    select d.id, d.state, m.id as "modelId", m.name as model, m.task, m.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, v.classes,
       (select coalesce(json_agg(json_build_object('family', b.family, 'score', b.score, 'paramsId', b.params_id) order by b.rank), '[]')
@@ -28,8 +31,9 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
     from rafiki.deployment d
       join rafiki.model m on m.id = d.model_id
       join rafiki.model_version v on v.id = d.version_id
-    where d.state in ('loading', 'ready')
-    order by d.id`);
+    where d.state in ('loading', 'ready') and m.task = any($1)
+    order by d.id`;
+  return on.query<DeploymentRow>(sql, [tasks]);
 }
 
 /** The deployment of a model that answers now, locked until the transaction ends. */

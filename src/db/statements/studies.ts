@@ -13,6 +13,12 @@ export interface Study {
   families: string[] | null;
   knobs: Record<string, KnobOverride>;
   advisor: string;
+  collaborative: boolean;
+  /** Chance of a random start in a collaborative study, at first and at last. */
+  alphaFirst: number;
+  alphaLast: number;
+  /** Whether it may end once more trials are not worth it. */
+  terminator: boolean;
   maxTrials: number;
   maxTimeMs: number;
   targetScore: number | null;
@@ -24,12 +30,18 @@ export interface Study {
   elapsedMs: number;
   incumbentId: number | null;
   incumbentScore: number | null;
+  /** Why no further trial is begun although no limit is reached. */
+  closed: string | null;
+  /** Rows that scores are the share of; null before the first trial has ended, and where scores are something else. */
+  validationRows: number | null;
   /** Set once the model is written: what is left is to deploy it. */
   version: number | null;
 }
 
 const openStudies = `
-  select s.id, pg_get_userbyid(s.owner::oid)::text as owner, s.task, s.model, s.families, s.knobs, s.advisor,
+  select s.id, pg_get_userbyid(s.owner::oid)::text as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
+    s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed,
+    (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
     s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
     coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) as "elapsedMs",
@@ -71,23 +83,34 @@ export async function setOutcome(
   studyId: number,
   outcome: { version: number; notice: string | null },
 ): Promise<void> {
-  await on.query('update rafiki.study set version = $2, notice = $3 where id = $1', [
-    studyId,
-    outcome.version,
-    outcome.notice,
-  ]);
+  const sql = `update rafiki.study set version = $2, notice = nullif(concat_ws(' ', closed, $3::text), '') where id = $1`;
+  await on.query(sql, [studyId, outcome.version, outcome.notice]);
+}
+
+export async function setClosed(on: Queryable, studyId: number, why: string): Promise<void> {
+  await on.query('update rafiki.study set closed = $2 where id = $1', [studyId, why]);
 }
 
 export async function addNotice(on: Queryable, studyId: number, notice: string): Promise<void> {
   await on.query(`update rafiki.study set notice = concat_ws(' ', notice, $2::text) where id = $1`, [studyId, notice]);
 }
 
+/** Rows of the source that were left out, and what was wrong with the first of them. */
+export async function setSkipped(
+  on: Queryable,
+  studyId: number,
+  { rows, example }: { rows: number; example: string | null },
+): Promise<void> {
+  const sql = 'update rafiki.study set skipped_rows = $2, skipped_example = $3 where id = $1';
+  await on.query(sql, [studyId, rows, example]);
+}
+
 /** What a finished study leaves to be collected: checkpoints, and the weights of trials that are no member of a model. */
 export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
   const sql = `
-    update rafiki.trial t set checkpoint_id = null,
+    update rafiki.trial t set checkpoint_id = null, published_id = null,
       params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then params_id end
-    where t.study_id = $1 and (t.checkpoint_id is not null or t.params_id is not null)`;
+    where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id) is distinct from (null, null, null)`;
   await on.query(sql, [studyId]);
 }
 

@@ -1,7 +1,6 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { TrialState } from '../../domain/state.ts';
 import type { Task } from '../../domain/task.ts';
-import type { TrainingReport } from '../../domain/training.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
@@ -24,6 +23,8 @@ export interface Trial {
   error: ErrorReport | null;
   hasParams: boolean;
   validationHash: Buffer | null;
+  /** Share of its first weights that came from other trials. */
+  warmShare: number | null;
   /** Validation score of each epoch reported. */
   scores: number[];
 }
@@ -32,6 +33,7 @@ export function selectTrials(on: Queryable, studyId: number): Promise<Trial[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
+      t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
     from rafiki.trial t where t.study_id = $1 order by t.number`;
   return on.query(sql, [studyId]);
@@ -43,14 +45,17 @@ export interface NewTrial {
   family: string;
   knobs: Knobs;
   seed: number;
+  /** At random, or from weights that are published when it begins. */
+  start: 'random' | 'open';
 }
 
 /** False when that number is taken already. */
-export async function insertTrial(on: Queryable, { studyId, number, family, knobs, seed }: NewTrial): Promise<boolean> {
+export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boolean> {
   const sql = `
-    insert into rafiki.trial (study_id, number, family, knobs, seed) values ($1, $2, $3, $4, $5)
+    insert into rafiki.trial (study_id, number, family, knobs, seed, start) values ($1, $2, $3, $4, $5, $6)
     on conflict (study_id, number) do nothing returning id`;
-  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed])).length > 0;
+  const { studyId, number, family, knobs, seed, start } = trial;
+  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed, start])).length > 0;
 }
 
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {
@@ -70,8 +75,10 @@ export interface ClaimedTrial extends Ownership {
   family: string;
   knobs: Knobs;
   seed: number;
+  /** What its first weights are: random, still to be chosen among what is published, or chosen by an earlier attempt. */
+  start: 'random' | 'open' | 'chosen';
   checkpointId: number | null;
-  study: { id: number; createdAt: string; task: Task; validation: number };
+  study: { id: number; createdAt: string; task: Task; validation: number; collaborative: boolean };
   /** The deployed version that the study's model is compared with, while nobody has scored it. */
   incumbentId: number | null;
 }
@@ -85,10 +92,10 @@ const claim = `
     from next where t.id = next.id
     returning t.*
   )
-  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed,
+  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start,
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation) as study,
+      'validation', s.validation, 'collaborative', s.collaborative) as study,
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
@@ -112,45 +119,6 @@ export async function renewLease(
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
     returning stop_requested as stop`;
   const [row] = await on.query<{ stop: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
-  return row;
-}
-
-const report = `
-  with held as (
-    update rafiki.trial
-    set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms'
-    where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
-    returning id, attempt, stop_requested
-  ), written as (
-    insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, metrics, seconds)
-    select id, $4, attempt, $6, $7, $8, $9, $10 from held
-    on conflict (trial_id, epoch) do update set attempt = excluded.attempt, step = excluded.step, loss = excluded.loss,
-      score = excluded.score, metrics = excluded.metrics, seconds = excluded.seconds, created_at = excluded.created_at
-  )
-  select stop_requested as stop from held`;
-
-/** Writes a report, again harmlessly, and extends the lease; undefined when the trial is no longer ours. */
-export async function insertReport(
-  on: Queryable,
-  owner: Ownership,
-  of: TrainingReport,
-): Promise<{ stop: boolean } | undefined> {
-  const { trialId, attempt, processId } = owner;
-  const { epoch, epochs, step, loss, score, metrics, seconds } = of;
-  const values = [
-    trialId,
-    attempt,
-    processId,
-    epoch,
-    epochs,
-    step,
-    loss,
-    score,
-    JSON.stringify(metrics),
-    seconds,
-    LEASE_MS,
-  ];
-  const [row] = await on.query<{ stop: boolean }>(report, values);
   return row;
 }
 

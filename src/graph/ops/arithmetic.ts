@@ -18,6 +18,17 @@ export function sub(t: Tape, a: Value, b: Value): Value {
   ]);
 }
 
+/** y = a / b; da = Σ dy / b, db = −Σ dy ⊙ y / b. */
+export function div(t: Tape, a: Value, b: Value): Value {
+  const g = t.graph;
+  const y = emit.div(g, a, b);
+  return t.record(y, [a, b], (dy, needs) => {
+    const da = emit.div(g, dy, b);
+    const db = (): Value => emit.unary(g, 'Neg', emit.mul(g, da, y));
+    return [emit.unbroadcast(g, da, a.shape), needs(b) ? emit.unbroadcast(g, db(), b.shape) : null];
+  });
+}
+
 /** y = a ⊙ b; da = Σ dy ⊙ b, db = Σ dy ⊙ a. */
 export function mul(t: Tape, a: Value, b: Value): Value {
   return t.record(emit.mul(t.graph, a, b), [a, b], (dy, needs) => [

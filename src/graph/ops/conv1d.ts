@@ -75,7 +75,7 @@ function fold(t: Tape, dWindows: Value, width: number, x: Value): Value {
     const step = emit.slice(t.graph, dWindows, 2, j * size, (j + 1) * size);
     return emit.pad(t.graph, step, 1, j, width - 1 - j);
   });
-  return t.graph.node('Sum', parts, x.shape);
+  return emit.total(t.graph, parts, x.shape);
 }
 
 const endOf = (cut: number): number | undefined => (cut === 0 ? undefined : -cut);

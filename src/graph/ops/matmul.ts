@@ -15,3 +15,12 @@ export function matmul(t: Tape, x: Value, w: Value): Value {
 
 /** y = x·w + b with x [..., I], w [I, O], b [O]. */
 export const dense = (t: Tape, x: Value, w: Value, b: Value): Value => add(t, matmul(t, x, w), b);
+
+/** Stacks of matrices multiplied pair by pair: y[i] = a[i]·b[i]; da[i] = dy[i]·b[i]ᵀ, db[i] = a[i]ᵀ·dy[i]. */
+export function batchMatmul(t: Tape, a: Value, b: Value): Value {
+  const g = t.graph;
+  return t.record(emit.batchMatmul(g, a, b), [a, b], (dy, needs) => [
+    needs(a) ? emit.batchMatmul(g, dy, b, { tb: true }) : null,
+    needs(b) ? emit.batchMatmul(g, a, dy, { ta: true }) : null,
+  ]);
+}

@@ -3,6 +3,7 @@ import { blockedAveragePool, blockedMaxPool } from '../blocked/pooling.ts';
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
+import { recordWithoutWinners } from './portable-max-pool.ts';
 import { mean } from './reductions.ts';
 import { reshape } from './shaping.ts';
 
@@ -49,7 +50,10 @@ function plainMaxPool(t: Tape, x: Value, options: PoolOptions): Value {
   const g = t.graph;
   const shape = pooledShape(x, options);
   const attributes = poolAttributes(options);
-  if (!t.training) return g.node('MaxPool', [x], shape, { attributes });
+  if (!t.training || g.portable) {
+    const { size, stride = size, pad = 0 } = options;
+    return recordWithoutWinners(t, x, g.node('MaxPool', [x], shape, { attributes }), { size, stride, pad });
+  }
   const y = g.value(shape);
   const winners = g.value(shape, 'int64');
   g.nodeInto('MaxPool', [x], [y, winners], { attributes });

@@ -1,30 +1,43 @@
 import { relu, sigmoid, tanh } from './activations.ts';
-import { add, mul, sub } from './arithmetic.ts';
+import { add, div, mul, sub } from './arithmetic.ts';
 import { batchNorm } from './batch-norm.ts';
 import { conv1d, conv1dMax } from './conv1d.ts';
 import { conv2d } from './conv2d.ts';
 import { dropout } from './dropout.ts';
+import { abs, clip, exp, log, maximum, minimum } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { embeddingBag } from './embedding-bag.ts';
-import { dense, matmul } from './matmul.ts';
+import { gru } from './gru.ts';
+import { lstm } from './lstm.ts';
+import { batchMatmul, dense, matmul } from './matmul.ts';
 import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
 import { max, mean, sum } from './reductions.ts';
-import { concat, reshape, transpose } from './shaping.ts';
-import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
+import { upsample } from './resampling.ts';
+import { roiPool } from './roi-pool.ts';
+import { concat, reshape, slice, transpose } from './shaping.ts';
 
 /** Every differentiable op; the gradient suite has a case for each and fails for one without. */
 export const ops = {
   add,
   sub,
   mul,
+  div,
+  exp,
+  log,
+  abs,
+  clip,
+  maximum,
+  minimum,
   relu,
   tanh,
   sigmoid,
   matmul,
   dense,
+  batchMatmul,
   reshape,
   transpose,
   concat,
+  slice,
   sum,
   mean,
   max,
@@ -35,8 +48,11 @@ export const ops = {
   maxPool,
   averagePool,
   globalAveragePool,
+  upsample,
+  roiPool,
   batchNorm,
   embedding,
   embeddingBag,
-  softmaxCrossEntropy,
+  gru,
+  lstm,
 } as const;

@@ -32,3 +32,18 @@ export function concat(t: Tape, given: readonly Value[], axis: number): Value {
     });
   });
 }
+
+/** x[…, start:end, …] on an axis whose size is a number; dx = dy with zeros for what was left out. */
+export function slice(
+  t: Tape,
+  given: Value,
+  { axis, start, end }: { axis: number; start: number; end: number },
+): Value {
+  const x = toPlain(t, given);
+  return t.record(emit.slice(t.graph, x, axis, start, end), [x], (dy) => [
+    emit.pad(t.graph, dy, axis, start, Number(x.shape[axis]) - end),
+  ]);
+}
+
+/** x as a number that no gradient passes through. */
+export const detach = (t: Tape, x: Value): Value => emit.unary(t.graph, 'Identity', x);

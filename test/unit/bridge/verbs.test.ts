@@ -36,6 +36,20 @@ describe('the requests of the bridge', () => {
     expect(JSON.parse((await ask('S')).v ?? '')).toEqual({ policy: 'eager', models: [] });
   });
 
+  it.each(['p', 'n', 'a', 'd', 'v'])('%s asks of images what the capital asks of texts', async (verb) => {
+    const { ask, device } = await setUp();
+    const request = ['n', 'p'].includes(verb)
+      ? ['', '', '', 'eWVz']
+      : verb === 'v'
+        ? ['', '["eWVz"]']
+        : ['', '', '["eWVz"]'];
+    await expect(ask(verb, 'key', 'alice', ...request)).rejects.toMatchObject({
+      sqlstate: '22023',
+      message: 'model "m" reads texts and was given an image',
+    });
+    expect(device.asked).toEqual([]);
+  });
+
   it('gives a ticket for a slow answer, once, and to its own session only', async () => {
     const { ask, device } = await setUp();
     const { ask: other } = await setUp();

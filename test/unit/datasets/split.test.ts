@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type LabelledText, splitRows, validationHash } from '../../../src/datasets/split.ts';
+import type { LabelledText } from '../../../src/datasets/data-file.ts';
+import { splitRows as split, validationHash } from '../../../src/datasets/split.ts';
 import type { DataSet } from '../../../src/domain/task.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
@@ -8,23 +9,25 @@ import { createRng } from '../../../src/runtime/rng.ts';
 const labels = ['neg', 'pos', 'so-so'];
 /** Rows in which two labels at least occur; a text may be there twice, with the same label or another. */
 const rowsArbitrary = fc
-  .array(fc.record({ label: fc.constantFrom(...labels), text: fc.string({ maxLength: 3 }) }), {
+  .array(fc.record({ label: fc.constantFrom(...labels), input: fc.string({ maxLength: 3 }) }), {
     minLength: 4,
     maxLength: 80,
   })
   .filter((rows) => new Set(rows.map((row) => row.label)).size > 1);
+const splitRows = (rows: readonly LabelledText[], validation: number): DataSet =>
+  split(rows, { task: 'text_classification', validation });
 const share = fc.double({ min: 0.01, max: 0.99, noNaN: true });
 
 const many = (count: number): LabelledText[] =>
-  Array.from({ length: count }, (_, i) => ({ label: labels[i % 2] as string, text: `text ${i}` }));
-const rowsOf = ({ classes, train, valid }: DataSet<string>): string[] =>
-  [train, valid].flatMap((part) => part.inputs.map((text, i) => `${classes[part.labels[i] as number]} ${text}`)).sort();
+  Array.from({ length: count }, (_, i) => ({ label: labels[i % 2] as string, input: `text ${i}` }));
+const rowsOf = ({ classes, train, valid }: DataSet): string[] =>
+  [train, valid].flatMap((part) => part.inputs.map((text, i) => `${classes[Number(part.labels[i])]} ${text}`)).sort();
 
 describe('splitting rows', () => {
   test('loses none and adds none', () => {
     fc.assert(
       fc.property(rowsArbitrary, share, (rows, validation) => {
-        expect(rowsOf(splitRows(rows, validation))).toEqual(rows.map(({ label, text }) => `${label} ${text}`).sort());
+        expect(rowsOf(splitRows(rows, validation))).toEqual(rows.map(({ label, input }) => `${label} ${input}`).sort());
       }),
     );
   });
@@ -51,8 +54,8 @@ describe('splitting rows', () => {
 
   test('puts every class with two texts on both sides', () => {
     const distinct = fc
-      .uniqueArray(fc.record({ label: fc.constantFrom(...labels), text: fc.string() }), {
-        selector: (row) => row.text,
+      .uniqueArray(fc.record({ label: fc.constantFrom(...labels), input: fc.string() }), {
+        selector: (row) => row.input,
         minLength: 6,
       })
       .filter((rows) => labels.every((label) => rows.filter((row) => row.label === label).length > 1));
@@ -60,7 +63,7 @@ describe('splitting rows', () => {
       fc.property(distinct, share, (rows, validation) => {
         const { classes, train, valid } = splitRows(rows, validation);
         expect(classes).toEqual(labels);
-        for (const part of [train, valid]) expect(new Set(part.labels)).toEqual(new Set([0, 1, 2]));
+        for (const part of [train, valid]) expect(new Set(part.labels as Int32Array)).toEqual(new Set([0, 1, 2]));
       }),
     );
   });
@@ -81,8 +84,8 @@ describe('splitting rows', () => {
     expect(() =>
       splitRows(
         [
-          { label: 'a', text: 'x' },
-          { label: 'a', text: 'y' },
+          { label: 'a', input: 'x' },
+          { label: 'a', input: 'y' },
         ],
         0.2,
       ),
@@ -96,10 +99,55 @@ describe('the hash of the validation rows', () => {
   test('changes with a label, a text, or a class', () => {
     const rows = many(50);
     const valid = new Set(splitRows(rows, 0.5).valid.inputs);
-    const hit = rows.findIndex((row) => valid.has(row.text));
+    const hit = rows.findIndex((row) => valid.has(row.input));
     const relabelled = rows.with(hit, { ...(rows[hit] as LabelledText), label: 'so-so' });
     expect(hash(relabelled)).not.toBe(hash(rows));
     expect(hash(rows.toSpliced(hit, 1))).not.toBe(hash(rows));
     expect(hash(rows)).toBe(hash(rows.toReversed()));
+  });
+});
+
+describe('splitting images with boxes', () => {
+  const image = (i: number): Uint8Array => Uint8Array.from([i, i >> 8]);
+  const box = { label: 'apple', x: 1, y: 2, w: 3, h: 4 };
+  const rows = Array.from({ length: 60 }, (_, i) => ({
+    input: image(i),
+    label: i % 3 === 0 ? [] : [box, { ...box, label: i % 3 === 1 ? 'pear' : 'apple' }],
+  }));
+  const options = { task: 'object_detection', validation: 0.2 } as const;
+
+  test('numbers the classes of the boxes, and keeps images without objects', () => {
+    const { classes, train, valid } = split(rows, options);
+    expect(classes).toEqual(['apple', 'pear']);
+    const boxes = [train, valid].flatMap(({ labels }) => (labels instanceof Int32Array ? [] : labels));
+    expect(boxes.filter((of) => of.length === 0)).toHaveLength(20);
+    expect(boxes).toContainEqual([
+      { ...box, label: 0 },
+      { ...box, label: 1 },
+    ]);
+  });
+
+  test('has every class on both sides, one class being enough', () => {
+    const single = [1, 2, 4].map((i) => rows[i] as (typeof rows)[number]);
+    const { train, valid } = split(
+      single.map((row) => ({ ...row, label: [box] })),
+      options,
+    );
+    expect([train, valid].every(({ inputs }) => inputs.length > 0)).toBe(true);
+    expect(() =>
+      split(
+        rows.filter(({ label }) => label.length === 0),
+        options,
+      ),
+    ).toThrow(BadData);
+  });
+
+  test('has another validation hash when a box moves', () => {
+    const hash = (moved: number): string => {
+      const data = rows.map((row) => ({ ...row, label: row.label.map((of) => ({ ...of, x: of.x + moved })) }));
+      return validationHash(split(data, options)).toString('hex');
+    };
+    expect(hash(0)).toBe(hash(0));
+    expect(hash(1)).not.toBe(hash(0));
   });
 });

@@ -3,15 +3,16 @@ import { imageBlock } from '../../../src/engine/device.ts';
 import type { Step } from '../../../src/engine/feeds.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import type { Network } from '../../../src/graph/network.ts';
-import { resnetNetwork } from '../../../src/models/resnet.ts';
-import { vggNetwork } from '../../../src/models/vgg.ts';
+import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
-const image = { side: 16, mean: [128, 128, 128], deviation: [74, 74, 74] };
-const networks: Record<string, Network> = {
-  vgg: vggNetwork({ image, stages: [[16, 16], [32]], classes: 4 }),
-  resnet: resnetNetwork({ image, width: 16, blocks: 1, classes: 4 }),
-};
+const state = { side: 16, mean: [128, 128, 128], deviation: [74, 74, 74] };
+const features = { encoder: 'pixels', classes: ['a', 'b', 'c', 'd'], state };
+const small = { width: 16, blocks: 1, depth: 1, modules: 1, middle: 1 };
+const networks = familiesFor('image_classification').map(({ name, space, network }): [string, Network] => [
+  name,
+  network(features, { ...space('image_classification').initial(), ...small }),
+]);
 const batch = 8;
 const settings = { momentum: 0.9, weightDecay: 1e-3, dropout: 0.2 };
 
@@ -19,9 +20,13 @@ function randomSteps(count: number): Step[] {
   const rng = createRng(9);
   return Array.from({ length: count }, () => {
     const data = Uint8Array.from({ length: batch * 3 * 256 }, () => rng.below(256));
-    const targets = new Float32Array(batch * 4);
-    for (let row = 0; row < batch; row++) targets[row * 4 + rng.below(4)] = 1;
-    return { inputs: { image: { dtype: 'uint8', shape: [batch, 3, 16, 16], data } }, targets, learningRate: 0.01 };
+    const truth = new Float32Array(batch * 4);
+    for (let row = 0; row < batch; row++) truth[row * 4 + rng.below(4)] = 1;
+    return {
+      inputs: { image: { dtype: 'uint8', shape: [batch, 3, 16, 16], data } },
+      targets: { truth: { dtype: 'float32', shape: [batch, 4], data: truth } },
+      learningRate: 0.01,
+    };
   });
 }
 
@@ -33,7 +38,7 @@ async function train(network: Network, options: { block: number; threads: number
   return { losses: Array.from(losses), weights };
 }
 
-describe.each(Object.entries(networks))('%s', (_, network) => {
+describe.each(networks)('%s', (_, network) => {
   it.each([1, 2])('loses the same over five steps in blocked and in plain layout, on %i threads', async (threads) => {
     const plain = await train(network, { block: 1, threads });
     const blocked = await train(network, { block: await imageBlock(), threads });

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeImages } from '../../../src/features/images.ts';
+import { checkImage, decodeImages, sampleImage } from '../../../src/features/images.ts';
 import { createPixelEncoder, fitPixels, pixelState } from '../../../src/features/pixels.ts';
 
 const plain = (width: number, height: number, background: string): Sharp =>
@@ -34,11 +34,30 @@ describe('decodeImages', () => {
     expect(pixels[63]).toBeLessThan(50);
   });
 
-  it('names the image that cannot be read', async () => {
+  it('refuses what is no image, with its size', async () => {
     const good = await red().png().toBuffer();
     await expect(decodeImages([good, Uint8Array.of(1, 2, 3)], 8)).rejects.toMatchObject({
-      detail: expect.stringContaining('image 2, 3 bytes'),
+      sqlstate: '22000',
+      detail: expect.stringContaining('3 bytes'),
     });
+  });
+});
+
+describe('checkImage', () => {
+  it('gives the size of the upright image', async () => {
+    expect(await checkImage(await red(20, 10).webp().toBuffer())).toEqual({ width: 20, height: 10 });
+    const turned = await red(20, 10).jpeg().withMetadata({ orientation: 6 }).toBuffer();
+    expect(await checkImage(turned)).toEqual({ width: 10, height: 20 });
+  });
+
+  it('finds an image that is cut off, and refuses formats that are more than pixels', async () => {
+    const noise = await sampleImage();
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    for (const file of [noise.subarray(0, noise.length / 2), svg, new Uint8Array(0)])
+      await expect(checkImage(file)).rejects.toMatchObject({
+        sqlstate: '22000',
+        hint: expect.stringContaining('JPEG'),
+      });
   });
 });
 

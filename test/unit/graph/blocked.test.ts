@@ -69,6 +69,7 @@ describe('blocked images', () => {
       { build: (t, of) => ops.maxPool(t, blockedIn(t, of('x')), { size: 3, stride: 2, pad: 1 }) },
     ],
     ['average pool', { build: (t, of) => ops.averagePool(t, blockedIn(t, of('x')), 2) }],
+    ['upsampling', { build: (t, of) => ops.upsample(t, blockedIn(t, of('x')), 2) }],
     ['global average pool', { build: (t, of) => ops.globalAveragePool(t, blockedIn(t, of('x'))) }],
     ['ReLU', { build: (t, of) => ops.relu(t, blockedIn(t, of('x'))) }],
     ['sum', { build: (t, of) => ops.add(t, blockedIn(t, of('x')), blockedIn(t, of('x'))) }],

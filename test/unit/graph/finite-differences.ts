@@ -1,9 +1,10 @@
 import type { TensorData } from '../../../src/domain/tensor.ts';
-import { createSession, type Session } from '../../../src/engine/session.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import { onnxEngine } from '../../../src/engine/onnx-engine.ts';
+import type { Session } from '../../../src/engine/session.ts';
 import { toPlain } from '../../../src/graph/blocked/layout.ts';
 import * as emit from '../../../src/graph/emit.ts';
 import { Graph, type Shape, type Value } from '../../../src/graph/graph.ts';
-import { encodeModel } from '../../../src/graph/onnx.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
@@ -48,9 +49,12 @@ export async function gradientError({ step = 1e-2, ...gradientCase }: GradientCa
   }
 }
 
-/** The loss and all gradients by name, on random inputs that are the same for the same shapes. */
-export async function lossAndGradients(gradientCase: GradientCase): Promise<Record<string, Float32Array>> {
-  const { session, feeds } = await compile(gradientCase);
+/** What the case builds, the loss and all gradients by name, on random inputs that are the same for the same shapes. */
+export async function lossAndGradients(
+  gradientCase: GradientCase,
+  engine?: Engine,
+): Promise<Record<string, Float32Array>> {
+  const { session, feeds } = await compile(gradientCase, engine);
   const results = await session.run(feeds);
   await session.release();
   return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data as Float32Array]));
@@ -62,15 +66,12 @@ interface Compiled {
   names: string[];
 }
 
-async function compile({
-  inputs,
-  given = {},
-  declared = {},
-  build,
-  threads = 1,
-  block = 1,
-}: GradientCase): Promise<Compiled> {
-  const g = new Graph('check');
+async function compile(
+  { inputs, given = {}, declared = {}, build, threads = 1, block = 1 }: GradientCase,
+  engine = onnxEngine('cpu'),
+): Promise<Compiled> {
+  const kernels = { ...(await engine.kernels(threads)), block };
+  const g = new Graph('check', kernels);
   const rng = createRng(7);
   const random = (shape: readonly number[]): Float32Array =>
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
@@ -81,7 +82,7 @@ async function compile({
     noise[name] = { dtype: 'float32', shape: shape.map(Number), data };
     return g.input(name, shape);
   };
-  const tape = Tape.forTraining(g, { noise: noiseInput, threaded: threads > 1, block });
+  const tape = Tape.forTraining(g, { noise: noiseInput, ...kernels });
   const values = new Map(Object.entries(inputs).map(([name, shape]) => [name, g.input(name, shape)]));
   for (const [name, { shape, dtype }] of Object.entries(given))
     values.set(name, g.input(name, declared[name] ?? shape, dtype));
@@ -91,6 +92,7 @@ async function compile({
     build(tape, (name) => values.get(name) as Value),
   );
   const loss = y.shape.length === 0 ? y : weighted(tape, y, { random });
+  g.output(y, 'y');
   g.output(loss, 'loss');
   const names = Object.keys(inputs);
   const targets = names.map((name) => values.get(name) as Value);
@@ -100,7 +102,7 @@ async function compile({
   const feeds: Record<string, TensorData> = { ...given, ...noise };
   for (const [name, shape] of Object.entries(inputs))
     feeds[name] = { dtype: 'float32', shape: [...shape], data: random(shape) };
-  return { session: await createSession(encodeModel(g), threads), feeds, names };
+  return { session: await engine.borrow(g, threads), feeds, names };
 }
 
 /** Σ y ⊙ r with r random, so that no gradient is hidden by symmetry. */

@@ -3,120 +3,16 @@ import type { TensorData } from '../../../src/domain/tensor.ts';
 import { createSession } from '../../../src/engine/session.ts';
 import { Graph, type Value } from '../../../src/graph/graph.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
-import type { BatchNormParts } from '../../../src/graph/ops/batch-moments.ts';
 import type { ConvOptions } from '../../../src/graph/ops/conv-shape.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
+import { textLengths } from '../../../src/graph/ops/sequence.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { type GradientCase, gradientError, lossAndGradients } from './finite-differences.ts';
-
-const ids = (shape: number[], ...data: number[]): TensorData => ({
-  dtype: 'int32',
-  shape,
-  data: Int32Array.from(data),
-});
-const half: TensorData = { dtype: 'float32', shape: [], data: Float32Array.of(0.5) };
-const targets: TensorData = { dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.9, 0.05, 0.05, 0.1, 0.2, 0.7) };
-
-const zeros = (size: number): TensorData => ({ dtype: 'float32', shape: [size], data: new Float32Array(size) });
-const normParts = (of: (name: string) => Value): BatchNormParts => ({
-  gamma: of('gamma'),
-  beta: of('beta'),
-  mean: of('mean'),
-  variance: of('variance'),
-});
-
-/** Largest relative error allowed. Smooth ops: float32 rounding over a step of 1e-2. Kinked ones take a smaller step. */
-interface Case extends GradientCase {
-  tolerance: number;
-}
-const smooth = 2e-3;
-const kinked = 1e-2;
-
-const cases: Record<keyof typeof ops, Case> = {
-  add: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [3, 1] }, build: (t, of) => ops.add(t, of('a'), of('b')) },
-  sub: { tolerance: smooth, inputs: { a: [2, 1, 4], b: [3, 4] }, build: (t, of) => ops.sub(t, of('a'), of('b')) },
-  mul: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [4] }, build: (t, of) => ops.mul(t, of('a'), of('b')) },
-  relu: { tolerance: kinked, step: 1e-3, inputs: { x: [3, 4] }, build: (t, of) => ops.relu(t, of('x')) },
-  tanh: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.tanh(t, of('x')) },
-  sigmoid: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.sigmoid(t, of('x')) },
-  matmul: { tolerance: smooth, inputs: { x: [2, 3, 4], w: [4, 5] }, build: (t, of) => ops.matmul(t, of('x'), of('w')) },
-  dense: {
-    tolerance: smooth,
-    inputs: { x: [3, 4], w: [4, 2], b: [2] },
-    build: (t, of) => ops.dense(t, of('x'), of('w'), of('b')),
-  },
-  reshape: { tolerance: smooth, inputs: { x: [2, 6] }, build: (t, of) => ops.reshape(t, of('x'), [3, 4]) },
-  transpose: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.transpose(t, of('x'), [2, 0, 1]) },
-  concat: {
-    tolerance: smooth,
-    inputs: { a: [2, 3], b: [2, 1] },
-    build: (t, of) => ops.concat(t, [of('a'), of('b')], 1),
-  },
-  sum: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.sum(t, of('x'), [0, 2]) },
-  mean: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.mean(t, of('x'), [1]) },
-  max: { tolerance: kinked, step: 1e-3, inputs: { x: [2, 5, 3] }, build: (t, of) => ops.max(t, of('x'), 1) },
-  dropout: {
-    tolerance: smooth,
-    inputs: { x: [4, 5] },
-    given: { half },
-    build: (t, of) => ops.dropout(t, of('x'), of('half')),
-  },
-  conv1d: {
-    tolerance: smooth,
-    inputs: { x: [2, 6, 3], w: [9, 4] },
-    build: (t, of) => ops.conv1d(t, of('x'), of('w'), 3),
-  },
-  conv1dMax: {
-    tolerance: kinked,
-    step: 1e-3,
-    inputs: { x: [2, 6, 3], w: [9, 4] },
-    build: (t, of) => ops.conv1dMax(t, of('x'), of('w'), 3),
-  },
-  conv2d: {
-    tolerance: smooth,
-    inputs: { x: [2, 2, 5, 5], w: [3, 2, 3, 3] },
-    build: (t, of) => ops.conv2d(t, of('x'), of('w'), { pad: 1 }),
-  },
-  maxPool: {
-    tolerance: kinked,
-    step: 1e-3,
-    inputs: { x: [2, 2, 4, 4] },
-    build: (t, of) => ops.maxPool(t, of('x'), { size: 2 }),
-  },
-  averagePool: { tolerance: smooth, inputs: { x: [2, 2, 4, 4] }, build: (t, of) => ops.averagePool(t, of('x'), 2) },
-  globalAveragePool: {
-    tolerance: smooth,
-    inputs: { x: [2, 3, 4, 4] },
-    build: (t, of) => ops.globalAveragePool(t, of('x')),
-  },
-  batchNorm: {
-    tolerance: smooth,
-    inputs: { x: [3, 2, 3, 3], gamma: [2], beta: [2] },
-    given: { mean: zeros(2), variance: zeros(2) },
-    build: (t, of) => ops.batchNorm(t, of('x'), normParts(of)),
-  },
-  embedding: {
-    tolerance: smooth,
-    inputs: { table: [5, 3] },
-    given: { ids: ids([2, 3], 1, 3, 3, 0, 1, 1) },
-    build: (t, of) => ops.embedding(t, of('table'), of('ids')),
-  },
-  embeddingBag: {
-    tolerance: smooth,
-    inputs: { table: [5, 3] },
-    given: { ids: ids([3, 3], 1, 3, 3, 2, 4, 0, 0, 0, 0) },
-    build: (t, of) => ops.embeddingBag(t, of('table'), of('ids')),
-  },
-  softmaxCrossEntropy: {
-    tolerance: smooth,
-    inputs: { logits: [2, 3] },
-    given: { targets },
-    build: (t, of) => ops.softmaxCrossEntropy(t, of('logits'), of('targets')),
-  },
-};
+import { lossCases } from './loss-cases.ts';
+import { ids, kinked, normParts, opCases, recurrentParts, smooth, zeros } from './op-cases.ts';
 
 describe('emitted gradients equal central finite differences', () => {
-  it.each(Object.entries(cases))('%s', async (_, { tolerance, ...gradientCase }) => {
+  it.each(Object.entries({ ...opCases, ...lossCases }))('%s', async (_, { tolerance, ...gradientCase }) => {
     expect(await gradientError(gradientCase)).toBeLessThan(tolerance);
   });
 
@@ -162,8 +58,46 @@ describe('emitted gradients equal central finite differences', () => {
     expect(error).toBeLessThan(kinked);
   });
 
+  describe.each(['gru', 'lstm'] as const)('%s', (name) => {
+    const { inputs } = opCases[name];
+    const lengths = ids([3], 4, 1, 2);
+
+    it('after all steps', async () => {
+      const build: GradientCase['build'] = (t, of) => ops[name](t, of('x'), recurrentParts(of));
+      expect(await gradientError({ inputs, build })).toBeLessThan(smooth);
+    });
+
+    it.each([false, true])('of all states, padded: %s', async (padded) => {
+      const build: GradientCase['build'] = (t, of) =>
+        ops[name](t, of('x'), recurrentParts(of), { give: 'all', ...(padded ? { lengths: of('lengths') } : {}) });
+      expect(await gradientError({ inputs, given: { lengths }, build })).toBeLessThan(smooth);
+    });
+
+    it('over a length known only when the graph runs, two layers deep', async () => {
+      const tables = {
+        table: [9, 2],
+        w: inputs['w'] as number[],
+        r: inputs['r'] as number[],
+        b: inputs['b'] as number[],
+      };
+      const second = { w2: [(inputs['w'] as number[])[0] as number, 3] };
+      const error = await gradientError({
+        inputs: { ...tables, ...second },
+        given: { ids: ids([3, 4], 1, 2, 3, 4, 5, 0, 0, 0, 6, 7, 8, 0) },
+        declared: { ids: [3, 'T'] },
+        build: (t, of) => {
+          const lengths = textLengths(t, of('ids'));
+          const words = ops.embedding(t, of('table'), of('ids'));
+          const below = ops[name](t, words, recurrentParts(of), { lengths, give: 'all' });
+          return ops[name](t, below, { ...recurrentParts(of), w: of('w2') }, { lengths });
+        },
+      });
+      expect(error).toBeLessThan(smooth);
+    });
+  });
+
   it('embedding, emitted for several threads', async () => {
-    expect(await gradientError({ ...cases.embedding, threads: 2 })).toBeLessThan(smooth);
+    expect(await gradientError({ ...opCases.embedding, threads: 2 })).toBeLessThan(smooth);
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { tasks } from '../../../src/domain/task.ts';
-import { predictAll } from '../../../src/engine/evaluate.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
+import { type RawInput, tasks } from '../../../src/domain/task.ts';
+import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
 import { familiesFor, familyByName } from '../../../src/models/registry.ts';
@@ -61,10 +62,10 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
       const { model, predictions } = await trainTrial(spec, watched());
       const encoder = createEncoder(model.features);
       const { inputs } = spec.data.valid;
-      expect(await predictAll(model.onnx, await encoder.prepare(inputs), 1)).toEqual(predictions);
-      const alone = await Promise.all(
-        inputs.slice(0, 8).map(async (input) => (await predictAll(model.onnx, await encoder.prepare([input]), 1))[0]),
-      );
+      const ballots = async (some: readonly RawInput[]): Promise<Uint16Array> =>
+        classification.ballots(await answerAll(model.onnx, await encoder.prepare(some), 1));
+      expect(await ballots(inputs)).toEqual(predictions);
+      const alone = await Promise.all(inputs.slice(0, 8).map(async (input) => (await ballots([input]))[0]));
       expect(alone).toEqual(Array.from(predictions.subarray(0, 8)));
     });
 

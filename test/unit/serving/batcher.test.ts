@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
+import { BadData, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher } from '../../../src/serving/batcher.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import { judgeOf } from '../../../src/serving/ensemble.ts';
 import { MAX_QUEUED } from '../../../src/serving/lanes.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import { eager } from '../../../src/serving/policies/eager.ts';
@@ -39,10 +40,10 @@ function setUp(policy: Policy = eager, members = 1) {
       ]),
     ),
     clock: new ManualClock(),
-    classes: 2,
+    judge: judgeOf('sentiment', ['no', 'yes']),
     members,
     onBatch: () => undefined,
-    onAnswer: (text, label) => answers.push(`${text}=${label}`),
+    onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
   });
   const ask = (text: string, wantsDetail = false) => batcher.ask({ text, budgetMs: 50, wantsDetail });
   return { device, batcher, ask, answers };
@@ -59,12 +60,15 @@ describe('Batcher', () => {
     await turn();
     expect(device.batches.map((batch) => batch.texts)).toEqual([['yes', 'no']]);
     device.batches[0]?.finish();
-    expect((await Promise.all(first.map((each) => each.outcome))).map((outcome) => outcome.label)).toEqual([1, 0]);
+    expect((await Promise.all(first.map((each) => each.outcome))).map((outcome) => outcome.answer)).toEqual([
+      'yes',
+      'no',
+    ]);
     await turn();
     expect(device.batches[1]?.texts).toEqual(['a', 'b', 'c']);
     device.batches[1]?.finish();
     expect((await second[0]?.outcome)?.batch).toBe(3);
-    expect(answers).toEqual(['yes=1', 'no=0', 'a=0', 'b=0', 'c=0']);
+    expect(answers).toEqual(['yes=yes', 'no=no', 'a=no', 'b=no', 'c=no']);
   });
 
   it('computes a text once for all who ask while it is computed', async () => {
@@ -141,7 +145,30 @@ describe('Batcher', () => {
     const next = ask('a');
     await turn();
     device.batches[1]?.finish();
-    expect((await next.outcome).label).toBe(0);
+    expect((await next.outcome).answer).toBe('no');
+  });
+
+  it('puts fewer long inputs into a batch, so that it stays within memory', async () => {
+    const { device, ask } = setUp();
+    const long = 'y'.repeat(12 * 1024 * 1024);
+    for (let i = 0; i < 4; i++) ask(`${i}${long}`);
+    await turn();
+    expect(device.batches.map(({ texts }) => texts.length)).toEqual([3]);
+    device.batches[0]?.finish();
+    await turn();
+    expect(device.batches[1]?.texts.length).toBe(1);
+  });
+
+  it('fails of a batch only the inputs that cannot be read', async () => {
+    const { device, ask } = setUp();
+    const asked = ['yes', 'broken', 'no'].map((text) => ask(text));
+    const answers = asked.map(({ outcome }) => outcome.then(({ answer }) => answer).catch(({ message }) => message));
+    for (let batch = 0; batch < 5; batch++) {
+      await turn();
+      const { texts = [], finish } = device.batches[batch] ?? {};
+      finish?.(texts.includes('broken') ? new BadData('an image cannot be read') : undefined);
+    }
+    expect(await Promise.all(answers)).toEqual(['yes', 'an image cannot be read', 'no']);
   });
 
   it('answers what waits when it closes, and takes nothing new', async () => {
@@ -153,7 +180,7 @@ describe('Batcher', () => {
     await turn();
     device.batches[0]?.finish();
     await closed;
-    expect((await asked.outcome).label).toBe(0);
+    expect((await asked.outcome).answer).toBe('no');
     expect(device.batches.flatMap((batch) => batch.texts)).toEqual(['a']);
     expect(() => ask('b')).toThrowError(ShuttingDown);
   });

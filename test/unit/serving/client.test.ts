@@ -8,7 +8,7 @@ describe('Client', () => {
   it('answers each text once and then from the cache, at once', async () => {
     const { connect, device, model } = await stageModel();
     const client = connect();
-    const question = { key: 'key', text: 'yes', statement: '' };
+    const question = { key: 'key', input: 'text', text: 'yes', statement: '' } as const;
     expect(await client.scan(question, terms).label).toBe('yes');
     expect(client.scan(question, terms).label).toBe('yes');
     expect(device.asked).toEqual(['yes']);
@@ -18,13 +18,13 @@ describe('Client', () => {
   it('answers an array of any length in its order, null for null', async () => {
     const { connect } = await stageModel();
     const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
-    const labels = await connect().predictMany({ key: 'key', texts }, terms);
+    const labels = await connect().predictMany({ key: 'key', input: 'text', texts }, terms);
     expect(labels).toEqual(texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no')));
   });
 
   it('shows details: label, probabilities, versions, batch, time', async () => {
     const { connect } = await stageModel();
-    expect(await connect().detail({ key: 'key', text: 'yes' }, terms)).toEqual({
+    expect(await connect().detail({ key: 'key', input: 'text', text: 'yes' }, terms)).toEqual({
       label: 'yes',
       probabilities: { no: 0.1, yes: 0.9 },
       versions: [3],
@@ -38,7 +38,10 @@ describe('Client', () => {
   it('counts an answer after the model’s own budget as overdue, and gives it', async () => {
     const { connect, device, model } = await stageModel();
     device.slowMs = 60;
-    expect(await connect().detail({ key: 'key', text: 'slow' }, terms)).toMatchObject({ label: 'no', overdue: true });
+    expect(await connect().detail({ key: 'key', input: 'text', text: 'slow' }, terms)).toMatchObject({
+      label: 'no',
+      overdue: true,
+    });
     expect(model.stat.overdue).toBe(1);
   });
 
@@ -54,7 +57,9 @@ describe('Client', () => {
     device.slowMs = 1000;
     const startedMs = performance.now();
     await expected(
-      Promise.resolve(connect().scan({ key: 'key', text: 'slow', statement: '' }, { budgetMs: 20, onOverdue }).label),
+      Promise.resolve(
+        connect().scan({ key: 'key', input: 'text', text: 'slow', statement: '' }, { budgetMs: 20, onOverdue }).label,
+      ),
     );
     expect(performance.now() - startedMs).toBeLessThan(500);
   });
@@ -63,9 +68,9 @@ describe('Client', () => {
     const { connect, device } = await stageModel();
     device.slowMs = 1000;
     const client = connect();
-    await client.predictMany({ key: 'key', texts: ['yes'] }, terms);
+    await client.predictMany({ key: 'key', input: 'text', texts: ['yes'] }, terms);
     const labels = await client.predictMany(
-      { key: 'key', texts: ['yes', 'slow'] },
+      { key: 'key', input: 'text', texts: ['yes', 'slow'] },
       { budgetMs: 50, onOverdue: 'null' },
     );
     expect(labels).toEqual(['yes', null]);
@@ -76,8 +81,8 @@ describe('Client', () => {
     device.slowMs = 1000;
     const client = connect();
     const answers = [
-      client.predictMany({ key: 'key', texts: ['slow 1', 'slow 2'] }, terms),
-      client.detail({ key: 'key', text: 'slow 3' }, terms),
+      client.predictMany({ key: 'key', input: 'text', texts: ['slow 1', 'slow 2'] }, terms),
+      client.detail({ key: 'key', input: 'text', text: 'slow 3' }, terms),
     ];
     setTimeout(() => client.cancel(), 10);
     for (const answer of await Promise.allSettled(answers)) {
@@ -87,6 +92,18 @@ describe('Client', () => {
 
   it('says 42704 for a key that no deployment has', async () => {
     const { connect } = await stageModel();
-    await expect(connect().detail({ key: 'other', text: 'yes' }, terms)).rejects.toMatchObject({ sqlstate: '42704' });
+    await expect(connect().detail({ key: 'other', input: 'text', text: 'yes' }, terms)).rejects.toMatchObject({
+      sqlstate: '42704',
+    });
+  });
+
+  it('refuses an image where the model reads texts', async () => {
+    const { connect, device } = await stageModel();
+    const image = { key: 'key', input: 'image', text: 'eWVz' } as const;
+    const refusal = { sqlstate: '22023', message: expect.stringContaining('"m"'), hint: expect.any(String) };
+    await expect(connect().detail(image, terms)).rejects.toMatchObject(refusal);
+    await expect(connect().predictMany({ ...image, texts: [image.text] }, terms)).rejects.toMatchObject(refusal);
+    expect(() => connect().scan({ ...image, statement: '' }, terms)).toThrowError(expect.objectContaining(refusal));
+    expect(device.asked).toEqual([]);
   });
 });

@@ -1,27 +1,59 @@
 import { describe, expect, it } from 'vitest';
-import { membersFor, verdictOf } from '../../../src/serving/ensemble.ts';
+import { answeringMembers, judgeOf, membersFor, type Verdict } from '../../../src/serving/ensemble.ts';
 
-describe('verdictOf', () => {
+describe('an ensemble of classifiers', () => {
   // two rows, three classes
   const best = Float32Array.from([0.6, 0.3, 0.1, 0.2, 0.7, 0.1]);
   const second = Float32Array.from([0.1, 0.8, 0.1, 0.3, 0.3, 0.4]);
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
+  const judge = judgeOf('sentiment', ['a', 'b', 'c']);
 
   it('takes the label of most members, not of the mean', () => {
-    expect(verdictOf([best, second, third], 0, 3).label).toBe(1);
-    expect(verdictOf([best, second, third], 1, 3).label).toBe(2);
+    expect(judge([best, second, third], 0, 2).answer).toBe('b');
+    expect(judge([best, second, third], 1, 2).answer).toBe('c');
   });
 
   it('takes the best member where votes tie', () => {
-    expect(verdictOf([best, second], 0, 3).label).toBe(0);
+    expect(judge([best, second], 0, 2).answer).toBe('a');
   });
 
   it('gives the mean probabilities of all members asked', () => {
-    expect(Array.from(verdictOf([best, second], 0, 3).probabilities)).toEqual([
+    const { finding } = judge([best, second], 0, 2);
+    expect('probabilities' in finding && Array.from(finding.probabilities)).toEqual([
       expect.closeTo(0.35, 6),
       expect.closeTo(0.55, 6),
       expect.closeTo(0.1, 6),
     ]);
+  });
+});
+
+describe('a detector', () => {
+  // two images, three places each: class, score, x, y, w, h, best first
+  const output = Float32Array.from([
+    ...[1, 0.9, 10.04, 20, 30, 40.06],
+    ...[0, 0.2, 1, 2, 3, 4],
+    ...[0, 0.01, 1, 1, 1, 1],
+    ...[0, 0.5, 5, 6, 7, 8],
+    ...[0, 0, 0, 0, 0, 0],
+    ...[0, 0, 0, 0, 0, 0],
+  ]);
+  const judge = judgeOf('object_detection', ['apple', 'pear']);
+  const boxesOf = ({ finding }: Verdict): unknown => 'boxes' in finding && finding.boxes;
+
+  it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
+    const first = judge([output], 0, 2);
+    expect(JSON.parse(first.answer)).toEqual([{ label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 }]);
+    expect(boxesOf(first)).toHaveLength(2);
+    expect(boxesOf(judge([output], 1, 2))).toEqual([{ label: 'apple', score: 0.5, x: 5, y: 6, w: 7, h: 8 }]);
+  });
+
+  it('finds nothing in an image without objects', () => {
+    expect(judge([new Float32Array(18)], 0, 1).answer).toBe('[]');
+  });
+
+  it('is asked alone, where classifiers vote', () => {
+    expect(answeringMembers('object_detection', 3)).toBe(1);
+    expect(answeringMembers('image_classification', 3)).toBe(3);
   });
 });
 

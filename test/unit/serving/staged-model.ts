@@ -38,6 +38,7 @@ export async function stageModel(): Promise<StagedModel> {
     state: 'ready',
     modelId: 1,
     model: 'm',
+    task: 'text_classification',
     key: 'key',
     budgetMs: 30,
     versionId: 1,
@@ -53,6 +54,7 @@ export async function stageModel(): Promise<StagedModel> {
     cache: new AnswerCache(),
     stat: new PredictStat(),
     clock: systemClock,
+    sample: 'sample',
   });
   device.asked = [];
   const models: ModelDirectory = {

@@ -4,6 +4,7 @@ import type { TrainedModel } from '../../../src/domain/training.ts';
 import { scoreIncumbent } from '../../../src/worker/incumbent.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 
+const task = 'sentiment';
 const part = (texts: string[], labels: number[]): Examples => ({ inputs: texts, labels: Int32Array.from(labels) });
 const good = Array.from({ length: 24 }, (_, i) => `a great film ${i}`);
 const bad = Array.from({ length: 24 }, (_, i) => `an awful film ${i}`);
@@ -11,7 +12,7 @@ const train = part([...good, ...bad], [...good.map(() => 0), ...bad.map(() => 1)
 
 async function trained(classes: string[]): Promise<TrainedModel> {
   const data: DataSet = { classes, train, valid: train };
-  const spec = { task: 'sentiment', family: 'fasttext', knobs: { epochs: 8 }, seed: 1, threads: 1, data } as const;
+  const spec = { task, family: 'fasttext', knobs: { epochs: 8 }, seed: 1, threads: 1, data } as const;
   const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
   return (await trainTrial(spec, hooks)).model;
 }
@@ -21,14 +22,14 @@ describe('the score of a deployed model on the rows of another study', () => {
     const model = await trained(['good', 'bad']);
     const valid = part(['great', 'awful', 'great film', 'awful film'], [2, 0, 2, 1]);
     const data: DataSet = { classes: ['bad', 'dull', 'good'], train, valid };
-    expect(await scoreIncumbent([model], data, 1)).toBe(0.75);
+    expect(await scoreIncumbent([model], { task, data, threads: 1 })).toBe(0.75);
   });
 
   test('counts a class that is gone as wrong, and lets the majority decide', async () => {
     const knows = await trained(['good', 'bad']);
     const stranger = await trained(['x', 'y']);
     const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
-    expect(await scoreIncumbent([stranger], data, 1)).toBe(0);
-    expect(await scoreIncumbent([stranger, knows, knows], data, 1)).toBe(1);
+    expect(await scoreIncumbent([stranger], { task, data, threads: 1 })).toBe(0);
+    expect(await scoreIncumbent([stranger, knows, knows], { task, data, threads: 1 })).toBe(1);
   });
 });

@@ -1,0 +1,128 @@
+import { type Advisor, bestScore, type SearchSpace, type TrialHistory } from '../../src/advisors/advisor.ts';
+import { startsAtRandom } from '../../src/advisors/warm-start.ts';
+import type { Published } from '../../src/db/statements/warm-starts.ts';
+import type { KnobOverride } from '../../src/domain/hyper-space.ts';
+import type { DataSet, Task } from '../../src/domain/task.ts';
+import type { TrainingHooks } from '../../src/domain/training.ts';
+import type { StartWeights } from '../../src/domain/warm-start.ts';
+import { familyByName } from '../../src/models/registry.ts';
+import { matchTensors } from '../../src/params/matching.ts';
+import { rankStarts } from '../../src/params/starts.ts';
+import { deriveSeed } from '../../src/runtime/rng.ts';
+import { trainTrial } from '../../src/worker/train.ts';
+
+/** A study as it is compared: one worker, one family, and as many epochs as the budget has, shared out as the study likes. */
+export interface StudySetting {
+  task: Task;
+  family: string;
+  /** What is not tuned: the network and what it is fed, so that every trial could start from every other. */
+  knobs: Record<string, KnobOverride>;
+  data: DataSet;
+  epochs: number;
+  threads: number;
+  collaborative: boolean;
+  advisor: Advisor;
+  seed: number;
+}
+
+export interface StudiedTrial {
+  number: number;
+  /** Epochs that the study has spent when it ended. */
+  spent: number;
+  score: number;
+  warm: boolean;
+}
+
+/** The defaults of a study's settings. */
+const GREED = { first: 1, last: 0.1 };
+const DELTA = 0.005;
+
+interface Known {
+  published: Published[];
+  weights: Map<number, StartWeights>;
+}
+
+/** Trial by trial, as coordinator and worker do it, with the rules that they use; nothing is stored. */
+export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
+  const { family, task, knobs, seed, epochs, advisor } = setting;
+  const search: SearchSpace = {
+    families: [{ name: family, space: familyByName(family).space(task) }],
+    overrides: knobs,
+    seed,
+  };
+  const known: Known = { published: [], weights: new Map() };
+  const history: TrialHistory[] = [];
+  const trials: StudiedTrial[] = [];
+  for (let spent = 0, number = 1; spent < epochs; number++) {
+    const proposal = advisor.propose(search, history);
+    if (proposal === null) break;
+    const trial = { number, ...proposal, scores: [], ended: false };
+    const ended = await train(setting, { trial, history, known, spent });
+    history.push(ended);
+    spent += ended.scores.length;
+    trials.push({ number, spent, score: Math.max(0, bestScore(ended)), warm: ended.warm ?? false });
+  }
+  return trials;
+}
+
+interface Turn {
+  trial: TrialHistory;
+  history: readonly TrialHistory[];
+  known: Known;
+  spent: number;
+}
+
+async function train(setting: StudySetting, { trial, history, known, spent }: Turn): Promise<TrialHistory> {
+  const { task, family, data, threads, advisor, collaborative, epochs } = setting;
+  const seed = deriveSeed(setting.seed, trial.number) >>> 1;
+  const random = !collaborative || startsAtRandom(GREED, { progress: spent / epochs, seed });
+  const starts = random ? [] : rankStarts(known.published, family);
+  const scores: number[] = [];
+  const warm = starts.length > 0;
+  const hooks: TrainingHooks = {
+    async warmStart(wanted) {
+      const offered = starts.flatMap(({ paramsId }) =>
+        Object.entries(known.weights.get(paramsId)?.roles ?? {}).map(([name, role]) => ({
+          name,
+          role,
+          shape: known.weights.get(paramsId)?.tensors[name]?.shape ?? [],
+          paramsId,
+          hash: Buffer.from(name),
+        })),
+      );
+      return Object.fromEntries(
+        matchTensors(wanted, offered).flatMap(({ name, hash, paramsId }) => {
+          const tensor = known.weights.get(paramsId)?.tensors[hash.toString()];
+          return tensor === undefined ? [] : [[name, tensor]];
+        }),
+      );
+    },
+    async onReport({ score, epoch, epochs: planned }, weights) {
+      scores.push(score);
+      const now: TrialHistory = { ...trial, scores, warm };
+      const stop = advisor.judge(now, [...history, now]) === 'stop' || spent + epoch >= epochs;
+      const best = Math.max(Number.NEGATIVE_INFINITY, ...known.published.map((each) => each.score));
+      const last = stop || epoch >= planned;
+      if (collaborative && score > best + (last ? 0 : DELTA)) publish(known, { trial, score, weights: weights() });
+      return stop ? 'stop' : 'continue';
+    },
+    onCheckpoint: async () => undefined,
+  };
+  try {
+    await trainTrial({ task, family, knobs: trial.knobs, seed, threads, data }, hooks);
+  } catch {
+    // a trial that diverged: its scores so far are what is known of it, and an epoch at least was spent
+    if (scores.length === 0) scores.push(0);
+  }
+  return { ...trial, scores, warm, ended: true };
+}
+
+function publish(
+  known: Known,
+  { trial, score, weights }: { trial: TrialHistory; score: number; weights: StartWeights },
+): void {
+  const { number, family } = trial;
+  known.published = known.published.filter(({ trialId }) => trialId !== number);
+  known.published.push({ trialId: number, family, score, paramsId: number });
+  known.weights.set(number, weights);
+}

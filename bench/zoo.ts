@@ -1,0 +1,85 @@
+import type { KnobValue } from '../src/domain/hyper-space.ts';
+import type { TrainingReport } from '../src/domain/training.ts';
+import { InvalidParameter } from '../src/errors/errors.ts';
+import { trainTrial } from '../src/worker/train.ts';
+import type { Figure } from './figure.ts';
+import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts';
+
+export interface ZooOptions {
+  family?: string | undefined;
+  data?: string | undefined;
+  /** What the trial may take on a machine that does nothing else: CPU time divided by threads. */
+  minutes?: string | undefined;
+  /** Score to reach; the issue's where there is one. */
+  bar?: string | undefined;
+  threads?: string | undefined;
+  seed?: string | undefined;
+  /** JSON: knobs that differ from the defaults. */
+  knobs?: string | undefined;
+}
+
+/** What a family must reach with its default knobs after the last epoch. */
+const bars: Partial<Record<DataName, Record<string, number>>> = {
+  cifar10: { resnet: 0.84, vgg: 0.84, squeezenet: 0.8, xception: 0.8, inception: 0.8 },
+  mr: { temporal_cnn: 0.775, fasttext: 0.775, char_rnn: 0.7 },
+  fruit: { yolo: 0.75, ssd: 0.7, faster_rcnn: 0.7 },
+  raccoon: { yolo: 0.95 },
+};
+
+/** One family on one data set with its default knobs: the score of the final weights, metrics, time and epochs. */
+export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
+  const { family, data, minutes = '20', threads = '2', seed = '1', knobs = '{}' } = options;
+  if (family === undefined || data === undefined || !isDataName(data)) {
+    throw new InvalidParameter('bench zoo takes --family and --data', {
+      hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
+    });
+  }
+  const reports: TrainingReport[] = [];
+  const spec = {
+    task: dataSets[data].task,
+    family,
+    knobs: JSON.parse(knobs) as Record<string, KnobValue>,
+    seed: Number(seed),
+    threads: Number(threads),
+    data: readDataSet(data),
+  };
+  const before = process.cpuUsage();
+  const { seconds } = await trainTrial(spec, {
+    onReport: async (report) => {
+      reports.push(report);
+      process.stderr.write(progressOf(report));
+      return 'continue';
+    },
+    onCheckpoint: async () => undefined,
+  });
+  const { user, system } = process.cpuUsage(before);
+  const quietSeconds = (user + system) / 1e6 / spec.threads;
+  const last = reports.at(-1);
+  if (last === undefined) return;
+
+  const name = `${family}-${data}`;
+  const bar = options.bar === undefined ? bars[data]?.[family] : Number(options.bar);
+  yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: judged(bar, last) };
+  for (const [metric, value] of Object.entries(last.metrics)) yield figure(`${name}-${metric}`, value, '');
+  const limit = Number(minutes) * 60;
+  yield { ...figure(`${name}-quiet`, quietSeconds, 's'), bar: limit, ok: quietSeconds <= limit };
+  yield figure(`${name}-wall`, seconds, 's');
+  yield figure(`${name}-epochs`, last.epoch, 'epochs');
+}
+
+const judged = (bar: number | undefined, { score }: TrainingReport): boolean | null =>
+  bar === undefined ? null : score >= bar;
+
+const figure = (name: string, value: number, unit: string): Figure => ({
+  bench: 'zoo',
+  name,
+  value: Number(value.toPrecision(4)),
+  unit,
+  ok: null,
+});
+
+function progressOf({ epoch, epochs, loss, score, metrics, seconds }: TrainingReport): string {
+  const further = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  const numbers = [`loss ${loss.toFixed(4)}`, `score ${score.toFixed(4)}`, ...further, `${seconds.toFixed(1)} s`];
+  return `${epoch}/${epochs} ${numbers.join('  ')}\n`;
+}

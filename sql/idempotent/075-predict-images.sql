@@ -1,0 +1,161 @@
+-- The same for images: they go to the server in base64, under the same verbs in lower case. What else holds for texts (answers
+-- known by content, rows read ahead, batches) holds for them, too.
+
+create or replace function rafiki._image_text(image bytea) returns text
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant int := 33554432; -- the server takes requests of 64 MB
+begin
+  if octet_length(image) > most_bytes then
+    raise exception using errcode = 'program_limit_exceeded', message = 'an image is too large',
+      detail = format('It has %s; 32 MB are the most.', pg_size_pretty(octet_length(image)::bigint)),
+      hint = 'Give a smaller or more compressed one: models look at some hundred pixels a side.';
+  end if;
+  return encode(image, 'base64');
+end $$;
+
+create or replace function rafiki._predict_image(model_key uuid, image bytea, budget interval) returns text
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  input constant text := rafiki._image_text(image);
+  statement_key text := '';
+  reply rafiki.reply;
+begin
+  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
+    statement_key := extract(epoch from statement_timestamp());
+  end if;
+  reply := rafiki._call('n', model_key, rafiki._terms(budget) || e'\x1f' || statement_key || e'\x1f' || input,
+                        encode(sha256(convert_to(concat_ws(e'\x1f', statement_key, model_key, input), 'UTF8')), 'hex'));
+  if reply.s = 'h' then
+    perform rafiki._read_ahead(model_key, image, reply.loc);
+  end if;
+  return reply.v;
+end $$;
+
+create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if image is null or model is null then
+    return null;
+  end if;
+  return rafiki._predict_image(rafiki._model_key(model), image, budget);
+end $$;
+
+comment on function rafiki_predict(text, bytea, interval) is
+  'Predicts the label of an image (the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file) with the deployed version of a '
+  'model: select id, rafiki_predict(''photos_image_classification'', image) from photos. A model for object detection '
+  'answers what rafiki_detect gives, as a JSON array. NULL predicts NULL.';
+
+-- An array goes in parts, so that no request grows beyond what the server takes.
+create or replace function rafiki_predict(model text, images bytea[], budget interval default null) returns text[]
+language plpgsql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  part_bytes constant int := 16777216;
+  part text;
+  reply rafiki.reply;
+  labels text[] := '{}';
+begin
+  if images is null or model is null then
+    return null;
+  elsif array_ndims(images) > 1 then
+    raise exception using errcode = 'array_subscript_error', message = 'images has more than one dimension',
+      detail = format('It has %s.', array_ndims(images)),
+      hint = 'Give a plain array of images, such as: (select array_agg(image) from photos).';
+  end if;
+  for part in
+    select json_agg(rafiki._image_text(i.image) order by i.place)
+    from (select u.image, u.place, (sum(octet_length(u.image)) over (order by u.place) - octet_length(u.image)) / part_bytes as part
+          from unnest(images) with ordinality u(image, place) where u.image is not null) i
+    group by i.part order by i.part
+  loop
+    reply := rafiki._call('a', rafiki._model_key(model), rafiki._terms(budget) || e'\x1f' || part);
+    labels := labels || reply.v::text[];
+  end loop;
+  return case when cardinality(labels) = cardinality(images) then labels else rafiki._between_nulls(labels, images) end;
+end $$;
+
+comment on function rafiki_predict(text, bytea[], interval) is
+  'Predicts the labels of many images in one call, in the order given; the fastest form. A NULL element predicts NULL. '
+  'Example: select rafiki_predict(''photos_image_classification'', array_agg(image)) from photos.';
+
+create or replace function rafiki._image_detail(model_key uuid, image bytea, budget interval) returns jsonb
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  reply rafiki.reply;
+begin
+  reply := rafiki._call('d', model_key, rafiki._terms(budget) || e'\x1f' || rafiki._image_text(image));
+  return reply.v;
+end $$;
+
+create or replace function rafiki_predict_detail(model text, image bytea, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if image is null or model is null then
+    return null;
+  end if;
+  return rafiki._image_detail(rafiki._model_key(model), image, budget);
+end $$;
+
+comment on function rafiki_predict_detail(text, bytea, interval) is
+  'As rafiki_predict, with all that is known of the answer: label and probabilities of all classes, or for object detection '
+  'the boxes with the doubtful ones among them; versions that answered, batch size, milliseconds, whether it was overdue.';
+
+-- The key of a model that finds objects.
+create or replace function rafiki._detector_key(model text) returns uuid
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  task rafiki.task;
+begin
+  select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
+  if found and task.output <> 'boxes' then
+    raise exception using errcode = 'wrong_object_type', message = format('model "%s" does not find objects', model),
+      detail = format('Its task is %s.', task.name),
+      hint = 'Use rafiki_predict, or train one with rafiki_train(''object_detection'', …).';
+  end if;
+  return rafiki._model_key(model);
+end $$;
+
+-- Clear objects come out of the answer that rafiki_predict gives, and so out of the server's cache.
+create or replace function rafiki_detect(
+  model text, image bytea, min_score real default 0.3, budget interval default null
+) returns table (label text, score real, x real, y real, w real, h real)
+language plpgsql stable parallel safe cost 100 rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  clear_score constant real := 0.3; -- as the server has it
+  model_key uuid;
+  boxes jsonb;
+begin
+  if image is null or model is null or min_score is null then
+    return;
+  end if;
+  model_key := rafiki._detector_key(model);
+  if min_score >= clear_score then
+    boxes := rafiki._predict_image(model_key, image, budget);
+  else
+    boxes := rafiki._image_detail(model_key, image, budget) -> 'boxes';
+  end if;
+  return query
+    select b.* from jsonb_to_recordset(boxes) b (label text, score real, x real, y real, w real, h real)
+    where b.score >= min_score;
+end $$;
+
+comment on function rafiki_detect(text, bytea, real, interval) is
+  'The objects that a model finds in an image, best first: label, score in [0, 1], and the box in pixels of the upright image, '
+  'x and y of its top left corner. Objects below min_score are left out; 0.05 is the least there is. '
+  'Example: select p.id, d.* from photos p, rafiki_detect(''photos_object_detection'', p.image) d.';

@@ -1,0 +1,114 @@
+-- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
+
+-- Predicts the rows of a query that gives (carried jsonb, input): in parts, each one request that the server works on from
+-- several ends, so that memory stays flat here and there. A verb for details gives these, as text.
+create or replace function rafiki._predict_rows(model_key uuid, input_kind text, query text)
+returns table (carried jsonb, prediction text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  part_rows constant int := 2048;
+  part_chars constant int := 16777216;
+  asked record;
+  carried_part jsonb[] := '{}';
+  inputs text[] := '{}';
+  chars bigint := 0;
+begin
+  for asked in execute format('select q.carried, %s as input from (%s) q',
+                              case input_kind when 'image' then 'rafiki._image_text(q.input)' else 'q.input::text' end, query)
+  loop
+    carried_part := carried_part || asked.carried;
+    inputs := inputs || asked.input;
+    chars := chars + coalesce(length(asked.input), 0);
+    if cardinality(inputs) >= part_rows or chars >= part_chars then
+      return query select * from unnest(carried_part, rafiki._predict_part(model_key, input_kind, inputs));
+      carried_part := '{}';
+      inputs := '{}';
+      chars := 0;
+    end if;
+  end loop;
+  if cardinality(inputs) > 0 then
+    return query select * from unnest(carried_part, rafiki._predict_part(model_key, input_kind, inputs));
+  end if;
+end $$;
+
+-- One request; nobody is in a hurry, so that no answer is late, whatever the settings.
+create or replace function rafiki._predict_part(model_key uuid, input_kind text, inputs text[]) returns text[]
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  no_hurry constant text := e'1h\x1fanswer';
+  reply rafiki.reply;
+begin
+  reply := rafiki._call(case input_kind when 'image' then 'a' else 'A' end, model_key,
+                        no_hurry || e'\x1f' || array_to_json(inputs));
+  return reply.v;
+end $$;
+
+-- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as
+-- rafiki_train would find them.
+create or replace function rafiki._model_columns(
+  model text, source regclass, inout target name, inout feature name, out task rafiki.task
+)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._model_key(model);
+  perform rafiki._check_relation(source);
+  select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
+  if target is null and feature is null then
+    select s.target, s.features[1] into target, feature
+    from rafiki.study s
+    where s.model = _model_columns.model and s.version is not null
+      and (select count(*) from rafiki._source_columns(source) c where c.name in (s.target, s.features[1])) = 2
+    order by s.id desc limit 1;
+  end if;
+  select c.target, c.feature into target, feature
+  from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null)) c;
+end $$;
+
+-- Each labelled row of a source with what the model says of it.
+create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name)
+returns table (actual jsonb, predicted text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns record := rafiki._model_columns(model, source, target, feature);
+begin
+  return query select * from rafiki._predict_rows(
+    rafiki._model_key(model), (columns.task).input,
+    format('select to_jsonb(%1$s) as carried, %2$I as input from %3$s where %4$I is not null and %2$I is not null',
+           case (columns.task).output when 'boxes' then format('%I', columns.target)
+                                      else format('%I::text', columns.target) end,
+           columns.feature, source, columns.target));
+end $$;
+
+create or replace function rafiki._confusion(model text, source regclass, target name, feature name)
+returns table (actual text, predicted text, row_count bigint)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from rafiki.model m join rafiki.task t on t.name = m.task
+             where m.name = model and t.output <> 'label') then
+    raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no classes to confuse', model),
+      detail = 'It finds objects.', hint = 'Use rafiki_evaluate, which measures how well they are found.';
+  end if;
+  return query
+    select j.actual #>> '{}', j.predicted, count(*) from rafiki._judged_rows(model, source, target, feature) j
+    group by 1, 2 order by 1, 2;
+end $$;
+
+create or replace function rafiki_confusion(
+  model text, source regclass, target name default null, feature name default null
+) returns table (actual text, predicted text, row_count bigint)
+language sql stable parallel unsafe
+as $$ select * from rafiki._confusion(model, source, target, feature) $$;
+
+comment on function rafiki_confusion(text, regclass, name, name) is
+  'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
+  '\crosstabview. Rows with a null label or input are left out.';

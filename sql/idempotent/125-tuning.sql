@@ -1,0 +1,135 @@
+-- What a study has found out so far.
+
+-- How much each knob decides whether a trial is a good one: PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16), the Pearson
+-- divergence Σ p (q/p − 1)² of the knob's values in the best quarter of a family's trials, q, from those in all of them, p. Both are
+-- kernel densities on a grid, with one trial's weight of the uniform prior; of a list, shares of its values.
+create or replace function rafiki._knob_divergence(study bigint)
+returns table (family text, knob text, divergence float8, trials bigint)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with trial as (
+    select t.family, t.id, t.knobs, count(*) over own as n,
+           rank() over (own order by t.score desc) <= ceil(count(*) over own / 4.0) as good
+    from (select * from rafiki.trial t where t.study_id = _knob_divergence.study and t.ended_at is not null and t.score is not null
+          order by t.number desc limit 1000) t
+    window own as (partition by t.family)
+  ), value as ( -- where a value lies: in 0 … 1, or at a place of the list
+    select t.family, k.key as knob, t.id, t.n, t.good, k.value -> 'list' as list,
+           case when k.value ? 'list' then (
+             select v.place - 1 from jsonb_array_elements(k.value -> 'list') with ordinality v (value, place)
+             where v.value = t.knobs -> k.key limit 1)
+           when (k.value ->> 'log')::boolean then ln((t.knobs ->> k.key)::float8 / (k.value ->> 'min')::float8)
+                                                  / ln((k.value ->> 'max')::float8 / (k.value ->> 'min')::float8)
+           else ((t.knobs ->> k.key)::float8 - (k.value ->> 'min')::float8)
+                / nullif((k.value ->> 'max')::float8 - (k.value ->> 'min')::float8, 0) end as x
+    from trial t
+    join rafiki.study s on s.id = _knob_divergence.study
+    join rafiki.family f on f.task = s.task and f.name = t.family
+    cross join jsonb_each(f.knobs) k
+    where t.n >= 8 and t.knobs ? k.key
+  ), spread as ( -- Scott's rule, and at least a cell
+    select v.family, v.knob, v.list, v.n, g.good_only, count(*) as points,
+           greatest(0.05, 1.06 * coalesce(stddev_samp(v.x), 0) * count(*) ^ -0.2) as h
+    from value v
+    join (select v.family, v.knob from value v group by v.family, v.knob having max(v.x) > min(v.x)) varied
+      using (family, knob)
+    join (values (false), (true)) g (good_only) on v.good or not g.good_only
+    where v.x is not null
+    group by v.family, v.knob, v.list, v.n, g.good_only
+  ), mass as ( -- of each point in each cell
+    select p.family, p.knob, p.n, p.good_only, p.points, c.cell, c.cells,
+           case when p.list is null then exp(-0.5 * (((c.cell + 0.5) / c.cells - v.x) / p.h) ^ 2)
+                else (v.x = c.cell)::int end as mass, v.id
+    from spread p
+    cross join lateral (select coalesce(jsonb_array_length(p.list), 20) as cells) k
+    cross join lateral (select i as cell, k.cells from generate_series(0, k.cells - 1) i) c
+    join value v on v.family = p.family and v.knob = p.knob and v.x is not null and (v.good or not p.good_only)
+  ), density as (
+    select m.family, m.knob, m.n, m.good_only, m.cell, (sum(m.share) + 1.0 / m.cells) / (m.points + 1) as p
+    from (select m.*, m.mass / sum(m.mass) over (partition by m.family, m.knob, m.good_only, m.id) as share from mass m) m
+    group by m.family, m.knob, m.n, m.good_only, m.cell, m.cells, m.points
+  )
+  select a.family, a.knob, sum(a.p * (g.p / a.p - 1) ^ 2), a.n
+  from density a join density g using (family, knob, cell)
+  where not a.good_only and g.good_only
+  group by a.family, a.knob, a.n
+$$;
+
+create or replace function rafiki._importance(study bigint)
+returns table (family text, knob text, importance float8, trials bigint)
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from rafiki.study s where s.id = study) then
+    perform rafiki._raise_no_study(study);
+  end if;
+  return query
+    select d.family, d.knob, d.divergence / nullif(sum(d.divergence) over (partition by d.family), 0), d.trials
+    from rafiki._knob_divergence(study) d
+    order by d.trials desc, d.family, 3 desc nulls last, d.knob;
+end $$;
+
+create or replace function rafiki_importance(study bigint)
+returns table (family text, knob text, importance float8, trials bigint)
+language sql stable strict parallel unsafe
+as $$ select * from rafiki._importance(study) $$;
+
+comment on function rafiki_importance(bigint) is
+  'Which knobs decide how good a trial is: of each family with 8 scored trials or more, the share of each knob (PED-ANOVA; '
+  'the shares of a family add up to 1). Knobs that did not vary are left out. Few trials make a rough estimate.';
+
+-- The picture of a study: at most 80 columns, a dot for each trial and a line for the best so far.
+create or replace function rafiki._curve(study bigint) returns setof text
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  height constant int := 12;
+  asked int := (select s.max_trials from rafiki.study s where s.id = study);
+  total int;
+  width int;
+  low float8;
+  high float8;
+begin
+  if asked is null then
+    perform rafiki._raise_no_study(study);
+  end if;
+  select count(*), min(t.score), max(t.score) into total, low, high
+  from rafiki.trial t where t.study_id = study and t.ended_at is not null and t.score is not null;
+  if total = 0 then
+    return next format('study %s: no trial has ended with a score yet', study);
+    return;
+  end if;
+  low := case when high > low then low else low - 0.5 end;
+  width := least(64, greatest(total, total * (64 / total)));
+  return next format('study %s: best score %s after %s of %s trials', study, round(high::numeric, 4), total, asked);
+  return query
+    with trial as (
+      select t.score, max(t.score) over own as best, (row_number() over own - 1) as n
+      from rafiki.trial t where t.study_id = study and t.ended_at is not null and t.score is not null
+      window own as (order by t.ended_at, t.id)
+    ), place as (
+      select c as column, round((height - 1) * (max(t.best) - low) / (high - low)) as best,
+             array_agg(round((height - 1) * (t.score - low) / (high - low))) filter (
+               where c = t.n * width / total + (width / total) / 2 or width < total) as scores
+      from generate_series(0, width - 1) c
+      join trial t on case when width < total then t.n * width / total = c else t.n = c * total / width end
+      group by c
+    )
+    select format('%s %s%s', lpad(round((low + (high - low) * r / (height - 1))::numeric, 3)::text, 9),
+                  case when r = 0 then '┼' else '┤' end,
+                  rtrim(string_agg(case when p.best = r then '━' when r = any (p.scores) then '·' else ' ' end, '' order by p.column)))
+    from generate_series(height - 1, 0, -1) r cross join place p
+    group by r order by r desc;
+  return next format('%s1%s%s', repeat(' ', 11), repeat(' ', greatest(1, width - 1 - length(total::text))), total);
+end $$;
+
+create or replace function rafiki_curve(study bigint) returns setof text
+language sql stable strict parallel unsafe
+as $$ select * from rafiki._curve(study) $$;
+
+comment on function rafiki_curve(bigint) is
+  'Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. '
+  'In psql: select * from rafiki_curve(1) or, as it goes on, with \watch.';

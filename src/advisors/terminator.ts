@@ -1,0 +1,67 @@
+import { createRng, deriveSeed } from '../runtime/rng.ts';
+import type { SearchSpace, TrialHistory } from './advisor.ts';
+import { branchesOf } from './axes.ts';
+import { evidenceOf } from './evidence.ts';
+import { mostPromising } from './gp/acquire.ts';
+import { embeddingOf } from './gp/embedding.ts';
+import { fitHyperparameters } from './gp/fit.ts';
+import { posterior } from './gp/gaussian-process.ts';
+import { pointOf, snap } from './points.ts';
+
+/** Trials before a study may be ended: a process that has seen fewer is too sure of itself. */
+export const LEAST_TRIALS = 20;
+/** Only the best of the trials are looked at, this share and at most so many: where the best value lies is what matters. */
+const TOP_SHARE = 0.5;
+const MOST_SAMPLES = 64;
+/** Probability that the bound does not hold, and the factor by which β is made smaller, since the theory's is far too large. */
+const RISK = 0.1;
+const TEMPER = 5;
+
+/**
+ * How much better than the best trial the best possible one may be: the largest upper confidence bound of a Gaussian
+ * process over the space, less the largest lower bound of a trial that was made (Makarova et al. 2022, "Automatic
+ * Termination for Hyperparameter Optimization", section 4), with β = 2 log(d t² π² / (6 · RISK)) / TEMPER (Srinivas et al.
+ * 2010). `error` is the standard error of a score. Null where too little is known.
+ */
+export function regretBound(search: SearchSpace, history: readonly TrialHistory[], error: number): number | null {
+  const branches = branchesOf(search);
+  const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
+  const { scored } = evidenceOf(history);
+  if (knobs === 0 || scored.length < LEAST_TRIALS) return null;
+  const top = [...scored]
+    .sort((a, b) => b.score - a.score || a.trial.number - b.trial.number)
+    .slice(0, Math.min(MOST_SAMPLES, Math.ceil(TOP_SHARE * scored.length)))
+    .flatMap(({ trial, score }) => {
+      const point = pointOf(branches, trial);
+      return point === null ? [] : [{ point, score }];
+    });
+  const { y, deviation } = standardise(top.map(({ score }) => score));
+  if (deviation === 0) return null;
+
+  const embedding = embeddingOf(branches);
+  const x = top.map(({ point }) => embedding.embed(point.branch, point.positions));
+  const predict = posterior({ x, y }, fitHyperparameters({ x, y }, embedding, (error / deviation) ** 2));
+  const width = Math.sqrt((2 * Math.log((knobs * scored.length ** 2 * Math.PI ** 2) / (6 * RISK))) / TEMPER);
+  const bound = (at: Float64Array, sign: 1 | -1): number => {
+    const { mean, deviation: unsure } = predict(at);
+    return mean + sign * width * unsure;
+  };
+  const value = (candidate: (typeof top)[number]['point']): number => {
+    const { branch, positions } = snap(search, branches, candidate);
+    return bound(embedding.embed(branch, positions), 1);
+  };
+  const rng = createRng(deriveSeed(search.seed, history.length, LEAST_TRIALS));
+  const incumbents = top.slice(0, 3).map(({ point }) => point);
+  const highest = value(mostPromising({ branches, incumbents, value }, rng));
+  const surest = x.reduce((most, at) => Math.max(most, bound(at, -1)), Number.NEGATIVE_INFINITY);
+  return Math.max(0, highest - surest) * deviation;
+}
+
+/** Standard error of a score that is a share of so many rows: what scores of equally good trials differ by anyway. */
+export const standardError = (score: number, rows: number): number => Math.sqrt((score * (1 - score)) / rows);
+
+function standardise(scores: readonly number[]): { y: Float64Array; deviation: number } {
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const deviation = Math.sqrt(scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length);
+  return { y: Float64Array.from(scores, (score) => (score - mean) / (deviation || 1)), deviation };
+}

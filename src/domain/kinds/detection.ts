@@ -1,0 +1,135 @@
+import { averagePrecision, type Detection } from '../average-precision.ts';
+import type { Box, Labels } from '../task.ts';
+import type { TensorData } from '../tensor.ts';
+import { floats, type TaskKind } from './kind.ts';
+
+/**
+ * The name of a detector's target: the objects of each image, [N, M, 5]: class, left, top, right, bottom in pixels of the
+ * network's input; unused rows have class −1.
+ */
+export const objectsTarget = 'objects';
+
+/** The name of the input that says how an image was fitted, [N, 5]: see `Frame`. */
+export const frameInput = 'frame';
+
+/** Numbers of one object in a target, and of one detection in an answer. */
+const objectSize = 5;
+const detectionSize = 6;
+
+/** Where an image lies in the network's square input, all in the order of the tensor. */
+export interface Frame {
+  /** Pixels of the input to the left of and above the image. */
+  left: number;
+  top: number;
+  /** Pixels of the source in one of the input. */
+  scale: number;
+  /** Of the source. */
+  width: number;
+  height: number;
+}
+
+/**
+ * Objects in images: answers are detections [N, M, 6]: class, score, x, y, w, h in source pixels, best first, unused rows
+ * with score 0. The score is mAP50: the mean over classes of average precision at an overlap of half.
+ */
+export const detection: TaskKind = {
+  targets(labels, rows, { shapes, inputs }) {
+    const most = Number(shapes[objectsTarget]?.shape[0]);
+    const frames = inputs[frameInput];
+    if (frames === undefined) throw new RangeError('images for a detector come with their frames');
+    const objects = Array.from(rows, (row, i) => framed(boxLabels(labels)[row] ?? [], frameAt(frames, i)));
+    return { [objectsTarget]: objectsTensor(objects, most) };
+  },
+
+  score: (answers, labels, classes) => scoresOf(detectionsOf(answers), boxLabels(labels), classes),
+
+  /** The best member answers alone; classes that the data does not have count as wrong. */
+  scoreEnsemble([best], labels, classes) {
+    if (best === undefined) return 0;
+    const place = best.classes.map((label) => classes.indexOf(label));
+    const translated = detectionsOf(best.answers).map((found) =>
+      found.map((one) => ({ ...one, label: place[one.label] ?? -1 })),
+    );
+    return scoresOf(translated, boxLabels(labels), classes).score;
+  },
+
+  votes: false,
+  ballots: () => new Uint16Array(0),
+  truth: () => new Uint16Array(0),
+};
+
+/** An object in pixels of the network's input. */
+export interface FramedObject {
+  label: number;
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** Objects of an image where they lie in the network's input. */
+export const framed = (boxes: readonly Box[], { left, top, scale }: Frame): FramedObject[] =>
+  boxes.map(({ label, x, y, w, h }) => ({
+    label,
+    left: left + x / scale,
+    top: top + y / scale,
+    right: left + (x + w) / scale,
+    bottom: top + (y + h) / scale,
+  }));
+
+/** [N, most, 5]; of images with more objects, the largest. */
+export function objectsTensor(images: readonly (readonly FramedObject[])[], most: number): TensorData {
+  const data = new Float32Array(images.length * most * objectSize);
+  images.forEach((objects, image) => {
+    const kept = objects.length <= most ? objects : objects.toSorted((a, b) => area(b) - area(a)).slice(0, most);
+    for (let i = 0; i < most; i++) {
+      const object = kept[i];
+      const numbers = object ? [object.label, object.left, object.top, object.right, object.bottom] : [-1];
+      data.set(numbers, (image * most + i) * objectSize);
+    }
+  });
+  return { dtype: 'float32', shape: [images.length, most, objectSize], data };
+}
+
+const area = ({ left, top, right, bottom }: FramedObject): number => (right - left) * (bottom - top);
+
+function frameAt(frames: TensorData, row: number): Frame {
+  const [left = 0, top = 0, scale = 1, width = 0, height = 0] = floats(frames).subarray(row * 5, row * 5 + 5);
+  return { left, top, scale, width, height };
+}
+
+/** The detections of each image; rows with score 0 are none. */
+export function detectionsOf(answers: TensorData): Detection[][] {
+  const [rows = 0, most = 0] = answers.shape;
+  const data = floats(answers);
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: most }, (__, i) => {
+      const at = (row * most + i) * detectionSize;
+      const [label = 0, score = 0, x = 0, y = 0, w = 0, h = 0] = data.subarray(at, at + detectionSize);
+      return { label, score, x, y, w, h };
+    }).filter(({ score }) => score > 0),
+  );
+}
+
+function scoresOf(found: readonly Detection[][], actual: readonly (readonly Box[])[], classes: readonly string[]) {
+  const at = (overlap: number): (number | null)[] =>
+    classes.map((_, label) => averagePrecision(found, actual, { label, overlap }));
+  const [half, strict] = [at(0.5), at(0.75)];
+  const perClass = classes.flatMap((name, label) => {
+    const value = half[label];
+    return value === null || value === undefined ? [] : [[`ap50:${name}`, value] as const];
+  });
+  const score = mean(half);
+  return { score, metrics: { map50: score, ap75: mean(strict), ...Object.fromEntries(perClass) } };
+}
+
+/** Of the classes that occur. */
+function mean(values: readonly (number | null)[]): number {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? 0 : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+export function boxLabels(labels: Labels): readonly (readonly Box[])[] {
+  if (!(labels instanceof Int32Array)) return labels;
+  throw new RangeError('a detector is trained on boxes');
+}

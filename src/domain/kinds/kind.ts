@@ -1,0 +1,44 @@
+import type { Labels } from '../task.ts';
+import type { TensorData } from '../tensor.ts';
+
+/** What the tasks of one kind share: how labels become targets, and how an exported model's answers are judged. */
+export interface TaskKind {
+  /** The network's targets of a step, for the rows named; their encoded inputs say how images were fitted. */
+  targets(labels: Labels, rows: Int32Array, encoding: TargetEncoding): Record<string, TensorData>;
+  /** Judges the answers [rows, …] to all rows of `labels`. */
+  score(answers: TensorData, labels: Labels, classes: readonly string[]): Scores;
+  /** Judges the answers of an ensemble, best member first; the members may know other classes than the data. */
+  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, classes: readonly string[]): number;
+  /** Whether members of an ensemble vote, row by row; otherwise the best member answers alone. */
+  votes: boolean;
+  /** The vote of each row; empty where members do not vote. */
+  ballots(answers: TensorData): Uint16Array;
+  /** What the votes are compared with; empty where members do not vote. */
+  truth(labels: Labels): Uint16Array;
+}
+
+export interface TargetEncoding {
+  /** Shapes of the network's targets without the batch, by name. */
+  shapes: Readonly<Record<string, { readonly shape: readonly (number | string)[] }>>;
+  inputs: Readonly<Record<string, TensorData>>;
+  /** Share of a class target that is spread evenly over the classes. */
+  smoothing: number;
+}
+
+export interface Scores {
+  /** In [0, 1], larger is better: what trials are compared by. */
+  score: number;
+  /** Further figures by name. */
+  metrics: Record<string, number>;
+}
+
+export interface MemberAnswers {
+  answers: TensorData;
+  classes: readonly string[];
+}
+
+/** The numbers of answers, which are float32 in every exported model. */
+export function floats({ data }: TensorData): Float32Array {
+  if (data instanceof Float32Array) return data;
+  throw new RangeError('answers of an exported model are float32');
+}

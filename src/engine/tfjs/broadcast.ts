@@ -1,0 +1,14 @@
+import type { Tensor, TensorFlow } from './call.ts';
+
+/** The shape in which two tensors meet. */
+export function broadcast(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[a.length - rank + i] ?? 1;
+    return left === 1 ? (b[b.length - rank + i] ?? 1) : left;
+  });
+}
+
+/** x repeated to a shape; its gradient is summed back, which many kernels of TensorFlow.js do not do by themselves. */
+export const spreadTo = (tf: TensorFlow, x: Tensor, shape: number[]): Tensor =>
+  shape.join() === x.shape.join() ? x : tf.broadcastTo(x, shape);

@@ -1,0 +1,91 @@
+import type { Call, Operator, Tensor } from './call.ts';
+
+/** One direction of ONNX's recurrent operators, weights of the gates side by side. */
+interface Layer {
+  /** [I, gates·H] and [H, gates·H] */
+  input: Tensor;
+  recurrent: Tensor;
+  /** [gates·H] each */
+  inputBias: Tensor;
+  recurrentBias: Tensor;
+  hidden: number;
+}
+
+function layerOf(call: Call, gates: number): Layer {
+  const { tf } = call;
+  const hidden = call.number('hidden_size', 1);
+  const biases = tf.reshape(call.optional(3) ?? tf.zeros([2 * gates * hidden]), [2, gates * hidden]);
+  const bias = (row: number): Tensor => tf.reshape(tf.slice(biases, [row, 0], [1, gates * hidden]), [-1]);
+  const matrix = (index: number): Tensor => tf.transpose(tf.squeeze(call.input(index), [0]));
+  return { input: matrix(1), recurrent: matrix(2), inputBias: bias(0), recurrentBias: bias(1), hidden };
+}
+
+/**
+ * Goes through time: x [T, N, I], states [N, H] → what `step` makes of them, the first being the layer's answer. In the
+ * padding behind a text's length (input 4) states stay and answers are zero. Gives Y [T, 1, N, H] and the last states.
+ */
+function overTime(call: Call, states: Tensor[], step: (x: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
+  const { tf } = call;
+  const x = call.input(0);
+  const lengths = call.optional(4);
+  let held = states;
+  const answers = tf.split(x, x.shape[0] ?? 1, 0).map((part, time) => {
+    const next = step(tf.squeeze(part, [0]), held);
+    if (lengths === undefined) held = next;
+    else {
+      const going = tf.cast(tf.expandDims(tf.greater(lengths, tf.scalar(time, 'int32')), 1), 'float32');
+      const staying = tf.sub(1, going);
+      held = next.map((state, i) => tf.add(tf.mul(going, state), tf.mul(staying, held[i] ?? state)));
+      return tf.mul(going, next[0] ?? going);
+    }
+    return next[0] ?? part;
+  });
+  return [tf.expandDims(tf.stack(answers), 1), ...held.map((state) => tf.expandDims(state, 0))];
+}
+
+/** Zeros where the node is not given the state. */
+function firstState(call: Call, index: number, hidden: number): Tensor {
+  const given = call.optional(index);
+  return given === undefined ? call.tf.zeros([call.input(0).shape[1] ?? 1, hidden]) : call.tf.squeeze(given, [0]);
+}
+
+/**
+ * Gated recurrent unit (Cho et al. 2014), gates in the order z, r, h: h ← (1 − z)·h̃ + z·h with
+ * h̃ = tanh(x·W + b + r·(h·R + c)) where `linear_before_reset`, else tanh(x·W + b + (r·h)·R + c).
+ */
+const gru: Operator = (call) => {
+  const { tf } = call;
+  const { hidden, ...layer } = layerOf(call, 3);
+  const resetAfter = call.number('linear_before_reset', 0) === 1;
+  const gate = (sums: Tensor, index: number): Tensor =>
+    tf.slice(sums, [0, index * hidden], [sums.shape[0] ?? 1, hidden]);
+  const candidateBias = tf.slice(layer.recurrentBias, [2 * hidden], [hidden]);
+  return overTime(call, [firstState(call, 5, hidden)], (x, [h = x]) => {
+    const fromX = tf.add(tf.matMul(x, layer.input), layer.inputBias);
+    const fromH = tf.add(tf.matMul(h, layer.recurrent), layer.recurrentBias);
+    const z = tf.sigmoid(tf.add(gate(fromX, 0), gate(fromH, 0)));
+    const r = tf.sigmoid(tf.add(gate(fromX, 1), gate(fromH, 1)));
+    const reset = resetAfter
+      ? tf.mul(r, gate(fromH, 2))
+      : tf.add(tf.matMul(tf.mul(r, h), gate(layer.recurrent, 2)), candidateBias);
+    const candidate = tf.tanh(tf.add(gate(fromX, 2), reset));
+    return [tf.add(tf.mul(tf.sub(1, z), candidate), tf.mul(z, h))];
+  });
+};
+
+/** Long short-term memory (Hochreiter and Schmidhuber 1997), gates in the order i, o, f, c: c ← f·c + i·c̃, h ← o·tanh c. */
+const lstm: Operator = (call) => {
+  const { tf } = call;
+  const { hidden, ...layer } = layerOf(call, 4);
+  const states = [firstState(call, 5, hidden), firstState(call, 6, hidden)];
+  return overTime(call, states, (x, [h = x, c = x]) => {
+    const fromX = tf.add(tf.matMul(x, layer.input), layer.inputBias);
+    const sums = tf.add(fromX, tf.add(tf.matMul(h, layer.recurrent), layer.recurrentBias));
+    const gate = (index: number): Tensor => tf.slice(sums, [0, index * hidden], [sums.shape[0] ?? 1, hidden]);
+    const kept = tf.mul(tf.sigmoid(gate(2)), c);
+    const next = tf.add(kept, tf.mul(tf.sigmoid(gate(0)), tf.tanh(gate(3))));
+    return [tf.mul(tf.sigmoid(gate(1)), tf.tanh(next)), next];
+  });
+};
+
+export const recurrent = { GRU: gru, LSTM: lstm } satisfies Record<string, Operator>;

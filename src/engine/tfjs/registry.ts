@@ -1,0 +1,15 @@
+import { algebra } from './algebra.ts';
+import type { Operator } from './call.ts';
+import { elementwise } from './elementwise.ts';
+import { images } from './images.ts';
+import { recurrent } from './recurrent.ts';
+import { shaping } from './shaping.ts';
+
+/** Every ONNX operator that the forward pass or the update of a training graph has in plain layout; others are errors. */
+export const operators: Readonly<Record<string, Operator>> = {
+  ...elementwise,
+  ...algebra,
+  ...shaping,
+  ...images,
+  ...recurrent,
+};

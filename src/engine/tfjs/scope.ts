@@ -1,0 +1,21 @@
+import type { Tensor } from './call.ts';
+
+/** Tensors by name; a loop's body sees those of the graph around it. */
+export class Scope {
+  readonly #parent: Scope | null;
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(parent: Scope | null = null) {
+    this.#parent = parent;
+  }
+
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name) ?? this.#parent?.get(name);
+    if (tensor === undefined) throw new RangeError(`no tensor named "${name}"`);
+    return tensor;
+  }
+
+  set(name: string, tensor: Tensor): void {
+    this.#tensors.set(name, tensor);
+  }
+}

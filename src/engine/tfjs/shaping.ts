@@ -1,0 +1,115 @@
+import { broadcast, spreadTo } from './broadcast.ts';
+import type { Call, Operator, Tensor } from './call.ts';
+
+/** 0 copies a dimension, −1 is worked out. */
+const reshape: Operator = (call) => {
+  const x = call.input(0);
+  return call.tf.reshape(
+    x,
+    call.numbers(1).map((size, i) => (size === 0 ? (x.shape[i] ?? 1) : size)),
+  );
+};
+
+/** Starts, ends, axes and steps; negative bounds count from the back, bounds outside are moved to the edge. */
+const slice: Operator = (call) => {
+  const x = call.input(0);
+  const axes = call.optionalNumbers(3) ?? call.numbers(1).map((_, i) => i);
+  const steps = call.optionalNumbers(4) ?? axes.map(() => 1);
+  const begin = x.shape.map(() => 0);
+  const end = [...x.shape];
+  const strides = x.shape.map(() => 1);
+  const [starts, ends] = [call.numbers(1), call.numbers(2)];
+  axes.forEach((given, i) => {
+    const axis = given < 0 ? given + x.rank : given;
+    const size = x.shape[axis] ?? 0;
+    const within = (bound = 0): number => Math.max(0, Math.min(size, bound < 0 ? bound + size : bound));
+    begin[axis] = within(starts[i]);
+    end[axis] = within(ends[i]);
+    strides[axis] = steps[i] ?? 1;
+  });
+  if (strides.some((stride) => stride !== 1)) return call.tf.stridedSlice(x, begin, end, strides);
+  return call.tf.slice(
+    x,
+    begin,
+    end.map((bound, axis) => Math.max(0, bound - (begin[axis] ?? 0))),
+  );
+};
+
+/** All widths before, then all behind. */
+const pad: Operator = (call) => {
+  const x = call.input(0);
+  const widths = call.numbers(1);
+  const [value = 0] = call.optionalNumbers(2) ?? [];
+  const pairs = x.shape.map((_, axis): [number, number] => [widths[axis] ?? 0, widths[axis + x.rank] ?? 0]);
+  return call.tf.pad(x, pairs, value);
+};
+
+const expand: Operator = (call) => {
+  const x = call.input(0);
+  return spreadTo(call.tf, x, broadcast(x.shape, call.numbers(1)));
+};
+
+/** data, and each update at (its own place, but for `axis` the index); `add` sums up, otherwise updates replace. */
+const scatterElements: Operator = (call) => {
+  const { tf } = call;
+  const [data, index, updates] = [call.input(0), call.numbers(1), call.input(2)];
+  const { shape } = updates;
+  const axis = call.number('axis', 0);
+  const places = new Int32Array(index.length * shape.length);
+  index.forEach((target, flat) => {
+    let rest = flat;
+    for (let dim = shape.length - 1; dim >= 0; dim--) {
+      const size = shape[dim] ?? 1;
+      places[flat * shape.length + dim] = dim === axis ? target : rest % size;
+      rest = Math.floor(rest / size);
+    }
+  });
+  const at = tf.tensor2d(places, [index.length, shape.length], 'int32');
+  return scatter(call, data, at, tf.reshape(updates, [-1]));
+};
+
+const scatterNd: Operator = (call) => scatter(call, call.input(0), call.input(1), call.input(2));
+
+function scatter(call: Call, data: Tensor, places: Tensor, updates: Tensor): Tensor {
+  const { tf } = call;
+  if (call.text('reduction', 'none') !== 'add') return tf.tensorScatterUpdate(data, places, updates);
+  return tf.add(data, tf.scatterND(places, updates, data.shape));
+}
+
+/** x[…, index along `axis`, …] element by element. */
+const gatherElements: Operator = (call) => {
+  const { tf } = call;
+  const [x, index] = [call.input(0), call.input(1)];
+  const axis = (call.number('axis', 0) + x.rank) % x.rank;
+  if (axis !== x.rank - 1 || x.shape.slice(0, -1).join() !== index.shape.slice(0, -1).join()) {
+    throw new RangeError('GatherElements of TensorFlow.js works on the last axis of tensors alike');
+  }
+  const width = x.shape[axis] ?? 1;
+  const picks = index.shape[axis] ?? 1;
+  const rows = tf.reshape(tf.range(0, index.size / picks, 1, 'int32'), [-1, 1]);
+  const flat = tf.add(tf.mul(rows, tf.scalar(width, 'int32')), tf.reshape(index, [-1, picks]));
+  return tf.reshape(tf.gather(tf.reshape(x, [-1]), tf.reshape(flat, [-1])), index.shape);
+};
+
+const topK: Operator = (call) => {
+  const [count = 1] = call.numbers(1);
+  const { values, indices } = call.tf.topk(call.input(0), count);
+  return [values, indices];
+};
+
+export const shaping = {
+  Reshape: reshape,
+  Transpose: (call) => call.tf.transpose(call.input(0), [...call.list('perm', [])]),
+  Concat: (call) => call.tf.concat(call.inputs, call.number('axis', 0)),
+  Slice: slice,
+  Pad: pad,
+  Expand: expand,
+  Shape: (call) => call.tf.tensor1d(call.input(0).shape, 'int32'),
+  ConstantOfShape: (call) => call.tf.zeros(call.numbers(0)),
+  Gather: (call) => call.tf.gather(call.input(0), call.input(1), call.number('axis', 0)),
+  GatherElements: gatherElements,
+  GatherND: (call) => call.tf.gatherND(call.input(0), call.input(1)),
+  ScatterElements: scatterElements,
+  ScatterND: scatterNd,
+  TopK: topK,
+} satisfies Record<string, Operator>;

@@ -1,0 +1,75 @@
+import { frameInput } from '../domain/kinds/detection.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
+import { decodeWhole, inGroups, type Picture } from './images.ts';
+import { readInteger } from './state.ts';
+
+const colours = 3;
+
+/** What stands beside an image that is no square. */
+export const grey = 128;
+
+/** Numbers of a frame: see `Frame` of the detection kind. */
+export const frameSize = 5;
+
+/**
+ * Image files whose objects are looked for → `image` [N, 3, side, side], uint8, the whole image in the middle of a grey
+ * square, and `frame` [N, 5], float32, which says where it lies there, so that a detector can answer in source pixels.
+ */
+export function createSceneEncoder(features: FittedFeatures): Encoder {
+  const side = readInteger(features.state, 'side');
+  const decode = (file: Uint8Array): Promise<Picture> => decodeWhole(file, side);
+  return {
+    async prepare(inputs): Promise<EncodedRows> {
+      const pictures = await inGroups(filesOf(inputs), decode);
+      return {
+        count: pictures.length,
+        length: () => 1, // all squares are of one size
+        batch: (indexes) =>
+          squares(
+            Array.from(indexes, (row) => pictures[row] as Picture),
+            side,
+          ),
+      };
+    },
+    encode: async (inputs) => squares(await inGroups(filesOf(inputs), decode), side),
+  };
+}
+
+function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {
+  const rows = pictures.length;
+  const image = new Uint8Array(rows * colours * side * side).fill(grey);
+  const frames = new Float32Array(rows * frameSize);
+  pictures.forEach((picture, row) => {
+    const { width, height, source } = picture;
+    const [left, top] = [(side - width) >> 1, (side - height) >> 1];
+    layPicture(picture, image.subarray(row * colours * side * side, (row + 1) * colours * side * side), {
+      side,
+      left,
+      top,
+    });
+    const scale = Math.max(source.width, source.height) / side;
+    frames.set([left, top, scale, source.width, source.height], row * frameSize);
+  });
+  return {
+    image: { dtype: 'uint8', shape: [rows, colours, side, side], data: image },
+    [frameInput]: { dtype: 'float32', shape: [rows, frameSize], data: frames },
+  };
+}
+
+/** Copies interleaved pixels into planes. */
+function layPicture(
+  { pixels, width, height }: Picture,
+  planes: Uint8Array,
+  { side, left, top }: { side: number; left: number; top: number },
+): void {
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * colours;
+      const to = (top + y) * side + left + x;
+      for (let colour = 0; colour < colours; colour++)
+        planes[colour * side * side + to] = pixels[from + colour] as number;
+    }
+  }
+}

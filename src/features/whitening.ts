@@ -1,0 +1,135 @@
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { unfit } from './state.ts';
+
+/** `pca`: uncorrelated numbers of variance 1 in place of colours; `zca`: those turned back, so that they are an image again. */
+export const whitenings = ['none', 'pca', 'zca'] as const;
+export type WhiteningName = (typeof whitenings)[number];
+
+/** A convolution of standardised images that whitens them. */
+export interface Whitening {
+  /** [outputs, 3, size, size], as it lies in memory. */
+  shape: [number, number, number, number];
+  weights: number[];
+}
+
+/** Sides of the patches: of 75 numbers ZCA's filters have died down at the edge, PCA's grow in number with it. */
+const sides = { pca: 3, zca: 5 } as const;
+/** Components of 3×3 patches that PCA keeps: on CIFAR-10 they hold 99 % of the variance. */
+const components = 12;
+/** Added to each variance, so that what hardly varies, noise above all, is not blown up more than tenfold. */
+const floor = 0.01;
+/** Places along each axis at which patches of an image are looked at. */
+const placesPerSide = 4;
+
+const colours = 3;
+
+/**
+ * Whitening by patches (Coates, Lee and Ng 2011, section 3.2; Krizhevsky 2009, appendix A, on the whole image). With
+ * E Λ Eᵀ the covariance of patches of k×k pixels: PCA takes a patch x to (Λ + ε)^-½ Eᵀx, of which the first rows are kept;
+ * ZCA to E (Λ + ε)^-½ Eᵀx, of which the three rows of the patch's middle are. Either is one convolution. The statistics of
+ * photographs are the same all over the image, so this is what whitening of the whole image does in its inner pixels, at
+ * 75² sums of products instead of 3072², and it is the same for images of any side.
+ *
+ * `images` [N, 3, side, side] are standardised.
+ */
+export function fitWhitening(images: Float32Array, side: number, name: 'pca' | 'zca'): Whitening {
+  const size = sides[name];
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(covariance(images, side, size), {
+    assumeSymmetric: true,
+  });
+  const axes = realEigenvalues.map((variance, i): Axis => {
+    const scale = 1 / Math.sqrt(Math.max(0, variance) + floor);
+    return {
+      variance,
+      of: eigenvectorMatrix.getColumn(i),
+      scaled: eigenvectorMatrix.getColumn(i).map((e) => e * scale),
+    };
+  });
+  const rows = name === 'pca' ? largest(axes) : middlesOf(size).map((middle) => turnedBack(axes, middle));
+  return { shape: [rows.length, colours, size, size], weights: rows.flat() };
+}
+
+/** A column of E, and the same divided by its deviation. */
+interface Axis {
+  variance: number;
+  of: number[];
+  scaled: number[];
+}
+
+const largest = (axes: readonly Axis[]): number[][] =>
+  [...axes]
+    .sort((a, b) => b.variance - a.variance)
+    .slice(0, components)
+    .map(({ scaled }) => scaled);
+
+/** One row of E (Λ + ε)^-½ Eᵀ. */
+const turnedBack = (axes: readonly Axis[], row: number): number[] =>
+  axes.map((_, i) => axes.reduce((sum, { of, scaled }) => sum + (of[row] ?? 0) * (scaled[i] ?? 0), 0));
+
+/** Where a patch [3, size, size] has its middle pixel, once in each colour. */
+const middlesOf = (size: number): number[] =>
+  Array.from({ length: colours }, (_, colour) => colour * size * size + Math.floor((size * size) / 2));
+
+/** Of patches on a grid over each image. Standardised images have mean 0, and so have their patches. */
+function covariance(images: Float32Array, side: number, size: number): Matrix {
+  const length = colours * size * size;
+  const sums = new Float64Array(length * length);
+  const patch = new Float64Array(length);
+  const stride = Math.max(1, Math.floor((side - size + 1) / placesPerSide));
+  let count = 0;
+  for (let start = 0; start < images.length; start += colours * side * side) {
+    for (let top = 0; top + size <= side; top += stride) {
+      for (let left = 0; left + size <= side; left += stride) {
+        readPatch(images.subarray(start), patch, { side, size, top, left });
+        addSquare(sums, patch);
+        count++;
+      }
+    }
+  }
+  const entry = (i: number, j: number): number => (sums[Math.max(i, j) * length + Math.min(i, j)] ?? 0) / count;
+  return new Matrix(Array.from({ length }, (_, i) => Array.from({ length }, (__, j) => entry(i, j))));
+}
+
+interface Place {
+  side: number;
+  size: number;
+  top: number;
+  left: number;
+}
+
+function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, left }: Place): void {
+  let at = 0;
+  for (let colour = 0; colour < colours; colour++) {
+    for (let y = top; y < top + size; y++) {
+      const start = (colour * side + y) * side + left;
+      for (let x = start; x < start + size; x++) patch[at++] = image[x] as number;
+    }
+  }
+}
+
+/** sums += patch · patchᵀ, of which the lower triangle is kept. */
+function addSquare(sums: Float64Array, patch: Float64Array): void {
+  const { length } = patch;
+  for (let i = 0; i < length; i++) {
+    const value = patch[i] as number;
+    for (let j = 0; j <= i; j++) sums[i * length + j]! += value * (patch[j] as number);
+  }
+}
+
+/** What `fitWhitening` gave, out of storage; images that are not whitened have none. */
+export function readWhitening(state: Record<string, unknown>): Whitening | null {
+  const stored = state['whitening'];
+  if (stored === undefined) return null;
+  if (isWhitening(stored)) return stored;
+  throw unfit('whitening', 'a convolution');
+}
+
+function isWhitening(stored: unknown): stored is Whitening {
+  if (typeof stored !== 'object' || stored === null || !('shape' in stored) || !('weights' in stored)) return false;
+  const { shape, weights } = stored;
+  const numbers = (value: unknown): value is number[] =>
+    Array.isArray(value) && value.every((n) => typeof n === 'number');
+  return (
+    numbers(shape) && shape.length === 4 && numbers(weights) && weights.length === shape.reduce((a, b) => a * b, 1)
+  );
+}

@@ -1,0 +1,45 @@
+import * as emit from '../emit.ts';
+import type { Value } from '../graph.ts';
+import type { Tape } from '../tape.ts';
+
+/** y = eˣ; dx = dy · y. */
+export function exp(t: Tape, x: Value): Value {
+  const y = emit.unary(t.graph, 'Exp', x);
+  return t.record(y, [x], (dy) => [emit.mul(t.graph, dy, y)]);
+}
+
+/** y = ln x; dx = dy / x. */
+export function log(t: Tape, x: Value): Value {
+  return t.record(emit.unary(t.graph, 'Log', x), [x], (dy) => [emit.div(t.graph, dy, x)]);
+}
+
+/** y = |x|; dx = dy · sign x, zero at 0. */
+export function abs(t: Tape, x: Value): Value {
+  const g = t.graph;
+  return t.record(emit.unary(g, 'Abs', x), [x], (dy) => [emit.mul(g, dy, emit.unary(g, 'Sign', x))]);
+}
+
+/** y = x kept within [low, high]; dx = dy where x lay within. */
+export function clip(t: Tape, x: Value, low: number, high: number): Value {
+  const g = t.graph;
+  const y = emit.clip(g, x, low, high);
+  return t.record(y, [x], (dy) => {
+    const moved = emit.unary(g, 'Abs', emit.sub(g, x, y));
+    return [emit.mul(g, dy, emit.notNegative(g, emit.unary(g, 'Neg', moved)))];
+  });
+}
+
+/** The larger of a and b, with broadcasting; da = Σ dy where a ≥ b, db = Σ dy elsewhere. */
+export const maximum = (t: Tape, a: Value, b: Value): Value => chosen(t, 'Max', a, b);
+
+/** The smaller of a and b, with broadcasting; da = Σ dy where a ≤ b, db = Σ dy elsewhere. */
+export const minimum = (t: Tape, a: Value, b: Value): Value => chosen(t, 'Min', a, b);
+
+function chosen(t: Tape, op: 'Max' | 'Min', a: Value, b: Value): Value {
+  const g = t.graph;
+  return t.record(emit.binary(g, op, a, b), [a, b], (dy) => {
+    const [first, second] = op === 'Max' ? [a, b] : [b, a];
+    const ofA = emit.mul(g, dy, emit.notNegative(g, emit.sub(g, first, second)));
+    return [emit.unbroadcast(g, ofA, a.shape), emit.unbroadcast(g, emit.sub(g, dy, ofA), b.shape)];
+  });
+}

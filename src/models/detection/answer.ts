@@ -1,0 +1,62 @@
+import * as emit from '../../graph/emit.ts';
+import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
+import type { Answer } from '../../graph/network.ts';
+import { coordinate } from './overlap.ts';
+import { suppressed, topOf } from './suppress.ts';
+
+/** Boxes answered at most for one image. */
+const mostDetections = 100;
+
+/** Two boxes of one class that overlap more are one object. */
+const sameObject = 0.55;
+
+/** A box that is less likely is not answered: below that, average precision no longer moves. */
+const leastScore = 0.01;
+
+/** What a detector thinks of each of its places. */
+export interface Findings {
+  /** Left, top, right, bottom in pixels of the input: [N, A, 4]. */
+  boxes: Value;
+  /** Probability of each class: [N, C, A]. */
+  scores: Value;
+  /** See `Frame`: [N, 5]. */
+  frame: Value;
+}
+
+/** `detections` [N, M, 6]: class, score, x, y, w, h in source pixels, best first; unused rows have score 0. */
+export function detectionsAnswer(g: Graph, { boxes, scores, frame }: Findings): Answer {
+  const [n = 1, classes = 1, places = 1] = scores.shape;
+  const all = Number(classes) * Number(places);
+  const kept = suppressed(g, { boxes, scores, overlap: sameObject, leastScore });
+  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(mostDetections, all));
+  const rows = at.shape[1] ?? 1;
+  const width = g.scalar(Number(places));
+  const index = emit.cast(g, at, 'float32', elementTypes.float32);
+  const label = emit.unary(g, 'Floor', emit.div(g, emit.add(g, index, g.scalar(0.5)), width));
+  const place = emit.sub(g, index, emit.mul(g, label, width));
+  const found = takeRows(g, boxes, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
+  const column = (v: Value): Value => emit.reshape(g, v, [n, rows, 1]);
+  return {
+    name: 'detections',
+    value: emit.concat(g, [column(label), column(values), sourceBoxes(g, found, frame)], 2),
+  };
+}
+
+/** rows[n, index[n, k]]: [N, A, D] and [N, K, 1] → [N, K, D]. */
+export function takeRows(g: Graph, rows: Value, index: Value): Value {
+  const [n = 1, k = 1] = index.shape;
+  return g.node('GatherND', [rows, index], [n, k, emit.dimOf(rows, 2)], { attributes: { batch_dims: 1 } });
+}
+
+/** x, y, w, h in pixels of the source, within it. */
+function sourceBoxes(g: Graph, boxes: Value, frame: Value): Value {
+  const [n = 1] = boxes.shape;
+  const of = (i: number): Value => emit.reshape(g, coordinate(g, frame, i), [n, 1, 1]);
+  const scale = of(2);
+  const inside = (i: number, origin: number, size: number): Value => {
+    const at = emit.mul(g, emit.sub(g, coordinate(g, boxes, i), of(origin)), scale);
+    return emit.binary(g, 'Min', emit.unary(g, 'Relu', at), of(size));
+  };
+  const [left, top, right, bottom] = [inside(0, 0, 3), inside(1, 1, 4), inside(2, 0, 3), inside(3, 1, 4)];
+  return emit.concat(g, [left, top, emit.sub(g, right, left), emit.sub(g, bottom, top)], 2);
+}

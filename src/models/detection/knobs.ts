@@ -1,0 +1,63 @@
+import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
+import type { Labels } from '../../domain/task.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
+import { fitPixels } from '../../features/pixels.ts';
+import type { Family, FitData, Recipe } from '../family.ts';
+import { countKnob, numberKnob } from '../knobs.ts';
+import type { BackboneSize } from './backbone.ts';
+import { sceneRows } from './scene-rows.ts';
+
+/** Objects of an image that training looks at: what mosaics of four images may hold, within limits of time. */
+const [leastObjects, mostObjects] = [8, 64];
+
+/** Knobs that every detector has. */
+export function detectionSpace(): HyperSpace {
+  return new HyperSpace()
+    .addCategoricalKnob('side', [96, 128, 160, 192, 224, 320], { group: 'preprocessing', initial: 160 })
+    .addCategoricalKnob('flip', [true, false], { group: 'preprocessing', initial: true })
+    .addRangeKnob('zoom', 'float', 0, 1, { group: 'preprocessing', initial: 0.5 })
+    .addRangeKnob('aspect', 'float', 0, 0.5, { group: 'preprocessing', initial: 0.2 })
+    .addRangeKnob('colour', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.3 })
+    .addRangeKnob('mosaic', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
+    .addCategoricalKnob('width', [16, 32, 48, 64], { group: 'architecture', initial: 48 })
+    .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 })
+    .addRangeKnob('epochs', 'int', 5, 100, { group: 'training', initial: 40 })
+    .addCategoricalKnob('batch', [8, 16, 32], { group: 'training', initial: 16 })
+    .addRangeKnob('learning_rate', 'float', 3e-4, 5e-3, { group: 'training', initial: 2e-3, log: true })
+    .addRangeKnob('weight_decay', 'float', 1e-3, 0.2, { group: 'training', initial: 0.05, log: true });
+}
+
+export const backboneKnobs = (knobs: Knobs): BackboneSize => ({
+  width: countKnob(knobs, 'width'),
+  blocks: countKnob(knobs, 'blocks'),
+});
+
+const detectionRecipe = (knobs: Knobs): Recipe => ({
+  optimiser: 'adamw',
+  epochs: countKnob(knobs, 'epochs'),
+  batch: countKnob(knobs, 'batch'),
+  learningRate: numberKnob(knobs, 'learning_rate'),
+  momentum: 0,
+  weightDecay: numberKnob(knobs, 'weight_decay'),
+  dropout: 0,
+  labelSmoothing: 0,
+  stepsPerRun: 4,
+  stepsPerEpoch: 64,
+});
+
+async function fitScenes({ inputs, labels, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> {
+  const state = await fitPixels(inputs, countKnob(knobs, 'side', 32));
+  return { encoder: 'scenes', classes: [...classes], state: { ...state, objects: objectsOf(labels) } };
+}
+
+function objectsOf(labels: Labels): number {
+  const most = labels instanceof Int32Array ? 1 : Math.max(...labels.map((boxes) => boxes.length));
+  return Math.min(mostObjects, Math.max(leastObjects, 2 * most));
+}
+
+/** What no detector does in a way of its own. */
+export const detectorBasics = {
+  fit: fitScenes,
+  recipe: detectionRecipe,
+  trainingRows: sceneRows,
+} satisfies Partial<Family>;

@@ -1,0 +1,103 @@
+import * as emit from '../../graph/emit.ts';
+import type { Graph, Value } from '../../graph/graph.ts';
+import { smoothL1 } from '../../graph/losses/huber.ts';
+import { softmaxCrossEntropy } from '../../graph/losses/softmax-cross-entropy.ts';
+import type { ParameterSpec, Values } from '../../graph/network.ts';
+import { relu } from '../../graph/ops/activations.ts';
+import { add } from '../../graph/ops/arithmetic.ts';
+import { dense } from '../../graph/ops/matmul.ts';
+import { roiPool } from '../../graph/ops/roi-pool.ts';
+import { reshape, transpose } from '../../graph/ops/shaping.ts';
+import type { Tape } from '../../graph/tape.ts';
+import { decodeOffsets, encodeOffsets } from './anchors.ts';
+import type { Findings } from './answer.ts';
+import { type Assignment, assign, boxColumns, classColumn, countPositives, match } from './assign.ts';
+import { cutRows } from './heads.ts';
+
+/** Of the map that regions are cut from. */
+const stride = 8;
+
+/** Bins on each side of a region; the paper has 7, of regions four times as large. */
+const bins = 5;
+
+/** A region has an object that it overlaps by half, or it is background. */
+const matching = { least: 0.5, most: 0.5, forced: false };
+
+export interface RegionHeadSize {
+  channels: number;
+  classes: number;
+  hidden: number;
+}
+
+export interface Regions {
+  /** [N, R, 4] */
+  regions: Value;
+  weights: Values;
+}
+
+/** The second stage (Girshick 2015, Fast R-CNN, figure 1): what a region shows, and how its box must move. */
+export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
+  const layers = { 'region.1': [channels * bins * bins, hidden], 'region.2': [hidden, hidden] } as const;
+  const last = [hidden, classes + 1 + 4] as const;
+  const parameters: Record<string, ParameterSpec> = {
+    ...Object.assign({}, ...Object.entries(layers).map(([name, size]) => denseParameters(name, size, Math.sqrt(2)))),
+    ...denseParameters('region.out', last, 0.1),
+  };
+
+  /** Class logits, background first, [N, R, C + 1]; offsets against the regions, [N, R, 4]. */
+  const judge = (t: Tape, x: Value, { regions, weights }: Regions): [Value, Value] => {
+    const [n = 1, r = 1] = regions.shape;
+    const scaled = emit.mul(t.graph, regions, t.graph.scalar(1 / stride));
+    const pooled = roiPool(t, x, scaled, { size: bins });
+    let y = reshape(t, pooled, [emit.dimOf(pooled, 0), channels * bins * bins]);
+    for (const name of Object.keys(layers)) y = relu(t, dense(t, y, weights.of(`${name}.w`), weights.of(`${name}.b`)));
+    const out = dense(t, y, weights.of('region.out.w'), weights.of('region.out.b'));
+    return cutRows(t, reshape(t, out, [n, r, last[1]]), classes + 1);
+  };
+
+  const loss = (t: Tape, x: Value, { objects, ...given }: Regions & { objects: Value }): Value => {
+    const g = t.graph;
+    const [logits, offsets] = judge(t, x, given);
+    const { fitness } = match(g, given.regions, { objects, ...matching });
+    const wanted = assign(g, fitness, { objects, classes });
+    const named = softmaxCrossEntropy(t, logits, withBackground(g, wanted));
+    const moves = encodeOffsets(g, wanted.boxes, given.regions);
+    const normaliser = countPositives(g, wanted.positive);
+    return add(t, named, smoothL1(t, offsets, moves, { weights: wanted.positive, normaliser }));
+  };
+
+  const find = (t: Tape, x: Value, given: Regions): Omit<Findings, 'frame'> => {
+    const g = t.graph;
+    const [logits, offsets] = judge(t, x, given);
+    const all = g.node('Softmax', [logits], logits.shape, { attributes: { axis: -1 } });
+    const scores = transpose(t, emit.slice(g, all, 2, 1), [0, 2, 1]);
+    return { boxes: decodeOffsets(t, offsets, given.regions), scores };
+  };
+
+  return { parameters, loss, find, trainingRegions };
+}
+
+/** Proposals, and the objects themselves, so that the second stage has something to learn while the first finds nothing. */
+function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
+  const [n = 1, m = 1] = objects.shape;
+  const whole = emit.slice(g, regions, 1, 0, 1); // in place of rows without an object: the best proposal once more
+  const there = emit.notNegative(g, classColumn(g, objects));
+  const own = emit.mul(g, boxColumns(g, objects), there);
+  const instead = emit.mul(g, whole, emit.sub(g, g.scalar(1), there));
+  const filled = emit.reshape(g, emit.add(g, own, instead), [n, m, 4]);
+  return emit.concat(g, [regions, filled], 1);
+}
+
+const withBackground = (g: Graph, { positive, classes }: Assignment): Value =>
+  emit.concat(g, [emit.sub(g, g.scalar(1), positive), classes], 2);
+
+function denseParameters(
+  name: string,
+  [from, to]: readonly [number, number],
+  gain: number,
+): Record<string, ParameterSpec> {
+  return {
+    [`${name}.w`]: { shape: [from, to], init: { kind: 'normal', deviation: gain / Math.sqrt(from) } },
+    [`${name}.b`]: { shape: [to], init: { kind: 'zeros' } },
+  };
+}

@@ -1,0 +1,65 @@
+/** What stands where there is no image: about the mean of any colour. */
+export const grey = 128;
+
+export interface Move {
+  width: number;
+  height: number;
+  /** Pixels. */
+  down: number;
+  right: number;
+  /** Left and right swapped, before it moves. */
+  mirrored: boolean;
+}
+
+/** `to` is the image `from`, [C, H, W] both, moved by whole pixels. */
+export function move(from: Uint8Array, to: Uint8Array, { width, height, down, right, mirrored }: Move): void {
+  to.fill(grey);
+  const [first, last] = [Math.max(0, right), Math.min(width, width + right)];
+  const step = mirrored ? -1 : 1;
+  for (let start = 0; start < to.length; start += width * height) {
+    for (let y = Math.max(0, down); y < Math.min(height, height + down); y++) {
+      let source = start + (y - down) * width + (mirrored ? width - 1 - first + right : first - right);
+      for (let at = start + y * width + first; at < start + y * width + last; at++) {
+        to[at] = from[source] as number;
+        source += step;
+      }
+    }
+  }
+}
+
+/** Positions between pixels are counted in parts of 256, so that all arithmetic is on small whole numbers. */
+const bits = 8;
+const unit = 1 << bits;
+const half = unit / 2;
+const rounding = 1 << (2 * bits - 1);
+
+/** The same with a turn about the image's middle, between mirroring and moving; between pixels colours are mixed bilinearly. */
+export function turn(from: Uint8Array, to: Uint8Array, { degrees, ...placed }: Move & { degrees: number }): void {
+  const { width, height, down, right, mirrored } = placed;
+  const plane = width * height;
+  const angle = (degrees * Math.PI) / 180;
+  const [cos, sin] = [Math.cos(angle) * unit, Math.sin(angle) * unit];
+  const [middleX, middleY] = [(width - 1) / 2, (height - 1) / 2];
+  const [lastX, lastY] = [(width - 1) * unit - 1, (height - 1) * unit - 1]; // short of the last pixel: each has a neighbour
+  const side = mirrored ? -1 : 1;
+  for (let y = 0; y < height; y++) {
+    const dy = y - down - middleY;
+    for (let x = 0; x < width; x++) {
+      const dx = x - right - middleX;
+      const u = Math.round(middleX * unit + side * (cos * dx + sin * dy));
+      const v = Math.round(middleY * unit + cos * dy - sin * dx);
+      const outside = u < -half || v < -half || u > lastX + half || v > lastY + half;
+      const column = Math.min(Math.max(u, 0), lastX);
+      const row = Math.min(Math.max(v, 0), lastY);
+      const a = column & (unit - 1);
+      const b = row & (unit - 1);
+      let source = (row >> bits) * width + (column >> bits);
+      for (let at = y * width + x; at < to.length; at += plane) {
+        const top = (from[source] as number) * (unit - a) + (from[source + 1] as number) * a;
+        const bottom = (from[source + width] as number) * (unit - a) + (from[source + width + 1] as number) * a;
+        to[at] = outside ? grey : (top * (unit - b) + bottom * b + rounding) >> (2 * bits);
+        source += plane;
+      }
+    }
+  }
+}

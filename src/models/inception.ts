@@ -1,0 +1,145 @@
+import type { Value } from '../graph/graph.ts';
+import type { Network, ParameterSpec, Values } from '../graph/network.ts';
+import { maxPool } from '../graph/ops/pooling.ts';
+import { concat } from '../graph/ops/shaping.ts';
+import type { Tape } from '../graph/tape.ts';
+import type { Family } from './family.ts';
+import { channelsOf } from './image-input.ts';
+import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
+import {
+  type ConvLayer,
+  conv,
+  convNorm,
+  convParameters,
+  type ImageTask,
+  imageClassifier,
+  kernelParameters,
+  norm,
+  normParameters,
+} from './image-layers.ts';
+import { countKnob } from './knobs.ts';
+
+/** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
+const stageWidths = [4, 8, 12] as const;
+
+/**
+ * Inception (Szegedy et al. 2015, "Going Deeper with Convolutions", figure 2b; 2016, "Rethinking the Inception
+ * Architecture", figure 5): modules of four branches side by side, 1×1, 3×3, 5×5 factorised into two 3×3, and max pooling, each
+ * narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, stages parted by 2×2 pooling,
+ * batch norm (one over a module's joined results), and no auxiliary heads.
+ */
+export const inception: Family = {
+  name: 'inception',
+  title: 'Inception: branches of several filter sizes side by side',
+  tasks: ['image_classification'],
+  space: () =>
+    imageSpace()
+      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
+      .addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
+  fit: fitImages,
+  network: (features, knobs) =>
+    inceptionNetwork({
+      ...imageTask(features),
+      width: countKnob(knobs, 'width'),
+      modules: countKnob(knobs, 'modules'),
+    }),
+  recipe: imageRecipe,
+  augment: augmentBatch,
+};
+
+export interface InceptionSize extends ImageTask {
+  /** Channels of the stem; the last stage has twelve times as many. */
+  width: number;
+  /** Modules of each of the three stages. */
+  modules: number;
+}
+
+/** Layers one after the other; all but the last have batch norm and ReLU of their own, the last shares the module's. */
+interface Branch {
+  pooled: boolean;
+  layers: readonly ConvLayer[];
+}
+
+interface Module {
+  name: string;
+  /** Channels of all branches together. */
+  to: number;
+  branches: readonly Branch[];
+}
+
+export function inceptionNetwork({ width, modules, ...task }: InceptionSize): Network {
+  const channels = stageWidths.map((widths) => widths * width);
+  const stem: ConvLayer[] = [
+    { name: 'stem1', from: channelsOf(task.image), to: width },
+    { name: 'stem2', from: width, to: 2 * width, pool: 2 },
+  ];
+  const stages = channels.map((to, i) =>
+    Array.from({ length: modules }, (_, j) =>
+      moduleOf(`module${i + 1}_${j + 1}`, { from: j === 0 ? (channels[i - 1] ?? 2 * width) : to, to }),
+    ),
+  );
+  return imageClassifier(task, {
+    parameters: Object.assign({}, ...stem.map(convParameters), ...stages.flat().map(moduleParameters)),
+    features: channels.at(-1) ?? 0,
+    stages: (t, images, parameters) =>
+      stages.reduce(
+        (x, stage, i) =>
+          stage.reduce((y, module) => parallel(t, y, { module, parameters }), i === 0 ? x : maxPool(t, x, { size: 2 })),
+        stem.reduce((x, layer) => convNorm(t, x, { layer, parameters }), images),
+      ),
+  });
+}
+
+/** About half of the channels come from the 3×3 branch, a quarter from 1×1, an eighth from each of the others. */
+function moduleOf(name: string, { from, to }: { from: number; to: number }): Module {
+  const [quarter, eighth] = [wholeBlocks(to / 4), wholeBlocks(to / 8)];
+  const rest = to - quarter - 2 * eighth;
+  return {
+    name,
+    to,
+    branches: [
+      { pooled: false, layers: chain(`${name}.one`, from, [[1, quarter]]) },
+      {
+        pooled: false,
+        layers: chain(`${name}.three`, from, [
+          [1, quarter],
+          [3, rest],
+        ]),
+      },
+      {
+        pooled: false,
+        layers: chain(`${name}.five`, from, [
+          [1, eighth],
+          [3, eighth],
+          [3, eighth],
+        ]),
+      },
+      { pooled: true, layers: chain(`${name}.pool`, from, [[1, eighth]]) },
+    ],
+  };
+}
+
+/** Channels that fill vector registers. */
+const wholeBlocks = (channels: number): number => Math.max(16, 16 * Math.floor(channels / 16));
+
+/** Layers of the sizes and channels given, each reading what the one before made. */
+const chain = (name: string, from: number, layers: readonly (readonly [size: number, to: number])[]): ConvLayer[] =>
+  layers.map(([size, to], i) => ({ name: `${name}${i + 1}`, from: layers[i - 1]?.[1] ?? from, to, size }));
+
+const moduleParameters = ({ name, to, branches }: Module): Record<string, ParameterSpec> =>
+  Object.assign(
+    normParameters(name, to),
+    ...branches.flatMap(({ layers }) =>
+      layers.map((layer, i) => (i < layers.length - 1 ? convParameters(layer) : kernelParameters(layer))),
+    ),
+  );
+
+function parallel(t: Tape, x: Value, { module, parameters }: { module: Module; parameters: Values }): Value {
+  const results = module.branches.map(({ pooled, layers }) =>
+    layers.reduce(
+      (y, layer, i) => (i < layers.length - 1 ? convNorm : conv)(t, y, { layer, parameters }),
+      pooled ? maxPool(t, x, { size: 3, stride: 1, pad: 1 }) : x,
+    ),
+  );
+  return norm(t, concat(t, results, 1), { name: module.name, parameters });
+}

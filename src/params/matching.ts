@@ -1,0 +1,62 @@
+import type { OfferedTensor } from '../db/statements/warm-starts.ts';
+import type { WantedTensor } from '../domain/warm-start.ts';
+
+export interface Match {
+  name: string;
+  hash: Buffer;
+  paramsId: number;
+  /** Numbers that it gives. */
+  size: number;
+}
+
+/**
+ * Where each tensor of a new trial comes from (paper, section 3): those of the same name, shape and role from one set, the
+ * one whose tensors fit most, since weights that learnt together work together; each of the rest from the first set that
+ * has one of the same shape and role. What is left out starts at random.
+ */
+export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): Match[] {
+  const sets = [...new Set(offered.map(({ paramsId }) => paramsId))];
+  const bySet = new Map(sets.map((id) => [id, offered.filter(({ paramsId }) => paramsId === id)]));
+  const namesakes = (id: number): Match[] =>
+    wanted.flatMap((tensor) => {
+      const found = bySet.get(id)?.find((each) => each.name === tensor.name && fits(each, tensor));
+      return found === undefined ? [] : [matchOf(tensor, found)];
+    });
+  const parent = sets
+    .map(namesakes)
+    .reduce<Match[]>((best, next) => (sizeOfAll(next) > sizeOfAll(best) ? next : best), []);
+  const taken = new Set(parent.map(({ name }) => name));
+  const rest = wanted.flatMap((tensor) => {
+    const found = taken.has(tensor.name) ? undefined : offered.find((each) => fits(each, tensor));
+    return found === undefined ? [] : [matchOf(tensor, found)];
+  });
+  return [...parent, ...rest];
+}
+
+export interface Origin {
+  /** The set that gave most; null where nothing was taken. */
+  paramsId: number | null;
+  /** Share of the network's numbers that was taken from any. */
+  share: number;
+}
+
+export function originOf(wanted: readonly WantedTensor[], matches: readonly Match[]): Origin {
+  const total = wanted.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const given = new Map<number, number>();
+  for (const { paramsId, size } of matches) given.set(paramsId, (given.get(paramsId) ?? 0) + size);
+  const [most] = [...given].sort((a, b) => b[1] - a[1]);
+  return { paramsId: most?.[0] ?? null, share: total === 0 ? 0 : sizeOfAll(matches) / total };
+}
+
+const fits = (a: WantedTensor, b: WantedTensor): boolean =>
+  a.role === b.role && a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
+
+const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTensor): Match => ({
+  name,
+  hash,
+  paramsId,
+  size: sizeOf(shape),
+});
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
+const sizeOfAll = (matches: readonly Match[]): number => matches.reduce((sum, { size }) => sum + size, 0);

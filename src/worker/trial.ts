@@ -1,0 +1,83 @@
+import type { TaskKind } from '../domain/kinds/kind.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
+import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
+import { BadData } from '../errors/errors.ts';
+import type { EncodedRows, Encoder } from '../features/encoder.ts';
+import { createEncoder } from '../features/registry.ts';
+import type { Network } from '../graph/network.ts';
+import type { Family, Recipe, TrainingRows } from '../models/family.ts';
+import { familyByName } from '../models/registry.ts';
+
+/** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
+const leastStepsPerEpoch = 16;
+
+/** A trial's parts, made anew from its spec: they are the same on every attempt. */
+export interface Trial {
+  spec: TrainingSpec;
+  kind: TaskKind;
+  family: Family;
+  recipe: Recipe;
+  features: FittedFeatures;
+  network: Network;
+  train: TrainingRows;
+  valid: EncodedRows;
+  batch: number;
+  /** How often each row is seen in an epoch. */
+  passes: number;
+  stepsPerEpoch: number;
+}
+
+export async function prepareTrial(given: TrainingSpec): Promise<Trial> {
+  const { train, valid, classes } = given.data;
+  if (train.inputs.length === 0 || valid.inputs.length === 0) {
+    throw new BadData('there are too few rows to train and validate', {
+      detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
+      hint: 'Add labelled rows, or change the share that is kept for validation.',
+    });
+  }
+  const kind = kindOf(given.task);
+  const family = familyByName(given.family);
+  const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
+  const recipe = family.recipe(spec.knobs);
+  const features = await family.fit({ ...train, classes }, spec.knobs);
+  const network = family.network(features, spec.knobs);
+  const encoder = createEncoder(features);
+  const parts = { spec, kind, family, recipe, features, network };
+  return {
+    ...parts,
+    train: await trainingRows(parts, encoder),
+    valid: await encoder.prepare(valid.inputs),
+    ...epochOf(recipe, train.inputs.length),
+  };
+}
+
+function epochOf({ batch, stepsPerEpoch }: Recipe, rows: number): Pick<Trial, 'batch' | 'passes' | 'stepsPerEpoch'> {
+  if (stepsPerEpoch === undefined) {
+    const fitting = Math.min(batch, Math.ceil(rows / leastStepsPerEpoch));
+    return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
+  }
+  const passes = Math.max(1, Math.ceil((stepsPerEpoch * batch) / rows));
+  return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };
+}
+
+type Parts = Pick<Trial, 'spec' | 'kind' | 'family' | 'recipe' | 'features' | 'network'>;
+
+async function trainingRows(
+  { spec, kind, family, recipe, features, network }: Parts,
+  encoder: Encoder,
+): Promise<TrainingRows> {
+  const { knobs, data } = spec;
+  if (family.trainingRows !== undefined) return family.trainingRows(data.train, { features, knobs, network });
+  const rows = await encoder.prepare(data.train.inputs);
+  return {
+    count: rows.count,
+    length: (row) => rows.length(row),
+    batch(indexes, { rng }) {
+      const inputs = rows.batch(indexes);
+      const encoding = { shapes: network.targets, inputs, smoothing: recipe.labelSmoothing };
+      const targets = kind.targets(data.train.labels, indexes, encoding);
+      family.augment?.(inputs, knobs, rng);
+      return { inputs, targets };
+    },
+  };
+}

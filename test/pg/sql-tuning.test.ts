@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let study: number;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await createReviews(db, 10);
+  const knobs = {
+    rate: { group: 'training', kind: 'range', dtype: 'float', min: 1e-4, max: 1, log: true, initial: 0.01 },
+    layers: { group: 'architecture', kind: 'range', dtype: 'int', min: 1, max: 5, log: false, initial: 2 },
+    pooling: { group: 'architecture', kind: 'categorical', list: ['max', 'mean'], initial: 'max' },
+    fixed: { group: 'architecture', kind: 'range', dtype: 'int', min: 1, max: 5, log: false, initial: 2 },
+  };
+  await db.query(`insert into rafiki.family (name, task, title, knobs) values ('f', 'sentiment', 'f', $1)`, [
+    JSON.stringify(knobs),
+  ]);
+  study = await insertStudy(db, { maxTrials: 60 });
+});
+afterAll(() => database.drop());
+
+const lines = async (sql: string, values: unknown[]): Promise<string[]> =>
+  (await db.query<{ line: string }>(sql, values)).map(({ line }) => line);
+const curve = (id: number): Promise<string[]> => lines('select line from rafiki_curve($1) line', [id]);
+
+/** Trials `from` to `to`, whose scores follow from the learning rate, a little from the layers, not from the pooling. */
+async function addTrials(id: number, from: number, to: number): Promise<void> {
+  await db.query(
+    `insert into rafiki.trial (study_id, number, family, knobs, seed, state, score, ended_at)
+     select $1, i, 'f', jsonb_build_object('rate', r, 'layers', 1 + i % 5, 'pooling', case when i % 2 = 0 then 'max' else 'mean' end, 'fixed', 2),
+       i, 'completed', 0.9 - 0.1 * abs(ln(r / 0.01)) - 0.01 * (i % 5), now() + i * interval '1 s'
+     from generate_series($2::int, $3::int) i, lateral (select 10 ^ (-4.0 * (i * 37 % 61) / 61) as r) rates`,
+    [id, from, to],
+  );
+}
+
+describe('settings of a study', () => {
+  const train = (model: string): string => `select rafiki_train('sentiment', 'reviews', model => '${model}')`;
+
+  test('travel with it from the session that made it', async () => {
+    await db.transaction(async (tx) => {
+      await tx.query(
+        `set local rafiki.alpha_first = '0.5'; set local rafiki.delta = 0.02; set local rafiki.terminator = off`,
+      );
+      await tx.query(train('set'));
+    });
+    await db.query(train('usual'));
+    const rows = await db.query(
+      `select collaborative, alpha_first as first, alpha_last as last, delta, terminator from rafiki.study
+       where model in ('set', 'usual') order by model`,
+    );
+    expect(rows).toEqual([
+      { collaborative: true, first: 0.5, last: 0.1, delta: 0.02, terminator: false },
+      { collaborative: true, first: 1, last: 0.1, delta: 0.005, terminator: true },
+    ]);
+  });
+
+  test.each([
+    ['rafiki.alpha_last', '1.5', /from 0 to 1/],
+    ['rafiki.alpha_first', 'high', /from 0 to 1/],
+    ['rafiki.delta', '-1', /not negative/],
+    ['rafiki.terminator', 'maybe', /on or off/],
+  ])('%s = %s is refused', async (name, value, detail) => {
+    const failed = await db
+      .transaction((tx) => failureOf(tx, `set local ${name} = '${value}'; ${train('m2')}`))
+      .catch((error) => error);
+    expect(failed).toMatchObject({
+      code: '22023',
+      detail: expect.stringMatching(detail),
+      hint: expect.stringMatching(/reset/),
+    });
+  });
+});
+
+describe('rafiki_importance', () => {
+  test('ranks what decides the score first, leaves out what never varied, and adds up to 1', async () => {
+    await addTrials(study, 1, 60);
+    const rows = await db.query<{ family: string; knob: string; importance: number; trials: number }>(
+      'select family, knob, importance, trials::int from rafiki_importance($1)',
+      [study],
+    );
+    expect(rows.map(({ knob }) => knob)).toEqual(['rate', expect.any(String), expect.any(String)]);
+    expect(rows[0]).toMatchObject({ family: 'f', trials: 60 });
+    expect(rows[0]?.importance).toBeGreaterThan(0.7);
+    expect(rows.reduce((sum, { importance }) => sum + importance, 0)).toBeCloseTo(1);
+  });
+
+  test('says nothing after few trials, and names the studies where there is no such study', async () => {
+    const other = await insertStudy(db, { model: 'few' });
+    await addTrials(other, 1, 7);
+    expect(await db.query('select from rafiki_importance($1)', [other])).toEqual([]);
+    expect(await failureOf(db, 'select rafiki_importance(404)')).toMatchObject({ code: '42704' });
+  });
+});
+
+describe('rafiki_curve', () => {
+  test.each([1, 2, 7, 33, 60, 64, 65, 1000])(
+    'draws %s trials within 80 columns, the line never falling',
+    async (trials) => {
+      const id = await insertStudy(db, { model: `curve${trials}`, maxTrials: trials });
+      await addTrials(id, 1, trials);
+      const picture = await curve(id);
+      expect(Math.max(...picture.map((line) => line.length))).toBeLessThanOrEqual(80);
+      expect(picture[0]).toMatch(new RegExp(`best score 0\\.\\d+ after ${trials} of ${trials} trials`));
+      const rows = picture.slice(1, -1).map((line) => line.slice(11));
+      const columns = Array.from({ length: Math.max(...rows.map((row) => row.length)) }, (_, c) =>
+        rows.findIndex((row) => row[c] === '━'),
+      );
+      expect(columns.every((row, c) => row >= 0 && row <= (columns[c - 1] ?? row))).toBe(true);
+      expect(picture.at(-1)).toMatch(trials === 1 ? /1/ : new RegExp(`1 +${trials}$`));
+    },
+  );
+
+  test('waits for a first score, and refuses a study that is not there', async () => {
+    const id = await insertStudy(db, { model: 'new' });
+    expect(await curve(id)).toEqual([`study ${id}: no trial has ended with a score yet`]);
+    expect(await failureOf(db, 'select rafiki_curve(404)')).toMatchObject({ code: '42704' });
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { classification } from '../../../src/domain/kinds/classification.ts';
+import { detection, objectsTensor } from '../../../src/domain/kinds/detection.ts';
+import { kindOf } from '../../../src/domain/kinds/registry.ts';
+import { type Box, tasks } from '../../../src/domain/task.ts';
+import type { TensorData } from '../../../src/domain/tensor.ts';
+
+const tensor = (shape: number[], values: number[]): TensorData => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(values),
+});
+
+describe('kinds of tasks', () => {
+  it('are there for every task', () => {
+    for (const task of tasks) expect(kindOf(task).score).toBeTypeOf('function');
+  });
+
+  it('refuse labels of another kind', () => {
+    expect(() => classification.truth([[]])).toThrow(RangeError);
+    expect(() => detection.score(tensor([0, 1, 6], []), new Int32Array(0), [])).toThrow(RangeError);
+  });
+});
+
+describe('classification', () => {
+  it('spreads a part of each target over the classes', () => {
+    const shapes = { truth: { shape: [2] } };
+    const { truth } = classification.targets(Int32Array.of(1, 0), Int32Array.of(0), {
+      shapes,
+      inputs: {},
+      smoothing: 0.2,
+    });
+    expect(Array.from(truth?.data as Float32Array)).toEqual([0.1, 0.9].map(Math.fround));
+  });
+
+  it('votes for the likeliest class and scores by accuracy and macro F1', () => {
+    const answers = tensor([3, 2], [0.9, 0.1, 0.2, 0.8, 0.6, 0.4]);
+    expect(Array.from(classification.ballots(answers))).toEqual([0, 1, 0]);
+    const { score, metrics } = classification.score(answers, Int32Array.of(0, 1, 1), ['no', 'yes']);
+    expect(score).toBeCloseTo(2 / 3);
+    expect(metrics['macro_f1']).toBeCloseTo(2 / 3);
+  });
+});
+
+describe('detection', () => {
+  const cat: Box = { label: 0, x: 10, y: 20, w: 30, h: 40 };
+  /** One image with the cat found at `x`, and an unused row. */
+  const answer = (label: number, x: number): TensorData =>
+    tensor([1, 2, 6], [label, 0.9, x, 20, 30, 40, 0, 0, 0, 0, 0, 0]);
+
+  it('puts boxes where their image lies in the input, and marks unused rows', () => {
+    const frame = tensor([1, 5], [4, 8, 2, 100, 100]);
+    const encoding = { shapes: { objects: { shape: [2, 5] } }, inputs: { frame }, smoothing: 0 };
+    const { objects } = detection.targets([[], [cat]], Int32Array.of(1), encoding);
+    expect(objects?.shape).toEqual([1, 2, 5]);
+    expect(Array.from(objects?.data as Float32Array)).toEqual([0, 9, 18, 24, 38, -1, 0, 0, 0, 0]);
+  });
+
+  it('keeps the largest objects of an image that has too many', () => {
+    const object = (label: number, size: number) => ({ label, left: 0, top: 0, right: size, bottom: size });
+    const { data } = objectsTensor([[object(0, 1), object(1, 3), object(2, 2)]], 2);
+    expect([data[0], data[5]]).toEqual([1, 2]);
+  });
+
+  it('scores mAP50, with AP75 and each class beside it', () => {
+    const { score, metrics } = detection.score(answer(0, 16), [[cat]], ['cat', 'dog']);
+    expect(score).toBe(1);
+    expect(metrics).toEqual({ map50: 1, ap75: 0, 'ap50:cat': 1 });
+  });
+
+  it('lets the best member of an ensemble answer alone, its classes going by name', () => {
+    const labels = [[{ ...cat, label: 1 }]];
+    const knows = { answers: answer(0, 10), classes: ['cat'] };
+    const stranger = { answers: answer(1, 10), classes: ['cow', 'hen'] };
+    expect(detection.scoreEnsemble([knows, stranger], labels, ['ant', 'cat'])).toBe(1);
+    expect(detection.scoreEnsemble([stranger, knows], labels, ['ant', 'cat'])).toBe(0);
+    expect(detection.votes).toBe(false);
+  });
+});

@@ -1,0 +1,71 @@
+import sharp from 'sharp';
+import type { Knobs, KnobValue } from '../../../src/domain/hyper-space.ts';
+import { type DataSet, inputOf, type Labels, type Task } from '../../../src/domain/task.ts';
+import type { Step } from '../../../src/engine/feeds.ts';
+import type { Family } from '../../../src/models/family.ts';
+import { createRng } from '../../../src/runtime/rng.ts';
+import { prepareTrial, type Trial } from '../../../src/worker/trial.ts';
+
+const classes = ['a', 'b', 'c'];
+const rows = 8;
+const pictureSide = 32;
+
+/** A trial of any family, as small as its knobs allow. */
+export async function smallTrial(family: Family): Promise<Trial> {
+  const [task] = family.tasks;
+  if (task === undefined) throw new RangeError(`${family.name} is for no task`);
+  const knobs = { ...smallestKnobs(family, task), epochs: 1 };
+  const trial = await prepareTrial({ task, family: family.name, knobs, seed: 3, threads: 1, data: await dataFor(task) });
+  return { ...trial, batch: 4 };
+}
+
+/** The same steps for whoever asks. */
+export function firstSteps({ train, batch }: Trial, count: number): Step[] {
+  return Array.from({ length: count }, (_, step) => {
+    const indexes = Int32Array.from({ length: batch }, (_, i) => (step * batch + i) % train.count);
+    const drawn = train.batch(indexes, { rng: createRng(step), progress: step / count });
+    return { ...drawn, learningRate: 0.01 };
+  });
+}
+
+/** The lower end of each architecture knob, and below it where time is spent. */
+function smallestKnobs(family: Family, task: Task): Knobs {
+  const width = family.name === 'inception' ? 16 : 4; // whose narrowest branch would have no channel
+  const below: Knobs = { side: task === 'object_detection' ? 32 : 16, width };
+  const smallest = family.space(task).knobs().flatMap(({ name, group, domain }): [string, KnobValue][] => {
+    if (group !== 'architecture' && !(name in below)) return [];
+    return [[name, below[name] ?? (domain.kind === 'range' ? domain.min : (domain.list[0] ?? 0))]];
+  });
+  return Object.fromEntries(smallest);
+}
+
+async function dataFor(task: Task): Promise<DataSet> {
+  const rng = createRng(5);
+  const inputs = inputOf(task) === 'text' ? sentences() : await pictures();
+  const label = (): number => rng.below(classes.length);
+  const box = () => ({ label: label(), x: rng.below(10), y: rng.below(10), w: 8 + rng.below(12), h: 8 + rng.below(12) });
+  const labels: Labels =
+    task === 'object_detection'
+      ? Array.from({ length: rows }, () => [box(), box()])
+      : Int32Array.from({ length: rows }, label);
+  return { classes, train: { inputs, labels }, valid: { inputs, labels } };
+}
+
+function sentences(): string[] {
+  const rng = createRng(6);
+  const words = ['river', 'stone', 'lamp', 'cloud', 'wheel', 'north', 'seven', 'glass'];
+  return Array.from({ length: rows }, () =>
+    Array.from({ length: 4 + rng.below(4) }, () => words[rng.below(words.length)]).join(' '),
+  );
+}
+
+function pictures(): Promise<Buffer[]> {
+  const rng = createRng(7);
+  const raw = { width: pictureSide, height: pictureSide, channels: 3 } as const;
+  return Promise.all(
+    Array.from({ length: rows }, () => {
+      const pixels = Uint8Array.from({ length: pictureSide * pictureSide * 3 }, () => rng.below(256));
+      return sharp(pixels, { raw }).png().toBuffer();
+    }),
+  );
+}

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { createSceneEncoder } from '../../../../src/features/scenes.ts';
+import { compose, type Scene, type SceneKnobs } from '../../../../src/models/detection/compose.ts';
+import { pyramidOf } from '../../../../src/models/detection/scale-pyramid.ts';
+import { createRng } from '../../../../src/runtime/rng.ts';
+
+const side = 48;
+const still: SceneKnobs = { flip: false, zoom: 0, aspect: 0, colour: 0, mosaic: 0 };
+const lively: SceneKnobs = { flip: true, zoom: 0.5, aspect: 0.3, colour: 0, mosaic: 0.5 };
+
+/** A black picture with one bright rectangle, which is its object. */
+function scene(width: number, height: number, [left, top, right, bottom]: [number, number, number, number]): Scene {
+  const pixels = new Uint8Array(width * height * 3);
+  for (let y = top; y < bottom; y++) pixels.fill(250, (y * width + left) * 3, (y * width + right) * 3);
+  const picture = { pixels, width, height, source: { width, height } };
+  return { levels: pyramidOf(picture), objects: [{ label: 0, left, top, right, bottom }] };
+}
+
+const scenes = [
+  scene(72, 72, [12, 18, 40, 50]),
+  scene(72, 40, [30, 8, 60, 30]),
+  scene(50, 72, [5, 40, 45, 70]),
+  scene(72, 60, [20, 20, 44, 44]),
+];
+
+const isBright = (planes: Uint8ClampedArray, x: number, y: number): boolean =>
+  (planes[Math.floor(y) * side + Math.floor(x)] as number) > 180;
+
+function composed(row: number, knobs: SceneKnobs, seed: number) {
+  const planes = new Uint8ClampedArray(3 * side * side);
+  const objects = compose(scenes, row, { planes, side, rng: createRng(seed), ...knobs });
+  return { planes, objects };
+}
+
+describe('compose', () => {
+  it('shows the whole scene as large as it fits when nothing is to be changed', () => {
+    const { objects } = composed(0, still, 1);
+    expect(objects).toEqual([{ label: 0, left: 8, top: 12, right: 80 / 3, bottom: 100 / 3 }]);
+  });
+
+  it('leaves objects where the pixels say they are, however it moves, mirrors and joins scenes', () => {
+    fc.assert(
+      fc.property(fc.nat(3), fc.nat(100_000), (row, seed) => {
+        const { planes, objects } = composed(row, lively, seed);
+        for (const { left, top, right, bottom } of objects) {
+          expect(left >= 0 && top >= 0 && right <= side && bottom <= side).toBe(true);
+          if (right - left < 6 || bottom - top < 6) continue;
+          const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+          for (const at of [left + 2, x, right - 2.01]) expect(isBright(planes, at, y)).toBe(true);
+          for (const at of [top + 2, y, bottom - 2.01]) expect(isBright(planes, x, at)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('draws boxes no larger than what they hold', () => {
+    fc.assert(
+      fc.property(fc.nat(3), fc.nat(100_000), (row, seed) => {
+        const { planes, objects } = composed(row, { ...lively, mosaic: 0 }, seed);
+        for (const { left, top, right, bottom } of objects) {
+          const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+          if (left > 3) expect(isBright(planes, left - 2.5, y)).toBe(false);
+          if (top > 3) expect(isBright(planes, x, top - 2.5)).toBe(false);
+          if (right < side - 3) expect(isBright(planes, right + 2.5, y)).toBe(false);
+          if (bottom < side - 3) expect(isBright(planes, x, bottom + 2.5)).toBe(false);
+        }
+      }),
+    );
+  });
+
+  it('is decided by the seed alone', () => {
+    const knobs = { ...lively, colour: 0.5 };
+    expect(composed(1, knobs, 7)).toEqual(composed(1, knobs, 7));
+    expect(composed(1, knobs, 7).planes).not.toEqual(composed(1, knobs, 8).planes);
+  });
+});
+
+describe('the scene encoder', () => {
+  it('puts a whole image in the middle of a grey square and says where', async () => {
+    const file = await sharp({ create: { width: 200, height: 100, channels: 3, background: { r: 255, g: 0, b: 0 } } })
+      .png()
+      .toBuffer();
+    const encoder = createSceneEncoder({ encoder: 'scenes', classes: ['a'], state: { side: 32 } });
+    const { image, frame } = await encoder.encode([file]);
+    expect(Array.from(frame?.data as Float32Array)).toEqual([0, 8, 6.25, 200, 100]);
+    const red = (y: number): unknown => image?.data[y * 32 + 16];
+    expect([red(7), red(8), red(23), red(24)]).toEqual([128, 255, 255, 128]);
+  });
+
+  it('looks at images as their EXIF says they stand', async () => {
+    const file = await sharp({ create: { width: 20, height: 10, channels: 3, background: 'white' } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    const encoder = createSceneEncoder({ encoder: 'scenes', classes: ['a'], state: { side: 32 } });
+    const { frame } = await encoder.encode([file]);
+    expect(Array.from(frame?.data as Float32Array).slice(3)).toEqual([10, 20]);
+  });
+});
