@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util';
+import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
-import { tuningBench } from './tuning.ts';
+import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
 /** Every benchmark by name; each yields its figures as they are measured. */
-const benches: Record<string, (options: ZooOptions & { quick: boolean }) => AsyncIterable<Figure>> = {
+const benches: Record<string, (options: ZooOptions & TuningOptions) => AsyncIterable<Figure>> = {
+  augment: augmentBench,
   engine: engineBench,
   predict: predictBench,
   tuning: tuningBench,
   zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON]\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,6 +29,12 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string' },
     seed: { type: 'string' },
     knobs: { type: 'string' },
+    rows: { type: 'string' },
+    costudy: { type: 'string' },
+    kills: { type: 'string' },
+    trials: { type: 'string' },
+    seeds: { type: 'string' },
+    tuners: { type: 'string' },
   },
 });
 const bench = benches[positionals[0] ?? ''];

@@ -2,12 +2,9 @@ import { advisorByName } from '../../src/advisors/registry.ts';
 import type { Figure } from '../figure.ts';
 import { bbob, FUNCTIONS } from './bbob/functions.ts';
 import { howToGetPeer, Peer } from './peer.ts';
-import { Results } from './results.ts';
+import { draw } from './plot.ts';
+import { KeptResults, Results } from './results.ts';
 import { runStudy } from './study.ts';
-
-const DIMENSIONS = [2, 5, 10];
-const BUDGETS = [50, 200];
-const EVALUATIONS = Math.max(...BUDGETS);
 
 /** On how many of the 24 functions the median regret must be smaller than random search's, after so many evaluations. */
 const BAR_RANDOM = 20;
@@ -19,46 +16,53 @@ const PEER = 'optuna';
 const advisorNames = ['random', 'tpe', 'bayesian'];
 export const tunerNames = [PEER, ...advisorNames];
 
-interface BbobOptions {
+export interface BbobOptions {
+  dimensions: readonly number[];
+  /** Evaluations after which regrets are compared. */
+  budgets: readonly number[];
   seeds: number;
   /** Those measured in this run; what others measured before is compared with. */
   tuners: readonly string[];
+  /** Whether results are kept in docs/experiments. */
+  kept: boolean;
 }
 
 /** Model-based advisors on the BBOB functions, against random search and Optuna's TPE. */
-export async function* bbobBench({ seeds, tuners }: BbobOptions): AsyncIterable<Figure> {
-  const results = new Map(tunerNames.map((name) => [name, resultsOf(name)]));
+export async function* bbobBench(options: BbobOptions): AsyncIterable<Figure> {
+  const { dimensions, budgets, seeds, tuners, kept } = options;
+  const columns = ['dimensions', 'function', 'seed', ...budgets.map((budget) => `after${budget}`)];
+  const results = new Map(
+    tunerNames.map((name) => [name, kept ? new KeptResults(`bbob/${name}.csv`, columns) : new Results()]),
+  );
   for (const name of tuners) {
     const own = results.get(name);
-    if (own !== undefined) await measure(name, own, seeds);
+    if (own !== undefined) await measure(name, own, options);
   }
-  for (const dimensions of DIMENSIONS) {
-    for (const budget of BUDGETS) {
-      const medians = new Map([...results].map(([name, own]) => [name, mediansOf(own, { dimensions, budget, seeds })]));
-      for (const name of ['tpe', 'bayesian']) yield* compare(medians, { name, budget, dimensions, seeds });
+  for (const each of dimensions) {
+    for (const [i, budget] of budgets.entries()) {
+      const place = { dimensions: each, budget, column: 3 + i, seeds };
+      const medians = new Map([...results].map(([name, own]) => [name, mediansOf(own, place)]));
+      for (const name of ['tpe', 'bayesian']) yield* compare(medians, { ...place, name });
+      if (kept) plot(medians, place);
     }
   }
 }
 
-const resultsOf = (tuner: string): Results =>
-  new Results(`bbob/${tuner}.csv`, ['dimensions', 'function', 'seed', ...BUDGETS.map((budget) => `after${budget}`)]);
-
-async function measure(tuner: string, results: Results, seeds: number): Promise<void> {
+async function measure(tuner: string, results: Results, options: BbobOptions): Promise<void> {
+  const { dimensions, budgets, seeds } = options;
   const peer = tuner === PEER ? await Peer.start() : null;
   if (tuner === PEER && peer === null) return;
   try {
     // seed by seed, so that what an interrupted run has measured can be compared
     for (let seed = 1; seed <= seeds; seed++) {
-      for (const dimensions of DIMENSIONS) {
+      for (const each of dimensions) {
         for (let number = 1; number <= FUNCTIONS; number++) {
-          if (results.has(dimensions, number, seed)) continue;
-          const objective = bbob(number, dimensions, seed);
-          const budget = { evaluations: EVALUATIONS, seed };
+          if (results.has(each, number, seed)) continue;
+          const objective = bbob(number, each, seed);
+          const budget = { evaluations: Math.max(...budgets), seed };
           const regrets =
-            peer === null
-              ? runStudy(advisorByName(tuner), objective, budget)
-              : await peer.runStudy(objective, budget);
-          results.add(dimensions, number, seed, ...BUDGETS.map((each) => (regrets[each - 1] ?? 0).toPrecision(4)));
+            peer === null ? runStudy(advisorByName(tuner), objective, budget) : await peer.runStudy(objective, budget);
+          results.add([each, number, seed, ...budgets.map((count) => (regrets[count - 1] ?? 0).toPrecision(4))]);
         }
       }
     }
@@ -67,15 +71,32 @@ async function measure(tuner: string, results: Results, seeds: number): Promise<
   }
 }
 
+/** Median regret of each function after the budget: one mark for each tuner. */
+function plot(medians: ReadonlyMap<string, number[] | undefined>, { dimensions, budget, seeds }: Place): void {
+  const curves = [...medians].flatMap(([name, own]) =>
+    own === undefined
+      ? []
+      : [{ name, marks: true, points: own.map((regret, i) => ({ x: i + 1, y: Math.log10(Math.max(regret, 1e-8)) })) }],
+  );
+  if (curves.length === 0) return;
+  draw(`bbob/d${dimensions}-${budget}.svg`, {
+    title: `BBOB, dimension ${dimensions}, ${budget} evaluations, median of ${seeds} seeds`,
+    x: 'function',
+    y: 'log₁₀ of the regret',
+    curves,
+  });
+}
+
 interface Place {
   dimensions: number;
   budget: number;
+  /** Of the results, where the regret after the budget stands. */
+  column: number;
   seeds: number;
 }
 
 /** Median regret of each function; undefined where a seed is still missing. */
-function mediansOf({ rows }: Results, { dimensions, budget, seeds }: Place): number[] | undefined {
-  const column = 3 + BUDGETS.indexOf(budget);
+function mediansOf({ rows }: Results, { dimensions, column, seeds }: Place): number[] | undefined {
   const medians = Array.from({ length: FUNCTIONS }, (_, i) => {
     const regrets = rows
       .filter((row) => Number(row[0]) === dimensions && Number(row[1]) === i + 1 && Number(row[2]) <= seeds)
@@ -105,7 +126,10 @@ function* compare(
     unit: 'of 24',
     ...(bar === undefined ? {} : { bar }),
     ok: bar === undefined || value === undefined ? null : value >= bar,
-    note: value === undefined ? missing(against) : `functions with a median regret over ${seeds} seeds ${relation[against]}`,
+    note:
+      value === undefined
+        ? missing(against)
+        : `functions with a median regret over ${seeds} seeds ${relation[against]}`,
   });
   const isBelow = (regret: number, other: number): boolean => regret < other;
   const isNotAbove = (regret: number, other: number): boolean => regret <= other;
@@ -118,7 +142,8 @@ const relation: Record<string, string> = {
   [PEER]: "no larger than Optuna's TPE",
 };
 
-const missing = (against: string): string => `not measured to the end; ${against === PEER ? howToGetPeer : 'run it again'}`;
+const missing = (against: string): string =>
+  `not measured to the end; ${against === PEER ? howToGetPeer : 'run it again'}`;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -5,21 +5,9 @@ import { fileURLToPath } from 'node:url';
 /** Where what the long benches measured is kept, and committed. */
 export const experimentsDir = fileURLToPath(new URL('../../docs/experiments/', import.meta.url));
 
-/**
- * Measured rows in a file, one line of comma-separated values each, after a line of names. What is there is not measured
- * again, so a bench that is interrupted goes on where it was; to measure anew, delete the file.
- */
+/** Measured rows, of which each is known by its first values. */
 export class Results {
-  readonly #file: string;
-  readonly #rows: string[][];
-
-  constructor(name: string, columns: readonly string[]) {
-    this.#file = path.join(experimentsDir, name);
-    mkdirSync(path.dirname(this.#file), { recursive: true });
-    if (!existsSync(this.#file)) appendFileSync(this.#file, `${columns.join(',')}\n`);
-    const lines = readFileSync(this.#file, 'utf8').split('\n');
-    this.#rows = lines.slice(1, -1).map((line) => line.split(',')); // what follows the last line end was cut off
-  }
+  readonly #rows: string[][] = [];
 
   get rows(): readonly (readonly string[])[] {
     return this.#rows;
@@ -30,8 +18,30 @@ export class Results {
     return this.#rows.some((row) => key.every((value, i) => row[i] === String(value)));
   }
 
-  add(...row: readonly (string | number)[]): void {
-    this.#rows.push(row.map(String));
-    appendFileSync(this.#file, `${row.join(',')}\n`);
+  add(...rows: readonly (readonly (string | number)[])[]): void {
+    this.#rows.push(...rows.map((row) => row.map(String)));
+  }
+}
+
+/**
+ * Measured rows in a file, one line of comma-separated values each, after a line of names. What is there is not measured
+ * again, so a bench that is interrupted goes on where it was; to measure anew, delete the file.
+ */
+export class KeptResults extends Results {
+  readonly #file: string;
+
+  constructor(name: string, columns: readonly string[]) {
+    super();
+    this.#file = path.join(experimentsDir, name);
+    mkdirSync(path.dirname(this.#file), { recursive: true });
+    if (!existsSync(this.#file)) appendFileSync(this.#file, `${columns.join(',')}\n`);
+    const lines = readFileSync(this.#file, 'utf8').split('\n');
+    super.add(...lines.slice(1, -1).map((line) => line.split(','))); // what follows the last line end was cut off
+  }
+
+  /** Rows that belong together are written together. */
+  override add(...rows: readonly (readonly (string | number)[])[]): void {
+    super.add(...rows);
+    appendFileSync(this.#file, rows.map((row) => `${row.join(',')}\n`).join(''));
   }
 }

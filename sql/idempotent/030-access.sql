@@ -10,7 +10,7 @@ begin
     execute format('drop policy %I on rafiki.%I', policy.policyname, policy.tablename);
   end loop;
   foreach relation in array array['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member',
-                                  'deployment', 'predict_stat'] loop
+                                  'deployment', 'predict_stat', 'params_tensor', 'blob'] loop
     execute format('alter table rafiki.%I enable row level security', relation);
   end loop;
 end $$;
@@ -32,6 +32,11 @@ create policy granted on rafiki.model_grant for select using (pg_has_role(role, 
 create policy seen on rafiki.model_version for select using (exists (select from rafiki.model m where m.id = model_id));
 create policy seen on rafiki.model_member for select
   using (exists (select from rafiki.model_version v where v.id = version_id));
+-- the weights of a model are for its owner: a grant is for predictions
+create policy own on rafiki.params_tensor for select using (exists (
+  select from rafiki.model_member b join rafiki.model_version v on v.id = b.version_id join rafiki.model m on m.id = v.model_id
+  where b.params_id = params_tensor.params_id and pg_has_role(m.owner, 'member')));
+create policy own on rafiki.blob for select using (exists (select from rafiki.params_tensor t where t.hash = blob.hash));
 create policy seen on rafiki.predict_stat for select using (exists (select from rafiki.model m where m.id = model_id));
 
 create policy seen on rafiki.deployment for select using (exists (select from rafiki.model m where m.id = model_id));

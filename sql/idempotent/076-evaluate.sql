@@ -1,11 +1,10 @@
 -- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
 -- Predicts the rows of a query that gives (carried jsonb, input): in parts, each one request that the server works on from
--- several ends, so that memory stays flat here and there. A verb for details gives these, as text.
+-- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his.
 create or replace function rafiki._predict_rows(model_key uuid, input_kind text, query text)
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   part_rows constant int := 2048;
@@ -13,25 +12,35 @@ declare
   asked record;
   carried_part jsonb[] := '{}';
   inputs text[] := '{}';
+  answers text[];
   chars bigint := 0;
 begin
-  for asked in execute format('select q.carried, %s as input from (%s) q',
-                              case input_kind when 'image' then 'rafiki._image_text(q.input)' else 'q.input::text' end, query)
+  for asked in execute pg_catalog.format(
+    'select q.carried, %s as input from (%s) q',
+    case input_kind when 'image' then 'rafiki._image_text(q.input)' else 'q.input::pg_catalog.text' end, query)
   loop
     carried_part := carried_part || asked.carried;
     inputs := inputs || asked.input;
-    chars := chars + coalesce(length(asked.input), 0);
-    if cardinality(inputs) >= part_rows or chars >= part_chars then
-      return query select * from unnest(carried_part, rafiki._predict_part(model_key, input_kind, inputs));
+    chars := chars + coalesce(pg_catalog.length(asked.input), 0);
+    if pg_catalog.cardinality(inputs) >= part_rows or chars >= part_chars then
+      answers := rafiki._predict_part(model_key, input_kind, inputs); -- not below: the planner would run it, too
+      return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
       chars := 0;
     end if;
   end loop;
-  if cardinality(inputs) > 0 then
-    return query select * from unnest(carried_part, rafiki._predict_part(model_key, input_kind, inputs));
+  if pg_catalog.cardinality(inputs) > 0 then
+    answers := rafiki._predict_part(model_key, input_kind, inputs);
+    return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
   end if;
 end $$;
+
+-- Whether a model reads texts or images.
+create or replace function rafiki._input_kind(model text) returns text
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model $$;
 
 -- One request; nobody is in a hurry, so that no answer is late, whatever the settings.
 create or replace function rafiki._predict_part(model_key uuid, input_kind text, inputs text[]) returns text[]
@@ -63,43 +72,33 @@ begin
     select s.target, s.features[1] into target, feature
     from rafiki.study s
     where s.model = _model_columns.model and s.version is not null
-      and (select count(*) from rafiki._source_columns(source) c where c.name in (s.target, s.features[1])) = 2
+      and (select count(*) from rafiki._source_columns(_model_columns.source) c where c.name in (s.target, s.features[1])) = 2
     order by s.id desc limit 1;
   end if;
   select c.target, c.feature into target, feature
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null)) c;
 end $$;
 
--- Each labelled row of a source with what the model says of it.
-create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name)
-returns table (actual jsonb, predicted text)
+-- How often the model says what for the labelled rows of a source.
+create or replace function rafiki._confusion(model text, source regclass, target name, feature name)
+returns table (actual text, predicted text, row_count bigint)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   columns record := rafiki._model_columns(model, source, target, feature);
 begin
-  return query select * from rafiki._predict_rows(
-    rafiki._model_key(model), (columns.task).input,
-    format('select to_jsonb(%1$s) as carried, %2$I as input from %3$s where %4$I is not null and %2$I is not null',
-           case (columns.task).output when 'boxes' then format('%I', columns.target)
-                                      else format('%I::text', columns.target) end,
-           columns.feature, source, columns.target));
-end $$;
-
-create or replace function rafiki._confusion(model text, source regclass, target name, feature name)
-returns table (actual text, predicted text, row_count bigint)
-language plpgsql stable parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if exists (select from rafiki.model m join rafiki.task t on t.name = m.task
-             where m.name = model and t.output <> 'label') then
+  if (columns.task).output <> 'label' then
     raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no classes to confuse', model),
-      detail = 'It finds objects.', hint = 'Use rafiki_evaluate, which measures how well they are found.';
+      detail = format('Its task is %s.', (columns.task).name),
+      hint = 'Use rafiki_evaluate, which measures how well objects are found.';
   end if;
   return query
-    select j.actual #>> '{}', j.predicted, count(*) from rafiki._judged_rows(model, source, target, feature) j
+    select p.carried #>> '{}', p.prediction, count(*)
+    from rafiki._predict_rows(
+      rafiki._model_key(model), (columns.task).input,
+      format('select to_jsonb(%1$I::text) as carried, %2$I as input from %3$s where %1$I is not null and %2$I is not null',
+             columns.target, columns.feature, source)) p
     group by 1, 2 order by 1, 2;
 end $$;
 
@@ -112,3 +111,22 @@ as $$ select * from rafiki._confusion(model, source, target, feature) $$;
 comment on function rafiki_confusion(text, regclass, name, name) is
   'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
   '\crosstabview. Rows with a null label or input are left out.';
+
+create or replace function rafiki._class_metrics(model text, source regclass, target name, feature name)
+returns table (metric text, value float8)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with confusion as materialized (select * from rafiki._confusion(model, source, target, feature)),
+       class as (
+         select l.label, sum(c.row_count) filter (where c.actual = c.predicted) as hits, sum(c.row_count) as counted
+         from confusion c cross join lateral (values (c.actual), (c.predicted)) l (label)
+         where l.label is not null
+         group by l.label)
+  select 'rows', coalesce(sum(c.row_count), 0)::float8 from confusion c
+  union all
+  select 'accuracy', sum(c.row_count) filter (where c.actual = c.predicted) / sum(c.row_count) from confusion c
+  union all
+  -- F1 of a class is 2 TP / (rows of it + rows said to be of it), the mean over classes; a hit stands in both
+  select 'macro_f1', avg(coalesce(k.hits, 0) / k.counted) from class k
+$$;

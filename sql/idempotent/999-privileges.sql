@@ -4,6 +4,7 @@ grant usage on schema rafiki to public;
 
 grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat to public;
+grant select on rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict to public;
 

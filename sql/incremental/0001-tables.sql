@@ -243,6 +243,8 @@ create table rafiki.model_version (
   study_id bigint references rafiki.study (id) on delete set null,
   -- of the ensemble, on the study's validation rows
   score float8 not null,
+  -- and of each subset of its members: element v + 1 for those whose rank is a bit of v; null where members do not vote
+  accuracies float8[],
   classes text[] not null,
   created_at timestamptz not null default now(),
   unique (model_id, version)

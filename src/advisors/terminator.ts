@@ -36,7 +36,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
       return point === null ? [] : [{ point, score }];
     });
   const { y, deviation } = standardise(top.map(({ score }) => score));
-  if (deviation === 0) return null;
+  if (deviation < 1e-9) return 0; // nothing that was tried made a difference
 
   const embedding = embeddingOf(branches);
   const x = top.map(({ point }) => embedding.embed(point.branch, point.positions));

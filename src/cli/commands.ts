@@ -5,6 +5,8 @@ import path from 'node:path';
 import { createBridge } from '../bridge/create-bridge.ts';
 import { createCoordinator } from '../coordinator/create-coordinator.ts';
 import { Database } from '../db/database.ts';
+import { parseEngine } from '../engine/choice.ts';
+import { checkDevice } from '../engine/device.ts';
 import { EnvironmentUnfit, InvalidParameter, ShuttingDown } from '../errors/errors.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
@@ -31,8 +33,8 @@ export const commands: Record<string, Command> = {
     title: 'plans studies (several may run, one acts)',
     run: (options) => runService('coordinator', options, createCoordinator),
   },
-  worker: { title: 'trains trials', run: (options) => runService('worker', options, worker) },
-  serve: { title: 'answers predictions', run: (options) => runService('serving', options, serving) },
+  worker: { title: 'trains trials', run: (options) => runComputing('worker', options, worker) },
+  serve: { title: 'answers predictions', run: (options) => runComputing('serving', options, serving) },
   bench: { title: 'measures (from a clone only)', run: runBench },
   version: { title: 'prints the version', run: async () => void process.stdout.write(`rafiki ${version}\n`) },
 };
@@ -51,6 +53,7 @@ flags (and their environment variables)
   --bridge-port N      RAFIKI_BRIDGE_PORT
   --workers N          RAFIKI_WORKERS       worker processes of up (default: one per core)
   --threads N          RAFIKI_THREADS       of each trial (default: the cores, divided among this machine's workers)
+  --device NAME        RAFIKI_DEVICE        of workers and serving: cpu (default), webgpu, cuda
   --data FILE.csv                           of demo: columns label, text
   --json                                    of up: one line of JSON when ready
 `;
@@ -72,6 +75,19 @@ function serving({ database, options, logger }: Wiring): Service {
   return createBridge({ database, host, port, socketDir, logger });
 }
 
+/** Runs a service that computes: a device that is not there ends it before it takes any work. */
+async function runComputing(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
+  await useDevice(options);
+  await runService(name, options, create);
+}
+
+/** What this process, its threads and the processes that it starts compute with. */
+async function useDevice({ device }: Options): Promise<void> {
+  process.env['RAFIKI_DEVICE'] = device;
+  parseEngine(process.env['RAFIKI_ENGINE']);
+  if (device !== 'cpu') await checkDevice(device);
+}
+
 /** Runs one service until a signal, or until the parent that spawned it is gone. */
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
   const logger = createLogger(name);
@@ -87,6 +103,7 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
 }
 
 async function runUp(options: Options): Promise<void> {
+  await useDevice(options);
   const up = new Up(options, createLogger('up', process.env['RAFIKI_LOG'] ?? 'warn'));
   const stopped = untilSignal();
   try {

@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { type DeviceName, parseDevice } from '../engine/device-name.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 
 /** What the commands take: flag, then environment, then default. */
@@ -12,6 +13,8 @@ export interface Options {
   bridgePort: number | undefined;
   workers: number;
   threads: number | undefined;
+  /** Where models are trained and answer. */
+  device: DeviceName;
   json: boolean;
   /** `rafiki demo --data FILE.csv` (columns label, text). */
   data: string | undefined;
@@ -35,6 +38,7 @@ export function parseOptions(args: readonly string[], { allowPositionals = false
     bridgePort: number('bridge-port', values['bridge-port'] ?? env['RAFIKI_BRIDGE_PORT'], 65_535),
     workers: number('workers', values.workers ?? env['RAFIKI_WORKERS'], 1_024) ?? availableParallelism(),
     threads: number('threads', values.threads ?? env['RAFIKI_THREADS'], 1_024),
+    device: parseDevice(values.device ?? env['RAFIKI_DEVICE']),
     json: values.json ?? false,
     data: values.data,
     positionals,
@@ -54,6 +58,7 @@ function readFlags(args: readonly string[], allowPositionals: boolean) {
         'bridge-port': { type: 'string' },
         workers: { type: 'string' },
         threads: { type: 'string' },
+        device: { type: 'string' },
         json: { type: 'boolean' },
         data: { type: 'string' },
       },

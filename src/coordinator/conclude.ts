@@ -13,7 +13,7 @@ import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } 
 import { selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
-import { bestEnsemble, bestOfFamilies } from './ensemble.ts';
+import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
 import { isScored } from './plan.ts';
 
 /** How long a study waits for its model to be loaded before it is completed anyway. */
@@ -25,8 +25,8 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
   if (!model.own || model.task !== study.task) throw nameTaken(study);
-  const { members, score, classes } = chosen;
-  const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, classes });
+  const { members, score, accuracies, classes } = chosen;
+  const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, accuracies, classes });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, score: memberScore, paramsId });
@@ -60,6 +60,7 @@ export async function awaitDeployment(mover: Mover, study: Study): Promise<void>
 interface Chosen {
   members: TrialVotes[];
   score: number;
+  accuracies: number[] | null;
   classes: string[];
 }
 
@@ -73,10 +74,12 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     candidates.map((trial) => trial.id),
   );
   const { classes } = validation;
-  if (!kindOf(study.task).votes) return { members: ranked.slice(0, 1), score: best.score, classes };
+  if (!kindOf(study.task).votes) return { members: ranked.slice(0, 1), score: best.score, accuracies: null, classes };
   const votes = ranked.map((trial) => uint16s(trial.predictions));
-  const { members, score } = bestEnsemble(votes, uint16s(validation.labels));
-  return { members: ranked.slice(0, members), score, classes };
+  const labels = uint16s(validation.labels);
+  const { members, score } = bestEnsemble(votes, labels);
+  const accuracies = subsetAccuracies(votes.slice(0, members), labels);
+  return { members: ranked.slice(0, members), score, accuracies, classes };
 }
 
 function reasonNotToDeploy(study: Study, { version, score }: { version: number; score: number }): string | null {

@@ -41,6 +41,14 @@ export function bestEnsemble(votes: readonly Uint16Array[], labels: Uint16Array)
   return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
 }
 
+/** Accuracy a(M[v]) of each subset v of the ranked members, by its bits: bit m is the member of rank m; of none, 0. */
+export function subsetAccuracies(votes: readonly Uint16Array[], labels: Uint16Array): number[] {
+  return Array.from({ length: 2 ** votes.length }, (_, subset) => {
+    const asked = votes.filter((_, m) => (subset & (1 << m)) !== 0);
+    return asked.length === 0 ? 0 : voteAccuracy(asked, labels);
+  });
+}
+
 function voteAccuracy(votes: readonly Uint16Array[], labels: Uint16Array): number {
   const voted = labels.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));
   return accuracy(voted, labels);

@@ -130,12 +130,13 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
   const best = Math.max(0, ...trials.filter(isScored).map(({ score }) => score));
   const error = standardError(best, validationRows);
   const bound = regretBound(search, history, error);
-  if (bound === null || bound >= error) return null;
-  const [gain, noise] = [bound.toFixed(4), error.toFixed(4)];
+  if (bound === null) return null;
+  const gain = Math.min(bound, 1 - best);
+  if (gain > error) return null;
   const ended = trials.filter(({ state }) => trialEnded(state)).length;
   return (
-    `Ended after ${ended} of ${maxTrials} trials: more would gain ${gain} at most, ` +
-    `less than the standard error of the score, ${noise} (set rafiki.terminator = off to go on).`
+    `Ended after ${ended} of ${maxTrials} trials: more would gain ${gain.toFixed(4)} at most, ` +
+    `the standard error of the score is ${error.toFixed(4)} (set rafiki.terminator = off to go on).`
   );
 }
 

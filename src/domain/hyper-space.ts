@@ -33,9 +33,13 @@ export interface RangeOptions extends KnobOptions {
   step?: number;
 }
 
-/** The hyperparameter space of a family (paper, section 2): knobs with domains, drawn in dependency order. */
+/**
+ * The hyperparameter space of a family (paper, section 2): knobs with domains, drawn in dependency order. They may be added
+ * in any order; with the first use the space is built, and a circle or an unknown name is refused.
+ */
 export class HyperSpace {
   readonly #knobs = new Map<string, Knob>();
+  #ordered: readonly Knob[] | null = null;
 
   addRangeKnob(name: string, dtype: 'int' | 'float', min: number, max: number, options: RangeOptions): this {
     const { log = false, step, ...rest } = options;
@@ -43,6 +47,8 @@ export class HyperSpace {
       throw new InvalidParameter(`knob "${name}" has an empty range`, { detail: `min ${min}, max ${max}` });
     if (log && min <= 0)
       throw new InvalidParameter(`knob "${name}" has a log scale and a minimum that is not positive`);
+    if (step !== undefined && !(step > 0))
+      throw new InvalidParameter(`knob "${name}" has a step that is not positive`, { detail: `step ${step}` });
     return this.#add({ name, domain: { kind: 'range', dtype, min, max, log, ...(step ? { step } : {}) }, ...rest });
   }
 
@@ -51,9 +57,10 @@ export class HyperSpace {
     return this.#add({ name, domain: { kind: 'categorical', list }, ...options });
   }
 
-  /** In drawing order: what a knob depends on was added before it, so a circle cannot be built. */
+  /** In drawing order: what a knob depends on comes before it, otherwise as they were added. */
   knobs(): readonly Knob[] {
-    return [...this.#knobs.values()];
+    this.#ordered ??= inDrawingOrder(this.#knobs);
+    return this.#ordered;
   }
 
   /** The values that work without tuning. */
@@ -64,7 +71,7 @@ export class HyperSpace {
   /** Draws every knob in order; `pick` chooses from the domain that the pre-hook left. */
   draw(pick: (knob: Knob, domain: Domain) => KnobValue): Knobs {
     const drawn: Knobs = {};
-    for (const knob of this.#knobs.values()) {
+    for (const knob of this.knobs()) {
       const domain = knob.preHook?.(drawn, knob.domain) ?? knob.domain;
       const value = pick(knob, domain);
       drawn[knob.name] = knob.postHook?.(drawn, value) ?? value;
@@ -74,16 +81,38 @@ export class HyperSpace {
 
   #add(knob: Knob): this {
     if (this.#knobs.has(knob.name)) throw new InvalidParameter(`knob "${knob.name}" is there already`);
-    for (const name of knob.depends ?? []) {
-      if (!this.#knobs.has(name)) {
-        throw new InvalidParameter(`knob "${knob.name}" depends on "${name}", which is not there yet`, {
-          hint: 'Add knobs in drawing order: first what others depend on.',
-        });
-      }
-    }
     this.#knobs.set(knob.name, knob);
+    this.#ordered = null;
     return this;
   }
+}
+
+function inDrawingOrder(knobs: ReadonlyMap<string, Knob>): readonly Knob[] {
+  const ordered = new Set<Knob>();
+  /** `path` leads from the knob that was asked for to this one, by what depends on what. */
+  const place = (knob: Knob, path: readonly string[]): void => {
+    if (ordered.has(knob)) return;
+    const way = [...path, knob.name];
+    if (path.includes(knob.name)) {
+      const circle = way.slice(way.indexOf(knob.name)).join(' → ');
+      throw new InvalidParameter('knobs depend on each other in a circle', {
+        detail: circle,
+        hint: 'One of them must be drawn first: it cannot depend on the others.',
+      });
+    }
+    for (const name of knob.depends ?? []) {
+      const first = knobs.get(name);
+      if (first === undefined) {
+        throw new InvalidParameter(`knob "${knob.name}" depends on "${name}", which does not exist`, {
+          hint: `Knobs of this space: ${[...knobs.keys()].join(', ')}.`,
+        });
+      }
+      place(first, way);
+    }
+    ordered.add(knob);
+  };
+  for (const knob of knobs.values()) place(knob, []);
+  return [...ordered];
 }
 
 /** A user's override of one knob: a fixed value, or a narrower domain. */

@@ -14,16 +14,32 @@ let chosen: Promise<Engine> | null = null;
 
 /** The engine that this process trains with: `RAFIKI_ENGINE` (onnx, tfjs) and `RAFIKI_DEVICE`. */
 export function chosenEngine(): Promise<Engine> {
-  chosen ??= chooseEngine(process.env['RAFIKI_ENGINE'], { device: chosenDevice(), logger: createLogger('engine') });
+  chosen ??= chooseEngine(parseEngine(process.env['RAFIKI_ENGINE']), {
+    device: chosenDevice(),
+    logger: createLogger('engine'),
+  });
   return chosen;
 }
 
 /** The device that this process uses ONNX Runtime on. */
 export const chosenDevice = (): DeviceName => parseDevice(process.env['RAFIKI_DEVICE']);
 
+const engineNames = ['onnx', 'tfjs'] as const;
+type EngineName = (typeof engineNames)[number];
+
+/** The engine of that name; ONNX Runtime where none is given. */
+export function parseEngine(name: string | undefined): EngineName {
+  if (name === undefined || name === '') return 'onnx';
+  const engine = engineNames.find((known) => known === name);
+  if (engine !== undefined) return engine;
+  throw new InvalidParameter(`there is no engine "${name}"`, {
+    hint: `RAFIKI_ENGINE is one of ${engineNames.join(', ')}.`,
+  });
+}
+
 /** TensorFlow.js where it is asked for and loads, else ONNX Runtime. */
 export async function chooseEngine(
-  name: string | undefined,
+  name: EngineName,
   { device, logger }: { device: DeviceName; logger: Logger },
 ): Promise<Engine> {
   if (name === 'tfjs') {
@@ -33,8 +49,6 @@ export async function chooseEngine(
       const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
       logger.warn({ package: tensorflowPackage, reason }, 'TensorFlow.js does not load: training on ONNX Runtime');
     }
-  } else if (name !== undefined && name !== '' && name !== 'onnx') {
-    throw new InvalidParameter(`there is no engine "${name}"`, { hint: 'RAFIKI_ENGINE is onnx or tfjs.' });
   }
   return onnxEngine(device);
 }

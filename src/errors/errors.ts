@@ -37,9 +37,15 @@ export class LimitReached extends RafikiError {
   override readonly retryable = true;
 }
 
-/** The caller cancelled, or the deadline passed (57014). */
+/** The caller cancelled (57014). */
 export class Cancelled extends RafikiError {
   readonly sqlstate = '57014';
+}
+
+/** There is no answer within the latency budget, and the caller wants none later (57014); asking again later helps. */
+export class DeadlineMissed extends RafikiError {
+  readonly sqlstate = '57014';
+  override readonly retryable = true;
 }
 
 /** The server is stopping (57P01); the next attempt reaches its successor. */

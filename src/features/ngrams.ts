@@ -4,6 +4,7 @@ import type { FittedFeatures } from '../domain/training.ts';
 import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
 import { HashIndex } from './hash-index.ts';
 import { int32Bytes, readInt32s, readInteger } from './state.ts';
+import { TextCounts } from './text-counts.ts';
 import { padRows, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
 import { chain, tokenise } from './tokenise.ts';
 
@@ -28,30 +29,19 @@ export interface NgramOptions {
  * small as the data (35,000 rows for 7,000 sentences, not 2,000,000) and keeps the hashing's speed.
  */
 export function fitNgrams(texts: readonly string[], options: NgramOptions): Record<string, unknown> {
-  const index = new HashIndex(texts.length * 8);
-  let counts = new Int32Array(1024);
-  let seenIn = new Int32Array(1024);
+  const counts = new TextCounts(texts.length * 8);
   const scratch = new Int32Array(options.maxTokens);
   const grams = new Int32Array(options.maxTokens * options.ngrams);
   texts.forEach((text, row) => {
     const length = ngramsOf(text, options.ngrams, { scratch, grams });
-    for (let i = 0; i < length; i++) {
-      const number = index.add(grams[i] as number);
-      if (number >= counts.length) {
-        counts = grown(counts);
-        seenIn = grown(seenIn);
-      }
-      if (seenIn[number] === row + 1) continue;
-      seenIn[number] = row + 1;
-      counts[number]!++;
-    }
+    for (let i = 0; i < length; i++) counts.add(row, grams[i] as number);
   });
   return {
     ngrams: options.ngrams,
     maxTokens: options.maxTokens,
     unknown: options.unknown,
     margin: options.margin,
-    hashes: int32Bytes(mostFrequent(index.keys(), counts, options)),
+    hashes: int32Bytes(counts.mostFrequent(options)),
   };
 }
 
@@ -125,17 +115,4 @@ function ngramsOf(
     }
   }
   return length;
-}
-
-/** Hashes with enough texts, most frequent first, ties by hash so that equal data gives equal tables. */
-function mostFrequent(keys: Int32Array, counts: Int32Array, { minTexts, maxRows }: NgramOptions): Int32Array {
-  const numbers = Array.from(keys.keys()).filter((number) => number > 0 && (counts[number] as number) >= minTexts);
-  numbers.sort((a, b) => (counts[b] as number) - (counts[a] as number) || (keys[a] as number) - (keys[b] as number));
-  return Int32Array.from(numbers.slice(0, maxRows), (number) => keys[number] as number);
-}
-
-function grown(values: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(values.length * 2);
-  larger.set(values);
-  return larger;
 }

@@ -1,13 +1,17 @@
 import type { FittedFeatures } from '../domain/training.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import { createCharacterEncoder } from './characters.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
 import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
+import { createSubwordEncoder } from './subwords.ts';
 
 /** How fitted features of each kind become an encoder; `FittedFeatures.encoder` names the kind. */
 const encoders = {
   ngrams: createNgramEncoder,
+  subwords: createSubwordEncoder,
+  characters: createCharacterEncoder,
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
 } as const satisfies Record<string, (features: FittedFeatures) => Encoder>;

@@ -6,16 +6,21 @@ export interface TokenRows {
   offsets: Int32Array;
 }
 
-/** The rows named, padded with 0 to the longest of them plus `margin`, and to `least` at the shortest: [rows, T], int32. */
-export function padRows(
-  rows: TokenRows,
-  indexes: Int32Array,
-  { margin, least }: { margin: number; least: number },
-): TensorData {
+export interface Padding {
+  /** Zeros after the longest row. */
+  margin: number;
+  /** The smallest width. */
+  least: number;
+  /** The width is a multiple of it. */
+  multiple?: number;
+}
+
+/** The rows named, padded with 0 to one width T: [rows, T], int32. */
+export function padRows(rows: TokenRows, indexes: Int32Array, { margin, least, multiple = 1 }: Padding): TensorData {
   const { ids, offsets } = rows;
   let longest = 0;
   for (const row of indexes) longest = Math.max(longest, (offsets[row + 1] as number) - (offsets[row] as number));
-  const width = Math.max(longest + margin, least);
+  const width = Math.ceil(Math.max(longest + margin, least) / multiple) * multiple;
   const data = new Int32Array(indexes.length * width);
   for (let i = 0; i < indexes.length; i++) {
     const row = indexes[i] as number;
@@ -31,8 +36,9 @@ export class TokenRowsBuilder {
   #rows = 0;
   #length = 0;
 
-  constructor(rows: number) {
-    this.#ids = new Int32Array(Math.max(64, rows * 32));
+  /** `perToken`: numbers that stand for a token. */
+  constructor(rows: number, perToken = 1) {
+    this.#ids = new Int32Array(Math.max(64, rows * 32 * perToken));
     this.#offsets = new Int32Array(rows + 1);
   }
 

@@ -40,26 +40,34 @@ export function tokenise(text: string, out: Int32Array, spans?: Int32Array): num
   let count = 0;
   let hash = 0; // of the open word; 0 when none is open
   let begin = 0;
-  const give = (code: number, end: number): void => {
-    if (spans !== undefined) spans.set([begin, end], 2 * count);
-    out[count++] = code;
+  const give = (token: number, end: number): void => {
+    if (spans !== undefined) {
+      spans[2 * count] = begin;
+      spans[2 * count + 1] = end;
+    }
+    out[count++] = token;
   };
   for (let i = 0; i < length && count < limit; i++) {
+    const at = i;
     let code = lower.charCodeAt(i);
     if ((code & 0xfc00) === 0xd800) code = lower.codePointAt(i) as number;
     if (code > 0xffff) i++;
     const kind = classes[code] || classify(code);
     if (kind === word || (kind === mark && hash !== 0) || (kind === apostrophe && hash !== 0)) {
+      if (hash === 0) begin = at;
       hash = extend(hash, code);
       continue;
     }
     if (hash !== 0) {
-      out[count++] = finish(hash);
+      give(finish(hash), at);
       hash = 0;
     }
-    if (kind >= apostrophe && count < limit) out[count++] = finish(extend(0, code));
+    if (kind >= apostrophe && count < limit) {
+      begin = at;
+      give(finish(extend(0, code)), i + 1);
+    }
   }
-  if (hash !== 0 && count < limit) out[count++] = finish(hash);
+  if (hash !== 0 && count < limit) give(finish(hash), length);
   return count;
 }
 
@@ -68,12 +76,12 @@ export const chain = (first: number, second: number): number =>
   finish(Math.imul(first ^ 0x5bd1e995, 0x2c1b3c6d) ^ (second + 0x9e3779b9));
 
 /** FNV-1a over code points; the state is never 0, which stands for "no word open". */
-function extend(hash: number, code: number): number {
+export function extend(hash: number, code: number): number {
   return Math.imul((hash === 0 ? offsetBasis : hash) ^ code, prime) | 1;
 }
 
 /** Spreads the state over all bits (murmur3's finaliser), so that the low bits can index a table. */
-function finish(state: number): number {
+export function finish(state: number): number {
   let h = state ^ (state >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;

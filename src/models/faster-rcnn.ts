@@ -34,14 +34,14 @@ export const fasterRcnn: Family = {
   ...detectorBasics,
 };
 
-export interface FasterRcnnSize extends DetectionTask, BackboneSize {
+interface FasterRcnnSize extends DetectionTask, BackboneSize {
   /** Regions that the second stage looks at. */
   proposals: number;
   /** Width of its two layers. */
   hidden: number;
 }
 
-export function fasterRcnnNetwork(size: FasterRcnnSize): Network {
+function fasterRcnnNetwork(size: FasterRcnnSize): Network {
   const { image } = size;
   const channels = pyramidChannels(size);
   const body = backbone(size);

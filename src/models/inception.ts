@@ -1,5 +1,6 @@
 import type { Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
+import { conv2d } from '../graph/ops/conv2d.ts';
 import { maxPool } from '../graph/ops/pooling.ts';
 import { concat } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
@@ -24,8 +25,8 @@ const stageWidths = [4, 8, 12] as const;
 
 /**
  * Inception (Szegedy et al. 2015, "Going Deeper with Convolutions", figure 2b; 2016, "Rethinking the Inception
- * Architecture", figure 5): modules of four branches side by side, 1×1, 3×3, 5×5 factorised into two 3×3, and max pooling, each
- * narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, stages parted by 2×2 pooling,
+ * Architecture", figure 5): modules of four branches side by side, 1×1, 3×3, 5×5 factorised into two 3×3, and mean pooling,
+ * each narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, stages parted by 2×2 pooling,
  * batch norm (one over a module's joined results), and no auxiliary heads.
  */
 export const inception: Family = {
@@ -134,11 +135,18 @@ const moduleParameters = ({ name, to, branches }: Module): Record<string, Parame
     ),
   );
 
+/** 3×3 mean pooling that keeps the size: a convolution of each channel by itself, which has a fast form in any layout. */
+function neighbourMeans(t: Tape, x: Value): Value {
+  const channels = Number(x.shape[1]);
+  const means = t.graph.constant(new Float32Array(channels * 9).fill(1 / 9), [channels, 1, 3, 3]);
+  return conv2d(t, x, means, { pad: 1, groups: channels });
+}
+
 function parallel(t: Tape, x: Value, { module, parameters }: { module: Module; parameters: Values }): Value {
   const results = module.branches.map(({ pooled, layers }) =>
     layers.reduce(
       (y, layer, i) => (i < layers.length - 1 ? convNorm : conv)(t, y, { layer, parameters }),
-      pooled ? maxPool(t, x, { size: 3, stride: 1, pad: 1 }) : x,
+      pooled ? neighbourMeans(t, x) : x,
     ),
   );
   return norm(t, concat(t, results, 1), { name: module.name, parameters });

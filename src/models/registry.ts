@@ -1,5 +1,6 @@
 import type { Task } from '../domain/task.ts';
 import { InvalidParameter } from '../errors/errors.ts';
+import { charRnn } from './char-rnn.ts';
 import type { Family } from './family.ts';
 import { fasterRcnn } from './faster-rcnn.ts';
 import { fasttext } from './fasttext.ts';
@@ -16,6 +17,7 @@ import { yolo } from './yolo.ts';
 export const families: readonly Family[] = [
   fasttext,
   temporalCnn,
+  charRnn,
   resnet,
   vgg,
   xception,

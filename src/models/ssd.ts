@@ -44,7 +44,7 @@ const mapsOf = (side: number): AnchorMap[] =>
     return { stride, shapes: [...shapesOf(side * first, ratios), ...shapesOf(side * second, [1])] };
   });
 
-export function ssdNetwork(size: DetectionTask & BackboneSize): Network {
+function ssdNetwork(size: DetectionTask & BackboneSize): Network {
   const { image, classes } = size;
   const body = backbone(size);
   const channels = pyramidChannels(size);

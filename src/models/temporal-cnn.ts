@@ -1,16 +1,18 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
 import { textsOf } from '../features/encoder.ts';
-import { fitNgrams, tableRows } from '../features/ngrams.ts';
+import { fitSubwords, subwordRows, subwordSlots, unknownWord } from '../features/subwords.ts';
 import { classifier } from '../graph/classifier.ts';
-import type { Value } from '../graph/graph.ts';
+import * as emit from '../graph/emit.ts';
+import { elementTypes, type Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { relu } from '../graph/ops/activations.ts';
-import { add } from '../graph/ops/arithmetic.ts';
+import { add, mul } from '../graph/ops/arithmetic.ts';
 import { conv1dMax } from '../graph/ops/conv1d.ts';
 import { dropout } from '../graph/ops/dropout.ts';
 import { embedding } from '../graph/ops/embedding.ts';
 import { dense } from '../graph/ops/matmul.ts';
-import { concat } from '../graph/ops/shaping.ts';
+import { sum } from '../graph/ops/reductions.ts';
+import { concat, reshape } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import type { Family } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
@@ -19,7 +21,6 @@ import { dropWords } from './word-dropout.ts';
 
 /** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
 const widths = [3, 4, 5] as const;
-const unknownWord = 1;
 
 /**
  * Temporal CNN (Kim 2014, "Convolutional Neural Networks for Sentence Classification", CNN-rand): word vectors, filters of
@@ -45,14 +46,12 @@ export const temporalCnn: Family = {
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
   fit: ({ inputs, classes }, knobs) => ({
-    encoder: 'ngrams',
+    encoder: 'subwords',
     classes: [...classes],
-    state: fitNgrams(textsOf(inputs), {
-      ngrams: 1,
+    state: fitSubwords(textsOf(inputs), {
       maxTokens: countKnob(knobs, 'max_tokens'),
       minTexts: leastTexts(inputs.length, knobs),
       maxRows: 100_000,
-      unknown: unknownWord,
       // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.
       margin: Math.max(...widths),
     }),
@@ -61,7 +60,8 @@ export const temporalCnn: Family = {
   network: (features, knobs): Network => {
     const dim = countKnob(knobs, 'dim');
     return temporalCnnNetwork({
-      rows: tableRows(features),
+      rows: subwordRows(features),
+      slots: subwordSlots,
       dim,
       filters: countKnob(knobs, 'filters'),
       classes: features.classes.length,
@@ -80,18 +80,21 @@ export const temporalCnn: Family = {
     stepsPerRun: 16,
   }),
 
-  augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),
+  augment: (batch, knobs, rng) =>
+    dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord, every: subwordSlots }),
 };
 
 export interface TemporalCnnSize {
   rows: number;
+  /** Rows that make a word; a word's vector is their sum over √(how many it has). 1: one row a word. */
+  slots?: number;
   dim: number;
   filters: number;
   classes: number;
 }
 
 /** The network alone, so that its speed can be measured on sizes that no data decides. */
-export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnSize): Network {
+export function temporalCnnNetwork({ rows, slots = 1, dim, filters, classes }: TemporalCnnSize): Network {
   const features = filters * widths.length;
   const convolutions = widths.flatMap((width): [string, ParameterSpec][] => [
     [`conv${width}.w`, { shape: [width * dim, filters], init: { kind: 'uniform', bound: 1 / Math.sqrt(width * dim) } }],
@@ -99,7 +102,7 @@ export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnS
   ]);
   return classifier({
     classes,
-    inputs: { ids: { shape: ['T'], dtype: 'int32' } },
+    inputs: { ids: { shape: slots === 1 ? ['T'] : ['T', slots], dtype: 'int32' } },
     parameters: {
       table: { shape: [rows, dim], init: { kind: 'normal', deviation: 0.1 }, rowsOf: 'ids' },
       ...Object.fromEntries(convolutions),
@@ -107,11 +110,23 @@ export function temporalCnnNetwork({ rows, dim, filters, classes }: TemporalCnnS
       'out.b': { shape: [classes], init: { kind: 'zeros' } },
     },
     logits: (t, inputs, parameters, ratio) => {
-      const words = embedding(t, parameters.of('table'), inputs.of('ids'));
+      const words = wordVectors(t, parameters.of('table'), inputs.of('ids'));
       const strongest = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
       return dense(t, dropout(t, concat(t, strongest, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
   });
+}
+
+/** [N, T] or [N, T, S] → [N, T, D]. */
+function wordVectors(t: Tape, table: Value, ids: Value): Value {
+  const rows = embedding(t, table, ids);
+  const [n = 1, time = 1, slots] = ids.shape;
+  if (slots === undefined) return rows;
+  const g = t.graph;
+  const present = emit.cast(g, emit.cast(g, ids, 'bool', elementTypes.bool), 'float32', elementTypes.float32);
+  const count = g.node('Max', [emit.reduce(g, 'ReduceSum', present, [2]), g.scalar(1)], [n, time, 1]);
+  const whole = reshape(t, sum(t, rows, [2]), [n, time, emit.dimOf(table, 1)]);
+  return mul(t, whole, emit.div(g, g.scalar(1), emit.unary(g, 'Sqrt', count)));
 }
 
 /** relu(max over time + b) equals the maximum of relu(· + b), and touches one number in T. */

@@ -37,13 +37,13 @@ const stride = 8;
 /** Cells whose middle is nearer to an object's than so many cells, along each axis, answer for it: 3×3 of them. */
 const reach = 1.5;
 
-/** A side's distance is e^z times so many pixels: about half of an object in the middle of the scale. */
-const usualDistance = 4 * stride;
+/** The distance to a box's side is e^z times this share of the image's: about half of an object in the middle of the scale. */
+const usualDistance = 0.2;
 
 /** Weight of the boxes beside the classes. */
 const boxWeight = 2;
 
-export function yoloNetwork(size: DetectionTask & BackboneSize): Network {
+function yoloNetwork(size: DetectionTask & BackboneSize): Network {
   const { image, classes } = size;
   const body = backbone(size);
   const channels = pyramidChannels(size);
@@ -53,7 +53,7 @@ export function yoloNetwork(size: DetectionTask & BackboneSize): Network {
   const cells = (t: Tape, inputs: Values, weights: Values): { logits: Value; boxes: Value } => {
     const map = convNorm(t, body.look(t, inputs, { weights, image })[stride], { layer: tower, parameters: weights });
     const [logits, sides] = cutRows(t, headRows(t, map, { layer: out, weights }), classes);
-    return { logits: withPrior(t, logits), boxes: boxesOf(t, sides, cellMiddles(t.graph, image.side)) };
+    return { logits: withPrior(t, logits), boxes: boxesOf(t, sides, image.side) };
   };
 
   return detector({
@@ -81,15 +81,15 @@ const cellMiddles = (g: Graph, side: number): Value =>
   g.shared(`cells ${side}`, () => anchorBoxes(g, side, [{ stride, shapes: [{ w: 0, h: 0 }] }]));
 
 /** From the logarithms of the distances to left, top, right, bottom: [N, A, 4]. */
-function boxesOf(t: Tape, sides: Value, middles: Value): Value {
+function boxesOf(t: Tape, sides: Value, side: number): Value {
   const g = t.graph;
-  const distances = mul(t, exp(t, clip(t, sides, -6, 3)), g.scalar(usualDistance));
+  const distances = mul(t, exp(t, clip(t, sides, -6, 3)), g.scalar(usualDistance * side));
   const [before, after] = [
     slice(t, distances, { axis: 2, start: 0, end: 2 }),
     slice(t, distances, { axis: 2, start: 2, end: 4 }),
   ];
   const signed = concat(t, [mul(t, before, g.scalar(-1)), after], 2);
-  return add(t, signed, middles);
+  return add(t, signed, cellMiddles(g, side));
 }
 
 /** A cell answers for the smallest object whose middle is near, if the cell's own middle lies within it. */

@@ -1,21 +1,24 @@
 import { BadData, ShuttingDown } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { ArrivalRate } from './arrival-rate.ts';
 import type { Device } from './device.ts';
-import { type Judge, membersFor } from './ensemble.ts';
-import { Lanes, type Outcome, type Question, type Waiter } from './lanes.ts';
-import { type LatencyModel, largestBatch, measuredSizes } from './latency-model.ts';
-import type { Policy } from './policies/policy.ts';
+import type { Judge } from './ensemble.ts';
+import type { ServedFleet } from './fleet.ts';
+import { cannotBeInTime, Lanes, type NewQuestion, type Outcome, type Question, type Waiter } from './lanes.ts';
+import { largestBatch } from './latency-model.ts';
+import { doomed, everyone, lateAt } from './policies/batches.ts';
+import type { Decision, Policy, PolicyState, Subset } from './policies/policy.ts';
+import { Slots } from './slots.ts';
 
 /** So long after a question met another one, more are expected to come together. */
 const COMPANY_MS = 100;
-/** A batch of rows that nobody waits for yet must not keep a device for longer from those who do. */
+/** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
 const SPECULATIVE_MS = 10;
+/** Late answers take so large a part of a batch while others can be in time: everybody is answered some day. */
+const DEFERRED_SHARE = 0.125;
 
-export interface Asked {
-  text: string;
-  budgetMs: number;
-  wantsDetail: boolean;
-}
+/** Deadlines no further apart are the same one. */
+const SAME_MS = 1e-6;
 
 /** A question asked: its answer, and a way out for whoever does not want it any more. */
 export interface Pending {
@@ -26,12 +29,14 @@ export interface Pending {
 
 export interface BatcherOptions {
   device: Device;
-  latency: LatencyModel;
+  fleet: ServedFleet;
   policy: Policy;
   clock: Clock;
   judge: Judge;
-  members: number;
+  /** τ of most questions. */
+  budgetMs: number;
   onBatch(rows: number): void;
+  /** An answer of the most accurate subset: it may be given again. */
   onAnswer(text: string, answer: string): void;
 }
 
@@ -39,7 +44,8 @@ export interface BatcherOptions {
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #lanes = new Lanes();
-  #onThreads = 0;
+  readonly #slots: Slots;
+  readonly #rate: ArrivalRate;
   #inline = 0;
   #scheduled = false;
   #companyUntilMs = 0;
@@ -49,15 +55,20 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
+    this.#slots = new Slots(options.device.slots);
+    this.#rate = new ArrivalRate(options.budgetMs);
   }
 
-  ask({ text, budgetMs, wantsDetail }: Asked): Pending {
+  ask(asked: NewQuestion): Pending {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
-    const askedMs = this.#options.clock.nowMs();
-    if (!this.#idle) this.#companyUntilMs = askedMs + COMPANY_MS;
-    const question =
-      this.#lanes.find(text, wantsDetail) ?? this.#lanes.demand({ text, wantsDetail, askedMs, budgetMs });
-    if (question.lane === 'speculative') this.#lanes.promote(question, { askedMs, budgetMs });
+    const nowMs = this.#options.clock.nowMs();
+    if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
+    const open = this.#lanes.find(asked.text, asked.wantsDetail);
+    if (open === undefined) {
+      this.#rate.arrived(nowMs);
+      if (asked.isFirm) this.#refuseHopeless(asked, nowMs);
+    } else this.#lanes.join(open, asked);
+    const question = open ?? this.#lanes.demand(asked);
     this.#schedule();
     let leave = (): void => undefined;
     const outcome = new Promise<Outcome>((resolve, reject) => {
@@ -71,9 +82,7 @@ export class Batcher {
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
   warm(text: string): void {
     if (this.#closed || this.isOpen(text)) return;
-    const askedMs = this.#options.clock.nowMs();
-    const entered = this.#lanes.speculate({ text, wantsDetail: false, askedMs, budgetMs: Number.POSITIVE_INFINITY });
-    if (entered) this.#schedule();
+    if (this.#lanes.speculate(text)) this.#schedule();
   }
 
   isOpen(text: string): boolean {
@@ -96,12 +105,22 @@ export class Batcher {
   }
 
   get #idle(): boolean {
-    return this.#lanes.demanded + this.#onThreads + this.#inline === 0;
+    return this.#lanes.demanded + this.#lanes.deferred + this.#slots.taken + this.#inline === 0;
   }
 
   #leave(question: Question, waiter: Waiter): void {
     if (!question.waiters.delete(waiter)) return;
-    if (question.waiters.size === 0 && question.lane === 'demanded') this.#lanes.drop(question);
+    if (question.waiters.size === 0) this.#lanes.drop(question);
+  }
+
+  /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
+  #refuseHopeless({ deadlineMs, budgetMs }: NewQuestion, nowMs: number): void {
+    const { fleet, device } = this.#options;
+    const ahead = lateAt(this.#lanes.queue, deadlineMs + SAME_MS);
+    if (ahead === 0) return;
+    const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
+    const readyMs = nowMs + (ahead * rowMs) / (largestBatch * device.slots);
+    if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
   }
 
   /**
@@ -120,85 +139,120 @@ export class Batcher {
   }
 
   #dispatch(): void {
-    const { device } = this.#options;
     clearTimeout(this.#timer);
-    while (this.#lanes.demanded > 0) {
-      const rows = this.#decide();
-      if (rows === 0) return;
-      const inline = rows <= device.inlineRows && this.#inline === 0;
-      if (!inline && this.#onThreads >= device.slots) return;
-      const demanded = this.#lanes.takeDemanded(rows);
-      // An inline batch stays tiny; any other is filled up with rows read ahead, as far as that keeps it short.
-      const room = inline ? 0 : this.#speculativeRows() - demanded.length;
-      this.#run([...demanded, ...this.#lanes.takeSpeculative(room)], inline);
-    }
-    while (this.#lanes.speculative > 0 && this.#onThreads < device.slots) {
-      this.#run(this.#lanes.takeSpeculative(this.#speculativeRows()), false);
+    while (this.#dispatchDemanded());
+    while (this.#slots.anyFree && this.#lanes.deferred + this.#lanes.speculative > 0) {
+      const rows = this.#idleRows();
+      const late = this.#lanes.takeDeferred(rows);
+      this.#run([...late, ...this.#lanes.takeSpeculative(rows - late.length)], this.#options.fleet.best);
     }
     if (this.#idle) this.#onIdle?.();
   }
 
-  /** Rows to dispatch, or 0 when the policy waits. */
-  #decide(): number {
-    const { clock, latency, policy } = this.#options;
-    const oldest = this.#lanes.oldest();
-    if (oldest === undefined) return 0;
-    if (this.#closed) return Math.min(this.#lanes.demanded, largestBatch);
-    const decision = policy.decide({
-      queued: this.#lanes.demanded,
-      waitedMs: clock.nowMs() - oldest.askedMs,
-      budgetMs: oldest.budgetMs,
-      running: this.#onThreads + this.#inline,
-      sizes: measuredSizes,
-      latencyMs: (rows) => latency.predict(rows),
-    });
-    if (decision.kind === 'dispatch') return Math.max(1, decision.rows);
-    this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, decision.ms));
-    return 0;
+  /** Runs the batch that the policy wants now; false when it wants none, or nothing is free to run it. */
+  #dispatchDemanded(): boolean {
+    const { device, fleet } = this.#options;
+    const few = this.#lanes.demanded <= device.inlineRows && this.#inline === 0;
+    if (this.#lanes.demanded === 0 || !(this.#slots.anyFree || few)) return false;
+    const decision = this.#decide(few);
+    if (decision.kind === 'wait') {
+      const ms = decision.untilMs - this.#options.clock.nowMs();
+      if (Number.isFinite(ms)) this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, ms));
+      return false;
+    }
+    const { subset, from, rows } = decision;
+    const batch = this.#lanes.takeDemanded(from, rows);
+    const inline = batch.length <= device.inlineRows && this.#inline === 0;
+    if (!inline) {
+      // An inline batch stays tiny; any other is filled up, as far as that keeps it short.
+      batch.push(...this.#lanes.takeDeferred(Math.ceil(DEFERRED_SHARE * batch.length)));
+      if (subset === fleet.best) batch.push(...this.#lanes.takeSpeculative(this.#idleRows() - batch.length));
+    }
+    this.#run(batch, subset, inline);
+    return true;
   }
 
-  #speculativeRows(): number {
-    const { latency } = this.#options;
-    return latency.rowsWithin(Math.max(SPECULATIVE_MS, 4 * latency.predict(1)));
+  /** Those who cannot be in time are refused or put off first; `few` can run at once whatever else is busy. */
+  #decide(few: boolean): Decision {
+    const { fleet, policy } = this.#options;
+    const all = {
+      kind: 'dispatch',
+      subset: fleet.best,
+      from: 0,
+      rows: Math.min(this.#lanes.demanded, largestBatch),
+    } as const;
+    if (this.#closed || (few && !this.#slots.anyFree)) return all;
+    const state = this.#state();
+    const late = doomed(fleet, state);
+    if (late > 0) {
+      const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
+      for (const question of this.#lanes.setAside(late)) {
+        for (const waiter of question.waiters) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
+      }
+    }
+    if (this.#lanes.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
+    return policy.decide(state);
   }
 
-  #run(batch: readonly Question[], inline: boolean): void {
+  #state(): PolicyState {
+    const nowMs = this.#options.clock.nowMs();
+    const budgetMs = this.#lanes.first()?.budgetMs ?? this.#options.budgetMs;
+    return {
+      nowMs,
+      queue: this.#lanes.queue,
+      budgetMs,
+      freeMs: [this.#slots.freeMs(nowMs)],
+      rate: this.#rate.at(nowMs),
+    };
+  }
+
+  /** Rows that nobody waits for in time which one batch takes. */
+  #idleRows(): number {
+    const { fleet } = this.#options;
+    return fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1)));
+  }
+
+  #run(batch: readonly Question[], subset: Subset, inline = false): void {
     if (batch.length === 0) return;
+    const { fleet, clock } = this.#options;
+    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, batch.length));
     if (inline) this.#inline++;
-    else this.#onThreads++;
-    void this.#answer(batch).finally(() => {
-      if (inline) this.#inline--;
-      else this.#onThreads--;
+    void this.#answer(batch, subset).finally(() => {
+      if (slot === undefined) this.#inline--;
+      else this.#slots.free(slot);
       this.#dispatch();
     });
   }
 
-  async #answer(batch: readonly Question[]): Promise<void> {
-    const { device, latency, clock, judge, members, onBatch, onAnswer } = this.#options;
+  async #answer(batch: readonly Question[], chosen: Subset): Promise<void> {
+    const { device, fleet, policy, clock, judge, onBatch, onAnswer } = this.#options;
     const wantsDetail = batch.some((question) => question.wantsDetail);
-    const asked = membersFor(members, wantsDetail);
+    const subset = wantsDetail ? everyone(fleet) : chosen;
     const startedMs = clock.nowMs();
     try {
       const outputs = await device.run(
         batch.map((question) => question.text),
-        asked,
+        subset,
       );
-      const ms = clock.nowMs() - startedMs;
-      if (!wantsDetail) latency.observe(batch.length, ms); // details ask more members than c(b) is kept for
-      onBatch(batch.length);
+      const nowMs = clock.nowMs();
+      const rows = batch.length;
+      fleet.observe(subset, rows, nowMs - startedMs);
+      policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
+      onBatch(rows);
+      const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
       batch.forEach((question, row) => {
         this.#lanes.close(question);
-        const verdict = judge(outputs, row, batch.length);
-        onAnswer(question.text, verdict.answer);
-        const outcome = { ...verdict, batch: batch.length, members: asked };
+        const verdict = judge(outputs, row, rows);
+        if (isBest) onAnswer(question.text, verdict.answer);
+        const outcome = { ...verdict, batch: rows, members: outputs.length };
         for (const waiter of question.waiters) waiter.resolve(outcome);
       });
     } catch (error) {
       if (error instanceof BadData && batch.length > 1) {
         // a broken image fails its own call only: halving finds it
         const half = batch.length >> 1;
-        await this.#answer(batch.slice(0, half));
-        await this.#answer(batch.slice(half));
+        await this.#answer(batch.slice(0, half), chosen);
+        await this.#answer(batch.slice(half), chosen);
         return;
       }
       for (const question of batch) {

@@ -1,11 +1,11 @@
 import type { InputKind } from '../domain/task.ts';
-import { Cancelled, InvalidParameter, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import { Cancelled, DeadlineMissed, InvalidParameter, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Pending } from './batcher.ts';
 import type { FoundBox } from './ensemble.ts';
 import type { Outcome } from './lanes.ts';
 import { type Along, ReadAhead } from './read-ahead.ts';
-import type { ServedModel } from './served-model.ts';
+import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
 /** What happens to an answer that comes later than the budget: it counts as overdue in any case. */
 export type OnOverdue = 'answer' | 'error' | 'null';
@@ -49,8 +49,6 @@ export interface ClientOptions {
   models: ModelDirectory;
   clock: Clock;
 }
-
-const DEFAULT_BUDGET_MS = 50;
 
 /** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
 const PART_ROWS = 256;
@@ -194,27 +192,33 @@ export class Client {
     { text, wantsDetail }: { text: string; wantsDetail: boolean },
     deadline: Deadline,
   ): Promise<Outcome | null> {
-    return this.#settle(model.batcher.ask({ text, budgetMs: deadline.budgetMs, wantsDetail }), deadline);
+    const { budgetMs, startedMs, onOverdue } = deadline;
+    const terms = { deadlineMs: startedMs + budgetMs, budgetMs, isFirm: onOverdue !== 'answer', session: this };
+    try {
+      return await this.#settle(model.batcher.ask({ text, wantsDetail, ...terms }), deadline);
+    } catch (error) {
+      if (error instanceof DeadlineMissed && onOverdue === 'null') return null;
+      throw error;
+    }
   }
 
-  /** The outcome, unless the session cancels; with a hard deadline null or an error when that is earlier. */
-  #settle(pending: Pending, { budgetMs, startedMs, onOverdue }: Deadline): Promise<Outcome | null> {
+  /** The outcome, unless the session cancels; with a hard deadline an error when that is earlier. */
+  #settle(pending: Pending, { budgetMs, startedMs, onOverdue }: Deadline): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const done = (): void => {
         clearTimeout(timer);
         this.#waiting.delete(giveUp);
       };
-      const giveUp = (error: Cancelled | null): void => {
+      const giveUp = (error: Cancelled | DeadlineMissed): void => {
         done();
         pending.leave();
-        if (error === null) resolve(null);
-        else reject(error);
+        reject(error);
       };
       this.#waiting.add(giveUp);
       if (onOverdue !== 'answer') {
         const leftMs = startedMs + budgetMs - this.#options.clock.nowMs();
-        timer = setTimeout(() => giveUp(onOverdue === 'null' ? null : overdueError(budgetMs)), Math.max(0, leftMs));
+        timer = setTimeout(() => giveUp(overdueError(budgetMs)), Math.max(0, leftMs));
       }
       pending.outcome.then(resolve, reject).finally(done);
     });
@@ -299,8 +303,8 @@ function checkInput({ row, input }: ServedModel, asking: Asking): void {
   throw new InvalidParameter(`model "${row.model}" ${fault}`, { detail: `Its task is ${row.task}.`, hint });
 }
 
-const overdueError = (budgetMs: number): Cancelled =>
-  new Cancelled('the prediction is overdue', {
+const overdueError = (budgetMs: number): DeadlineMissed =>
+  new DeadlineMissed('the prediction is overdue', {
     detail: `it was not there after ${budgetMs} ms`,
     hint: `Raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
   });

@@ -2,6 +2,7 @@ import { decisiveMembers } from '../domain/vote.ts';
 import type { Device, MemberOutput } from './device.ts';
 import type { InferenceThreads } from './inference-threads.ts';
 import { largestBatch, measuredSizes } from './latency-model.ts';
+import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import { timings } from './timings.ts';
 
@@ -26,7 +27,7 @@ export class CpuDevice implements Device {
     const replica = await Replica.load(files);
     try {
       if (pool.size === 0) return new CpuDevice(replica, null, largestBatch);
-      const inlineRows = await probe(replica, decisiveMembers(files.models.length), sample);
+      const inlineRows = await probe(replica, 2 ** decisiveMembers(files.models.length) - 1, sample);
       return new CpuDevice(replica, { pool, id: await pool.load(files) }, inlineRows);
     } catch (error) {
       await replica.release();
@@ -34,9 +35,9 @@ export class CpuDevice implements Device {
     }
   }
 
-  run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
-    if (this.#threads === null || texts.length <= this.inlineRows) return this.#replica.run(texts, members);
-    return this.#threads.pool.run(this.#threads.id, texts, members);
+  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+    if (this.#threads === null || texts.length <= this.inlineRows) return this.#replica.run(texts, subset);
+    return this.#threads.pool.run(this.#threads.id, texts, subset);
   }
 
   async release(): Promise<void> {
@@ -46,11 +47,11 @@ export class CpuDevice implements Device {
 }
 
 /** How many rows stay below `INLINE_MS`, by the quickest of some runs: what else the machine does must not count. */
-async function probe(replica: Replica, members: number, sample: string): Promise<number> {
+async function probe(replica: Replica, subset: Subset, sample: string): Promise<number> {
   let rows = 0;
   for (const size of measuredSizes) {
     const texts = Array.from({ length: size }, () => sample);
-    const [ms = Number.POSITIVE_INFINITY] = await timings(() => replica.run(texts, members));
+    const [ms = Number.POSITIVE_INFINITY] = await timings(() => replica.run(texts, subset));
     if (ms > INLINE_MS) return Math.max(rows, Math.floor((size * INLINE_MS) / ms));
     rows = size;
   }

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type { Database } from '../db/database.ts';
 import { connectBridge, keepSecret } from '../db/statements/serving.ts';
+import { chosenDevice } from '../engine/choice.ts';
 import { PostgresParamStore } from '../params/param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { policyByName } from './policies/registry.ts';
+import { policies, policyByName } from './policies/registry.ts';
 import { Serving } from './serving.ts';
 import { parseSyntheticTiming } from './synthetic-device.ts';
 
@@ -12,7 +13,10 @@ export interface CreateServingOptions {
   logger: Logger;
 }
 
-/** More threads than this gain nothing for small text models, and each holds every model. */
+/**
+ * More threads than this gain nothing for small text models, and each holds every model. On WebGPU there are none: ONNX
+ * Runtime has one context in a process, and two threads that use it crash.
+ */
 const MAX_THREADS = 4;
 
 /** Serving as the environment wants it: `RAFIKI_POLICY` and, for measuring only, `RAFIKI_SYNTHETIC_DEVICE`. */
@@ -20,8 +24,8 @@ export function createServing({ database, logger }: CreateServingOptions): Servi
   return new Serving({
     database,
     params: new PostgresParamStore({ database }),
-    policy: policyByName(process.env['RAFIKI_POLICY'] ?? 'eager'),
-    threads: Math.min(availableParallelism(), MAX_THREADS),
+    policy: policyByName(process.env['RAFIKI_POLICY'] ?? policies[0]?.name ?? ''),
+    threads: chosenDevice() === 'webgpu' ? 0 : Math.min(availableParallelism(), MAX_THREADS),
     synthetic: parseSyntheticTiming(process.env['RAFIKI_SYNTHETIC_DEVICE']),
     logger,
   });

@@ -1,3 +1,5 @@
+import type { Subset } from './policies/policy.ts';
+
 /** What one member says of each row of a batch: probabilities [rows, classes]. */
 export type MemberOutput = Float32Array;
 
@@ -7,7 +9,7 @@ export interface Device {
   readonly slots: number;
   /** Batches up to so many rows run on the calling thread, beside the slots: a hop to another thread costs more. */
   readonly inlineRows: number;
-  /** The first `members` members of the ensemble on these texts. */
-  run(texts: readonly string[], members: number): Promise<MemberOutput[]>;
+  /** The members of a subset on these texts, the most accurate first. */
+  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]>;
   release(): Promise<void>;
 }

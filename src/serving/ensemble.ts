@@ -1,6 +1,6 @@
 import { argmax } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
-import { decisiveMembers, majorityVote } from '../domain/vote.ts';
+import { majorityVote } from '../domain/vote.ts';
 import type { MemberOutput } from './device.ts';
 
 /** What an ensemble says of one row. */
@@ -30,10 +30,6 @@ const DETECTION_SIZE = 6;
 const LEAST_SCORE = 0.05;
 /** What `rafiki_predict` takes for an object; the default of `rafiki_detect` as well. */
 const CLEAR_SCORE = 0.3;
-
-/** How many members a question needs: the label alone needs those that can decide it, the probabilities all. */
-export const membersFor = (members: number, wantsDetail: boolean): number =>
-  wantsDetail ? members : decisiveMembers(members);
 
 /** Boxes of several detectors are no votes on the same thing: the best one answers alone. */
 export const answeringMembers = (task: Task, members: number): number =>

@@ -1,12 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
+import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 
 /** What the pool asks of a thread. Every order is answered, in turn. */
 export type Order =
   | { kind: 'load'; id: number; files: EnsembleFiles }
-  | { kind: 'run'; id: number; texts: JoinedTexts; members: number }
+  | { kind: 'run'; id: number; texts: JoinedTexts; subset: Subset }
   | { kind: 'unload'; id: number };
 
 /** Texts end to end with NUL between, which no text of PostgreSQL has: one long string is copied 5 µs a row faster than many. */
@@ -25,7 +26,7 @@ async function obey(order: Order): Promise<MemberOutput[]> {
       return [];
     case 'run':
       if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);
-      return replica.run(order.texts.split(textSeparator), order.members);
+      return replica.run(order.texts.split(textSeparator), order.subset);
     case 'unload':
       replicas.delete(order.id);
       await replica?.release();

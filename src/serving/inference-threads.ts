@@ -6,6 +6,7 @@ import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
 import { Fifo } from './fifo.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
+import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
@@ -71,9 +72,9 @@ export class InferenceThreads implements Service {
     await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
   }
 
-  run(id: number, texts: readonly string[], members: number): Promise<MemberOutput[]> {
+  run(id: number, texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), members }, resolve, reject });
+      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, resolve, reject });
       this.#next();
     });
   }

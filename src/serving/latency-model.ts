@@ -34,22 +34,6 @@ export class LatencyModel {
     if (left !== right) left.ms *= move ** (1 - share);
   }
 
-  /** The most rows that a batch of at most `ms` has; at least 1. */
-  rowsWithin(ms: number): number {
-    let low = 1;
-    let high: number = largestBatch;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.predict(middle) <= ms) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  describe(): Record<string, number> {
-    return Object.fromEntries(this.#points.map(({ rows, ms }) => [String(rows), Number(ms.toFixed(3))]));
-  }
-
   /** The measured points beside `rows`; twice the last one beyond the end, twice the first before the beginning. */
   #around(rows: number): [Point, Point] {
     const points = this.#points;

@@ -4,6 +4,7 @@ import { type LoadedModel, loadModel } from '../engine/inference.ts';
 import type { Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { MemberOutput } from './device.ts';
+import type { Subset } from './policies/policy.ts';
 
 /**
  * A batch is padded to its longest text, and on a CPU large batches save nothing per row: so rows alike in length go
@@ -43,10 +44,10 @@ export class Replica {
     return new Replica(members, input);
   }
 
-  async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     const inputs = this.#input === 'text' ? texts : texts.map((text) => Buffer.from(text, 'base64'));
     const outputs: MemberOutput[] = [];
-    for (const member of this.#members.slice(0, members)) {
+    for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
       const run = inputs.length <= SLICE_ROWS ? runOnce : runSliced;
       outputs.push(await run(member, inputs));
     }

@@ -1,26 +1,30 @@
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { type InputKind, inputOf } from '../domain/task.ts';
-import { decisiveMembers } from '../domain/vote.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import { Batcher } from './batcher.ts';
 import type { Device } from './device.ts';
 import { answeringMembers, judgeOf } from './ensemble.ts';
+import { assumedAccuracies, ServedFleet } from './fleet.ts';
 import { LatencyModel, measuredSizes } from './latency-model.ts';
-import type { Policy } from './policies/policy.ts';
+import type { Subset } from './policies/policy.ts';
+import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
 import { timings } from './timings.ts';
 
 export interface ServedModelOptions {
   row: DeploymentRow;
   device: Device;
-  policy: Policy;
+  policy: PolicyKind;
   cache: AnswerCache;
   stat: PredictStat;
   clock: Clock;
   /** An input like those that the model sees: c(b) is measured on it. */
   sample: string;
 }
+
+/** τ where neither the call, nor the session, nor the model says another. */
+export const DEFAULT_BUDGET_MS = 50;
 
 /** A batch size that takes so long is the last to be measured: larger ones are in proportion. */
 const ENOUGH_MS = 250;
@@ -31,24 +35,24 @@ export class ServedModel {
   readonly input: InputKind;
   readonly stat: PredictStat;
   readonly batcher: Batcher;
-  readonly latency: LatencyModel;
+  readonly fleet: ServedFleet;
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
-  private constructor({ row, device, policy, cache, stat, clock }: ServedModelOptions, latency: LatencyModel) {
+  private constructor({ row, device, policy, cache, stat, clock }: ServedModelOptions, fleet: ServedFleet) {
     this.row = row;
     this.input = inputOf(row.task);
     this.stat = stat;
-    this.latency = latency;
+    this.fleet = fleet;
     this.#device = device;
     this.#cache = cache;
     this.batcher = new Batcher({
       device,
-      latency,
-      policy,
+      fleet,
+      policy: policy.create({ fleet, drops: true, seed: row.versionId }),
       clock,
       judge: judgeOf(row.task, row.classes),
-      members: answeringMembers(row.task, row.members.length),
+      budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;
       },
@@ -58,8 +62,11 @@ export class ServedModel {
 
   static async load(options: ServedModelOptions): Promise<ServedModel> {
     const { row, device, sample } = options;
-    const members = decisiveMembers(answeringMembers(row.task, row.members.length));
-    return new ServedModel(options, new LatencyModel(await measure(device, members, sample)));
+    const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
+    const latency: LatencyModel[] = [];
+    for (const m of members.keys()) latency.push(new LatencyModel(await measure(device, 1 << m, sample)));
+    const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
+    return new ServedModel(options, new ServedFleet({ latency, accuracy, servers: device.slots }));
   }
 
   /** The answer, when it was asked before. */
@@ -81,12 +88,12 @@ export class ServedModel {
   }
 }
 
-/** c(b) by batch size: the median of some runs. */
-async function measure(device: Device, members: number, sample: string): Promise<Map<number, number>> {
+/** c(m, b) of one member by batch size: the median of some runs. */
+async function measure(device: Device, subset: Subset, sample: string): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {
     const texts = Array.from({ length: size }, () => sample);
-    const times = await timings(() => device.run(texts, members));
+    const times = await timings(() => device.run(texts, subset));
     const median = times[Math.floor(times.length / 2)] as number;
     measured.set(size, median);
     if (median >= ENOUGH_MS) break;

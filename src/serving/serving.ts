@@ -14,7 +14,7 @@ import { Deployments } from './deployments.ts';
 import type { Device } from './device.ts';
 import { answeringMembers } from './ensemble.ts';
 import { InferenceThreads } from './inference-threads.ts';
-import type { Policy } from './policies/policy.ts';
+import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
 import type { EnsembleFiles } from './replica.ts';
 import { sampleInput } from './sample-input.ts';
@@ -25,7 +25,7 @@ import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
 export interface ServingOptions {
   database: Database;
   params: ParamStore;
-  policy: Policy;
+  policy: PolicyKind;
   /** Inference threads; batches of one model run on so many at once. */
   threads: number;
   /** For measuring only. */
@@ -79,11 +79,11 @@ export class Serving implements Service {
   }
 
   describe(): { policy: string; models: ServedDescription[] } {
-    const models = this.#deployments.models().map(({ row, latency }) => ({
+    const models = this.#deployments.models().map(({ row, fleet }) => ({
       model: row.model,
       version: row.version,
       families: row.members.map((member) => member.family),
-      latencyMs: latency.describe(),
+      latencyMs: fleet.describe(),
     }));
     return { policy: this.#options.policy.name, models };
   }
@@ -99,7 +99,7 @@ export class Serving implements Service {
       const stat = this.#statOf(row.modelId);
       const cache = this.#cache;
       const model = await ServedModel.load({ row, device, policy, cache, stat, clock: systemClock, sample });
-      logger.info({ model: row.model, version: row.version, latencyMs: model.latency.describe() }, 'model loaded');
+      logger.info({ model: row.model, version: row.version, latencyMs: model.fleet.describe() }, 'model loaded');
       return model;
     } catch (error) {
       await device.release();

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { InvalidParameter } from '../errors/errors.ts';
 import type { Device, MemberOutput } from './device.ts';
+import type { Subset } from './policies/policy.ts';
 
 /**
  * For measuring only: what batching gains on an accelerator, on a machine that has none. Answers are real, but each batch
@@ -35,10 +36,10 @@ export class SyntheticDevice implements Device {
     this.#timing = timing;
   }
 
-  async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     const { fixedMs, rowMs } = this.#timing;
     const asleep = this.#sleeper.sleep(fixedMs + rowMs * texts.length);
-    const outputs = await this.#real.run(texts, members);
+    const outputs = await this.#real.run(texts, subset);
     await asleep;
     return outputs;
   }

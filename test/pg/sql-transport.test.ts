@@ -1,56 +1,26 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Reply } from '../../src/bridge/messages.ts';
-import { BridgeServer } from '../../src/bridge/server.ts';
 import type { Database } from '../../src/db/database.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
-/** The real wire server, with a conversation that notes what was asked and answers what the test wants. */
 let database: TestDatabase;
 let db: Database;
 let alice: Database;
-let server: BridgeServer;
-let requests: string[][];
-let answer: (fields: string[]) => Reply | Promise<Reply>;
-
-const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });
-
-async function listen(port = 0): Promise<void> {
-  const converse = () => ({
-    answer(request: string) {
-      const fields = request.split('\x1f');
-      requests.push(fields);
-      return answer(fields);
-    },
-    cancel: () => undefined,
-    close: () => undefined,
-  });
-  server = new BridgeServer({
-    host: '127.0.0.1',
-    port,
-    secret: 'secret',
-    converse,
-    isCalm: () => true,
-    logger: silentLogger,
-  });
-  await server.start();
-}
+let bridge: ScriptedBridge;
 
 beforeEach(async () => {
   database = await createTestDatabase();
   db = database.db;
   alice = await database.as('alice');
-  requests = [];
-  answer = (fields) => reply(`<${fields.at(-1)}>`);
-  await listen();
-  await db.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [server.address().port]);
+  bridge = new ScriptedBridge();
+  await bridge.listen({ announceTo: db });
   await db.query(`insert into rafiki.model (name, task, owner)
                   select 'm', 'sentiment', oid::regrole from pg_roles where rolname like 'alice_' || current_database()`);
 });
 afterEach(async () => {
   await database.drop();
-  await server.stop();
+  await bridge.stop();
 });
 
 const ask = async (expression: string, session = alice): Promise<unknown> =>
@@ -61,7 +31,7 @@ describe('a request', () => {
     const [model] = await db.query<{ key: string; owner: string }>('select key, owner::text from rafiki.model');
     await alice.query(`set rafiki.on_overdue = 'null'`);
     expect(await ask(`rafiki_predict('m', E'ein Text\\n\\x1f mit ümläut', '250 ms')`)).toBe('< mit ümläut>');
-    const [verb, key, role, budget, onOverdue, statement, ...text] = requests[0] ?? [];
+    const [verb, key, role, budget, onOverdue, statement, ...text] = bridge.requests[0] ?? [];
     expect([verb, key, role, onOverdue]).toEqual(['N', model?.key, model?.owner, 'null']);
     expect(budget).toMatch(/^250\.0+ms$/);
     expect(Number(statement)).toBeGreaterThan(1e9);
@@ -72,37 +42,38 @@ describe('a request', () => {
     await alice.query(`set rafiki.latency_budget = '80ms'`);
     await alice.query('set rafiki.read_ahead = off');
     await ask(`rafiki_predict('m', '')`);
-    expect(requests[0]?.slice(3)).toEqual(['80ms', '', '', '']);
+    expect(bridge.requests[0]?.slice(3)).toEqual(['80ms', '', '', '']);
     expect(await failureOf(alice, `select rafiki_predict('m', 'x', '-1 s')`)).toMatchObject({ code: '22023' });
   });
 
   test('of many texts keeps order and nulls', async () => {
-    answer = (fields) => reply(`{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => `"${text}!"`).join()}}`);
+    bridge.answer = (fields) =>
+      reply(`{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => `"${text}!"`).join()}}`);
     expect(await ask(`rafiki_predict('m', array['a', null, 'b'])`)).toEqual(['a!', null, 'b!']);
     expect(await ask(`rafiki_predict('m', array['a', 'b'])`)).toEqual(['a!', 'b!']);
-    expect(requests.every(([verb]) => verb === 'A')).toBe(true);
-    requests = [];
+    expect(bridge.requests.every(([verb]) => verb === 'A')).toBe(true);
+    bridge.requests = [];
     expect(await ask(`rafiki_predict('m', array[null]::text[])`)).toEqual([null]);
     expect(await ask(`rafiki_predict('m', '{}'::text[])`)).toEqual([]);
     expect(await ask(`rafiki_predict('m', null::text[])`)).toBeNull();
     expect(await ask(`rafiki_predict('m', null)`)).toBeNull();
-    expect(requests).toEqual([]);
+    expect(bridge.requests).toEqual([]);
     expect((await failureOf(alice, `select rafiki_predict('m', array[['a'], ['b']])`)).code).toBe('2202E');
   });
 
   test('for details gives JSON', async () => {
-    answer = () => reply('{"label": "pos"}');
+    bridge.answer = () => reply('{"label": "pos"}');
     expect(await ask(`rafiki_predict_detail('m', 'x')`)).toEqual({ label: 'pos' });
-    expect(requests[0]?.[0]).toBe('D');
+    expect(bridge.requests[0]?.[0]).toBe('D');
   });
 });
 
 describe('an answer', () => {
   test('that takes long is asked for again', async () => {
     const replies = [reply('7', 'w'), reply('8', 'w'), reply('done')];
-    answer = () => replies.shift() ?? reply(null);
+    bridge.answer = () => replies.shift() ?? reply(null);
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('done');
-    expect(requests.slice(1)).toEqual([
+    expect(bridge.requests.slice(1)).toEqual([
       ['R', '7'],
       ['R', '8'],
     ]);
@@ -110,7 +81,7 @@ describe('an answer', () => {
 
   test('that is an error arrives whole', async () => {
     const error = { sqlstate: '53400', message: 'full', detail: '1000 rows', hint: 'later' };
-    answer = () => reply(JSON.stringify(error), 'e');
+    bridge.answer = () => reply(JSON.stringify(error), 'e');
     await db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
                                      select id, 1, 1, '{}' from rafiki.model returning *)
                     insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
@@ -119,7 +90,7 @@ describe('an answer', () => {
   });
 
   test('for a model that is not deployed says how to deploy it', async () => {
-    answer = () => reply('{"sqlstate": "42704", "message": "no such key"}', 'e');
+    bridge.answer = () => reply('{"sqlstate": "42704", "message": "no such key"}', 'e');
     await db.query(
       `insert into rafiki.model_version (model_id, version, score, classes) select id, 3, 1, '{}' from rafiki.model`,
     );
@@ -131,7 +102,7 @@ describe('an answer', () => {
 
   test('is waited for in a way that can be cancelled, and the session goes on', async () => {
     let ticket = 0;
-    answer = async () => {
+    bridge.answer = async () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       return reply(String(ticket++), 'w');
     };
@@ -139,7 +110,7 @@ describe('an answer', () => {
     const began = performance.now();
     expect((await failureOf(alice, `select rafiki_predict('m', 'x')`)).code).toBe('57014');
     expect(performance.now() - began).toBeLessThan(1000);
-    answer = () => reply('again');
+    bridge.answer = () => reply('again');
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('again');
   });
 });
@@ -147,29 +118,28 @@ describe('an answer', () => {
 describe('a server', () => {
   test('that stopped is told of at once, and found again when it is back', async () => {
     await ask(`rafiki_predict('m', 'x')`);
-    const { port } = server.address();
-    await server.stop();
+    const { port } = bridge;
+    await bridge.stop();
     const began = performance.now();
     const failure = await failureOf(alice, `select rafiki_predict('m', 'x')`);
     expect(failure).toMatchObject({ code: '08006', hint: expect.stringContaining('rafiki serve') });
     expect(performance.now() - began).toBeLessThan(5000);
-    await listen(port);
+    await bridge.listen({ port });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
   test('that was restarted between two calls is reached without an error', async () => {
     await ask(`rafiki_predict('m', 'x')`);
-    const { port } = server.address();
-    await server.stop();
-    await listen(port);
+    const { port } = bridge;
+    await bridge.stop();
+    await bridge.listen({ port });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
   test('that moved is found through its new address', async () => {
     await ask(`rafiki_predict('m', 'x')`);
-    await server.stop();
-    await listen();
-    await db.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [server.address().port]);
+    await bridge.stop();
+    await bridge.listen({ announceTo: db });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
@@ -180,14 +150,14 @@ describe('a server', () => {
     await alice.query(`set ${forced} = on`);
     const rows = await alice.query(`select body from texts where rafiki_predict('m', body) <> '<' || body || '>'`);
     expect(rows).toEqual([]);
-    await server.stop();
+    await bridge.stop();
     const failure = await failureOf(alice, `select rafiki_predict('m', body) from texts`);
     expect(failure.code).toBe(postgresVersion() >= 17 ? '08006' : '08001');
   });
 });
 
 describe('reading ahead', () => {
-  const ahead = (): string[][] => requests.filter(([verb]) => verb === 'V');
+  const ahead = (): string[][] => bridge.requests.filter(([verb]) => verb === 'V');
   beforeEach(async () => {
     await db.query(`create table texts (body text, secret text)`);
     await db.query(`insert into texts select 't' || i, 's' || i from generate_series(1, 1100) i`);
@@ -197,7 +167,7 @@ describe('reading ahead', () => {
   /** Hints at every call, as a server does that is never satisfied; `loc` is what the last window gave. */
   const alwaysHint = (): void => {
     let loc = '';
-    answer = (fields) => {
+    bridge.answer = (fields) => {
       if (fields[0] !== 'V') return reply('x', 'h', loc);
       loc = fields[3] ?? '';
       return reply(null);
@@ -219,7 +189,7 @@ describe('reading ahead', () => {
 
   test('reads what the caller may read only', async () => {
     const asked = async (): Promise<string[]> => {
-      requests = [];
+      bridge.requests = [];
       alwaysHint();
       await alice.query(`select rafiki_predict('m', body) from (select body from texts_view limit 1) t`);
       return ahead().map((fields) => fields[4] ?? '');
@@ -237,7 +207,7 @@ describe('reading ahead', () => {
   test('gives up when the text stands in no column, or the place is gone', async () => {
     alwaysHint();
     await alice.query(`select rafiki_predict('m', upper(body)) from (select body from texts limit 1) t`);
-    answer = (fields) => (fields[0] === 'V' ? reply(null) : reply('x', 'h', '1;1;(0,0);(0,0);false'));
+    bridge.answer = (fields) => (fields[0] === 'V' ? reply(null) : reply('x', 'h', '1;1;(0,0);(0,0);false'));
     await alice.query(`select rafiki_predict('m', 'x')`);
     expect(ahead().map((fields) => fields.slice(3))).toEqual([
       ['', '[]'],
@@ -254,25 +224,25 @@ describe('an image', () => {
   test('goes to the server whole, under a verb of its own; a literal without a type is a text', async () => {
     await ask(`rafiki_predict('m', ${hex})`);
     await ask(`rafiki_predict_detail('m', ${hex})`).catch(() => undefined); // the answer is no JSON
-    expect(requests.map(([verb]) => verb)).toEqual(['n', 'd']);
-    for (const request of requests) expect(decoded(request.at(-1))).toEqual(bytes);
+    expect(bridge.requests.map(([verb]) => verb)).toEqual(['n', 'd']);
+    for (const request of bridge.requests) expect(decoded(request.at(-1))).toEqual(bytes);
     await ask(`rafiki_predict('m', '\\x00')`);
-    expect(requests.at(-1)?.[0]).toBe('N');
-    requests = [];
+    expect(bridge.requests.at(-1)?.[0]).toBe('N');
+    bridge.requests = [];
     expect(await ask(`rafiki_predict('m', null::bytea)`)).toBeNull();
     expect(await ask(`rafiki_predict_detail('m', null::bytea)`)).toBeNull();
     expect(await alice.query(`select * from rafiki_detect('m', null)`)).toEqual([]);
-    expect(requests).toEqual([]);
+    expect(bridge.requests).toEqual([]);
   });
 
   test('of many keeps order and nulls, in parts of 16 MB', async () => {
-    answer = (fields) => {
+    bridge.answer = (fields) => {
       const images = JSON.parse(fields.at(-1) ?? '') as string[];
       return reply(`{${images.map((image) => decoded(image).length).join()}}`);
     };
     const images = `array[${hex}, null, ''::bytea, decode(repeat('ab', 17 * 1024 * 1024), 'hex'), ${hex}]`;
     expect(await ask(`rafiki_predict('m', ${images})`)).toEqual(['200', null, '0', String(17 * 1024 * 1024), '200']);
-    expect(requests.map(([verb]) => verb)).toEqual(['a', 'a']);
+    expect(bridge.requests.map(([verb]) => verb)).toEqual(['a', 'a']);
     expect(await ask(`rafiki_predict('m', '{}'::bytea[])`)).toEqual([]);
     expect(await ask(`rafiki_predict('m', array[null]::bytea[])`)).toEqual([null]);
   });
@@ -282,9 +252,9 @@ describe('an image', () => {
       `create table photos as select decode(repeat(to_hex(i + 16), 1500000), 'hex') as image from generate_series(1, 8) i`,
     );
     await db.query(`alter table photos alter column image set storage external; grant select on photos to public`);
-    answer = (fields) => (fields[0] === 'v' ? reply(null) : reply('x', 'h', ''));
+    bridge.answer = (fields) => (fields[0] === 'v' ? reply(null) : reply('x', 'h', ''));
     await alice.query(`select rafiki_predict('m', image) from (select image from photos limit 1) t`);
-    const [, , , loc, images] = requests.find(([verb]) => verb === 'v') ?? [];
+    const [, , , loc, images] = bridge.requests.find(([verb]) => verb === 'v') ?? [];
     const sent = (JSON.parse(images ?? '[]') as string[]).map(decoded);
     expect(sent.map((image) => [image[0], image.length])).toEqual([18, 19, 20].map((first) => [first, 1_500_000]));
     expect(loc).toMatch(/^\d+;1;\(\d+,\d+\);\(0,1\);f$/);
@@ -297,13 +267,13 @@ describe('an image', () => {
     });
     await db.query(`update rafiki.model set task = 'object_detection'`);
     const box = { label: 'apple', score: 0.5, x: 1, y: 2.5, w: 3, h: 4 };
-    answer = () => reply(JSON.stringify([box, { ...box, score: 0.3 }]));
+    bridge.answer = () => reply(JSON.stringify([box, { ...box, score: 0.3 }]));
     expect(await alice.query(`select * from rafiki_detect('m', ${hex}, 0.4)`)).toEqual([box]);
-    answer = () => reply(JSON.stringify({ boxes: [box, { ...box, score: 0.25 }, { ...box, score: 0.1 }] }));
+    bridge.answer = () => reply(JSON.stringify({ boxes: [box, { ...box, score: 0.25 }, { ...box, score: 0.1 }] }));
     expect(await alice.query(`select score from rafiki_detect('m', ${hex}, 0.2)`)).toEqual([
       { score: 0.5 },
       { score: 0.25 },
     ]);
-    expect(requests.map(([verb]) => verb)).toEqual(['n', 'd']);
+    expect(bridge.requests.map(([verb]) => verb)).toEqual(['n', 'd']);
   });
 });

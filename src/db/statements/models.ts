@@ -29,18 +29,20 @@ export interface NewVersion {
   modelId: number;
   studyId: number;
   score: number;
+  /** Of each subset of members, by its bits; null where members do not vote. */
+  accuracies: readonly number[] | null;
   classes: readonly string[];
 }
 
 export async function insertVersion(
   on: Queryable,
-  { modelId, studyId, score, classes }: NewVersion,
+  { modelId, studyId, score, accuracies, classes }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
-    insert into rafiki.model_version (model_id, version, study_id, score, classes)
-    select $1, coalesce(max(version), 0) + 1, $2, $3, $4 from rafiki.model_version where model_id = $1
+    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes)
+    select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from rafiki.model_version where model_id = $1
     returning id, version`;
-  const [row] = await on.query<{ id: number; version: number }>(sql, [modelId, studyId, score, classes]);
+  const [row] = await on.query<{ id: number; version: number }>(sql, [modelId, studyId, score, accuracies, classes]);
   return row!;
 }
 

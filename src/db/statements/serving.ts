@@ -15,6 +15,10 @@ export interface DeploymentRow {
   budgetMs: number | null;
   versionId: number;
   version: number;
+  /** Of the whole ensemble, on validation rows. */
+  score: number;
+  /** And of each subset of members, by its bits; null where no votes were counted. */
+  accuracies: number[] | null;
   classes: string[];
   /** The most accurate first. */
   members: { family: string; score: number; paramsId: number }[];
@@ -25,7 +29,7 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
   const sql = `
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, m.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
-      v.id as "versionId", v.version, v.classes,
+      v.id as "versionId", v.version, v.score, v.accuracies, v.classes,
       (select coalesce(json_agg(json_build_object('family', b.family, 'score', b.score, 'paramsId', b.params_id) order by b.rank), '[]')
        from rafiki.model_member b where b.version_id = v.id) as members
     from rafiki.deployment d

@@ -5,7 +5,7 @@ import { majorityVote } from '../vote.ts';
 import { floats, type TaskKind } from './kind.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
-export const classTarget = 'truth';
+const classTarget = 'truth';
 
 /** Stands for a class that the data does not have: no label's index. */
 const unknownClass = 0xffff;

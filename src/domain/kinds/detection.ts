@@ -99,7 +99,7 @@ function frameAt(frames: TensorData, row: number): Frame {
 }
 
 /** The detections of each image; rows with score 0 are none. */
-export function detectionsOf(answers: TensorData): Detection[][] {
+function detectionsOf(answers: TensorData): Detection[][] {
   const [rows = 0, most = 0] = answers.shape;
   const data = floats(answers);
   return Array.from({ length: rows }, (_, row) =>

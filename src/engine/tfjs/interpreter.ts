@@ -25,6 +25,7 @@ export class Interpreter {
     graph.nodes.forEach((node, index) => {
       if (plan?.moving.has(index)) return; // run by the gradient, which must see them
       if (index === plan?.index) this.#differentiate(graph, plan, scope);
+      else if (node.op === 'Loop') this.#loop(node, scope);
       else this.#execute(node, scope);
     });
     return graph.outputs.map(({ name }) => scope.get(name));
@@ -37,7 +38,6 @@ export class Interpreter {
   }
 
   #execute(node: Node, scope: Scope, read = (name: string): Tensor => scope.get(name)): void {
-    if (node.op === 'Loop') return this.#loop(node, scope);
     const operator = operators[node.op];
     if (operator === undefined) {
       throw new NotSupported(`the TensorFlow.js engine does not know the operator ${node.op}`, {

@@ -8,7 +8,7 @@ import {
   varianceOf,
 } from '../ops/batch-moments.ts';
 import type { Tape } from '../tape.ts';
-import { channelAffine, channelMeans } from './layout.ts';
+import { channelAffine, channelMeans, channelProductMeans } from './layout.ts';
 
 interface Normalisation {
   parts: BatchNormParts;
@@ -26,7 +26,7 @@ export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: V
   const g = t.graph;
   const { parts, count, residual, relu } = norm;
   const mean = channelMeans(g, x);
-  const variance = varianceOf(t, channelMeans(g, emit.mul(g, x, x)), mean);
+  const variance = varianceOf(t, channelProductMeans(g, x, x), mean);
   const inverse = inverseDeviation(t, variance);
   const a = emit.mul(g, parts.gamma, inverse);
   const b = emit.sub(g, parts.beta, emit.mul(g, mean, a));
@@ -35,7 +35,7 @@ export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: V
   t.record(y, inputs, (dy) => {
     const dz = relu ? emit.mul(g, dy, emit.positive(g, y)) : dy;
     const dbeta = channelMeans(g, dz);
-    const dgamma = emit.mul(g, inverse, emit.sub(g, channelMeans(g, emit.mul(g, dz, x)), emit.mul(g, mean, dbeta)));
+    const dgamma = emit.mul(g, inverse, emit.sub(g, channelProductMeans(g, dz, x), emit.mul(g, mean, dbeta)));
     const { b: ofX, c } = inputCoefficients(t, { a, inverse, mean, dbeta, dgamma });
     const dx = channelAffine(g, dz, { a, b: c, sum: channelAffine(g, x, { a: ofX }) });
     const all = g.scalar(count);

@@ -1,13 +1,13 @@
 import * as emit from '../emit.ts';
-import type { Graph, Value } from '../graph.ts';
+import type { Value } from '../graph.ts';
 import { type ConvShape, convAttributes } from '../ops/conv-shape.ts';
 import type { Tape } from '../tape.ts';
-import { blockedConv, channelMeans } from './layout.ts';
+import { blockedConv, imageCorrelations, memoryAs } from './layout.ts';
 import { blockDepthwise, rotate } from './weights.ts';
 
 /**
  * Each channel convolved by itself: x [N, C, H, W], w [C, 1, k, k], stride 1. dx is the convolution of dy with the rotated
- * kernel; dw[c, i, j] = Σ dy ⊙ (x moved by i, j), where a convolution with a one-hot kernel moves x.
+ * kernel; dw[c] is the sum over the images of the convolution of x[n, c] with dy[n, c] as its kernel.
  */
 export function blockedDepthwise(t: Tape, x: Value, { w, shape }: { w: Value; shape: ConvShape }): Value {
   const g = t.graph;
@@ -25,29 +25,10 @@ export function blockedDepthwise(t: Tape, x: Value, { w, shape }: { w: Value; sh
   });
 }
 
-function weightGradient(t: Tape, dy: Value, x: Value, shape: ConvShape): Value {
+function weightGradient(t: Tape, dy: Value, x: Value, { n, co, kh, kw, pad }: ConvShape): Value {
   const g = t.graph;
-  const { n, co, oh, ow, kh, kw } = shape;
-  const means = Array.from({ length: kh * kw }, (_, offset) => {
-    const w = oneHot(g, { channels: co, offset, size: kh * kw, block: t.block });
-    const moved = blockedConv(g, { x, w }, dy.shape, convAttributes(shape));
-    return emit.reshape(g, channelMeans(g, emit.mul(g, moved, dy)), [1, co]);
-  });
-  const sums = emit.mul(g, emit.concat(g, means, 0), g.scalar(Number(n) * oh * ow));
-  return emit.reshape(g, emit.transpose(g, sums, [1, 0]), [co, 1, kh, kw]);
-}
-
-/** Blocked depthwise weights that are 1 at one offset of the kernel. */
-function oneHot(
-  g: Graph,
-  { channels, offset, size, block }: { channels: number; offset: number; size: number; block: number },
-): Value {
-  return g.shared(`one-hot ${channels} ${offset} of ${size}`, () => {
-    const data = new Float32Array(channels * size);
-    for (let first = 0; first < channels; first += block) {
-      data.fill(1, first * size + offset * block, first * size + (offset + 1) * block);
-    }
-    const side = Math.sqrt(size);
-    return g.constant(data, [channels, 1, side, side]);
-  });
+  const each = imageCorrelations(g, x, dy, { pad, side: [kh, kw] });
+  const blocks = memoryAs(g, each, [n, co / t.block, kh * kw, t.block]);
+  const sums = emit.transpose(g, emit.reduce(g, 'ReduceSum', blocks, [0]), [0, 1, 3, 2]);
+  return emit.reshape(g, sums, [co, 1, kh, kw]);
 }

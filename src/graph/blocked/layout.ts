@@ -101,6 +101,38 @@ export function channelMeans(g: Graph, x: Value): Value {
   return emit.reshape(g, emit.reduce(g, 'ReduceMean', imageMeans(g, x), [0]), [emit.dimOf(x, 1)]);
 }
 
+/** Mean of x ⊙ y over all pixels of all images, [C], without the product ever lying in memory. */
+export function channelProductMeans(g: Graph, x: Value, y: Value): Value {
+  const [n = 1, c = 1, h = 1, w = 1] = x.shape.map(Number);
+  const sums = memoryAs(g, imageCorrelations(g, x, y, { pad: 0, side: [1, 1] }), [n, c]);
+  const total = emit.reshape(g, emit.reduce(g, 'ReduceSum', sums, [0]), [c]);
+  return emit.mul(g, total, g.scalar(1 / (n * h * w)));
+}
+
+/**
+ * Σ over the pixels of x[n, c, p + i − pad, q + j − pad] · y[n, c, p, q] for each (i, j) of `side`: [1, N·C, k, l]. In memory the
+ * channels of all images are as many channels of one image, and y's blocks are those of a depthwise kernel as large as y: one
+ * operator reads both where they are. Moving, multiplying and summing each offset by itself took half of an Xception's step.
+ */
+export function imageCorrelations(
+  g: Graph,
+  x: Value,
+  y: Value,
+  { pad, side }: { pad: number; side: readonly [number, number] },
+): Value {
+  const [n = 1, c = 1, h = 1, w = 1] = x.shape.map(Number);
+  const [oh = 1, ow = 1] = y.shape.slice(2).map(Number);
+  const attributes = {
+    kernel_shape: [oh, ow],
+    pads: [pad, pad, pad, pad],
+    strides: [1, 1],
+    dilations: [1, 1],
+    group: n * c,
+  };
+  const parts = { x: imagesAs(g, x, [1, n * c, h, w]), w: memoryAs(g, y, [n * c, 1, oh, ow]) };
+  return blockedConv(g, parts, [1, n * c, ...side], attributes);
+}
+
 export function blockedPool(
   g: Graph,
   op: 'MaxPool' | 'AveragePool',

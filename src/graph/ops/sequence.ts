@@ -10,11 +10,12 @@ export interface RecurrentOptions {
   give?: 'last' | 'all';
 }
 
-/** Steps of each text, [N] int32: padding, id 0, comes only after a text. At least 1. */
-export function textLengths({ graph: g }: Tape, ids: Value): Value {
+/** Steps of each text, [N] int32, where a step takes `every` ids: padding, id 0, comes only after a text. At least 1. */
+export function textLengths({ graph: g }: Tape, ids: Value, every = 1): Value {
   const present = emit.cast(g, emit.cast(g, ids, 'bool', elementTypes.bool), 'float32', elementTypes.float32);
   const count = emit.reshape(g, emit.reduce(g, 'ReduceSum', present, [1]), [emit.dimOf(ids, 0)]);
-  return emit.cast(g, emit.binary(g, 'Max', count, g.scalar(1)), 'int32', elementTypes.int32);
+  const steps = every === 1 ? count : emit.unary(g, 'Ceil', emit.mul(g, count, g.scalar(1 / every)));
+  return emit.cast(g, emit.binary(g, 'Max', steps, g.scalar(1)), 'int32', elementTypes.int32);
 }
 
 /** [N, T, ·] ↔ [T, N, ·] */

@@ -29,9 +29,6 @@ export function anchorBoxes(g: Graph, side: number, maps: readonly AnchorMap[]):
   return g.constant(Float32Array.from(rows), [rows.length / 4, 4]);
 }
 
-export const anchorCount = (side: number, maps: readonly AnchorMap[]): number =>
-  maps.reduce((total, { stride, shapes }) => total + (side / stride) ** 2 * shapes.length, 0);
-
 /** Middle and size of boxes. */
 interface Middle {
   x: Value;

@@ -3,9 +3,10 @@ import { boxLabels, framed, frameInput, objectsTarget, objectsTensor } from '../
 import type { Examples } from '../../domain/task.ts';
 import { filesOf } from '../../features/encoder.ts';
 import { decodeWhole, inGroups } from '../../features/images.ts';
+import { pixelState } from '../../features/pixels.ts';
 import { frameSize } from '../../features/scenes.ts';
 import type { Draw, Fitted, TrainingRows } from '../family.ts';
-import { countKnob, numberKnob } from '../knobs.ts';
+import { numberKnob } from '../knobs.ts';
 import { compose, type Scene, type SceneKnobs } from './compose.ts';
 import { pyramidOf } from './scale-pyramid.ts';
 
@@ -16,8 +17,11 @@ const spare = 1.5;
 const joined = 0.85;
 
 /** Training images, moved, coloured and joined anew in each step, and their boxes with them. */
-export async function sceneRows({ inputs, labels }: Examples, { knobs, network }: Fitted): Promise<TrainingRows> {
-  const side = countKnob(knobs, 'side');
+export async function sceneRows(
+  { inputs, labels }: Examples,
+  { features, knobs, network }: Fitted,
+): Promise<TrainingRows> {
+  const { side } = pixelState(features);
   const boxes = boxLabels(labels);
   const pictures = await inGroups(filesOf(inputs), (file) => decodeWhole(file, Math.round(side * spare)));
   const scenes = pictures.map((picture, row): Scene => {

@@ -1,20 +1,33 @@
-import { largestFilled, type Policy } from './policy.ts';
+import { finishMs, largestFilled, lateAt, mostAccurate, startMs } from './batches.ts';
+import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /** δ, the paper's back-off, as a share of τ. */
 const BACK_OFF = 0.1;
 
 /**
- * The paper's greedy rule (section 4): a full largest batch at once; otherwise the largest size b that the queue fills,
- * and only when c(b) + w(oldest) + δ ≥ τ. It gives the largest batches that keep the budget, and makes a lone client wait
- * for nearly all of it.
+ * The paper's greedy rule (section 4), with all members synchronously on every batch (section 5): a full largest batch at
+ * once; otherwise the largest size b that the queue fills, and only when c(b) + w(oldest) + δ ≥ τ. It gives the largest
+ * batches that keep the budget, and makes a lone client wait for nearly all of it.
  */
-export const greedy: Policy = {
-  name: 'greedy',
-  decide({ queued, waitedMs, budgetMs, sizes, latencyMs }) {
-    const largest = sizes[sizes.length - 1] ?? 1;
-    if (queued >= largest) return { kind: 'dispatch', rows: largest };
-    const rows = largestFilled(sizes, queued);
-    const slackMs = budgetMs - (latencyMs(rows) + waitedMs + BACK_OFF * budgetMs);
-    return slackMs <= 0 ? { kind: 'dispatch', rows } : { kind: 'wait', ms: slackMs };
-  },
-};
+export function greedy({ fleet, drops }: PolicyOptions): Policy {
+  const subset = mostAccurate(fleet);
+  const largest = fleet.sizes[fleet.sizes.length - 1] ?? 1;
+  return {
+    name: 'greedy',
+    decide(state): Decision {
+      const { queue, nowMs, budgetMs } = state;
+      const start = startMs(fleet, state, subset);
+      if (start > nowMs) return { kind: 'wait', untilMs: start, rows: Number.POSITIVE_INFINITY };
+      const rows = largestFilled(fleet.sizes, queue.length);
+      const finish = finishMs(fleet, state, { subset, rows });
+      const slackMs = queue.deadlineMs(0) - (finish + BACK_OFF * budgetMs);
+      if (queue.length < largest && slackMs > 0) {
+        const next = fleet.sizes.find((size) => size > queue.length) ?? largest;
+        return { kind: 'wait', untilMs: nowMs + slackMs, rows: next };
+      }
+      const late = drops ? lateAt(queue, finish) : 0;
+      const from = late < queue.length ? late : 0;
+      return { kind: 'dispatch', subset, from, rows: Math.min(rows, queue.length - from) };
+    },
+  };
+}

@@ -1,31 +1,74 @@
-/** What a policy sees at a decision point: a device is free and at least one question waits. */
-export interface PolicyState {
-  /** Questions that somebody waits for. */
-  queued: number;
-  /** How long the oldest of them has waited, ms. */
-  waitedMs: number;
-  /** The latency budget τ of the oldest, ms. */
-  budgetMs: number;
-  /** Batches that run now, on other slots of the device. */
-  running: number;
-  /** Allowed batch sizes B, ascending. */
-  sizes: readonly number[];
-  /** c(b): time of a batch of b, ms. */
-  latencyMs(rows: number): number;
+/** Members of an ensemble as bits: bit m is the member of rank m. */
+export type Subset = number;
+
+/** What serves one model: its members, where each of them runs, how long that takes and what each subset is worth. */
+export interface Fleet {
+  readonly members: number;
+  /** Allowed batch sizes B, ascending; a batch of fewer rows may be padded to one of them. */
+  readonly sizes: readonly number[];
+  /** Accuracy a(M[v]) on validation rows of each subset v, by its bits; a[0] is 0. */
+  readonly accuracy: readonly number[];
+  /** Each member runs at one station; a batch for several members of a station runs there one after another. */
+  readonly stations: readonly Station[];
+  /** c(m, b): expected time of a batch of so many rows, ms. */
+  latencyMs(member: number, rows: number): number;
+  /** Batches take no longer than this times c(m, b), but for a few in a hundred; 1 where service times do not vary. */
+  readonly margin: number;
 }
 
-/** Dispatch so many of the oldest now, or look again after a while or at the next arrival, whichever is first. */
-export type Decision = { kind: 'dispatch'; rows: number } | { kind: 'wait'; ms: number };
+/** Equal servers side by side: the device of one member, or a pool of threads that holds all of them. */
+export interface Station {
+  readonly members: Subset;
+  readonly servers: number;
+}
 
-/** Decides when a batch leaves the queue and how large it is; pure, so that a simulator can run it too. */
+/** Those who wait, the earliest deadline first. */
+export interface QueueView {
+  readonly length: number;
+  deadlineMs(place: number): number;
+}
+
+/** What a policy sees at a decision point: a server is free and at least one question waits. */
+export interface PolicyState {
+  readonly nowMs: number;
+  readonly queue: QueueView;
+  /** The latency budget τ that most of them have, ms. */
+  readonly budgetMs: number;
+  /** By station: when each of its servers is free; in the past where it is free now. */
+  readonly freeMs: readonly (readonly number[])[];
+  /** Arrivals a millisecond, as they are now. */
+  readonly rate: number;
+}
+
+/**
+ * Dispatch `rows` of the queue from place `from` on to the members of `subset`; those before `from` would be late in this
+ * batch and stay. Or wait: look again then, when a server gets free, or when so many wait, whichever is first.
+ */
+export type Decision =
+  | { kind: 'dispatch'; subset: Subset; from: number; rows: number }
+  | { kind: 'wait'; untilMs: number; rows: number };
+
+/** How a batch went. */
+export interface BatchOutcome {
+  readonly nowMs: number;
+  readonly subset: Subset;
+  readonly rows: number;
+  /** Of `rows`, those that were answered after their deadline. */
+  readonly overdue: number;
+}
+
+/** Decides when a batch leaves the queue, how large it is and who answers it. The server and the simulator run the same. */
 export interface Policy {
   readonly name: string;
   decide(state: PolicyState): Decision;
+  /** Called once for each batch that ends. */
+  observe?(outcome: BatchOutcome): void;
 }
 
-/** The largest allowed size that `queued` fills; the smallest size where it fills none. */
-export function largestFilled(sizes: readonly number[], queued: number): number {
-  let filled = sizes[0] ?? 1;
-  for (const size of sizes) if (size <= queued) filled = size;
-  return filled;
+export interface PolicyOptions {
+  fleet: Fleet;
+  /** Whether a batch leaves out whom it would answer late. */
+  drops: boolean;
+  /** Of all randomness. */
+  seed: number;
 }

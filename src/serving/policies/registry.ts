@@ -1,12 +1,32 @@
 import { InvalidParameter } from '../../errors/errors.ts';
+import { actorCritic } from './actor-critic.ts';
+import { aimd } from './aimd.ts';
+import { async } from './async.ts';
 import { eager } from './eager.ts';
+import { fixedBatch } from './fixed-batch.ts';
 import { greedy } from './greedy.ts';
-import type { Policy } from './policy.ts';
+import { planner } from './planner.ts';
+import type { Policy, PolicyOptions } from './policy.ts';
+import { priceRule } from './price-rule.ts';
 
-/** The policies by name; `RAFIKI_POLICY` chooses one. */
-export const policies: readonly Policy[] = [eager, greedy];
+export interface PolicyKind {
+  readonly name: string;
+  create(options: PolicyOptions): Policy;
+}
 
-export function policyByName(name: string): Policy {
+/** The policies by name; `RAFIKI_POLICY` chooses one, the first is the default: it wins the table of docs/experiments/serving.md. */
+export const policies: readonly PolicyKind[] = [
+  { name: 'planner', create: planner },
+  { name: 'price', create: priceRule },
+  { name: 'greedy', create: greedy },
+  { name: 'eager', create: eager },
+  { name: 'async', create: async },
+  { name: 'fixed', create: fixedBatch },
+  { name: 'aimd', create: aimd },
+  { name: 'actor-critic', create: actorCritic },
+];
+
+export function policyByName(name: string): PolicyKind {
   const found = policies.find((policy) => policy.name === name);
   if (found !== undefined) return found;
   throw new InvalidParameter(`there is no serving policy "${name}"`, {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bestEnsemble, bestOfFamilies, type Candidate, MAX_GAP } from '../../../src/coordinator/ensemble.ts';
+import {
+  bestEnsemble,
+  bestOfFamilies,
+  type Candidate,
+  MAX_GAP,
+  subsetAccuracies,
+} from '../../../src/coordinator/ensemble.ts';
 import { accuracy } from '../../../src/domain/metrics.ts';
 
 const trial = (id: number, family: string, score: number, rows = 'same'): Candidate => ({
@@ -61,5 +67,13 @@ describe('the size of an ensemble', () => {
         expect(bestEnsemble(votes, truth).score).toBeGreaterThanOrEqual(best);
       }),
     );
+  });
+});
+
+describe('the accuracy of subsets', () => {
+  test('is counted for each by its bits: the best decides a pair, the majority three', () => {
+    const labels = Uint16Array.of(1, 1, 1, 1);
+    const votes = [Uint16Array.of(1, 1, 1, 0), Uint16Array.of(1, 1, 0, 0), Uint16Array.of(1, 0, 0, 1)];
+    expect(subsetAccuracies(votes, labels)).toEqual([0, 0.75, 0.5, 0.75, 0.5, 0.75, 0.5, 0.5]);
   });
 });

@@ -144,6 +144,42 @@ describe('the next actions of a study', () => {
     expect(kinds(plan([...diverged, scored()], { maxTrials: 9 }))).toEqual(['propose']);
   });
 
+  test('begin trials of a collaborative study from published weights, but for the share α', () => {
+    const starts = (changes: Partial<Study>, trials: Trial[] = []): unknown[] =>
+      plan(trials, { maxTrials: 40, collaborative: true, ...changes }, 30).map((action) =>
+        action.kind === 'propose' ? action.trial.start : null,
+      );
+    expect(new Set(starts({ alphaFirst: 0, alphaLast: 0 }))).toEqual(new Set(['open']));
+    expect(new Set(starts({ alphaFirst: 1, alphaLast: 1 }))).toEqual(new Set(['random']));
+    expect(new Set(starts({ alphaFirst: 0, alphaLast: 0, collaborative: false }))).toEqual(new Set(['random']));
+    const mostlyRandom = starts({}).slice(0, 8);
+    const late = starts({ elapsedMs: 50_000 });
+    expect(mostlyRandom.filter((start) => start === 'random').length).toBeGreaterThan(5);
+    expect(late.filter((start) => start === 'open').length).toBeGreaterThan(20);
+  });
+
+  test('begin no further trial once more are not worth it, and say why; what runs goes on', () => {
+    const equal = Array.from({ length: 30 }, (_, i) => ({
+      ...scored(0.9 - 0.0001 * (i % 3)),
+      id: i,
+      number: i + 1,
+      scores: [0.9 - 0.0001 * (i % 3)],
+      knobs: { learning_rate: 1e-3 * (i + 1) },
+    }));
+    const flat = { maxTrials: 100, validationRows: 500, families: ['fasttext'] };
+    const [action] = plan(equal, flat);
+    expect(action).toMatchObject({
+      kind: 'close',
+      why: expect.stringMatching(/^Ended after 30 of 100 trials: .*rafiki.terminator/),
+    });
+    expect(kinds(plan(equal, { ...flat, terminator: false }))).toEqual(['propose']);
+    expect(kinds(plan(equal, { ...flat, validationRows: null }))).toEqual(['propose']);
+    expect(kinds(plan(equal.slice(0, 10), flat))).toEqual(['propose']);
+    const closed = { ...flat, closed: 'enough' };
+    expect(kinds(plan([...equal, trial('waiting'), trial('running')], closed))).toEqual(['cancel-trial']);
+    expect(kinds(plan(equal, closed))).toEqual(['conclude']);
+  });
+
   test('report the error that most trials had', () => {
     const trials = [failed('22003', 'rare'), failed('XX000', 'common'), failed('XX000', 'common')];
     expect(plan(trials, { maxTrials: 3 })).toMatchObject([{ kind: 'fail', error: { message: 'common' } }]);

@@ -10,6 +10,7 @@ import { tensorflowWitness } from '../../support/tensorflow.ts';
 import { lossAndGradients } from '../graph/finite-differences.ts';
 import { lossCases } from '../graph/loss-cases.ts';
 import { opCases } from '../graph/op-cases.ts';
+import { difference } from './difference.ts';
 import { firstSteps, smallTrial } from './small-trials.ts';
 
 /** Largest difference, as a share of the largest entry. */
@@ -56,10 +57,4 @@ async function oneStep(trial: Trial, engine: Engine): Promise<Stepped> {
   const state = trainer.state();
   await trainer.release();
   return { losses, state };
-}
-
-function difference(values: TensorData['data'], others: TensorData['data'] = new Float32Array()): number {
-  const [own, other] = [Array.from(values, Number), Array.from(others, Number)];
-  const scale = own.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-  return own.reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] ?? Number.NaN)) / scale), 0);
 }

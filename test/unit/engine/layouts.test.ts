@@ -25,7 +25,7 @@ function randomSteps(count: number): Step[] {
     return {
       inputs: { image: { dtype: 'uint8', shape: [batch, 3, 16, 16], data } },
       targets: { truth: { dtype: 'float32', shape: [batch, 4], data: truth } },
-      learningRate: 0.01,
+      learningRate: 0.002,
     };
   });
 }

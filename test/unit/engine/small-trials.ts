@@ -15,16 +15,26 @@ export async function smallTrial(family: Family): Promise<Trial> {
   const [task] = family.tasks;
   if (task === undefined) throw new RangeError(`${family.name} is for no task`);
   const knobs = { ...smallestKnobs(family, task), epochs: 1 };
-  const trial = await prepareTrial({ task, family: family.name, knobs, seed: 3, threads: 1, data: await dataFor(task) });
+  const trial = await prepareTrial({
+    task,
+    family: family.name,
+    knobs,
+    seed: 3,
+    threads: 1,
+    data: await dataFor(task),
+  });
   return { ...trial, batch: 4 };
 }
 
+/** Rates climb as at the beginning of a training: at full rate small differences would grow from step to step. */
+const climb = 50;
+
 /** The same steps for whoever asks. */
-export function firstSteps({ train, batch }: Trial, count: number): Step[] {
+export function firstSteps({ train, batch, recipe }: Trial, count: number): Step[] {
   return Array.from({ length: count }, (_, step) => {
     const indexes = Int32Array.from({ length: batch }, (_, i) => (step * batch + i) % train.count);
     const drawn = train.batch(indexes, { rng: createRng(step), progress: step / count });
-    return { ...drawn, learningRate: 0.01 };
+    return { ...drawn, learningRate: (recipe.learningRate * (step + 1)) / climb };
   });
 }
 
@@ -32,10 +42,13 @@ export function firstSteps({ train, batch }: Trial, count: number): Step[] {
 function smallestKnobs(family: Family, task: Task): Knobs {
   const width = family.name === 'inception' ? 16 : 4; // whose narrowest branch would have no channel
   const below: Knobs = { side: task === 'object_detection' ? 32 : 16, width };
-  const smallest = family.space(task).knobs().flatMap(({ name, group, domain }): [string, KnobValue][] => {
-    if (group !== 'architecture' && !(name in below)) return [];
-    return [[name, below[name] ?? (domain.kind === 'range' ? domain.min : (domain.list[0] ?? 0))]];
-  });
+  const smallest = family
+    .space(task)
+    .knobs()
+    .flatMap(({ name, group, domain }): [string, KnobValue][] => {
+      if (group !== 'architecture' && !(name in below)) return [];
+      return [[name, below[name] ?? (domain.kind === 'range' ? domain.min : (domain.list[0] ?? 0))]];
+    });
   return Object.fromEntries(smallest);
 }
 
@@ -43,7 +56,13 @@ async function dataFor(task: Task): Promise<DataSet> {
   const rng = createRng(5);
   const inputs = inputOf(task) === 'text' ? sentences() : await pictures();
   const label = (): number => rng.below(classes.length);
-  const box = () => ({ label: label(), x: rng.below(10), y: rng.below(10), w: 8 + rng.below(12), h: 8 + rng.below(12) });
+  const box = () => ({
+    label: label(),
+    x: rng.below(10),
+    y: rng.below(10),
+    w: 8 + rng.below(12),
+    h: 8 + rng.below(12),
+  });
   const labels: Labels =
     task === 'object_detection'
       ? Array.from({ length: rows }, () => [box(), box()])

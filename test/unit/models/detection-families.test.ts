@@ -40,7 +40,7 @@ function paint(pixels: Uint8Array, width: number, { label, x, y, w, h }: Box): v
   }
 }
 
-const small = { side: 64, width: 16, batch: 8, zoom: 0, aspect: 0, colour: 0, mosaic: 0, flip: false };
+const small = { side: 64, width: 16, batch: 4, zoom: 0, aspect: 0, colour: 0, mosaic: 0, flip: false };
 const specOf = (family: string, knobs: TrainingSpec['knobs'], data: DataSet): TrainingSpec => ({
   task: 'object_detection',
   family,
@@ -52,7 +52,7 @@ const specOf = (family: string, knobs: TrainingSpec['knobs'], data: DataSet): Tr
 
 let data: DataSet;
 beforeAll(async () => {
-  data = await randomScenes(24);
+  data = await randomScenes(8);
 });
 afterAll(releaseIdleSessions);
 
@@ -60,7 +60,7 @@ describe.each(familiesFor('object_detection').map((family) => [family.name, fami
   const learning = watched();
   let learned: TrainingResult;
   beforeAll(async () => {
-    learned = await trainTrial(specOf(name, { epochs: 2, learning_rate: 5e-3 }, data), learning);
+    learned = await trainTrial(specOf(name, { epochs: 3, learning_rate: 5e-3 }, data), learning);
   }, 120_000);
 
   it('learns the objects of a few images by heart', () => {

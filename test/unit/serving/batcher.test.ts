@@ -1,52 +1,67 @@
 import { describe, expect, it } from 'vitest';
-import { BadData, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
+import { BadData, DeadlineMissed, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher } from '../../../src/serving/batcher.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
 import { judgeOf } from '../../../src/serving/ensemble.ts';
-import { MAX_QUEUED } from '../../../src/serving/lanes.ts';
+import { ServedFleet } from '../../../src/serving/fleet.ts';
+import { MAX_QUEUED, type NewQuestion } from '../../../src/serving/lanes.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
-import { eager } from '../../../src/serving/policies/eager.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
+import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 class ManualDevice implements Device {
   readonly slots = 1;
   readonly inlineRows = 0;
-  readonly batches: { texts: readonly string[]; members: number; finish(error?: Error): void }[] = [];
+  readonly batches: { texts: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
 
-  run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+  run(texts: readonly string[], subset: number): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
+      const members = subset.toString(2).replaceAll('0', '').length;
       const finish = (error?: Error): void =>
         error ? reject(error) : resolve(Array.from({ length: members }, () => output));
-      this.batches.push({ texts, members, finish });
+      this.batches.push({ texts, subset, finish });
     });
   }
 
   async release(): Promise<void> {}
 }
 
-function setUp(policy: Policy = eager, members = 1) {
+interface SetUp {
+  policy?: PolicyKind | { create(): Policy };
+  /** Accuracy by subset. */
+  accuracy?: number[];
+}
+
+/** Members that take 0.1 ms a row. */
+function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9] }: SetUp = {}) {
   const device = new ManualDevice();
+  const clock = new ManualClock();
   const answers: string[] = [];
+  const times = new Map([
+    [1, 0.1],
+    [256, 25.6],
+  ]);
+  const latency = Array.from({ length: Math.log2(accuracy.length) }, () => new LatencyModel(times));
+  const fleet = new ServedFleet({ latency, accuracy, servers: 1 });
   const batcher = new Batcher({
     device,
-    policy,
-    latency: new LatencyModel(
-      new Map([
-        [1, 0.1],
-        [256, 25.6],
-      ]),
-    ),
-    clock: new ManualClock(),
+    policy: policy.create({ fleet, drops: true, seed: 1 }),
+    fleet,
+    clock,
     judge: judgeOf('sentiment', ['no', 'yes']),
-    members,
+    budgetMs: 50,
     onBatch: () => undefined,
     onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
   });
-  const ask = (text: string, wantsDetail = false) => batcher.ask({ text, budgetMs: 50, wantsDetail });
-  return { device, batcher, ask, answers };
+  const ask = (text: string, terms: Partial<NewQuestion> = {}) => {
+    const budgetMs = terms.budgetMs ?? 50;
+    const deadlineMs = clock.nowMs() + budgetMs;
+    return batcher.ask({ text, wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms });
+  };
+  return { device, clock, batcher, ask, answers };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -112,14 +127,14 @@ describe('Batcher', () => {
   });
 
   it('asks all members only when details are wanted', async () => {
-    const { device, ask } = setUp(eager, 2);
+    const { device, ask } = setUp({ accuracy: [0, 0.9, 0.8, 0.9] });
     ask('a');
     await turn();
     device.batches[0]?.finish();
     await turn();
-    ask('a', true);
+    ask('a', { wantsDetail: true });
     await turn();
-    expect(device.batches.map((batch) => batch.members)).toEqual([1, 2]);
+    expect(device.batches.map((batch) => batch.subset)).toEqual([1, 3]);
   });
 
   it('refuses a question when its queue is full, and takes questions again later', async () => {
@@ -172,8 +187,8 @@ describe('Batcher', () => {
   });
 
   it('answers what waits when it closes, and takes nothing new', async () => {
-    const never: Policy = { name: 'never', decide: () => ({ kind: 'wait', ms: 1_000_000 }) };
-    const { device, batcher, ask } = setUp(never);
+    const never: Policy = { name: 'never', decide: () => ({ kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 }) };
+    const { device, batcher, ask } = setUp({ policy: { create: () => never } });
     const asked = ask('a');
     batcher.warm('ahead');
     const closed = batcher.close();
@@ -183,5 +198,92 @@ describe('Batcher', () => {
     expect((await asked.outcome).answer).toBe('no');
     expect(device.batches.flatMap((batch) => batch.texts)).toEqual(['a']);
     expect(() => ask('b')).toThrowError(ShuttingDown);
+  });
+
+  it('answers the earliest deadline first', async () => {
+    const { device, ask } = setUp();
+    ask('running');
+    await turn();
+    ask('later', { budgetMs: 40 });
+    ask('soon', { budgetMs: 10 });
+    ask('last');
+    device.batches[0]?.finish();
+    await turn();
+    await turn();
+    expect(device.batches[1]?.texts).toEqual(['soon', 'later', 'last']);
+  });
+
+  it('refuses what cannot be in time where a late answer is not wanted, with a hint when to ask again', async () => {
+    const { device, clock, ask } = setUp();
+    ask('running');
+    await turn();
+    const refused = ask('firm', { isFirm: true, budgetMs: 10 });
+    clock.advance(11);
+    device.batches[0]?.finish();
+    await expect(refused.outcome).rejects.toMatchObject({
+      sqlstate: '57014',
+      retryable: true,
+      hint: expect.stringMatching(/^Ask again in \d+ ms/),
+    });
+    expect(device.batches.length).toBe(1);
+  });
+
+  it('refuses at once what comes behind more than can be answered in time', async () => {
+    const { ask } = setUp();
+    for (let i = 0; i < 600; i++) ask(`text ${i}`); // 60 ms of work within 50 ms
+    expect(() => ask('one more', { isFirm: true })).toThrowError(DeadlineMissed);
+    expect(() => ask('one more')).not.toThrow();
+  });
+
+  it('answers what is late after those who can be in time, and on a device that nobody else needs', async () => {
+    const { device, clock, ask } = setUp();
+    ask('running');
+    await turn();
+    for (let i = 0; i < 20; i++) ask(`late ${i}`, { budgetMs: 10 });
+    clock.advance(11);
+    for (let i = 0; i < 8; i++) ask(`in time ${i}`);
+    device.batches[0]?.finish();
+    await turn();
+    await turn();
+    expect(device.batches[1]?.texts.slice(0, 9)).toEqual([
+      ...Array.from({ length: 8 }, (_, i) => `in time ${i}`),
+      'late 0',
+    ]);
+    expect(device.batches[1]?.texts.length).toBe(9);
+    device.batches[1]?.finish();
+    await turn();
+    await turn();
+    expect(device.batches[2]?.texts.length).toBe(19);
+  });
+
+  it('gives a place of a full queue to a session that has less than its part of it', async () => {
+    const { device, ask } = setUp();
+    ask('running');
+    await turn();
+    const greedy = {};
+    const asked = Array.from({ length: MAX_QUEUED }, (_, i) => ask(`text ${i}`, { session: greedy, budgetMs: 5000 }));
+    const modest = ask('yes', { session: {}, budgetMs: 5000 });
+    await expect(asked.at(-1)?.outcome).rejects.toThrowError(LimitReached);
+    expect(() => ask('greedy again', { session: greedy })).toThrowError(LimitReached);
+    modest.leave();
+    device.batches[0]?.finish();
+  });
+
+  it('lets an overloaded ensemble answer by single members, and keeps only answers of the whole', async () => {
+    const { device, ask, answers } = setUp({
+      policy: policyByName('planner'),
+      accuracy: [0, 0.8, 0.78, 0.8, 0.75, 0.8, 0.78, 0.83],
+    });
+    ask('yes');
+    await turn();
+    expect(device.batches[0]?.subset).toBe(7);
+    device.batches[0]?.finish();
+    await turn();
+    for (let i = 0; i < 400; i++) ask(`text ${i}`);
+    await turn();
+    expect([1, 2, 4]).toContain(device.batches[1]?.subset);
+    device.batches[1]?.finish();
+    await turn();
+    expect(answers).toEqual(['yes=yes']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answeringMembers, judgeOf, membersFor, type Verdict } from '../../../src/serving/ensemble.ts';
+import { answeringMembers, judgeOf, type Verdict } from '../../../src/serving/ensemble.ts';
 
 describe('an ensemble of classifiers', () => {
   // two rows, three classes
@@ -54,12 +54,5 @@ describe('a detector', () => {
   it('is asked alone, where classifiers vote', () => {
     expect(answeringMembers('object_detection', 3)).toBe(1);
     expect(answeringMembers('image_classification', 3)).toBe(3);
-  });
-});
-
-describe('membersFor', () => {
-  it('asks of two members only the one that decides, unless the probabilities are wanted', () => {
-    expect([1, 2, 3, 4].map((members) => membersFor(members, false))).toEqual([1, 1, 3, 4]);
-    expect(membersFor(2, true)).toBe(2);
   });
 });

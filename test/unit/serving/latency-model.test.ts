@@ -12,13 +12,6 @@ describe('LatencyModel', () => {
     expect(model.predict(512)).toBeCloseTo(2 * (2 + 0.05 * 256), 9);
   });
 
-  it('says how many rows fit a time', () => {
-    const model = new LatencyModel(measured);
-    expect(model.rowsWithin(5.2)).toBe(64);
-    expect(model.rowsWithin(0.1)).toBe(1);
-    expect(model.rowsWithin(1000)).toBe(256);
-  });
-
   it('follows a device that became slower to about the quantile it keeps', () => {
     const model = new LatencyModel(measured);
     const rng = createRng(1);

@@ -1,88 +1,147 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eager } from '../../../src/serving/policies/eager.ts';
+import { doomed, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
 import { greedy } from '../../../src/serving/policies/greedy.ts';
-import { largestFilled, type PolicyState } from '../../../src/serving/policies/policy.ts';
+import { planner } from '../../../src/serving/policies/planner.ts';
+import type { Policy, PolicyState } from '../../../src/serving/policies/policy.ts';
+import { priceRule } from '../../../src/serving/policies/price-rule.ts';
+import { pricesAt } from '../../../src/serving/policies/prices.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
-
-const sizes = [1, 4, 16, 64, 256];
-
-/** A device that takes 2 ms a batch and 0.05 ms a row, τ = 50 ms. */
-const state = (changes: Partial<PolicyState>): PolicyState => ({
-  queued: 1,
-  waitedMs: 0,
-  budgetMs: 50,
-  running: 0,
-  sizes,
-  latencyMs: (rows) => 2 + 0.05 * rows,
-  ...changes,
-});
+import { oneMember, stateOf, threeMembers } from './policy-state.ts';
 
 const anyState = fc.record({
   queued: fc.integer({ min: 1, max: 2000 }),
-  waitedMs: fc.double({ min: 0, max: 1000, noNaN: true }),
-  budgetMs: fc.double({ min: 0.01, max: 1000, noNaN: true }),
+  leftMs: fc.double({ min: -20, max: 100, noNaN: true }),
+  rate: fc.double({ min: 0, max: 50, noNaN: true }),
 });
 
-describe.each(policies)('the policy $name', (policy) => {
-  it('dispatches between one row and the largest batch, or waits a finite time', () => {
-    fc.assert(
-      fc.property(anyState, (changes) => {
-        const decision = policy.decide(state(changes));
-        if (decision.kind === 'wait') return decision.ms > 0 && Number.isFinite(decision.ms);
-        return decision.rows >= 1 && decision.rows <= 256 && decision.rows <= changes.queued;
-      }),
-    );
+describe.each(policies)('the policy $name', ({ create }) => {
+  const fleets = { 'one member': oneMember, 'three members': threeMembers };
+
+  it.each(Object.entries(fleets))(
+    'dispatches what waits to members that exist, or waits for something, with %s',
+    (_, fleet) => {
+      const policy = create({ fleet, drops: true, seed: 1 });
+      const isSound = (state: PolicyState): boolean => {
+        const decision = policy.decide(state);
+        if (decision.kind === 'wait') return decision.untilMs > state.nowMs && decision.rows > state.queue.length;
+        const { subset, from, rows } = decision;
+        const isSubset = Number.isInteger(subset) && subset >= 1 && subset < 2 ** fleet.members;
+        return isSubset && from >= 0 && rows >= 1 && from + rows <= state.queue.length && rows <= fleet.sizes.at(-1)!;
+      };
+      fc.assert(fc.property(anyState, (changes) => isSound(stateOf(fleet, changes))));
+    },
+  );
+
+  it('gives the same decision for the same state and seed', () => {
+    const decide = (): unknown =>
+      create({ fleet: threeMembers, drops: true, seed: 3 }).decide(stateOf(threeMembers, { queued: 70, rate: 3 }));
+    expect(decide()).toEqual(decide());
   });
 
-  it('always dispatches a full largest batch', () => {
-    expect(policy.decide(state({ queued: 300 }))).toEqual({ kind: 'dispatch', rows: 256 });
-  });
-
-  it('waits for nothing once the budget is spent', () => {
-    fc.assert(
-      fc.property(
-        anyState,
-        (changes) => policy.decide(state({ ...changes, waitedMs: changes.budgetMs })).kind === 'dispatch',
-      ),
-    );
+  it('leaves nobody waiting for ever: a full queue on free devices is dispatched within the budget', () => {
+    const policy = create({ fleet: oneMember, drops: false, seed: 1 });
+    expect(policy.decide(stateOf(oneMember, { queued: 300 })).kind).toBe('dispatch');
   });
 });
 
 describe('greedy, the rule of the paper', () => {
+  const decide = (queued: number, waitedMs: number) =>
+    greedy({ fleet: oneMember, drops: false, seed: 1 }).decide(stateOf(oneMember, { queued, leftMs: 50 - waitedMs }));
+
   // dispatch the largest filled b when c(b) + w + δ ≥ τ, with δ = 5 ms
   it.each([
-    { queued: 1, waitedMs: 0, decision: { kind: 'wait', ms: 50 - 2.05 - 5 } },
-    { queued: 1, waitedMs: 42.95, decision: { kind: 'dispatch', rows: 1 } },
-    { queued: 5, waitedMs: 42.8, decision: { kind: 'dispatch', rows: 4 } },
-    { queued: 100, waitedMs: 39.8, decision: { kind: 'dispatch', rows: 64 } },
-    { queued: 255, waitedMs: 0, decision: { kind: 'wait', ms: 50 - 5.2 - 5 } },
-    { queued: 256, waitedMs: 0, decision: { kind: 'dispatch', rows: 256 } },
-  ])('$queued queued, the oldest for $waitedMs ms', ({ queued, waitedMs, decision }) => {
-    const decided = greedy.decide(state({ queued, waitedMs }));
-    expect(decided.kind).toBe(decision.kind);
-    if (decided.kind === 'wait') expect(decided.ms).toBeCloseTo(decision.ms ?? 0, 9);
-    else expect(decided.rows).toBe(decision.rows);
+    { queued: 1, waitedMs: 42.96, rows: 1 },
+    { queued: 5, waitedMs: 42.81, rows: 4 },
+    { queued: 100, waitedMs: 39.81, rows: 64 },
+    { queued: 256, waitedMs: 0, rows: 256 },
+  ])('dispatches $rows of $queued, the oldest after $waitedMs ms', ({ queued, waitedMs, rows }) => {
+    expect(decide(queued, waitedMs)).toEqual({ kind: 'dispatch', subset: 1, from: 0, rows });
+  });
+
+  it.each([
+    { queued: 1, waitedMs: 0, ms: 50 - 2.05 - 5, rows: 4 },
+    { queued: 255, waitedMs: 0, ms: 50 - 5.2 - 5, rows: 256 },
+  ])('waits $ms ms with $queued queued, or for $rows', ({ queued, waitedMs, ms, rows }) => {
+    expect(decide(queued, waitedMs)).toEqual({ kind: 'wait', untilMs: expect.closeTo(1000 + ms, 6), rows });
   });
 });
 
-describe('eager', () => {
-  it('takes all that waits, at once', () => {
-    expect([1, 3, 32, 256, 500].map((queued) => eager.decide(state({ queued })))).toEqual(
-      [1, 3, 32, 256, 256].map((rows) => ({ kind: 'dispatch', rows })),
-    );
+describe('prices', () => {
+  const capacity = 64 / threeMembers.latencyMs(0, 64);
+
+  it('are 0 for every device while all members can answer everything, and a request is worth the ensemble', () => {
+    const { stations, request } = pricesAt(threeMembers, 0.5 * capacity, 50);
+    expect(stations).toEqual([0, 0, 0]);
+    expect(request).toBeCloseTo(0.83, 9);
+  });
+
+  it('are those of lost requests once more comes than all members apart can answer', () => {
+    const { stations, request } = pricesAt(threeMembers, 10 * capacity, 50);
+    expect(request).toBeCloseTo(0, 9);
+    // a device second is worth what its member answers in it
+    stations.forEach((price, m) => {
+      const accuracy = threeMembers.accuracy[1 << m]!;
+      expect(price).toBeCloseTo((accuracy * 64) / threeMembers.latencyMs(m, 64), 6);
+    });
+  });
+});
+
+describe.each([
+  ['the price rule', priceRule],
+  ['the planner', planner],
+])('%s', (_, create) => {
+  const decide = (changes: Parameters<typeof stateOf>[1]) =>
+    (create({ fleet: threeMembers, drops: true, seed: 1 }) satisfies Policy).decide(stateOf(threeMembers, changes));
+
+  it('asks the whole ensemble while there is time', () => {
+    expect(decide({ queued: 10, rate: 0.1 })).toEqual({ kind: 'dispatch', subset: 7, from: 0, rows: 10 });
+  });
+
+  it('waits for the whole ensemble while there is time', () => {
+    expect(decide({ queued: 10, rate: 0.1, freeMs: [[1003], [0], [0]] })).toMatchObject({
+      kind: 'wait',
+      untilMs: 1003,
+    });
+  });
+
+  it('asks single members when the ensemble cannot answer all', () => {
+    const decision = decide({ queued: 400, rate: 30 });
+    expect(decision).toMatchObject({ kind: 'dispatch', rows: 64 });
+    expect(decision.kind === 'dispatch' && [1, 2, 4].includes(decision.subset)).toBe(true);
+  });
+
+  it('leaves out whom a batch would answer late', () => {
+    const deadlineMs = (place: number): number => 1000 + (place < 5 ? 1 : 50);
+    const decision = decide({ queued: 20, queue: { length: 20, deadlineMs } });
+    expect(decision).toMatchObject({ kind: 'dispatch', from: 5 });
+  });
+});
+
+describe('batches', () => {
+  it('takes the largest size that the queue fills', () => {
+    const sizes = [1, 4, 16, 64, 256];
+    expect([1, 3, 4, 15, 16, 300].map((queued) => largestFilled(sizes, queued))).toEqual([1, 1, 4, 4, 16, 256]);
+  });
+
+  it('knows subsets of which no part is as accurate', () => {
+    expect(usefulSubsets(threeMembers)).toEqual([1, 2, 4, 7]);
+  });
+
+  it('takes for doomed whom the quickest free member with the smallest batch answers late', () => {
+    // member 2 takes 2.2 ms for the smallest batch
+    const deadlineMs = (place: number): number => 1000 + place;
+    const state = stateOf(threeMembers, { queued: 10, queue: { length: 10, deadlineMs } });
+    expect(doomed(threeMembers, state)).toBe(3);
+    expect(doomed(threeMembers, { ...state, freeMs: [[0], [0], [1006]] })).toBe(5);
   });
 });
 
 describe('the registry', () => {
   it('finds a policy by name and lists the names when there is none', () => {
-    expect(policyByName('greedy')).toBe(greedy);
+    expect(policyByName('greedy').name).toBe('greedy');
     expect(() => policyByName('x')).toThrowError(
-      expect.objectContaining({ sqlstate: '22023', hint: expect.stringContaining('eager, greedy') }),
+      expect.objectContaining({ sqlstate: '22023', hint: expect.stringContaining('planner, price, greedy') }),
     );
-  });
-
-  it('takes the largest size that the queue fills', () => {
-    expect([1, 3, 4, 15, 16, 300].map((queued) => largestFilled(sizes, queued))).toEqual([1, 1, 4, 4, 16, 256]);
   });
 });

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
-import { eager } from '../../../src/serving/policies/eager.ts';
+import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
 
@@ -15,11 +15,11 @@ class WordDevice implements Device {
   slowMs = 0;
   asked: string[] = [];
 
-  async run(texts: readonly string[], members: number): Promise<MemberOutput[]> {
+  async run(texts: readonly string[], subset: number): Promise<MemberOutput[]> {
     this.asked.push(...texts);
     if (texts.some((text) => text.startsWith('slow'))) await new Promise((resolve) => setTimeout(resolve, this.slowMs));
     const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
-    return Array.from({ length: members }, () => output);
+    return Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
   }
 
   async release(): Promise<void> {}
@@ -43,6 +43,8 @@ export async function stageModel(): Promise<StagedModel> {
     budgetMs: 30,
     versionId: 1,
     version: 3,
+    score: 0.9,
+    accuracies: null,
     classes: ['no', 'yes'],
     members: [{ family: 'f', score: 0.9, paramsId: 1 }],
   };
@@ -50,7 +52,7 @@ export async function stageModel(): Promise<StagedModel> {
   const model = await ServedModel.load({
     row,
     device,
-    policy: eager,
+    policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
     clock: systemClock,

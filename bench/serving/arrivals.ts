@@ -1,0 +1,63 @@
+import type { Rng } from '../../src/runtime/rng.ts';
+
+/** Arrival times, ms, ascending. */
+export type Arrivals = Float64Array;
+
+export interface Load {
+  /** Maximum throughput r_u, requests a millisecond. */
+  capacity: number;
+  /** τ, ms. */
+  budgetMs: number;
+  lengthMs: number;
+}
+
+/**
+ * The paper's sine (section 6): r(t) = γ sin(2πt / T) + b with T = 500 τ, above r_u for 20 % of a cycle with a peak of
+ * 1.1 r_u, hence γ = .5236 r_u and b = .5764 r_u; arrivals are Poisson around it. `scale` stretches r_u.
+ */
+export function sine(load: Load, rng: Rng, scale = 1): Arrivals {
+  const peak = 1.1 * load.capacity * scale;
+  const at = (ms: number): number =>
+    load.capacity * scale * (0.5236 * Math.sin((2 * Math.PI * ms) / (500 * load.budgetMs)) + 0.5764);
+  return thin({ lengthMs: load.lengthMs, peak, at }, rng);
+}
+
+/** One state of a source: its rate as a share of r_u, and how long it stays on average, in τ. */
+export interface SourceState {
+  rate: number;
+  stay: number;
+}
+
+/** Markov-modulated Poisson: the source goes round its states, staying in each for an exponential time. */
+export function modulated(load: Load, rng: Rng, states: readonly SourceState[]): Arrivals {
+  const times: number[] = [];
+  let ms = 0;
+  for (let turn = 0; ms < load.lengthMs; turn++) {
+    const { rate, stay } = states[turn % states.length]!;
+    const endMs = Math.min(load.lengthMs, ms + exponential(rng) * stay * load.budgetMs);
+    if (rate > 0) {
+      for (let t = ms + exponential(rng) / (rate * load.capacity); t < endMs; t += exponential(rng) / (rate * load.capacity))
+        times.push(t);
+    }
+    ms = endMs;
+  }
+  return Float64Array.from(times);
+}
+
+/** On and off by turns, each for a fixed time in τ; Poisson at `rate` × r_u while on. */
+export function onOff(load: Load, rng: Rng, { on, off, rate }: { on: number; off: number; rate: number }): Arrivals {
+  const peak = rate * load.capacity;
+  const at = (ms: number): number => ((ms / load.budgetMs) % (on + off) < on ? peak : 0);
+  return thin({ lengthMs: load.lengthMs, peak, at }, rng);
+}
+
+/** A Poisson process of a rate that moves, by thinning one of its peak rate. */
+function thin({ lengthMs, peak, at }: { lengthMs: number; peak: number; at(ms: number): number }, rng: Rng): Arrivals {
+  const times: number[] = [];
+  for (let ms = exponential(rng) / peak; ms < lengthMs; ms += exponential(rng) / peak) {
+    if (rng.uniform() * peak < at(ms)) times.push(ms);
+  }
+  return Float64Array.from(times);
+}
+
+const exponential = (rng: Rng): number => -Math.log(1 - rng.uniform());

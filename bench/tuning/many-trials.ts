@@ -1,0 +1,54 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { TrialHistory } from '../../src/advisors/advisor.ts';
+import { advisorByName } from '../../src/advisors/registry.ts';
+import { familyByName } from '../../src/models/registry.ts';
+import { createRng } from '../../src/runtime/rng.ts';
+import type { Figure } from '../figure.ts';
+
+/** Time of a proposal at the end of a study, and what the heap has grown by for each trial, which the history itself takes. */
+const BAR_MS = 100;
+const BAR_BYTES = 2048;
+/** Proposals that the time is the median of. */
+const LAST = 100;
+
+/** Each model-based advisor alone in a long study of one family; scores are made up, and noisy. */
+export async function* manyTrialsBench(trials: number): AsyncIterable<Figure> {
+  for (const name of ['tpe', 'bayesian']) {
+    const { lastMs, bytesPerTrial } = runStudy(name, trials);
+    const figure = { bench: 'tuning', note: `${trials} trials` };
+    yield { ...figure, name: `${name}-proposal`, value: lastMs, unit: 'ms', bar: BAR_MS, ok: lastMs <= BAR_MS };
+    const isFlat = bytesPerTrial <= BAR_BYTES;
+    yield { ...figure, name: `${name}-heap`, value: bytesPerTrial, unit: 'B/trial', bar: BAR_BYTES, ok: isFlat };
+  }
+}
+
+function runStudy(name: string, trials: number): { lastMs: number; bytesPerTrial: number } {
+  const advisor = advisorByName(name);
+  const space = familyByName('fasttext').space('sentiment');
+  const search = { families: [{ name: 'fasttext', space }], overrides: {}, seed: 1 };
+  const rng = createRng(1);
+  const history: TrialHistory[] = [];
+  const times: number[] = [];
+  let early = 0;
+  for (let number = 1; number <= trials; number++) {
+    const startedMs = performance.now();
+    const proposal = advisor.propose(search, history);
+    times.push(performance.now() - startedMs);
+    if (proposal === null) break;
+    const distance = Math.abs(Math.log(Number(proposal.knobs['learning_rate']) / 0.01));
+    history.push({ number, ...proposal, scores: [0.9 - 0.05 * distance + 0.01 * rng.normal()], ended: true });
+    if (number === Math.floor(trials / 10)) early = heapBytes();
+  }
+  const grown = heapBytes() - early;
+  const last = times.slice(-LAST).sort((a, b) => a - b);
+  return { lastMs: last[Math.floor(last.length / 2)] ?? Number.NaN, bytesPerTrial: grown / (0.9 * trials) };
+}
+
+setFlagsFromString('--expose_gc');
+const collectGarbage: unknown = runInNewContext('gc');
+
+function heapBytes(): number {
+  if (typeof collectGarbage === 'function') collectGarbage();
+  return process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,104 @@
+-- Average precision as PASCAL VOC 2010 and later measure it (Everingham et al. 2015, section 4.2.1): the detections of a class
+-- in all images ranked by score, each a hit if the object it overlaps most is one that no better detection found; then the
+-- area under precision over recall, precision being made monotone from the right. The zoo's trials are scored alike.
+
+create or replace function rafiki._overlap(ax float8, ay float8, aw float8, ah float8, bx float8, by float8, bw float8, bh float8)
+returns float8
+language sql immutable parallel safe
+as $$
+  select shared / (aw * ah + bw * bh - shared)
+  from (select greatest(0, least(ax + aw, bx + bw) - greatest(ax, bx))
+               * greatest(0, least(ay + ah, by + bh) - greatest(ay, by)) as shared) s
+$$;
+
+-- Of each class that has objects, for two least overlaps; `rows` holds arrays of boxes by image.
+create or replace function rafiki._average_precisions(images jsonb)
+returns table (label text, least_overlap float8, value float8)
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with image as (select i.value -> 'objects' as objects, i.value -> 'found' as found, i.id
+                 from jsonb_array_elements(images) with ordinality i (value, id)),
+       object as (
+         select i.id, o.* from image i, rows from (
+           jsonb_to_recordset(i.objects) as (label text, x float8, y float8, w float8, h float8)
+         ) with ordinality o (label, x, y, w, h, place)),
+       found as (
+         select i.id, f.* from image i, rows from (
+           jsonb_to_recordset(i.found) as (label text, score float8, x float8, y float8, w float8, h float8)
+         ) with ordinality f (label, score, x, y, w, h, place)),
+       nearest as (
+         select f.label, f.score, f.id, f.place, n.object, n.overlap
+         from found f
+         left join lateral (
+           select o.place as object, rafiki._overlap(f.x, f.y, f.w, f.h, o.x, o.y, o.w, o.h) as overlap
+           from object o where o.id = f.id and o.label = f.label
+           order by 2 desc, 1 limit 1) n on true),
+       judged as (
+         select n.*, t.least_overlap, n.overlap >= t.least_overlap and row_number() over (
+             partition by t.least_overlap, n.id, n.label, n.object, n.overlap >= t.least_overlap
+             order by n.score desc, n.id, n.place) = 1 as is_hit
+         from nearest n cross join (values (0.5::float8), (0.75)) t (least_overlap)),
+       ranked as (
+         select j.label, j.least_overlap, j.is_hit, row_number() over by_score as rank,
+                (count(*) filter (where j.is_hit) over by_score)::float8 / row_number() over by_score as precision
+         from judged j
+         window by_score as (partition by j.label, j.least_overlap order by j.score desc, j.id, j.place)),
+       monotone as (
+         select r.label, r.least_overlap, r.is_hit,
+                max(r.precision) over (partition by r.label, r.least_overlap order by r.rank desc) as precision
+         from ranked r)
+  select c.label, t.least_overlap, coalesce(
+      (select sum(m.precision) from monotone m
+       where m.label = c.label and m.least_overlap = t.least_overlap and m.is_hit), 0) / c.objects
+  from (select o.label, count(*) as objects from object o group by o.label) c
+  cross join (values (0.5::float8), (0.75)) t (least_overlap)
+$$;
+
+-- One image after the other, with the doubtful objects that precision is measured on.
+create or replace function rafiki._object_metrics(model text, source regclass, target name, feature name)
+returns table (metric text, value float8)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns record := rafiki._model_columns(model, source, target, feature);
+  images jsonb;
+begin
+  execute format(
+    'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._image_detail($1, %2$I, ''1 h'') -> ''boxes'')) '
+    'from %3$s where %1$I is not null and %2$I is not null', columns.target, columns.feature, source)
+    into images using rafiki._model_key(model);
+  return query
+    with precision as materialized (select * from rafiki._average_precisions(images))
+    select 'rows', coalesce(jsonb_array_length(images), 0)::float8
+    union all
+    select m.name, avg(p.value) from precision p join (values ('map50', 0.5), ('ap75', 0.75)) m (name, least_overlap)
+      on m.least_overlap = p.least_overlap group by m.name
+    union all
+    select 'ap50:' || p.label, p.value from precision p where p.least_overlap = 0.5;
+end $$;
+
+create or replace function rafiki._evaluate(model text, source regclass, target name, feature name)
+returns table (metric text, value float8)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ((rafiki._model_columns(model, source, target, feature)).task).output = 'boxes' then
+    return query select * from rafiki._object_metrics(model, source, target, feature);
+  else
+    return query select * from rafiki._class_metrics(model, source, target, feature);
+  end if;
+end $$;
+
+create or replace function rafiki_evaluate(
+  model text, source regclass, target name default null, feature name default null
+) returns table (metric text, value float8)
+language sql stable parallel unsafe
+as $$ select * from rafiki._evaluate(model, source, target, feature) $$;
+
+comment on function rafiki_evaluate(text, regclass, name, name) is
+  'How well a model does on labelled rows: accuracy and macro F1; for objects the mean average precision at overlaps of half '
+  '(map50) and three quarters (ap75), and ap50 of each class. Give rows that it was not trained on: '
+  'select * from rafiki_evaluate(''reviews_sentiment'', ''test'').';

@@ -1,0 +1,69 @@
+-- Predictions for the rows of any query. No pinned search path in the two that run it: the query is the caller's.
+
+-- The columns of a query with their types; it is planned, but none of its rows is asked for.
+create or replace function rafiki._query_columns(query text) returns table (name text, type text)
+language plpgsql stable strict parallel unsafe
+as $$
+declare
+  shape constant text := pg_catalog.format(
+    'select z.* from (select) one left join lateral (select * from (%s) y limit 0) z on true', query);
+  names text[];
+begin
+  execute pg_catalog.format(
+    'select pg_catalog.array_agg(k) from pg_catalog.jsonb_object_keys((select pg_catalog.to_jsonb(q) from (%s) q)) k', shape)
+    into names;
+  return query execute pg_catalog.format(
+    'select t.* from (%s) q, lateral (values %s) t (name, type)', shape,
+    (select pg_catalog.string_agg(pg_catalog.format('(%L, pg_catalog.pg_typeof(q.%I)::pg_catalog.text)', n, n), ', ')
+     from pg_catalog.unnest(names) n));
+end $$;
+
+-- The column that the model reads: the one of its type, or the one named.
+create or replace function rafiki._query_input(query text, input_kind text, named name) returns name
+language plpgsql stable parallel unsafe
+as $$
+declare
+  columns text;
+  candidates text[];
+begin
+  select pg_catalog.string_agg(pg_catalog.concat(c.name, ' ', c.type), ', '),
+         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named, true) and c.type = any (
+           case input_kind when 'image' then '{bytea}'::text[] else '{text,"character varying",character,name}' end))
+  into columns, candidates from rafiki._query_columns(query) c;
+  if pg_catalog.cardinality(candidates) = 1 then
+    return candidates[1];
+  end if;
+  raise exception using errcode = case when candidates is null then 'undefined_column' else 'ambiguous_column' end,
+    message = case when candidates is null then 'no column of the query is what the model reads'
+                   else 'several columns of the query are what the model could read' end,
+    detail = pg_catalog.format('The model reads %s; the columns are: %s.',
+                               case input_kind when 'image' then 'images (bytea)' else 'texts' end, columns),
+    hint = 'Name one with input => ''column''.';
+end $$;
+
+create or replace function rafiki._predict_query(model text, query text, input name)
+returns table ("row" jsonb, prediction text)
+language plpgsql stable parallel unsafe
+as $$
+declare
+  model_key constant uuid := rafiki._model_key(model);
+  input_kind constant text := rafiki._input_kind(model);
+  inner_query constant text := pg_catalog.regexp_replace(query, ';\s*$', '') || e'\n'; -- it may end in a comment
+  input_column constant name := rafiki._query_input(inner_query, input_kind, input);
+begin
+  return query select * from rafiki._predict_rows(
+    model_key, input_kind,
+    pg_catalog.format('select pg_catalog.to_jsonb(y)%s as carried, y.%I as input from (%s) y',
+                      case input_kind when 'image' then pg_catalog.format(' - %L::pg_catalog.text', input_column) else '' end,
+                      input_column, inner_query));
+end $$;
+
+create or replace function rafiki_predict_query(model text, query text, input name default null)
+returns table ("row" jsonb, prediction text)
+language sql stable parallel unsafe
+as $$ select * from rafiki._predict_query(model, query, input) $$;
+
+comment on function rafiki_predict_query(text, text, name) is
+  'Runs a query with your rights and predicts each of its rows, many in one request: for whole tables. Its column of texts '
+  '(or of images, which are left out of row) is the input; input names it where there are several. Example: '
+  'select row ->> ''id'', prediction from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews'').';

@@ -1,0 +1,141 @@
+import type { RawInput } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
+import { HashIndex } from './hash-index.ts';
+import { int32Bytes, readInt32s, readInteger } from './state.ts';
+import { TextCounts } from './text-counts.ts';
+import { padRows, TokenRowsBuilder } from './token-rows.ts';
+import { extend, finish, readPart, tokenise } from './tokenise.ts';
+
+export interface SubwordOptions {
+  /** Words read of a text; the rest is ignored. */
+  maxTokens: number;
+  /** In how many training texts a word or a part must occur to get a row of its own. */
+  minTexts: number;
+  /** The most frequent so many are kept. */
+  maxRows: number;
+  /** Words of padding after the longest text of a batch. */
+  margin: number;
+}
+
+/** Letters of the beginnings and endings that are parts of a word. */
+const affixes = [2, 3, 4] as const;
+/** Numbers that say what a word is: itself, how it is written, its beginnings, its endings. */
+export const subwordSlots = 2 + 2 * affixes.length;
+/** The row that all unknown words share. */
+export const unknownWord = 1;
+
+/**
+ * Learns which words and parts of words get rows. A word that training never saw is then still known by its ending and by
+ * how it is written: in a question of six words, "Zaire" is a name, and "loudest" asks for one.
+ */
+export function fitSubwords(texts: readonly string[], options: SubwordOptions): Record<string, unknown> {
+  const counts = new TextCounts(texts.length * 16);
+  const reader = new SubwordReader(options.maxTokens);
+  texts.forEach((text, row) => {
+    const length = reader.read(text) * subwordSlots;
+    for (let i = 0; i < length; i++) {
+      const hash = reader.parts[i] as number;
+      if (hash !== 0) counts.add(row, hash);
+    }
+  });
+  const { maxTokens, margin } = options;
+  return { maxTokens, margin, hashes: int32Bytes(counts.mostFrequent(options)) };
+}
+
+/** Rows that the embedding table needs: padding, the unknown word, and what is known. */
+export const subwordRows = ({ state }: FittedFeatures): number => 2 + readInt32s(state, 'hashes').length;
+
+/** Text → `ids` [N, T, S], int32: slot 0 is the word or 1 for an unknown one, the rest parts of it, 0 where there is none. */
+export function createSubwordEncoder({ state }: FittedFeatures): Encoder {
+  const margin = readInteger(state, 'margin');
+  const hashes = readInt32s(state, 'hashes');
+  const index = new HashIndex(hashes.length);
+  for (const hash of hashes) index.add(hash);
+  const reader = new SubwordReader(readInteger(state, 'maxTokens'));
+
+  const idsOf = (text: string): Int32Array => {
+    const ids = reader.parts.subarray(0, reader.read(text) * subwordSlots);
+    for (let i = 0; i < ids.length; i++) {
+      const number = ids[i] === 0 ? 0 : index.get(ids[i] as number);
+      if (number !== 0) ids[i] = number + unknownWord;
+      else ids[i] = i % subwordSlots === 0 ? unknownWord : 0;
+    }
+    return ids;
+  };
+  const prepare = (inputs: readonly RawInput[]): EncodedRows => {
+    const texts = textsOf(inputs);
+    const builder = new TokenRowsBuilder(texts.length, subwordSlots);
+    for (const text of texts) builder.push(idsOf(text));
+    const rows = builder.build();
+    return {
+      count: texts.length,
+      length: (row) => ((rows.offsets[row + 1] as number) - (rows.offsets[row] as number)) / subwordSlots,
+      batch: (indexes) => ({
+        ids: asWords(padRows(rows, indexes, { margin: margin * subwordSlots, least: subwordSlots })),
+      }),
+    };
+  };
+  return { prepare, encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)) };
+}
+
+const asWords = ({ dtype, shape: [rows = 0, width = 0], data }: TensorData): TensorData => ({
+  dtype,
+  shape: [rows, width / subwordSlots, subwordSlots],
+  data,
+});
+
+/** Reads texts into hashes, `subwordSlots` for each word, 0 for a part that a word does not have. */
+class SubwordReader {
+  /** Of the text that was read last. */
+  readonly parts: Int32Array;
+  readonly #words: Int32Array;
+  readonly #spans: Int32Array;
+
+  constructor(maxTokens: number) {
+    this.parts = new Int32Array(maxTokens * subwordSlots);
+    this.#words = new Int32Array(maxTokens);
+    this.#spans = new Int32Array(2 * maxTokens);
+  }
+
+  /** How many words there are. */
+  read(text: string): number {
+    const count = tokenise(text, this.#words, this.#spans);
+    const part = readPart(text, this.#words.length);
+    const lower = part.toLowerCase();
+    // A few letters are longer in lower case; where one occurs, places no longer match, and case is not looked at.
+    const written = lower.length === part.length ? part : lower;
+    for (let i = 0; i < count; i++) {
+      const [start, end] = [this.#spans[2 * i] as number, this.#spans[2 * i + 1] as number];
+      const at = i * subwordSlots;
+      this.parts[at] = this.#words[i] as number;
+      this.parts[at + 1] = styleOf(written.slice(start, end), i === 0);
+      this.#putAffixes(lower.slice(start, end), at + 2);
+    }
+    return count;
+  }
+
+  #putAffixes(word: string, at: number): void {
+    const points = Array.from(word, (char) => char.codePointAt(0) as number);
+    affixes.forEach((length, k) => {
+      const known = points.length > length;
+      this.parts[at + 2 * k] = known ? hashOf(points.slice(0, length), 2 * k + 1) : 0;
+      this.parts[at + 2 * k + 1] = known ? hashOf(points.slice(-length), 2 * k + 2) : 0;
+    });
+  }
+}
+
+const digit = /\p{N}/u;
+const capital = /^\p{Lu}/u;
+const capitals = /^\p{Lu}{2,}$/u;
+
+/** Hash of how a word is written: with digits, in capitals, with a capital, otherwise; and whether it begins the text. */
+function styleOf(word: string, first: boolean): number {
+  const style = digit.test(word) ? 1 : capitals.test(word) ? 2 : capital.test(word) ? 3 : 4;
+  return hashOf([style, Number(first)], 0);
+}
+
+/** Hash of numbers, apart for each `kind`, and apart from the hashes of words. */
+const hashOf = (values: readonly number[], kind: number): number =>
+  finish(values.reduce(extend, extend(0, 0x110000 + kind)));

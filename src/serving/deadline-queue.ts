@@ -1,0 +1,58 @@
+import type { QueueView } from './policies/policy.ts';
+
+/** Those who wait, the earliest deadline first; of equal ones, who came first. Most come in the order of their deadlines. */
+export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements QueueView {
+  #items: T[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  deadlineMs(place: number): number {
+    return this.#items[this.#head + place]?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  at(place: number): T | undefined {
+    return this.#items[this.#head + place];
+  }
+
+  insert(item: T): void {
+    const last = this.#items[this.#items.length - 1];
+    if (this.length === 0 || last === undefined || last.deadlineMs <= item.deadlineMs) this.#items.push(item);
+    else this.#items.splice(this.#after(item.deadlineMs), 0, item);
+  }
+
+  remove(item: T): void {
+    let place = this.#after(item.deadlineMs);
+    while (place > this.#head && this.#items[place - 1] !== item) place--;
+    if (place > this.#head) this.#items.splice(place - 1, 1);
+  }
+
+  /** Takes `rows` from place `from` on, as long as `fits` says so; one at least. */
+  take(from: number, rows: number, fits: (item: T) => boolean = () => true): T[] {
+    const begin = this.#head + from;
+    let end = begin;
+    while (end < this.#items.length && end < begin + rows && (fits(this.#items[end] as T) || end === begin)) end++;
+    if (from > 0) return this.#items.splice(begin, end - begin);
+    const taken = this.#items.slice(begin, end);
+    this.#head = end;
+    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+
+  /** The first place whose deadline is later. */
+  #after(deadlineMs: number): number {
+    let low = this.#head;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#items[middle] as T).deadlineMs <= deadlineMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

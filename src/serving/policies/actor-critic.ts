@@ -1,0 +1,126 @@
+import { createRng } from '../../runtime/rng.ts';
+import { everyone, finishMs, freeAt, lateAt, startMs } from './batches.ts';
+import { ActorCriticNetwork, type Lesson, type NetworkWeights, type Opinion } from './network.ts';
+import type { Decision, Fleet, Policy, PolicyOptions, PolicyState, Subset } from './policy.ts';
+
+/** Waiting times of so many places of the queue, evenly over what the largest batch takes. */
+const PLACES = 16;
+/** Decisions between two steps of training. */
+const LESSONS = 32;
+/** A reward so many τ ahead counts 1/e of one now. */
+const HORIZON = 5;
+/** β: what an overdue answer costs, in right ones. */
+const BETA = 1;
+
+/** An actor-critic, and its weights as data. */
+export interface LearningPolicy extends Policy {
+  readonly weights: NetworkWeights;
+  restore(weights: NetworkWeights): boolean;
+}
+
+interface Step {
+  opinion: Opinion;
+  action: number;
+  reward: number;
+  nowMs: number;
+}
+
+/**
+ * The paper's learned scheduler (section 5): an action is a subset v ≠ 0 and a batch size b; the state is c(m, b) of every
+ * model and size, the time until each model is free and the waiting times in the queue; the reward of a batch is
+ * a(M[v]) (b − β overdue), here known when it is dispatched; a subset that is busy is waited for. Trained on line, a step for every 32 decisions, on returns
+ * that are discounted by time. With `drops` a batch leaves out whom it would answer late, and the state has the arrival
+ * rate as well.
+ */
+export function actorCritic({ fleet, drops, seed }: PolicyOptions): LearningPolicy {
+  const rng = createRng(seed);
+  const actions = actionsOf(fleet);
+  const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
+  const network = new ActorCriticNetwork(inputs, actions.length, rng);
+  const steps: Step[] = [];
+  let most = 1;
+
+  const choose = ({ probabilities }: Opinion): number => {
+    let left = rng.uniform();
+    for (let action = 0; action < probabilities.length - 1; action++) {
+      left -= probabilities[action]!;
+      if (left < 0) return action;
+    }
+    return probabilities.length - 1;
+  };
+
+  return {
+    name: 'actor-critic',
+    get weights() {
+      return network.weights;
+    },
+    restore: (weights) => network.restore(weights),
+    decide(state): Decision {
+      most = HORIZON * state.budgetMs * throughput(fleet);
+      const opinion = network.judge(featuresOf(fleet, state, drops));
+      if (steps.length >= LESSONS) network.learn(lessonsOf(steps.splice(0), opinion, state));
+      const action = choose(opinion);
+      const { subset, size } = actions[action]!;
+      const { queue, nowMs } = state;
+      const start = startMs(fleet, state, subset);
+      if (start > nowMs) {
+        steps.push({ opinion, action, reward: 0, nowMs });
+        return { kind: 'wait', untilMs: start, rows: Number.POSITIVE_INFINITY };
+      }
+      const finish = finishMs(fleet, state, { subset, rows: Math.min(size, queue.length) });
+      const late = lateAt(queue, finish);
+      const from = drops && late < queue.length ? late : 0;
+      const rows = Math.min(size, queue.length - from);
+      const overdue = Math.min(rows, Math.max(0, late - from));
+      const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / most;
+      steps.push({ opinion, action, reward, nowMs });
+      return { kind: 'dispatch', subset, from, rows };
+    },
+  };
+}
+
+function actionsOf(fleet: Fleet): { subset: Subset; size: number }[] {
+  const subsets = Array.from({ length: everyone(fleet) }, (_, i) => i + 1);
+  return subsets.flatMap((subset) => fleet.sizes.map((size) => ({ subset, size })));
+}
+
+/** Rows a millisecond when each member answers apart, in largest batches. */
+const throughput = (fleet: Fleet): number =>
+  Array.from({ length: fleet.members }, (_, m) => largestOf(fleet) / fleet.latencyMs(m, largestOf(fleet))).reduce(
+    (sum, rate) => sum + rate,
+    0,
+  );
+
+const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
+
+/** Times in τ. */
+function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
+  const { queue, nowMs, budgetMs, rate } = state;
+  const largest = largestOf(fleet);
+  const features = fleet.stations.map((_, s) => Math.min(3, (freeAt(state, s) - nowMs) / budgetMs));
+  for (let m = 0; m < fleet.members; m++)
+    for (const size of fleet.sizes) features.push(fleet.latencyMs(m, size) / budgetMs);
+  for (let i = 0; i < PLACES; i++) {
+    const place = Math.floor((i * largest) / PLACES);
+    const waited = place < queue.length ? 1 - (queue.deadlineMs(place) - nowMs) / budgetMs : 0;
+    features.push(Math.min(3, waited));
+  }
+  features.push(
+    Math.min(4, queue.length / largest),
+    knowsRate ? Math.min(4, (rate * fleet.latencyMs(0, largest)) / largest) : 0,
+  );
+  return Float64Array.from(features);
+}
+
+/** G = r + e^(−Δt / 5 τ) G', from the value of the state that follows backwards. */
+function lessonsOf(steps: readonly Step[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
+  const lessons: Lesson[] = [];
+  let target = next.value;
+  let laterMs = nowMs;
+  for (const { opinion, action, reward, nowMs: ms } of [...steps].reverse()) {
+    target = reward + Math.exp((ms - laterMs) / (HORIZON * budgetMs)) * target;
+    laterMs = ms;
+    lessons.push({ opinion, action, target });
+  }
+  return lessons;
+}

@@ -1,0 +1,86 @@
+import type { Fleet, PolicyState, QueueView, Station, Subset } from './policy.ts';
+
+export const everyone = ({ members }: Fleet): Subset => 2 ** members - 1;
+
+/** Subsets worth asking: no part of them is as accurate. */
+export function usefulSubsets(fleet: Fleet): Subset[] {
+  const all = Array.from({ length: everyone(fleet) }, (_, i) => i + 1);
+  const accuracy = (subset: Subset): number => fleet.accuracy[subset] ?? 0;
+  const isPart = (part: Subset, subset: Subset): boolean => part !== subset && (part & subset) === part;
+  return all.filter((subset) => !all.some((part) => isPart(part, subset) && accuracy(part) >= accuracy(subset)));
+}
+
+/** The most accurate subset; of equals, the one with fewest members. */
+export const mostAccurate = (fleet: Fleet): Subset =>
+  usefulSubsets(fleet).reduce((best, next) =>
+    (fleet.accuracy[next] ?? 0) > (fleet.accuracy[best] ?? 0) ? next : best,
+  );
+
+/** Time of a batch at one station: its members run one after another. */
+export function stationMs(fleet: Fleet, station: Station, { subset, rows }: { subset: Subset; rows: number }): number {
+  let ms = 0;
+  for (let m = 0; m < fleet.members; m++) {
+    if ((station.members & subset & (1 << m)) !== 0) ms += fleet.latencyMs(m, rows);
+  }
+  return ms;
+}
+
+/** When a server of the station is free, not before now. */
+export function freeAt(state: PolicyState, station: number): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const ms of state.freeMs[station] ?? []) earliest = Math.min(earliest, ms);
+  return Math.max(state.nowMs, earliest);
+}
+
+/** When the last station of the subset can begin. */
+export function startMs(fleet: Fleet, state: PolicyState, subset: Subset): number {
+  let start = state.nowMs;
+  fleet.stations.forEach((station, s) => {
+    if ((station.members & subset) !== 0) start = Math.max(start, freeAt(state, s));
+  });
+  return start;
+}
+
+/** When a batch is answered if it is dispatched now, at the latest; a member whose station is busy begins when that is free. */
+export function finishMs(fleet: Fleet, state: PolicyState, batch: { subset: Subset; rows: number }): number {
+  let finish = state.nowMs;
+  fleet.stations.forEach((station, s) => {
+    if ((station.members & batch.subset) === 0) return;
+    finish = Math.max(finish, freeAt(state, s) + fleet.margin * stationMs(fleet, station, batch));
+  });
+  return finish;
+}
+
+/** How many at the head of the queue have a deadline before `ms`. */
+export function lateAt(queue: QueueView, ms: number): number {
+  let low = 0;
+  let high = queue.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (queue.deadlineMs(middle) < ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** How many at the head of the queue no batch can answer in time: the quickest member with the smallest batch is too late. */
+export function doomed(fleet: Fleet, state: PolicyState): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (let m = 0; m < fleet.members; m++) {
+    earliest = Math.min(earliest, finishMs(fleet, state, { subset: 1 << m, rows: fleet.sizes[0] ?? 1 }));
+  }
+  return lateAt(state.queue, earliest);
+}
+
+/** The largest allowed size that `rows` fill; the smallest size where they fill none. */
+export function largestFilled(sizes: readonly number[], rows: number): number {
+  let filled = sizes[0] ?? 1;
+  for (const size of sizes) if (size <= rows) filled = size;
+  return filled;
+}
+
+/** The smallest allowed size that holds `rows`; the largest where none does. */
+export function smallestHolding(sizes: readonly number[], rows: number): number {
+  for (const size of sizes) if (size >= rows) return size;
+  return sizes[sizes.length - 1] ?? 1;
+}

@@ -1,0 +1,37 @@
+/** A batch that runs longer than was thought is expected to end so soon, ms. */
+const SOON_MS = 1;
+
+/** Which of a device's slots run a batch, and until when by what is known. */
+export class Slots {
+  readonly #endMs: (number | undefined)[];
+  #taken = 0;
+
+  constructor(count: number) {
+    this.#endMs = new Array<number | undefined>(count).fill(undefined);
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get anyFree(): boolean {
+    return this.#taken < this.#endMs.length;
+  }
+
+  take(endMs: number): number {
+    const slot = this.#endMs.indexOf(undefined);
+    this.#endMs[slot] = endMs;
+    this.#taken++;
+    return slot;
+  }
+
+  free(slot: number): void {
+    this.#endMs[slot] = undefined;
+    this.#taken--;
+  }
+
+  /** When each is free. */
+  freeMs(nowMs: number): number[] {
+    return this.#endMs.map((endMs) => (endMs === undefined ? nowMs : Math.max(endMs, nowMs + SOON_MS)));
+  }
+}

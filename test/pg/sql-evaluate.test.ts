@@ -1,0 +1,256 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { averagePrecision, type Detection } from '../../src/domain/average-precision.ts';
+import { createRng } from '../../src/runtime/rng.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
+import { failureOf } from '../support/sql-failure.ts';
+
+let database: TestDatabase;
+let db: Database;
+let bridge: ScriptedBridge;
+
+/** A model that says of each text its first letter, and of each image its number of bytes. */
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  bridge = new ScriptedBridge();
+  bridge.answer = (fields) => {
+    const inputs = JSON.parse(fields.at(-1) ?? '') as (string | null)[];
+    const say = (input: string): string => (fields[0] === 'A' ? input.slice(0, 1) : String(atob(input).length));
+    return reply(`{${inputs.map((input) => (input === null ? 'NULL' : `"${say(input)}"`)).join()}}`);
+  };
+  await bridge.listen({ announceTo: db });
+  await db.query(`insert into rafiki.model (name, task) values
+    ('letters', 'text_classification'), ('sizes', 'image_classification'), ('finder', 'object_detection')`);
+  await db.query('create table words (id int, label text, word text)');
+  await db.query(`insert into words values
+    (1, 'a', 'apple'), (2, 'a', 'ant'), (3, 'b', 'ape'), (4, 'b', 'bee'), (5, 'c', 'bat'), (6, null, 'cat'), (7, 'c', null)`);
+  await db.query(
+    `create table photos as select i as id, decode(repeat('ab', i), 'hex') as image from generate_series(1, 3) i`,
+  );
+});
+afterEach(async () => {
+  await database.drop();
+  await bridge.stop();
+});
+
+describe('rafiki_evaluate and rafiki_confusion', () => {
+  const evaluate = `rafiki_evaluate('letters', 'words', feature => 'word', target => 'label')`;
+
+  test('count what the model says of labelled rows', async () => {
+    expect(await db.query(`select * from rafiki_confusion('letters', 'words', 'label', 'word')`)).toEqual([
+      { actual: 'a', predicted: 'a', row_count: 2 },
+      { actual: 'b', predicted: 'a', row_count: 1 },
+      { actual: 'b', predicted: 'b', row_count: 1 },
+      { actual: 'c', predicted: 'b', row_count: 1 },
+    ]);
+    // F1: a 4/5, b 2/4, c 0
+    expect(await db.query(`select metric, round(value::numeric, 4)::float8 as value from ${evaluate}`)).toEqual([
+      { metric: 'rows', value: 5 },
+      { metric: 'accuracy', value: 0.6 },
+      { metric: 'macro_f1', value: 0.4333 },
+    ]);
+  });
+
+  test('ask in parts, without hurry, whatever the settings', async () => {
+    await db.query(`insert into words select i, 'w', 'w' || i from generate_series(10, 5009) i`);
+    const session = await db.connect(() => undefined);
+    await session.query(`set rafiki.latency_budget = '1ms'; set rafiki.on_overdue = 'null'`);
+    expect(await session.query(`select value from ${evaluate} where metric = 'rows'`)).toEqual([{ value: 5005 }]);
+    await session.close();
+    expect(bridge.requests.map(([verb, , , ...terms]) => [verb, ...terms.slice(0, 2)])).toEqual(
+      new Array(3).fill(['A', '1h', 'answer']),
+    );
+  });
+
+  test('know the columns of the model’s own study, and infer others as rafiki_train does', async () => {
+    await db.query(`alter table words add title text`);
+    expect((await failureOf(db, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42702');
+    await db.query(`insert into rafiki.study (task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
+      values ('text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1)`);
+    expect(await db.query(`select value from rafiki_evaluate('letters', 'words') where metric = 'accuracy'`)).toEqual([
+      { value: 0.6 },
+    ]);
+    await db.query(`create table others (sort text, body text)`);
+    await db.query(`insert into others values ('x', 'xylophone')`);
+    expect(await db.query(`select value from rafiki_evaluate('letters', 'others', target => 'sort')`)).toHaveLength(3);
+  });
+
+  test('say what is wrong', async () => {
+    expect((await failureOf(db, `select rafiki_evaluate('leters', 'words')`)).hint).toContain('letters');
+    expect((await failureOf(db, `select rafiki_evaluate('sizes', 'words')`)).code).toBe('42703');
+    expect(await failureOf(db, `select rafiki_confusion('finder', 'photos', 'id', 'image')`)).toMatchObject({
+      code: '42804',
+    });
+  });
+
+  test('measure average precision as trials are scored', async () => {
+    const rng = createRng(7);
+    const some = (most: number): number => Math.floor(rng.uniform() * (most + 1));
+    const box = () => ({ label: some(2), x: some(20), y: some(20), w: 4 + some(10), h: 4 + some(10) });
+    for (let round = 0; round < 10; round++) {
+      const objects = Array.from({ length: 12 }, () => Array.from({ length: some(4) }, box));
+      const found: Detection[][] = objects.map((boxes) => [
+        ...boxes.flatMap((one) => (rng.uniform() < 0.8 ? [{ ...one, x: one.x + some(2), score: rng.uniform() }] : [])),
+        ...Array.from({ length: some(3) }, () => ({ ...box(), score: rng.uniform() })),
+      ]);
+      const named = (boxes: { label: number }[]) => boxes.map((one) => ({ ...one, label: `class ${one.label}` }));
+      const images = objects.map((boxes, i) => ({ objects: named(boxes), found: named(found[i] ?? []) }));
+      const rows = await db.query<{ label: string; overlap: number; value: number }>(
+        'select label, least_overlap as overlap, value from rafiki._average_precisions($1)',
+        [JSON.stringify(images)],
+      );
+      for (const { label, overlap, value } of rows)
+        expect(value).toBeCloseTo(
+          averagePrecision(found, objects, { label: Number(label.slice(6)), overlap }) ?? -1,
+          9,
+        );
+    }
+  });
+
+  test('measure how well objects are found', async () => {
+    const box = { label: 'apple', x: 0, y: 0, w: 10, h: 10 };
+    await db.query('create table shelf (image bytea, boxes jsonb)');
+    await db.query(`insert into shelf values ('\\x00', $1), ('\\x00', '[]')`, [
+      JSON.stringify([box, { ...box, label: 'pear', x: 50 }]),
+    ]);
+    bridge.answer = () => reply(JSON.stringify({ boxes: [{ ...box, w: 14, score: 0.2 }] })); // overlap 10/14
+    expect(await db.query(`select * from rafiki_evaluate('finder', 'shelf') order by metric`)).toEqual([
+      { metric: 'ap50:apple', value: 1 },
+      { metric: 'ap50:pear', value: 0 },
+      { metric: 'ap75', value: 0 },
+      { metric: 'map50', value: 0.5 },
+      { metric: 'rows', value: 2 },
+    ]);
+  });
+});
+
+describe('rafiki_predict_query', () => {
+  test('predicts each row of a query, with the search path of the caller', async () => {
+    const session = await db.connect(() => undefined);
+    await session.query(
+      `create schema mine; create table mine.own as select 1 as n, 'zebra'::varchar as animal; set search_path = mine, public`,
+    );
+    expect(await session.query(`select * from rafiki_predict_query('letters', 'select * from own;')`)).toEqual([
+      { row: { n: 1, animal: 'zebra' }, prediction: 'z' },
+    ]);
+    await session.close();
+    expect(
+      await db.query(
+        `select prediction from rafiki_predict_query('letters', 'select word from words order by id -- all')`,
+      ),
+    ).toEqual(['a', 'a', 'a', 'b', 'b', 'c', null].map((prediction) => ({ prediction })));
+  });
+
+  test('leaves images out of the rows', async () => {
+    expect(
+      await db.query(`select * from rafiki_predict_query('sizes', 'select * from photos order by id desc limit 2')`),
+    ).toEqual([
+      { row: { id: 3 }, prediction: '3' },
+      { row: { id: 2 }, prediction: '2' },
+    ]);
+  });
+
+  test('takes the one column that the model reads, or the one named, and runs nothing before it knows', async () => {
+    const failure = await failureOf(
+      db,
+      `select * from rafiki_predict_query('letters', 'select label, word from words, pg_sleep(100)')`,
+    );
+    expect(failure).toMatchObject({
+      code: '42702',
+      detail: expect.stringContaining('word text'),
+      hint: expect.stringContaining('input =>'),
+    });
+    expect((await failureOf(db, `select * from rafiki_predict_query('sizes', 'table words')`)).code).toBe('42703');
+    expect(
+      (await failureOf(db, `select * from rafiki_predict_query('letters', 'table words', input => 'id')`)).code,
+    ).toBe('42703');
+    const named = `rafiki_predict_query('letters', 'select label, word from words where id = 3', input => 'label')`;
+    expect(await db.query(`select prediction from ${named}`)).toEqual([{ prediction: 'b' }]);
+  });
+
+  test('has the rights of the caller', async () => {
+    const mallory = await database.as('mallory');
+    await db.query(`insert into rafiki.model_grant (model_id, role, owner)
+      select m.id, r.oid::regrole, m.owner from rafiki.model m, pg_roles r where r.rolname like 'mallory%' || current_database()`);
+    expect(
+      (await failureOf(mallory, `select * from rafiki_predict_query('letters', 'select word from words')`)).code,
+    ).toBe('42501');
+    expect((await failureOf(mallory, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42501');
+    expect(await failureOf(mallory, `select rafiki_export('letters')`)).toMatchObject({ code: '42501' });
+  });
+});
+
+describe('rafiki_attach', () => {
+  beforeEach(() => db.query('create table inbox (id int, body text, letter text, size int, photo bytea)'));
+  const rows = (): Promise<unknown[]> => db.query('select id, letter, size from inbox order by id');
+
+  test('predicts new rows and those whose input is written', async () => {
+    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
+    await db.query(`select rafiki_attach('sizes', 'inbox', 'photo', 'size')`);
+    await db.query(`insert into inbox (id, body, photo) values (1, 'hello', '\\x0102'), (2, null, null)`);
+    expect(await rows()).toEqual([
+      { id: 1, letter: 'h', size: 2 },
+      { id: 2, letter: null, size: null },
+    ]);
+    await db.query(`update inbox set body = 'world' where id = 2`);
+    bridge.requests = [];
+    await db.query(`update inbox set id = 3 where id = 2`);
+    expect(bridge.requests).toEqual([]);
+    expect((await rows())[1]).toEqual({ id: 3, letter: 'w', size: null });
+  });
+
+  test('can be attached to rows that are there already, and detached', async () => {
+    await db.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
+    await db.query('update inbox set body = body');
+    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
+    const detach = `select rafiki_detach('inbox', 'letter') as done`;
+    expect([await db.query(detach), await db.query(detach)]).toEqual([[{ done: true }], [{ done: false }]]);
+    await db.query(`update inbox set body = 'world'`);
+    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
+  });
+
+  test.each([
+    [`'leters', 'inbox', 'body', 'letter'`, '42704'],
+    [`'letters', 'inbox', 'bod', 'letter'`, '42703'],
+    [`'letters', 'inbox', 'body', 'leter'`, '42703'],
+    [`'letters', 'inbox', 'photo', 'letter'`, '42804'],
+    [`'letters', 'inbox', 'body', 'body'`, '42701'],
+  ])('refuses (%s)', async (args, code) => {
+    expect(await failureOf(db, `select rafiki_attach(${args})`)).toMatchObject({ code, hint: expect.any(String) });
+  });
+
+  test('does so for the owner of the table only, and never lets a row in without its prediction', async () => {
+    const mallory = await database.as('mallory');
+    await db.query('grant select, insert on inbox to public');
+    await db.query(`insert into rafiki.model_grant (model_id, role, owner)
+      select m.id, r.oid::regrole, m.owner from rafiki.model m, pg_roles r where r.rolname like 'mallory%' || current_database()`);
+    expect((await failureOf(mallory, `select rafiki_attach('letters', 'inbox', 'body', 'letter')`)).code).toBe('42501');
+    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
+    await mallory.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await db.query('delete from rafiki.model_grant');
+    expect((await failureOf(mallory, `insert into inbox (id, body) values (2, 'hello')`)).code).toBe('42704');
+    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
+  });
+});
+
+test('rafiki_export gives the owner the ONNX file of the version that answers, of an ensemble the best member', async () => {
+  const file = Buffer.from('an onnx file');
+  expect((await failureOf(db, `select rafiki_export('letters')`)).code).toBe('42704');
+  await db.query(
+    `with version as (insert into rafiki.model_version (model_id, version, score, classes)
+                      select id, 1, 1, '{}' from rafiki.model where name = 'letters' returning *),
+          deployed as (insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version),
+          params as (insert into rafiki.params (kind, meta) select 'model', '' from generate_series(1, 2) returning id),
+          blob as (insert into rafiki.blob values ('\\x01', '\\xaabb'::bytea || $1), ('\\x02', 'other')),
+          tensor as (insert into rafiki.params_tensor (params_id, name, dtype, shape, hash)
+                     select id, 'model.onnx', 'uint8', array[case when id = (select min(id) from params) then $2::int else 5 end],
+                            case when id = (select min(id) from params) then '\\x01'::bytea else '\\x02' end from params)
+     insert into rafiki.model_member (version_id, rank, family, score, params_id)
+     select v.id, p.id - (select min(id) from params), 'f', 1, p.id from version v, params p`,
+    [file, file.length],
+  );
+  expect(await db.query(`select rafiki_export('letters') as onnx`)).toEqual([{ onnx: file }]);
+});

@@ -1,0 +1,46 @@
+import type { Reply } from '../../src/bridge/messages.ts';
+import { BridgeServer } from '../../src/bridge/server.ts';
+import type { Queryable } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+
+export const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });
+
+/** The real wire server, with a conversation that notes what was asked and answers what the test wants. */
+export class ScriptedBridge {
+  /** The fields of each request. */
+  requests: string[][] = [];
+  answer: (fields: string[]) => Reply | Promise<Reply> = (fields) => reply(`<${fields.at(-1)}>`);
+  #server: BridgeServer | undefined;
+
+  /** Listens, and tells the database where if one is given. */
+  async listen({ port = 0, announceTo }: { port?: number; announceTo?: Queryable } = {}): Promise<void> {
+    this.#server = new BridgeServer({
+      host: '127.0.0.1',
+      port,
+      secret: 'secret',
+      converse: () => ({
+        answer: (request) => {
+          const fields = request.split('\x1f');
+          this.requests.push(fields);
+          return this.answer(fields);
+        },
+        cancel: () => undefined,
+        close: () => undefined,
+      }),
+      isCalm: () => true,
+      logger: silentLogger,
+    });
+    await this.#server.start();
+    if (announceTo !== undefined) {
+      await announceTo.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [this.port]);
+    }
+  }
+
+  get port(): number {
+    return this.#server?.address().port ?? 0;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+  }
+}
