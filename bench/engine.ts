@@ -1,8 +1,10 @@
+import { fasttextTrials } from './engine/fasttext-trials.ts';
 import { jobs, OwnJob } from './engine/jobs.ts';
+import { memoryFigure } from './engine/memory.ts';
 import { howToGetPeer, Peer } from './engine/peer.ts';
 import type { Figure } from './figure.ts';
 
-/** One training step of each network against PyTorch's on as many threads, in turn. */
+/** One training step of each network, and the memory it takes, against PyTorch's on as many threads; then whole trials of fastText. */
 export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   const rounds = quick ? 3 : 10;
   for (const job of jobs) {
@@ -14,7 +16,9 @@ export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable
       await own.stop();
       peer?.stop();
     }
+    yield await memoryFigure(job);
   }
+  yield* fasttextTrials({ quick });
 }
 
 interface Measured {

@@ -3,19 +3,21 @@ import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
+import { type ServingOptions, servingBench } from './serving.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
 /** Every benchmark by name; each yields its figures as they are measured. */
-const benches: Record<string, (options: ZooOptions & TuningOptions) => AsyncIterable<Figure>> = {
+const benches: Record<string, (options: ZooOptions & TuningOptions & ServingOptions) => AsyncIterable<Figure>> = {
   augment: augmentBench,
   engine: engineBench,
   predict: predictBench,
+  serving: servingBench,
   tuning: tuningBench,
   zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N\n       serving: [--real [--minutes N]]\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,6 +37,7 @@ const { values, positionals } = parseArgs({
     trials: { type: 'string' },
     seeds: { type: 'string' },
     tuners: { type: 'string' },
+    real: { type: 'boolean' },
   },
 });
 const bench = benches[positionals[0] ?? ''];

@@ -39,6 +39,13 @@ export class Peer {
     return JSON.parse(String(value)) as number[];
   }
 
+  /** The most memory that the process has held so far, in MB. */
+  async peakMb(): Promise<number> {
+    this.#process.stdin.write('peak 0\n');
+    const { value } = await this.#lines.next();
+    return Number(value);
+  }
+
   stop(): void {
     this.#reader.close();
     this.#process.kill();

@@ -36,7 +36,11 @@ export function modulated(load: Load, rng: Rng, states: readonly SourceState[]):
     const { rate, stay } = states[turn % states.length]!;
     const endMs = Math.min(load.lengthMs, ms + exponential(rng) * stay * load.budgetMs);
     if (rate > 0) {
-      for (let t = ms + exponential(rng) / (rate * load.capacity); t < endMs; t += exponential(rng) / (rate * load.capacity))
+      for (
+        let t = ms + exponential(rng) / (rate * load.capacity);
+        t < endMs;
+        t += exponential(rng) / (rate * load.capacity)
+      )
         times.push(t);
     }
     ms = endMs;

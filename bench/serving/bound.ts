@@ -4,7 +4,9 @@ import type { Fleet, Subset } from '../../src/serving/policies/policy.ts';
 import type { Arrivals } from './arrivals.ts';
 
 /** Its types describe the CommonJS build, which therefore is the one to load. */
-const highs: typeof import('highs', { with: { 'resolution-mode': 'require' } }) = createRequire(import.meta.url)('highs');
+const highs: typeof import('highs', { with: { 'resolution-mode': 'require' }}) = createRequire(import.meta.url)(
+  'highs',
+);
 
 export interface Bound {
   /** The most reward that anybody could have. */
@@ -43,9 +45,7 @@ function program(fleet: Fleet, counts: readonly number[], binMs: number): string
       .join(' ');
   const before = (name: string, j: number): string => (j > 0 ? `- ${name}_${j - 1}` : '');
   const constraints = counts.flatMap((_, j) => [
-    ...fleet.stations.map(
-      ({ servers }, s) => `${sum(j, (subset) => rowMs(fleet, subset, s))} <= ${servers * binMs}`,
-    ),
+    ...fleet.stations.map(({ servers }, s) => `${sum(j, (subset) => rowMs(fleet, subset, s))} <= ${servers * binMs}`),
     `Y_${j} ${before('Y', j)} ${sum(j, () => -1)} = 0`,
     `D_${j} ${before('D', j)} - d_${j} = 0`,
     `Y_${j} - D_${j} <= 0`,

@@ -2,7 +2,7 @@ import { createRng, deriveSeed } from '../../src/runtime/rng.ts';
 import { actorCritic } from '../../src/serving/policies/actor-critic.ts';
 import type { Policy } from '../../src/serving/policies/policy.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
-import { KeptResults, type Results } from '../tuning/results.ts';
+import { KeptResults, Results } from '../tuning/results.ts';
 import { sine } from './arrivals.ts';
 import { bound } from './bound.ts';
 import { simulate } from './simulator.ts';
@@ -42,10 +42,16 @@ const columns = [
   ...['high_accuracy', 'high_missed', 'low_accuracy', 'low_missed'],
 ];
 
-/** Runs that are kept in docs/experiments, so that a bench that is interrupted goes on. */
+/** Runs; kept in docs/experiments, a bench that is interrupted goes on where it was. */
 export class Experiment {
-  readonly #runs: Results = new KeptResults('serving/runs.csv', columns);
-  readonly #bounds: Results = new KeptResults('serving/bounds.csv', ['setting', 'load', 'seed', 'reward', 'missed']);
+  readonly #runs: Results;
+  readonly #bounds: Results;
+
+  constructor({ isKept }: { isKept: boolean }) {
+    this.#runs = isKept ? new KeptResults('serving/runs.csv', columns) : new Results();
+    const bounds = ['setting', 'load', 'seed', 'reward', 'missed'];
+    this.#bounds = isKept ? new KeptResults('serving/bounds.csv', bounds) : new Results();
+  }
 
   async measure(run: Run): Promise<Measured> {
     const key = [run.setting.name, run.load, run.policy, run.drops ? 'yes' : 'no', run.noise, run.seed];
@@ -99,9 +105,9 @@ export class Experiment {
 }
 
 /** A policy that learns begins on a quiet load that grows to the one that counts: r_u times these. */
-const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1];
+const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1];
 
-function train({ setting, drops, seed }: Run): Policy {
+export function train({ setting, drops, seed }: Pick<Run, 'setting' | 'drops' | 'seed'>): Policy {
   const { fleet, budgetMs, capacity } = setting;
   const policy = actorCritic({ fleet, drops, seed });
   TRAINING.forEach((scale, turn) => {

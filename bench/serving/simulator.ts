@@ -128,7 +128,10 @@ class Run {
       this.#finish();
       const wait = this.#dispatch();
       const wakeRows = Math.max(1, wait.rows - this.#queue.length);
-      const arrival = arrivals[this.#next + wakeRows - 1] ?? arrivals[Math.max(this.#next, arrivals.length - 1)] ?? Number.POSITIVE_INFINITY;
+      const arrival =
+        arrivals[this.#next + wakeRows - 1] ??
+        arrivals[Math.max(this.#next, arrivals.length - 1)] ??
+        Number.POSITIVE_INFINITY;
       this.#nowMs = Math.min(arrival, this.#nextFree(), Math.max(wait.untilMs, this.#nowMs + 1e-6));
       if (!Number.isFinite(this.#nowMs)) {
         if (this.#queue.length > 0) throw new Error(`the policy ${this.#policy.name} waits for ever`);

@@ -17,7 +17,8 @@ const largest = 64;
 
 /** Of all members on every batch, and of each on batches of its own. */
 const together = (fleet: Fleet): number =>
-  largest / Math.max(...fleet.stations.map((station) => stationMs(fleet, station, { subset: everyone(fleet), rows: largest })));
+  largest /
+  Math.max(...fleet.stations.map((station) => stationMs(fleet, station, { subset: everyone(fleet), rows: largest })));
 const apart = (fleet: Fleet): number =>
   fleet.stations
     .map((station) => largest / stationMs(fleet, station, { subset: everyone(fleet), rows: largest }))
@@ -36,7 +37,7 @@ const LENGTH = 1000;
  * Arrivals of a mean of about .55 r_u, for 1000 τ. The notes that bars come from do not say what bursts and on-off were;
  * these are such that the greedy rule on one model misses what it missed there.
  */
-export const loads: Record<string, (load: Load, seed: number) => Arrivals> = {
+const loads: Record<string, (load: Load, seed: number) => Arrivals> = {
   sine: (load, seed) => sine(load, createRng(seed)),
   /** Markov-modulated Poisson: .35 r_u for 40 τ on average, then 1.3 r_u for 9 τ. */
   bursts: (load, seed) =>

@@ -1,10 +1,10 @@
 import { advisorByName } from '../../src/advisors/registry.ts';
 import type { Figure } from '../figure.ts';
-import { bbob, FUNCTIONS } from './bbob/functions.ts';
+import { bbob, FUNCTIONS, type Objective } from './bbob/functions.ts';
 import { howToGetPeer, Peer } from './peer.ts';
 import { draw } from './plot.ts';
 import { KeptResults, Results } from './results.ts';
-import { runStudy } from './study.ts';
+import { type Budget, type Regrets, runStudy } from './study.ts';
 
 /** On how many of the 24 functions the median regret must be smaller than random search's, after so many evaluations. */
 const BAR_RANDOM = 20;
@@ -13,6 +13,7 @@ const BAR_RANDOM_AFTER = 200;
 const BAR_PEER = 12;
 
 const PEER = 'optuna';
+const PEERS = 4;
 const advisorNames = ['random', 'tpe', 'bayesian'];
 export const tunerNames = [PEER, ...advisorNames];
 
@@ -49,25 +50,45 @@ export async function* bbobBench(options: BbobOptions): AsyncIterable<Figure> {
 }
 
 async function measure(tuner: string, results: Results, options: BbobOptions): Promise<void> {
-  const { dimensions, budgets, seeds } = options;
-  const peer = tuner === PEER ? await Peer.start() : null;
-  if (tuner === PEER && peer === null) return;
-  try {
-    // seed by seed, so that what an interrupted run has measured can be compared
-    for (let seed = 1; seed <= seeds; seed++) {
-      for (const each of dimensions) {
-        for (let number = 1; number <= FUNCTIONS; number++) {
-          if (results.has(each, number, seed)) continue;
-          const objective = bbob(number, each, seed);
-          const budget = { evaluations: Math.max(...budgets), seed };
-          const regrets =
-            peer === null ? runStudy(advisorByName(tuner), objective, budget) : await peer.runStudy(objective, budget);
-          results.add([each, number, seed, ...budgets.map((count) => (regrets[count - 1] ?? 0).toPrecision(4))]);
-        }
+  if (tuner === PEER) return measurePeer(results, options);
+  for (const task of missingOf(results, options)) {
+    const { objective, budget, keep } = task;
+    keep(runStudy(advisorByName(tuner), objective, budget));
+  }
+}
+
+/** Several at a time: most of the time of each is waiting for an answer from the other process. */
+async function measurePeer(results: Results, options: BbobOptions): Promise<void> {
+  const tasks = missingOf(results, options);
+  const peers = await Promise.all(Array.from({ length: PEERS }, () => Peer.start()));
+  const lanes = peers.map(async (peer) => {
+    if (peer === null) return;
+    for (const { objective, budget, keep } of tasks) keep(await peer.runStudy(objective, budget));
+    peer.stop();
+  });
+  await Promise.all(lanes);
+}
+
+interface Task {
+  objective: Objective;
+  budget: Budget;
+  keep(regrets: Regrets): void;
+}
+
+/** What is not measured yet, seed by seed, so that what an interrupted run has measured can be compared. */
+function* missingOf(results: Results, { dimensions, budgets, seeds }: BbobOptions): Generator<Task> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    for (const each of dimensions) {
+      for (let number = 1; number <= FUNCTIONS; number++) {
+        if (results.has(each, number, seed)) continue;
+        yield {
+          objective: bbob(number, each, seed),
+          budget: { evaluations: Math.max(...budgets), seed },
+          keep: (regrets) =>
+            results.add([each, number, seed, ...budgets.map((count) => (regrets[count - 1] ?? 0).toPrecision(4))]),
+        };
       }
     }
-  } finally {
-    peer?.stop();
   }
 }
 

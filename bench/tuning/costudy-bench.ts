@@ -3,7 +3,7 @@ import { InvalidParameter } from '../../src/errors/errors.ts';
 import type { Figure } from '../figure.ts';
 import { readDataSet } from '../zoo/data.ts';
 import { runStudy, type StudySetting } from './collaboration.ts';
-import { draw } from './plot.ts';
+import { advisorNames, compare, modes, plot } from './costudy-figures.ts';
 import { KeptResults, type Results } from './results.ts';
 
 type Fixed = Pick<StudySetting, 'task' | 'family' | 'knobs' | 'epochs'> & { rows?: number; validation?: number };
@@ -25,30 +25,18 @@ const settings = {
   cifar10: {
     task: 'image_classification',
     family: 'resnet',
-    knobs: { side: 32, whitening: 'none', width: 16, blocks: 1, epochs: 5, batch: 64 },
-    epochs: 40,
-    rows: 2000,
+    knobs: { side: 32, whitening: 'none', width: 8, blocks: 1, epochs: 6, batch: 64 },
+    epochs: 60,
+    rows: 1500,
     validation: 1000,
   },
 } satisfies Record<string, Fixed>;
 type Data = keyof typeof settings;
 const isData = (name: string): name is Data => Object.hasOwn(settings, name);
 
-const modes = ['study', 'costudy'] as const;
-const advisorNames = ['random', 'bayesian'] as const;
-type Mode = (typeof modes)[number];
-
 export interface CostudyOptions {
   data: string;
   seeds: number;
-}
-
-interface Row {
-  mode: string;
-  advisor: string;
-  seed: number;
-  spent: number;
-  score: number;
 }
 
 /** Study against CoStudy with the same total of epochs: best score, and how many trials are among the best quarter of all. */
@@ -75,7 +63,7 @@ export async function* costudyBench({ data, seeds }: CostudyOptions): AsyncItera
     spent: Number(spent),
     score: Number(score),
   }));
-  plot(data, rows);
+  plot(data, settings[data].epochs, rows);
   yield* compare(data, rows);
 }
 
@@ -118,92 +106,4 @@ async function measure(name: Data, results: Results, seeds: number): Promise<voi
       }
     }
   }
-}
-
-function* compare(data: Data, rows: readonly Row[]): Iterable<Figure> {
-  const seeds = [...new Set(rows.map(({ seed }) => seed))];
-  const of = (mode: Mode, advisor: string, seed?: number): Row[] =>
-    rows.filter((row) => row.mode === mode && row.advisor === advisor && (seed === undefined || row.seed === seed));
-  const bests = (mode: Mode, advisor: string): number[] =>
-    seeds.map((seed) => Math.max(...of(mode, advisor, seed).map(({ score }) => score))).filter(Number.isFinite);
-  for (const advisor of advisorNames) {
-    const [study, costudy] = [interval(bests('study', advisor)), interval(bests('costudy', advisor))];
-    const gain = interval(bests('costudy', advisor).map((best, i) => best - (bests('study', advisor)[i] as number)));
-    const name = `costudy-${data}-${advisor}`;
-    const common = { bench: 'tuning', peer: 'study', ok: gain.mean > 0 };
-    const note = `best score, mean of ${study.count} seeds; gain ${gain.mean.toFixed(4)} ± ${gain.half.toFixed(4)} (95 %)`;
-    yield {
-      ...common,
-      name: `${name}-best`,
-      value: costudy.mean,
-      unit: '',
-      peerValue: study.mean,
-      ratio: costudy.mean / study.mean,
-      note,
-    };
-    const pooled = [...of('study', advisor), ...of('costudy', advisor)].map(({ score }) => score).sort((a, b) => b - a);
-    const bar = pooled[Math.floor(pooled.length / 4)] ?? 0;
-    const among = (mode: Mode): number => of(mode, advisor).filter(({ score }) => score > bar).length;
-    const [own, other] = [among('costudy'), among('study')];
-    yield {
-      ...common,
-      name: `${name}-top`,
-      value: own,
-      unit: 'trials',
-      peerValue: other,
-      ratio: own / other,
-      ok: own > other,
-      note: 'in the best quarter of all',
-    };
-  }
-  for (const mode of modes) {
-    const [bayesian, random] = [interval(bests(mode, 'bayesian')).mean, interval(bests(mode, 'random')).mean];
-    yield {
-      bench: 'tuning',
-      name: `${mode}-${data}-bayesian`,
-      value: bayesian,
-      unit: '',
-      peer: 'random',
-      peerValue: random,
-      ratio: bayesian / random,
-      ok: bayesian >= random,
-      note: 'best score, mean',
-    };
-  }
-}
-
-/** Best score so far against epochs spent, mean and 95 % interval over the seeds. */
-function plot(data: Data, rows: readonly Row[]): void {
-  const seeds = [...new Set(rows.map(({ seed }) => seed))];
-  const { epochs } = settings[data];
-  const curves = advisorNames.flatMap((advisor) =>
-    modes.map((mode) => {
-      const own = rows.filter((row) => row.mode === mode && row.advisor === advisor);
-      const points = Array.from({ length: 17 }, (_, i) => Math.round((epochs * i) / 16)).flatMap((spent) => {
-        const reached = seeds
-          .map((seed) => own.filter((row) => row.seed === seed && row.spent <= spent).map(({ score }) => score))
-          .filter((scores) => scores.length > 0);
-        if (reached.length < seeds.length) return [];
-        const { mean, half } = interval(reached.map((scores) => Math.max(...scores)));
-        return [{ x: spent, y: mean, low: mean - half, high: mean + half }];
-      });
-      return { name: `${mode === 'study' ? 'Study' : 'CoStudy'}, ${advisor}`, points };
-    }),
-  );
-  draw(`costudy/${data}.svg`, {
-    title: `${data}: best validation score`,
-    x: 'epochs trained in all',
-    y: 'accuracy',
-    curves,
-  });
-}
-
-/** Student's t for a two-sided 95 % interval by degrees of freedom. */
-const t95 = [Number.NaN, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14];
-
-function interval(values: readonly number[]): { mean: number; half: number; count: number } {
-  const count = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, count - 1);
-  return { mean, half: count < 2 ? 0 : (t95[count - 1] ?? 2.1) * Math.sqrt(variance / count), count };
 }

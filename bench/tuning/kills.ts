@@ -14,7 +14,7 @@ import type { Figure } from '../figure.ts';
 const WORKERS = 3;
 const VALIDATION = 0.2;
 /** How long it is at the most until the next kill, and until the study has ended. */
-const PAUSE_MS = 4_000;
+const PAUSE_MS = 2_000;
 const PATIENCE_MS = 4 * 3_600_000;
 /** The issue's: how close the stored weights must come to the score that is on record. */
 const TOLERANCE = 1e-6;

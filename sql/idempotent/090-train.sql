@@ -209,12 +209,13 @@ begin
   end if;
   insert into rafiki.study (task, source, model, target, features, families, knobs, advisor, collaborative,
                             max_trials, max_time, target_score, validation, seed, deploy, on_bad_row,
-                            alpha_first, alpha_last, delta, terminator)
+                            alpha_first, alpha_last, delta, terminator, gpu)
   values (task, source, model, target, array[feature], families, knobs, advisor, coalesce(collaborative, true),
           max_trials, max_time, target_score, validation,
           coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true), on_bad_row,
           rafiki._number_setting('rafiki.alpha_first', 1, 1), rafiki._number_setting('rafiki.alpha_last', 0.1, 1),
-          rafiki._number_setting('rafiki.delta', 0.005, 'infinity'), rafiki._switch_setting('rafiki.terminator', true))
+          rafiki._number_setting('rafiki.delta', 0.005, 'infinity'), rafiki._switch_setting('rafiki.terminator', true),
+          rafiki._switch_setting('rafiki.gpu', false))
   on conflict do nothing
   returning id into study;
   if study is null then -- somebody was quicker between the check and here
@@ -246,4 +247,4 @@ comment on function rafiki_train is
   'starts from the weights of earlier good ones, or at random with a chance that falls from the setting rafiki.alpha_first '
   '(1) to rafiki.alpha_last (0.1) by half of max_trials or max_time; weights are published when a score beats the best of '
   'their family by rafiki.delta (0.005). A study ends early when more trials are not worth it, unless rafiki.terminator '
-  'is off.';
+  'is off. With rafiki.gpu on, only workers with a GPU take its trials.';

@@ -74,17 +74,17 @@ declare
   ended record;
 begin
   for ended in
-    select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error,
+    select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error, p.number as parent,
            max(t.score) over (order by t.ended_at, t.id) as best
-    from rafiki.trial t join rafiki.study s on s.id = t.study_id
+    from rafiki.trial t join rafiki.study s on s.id = t.study_id left join rafiki.trial p on p.id = t.parent_id
     where t.study_id = study and t.ended_at is not null order by t.ended_at, t.id
   loop
     continue when ended.id = any (shown);
     shown := shown || ended.id;
-    raise notice using message = format('trial %s/%s %s %s%s', ended.number, ended.max_trials, ended.family,
+    raise notice using message = format('trial %s/%s %s %s%s%s', ended.number, ended.max_trials, ended.family,
       case when ended.score is null then format('%s: %s', ended.state, coalesce(ended.error ->> 'message', 'no score'))
            else format('%s in %s s', round(ended.score::numeric, 3), round(coalesce(ended.seconds, 0)::numeric)) end,
-      coalesce(format(', best %s', round(ended.best::numeric, 3)), ''));
+      coalesce(', best ' || round(ended.best::numeric, 3), ''), coalesce(', from trial ' || ended.parent, ''));
   end loop;
   return shown;
 end $$;
@@ -107,7 +107,7 @@ begin
     return;
   end if;
   if ended.skipped_rows > 0 then
-    raise notice '% rows were left out, the first of them: %', ended.skipped_rows, ended.skipped_example;
+    raise notice 'rows left out: %, the first of them: %', ended.skipped_rows, ended.skipped_example;
   end if;
   select v.score, d.state into version_score, deployment
   from rafiki.model_version v

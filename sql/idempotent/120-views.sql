@@ -6,7 +6,7 @@ select s.id as study, left(s.model, 24) as model, s.state,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
          s.started_at + s.max_time - now(), -- the trials so far took so long: the others will take the same
          (now() - s.started_at) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
-       left(coalesce(s.error ->> 'message', nullif(concat_ws('; ', nullif(s.skipped_rows, 0) || ' rows skipped',
+       left(coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                              coalesce(s.notice, s.closed)), '')), 26) as notice
 from rafiki.study s
 cross join lateral (
@@ -61,13 +61,26 @@ order by d.id desc;
 comment on view rafiki.deployments is 'Which versions answer, load, or answered before; newest first';
 
 create or replace view rafiki.workers with (security_invoker = true) as
-select p.id as process, p.kind, left(p.host, 24) as host, p.pid, p.threads, p.version,
+select p.id as process, p.kind, left(p.host, 15) as host, p.pid, p.threads, p.device, p.version,
        date_trunc('second', now() - p.started_at) as up,
-       round(extract(epoch from now() - p.seen_at), 1) as seen_s_ago, t.study_id as study, t.number as trial
+       round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id as study, t.number as trial,
+       case when p.kind <> 'serving' then b.waiting end as waiting,
+       case when p.kind <> 'serving' then round(extract(epoch from now() - b.oldest)) end as oldest_s,
+       case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
 from rafiki.process p
 left join rafiki.trial t on t.process_id = p.id and t.state = 'running'
+left join lateral ( -- what a worker of its kind could take; everything that waits, to a coordinator
+  select count(*) as waiting, min(w.created_at) as oldest
+  from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
+  where s.state in ('queued', 'running') and (p.kind = 'coordinator' or not s.gpu or p.device <> 'cpu')) b on true
+left join lateral (
+  select sum(o.attempt) as lost from rafiki.study s join rafiki.trial o on o.study_id = s.id
+  where s.state in ('queued', 'running') and p.kind = 'coordinator') l on true
 order by p.kind, p.id;
-comment on view rafiki.workers is 'Running processes of rafiki, when they were last seen, and the trials they are at';
+comment on view rafiki.workers is
+  'Running processes of rafiki: what they compute with, seconds since they were seen, and the trials they are at. waiting and '
+  'oldest_s: trials that wait for such a worker, or for any in a coordinator''s row, and seconds that the first has waited; '
+  'lost: trials taken from it since it was not heard of in time, in a coordinator''s row all attempts that open studies lost';
 
 create or replace view rafiki.stat_predict with (security_invoker = true) as
 select left(m.name, 24) as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,

@@ -66,7 +66,8 @@ begin
     perform rafiki._raise_no_study(study);
   end if;
   return query
-    select d.family, d.knob, d.divergence / nullif(sum(d.divergence) over (partition by d.family), 0), d.trials
+    select d.family, d.knob,
+           round((d.divergence / nullif(sum(d.divergence) over (partition by d.family), 0))::numeric, 3)::float8, d.trials
     from rafiki._knob_divergence(study) d
     order by d.trials desc, d.family, 3 desc nulls last, d.knob;
 end $$;
@@ -123,7 +124,7 @@ begin
                   rtrim(string_agg(case when p.best = r then '━' when r = any (p.scores) then '·' else ' ' end, '' order by p.column)))
     from generate_series(height - 1, 0, -1) r cross join place p
     group by r order by r desc;
-  return next format('%s1%s%s', repeat(' ', 11), repeat(' ', greatest(1, width - 1 - length(total::text))), total);
+  return next repeat(' ', 11) || rpad('1', width - length(total::text)) || case when total > 1 then total::text else '' end;
 end $$;
 
 create or replace function rafiki_curve(study bigint) returns setof text

@@ -8,6 +8,7 @@ comment on table rafiki.study is 'One request for a model each: its source, budg
 comment on column rafiki.study.owner is 'Its source is read with this role''s rights';
 comment on column rafiki.study.on_bad_row is 'Whether a row that cannot be used ends the study, or is left out';
 comment on column rafiki.study.skipped_rows is 'Rows that were left out; skipped_example says what was wrong with the first';
+comment on column rafiki.study.gpu is 'Whether only workers with a GPU take its trials';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'One set of knob values each, tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: whoever works on an older attempt has lost the trial';
@@ -19,7 +20,8 @@ comment on table rafiki.validation is 'The rows that the trials of a study were 
 comment on table rafiki.report is 'What a trial measured after each epoch';
 comment on table rafiki.params is 'Weights, stored once per content';
 comment on table rafiki.params_tensor is 'Which tensors belong to which weights';
-comment on table rafiki.blob is 'Bytes of tensors by their hash';
+comment on table rafiki.blob is 'Bytes of tensors by their hash: here, or in S3';
+comment on table rafiki.object is 'What is kept in S3, or being brought there';
 comment on table rafiki.model is 'Model names; whoever can see a row may predict with the model';
 comment on column rafiki.model.key is 'The access key that predictions state to the server';
 comment on column rafiki.model.latency_budget is 'How long a call may take where the caller does not say';
@@ -28,5 +30,6 @@ comment on table rafiki.model_version is 'What the studies made of a model';
 comment on table rafiki.model_member is 'The trials that answer together in a version';
 comment on table rafiki.deployment is 'Which version answers for a model';
 comment on table rafiki.predict_stat is 'Counters of the servers; see the view rafiki.stat_predict';
+comment on table rafiki.policy_weights is 'What serving policies that learn (RAFIKI_POLICY=actor-critic) know of each version';
 comment on table rafiki.bridge is 'Where the server listens, and its secret';
 comment on type rafiki.reply is 'What the server answers: kind of answer, value, where to read on';

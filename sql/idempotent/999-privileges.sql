@@ -10,7 +10,7 @@ grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, ra
 
 -- no column that a coordinator or worker writes, and no owner: it is the current user
 grant insert (task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time,
-              target_score, validation, seed, deploy, on_bad_row, alpha_first, alpha_last, delta, terminator)
+              target_score, validation, seed, deploy, on_bad_row, alpha_first, alpha_last, delta, terminator, gpu)
   on rafiki.study to public;
 grant update (cancel_requested) on rafiki.study to public;
 grant update (key), delete on rafiki.model to public;

@@ -62,7 +62,10 @@ create table rafiki.process (
   host text not null,
   pid int not null,
   threads int not null default 1,
+  device text not null default 'cpu' check (device in ('cpu', 'webgpu', 'cuda')),
   version text not null,
+  -- trials taken from it since it was not heard of in time
+  lost int not null default 0,
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now()
 );
@@ -85,6 +88,8 @@ create table rafiki.study (
   delta float8 not null default 0.005 check (delta >= 0),
   -- whether it may end before its limits, once more trials are not worth it
   terminator boolean not null default true,
+  -- whether only workers with a GPU may take its trials
+  gpu boolean not null default false,
   max_trials int not null check (max_trials > 0),
   max_time interval not null check (max_time > interval '0'),
   target_score float8 check (target_score > 0),
@@ -110,11 +115,22 @@ create table rafiki.study (
 );
 create unique index study_one_open on rafiki.study (model) where state in ('queued', 'running');
 
-create table rafiki.blob (
-  hash bytea primary key,
-  data bytea not null,
+-- what is kept in S3, as <hash in hex>/<id>; written down before the upload, deleted after the deletion there
+create table rafiki.object (
+  id uuid primary key default gen_random_uuid(),
+  hash bytea not null,
   created_at timestamptz not null default now()
 );
+
+create table rafiki.blob (
+  hash bytea primary key,
+  -- null: in S3
+  data bytea,
+  created_at timestamptz not null default now(),
+  object_id uuid references rafiki.object (id),
+  check ((data is null) <> (object_id is null))
+);
+create index blob_object on rafiki.blob (object_id) where object_id is not null;
 alter table rafiki.blob alter column data set storage external; -- weights do not compress: spare the attempt
 
 create table rafiki.params (
@@ -174,8 +190,12 @@ create table rafiki.trial (
   ended_at timestamptz,
   unique (study_id, number)
 );
-create index trial_waiting on rafiki.trial (id) where state = 'waiting';
-create index trial_running on rafiki.trial (lease_until) where state = 'running';
+-- what a claim looks at: the oldest waiting trial of each open study, how many run, and when one was begun last; no index
+-- has lease_until, so that a heartbeat writes to none
+create index trial_waiting on rafiki.trial (study_id, id) where state = 'waiting';
+create index trial_running on rafiki.trial (study_id) where state = 'running';
+create index trial_process on rafiki.trial (process_id) where process_id is not null;
+create index trial_started on rafiki.trial (study_id, started_at) where started_at is not null;
 create index trial_checkpoint on rafiki.trial (checkpoint_id);
 create index trial_params on rafiki.trial (params_id);
 create index trial_published on rafiki.trial (published_id);
@@ -285,6 +305,15 @@ create table rafiki.predict_stat (
   p50_ms float8,
   p99_ms float8,
   primary key (process_id, model_id)
+);
+
+-- what a serving policy that learns knows of a version: weights as it writes them
+create table rafiki.policy_weights (
+  version_id bigint not null references rafiki.model_version (id) on delete cascade,
+  policy text not null,
+  weights jsonb not null,
+  updated_at timestamptz not null default now(),
+  primary key (version_id, policy)
 );
 
 -- where the bridge listens, and the secret it asks for; one row, for the owner's eyes

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
 import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
-import type { Client, OnOverdue, Terms } from '../serving/client.ts';
+import type { Client } from '../serving/client.ts';
+import type { OnOverdue, Terms } from '../serving/questions.ts';
 import type { Serving } from '../serving/serving.ts';
 import { parseDurationMs } from './duration.ts';
 import type { Reply } from './messages.ts';

@@ -26,7 +26,10 @@ export const commands: Record<string, Command> = {
   up: { title: 'all in one: Postgres, coordinator, workers, serving', run: runUp },
   demo: {
     title: 'the whole loop on real data',
-    run: (options) => demo(options, createLogger('demo', 'warn'), untilSignal()),
+    run: async (options) => {
+      await useDevice(options);
+      await demo(options, createLogger('demo', 'warn'), untilSignal());
+    },
   },
   install: { title: 'put the SQL side into a database', run: runInstall },
   coordinator: {

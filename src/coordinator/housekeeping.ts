@@ -1,6 +1,6 @@
 import type { Connection } from '../db/database.ts';
 import { loseTrial } from '../db/statements/moves.ts';
-import { deleteDeadProcesses } from '../db/statements/processes.ts';
+import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { LEASE_MS, selectExpired } from '../db/statements/trials.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -50,8 +50,9 @@ export class Housekeeping {
 
   async #rescue(): Promise<void> {
     const { connection, logger } = this.#options;
-    for (const trial of await selectExpired(connection)) {
-      await loseTrial({ on: connection, logger }, trial, 'its worker was not heard of any more');
+    for (const { id, attempt, processId } of await selectExpired(connection)) {
+      const lost = await loseTrial({ on: connection, logger }, { id, attempt }, 'its worker was not heard of any more');
+      if (lost && processId !== null) await countLost(connection, processId);
     }
   }
 }

@@ -80,9 +80,11 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
   }
 }
 
-/** The families that the study may try: all of its task, or those that its owner named. */
-function searchOf({ task, families, knobs, seed }: Study): SearchSpace {
-  const chosen = familiesFor(task).filter(({ name }) => families === null || families.includes(name));
+/** The families that the study may try: those that its owner named, or all of its task that it has room for. */
+function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpace {
+  const chosen = familiesFor(task).filter(({ name, leastTrials = 0 }) =>
+    families === null ? leastTrials <= maxTrials : families.includes(name),
+  );
   if (chosen.length === 0) {
     throw new InvalidParameter('the study names no family that this version has', {
       detail: `families: ${families?.join(', ')}`,

@@ -63,6 +63,12 @@ export class DataCache {
     }
   }
 
+  /** Ids of the studies whose files this machine has; those of another database may be among them. */
+  async held(): Promise<number[]> {
+    const names = await readdir(this.#dir).catch(() => []); // there is no folder before the first file
+    return names.flatMap((name) => /^study-(\d+)-\w+\.rows$/.exec(name)?.[1] ?? []).map(Number);
+  }
+
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(connection: Connection, study: StudySource, file: string): Promise<void> {
     const unfinished = `${file}.${process.pid}.tmp`;

@@ -9,6 +9,7 @@ export interface PresenceOptions {
   database: Database;
   kind: ProcessKind;
   threads?: number;
+  device?: string;
   logger: Logger;
 }
 
@@ -49,8 +50,8 @@ export class Presence implements Service {
   }
 
   #register(): Promise<number> {
-    const { database, kind, threads = 1 } = this.#options;
-    return insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, version });
+    const { database, kind, threads = 1, device = 'cpu' } = this.#options;
+    return insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, device, version });
   }
 
   async #beat(): Promise<void> {

@@ -68,10 +68,15 @@ export class HyperSpace {
     return this.draw((knob) => knob.initial);
   }
 
-  /** Draws every knob in order; `pick` chooses from the domain that the pre-hook left. */
-  draw(pick: (knob: Knob, domain: Domain) => KnobValue): Knobs {
+  /** Draws every knob in order; `pick` chooses from the domain that the pre-hook left. Fixed values are no matter of hooks. */
+  draw(pick: (knob: Knob, domain: Domain) => KnobValue, fixed: Readonly<Knobs> = {}): Knobs {
     const drawn: Knobs = {};
     for (const knob of this.knobs()) {
+      const given = fixed[knob.name];
+      if (given !== undefined) {
+        drawn[knob.name] = given;
+        continue;
+      }
       const domain = knob.preHook?.(drawn, knob.domain) ?? knob.domain;
       const value = pick(knob, domain);
       drawn[knob.name] = knob.postHook?.(drawn, value) ?? value;
@@ -124,11 +129,9 @@ export function drawWithOverrides(
   overrides: Record<string, KnobOverride>,
   pick: (knob: Knob, domain: Domain) => KnobValue,
 ): Knobs {
-  return space.draw((knob, domain) => {
-    const override = overrides[knob.name];
-    if (override !== undefined && typeof override !== 'object') return override;
-    return pick(knob, narrow(knob.name, domain, override));
-  });
+  const fixed: Knobs = {};
+  for (const [name, override] of Object.entries(overrides)) if (typeof override !== 'object') fixed[name] = override;
+  return space.draw((knob, domain) => pick(knob, narrow(knob.name, domain, overrides[knob.name])), fixed);
 }
 
 /** What the user's override leaves of a domain. */

@@ -36,6 +36,11 @@ export interface TrainingHooks {
   /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
   warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
   /**
+   * How long the trial may still take. Where its epochs would take longer, fewer are planned, so that the learning rate comes
+   * down to zero in time. Asked for after each epoch.
+   */
+  secondsLeft?(): number;
+  /**
    * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
    * trials may start from.
    */

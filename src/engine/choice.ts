@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { InvalidParameter } from '../errors/errors.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
-import { type DeviceName, parseDevice } from './device-name.ts';
+import { chosenDevice, type DeviceName } from './device-name.ts';
 import type { Engine } from './engine.ts';
 import { onnxEngine } from './onnx-engine.ts';
 import type { TensorFlow } from './tfjs/call.ts';
@@ -20,9 +20,6 @@ export function chosenEngine(): Promise<Engine> {
   });
   return chosen;
 }
-
-/** The device that this process uses ONNX Runtime on. */
-export const chosenDevice = (): DeviceName => parseDevice(process.env['RAFIKI_DEVICE']);
 
 const engineNames = ['onnx', 'tfjs'] as const;
 type EngineName = (typeof engineNames)[number];

@@ -1,7 +1,7 @@
 import { InvalidParameter } from '../errors/errors.ts';
 
 /** Where ONNX Runtime computes. */
-export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
+const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 /** What must be there for a device to load. */
@@ -14,6 +14,9 @@ export const deviceNeeds: Record<DeviceName, string> = {
     'CUDA needs an NVIDIA GPU with its driver, CUDA 12 and cuDNN 9 on the library path, and ONNX Runtime’s CUDA ' +
     'libraries: npm run setup:cuda. RAFIKI_DEVICE=cpu needs nothing.',
 };
+
+/** The device that this process uses ONNX Runtime on. */
+export const chosenDevice = (): DeviceName => parseDevice(process.env['RAFIKI_DEVICE']);
 
 /** The device of that name; the CPU where none is given. */
 export function parseDevice(name: string | undefined): DeviceName {

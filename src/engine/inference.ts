@@ -1,6 +1,6 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import { chosenDevice } from './choice.ts';
+import { chosenDevice } from './device-name.ts';
 import { createSession } from './session.ts';
 
 /** A model ready to answer. */

@@ -11,6 +11,7 @@ import type { Engine } from './engine.ts';
 import { batchFeeds, noiseFeeds, type Settings, type Step, scalarFeeds } from './feeds.ts';
 import { DenseParameter, float32, type Parameter, storedTensor } from './parameter.ts';
 import type { Session } from './session.ts';
+import { stepsPerCall } from './steps-per-call.ts';
 import { Table } from './table.ts';
 
 export interface TrainerOptions {
@@ -82,8 +83,16 @@ export class Trainer {
     return this.#steps;
   }
 
-  /** Trains on `steps` in one call and returns their losses. The caller keeps it to about a second: nothing else runs. */
+  /** Trains on `steps` and returns their losses. The caller keeps it to about a second: nothing else runs. */
   async run(steps: readonly Step[], settings: Settings): Promise<Float32Array> {
+    const losses = new Float32Array(steps.length);
+    const most = stepsPerCall(this.#options.network);
+    for (let at = 0; at < steps.length; at += most)
+      losses.set(await this.#call(steps.slice(at, at + most), settings), at);
+    return losses;
+  }
+
+  async #call(steps: readonly Step[], settings: Settings): Promise<Float32Array> {
     const { seed } = this.#options;
     const done = this.#steps;
     const feeds = {

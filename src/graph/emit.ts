@@ -97,7 +97,7 @@ export function matmul(g: Graph, a: Value, b: Value, { ta = false, tb = false } 
   return g.node('Gemm', [a, b], [dimOf(a, ta ? 1 : 0), cols], { attributes });
 }
 
-/** x·wᵀ + b for x [M, I], w [O, I], b [O]. */
+/** x·wᵀ + b for x [M, I], w [O, I], b [O] or [M, O]. */
 export const affine = (g: Graph, x: Value, w: Value, b: Value): Value =>
   g.node('Gemm', [x, w, b], [dimOf(x, 0), dimOf(w, 0)], { attributes: { transB: 1 } });
 
@@ -157,6 +157,10 @@ export function zerosLike(g: Graph, like: Value): Value {
 export function positive(g: Graph, x: Value): Value {
   return unary(g, 'HardSigmoid', x, { alpha: { float: 1e30 }, beta: { float: 0 } });
 }
+
+/** 1 where x > 0, −1 where x < 0, else 0. */
+export const sign = (g: Graph, x: Value): Value =>
+  g.portable ? sub(g, positive(g, x), positive(g, unary(g, 'Neg', x))) : unary(g, 'Sign', x);
 
 /** 1 where x ≥ 0, for an x that is nowhere above it or is far above it; else 0. */
 export function notNegative(g: Graph, x: Value): Value {

@@ -35,6 +35,7 @@ export const charRnn: Family = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
   tasks: ['sentiment', 'text_classification'],
+  leastTrials: 8,
 
   space: () =>
     new HyperSpace()
@@ -44,7 +45,7 @@ export const charRnn: Family = {
       .addCategoricalKnob('dim', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addCategoricalKnob('filters', [64, 128, 192], { group: 'architecture', initial: 128 })
       .addCategoricalKnob('hidden', [64, 96, 128], { group: 'architecture', initial: 96 })
-      .addRangeKnob('epochs', 'int', 5, 20, { group: 'training', initial: 10 })
+      .addRangeKnob('epochs', 'int', 4, 16, { group: 'training', initial: 8 })
       .addCategoricalKnob('batch', [32, 64], { group: 'training', initial: 64 })
       .addRangeKnob('learning_rate', 'float', 5e-4, 1e-2, { group: 'training', initial: 3e-3, log: true })
       .addRangeKnob('weight_decay', 'float', 0, 0.1, { group: 'training', initial: 0.01 })

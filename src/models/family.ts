@@ -80,6 +80,8 @@ export interface Family {
   name: string;
   title: string;
   tasks: readonly Task[];
+  /** A study with room for fewer trials tries it only when asked to: it takes much longer than the task's other families. */
+  leastTrials?: number;
   space(task: Task): HyperSpace;
   fit(data: FitData, knobs: Knobs): FittedFeatures | Promise<FittedFeatures>;
   network(features: FittedFeatures, knobs: Knobs): Network;

@@ -1,7 +1,7 @@
 import type { PixelState } from '../features/pixels.ts';
 import * as emit from '../graph/emit.ts';
 import type { Value } from '../graph/graph.ts';
-import type { InputSpec, Values } from '../graph/network.ts';
+import { type InputSpec, Values } from '../graph/network.ts';
 import { conv2d } from '../graph/ops/conv2d.ts';
 import type { Tape } from '../graph/tape.ts';
 
@@ -32,6 +32,16 @@ export function readImages(t: Tape, inputs: Values, image: PixelState, patch = p
   const bytes = inputs.of('image');
   const x = standardised(t, g.node('Cast', [bytes], bytes.shape, { attributes: { to: 1 } }), image);
   return patched(t, whitened(t, x, image), patch);
+}
+
+/** Each image, and then the mirror image of each. */
+export function withMirrors({ graph: g }: Tape, inputs: Values): Values {
+  const images = inputs.of('image');
+  const width = Number(images.shape[3]);
+  const backwards = Int32Array.from({ length: width }, (_, x) => width - 1 - x);
+  const index = g.constant(backwards, [width], { dtype: 'int32' });
+  const mirrored = g.node('Gather', [images, index], images.shape, { attributes: { axis: 3 }, dtype: images.dtype });
+  return new Values([['image', emit.concat(g, [images, mirrored], 0)]]);
 }
 
 function standardised(t: Tape, x: Value, { mean, deviation }: PixelState): Value {

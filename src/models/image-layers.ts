@@ -1,6 +1,7 @@
 import type { PixelState } from '../features/pixels.ts';
 import { classifier } from '../graph/classifier.ts';
-import type { Value } from '../graph/graph.ts';
+import * as emit from '../graph/emit.ts';
+import type { Shape, Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { batchNorm } from '../graph/ops/batch-norm.ts';
 import { conv2d } from '../graph/ops/conv2d.ts';
@@ -8,7 +9,7 @@ import { dropout } from '../graph/ops/dropout.ts';
 import { dense } from '../graph/ops/matmul.ts';
 import { globalAveragePool, maxPool } from '../graph/ops/pooling.ts';
 import type { Tape } from '../graph/tape.ts';
-import { imageInput, readImages } from './image-input.ts';
+import { imageInput, readImages, withMirrors } from './image-input.ts';
 
 type Parameters = Readonly<Record<string, ParameterSpec>>;
 
@@ -90,6 +91,8 @@ export function head(t: Tape, x: Value, { parameters, ratio }: { parameters: Val
 export interface ImageTask {
   image: PixelState;
   classes: number;
+  /** Whether an answer is the mean of those for the image and its mirror image. */
+  mirrored?: boolean;
 }
 
 export interface ImageBody {
@@ -100,12 +103,24 @@ export interface ImageBody {
   stages(t: Tape, x: Value, parameters: Values): Value;
 }
 
-export function imageClassifier({ image, classes }: ImageTask, { parameters, features, stages }: ImageBody): Network {
+export function imageClassifier(
+  { image, classes, mirrored = false }: ImageTask,
+  { parameters, features, stages }: ImageBody,
+): Network {
   return classifier({
     classes,
     inputs: imageInput(image.side),
     parameters: { ...parameters, ...headParameters(features, classes) },
-    logits: (t, inputs, values, ratio) =>
-      head(t, stages(t, readImages(t, inputs, image), values), { parameters: values, ratio }),
+    logits: (t, inputs, values, ratio) => {
+      const both = mirrored && !t.training;
+      const x = readImages(t, both ? withMirrors(t, inputs) : inputs, image);
+      const logits = head(t, stages(t, x, values), { parameters: values, ratio });
+      return both ? meanOfHalves(t, logits, [emit.dimOf(inputs.of('image'), 0), classes]) : logits;
+    },
   });
+}
+
+/** [2N, classes] → [N, classes] */
+function meanOfHalves({ graph: g }: Tape, logits: Value, shape: Shape): Value {
+  return emit.reshape(g, emit.reduce(g, 'ReduceMean', emit.reshape(g, logits, [2, ...shape]), [0]), shape);
 }

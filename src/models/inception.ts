@@ -34,13 +34,13 @@ export const inception: Family = {
   title: 'Inception: branches of several filter sizes side by side',
   tasks: ['image_classification'],
   space: () =>
-    imageSpace()
+    imageSpace({ epochs: 30 })
       .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
   fit: fitImages,
   network: (features, knobs) =>
     inceptionNetwork({
-      ...imageTask(features),
+      ...imageTask(features, knobs),
       width: countKnob(knobs, 'width'),
       modules: countKnob(knobs, 'modules'),
     }),
@@ -48,7 +48,7 @@ export const inception: Family = {
   augment: augmentBatch,
 };
 
-export interface InceptionSize extends ImageTask {
+interface InceptionSize extends ImageTask {
   /** Channels of the stem; the last stage has twelve times as many. */
   width: number;
   /** Modules of each of the three stages. */
@@ -68,7 +68,7 @@ interface Module {
   branches: readonly Branch[];
 }
 
-export function inceptionNetwork({ width, modules, ...task }: InceptionSize): Network {
+function inceptionNetwork({ width, modules, ...task }: InceptionSize): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const stem: ConvLayer[] = [
     { name: 'stem1', from: channelsOf(task.image), to: width },

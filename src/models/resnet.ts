@@ -16,17 +16,21 @@ export const resnet: Family = {
   title: 'ResNet: convolutions with shortcuts around them',
   tasks: ['image_classification'],
   space: () =>
-    imageSpace()
+    imageSpace({ epochs: 30 })
       .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
   fit: fitImages,
   network: (features, knobs) =>
-    resnetNetwork({ ...imageTask(features), width: countKnob(knobs, 'width'), blocks: countKnob(knobs, 'blocks') }),
+    resnetNetwork({
+      ...imageTask(features, knobs),
+      width: countKnob(knobs, 'width'),
+      blocks: countKnob(knobs, 'blocks'),
+    }),
   recipe: imageRecipe,
   augment: augmentBatch,
 };
 
-export interface ResnetSize extends ImageTask {
+interface ResnetSize extends ImageTask {
   /** Channels of the stem; each of the three stages after it has twice as many as the one before. */
   width: number;
   /** Residual blocks in the first and the last stage. */
@@ -38,7 +42,7 @@ interface Stage {
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
 
-export function resnetNetwork({ width, blocks, ...task }: ResnetSize): Network {
+function resnetNetwork({ width, blocks, ...task }: ResnetSize): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const stages = [blocks, 0, blocks].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
   const layers = stages.flatMap(({ widen, blocks: inner }) => [

@@ -37,13 +37,13 @@ export const squeezenet: Family = {
   title: 'SqueezeNet: fire modules of few weights',
   tasks: ['image_classification'],
   space: () =>
-    imageSpace()
+    imageSpace({ epochs: 40 })
       .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
   fit: fitImages,
   network: (features, knobs) =>
     squeezenetNetwork({
-      ...imageTask(features),
+      ...imageTask(features, knobs),
       width: countKnob(knobs, 'width'),
       modules: countKnob(knobs, 'modules'),
     }),
@@ -51,7 +51,7 @@ export const squeezenet: Family = {
   augment: augmentBatch,
 };
 
-export interface SqueezenetSize extends ImageTask {
+interface SqueezenetSize extends ImageTask {
   /** The first stage has twice as many channels, the last one twelve times. */
   width: number;
   /** Fire modules of each stage but the first, which has one. */
@@ -66,7 +66,7 @@ interface Fire {
   bypass: boolean;
 }
 
-export function squeezenetNetwork({ width, modules, ...task }: SqueezenetSize): Network {
+function squeezenetNetwork({ width, modules, ...task }: SqueezenetSize): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const [first = 0] = channels;
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: first };

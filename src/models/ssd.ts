@@ -1,24 +1,23 @@
 import * as emit from '../graph/emit.ts';
 import type { Graph, Value } from '../graph/graph.ts';
-import { focal } from '../graph/losses/focal.ts';
-import { smoothL1 } from '../graph/losses/huber.ts';
 import type { Network, Values } from '../graph/network.ts';
-import { add } from '../graph/ops/arithmetic.ts';
 import { transpose } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
-import { type AnchorMap, anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } from './detection/anchors.ts';
-import { assign, countPositives, match } from './detection/assign.ts';
+import { type AnchorMap, anchorBoxes, decodeOffsets, shapesOf } from './detection/anchors.ts';
+import { assign, match } from './detection/assign.ts';
 import { type BackboneSize, backbone, pyramidChannels, type Stride, strides } from './detection/backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detection/detector.ts';
 import { cutRows, type HeadLayer, headLayerParameters, headRows, joinRows, withPrior } from './detection/heads.ts';
 import { backboneKnobs, detectionSpace, detectorBasics } from './detection/knobs.ts';
+import { qualityLoss } from './detection/quality-loss.ts';
 import type { Family } from './family.ts';
 import { type ConvLayer, convNorm, convParameters } from './image-layers.ts';
 
 /**
  * SSD (Liu et al. 2016, "Single Shot MultiBox Detector", figure 2): default boxes of several scales and shapes on maps of several
  * strides, matched to objects by overlap; each says its class and how it must move. Changed for few images: three maps of a
- * feature pyramid instead of six of a pretrained VGG, and focal loss (Lin et al. 2017) in place of mining hard negatives.
+ * feature pyramid instead of six of a pretrained VGG; quality focal loss (Li et al. 2020) in place of softmax with mined hard
+ * negatives, and GIoU in place of smooth L1.
  */
 export const ssd: Family = {
   name: 'ssd',
@@ -35,8 +34,8 @@ const scales: Readonly<Record<Stride, readonly [number, number]>> = { 8: [0.2, 0
 /** Width by height, of boxes of a map's first scale; of the second there is a square. */
 const ratios = [1, 2, 0.5];
 
-/** A default box has an object that it overlaps by half (section 2.2), and none where it overlaps less than 0.4 of any. */
-const matching = { least: 0.5, most: 0.4, forced: true };
+/** A default box has an object that it overlaps by so much, or more than any other does (section 2.2, with 0.5). */
+const matching = { least: 0.4, forced: true };
 
 const mapsOf = (side: number): AnchorMap[] =>
   strides.map((stride) => {
@@ -79,13 +78,9 @@ function ssdNetwork(size: DetectionTask & BackboneSize): Network {
     loss(t, { inputs, objects, weights }) {
       const g = t.graph;
       const { logits, offsets } = places(t, inputs, weights);
-      const { fitness, certain } = match(g, defaults(g), { objects, ...matching });
+      const { fitness } = match(g, defaults(g), { objects, ...matching });
       const wanted = assign(g, fitness, { objects, classes });
-      const normaliser = countPositives(g, wanted.positive);
-      const sure = emit.binary(g, 'Max', certain, wanted.positive);
-      const classified = focal(t, logits, wanted.classes, { weights: sure, normaliser });
-      const moves = encodeOffsets(g, wanted.boxes, defaults(g));
-      return add(t, classified, smoothL1(t, offsets, moves, { weights: wanted.positive, normaliser }));
+      return qualityLoss(t, { logits, boxes: decodeOffsets(t, offsets, defaults(g)) }, wanted);
     },
     find(t, inputs, weights) {
       const { logits, offsets } = places(t, inputs, weights);

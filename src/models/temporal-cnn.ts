@@ -1,5 +1,6 @@
 import { HyperSpace } from '../domain/hyper-space.ts';
 import { textsOf } from '../features/encoder.ts';
+import { fitNgrams, tableRows } from '../features/ngrams.ts';
 import { fitSubwords, subwordRows, subwordSlots, unknownWord } from '../features/subwords.ts';
 import { classifier } from '../graph/classifier.ts';
 import * as emit from '../graph/emit.ts';
@@ -12,7 +13,7 @@ import { dropout } from '../graph/ops/dropout.ts';
 import { embedding } from '../graph/ops/embedding.ts';
 import { dense } from '../graph/ops/matmul.ts';
 import { sum } from '../graph/ops/reductions.ts';
-import { concat, reshape } from '../graph/ops/shaping.ts';
+import { concat, padBefore, reshape } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import type { Family } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
@@ -21,6 +22,12 @@ import { dropWords } from './word-dropout.ts';
 
 /** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
 const widths = [3, 4, 5] as const;
+
+/** Characters of an average text above which it is read by whole words: parts would cost most of the time and add little. */
+const shortText = 256;
+
+const areShort = (texts: readonly string[]): boolean =>
+  texts.reduce((sum, { length }) => sum + length, 0) <= shortText * texts.length;
 
 /**
  * Temporal CNN (Kim 2014, "Convolutional Neural Networks for Sentence Classification", CNN-rand): word vectors, filters of
@@ -31,8 +38,10 @@ export const temporalCnn: Family = {
   title: 'Temporal CNN: filters over word vectors, maximum over time',
   tasks: ['sentiment', 'text_classification'],
 
-  space: () =>
+  space: (task) =>
     new HyperSpace()
+      // What a question asks for shows in endings and names; what a review thinks of a film, in whole words.
+      .addCategoricalKnob('subwords', [true, false], { group: 'preprocessing', initial: task !== 'sentiment' })
       .addCategoricalKnob('max_tokens', [64, 128, 256], { group: 'preprocessing', initial: 128 })
       .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 1 })
       .addRangeKnob('word_dropout', 'float', 0, 0.4, { group: 'preprocessing', initial: 0.2 })
@@ -45,23 +54,26 @@ export const temporalCnn: Family = {
       .addRangeKnob('dropout', 'float', 0.2, 0.7, { group: 'training', initial: 0.5 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ inputs, classes }, knobs) => ({
-    encoder: 'subwords',
-    classes: [...classes],
-    state: fitSubwords(textsOf(inputs), {
+  fit: ({ inputs, classes }, knobs) => {
+    const texts = textsOf(inputs);
+    const options = {
       maxTokens: countKnob(knobs, 'max_tokens'),
       minTexts: leastTexts(inputs.length, knobs),
       maxRows: 100_000,
       // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.
       margin: Math.max(...widths),
-    }),
-  }),
+    };
+    return knobs['subwords'] === true && areShort(texts)
+      ? { encoder: 'subwords', classes: [...classes], state: fitSubwords(texts, options) }
+      : { encoder: 'ngrams', classes: [...classes], state: fitNgrams(texts, { ...options, ngrams: 1, unknown: 1 }) };
+  },
 
   network: (features, knobs): Network => {
     const dim = countKnob(knobs, 'dim');
     return temporalCnnNetwork({
-      rows: subwordRows(features),
-      slots: subwordSlots,
+      ...(features.encoder === 'subwords'
+        ? { rows: subwordRows(features), slots: subwordSlots }
+        : { rows: tableRows(features) }),
       dim,
       filters: countKnob(knobs, 'filters'),
       classes: features.classes.length,
@@ -80,8 +92,7 @@ export const temporalCnn: Family = {
     stepsPerRun: 16,
   }),
 
-  augment: (batch, knobs, rng) =>
-    dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord, every: subwordSlots }),
+  augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),
 };
 
 export interface TemporalCnnSize {
@@ -110,7 +121,9 @@ export function temporalCnnNetwork({ rows, slots = 1, dim, filters, classes }: T
       'out.b': { shape: [classes], init: { kind: 'zeros' } },
     },
     logits: (t, inputs, parameters, ratio) => {
-      const words = wordVectors(t, parameters.of('table'), inputs.of('ids'));
+      const vectors = wordVectors(t, parameters.of('table'), inputs.of('ids'));
+      // Windows that begin before the text tell its first words from the same words elsewhere, as those past its end do.
+      const words = padBefore(t, vectors, { axis: 1, count: Math.max(...widths) - 1 });
       const strongest = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
       return dense(t, dropout(t, concat(t, strongest, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
     },

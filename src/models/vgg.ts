@@ -18,7 +18,7 @@ export const vgg: Family = {
   title: 'VGG: stages of 3×3 convolutions',
   tasks: ['image_classification'],
   space: () =>
-    imageSpace()
+    imageSpace({ epochs: 45 })
       .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 }),
   fit: fitImages,
@@ -26,7 +26,7 @@ export const vgg: Family = {
     const width = countKnob(knobs, 'width');
     const depth = countKnob(knobs, 'depth');
     const stages = Array.from({ length: stageCount }, (_, i) => Array.from({ length: depth }, () => width * 2 ** i));
-    return vggNetwork({ ...imageTask(features), stages });
+    return vggNetwork({ ...imageTask(features, knobs), stages });
   },
   recipe: imageRecipe,
   augment: augmentBatch,

@@ -30,13 +30,13 @@ export const xception: Family = {
   title: 'Xception: depthwise separable convolutions with shortcuts',
   tasks: ['image_classification'],
   space: () =>
-    imageSpace()
+    imageSpace({ epochs: 30 })
       .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
       .addRangeKnob('middle', 'int', 0, 4, { group: 'architecture', initial: 2 }),
   fit: fitImages,
   network: (features, knobs) =>
     xceptionNetwork({
-      ...imageTask(features),
+      ...imageTask(features, knobs),
       width: countKnob(knobs, 'width'),
       middle: countKnob(knobs, 'middle', 0),
     }),
@@ -44,7 +44,7 @@ export const xception: Family = {
   augment: augmentBatch,
 };
 
-export interface XceptionSize extends ImageTask {
+interface XceptionSize extends ImageTask {
   /** Channels of the stem; each of the three entry blocks has twice as many as what comes before. */
   width: number;
   /** Blocks after them. */
@@ -64,7 +64,7 @@ interface Block {
   shortcut: ConvLayer | null;
 }
 
-export function xceptionNetwork({ width, middle, ...task }: XceptionSize): Network {
+function xceptionNetwork({ width, middle, ...task }: XceptionSize): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const channels = entryWidths.map((widths) => widths * width);
   const last = channels.at(-1) ?? width;

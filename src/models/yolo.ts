@@ -1,19 +1,18 @@
 import * as emit from '../graph/emit.ts';
 import type { Graph, Value } from '../graph/graph.ts';
-import { giouLoss, intersectionOverUnion } from '../graph/losses/box-overlap.ts';
-import { qualityFocal } from '../graph/losses/quality-focal.ts';
 import type { Network, Values } from '../graph/network.ts';
 import { add, mul } from '../graph/ops/arithmetic.ts';
 import { clip, exp } from '../graph/ops/elementwise.ts';
-import { concat, detach, slice, transpose } from '../graph/ops/shaping.ts';
+import { concat, slice, transpose } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import { anchorBoxes } from './detection/anchors.ts';
-import { type Assignment, assign, boxColumns, countPositives, present } from './detection/assign.ts';
+import { type Assignment, assign, boxColumns, present } from './detection/assign.ts';
 import { type BackboneSize, backbone, pyramidChannels } from './detection/backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detection/detector.ts';
 import { cutRows, type HeadLayer, headLayerParameters, headRows, withPrior } from './detection/heads.ts';
 import { backboneKnobs, detectionSpace, detectorBasics } from './detection/knobs.ts';
 import { coordinate } from './detection/overlap.ts';
+import { qualityLoss } from './detection/quality-loss.ts';
 import type { Family } from './family.ts';
 import { type ConvLayer, convNorm, convParameters } from './image-layers.ts';
 
@@ -40,9 +39,6 @@ const reach = 1.5;
 /** The distance to a box's side is e^z times this share of the image's: about half of an object in the middle of the scale. */
 const usualDistance = 0.2;
 
-/** Weight of the boxes beside the classes. */
-const boxWeight = 2;
-
 function yoloNetwork(size: DetectionTask & BackboneSize): Network {
   const { image, classes } = size;
   const body = backbone(size);
@@ -63,11 +59,7 @@ function yoloNetwork(size: DetectionTask & BackboneSize): Network {
       const g = t.graph;
       const { logits, boxes } = cells(t, inputs, weights);
       const wanted = assignCells(g, objects, { middles: cellMiddles(g, image.side), classes });
-      const overlap = intersectionOverUnion(t, detach(t, boxes), wanted.boxes);
-      const normaliser = countPositives(g, wanted.positive);
-      const quality = qualityFocal(t, logits, emit.mul(g, wanted.classes, overlap), { normaliser });
-      const boxed = giouLoss(t, boxes, wanted.boxes, { weights: wanted.positive, normaliser });
-      return add(t, quality, mul(t, boxed, g.scalar(boxWeight)));
+      return qualityLoss(t, { logits, boxes }, wanted);
     },
     find(t, inputs, weights) {
       const { logits, boxes } = cells(t, inputs, weights);

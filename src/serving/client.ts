@@ -1,42 +1,11 @@
-import type { InputKind } from '../domain/task.ts';
-import { Cancelled, DeadlineMissed, InvalidParameter, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import { Cancelled, DeadlineMissed, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Pending } from './batcher.ts';
-import type { FoundBox } from './ensemble.ts';
+import { type Detail, detailOf } from './detail.ts';
 import type { Outcome } from './lanes.ts';
+import { type Asking, checkInput, type Deadline, overdueError, type Question, type Terms } from './questions.ts';
 import { type Along, ReadAhead } from './read-ahead.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
-
-/** What happens to an answer that comes later than the budget: it counts as overdue in any case. */
-export type OnOverdue = 'answer' | 'error' | 'null';
-
-export interface Terms {
-  /** Null takes the model's budget, or 50 ms where it has none. */
-  budgetMs: number | null;
-  onOverdue: OnOverdue;
-}
-
-/** What is asked of which model: the caller's word for what the inputs are. */
-export interface Asking {
-  key: string;
-  input: InputKind;
-}
-
-export interface Question extends Asking {
-  /** An image is given in base64. */
-  text: string;
-}
-
-/** What `rafiki_predict_detail` shows. */
-export type Detail = Finding & {
-  versions: number[];
-  members: { family: string; score: number }[];
-  batch: number;
-  ms: number;
-  overdue: boolean;
-};
-
-type Finding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
 
 /** Where the models of a key are found. */
 export interface ModelDirectory {
@@ -128,15 +97,7 @@ export class Client {
     const outcome = await this.#ask(model, { text: question.text, wantsDetail: true }, deadline);
     const overdue = this.#count(model, deadline, 1);
     if (outcome === null) return null;
-    const { version, members } = model.row;
-    return {
-      ...findingOf(outcome, model.row.classes),
-      versions: [version],
-      members: members.slice(0, outcome.members).map(({ family, score }) => ({ family, score: round(score) })),
-      batch: outcome.batch,
-      ms: round(this.#options.clock.nowMs() - startedMs),
-      overdue,
-    };
+    return detailOf(outcome, model, { ms: this.#options.clock.nowMs() - startedMs, overdue });
   }
 
   /** The rows that the database read ahead, and where it would go on. */
@@ -270,41 +231,3 @@ export class Client {
     return scan;
   }
 }
-
-interface Deadline {
-  budgetMs: number;
-  startedMs: number;
-  onOverdue: OnOverdue;
-}
-
-const round = (value: number): number => Number(value.toFixed(4));
-
-function findingOf({ answer, finding }: Outcome, classes: readonly string[]): Finding {
-  if ('boxes' in finding) return finding;
-  const { probabilities } = finding;
-  return {
-    label: answer,
-    probabilities: Object.fromEntries(classes.map((name, c) => [name, round(probabilities[c] ?? 0)])),
-  };
-}
-
-function checkInput({ row, input }: ServedModel, asking: Asking): void {
-  if (input === asking.input) return;
-  const [fault, hint] =
-    input === 'image'
-      ? [
-          'reads images and was given a text',
-          'Give the bytes of an image file: a bytea column, or a value with ::bytea.',
-        ]
-      : [
-          'reads texts and was given an image',
-          'Give a text, or name a model whose task in rafiki.models is one of images.',
-        ];
-  throw new InvalidParameter(`model "${row.model}" ${fault}`, { detail: `Its task is ${row.task}.`, hint });
-}
-
-const overdueError = (budgetMs: number): DeadlineMissed =>
-  new DeadlineMissed('the prediction is overdue', {
-    detail: `it was not there after ${budgetMs} ms`,
-    hint: `Raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
-  });

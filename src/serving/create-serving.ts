@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Database } from '../db/database.ts';
 import { connectBridge, keepSecret } from '../db/statements/serving.ts';
-import { chosenDevice } from '../engine/choice.ts';
+import { chosenDevice } from '../engine/device-name.ts';
 import { PostgresParamStore } from '../params/param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { policies, policyByName } from './policies/registry.ts';

@@ -7,7 +7,7 @@ import type { Device } from './device.ts';
 import { answeringMembers, judgeOf } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './fleet.ts';
 import { LatencyModel, measuredSizes } from './latency-model.ts';
-import type { Subset } from './policies/policy.ts';
+import type { Policy, Subset } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
 import { timings } from './timings.ts';
@@ -36,6 +36,7 @@ export class ServedModel {
   readonly stat: PredictStat;
   readonly batcher: Batcher;
   readonly fleet: ServedFleet;
+  readonly policy: Policy;
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
@@ -46,10 +47,11 @@ export class ServedModel {
     this.fleet = fleet;
     this.#device = device;
     this.#cache = cache;
+    this.policy = policy.create({ fleet, drops: true, seed: row.versionId });
     this.batcher = new Batcher({
       device,
       fleet,
-      policy: policy.create({ fleet, drops: true, seed: row.versionId }),
+      policy: this.policy,
       clock,
       judge: judgeOf(row.task, row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,

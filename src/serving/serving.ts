@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts';
 import { Presence } from '../db/presence.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { inputOf } from '../domain/task.ts';
+import { chosenDevice } from '../engine/device-name.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -21,6 +22,7 @@ import { sampleInput } from './sample-input.ts';
 import { ServedModel } from './served-model.ts';
 import { StatWriter } from './stat-writer.ts';
 import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
+import { WeightKeeper } from './weight-keeper.ts';
 
 export interface ServingOptions {
   database: Database;
@@ -49,6 +51,7 @@ export class Serving implements Service {
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #deployments: Deployments;
+  readonly #weights: WeightKeeper;
   readonly #services: readonly Service[];
 
   constructor(options: ServingOptions) {
@@ -56,9 +59,10 @@ export class Serving implements Service {
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
     this.#deployments = new Deployments({ database, logger, load: (row) => this.#load(row) });
-    const presence = new Presence({ database, kind: 'serving', threads, logger });
+    const presence = new Presence({ database, kind: 'serving', threads, device: chosenDevice(), logger });
     const stats = new StatWriter({ database, presence, logger, stats: () => this.#stats });
-    this.#services = [this.#threads, this.#deployments, presence, stats];
+    this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
+    this.#services = [this.#threads, this.#deployments, presence, stats, this.#weights];
   }
 
   start(): Promise<void> {
@@ -99,6 +103,7 @@ export class Serving implements Service {
       const stat = this.#statOf(row.modelId);
       const cache = this.#cache;
       const model = await ServedModel.load({ row, device, policy, cache, stat, clock: systemClock, sample });
+      await this.#weights.restore(model);
       logger.info({ model: row.model, version: row.version, latencyMs: model.fleet.describe() }, 'model loaded');
       return model;
     } catch (error) {

@@ -9,6 +9,7 @@ import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.ts';
 import { rankStarts } from '../params/starts.ts';
+import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment } from './messages.ts';
 
@@ -27,6 +28,7 @@ export async function prepareAssignment(
   options: TrialRunOptions,
   signal: AbortSignal,
 ): Promise<Assignment> {
+  const claimedMs = systemClock.nowMs();
   const { study, family, knobs, seed } = trial;
   const { threads, checkpointEveryMs } = options;
   const dataFile = await options.cache.file(study, signal);
@@ -41,6 +43,7 @@ export async function prepareAssignment(
     threads,
     dataFile,
     validation: study.validation,
+    secondsLeft: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
     checkpointEveryMs,
     collaborative: study.collaborative,
     ...(resume === undefined ? {} : { resume }),

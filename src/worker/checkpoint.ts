@@ -14,6 +14,8 @@ export interface Best {
 export interface Progress {
   /** Whole epochs done, validation included. */
   epoch: number;
+  /** Whole epochs planned: the recipe's, or as many as there is time for. */
+  epochs: number;
   /** Steps done of the current epoch. */
   step: number;
   /** Sum of the losses of those steps. */
@@ -26,7 +28,14 @@ const prefix = 'train/';
 const bestModel = 'best/onnx';
 const bestPredictions = 'best/predictions';
 
-export const freshProgress = (): Progress => ({ epoch: 0, step: 0, lossSum: 0, seconds: 0, best: null });
+export const freshProgress = (epochs: number): Progress => ({
+  epoch: 0,
+  epochs,
+  step: 0,
+  lossSum: 0,
+  seconds: 0,
+  best: null,
+});
 
 /** Everything needed to go on elsewhere as if nothing had happened; tensors are copies. */
 export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet {
@@ -49,6 +58,7 @@ export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): P
   );
   return {
     epoch: counter(meta, 'epoch'),
+    epochs: counter(meta, 'epochs'),
     step: counter(meta, 'step'),
     lossSum: counter(meta, 'lossSum'),
     seconds: counter(meta, 'seconds'),

@@ -5,7 +5,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TrainingHooks, TrainingReport } from '../domain/training.ts';
-import type { WantedTensor } from '../domain/warm-start.ts';
+import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -16,7 +16,12 @@ import { trainTrial } from './train.ts';
 // The process that trains one trial. It knows no database and no other trial: when it dies, only this attempt is lost.
 // It stays until the parent, having heard everything, ends it.
 
+/** Weights larger than this are published once, at the end of the trial: to store them takes longer than an epoch. */
+const LARGE_BYTES = 64 * 2 ** 20;
+
 type Answer = Extract<ToChild, { kind: 'answer' }>;
+
+const startedMs = systemClock.nowMs();
 
 /** What the parent said that training has yet to look at. */
 let checkpointWanted = false;
@@ -61,14 +66,16 @@ async function scoreFirst({ task, incumbent, threads }: Assignment, data: DataSe
   if (score !== undefined) await tell({ kind: 'incumbent', score });
 }
 
-function hooksOf({ resume, checkpointEveryMs, collaborative }: Assignment, basis: Uint8Array): TrainingHooks {
+function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
+  const { resume, checkpointEveryMs, collaborative, secondsLeft } = assignment;
   let lastMs = systemClock.nowMs();
   return {
+    secondsLeft: () => secondsLeft - (systemClock.nowMs() - startedMs) / 1000,
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
     async onReport(report, weights) {
       const { answer, put } = await askForAnswer(report);
-      if (put) await tell({ kind: 'publish', weights: weights(), score: report.score, basis });
+      if (put) await publish(weights(), { report, last: answer === 'stop' || report.epoch >= report.epochs, basis });
       return answer;
     },
     async onCheckpoint(take) {
@@ -80,6 +87,18 @@ function hooksOf({ resume, checkpointEveryMs, collaborative }: Assignment, basis
       lastMs = systemClock.nowMs();
     },
   };
+}
+
+interface Publication {
+  report: TrainingReport;
+  /** No better weights will come. */
+  last: boolean;
+  basis: Uint8Array;
+}
+
+async function publish(weights: StartWeights, { report, last, basis }: Publication): Promise<void> {
+  const bytes = Object.values(weights.tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (last || bytes <= LARGE_BYTES) await tell({ kind: 'publish', weights, score: report.score, basis });
 }
 
 async function askForStart(wanted: readonly WantedTensor[], basis: Uint8Array): Promise<Record<string, TensorData>> {

@@ -5,6 +5,7 @@ import { Listener } from '../db/listener.ts';
 import { Presence } from '../db/presence.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { claimTrial } from '../db/statements/trials.ts';
+import { chosenDevice } from '../engine/device-name.ts';
 import { families } from '../models/registry.ts';
 import { type ParamStore, PostgresParamStore } from '../params/param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -27,6 +28,7 @@ export interface WorkerOptions {
 const POLL_MS = 2_000;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
+const familyNames = families.map(({ name }) => name);
 
 export const createWorker = (options: WorkerOptions): Service => new Worker(options);
 
@@ -48,7 +50,7 @@ class Worker implements Service {
     const { database, logger, cacheDir = defaultCacheDir() } = options;
     this.#params = new PostgresParamStore({ database });
     this.#cache = new DataCache(database, cacheDir);
-    this.#presence = new Presence({ database, kind: 'worker', logger });
+    this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop'],
@@ -91,11 +93,7 @@ class Worker implements Service {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const processId = this.#presence.id;
     if (processId === undefined) return false;
-    const trial = await claimTrial(
-      database,
-      processId,
-      families.map((family) => family.name),
-    );
+    const trial = await claimTrial(database, processId, { families: familyNames, held: await this.#cache.held() });
     if (trial === undefined) {
       await this.#sweep();
       return false;

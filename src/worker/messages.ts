@@ -15,6 +15,8 @@ export interface Assignment {
   threads: number;
   dataFile: string;
   validation: number;
+  /** How long the trial may take, until the study's time is over. */
+  secondsLeft: number;
   /** Least time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;

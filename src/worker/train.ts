@@ -4,6 +4,7 @@ import type { Step } from '../engine/feeds.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { exportModel } from '../graph/inference-graph.ts';
 import { rateAt } from '../graph/optimisers/schedule.ts';
+import type { Recipe } from '../models/family.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -28,13 +29,13 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
     averages: recipe.averageDecay !== undefined,
   });
   try {
-    const progress = hooks.resume === undefined ? freshProgress() : readCheckpoint(hooks.resume, trainer);
+    const progress = hooks.resume === undefined ? freshProgress(epochs) : readCheckpoint(hooks.resume, trainer);
     const wanted = wantedTensors(trial);
     if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
     let state: TrainingResult['state'] = 'completed';
-    while (progress.epoch < epochs && state === 'completed') {
+    while (progress.epoch < progress.epochs && state === 'completed') {
       await trainEpoch(trial, { trainer, progress, hooks });
-      const report = await finishEpoch(trial, trainer, progress);
+      const report = await finishEpoch(trial, { trainer, progress, hooks });
       if ((await hooks.onReport(report, () => startWeights(wanted, trainer))) === 'stop') state = 'stopped';
     }
     return resultOf(trial, progress, state);
@@ -61,7 +62,7 @@ async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): P
       order.subarray(progress.step * trial.batch, (progress.step + count) * trial.batch),
       trainer.steps,
     );
-    const steps = batches.map((rows, k) => stepOf(trial, rows, trainer.steps + k));
+    const steps = batches.map((rows, k) => stepOf(trial, rows, { step: trainer.steps + k, epochs: progress.epochs }));
     const losses = await trainer.run(steps, recipe);
     progress.step += count;
     for (const loss of losses) progress.lossSum += loss;
@@ -93,8 +94,12 @@ function batchesOf({ spec, train, batch }: Trial, rows: Int32Array, step: number
   return Array.from(places, (place) => sorted.subarray(place * batch, (place + 1) * batch));
 }
 
-function stepOf({ spec, recipe, train, stepsPerEpoch }: Trial, rows: Int32Array, step: number): Step {
-  const total = recipe.epochs * stepsPerEpoch;
+function stepOf(
+  { spec, recipe, train, stepsPerEpoch }: Trial,
+  rows: Int32Array,
+  { step, epochs }: { step: number; epochs: number },
+): Step {
+  const total = epochs * stepsPerEpoch;
   const rng = createRng(deriveSeed(spec.seed, stream.augment, step));
   return {
     ...train.batch(rows, { rng, progress: step / total }),
@@ -103,7 +108,7 @@ function stepOf({ spec, recipe, train, stepsPerEpoch }: Trial, rows: Int32Array,
 }
 
 /** Validates the weights as they are, keeps them if they are the best so far, and moves on to the next epoch. */
-async function finishEpoch(trial: Trial, trainer: Trainer, progress: Progress): Promise<TrainingReport> {
+async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
   const { spec, kind, recipe, valid, stepsPerEpoch } = trial;
   const onnx = exportTrained(trial, trainer);
@@ -117,8 +122,15 @@ async function finishEpoch(trial: Trial, trainer: Trainer, progress: Progress): 
   progress.step = 0;
   progress.lossSum = 0;
   progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-  const { epoch, seconds } = progress;
-  return { epoch, epochs: recipe.epochs, step: trainer.steps, loss, score, metrics, seconds };
+  if (hooks.secondsLeft) planEpochs(recipe, progress, hooks.secondsLeft());
+  const { epoch, epochs, seconds } = progress;
+  return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
+}
+
+/** As many further epochs as there is time for at the pace so far, and no more than the recipe wants. */
+function planEpochs({ epochs }: Recipe, progress: Progress, secondsLeft: number): void {
+  const further = Math.max(0, Math.floor((secondsLeft * progress.epoch) / progress.seconds));
+  progress.epochs = Math.min(epochs, progress.epoch + further);
 }
 
 function exportTrained({ family, network }: Trial, trainer: Trainer): Uint8Array {

@@ -1,21 +1,21 @@
 import { isTransient, persist } from '../db/persist.ts';
-import { loseTrial, moveTrial, type TrialMove } from '../db/statements/moves.ts';
+import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { insertReport } from '../db/statements/reports.ts';
-import { insertValidation, setIncumbentScore } from '../db/statements/studies.ts';
+import { setIncumbentScore } from '../db/statements/studies.ts';
 import { type ClaimedTrial, renewLease, setCheckpoint } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { ParamSet } from '../domain/tensor.ts';
-import type { TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
-import { packModel } from '../params/model-codec.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
-import type { FromChild, Validated } from './messages.ts';
+import type { FromChild } from './messages.ts';
+import { type Finished, storeResult } from './result.ts';
 import { TrainingProcess } from './training-process.ts';
 
 type Outcome =
-  | { kind: 'finished'; result: TrainingResult; validated: Validated }
+  | ({ kind: 'finished' } & Finished)
   | { kind: 'failed'; error: ErrorReport }
   /** The training process died; whether another attempt is made depends on how many there were. */
   | { kind: 'crashed'; cause: string }
@@ -171,7 +171,7 @@ export class TrialRun {
     const from = { id: owner.trialId, from: 'running', owner } as const;
     switch (outcome.kind) {
       case 'finished':
-        return this.#finish(outcome);
+        return storeResult(owner, outcome, this.#options);
       case 'failed':
         return void (await moveTrial(mover, { ...from, event: 'fail', error: outcome.error }));
       case 'crashed':
@@ -182,37 +182,6 @@ export class TrialRun {
         return logger.warn({ trial: owner.trialId, attempt: owner.attempt }, 'the trial is no longer ours');
     }
   }
-
-  async #finish({ result, validated }: Extract<Outcome, { kind: 'finished' }>): Promise<void> {
-    const { database, params, logger } = this.#options;
-    const owner = this.#trial;
-    const never = new AbortController().signal; // the run has ended, its result has yet to be kept
-    const paramsId = await persist(() => params.save('model', packModel(result.model)), logger, never);
-    const { hash, classes, labels } = validated;
-    const move: TrialMove = {
-      id: owner.trialId,
-      from: 'running',
-      event: result.state === 'stopped' ? 'stop' : 'complete',
-      owner,
-      result: {
-        score: result.score,
-        epoch: result.epochs,
-        seconds: result.seconds,
-        paramsId,
-        predictions: uint16Bytes(result.predictions),
-        validationHash: Buffer.from(hash),
-      },
-    };
-    const store = (): Promise<boolean> =>
-      database.transaction(async (tx) => {
-        await insertValidation(tx, owner.study.id, { hash: Buffer.from(hash), classes, labels: uint16Bytes(labels) });
-        return moveTrial({ on: tx, logger }, move);
-      });
-    if (!(await persist(store, logger, never))) logger.warn({ trial: owner.trialId }, 'the result came too late');
-  }
 }
-
-/** Little endian on every machine that Node runs on. */
-const uint16Bytes = (values: Uint16Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 
 const leaseLost = (trialId: number): LeaseLost => new LeaseLost(`trial ${trialId} is no longer this worker's`);

@@ -37,8 +37,8 @@ describe('the leader', () => {
     const studyId = await insertStudy(db);
     for (const number of [1, 2])
       await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
-    const lost = await claimTrial(db, await worker(), ['fasttext']);
-    await claimTrial(db, await worker(), ['fasttext']);
+    const lost = await claimTrial(db, await worker(), { families: ['fasttext'] });
+    await claimTrial(db, await worker(), { families: ['fasttext'] });
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s' where id = $1`, [lost?.trialId]);
     const states = (): Promise<unknown[]> => db.query('select state, attempt from rafiki.trial order by id');
 
@@ -53,6 +53,7 @@ describe('the leader', () => {
       { state: 'waiting', attempt: 1 },
       { state: 'running', attempt: 0 },
     ]);
+    expect(await db.query('select lost::int from rafiki.workers order by process')).toEqual([{ lost: 1 }, { lost: 0 }]);
   });
 
   test('forgets processes that are dead, not those that are only late', async () => {

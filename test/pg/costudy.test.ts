@@ -125,7 +125,7 @@ describe('published weights', () => {
     for (let number = 1; number <= count; number++) {
       await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: number, start: 'open' });
       const worker = { kind: 'worker', host: 'h', pid: number, threads: 1, version: '0' } as const;
-      trials.push((await claimTrial(db, await insertProcess(db, worker), ['fasttext']))!);
+      trials.push((await claimTrial(db, await insertProcess(db, worker), { families: ['fasttext'] }))!);
     }
     return trials;
   }
@@ -144,7 +144,7 @@ describe('published weights', () => {
     await publish(first, 0.6);
     await publish(second, 0.9);
     await params().collectGarbage(); // must not take what the trial may still need
-    const again = (await claimTrial(db, third.processId, ['fasttext']))!;
+    const again = (await claimTrial(db, third.processId, { families: ['fasttext'] }))!;
     expect(again.start).toBe('chosen');
     await keepStart(db, again, await selectPublished(db, again.trialId));
     expect(await given(again)).toEqual({ value: 0.5, share: 1 });

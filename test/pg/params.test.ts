@@ -106,7 +106,7 @@ describe('garbage collection', () => {
       start: 'random',
     });
     const process = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
-    const trial = (await claimTrial(db, await insertProcess(db, process), ['fasttext']))!;
+    const trial = (await claimTrial(db, await insertProcess(db, process), { families: ['fasttext'] }))!;
     for (const steps of [1, 2, 3]) {
       const id = await store().save('checkpoint', { ...sample(), meta: { steps } });
       expect([await setCheckpoint(db, trial, id), await setCheckpoint(db, trial, id)]).toEqual([true, true]);

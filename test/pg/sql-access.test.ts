@@ -45,7 +45,18 @@ async function completeStudy(): Promise<void> {
     insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
 }
 
-const tables = ['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment'];
+const tables = [
+  'study',
+  'trial',
+  'report',
+  'model',
+  'model_grant',
+  'model_version',
+  'model_member',
+  'deployment',
+  'params_tensor',
+  'blob',
+];
 
 describe('another role', () => {
   test('sees nothing of a study, and cannot cancel or wait for it', async () => {
@@ -100,9 +111,9 @@ describe('another role', () => {
       `insert into rafiki.deployment (model_id, version_id) select id, id from generate_series(1, 9) id`,
       `insert into rafiki.model_grant (model_id, role, owner) select id, '${malloryName}', '${aliceName}' from generate_series(1, 9) id`,
       `update rafiki.model set owner = '${malloryName}'`,
-      `select * from rafiki.blob`,
       `select * from rafiki.params`,
-      `select * from rafiki.params_tensor`,
+      `insert into rafiki.blob values ('\\x00', '')`,
+      `delete from rafiki.params_tensor`,
       `select * from rafiki.bridge`,
       `select rafiki._connect_bridge('evil', 1, 'x')`,
       `select rafiki._open_bridge()`,

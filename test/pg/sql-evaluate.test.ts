@@ -35,6 +35,13 @@ afterEach(async () => {
   await bridge.stop();
 });
 
+const grantTo = (role: string): Promise<unknown> =>
+  db.query(
+    `insert into rafiki.model_grant (model_id, role, owner)
+     select m.id, r.oid::regrole, m.owner from rafiki.model m, pg_roles r where r.rolname like $1 || '%' || current_database()`,
+    [role],
+  );
+
 describe('rafiki_evaluate and rafiki_confusion', () => {
   const evaluate = `rafiki_evaluate('letters', 'words', feature => 'word', target => 'label')`;
 
@@ -172,13 +179,11 @@ describe('rafiki_predict_query', () => {
 
   test('has the rights of the caller', async () => {
     const mallory = await database.as('mallory');
-    await db.query(`insert into rafiki.model_grant (model_id, role, owner)
-      select m.id, r.oid::regrole, m.owner from rafiki.model m, pg_roles r where r.rolname like 'mallory%' || current_database()`);
+    await grantTo('mallory');
     expect(
       (await failureOf(mallory, `select * from rafiki_predict_query('letters', 'select word from words')`)).code,
     ).toBe('42501');
     expect((await failureOf(mallory, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42501');
-    expect(await failureOf(mallory, `select rafiki_export('letters')`)).toMatchObject({ code: '42501' });
   });
 });
 
@@ -225,8 +230,7 @@ describe('rafiki_attach', () => {
   test('does so for the owner of the table only, and never lets a row in without its prediction', async () => {
     const mallory = await database.as('mallory');
     await db.query('grant select, insert on inbox to public');
-    await db.query(`insert into rafiki.model_grant (model_id, role, owner)
-      select m.id, r.oid::regrole, m.owner from rafiki.model m, pg_roles r where r.rolname like 'mallory%' || current_database()`);
+    await grantTo('mallory');
     expect((await failureOf(mallory, `select rafiki_attach('letters', 'inbox', 'body', 'letter')`)).code).toBe('42501');
     await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
     await mallory.query(`insert into inbox (id, body) values (1, 'hello')`);
@@ -253,4 +257,8 @@ test('rafiki_export gives the owner the ONNX file of the version that answers, o
     [file, file.length],
   );
   expect(await db.query(`select rafiki_export('letters') as onnx`)).toEqual([{ onnx: file }]);
+  const mallory = await database.as('mallory');
+  await grantTo('mallory');
+  expect(await failureOf(mallory, `select rafiki_export('letters')`)).toMatchObject({ code: '42501' });
+  for (const table of ['blob', 'params_tensor']) expect(await mallory.query(`select from rafiki.${table}`)).toEqual([]);
 });

@@ -92,7 +92,7 @@ describe('rafiki_train', () => {
       `update rafiki.study set skipped_rows = 3, skipped_example = 'Key (id)=(7): …' where model like 'shelf%'`,
     );
     expect(await db.query(`select notice from rafiki.studies where model like 'shelf%'`)).toEqual([
-      { notice: '3 rows skipped' },
+      { notice: 'rows skipped: 3' },
     ]);
   });
 });

@@ -11,8 +11,9 @@ beforeAll(async () => {
     model: 'a_model_with_a_name_of_some_length_as_people_choose',
     maxTrials: 1000,
   });
-  await db.query(`insert into rafiki.process (kind, host, pid, threads, version)
-                  values ('coordinator', 'worker-12.internal.example.com', 4194304, 128, '0.1.0')`);
+  await db.query(`insert into rafiki.process (kind, host, pid, threads, device, version)
+                  select kind, 'worker-12.internal.example.com', 4194304, 128, 'webgpu', '0.1.0'
+                  from unnest('{coordinator,worker}'::text[]) kind`);
   const error = JSON.stringify({ message: 'a message of the length that messages tend to have, or even more' });
   const knobs = { learning_rate: 0.012345678, weight_decay: 1e-5, dropout: 0.123456, filters: 128, word_dropout: 0.25 };
   await db.query(

@@ -3,6 +3,7 @@ import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/move
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { claimTrial, insertTrial, renewLease, selectExpired, setCheckpoint } from '../../src/db/statements/trials.ts';
+import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -36,7 +37,7 @@ describe('claiming', () => {
   test('gives each trial to one worker, however many ask at once', async () => {
     await trials(8);
     const workers = await Promise.all(Array.from({ length: 12 }, worker));
-    const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, ['fasttext'])));
+    const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, { families: ['fasttext'] })));
     const ids = claimed.flatMap((trial) => trial?.trialId ?? []);
     expect(ids).toHaveLength(8);
     expect(new Set(ids).size).toBe(8);
@@ -44,13 +45,13 @@ describe('claiming', () => {
 
   test('leaves the trials of families that the worker does not know', async () => {
     await trials(1, 'from_the_future');
-    expect(await claimTrial(db, await worker(), ['fasttext'])).toBeUndefined();
+    expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
   });
 
   test('tells the worker everything that it needs', async () => {
     await trials(1);
     const processId = await worker();
-    expect(await claimTrial(db, processId, ['fasttext'])).toMatchObject({
+    expect(await claimTrial(db, processId, { families: ['fasttext'] })).toMatchObject({
       attempt: 0,
       processId,
       knobs: { a: 1 },
@@ -64,19 +65,23 @@ describe('claiming', () => {
 describe('a worker that stalled and lost its trial', () => {
   test('can write nothing any more, even after another attempt has ended', async () => {
     await trials(1);
-    const stalled = (await claimTrial(db, await worker(), ['fasttext']))!;
+    const stalled = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     const mover = { on: db, logger: silentLogger };
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
     const expired = await selectExpired(db);
-    expect(expired).toEqual([{ id, attempt: 0 }]);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId }]);
     await loseTrial(mover, expired[0]!, 'gone');
-    const successor = (await claimTrial(db, await worker(), ['fasttext']))!;
+    const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);
 
     expect(await renewLease(db, stalled)).toBeUndefined();
     expect(await insertReport(db, stalled, report)).toBeUndefined();
     expect(await setCheckpoint(db, stalled, 1)).toBe(false);
+    expect(await setPublished(db, stalled, { paramsId: 1, score: 0.9 })).toBe(false);
+    await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
+    expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
+    expect(await loseTrial(mover, { id, attempt: 0, owner: stalled }, 'it crashed, too late')).toBe(false);
     expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
@@ -90,11 +95,11 @@ describe('a worker that stalled and lost its trial', () => {
     await trials(1);
     const mover = { on: db, logger: silentLogger };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+      const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
       expect(trial.attempt).toBe(attempt);
       await loseTrial(mover, { id: trial.trialId, attempt }, 'the machine is on fire');
     }
-    expect(await claimTrial(db, await worker(), ['fasttext'])).toBeUndefined();
+    expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
     const [trial] = await db.query('select state, error from rafiki.trial');
     expect(trial).toMatchObject({ state: 'failed', error: { sqlstate: '58000', detail: 'the machine is on fire' } });
   });
@@ -102,7 +107,7 @@ describe('a worker that stalled and lost its trial', () => {
 
 test('a report written twice counts once, and brings the wish to stop', async () => {
   await trials(1);
-  const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+  const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   await insertReport(db, trial, report);
   await db.query('update rafiki.trial set stop_requested = true');
   expect(await insertReport(db, trial, report)).toEqual({ stop: true, put: true });
@@ -116,7 +121,7 @@ test('a report written twice counts once, and brings the wish to stop', async ()
 
 test('a change of state that the table of transitions refuses is never tried', async () => {
   await trials(1);
-  const trial = (await claimTrial(db, await worker(), ['fasttext']))!;
+  const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   const mover = { on: db, logger: silentLogger };
   const id = trial.trialId;
   await expect(moveTrial(mover, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);

@@ -38,12 +38,13 @@ export function marginalLikelihood(
 
     const gradient = new Float64Array(scales + 1);
     for (let i = 0; i < n; i++) {
-      const weight = (j: number): number =>
-        ((beta[i] as number) * (beta[j] as number)) / signal - ((inverse[i] as Float64Array)[j] as number);
-      gradient[scales]! += 0.5 * weight(i) * noise;
+      const row = inverse[i] as Float64Array;
+      const share = (beta[i] as number) / signal;
+      gradient[scales]! += 0.5 * (share * (beta[i] as number) - (row[i] as number)) * noise;
       for (let j = 0; j < i; j++) {
         const pair = pairOf(i, j);
-        const slope = weight(j) * maternSlope(r2[pair] as number); // both (i, j) and (j, i)
+        const weight = share * (beta[j] as number) - (row[j] as number);
+        const slope = weight * maternSlope(r2[pair] as number); // both (i, j) and (j, i)
         for (let s = 0; s < scales; s++) {
           gradient[s]! += slope * (squares[pair * scales + s] as number) * (inverseSquares[s] as number);
         }

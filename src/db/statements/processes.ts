@@ -7,15 +7,22 @@ export interface ProcessRow {
   host: string;
   pid: number;
   threads: number;
+  /** What it trains or answers with; the CPU where not given. */
+  device?: string;
   version: string;
 }
 
 /** A process that was not seen for so long does not count as working. */
 const ALIVE_MS = 15_000;
 
-export async function insertProcess(on: Queryable, { kind, host, pid, threads, version }: ProcessRow): Promise<number> {
-  const sql = 'insert into rafiki.process (kind, host, pid, threads, version) values ($1, $2, $3, $4, $5) returning id';
-  const [row] = await on.query<{ id: number }>(sql, [kind, host, pid, threads, version]);
+export async function insertProcess(
+  on: Queryable,
+  { kind, host, pid, threads, device = 'cpu', version }: ProcessRow,
+): Promise<number> {
+  const sql = `
+    insert into rafiki.process (kind, host, pid, threads, device, version)
+    values ($1, $2, $3, $4, $5, $6) returning id`;
+  const [row] = await on.query<{ id: number }>(sql, [kind, host, pid, threads, device, version]);
   return row!.id;
 }
 
@@ -30,6 +37,11 @@ export async function deleteProcess(on: Queryable, id: number): Promise<void> {
 
 export async function deleteDeadProcesses(on: Queryable, unseenMs: number): Promise<void> {
   await on.query(`delete from rafiki.process where seen_at < now() - $1 * interval '1 ms'`, [unseenMs]);
+}
+
+/** Counts a trial that was taken from a process since it was not heard of in time. */
+export async function countLost(on: Queryable, id: number): Promise<void> {
+  await on.query('update rafiki.process set lost = lost + 1 where id = $1', [id]);
 }
 
 /** How many workers wait for a trial. */

@@ -90,3 +90,22 @@ export async function writePredictStat(on: Queryable, processId: number, stat: P
   const { modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms } = stat;
   await on.query(sql, [processId, modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms]);
 }
+
+/** What a policy that learns wrote for a version; undefined where it wrote nothing yet. */
+export async function selectPolicyWeights(on: Queryable, versionId: number, policy: string): Promise<unknown> {
+  const sql = 'select weights from rafiki.policy_weights where version_id = $1 and policy = $2';
+  const [row] = await on.query<{ weights: unknown }>(sql, [versionId, policy]);
+  return row?.weights;
+}
+
+/** Leaves out a version that is gone by now. */
+export async function writePolicyWeights(
+  on: Queryable,
+  { versionId, policy, weights }: { versionId: number; policy: string; weights: unknown },
+): Promise<void> {
+  const sql = `
+    insert into rafiki.policy_weights (version_id, policy, weights)
+    select v.id, $2, $3 from rafiki.model_version v where v.id = $1
+    on conflict (version_id, policy) do update set weights = excluded.weights, updated_at = now()`;
+  await on.query(sql, [versionId, policy, JSON.stringify(weights)]);
+}

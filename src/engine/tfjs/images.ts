@@ -112,6 +112,5 @@ export const images = {
   Conv: conv,
   MaxPool: maxPool,
   AveragePool: averagePool,
-  GlobalAveragePool: (call) => call.tf.mean(call.input(0), [2, 3], true),
   Resize: resize,
 } satisfies Record<string, Operator>;

@@ -63,7 +63,10 @@ export class Interpreter {
       const inputs = Object.fromEntries(body.inputs.map(({ name }, i) => [name, at(entering, i)]));
       const [, ...leaving] = this.#tf.tidy(() => this.run(body, inputs, scope));
       stacked.push(leaving.slice(states.length));
-      states = leaving.slice(0, states.length);
+      const next = leaving.slice(0, states.length);
+      // The first states are the caller's; later ones would pile up until the whole loop is done.
+      if (step > 0) for (const state of states) if (!next.includes(state)) state.dispose();
+      states = next;
     }
     const scans = node.outputs.slice(states.length).map((_, i) => this.#tf.stack(stacked.map((parts) => at(parts, i))));
     node.outputs.forEach((name, i) => {

@@ -1,5 +1,6 @@
 import { algebra } from './algebra.ts';
 import type { Operator } from './call.ts';
+import { detection } from './detection.ts';
 import { elementwise } from './elementwise.ts';
 import { images } from './images.ts';
 import { recurrent } from './recurrent.ts';
@@ -12,4 +13,5 @@ export const operators: Readonly<Record<string, Operator>> = {
   ...shaping,
   ...images,
   ...recurrent,
+  ...detection,
 };

@@ -1,4 +1,3 @@
-import { broadcast, spreadTo } from './broadcast.ts';
 import type { Call, Operator, Tensor } from './call.ts';
 
 /** 0 copies a dimension, −1 is worked out. */
@@ -44,11 +43,6 @@ const pad: Operator = (call) => {
   return call.tf.pad(x, pairs, value);
 };
 
-const expand: Operator = (call) => {
-  const x = call.input(0);
-  return spreadTo(call.tf, x, broadcast(x.shape, call.numbers(1)));
-};
-
 /** data, and each update at (its own place, but for `axis` the index); `add` sums up, otherwise updates replace. */
 const scatterElements: Operator = (call) => {
   const { tf } = call;
@@ -76,19 +70,13 @@ function scatter(call: Call, data: Tensor, places: Tensor, updates: Tensor): Ten
   return tf.add(data, tf.scatterND(places, updates, data.shape));
 }
 
-/** x[…, index along `axis`, …] element by element. */
-const gatherElements: Operator = (call) => {
+/** With one batch dimension, x [N, A, …] and index [N, K, 1] → [N, K, …]; without, as TensorFlow.js has it. */
+const gatherNd: Operator = (call) => {
   const { tf } = call;
   const [x, index] = [call.input(0), call.input(1)];
-  const axis = (call.number('axis', 0) + x.rank) % x.rank;
-  if (axis !== x.rank - 1 || x.shape.slice(0, -1).join() !== index.shape.slice(0, -1).join()) {
-    throw new RangeError('GatherElements of TensorFlow.js works on the last axis of tensors alike');
-  }
-  const width = x.shape[axis] ?? 1;
-  const picks = index.shape[axis] ?? 1;
-  const rows = tf.reshape(tf.range(0, index.size / picks, 1, 'int32'), [-1, 1]);
-  const flat = tf.add(tf.mul(rows, tf.scalar(width, 'int32')), tf.reshape(index, [-1, picks]));
-  return tf.reshape(tf.gather(tf.reshape(x, [-1]), tf.reshape(flat, [-1])), index.shape);
+  if (call.number('batch_dims', 0) === 0) return tf.gatherND(x, index);
+  if (index.shape.at(-1) !== 1) throw new RangeError('GatherND of TensorFlow.js takes one index within a batch');
+  return tf.gather(x, tf.squeeze(index, [-1]), 1, 1);
 };
 
 const topK: Operator = (call) => {
@@ -103,12 +91,10 @@ export const shaping = {
   Concat: (call) => call.tf.concat(call.inputs, call.number('axis', 0)),
   Slice: slice,
   Pad: pad,
-  Expand: expand,
   Shape: (call) => call.tf.tensor1d(call.input(0).shape, 'int32'),
   ConstantOfShape: (call) => call.tf.zeros(call.numbers(0)),
   Gather: (call) => call.tf.gather(call.input(0), call.input(1), call.number('axis', 0)),
-  GatherElements: gatherElements,
-  GatherND: (call) => call.tf.gatherND(call.input(0), call.input(1)),
+  GatherND: gatherNd,
   ScatterElements: scatterElements,
   ScatterND: scatterNd,
   TopK: topK,

@@ -19,12 +19,12 @@ interface Conv {
 export function canBlock(t: Tape, x: Value, shape: ConvShape): boolean {
   const { n, ci, h, w, co, kh, kw, stride, pad, groups, dilation } = shape;
   if (typeof n === 'string' || !fillsBlocks(t, co)) return false;
-  const narrow = ci < t.block && !x.blocked;
-  if (groups > 1) return groups === ci && ci === co && stride === 1 && dilation === 1 && kh === kw;
-  if (!narrow && !fillsBlocks(t, ci)) return false;
-  if (stride === 1) return pad <= dilation * (Math.min(kh, kw) - 1);
-  const halves = stride === 2 && dilation === 1 && h % 2 === 0 && w % 2 === 0 && kh === kw && !narrow;
-  return halves && ((kh === 3 && pad === 1) || (kh === 1 && pad === 0));
+  const even = h % 2 === 0 && w % 2 === 0;
+  const halves = stride === 2 && even && dilation === 1 && kh === kw && 2 * pad === kh - 1;
+  if (groups > 1) return groups === ci && ci === co && dilation === 1 && kh === kw && (stride === 1 || halves);
+  if (ci < t.block && !x.blocked) return true;
+  if (!fillsBlocks(t, ci)) return false;
+  return stride === 1 ? pad <= dilation * (Math.min(kh, kw) - 1) : halves && kh <= 3;
 }
 
 export function blockedConv2d(t: Tape, x: Value, conv: Conv): Value {

@@ -110,7 +110,7 @@ export function channelProductMeans(g: Graph, x: Value, y: Value): Value {
 }
 
 /**
- * Σ over the pixels of x[n, c, p + i − pad, q + j − pad] · y[n, c, p, q] for each (i, j) of `side`: [1, N·C, k, l]. In memory the
+ * Σ over the pixels of x[n, c, s·p + i − pad, s·q + j − pad] · y[n, c, p, q] for each (i, j) of `side`: [1, N·C, k, l]. In memory the
  * channels of all images are as many channels of one image, and y's blocks are those of a depthwise kernel as large as y: one
  * operator reads both where they are. Moving, multiplying and summing each offset by itself took half of an Xception's step.
  */
@@ -118,15 +118,16 @@ export function imageCorrelations(
   g: Graph,
   x: Value,
   y: Value,
-  { pad, side }: { pad: number; side: readonly [number, number] },
+  { pad, side, stride = 1 }: { pad: number; side: readonly [number, number]; stride?: number },
 ): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape.map(Number);
   const [oh = 1, ow = 1] = y.shape.slice(2).map(Number);
+  const after = (length: number, placed: number, made: number): number => made - length + stride * (placed - 1) - pad;
   const attributes = {
     kernel_shape: [oh, ow],
-    pads: [pad, pad, pad, pad],
+    pads: [pad, pad, after(h, oh, side[0]), after(w, ow, side[1])], // so that the result has `side`
     strides: [1, 1],
-    dilations: [1, 1],
+    dilations: [stride, stride],
     group: n * c,
   };
   const parts = { x: imagesAs(g, x, [1, n * c, h, w]), w: memoryAs(g, y, [n * c, 1, oh, ow]) };

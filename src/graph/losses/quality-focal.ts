@@ -27,7 +27,7 @@ export function qualityFocal(t: Tape, x: Value, y: Value, options: QualityFocalO
   const loss = weightedSum(g, emit.mul(g, factor, entropy), weighting, count);
   return t.record(loss, [x], (dloss) => {
     const slope = emit.mul(g, p, emit.sub(g, g.scalar(1), p));
-    const steepness = emit.mul(g, emit.unary(g, 'Sign', surplus), emit.mul(g, power(beta - 1), g.scalar(beta)));
+    const steepness = emit.mul(g, emit.sign(g, surplus), emit.mul(g, power(beta - 1), g.scalar(beta)));
     const ofFactor = emit.mul(g, emit.mul(g, entropy, steepness), slope);
     const dx = emit.add(g, emit.mul(g, factor, surplus), ofFactor);
     return [emit.mul(g, dx, shareOf(g, dloss, weighting, count))];

@@ -16,7 +16,7 @@ export function log(t: Tape, x: Value): Value {
 /** y = |x|; dx = dy · sign x, zero at 0. */
 export function abs(t: Tape, x: Value): Value {
   const g = t.graph;
-  return t.record(emit.unary(g, 'Abs', x), [x], (dy) => [emit.mul(g, dy, emit.unary(g, 'Sign', x))]);
+  return t.record(emit.unary(g, 'Abs', x), [x], (dy) => [emit.mul(g, dy, emit.sign(g, x))]);
 }
 
 /** y = x kept within [low, high]; dx = dy where x lay within. */

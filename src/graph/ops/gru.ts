@@ -84,17 +84,18 @@ function backward(g: Graph, { x, h, states, arrived: { start, added } }: Course,
 /** Of all steps at once, [T·N, ·]: what dh is multiplied by on its way to the gates' inputs. */
 function factorsOf(g: Graph, { x, h }: { x: Value; h: Value }, { w, r, b }: GruParts) {
   const hidden = Number(emit.dimOf(r, 1));
-  const part = (v: Value, from: number, to = from + 1): Value => emit.slice(g, v, 1, from * hidden, to * hidden);
-  const ofX = emit.affine(g, x, w, emit.slice(g, b, 0, 0, 3 * hidden));
-  const ofH = emit.affine(g, h, r, emit.slice(g, b, 0, 3 * hidden, 6 * hidden));
-  const both = emit.unary(g, 'Sigmoid', emit.add(g, part(ofX, 0, 2), part(ofH, 0, 2)));
-  const [z, reset, recalled] = [part(both, 0), part(both, 1), part(ofH, 2)];
-  const n = emit.unary(g, 'Tanh', emit.add(g, part(ofX, 2), emit.mul(g, reset, recalled)));
+  const rows = (v: Value, from: number, to: number): Value => emit.slice(g, v, 0, from * hidden, to * hidden);
+  const both = emit.affine(g, x, rows(w, 0, 2), emit.add(g, rows(b, 0, 2), rows(b, 3, 5)));
+  const open = emit.unary(g, 'Sigmoid', emit.affine(g, h, rows(r, 0, 2), both));
+  const [z, reset] = [emit.slice(g, open, 1, 0, hidden), emit.slice(g, open, 1, hidden, 2 * hidden)];
+  const recalled = emit.affine(g, h, rows(r, 2, 3), rows(b, 5, 6));
+  const sum = emit.add(g, emit.affine(g, x, rows(w, 2, 3), rows(b, 2, 3)), emit.mul(g, reset, recalled));
+  const n = emit.unary(g, 'Tanh', sum);
 
   const one = g.scalar(1);
-  const open = emit.sub(g, one, z);
-  const ofN = emit.mul(g, open, emit.sub(g, one, emit.mul(g, n, n)));
-  const ofZ = emit.mul(g, emit.sub(g, h, n), emit.mul(g, z, open));
+  const renewed = emit.sub(g, one, z);
+  const ofN = emit.mul(g, renewed, emit.sub(g, one, emit.mul(g, n, n)));
+  const ofZ = emit.mul(g, emit.sub(g, h, n), emit.mul(g, z, renewed));
   const ofRecalled = emit.mul(g, ofN, reset);
   const ofReset = emit.mul(g, ofRecalled, emit.mul(g, recalled, emit.sub(g, one, reset)));
   return { z, ofN, ofPre: emit.concat(g, [ofZ, ofReset, ofRecalled], 1) };

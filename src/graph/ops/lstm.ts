@@ -84,7 +84,7 @@ function backward(g: Graph, course: Course, parts: LstmParts): Value {
 function factorsOf(g: Graph, { x, h, states }: Course, { w, r, b }: LstmParts): Value[] {
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(r, 1));
-  const sums = emit.add(g, emit.affine(g, x, w, b), emit.matmul(g, h, r, { tb: true }));
+  const sums = emit.affine(g, h, r, emit.affine(g, x, w, b));
   const part = (v: Value, from: number, to = from + 1): Value => emit.slice(g, v, 1, from * hidden, to * hidden);
   const open = emit.unary(g, 'Sigmoid', part(sums, 0, 3));
   const [i, o, f] = [part(open, 0), part(open, 1), part(open, 2)];

@@ -45,5 +45,13 @@ export function slice(
   ]);
 }
 
+/** Zeros before x on an axis; dx = dy without them. */
+export function padBefore(t: Tape, given: Value, { axis, count }: { axis: number; count: number }): Value {
+  const x = toPlain(t, given);
+  return t.record(emit.pad(t.graph, x, axis, count, 0), [x], (dy) => [
+    { ...emit.slice(t.graph, dy, axis, count), shape: x.shape },
+  ]);
+}
+
 /** x as a number that no gradient passes through. */
 export const detach = (t: Tape, x: Value): Value => emit.unary(t.graph, 'Identity', x);

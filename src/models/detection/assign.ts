@@ -52,14 +52,14 @@ export interface MatchOptions {
   objects: Value;
   /** Overlap from which a place has an object. */
   least: number;
-  /** Overlap below which it has none. */
-  most: number;
+  /** Overlap below which it has none; `least` where not given. */
+  most?: number;
   /** Whether the place that overlaps an object most has it however small the overlap. */
   forced: boolean;
 }
 
 /** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
-export function match(g: Graph, boxes: Value, { objects, least, most, forced }: MatchOptions): Match {
+export function match(g: Graph, boxes: Value, { objects, least, most = least, forced }: MatchOptions): Match {
   const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
   const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(least)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);

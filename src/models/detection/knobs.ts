@@ -22,7 +22,7 @@ export function detectionSpace(): HyperSpace {
     .addRangeKnob('aspect', 'float', 0, 0.5, { group: 'preprocessing', initial: 0.2 })
     .addRangeKnob('colour', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.3 })
     .addRangeKnob('mosaic', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
-    .addCategoricalKnob('width', [16, 32, 48, 64], { group: 'architecture', initial: 48 })
+    .addCategoricalKnob('width', [16, 32, 48, 64], { group: 'architecture', initial: 32 })
     .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 })
     .addRangeKnob('epochs', 'int', 5, 100, { group: 'training', initial: 40 })
     .addCategoricalKnob('batch', [8, 16, 32], { group: 'training', initial: 16 })
@@ -45,7 +45,8 @@ export const backboneKnobs = (knobs: Knobs): BackboneSize => ({
 /** About a second on one core; four steps of 16 images of 160×160 pixels at width 32. */
 function stepsPerRun(knobs: Knobs): number {
   const pixels = countKnob(knobs, 'batch') * sideOf(knobs) ** 2;
-  return Math.max(1, Math.round((4 * 16 * 160 ** 2 * 32) / (pixels * countKnob(knobs, 'width'))));
+  const steps = Math.round((4 * 16 * 160 ** 2 * 32) / (pixels * countKnob(knobs, 'width')));
+  return Math.min(8, Math.max(1, steps));
 }
 
 const detectionRecipe = (knobs: Knobs): Recipe => ({

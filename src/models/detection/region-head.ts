@@ -21,7 +21,7 @@ const stride = 8;
 const bins = 5;
 
 /** A region has an object that it overlaps by half, or it is background. */
-const matching = { least: 0.5, most: 0.5, forced: false };
+const matching = { least: 0.5, forced: false };
 
 export interface RegionHeadSize {
   channels: number;
@@ -77,15 +77,16 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
   return { parameters, loss, find, trainingRegions };
 }
 
-/** Proposals, and the objects themselves, so that the second stage has something to learn while the first finds nothing. */
+/** The objects themselves in place of the worst proposals, so that there is something to learn while nothing is proposed yet. */
 function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
-  const [n = 1, m = 1] = objects.shape;
-  const whole = emit.slice(g, regions, 1, 0, 1); // in place of rows without an object: the best proposal once more
-  const there = emit.notNegative(g, classColumn(g, objects));
-  const own = emit.mul(g, boxColumns(g, objects), there);
-  const instead = emit.mul(g, whole, emit.sub(g, g.scalar(1), there));
-  const filled = emit.reshape(g, emit.add(g, own, instead), [n, m, 4]);
-  return emit.concat(g, [regions, filled], 1);
+  const [proposals, most] = [Number(emit.dimOf(regions, 1)), Number(emit.dimOf(objects, 1))];
+  const shown = Math.min(most, Math.floor(proposals / 2));
+  const first = emit.slice(g, objects, 1, 0, shown);
+  const worst = emit.slice(g, regions, 1, proposals - shown, proposals);
+  const there = emit.notNegative(g, classColumn(g, first));
+  const absent = emit.sub(g, g.scalar(1), there);
+  const mixed = emit.add(g, emit.mul(g, boxColumns(g, first), there), emit.mul(g, worst, absent));
+  return emit.concat(g, [emit.slice(g, regions, 1, 0, proposals - shown), mixed], 1);
 }
 
 const withBackground = (g: Graph, { positive, classes }: Assignment): Value =>

@@ -1,6 +1,6 @@
 import { createRng } from '../../runtime/rng.ts';
 import { everyone, finishMs, freeAt, lateAt, startMs } from './batches.ts';
-import { ActorCriticNetwork, type Lesson, type NetworkWeights, type Opinion } from './network.ts';
+import { ActorCriticNetwork, type Lesson, type Opinion } from './network.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState, Subset } from './policy.ts';
 
 /** Waiting times of so many places of the queue, evenly over what the largest batch takes. */
@@ -8,15 +8,11 @@ const PLACES = 16;
 /** Decisions between two steps of training. */
 const LESSONS = 32;
 /** A reward so many τ ahead counts 1/e of one now. */
-const HORIZON = 5;
+const HORIZON = 2;
+/** Returns of many steps are too noisy to tell one batch's part. */
+const LAMBDA = 0.3;
 /** β: what an overdue answer costs, in right ones. */
 const BETA = 1;
-
-/** An actor-critic, and its weights as data. */
-export interface LearningPolicy extends Policy {
-  readonly weights: NetworkWeights;
-  restore(weights: NetworkWeights): boolean;
-}
 
 interface Step {
   opinion: Opinion;
@@ -28,11 +24,10 @@ interface Step {
 /**
  * The paper's learned scheduler (section 5): an action is a subset v ≠ 0 and a batch size b; the state is c(m, b) of every
  * model and size, the time until each model is free and the waiting times in the queue; the reward of a batch is
- * a(M[v]) (b − β overdue), here known when it is dispatched; a subset that is busy is waited for. Trained on line, a step for every 32 decisions, on returns
- * that are discounted by time. With `drops` a batch leaves out whom it would answer late, and the state has the arrival
+ * a(M[v]) (b − β overdue), here known when it is dispatched; a subset that is busy is waited for. Trained on line, a step for every 32 decisions. With `drops` a batch leaves out whom it would answer late, and the state has the arrival
  * rate as well.
  */
-export function actorCritic({ fleet, drops, seed }: PolicyOptions): LearningPolicy {
+export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const rng = createRng(seed);
   const actions = actionsOf(fleet);
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
@@ -51,10 +46,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): LearningPoli
 
   return {
     name: 'actor-critic',
-    get weights() {
-      return network.weights;
-    },
-    restore: (weights) => network.restore(weights),
+    learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
       most = HORIZON * state.budgetMs * throughput(fleet);
       const opinion = network.judge(featuresOf(fleet, state, drops));
@@ -112,13 +104,16 @@ function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float
   return Float64Array.from(features);
 }
 
-/** G = r + e^(−Δt / 5 τ) G', from the value of the state that follows backwards. */
+/** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), from the value of the state that follows backwards. */
 function lessonsOf(steps: readonly Step[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
   const lessons: Lesson[] = [];
   let target = next.value;
+  let value = next.value;
   let laterMs = nowMs;
   for (const { opinion, action, reward, nowMs: ms } of [...steps].reverse()) {
-    target = reward + Math.exp((ms - laterMs) / (HORIZON * budgetMs)) * target;
+    const discount = Math.exp((ms - laterMs) / (HORIZON * budgetMs));
+    target = reward + discount * ((1 - LAMBDA) * value + LAMBDA * target);
+    value = opinion.value;
     laterMs = ms;
     lessons.push({ opinion, action, target });
   }

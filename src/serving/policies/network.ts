@@ -1,7 +1,7 @@
 import type { Rng } from '../../runtime/rng.ts';
 
 /** Weights of an actor-critic as plain data: they are kept from one start to the next. */
-export interface NetworkWeights {
+interface NetworkWeights {
   inputs: number;
   actions: number;
   /** [hidden, inputs + 1], [actions + 1, hidden + 1], row by row: the last column is the bias, the last row the value. */
@@ -51,9 +51,12 @@ export class ActorCriticNetwork {
     return { inputs: this.#inputs, actions: this.#actions, hidden, heads };
   }
 
-  /** False where the weights are of a network of another shape, which changes nothing. */
-  restore({ inputs, actions, hidden, heads }: NetworkWeights): boolean {
+  /** False where these are no weights of a network of this shape, which changes nothing. */
+  restore(weights: unknown): boolean {
+    if (!isWeights(weights)) return false;
+    const { inputs, actions, hidden, heads } = weights;
     if (inputs !== this.#inputs || actions !== this.#actions) return false;
+    if (hidden.length !== this.#hidden.values.length || heads.length !== this.#heads.values.length) return false;
     this.#hidden.values.set(hidden);
     this.#heads.values.set(heads);
     return true;
@@ -105,6 +108,12 @@ export class ActorCriticNetwork {
       this.#hidden.gradient[row + this.#inputs]! += slope;
     }
   }
+}
+
+function isWeights(data: unknown): data is NetworkWeights {
+  if (typeof data !== 'object' || data === null) return false;
+  if (!('inputs' in data && 'actions' in data && 'hidden' in data && 'heads' in data)) return false;
+  return [data.hidden, data.heads].every((values) => Array.isArray(values) && values.every(Number.isFinite));
 }
 
 /** y = W x + b for W of `rows` rows, each with its bias at the end. */

@@ -1,4 +1,4 @@
-import { everyone, stationMs, usefulSubsets } from './batches.ts';
+import { stationMs, usefulSubsets } from './batches.ts';
 import type { Fleet, PolicyState, Subset } from './policy.ts';
 import type { Prices } from './prices.ts';
 
@@ -20,30 +20,34 @@ export interface Choice {
 const PER_ROW = 1e-4;
 const PER_BUDGET_WAITED = 1e-3;
 
+/** Where more wait than so many of the largest batches, only the two largest sizes are looked at. */
+const CROWDED = 2;
+
 /**
  * The queue and the servers as they are and, with arrivals that keep their rate, as they will be. Places count from the
  * head of the queue as it is at the decision; those beyond its end have yet to arrive. Moves forward by `take` and by
- * setting `nowMs`, and back to the decision by `reset`.
+ * setting `nowMs`, and back to the decision by `reset`. A plan looks at thousands of batches within a millisecond: this
+ * file allocates nothing for one.
  */
 export class Outlook {
   readonly fleet: Fleet;
   readonly prices: Prices;
-  readonly subsets: readonly Subset[];
   nowMs: number;
   head = 0;
   readonly #state: PolicyState;
+  readonly #margin: number;
   /** When each server is free, station by station; those of station s begin at `#first[s]`. */
   readonly #free: Float64Array;
   readonly #first: number[] = [];
-  /** Time of a batch at each station, ms: [subset][size][station]. */
-  readonly #times: Float64Array;
+  readonly #options: readonly Option[];
+  readonly #scratch = emptyChoice();
 
   constructor(fleet: Fleet, state: PolicyState, prices: Prices) {
     this.fleet = fleet;
     this.prices = prices;
-    this.subsets = usefulSubsets(fleet);
     this.nowMs = state.nowMs;
     this.#state = state;
+    this.#margin = fleet.margin;
     let servers = 0;
     for (const station of fleet.stations) {
       this.#first.push(servers);
@@ -51,14 +55,15 @@ export class Outlook {
     }
     this.#first.push(servers);
     this.#free = new Float64Array(servers);
-    this.#times = timesOf(fleet);
+    this.#options = optionsOf(fleet, prices);
     this.reset();
   }
 
   reset(): void {
     this.nowMs = this.#state.nowMs;
     this.head = 0;
-    this.#free.set(this.#state.freeMs.flat());
+    let server = 0;
+    for (const servers of this.#state.freeMs) for (const ms of servers) this.#free[server++] = ms;
   }
 
   /** Where the queue ends by then. */
@@ -80,29 +85,48 @@ export class Outlook {
   }
 
   get isAnyFree(): boolean {
-    return this.#free.some((ms) => ms <= this.nowMs);
+    for (const ms of this.#free) if (ms <= this.nowMs) return true;
+    return false;
   }
 
-  /** Batches of each subset and size, none of which more than the smallest possible is padding; some can only begin later. */
+  /** Batches of each subset and size, where no smaller size holds all who wait; some can only begin later. */
   choices(): Choice[] {
-    const { sizes } = this.fleet;
-    const waiting = this.tail - this.head;
     const choices: Choice[] = [];
-    for (const subset of this.subsets) {
-      for (let size = 0; size < sizes.length && (size === 0 || sizes[size - 1]! < waiting); size++) {
-        const choice = this.#choice(subset, size);
-        if (choice !== null) choices.push(choice);
-      }
+    for (const option of this.#options) {
+      if (!this.#isSized(option)) continue;
+      const choice = emptyChoice();
+      if (this.#weigh(option, choice)) choices.push(choice);
     }
     return choices;
   }
 
+  /** Writes the choice of the best score into `best`; false where there is none. */
+  findBest(best: Choice): boolean {
+    const { fleet } = this;
+    best.score = Number.NEGATIVE_INFINITY;
+    let found = false;
+    const least = this.tail - this.head > CROWDED * fleet.sizes[fleet.sizes.length - 1]! ? fleet.sizes.length - 2 : 0;
+    for (const option of this.#options) {
+      if (option.size < least || !this.#isSized(option)) continue;
+      // the score of the rows alone, were none late and nothing busy, is already less
+      const rows = fleet.sizes[option.size]!;
+      if (Math.max(0, option.margin) * rows - option.cost < best.score) continue;
+      if (this.#weigh(option, this.#scratch) && this.#scratch.score > best.score) {
+        copyChoice(this.#scratch, best);
+        found = true;
+      }
+    }
+    return found;
+  }
+
   take({ subset, from, rows, size }: Choice): void {
-    this.fleet.stations.forEach((station, s) => {
-      if ((station.members & subset) === 0) return;
-      const server = this.#server(s);
-      this.#free[server] = Math.max(this.nowMs, this.#free[server]!) + this.#time(subset, size, s);
-    });
+    for (const option of this.#options) {
+      if (option.subset !== subset || option.size !== size) continue;
+      option.stations.forEach((s, i) => {
+        const server = this.#server(s);
+        this.#free[server] = Math.max(this.nowMs, this.#free[server]!) + option.times[i]!;
+      });
+    }
     this.head = from + rows;
   }
 
@@ -115,38 +139,44 @@ export class Outlook {
   /** What the work beyond `ms` is worth that servers have begun. */
   debt(ms: number): number {
     let worth = 0;
-    this.#free.forEach((free, server) => {
-      const station = this.#first.findLastIndex((first) => first <= server);
-      worth += this.prices.stations[station]! * Math.max(0, free - ms);
-    });
+    for (let s = 0; s < this.fleet.stations.length; s++) {
+      for (let server = this.#first[s]!; server < this.#first[s + 1]!; server++) {
+        worth += this.prices.stations[s]! * Math.max(0, this.#free[server]! - ms);
+      }
+    }
     return worth;
   }
 
-  #choice(subset: Subset, size: number): Choice | null {
-    const { fleet, prices, nowMs } = this;
+  #isSized({ size }: Option): boolean {
+    return size === 0 || this.fleet.sizes[size - 1]! < this.tail - this.head;
+  }
+
+  /** Works out what a batch would be now; false where it would answer nobody in time. */
+  #weigh(option: Option, choice: Choice): boolean {
+    const { nowMs, prices } = this;
     let startMs = nowMs;
     let finishMs = nowMs;
-    let cost = 0;
-    for (let s = 0; s < fleet.stations.length; s++) {
-      if ((fleet.stations[s]!.members & subset) === 0) continue;
-      const ms = this.#time(subset, size, s);
-      const begin = Math.max(nowMs, this.#free[this.#server(s)]!);
+    for (let i = 0; i < option.stations.length; i++) {
+      const begin = Math.max(nowMs, this.#free[this.#server(option.stations[i]!)]!);
       startMs = Math.max(startMs, begin);
-      finishMs = Math.max(finishMs, begin + fleet.margin * ms);
-      cost += prices.stations[s]! * ms;
+      finishMs = Math.max(finishMs, begin + this.#margin * option.times[i]!);
     }
     const tail = this.tail;
     const from = this.#lateAt(finishMs, tail);
-    const rows = Math.min(fleet.sizes[size]!, tail - from);
-    if (rows <= 0) return null;
-    const reward = (fleet.accuracy[subset]! - prices.request) * rows + PER_ROW * rows;
-    const score = reward - cost - prices.request * (from - this.head) - this.#idleCost(startMs);
-    return { subset, from, rows, size, startMs, score };
+    const rows = Math.min(this.fleet.sizes[option.size]!, tail - from);
+    if (rows <= 0) return false;
+    choice.subset = option.subset;
+    choice.size = option.size;
+    choice.from = from;
+    choice.rows = rows;
+    choice.startMs = startMs;
+    choice.score =
+      option.margin * rows - option.cost - prices.request * (from - this.head) - this.#idleCost(startMs - nowMs);
+    return true;
   }
 
-  /** What the servers that are free now are worth until then. */
-  #idleCost(startMs: number): number {
-    const ms = startMs - this.nowMs;
+  /** What the servers that are free now are worth for so long. */
+  #idleCost(ms: number): number {
     if (ms <= 0) return 0;
     let cost = (PER_BUDGET_WAITED * ms) / this.#state.budgetMs;
     for (let s = 0; s < this.fleet.stations.length; s++) {
@@ -180,19 +210,42 @@ export class Outlook {
     for (let i = best + 1; i < this.#first[station + 1]!; i++) if (this.#free[i]! < this.#free[best]!) best = i;
     return best;
   }
-
-  #time(subset: Subset, size: number, station: number): number {
-    const { sizes, stations } = this.fleet;
-    return this.#times[(subset * sizes.length + size) * stations.length + station]!;
-  }
 }
 
-function timesOf(fleet: Fleet): Float64Array {
-  const { sizes, stations } = fleet;
-  const times = new Float64Array((everyone(fleet) + 1) * sizes.length * stations.length);
-  let at = 0;
-  for (let subset = 0; subset <= everyone(fleet); subset++) {
-    for (const rows of sizes) for (const station of stations) times[at++] = stationMs(fleet, station, { subset, rows });
-  }
-  return times;
+/** One subset and size, with what does not change while looking ahead. */
+interface Option {
+  subset: Subset;
+  size: number;
+  /** Stations of the subset, and the time of the batch at each. */
+  stations: number[];
+  times: number[];
+  /** Priced time of the batch. */
+  cost: number;
+  /** What a row earns beyond what a request is worth. */
+  margin: number;
+}
+
+/** The largest first: where time is dear they are the best, and those below need not be weighed. */
+function optionsOf(fleet: Fleet, prices: Prices): Option[] {
+  const options = usefulSubsets(fleet).flatMap((subset) => {
+    const stations = fleet.stations.flatMap((station, s) => ((station.members & subset) === 0 ? [] : [s]));
+    const margin = (fleet.accuracy[subset] ?? 0) - prices.request + PER_ROW;
+    return fleet.sizes.map((rows, size) => {
+      const times = stations.map((s) => stationMs(fleet, fleet.stations[s]!, { subset, rows }));
+      const cost = times.reduce((sum, ms, i) => sum + ms * (prices.stations[stations[i]!] ?? 0), 0);
+      return { subset, size, stations, times, cost, margin };
+    });
+  });
+  return options.sort((a, b) => b.size - a.size);
+}
+
+export const emptyChoice = (): Choice => ({ subset: 0, from: 0, rows: 0, size: 0, startMs: 0, score: 0 });
+
+function copyChoice(from: Choice, to: Choice): void {
+  to.subset = from.subset;
+  to.from = from.from;
+  to.rows = from.rows;
+  to.size = from.size;
+  to.startMs = from.startMs;
+  to.score = from.score;
 }

@@ -1,7 +1,7 @@
 import { finishMs, mostAccurate, startMs, usefulSubsets } from './batches.ts';
-import { type Choice, Outlook } from './outlook.ts';
+import { type Choice, emptyChoice, Outlook } from './outlook.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState } from './policy.ts';
-import { bestByPrice, decisionOf, nothingInTime } from './price-rule.ts';
+import { decisionOf, nothingInTime } from './price-rule.ts';
 import { PriceList } from './prices.ts';
 
 /** How far it looks ahead, in τ. On bursts near capacity 1 gave .982 of the bound, 2 gave .978, at twice the time. */
@@ -64,6 +64,7 @@ function plan(outlook: Outlook, state: PolicyState): Decision {
 /** Reward until `endMs` when the price rule goes on from here, and the worth of what is then left. */
 function rewardAhead(outlook: Outlook, endMs: number): number {
   let reward = 0;
+  const choice = emptyChoice();
   for (let step = 0; step < MAX_STEPS && outlook.nowMs < endMs; step++) {
     const nextFreeMs = outlook.nextFreeMs;
     if (!outlook.isAnyFree) {
@@ -71,9 +72,8 @@ function rewardAhead(outlook: Outlook, endMs: number): number {
     } else if (outlook.tail <= outlook.head) {
       outlook.nowMs = Math.min(nextFreeMs, outlook.nextArrivalMs);
     } else {
-      const choice = bestByPrice(outlook);
-      if (choice === null)
-        outlook.head = outlook.tail; // all of them are lost
+      // where none is found, all of them are lost
+      if (!outlook.findBest(choice)) outlook.head = outlook.tail;
       else if (choice.startMs > outlook.nowMs) outlook.nowMs = nextFreeMs;
       else {
         outlook.take(choice);

@@ -63,6 +63,15 @@ export interface Policy {
   decide(state: PolicyState): Decision;
   /** Called once for each batch that ends. */
   observe?(outcome: BatchOutcome): void;
+  /** What a policy has that learns. */
+  readonly learned?: Learned;
+}
+
+/** What was learned, as plain data that outlives the process. */
+export interface Learned {
+  weights(): unknown;
+  /** False where the data is not of such a policy for such a fleet; it then begins anew. */
+  restore(weights: unknown): boolean;
 }
 
 export interface PolicyOptions {

@@ -1,4 +1,4 @@
-import { type Choice, Outlook } from './outlook.ts';
+import { type Choice, emptyChoice, Outlook } from './outlook.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 import { PriceList } from './prices.ts';
 
@@ -12,16 +12,11 @@ export function priceRule({ fleet }: PolicyOptions): Policy {
   return {
     name: 'price',
     decide(state): Decision {
-      const best = bestByPrice(new Outlook(fleet, state, prices.at(state.rate, state.budgetMs)));
-      return best === null ? nothingInTime(state.queue.length) : decisionOf(best, state.nowMs);
+      const best = emptyChoice();
+      const outlook = new Outlook(fleet, state, prices.at(state.rate, state.budgetMs));
+      return outlook.findBest(best) ? decisionOf(best, state.nowMs) : nothingInTime(state.queue.length);
     },
   };
-}
-
-export function bestByPrice(outlook: Outlook): Choice | null {
-  let best: Choice | null = null;
-  for (const choice of outlook.choices()) if (best === null || choice.score > best.score) best = choice;
-  return best;
 }
 
 export function decisionOf({ subset, from, rows, startMs }: Choice, nowMs: number): Decision {

@@ -47,8 +47,11 @@ function throughputRows(fleet: Fleet, budgetMs: number): number {
   return rows;
 }
 
-/** So many rates are priced for each doubling of the rate; between them prices are those of the nearest. */
-const STEPS_PER_DOUBLING = 16;
+/**
+ * So many rates are priced for each doubling of the rate; between them prices are those of the nearest. Prices that follow
+ * every tremor of the estimate are worse: three models on the sine had .9965 of the bound with 4 steps, .9954 with 16.
+ */
+const STEPS_PER_DOUBLING = 4;
 /** Service times drift: prices are made anew after so many questions. */
 const FRESH_FOR = 1024;
 

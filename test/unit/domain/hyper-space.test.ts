@@ -81,6 +81,12 @@ describe('an override', () => {
     expect(pool && narrow('pool', pool.domain, { list: ['max'] })).toEqual({ kind: 'categorical', list: ['max'] });
   });
 
+  test('that fixes a value wins over hooks', () => {
+    const hooked = new HyperSpace().addRangeKnob('decay', 'float', 0, 1, { ...options, postHook: () => 0 });
+    expect(drawWithOverrides(hooked, { decay: 0.5 }, () => 0.1)).toEqual({ decay: 0.5 });
+    expect(drawWithOverrides(hooked, {}, () => 0.1)).toEqual({ decay: 0 });
+  });
+
   test('of a list cannot be a range', () => {
     const [, pool] = space.knobs();
     expect(() => pool && narrow('pool', pool.domain, { min: 1 })).toThrow(InvalidParameter);

@@ -43,7 +43,10 @@ describe('blocked convolutions equal plain ones, gradients included', () => {
     ['1×1', {}, [2, 32, 4, 4], [16, 32, 1, 1]],
     ['1×1 of stride 2', { stride: 2 }, [2, 16, 6, 6], [32, 16, 1, 1]],
     ['of three channels', { pad: 1 }, [2, 3, 6, 6], [16, 3, 3, 3]],
+    ['of three channels, strided', { pad: 2, stride: 2 }, [2, 3, 9, 8], [16, 3, 5, 5]],
     ['depthwise', { pad: 1, groups: 32 }, [2, 32, 5, 5], [32, 1, 3, 3]],
+    ['depthwise of stride 2', { pad: 1, stride: 2, groups: 32 }, [2, 32, 6, 8], [32, 1, 3, 3]],
+    ['depthwise 5×5 without padding', { groups: 16 }, [2, 16, 7, 6], [16, 1, 5, 5]],
     ['grouped', { pad: 1, groups: 2 }, [2, 32, 4, 4], [32, 16, 3, 3]],
     ['to channels that fill no block', { pad: 1 }, [2, 16, 4, 4], [10, 16, 3, 3]],
   ])('%s', async (_, options, x, w) => {

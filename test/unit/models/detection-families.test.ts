@@ -74,8 +74,8 @@ describe.each(familiesFor('object_detection').map((family) => [family.name, fami
     const spec = specOf(name, { epochs: 1, batch: 2, ...lively }, await randomScenes(6));
     const undisturbed = watched();
     const whole = await trainTrial(spec, undisturbed);
-    const late = undisturbed.checkpoints.at(-4);
-    const resumed = await trainTrial(spec, watched(late));
+    expect(undisturbed.checkpoints).toHaveLength(9);
+    const resumed = await trainTrial(spec, watched(undisturbed.checkpoints[6]));
     expect(Buffer.compare(resumed.model.onnx, whole.model.onnx)).toBe(0);
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { floats } from '../../../src/domain/kinds/kind.ts';
+import type { TensorData } from '../../../src/domain/tensor.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import type { Step } from '../../../src/engine/feeds.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
@@ -11,21 +12,29 @@ import type { Network } from '../../../src/graph/network.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
-import { hasCifar, photographs } from './cifar.ts';
-import { pictureSpec, randomPictures } from './pictures.ts';
+import { hasRealImages } from '../../support/real-images.ts';
+import { pictureSpec, randomPictures, realPictures, shallow } from './pictures.ts';
 import { watched } from './sentences.ts';
 
 const classes = ['a', 'b', 'c', 'd'];
 const settings = { momentum: 0, weightDecay: 0, dropout: 0 };
 
+const randomBytes = (length: number, rng = createRng(length)): Uint8Array =>
+  Uint8Array.from({ length }, () => rng.below(256));
+
+const imagesOf = (data: Uint8Array, side: number): TensorData => ({
+  dtype: 'uint8',
+  shape: [data.length / (3 * side * side), 3, side, side],
+  data,
+});
+
 /** A batch of random images with random labels. */
 function randomStep({ rows, side }: { rows: number; side: number }): Step {
   const rng = createRng(rows * side);
-  const data = Uint8Array.from({ length: rows * 3 * side * side }, () => rng.below(256));
   const truth = new Float32Array(rows * classes.length);
   for (let row = 0; row < rows; row++) truth[row * classes.length + rng.below(classes.length)] = 1;
   return {
-    inputs: { image: { dtype: 'uint8', shape: [rows, 3, side, side], data } },
+    inputs: { image: imagesOf(randomBytes(rows * 3 * side * side), side) },
     targets: { truth: { dtype: 'float32', shape: [rows, classes.length], data: truth } },
     learningRate: 0,
   };
@@ -49,16 +58,21 @@ afterAll(releaseIdleSessions);
 describe.each(familiesFor('image_classification').map((family) => [family.name, family] as const))(
   '%s',
   (name, family) => {
-    const networkOf = (side: number, knobs = {}): Network => {
+    const networkOf = (side: number, mirrored = false): Network => {
       const state = { side, mean: [128, 128, 128], deviation: [74, 74, 74] };
-      const small = { ...family.space('image_classification').initial(), width: 16, ...knobs };
+      const small = {
+        ...family.space('image_classification').initial(),
+        width: 16,
+        ...shallow,
+        mirror_answers: mirrored,
+      };
       return family.network({ encoder: 'pixels', classes, state }, small);
     };
 
-    it.skipIf(!hasCifar)('learns 64 photographs by heart', async () => {
+    it.skipIf(!hasRealImages)('learns 64 photographs by heart', async () => {
       const hooks = watched();
-      const knobs = { side: 32, whitening: 'zca', batch: 16, epochs: 5, learning_rate: 0.05 };
-      await trainTrial(pictureSpec(name, knobs, photographs(64, 3)), hooks);
+      const knobs = { whitening: 'zca', epochs: 3, learning_rate: 0.05 };
+      await trainTrial(pictureSpec(name, knobs, realPictures(64, 5)), hooks);
       expect(hooks.reports.at(-1)?.score).toBeGreaterThanOrEqual(0.99);
     });
 
@@ -86,12 +100,25 @@ describe.each(familiesFor('image_classification').map((family) => [family.name, 
 
     it('computes the same when exported as in training, once the running averages are those of the batch', async () => {
       const network = networkOf(16);
-      const trainer = await startTrainer(network, 32);
-      const step = randomStep({ rows: 32, side: 16 });
-      const losses = await trainer.run(new Array<Step>(60).fill(step), settings); // nothing moves: the rate is 0
+      const trainer = await startTrainer(network, 16);
+      const step = randomStep({ rows: 16, side: 16 });
+      const losses = await trainer.run(new Array<Step>(50).fill(step), settings); // nothing moves: the rate is 0
       const { loss } = await answersOf(network, trainer, step);
       await trainer.release();
       expect(Math.abs(loss - Number(losses.at(-1)))).toBeLessThan(0.02 * loss); // averages hold the unbiased variance
+    });
+
+    it('answers the same to an image and to its mirror image when asked to', async () => {
+      const network = networkOf(16, true);
+      const trainer = await startTrainer(network, 2);
+      const data = randomBytes(3 * 3 * 16 * 16);
+      const mirrored = data.map((_, i) => data[i - (i % 16) + 15 - (i % 16)] ?? 0);
+      const onnx = exportModel(network, trainer.weights());
+      const answers = (images: Uint8Array) =>
+        answerAll(onnx, { count: 3, batch: () => ({ image: imagesOf(images, 16) }) }, 1);
+      const [own, other] = [floats(await answers(data)), floats(await answers(mirrored))];
+      expect(Math.max(...own.map((p, i) => Math.abs(p - (other[i] ?? 0))))).toBeLessThan(1e-5);
+      await trainer.release();
     });
 
     it.each([32, 64, 96, 224])('trains and answers on images of side %i', async (side) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Terms } from '../../../src/serving/client.ts';
+import type { Terms } from '../../../src/serving/questions.ts';
 import { stageModel } from './staged-model.ts';
 
 const terms: Terms = { budgetMs: null, onOverdue: 'answer' };

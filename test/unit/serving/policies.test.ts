@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { actorCritic } from '../../../src/serving/policies/actor-critic.ts';
 import { doomed, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
 import { greedy } from '../../../src/serving/policies/greedy.ts';
 import { planner } from '../../../src/serving/policies/planner.ts';
@@ -115,6 +116,37 @@ describe.each([
     const deadlineMs = (place: number): number => 1000 + (place < 5 ? 1 : 50);
     const decision = decide({ queued: 20, queue: { length: 20, deadlineMs } });
     expect(decision).toMatchObject({ kind: 'dispatch', from: 5 });
+  });
+});
+
+describe('the actor-critic', () => {
+  const create = () => actorCritic({ fleet: threeMembers, drops: true, seed: 7 });
+  const crowd = stateOf(threeMembers, { queued: 100, rate: 5 });
+
+  it('learns on line to ask whom it earns most with', () => {
+    const policy = create();
+    // only whole batches of the fast member earn: the others are late
+    const deadlineMs = (): number => 1000 + 1.05 * threeMembers.latencyMs(2, 64);
+    const state = { ...crowd, queue: { length: 100, deadlineMs } };
+    const share = (): number => {
+      const decisions = Array.from({ length: 400 }, () => policy.decide(state));
+      return decisions.filter((decision) => decision.kind === 'dispatch' && decision.subset === 4).length / 400;
+    };
+    const [first] = [share(), ...Array.from({ length: 20 }, share)];
+    // seeded: about 1/7 at first
+    expect(first).toBeLessThan(0.5);
+    expect(share()).toBeGreaterThan(0.8);
+  });
+
+  it('goes on from kept weights, and begins anew where they do not fit', () => {
+    const trained = create();
+    for (let i = 0; i < 100; i++) trained.decide(crowd);
+    const kept: unknown = JSON.parse(JSON.stringify(trained.learned?.weights()));
+    const next = create();
+    expect(next.learned?.restore(kept)).toBe(true);
+    expect(next.learned?.weights()).toEqual(kept);
+    expect(actorCritic({ fleet: oneMember, drops: true, seed: 7 }).learned?.restore(kept)).toBe(false);
+    expect(next.learned?.restore({ inputs: 1 })).toBe(false);
   });
 });
 

@@ -1,0 +1,39 @@
+import type { Figure } from './figure.ts';
+import { decisionMs } from './serving/decision-time.ts';
+import { Experiment } from './serving/experiment.ts';
+import { drawSines } from './serving/plots.ts';
+import { realFigures } from './serving/real.ts';
+import { writeReport } from './serving/report.ts';
+import { claimFigures, figure, tableFigures } from './serving/table.ts';
+
+export interface ServingOptions {
+  quick: boolean;
+  /** The server itself over SQL instead of the simulator. */
+  real?: boolean | undefined;
+  /** How long the sine lasts on the real server. */
+  minutes?: string | undefined;
+}
+
+/** Schedulers on simulated time against the clairvoyant bound; with `--quick` one seed, and nothing is kept. */
+export async function* servingBench({ quick, real, minutes }: ServingOptions): AsyncIterable<Figure> {
+  if (real) {
+    yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
+    return;
+  }
+  const figures: Figure[] = [];
+  for await (const each of simulated(quick)) {
+    figures.push(each);
+    yield each;
+  }
+  if (quick) return;
+  drawSines();
+  writeReport(figures);
+}
+
+async function* simulated(quick: boolean): AsyncIterable<Figure> {
+  yield figure('decision-p99', decisionMs(2000), 'CPU ms', { most: 1 });
+  const experiment = new Experiment({ isKept: !quick });
+  const seeds = quick ? 1 : 5;
+  yield* tableFigures(experiment, seeds);
+  yield* claimFigures(experiment, seeds);
+}

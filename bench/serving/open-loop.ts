@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Arrivals } from './arrivals.ts';
+
+/** How one call went. */
+export interface Call<T> {
+  arrivedMs: number;
+  /** From its arrival, whether or not a session was free for it then. */
+  ms: number;
+  result: T;
+}
+
+/** Makes each call when it is due, by performance.now(), whatever became of those before: arrivals never wait for answers. */
+export async function openLoop<T>(arrivals: Arrivals, call: (dueMs: number) => Promise<T>): Promise<Call<T>[]> {
+  const startedMs = performance.now();
+  const calls: Promise<Call<T>>[] = [];
+  for (const arrivedMs of arrivals) {
+    const earlyMs = startedMs + arrivedMs - performance.now();
+    if (earlyMs > 0) await sleep(earlyMs);
+    calls.push(
+      call(startedMs + arrivedMs).then((result) => ({
+        arrivedMs,
+        ms: performance.now() - startedMs - arrivedMs,
+        result,
+      })),
+    );
+  }
+  return Promise.all(calls);
+}

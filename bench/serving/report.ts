@@ -1,0 +1,33 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Figure } from '../figure.ts';
+import { experimentsDir } from '../tuning/results.ts';
+import { settings } from './workloads.ts';
+
+const head = `# Serving: schedulers against the clairvoyant bound
+
+Written by \`npm run -s bench -- serving\`; runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. Simulated time, seeds 1 to 5, means.
+β = 1: an overdue or refused request earns nothing. The bound is a fluid linear program that knows all arrivals and ignores
+batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. What bursts and
+on-off were in the study that the bars come from is not known: these are such that the greedy rule on one model misses as
+much as it did there.
+
+| figure | value | unit | bar | |
+| --- | --- | --- | --- | --- |
+`;
+
+/** The figures of a whole bench, as a page with plots. */
+export function writeReport(figures: readonly Figure[]): void {
+  const rows = figures.map(({ name, value, unit, bar, ok, note }) => {
+    const verdict = [ok === null ? '' : ok ? 'ok' : 'short', note ?? ''].filter((part) => part !== '').join('; ');
+    return `| ${name} | ${Number(value.toPrecision(4))} | ${unit} | ${bar ?? ''} | ${verdict} |`;
+  });
+  const plots = settings.flatMap(({ name, fleet }) => [
+    `![share missed](serving/sine-${name}-missed.svg)`,
+    ...(fleet.members > 1 ? [`![accuracy](serving/sine-${name}-accuracy.svg)`] : []),
+  ]);
+  writeFileSync(
+    path.join(experimentsDir, 'serving.md'),
+    `${head}${rows.join('\n')}\n\n## Over two cycles of the sine\n\n${plots.join('\n')}\n`,
+  );
+}

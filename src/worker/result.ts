@@ -1,0 +1,48 @@
+import { persist } from '../db/persist.ts';
+import { moveTrial, type TrialMove } from '../db/statements/moves.ts';
+import { insertValidation } from '../db/statements/studies.ts';
+import type { ClaimedTrial } from '../db/statements/trials.ts';
+import type { TrainingResult } from '../domain/training.ts';
+import { packModel } from '../params/model-codec.ts';
+import type { TrialRunOptions } from './assignment.ts';
+import type { Validated } from './messages.ts';
+
+/** What training came to, and what it was measured on. */
+export interface Finished {
+  result: TrainingResult;
+  validated: Validated;
+}
+
+/** Keeps the model, then ends the trial with it: for as long as the database takes, since the training is done. */
+export async function storeResult(
+  owner: ClaimedTrial,
+  { result, validated }: Finished,
+  { database, params, logger }: TrialRunOptions,
+): Promise<void> {
+  const never = new AbortController().signal;
+  const paramsId = await persist(() => params.save('model', packModel(result.model)), logger, never);
+  const { hash, classes, labels } = validated;
+  const move: TrialMove = {
+    id: owner.trialId,
+    from: 'running',
+    event: result.state === 'stopped' ? 'stop' : 'complete',
+    owner,
+    result: {
+      score: result.score,
+      epoch: result.epochs,
+      seconds: result.seconds,
+      paramsId,
+      predictions: uint16Bytes(result.predictions),
+      validationHash: Buffer.from(hash),
+    },
+  };
+  const store = (): Promise<boolean> =>
+    database.transaction(async (tx) => {
+      await insertValidation(tx, owner.study.id, { hash: Buffer.from(hash), classes, labels: uint16Bytes(labels) });
+      return moveTrial({ on: tx, logger }, move);
+    });
+  if (!(await persist(store, logger, never))) logger.warn({ trial: owner.trialId }, 'the result came too late');
+}
+
+/** Little endian on every machine that Node runs on. */
+const uint16Bytes = (values: Uint16Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Queryable } from '../../src/db/database.ts';
+import { loseTrial, moveTrial } from '../../src/db/statements/moves.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/trials.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+/** Whose turn it is: which of several studies a worker takes its next trial from. */
+let database: TestDatabase;
+let db: TestDatabase['db'];
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await createReviews(db, 10);
+});
+afterEach(() => database.drop());
+
+async function study(model: string, trials: number): Promise<number> {
+  const id = await insertStudy(db, { model });
+  await db.query(
+    `insert into rafiki.trial (study_id, number, family, knobs, seed) select $1, i, 'fasttext', '{}', i from generate_series(1, $2) i`,
+    [id, trials],
+  );
+  return id;
+}
+
+const worker = (device = 'cpu'): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, device, version: '0' });
+const claim = (id: number, held: number[] = []): Promise<ClaimedTrial | undefined> =>
+  claimTrial(db, id, { families: ['fasttext'], held });
+const end = (owner: ClaimedTrial): Promise<boolean> =>
+  moveTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
+
+/** Studies in the order in which the worker gets their trials, each ended before the next is taken. */
+async function served(id: number, times: number, held: number[] = []): Promise<number[]> {
+  const studies: number[] = [];
+  for (let i = 0; i < times; i++) {
+    const trial = (await claim(id, held))!;
+    studies.push(trial.study.id);
+    await end(trial);
+  }
+  return studies;
+}
+
+describe('fair shares', () => {
+  test('a study with a thousand waiting trials does not starve one with three', async () => {
+    const [large, small] = [await study('large', 1000), await study('small', 3)];
+    expect(await served(await worker(), 7)).toEqual([large, small, large, small, large, small, large]);
+  });
+
+  test('of many workers each study gets as many', async () => {
+    const [large, small] = [await study('large', 1000), await study('small', 3)];
+    const studies: (number | undefined)[] = [];
+    for (let i = 0; i < 6; i++) studies.push((await claim(await worker()))?.study.id);
+    expect(studies.filter((id) => id === small)).toHaveLength(3);
+    expect(studies.filter((id) => id === large)).toHaveLength(3);
+  });
+});
+
+describe('data', () => {
+  test('a worker stays with the study whose data it has, while others are at the other one', async () => {
+    const [here, there] = [await study('here', 9), await study('there', 9)];
+    const [one, other] = [await worker(), await worker()];
+    expect((await claim(one, [here]))?.study.id).toBe(here);
+    expect((await claim(other, [there]))?.study.id).toBe(there);
+    expect(await served(await worker(), 3, [here])).toEqual([here, here, here]);
+  });
+
+  test('it goes over when a trial of the other one has waited for long, or when nobody is at it', async () => {
+    const [here, there] = [await study('here', 9), await study('there', 9)];
+    expect(await served(await worker(), 2, [here])).toEqual([here, there]);
+    await claim(await worker(), [there]);
+    const waited = (studyId: number): Promise<unknown> =>
+      db.query(`update rafiki.trial set created_at = now() - interval '11 s' where study_id = $1`, [studyId]);
+    await claim(await worker(), [here]);
+    await claim(await worker(), [here]);
+    await waited(there);
+    expect((await claim(await worker(), [here]))?.study.id).toBe(there);
+  });
+});
+
+describe('a GPU', () => {
+  test('takes what asks for one first, and nobody else takes that', async () => {
+    const [plain, asking] = [await study('plain', 3), await study('asking', 2)];
+    await db.query('update rafiki.study set gpu = true where id = $1', [asking]);
+    expect(await served(await worker('cpu'), 2)).toEqual([plain, plain]);
+    expect(await served(await worker('cuda'), 3)).toEqual([asking, asking, plain]);
+    expect(await claim(await worker('cpu'))).toBeUndefined();
+  });
+});
+
+test('a worker that was taken for dead takes nothing', async () => {
+  await study('m', 1);
+  expect(await claim(404)).toBeUndefined();
+});
+
+test('rafiki.workers tells the backlog, the age of its oldest trial, and the leases lost', async () => {
+  const [plain, asking] = [await study('plain', 3), await study('asking', 2)];
+  await db.query('update rafiki.study set gpu = true where id = $1', [asking]);
+  await db.query(`update rafiki.trial set created_at = now() - interval '90 s' where study_id = $1 and number = 2`, [plain]);
+  await insertProcess(db, { kind: 'coordinator', host: 'h', pid: 1, threads: 1, version: '0' });
+  const stalled = await worker();
+  await worker('webgpu');
+  const trial = (await claim(stalled))!;
+  await loseTrial({ on: db, logger: silentLogger }, { id: trial.trialId, attempt: 0 }, 'gone');
+  const rows = await db.query(
+    'select kind, device, waiting::int, oldest_s::int >= 90 as old, lost::int from rafiki.workers',
+  );
+  expect(rows).toEqual([
+    { kind: 'coordinator', device: 'cpu', waiting: 5, old: true, lost: 1 },
+    { kind: 'worker', device: 'cpu', waiting: 3, old: true, lost: 0 },
+    { kind: 'worker', device: 'webgpu', waiting: 5, old: true, lost: 0 },
+  ]);
+});
+
+test('a claim among 10,000 waiting trials looks at rows by index alone', async () => {
+  await study('a', 5_000);
+  await study('b', 5_000);
+  await db.query('analyze rafiki.trial');
+  const plans: string[] = [];
+  const explaining: Queryable = {
+    async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const rows = await db.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off, costs off) ${sql}`, values);
+      plans.push(...rows.map((row) => row['QUERY PLAN']));
+      return [];
+    },
+  };
+  await claimTrial(explaining, await worker(), { families: ['fasttext'] });
+  const scans = plans.filter((line) => /on trial\b/.test(line) && line.includes('Scan'));
+  expect(scans.length).toBeGreaterThan(3);
+  expect(scans.filter((line) => line.includes('Seq Scan') || line.includes('Bitmap'))).toEqual([]);
+  // no scan gives more than a few rows, however many wait
+  for (const line of scans) expect(Number(/rows=([\d.]+)/.exec(line)?.[1] ?? 0), line).toBeLessThanOrEqual(2);
+  if (process.env['SHOW']) console.log(plans.join('\n'));
+});
