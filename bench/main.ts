@@ -17,7 +17,7 @@ const benches: Record<string, (options: ZooOptions & TuningOptions & ServingOpti
   zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N\n       serving: [--real [--minutes N]]\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers\n       serving: [--real [--minutes N]] or --trace FILE\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,9 +35,11 @@ const { values, positionals } = parseArgs({
     costudy: { type: 'string' },
     kills: { type: 'string' },
     trials: { type: 'string' },
+    workers: { type: 'boolean' },
     seeds: { type: 'string' },
     tuners: { type: 'string' },
     real: { type: 'boolean' },
+    trace: { type: 'string' },
   },
 });
 const bench = benches[positionals[0] ?? ''];

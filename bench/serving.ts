@@ -5,6 +5,7 @@ import { drawSines } from './serving/plots.ts';
 import { realFigures } from './serving/real.ts';
 import { writeReport } from './serving/report.ts';
 import { claimFigures, figure, tableFigures } from './serving/table.ts';
+import { traceFigures } from './serving/trace.ts';
 
 export interface ServingOptions {
   quick: boolean;
@@ -12,12 +13,18 @@ export interface ServingOptions {
   real?: boolean | undefined;
   /** How long the sine lasts on the real server. */
   minutes?: string | undefined;
+  /** A file of arrival times instead of the table. */
+  trace?: string | undefined;
 }
 
 /** Schedulers on simulated time against the clairvoyant bound; with `--quick` one seed, and nothing is kept. */
-export async function* servingBench({ quick, real, minutes }: ServingOptions): AsyncIterable<Figure> {
+export async function* servingBench({ quick, real, minutes, trace }: ServingOptions): AsyncIterable<Figure> {
   if (real) {
     yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
+    return;
+  }
+  if (trace !== undefined) {
+    yield* traceFigures(trace);
     return;
   }
   const figures: Figure[] = [];

@@ -55,6 +55,12 @@ export function onOff(load: Load, rng: Rng, { on, off, rate }: { on: number; off
   return thin({ lengthMs: load.lengthMs, peak, at }, rng);
 }
 
+/** Arrival times of a file: milliseconds, one a line, in any order; what is no number is left out. */
+export function parseTrace(text: string): Arrivals {
+  const times = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]));
+  return Float64Array.from(times.filter(Number.isFinite)).sort();
+}
+
 /** A Poisson process of a rate that moves, by thinning one of its peak rate. */
 function thin({ lengthMs, peak, at }: { lengthMs: number; peak: number; at(ms: number): number }, rng: Rng): Arrivals {
   const times: number[] = [];

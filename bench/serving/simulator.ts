@@ -2,8 +2,9 @@ import type { Rng } from '../../src/runtime/rng.ts';
 import { ArrivalRate } from '../../src/serving/arrival-rate.ts';
 import { Margin } from '../../src/serving/margin.ts';
 import { doomed, smallestHolding, stationMs } from '../../src/serving/policies/batches.ts';
-import type { Decision, Fleet, Policy, PolicyState, QueueView } from '../../src/serving/policies/policy.ts';
+import type { Decision, Fleet, Policy, PolicyState } from '../../src/serving/policies/policy.ts';
 import type { Arrivals } from './arrivals.ts';
+import { Waiting } from './waiting.ts';
 
 export interface Simulation {
   fleet: Fleet;
@@ -55,41 +56,6 @@ const knownFleet = (fleet: Fleet, margin: Margin): Fleet => ({
     return margin.value;
   },
 });
-
-class Waiting implements QueueView {
-  readonly #arrivals: Arrivals;
-  readonly #budgetMs: number;
-  #places: number[] = [];
-  #head = 0;
-
-  constructor(arrivals: Arrivals, budgetMs: number) {
-    this.#arrivals = arrivals;
-    this.#budgetMs = budgetMs;
-  }
-
-  get length(): number {
-    return this.#places.length - this.#head;
-  }
-
-  deadlineMs(place: number): number {
-    return this.#arrivals[this.#places[this.#head + place]!]! + this.#budgetMs;
-  }
-
-  push(request: number): void {
-    this.#places.push(request);
-  }
-
-  take(from: number, rows: number): number[] {
-    if (from > 0) return this.#places.splice(this.#head + from, rows);
-    const taken = this.#places.slice(this.#head, this.#head + rows);
-    this.#head += rows;
-    if (this.#head > 4096) {
-      this.#places = this.#places.slice(this.#head);
-      this.#head = 0;
-    }
-    return taken;
-  }
-}
 
 class Run {
   readonly #simulation: Simulation;

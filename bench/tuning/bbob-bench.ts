@@ -164,7 +164,7 @@ const relation: Record<string, string> = {
 };
 
 const missing = (against: string): string =>
-  `not measured to the end; ${against === PEER ? howToGetPeer : 'run it again'}`;
+  `not measured to the end: run it again${against === PEER ? `; or ${howToGetPeer}` : ''}`;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -3,7 +3,7 @@ import { InvalidParameter } from '../../src/errors/errors.ts';
 import type { Figure } from '../figure.ts';
 import { readDataSet } from '../zoo/data.ts';
 import { runStudy, type StudySetting } from './collaboration.ts';
-import { advisorNames, compare, modes, plot } from './costudy-figures.ts';
+import { advisorNames, comparable, compare, modes, plot } from './costudy-figures.ts';
 import { KeptResults, type Results } from './results.ts';
 
 type Fixed = Pick<StudySetting, 'task' | 'family' | 'knobs' | 'epochs'> & { rows?: number; validation?: number };
@@ -56,13 +56,16 @@ export async function* costudyBench({ data, seeds }: CostudyOptions): AsyncItera
     'warm',
   ]);
   await measure(data, results, seeds);
-  const rows = results.rows.map(([mode = '', advisor = '', seed, , spent, score]) => ({
-    mode,
-    advisor,
-    seed: Number(seed),
-    spent: Number(spent),
-    score: Number(score),
-  }));
+  const rows = comparable(
+    results.rows.map(([mode = '', advisor = '', seed, , spent, score]) => ({
+      mode,
+      advisor,
+      seed: Number(seed),
+      spent: Number(spent),
+      score: Number(score),
+    })),
+  );
+  if (rows.length === 0) return;
   plot(data, settings[data].epochs, rows);
   yield* compare(data, rows);
 }

@@ -14,13 +14,21 @@ export interface Row {
   score: number;
 }
 
+/** Of the seeds that every kind of study was made with: of an interrupted run, one has some only. */
+export const comparable = (rows: readonly Row[]): Row[] =>
+  rows.filter(({ seed }) =>
+    modes.every((mode) =>
+      advisorNames.every((name) => rows.some((row) => row.seed === seed && row.mode === mode && row.advisor === name)),
+    ),
+  );
+
 /** Best score, and how many trials are among the best quarter of both kinds of study. */
 export function* compare(data: string, rows: readonly Row[]): Iterable<Figure> {
   const seeds = [...new Set(rows.map(({ seed }) => seed))];
   const of = (mode: Mode, advisor: string, seed?: number): Row[] =>
     rows.filter((row) => row.mode === mode && row.advisor === advisor && (seed === undefined || row.seed === seed));
   const bests = (mode: Mode, advisor: string): number[] =>
-    seeds.map((seed) => Math.max(...of(mode, advisor, seed).map(({ score }) => score))).filter(Number.isFinite);
+    seeds.map((seed) => Math.max(...of(mode, advisor, seed).map(({ score }) => score)));
   for (const advisor of advisorNames) {
     const [study, costudy] = [interval(bests('study', advisor)), interval(bests('costudy', advisor))];
     const gain = interval(bests('costudy', advisor).map((best, i) => best - (bests('study', advisor)[i] as number)));

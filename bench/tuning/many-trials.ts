@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { TrialHistory } from '../../src/advisors/advisor.ts';
 import { advisorByName } from '../../src/advisors/registry.ts';
+import { InvalidParameter } from '../../src/errors/errors.ts';
 import { familyByName } from '../../src/models/registry.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import type { Figure } from '../figure.ts';
@@ -9,11 +10,18 @@ import type { Figure } from '../figure.ts';
 /** CPU time of a proposal at the end of a study, and what the heap has grown by for each trial, which the history itself takes. */
 const BAR_MS = 100;
 const BAR_BYTES = 2048;
-/** Share of the trials that the advisor proposes itself; those before are drawn at random, and fill the history as well. */
-const PROPOSED = 0.03;
+/** The first proposals leave compiled code behind. */
+const COMPILING = 100;
+/** Trials that the advisor proposes itself; those before are drawn at random, and fill the history as well. */
+const PROPOSED = 300;
 
 /** Each model-based advisor alone in a long study of one family; scores are made up, and noisy. */
 export async function* manyTrialsBench(trials: number): AsyncIterable<Figure> {
+  if (!(trials > 2 * PROPOSED)) {
+    throw new InvalidParameter(`a long study has more than ${2 * PROPOSED} trials`, {
+      hint: 'For example --trials 10000.',
+    });
+  }
   for (const name of ['tpe', 'bayesian']) {
     const { lastMs, bytesPerTrial } = runStudy(name, trials);
     const figure = { bench: 'tuning', note: `${trials} trials` };
@@ -31,10 +39,10 @@ function runStudy(name: string, trials: number): { lastMs: number; bytesPerTrial
   const rng = createRng(1);
   const history: TrialHistory[] = [];
   const times: number[] = [];
-  const first = Math.ceil(trials * (1 - PROPOSED));
+  const first = Math.max(1, trials - PROPOSED + 1);
   let early = 0;
   for (let number = 1; number <= trials; number++) {
-    if (number === first) early = heapBytes();
+    if (number === first + COMPILING) early = heapBytes();
     const before = process.cpuUsage();
     const proposal = (number < first ? random : advisor).propose(search, history);
     if (number >= first) times.push(cpuMsSince(before));
@@ -44,7 +52,10 @@ function runStudy(name: string, trials: number): { lastMs: number; bytesPerTrial
   }
   const grown = heapBytes() - early;
   times.sort((a, b) => a - b);
-  return { lastMs: times[Math.floor(times.length / 2)] ?? Number.NaN, bytesPerTrial: grown / times.length };
+  return {
+    lastMs: times[Math.floor(times.length / 2)] ?? Number.NaN,
+    bytesPerTrial: grown / (times.length - COMPILING),
+  };
 }
 
 /** CPU time: that of the wall depends on what else the machine does. */

@@ -27,10 +27,12 @@ const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00
 export function draw(file: string, plot: Plot): void {
   const points = plot.curves.flatMap((curve) => curve.points);
   const xs = extent(points.map(({ x }) => x));
-  const ys = extent(points.flatMap(({ y, low = y, high = y }) => [low, high]));
+  const ys = extent(points.map(({ y }) => y)); // intervals that reach beyond are cut off
   const px = (x: number): string => (LEFT + ((x - xs.low) / (xs.high - xs.low)) * (WIDTH - LEFT - RIGHT)).toFixed(1);
-  const py = (y: number): string =>
-    (HEIGHT - BOTTOM - ((y - ys.low) / (ys.high - ys.low)) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
+  const py = (y: number): string => {
+    const share = Math.min(1, Math.max(0, (y - ys.low) / (ys.high - ys.low)));
+    return (HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)).toFixed(1);
+  };
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
@@ -80,13 +82,21 @@ interface Extent {
   high: number;
 }
 
+/** With a little room on both sides. */
 function extent(values: readonly number[]): Extent {
   const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return high > low ? { low, high } : { low: low - 0.5, high: high + 0.5 };
+  const room = high > low ? (high - low) / 20 : 0.5;
+  return { low: low - room, high: high + room };
 }
 
-const ticks = ({ low, high }: Extent): number[] =>
-  Array.from({ length: TICKS + 1 }, (_, i) => low + ((high - low) * i) / TICKS);
+/** Round numbers, about so many. */
+function ticks({ low, high }: Extent): number[] {
+  const rough = (high - low) / TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
+}
 
 const label = (value: number): string => String(Number(value.toPrecision(3)));

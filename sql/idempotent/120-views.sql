@@ -61,9 +61,9 @@ order by d.id desc;
 comment on view rafiki.deployments is 'Which versions answer, load, or answered before; newest first';
 
 create or replace view rafiki.workers with (security_invoker = true) as
-select p.id as process, p.kind, left(p.host, 15) as host, p.pid, p.threads, p.device, p.version,
+select p.id as process, p.kind, left(p.host, 15) as host, p.pid, p.device,
        date_trunc('second', now() - p.started_at) as up,
-       round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id as study, t.number as trial,
+       round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id || '/' || t.number as trial,
        case when p.kind <> 'serving' then b.waiting end as waiting,
        case when p.kind <> 'serving' then round(extract(epoch from now() - b.oldest)) end as oldest_s,
        case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
@@ -78,9 +78,9 @@ left join lateral (
   where s.state in ('queued', 'running') and p.kind = 'coordinator') l on true
 order by p.kind, p.id;
 comment on view rafiki.workers is
-  'Running processes of rafiki: what they compute with, seconds since they were seen, and the trials they are at. waiting and '
-  'oldest_s: trials that wait for such a worker, or for any in a coordinator''s row, and seconds that the first has waited; '
-  'lost: trials taken from it since it was not heard of in time, in a coordinator''s row all attempts that open studies lost';
+  'Running processes of rafiki: what they compute with, seconds since they were seen, and study/number of the trial they are '
+  'at. waiting, oldest_s: trials that wait for such a worker, in a coordinator''s row for any, and seconds since the oldest was '
+  'made. lost: trials taken from it since it was not heard of in time; in a coordinator''s row, all that open studies lost';
 
 create or replace view rafiki.stat_predict with (security_invoker = true) as
 select left(m.name, 24) as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,

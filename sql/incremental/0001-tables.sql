@@ -192,7 +192,7 @@ create table rafiki.trial (
 );
 -- what a claim looks at: the oldest waiting trial of each open study, how many run, and when one was begun last; no index
 -- has lease_until, so that a heartbeat writes to none
-create index trial_waiting on rafiki.trial (study_id, id) where state = 'waiting';
+create index trial_waiting on rafiki.trial (study_id, created_at, id) where state = 'waiting';
 create index trial_running on rafiki.trial (study_id) where state = 'running';
 create index trial_process on rafiki.trial (process_id) where process_id is not null;
 create index trial_started on rafiki.trial (study_id, started_at) where started_at is not null;

@@ -4,7 +4,8 @@ import { Presence } from '../db/presence.ts';
 import { replaceFamilies } from '../db/statements/families.ts';
 import { tryToLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { type ParamStore, PostgresParamStore } from '../params/param-store.ts';
+import { createParamStore } from '../params/create-param-store.ts';
+import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
@@ -36,7 +37,7 @@ class Coordinator implements Service {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     const { database, logger } = options;
-    this.#params = new PostgresParamStore({ database });
+    this.#params = createParamStore(database);
     this.#presence = new Presence({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
@@ -85,7 +86,11 @@ class Coordinator implements Service {
       if (lost || signal.aborted) return;
       logger.info('leading');
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
-      while (!lost && !signal.aborted) await this.#tick(connection, housekeeping);
+      try {
+        while (!lost && !signal.aborted) await this.#tick(connection, housekeeping);
+      } finally {
+        await housekeeping.stop();
+      }
     } finally {
       await connection.close().catch(() => undefined); // closing is all that is left to do with a broken one
     }

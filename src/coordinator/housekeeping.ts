@@ -2,6 +2,7 @@ import type { Connection } from '../db/database.ts';
 import { loseTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { LEASE_MS, selectExpired } from '../db/statements/trials.ts';
+import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -24,6 +25,7 @@ export class Housekeeping {
   readonly #leadsSinceMs: number;
   #prunedMs: number;
   #collectedMs: number;
+  #collecting: Promise<void> | undefined;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
@@ -45,7 +47,25 @@ export class Housekeeping {
       this.#collectedMs = nowMs;
       const collected = await params.collectGarbage();
       if (collected.params + collected.blobs > 0) logger.info(collected, 'parameters deleted');
+      this.#collecting ??= this.#collectObjects();
     }
+  }
+
+  /** Returns when nothing is left running. */
+  async stop(): Promise<void> {
+    await this.#collecting;
+  }
+
+  /** Beside everything else: studies do not wait for S3, and what it refuses now is tried again later. */
+  async #collectObjects(): Promise<void> {
+    const { params, logger } = this.#options;
+    try {
+      const objects = await params.collectObjects();
+      if (objects > 0) logger.info({ objects }, 'objects deleted in S3');
+    } catch (error) {
+      logger.warn({ err: reportError(error) }, 'objects in S3 are left for later');
+    }
+    this.#collecting = undefined;
   }
 
   async #rescue(): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { hostname, tmpdir, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Connection, Database } from '../db/database.ts';
 import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.ts';
@@ -23,10 +23,6 @@ export interface StudySource extends StudyKey {
 
 /** Files of other databases, or of workers that died, are left alone for so long. */
 const ABANDONED_MS = 24 * 3600_000;
-
-/** `RAFIKI_CACHE_DIR`, or a folder of this user's own among the temporary files. */
-export const defaultCacheDir = (): string =>
-  process.env['RAFIKI_CACHE_DIR'] ?? path.join(tmpdir(), `rafiki-${userInfo().uid}`);
 
 /** The rows of each open study in one file, read once per machine and shared by its workers. */
 export class DataCache {

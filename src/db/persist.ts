@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { StatementRefused } from '../errors/errors.ts';
+import { StatementRefused, StoreUnreachable } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -23,8 +23,9 @@ const networkCodes = new Set([
   'ENOTFOUND',
 ]);
 
-/** Whether an error says that the database is away or busy, and nothing about what was asked of it. */
+/** Whether an error says that the database, or the store of parameters, is away or busy, and nothing about what was asked of it. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof StoreUnreachable) return true;
   if (error instanceof StatementRefused) return transientClasses.has(error.sqlstate.slice(0, 2));
   if (error instanceof pg.DatabaseError) return transientClasses.has(error.code?.slice(0, 2) ?? '');
   if (!(error instanceof Error) || error.name !== 'Error') return false;
@@ -43,7 +44,7 @@ export async function persist<T>(work: () => Promise<T>, logger: Logger, signal:
       if (!isTransient(error) || signal.aborted || performance.now() - startedMs > GIVE_UP_MS) throw error;
       logger.warn(
         { err: error instanceof Error ? error.message : error, attempt },
-        'the database is away, trying again',
+        'the database or the store is away, trying again',
       );
       await sleep(backoffMs(attempt, PAUSE, rng), undefined, { signal }).catch(() => undefined);
     }

@@ -74,6 +74,12 @@ export class CorruptParams extends RafikiError {
   readonly sqlstate = 'XX001';
 }
 
+/** The server that keeps the bytes of parameters is away or busy (08006); asking again later helps. */
+export class StoreUnreachable extends RafikiError {
+  readonly sqlstate = '08006';
+  override readonly retryable = true;
+}
+
 /** Something that the process needs from its environment is missing (58000); the hint says how to get it. */
 export class EnvironmentUnfit extends RafikiError {
   readonly sqlstate = '58000';

@@ -33,7 +33,8 @@ export class Tape {
   readonly threaded: boolean;
   /** Channels that lie side by side in memory where images are blocked; 1 is plain NCHW. */
   readonly block: number;
-  readonly #engineGradients: boolean;
+  /** Whether the engine finds gradients by itself, so that no op is asked for its own. */
+  readonly engineGradients: boolean;
   readonly #entries: Entry[] = [];
   readonly #noise: NoiseSource | null;
   readonly #followers = new Map<string, Value>();
@@ -42,7 +43,7 @@ export class Tape {
     graph: Graph,
     { noise, threaded = true, block = 1, engineGradients = false }: Partial<Kernels> & { noise: NoiseSource | null },
   ) {
-    this.#engineGradients = engineGradients;
+    this.engineGradients = engineGradients;
     this.graph = graph;
     this.threaded = threaded;
     this.block = block;
@@ -84,7 +85,7 @@ export class Tape {
 
   /** Emits the gradients of the scalar `loss` with respect to each of `targets`. */
   gradients(loss: Value, targets: readonly Value[]): Value[] {
-    if (this.#engineGradients) return gradientNode(this.graph, { loss, targets, entries: this.#entries });
+    if (this.engineGradients) return gradientNode(this.graph, { loss, targets, entries: this.#entries });
     const moving = new Set(targets.map((target) => target.name));
     for (const { y, inputs } of this.#entries) if (inputs.some((x) => moving.has(x.name))) moving.add(y.name);
     const needs = (x: Value): boolean => moving.has(x.name);

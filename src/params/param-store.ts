@@ -17,8 +17,11 @@ import { selectOffered } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
+import { Blobs } from './blobs.ts';
+import type { DiskCache } from './disk-cache.ts';
 import { matchTensors, type Origin, originOf } from './matching.ts';
-import { packMeta, packTensor, unpackMeta, unpackTensor } from './tensor-codec.ts';
+import type { ObjectStore } from './s3.ts';
+import { packMeta, packTensor, unpackMeta } from './tensor-codec.ts';
 
 /** Where checkpoints and models are kept. */
 export interface ParamStore {
@@ -32,6 +35,8 @@ export interface ParamStore {
   load(id: number): Promise<ParamSet>;
   /** Deletes what nothing names any more. */
   collectGarbage(): Promise<Collected>;
+  /** Deletes in S3 what was deleted here, or never got as far; how many objects. Nothing where this process knows no bucket. */
+  collectObjects(): Promise<number>;
 }
 
 export interface StartRequest {
@@ -54,6 +59,10 @@ export interface PostgresParamStoreOptions {
   database: Database;
   /** Bytes of tensors kept in memory. */
   cacheBytes?: number;
+  /** Where the bytes of tensors go; into Postgres where there is none. */
+  objects?: ObjectStore | undefined;
+  /** Keeps what came from there on this machine. */
+  disk?: DiskCache | undefined;
   /** How old something unnamed must be before it is deleted: longer than from saving to naming it. */
   graceMs?: number;
 }
@@ -62,15 +71,23 @@ const DEFAULT_CACHE_BYTES = 256 * 2 ** 20;
 const DEFAULT_GRACE_MS = 10 * 60_000;
 /** Of what is named at once. Checkpoints and published weights come at 100 MB and more: what they leave must go soon. */
 const SHORT_GRACE_MS = 60_000;
+/** An object is named when all of its set are uploaded: so many graces, an hour by default, are left for that. */
+const OBJECT_GRACES = 6;
 
-/** Tensors as content-addressed blobs in Postgres: equal tensors are stored once, and bytes are checked when read. */
+/**
+ * Parameter sets as rows in Postgres, their tensors as content-addressed blobs there or in S3: equal tensors are stored
+ * once, and bytes are checked when read.
+ */
 export class PostgresParamStore implements ParamStore {
   readonly #database: Database;
+  readonly #blobs: Blobs;
   readonly #graceMs: number;
   readonly #cache: LRUCache<number, ParamSet>;
 
-  constructor({ database, cacheBytes = DEFAULT_CACHE_BYTES, graceMs = DEFAULT_GRACE_MS }: PostgresParamStoreOptions) {
+  constructor(options: PostgresParamStoreOptions) {
+    const { database, cacheBytes = DEFAULT_CACHE_BYTES, graceMs = DEFAULT_GRACE_MS } = options;
     this.#database = database;
+    this.#blobs = new Blobs(options);
     this.#graceMs = graceMs;
     this.#cache = new LRUCache({ maxSize: cacheBytes, sizeCalculation: sizeOf });
   }
@@ -91,12 +108,12 @@ export class PostgresParamStore implements ParamStore {
       matches.map(({ hash }) => hash),
     );
     const byHash = new Map(blobs.map((blob) => [blob.hash.toString('hex'), blob]));
-    const tensors = matches.map(({ name, hash }) => {
+    const found = matches.map(({ name, hash }) => {
       const blob = byHash.get(hash.toString('hex'));
       if (blob === undefined) throw gone(`tensor "${name}"`);
-      return [name, unpackTensor(blob)];
+      return { ...blob, name };
     });
-    return { tensors: Object.fromEntries(tensors), origin: originOf(wanted, matches) };
+    return { tensors: await this.#blobs.tensors(found), origin: originOf(wanted, matches) };
   }
 
   async #insert(params: NewParams, tensors: ParamSet['tensors'], roles: Record<string, string>): Promise<number> {
@@ -105,12 +122,17 @@ export class PostgresParamStore implements ParamStore {
       return { blob, place: { name, dtype, shape, role: roles[name] ?? null, hash: blob.hash } };
     });
     packed.sort((a, b) => a.blob.hash.compare(b.blob.hash)); // one order of locks for all savers
+    const objectIds = await this.#blobs.upload(packed.map(({ blob }) => blob));
     return this.#database.transaction(async (tx) => {
       const id = await insertParams(tx, params);
       const hashes = packed.map(({ blob }) => blob.hash);
       const stored = new Set((await touchBlobs(tx, hashes)).map((hash) => hash.toString('hex')));
       for (const { blob } of packed) {
-        if (!stored.has(blob.hash.toString('hex'))) await insertBlob(tx, blob.hash, blob.data);
+        const { hash, data } = blob;
+        const objectId = objectIds.get(hash.toString('hex'));
+        if (stored.has(hash.toString('hex'))) continue;
+        // one that was there and was collected since goes into Postgres: its bytes are at hand
+        await insertBlob(tx, objectId === undefined ? { hash, data, objectId: null } : { hash, data: null, objectId });
       }
       await insertTensors(
         tx,
@@ -127,10 +149,7 @@ export class PostgresParamStore implements ParamStore {
     const meta = await selectMeta(this.#database, id);
     if (meta === undefined) throw gone(`set ${id} of parameters`);
     const rows = await selectTensors(this.#database, id);
-    const params = {
-      meta: unpackMeta(meta),
-      tensors: Object.fromEntries(rows.map(({ name, hash, data }) => [name, unpackTensor({ hash, data })])),
-    };
+    const params = { meta: unpackMeta(meta), tensors: await this.#blobs.tensors(rows) };
     this.#cache.set(id, params);
     return params;
   }
@@ -139,6 +158,10 @@ export class PostgresParamStore implements ParamStore {
     const shortMs = Math.min(this.#graceMs, SHORT_GRACE_MS);
     const params = await deleteOrphanParams(this.#database, this.#graceMs, shortMs);
     return { params, blobs: await deleteOrphanBlobs(this.#database, shortMs) };
+  }
+
+  collectObjects(): Promise<number> {
+    return this.#blobs.collect(OBJECT_GRACES * this.#graceMs);
   }
 }
 

@@ -19,13 +19,15 @@ export function packTensor({ dtype, shape, data }: TensorData): Blob {
 
 /** Refuses bytes that are not what was stored. */
 export function unpackTensor({ hash, data }: Blob): TensorData {
-  if (!sha256(data).equals(hash)) throw corrupt(`the bytes of blob ${hash.toString('hex')} have another hash`);
+  if (!isIntact({ hash, data })) throw corrupt(`the bytes of blob ${hash.toString('hex')} have another hash`);
   const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
   const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view need not be
   const size = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== size) throw corrupt(`blob ${hash.toString('hex')} is not a tensor of its shape`);
   return { dtype, shape, data: values };
 }
+
+export const isIntact = ({ hash, data }: Blob): boolean => sha256(data).equals(hash);
 
 export const packMeta = (meta: Record<string, unknown>): Buffer => msgpack.pack(meta);
 
@@ -48,5 +50,5 @@ const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).dig
 const corrupt = (detail: string): CorruptParams =>
   new CorruptParams('stored parameters are damaged', {
     detail,
-    hint: 'Train the model again, or restore the table rafiki.blob from a backup.',
+    hint: 'Train the model again, or restore the table rafiki.blob, or the bucket, from a backup.',
   });

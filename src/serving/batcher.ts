@@ -1,13 +1,11 @@
-import { BadData, ShuttingDown } from '../errors/errors.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { ShuttingDown } from '../errors/errors.ts';
 import { ArrivalRate } from './arrival-rate.ts';
-import type { Device } from './device.ts';
-import type { Judge } from './ensemble.ts';
-import type { ServedFleet } from './fleet.ts';
-import { cannotBeInTime, Lanes, type NewQuestion, type Outcome, type Question, type Waiter } from './lanes.ts';
+import { answerBatch, type BatcherOptions } from './batch-answer.ts';
+import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
-import { doomed, everyone, lateAt } from './policies/batches.ts';
-import type { Decision, Policy, PolicyState, Subset } from './policies/policy.ts';
+import { doomed, lateAt } from './policies/batches.ts';
+import type { Decision, PolicyState, Subset } from './policies/policy.ts';
+import { cannotBeInTime, type NewQuestion, type Outcome, type Question, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
 
 /** So long after a question met another one, more are expected to come together. */
@@ -25,19 +23,6 @@ export interface Pending {
   readonly outcome: Promise<Outcome>;
   /** The outcome is not awaited any more, and never settles if it has not yet. */
   leave(): void;
-}
-
-export interface BatcherOptions {
-  device: Device;
-  fleet: ServedFleet;
-  policy: Policy;
-  clock: Clock;
-  judge: Judge;
-  /** τ of most questions. */
-  budgetMs: number;
-  onBatch(rows: number): void;
-  /** An answer of the most accurate subset: it may be given again. */
-  onAnswer(text: string, answer: string): void;
 }
 
 /** One model's queue: questions go in one by one, leave in batches when the policy says so, equal ones are asked once. */
@@ -194,15 +179,19 @@ export class Batcher {
     return policy.decide(state);
   }
 
+  /** The rate is worked out only when a policy wants it: a lone question is answered before that. */
   #state(): PolicyState {
     const nowMs = this.#options.clock.nowMs();
     const budgetMs = this.#lanes.first()?.budgetMs ?? this.#options.budgetMs;
+    const rate = this.#rate;
     return {
       nowMs,
       queue: this.#lanes.queue,
       budgetMs,
       freeMs: [this.#slots.freeMs(nowMs)],
-      rate: this.#rate.at(nowMs),
+      get rate() {
+        return rate.at(nowMs);
+      },
     };
   }
 
@@ -217,48 +206,11 @@ export class Batcher {
     const { fleet, clock } = this.#options;
     const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, batch.length));
     if (inline) this.#inline++;
-    void this.#answer(batch, subset).finally(() => {
+    const closed = (question: Question): void => this.#lanes.close(question);
+    void answerBatch(batch, subset, { ...this.#options, closed }).finally(() => {
       if (slot === undefined) this.#inline--;
       else this.#slots.free(slot);
       this.#dispatch();
     });
-  }
-
-  async #answer(batch: readonly Question[], chosen: Subset): Promise<void> {
-    const { device, fleet, policy, clock, judge, onBatch, onAnswer } = this.#options;
-    const wantsDetail = batch.some((question) => question.wantsDetail);
-    const subset = wantsDetail ? everyone(fleet) : chosen;
-    const startedMs = clock.nowMs();
-    try {
-      const outputs = await device.run(
-        batch.map((question) => question.text),
-        subset,
-      );
-      const nowMs = clock.nowMs();
-      const rows = batch.length;
-      fleet.observe(subset, rows, nowMs - startedMs);
-      policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
-      onBatch(rows);
-      const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
-      batch.forEach((question, row) => {
-        this.#lanes.close(question);
-        const verdict = judge(outputs, row, rows);
-        if (isBest) onAnswer(question.text, verdict.answer);
-        const outcome = { ...verdict, batch: rows, members: outputs.length };
-        for (const waiter of question.waiters) waiter.resolve(outcome);
-      });
-    } catch (error) {
-      if (error instanceof BadData && batch.length > 1) {
-        // a broken image fails its own call only: halving finds it
-        const half = batch.length >> 1;
-        await this.#answer(batch.slice(0, half), chosen);
-        await this.#answer(batch.slice(half), chosen);
-        return;
-      }
-      for (const question of batch) {
-        this.#lanes.close(question);
-        for (const waiter of question.waiters) waiter.reject(error);
-      }
-    }
   }
 }

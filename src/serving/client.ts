@@ -2,8 +2,8 @@ import { Cancelled, DeadlineMissed, type NotReady, type UndefinedObject } from '
 import type { Clock } from '../runtime/clock.ts';
 import type { Pending } from './batcher.ts';
 import { type Detail, detailOf } from './detail.ts';
-import type { Outcome } from './lanes.ts';
 import { type Asking, checkInput, type Deadline, overdueError, type Question, type Terms } from './questions.ts';
+import type { Outcome } from './queued-question.ts';
 import { type Along, ReadAhead } from './read-ahead.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
@@ -148,19 +148,17 @@ export class Client {
     await Promise.all(answers);
   }
 
+  /** The outcome; null for one that is overdue where that was asked for. */
   async #ask(
     model: ServedModel,
     { text, wantsDetail }: { text: string; wantsDetail: boolean },
     deadline: Deadline,
   ): Promise<Outcome | null> {
     const { budgetMs, startedMs, onOverdue } = deadline;
-    const terms = { deadlineMs: startedMs + budgetMs, budgetMs, isFirm: onOverdue !== 'answer', session: this };
-    try {
-      return await this.#settle(model.batcher.ask({ text, wantsDetail, ...terms }), deadline);
-    } catch (error) {
-      if (error instanceof DeadlineMissed && onOverdue === 'null') return null;
-      throw error;
-    }
+    const isFirm = onOverdue !== 'answer';
+    const asked = { text, wantsDetail, deadlineMs: startedMs + budgetMs, budgetMs, isFirm, session: this };
+    const outcome = this.#settle(model.batcher.ask(asked), deadline);
+    return onOverdue === 'null' ? outcome.catch(nullWhenOverdue) : outcome;
   }
 
   /** The outcome, unless the session cancels; with a hard deadline an error when that is earlier. */
@@ -230,4 +228,9 @@ export class Client {
     this.#scans.set(key, scan);
     return scan;
   }
+}
+
+function nullWhenOverdue(error: unknown): null {
+  if (error instanceof DeadlineMissed) return null;
+  throw error;
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Database } from '../db/database.ts';
 import { connectBridge, keepSecret } from '../db/statements/serving.ts';
 import { chosenDevice } from '../engine/device-name.ts';
-import { PostgresParamStore } from '../params/param-store.ts';
+import { createParamStore } from '../params/create-param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { policies, policyByName } from './policies/registry.ts';
 import { Serving } from './serving.ts';
@@ -23,7 +23,7 @@ const MAX_THREADS = 4;
 export function createServing({ database, logger }: CreateServingOptions): Serving {
   return new Serving({
     database,
-    params: new PostgresParamStore({ database }),
+    params: createParamStore(database),
     policy: policyByName(process.env['RAFIKI_POLICY'] ?? policies[0]?.name ?? ''),
     threads: chosenDevice() === 'webgpu' ? 0 : Math.min(availableParallelism(), MAX_THREADS),
     synthetic: parseSyntheticTiming(process.env['RAFIKI_SYNTHETIC_DEVICE']),

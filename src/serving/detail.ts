@@ -1,5 +1,5 @@
 import type { FoundBox } from './ensemble.ts';
-import type { Outcome } from './lanes.ts';
+import type { Outcome } from './queued-question.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** What `rafiki_predict_detail` shows. */

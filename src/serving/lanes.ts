@@ -1,50 +1,19 @@
-import { DeadlineMissed, LimitReached } from '../errors/errors.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import type { Verdict } from './ensemble.ts';
 import { Fifo } from './fifo.ts';
 import type { QueueView } from './policies/policy.ts';
+import { type NewQuestion, type Part, type Question, queueFull } from './queued-question.ts';
+import { Load, Shares } from './shares.ts';
 
-/** Questions that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
-export const MAX_QUEUED = 16_384;
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
 const MAX_SPECULATIVE = 8192;
-/** And so many characters of either: images are long. */
-const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
+/** And so many characters: images are long. */
 const MAX_SPECULATIVE_CHARS = 64 * 1024 * 1024;
 /** A batch is cut off at so many characters: it may be posted to a thread as one string. */
 const BATCH_CHARS = 32 * 1024 * 1024;
 
-export interface Outcome extends Verdict {
-  /** Rows of the batch that it was in. */
-  batch: number;
-  /** Members asked. */
-  members: number;
-}
-
-export interface Waiter {
-  resolve(outcome: Outcome): void;
-  reject(error: unknown): void;
-}
-
-export interface Question {
-  readonly text: string;
-  readonly wantsDetail: boolean;
-  /** By when its first asker wants the answer, and how long he gave it, ms. */
-  deadlineMs: number;
-  budgetMs: number;
-  /** Whether nobody wants a late answer. */
-  isFirm: boolean;
-  /** Whose share of the queue it takes. */
-  session: object;
-  lane: 'demanded' | 'deferred' | 'speculative' | 'running' | 'dropped';
-  /** Who asked; nobody yet for what is read ahead. */
-  readonly waiters: Set<Waiter>;
-}
-
-export type NewQuestion = Pick<Question, 'text' | 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'session'>;
-
 /** Whose rows read ahead are: nobody's. */
 const nobody = {};
+const noPart: Part = { rows: 0 };
 
 /**
  * The questions of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
@@ -58,9 +27,8 @@ export class Lanes {
   /** By text, the running ones too; questions for details apart. */
   readonly #open = new Map<string, Question>();
   readonly #openDetails = new Map<string, Question>();
-  readonly #waitingLoad = new Load();
+  readonly #shares = new Shares();
   readonly #speculativeLoad = new Load();
-  readonly #bySession = new Map<object, number>();
   #deferredCount = 0;
 
   /** Those who can still be answered in time, for the policy. */
@@ -90,10 +58,12 @@ export class Lanes {
 
   demand(asked: NewQuestion): Question {
     this.#makeRoom(asked.session);
-    const question: Question = { ...asked, lane: 'demanded', waiters: new Set() };
+    const { text, wantsDetail, deadlineMs, budgetMs, isFirm, session } = asked;
+    const terms = { deadlineMs, budgetMs, isFirm, session, part: noPart };
+    const question: Question = { text, wantsDetail, ...terms, lane: 'demanded', waiters: new Set() };
     this.#openOf(question).set(question.text, question);
     this.#demanded.insert(question);
-    this.#count(question);
+    this.#shares.add(question);
     return question;
   }
 
@@ -107,6 +77,7 @@ export class Lanes {
       text,
       wantsDetail: false,
       session: nobody,
+      part: noPart,
       lane: 'speculative',
       waiters: new Set(),
     };
@@ -121,7 +92,7 @@ export class Lanes {
     if (question.lane === 'speculative') {
       Object.assign(question, { lane: 'demanded', deadlineMs, budgetMs, isFirm, session });
       this.#speculativeLoad.remove(question);
-      this.#count(question);
+      this.#shares.add(question);
       this.#demanded.insert(question);
       return;
     }
@@ -137,7 +108,7 @@ export class Lanes {
     if (question.lane === 'demanded') this.#demanded.remove(question);
     else if (question.lane === 'deferred') this.#deferredCount--;
     else return;
-    this.#uncount(question);
+    this.#shares.remove(question);
     question.lane = 'dropped';
     this.close(question);
   }
@@ -147,7 +118,7 @@ export class Lanes {
     const refused: Question[] = [];
     for (const question of this.#demanded.take(0, count)) {
       if (question.isFirm) {
-        this.#uncount(question);
+        this.#shares.remove(question);
         question.lane = 'dropped';
         this.close(question);
         refused.push(question);
@@ -183,7 +154,7 @@ export class Lanes {
     });
     for (const question of taken) {
       question.lane = 'running';
-      this.#uncount(question);
+      this.#shares.remove(question);
     }
     return taken;
   }
@@ -191,7 +162,7 @@ export class Lanes {
   takeDeferred(rows: number): Question[] {
     const taken = take(this.#deferred, 'deferred', rows);
     this.#deferredCount -= taken.length;
-    for (const question of taken) this.#uncount(question);
+    for (const question of taken) this.#shares.remove(question);
     return taken;
   }
 
@@ -203,52 +174,20 @@ export class Lanes {
 
   /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
   #makeRoom(session: object): void {
-    const { rows, chars } = this.#waitingLoad;
-    if (rows < MAX_QUEUED && chars < MAX_QUEUED_CHARS) return;
-    const own = this.#bySession.get(session) ?? 0;
-    const sessions = this.#bySession.size + (own === 0 ? 1 : 0);
-    if (own >= Math.floor(MAX_QUEUED / sessions)) throw queueFull(rows);
-    const greedy = [...this.#bySession].reduce((most, next) => (next[1] > most[1] ? next : most))[0];
-    for (let place = this.#demanded.length - 1; place >= 0; place--) {
+    if (!this.#shares.isFull) return;
+    const greedy = this.#shares.mostGreedy(session);
+    for (let place = this.#demanded.length - 1; greedy !== null && place >= 0; place--) {
       const question = this.#demanded.at(place);
       if (question?.session !== greedy) continue;
       this.drop(question);
-      for (const waiter of question.waiters) waiter.reject(queueFull(rows));
+      for (const waiter of question.waiters) waiter.reject(queueFull(this.#shares.rows));
       return;
     }
-    throw queueFull(rows);
-  }
-
-  #count(question: Question): void {
-    this.#waitingLoad.add(question);
-    this.#bySession.set(question.session, (this.#bySession.get(question.session) ?? 0) + 1);
-  }
-
-  #uncount(question: Question): void {
-    this.#waitingLoad.remove(question);
-    const left = (this.#bySession.get(question.session) ?? 0) - 1;
-    if (left > 0) this.#bySession.set(question.session, left);
-    else this.#bySession.delete(question.session);
+    throw queueFull(this.#shares.rows);
   }
 
   #openOf({ wantsDetail }: Question): Map<string, Question> {
     return wantsDetail ? this.#openDetails : this.#open;
-  }
-}
-
-/** What waits in one lane. */
-class Load {
-  rows = 0;
-  chars = 0;
-
-  add({ text }: Question): void {
-    this.rows++;
-    this.chars += text.length;
-  }
-
-  remove({ text }: Question): void {
-    this.rows--;
-    this.chars -= text.length;
   }
 }
 
@@ -265,18 +204,3 @@ function take(queue: Fifo<Question>, lane: Question['lane'], rows: number): Ques
   }
   return taken;
 }
-
-const queueFull = (queued: number): LimitReached =>
-  new LimitReached('too many predictions wait for this model', {
-    detail: `${queued} are queued`,
-    hint: 'Ask again in a moment, with fewer sessions at once.',
-  });
-
-/** It is known already that no answer can be there in time. */
-export const cannotBeInTime = (budgetMs: number, retryMs: number): DeadlineMissed =>
-  new DeadlineMissed('the prediction cannot be answered within its latency budget', {
-    detail: `More is asked than the server can answer in ${round(budgetMs)} ms.`,
-    hint: `Ask again in ${Math.max(1, Math.ceil(retryMs))} ms, raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
-  });
-
-const round = (ms: number): number => Number(ms.toFixed(1));

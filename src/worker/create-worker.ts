@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { DataCache, defaultCacheDir } from '../datasets/data-cache.ts';
+import { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { Presence } from '../db/presence.ts';
@@ -7,7 +7,9 @@ import { countWorkersOn } from '../db/statements/processes.ts';
 import { claimTrial } from '../db/statements/trials.ts';
 import { chosenDevice } from '../engine/device-name.ts';
 import { families } from '../models/registry.ts';
-import { type ParamStore, PostgresParamStore } from '../params/param-store.ts';
+import { createParamStore } from '../params/create-param-store.ts';
+import type { ParamStore } from '../params/param-store.ts';
+import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
@@ -48,7 +50,7 @@ class Worker implements Service {
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { database, logger, cacheDir = defaultCacheDir() } = options;
-    this.#params = new PostgresParamStore({ database });
+    this.#params = createParamStore(database, cacheDir);
     this.#cache = new DataCache(database, cacheDir);
     this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
     this.#listener = new Listener({

@@ -99,7 +99,9 @@ test('a worker that was taken for dead takes nothing', async () => {
 test('rafiki.workers tells the backlog, the age of its oldest trial, and the leases lost', async () => {
   const [plain, asking] = [await study('plain', 3), await study('asking', 2)];
   await db.query('update rafiki.study set gpu = true where id = $1', [asking]);
-  await db.query(`update rafiki.trial set created_at = now() - interval '90 s' where study_id = $1 and number = 2`, [plain]);
+  await db.query(`update rafiki.trial set created_at = now() - interval '90 s' where study_id = $1 and number = 2`, [
+    plain,
+  ]);
   await insertProcess(db, { kind: 'coordinator', host: 'h', pid: 1, threads: 1, version: '0' });
   const stalled = await worker();
   await worker('webgpu');
@@ -133,5 +135,4 @@ test('a claim among 10,000 waiting trials looks at rows by index alone', async (
   expect(scans.filter((line) => line.includes('Seq Scan') || line.includes('Bitmap'))).toEqual([]);
   // no scan gives more than a few rows, however many wait
   for (const line of scans) expect(Number(/rows=([\d.]+)/.exec(line)?.[1] ?? 0), line).toBeLessThanOrEqual(2);
-  if (process.env['SHOW']) console.log(plans.join('\n'));
 });

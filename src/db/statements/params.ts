@@ -38,11 +38,38 @@ export async function touchBlobs(on: Queryable, hashes: readonly Buffer[]): Prom
   return (await on.query<{ hash: Buffer }>(sql, [hashes])).map((row) => row.hash);
 }
 
-export async function insertBlob(on: Queryable, hash: Buffer, data: Buffer): Promise<void> {
+/** A tensor as it is stored: its bytes, or the object in S3 that has them. */
+export type StoredBlob = { hash: Buffer } & ({ data: Buffer; objectId: null } | { data: null; objectId: string });
+
+export async function insertBlob(on: Queryable, { hash, data, objectId }: StoredBlob): Promise<void> {
   const sql = `
-    insert into rafiki.blob (hash, data) values ($1, $2)
+    insert into rafiki.blob (hash, data, object_id) values ($1, $2, $3)
     on conflict (hash) do update set created_at = now()`;
-  await on.query(sql, [hash, data]);
+  await on.query(sql, [hash, data, objectId]);
+}
+
+/** Writes down an object before it is brought to S3, so that it is found there whatever happens next; its id. */
+export async function insertObject(on: Queryable, hash: Buffer): Promise<string> {
+  const [row] = await on.query<{ id: string }>('insert into rafiki.object (hash) values ($1) returning id', [hash]);
+  return row!.id;
+}
+
+export interface StoredObject {
+  id: string;
+  hash: Buffer;
+}
+
+/** Objects that no blob names, so old that no upload of them can be under way; nobody else gets them meanwhile. */
+export function holdUnusedObjects(on: Queryable, graceMs: number, limit: number): Promise<StoredObject[]> {
+  const sql = `
+    select o.id, o.hash from rafiki.object o
+    where o.created_at < now() - $1 * interval '1 ms' and not exists (select from rafiki.blob b where b.object_id = o.id)
+    order by o.id limit $2 for update skip locked`;
+  return on.query(sql, [graceMs, limit]);
+}
+
+export async function deleteObjects(on: Queryable, ids: readonly string[]): Promise<void> {
+  await on.query('delete from rafiki.object where id = any($1)', [ids]);
 }
 
 export async function insertTensors(on: Queryable, paramsId: number, places: readonly TensorPlace[]): Promise<void> {
@@ -61,18 +88,15 @@ export async function selectMeta(on: Queryable, paramsId: number): Promise<Buffe
   return row?.meta;
 }
 
-export function selectTensors(
-  on: Queryable,
-  paramsId: number,
-): Promise<{ name: string; hash: Buffer; data: Buffer }[]> {
+export function selectTensors(on: Queryable, paramsId: number): Promise<(StoredBlob & { name: string })[]> {
   const sql = `
-    select t.name, t.hash, b.data from rafiki.params_tensor t join rafiki.blob b using (hash)
+    select t.name, t.hash, b.data, b.object_id as "objectId" from rafiki.params_tensor t join rafiki.blob b using (hash)
     where t.params_id = $1 order by t.name`;
   return on.query(sql, [paramsId]);
 }
 
-export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<{ hash: Buffer; data: Buffer }[]> {
-  return on.query('select hash, data from rafiki.blob where hash = any($1)', [hashes]);
+export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<StoredBlob[]> {
+  return on.query('select hash, data, object_id as "objectId" from rafiki.blob where hash = any($1)', [hashes]);
 }
 
 /**

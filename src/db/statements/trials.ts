@@ -109,7 +109,7 @@ const claim = `
       join rafiki.study s on s.state in ('queued', 'running') and (not s.gpu or p.device <> 'cpu')
       cross join lateral (
         select t.created_at < now() - $5 * interval '1 ms' as long from rafiki.trial t
-        where t.study_id = s.id and t.state = 'waiting' order by t.id limit 1) waits
+        where t.study_id = s.id and t.state = 'waiting' order by t.created_at, t.id limit 1) waits
       cross join lateral (
         select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
       where p.id = $1
@@ -120,7 +120,7 @@ const claim = `
     cross join lateral (
       select t.id from rafiki.trial t
       where t.study_id = s.id and t.state = 'waiting' and t.family = any($3)
-      order by t.id for update skip locked limit 1) t
+      order by t.created_at, t.id for update skip locked limit 1) t
     limit 1
   ), claimed as (
     update rafiki.trial t

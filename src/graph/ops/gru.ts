@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import { absent, type Graph, type Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { arriving, before, type RecurrentOptions, scan, timeFirst } from './sequence.ts';
+import { arriving, before, givenOf, noState, type RecurrentOptions, scan, timeFirst } from './sequence.ts';
 
 /** Rows of w, r and b: update gate z, reset gate r, candidate n. */
 export interface GruParts {
@@ -17,52 +17,99 @@ export interface GruParts {
  * Gated recurrent unit (Cho et al. 2014; the reset after the product, as in cuDNN): x [N, T, I] → h [N, H] or [N, T, H],
  * z = σ(w_z x + r_z h + b), r = σ(w_r x + r_r h + b), n = tanh(w_n x + b + r ⊙ (r_n h + b')), h' = (1 − z) ⊙ n + z ⊙ h.
  *
- * The forward is ONNX's fused operator, which keeps no gates: the gradient works them out again for all steps in two
- * products. With dh of h', the gates' inputs have the gradients dz = dh ⊙ (h − n) z(1 − z), dn = dh ⊙ (1 − z)(1 − n²),
+ * In training a scan that keeps the gates: ONNX's fused operator keeps none, and working them out again made a step a
+ * quarter longer. With dh of h', the gates' inputs have the gradients dz = dh ⊙ (h − n) z(1 − z), dn = dh ⊙ (1 − z)(1 − n²),
  * dr = dn ⊙ (r_n h + b') r(1 − r), and r_n h + b' has dn ⊙ r; all but dh is known before the way back through time, which
  * is left with one product a step: dh of h = [dz dr dn⊙r]·r + dh ⊙ z.
  */
-export function gru(t: Tape, x: Value, parts: GruParts, { lengths, give = 'last' }: RecurrentOptions = {}): Value {
+export function gru(t: Tape, x: Value, parts: GruParts, options: RecurrentOptions = {}): Value {
+  const inputs = [x, parts.w, parts.r, parts.b];
+  if (!t.training || t.engineGradients) return t.record(fused(t, x, parts, options), inputs, () => []);
   const g = t.graph;
   const xs = timeFirst(g, x);
-  const [time = 1, n = 1] = xs.shape;
   const hidden = Number(emit.dimOf(parts.r, 1));
-  const [states, last] = [g.value([time, 1, n, hidden]), g.value([1, n, hidden])];
-  const weights = [parts.w, parts.r, parts.b].map((v) => emit.reshape(g, v, [1, ...v.shape]));
-  const attributes = { hidden_size: hidden, linear_before_reset: 1 };
-  g.nodeInto('GRU', [xs, ...weights, lengths ?? absent], [states, last], { attributes });
-
-  const all = emit.reshape(g, states, [time, n, hidden]);
-  const y = give === 'all' ? timeFirst(g, all) : emit.reshape(g, last, [n, hidden]);
-  return t.record(y, [x, parts.w, parts.r, parts.b], (dy, needs) => {
-    const [xRows, hRows] = [emit.flatten(g, xs), emit.flatten(g, before(g, all))];
-    const arrived = arriving(g, dy, { x: xs, hidden, give, ...(lengths === undefined ? {} : { lengths }) });
-    const { ofX, ofH } = backward(g, { x: xRows, h: hRows, states: all, arrived }, parts);
+  const course = { give: 'last', ...options, x: xs, hidden } as const;
+  const xRows = emit.flatten(g, xs);
+  const gates = forward(g, xs, parts);
+  const y = givenOf(g, gates.states, course);
+  return t.record(y, inputs, (dy, needs) => {
+    const h = emit.flatten(g, before(g, gates.states));
+    const { ofX, ofH } = backward(g, { ...gates, h }, { parts, arrived: arriving(g, dy, course) });
     const column = (v: Value): Value => emit.reshape(g, emit.reduce(g, 'ReduceSum', v, [0]), [3 * hidden]);
     return [
       needs(x) ? timeFirst(g, emit.reshape(g, emit.matmul(g, ofX, parts.w), xs.shape)) : null,
       emit.matmul(g, ofX, xRows, { ta: true }),
-      emit.matmul(g, ofH, hRows, { ta: true }),
+      emit.matmul(g, ofH, h, { ta: true }),
       emit.concat(g, [column(ofX), column(ofH)], 0),
     ];
   });
 }
 
-interface Course {
-  /** [T·N, I] */
-  x: Value;
-  /** States before each step, [T·N, H]. */
-  h: Value;
-  /** [T, N, H] */
+function fused(
+  { graph: g }: Tape,
+  x: Value,
+  { w, r, b }: GruParts,
+  { lengths, give = 'last' }: RecurrentOptions,
+): Value {
+  const xs = timeFirst(g, x);
+  const [time = 1, n = 1] = xs.shape;
+  const hidden = Number(emit.dimOf(r, 1));
+  const [states, last] = [g.value([time, 1, n, hidden]), g.value([1, n, hidden])];
+  const weights = [w, r, b].map((v) => emit.reshape(g, v, [1, ...v.shape]));
+  const attributes = { hidden_size: hidden, linear_before_reset: 1 };
+  g.nodeInto('GRU', [xs, ...weights, lengths ?? absent], [states, last], { attributes });
+  if (give === 'last') return emit.reshape(g, last, [n, hidden]);
+  return timeFirst(g, emit.reshape(g, states, [time, n, hidden]));
+}
+
+/** After each step, [T, N, ·]. */
+interface Gates {
   states: Value;
+  /** z and r side by side. */
+  open: Value;
+  /** r_n h + b' */
+  recalled: Value;
+  /** n */
+  candidate: Value;
+}
+
+function forward(g: Graph, x: Value, { w, r, b }: GruParts): Gates {
+  const [time = 1, n = 1] = x.shape;
+  const hidden = Number(emit.dimOf(r, 1));
+  const rows = (v: Value, from: number, to: number): Value => emit.slice(g, v, 0, from * hidden, to * hidden);
+  const ofX = (from: number, to: number, bias: Value): Value =>
+    emit.reshape(g, emit.affine(g, emit.flatten(g, x), rows(w, from, to), bias), [time, n, (to - from) * hidden]);
+  const across = (from: number, to: number): Value => emit.transpose(g, rows(r, from, to), [1, 0]);
+  const [rOpen, rCandidate] = [across(0, 2), across(2, 3)];
+  const bias = rows(b, 5, 6);
+  const start = noState(g, Number(n), hidden);
+  const [states = x, open = x, recalled = x, candidate = x] = scan(g, `${x.name}.gru`, {
+    direction: 'forward',
+    carried: [start],
+    each: [ofX(0, 2, emit.add(g, rows(b, 0, 2), rows(b, 3, 5))), ofX(2, 3, rows(b, 2, 3))],
+    step: (body, [h = start], [toOpen = start, toCandidate = start]) => {
+      const both = emit.unary(body, 'Sigmoid', emit.add(body, emit.matmul(body, h, rOpen), toOpen));
+      const [z, reset] = [emit.slice(body, both, 1, 0, hidden), emit.slice(body, both, 1, hidden, 2 * hidden)];
+      const past = emit.add(body, emit.matmul(body, h, rCandidate), bias);
+      const fresh = emit.unary(body, 'Tanh', emit.add(body, toCandidate, emit.mul(body, reset, past)));
+      const next = emit.add(body, fresh, emit.mul(body, z, emit.sub(body, h, fresh)));
+      return { carried: [next], kept: [emit.unary(body, 'Identity', next), both, past, fresh] };
+    },
+  });
+  return { states, open, recalled, candidate };
+}
+
+interface Way {
+  parts: GruParts;
   arrived: ReturnType<typeof arriving>;
 }
 
-/** Gradients of w·x + b and of r·h + b' for all steps, [T·N, 3H] each. */
-function backward(g: Graph, { x, h, states, arrived: { start, added } }: Course, parts: GruParts) {
+/** Gradients of w·x + b and of r·h + b' for all steps, [T·N, 3H] each; `h` are the states before each step, [T·N, H]. */
+function backward(g: Graph, gates: Gates & { h: Value }, { parts, arrived: { start, added } }: Way) {
+  const { states } = gates;
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(states, 2));
-  const { ofPre, ofN, z } = factorsOf(g, { x, h }, parts);
+  const { ofPre, ofN, z } = factorsOf(g, gates, hidden);
   const each = [emit.reshape(g, ofPre, [time, n, 3, hidden]), emit.reshape(g, z, states.shape), ...added];
   const [dh, dPre] = scan(g, `${states.name}.back`, {
     direction: 'backward',
@@ -82,16 +129,10 @@ function backward(g: Graph, { x, h, states, arrived: { start, added } }: Course,
 }
 
 /** Of all steps at once, [T·N, ·]: what dh is multiplied by on its way to the gates' inputs. */
-function factorsOf(g: Graph, { x, h }: { x: Value; h: Value }, { w, r, b }: GruParts) {
-  const hidden = Number(emit.dimOf(r, 1));
-  const rows = (v: Value, from: number, to: number): Value => emit.slice(g, v, 0, from * hidden, to * hidden);
-  const both = emit.affine(g, x, rows(w, 0, 2), emit.add(g, rows(b, 0, 2), rows(b, 3, 5)));
-  const open = emit.unary(g, 'Sigmoid', emit.affine(g, h, rows(r, 0, 2), both));
-  const [z, reset] = [emit.slice(g, open, 1, 0, hidden), emit.slice(g, open, 1, hidden, 2 * hidden)];
-  const recalled = emit.affine(g, h, rows(r, 2, 3), rows(b, 5, 6));
-  const sum = emit.add(g, emit.affine(g, x, rows(w, 2, 3), rows(b, 2, 3)), emit.mul(g, reset, recalled));
-  const n = emit.unary(g, 'Tanh', sum);
-
+function factorsOf(g: Graph, { open, h, ...gates }: Gates & { h: Value }, hidden: number) {
+  const both = emit.flatten(g, open);
+  const [z, reset] = [emit.slice(g, both, 1, 0, hidden), emit.slice(g, both, 1, hidden, 2 * hidden)];
+  const [recalled, n] = [emit.flatten(g, gates.recalled), emit.flatten(g, gates.candidate)];
   const one = g.scalar(1);
   const renewed = emit.sub(g, one, z);
   const ofN = emit.mul(g, renewed, emit.sub(g, one, emit.mul(g, n, n)));

@@ -14,7 +14,7 @@ import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
 import { max, mean, sum } from './reductions.ts';
 import { upsample } from './resampling.ts';
 import { roiPool } from './roi-pool.ts';
-import { concat, reshape, slice, transpose } from './shaping.ts';
+import { concat, padBefore, reshape, slice, transpose } from './shaping.ts';
 
 /** Every differentiable op; the gradient suite has a case for each and fails for one without. */
 export const ops = {
@@ -38,6 +38,7 @@ export const ops = {
   transpose,
   concat,
   slice,
+  padBefore,
   sum,
   mean,
   max,

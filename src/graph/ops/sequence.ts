@@ -32,15 +32,28 @@ interface Course extends RecurrentOptions {
  * each step adds, [T, N, H]. Nothing arrives in the padding, so nothing moves there.
  */
 export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: Course): { start: Value; added: Value[] } {
-  const [time = 1, n = 1] = x.shape;
+  const n = emit.dimOf(x, 1);
   if (give === 'last' && lengths === undefined) return { start: dy, added: [] };
   const start = noState(g, Number(n), hidden);
   const own = give === 'last' ? dy : timeFirst(g, dy);
-  if (lengths === undefined) return { start, added: [own] };
+  return { start, added: [lengths === undefined ? own : emit.mul(g, own, chosenSteps(g, x, { lengths, give }))] };
+}
+
+/** What a recurrent op gives of the states after each step, [T, N, H]: [N, H] or [N, T, H]. */
+export function givenOf(g: Graph, states: Value, { x, hidden, lengths, give }: Course): Value {
+  const n = emit.dimOf(x, 1);
+  const chosen = lengths === undefined ? states : emit.mul(g, states, chosenSteps(g, x, { lengths, give }));
+  if (give === 'all') return timeFirst(g, chosen);
+  const last = lengths === undefined ? emit.slice(g, states, 0, -1) : emit.reduce(g, 'ReduceSum', chosen, [0]);
+  return emit.reshape(g, last, [n, hidden]);
+}
+
+/** 1 for the steps that are given, a text's last or all of its own, else 0: [T, N, 1]. */
+function chosenSteps(g: Graph, x: Value, { lengths, give }: { lengths: Value; give: RecurrentOptions['give'] }): Value {
+  const [time = 1, n = 1] = x.shape;
   const [op, bound] = give === 'last' ? (['Equal', lastSteps(g, lengths)] as const) : (['Less', lengths] as const);
   const chosen = g.node(op, [steps(g, x), bound], [time, n], { dtype: 'bool' });
-  const factor = emit.reshape(g, emit.cast(g, chosen, 'float32', elementTypes.float32), [time, n, 1]);
-  return { start, added: [emit.mul(g, own, factor)] };
+  return emit.reshape(g, emit.cast(g, chosen, 'float32', elementTypes.float32), [time, n, 1]);
 }
 
 const lastSteps = (g: Graph, lengths: Value): Value =>

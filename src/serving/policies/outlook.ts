@@ -1,23 +1,8 @@
-import { stationMs, usefulSubsets } from './batches.ts';
-import type { Fleet, PolicyState, Subset } from './policy.ts';
+import { type Choice, copyChoice, emptyChoice, type Option, optionsOf } from './choices.ts';
+import type { Fleet, PolicyState } from './policy.ts';
 import type { Prices } from './prices.ts';
 
-/** A batch that could be dispatched at some moment. */
-export interface Choice {
-  subset: Subset;
-  /** Place in the queue that it begins at, and how many it answers in time. */
-  from: number;
-  rows: number;
-  /** Its allowed size, as an index. */
-  size: number;
-  /** When its last station can begin: later than now where that is busy. */
-  startMs: number;
-  /** Reward minus what its time, and those whom it leaves behind, are worth. */
-  score: number;
-}
-
-/** Of batches worth the same, the one with more rows, and the one that begins earlier; both far below any accuracy. */
-const PER_ROW = 1e-4;
+/** Of batches worth the same, the one that begins earlier; far below any accuracy. */
 const PER_BUDGET_WAITED = 1e-3;
 
 /** Where more wait than so many of the largest batches, only the two largest sizes are looked at. */
@@ -35,6 +20,7 @@ export class Outlook {
   nowMs: number;
   head = 0;
   readonly #state: PolicyState;
+  readonly #rate: number;
   readonly #margin: number;
   /** When each server is free, station by station; those of station s begin at `#first[s]`. */
   readonly #free: Float64Array;
@@ -47,6 +33,7 @@ export class Outlook {
     this.prices = prices;
     this.nowMs = state.nowMs;
     this.#state = state;
+    this.#rate = state.rate;
     this.#margin = fleet.margin;
     let servers = 0;
     for (const station of fleet.stations) {
@@ -68,13 +55,13 @@ export class Outlook {
 
   /** Where the queue ends by then. */
   get tail(): number {
-    const { queue, rate, nowMs } = this.#state;
-    return queue.length + Math.floor(rate * (this.nowMs - nowMs));
+    const { queue, nowMs } = this.#state;
+    return queue.length + Math.floor(this.#rate * (this.nowMs - nowMs));
   }
 
   get nextArrivalMs(): number {
-    const { queue, rate, nowMs } = this.#state;
-    return rate > 0 ? nowMs + (this.tail - queue.length + 1 + 1e-9) / rate : Number.POSITIVE_INFINITY;
+    const { queue, nowMs } = this.#state;
+    return this.#rate > 0 ? nowMs + (this.tail - queue.length + 1 + 1e-9) / this.#rate : Number.POSITIVE_INFINITY;
   }
 
   /** When the next busy server gets free. */
@@ -199,9 +186,9 @@ export class Outlook {
   }
 
   #deadlineMs(place: number): number {
-    const { queue, nowMs, rate, budgetMs } = this.#state;
+    const { queue, nowMs, budgetMs } = this.#state;
     if (place < queue.length) return queue.deadlineMs(place);
-    return nowMs + (place - queue.length + 1) / rate + budgetMs;
+    return nowMs + (place - queue.length + 1) / this.#rate + budgetMs;
   }
 
   /** The server of a station that is free first. */
@@ -210,42 +197,4 @@ export class Outlook {
     for (let i = best + 1; i < this.#first[station + 1]!; i++) if (this.#free[i]! < this.#free[best]!) best = i;
     return best;
   }
-}
-
-/** One subset and size, with what does not change while looking ahead. */
-interface Option {
-  subset: Subset;
-  size: number;
-  /** Stations of the subset, and the time of the batch at each. */
-  stations: number[];
-  times: number[];
-  /** Priced time of the batch. */
-  cost: number;
-  /** What a row earns beyond what a request is worth. */
-  margin: number;
-}
-
-/** The largest first: where time is dear they are the best, and those below need not be weighed. */
-function optionsOf(fleet: Fleet, prices: Prices): Option[] {
-  const options = usefulSubsets(fleet).flatMap((subset) => {
-    const stations = fleet.stations.flatMap((station, s) => ((station.members & subset) === 0 ? [] : [s]));
-    const margin = (fleet.accuracy[subset] ?? 0) - prices.request + PER_ROW;
-    return fleet.sizes.map((rows, size) => {
-      const times = stations.map((s) => stationMs(fleet, fleet.stations[s]!, { subset, rows }));
-      const cost = times.reduce((sum, ms, i) => sum + ms * (prices.stations[stations[i]!] ?? 0), 0);
-      return { subset, size, stations, times, cost, margin };
-    });
-  });
-  return options.sort((a, b) => b.size - a.size);
-}
-
-export const emptyChoice = (): Choice => ({ subset: 0, from: 0, rows: 0, size: 0, startMs: 0, score: 0 });
-
-function copyChoice(from: Choice, to: Choice): void {
-  to.subset = from.subset;
-  to.from = from.from;
-  to.rows = from.rows;
-  to.size = from.size;
-  to.startMs = from.startMs;
-  to.score = from.score;
 }

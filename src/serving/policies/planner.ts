@@ -1,5 +1,6 @@
 import { finishMs, mostAccurate, startMs, usefulSubsets } from './batches.ts';
-import { type Choice, emptyChoice, Outlook } from './outlook.ts';
+import { type Choice, emptyChoice } from './choices.ts';
+import { Outlook } from './outlook.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { decisionOf, nothingInTime } from './price-rule.ts';
 import { PriceList } from './prices.ts';
@@ -15,15 +16,20 @@ const MAX_STEPS = 300;
  * Tries the first batches that the price rule finds best, and waiting, each followed by the price rule over the time
  * ahead with arrivals at the rate of now; takes the one with the most reward, where what is then left is worth its price.
  */
-export function planner({ fleet }: PolicyOptions): Policy {
+export function planner(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const prices = new PriceList(fleet);
   const isLone = usefulSubsets(fleet).length === 1;
   return {
     name: 'planner',
     decide(state): Decision {
+      if (isLone && state.queue.length === 1) {
+        const one = allInTime(state, fleet);
+        if (one !== null) return one;
+      }
       const worth = prices.at(state.rate, state.budgetMs);
       const all = isLone && worth.stations.every((price) => price === 0) ? allInTime(state, fleet) : null;
-      return all ?? plan(new Outlook(fleet, state, worth), state);
+      return all ?? plan(new Outlook(fleet, state, worth), state, options);
     },
   };
 }
@@ -38,7 +44,7 @@ function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
   return { kind: 'dispatch', subset, from: 0, rows: queue.length };
 }
 
-function plan(outlook: Outlook, state: PolicyState): Decision {
+function plan(outlook: Outlook, state: PolicyState, options: PolicyOptions): Decision {
   const endMs = state.nowMs + HORIZON * state.budgetMs;
   const choices = outlook.choices().sort((a, b) => b.score - a.score);
   const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, TRIED);
@@ -52,7 +58,7 @@ function plan(outlook: Outlook, state: PolicyState): Decision {
     most = reward;
     best = choice;
   }
-  if (best === undefined) return nothingInTime(state.queue.length);
+  if (best === undefined) return nothingInTime(options, state);
   const later = Math.min(...choices.filter(({ startMs }) => startMs > state.nowMs).map(({ startMs }) => startMs));
   if (!Number.isFinite(later)) return decisionOf(best, state.nowMs);
   outlook.reset();

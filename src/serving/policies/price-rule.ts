@@ -1,5 +1,7 @@
-import { type Choice, emptyChoice, Outlook } from './outlook.ts';
-import type { Decision, Policy, PolicyOptions } from './policy.ts';
+import { startMs, usefulSubsets } from './batches.ts';
+import { type Choice, emptyChoice } from './choices.ts';
+import { Outlook } from './outlook.ts';
+import type { Decision, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { PriceList } from './prices.ts';
 
 /**
@@ -7,26 +9,32 @@ import { PriceList } from './prices.ts';
  * batch of the best reward minus priced time; where that is one whose stations are busy, waits for them. So the whole
  * ensemble answers while prices are 0, and what overflows goes to members that are idle.
  */
-export function priceRule({ fleet }: PolicyOptions): Policy {
+export function priceRule(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const prices = new PriceList(fleet);
   return {
     name: 'price',
     decide(state): Decision {
       const best = emptyChoice();
       const outlook = new Outlook(fleet, state, prices.at(state.rate, state.budgetMs));
-      return outlook.findBest(best) ? decisionOf(best, state.nowMs) : nothingInTime(state.queue.length);
+      return outlook.findBest(best) ? decisionOf(best, state.nowMs) : nothingInTime(options, state);
     },
   };
 }
 
-export function decisionOf({ subset, from, rows, startMs }: Choice, nowMs: number): Decision {
-  if (startMs > nowMs) return { kind: 'wait', untilMs: startMs, rows: Number.POSITIVE_INFINITY };
+export function decisionOf({ subset, from, rows, startMs: beginMs }: Choice, nowMs: number): Decision {
+  if (beginMs > nowMs) return { kind: 'wait', untilMs: beginMs, rows: Number.POSITIVE_INFINITY };
   return { kind: 'dispatch', subset, from, rows };
 }
 
-/** Nobody who waits can be answered in time by what is free: somebody else may come, or another server get free. */
-export const nothingInTime = (waiting: number): Decision => ({
-  kind: 'wait',
-  untilMs: Number.POSITIVE_INFINITY,
-  rows: waiting + 1,
-});
+/**
+ * Nobody who waits can be answered in time by what is free: somebody else may come, or another server get free. Where all are
+ * to be served, the oldest are, by the most accurate subset that is free.
+ */
+export function nothingInTime({ fleet, drops }: PolicyOptions, state: PolicyState): Decision {
+  const waiting = state.queue.length;
+  const free = usefulSubsets(fleet).filter((subset) => startMs(fleet, state, subset) <= state.nowMs);
+  if (drops || free.length === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: waiting + 1 };
+  const subset = free.reduce((best, next) => ((fleet.accuracy[next] ?? 0) > (fleet.accuracy[best] ?? 0) ? next : best));
+  return { kind: 'dispatch', subset, from: 0, rows: Math.min(waiting, fleet.sizes[fleet.sizes.length - 1] ?? 1) };
+}

@@ -69,5 +69,8 @@ it.each(Object.entries(cases))('%s answers the same in an exported model, of any
   const noise = (): Value => training.scalar(0);
   const trained = await run(training, Tape.forTraining(training, { noise, threaded: false }), opCase, given);
   const exported = await run(inference, Tape.forInference(inference), opCase, given);
-  expect(exported).toEqual(trained);
+  expect(exported.shape).toEqual(trained.shape);
+  exported.data.forEach((value, i) => {
+    expect(Number(value)).toBeCloseTo(Number(trained.data[i]), 6);
+  });
 });

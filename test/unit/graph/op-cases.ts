@@ -90,6 +90,11 @@ export const opCases: Record<keyof typeof ops, Case> = {
     inputs: { x: [2, 5, 3] },
     build: (t, of) => ops.slice(t, of('x'), { axis: 1, start: 1, end: 3 }),
   },
+  padBefore: {
+    tolerance: smooth,
+    inputs: { x: [2, 3, 4] },
+    build: (t, of) => ops.padBefore(t, of('x'), { axis: 1, count: 2 }),
+  },
   sum: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.sum(t, of('x'), [0, 2]) },
   mean: { tolerance: smooth, inputs: { x: [2, 3, 4] }, build: (t, of) => ops.mean(t, of('x'), [1]) },
   max: { tolerance: kinked, step: 1e-3, inputs: { x: [2, 5, 3] }, build: (t, of) => ops.max(t, of('x'), 1) },

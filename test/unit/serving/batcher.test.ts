@@ -5,10 +5,11 @@ import { Batcher } from '../../../src/serving/batcher.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
 import { judgeOf } from '../../../src/serving/ensemble.ts';
 import { ServedFleet } from '../../../src/serving/fleet.ts';
-import { MAX_QUEUED, type NewQuestion } from '../../../src/serving/lanes.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
+import type { NewQuestion } from '../../../src/serving/queued-question.ts';
+import { MAX_QUEUED } from '../../../src/serving/shares.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 class ManualDevice implements Device {

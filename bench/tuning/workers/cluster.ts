@@ -1,0 +1,61 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Cluster } from '../../../src/cli/cluster.ts';
+import { embeddedPostgres } from '../../../src/cli/embedded-binaries.ts';
+import { choosePort } from '../../../src/cli/free-port.ts';
+import { install } from '../../../src/cli/install.ts';
+import { postgresIdentity } from '../../../src/cli/unprivileged.ts';
+import { Database } from '../../../src/db/database.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+
+const PORT = 54_618;
+
+/** A Postgres of the bench's own with rafiki in it, as durable as by default. */
+export interface BenchCluster {
+  url: string;
+  pid: number | undefined;
+  db: Database;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(): Promise<BenchCluster> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-workers-'));
+  chmodSync(dataDir, 0o755);
+  const identity = postgresIdentity();
+  const cluster = new Cluster({
+    postgresDir: await embeddedPostgres(identity, dataDir),
+    dataDir,
+    port: await choosePort(undefined, PORT, '--port'),
+    identity,
+    settings: { max_connections: '200' },
+  });
+  await cluster.start();
+  const url = cluster.url('postgres');
+  const db = new Database({ url, application: 'bench', maxConnections: 100, logger: silentLogger });
+  const stop = async (): Promise<void> => {
+    await db.stop();
+    await cluster.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await install(db);
+    await db.query(`create table rows (label text, body text)`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, pid: cluster.pid, db, stop };
+}
+
+/** A study of trials that nobody trains for real: its rows are never read. */
+export async function insertStudy({ db }: BenchCluster, model: string): Promise<number> {
+  const [row] = await db.query<{ id: number }>(
+    `insert into rafiki.study (task, source, model, target, features, families, advisor, collaborative, terminator, max_trials,
+       max_time, validation, seed, deploy)
+     values ('sentiment', 'rows', $1, 'label', '{body}', '{fasttext}', 'random', false, false, 1000000, '1 day', 0.2, 1, false)
+     returning id`,
+    [model],
+  );
+  return row?.id ?? 0;
+}

@@ -1,0 +1,77 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Database } from '../../../src/db/database.ts';
+import { Listener } from '../../../src/db/listener.ts';
+import { Presence } from '../../../src/db/presence.ts';
+import { moveTrial } from '../../../src/db/statements/moves.ts';
+import { insertReport } from '../../../src/db/statements/reports.ts';
+import { type ClaimedTrial, claimTrial } from '../../../src/db/statements/trials.ts';
+import { PostgresParamStore } from '../../../src/params/param-store.ts';
+import { silentLogger as logger } from '../../../src/runtime/logger.ts';
+import { startAll } from '../../../src/runtime/service.ts';
+import { Wake } from '../../../src/runtime/wake.ts';
+
+/**
+ * A process of workers whose trials sleep: every statement is the one that a real worker sends, claim, report, model and
+ * end; only the training between them is missing. Arguments: URL, number of workers, milliseconds of a trial. Several
+ * share a process here, so that 64 fit on a small machine; each has its own row, connection and listener.
+ */
+const [url = '', workers = '1', trialMs = '1000'] = process.argv.slice(2);
+const POLL_MS = 2_000;
+/** How much a trial's length varies either way: trials that end all at once are no real ones. */
+const SPREAD = 0.2;
+
+async function work(number: number): Promise<void> {
+  const database = new Database({ url, application: 'sleeper', maxConnections: 1, logger });
+  const wake = new Wake();
+  const presence = new Presence({ database, kind: 'worker', logger });
+  const poke = (): void => wake.poke();
+  await startAll([
+    presence,
+    new Listener({ url, channels: ['rafiki_trial'], onNotify: poke, onConnect: poke, logger }),
+  ]);
+  const params = new PostgresParamStore({ database });
+  for (let count = 0; ; count++) {
+    const trial = await claimTrial(database, presence.id ?? 0, { families: ['fasttext'] });
+    if (trial === undefined) {
+      await wake.wait(POLL_MS);
+      continue;
+    }
+    const beganMs = performance.now();
+    await sleep(Number(trialMs) * (1 + SPREAD * (2 * Math.random() - 1)));
+    const seconds = (performance.now() - beganMs) / 1000;
+    await finish(trial, { database, params, seconds, mark: `${process.pid}-${number}-${count}` });
+  }
+}
+
+interface Finishing {
+  database: Database;
+  params: PostgresParamStore;
+  seconds: number;
+  /** Makes its weights differ from all others. */
+  mark: string;
+}
+
+async function finish(owner: ClaimedTrial, { database, params, seconds, mark }: Finishing): Promise<void> {
+  const measured = { epoch: 1, epochs: 1, step: 1, loss: 1, score: 0.5, metrics: {}, seconds };
+  await insertReport(database, owner, measured);
+  const data = new TextEncoder().encode(`weights of ${hostname()} ${mark}`);
+  const paramsId = await params.save('model', {
+    tensors: { w: { dtype: 'uint8', shape: [data.length], data } },
+    meta: {},
+  });
+  const result = { score: 0.5, epoch: 1, seconds, paramsId, predictions: Buffer.alloc(400) };
+  await moveTrial(
+    { on: database, logger },
+    {
+      id: owner.trialId,
+      from: 'running',
+      event: 'complete',
+      owner,
+      result: { ...result, validationHash: Buffer.alloc(32) },
+    },
+  );
+}
+
+process.once('disconnect', () => process.exit(0));
+for (let number = 0; number < Number(workers); number++) void work(number);

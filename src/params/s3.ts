@@ -1,0 +1,117 @@
+import { AwsClient } from 'aws4fetch';
+import { EnvironmentUnfit, InvalidParameter, StoreUnreachable } from '../errors/errors.ts';
+
+/** Where the bytes of tensors are kept outside of Postgres: by key, each written once and never changed. */
+export interface ObjectStore {
+  /** Refused where the bytes that arrive do not have the SHA-256 given. */
+  put(key: string, bytes: Buffer, sha256: Buffer): Promise<void>;
+  /** Undefined where there is none of that key. */
+  get(key: string): Promise<Buffer | undefined>;
+  /** Does nothing where there is none of that key. */
+  delete(key: string): Promise<void>;
+}
+
+/** A server that takes longer is taken for dead: at 10 MB/s, 1.2 GB come in that time. */
+const TIMEOUT_MS = 120_000;
+/** Of answers 5xx and 429, after 50, 100 and 200 ms; whoever saves tries for longer. */
+const RETRIES = 3;
+
+/** A bucket of Amazon S3, or of a server with its API, as the environment names it; see `fromEnvironment`. */
+export class S3Bucket implements ObjectStore {
+  readonly #root: string;
+  readonly #client: AwsClient;
+
+  constructor(root: string, client: AwsClient) {
+    this.#root = root;
+    this.#client = client;
+  }
+
+  async put(key: string, bytes: Buffer, sha256: Buffer): Promise<void> {
+    const headers = { 'x-amz-content-sha256': sha256.toString('hex'), 'content-type': 'application/octet-stream' };
+    await this.#ask('PUT', key, { body: new Uint8Array(bytes), headers });
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    const answer = await this.#ask('GET', key);
+    return answer && Buffer.from(answer);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#ask('DELETE', key);
+  }
+
+  /** The body of the answer; undefined where the key is not there. */
+  async #ask(method: string, key: string, init: RequestInit = {}): Promise<ArrayBuffer | undefined> {
+    const url = this.#root + key;
+    let answer: Response;
+    let body: ArrayBuffer;
+    try {
+      answer = await this.#client.fetch(url, { ...init, method, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      body = await answer.arrayBuffer();
+    } catch (cause) {
+      throw unreachable(`${method} ${url}`, cause);
+    }
+    if (answer.ok) return body;
+    const text = new TextDecoder().decode(body);
+    if (answer.status === 404 && !text.includes('NoSuchBucket')) return undefined;
+    const detail = `${method} ${url}: ${answer.status} ${/<Code>(.*?)<\/Code>/.exec(text)?.[1] ?? ''}`.trim();
+    if (answer.status >= 500 || answer.status === 429) throw unreachable(detail);
+    throw new EnvironmentUnfit('S3 refuses to keep parameters', {
+      detail,
+      hint: 'Check that the bucket of RAFIKI_PARAMS exists, and that the AWS_… credentials may read, write and delete in it.',
+    });
+  }
+}
+
+const unreachable = (detail: string, cause?: unknown): StoreUnreachable =>
+  new StoreUnreachable('S3 does not answer', {
+    detail,
+    hint: 'It is tried again; RAFIKI_S3_ENDPOINT and the log of that server may tell more.',
+    cause,
+  });
+
+/**
+ * The bucket of `RAFIKI_PARAMS=s3://bucket/prefix`; undefined where parameters are kept in Postgres. `RAFIKI_S3_ENDPOINT`
+ * names another server than Amazon's; credentials and region have the names that all AWS tools use.
+ */
+export function bucketOf(env: NodeJS.ProcessEnv): ObjectStore | undefined {
+  const place = env['RAFIKI_PARAMS'];
+  if (place === undefined || place === '' || place === 'postgres') return undefined;
+  const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]+[a-z0-9])(?:\/([\w./-]*))?$/.exec(place) ?? [];
+  if (bucket === undefined) {
+    throw new InvalidParameter(`parameters cannot be kept in "${place}"`, {
+      hint: 'RAFIKI_PARAMS is postgres, which is the default, or s3://bucket/prefix.',
+    });
+  }
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1';
+  const accessKeyId = credential(env, 'AWS_ACCESS_KEY_ID');
+  const secretAccessKey = credential(env, 'AWS_SECRET_ACCESS_KEY');
+  const sessionToken = env['AWS_SESSION_TOKEN'];
+  const session = sessionToken === undefined ? {} : { sessionToken };
+  const client = new AwsClient({
+    accessKeyId,
+    secretAccessKey,
+    ...session,
+    region,
+    service: 's3',
+    retries: RETRIES,
+  });
+  const folder = prefix.replace(/\/*$/, prefix === '' ? '' : '/');
+  return new S3Bucket(`${rootOf(bucket, region, env['RAFIKI_S3_ENDPOINT'])}/${folder}`, client);
+}
+
+/** By path where the server is not Amazon's, or where the bucket's name, having dots, fits no certificate. */
+function rootOf(bucket: string, region: string, endpoint: string | undefined): string {
+  if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${bucket}`;
+  const host = `s3.${region}.amazonaws.com`;
+  return bucket.includes('.') ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
+}
+
+function credential(env: NodeJS.ProcessEnv, name: string): string {
+  const value = env[name];
+  if (value) return value;
+  throw new EnvironmentUnfit(`${name} is not set`, {
+    detail: 'Parameters are to be kept in S3.',
+    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION where it is not us-east-1.',
+  });
+}

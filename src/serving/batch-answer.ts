@@ -1,0 +1,63 @@
+import { BadData } from '../errors/errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Device } from './device.ts';
+import type { Judge } from './ensemble.ts';
+import type { ServedFleet } from './fleet.ts';
+import { everyone } from './policies/batches.ts';
+import type { Policy, Subset } from './policies/policy.ts';
+import type { Question } from './queued-question.ts';
+
+export interface BatcherOptions {
+  device: Device;
+  fleet: ServedFleet;
+  policy: Policy;
+  clock: Clock;
+  judge: Judge;
+  /** τ of most questions. */
+  budgetMs: number;
+  onBatch(rows: number): void;
+  /** An answer of the most accurate subset: it may be given again. */
+  onAnswer(text: string, answer: string): void;
+}
+
+/** Runs a batch and gives its answers to those who wait; `closed` hears of each question that has its answer, or never will. */
+export async function answerBatch(
+  batch: readonly Question[],
+  chosen: Subset,
+  options: BatcherOptions & { closed(question: Question): void },
+): Promise<void> {
+  const { device, fleet, policy, clock, closed } = options;
+  const subset = batch.some((question) => question.wantsDetail) ? everyone(fleet) : chosen;
+  const startedMs = clock.nowMs();
+  try {
+    const outputs = await device.run(
+      batch.map((question) => question.text),
+      subset,
+    );
+    const nowMs = clock.nowMs();
+    const rows = batch.length;
+    fleet.observe(subset, rows, nowMs - startedMs);
+    policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
+    options.onBatch(rows);
+    const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
+    batch.forEach((question, row) => {
+      closed(question);
+      const verdict = options.judge(outputs, row, rows);
+      if (isBest) options.onAnswer(question.text, verdict.answer);
+      const outcome = { ...verdict, batch: rows, members: outputs.length };
+      for (const waiter of question.waiters) waiter.resolve(outcome);
+    });
+  } catch (error) {
+    if (error instanceof BadData && batch.length > 1) {
+      // a broken image fails its own call only: halving finds it
+      const half = batch.length >> 1;
+      await answerBatch(batch.slice(0, half), chosen, options);
+      await answerBatch(batch.slice(half), chosen, options);
+      return;
+    }
+    for (const question of batch) {
+      closed(question);
+      for (const waiter of question.waiters) waiter.reject(error);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { type Load, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
+import { bound } from '../../../bench/serving/bound.ts';
+import { single, three } from '../../../bench/serving/profiles.ts';
+import { type Result, simulate } from '../../../bench/serving/simulator.ts';
+import { createRng } from '../../../src/runtime/rng.ts';
+import type { Fleet } from '../../../src/serving/policies/policy.ts';
+import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
+
+/** Inception-v3 under on-off for 50 τ. */
+const load: Load = { capacity: 64 / 235, budgetMs: 560, lengthMs: 50 * 560 };
+const arrivals = onOff(load, createRng(3), { on: 3, off: 4, rate: 1.35 });
+
+interface Case {
+  policy: string;
+  fleet?: Fleet;
+  drops?: boolean;
+  noise?: number;
+}
+
+function run({ policy, fleet = single, drops = true, noise = 0 }: Case): Result {
+  return simulate({
+    fleet,
+    budgetMs: load.budgetMs,
+    arrivals,
+    policy: (known) => policyByName(policy).create({ fleet: known, drops, seed: 1 }),
+    drops,
+    noise,
+    rng: createRng(1),
+  });
+}
+
+describe('the simulator of serving', () => {
+  it('gives the same result for the same seed, with noise as well', () => {
+    expect(run({ policy: 'planner', noise: 0.1 })).toEqual(run({ policy: 'planner', noise: 0.1 }));
+  });
+
+  it.each(policies)(
+    'answers or refuses each request once under $name, and earns no more than the bound',
+    async ({ name }) => {
+      for (const { fleet, most } of await Promise.all(bounds)) {
+        for (const drops of [true, false]) {
+          const result = run({ policy: name, fleet, drops });
+          expect(result.requests).toBe(arrivals.length);
+          expect(result.refused === 0 || drops).toBe(true);
+          expect(result.reward).toBeLessThanOrEqual(most.reward);
+        }
+      }
+    },
+  );
+
+  it('refuses in time where nothing varies: no answer is overdue', () => {
+    expect(run({ policy: 'planner' }).overdue).toBe(0);
+    expect(run({ policy: 'greedy' }).overdue).toBe(0);
+  });
+
+  it('shows what dropping is worth: the greedy rule earns more than half as much again', () => {
+    expect(run({ policy: 'greedy' }).reward).toBeGreaterThan(1.5 * run({ policy: 'greedy', drops: false }).reward);
+  });
+});
+
+describe('the clairvoyant bound', () => {
+  it('answers everything with the whole ensemble where there is time', async () => {
+    const few = Float64Array.from({ length: 100 }, (_, i) => 100 * i);
+    const { reward, missed } = await bound(three, few, 1000);
+    expect(reward).toBeCloseTo(82.04, 6);
+    expect(missed).toBeCloseTo(0, 9);
+  });
+
+  it('leaves out what comes at once and is more than fits the budget', async () => {
+    // 1000 requests at 0; one model answers 64 / 235 a millisecond for 560 ms, and for the rest of the interval they came in
+    const { reward } = await bound(single, new Float64Array(1000), 560);
+    expect(reward).toBeCloseTo((64 / 235) * 560 * 1.25, 3);
+  });
+});
+
+describe('arrivals', () => {
+  it('follow the sine of the paper: .5764 of the capacity on average, above it for 20 % of a cycle', () => {
+    const whole = { capacity: 1, budgetMs: 10, lengthMs: 5000 };
+    const times = sine(whole, createRng(1));
+    // Poisson: a standard deviation of 54 in 2882
+    expect(Math.abs(times.length - 2882)).toBeLessThan(250);
+    const top = times.filter((ms) => ms >= 750 && ms < 1750).length;
+    expect(top).toBeGreaterThan(900);
+  });
+
+  it('are read from a file, in any order', () => {
+    expect(Array.from(parseTrace('3\n1.5\n\nnote\n2\n'))).toEqual([1.5, 2, 3]);
+  });
+});
