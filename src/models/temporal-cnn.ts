@@ -23,7 +23,7 @@ import { dropWords } from './word-dropout.ts';
 /** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
 const widths = [3, 4, 5] as const;
 
-/** Characters of an average text above which it is read by whole words: parts would cost most of the time and add little. */
+/** Characters of an average text above which texts are read by whole words: parts take half as long again and add little. */
 const shortText = 256;
 
 const areShort = (texts: readonly string[]): boolean =>

@@ -12,7 +12,7 @@ import { Slots } from './slots.ts';
 const COMPANY_MS = 100;
 /** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
 const SPECULATIVE_MS = 10;
-/** Late answers take so large a part of a batch while others can be in time: everybody is answered some day. */
+/** Late answers have so large a part of a batch while others can be in time: everybody is answered some day. */
 const DEFERRED_SHARE = 0.125;
 
 /** Deadlines no further apart are the same one. */
@@ -146,15 +146,20 @@ export class Batcher {
       return false;
     }
     const { subset, from, rows } = decision;
-    const batch = this.#lanes.takeDemanded(from, rows);
-    const inline = batch.length <= device.inlineRows && this.#inline === 0;
-    if (!inline) {
-      // An inline batch stays tiny; any other is filled up, as far as that keeps it short.
-      batch.push(...this.#lanes.takeDeferred(Math.ceil(DEFERRED_SHARE * batch.length)));
-      if (subset === fleet.best) batch.push(...this.#lanes.takeSpeculative(this.#idleRows() - batch.length));
-    }
+    const late = Math.min(this.#lanes.deferred, Math.floor(DEFERRED_SHARE * rows));
+    const batch = this.#lanes.takeDemanded(from, rows - late);
+    const inline = batch.length + late <= device.inlineRows && this.#inline === 0;
+    batch.push(...this.#lanes.takeDeferred(late));
+    if (!inline && subset === fleet.best) batch.push(...this.#lanes.takeSpeculative(this.#roomIn(batch)));
     this.#run(batch, subset, inline);
     return true;
+  }
+
+  /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
+  #roomIn(batch: readonly Question[]): number {
+    const { fleet, clock } = this.#options;
+    const leftMs = (batch[0]?.deadlineMs ?? 0) - clock.nowMs();
+    return Math.min(this.#idleRows(), fleet.rowsWithin(leftMs / fleet.margin)) - batch.length;
   }
 
   /** Those who cannot be in time are refused or put off first; `few` can run at once whatever else is busy. */

@@ -257,6 +257,12 @@ test('rafiki_export gives the owner the ONNX file of the version that answers, o
     [file, file.length],
   );
   expect(await db.query(`select rafiki_export('letters') as onnx`)).toEqual([{ onnx: file }]);
+  await db.query(
+    `with kept as (insert into rafiki.object (hash) values ('\\x01') returning id)
+     update rafiki.blob set data = null, object_id = kept.id from kept where hash = '\\x01'`,
+  );
+  const failure = await failureOf(db, `select rafiki_export('letters')`);
+  expect(failure).toMatchObject({ code: '0A000', detail: expect.stringMatching(/^As 01\/[0-9a-f-]{36}, under/) });
   const mallory = await database.as('mallory');
   await grantTo('mallory');
   expect(await failureOf(mallory, `select rafiki_export('letters')`)).toMatchObject({ code: '42501' });

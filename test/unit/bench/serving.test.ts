@@ -35,6 +35,8 @@ describe('the simulator of serving', () => {
     expect(run({ policy: 'planner', noise: 0.1 })).toEqual(run({ policy: 'planner', noise: 0.1 }));
   });
 
+  const bounds = [single, three].map(async (fleet) => ({ fleet, most: await bound(fleet, arrivals, load.budgetMs) }));
+
   it.each(policies)(
     'answers or refuses each request once under $name, and earns no more than the bound',
     async ({ name }) => {
