@@ -223,6 +223,11 @@ begin
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
       detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
   end if;
+  if rafiki._switch_setting('rafiki.gpu', false)
+     and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then
+    raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
+      hint = 'Start one with: rafiki worker --device cuda; or, before you train: reset rafiki.gpu;';
+  end if;
   return study;
 end $$;
 

@@ -74,7 +74,7 @@ left join lateral ( -- what a worker of its kind could take; everything that wai
   from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
   where s.state in ('queued', 'running') and (p.kind = 'coordinator' or not s.gpu or p.device <> 'cpu')) b on true
 left join lateral (
-  select sum(o.attempt) as lost from rafiki.study s join rafiki.trial o on o.study_id = s.id
+  select coalesce(sum(o.attempt), 0) as lost from rafiki.study s join rafiki.trial o on o.study_id = s.id
   where s.state in ('queued', 'running') and p.kind = 'coordinator') l on true
 order by p.kind, p.id;
 comment on view rafiki.workers is

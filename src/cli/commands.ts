@@ -59,6 +59,8 @@ flags (and their environment variables)
   --device NAME        RAFIKI_DEVICE        of workers and serving: cpu (default), webgpu, cuda
   --data FILE.csv                           of demo: columns label, text
   --json                                    of up: one line of JSON when ready
+
+  RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
 `;
 
 interface Wiring {

@@ -16,8 +16,8 @@ const TIMEOUT_MS = 120_000;
 /** Of answers 5xx and 429, after 50, 100 and 200 ms; whoever saves tries for longer. */
 const RETRIES = 3;
 
-/** A bucket of Amazon S3, or of a server with its API, as the environment names it; see `fromEnvironment`. */
-export class S3Bucket implements ObjectStore {
+/** A bucket of Amazon S3, or of a server with its API, as `bucketOf` finds it in the environment. */
+class S3Bucket implements ObjectStore {
   readonly #root: string;
   readonly #client: AwsClient;
 

@@ -1,7 +1,7 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
+import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { selectMemberParams } from '../db/statements/models.ts';
-import type { ClaimedTrial } from '../db/statements/trials.ts';
 import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TrainedModel } from '../domain/training.ts';

@@ -1,7 +1,7 @@
 import { persist } from '../db/persist.ts';
+import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { moveTrial, type TrialMove } from '../db/statements/moves.ts';
 import { insertValidation } from '../db/statements/studies.ts';
-import type { ClaimedTrial } from '../db/statements/trials.ts';
 import type { TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { TrialRunOptions } from './assignment.ts';

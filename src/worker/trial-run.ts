@@ -1,8 +1,9 @@
 import { isTransient, persist } from '../db/persist.ts';
+import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore } from '../db/statements/studies.ts';
-import { type ClaimedTrial, renewLease, setCheckpoint } from '../db/statements/trials.ts';
+import { renewLease, setCheckpoint } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';

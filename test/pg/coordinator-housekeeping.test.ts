@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
 import type { Connection } from '../../src/db/database.ts';
+import { claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
-import { claimTrial, insertTrial, LEASE_MS } from '../../src/db/statements/trials.ts';
+import { insertTrial, LEASE_MS } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { ManualClock } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

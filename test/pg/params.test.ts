@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
-import { claimTrial, insertTrial, setCheckpoint } from '../../src/db/statements/trials.ts';
+import { insertTrial, setCheckpoint } from '../../src/db/statements/trials.ts';
 import type { ParamSet } from '../../src/domain/tensor.ts';
 import { CorruptParams, UndefinedObject } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { claimTrial } from '../../src/db/statements/claims.ts';
 import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
-import { claimTrial, insertTrial, renewLease, selectExpired, setCheckpoint } from '../../src/db/statements/trials.ts';
+import { insertTrial, renewLease, selectExpired, setCheckpoint } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../src/db/database.ts';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { loseTrial, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
-import { type ClaimedTrial, claimTrial } from '../../src/db/statements/trials.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
@@ -88,6 +88,20 @@ describe('a GPU', () => {
     expect(await served(await worker('cpu'), 2)).toEqual([plain, plain]);
     expect(await served(await worker('cuda'), 3)).toEqual([asking, asking, plain]);
     expect(await claim(await worker('cpu'))).toBeUndefined();
+  });
+
+  test('is asked for by a setting of the session, which hears when no worker has one', async () => {
+    const session = await db.connect(() => undefined);
+    const notices: string[] = [];
+    session.onNotice((notice) => notices.push(notice));
+    await session.query('set rafiki.gpu = on');
+    for (const model of ['first', 'second']) {
+      await session.query(`select rafiki_train('sentiment', 'reviews', model => $1)`, [model]);
+      await worker('webgpu');
+    }
+    await session.close();
+    expect(notices).toEqual(['no worker with a GPU is running']);
+    expect(await db.query('select gpu from rafiki.study')).toEqual([{ gpu: true }, { gpu: true }]);
   });
 });
 

@@ -1,6 +1,6 @@
+import { type ClaimedTrial, claimTrial } from '../../../src/db/statements/claims.ts';
 import { moveTrial } from '../../../src/db/statements/moves.ts';
 import { insertProcess } from '../../../src/db/statements/processes.ts';
-import { type ClaimedTrial, claimTrial } from '../../../src/db/statements/trials.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { Figure } from '../../figure.ts';
 import { type BenchCluster, insertStudy } from './cluster.ts';
@@ -25,6 +25,7 @@ export async function* manyClaims(cluster: BenchCluster, { connections, windowMs
   const workers = await prepare(cluster);
   const held = new Map<number, ClaimedTrial>();
   for (const id of workers) await next(cluster, held, id);
+  await db.query('analyze rafiki.trial'); // as autovacuum would have by then
   const rates: { connections: number; rate: number }[] = [];
   for (const count of connections) {
     const { rate, medianMs, lateMs } = await measure(cluster, { workers, held, count, windowMs });
@@ -53,7 +54,6 @@ async function prepare(cluster: BenchCluster): Promise<number[]> {
       [await insertStudy(cluster, `claims_${number}`), WAITING / STUDIES],
     );
   }
-  await db.query('analyze rafiki.trial');
   const row = { kind: 'worker', host: 'simulated', pid: 1, threads: 1, version: '0' } as const;
   return Promise.all(Array.from({ length: WORKERS }, () => insertProcess(db, row)));
 }

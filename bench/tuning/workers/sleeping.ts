@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { createCoordinator } from '../../../src/coordinator/create-coordinator.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { Figure } from '../../figure.ts';
@@ -13,6 +13,7 @@ const PROCESSES = 8;
 /** From the first trial of all workers to the first that counts. */
 const SETTLE_TRIALS = 2;
 const LOOK_MS = 50;
+const script = fileURLToPath(new URL('./sleepers.ts', import.meta.url));
 
 export interface Sleeping {
   counts: readonly number[];
@@ -97,9 +98,7 @@ function startSleepers(url: string, { workers, trialMs }: Run): ChildProcess[] {
   const processes = Math.min(workers, PROCESSES);
   return Array.from({ length: processes }, (_, i) => {
     const share = Math.floor((workers + i) / processes);
-    return fork(path.join(import.meta.dirname, 'sleepers.ts'), [url, String(share), String(trialMs)], {
-      execArgv: ['--import', 'tsx'],
-    });
+    return fork(script, [url, String(share), String(trialMs)]);
   });
 }
 

@@ -1,0 +1,89 @@
+import type { Knobs } from '../../domain/hyper-space.ts';
+import type { Task } from '../../domain/task.ts';
+import type { Queryable } from '../database.ts';
+import { knownTask } from './studies.ts';
+import { LEASE_MS, type Ownership } from './trials.ts';
+
+/** All that a worker needs to know of the trial that it claimed. */
+export interface ClaimedTrial extends Ownership {
+  number: number;
+  family: string;
+  knobs: Knobs;
+  seed: number;
+  /** What its first weights are: random, still to be chosen among what is published, or chosen by an earlier attempt. */
+  start: 'random' | 'open' | 'chosen';
+  checkpointId: number | null;
+  study: {
+    id: number;
+    createdAt: string;
+    task: Task;
+    validation: number;
+    collaborative: boolean;
+    /** Until its max_time is over. */
+    secondsLeft: number;
+  };
+  /** The deployed version that the study's model is compared with, while nobody has scored it. */
+  incumbentId: number | null;
+}
+
+/** How long a trial waits for a worker that holds its study's data, while another one has none to do. */
+const LOCAL_MS = 10_000;
+
+/**
+ * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
+ * asks for a GPU comes first, then what this machine has the data of, unless nobody is at that study or its trial has
+ * waited for long; then the study with the fewest running trials, and of those the one whose turn is longest ago. `offset
+ * 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
+ */
+const claim = `
+  with next as (
+    select t.id
+    from (
+      select s.id
+      from rafiki.process p
+      join rafiki.study s on s.state in ('queued', 'running') and (not s.gpu or p.device <> 'cpu')
+      cross join lateral (
+        select t.created_at < now() - $5 * interval '1 ms' as long from rafiki.trial t
+        where t.study_id = s.id and t.state = 'waiting' order by t.created_at, t.id limit 1) waits
+      cross join lateral (
+        select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
+      where p.id = $1
+      order by s.gpu desc, (s.id = any($4) or running.trials = 0 or waits.long) desc, running.trials,
+        (select max(t.started_at) from rafiki.trial t where t.study_id = s.id) nulls first, s.id
+      offset 0
+    ) s
+    cross join lateral (
+      select t.id from rafiki.trial t
+      where t.study_id = s.id and t.state = 'waiting' and t.family = any($3)
+      order by t.created_at, t.id for update skip locked limit 1) t
+    limit 1
+  ), claimed as (
+    update rafiki.trial t
+    set state = 'running', process_id = $1, lease_until = now() + $2 * interval '1 ms', started_at = coalesce(started_at, now())
+    from next where t.id = next.id
+    returning t.*
+  )
+  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start,
+    c.checkpoint_id as "checkpointId",
+    jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
+      'validation', s.validation, 'collaborative', s.collaborative,
+      'secondsLeft', extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8) as study,
+    case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
+  from claimed c join rafiki.study s on s.id = c.study_id`;
+
+/** What a worker can do. */
+export interface Ability {
+  families: readonly string[];
+  /** Studies whose data its machine holds. */
+  held?: readonly number[];
+}
+
+/** Takes a waiting trial of a family that this worker has, each study in its turn: two workers never get the same one. */
+export async function claimTrial(
+  on: Queryable,
+  processId: number,
+  { families, held = [] }: Ability,
+): Promise<ClaimedTrial | undefined> {
+  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS]);
+  return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
+}
