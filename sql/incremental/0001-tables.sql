@@ -119,6 +119,8 @@ create unique index study_one_open on rafiki.study (model) where state in ('queu
 create table rafiki.object (
   id uuid primary key default gen_random_uuid(),
   hash bytea not null,
+  -- by the blob that named it: no upload is under way any more
+  released boolean not null default false,
   created_at timestamptz not null default now()
 );
 

@@ -35,8 +35,8 @@ export class Blobs {
   /** Named tensors, from Postgres as they came, from this machine's disk, or from S3. */
   async tensors(stored: readonly (StoredBlob & { name: string })[]): Promise<Record<string, TensorData>> {
     const entries: [string, TensorData][] = [];
-    await atOnce(stored, async (blob) => {
-      entries.push([blob.name, unpackTensor({ hash: blob.hash, data: await this.#bytes(blob) })]);
+    await atOnce([...stored.entries()], async ([place, blob]) => {
+      entries[place] = [blob.name, unpackTensor({ hash: blob.hash, data: await this.#bytes(blob) })];
     });
     return Object.fromEntries(entries);
   }

@@ -1,5 +1,6 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
+import { isTransient } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { selectMemberParams } from '../db/statements/models.ts';
 import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
@@ -95,9 +96,9 @@ export async function loadWarmStart(
   return start.tensors;
 }
 
-/** What is damaged or gone must not stop the training that replaces it; a database that is away must. */
+/** What is damaged or gone must not stop the training that replaces it; a database, or a store, that is away must. */
 function without(what: string, error: unknown, logger: Logger): undefined {
-  if (!(error instanceof RafikiError)) throw error;
+  if (!(error instanceof RafikiError) || isTransient(error)) throw error;
   logger.warn({ err: reportError(error) }, `training without ${what}`);
   return undefined;
 }

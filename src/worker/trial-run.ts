@@ -93,8 +93,9 @@ export class TrialRun {
 
   async #begin(): Promise<void> {
     try {
-      const assignment = await prepareAssignment(this.#trial, this.#options, this.#ended.signal);
-      if (this.#ended.signal.aborted) return;
+      const { signal } = this.#ended;
+      const assignment = await this.#persist(() => prepareAssignment(this.#trial, this.#options, signal));
+      if (signal.aborted) return;
       this.#process = new TrainingProcess(assignment, {
         onMessage: (message) => {
           this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));

@@ -59,11 +59,12 @@ export interface StoredObject {
   hash: Buffer;
 }
 
-/** Objects that no blob names, so old that no upload of them can be under way; nobody else gets them meanwhile. */
+/** Objects that no blob names any more, or that none has named for so long that no upload can be under way; nobody else gets them meanwhile. */
 export function holdUnusedObjects(on: Queryable, graceMs: number, limit: number): Promise<StoredObject[]> {
   const sql = `
     select o.id, o.hash from rafiki.object o
-    where o.created_at < now() - $1 * interval '1 ms' and not exists (select from rafiki.blob b where b.object_id = o.id)
+    where (o.released or o.created_at < now() - $1 * interval '1 ms')
+      and not exists (select from rafiki.blob b where b.object_id = o.id)
     order by o.id limit $2 for update skip locked`;
   return on.query(sql, [graceMs, limit]);
 }
@@ -120,9 +121,14 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
 
 export async function deleteOrphanBlobs(on: Queryable, graceMs: number): Promise<number> {
   const sql = `
-    delete from rafiki.blob b
-    where b.created_at < now() - $1 * interval '1 ms'
-      and not exists (select from rafiki.params_tensor t where t.hash = b.hash)
-    returning b.hash`;
+    with gone as (
+      delete from rafiki.blob b
+      where b.created_at < now() - $1 * interval '1 ms'
+        and not exists (select from rafiki.params_tensor t where t.hash = b.hash)
+      returning b.hash, b.object_id
+    ), released as (
+      update rafiki.object o set released = true from gone where o.id = gone.object_id
+    )
+    select hash from gone`;
   return (await on.query(sql, [graceMs])).length;
 }

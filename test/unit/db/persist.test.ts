@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { isTransient, persist } from '../../../src/db/persist.ts';
-import { BadData, StatementRefused } from '../../../src/errors/errors.ts';
+import { BadData, StatementRefused, StoreUnreachable } from '../../../src/errors/errors.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 function databaseError(code: string): pg.DatabaseError {
@@ -18,6 +18,7 @@ describe('an error of the database', () => {
     ['a restart while the source was read', new StatementRefused('57P01', 'terminating connection')],
     ['a refused connection', Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })],
     ['a missing socket', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'connect' })],
+    ['a store of parameters that does not answer', new StoreUnreachable('S3 does not answer')],
     ['a connection that ended', new Error('Connection terminated unexpectedly')],
   ])('is worth another try after %s', (_, error) => {
     expect(isTransient(error)).toBe(true);
