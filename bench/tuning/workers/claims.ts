@@ -18,7 +18,8 @@ export interface Claims {
 
 /**
  * A thousand workers, each at a trial of its own, end it and claim the next as fast as Postgres lets them, over ever more
- * connections: how many claims a second, and from where on more connections bring no more.
+ * connections: how many claims a second, and from where on more connections bring no more. What bends it is the end of a
+ * trial: it notifies, and Postgres commits what notifies one at a time.
  */
 export async function* manyClaims(cluster: BenchCluster, { connections, windowMs }: Claims): AsyncIterable<Figure> {
   const { db } = cluster;
