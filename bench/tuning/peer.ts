@@ -1,7 +1,5 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { PythonProcess } from '../python-process.ts';
 import type { Objective } from './bbob/functions.ts';
 import type { Budget, Regrets } from './study.ts';
 
@@ -9,29 +7,18 @@ export const howToGetPeer = 'no Optuna on this machine: apt-get install python3-
 
 const script = fileURLToPath(new URL('./peer.py', import.meta.url));
 
-type Child = ChildProcessByStdio<Writable, Readable, null>;
-
 /** Optuna's TPE with its default settings, in a process of its own, one study at a time. */
 export class Peer {
-  readonly #process: Child;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
+  readonly #python: PythonProcess;
 
-  private constructor(process: Child) {
-    this.#process = process;
-    this.#reader = createInterface({ input: process.stdout });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
+  private constructor(python: PythonProcess) {
+    this.#python = python;
   }
 
   /** Null where Python has no optuna. */
   static async start(): Promise<Peer | null> {
-    const child = spawn('/usr/bin/python3', [script], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.on('error', () => undefined); // no Python at all: the first line then never comes
-    const peer = new Peer(child);
-    const { value } = await peer.#lines.next();
-    if (value === 'ready') return peer;
-    peer.stop();
-    return null;
+    const python = await PythonProcess.start(script);
+    return python && new Peer(python);
   }
 
   async runStudy({ optimum, value }: Objective, { evaluations, seed }: Budget): Promise<Regrets> {
@@ -46,13 +33,10 @@ export class Peer {
   }
 
   async #ask(line: string): Promise<number[]> {
-    this.#process.stdin.write(`${line}\n`);
-    const { value } = await this.#lines.next();
-    return JSON.parse(String(value)) as number[];
+    return JSON.parse(await this.#python.ask(line)) as number[];
   }
 
   stop(): void {
-    this.#reader.close();
-    this.#process.kill();
+    this.#python.stop();
   }
 }

@@ -9,8 +9,8 @@ export async function* workersBench(quick: boolean): AsyncIterable<Figure> {
   try {
     yield* sleepingWorkers(cluster, {
       counts: quick ? [1, 4, 16, 64] : [1, 2, 4, 8, 16, 32, 64],
-      trialMs: quick ? 1_000 : 2_000,
-      windowMs: quick ? 8_000 : 60_000,
+      trialMs: 2_000,
+      windowMs: quick ? 10_000 : 60_000,
     });
     yield* manyClaims(cluster, {
       connections: quick ? [1, 8, 64] : [1, 2, 4, 8, 16, 32, 64],

@@ -61,21 +61,27 @@ order by d.id desc;
 comment on view rafiki.deployments is 'Which versions answer, load, or answered before; newest first';
 
 create or replace view rafiki.workers with (security_invoker = true) as
+with backlog as (
+  select count(*) as waiting, count(*) filter (where not s.gpu) as waiting_cpu,
+         extract(epoch from now() - min(w.created_at)) as oldest,
+         extract(epoch from now() - min(w.created_at) filter (where not s.gpu)) as oldest_cpu
+  from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
+  where s.state in ('queued', 'running')
+), lost as (
+  select coalesce(sum(t.attempt), 0) as lost
+  from rafiki.study s join rafiki.trial t on t.study_id = s.id where s.state in ('queued', 'running')
+)
 select p.id as process, p.kind, left(p.host, 15) as host, p.pid, p.device,
        date_trunc('second', now() - p.started_at) as up,
        round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id || '/' || t.number as trial,
-       case when p.kind <> 'serving' then b.waiting end as waiting,
-       case when p.kind <> 'serving' then round(extract(epoch from now() - b.oldest)) end as oldest_s,
+       case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
+         as waiting,
+       round(case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.oldest_cpu else b.oldest end)
+         as oldest_s,
        case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
 from rafiki.process p
+cross join backlog b cross join lost l
 left join rafiki.trial t on t.process_id = p.id and t.state = 'running'
-left join lateral ( -- what a worker of its kind could take; everything that waits, to a coordinator
-  select count(*) as waiting, min(w.created_at) as oldest
-  from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
-  where s.state in ('queued', 'running') and (p.kind = 'coordinator' or not s.gpu or p.device <> 'cpu')) b on true
-left join lateral (
-  select coalesce(sum(o.attempt), 0) as lost from rafiki.study s join rafiki.trial o on o.study_id = s.id
-  where s.state in ('queued', 'running') and p.kind = 'coordinator') l on true
 order by p.kind, p.id;
 comment on view rafiki.workers is
   'Running processes of rafiki: what they compute with, seconds since they were seen, and study/number of the trial they are '

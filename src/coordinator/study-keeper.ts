@@ -35,7 +35,11 @@ async function keepStudy(connection: Connection, study: Study, logger: Logger): 
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
   const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
-  for (const action of actions) await inTransaction(connection, (on) => act({ on, logger }, { study, trials, action }));
+  if (actions.length === 0) return false;
+  // one commit, and so one notification, for as many trials as workers are idle: Postgres commits what notifies one at a time
+  await inTransaction(connection, async (on) => {
+    for (const action of actions) await act({ on, logger }, { study, trials, action });
+  });
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
 }
 
