@@ -2,7 +2,7 @@ import { createRng, deriveSeed } from '../../src/runtime/rng.ts';
 import { actorCritic } from '../../src/serving/policies/actor-critic.ts';
 import type { Policy } from '../../src/serving/policies/policy.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
-import { KeptResults, Results } from '../tuning/results.ts';
+import { KeptResults, Results } from '../results.ts';
 import { sine } from './arrivals.ts';
 import { bound } from './bound.ts';
 import { simulate } from './simulator.ts';

@@ -1,6 +1,6 @@
 import { createRng } from '../../src/runtime/rng.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
-import { draw } from '../tuning/plot.ts';
+import { draw } from '../plot.ts';
 import { train } from './experiment.ts';
 import { simulate } from './simulator.ts';
 import { mean } from './statistics.ts';

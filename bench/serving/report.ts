@@ -1,20 +1,25 @@
 import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import type { Figure } from '../figure.ts';
-import { experimentsDir } from '../tuning/results.ts';
+import { experimentsDir } from '../results.ts';
 import { settings } from './workloads.ts';
 
-const head = `# Serving: schedulers against the clairvoyant bound
+const head = (machine: string): string => `# Serving: schedulers against the clairvoyant bound
 
 Written by \`npm run -s bench -- serving\`; runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. Simulated time, seeds 1 to 5, means.
 β = 1: an overdue or refused request earns nothing. The bound is a fluid linear program that knows all arrivals and ignores
 batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. What bursts and
 on-off were in the study that the bars come from is not known: these are such that the greedy rule on one model misses as
-much as it did there.
+much as it did there. Results depend on the seeds alone; only the time of a decision is that of a machine: ${machine}.
 
 | figure | value | unit | bar | |
 | --- | --- | --- | --- | --- |
 `;
+
+/** When and where, in a few words. */
+const machine = (): string =>
+  `${availableParallelism()} cores of an ${cpus()[0]?.model}, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}`;
 
 /** The figures of a whole bench, as a page with plots. */
 export function writeReport(figures: readonly Figure[]): void {
@@ -28,6 +33,6 @@ export function writeReport(figures: readonly Figure[]): void {
   ]);
   writeFileSync(
     path.join(experimentsDir, 'serving.md'),
-    `${head}${rows.join('\n')}\n\n## Over two cycles of the sine\n\n${plots.join('\n')}\n`,
+    `${head(machine())}${rows.join('\n')}\n\n## Over two cycles of the sine\n\n${plots.join('\n')}\n`,
   );
 }

@@ -1,9 +1,9 @@
 import { advisorByName } from '../../src/advisors/registry.ts';
 import type { Figure } from '../figure.ts';
+import { draw } from '../plot.ts';
+import { KeptResults, Results } from '../results.ts';
 import { bbob, FUNCTIONS, type Objective } from './bbob/functions.ts';
 import { howToGetPeer, Peer } from './peer.ts';
-import { draw } from './plot.ts';
-import { KeptResults, Results } from './results.ts';
 import { type Budget, type Regrets, runStudy } from './study.ts';
 
 /** On how many of the 24 functions the median regret must be smaller than random search's, after so many evaluations. */

@@ -1,10 +1,10 @@
 import { advisorByName } from '../../src/advisors/registry.ts';
 import { InvalidParameter } from '../../src/errors/errors.ts';
 import type { Figure } from '../figure.ts';
+import { KeptResults, type Results } from '../results.ts';
 import { readDataSet } from '../zoo/data.ts';
 import { runStudy, type StudySetting } from './collaboration.ts';
 import { advisorNames, comparable, compare, modes, plot } from './costudy-figures.ts';
-import { KeptResults, type Results } from './results.ts';
 
 type Fixed = Pick<StudySetting, 'task' | 'family' | 'knobs' | 'epochs'> & { rows?: number; validation?: number };
 

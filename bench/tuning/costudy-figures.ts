@@ -1,5 +1,5 @@
 import type { Figure } from '../figure.ts';
-import { draw } from './plot.ts';
+import { draw } from '../plot.ts';
 
 export const modes = ['study', 'costudy'] as const;
 export const advisorNames = ['random', 'bayesian'] as const;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where what the long benches measured is kept, and committed. */
-export const experimentsDir = fileURLToPath(new URL('../../docs/experiments/', import.meta.url));
+export const experimentsDir = fileURLToPath(new URL('../docs/experiments/', import.meta.url));
 
 /** Measured rows, of which each is known by its first values. */
 export class Results {

@@ -17,8 +17,8 @@ export interface Plot {
   curves: readonly Curve[];
 }
 
-const [WIDTH, HEIGHT] = [640, 360];
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 150, 36, 48];
+const [WIDTH, HEIGHT] = [680, 360];
+const [LEFT, RIGHT, TOP, BOTTOM] = [64, 190, 36, 48];
 const TICKS = 5;
 /** Told apart also by those who see no red or green (Okabe and Ito). */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];
