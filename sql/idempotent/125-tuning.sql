@@ -91,21 +91,25 @@ declare
   asked int := (select s.max_trials from rafiki.study s where s.id = study);
   total int;
   width int;
+  best float8;
   low float8;
   high float8;
 begin
   if asked is null then
     perform rafiki._raise_no_study(study);
   end if;
-  select count(*), min(t.score), max(t.score) into total, low, high
+  select count(*), max(t.score), min(t.score), max(t.score) into total, best, low, high
   from rafiki.trial t where t.study_id = study and t.ended_at is not null and t.score is not null;
   if total = 0 then
     return next format('study %s: no trial has ended with a score yet', study);
     return;
   end if;
-  low := case when high > low then low else low - 0.5 end;
+  if high = low then -- one height for all: the axis still wants a length
+    low := greatest(low - 0.5, 0);
+    high := greatest(high, low + 0.5);
+  end if;
   width := least(64, greatest(total, total * (64 / total)));
-  return next format('study %s: best score %s after %s of %s trials', study, round(high::numeric, 4), total, asked);
+  return next format('study %s: best score %s after %s of %s trials', study, round(best::numeric, 4), total, asked);
   return query
     with trial as (
       select t.score, max(t.score) over own as best, (row_number() over own - 1) as n

@@ -111,6 +111,7 @@ describe('rafiki_curve', () => {
         rows.findIndex((row) => row[c] === '━'),
       );
       expect(columns.every((row, c) => row >= 0 && row <= (columns[c - 1] ?? row))).toBe(true);
+      expect(picture.join('')).not.toContain('-'); // no score is below zero, and so is no mark of the axis
       expect(picture.at(-1)).toMatch(trials === 1 ? /1/ : new RegExp(`1 +${trials}$`));
     },
   );
