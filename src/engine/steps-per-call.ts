@@ -1,12 +1,12 @@
 import type { Network } from '../graph/network.ts';
 
-/** Below so many numbers outside of tables, copying them costs less than a step's share of a call's rows: 0.02 ms. */
+/** Below so many numbers outside of tables, copying them costs less than a step's share of a call's rows. */
 const fewDense = 8192;
 
 /**
  * Steps that one call of the runtime takes at most. A call copies all weights but tables in and out; each of its steps
  * copies the rows of tables that the whole call touches. Where nearly all weights lie in tables, as in fastText, single
- * steps are the fastest (1.7 instead of 2.3 ms a step in `bench engine`); elsewhere as many as there are.
+ * steps are the fastest (`bench engine`, fasttext); elsewhere as many as there are.
  */
 export function stepsPerCall({ parameters }: Network): number {
   const specs = Object.values(parameters);
