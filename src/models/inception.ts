@@ -4,9 +4,8 @@ import { conv2d } from '../graph/ops/conv2d.ts';
 import { maxPool } from '../graph/ops/pooling.ts';
 import { concat } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
-import type { Family } from './family.ts';
+import { imageFamily } from './image-family.ts';
 import { channelsOf } from './image-input.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
 import {
   type ConvLayer,
   conv,
@@ -29,24 +28,18 @@ const stageWidths = [4, 8, 12] as const;
  * each narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, stages parted by 2×2 pooling,
  * batch norm (one over a module's joined results), and no auxiliary heads.
  */
-export const inception: Family = {
+export const inception = imageFamily({
   name: 'inception',
   title: 'Inception: branches of several filter sizes side by side',
-  tasks: ['image_classification'],
-  space: () =>
-    imageSpace({ epochs: 30 })
-      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
-      .addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  fit: fitImages,
-  network: (features, knobs) =>
+  epochs: 30,
+  knobs: (space) => space.addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
+  network: (task, knobs) =>
     inceptionNetwork({
-      ...imageTask(features, knobs),
+      ...task,
       width: countKnob(knobs, 'width'),
       modules: countKnob(knobs, 'modules'),
     }),
-  recipe: imageRecipe,
-  augment: augmentBatch,
-};
+});
 
 interface InceptionSize extends ImageTask {
   /** Channels of the stem; the last stage has twelve times as many. */

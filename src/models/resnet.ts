@@ -1,8 +1,7 @@
 import type { Value } from '../graph/graph.ts';
 import type { Network } from '../graph/network.ts';
-import type { Family } from './family.ts';
+import { imageFamily } from './image-family.ts';
 import { channelsOf } from './image-input.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
 import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './image-layers.ts';
 import { countKnob } from './knobs.ts';
 
@@ -11,24 +10,18 @@ import { countKnob } from './knobs.ts';
  * around which the input is carried. For small inputs: a 3×3 stem without pooling, and stages that widen by one convolution
  * and 2×2 max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the first and the last of three stages.
  */
-export const resnet: Family = {
+export const resnet = imageFamily({
   name: 'resnet',
   title: 'ResNet: convolutions with shortcuts around them',
-  tasks: ['image_classification'],
-  space: () =>
-    imageSpace({ epochs: 30 })
-      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
-      .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
-  fit: fitImages,
-  network: (features, knobs) =>
+  epochs: 30,
+  knobs: (space) => space.addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
+  network: (task, knobs) =>
     resnetNetwork({
-      ...imageTask(features, knobs),
+      ...task,
       width: countKnob(knobs, 'width'),
       blocks: countKnob(knobs, 'blocks'),
     }),
-  recipe: imageRecipe,
-  augment: augmentBatch,
-};
+});
 
 interface ResnetSize extends ImageTask {
   /** Channels of the stem; each of the three stages after it has twice as many as the one before. */

@@ -3,9 +3,8 @@ import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { maxPool } from '../graph/ops/pooling.ts';
 import { concat } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
-import type { Family } from './family.ts';
+import { imageFamily } from './image-family.ts';
 import { channelsOf } from './image-input.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
 import {
   type ConvLayer,
   conv,
@@ -32,24 +31,18 @@ const leastSqueezed = 16;
  * pooling, a quarter of the channels squeezed in place of an eighth, batch norm (one over a module's joined results), and
  * a linear layer after the mean, which is conv10 before it.
  */
-export const squeezenet: Family = {
+export const squeezenet = imageFamily({
   name: 'squeezenet',
   title: 'SqueezeNet: fire modules of few weights',
-  tasks: ['image_classification'],
-  space: () =>
-    imageSpace({ epochs: 40 })
-      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
-      .addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  fit: fitImages,
-  network: (features, knobs) =>
+  epochs: 40,
+  knobs: (space) => space.addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
+  network: (task, knobs) =>
     squeezenetNetwork({
-      ...imageTask(features, knobs),
+      ...task,
       width: countKnob(knobs, 'width'),
       modules: countKnob(knobs, 'modules'),
     }),
-  recipe: imageRecipe,
-  augment: augmentBatch,
-};
+});
 
 interface SqueezenetSize extends ImageTask {
   /** The first stage has twice as many channels, the last one twelve times. */

@@ -1,7 +1,6 @@
 import type { Network } from '../graph/network.ts';
-import type { Family } from './family.ts';
+import { imageFamily } from './image-family.ts';
 import { channelsOf } from './image-input.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
 import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './image-layers.ts';
 import { countKnob } from './knobs.ts';
 
@@ -13,24 +12,18 @@ const stageCount = 4;
  * max pooling, channels doubled from stage to stage. For small inputs: batch norm after each convolution, and a mean over
  * the pixels with one linear layer in place of three, which have most of the original's weights.
  */
-export const vgg: Family = {
+export const vgg = imageFamily({
   name: 'vgg',
   title: 'VGG: stages of 3×3 convolutions',
-  tasks: ['image_classification'],
-  space: () =>
-    imageSpace({ epochs: 45 })
-      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
-      .addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  fit: fitImages,
-  network: (features, knobs) => {
+  epochs: 45,
+  knobs: (space) => space.addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 }),
+  network: (task, knobs) => {
     const width = countKnob(knobs, 'width');
     const depth = countKnob(knobs, 'depth');
     const stages = Array.from({ length: stageCount }, (_, i) => Array.from({ length: depth }, () => width * 2 ** i));
-    return vggNetwork({ ...imageTask(features, knobs), stages });
+    return vggNetwork({ ...task, stages });
   },
-  recipe: imageRecipe,
-  augment: augmentBatch,
-};
+});
 
 export interface VggSize extends ImageTask {
   /** Channels of the layers of each stage; stages are parted by 2×2 max pooling. */

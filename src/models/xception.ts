@@ -2,9 +2,8 @@ import type { Value } from '../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../graph/network.ts';
 import { maxPool } from '../graph/ops/pooling.ts';
 import type { Tape } from '../graph/tape.ts';
-import type { Family } from './family.ts';
+import { imageFamily } from './image-family.ts';
 import { channelsOf } from './image-input.ts';
-import { augmentBatch, fitImages, imageRecipe, imageSpace, imageTask } from './image-knobs.ts';
 import {
   type ConvLayer,
   conv,
@@ -25,24 +24,18 @@ const entryWidths = [2, 4, 8] as const;
  * halve the image, middle blocks keep it. For small inputs: one 3×3 convolution of stride 1 before the blocks, 2×2 pooling in
  * place of 3×3, two separable convolutions in middle blocks too, and ReLU at a block's end in place of its start.
  */
-export const xception: Family = {
+export const xception = imageFamily({
   name: 'xception',
   title: 'Xception: depthwise separable convolutions with shortcuts',
-  tasks: ['image_classification'],
-  space: () =>
-    imageSpace({ epochs: 30 })
-      .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
-      .addRangeKnob('middle', 'int', 0, 4, { group: 'architecture', initial: 2 }),
-  fit: fitImages,
-  network: (features, knobs) =>
+  epochs: 30,
+  knobs: (space) => space.addRangeKnob('middle', 'int', 0, 4, { group: 'architecture', initial: 2 }),
+  network: (task, knobs) =>
     xceptionNetwork({
-      ...imageTask(features, knobs),
+      ...task,
       width: countKnob(knobs, 'width'),
       middle: countKnob(knobs, 'middle', 0),
     }),
-  recipe: imageRecipe,
-  augment: augmentBatch,
-};
+});
 
 interface XceptionSize extends ImageTask {
   /** Channels of the stem; each of the three entry blocks has twice as many as what comes before. */

@@ -3,8 +3,9 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import { fitPixels, pixelState } from '../features/pixels.ts';
 import { whitenings } from '../features/whitening.ts';
+import type { Network } from '../graph/network.ts';
 import type { Rng } from '../runtime/rng.ts';
-import type { FitData, Recipe } from './family.ts';
+import type { Family, FitData, Recipe } from './family.ts';
 import { augmentImages } from './image-augment.ts';
 import type { ImageTask } from './image-layers.ts';
 import { choiceKnob, countKnob, numberKnob } from './knobs.ts';
@@ -12,11 +13,33 @@ import { choiceKnob, countKnob, numberKnob } from './knobs.ts';
 /** `shift` and `cutout` are in pixels of a 32×32 image; on larger images they grow with the side. */
 const unit = 32;
 
+export interface ImageArchitecture {
+  name: string;
+  title: string;
+  /** Initial epochs. */
+  epochs: number;
+  /** Adds the knobs of its own to those of every image family, `width` among them. */
+  knobs(space: HyperSpace): HyperSpace;
+  network(task: ImageTask, knobs: Knobs): Network;
+}
+
+/** A family that classifies images: its architecture, and what all of them share. */
+export const imageFamily = ({ name, title, epochs, knobs, network }: ImageArchitecture): Family => ({
+  name,
+  title,
+  tasks: ['image_classification'],
+  space: () => knobs(imageSpace(epochs)),
+  fit: fitImages,
+  network: (features, values) => network(imageTask(features, values), values),
+  recipe: imageRecipe,
+  augment: augmentBatch,
+});
+
 /**
- * Knobs that every image family has; it adds those of its architecture. `epochs` is what its initial network needs about half an hour
+ * Knobs that every image family has. `epochs` is what its initial network needs about half an hour
  * of one core for, on 10,000 images.
  */
-export function imageSpace({ epochs }: { epochs: number }): HyperSpace {
+function imageSpace(epochs: number): HyperSpace {
   return new HyperSpace()
     .addCategoricalKnob('side', [32, 48, 64, 96, 128, 224], { group: 'preprocessing', initial: 32 })
     .addCategoricalKnob('whitening', whitenings, { group: 'preprocessing', initial: 'none' })
@@ -25,6 +48,7 @@ export function imageSpace({ epochs }: { epochs: number }): HyperSpace {
     .addRangeKnob('rotation', 'float', 0, 30, { group: 'preprocessing', initial: 0 })
     .addRangeKnob('colour', 'float', 0, 0.5, { group: 'preprocessing', initial: 0 })
     .addRangeKnob('cutout', 'int', 0, 16, { group: 'preprocessing', initial: 8 })
+    .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
     .addCategoricalKnob('mirror_answers', [true, false], { group: 'architecture', initial: true })
     .addRangeKnob('epochs', 'int', 5, 60, { group: 'training', initial: epochs })
     .addCategoricalKnob('batch', [32, 64, 128], { group: 'training', initial: 64 })
@@ -42,7 +66,7 @@ export function imageSpace({ epochs }: { epochs: number }): HyperSpace {
 const averageDecay = 0.998;
 
 /** Momentum SGD, as the image networks of the papers are trained. */
-export const imageRecipe = (knobs: Knobs): Recipe => ({
+const imageRecipe = (knobs: Knobs): Recipe => ({
   optimiser: 'nesterov',
   epochs: countKnob(knobs, 'epochs'),
   batch: countKnob(knobs, 'batch'),
@@ -55,19 +79,19 @@ export const imageRecipe = (knobs: Knobs): Recipe => ({
   stepsPerRun: 4,
 });
 
-export const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
+const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
   encoder: 'pixels',
   classes: [...classes],
   state: await fitPixels(inputs, countKnob(knobs, 'side', 8), choiceKnob(knobs, 'whitening', whitenings)),
 });
 
-export const imageTask = (features: FittedFeatures, knobs: Knobs): ImageTask => ({
+const imageTask = (features: FittedFeatures, knobs: Knobs): ImageTask => ({
   image: pixelState(features),
   classes: features.classes.length,
   mirrored: knobs['flip'] === true && knobs['mirror_answers'] === true,
 });
 
-export function augmentBatch(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void {
+function augmentBatch(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void {
   const pixels = (name: string): number => Math.round((countKnob(knobs, name, 0) * countKnob(knobs, 'side')) / unit);
   augmentImages(
     batch['image'],
