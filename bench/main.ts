@@ -4,20 +4,24 @@ import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
+import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
+type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions;
+
 /** Every benchmark by name; each yields its figures as they are measured. */
-const benches: Record<string, (options: ZooOptions & TuningOptions & ServingOptions) => AsyncIterable<Figure>> = {
+const benches: Record<string, (options: Options) => AsyncIterable<Figure>> = {
   augment: augmentBench,
   engine: engineBench,
   predict: predictBench,
   serving: servingBench,
+  study: studyBench,
   tuning: tuningBench,
   zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers\n       serving: [--real [--minutes N]] or --trace FILE\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       study: --data NAME [--minutes N] [--seed N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers\n       serving: [--real [--minutes N]], --models N [--minutes N] or --trace FILE\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,6 +43,7 @@ const { values, positionals } = parseArgs({
     seeds: { type: 'string' },
     tuners: { type: 'string' },
     real: { type: 'boolean' },
+    models: { type: 'string' },
     trace: { type: 'string' },
   },
 });

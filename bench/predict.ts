@@ -61,7 +61,7 @@ async function* syntheticFigures({ session, url }: Stage, quick: boolean): Async
  * gives us an advantage that the peer does not have: that one has no bar.
  */
 async function* predictOne(session: Database, rounds: number): AsyncIterable<Figure> {
-  const [bridge] = await session.query<{ host: string }>('select host from rafiki.bridge');
+  const [bridge] = await session.query<{ host: string }>('select host from rafiki.bridge_address');
   const host = bridge?.host ?? '127.0.0.1';
   await session.query(timerFunction);
   await session.query('set rafiki.read_ahead = off');
@@ -78,7 +78,7 @@ async function* predictOne(session: Database, rounds: number): AsyncIterable<Fig
 
 /** Points the foreign server there; the session connects anew at its next call. */
 async function reachBridge(session: Database, host: string): Promise<void> {
-  await session.query('select rafiki._connect_bridge($1, port, secret) from rafiki.bridge', [host]);
+  await session.query(`alter server rafiki_bridge options (set host '${host}')`);
   await session.query(
     `select rafiki_dblink.dblink_disconnect('rafiki') where 'rafiki' = any (rafiki_dblink.dblink_get_connections())`,
   );

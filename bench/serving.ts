@@ -1,6 +1,7 @@
 import type { Figure } from './figure.ts';
 import { decisionMs } from './serving/decision-time.ts';
 import { Experiment } from './serving/experiment.ts';
+import { manyModelsFigures } from './serving/many-models.ts';
 import { drawSines } from './serving/plots.ts';
 import { realFigures } from './serving/real.ts';
 import { writeReport } from './serving/report.ts';
@@ -11,16 +12,22 @@ export interface ServingOptions {
   quick: boolean;
   /** The server itself over SQL instead of the simulator. */
   real?: boolean | undefined;
-  /** How long the sine lasts on the real server. */
+  /** How long the sine lasts on the real server, or each run with many models. */
   minutes?: string | undefined;
+  /** So many models on the real server, with memory for a fifth of them. */
+  models?: string | undefined;
   /** A file of arrival times instead of the table. */
   trace?: string | undefined;
 }
 
 /** Schedulers on simulated time against the clairvoyant bound; with `--quick` one seed, and nothing is kept. */
-export async function* servingBench({ quick, real, minutes, trace }: ServingOptions): AsyncIterable<Figure> {
+export async function* servingBench({ quick, real, minutes, models, trace }: ServingOptions): AsyncIterable<Figure> {
   if (real) {
     yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
+    return;
+  }
+  if (models !== undefined) {
+    yield* manyModelsFigures({ models: Number(models), minutes: Number(minutes ?? (quick ? 0.25 : 2)) });
     return;
   }
   if (trace !== undefined) {

@@ -58,7 +58,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     data: rows === undefined ? readDataSet(data) : firstRows(readDataSet(data), rows),
   };
   const before = process.cpuUsage();
-  const { seconds } = await trainTrial(spec, {
+  const { seconds, variants } = await trainTrial(spec, {
     onReport: async (report) => {
       reports.push(report);
       process.stderr.write(progressOf(report));
@@ -79,6 +79,10 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     const least = metricBars[`${name}-${metric}`];
     const plain = figure(`${name}-${metric}`, value, '');
     yield least === undefined ? plain : { ...plain, bar: least, ok: value >= least };
+  }
+  for (const { precision, score, gain } of variants) {
+    yield figure(`${name}-${precision}-score`, score, '');
+    yield figure(`${name}-${precision}-gain`, gain, '×');
   }
   const limit = Number(minutes) * 60;
   yield { ...figure(`${name}-quiet`, quietSeconds, 's'), bar: limit, ok: quietSeconds <= limit };

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { subsetAccuracies } from '../../src/coordinator/ensemble.ts';
-import { Database } from '../../src/db/database.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
+import type { Database } from '../../src/db/database.ts';
 import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
+import { Sessions } from './sessions.ts';
 
 const file = path.join(process.env['RAFIKI_DATA'] ?? '../shared/data', 'cifar10', 'valid.csv.gz');
 export const hasImages = existsSync(file);
@@ -31,9 +31,7 @@ export interface ImageStage {
 /** A whole Rafiki with three small image models, trained on photographs of CIFAR-10 that the load does not ask. */
 export async function startImageStage(policy: string): Promise<ImageStage> {
   const rafiki = await rafikiUp({ args: ['--workers', '2'], env: { RAFIKI_POLICY: policy } });
-  const open = (): Database =>
-    new Database({ url: rafiki.url, application: 'bench', maxConnections: 1, logger: silentLogger });
-  const sessions = new Sessions(Array.from({ length: SESSIONS }, open));
+  const sessions = new Sessions(rafiki.url, SESSIONS);
   const { db } = rafiki;
   const stop = async (): Promise<void> => {
     await sessions.stop();
@@ -50,50 +48,6 @@ export async function startImageStage(policy: string): Promise<ImageStage> {
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/** Sessions that are lent to who asks last: who waited long has no time left for an answer anyway. */
-class Sessions {
-  readonly #all: readonly Database[];
-  readonly #free: Database[];
-  readonly #waiting: ((session: Database) => void)[] = [];
-
-  constructor(sessions: readonly Database[]) {
-    this.#all = sessions;
-    this.#free = [...sessions];
-  }
-
-  /** Null where none was free until then. */
-  async with<T>(untilMs: number, work: (session: Database) => Promise<T>): Promise<T | null> {
-    const session = this.#free.pop() ?? (await this.#next(untilMs));
-    if (session === null) return null;
-    try {
-      return await work(session);
-    } finally {
-      const next = this.#waiting.pop();
-      if (next === undefined) this.#free.push(session);
-      else next(session);
-    }
-  }
-
-  #next(untilMs: number): Promise<Database | null> {
-    return new Promise((resolve) => {
-      const taken = (session: Database): void => {
-        clearTimeout(timer);
-        resolve(session);
-      };
-      const giveUp = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(taken), 1);
-        resolve(null);
-      };
-      const timer = Number.isFinite(untilMs) ? setTimeout(giveUp, Math.max(0, untilMs - performance.now())) : undefined;
-      this.#waiting.push(taken);
-    });
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#all.map((session) => session.stop()));
   }
 }
 

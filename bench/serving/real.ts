@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { createRng } from '../../src/runtime/rng.ts';
 import type { Figure } from '../figure.ts';
 import { type Arrivals, modulated, sine } from './arrivals.ts';
 import { hasImages, type ImageStage, MODEL, startImageStage } from './image-stage.ts';
 import { type Call, openLoop } from './open-loop.ts';
+import { servingMemoryMb } from './serving-process.ts';
 import { mean, quantile } from './statistics.ts';
 import { figure } from './table.ts';
 
@@ -75,7 +75,7 @@ async function* overloadFigures(stage: ImageStage, capacity: number, minutes: nu
   const lengthMs = (minutes * 60_000) / 3;
   const goodput: number[] = [];
   for (const rate of [1, OVERLOAD]) {
-    const before = await memoryMb(stage);
+    const before = await servingMemoryMb(stage.rafiki.db);
     const arrivals: Arrivals = modulated({ capacity, budgetMs: BUDGET_MS, lengthMs }, createRng(rate), [
       { rate, stay: Number.MAX_SAFE_INTEGER },
     ]);
@@ -93,7 +93,7 @@ async function* overloadFigures(stage: ImageStage, capacity: number, minutes: nu
       note: `answered or refused after the budget + 20 ms; p99 ${p99} ms`,
     };
     yield {
-      ...figure('real-overload-memory', await memoryMb(stage), 'MB', {}),
+      ...figure('real-overload-memory', await servingMemoryMb(stage.rafiki.db), 'MB', {}),
       note: `of serving; ${before.toFixed(0)} MB before`,
     };
   }
@@ -137,10 +137,3 @@ const isFirstHalf = ({ arrivedMs }: Call<Answer>, lengthMs: number): boolean => 
 
 const rightShare = (calls: readonly Call<Answer>[]): number =>
   mean(calls.map(({ result }) => (result.isRight === true ? 1 : 0)));
-
-/** Resident memory of the serving process. */
-async function memoryMb(stage: ImageStage): Promise<number> {
-  const [pid] = await stage.rafiki.pids('serving');
-  const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kb ?? Number.NaN) / 1024;
-}

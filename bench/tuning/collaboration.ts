@@ -54,31 +54,43 @@ export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
   const history: TrialHistory[] = [];
   const trials: StudiedTrial[] = [];
   for (let spent = 0, number = 1; spent < epochs; number++) {
-    const proposal = advisor.propose(search, history);
+    const trialSeed = deriveSeed(seed, number) >>> 1;
+    const allowed = mayInherit(setting, { known, spent, seed: trialSeed }) ? 'open' : 'random';
+    const proposal = advisor.propose(search, history, allowed);
     if (proposal === null) break;
-    const trial = { number, ...proposal, scores: [], ended: false };
-    const ended = await train(setting, { trial, history, known, spent });
+    const { knobs: chosen, start = allowed } = proposal;
+    const trial = { number, family, knobs: chosen, scores: [], ended: false };
+    const starts = start === 'open' ? rankStarts(known.published, family) : [];
+    const ended = await train(setting, { trial, seed: trialSeed, starts, history, known, spent });
     history.push(ended);
     spent += ended.scores.length;
-    trials.push({ number, spent, score: Math.max(0, bestScore(ended)), warm: ended.warm ?? false });
+    trials.push({ number, spent, score: Math.max(0, bestScore(ended)), warm: ended.parent !== undefined });
   }
   return trials;
 }
 
+/** Whether the trial of that seed may start from what others have published. */
+const mayInherit = (
+  { collaborative, epochs }: StudySetting,
+  { known, spent, seed }: { known: Known; spent: number; seed: number },
+): boolean => collaborative && known.published.length > 0 && !startsAtRandom(GREED, { progress: spent / epochs, seed });
+
 interface Turn {
   trial: TrialHistory;
+  seed: number;
+  starts: readonly Published[];
   history: readonly TrialHistory[];
   known: Known;
   spent: number;
 }
 
-async function train(setting: StudySetting, { trial, history, known, spent }: Turn): Promise<TrialHistory> {
+async function train(
+  setting: StudySetting,
+  { trial, seed, starts, history, known, spent }: Turn,
+): Promise<TrialHistory> {
   const { task, family, data, threads, advisor, collaborative, epochs } = setting;
-  const seed = deriveSeed(setting.seed, trial.number) >>> 1;
-  const random = !collaborative || startsAtRandom(GREED, { progress: spent / epochs, seed });
-  const starts = random ? [] : rankStarts(known.published, family);
   const scores: number[] = [];
-  const warm = starts.length > 0;
+  const parent = starts[0]?.trialId;
   const hooks: TrainingHooks = {
     async warmStart(wanted) {
       const offered = starts.flatMap(({ paramsId }) =>
@@ -99,7 +111,7 @@ async function train(setting: StudySetting, { trial, history, known, spent }: Tu
     },
     async onReport({ score, epoch, epochs: planned }, weights) {
       scores.push(score);
-      const now: TrialHistory = { ...trial, scores, warm };
+      const now: TrialHistory = { ...trial, scores, parent };
       const stop = advisor.judge(now, [...history, now]) === 'stop' || spent + epoch >= epochs;
       const best = Math.max(Number.NEGATIVE_INFINITY, ...known.published.map((each) => each.score));
       const last = stop || epoch >= planned;
@@ -114,7 +126,7 @@ async function train(setting: StudySetting, { trial, history, known, spent }: Tu
     // a trial that diverged: its scores so far are what is known of it, and an epoch at least was spent
     if (scores.length === 0) scores.push(0);
   }
-  return { ...trial, scores, warm, ended: true };
+  return { ...trial, scores, parent, ended: true };
 }
 
 function publish(

@@ -99,7 +99,36 @@ begin
   end if;
 end $$;
 
--- Says where the bridge listens: known when a server starts, so a call rather than a part of the script.
+-- Where bridges listen. A new session takes one of them, at random where libpq can (PostgreSQL 16), and another one where
+-- that is down; those that were not heard of for a while are left out.
+create or replace function rafiki._list_bridges() returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  hosts text;
+  ports text;
+begin
+  delete from rafiki.bridge_address where seen_at < now() - interval '30 s';
+  select string_agg(a.host, ',' order by a.host, a.port), string_agg(a.port::text, ',' order by a.host, a.port)
+  into hosts, ports from rafiki.bridge_address a;
+  if hosts is null then
+    return; -- whoever asks is told that the last one does not answer
+  end if;
+  if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
+    execute format('alter server rafiki_bridge options (set host %L, set port %L)', hosts, ports);
+    return;
+  end if;
+  -- keepalives: a machine that vanished is noticed within seconds, not after the kernel's two hours
+  execute format('create server rafiki_bridge foreign data wrapper dblink_fdw options (host %L, port %L, dbname %L, '
+                 'connect_timeout %L, keepalives_idle %L, tcp_user_timeout %L, gssencmode %L)',
+                 hosts, ports, 'rafiki', '3', '10', '10000', 'disable');
+  if current_setting('server_version_num')::int >= 160000 then
+    alter server rafiki_bridge options (add load_balance_hosts 'random');
+  end if;
+end $$;
+
+-- A bridge listens there: known when a server starts, so a call rather than a part of the script.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -108,20 +137,29 @@ declare
   -- _call() connects as its owner, whoever runs this
   asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text, text)'::regprocedure);
 begin
-  insert into rafiki.bridge as b (host, port, secret) values ($1, $2, $3)
-  on conflict on constraint bridge_pkey do update set host = excluded.host, port = excluded.port, secret = excluded.secret;
-  if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
-    execute format('alter server rafiki_bridge options (set host %L, set port %L)', host, port);
-  else
-    -- keepalives: a machine that vanished is noticed within seconds, not after the kernel's two hours
-    execute format('create server rafiki_bridge foreign data wrapper dblink_fdw options (host %L, port %L, dbname %L, '
-                   'connect_timeout %L, keepalives_idle %L, tcp_user_timeout %L, gssencmode %L)',
-                   host, port, 'rafiki', '3', '10', '10000', 'disable');
+  perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
+  update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
+  if found and exists (select from pg_foreign_server where srvname = 'rafiki_bridge')
+     and not exists (select from rafiki.bridge_address where seen_at < now() - interval '30 s') then
+    return;
   end if;
+  insert into rafiki.bridge_address (host, port) values ($1, $2) on conflict do nothing;
+  perform rafiki._list_bridges();
   if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and umuser = asker) then
     execute format('alter user mapping for %s server rafiki_bridge options (set password %L)', asker, secret);
   else
     execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)',
                    asker, 'rafiki', secret);
   end if;
+end $$;
+
+-- A bridge stops: sessions that connect from now on go elsewhere.
+create or replace function rafiki._disconnect_bridge(host text, port int) returns void
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
+  delete from rafiki.bridge_address a where a.host = $1 and a.port = $2;
+  perform rafiki._list_bridges();
 end $$;

@@ -1,17 +1,27 @@
 -- Read-ahead: how the plain form "select rafiki_predict(m, body) from t" gets batches. A prediction is a pure function of
 -- model version and input, so filling the server's answer cache can never change a result. After some misses within one
--- statement the server hints; we then find the scanned column and send the rows that come next.
+-- statement the server wishes for rows: first those around the row that was asked, from which it learns which way the scan
+-- goes, then those that come next. All is read with the caller's rights and the statement's snapshot, so grants and row-level
+-- security hold. A place is relation;column;low;high: what was read lies between two ctids, '' is an end of the table.
 
--- Where `input` stands in the tables that this statement scans: relation;column;ctid;first ctid;wrapped. Null: nowhere.
-create or replace function rafiki._find_scan(input anyelement) returns text
+-- The blocks that so many rows of a table take, by its statistics.
+create or replace function rafiki._blocks(relation regclass, rows int) returns int
+language sql stable strict parallel safe
+as $$
+  select 1 + case when relpages > 0 and reltuples > 0 then ceil(rows * relpages / reltuples)::int else rows / 16 end
+  from pg_catalog.pg_class where oid = relation
+$$;
+
+-- Where `input` stands in the tables that this statement scans, among their first and their last `rows` rows. No row: nowhere.
+create or replace function rafiki._find_scan(input anyelement, rows int)
+returns table (relation oid, attnum int2, place tid)
 language plpgsql stable strict parallel safe
 as $$
 declare
   types constant regtype[] := case pg_typeof(input) when 'bytea'::regtype then '{bytea}' else '{text,varchar}' end;
-  candidate record;
-  place tid;
+  attname name;
 begin
-  for candidate in
+  for relation, attnum, attname in
     select c.oid, a.attnum, a.attname
     from pg_catalog.pg_locks l
     join pg_catalog.pg_class c on c.oid = l.relation and c.relkind = 'r'
@@ -23,63 +33,76 @@ begin
       and pg_catalog.has_table_privilege(c.oid, 'select') -- ctid is not readable with column rights alone
     limit 8
   loop
-    -- the hint comes after a few rows, so a plain scan is still near the start; looking further costs more than it brings
-    execute format('select t.ctid from (select ctid, %I as value from only %s limit 20000) t where t.value = $1 limit 1',
-                   candidate.attname, candidate.oid::regclass) into place using input;
+    execute format('select t.ctid from (select ctid, %1$I as value from only %2$s limit $2) t where t.value = $1 '
+                   'union all select ctid from only %2$s where ctid >= $3 and %1$I = $1 limit 1', attname, relation::regclass)
+      into place
+      using input, rows, format('(%s,0)', greatest(0, pg_relation_size(relation) / 8192 - rafiki._blocks(relation, rows)))::tid;
     if place is not null then
-      return concat_ws(';', candidate.oid, candidate.attnum, place, place, false);
+      return next;
+      return;
     end if;
   end loop;
-  return null;
 end $$;
 
--- The rows after a place, wrapping round once: the next 512, or fewer where they are long. `is_full` says that more may come.
-create or replace function rafiki._window(place text[], relation regclass, attribute name, is_image boolean)
-returns table (inputs text[], last tid, is_full boolean)
-language plpgsql stable parallel safe
+-- Up to `rows` rows above or below a place, fewer where they are long, in the table's order, and the place where to go on. No
+-- row: the column may not be read, or is gone.
+create or replace function rafiki._window(relation oid, attnum int2, place tid, upward boolean, rows int)
+returns table (inputs text[], next text)
+language plpgsql stable strict parallel safe
 as $$
 declare
-  window_rows constant int := 512; -- two of the server's largest batches
   window_bytes constant int := 4194304;
+  block constant bigint := split_part(ltrim(place::text, '('), ',', 1);
+  bound constant bigint := greatest(0, block + case when upward then 1 else -1 end * rafiki._blocks(relation, rows));
+  attribute pg_attribute;
 begin
-  return query execute format(
-    'select array_agg(%1$s) filter (where w.before < $4 and w.bytes <= $4), max(w.ctid) filter (where w.before < $4), '
-      'count(*) = $2 or max(w.before) >= $4 '
+  select * into attribute from pg_attribute a
+  where a.attrelid = relation and a.attnum = _window.attnum and not a.attisdropped and has_table_privilege(relation, 'select');
+  if not found then
+    return;
+  end if;
+  execute format(
+    'select coalesce(array_agg(%1$s order by w.ctid) filter (where w.value is not null and w.before < $4 and w.bytes <= $4), ''{}''), '
+      'case when count(*) = $3 or max(w.before) >= $4 then %4$s(w.ctid) filter (where w.before < $4) end::text '
     'from (select t.*, sum(t.bytes) over (rows unbounded preceding) - t.bytes as before '
       'from (select ctid, %2$I as value, coalesce(octet_length(%2$I), 0) as bytes from only %3$s '
-        'where ctid > $1 %4$s limit $2) t) w',
-    case when is_image then 'encode(w.value, ''base64'')' else 'w.value::text' end, attribute, relation,
-    case when place[5]::boolean then 'and ctid <= $3' else '' end)
-    using place[3]::tid, window_rows, place[4]::tid, window_bytes;
+        'where ctid %6$s $1 and ctid %7$s $2 order by ctid %5$s limit $3) t) w',
+    case when attribute.atttypid = 'bytea'::regtype then 'encode(w.value, ''base64'')' else 'w.value::text' end,
+    attribute.attname, relation::regclass,
+    case when upward then 'max' else 'min' end, case when upward then 'asc' else 'desc' end,
+    case when upward then '>' else '<' end, case when upward then '<' else '>=' end)
+    into inputs, next using place, format('(%s,0)', bound)::tid, rows, window_bytes;
+  if next is null then
+    next := case when bound > 0 and bound * 8192 < pg_relation_size(relation) then format('(%s,0)', bound) else '' end;
+  end if;
+  return next;
 end $$;
 
--- Sends the rows after `loc` to the server; with the caller's rights and the statement's snapshot, so grants and row-level
--- security hold. Sends none, which ends it, when the place is unknown or not readable.
-create or replace function rafiki._read_ahead(model_key uuid, input anyelement, loc text) returns void
+-- Sends the rows that the server wishes: `?;rows` around the row asked, found among so many; `+;rows;place` after a place;
+-- `-;rows;place` before it. Sends none and no place, which ends it, where the row is not found or nothing may be read.
+create or replace function rafiki._read_ahead(model_key uuid, input anyelement, wish text) returns void
 language plpgsql stable parallel safe
 as $$
 declare
-  place text[] := string_to_array(coalesce(nullif(loc, ''), rafiki._find_scan(input)), ';');
-  is_image constant boolean := pg_typeof(input) = 'bytea'::regtype;
-  relation regclass;
-  attribute name;
-  ahead record;
-  next_loc text := '';
-  texts text[];
+  look_rows constant int := 64;
+  words constant text[] := string_to_array(wish, ';');
+  sent record;
   reply rafiki.reply;
 begin
-  select c.oid, a.attname into relation, attribute
-  from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = place[2]::int2
-  where c.oid = place[1]::oid and not a.attisdropped and pg_catalog.has_table_privilege(c.oid, 'select');
-  if found then
-    select * into ahead from rafiki._window(place, relation, attribute, is_image);
-    if ahead.is_full then
-      next_loc := concat_ws(';', place[1], place[2], ahead.last, place[4], place[5]);
-    elsif not place[5]::boolean then
-      next_loc := concat_ws(';', place[1], place[2], '(0,0)', place[4], true);
-    end if;
-    texts := array_remove(ahead.inputs, null);
+  if words[1] = '?' then
+    select concat_ws(';', s.relation, s.attnum, before.next, after.next) as place,
+           before.inputs || null::text || after.inputs as texts
+    into sent
+    from rafiki._find_scan(input, words[2]::int) s,
+      rafiki._window(s.relation, s.attnum, s.place, false, look_rows) before,
+      rafiki._window(s.relation, s.attnum, s.place, true, look_rows) after;
+  elsif words[1] = '+' then
+    select concat_ws(';', words[3], words[4], words[5], w.next) as place, w.inputs as texts
+    into sent from rafiki._window(words[3]::oid, words[4]::int2, words[6]::tid, true, words[2]::int) w;
+  else
+    select concat_ws(';', words[3], words[4], w.next, words[6]) as place, w.inputs as texts
+    into sent from rafiki._window(words[3]::oid, words[4]::int2, words[5]::tid, false, words[2]::int) w;
   end if;
-  reply := rafiki._call(case when is_image then 'v' else 'V' end, model_key,
-                        next_loc || e'\x1f' || coalesce(array_to_json(texts)::text, '[]'));
+  reply := rafiki._call(case when pg_typeof(input) = 'bytea'::regtype then 'v' else 'V' end, model_key,
+                        coalesce(sent.place, '') || e'\x1f' || coalesce(array_to_json(sent.texts)::text, '[]'));
 end $$;

@@ -43,7 +43,7 @@ create or replace view rafiki.models with (security_invoker = true) as
 select left(m.name, 32) as model, v.version, m.task, m.owner, round(v.score::numeric, 4) as score,
        cardinality(v.classes) as classes,
        (select left(string_agg(b.family, '+' order by b.rank), 32)
-        from rafiki.model_member b where b.version_id = v.id) as families,
+        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 order by m.name, v.version desc;
@@ -98,3 +98,12 @@ group by m.name
 order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
+
+create or replace view rafiki.stat_memory with (security_invoker = true) as
+select left(m.name, 32) as model, p.id as process, left(p.host, 15) as host, round(s.bytes / 1048576.0, 1) as mb, s.loads,
+       s.rows - s.cached as computed, s.cold, round(greatest(0, 100 - 100.0 * s.cold / nullif(s.rows - s.cached, 0)), 1) as hit_pct
+from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
+order by s.bytes desc, m.name, p.id;
+comment on view rafiki.stat_memory is
+  'Models in the memory of each server, and out of it (mb 0): how often each was loaded, rows computed, and those of them that '
+  'had to wait for a load (cold). The memory is RAFIKI_MODEL_MEMORY; whoever is asked least for what he takes leaves first';

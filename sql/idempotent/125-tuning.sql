@@ -61,6 +61,8 @@ returns table (family text, knob text, importance float8, trials bigint)
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  scored record;
 begin
   if not exists (select from rafiki.study s where s.id = study) then
     perform rafiki._raise_no_study(study);
@@ -70,6 +72,18 @@ begin
            round((d.divergence / nullif(sum(d.divergence) over (partition by d.family), 0))::numeric, 3)::float8, d.trials
     from rafiki._knob_divergence(study) d
     order by d.trials desc, d.family, 3 desc nulls last, d.knob;
+  if found then
+    return;
+  end if;
+  select t.family, count(t.id) as trials, s.state into scored
+  from rafiki.study s left join rafiki.trial t on t.study_id = s.id and t.ended_at is not null and t.score is not null
+  where s.id = study group by t.family, s.state order by count(t.id) desc limit 1;
+  raise notice 'study % cannot tell yet what its knobs decide: %', study,
+    case when scored.family is null then 'no trial has ended with a score'
+         when scored.trials < 8 then format('of the 8 scored trials that a family needs, %s has %s', scored.family, scored.trials)
+         else format('no knob of %s varied', scored.family) end
+    using hint = case when scored.state in ('queued', 'running') then 'Ask again later.'
+                      else 'Train it anew with fewer families, or with more max_time and max_trials.' end;
 end $$;
 
 create or replace function rafiki_importance(study bigint)

@@ -16,6 +16,7 @@ comment on column rafiki.study.closed is 'Why no further trial is begun although
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its first weights; null is a random start';
 comment on column rafiki.trial.warm_share is 'Share of its first weights that other trials gave';
 comment on table rafiki.trial_start is 'Published weights that a trial may start from, best first';
+comment on table rafiki.trial_variant is 'Models of running studies in other precisions';
 comment on table rafiki.validation is 'The rows that the trials of a study were scored on';
 comment on table rafiki.report is 'What a trial measured after each epoch';
 comment on table rafiki.params is 'Weights, stored once per content';
@@ -27,9 +28,10 @@ comment on column rafiki.model.key is 'The access key that predictions state to 
 comment on column rafiki.model.latency_budget is 'How long a call may take where the caller does not say';
 comment on table rafiki.model_grant is 'Who else may predict with a model; see rafiki_grant';
 comment on table rafiki.model_version is 'What the studies made of a model';
-comment on table rafiki.model_member is 'The trials that answer together in a version';
+comment on table rafiki.model_member is 'The trials that answer together in a version, and quicker variants of them that answer when time is short';
 comment on table rafiki.deployment is 'Which version answers for a model';
 comment on table rafiki.predict_stat is 'Counters of the servers; see the view rafiki.stat_predict';
 comment on table rafiki.policy_weights is 'What serving policies that learn (RAFIKI_POLICY=actor-critic) know of each version';
-comment on table rafiki.bridge is 'Where the server listens, and its secret';
+comment on table rafiki.bridge is 'The secret that servers of predictions ask for';
+comment on table rafiki.bridge_address is 'Where servers of predictions listen, and when they last said so';
 comment on type rafiki.reply is 'What the server answers: kind of answer, value, where to read on';

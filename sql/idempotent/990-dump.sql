@@ -5,7 +5,7 @@ declare
   relation text;
 begin
   if exists (select from pg_extension where extname = 'rafiki') then
-    foreach relation in array array['process', 'study', 'object', 'blob', 'params', 'params_tensor', 'trial', 'trial_start', 'validation',
+    foreach relation in array array['process', 'study', 'object', 'blob', 'params', 'params_tensor', 'trial', 'trial_variant', 'trial_start', 'validation',
                                     'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment'] loop
       perform pg_extension_config_dump(format('rafiki.%I', relation)::regclass, '');
       perform pg_extension_config_dump(s.name::regclass, '')

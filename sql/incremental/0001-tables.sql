@@ -204,6 +204,18 @@ create index trial_published on rafiki.trial (published_id);
 create index trial_parent on rafiki.trial (parent_id);
 
 -- published weights that a trial may start from, best first; chosen once, so that each attempt starts alike
+-- the same weights in another precision, where that answers much quicker
+create table rafiki.trial_variant (
+  trial_id bigint not null references rafiki.trial (id) on delete cascade,
+  precision text not null check (precision in ('int8')),
+  score float8 not null,
+  params_id bigint not null references rafiki.params (id),
+  -- as trial.predictions
+  predictions bytea not null,
+  primary key (trial_id, precision)
+);
+create index trial_variant_params on rafiki.trial_variant (params_id);
+
 create table rafiki.trial_start (
   trial_id bigint not null references rafiki.trial (id) on delete cascade,
   rank int not null,
@@ -277,6 +289,7 @@ create table rafiki.model_member (
   rank int not null,
   trial_id bigint references rafiki.trial (id) on delete set null,
   family text not null,
+  precision text not null default 'float32' check (precision in ('float32', 'int8')),
   score float8 not null,
   params_id bigint not null references rafiki.params (id),
   primary key (version_id, rank)
@@ -306,6 +319,10 @@ create table rafiki.predict_stat (
   overdue bigint not null,
   p50_ms float8,
   p99_ms float8,
+  -- rows asked while the model was not in memory, how often it was loaded, and bytes that it takes now
+  cold bigint not null default 0,
+  loads bigint not null default 0,
+  bytes bigint not null default 0,
   primary key (process_id, model_id)
 );
 
@@ -318,12 +335,18 @@ create table rafiki.policy_weights (
   primary key (version_id, policy)
 );
 
--- where the bridge listens, and the secret it asks for; one row, for the owner's eyes
+-- the secret that bridges ask for; one row, for the owner's eyes
 create table rafiki.bridge (
   singleton boolean primary key default true check (singleton),
+  secret text not null
+);
+
+-- where they listen; each says so again while it lives
+create table rafiki.bridge_address (
   host text not null,
   port int not null,
-  secret text not null
+  seen_at timestamptz not null default now(),
+  primary key (host, port)
 );
 
 -- what the bridge answers; see docs/architecture.md

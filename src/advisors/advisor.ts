@@ -13,15 +13,20 @@ export interface TrialHistory {
   family: string;
   knobs: Knobs;
   scores: readonly number[];
-  /** Whether most of its first weights came from another trial. */
-  warm?: boolean;
+  /** The trial that most of its first weights are from: none where they are random, null where it is still to be chosen. */
+  parent?: number | null | undefined;
   /** False while more scores may come; true without any score means that it failed. */
   ended: boolean;
 }
 
+/** What a trial's first weights are: random, or the best that others have published when it begins. */
+export type Start = 'random' | 'open';
+
 export interface Proposal {
   family: string;
   knobs: Knobs;
+  /** Where the advisor expects more of random weights, though others' could be had. */
+  start?: 'random';
 }
 
 export type Verdict = 'continue' | 'stop';
@@ -32,8 +37,11 @@ export type Verdict = 'continue' | 'stop';
  */
 export interface Advisor {
   name: string;
-  /** The next trial, given all trials so far in order of number, whatever became of them; null when nothing is left to try. */
-  propose(search: SearchSpace, history: readonly TrialHistory[]): Proposal | null;
+  /**
+   * The next trial, given how it is to start and all trials so far in order of number, whatever became of them; null when
+   * nothing is left to try.
+   */
+  propose(search: SearchSpace, history: readonly TrialHistory[], start?: Start): Proposal | null;
   /** Whether a running trial should go on after its latest report, given all trials of the study. */
   judge(trial: TrialHistory, history: readonly TrialHistory[]): Verdict;
   /** Whether no other trial has scored better. */

@@ -6,6 +6,7 @@ import { firstOfFamily } from './first-trials.ts';
 import { judging } from './judging.ts';
 import { type Point, pointOf, snap } from './points.ts';
 import { random } from './random.ts';
+import { rankedByStart } from './starts.ts';
 import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 
 /** Trials at random before the estimate says anything. */
@@ -44,7 +45,7 @@ export const tpe: Advisor = {
 
 function densities(branches: readonly Branch[], history: readonly TrialHistory[]): { good: Parzen; others: Parzen } {
   const { scored, pending } = evidenceOf(history);
-  const ranked = [...scored].sort((a, b) => b.score - a.score).map(({ trial }) => trial);
+  const ranked = rankedByStart(scored);
   const count = Math.min(MOST_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
   const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MOST_OTHERS);
   const points = (trials: readonly TrialHistory[]): Point[] =>

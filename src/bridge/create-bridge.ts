@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Service } from '../runtime/service.ts';
-import { BridgeRecord, type CreateServingOptions, createServing } from '../serving/create-serving.ts';
+import { BridgeRecord } from '../serving/bridge-record.ts';
+import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';
 import { type Address, BridgeServer } from './server.ts';
 import { Verbs } from './verbs.ts';
 
@@ -22,12 +23,12 @@ export interface Bridge extends Service {
 export function createBridge(options: CreateBridgeOptions): Bridge {
   const { database, host, port, socketDir, logger } = options;
   const serving = createServing(options);
-  const record = new BridgeRecord(database);
+  const record = new BridgeRecord({ database, logger });
   let server: BridgeServer | undefined;
 
   return {
     async start() {
-      const secret = await record.secret({ host, port, secret: randomBytes(24).toString('hex') });
+      const secret = await record.secret(randomBytes(24).toString('hex'));
       server = new BridgeServer({
         host,
         port,
@@ -40,13 +41,14 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
       await serving.start();
       try {
         await server.start();
-        await record.announce({ ...reachable(server.address()), secret });
+        await record.announce(reachable(server.address()), secret);
       } catch (error) {
         await this.stop();
         throw error;
       }
     },
     async stop() {
+      await record.withdraw();
       await server?.stop();
       await serving.stop();
     },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
 import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
 import type { Client } from '../serving/client.ts';
@@ -66,23 +66,24 @@ export class Verbs implements Conversation {
     input: InputKind,
     [, key = '', , budget = '', onOverdue = '', statement = '', text = '']: string[],
   ): Reply | Promise<Reply> {
-    const { label, readFrom } = this.#client.scan({ key, input, text, statement }, terms(budget, onOverdue));
-    const reply = (value: string | null): Reply => ({ s: readFrom === null ? 'k' : 'h', v: value, loc: readFrom });
+    const { label, wish } = this.#client.scan({ key, input, text, statement }, terms(budget, onOverdue));
+    const reply = (value: string | null): Reply => ({ s: wish === null ? 'k' : 'h', v: value, loc: wish });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
   /** As P, and what the scan asks next may come along. */
   #predictNext(input: InputKind, request: string[]): Reply | Promise<Reply> {
-    const [, key = '', , , , statement = '', text = ''] = request;
-    const withAlong = (reply: Reply): Reply => {
-      if (reply.s !== 'k' || statement === '') return reply;
-      const along = this.#client
-        .along({ key, text })
-        .map((next): Reply => ({ s: 'n', v: next.label, loc: fingerprint(statement, key, next.text) }));
-      return { ...reply, along };
-    };
+    const [, key = '', , , , statement = ''] = request;
+    const withAlong = (reply: Reply): Reply =>
+      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along(key) } : reply;
     const reply = this.#predict(input, request);
     return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
+  }
+
+  #along(key: string): Reply[] {
+    return this.#client
+      .along(key)
+      .map(({ statement, key: of, text, label }) => ({ s: 'n', v: label, loc: fingerprint(statement, of, text) }));
   }
 
   #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -95,9 +96,9 @@ export class Verbs implements Conversation {
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
-  #readAhead(input: InputKind, [, key = '', , loc = '', texts = '']: string[]): Reply {
-    this.#client.readAhead({ key, input }, { next: loc, texts: textArray(texts) });
-    return answered(null);
+  #readAhead(input: InputKind, [, key = '', , place = '', texts = '']: string[]): Reply {
+    this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
+    return { ...answered(null), along: this.#along(key) };
   }
 
   #redeem(ticket: string): Promise<Reply> {
@@ -134,7 +135,7 @@ export class Verbs implements Conversation {
 
 /** What an answer that travels along is for: a backend takes it for this statement, model and text only. */
 const fingerprint = (statement: string, key: string, text: string): string =>
-  createHash('sha256').update([statement, key, text].join(SEPARATOR)).digest('hex');
+  hash('sha256', [statement, key, text].join(SEPARATOR), 'hex');
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
 

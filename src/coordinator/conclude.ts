@@ -10,7 +10,7 @@ import {
 import { type Mover, moveDeployment, moveStudy } from '../db/statements/moves.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
-import { selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
+import { selectVariantVotes, selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
@@ -28,8 +28,8 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   const { members, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, accuracies, classes });
   for (const [rank, member] of members.entries()) {
-    const { id: trialId, family, score: memberScore, paramsId } = member;
-    await insertMember(on, id, { rank, trialId, family, score: memberScore, paramsId });
+    const { id: trialId, family, precision, score: memberScore, paramsId } = member;
+    await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
   }
   const notice = reasonNotToDeploy(study, { version, score });
   await setOutcome(on, study.id, { version, notice });
@@ -75,11 +75,16 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   );
   const { classes } = validation;
   if (!kindOf(study.task).votes) return { members: ranked.slice(0, 1), score: best.score, accuracies: null, classes };
-  const votes = ranked.map((trial) => uint16s(trial.predictions));
+  const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
   const labels = uint16s(validation.labels);
-  const { members, score } = bestEnsemble(votes, labels);
-  const accuracies = subsetAccuracies(votes.slice(0, members), labels);
-  return { members: ranked.slice(0, members), score, accuracies, classes };
+  const { members: count, score } = bestEnsemble(votesOf(ranked), labels);
+  const exact = ranked.slice(0, count);
+  const variants = await selectVariantVotes(
+    on,
+    exact.map((trial) => trial.id),
+  );
+  const members = [...exact, ...variants];
+  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), classes };
 }
 
 function reasonNotToDeploy(study: Study, { version, score }: { version: number; score: number }): string | null {

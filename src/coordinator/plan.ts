@@ -1,4 +1,4 @@
-import type { Advisor, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
+import type { Advisor, SearchSpace, Start, TrialHistory } from '../advisors/advisor.ts';
 import { regretBound, standardError } from '../advisors/terminator.ts';
 import { startsAtRandom } from '../advisors/warm-start.ts';
 import type { Study } from '../db/statements/studies.ts';
@@ -56,14 +56,15 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
 }
 
 /** The trial as the advisor sees it. */
-const historyOf = ({ number, family, knobs, scores, state, warmShare }: Trial): TrialHistory => ({
-  number,
-  family,
-  knobs,
-  scores,
-  warm: (warmShare ?? 0) >= WARM_SHARE,
-  ended: trialEnded(state),
-});
+const historyOf = (trial: Trial): TrialHistory => {
+  const { number, family, knobs, scores, state } = trial;
+  return { number, family, knobs, scores, parent: parentOf(trial), ended: trialEnded(state) };
+};
+
+function parentOf({ start, parent, warmShare }: Trial): TrialHistory['parent'] {
+  if (start === 'open') return null;
+  return (warmShare ?? 0) >= WARM_SHARE ? parent : undefined;
+}
 
 /** A trial whose weights can become part of a model. */
 export const isScored = (trial: Trial): trial is Trial & { score: number; validationHash: Buffer } =>
@@ -112,13 +113,14 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
   if (enough !== null) return [{ kind: 'close', why: enough }];
   const proposed: Action[] = [];
   while (proposed.length < count) {
-    const proposal = advisor.propose(search, history);
-    if (proposal === null) break;
     const number = history.length + 1;
     const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
-    const start = startOf(study, { number, seed });
-    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, seed, start, ...proposal } });
-    history.push({ number, scores: [], ended: false, ...proposal });
+    const allowed = startOf(study, { number, seed });
+    const proposal = advisor.propose(search, history, allowed);
+    if (proposal === null) break;
+    const { family, knobs, start = allowed } = proposal;
+    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, family, knobs, seed, start } });
+    history.push({ number, family, knobs, scores: [], parent: start === 'open' ? null : undefined, ended: false });
   }
   return proposed;
 }
@@ -140,8 +142,8 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
   );
 }
 
-/** Whether a new trial of a collaborative study is to start from what others have published. */
-function startOf(study: Study, { number, seed }: { number: number; seed: number }): NewTrial['start'] {
+/** Whether a new trial of a collaborative study may start from what others have published. */
+function startOf(study: Study, { number, seed }: { number: number; seed: number }): Start {
   if (!study.collaborative) return 'random';
   const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
   const greed = { first: study.alphaFirst, last: study.alphaLast };

@@ -1,4 +1,5 @@
 import type { Knobs } from './hyper-space.ts';
+import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
 import type { StartWeights, WantedTensor } from './warm-start.ts';
@@ -71,5 +72,17 @@ export interface TrainingResult {
   seconds: number;
   model: TrainedModel;
   /** The vote of each validation row in an ensemble, in order: class indexes; empty where members do not vote. */
+  predictions: Uint16Array;
+  /** The same weights in other precisions, where those answer much quicker. */
+  variants: TrainedVariant[];
+}
+
+/** A trained model made quicker, and what that costs it in score on the validation rows. */
+export interface TrainedVariant {
+  precision: Exclude<Precision, 'float32'>;
+  score: number;
+  /** How many times quicker it answers, on the machine that trained it. */
+  gain: number;
+  model: TrainedModel;
   predictions: Uint16Array;
 }

@@ -27,8 +27,13 @@ export async function borrowSession(model: Uint8Array, threads: number, device: 
 }
 
 /** Compiles a graph for one user. */
-export async function createSession(model: Uint8Array, threads: number, device: DeviceName = 'cpu'): Promise<Session> {
-  const native = await create(model, { threads, device, planned: true });
+export async function createSession(
+  model: Uint8Array,
+  threads: number,
+  device: DeviceName = 'cpu',
+  { arena = true } = {},
+): Promise<Session> {
+  const native = await create(model, { threads, device, planned: true, arena });
   return lent(native, () => native.release());
 }
 
@@ -44,9 +49,14 @@ interface Compilation {
   device: DeviceName;
   /** Whether all of a run's memory is laid out ahead: quicker for small graphs, but an Xception's training step peaks at 669 MB, not 441. */
   planned: boolean;
+  /** Whether a session keeps the memory of its largest run for the next one. */
+  arena?: boolean;
 }
 
-async function create(model: Uint8Array, { threads, device, planned }: Compilation): Promise<ort.InferenceSession> {
+async function create(
+  model: Uint8Array,
+  { threads, device, planned, arena = true }: Compilation,
+): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: [device], // what the device has no kernel for runs on the CPU
@@ -54,6 +64,7 @@ async function create(model: Uint8Array, { threads, device, planned }: Compilati
       interOpNumThreads: 1,
       executionMode: 'sequential', // 'parallel' made weight gradients three times slower
       enableMemPattern: planned,
+      enableCpuMemArena: arena,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
     });

@@ -37,6 +37,11 @@ export class LimitReached extends RafikiError {
   override readonly retryable = true;
 }
 
+/** A model needs more memory than there is for all models (53200). */
+export class OutOfMemory extends RafikiError {
+  readonly sqlstate = '53200';
+}
+
 /** The caller cancelled (57014). */
 export class Cancelled extends RafikiError {
   readonly sqlstate = '57014';

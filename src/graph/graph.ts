@@ -1,5 +1,5 @@
 /** Element types of a graph's values, by their ONNX number. */
-export const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
+export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof elementTypes;
 
 /** A dimension is a number, or a name where the size is known only when the graph runs. */
@@ -23,6 +23,9 @@ export interface Constant extends Value {
 }
 
 export type Attribute = number | { float: number } | string | readonly number[] | { graph: Graph };
+
+/** What a graph says. */
+export type GraphParts = Pick<Graph, 'name' | 'nodes' | 'constants' | 'inputs' | 'outputs'>;
 
 export interface Node {
   op: string;

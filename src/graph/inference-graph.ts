@@ -10,7 +10,11 @@ export interface Weight {
 }
 
 /** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, its answer out. */
-export function exportModel(network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array {
+export const exportModel = (network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array =>
+  encodeModel(inferenceGraph(network, weights));
+
+/** What that file says. */
+export function inferenceGraph(network: Network, weights: Readonly<Record<string, Weight>>): Graph {
   const g = new Graph('model');
   const inputs = Object.entries(network.inputs).map(
     ([name, { shape, dtype }]) => [name, g.input(name, ['N', ...shape], dtype)] as const,
@@ -20,5 +24,5 @@ export function exportModel(network: Network, weights: Readonly<Record<string, W
   );
   const { name, value } = network.answer(Tape.forInference(g), new Values(inputs), new Values(parameters));
   g.output(value, name);
-  return encodeModel(g);
+  return g;
 }

@@ -22,7 +22,7 @@ export interface ParameterSpec {
 export interface InputSpec {
   /** Dimensions after the batch; a name where they vary from batch to batch. */
   shape: Shape;
-  dtype: ElementType;
+  dtype: Exclude<ElementType, 'int8'>;
 }
 
 /** What a network computes with in a training step. */

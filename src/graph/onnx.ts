@@ -1,4 +1,4 @@
-import { type Attribute, type Constant, elementTypes, type Graph, type Node, type Value } from './graph.ts';
+import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, type Value } from './graph.ts';
 import { bytesField, concat, floatField, stringField, varintField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
@@ -9,7 +9,7 @@ const irVersion = 8;
 const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 /** The bytes of an ONNX model file. */
-export function encodeModel(graph: Graph): Uint8Array {
+export function encodeModel(graph: GraphParts): Uint8Array {
   return concat([
     varintField(1, irVersion),
     stringField(2, 'rafiki'),
@@ -22,7 +22,7 @@ export function encodeModel(graph: Graph): Uint8Array {
 }
 
 /** Operator sets of ONNX Runtime's own that the graph and the graphs inside it use. */
-function extraDomains(graph: Graph): Set<string> {
+function extraDomains(graph: GraphParts): Set<string> {
   const domains = new Set<string>();
   for (const { domain, attributes } of graph.nodes) {
     if (domain !== '') domains.add(domain);
@@ -34,7 +34,7 @@ function extraDomains(graph: Graph): Set<string> {
   return domains;
 }
 
-function encodeGraph(graph: Graph): Uint8Array {
+function encodeGraph(graph: GraphParts): Uint8Array {
   return concat([
     ...graph.nodes.map((node) => bytesField(1, encodeNode(node))),
     stringField(2, graph.name),

@@ -90,6 +90,12 @@ export interface Family {
   augment?(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void;
   /** Training rows of its own, where targets change with the augmentation; otherwise they come from encoder and `augment`. */
   trainingRows?(examples: Examples, fitted: Fitted): Promise<TrainingRows>;
-  /** An equal network that answers faster, made from the trained weights. */
-  compact?(network: Network, weights: Weights): { network: Network; weights: Weights };
+  /** An equal network that answers faster. */
+  compact?(network: Network): Compact;
+}
+
+/** What takes a trained network's place, and its weights made from the trained ones. */
+export interface Compact {
+  network: Network;
+  weights(trained: Weights): Weights;
 }

@@ -2,12 +2,13 @@ import { HyperSpace } from '../domain/hyper-space.ts';
 import { textsOf } from '../features/encoder.ts';
 import { fitNgrams, tableRows } from '../features/ngrams.ts';
 import { classifier } from '../graph/classifier.ts';
+import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import { add } from '../graph/ops/arithmetic.ts';
 import { dropout } from '../graph/ops/dropout.ts';
 import { embeddingBag } from '../graph/ops/embedding-bag.ts';
 import { dense } from '../graph/ops/matmul.ts';
-import type { Family, Weights } from './family.ts';
+import type { Compact, Family, Weights } from './family.ts';
 import { countKnob, numberKnob } from './knobs.ts';
 import { leastTexts } from './rare-words.ts';
 import { dropWords } from './word-dropout.ts';
@@ -95,11 +96,23 @@ export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
  * Everything between table and logits is linear, and the mean of products is the product of means: E·W takes the place of
  * E, [V, classes] instead of [V, dim]. The model is smaller by dim / classes, and answering is one look-up per word.
  */
-function foldLayers(network: Network, weights: Weights): { network: Network; weights: Weights } {
-  const { table, 'out.w': w, 'out.b': b } = weights;
-  if (table === undefined || w === undefined || b === undefined) return { network, weights };
+function foldLayers(network: Network): Compact {
+  return {
+    network: classifier({
+      classes: Number(network.targets['truth']?.shape[0]),
+      inputs: network.inputs,
+      parameters: network.parameters,
+      logits: (t, inputs, parameters) =>
+        add(t, embeddingBag(t, parameters.of('table'), inputs.of('ids')), parameters.of('out.b')),
+    }),
+    weights: foldWeights,
+  };
+}
+
+function foldWeights(trained: Weights): Weights {
+  const { table, 'out.w': w, 'out.b': b } = trained as Record<'table' | 'out.w' | 'out.b', Weight>;
   const [rows = 0, dim = 0] = table.shape;
-  const classes = w.shape[1] ?? 0;
+  const classes = Number(w.shape[1]);
   const folded = new Float32Array(rows * classes);
   for (let r = 0; r < rows; r++) {
     for (let d = 0; d < dim; d++) {
@@ -107,14 +120,5 @@ function foldLayers(network: Network, weights: Weights): { network: Network; wei
       for (let c = 0; c < classes; c++) folded[r * classes + c]! += e * (w.data[d * classes + c] as number);
     }
   }
-  return {
-    network: classifier({
-      classes,
-      inputs: network.inputs,
-      parameters: network.parameters,
-      logits: (t, inputs, parameters) =>
-        add(t, embeddingBag(t, parameters.of('table'), inputs.of('ids')), parameters.of('out.b')),
-    }),
-    weights: { table: { shape: [rows, classes], data: folded }, 'out.b': b },
-  };
+  return { table: { shape: [rows, classes], data: folded }, 'out.b': b };
 }

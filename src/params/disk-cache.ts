@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -36,6 +37,10 @@ export class DiskCache {
       if (isMissing(error)) return undefined; // or another process has deleted it just now
       throw error;
     }
+  }
+
+  has(name: string): boolean {
+    return existsSync(path.join(this.#dir, name));
   }
 
   /** Under another name until it is complete: a file that is there is whole. */

@@ -3,7 +3,6 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Device } from './device.ts';
 import type { Judge } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
-import { everyone } from './policies/batches.ts';
 import type { Policy, Subset } from './policies/policy.ts';
 import type { Question } from './queued-question.ts';
 
@@ -16,6 +15,8 @@ export interface BatcherOptions {
   /** τ of most questions. */
   budgetMs: number;
   onBatch(rows: number): void;
+  /** Somebody asks while the model is not in memory. */
+  onAway(): void;
   /** An answer of the most accurate subset: it may be given again. */
   onAnswer(text: string, answer: string): void;
 }
@@ -27,7 +28,7 @@ export async function answerBatch(
   options: BatcherOptions & { closed(question: Question): void },
 ): Promise<void> {
   const { device, fleet, policy, clock, closed } = options;
-  const subset = batch.some((question) => question.wantsDetail) ? everyone(fleet) : chosen;
+  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : chosen;
   const startedMs = clock.nowMs();
   try {
     const outputs = await device.run(

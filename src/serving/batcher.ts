@@ -5,7 +5,7 @@ import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import { doomed, lateAt } from './policies/batches.ts';
 import type { Decision, PolicyState, Subset } from './policies/policy.ts';
-import { cannotBeInTime, type NewQuestion, type Outcome, type Question, type Waiter } from './queued-question.ts';
+import { cannotBeInTime, type NewQuestion, type Question, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
 
 /** So long after a question met another one, more are expected to come together. */
@@ -18,13 +18,6 @@ const DEFERRED_SHARE = 0.125;
 /** Deadlines no further apart are the same one. */
 const SAME_MS = 1e-6;
 
-/** A question asked: its answer, and a way out for whoever does not want it any more. */
-export interface Pending {
-  readonly outcome: Promise<Outcome>;
-  /** The outcome is not awaited any more, and never settles if it has not yet. */
-  leave(): void;
-}
-
 /** One model's queue: questions go in one by one, leave in batches when the policy says so, equal ones are asked once. */
 export class Batcher {
   readonly #options: BatcherOptions;
@@ -34,6 +27,7 @@ export class Batcher {
   #inline = 0;
   #scheduled = false;
   #companyUntilMs = 0;
+  #comingUp = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #onIdle: (() => void) | undefined;
@@ -44,7 +38,8 @@ export class Batcher {
     this.#rate = new ArrivalRate(options.budgetMs);
   }
 
-  ask(asked: NewQuestion): Pending {
+  /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
+  ask(asked: NewQuestion, waiter: Waiter): Question {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
     if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
@@ -54,14 +49,15 @@ export class Batcher {
       if (asked.isFirm) this.#refuseHopeless(asked, nowMs);
     } else this.#lanes.join(open, asked);
     const question = open ?? this.#lanes.demand(asked);
+    question.waiters.add(waiter);
+    if (!this.#options.device.isReady) this.#options.onAway();
     this.#schedule();
-    let leave = (): void => undefined;
-    const outcome = new Promise<Outcome>((resolve, reject) => {
-      const waiter = { resolve, reject };
-      question.waiters.add(waiter);
-      leave = () => this.#leave(question, waiter);
-    });
-    return { outcome, leave };
+    return question;
+  }
+
+  leave(question: Question, waiter: Waiter): void {
+    if (!question.waiters.delete(waiter)) return;
+    if (question.waiters.size === 0) this.#lanes.drop(question);
   }
 
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
@@ -93,11 +89,6 @@ export class Batcher {
     return this.#lanes.demanded + this.#lanes.deferred + this.#slots.taken + this.#inline === 0;
   }
 
-  #leave(question: Question, waiter: Waiter): void {
-    if (!question.waiters.delete(waiter)) return;
-    if (question.waiters.size === 0) this.#lanes.drop(question);
-  }
-
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
   #refuseHopeless({ deadlineMs, budgetMs }: NewQuestion, nowMs: number): void {
     const { fleet, device } = this.#options;
@@ -125,6 +116,7 @@ export class Batcher {
 
   #dispatch(): void {
     clearTimeout(this.#timer);
+    if (!this.#options.device.isReady && this.#lanes.length > 0) return this.#bringUp();
     while (this.#dispatchDemanded());
     while (this.#slots.anyFree && this.#lanes.deferred + this.#lanes.speculative > 0) {
       const rows = this.#idleRows();
@@ -132,6 +124,22 @@ export class Batcher {
       this.#run([...late, ...this.#lanes.takeSpeculative(rows - late.length)], this.#options.fleet.best);
     }
     if (this.#idle) this.#onIdle?.();
+  }
+
+  /** The model is not in memory: all wait until it is, or learn why it cannot be. */
+  #bringUp(): void {
+    if (this.#comingUp) return;
+    this.#comingUp = true;
+    const failed = (error: unknown): void => {
+      for (const question of this.#lanes.takeAll()) for (const waiter of question.waiters) waiter.reject(error);
+    };
+    void this.#options.device
+      .open()
+      .then(() => undefined, failed)
+      .then(() => {
+        this.#comingUp = false;
+        this.#dispatch();
+      });
   }
 
   /** Runs the batch that the policy wants now; false when it wants none, or nothing is free to run it. */

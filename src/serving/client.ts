@@ -1,10 +1,10 @@
-import { Cancelled, DeadlineMissed, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Pending } from './batcher.ts';
 import { type Detail, detailOf } from './detail.ts';
-import { type Asking, checkInput, type Deadline, overdueError, type Question, type Terms } from './questions.ts';
+import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
-import { type Along, ReadAhead } from './read-ahead.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
 /** Where the models of a key are found. */
@@ -17,6 +17,14 @@ export interface ModelDirectory {
 export interface ClientOptions {
   models: ModelDirectory;
   clock: Clock;
+}
+
+/** An answer that goes along with the reply to another question, and the question that it is for. */
+export interface Along {
+  statement: string;
+  key: string;
+  text: string;
+  label: string;
 }
 
 /** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
@@ -36,29 +44,42 @@ export class Client {
     this.#options = options;
   }
 
-  /** One row of a statement: its label, at once where it is known, and where to read ahead if that seems to pay. */
+  /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
   scan(
     { statement, ...question }: Question & { statement: string },
     terms: Terms,
-  ): { label: string | null | Promise<string | null>; readFrom: string | null } {
+  ): { label: string | null | Promise<string | null>; wish: string | null } {
     const { key, text } = question;
     const model = this.#present(question);
-    if (model === undefined) return { label: this.#predict(question, terms), readFrom: null };
+    if (model === undefined) return { label: this.#predict(question, terms), wish: null };
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
     const queued = model.batcher.speculativeQueued;
-    const readFrom = statement === '' ? null : this.#scanOf(key).question(statement, { known, queued });
-    if (cached === undefined) return { label: this.#predict(question, terms), readFrom };
+    const wish = statement === '' ? null : this.#scanOf(key).question(statement, text, { known, queued });
+    if (cached === undefined) return { label: this.#predict(question, terms), wish };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
-    return { label: cached, readFrom };
+    return { label: cached, wish };
   }
 
-  /** Answers to the rows that the scan asks after this one, as far as they are there. */
-  along({ key, text }: Pick<Question, 'key' | 'text'>): Along[] {
-    const model = this.#options.models.get(key);
-    const answers = model === undefined ? [] : (this.#scans.get(key)?.along(text, (next) => model.recall(next)) ?? []);
-    if (model !== undefined && answers.length > 0) model.stat.answeredAlong(answers.length);
+  /**
+   * Answers to the questions that come after one of this model, as far as they are there. Several models in one statement
+   * are asked by turns.
+   */
+  along(key: string): Along[] {
+    const asking = this.#scans.get(key);
+    if (asking?.isFollowing !== true) return [];
+    const { statement, mostAlong } = asking;
+    const ring = [...this.#scans].filter(([, scan]) => scan.statement === statement && scan.isFollowing);
+    const answers: Along[] = [];
+    for (let turn = ring.findIndex(([, scan]) => scan === asking) + 1; answers.length < mostAlong; turn++) {
+      const [next, scan] = ring[turn % ring.length] as [string, ReadAhead];
+      const model = this.#options.models.get(next);
+      const answer = scan.takeNext((text) => model?.recall(text));
+      if (answer === null) break;
+      model?.stat.answeredAlong(1);
+      answers.push({ statement, key: next, ...answer });
+    }
     return answers;
   }
 
@@ -94,19 +115,16 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = await this.#model(question);
     const deadline = this.#deadline(model, terms, startedMs);
-    const outcome = await this.#ask(model, { text: question.text, wantsDetail: true }, deadline);
+    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: true, deadline });
     const overdue = this.#count(model, deadline, 1);
-    if (outcome === null) return null;
+    if (!outcome) return null;
     return detailOf(outcome, model, { ms: this.#options.clock.nowMs() - startedMs, overdue });
   }
 
-  /** The rows that the database read ahead, and where it would go on. */
-  readAhead(asking: Asking, { next, texts }: { next: string; texts: readonly (string | null)[] }): void {
-    this.#scanOf(asking.key).received(
-      texts.filter((text) => text !== null),
-      next,
-    );
-    this.#present(asking)?.warm(texts);
+  /** The rows of a place that the database read ahead. */
+  readAhead(asking: Asking, { place, texts }: { place: string; texts: readonly (string | null)[] }): void {
+    const rows = this.#scanOf(asking.key).received(place, texts);
+    this.#present(asking)?.warm(rows);
   }
 
   /** Nobody waits any more for what this session asked. */
@@ -124,9 +142,9 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = this.#present(question) ?? (await this.#model(question));
     const deadline = this.#deadline(model, terms, startedMs);
-    const outcome = await this.#ask(model, { text: question.text, wantsDetail: false }, deadline);
+    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: false, deadline });
     this.#count(model, deadline, 1);
-    return outcome === null ? null : outcome.answer;
+    return outcome?.answer ?? null;
   }
 
   async #predictPart(
@@ -135,52 +153,33 @@ export class Client {
     put: (row: number, label: string | null) => void,
   ): Promise<void> {
     const model = this.#present(asking) ?? (await this.#model(asking));
-    const answers = texts.map(async (text, row) => {
-      if (text === null) return;
-      const cached = model.recall(text);
-      if (cached !== undefined) {
+    const unknown: { row: number; text: string }[] = [];
+    for (const [row, text] of texts.entries()) {
+      const cached = text === null ? null : model.recall(text);
+      if (text !== null && cached === undefined) unknown.push({ row, text });
+      else if (typeof cached === 'string') {
         model.stat.cached++;
-        return put(row, cached);
+        put(row, cached);
       }
-      const outcome = await this.#ask(model, { text, wantsDetail: false }, deadline);
-      if (outcome !== null) put(row, outcome.answer);
-    });
-    await Promise.all(answers);
+    }
+    const asked = { texts: unknown.map(({ text }) => text), wantsDetail: false, deadline };
+    const outcomes = await this.#ask(model, asked);
+    for (const [i, { row }] of unknown.entries()) put(row, outcomes[i]?.answer ?? null);
   }
 
-  /** The outcome; null for one that is overdue where that was asked for. */
+  /** The outcomes, unless the session cancels. */
   async #ask(
     model: ServedModel,
-    { text, wantsDetail }: { text: string; wantsDetail: boolean },
-    deadline: Deadline,
-  ): Promise<Outcome | null> {
-    const { budgetMs, startedMs, onOverdue } = deadline;
-    const isFirm = onOverdue !== 'answer';
-    const asked = { text, wantsDetail, deadlineMs: startedMs + budgetMs, budgetMs, isFirm, session: this };
-    const outcome = this.#settle(model.batcher.ask(asked), deadline);
-    return onOverdue === 'null' ? outcome.catch(nullWhenOverdue) : outcome;
-  }
-
-  /** The outcome, unless the session cancels; with a hard deadline an error when that is earlier. */
-  #settle(pending: Pending, { budgetMs, startedMs, onOverdue }: Deadline): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(giveUp);
-      };
-      const giveUp = (error: Cancelled | DeadlineMissed): void => {
-        done();
-        pending.leave();
-        reject(error);
-      };
-      this.#waiting.add(giveUp);
-      if (onOverdue !== 'answer') {
-        const leftMs = startedMs + budgetMs - this.#options.clock.nowMs();
-        timer = setTimeout(() => giveUp(overdueError(budgetMs)), Math.max(0, leftMs));
-      }
-      pending.outcome.then(resolve, reject).finally(done);
-    });
+    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'deadline'>,
+  ): Promise<(Outcome | null)[]> {
+    const rows = new RowsAsked(model.batcher, { ...asked, session: this, clock: this.#options.clock });
+    const giveUp = (error: Cancelled): void => rows.giveUp(error);
+    this.#waiting.add(giveUp);
+    try {
+      return await rows.outcomes;
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
   }
 
   /** Counts a call that has ended; whether it was overdue. */
@@ -228,9 +227,4 @@ export class Client {
     this.#scans.set(key, scan);
     return scan;
   }
-}
-
-function nullWhenOverdue(error: unknown): null {
-  if (error instanceof DeadlineMissed) return null;
-  throw error;
 }

@@ -1,59 +1,67 @@
-import { decisiveMembers } from '../domain/vote.ts';
-import type { Device, MemberOutput } from './device.ts';
+import type { MemberOutput } from './device.ts';
 import type { InferenceThreads } from './inference-threads.ts';
-import { largestBatch, measuredSizes } from './latency-model.ts';
+import { largestBatch } from './latency-model.ts';
 import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
-import { timings } from './timings.ts';
+import type { LoadedDevice } from './resident-device.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
+/** Rows asked before the event loop loads a copy of its own: it stands still meanwhile, some ms. */
+const ASKED_OFTEN = 256;
 
-/** One model on the CPU: tiny batches on the calling thread, the others on inference threads. */
-export class CpuDevice implements Device {
-  readonly slots: number;
-  readonly inlineRows: number;
-  readonly #replica: Replica;
-  readonly #threads: { pool: InferenceThreads; id: number } | null;
+/** Threads that a model is loaded on, the event loop among them. */
+export const copiesOn = (pool: InferenceThreads): number => pool.size + 1;
 
-  private constructor(replica: Replica, threads: { pool: InferenceThreads; id: number } | null, inlineRows: number) {
-    this.#replica = replica;
-    this.#threads = threads;
-    this.slots = threads?.pool.size ?? 1;
-    this.inlineRows = inlineRows;
+export interface CpuDeviceOptions {
+  files: EnsembleFiles;
+  pool: InferenceThreads;
+  /** How many rows take at most so many milliseconds; 0 where one takes longer. */
+  rowsWithin(ms: number): number;
+}
+
+/** One model on the CPU: batches on inference threads, and tiny ones on the calling thread once the model is asked often. */
+export class CpuDevice implements LoadedDevice {
+  readonly #options: CpuDeviceOptions;
+  readonly #id: number;
+  #here: Replica | undefined;
+  #coming: Promise<void> | undefined;
+  #asked = 0;
+  inlineRows = 0;
+
+  private constructor(options: CpuDeviceOptions, id: number) {
+    this.#options = options;
+    this.#id = id;
   }
 
-  static async load(files: EnsembleFiles, pool: InferenceThreads, sample: string): Promise<CpuDevice> {
-    const replica = await Replica.load(files);
-    try {
-      if (pool.size === 0) return new CpuDevice(replica, null, largestBatch);
-      const inlineRows = await probe(replica, 2 ** decisiveMembers(files.models.length) - 1, sample);
-      return new CpuDevice(replica, { pool, id: await pool.load(files) }, inlineRows);
-    } catch (error) {
-      await replica.release();
-      throw error;
-    }
+  static async load(options: CpuDeviceOptions): Promise<CpuDevice> {
+    const { pool, files } = options;
+    const device = new CpuDevice(options, await pool.load(files));
+    if (pool.size === 0) await device.#loadHere(largestBatch);
+    return device;
   }
 
   run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
-    if (this.#threads === null || texts.length <= this.inlineRows) return this.#replica.run(texts, subset);
-    return this.#threads.pool.run(this.#threads.id, texts, subset);
+    if (this.#here !== undefined && texts.length <= this.inlineRows) return this.#here.run(texts, subset);
+    this.#asked += texts.length;
+    if (this.#asked >= ASKED_OFTEN) this.#comeHere();
+    return this.#options.pool.run(this.#id, texts, subset);
   }
 
   async release(): Promise<void> {
-    await this.#threads?.pool.unload(this.#threads.id);
-    await this.#replica.release();
+    await this.#coming;
+    await this.#options.pool.unload(this.#id);
+    await this.#here?.release();
   }
-}
 
-/** How many rows stay below `INLINE_MS`, by the quickest of some runs: what else the machine does must not count. */
-async function probe(replica: Replica, subset: Subset, sample: string): Promise<number> {
-  let rows = 0;
-  for (const size of measuredSizes) {
-    const texts = Array.from({ length: size }, () => sample);
-    const [ms = Number.POSITIVE_INFINITY] = await timings(() => replica.run(texts, subset));
-    if (ms > INLINE_MS) return Math.max(rows, Math.floor((size * INLINE_MS) / ms));
-    rows = size;
+  #comeHere(): void {
+    this.#asked = 0;
+    const rows = this.#options.rowsWithin(INLINE_MS);
+    if (rows > 0) this.#coming ??= this.#loadHere(rows).catch(() => undefined); // the threads answer as before
   }
-  return rows;
+
+  async #loadHere(rows: number): Promise<void> {
+    this.#here = await Replica.load(this.#options.files);
+    this.inlineRows = rows;
+  }
 }

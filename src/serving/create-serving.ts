@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { Database } from '../db/database.ts';
-import { connectBridge, keepSecret } from '../db/statements/serving.ts';
 import { chosenDevice } from '../engine/device-name.ts';
 import { createParamStore } from '../params/create-param-store.ts';
+import { ModelFiles } from '../params/model-files.ts';
+import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { modelMemoryBytes } from './memory-budget.ts';
+import { ModelMemory } from './model-memory.ts';
 import { policies, policyByName } from './policies/registry.ts';
 import { Serving } from './serving.ts';
 import { parseSyntheticTiming } from './synthetic-device.ts';
@@ -18,34 +21,19 @@ export interface CreateServingOptions {
  * Runtime has one context in a process, and two threads that use it crash.
  */
 const MAX_THREADS = 4;
+/** One answers while the other loads a model. */
+const MIN_THREADS = 2;
 
-/** Serving as the environment wants it: `RAFIKI_POLICY` and, for measuring only, `RAFIKI_SYNTHETIC_DEVICE`. */
+/** Serving as the environment wants it: `RAFIKI_POLICY`, `RAFIKI_MODEL_MEMORY` and, for measuring only, `RAFIKI_SYNTHETIC_DEVICE`. */
 export function createServing({ database, logger }: CreateServingOptions): Serving {
+  const cacheDir = defaultCacheDir();
   return new Serving({
     database,
-    params: createParamStore(database),
+    files: new ModelFiles(createParamStore(database, cacheDir, { cacheBytes: 1 }), cacheDir),
+    memory: new ModelMemory(modelMemoryBytes(process.env['RAFIKI_MODEL_MEMORY'])),
     policy: policyByName(process.env['RAFIKI_POLICY'] ?? policies[0]?.name ?? ''),
-    threads: chosenDevice() === 'webgpu' ? 0 : Math.min(availableParallelism(), MAX_THREADS),
+    threads: chosenDevice() === 'webgpu' ? 0 : Math.max(MIN_THREADS, Math.min(availableParallelism(), MAX_THREADS)),
     synthetic: parseSyntheticTiming(process.env['RAFIKI_SYNTHETIC_DEVICE']),
     logger,
   });
-}
-
-/** Where the database finds the bridge, as rows keep it. */
-export class BridgeRecord {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  /** The secret that the foreign server and the bridge share; `fresh` where there is none yet. */
-  secret(fresh: { host: string; port: number; secret: string }): Promise<string> {
-    return keepSecret(this.#database, fresh);
-  }
-
-  /** Points the foreign server at the bridge; always, since a restored dump has the row and not the server. */
-  announce(address: { host: string; port: number; secret: string }): Promise<void> {
-    return connectBridge(this.#database, address);
-  }
 }

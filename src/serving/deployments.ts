@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { moveDeployment } from '../db/statements/moves.ts';
 import { type DeploymentRow, holdReady, selectDeployments } from '../db/statements/serving.ts';
-import { InvalidState, NotReady, UndefinedObject } from '../errors/errors.ts';
+import { InvalidState, NotReady, OutOfMemory, UndefinedObject } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
@@ -13,8 +13,8 @@ import type { ServedModel } from './served-model.ts';
 export interface DeploymentsOptions {
   database: Database;
   logger: Logger;
-  /** Brings a deployment into memory. */
-  load(row: DeploymentRow): Promise<ServedModel>;
+  /** Makes a deployment ready to be asked; its model comes into memory when that is. */
+  serve(row: DeploymentRow): ServedModel;
 }
 
 /** NOTIFY is the hint; this often the rows are looked at anyway. */
@@ -26,7 +26,7 @@ const ARRIVAL_MS = 30_000;
 const MAX_LOADS = 3;
 
 /**
- * Keeps in memory what the rows of rafiki.deployment say. A new version is loaded and measured beside the old one; one
+ * Answers for what the rows of rafiki.deployment say. A new version is loaded and measured beside the old one; one
  * transaction makes it ready and the old one retired, then it takes over here. No call fails in between.
  */
 export class Deployments implements Service, ModelDirectory {
@@ -34,8 +34,8 @@ export class Deployments implements Service, ModelDirectory {
   readonly #wake = new Wake();
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
-  /** Everything in memory, by deployment. */
-  readonly #loaded = new Map<number, ServedModel>();
+  /** All that rows name, by deployment. */
+  readonly #known = new Map<number, ServedModel>();
   /** What answers now, by key. */
   readonly #serving = new Map<string, ServedModel>();
   /** Loads that failed and will be tried again, by deployment. */
@@ -68,8 +68,8 @@ export class Deployments implements Service, ModelDirectory {
     await this.#listener.stop();
     await this.#loop;
     this.#serving.clear();
-    const models = [...this.#loaded.values()];
-    this.#loaded.clear();
+    const models = [...this.#known.values()];
+    this.#known.clear();
     await Promise.all(models.map((model) => model.release()));
   }
 
@@ -140,13 +140,28 @@ export class Deployments implements Service, ModelDirectory {
   async #follow(row: DeploymentRow): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     try {
-      const model = this.#loaded.get(row.id) ?? (await this.#options.load(row));
-      this.#loaded.set(row.id, model);
-      if (row.state === 'loading') await this.#makeReady(row);
+      const model = this.#known.get(row.id) ?? this.#options.serve(row);
+      const isNew = !this.#known.has(row.id);
+      this.#known.set(row.id, model);
+      if (row.state === 'loading') {
+        await model.open();
+        await this.#makeReady(row);
+      } else if (isNew) await this.#warm(model);
       this.#serving.set(row.key, model);
       this.#failedLoads.delete(row.id);
     } catch (error) {
       await this.#failed(row, error);
+    }
+  }
+
+  /** A model that answers elsewhere, or did before a restart: it comes now where there is room, or with the first question. */
+  async #warm(model: ServedModel): Promise<void> {
+    const hasPredecessor = this.#serving.has(model.row.key);
+    try {
+      await model.open({ mayEvict: hasPredecessor });
+    } catch (error) {
+      if (!(error instanceof OutOfMemory)) throw error;
+      this.#options.logger.warn({ model: model.row.model, err: String(error) }, 'a model cannot be loaded here');
     }
   }
 
@@ -184,12 +199,12 @@ export class Deployments implements Service, ModelDirectory {
   /** Takes out of memory what no row names any more; its last questions are answered first. */
   #retire(rows: readonly DeploymentRow[]): void {
     const named = new Set(rows.map((row) => row.id));
-    for (const [id, model] of this.#loaded) {
+    for (const [id, model] of this.#known) {
       const current = this.#serving.get(model.row.key);
       if (named.has(id) && current === model) continue;
       if (named.has(id) && current?.row.id !== undefined && current.row.id < id) continue;
       if (current === model) this.#serving.delete(model.row.key);
-      this.#loaded.delete(id);
+      this.#known.delete(id);
       void model.release().catch((error: unknown) => {
         this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not freed');
       });

@@ -8,7 +8,7 @@ export interface Verdict {
   /** What `rafiki_predict` gives: the label, or the objects found, as JSON. */
   answer: string;
   /** What `rafiki_predict_detail` shows of it; probabilities are means over the members asked, one per class. */
-  finding: { probabilities: Float32Array } | { boxes: FoundBox[] };
+  finding: { probabilities: readonly number[] } | { boxes: FoundBox[] };
 }
 
 /** An object found in an image, in pixels of the upright image from its top left corner. */
@@ -42,7 +42,7 @@ export const judgeOf = (task: Task, classes: readonly string[]): Judge =>
 function judgeClasses(names: readonly string[]): Judge {
   const classes = names.length;
   return (outputs, row) => {
-    const probabilities = new Float32Array(classes);
+    const probabilities = new Array<number>(classes).fill(0);
     const votes = outputs.map((output) => argmax(output, row * classes, classes));
     for (const output of outputs) {
       for (let c = 0; c < classes; c++) probabilities[c]! += (output[row * classes + c] as number) / outputs.length;

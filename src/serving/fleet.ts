@@ -1,7 +1,15 @@
+import type { Member } from '../db/statements/serving.ts';
 import { type LatencyModel, measuredSizes } from './latency-model.ts';
 import { Margin } from './margin.ts';
 import { mostAccurate } from './policies/batches.ts';
 import type { Fleet, Station, Subset } from './policies/policy.ts';
+
+export interface ServedFleetOptions {
+  members: readonly Pick<Member, 'family' | 'precision'>[];
+  /** Of each subset, by its bits. */
+  accuracy: readonly number[];
+  servers: number;
+}
 
 /** The members of one deployment, all of them on every thread: what a subset takes is the sum, what it is worth was measured. */
 export class ServedFleet implements Fleet {
@@ -9,21 +17,27 @@ export class ServedFleet implements Fleet {
   readonly sizes = measuredSizes;
   readonly accuracy: readonly number[];
   readonly stations: readonly Station[];
+  readonly originals: readonly number[];
+  /** Those that are no variants. */
+  readonly exact: Subset;
   /** The most accurate subset; of equals, the smallest. */
   readonly best: Subset;
-  readonly #latency: readonly LatencyModel[];
+  /** None until the model is loaded for the first time. */
+  #latency: readonly LatencyModel[] = [];
   readonly #margin = new Margin();
 
-  constructor({
-    latency,
-    accuracy,
-    servers,
-  }: { latency: readonly LatencyModel[]; accuracy: readonly number[]; servers: number }) {
-    this.members = latency.length;
+  constructor({ members, accuracy, servers }: ServedFleetOptions) {
+    this.members = members.length;
     this.accuracy = accuracy;
-    this.stations = [{ members: 2 ** latency.length - 1, servers }];
-    this.#latency = latency;
+    this.originals = originalsOf(members);
+    this.exact = this.originals.reduce((bits, original, m) => (original === m ? bits | (1 << m) : bits), 0);
+    this.stations = [{ members: 2 ** members.length - 1, servers }];
     this.best = mostAccurate(this);
+  }
+
+  /** How long batches take, by member; before, they count as nothing. */
+  measured(latency: readonly LatencyModel[]): void {
+    this.#latency = latency;
   }
 
   get margin(): number {
@@ -50,9 +64,9 @@ export class ServedFleet implements Fleet {
     this.#margin.observe(ratio);
   }
 
-  /** The most rows that the best subset answers within `ms`; at least 1. */
+  /** The most rows that the best subset answers within `ms`; 0 where one takes longer. */
   rowsWithin(ms: number): number {
-    let low = 1;
+    let low = 0;
     let high: number = measuredSizes[measuredSizes.length - 1] ?? 1;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
@@ -69,6 +83,10 @@ export class ServedFleet implements Fleet {
     );
   }
 }
+
+/** A variant stands for the member of its family in full precision; an ensemble has one of each family. */
+const originalsOf = (members: ServedFleetOptions['members']): number[] =>
+  members.map(({ family }) => members.findIndex((other) => other.family === family && other.precision === 'float32'));
 
 /**
  * Accuracy by subset where a version has none stored: the best member's for a part, the ensemble's for all. Nothing is

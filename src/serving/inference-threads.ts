@@ -54,12 +54,14 @@ export class InferenceThreads implements Service {
     return this.#threads.every((thread) => thread.idle);
   }
 
-  /** Loads an ensemble on every thread; the number names it from then on. */
+  /** Loads an ensemble on one thread after the other, so that the rest go on; the number names it from then on. */
   async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
     this.#models.set(id, files);
     try {
-      await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'load', id, files })));
+      for (const thread of this.#threads) {
+        await thread.order({ kind: 'load', id, files }).finally(() => this.#next());
+      }
     } catch (error) {
       await this.unload(id);
       throw error;
@@ -70,6 +72,7 @@ export class InferenceThreads implements Service {
   async unload(id: number): Promise<void> {
     this.#models.delete(id);
     await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
+    this.#next();
   }
 
   run(id: number, texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {

@@ -48,6 +48,10 @@ export class Lanes {
     return this.#speculativeLoad.rows;
   }
 
+  get length(): number {
+    return this.demanded + this.deferred + this.speculative;
+  }
+
   first(): Question | undefined {
     return this.#demanded.at(0);
   }
@@ -143,6 +147,16 @@ export class Lanes {
   /** The question has its answer, or never will. */
   close(question: Question): void {
     this.#openOf(question).delete(question.text);
+  }
+
+  /** Everybody, where nobody can be answered. */
+  takeAll(): Question[] {
+    const taken: Question[] = [];
+    while (this.demanded > 0) taken.push(...this.takeDemanded(0, this.demanded));
+    while (this.deferred > 0) taken.push(...this.takeDeferred(this.deferred));
+    for (const question of taken) this.close(question);
+    this.dropSpeculative();
+    return taken;
   }
 
   takeDemanded(from: number, rows: number): Question[] {

@@ -8,6 +8,11 @@ export class PredictStat {
   cached = 0;
   batches = 0;
   overdue = 0;
+  /** Rows that were asked while the model was not in memory. */
+  cold = 0;
+  /** How often it was loaded, and bytes that it takes now. */
+  loads = 0;
+  bytes = 0;
   readonly #latencies = new Float64Array(SAMPLE);
 
   call(ms: number, { rows, overdue }: { rows: number; overdue: boolean }): void {

@@ -1,137 +1,219 @@
 /** So many questions of one statement that the server did not know start reading ahead. */
 const TRIGGER_MISSES = 8;
 /** So many questions start it even if all were known: answers that travel along are worth it too. */
-const TRIGGER_CALLS = 64;
-/** Rows that may be read ahead: a start, and then in proportion to what the statement really asked. */
-const FIRST_ROWS = 1024;
-const ROWS_PER_CALL = 8;
-/** Fewer rows than this waiting: time to fetch more. */
+const TRIGGER_WATCHED = 64;
+/** Where reading ahead brought nothing, the scan is looked for again after so many times the questions. */
+const PATIENCE = 8;
+/** Rows looked through for each question that was asked: a search must stay cheap beside them. */
+const SEARCHED_PER_CALL = 64;
+/** The last questions, by which the order of the scan is known. */
+const REMEMBERED_QUESTIONS = 8;
+
+/** Rows that may be computed for nothing. */
+const FIRST_ROWS = 64;
+/** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
+const ROWS_PER_USED = 2;
+/** Two of the largest batches. */
+const MOST_ROWS = 512;
+/** A window is worth its way when it is so long, or half of all before it. */
+const LEAST_ROWS = 32;
+/** Fewer rows than this waiting, for their answers or for their questions: time to fetch more. */
 const LOW_WATER = 256;
-/** After so many calls it shows whether what was read is what is asked. */
-const JUDGED_CALLS = 1000;
-const LEAST_USEFUL = 0.02;
 
 /** Answers that go along with one reply; at 32 the round trip is a small part of a row's cost, and little is lost unused. */
 const MOST_ALONG = 32;
-/** Along fewer than this nothing is gained. */
-const LEAST_ALONG = 4;
 /** A filter may skip rows: the next question is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
+/** After so many questions from elsewhere the scan is lost. */
+const LOST_QUESTIONS = 16;
 
-/** Rows of the scan that are remembered; one that is further back was left out by a filter long ago. */
-const MOST_REMEMBERED = 8192;
-/** And so many characters: images are long. */
-const MOST_CHARS = 16 * 1024 * 1024;
-
-/** An answer that goes along with another's reply. */
-export interface Along {
-  text: string;
-  label: string;
+/** A part of a table's column that was read: relation, column, and the places before and after it, '' at the table's ends. */
+interface Place {
+  column: string;
+  low: string;
+  high: string;
 }
 
+type Order = 'up' | 'down' | 'none';
+
 /**
- * Reading ahead for one session: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the database is
- * told to send the next rows of the scan, and answers that are there travel along with the reply to an earlier row. Knows
- * nothing but the order of rows and counts; a new statement starts anew.
+ * Reading ahead for one session and model: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
+ * database is told to send rows that come next, and answers that are there travel along with the reply to an earlier row.
+ *
+ * It begins with a look: the rows around the one that was asked. Where the last questions lie among them tells in which
+ * order the scan goes, or that it leaves most rows out and nothing is to be gained. From then on one rule bounds the waste:
+ * rows sent ≤ a first few + twice those used.
+ *
+ * A wish is `?;rows`, find the row among so many, or `+;rows;place` or `-;rows;place`, the rows after or before a place.
  */
 export class ReadAhead {
   #statement = '';
+  #state: 'watching' | 'looking' | 'reading' | 'fetching' = 'watching';
   #calls = 0;
+  /** Questions since the scan is looked for, and those that were not known. */
+  #watched = 0;
   #misses = 0;
-  #rowsSent = 0;
-  #state: 'off' | 'watching' | 'asked' | 'reading' = 'off';
-  #next = '';
-  #callsSinceStart = 0;
-  #hitsSinceStart = 0;
+  #nextLook = 0;
+  #recent: string[] = [];
+
+  #place: Place = { column: '', low: '', high: '' };
+  #order: Order = 'up';
+  #sent = 0;
+  #used = 0;
+  #lost = 0;
   /** Rows of the scan that were read ahead, in its order; those before `#at` are done with. */
   #rows: string[] = [];
   #at = 0;
   #most = MOST_ALONG;
-  /** Where the answers of the last reply began. */
+  /** Where the answers began that went along since the last question. */
   #alongFrom = 0;
 
   /**
    * One question: `known` says whether its answer was there or on its way, `queued` how many rows read ahead still wait.
-   * Returns where the database shall read on ('' is where the scan stands), or null to read nothing.
+   * Returns what the database shall read, or null.
    */
-  question(statement: string, { known, queued }: { known: boolean; queued: number }): string | null {
-    if (statement === '') return null;
+  question(statement: string, text: string, { known, queued }: { known: boolean; queued: number }): string | null {
     if (statement !== this.#statement) this.#begin(statement);
     this.#calls++;
+    if (this.#state === 'reading' && this.#order !== 'none') this.#follow(text);
+    if (this.#state === 'reading') return this.#fetch(queued);
+    if (this.#state !== 'watching') return null;
+    this.#watched++;
     if (!known) this.#misses++;
-    if (this.#state === 'watching') {
-      if (this.#misses < TRIGGER_MISSES && this.#calls < TRIGGER_CALLS) return null;
-      this.#state = 'asked';
-      return '';
+    if ((this.#misses >= TRIGGER_MISSES || this.#watched >= TRIGGER_WATCHED) && this.#calls >= this.#nextLook) {
+      this.#state = 'looking';
+      this.#nextLook = PATIENCE * this.#calls;
+      return `?;${SEARCHED_PER_CALL * this.#calls}`;
     }
-    if (this.#state !== 'reading') return null;
-    this.#callsSinceStart++;
-    if (known) this.#hitsSinceStart++;
-    if (this.#useless()) this.#state = 'off';
-    else if (queued < LOW_WATER && this.#rowsSent < FIRST_ROWS + ROWS_PER_CALL * this.#calls) {
-      this.#state = 'asked';
-      return this.#next;
-    }
+    this.#recent.push(text);
+    if (this.#recent.length > REMEMBERED_QUESTIONS) this.#recent.shift();
     return null;
   }
 
-  /** The database sent these rows and says where it would go on; '' when there is nothing more, or it found no scan. */
-  received(texts: readonly string[], next: string): void {
-    this.#rowsSent += texts.length;
-    this.#next = next;
-    this.#state = next === '' ? 'off' : 'reading';
-    this.#rows = remembered([...this.#rows.slice(this.#at), ...texts]);
+  /**
+   * The database sent the rows of a place, in the table's order; after a look, null stands for the row asked. Gives those to
+   * compute, in the scan's order. An empty place: there are none.
+   */
+  received(place: string, texts: readonly (string | null)[]): string[] {
+    const looked = this.#state === 'looking';
+    this.#state = 'reading';
+    const [relation = '', attribute = '', low = '', high = ''] = place.split(';');
+    this.#place = { column: `${relation};${attribute}`, low, high };
+    if (place === '') return this.#stop();
+    const rows = looked ? this.#orient(texts) : texts.filter((text) => text !== null);
+    if (rows === null) return this.#stop();
+    if (!looked && this.#order === 'down') rows.reverse();
+    this.#sent += rows.length;
+    if (this.#order === 'none') return rows;
+    this.#rows = [...this.#rows.slice(this.#at), ...rows];
     this.#at = 0;
     this.#alongFrom = 0;
+    return rows;
   }
 
-  /** The rows after `text`, as far as their answers are known. Each travels once: whoever throws them away gets fewer. */
-  along(text: string, recall: (text: string) => string | undefined): Along[] {
-    if (this.#most < LEAST_ALONG || this.#rows.length === 0) return [];
-    if (this.#rows.slice(this.#alongFrom, this.#at).includes(text)) this.#most >>= 1;
-    const found = this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
-    if (found < 0) return [];
-    this.#at += found + 1;
-    this.#alongFrom = this.#at;
-    const answers: Along[] = [];
-    while (answers.length < this.#most) {
-      const next = this.#rows[this.#at];
-      const label = next === undefined ? undefined : recall(next);
-      if (next === undefined || label === undefined) break;
-      answers.push({ text: next, label });
-      this.#at++;
-    }
-    this.#calls += answers.length;
-    return answers;
+  get statement(): string {
+    return this.#statement;
+  }
+
+  /** Whether it knows what will be asked next. */
+  get isFollowing(): boolean {
+    return this.#state === 'reading' && this.#order !== 'none';
+  }
+
+  /** How many answers may go along with the reply to a question. Each goes once: whoever throws them away gets fewer. */
+  get mostAlong(): number {
+    return this.#most;
+  }
+
+  /** The row that comes next goes along with a reply, where its answer is known. */
+  takeNext(recall: (text: string) => string | undefined): { text: string; label: string } | null {
+    const text = this.#rows[this.#at];
+    const label = text === undefined ? undefined : recall(text);
+    if (text === undefined || label === undefined) return null;
+    this.#at++;
+    this.#calls++;
+    return { text, label };
   }
 
   #begin(statement: string): void {
     this.#statement = statement;
-    this.#state = 'watching';
+    this.#stop();
     this.#calls = 0;
+    this.#nextLook = 0;
+  }
+
+  #stop(): [] {
+    if (this.#used > FIRST_ROWS) this.#nextLook = this.#calls; // it may go on elsewhere
+    this.#state = 'watching';
+    this.#watched = 0;
     this.#misses = 0;
-    this.#rowsSent = 0;
-    this.#callsSinceStart = 0;
-    this.#hitsSinceStart = 0;
+    this.#recent = [];
+    this.#sent = 0;
+    this.#used = 0;
+    this.#lost = 0;
     this.#rows = [];
     this.#at = 0;
     this.#alongFrom = 0;
     this.#most = MOST_ALONG;
+    return [];
   }
 
-  #useless(): boolean {
-    return this.#callsSinceStart >= JUDGED_CALLS && this.#hitsSinceStart < LEAST_USEFUL * this.#callsSinceStart;
+  /** Which way the scan goes, and the rows that come next; null where it leaves most rows out. */
+  #orient(texts: readonly (string | null)[]): string[] | null {
+    const here = texts.indexOf(null);
+    const asked = new Set(this.#recent);
+    const before = texts
+      .slice(0, here)
+      .filter((text) => text !== null)
+      .reverse();
+    const after = texts.slice(here + 1).filter((text) => text !== null);
+    const behind = before.filter((text) => asked.has(text)).length;
+    const ahead = after.filter((text) => asked.has(text)).length;
+    this.#order = behind > ahead ? 'up' : behind < ahead ? 'down' : 'none';
+    if (this.#order === 'none') {
+      this.#place = { ...this.#place, low: '', high: '(0,0)' };
+      return [];
+    }
+    const past = this.#order === 'up' ? before : after;
+    const span = 1 + past.findLastIndex((text) => asked.has(text));
+    const found = Math.max(behind, ahead);
+    return 2 * found < span ? null : this.#order === 'up' ? after : before;
   }
-}
 
-/** The last rows, as far as they may be kept. */
-function remembered(rows: readonly string[]): string[] {
-  let from = rows.length;
-  let chars = 0;
-  while (from > 0 && rows.length - from < MOST_REMEMBERED) {
-    chars += rows[from - 1]?.length ?? 0;
-    if (chars > MOST_CHARS) break;
-    from--;
+  /** Where the question stands in the scan: what was passed over since the last one was left out by a filter. */
+  #follow(text: string): void {
+    const again = this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
+    if (again >= 0) {
+      // the backend did not use what went along
+      this.#at = this.#alongFrom + again + 1;
+      this.#most >>= 1;
+      return;
+    }
+    const skipped = this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
+    if (skipped < 0) {
+      if (++this.#lost > LOST_QUESTIONS) this.#stop();
+      return;
+    }
+    this.#lost = 0;
+    this.#used += skipped === 0 ? this.#at - this.#alongFrom + 1 : 1;
+    this.#most = skipped === 0 ? Math.min(MOST_ALONG, 2 * this.#most + 1) : this.#most >> 1;
+    this.#at += skipped + 1;
+    this.#alongFrom = this.#at;
   }
-  return rows.slice(from);
+
+  #fetch(queued: number): string | null {
+    const { column, low, high } = this.#place;
+    const down = this.#order === 'down';
+    if ((down ? low : high) === '') {
+      if (this.#at >= this.#rows.length) this.#stop();
+      return null;
+    }
+    // without an order nobody knows what was used: as many as were asked
+    const allowed = this.#order === 'none' ? this.#calls : FIRST_ROWS + ROWS_PER_USED * this.#used;
+    const rows = Math.min(MOST_ROWS, allowed - this.#sent);
+    const enough = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
+    if (Math.max(queued, this.#rows.length - this.#at) >= LOW_WATER || rows < enough) return null;
+    this.#state = 'fetching';
+    return `${down ? '-' : '+'};${rows};${column};${low};${high}`;
+  }
 }

@@ -1,23 +1,31 @@
 import type { InputKind, RawInput } from '../domain/task.ts';
-import type { TrainedModel } from '../domain/training.ts';
 import { type LoadedModel, loadModel } from '../engine/inference.ts';
 import type { Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
+import { type ModelFile, readModel } from '../params/model-files.ts';
 import type { MemberOutput } from './device.ts';
 import type { Subset } from './policies/policy.ts';
 
 /**
  * A batch is padded to its longest text, and on a CPU large batches save nothing per row: so rows alike in length go
- * through the network together, so many at a time.
+ * through the network together, so many at a time. Of images half as many: layers of 32 no longer fit into the caches.
  */
-const SLICE_ROWS = 32;
+const SLICE_ROWS = { text: 32, image: 16 } as const;
 
 /** What an ensemble is loaded from. */
 export interface EnsembleFiles {
-  models: readonly TrainedModel[];
+  models: readonly ModelFile[];
   /** Images come as base64: strings are queued, compared and posted to threads like texts. */
   input: InputKind;
 }
+
+/** A session was seen to take twice its file (networks of all families, 0.1 to 6 MB), and encoder and graph some more. */
+const BYTES_PER_BYTE = 2;
+const SESSION_BYTES = 2 ** 20;
+
+/** Bytes that an ensemble takes on one thread. */
+export const replicaBytes = ({ models }: EnsembleFiles): number =>
+  models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE * bytes + SESSION_BYTES, 0);
 
 /** An ensemble loaded on one thread: its members' encoders and sessions. */
 export class Replica {
@@ -34,8 +42,9 @@ export class Replica {
   static async load({ models, input }: EnsembleFiles): Promise<Replica> {
     const members: { encoder: Encoder; model: LoadedModel }[] = [];
     try {
-      for (const { onnx, features } of models) {
-        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads: 1 }) });
+      for (const file of models) {
+        const { onnx, features } = await readModel(file);
+        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads: 1, arena: false }) });
       }
     } catch (error) {
       await new Replica(members, input).release();
@@ -48,8 +57,8 @@ export class Replica {
     const inputs = this.#input === 'text' ? texts : texts.map((text) => Buffer.from(text, 'base64'));
     const outputs: MemberOutput[] = [];
     for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
-      const run = inputs.length <= SLICE_ROWS ? runOnce : runSliced;
-      outputs.push(await run(member, inputs));
+      const most = SLICE_ROWS[this.#input];
+      outputs.push(await (inputs.length <= most ? runOnce(member, inputs) : runSliced(member, inputs, most)));
     }
     return outputs;
   }
@@ -70,12 +79,13 @@ async function runOnce(
 async function runSliced(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
   inputs: readonly RawInput[],
+  most: number,
 ): Promise<MemberOutput> {
   const rows = await encoder.prepare(inputs);
   const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
   let output: MemberOutput | undefined;
-  for (let from = 0; from < order.length; from += SLICE_ROWS) {
-    const slice = order.subarray(from, from + SLICE_ROWS);
+  for (let from = 0; from < order.length; from += most) {
+    const slice = order.subarray(from, from + most);
     const { data } = await model.run(rows.batch(slice));
     const size = data.length / slice.length;
     output ??= new Float32Array(inputs.length * size);

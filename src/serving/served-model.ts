@@ -4,32 +4,26 @@ import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import { Batcher } from './batcher.ts';
 import type { Device } from './device.ts';
-import { answeringMembers, judgeOf } from './ensemble.ts';
-import { assumedAccuracies, ServedFleet } from './fleet.ts';
-import { LatencyModel, measuredSizes } from './latency-model.ts';
-import type { Policy, Subset } from './policies/policy.ts';
+import { judgeOf } from './ensemble.ts';
+import type { ServedFleet } from './fleet.ts';
+import type { Policy } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
-import { timings } from './timings.ts';
 
 export interface ServedModelOptions {
   row: DeploymentRow;
   device: Device;
+  fleet: ServedFleet;
   policy: PolicyKind;
   cache: AnswerCache;
   stat: PredictStat;
   clock: Clock;
-  /** An input like those that the model sees: c(b) is measured on it. */
-  sample: string;
 }
 
 /** τ where neither the call, nor the session, nor the model says another. */
 export const DEFAULT_BUDGET_MS = 50;
 
-/** A batch size that takes so long is the last to be measured: larger ones are in proportion. */
-const ENOUGH_MS = 250;
-
-/** One deployment that is loaded: its row, its device and its queue. */
+/** One deployment: its row, its queue, and its device, which has the model in memory or away. */
 export class ServedModel {
   readonly row: DeploymentRow;
   readonly input: InputKind;
@@ -40,7 +34,7 @@ export class ServedModel {
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
-  private constructor({ row, device, policy, cache, stat, clock }: ServedModelOptions, fleet: ServedFleet) {
+  constructor({ row, device, fleet, policy, cache, stat, clock }: ServedModelOptions) {
     this.row = row;
     this.input = inputOf(row.task);
     this.stat = stat;
@@ -58,17 +52,16 @@ export class ServedModel {
       onBatch: () => {
         stat.batches++;
       },
+      onAway: () => {
+        stat.cold++;
+      },
       onAnswer: (text, answer) => cache.set(row.versionId, text, answer),
     });
   }
 
-  static async load(options: ServedModelOptions): Promise<ServedModel> {
-    const { row, device, sample } = options;
-    const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
-    const latency: LatencyModel[] = [];
-    for (const m of members.keys()) latency.push(new LatencyModel(await measure(device, 1 << m, sample)));
-    const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
-    return new ServedModel(options, new ServedFleet({ latency, accuracy, servers: device.slots }));
+  /** Brings the model into memory before anybody asks; whether it is there then. */
+  open(options?: { mayEvict: boolean }): Promise<boolean> {
+    return this.#device.open(options);
   }
 
   /** The answer, when it was asked before. */
@@ -88,17 +81,4 @@ export class ServedModel {
     await this.batcher.close();
     await this.#device.release();
   }
-}
-
-/** c(m, b) of one member by batch size: the median of some runs. */
-async function measure(device: Device, subset: Subset, sample: string): Promise<Map<number, number>> {
-  const measured = new Map<number, number>();
-  for (const size of measuredSizes) {
-    const texts = Array.from({ length: size }, () => sample);
-    const times = await timings(() => device.run(texts, subset));
-    const median = times[Math.floor(times.length / 2)] as number;
-    measured.set(size, median);
-    if (median >= ENOUGH_MS) break;
-  }
-  return measured;
 }

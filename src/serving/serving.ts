@@ -3,21 +3,23 @@ import { Presence } from '../db/presence.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { inputOf } from '../domain/task.ts';
 import { chosenDevice } from '../engine/device-name.ts';
-import { unpackModel } from '../params/model-codec.ts';
-import type { ParamStore } from '../params/param-store.ts';
+import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { Client } from './client.ts';
-import { CpuDevice } from './cpu-device.ts';
+import { CpuDevice, copiesOn } from './cpu-device.ts';
 import { Deployments } from './deployments.ts';
-import type { Device } from './device.ts';
 import { answeringMembers } from './ensemble.ts';
+import { assumedAccuracies, ServedFleet } from './fleet.ts';
 import { InferenceThreads } from './inference-threads.ts';
+import { measureLatency } from './measure.ts';
+import type { ModelMemory } from './model-memory.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
-import type { EnsembleFiles } from './replica.ts';
+import { replicaBytes } from './replica.ts';
+import { type Loadable, ResidentDevice } from './resident-device.ts';
 import { sampleInput } from './sample-input.ts';
 import { ServedModel } from './served-model.ts';
 import { StatWriter } from './stat-writer.ts';
@@ -26,7 +28,8 @@ import { WeightKeeper } from './weight-keeper.ts';
 
 export interface ServingOptions {
   database: Database;
-  params: ParamStore;
+  files: ModelFiles;
+  memory: ModelMemory;
   policy: PolicyKind;
   /** Inference threads; batches of one model run on so many at once. */
   threads: number;
@@ -44,6 +47,11 @@ export interface ServedDescription {
   latencyMs: Record<string, number>;
 }
 
+export interface MemoryDescription {
+  usedBytes: number;
+  budgetBytes: number;
+}
+
 /** Answers for every deployment, from memory. */
 export class Serving implements Service {
   readonly #options: ServingOptions;
@@ -58,7 +66,7 @@ export class Serving implements Service {
     const { database, logger, threads } = options;
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
-    this.#deployments = new Deployments({ database, logger, load: (row) => this.#load(row) });
+    this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
     const presence = new Presence({ database, kind: 'serving', threads, device: chosenDevice(), logger });
     const stats = new StatWriter({ database, presence, logger, stats: () => this.#stats });
     this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
@@ -82,40 +90,59 @@ export class Serving implements Service {
     return this.#threads.isIdle;
   }
 
-  describe(): { policy: string; models: ServedDescription[] } {
+  describe(): { policy: string; memory: MemoryDescription; models: ServedDescription[] } {
+    const { policy, memory } = this.#options;
+    const { usedBytes, budgetBytes } = memory;
     const models = this.#deployments.models().map(({ row, fleet }) => ({
       model: row.model,
       version: row.version,
-      families: row.members.map((member) => member.family),
+      families: row.members.filter(({ precision }) => precision === 'float32').map(({ family }) => family),
       latencyMs: fleet.describe(),
     }));
-    return { policy: this.#options.policy.name, models };
+    return { policy: policy.name, memory: { usedBytes, budgetBytes }, models };
   }
 
-  async #load(row: DeploymentRow): Promise<ServedModel> {
-    const { params, policy, logger } = this.#options;
-    const input = inputOf(row.task);
-    const sample = await sampleInput(input);
+  #serve(row: DeploymentRow): ServedModel {
+    const { policy, memory, synthetic, logger } = this.#options;
     const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
-    const models = await Promise.all(members.map(async ({ paramsId }) => unpackModel(await params.load(paramsId))));
-    const device = await this.#device({ models, input }, sample);
-    try {
-      const stat = this.#statOf(row.modelId);
-      const cache = this.#cache;
-      const model = await ServedModel.load({ row, device, policy, cache, stat, clock: systemClock, sample });
-      await this.#weights.restore(model);
-      logger.info({ model: row.model, version: row.version, latencyMs: model.fleet.describe() }, 'model loaded');
-      return model;
-    } catch (error) {
-      await device.release();
-      throw error;
-    }
+    const servers = synthetic === null ? Math.max(1, this.#threads.size) : 1;
+    const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
+    const fleet = new ServedFleet({ members, accuracy, servers });
+    const stat = this.#statOf(row.modelId);
+    const device = new ResidentDevice({
+      name: `model "${row.model}", version ${row.version},`,
+      slots: servers,
+      memory,
+      fetch: () => this.#fetch(row, fleet),
+      onFirstLoad: async (loaded) => {
+        fleet.measured(await measureLatency(loaded, members.length, await sampleInput(inputOf(row.task))));
+        await this.#weights.restore(model);
+        logger.info({ model: row.model, version: row.version, latencyMs: fleet.describe() }, 'model measured');
+      },
+      onLoad: (bytes) => {
+        stat.loads++;
+        stat.bytes += bytes;
+      },
+      onLeave: (bytes) => {
+        stat.bytes -= bytes;
+      },
+    });
+    const model = new ServedModel({ row, device, fleet, policy, cache: this.#cache, stat, clock: systemClock });
+    return model;
   }
 
-  async #device(files: EnsembleFiles, sample: string): Promise<Device> {
-    const cpu = await CpuDevice.load(files, this.#threads, sample);
-    const { synthetic } = this.#options;
-    return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
+  async #fetch({ task, members }: DeploymentRow, fleet: ServedFleet): Promise<Loadable> {
+    const { files, synthetic } = this.#options;
+    const models = await Promise.all(members.slice(0, fleet.members).map(({ paramsId }) => files.fetch(paramsId)));
+    const ensemble = { models, input: inputOf(task) };
+    const pool = this.#threads;
+    return {
+      bytes: copiesOn(pool) * replicaBytes(ensemble),
+      load: async () => {
+        const cpu = await CpuDevice.load({ files: ensemble, pool, rowsWithin: (ms) => fleet.rowsWithin(ms) });
+        return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
+      },
+    };
   }
 
   #statOf(modelId: number): PredictStat {

@@ -19,7 +19,8 @@ const WRITE_MS = 2000;
 /** Writes what this process counts into rafiki.predict_stat, where it changed. */
 export class StatWriter implements Service {
   readonly #options: StatWriterOptions;
-  readonly #written = new Map<number, number>();
+  /** What was written last, by model: all that changes without a call beside the calls. */
+  readonly #written = new Map<number, string>();
   #processId: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -46,12 +47,13 @@ export class StatWriter implements Service {
     if (this.#processId === undefined) return;
     try {
       for (const [modelId, stat] of stats()) {
-        const { calls, rows, cached, batches, overdue } = stat;
-        if (this.#written.get(modelId) === calls) continue;
+        const { calls, rows, cached, batches, overdue, cold, loads, bytes } = stat;
+        const state = [calls, rows, loads, bytes].join();
+        if (this.#written.get(modelId) === state) continue;
         const quantiles = { p50Ms: stat.quantile(0.5), p99Ms: stat.quantile(0.99) };
-        const row = { modelId, calls, rows, cached, batches, overdue, ...quantiles };
+        const row = { modelId, calls, rows, cached, batches, overdue, cold, loads, bytes, ...quantiles };
         await writePredictStat(database, this.#processId, row);
-        this.#written.set(modelId, calls);
+        this.#written.set(modelId, state);
       }
     } catch (error) {
       logger.warn({ err: String(error) }, 'the counts of predictions cannot be written');

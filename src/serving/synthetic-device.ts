@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { InvalidParameter } from '../errors/errors.ts';
-import type { Device, MemberOutput } from './device.ts';
+import type { MemberOutput } from './device.ts';
 import type { Subset } from './policies/policy.ts';
+import type { LoadedDevice } from './resident-device.ts';
 
 /**
  * For measuring only: what batching gains on an accelerator, on a machine that has none. Answers are real, but each batch
@@ -24,14 +25,13 @@ export function parseSyntheticTiming(text: string | undefined): SyntheticTiming 
   return { fixedMs: Number(fixed), rowMs: Number(row) };
 }
 
-export class SyntheticDevice implements Device {
-  readonly slots = 1;
+export class SyntheticDevice implements LoadedDevice {
   readonly inlineRows = 0;
-  readonly #real: Device;
+  readonly #real: LoadedDevice;
   readonly #timing: SyntheticTiming;
   readonly #sleeper = new Sleeper();
 
-  constructor(real: Device, timing: SyntheticTiming) {
+  constructor(real: LoadedDevice, timing: SyntheticTiming) {
     this.#real = real;
     this.#timing = timing;
   }

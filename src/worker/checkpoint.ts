@@ -1,12 +1,15 @@
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import type { Weight } from '../graph/inference-graph.ts';
+import type { Weights } from '../models/family.ts';
 
 /** The best epoch so far: what a trial ends with. */
 export interface Best {
   score: number;
   metrics: Record<string, number>;
-  onnx: Uint8Array;
+  /** As they are deployed. */
+  weights: Weights;
   predictions: Uint16Array;
 }
 
@@ -25,7 +28,7 @@ export interface Progress {
 }
 
 const prefix = 'train/';
-const bestModel = 'best/onnx';
+const bestWeights = 'best/weights/';
 const bestPredictions = 'best/predictions';
 
 export const freshProgress = (epochs: number): Progress => ({
@@ -43,8 +46,10 @@ export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet 
   for (const [name, tensor] of Object.entries(trainer.state())) tensors[prefix + name] = tensor;
   const { best, ...counters } = progress;
   if (best === null) return { tensors, meta: { ...counters, steps: trainer.steps, best: null } };
-  const { score, metrics, onnx, predictions } = best;
-  tensors[bestModel] = { dtype: 'uint8', shape: [onnx.length], data: onnx };
+  const { score, metrics, weights, predictions } = best;
+  for (const [name, { shape, data }] of Object.entries(weights)) {
+    tensors[bestWeights + name] = { dtype: 'float32', shape: [...shape], data };
+  }
   tensors[bestPredictions] = { dtype: 'int32', shape: [predictions.length], data: Int32Array.from(predictions) };
   return { tensors, meta: { ...counters, steps: trainer.steps, best: { score, metrics } } };
 }
@@ -68,11 +73,20 @@ export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): P
 
 function readBest(tensors: Record<string, TensorData>, meta: unknown): Best | null {
   if (meta === null) return null;
-  const onnx = tensors[bestModel]?.data;
   const predictions = tensors[bestPredictions]?.data;
-  if (!(onnx instanceof Uint8Array) || !(predictions instanceof Int32Array)) throw unfit(bestModel);
+  if (!(predictions instanceof Int32Array)) throw unfit(bestPredictions);
   const { score, metrics } = meta as Pick<Best, 'score' | 'metrics'>;
-  return { score, metrics, onnx, predictions: Uint16Array.from(predictions) };
+  return { score, metrics, weights: under(bestWeights, tensors), predictions: Uint16Array.from(predictions) };
+}
+
+function under(start: string, tensors: Record<string, TensorData>): Weights {
+  const weights: Record<string, Weight> = {};
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    if (!name.startsWith(start)) continue;
+    if (!(data instanceof Float32Array)) throw unfit(name);
+    weights[name.slice(start.length)] = { shape, data };
+  }
+  return weights;
 }
 
 function counter(meta: Record<string, unknown>, name: string): number {

@@ -2,7 +2,8 @@ import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { moveTrial, type TrialMove } from '../db/statements/moves.ts';
 import { insertValidation } from '../db/statements/studies.ts';
-import type { TrainingResult } from '../domain/training.ts';
+import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
+import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { TrialRunOptions } from './assignment.ts';
 import type { Validated } from './messages.ts';
@@ -20,7 +21,14 @@ export async function storeResult(
   { database, params, logger }: TrialRunOptions,
 ): Promise<void> {
   const never = new AbortController().signal;
-  const paramsId = await persist(() => params.save('model', packModel(result.model)), logger, never);
+  const save = (model: TrainedModel): Promise<number> =>
+    persist(() => params.save('model', packModel(model)), logger, never);
+  const paramsId = await save(result.model);
+  const variants: NewVariant[] = [];
+  for (const { precision, score, model, predictions } of result.variants) {
+    const stored = { paramsId: await save(model), predictions: uint16Bytes(predictions) };
+    variants.push({ trialId: owner.trialId, precision, score, ...stored });
+  }
   const { hash, classes, labels } = validated;
   const move: TrialMove = {
     id: owner.trialId,
@@ -39,7 +47,9 @@ export async function storeResult(
   const store = (): Promise<boolean> =>
     database.transaction(async (tx) => {
       await insertValidation(tx, owner.study.id, { hash: Buffer.from(hash), classes, labels: uint16Bytes(labels) });
-      return moveTrial({ on: tx, logger }, move);
+      if (!(await moveTrial({ on: tx, logger }, move))) return false;
+      for (const variant of variants) await insertVariant(tx, variant);
+      return true;
     });
   if (!(await persist(store, logger, never))) logger.warn({ trial: owner.trialId }, 'the result came too late');
 }

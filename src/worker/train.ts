@@ -2,12 +2,14 @@ import type { TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from
 import { answerAll } from '../engine/evaluate.ts';
 import type { Step } from '../engine/feeds.ts';
 import { Trainer } from '../engine/trainer.ts';
-import { exportModel } from '../graph/inference-graph.ts';
+import { exportModel, inferenceGraph } from '../graph/inference-graph.ts';
+import { encodeModel } from '../graph/onnx.ts';
 import { rateAt } from '../graph/optimisers/schedule.ts';
-import type { Recipe } from '../models/family.ts';
+import type { Recipe, Weights } from '../models/family.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
 import { prepareTrial, type Trial } from './trial.ts';
 
@@ -38,7 +40,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
       const report = await finishEpoch(trial, { trainer, progress, hooks });
       if ((await hooks.onReport(report, () => startWeights(wanted, trainer))) === 'stop') state = 'stopped';
     }
-    return resultOf(trial, progress, state);
+    return await resultOf(trial, progress, state);
   } finally {
     await trainer.release();
   }
@@ -110,14 +112,15 @@ function stepOf(
 /** Validates the weights as they are, keeps them if they are the best so far, and moves on to the next epoch. */
 async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
-  const { spec, kind, recipe, valid, stepsPerEpoch } = trial;
-  const onnx = exportTrained(trial, trainer);
-  const answers = await answerAll(onnx, valid, spec.threads);
+  const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
+  const weights = deployed.weights(trainer.weights());
+  const answers = await answerAll(exportModel(deployed.network, weights), valid, spec.threads);
   const { score, metrics } = kind.score(answers, spec.data.valid.labels, spec.data.classes);
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 
-  if (progress.best === null || score > progress.best.score) progress.best = { score, metrics, onnx, predictions };
+  if (progress.best === null || score > progress.best.score)
+    progress.best = { score, metrics, weights: copyOf(weights), predictions };
   progress.epoch++;
   progress.step = 0;
   progress.lossSum = 0;
@@ -127,20 +130,21 @@ async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): 
   return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
 }
 
+/** Training goes on in the same memory. */
+const copyOf = (weights: Weights): Weights =>
+  Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+
 /** As many further epochs as there is time for at the pace so far, and no more than the recipe wants. */
 function planEpochs({ epochs }: Recipe, progress: Progress, secondsLeft: number): void {
   const further = Math.max(0, Math.floor((secondsLeft * progress.epoch) / progress.seconds));
   progress.epochs = Math.min(epochs, progress.epoch + further);
 }
 
-function exportTrained({ family, network }: Trial, trainer: Trainer): Uint8Array {
-  const weights = trainer.weights();
-  const deployed = family.compact?.(network, weights) ?? { network, weights };
-  return exportModel(deployed.network, deployed.weights);
-}
-
-function resultOf({ features }: Trial, progress: Progress, state: TrainingResult['state']): TrainingResult {
-  const { score, metrics, onnx, predictions }: Best = progress.best as Best;
+async function resultOf(trial: Trial, progress: Progress, state: TrainingResult['state']): Promise<TrainingResult> {
+  const { score, metrics, weights, predictions }: Best = progress.best as Best;
   const { epoch: epochs, seconds } = progress;
-  return { state, score, metrics, epochs, seconds, model: { onnx, features }, predictions };
+  const graph = inferenceGraph(trial.deployed.network, weights);
+  const model = { onnx: encodeModel(graph), features: trial.features };
+  const int8 = await int8Variant(trial, graph);
+  return { state, score, metrics, epochs, seconds, model, predictions, variants: int8 === null ? [] : [int8] };
 }

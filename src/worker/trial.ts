@@ -5,7 +5,7 @@ import { BadData } from '../errors/errors.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Network } from '../graph/network.ts';
-import type { Family, Recipe, TrainingRows } from '../models/family.ts';
+import type { Compact, Family, Recipe, TrainingRows } from '../models/family.ts';
 import { familyByName } from '../models/registry.ts';
 
 /** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
@@ -19,6 +19,8 @@ export interface Trial {
   recipe: Recipe;
   features: FittedFeatures;
   network: Network;
+  /** What is validated and deployed. */
+  deployed: Compact;
   train: TrainingRows;
   valid: EncodedRows;
   batch: number;
@@ -45,6 +47,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<Trial> {
   const parts = { spec, kind, family, recipe, features, network };
   return {
     ...parts,
+    deployed: family.compact?.(network) ?? { network, weights: (trained) => trained },
     train: await trainingRows(parts, encoder),
     valid: await encoder.prepare(valid.inputs),
     ...epochOf(recipe, train.inputs.length),

@@ -45,9 +45,10 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
       `'image_classification', 'photos', model => 'm', families => '{resnet}', knobs => '{"width": 16, "epochs": 6}'`,
     );
     const [row] = await rafiki.db.query<{ right: number; same: boolean; cached: boolean }>(
-      `with asked as (select id, truth, rafiki_predict('m', image) as label from photos)
+      `with asked as (select id, truth, rafiki_predict('m', image, budget => '1 min') as label from photos)
        select avg((truth = label)::int)::float8 as right,
-              array_agg(label order by id) = rafiki_predict('m', (select array_agg(image order by id) from photos)) as same
+              array_agg(label order by id)
+                = rafiki_predict('m', (select array_agg(image order by id) from photos), budget => '1 min') as same
        from asked`,
     );
     expect(row?.right).toBeGreaterThan(0.75); // frogs are green; half right is chance
@@ -60,6 +61,8 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
       `select value from rafiki_evaluate('m', 'photos') where metric = 'accuracy'`,
     );
     expect(metric).toEqual({ value: row?.right });
+    const members = await rafiki.db.query('select precision from rafiki.model_member order by rank');
+    expect(members).toEqual([{ precision: 'float32' }, { precision: 'int8' }]);
   });
 
   test('what cannot be read fails its own call with a hint, and no other', async () => {

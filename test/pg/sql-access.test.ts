@@ -116,6 +116,8 @@ describe('another role', () => {
       `delete from rafiki.params_tensor`,
       `select * from rafiki.bridge`,
       `select rafiki._connect_bridge('evil', 1, 'x')`,
+      `select rafiki._disconnect_bridge('127.0.0.1', 1)`,
+      `select * from rafiki.bridge_address`,
       `select rafiki._open_bridge()`,
       `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`,
     ];

@@ -89,10 +89,22 @@ describe('rafiki_importance', () => {
     expect(rows.reduce((sum, { importance }) => sum + importance, 0)).toBeCloseTo(1, 2);
   });
 
-  test('says nothing after few trials, and names the studies where there is no such study', async () => {
+  test('says why it cannot tell after few trials, and names the studies where there is no such study', async () => {
     const other = await insertStudy(db, { model: 'few' });
-    await addTrials(other, 1, 7);
-    expect(await db.query('select from rafiki_importance($1)', [other])).toEqual([]);
+    const session = await db.connect(() => undefined);
+    const notices: string[] = [];
+    session.onNotice((notice) => notices.push(notice));
+    try {
+      await session.query(`select from rafiki_importance(${other})`);
+      await addTrials(other, 1, 7);
+      expect(await session.query(`select from rafiki_importance(${other})`)).toEqual([]);
+    } finally {
+      await session.close();
+    }
+    expect(notices).toEqual([
+      `study ${other} cannot tell yet what its knobs decide: no trial has ended with a score`,
+      `study ${other} cannot tell yet what its knobs decide: of the 8 scored trials that a family needs, f has 7`,
+    ]);
     expect(await failureOf(db, 'select rafiki_importance(404)')).toMatchObject({ code: '42704' });
   });
 });

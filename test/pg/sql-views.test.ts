@@ -36,12 +36,12 @@ beforeAll(async () => {
      insert into rafiki.deployment (model_id, version_id, state, error, ready_at) select model_id, id, 'failed', $1, now() from version`,
     [error],
   );
-  await db.query(`insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms)
-                  select 1, id, 12345678, 123456789, 12345678, 1234567, 123456, 1234.5, 12345.6 from rafiki.model`);
+  await db.query(`insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms, cold, loads, bytes)
+                  select 1, id, 12345678, 123456789, 12345678, 1234567, 123456, 1234.5, 12345.6, 12345678, 123456, 123456789012 from rafiki.model`);
 });
 afterAll(() => database.drop());
 
-test.each(['studies', 'trials', 'reports', 'models', 'deployments', 'workers', 'stat_predict'])(
+test.each(['studies', 'trials', 'reports', 'models', 'deployments', 'workers', 'stat_predict', 'stat_memory'])(
   'rafiki.%s fits 120 columns in psql',
   async (view) => {
     const columns = await database.db.query<{ name: string; width: number }>(

@@ -1,4 +1,5 @@
 import type { Axis, Branch } from '../axes.ts';
+import { RANDOM_START } from '../starts.ts';
 
 /**
  * A family and its knobs as one real vector, so that distances make sense for all: a number is a column; a category, and
@@ -10,11 +11,16 @@ export interface Embedding {
   /** The length scale that a column belongs to: one for each knob, and one for the family. */
   scaleOf: Int32Array;
   scales: number;
-  embed(branch: number, positions: Float64Array): Float64Array;
+  embed(branch: number, positions: Float64Array, start?: number): Float64Array;
 }
 
-export function embeddingOf(branches: readonly Branch[]): Embedding {
-  const columns = [branches.length > 1 ? branches.length : 0, ...branches.flatMap(({ axes }) => axes.map(columnsOf))];
+/** `withStarts`: what a trial starts from is a last column. */
+export function embeddingOf(branches: readonly Branch[], withStarts = false): Embedding {
+  const columns = [
+    branches.length > 1 ? branches.length : 0,
+    ...branches.flatMap(({ axes }) => axes.map(columnsOf)),
+    ...(withStarts ? [1] : []),
+  ];
   const starts = branches.map(
     (_, branch) => 1 + branches.slice(0, branch).reduce((sum, { axes }) => sum + axes.length, 0),
   );
@@ -25,7 +31,7 @@ export function embeddingOf(branches: readonly Branch[]): Embedding {
     if (isNumber(axis)) resting[offsets[1 + i] as number] = 0.5;
   }
 
-  const embed = (branch: number, positions: Float64Array): Float64Array => {
+  const embed: Embedding['embed'] = (branch, positions, start = RANDOM_START) => {
     const vector = resting.slice();
     if (branches.length > 1) vector[branch] = Math.SQRT1_2;
     for (const [i, axis] of (branches[branch] as Branch).axes.entries()) {
@@ -34,6 +40,7 @@ export function embeddingOf(branches: readonly Branch[]): Embedding {
       if (isNumber(axis)) vector[offset] = position;
       else if (position >= 0) vector[offset + position] = Math.SQRT1_2;
     }
+    if (withStarts) vector[vector.length - 1] = start;
     return vector;
   };
   return { width: scaleOf.length, scaleOf, scales: columns.length, embed };

@@ -8,10 +8,11 @@ export type Judge = (trial: TrialHistory, history: readonly TrialHistory[]) => V
  * have different shapes, and one that starts from another trial's weights is ahead from the beginning.
  */
 export function peersAt(epoch: number, trial: TrialHistory, history: readonly TrialHistory[]): TrialHistory[] {
-  const { number, family, warm = false } = trial;
+  const { number, family } = trial;
+  const isWarm = ({ parent }: TrialHistory): boolean => parent !== undefined;
   return history.filter(
     (peer) =>
-      peer.number !== number && peer.family === family && (peer.warm ?? false) === warm && peer.scores.length >= epoch,
+      peer.number !== number && peer.family === family && isWarm(peer) === isWarm(trial) && peer.scores.length >= epoch,
   );
 }
 

@@ -19,7 +19,7 @@ export interface ClaimedTrial extends Ownership {
     task: Task;
     validation: number;
     collaborative: boolean;
-    /** Until its max_time is over. */
+    /** Until its max_time is over, or the trial has had its share. */
     secondsLeft: number;
   };
   /** The deployed version that the study's model is compared with, while nobody has scored it. */
@@ -28,6 +28,14 @@ export interface ClaimedTrial extends Ownership {
 
 /** How long a trial waits for a worker that holds its study's data, while another one has none to do. */
 const LOCAL_MS = 10_000;
+
+/**
+ * Once a trial has a score, others may take this share of max_time, or so many times as long as the best one took: a slow
+ * family must not hold up a study that a fast one does well in. Before that a trial may use all of the time, since where no
+ * more than one fits, one that is trained to the end beats several that are not.
+ */
+const SHARE = 0.25;
+const TIMES_BEST = 2;
 
 /**
  * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
@@ -67,7 +75,10 @@ const claim = `
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'collaborative', s.collaborative,
-      'secondsLeft', extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8) as study,
+      'secondsLeft', least(extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8,
+        (select greatest($6 * extract(epoch from s.max_time)::float8, $7 * best.seconds) from rafiki.trial best
+         where best.study_id = s.id and best.ended_at is not null and best.score is not null
+         order by best.score desc limit 1))) as study,
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
@@ -84,6 +95,6 @@ export async function claimTrial(
   processId: number,
   { families, held = [] }: Ability,
 ): Promise<ClaimedTrial | undefined> {
-  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS]);
+  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS, SHARE, TIMES_BEST]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }

@@ -1,3 +1,4 @@
+import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import type { Task } from '../../domain/task.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
@@ -50,15 +51,17 @@ export interface NewMember {
   rank: number;
   trialId: number;
   family: string;
+  precision: Precision;
   score: number;
   paramsId: number;
 }
 
 export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, trial_id, family, score, params_id) values ($1, $2, $3, $4, $5, $6)`;
-  const { rank, trialId, family, score, paramsId } = member;
-  await on.query(sql, [versionId, rank, trialId, family, score, paramsId]);
+    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id)
+    values ($1, $2, $3, $4, $5, $6, $7)`;
+  const { rank, trialId, family, precision, score, paramsId } = member;
+  await on.query(sql, [versionId, rank, trialId, family, precision, score, paramsId]);
 }
 
 export function selectLoading(on: Queryable, modelId: number): Promise<{ id: number }[]> {
@@ -85,8 +88,8 @@ export async function selectStudyDeployment(on: Queryable, studyId: number): Pro
   return row;
 }
 
-/** The parameters of a version's members, best first. */
+/** The parameters of a version's members in full precision, best first. */
 export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
-  const sql = 'select params_id as id from rafiki.model_member where version_id = $1 order by rank';
-  return (await on.query<{ id: number }>(sql, [versionId])).map((row) => row.id);
+  const sql = 'select params_id as id from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
+  return (await on.query<{ id: number }>(sql, [versionId, 'float32'])).map((row) => row.id);
 }

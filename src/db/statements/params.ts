@@ -114,6 +114,7 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
       and not exists (
         select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id
         where s.params_id = p.id and t.ended_at is null)
+      and not exists (select from rafiki.trial_variant t where t.params_id = p.id)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
     returning p.id`;
   return (await on.query(sql, [graceMs, publishedGraceMs])).length;

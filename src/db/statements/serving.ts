@@ -1,3 +1,4 @@
+import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
 import type { Queryable } from '../database.ts';
@@ -20,8 +21,15 @@ export interface DeploymentRow {
   /** And of each subset of members, by its bits; null where no votes were counted. */
   accuracies: number[] | null;
   classes: string[];
-  /** The most accurate first. */
-  members: { family: string; score: number; paramsId: number }[];
+  /** Those in full precision, the most accurate first, then the quicker variants of some of them. */
+  members: Member[];
+}
+
+export interface Member {
+  family: string;
+  precision: Precision;
+  score: number;
+  paramsId: number;
 }
 
 /** Of the tasks that this version knows; a newer server takes the others. */
@@ -30,7 +38,9 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, m.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, v.score, v.accuracies, v.classes,
-      (select coalesce(json_agg(json_build_object('family', b.family, 'score', b.score, 'paramsId', b.params_id) order by b.rank), '[]')
+      (select coalesce(json_agg(
+        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', b.params_id)
+        order by b.rank), '[]')
        from rafiki.model_member b where b.version_id = v.id) as members
     from rafiki.deployment d
       join rafiki.model m on m.id = d.model_id
@@ -47,26 +57,23 @@ export async function holdReady(on: Queryable, modelId: number): Promise<number 
   return row?.id;
 }
 
-/** The secret that the foreign server and the bridge share; made once. */
-export async function keepSecret(
-  on: Queryable,
-  fresh: { host: string; port: number; secret: string },
-): Promise<string> {
-  await on.query('insert into rafiki.bridge (host, port, secret) values ($1, $2, $3) on conflict do nothing', [
-    fresh.host,
-    fresh.port,
-    fresh.secret,
-  ]);
+/** The secret that the foreign server and all bridges share; made once. */
+export async function keepSecret(on: Queryable, fresh: string): Promise<string> {
+  await on.query('insert into rafiki.bridge (secret) values ($1) on conflict do nothing', [fresh]);
   const [row] = await on.query<{ secret: string }>('select secret from rafiki.bridge');
-  return row?.secret ?? fresh.secret;
+  return row?.secret ?? fresh;
 }
 
-/** Points the foreign server at the bridge. */
+/** Points the foreign server at a bridge, beside others; it is forgotten when it is not heard of for half a minute. */
 export async function connectBridge(
   on: Queryable,
   { host, port, secret }: { host: string; port: number; secret: string },
 ): Promise<void> {
   await on.query('select rafiki._connect_bridge($1, $2, $3)', [host, port, secret]);
+}
+
+export async function disconnectBridge(on: Queryable, { host, port }: { host: string; port: number }): Promise<void> {
+  await on.query('select rafiki._disconnect_bridge($1, $2)', [host, port]);
 }
 
 export interface PredictStatRow {
@@ -76,6 +83,9 @@ export interface PredictStatRow {
   cached: number;
   batches: number;
   overdue: number;
+  cold: number;
+  loads: number;
+  bytes: number;
   p50Ms: number | null;
   p99Ms: number | null;
 }
@@ -83,12 +93,14 @@ export interface PredictStatRow {
 /** Leaves out a model or process that is gone by now. */
 export async function writePredictStat(on: Queryable, processId: number, stat: PredictStatRow): Promise<void> {
   const sql = `
-    insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms)
-    select p.id, m.id, $3, $4, $5, $6, $7, $8, $9 from rafiki.process p, rafiki.model m where p.id = $1 and m.id = $2
+    insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms, cold, loads, bytes)
+    select p.id, m.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 from rafiki.process p, rafiki.model m where p.id = $1 and m.id = $2
     on conflict (process_id, model_id) do update set calls = excluded.calls, rows = excluded.rows, cached = excluded.cached,
-      batches = excluded.batches, overdue = excluded.overdue, p50_ms = excluded.p50_ms, p99_ms = excluded.p99_ms`;
-  const { modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms } = stat;
-  await on.query(sql, [processId, modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms]);
+      batches = excluded.batches, overdue = excluded.overdue, p50_ms = excluded.p50_ms, p99_ms = excluded.p99_ms,
+      cold = excluded.cold, loads = excluded.loads, bytes = excluded.bytes`;
+  const { modelId, calls, rows, cached, batches, overdue, p50Ms, p99Ms, cold, loads, bytes } = stat;
+  const counts = [calls, rows, cached, batches, overdue, p50Ms, p99Ms, cold, loads, bytes];
+  await on.query(sql, [processId, modelId, ...counts]);
 }
 
 /** What a policy that learns wrote for a version; undefined where it wrote nothing yet. */

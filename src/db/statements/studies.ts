@@ -107,6 +107,9 @@ export async function setSkipped(
 
 /** What a finished study leaves to be collected: checkpoints, and the weights of trials that are no member of a model. */
 export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
+  await on.query('delete from rafiki.trial_variant using rafiki.trial t where t.id = trial_id and t.study_id = $1', [
+    studyId,
+  ]);
   const sql = `
     update rafiki.trial t set checkpoint_id = null, published_id = null,
       params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then params_id end

@@ -1,4 +1,5 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
+import type { Precision } from '../../domain/precision.ts';
 import type { TrialState } from '../../domain/state.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
@@ -21,7 +22,10 @@ export interface Trial {
   error: ErrorReport | null;
   hasParams: boolean;
   validationHash: Buffer | null;
-  /** Share of its first weights that came from other trials. */
+  /** Its first weights: random, still to be chosen, or chosen among what was published. */
+  start: 'random' | 'open' | 'chosen';
+  /** Number of the trial that most of them came from, and the share that came from any. */
+  parent: number | null;
   warmShare: number | null;
   /** Validation score of each epoch reported. */
   scores: number[];
@@ -31,7 +35,7 @@ export function selectTrials(on: Queryable, studyId: number): Promise<Trial[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
-      t.warm_share as "warmShare",
+      t.start, (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
     from rafiki.trial t where t.study_id = $1 order by t.number`;
   return on.query(sql, [studyId]);
@@ -109,6 +113,7 @@ export function selectExpired(on: Queryable): Promise<{ id: number; attempt: num
 export interface TrialVotes {
   id: number;
   family: string;
+  precision: Precision;
   score: number;
   paramsId: number;
   predictions: Buffer;
@@ -117,7 +122,33 @@ export interface TrialVotes {
 /** The given trials with what they predicted, best first. */
 export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
   const sql = `
-    select id, family, score, params_id as "paramsId", predictions from rafiki.trial
+    select id, family, 'float32' as precision, score, params_id as "paramsId", predictions from rafiki.trial
     where id = any($1) order by score desc, id`;
   return on.query(sql, [trialIds]);
+}
+
+/** Their variants with what those predicted, best first. */
+export function selectVariantVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
+  const sql = `
+    select t.id, t.family, v.precision, v.score, v.params_id as "paramsId", v.predictions
+    from rafiki.trial_variant v join rafiki.trial t on t.id = v.trial_id
+    where t.id = any($1) order by v.score desc, t.id`;
+  return on.query(sql, [trialIds]);
+}
+
+export interface NewVariant {
+  trialId: number;
+  precision: Precision;
+  score: number;
+  paramsId: number;
+  predictions: Buffer;
+}
+
+/** Left out where the trial has one already. */
+export async function insertVariant(on: Queryable, variant: NewVariant): Promise<void> {
+  const sql = `
+    insert into rafiki.trial_variant (trial_id, precision, score, params_id, predictions) values ($1, $2, $3, $4, $5)
+    on conflict do nothing`;
+  const { trialId, precision, score, paramsId, predictions } = variant;
+  await on.query(sql, [trialId, precision, score, paramsId, predictions]);
 }

@@ -15,7 +15,8 @@ export function toTensor(tf: TensorFlow, { dtype, shape, data }: TensorData): Te
 
 export function constantTensor(tf: TensorFlow, { name, dtype, shape, data }: Constant): Tensor {
   const known = data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array;
-  if (!known && !(data instanceof BigInt64Array)) throw new RangeError(`constant "${name}" of an unknown type`);
+  if ((!known && !(data instanceof BigInt64Array)) || dtype === 'int8')
+    throw new RangeError(`constant "${name}" of an unknown type`);
   return toTensor(tf, { dtype, shape: shape.map(Number), data });
 }
 

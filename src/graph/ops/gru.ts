@@ -1,20 +1,10 @@
 import * as emit from '../emit.ts';
-import { absent, type Graph, type Value } from '../graph.ts';
-import type { Tape } from '../tape.ts';
-import { arriving, before, givenOf, noState, type RecurrentOptions, scan, timeFirst } from './sequence.ts';
-
-/** Rows of w, r and b: update gate z, reset gate r, candidate n. */
-export interface GruParts {
-  /** [3H, I] */
-  w: Value;
-  /** [3H, H] */
-  r: Value;
-  /** [6H]: three for w·x, three for r·h. */
-  b: Value;
-}
+import type { Graph, Value } from '../graph.ts';
+import { type RecurrentParts, recurrent, type WayBack } from './recurrent.ts';
+import { noState, scan } from './sequence.ts';
 
 /**
- * Gated recurrent unit (Cho et al. 2014; the reset after the product, as in cuDNN): x [N, T, I] → h [N, H] or [N, T, H],
+ * Gated recurrent unit (Cho et al. 2014; the reset after the product, as in cuDNN), gates z, r, n:
  * z = σ(w_z x + r_z h + b), r = σ(w_r x + r_r h + b), n = tanh(w_n x + b + r ⊙ (r_n h + b')), h' = (1 − z) ⊙ n + z ⊙ h.
  *
  * In training a scan that keeps the gates: ONNX's fused operator keeps none, and working them out again made a step a
@@ -22,45 +12,13 @@ export interface GruParts {
  * dr = dn ⊙ (r_n h + b') r(1 − r), and r_n h + b' has dn ⊙ r; all but dh is known before the way back through time, which
  * is left with one product a step: dh of h = [dz dr dn⊙r]·r + dh ⊙ z.
  */
-export function gru(t: Tape, x: Value, parts: GruParts, options: RecurrentOptions = {}): Value {
-  const inputs = [x, parts.w, parts.r, parts.b];
-  if (!t.training || t.engineGradients) return t.record(fused(t, x, parts, options), inputs, () => []);
-  const g = t.graph;
-  const xs = timeFirst(g, x);
-  const hidden = Number(emit.dimOf(parts.r, 1));
-  const course = { give: 'last', ...options, x: xs, hidden } as const;
-  const xRows = emit.flatten(g, xs);
-  const gates = forward(g, xs, parts);
-  const y = givenOf(g, gates.states, course);
-  return t.record(y, inputs, (dy, needs) => {
-    const h = emit.flatten(g, before(g, gates.states));
-    const { ofX, ofH } = backward(g, { ...gates, h }, { parts, arrived: arriving(g, dy, course) });
-    const column = (v: Value): Value => emit.reshape(g, emit.reduce(g, 'ReduceSum', v, [0]), [3 * hidden]);
-    return [
-      needs(x) ? timeFirst(g, emit.reshape(g, emit.matmul(g, ofX, parts.w), xs.shape)) : null,
-      emit.matmul(g, ofX, xRows, { ta: true }),
-      emit.matmul(g, ofH, h, { ta: true }),
-      emit.concat(g, [column(ofX), column(ofH)], 0),
-    ];
-  });
-}
-
-function fused(
-  { graph: g }: Tape,
-  x: Value,
-  { w, r, b }: GruParts,
-  { lengths, give = 'last' }: RecurrentOptions,
-): Value {
-  const xs = timeFirst(g, x);
-  const [time = 1, n = 1] = xs.shape;
-  const hidden = Number(emit.dimOf(r, 1));
-  const [states, last] = [g.value([time, 1, n, hidden]), g.value([1, n, hidden])];
-  const weights = [w, r, b].map((v) => emit.reshape(g, v, [1, ...v.shape]));
-  const attributes = { hidden_size: hidden, linear_before_reset: 1 };
-  g.nodeInto('GRU', [xs, ...weights, lengths ?? absent], [states, last], { attributes });
-  if (give === 'last') return emit.reshape(g, last, [n, hidden]);
-  return timeFirst(g, emit.reshape(g, states, [time, n, hidden]));
-}
+export const gru = recurrent<Gates>({
+  operator: 'GRU',
+  attributes: { linear_before_reset: 1 },
+  biases: 2,
+  forward,
+  backward,
+});
 
 /** After each step, [T, N, ·]. */
 interface Gates {
@@ -73,7 +31,7 @@ interface Gates {
   candidate: Value;
 }
 
-function forward(g: Graph, x: Value, { w, r, b }: GruParts): Gates {
+function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
   const [time = 1, n = 1] = x.shape;
   const hidden = Number(emit.dimOf(r, 1));
   const rows = (v: Value, from: number, to: number): Value => emit.slice(g, v, 0, from * hidden, to * hidden);
@@ -99,17 +57,11 @@ function forward(g: Graph, x: Value, { w, r, b }: GruParts): Gates {
   return { states, open, recalled, candidate };
 }
 
-interface Way {
-  parts: GruParts;
-  arrived: ReturnType<typeof arriving>;
-}
-
-/** Gradients of w·x + b and of r·h + b' for all steps, [T·N, 3H] each; `h` are the states before each step, [T·N, H]. */
-function backward(g: Graph, gates: Gates & { h: Value }, { parts, arrived: { start, added } }: Way) {
+function backward(g: Graph, gates: Gates, { parts, h, arrived: { start, added } }: WayBack) {
   const { states } = gates;
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(states, 2));
-  const { ofPre, ofN, z } = factorsOf(g, gates, hidden);
+  const { ofPre, ofN, z } = factorsOf(g, { ...gates, h }, hidden);
   const each = [emit.reshape(g, ofPre, [time, n, 3, hidden]), emit.reshape(g, z, states.shape), ...added];
   const [dh, dPre] = scan(g, `${states.name}.back`, {
     direction: 'backward',

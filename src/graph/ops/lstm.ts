@@ -1,65 +1,17 @@
 import * as emit from '../emit.ts';
-import { absent, type Graph, type Value } from '../graph.ts';
-import type { Tape } from '../tape.ts';
-import { arriving, before, givenOf, noState, type RecurrentOptions, scan, timeFirst } from './sequence.ts';
-
-/** Rows of w, r and b: input gate i, output gate o, forget gate f, candidate c. */
-export interface LstmParts {
-  /** [4H, I] */
-  w: Value;
-  /** [4H, H] */
-  r: Value;
-  /** [4H] */
-  b: Value;
-}
+import type { Graph, Value } from '../graph.ts';
+import { type RecurrentParts, recurrent, type WayBack } from './recurrent.ts';
+import { before, noState, scan } from './sequence.ts';
 
 /**
- * Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000): x [N, T, I] → h [N, H]
- * or [N, T, H]. With a = w x + r h + b: i, o, f = σ(a_i), σ(a_o), σ(a_f), g = tanh(a_c), c' = f ⊙ c + i ⊙ g,
- * h' = o ⊙ tanh c'.
+ * Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates i, o, f, c. With
+ * a = w x + r h + b: i, o, f = σ(a_i), σ(a_o), σ(a_f), g = tanh(a_c), c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh c'.
  *
  * In training a scan that keeps gates and cells, which ONNX's fused operator does not. On the way back
  * dc' = dc + dh ⊙ o(1 − tanh² c'), and a has the gradients da_i = dc' ⊙ g i(1 − i), da_o = dh ⊙ tanh c' o(1 − o),
  * da_f = dc' ⊙ c f(1 − f), da_c = dc' ⊙ i(1 − g²); the step before gets dc = dc' ⊙ f and dh = da·r.
  */
-export function lstm(t: Tape, x: Value, parts: LstmParts, options: RecurrentOptions = {}): Value {
-  const inputs = [x, parts.w, parts.r, parts.b];
-  if (!t.training || t.engineGradients) return t.record(fused(t, x, parts, options), inputs, () => []);
-  const g = t.graph;
-  const xs = timeFirst(g, x);
-  const hidden = Number(emit.dimOf(parts.r, 1));
-  const course = { give: 'last', ...options, x: xs, hidden } as const;
-  const xRows = emit.flatten(g, xs);
-  const gates = forward(g, xs, parts);
-  const y = givenOf(g, gates.states, course);
-  return t.record(y, inputs, (dy, needs) => {
-    const h = emit.flatten(g, before(g, gates.states));
-    const da = backward(g, gates, { r: parts.r, arrived: arriving(g, dy, course) });
-    return [
-      needs(x) ? timeFirst(g, emit.reshape(g, emit.matmul(g, da, parts.w), xs.shape)) : null,
-      emit.matmul(g, da, xRows, { ta: true }),
-      emit.matmul(g, da, h, { ta: true }),
-      emit.reshape(g, emit.reduce(g, 'ReduceSum', da, [0]), [4 * hidden]),
-    ];
-  });
-}
-
-function fused(
-  { graph: g }: Tape,
-  x: Value,
-  { w, r, b }: LstmParts,
-  { lengths, give = 'last' }: RecurrentOptions,
-): Value {
-  const xs = timeFirst(g, x);
-  const [time = 1, n = 1] = xs.shape;
-  const hidden = Number(emit.dimOf(r, 1));
-  const [states, last] = [g.value([time, 1, n, hidden]), g.value([1, n, hidden])];
-  const biases = emit.pad(g, b, 0, 0, 4 * hidden); // ONNX has one for w·x and one for r·h
-  const weights = [w, r, biases].map((v) => emit.reshape(g, v, [1, ...v.shape]));
-  g.nodeInto('LSTM', [xs, ...weights, lengths ?? absent], [states, last], { attributes: { hidden_size: hidden } });
-  if (give === 'last') return emit.reshape(g, last, [n, hidden]);
-  return timeFirst(g, emit.reshape(g, states, [time, n, hidden]));
-}
+export const lstm = recurrent<Gates>({ operator: 'LSTM', biases: 1, forward, backward });
 
 /** After each step, [T, N, ·]. */
 interface Gates {
@@ -71,7 +23,7 @@ interface Gates {
   cells: Value;
 }
 
-function forward(g: Graph, x: Value, { w, r, b }: LstmParts): Gates {
+function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
   const [time = 1, n = 1] = x.shape;
   const hidden = Number(emit.dimOf(r, 1));
   const start = noState(g, Number(n), hidden);
@@ -94,15 +46,10 @@ function forward(g: Graph, x: Value, { w, r, b }: LstmParts): Gates {
   return { states, open, candidate, cells };
 }
 
-/** da of all steps, [T·N, 4H]. */
-function backward(
-  g: Graph,
-  gates: Gates,
-  { r, arrived: { start, added } }: { r: Value; arrived: ReturnType<typeof arriving> },
-): Value {
+function backward(g: Graph, gates: Gates, { parts: { r }, arrived: { start, added } }: WayBack) {
   const { states } = gates;
   const [n = 1, hidden = 1] = states.shape.slice(1).map(Number);
-  const [da] = scan(g, `${states.name}.back`, {
+  const [pre = start] = scan(g, `${states.name}.back`, {
     direction: 'backward',
     carried: [start, noState(g, n, hidden)],
     each: [...factorsOf(g, gates), ...added],
@@ -116,7 +63,8 @@ function backward(
       return { carried: [emit.matmul(body, pre, r), emit.mul(body, cell, f)], kept: [pre] };
     },
   });
-  return emit.flatten(g, da ?? start);
+  const da = emit.flatten(g, pre);
+  return { ofX: da, ofH: da };
 }
 
 /** Of all steps, what dh is multiplied by for the output gate and for the cell, [T, N, H], dc' for the other gates, [T, N, 3, H], and f. */

@@ -21,17 +21,24 @@ export function textLengths({ graph: g }: Tape, ids: Value, every = 1): Value {
 /** [N, T, ·] ↔ [T, N, ·] */
 export const timeFirst = (g: Graph, x: Value): Value => emit.transpose(g, x, [1, 0, 2]);
 
-interface Course extends RecurrentOptions {
+/** One way through time. */
+export interface Course extends RecurrentOptions {
   /** [T, N, I] */
   x: Value;
   hidden: number;
 }
 
+/** What the last step of the way back begins with, and what each step adds, [T, N, H]. */
+export interface Arrival {
+  start: Value;
+  added: Value[];
+}
+
 /**
- * Where the gradient dy of what a recurrent op gave meets the way back through time: what the last step begins with, and what
- * each step adds, [T, N, H]. Nothing arrives in the padding, so nothing moves there.
+ * Where the gradient dy of what a recurrent op gave meets the way back through time. Nothing arrives in the padding, so
+ * nothing moves there.
  */
-export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: Course): { start: Value; added: Value[] } {
+export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: Course): Arrival {
   const n = emit.dimOf(x, 1);
   if (give === 'last' && lengths === undefined) return { start: dy, added: [] };
   const start = noState(g, Number(n), hidden);

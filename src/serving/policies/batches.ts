@@ -2,12 +2,47 @@ import type { Fleet, PolicyState, QueueView, Station, Subset } from './policy.ts
 
 export const everyone = ({ members }: Fleet): Subset => 2 ** members - 1;
 
-/** Subsets worth asking: no part of them is as accurate. */
+/** Subsets worth asking: none that takes less is as accurate. */
 export function usefulSubsets(fleet: Fleet): Subset[] {
-  const all = Array.from({ length: everyone(fleet) }, (_, i) => i + 1);
-  const accuracy = (subset: Subset): number => fleet.accuracy[subset] ?? 0;
-  const isPart = (part: Subset, subset: Subset): boolean => part !== subset && (part & subset) === part;
-  return all.filter((subset) => !all.some((part) => isPart(part, subset) && accuracy(part) >= accuracy(subset)));
+  const all = Array.from({ length: everyone(fleet) }, (_, i) => membersOf(i + 1, fleet)).filter(areDifferent);
+  const accuracy = ({ subset }: Members): number => fleet.accuracy[subset] ?? 0;
+  const useful = all.filter((one) => !all.some((less) => takesLess(less, one) && accuracy(less) >= accuracy(one)));
+  return useful.map(({ subset }) => subset);
+}
+
+/** A subset, the originals of its members, and which of these stand in it themselves, as bits. */
+interface Members {
+  subset: Subset;
+  size: number;
+  originals: Subset;
+  exact: Subset;
+}
+
+function membersOf(subset: Subset, { members, originals }: Fleet): Members {
+  const found: Members = { subset, size: 0, originals: 0, exact: 0 };
+  for (let m = 0; m < members; m++) {
+    if ((subset & (1 << m)) === 0) continue;
+    const original = originals?.[m] ?? m;
+    found.size++;
+    found.originals |= 1 << original;
+    if (original === m) found.exact |= 1 << m;
+  }
+  return found;
+}
+
+/** A member and its variant say the same. */
+const areDifferent = ({ size, originals }: Members): boolean => size === bitsOf(originals);
+
+/** Without some of the members, or with variants in their place. */
+const takesLess = (less: Members, more: Members): boolean =>
+  less.subset !== more.subset && isPart(less.originals, more.originals) && isPart(less.exact, more.exact);
+
+const isPart = (part: Subset, whole: Subset): boolean => (part & whole) === part;
+
+function bitsOf(subset: Subset): number {
+  let bits = 0;
+  for (let rest = subset; rest > 0; rest &= rest - 1) bits++;
+  return bits;
 }
 
 /** The most accurate subset; of equals, the one with fewest members. */

@@ -4,6 +4,8 @@ export type Subset = number;
 /** What serves one model: its members, where each of them runs, how long that takes and what each subset is worth. */
 export interface Fleet {
   readonly members: number;
+  /** For each member the one that it is a quicker variant of, or itself; where not given, there are no variants. */
+  readonly originals?: readonly number[];
   /** Allowed batch sizes B, ascending; a batch of fewer rows may be padded to one of them. */
   readonly sizes: readonly number[];
   /** Accuracy a(M[v]) on validation rows of each subset v, by its bits; a[0] is 0. */

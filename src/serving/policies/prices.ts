@@ -1,5 +1,5 @@
 import { solve } from 'yalps';
-import { everyone, stationMs } from './batches.ts';
+import { stationMs, usefulSubsets } from './batches.ts';
 import type { Fleet } from './policy.ts';
 
 /** What resources are worth at one arrival rate, in accuracy. */
@@ -17,6 +17,7 @@ const LONGEST_BATCH = 0.5;
  * The dual of: choose how many requests a millisecond x_v each subset v answers, in full batches of B rows,
  *   max Σ a_v x_v   subject to   Σ_v x_v ≤ λ   and, at each station s,   Σ_v x_v c_s(v, B) / B ≤ servers_s,
  * that is min λ μ + Σ servers_s p_s subject to μ + Σ_s p_s c_s(v, B) / B ≥ a_v for each v.
+ * Subsets that are not useful bind nothing.
  */
 export function pricesAt(fleet: Fleet, rate: number, budgetMs: number): Prices {
   const rows = throughputRows(fleet, budgetMs);
@@ -25,7 +26,7 @@ export function pricesAt(fleet: Fleet, rate: number, budgetMs: number): Prices {
   fleet.stations.forEach(({ servers }, s) => {
     variables[`s${s}`] = { cost: servers };
   });
-  for (let subset = 1; subset <= everyone(fleet); subset++) {
+  for (const subset of usefulSubsets(fleet)) {
     constraints[`v${subset}`] = { min: fleet.accuracy[subset] ?? 0 };
     variables['request']![`v${subset}`] = 1;
     fleet.stations.forEach((station, s) => {

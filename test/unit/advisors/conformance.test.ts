@@ -26,7 +26,7 @@ const search = (overrides: SearchSpace['overrides'] = {}, seed = 1, names = ['a'
 });
 
 /** What comes of a proposal, at a given place of a random study: a score, a failure, or nothing yet. */
-type Outcome = Pick<TrialHistory, 'scores' | 'ended'>;
+type Outcome = Pick<TrialHistory, 'scores' | 'ended' | 'parent'>;
 const pending: Outcome = { scores: [], ended: false };
 
 function mixedOutcomes(seed: number): () => Outcome {
@@ -35,7 +35,8 @@ function mixedOutcomes(seed: number): () => Outcome {
     const chance = rng.uniform();
     if (chance < 0.1) return { scores: [], ended: true };
     if (chance < 0.2) return { scores: [rng.uniform()], ended: false };
-    return chance < 0.3 ? pending : { scores: [rng.uniform(), rng.uniform()], ended: true };
+    if (chance < 0.3) return { ...pending, parent: null };
+    return { scores: [rng.uniform(), rng.uniform()], parent: chance < 0.6 ? undefined : 1, ended: true };
   };
 }
 

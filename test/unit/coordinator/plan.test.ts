@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Advisor } from '../../../src/advisors/advisor.ts';
 import { random } from '../../../src/advisors/random.ts';
 import { type Action, MAX_FAILURES, OVERTIME_MS, planStudy } from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
@@ -49,6 +50,8 @@ const trial = (state: TrialState, changes: Partial<Trial> = {}): Trial => ({
   error: null,
   hasParams: false,
   validationHash: null,
+  start: 'random',
+  parent: null,
   warmShare: null,
   scores: [],
   ...changes,
@@ -156,6 +159,31 @@ describe('the next actions of a study', () => {
     const late = starts({ elapsedMs: 50_000 });
     expect(mostlyRandom.filter((start) => start === 'random').length).toBeGreaterThan(5);
     expect(late.filter((start) => start === 'open').length).toBeGreaterThan(20);
+  });
+
+  test('tell the advisor what every trial started from, and begin one at random where it would rather', () => {
+    const seen: unknown[] = [];
+    const wary: Advisor = {
+      ...random,
+      propose(from, history, start) {
+        seen.push({ start, parents: history.map(({ parent }) => parent) });
+        return { ...random.propose(from, history)!, ...(history.length === 4 ? { start: 'random' } : {}) };
+      },
+    };
+    const trials = [
+      trial('running', { start: 'chosen', warmShare: 0, parent: null }),
+      trial('running', { number: 2, start: 'chosen', warmShare: 0.9, parent: 1 }),
+      trial('waiting', { number: 3, start: 'open' }),
+    ];
+    const collaborative = study({ maxTrials: 40, collaborative: true, alphaFirst: 0, alphaLast: 0 });
+    const actions = planStudy({ study: collaborative, trials, search, idleWorkers: 3 }, wary);
+    expect(seen).toEqual([
+      { start: 'open', parents: [undefined, 1, null] },
+      { start: 'open', parents: [undefined, 1, null, null] },
+    ]);
+    expect(actions).toMatchObject([{ trial: { start: 'open' } }, { trial: { start: 'open' } }]);
+    const [proposed] = planStudy({ study: collaborative, trials: [...trials, scored()], search, idleWorkers: 2 }, wary);
+    expect(proposed).toMatchObject({ trial: { start: 'random' } });
   });
 
   test('begin no further trial once more are not worth it, and say why; what runs goes on', () => {

@@ -1,7 +1,7 @@
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import type { Value } from '../../../src/graph/graph.ts';
 import type { BatchNormParts } from '../../../src/graph/ops/batch-moments.ts';
-import type { GruParts } from '../../../src/graph/ops/gru.ts';
+import type { RecurrentParts } from '../../../src/graph/ops/recurrent.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import type { Tape } from '../../../src/graph/tape.ts';
 import type { GradientCase } from './finite-differences.ts';
@@ -29,7 +29,7 @@ export const normParts = (of: (name: string) => Value): BatchNormParts => ({
   variance: of('variance'),
 });
 
-export const recurrentParts = (of: (name: string) => Value): GruParts => ({ w: of('w'), r: of('r'), b: of('b') });
+export const recurrentParts = (of: (name: string) => Value): RecurrentParts => ({ w: of('w'), r: of('r'), b: of('b') });
 
 /** Largest relative error allowed. Smooth ops: float32 rounding over a step of 1e-2. Kinked ones take a smaller step. */
 export interface Case extends GradientCase {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Member } from '../../../src/db/statements/serving.ts';
 import { BadData, DeadlineMissed, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher } from '../../../src/serving/batcher.ts';
@@ -8,11 +9,12 @@ import { ServedFleet } from '../../../src/serving/fleet.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import type { NewQuestion } from '../../../src/serving/queued-question.ts';
+import type { NewQuestion, Outcome, Waiter } from '../../../src/serving/queued-question.ts';
 import { MAX_QUEUED } from '../../../src/serving/shares.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 class ManualDevice implements Device {
+  isReady = true;
   readonly slots = 1;
   readonly inlineRows = 0;
   readonly batches: { texts: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
@@ -27,6 +29,21 @@ class ManualDevice implements Device {
     });
   }
 
+  /** Ends the load that the batcher waits for. */
+  loaded: (error?: Error) => void = () => undefined;
+  opens = 0;
+
+  open(): Promise<boolean> {
+    this.opens++;
+    return new Promise((resolve, reject) => {
+      this.loaded = (error) => {
+        this.isReady = error === undefined;
+        if (error === undefined) resolve(true);
+        else reject(error);
+      };
+    });
+  }
+
   async release(): Promise<void> {}
 }
 
@@ -34,10 +51,12 @@ interface SetUp {
   policy?: PolicyKind | { create(): Policy };
   /** Accuracy by subset. */
   accuracy?: number[];
+  /** So many of the last members are variants of the first ones. */
+  variants?: number;
 }
 
 /** Members that take 0.1 ms a row. */
-function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9] }: SetUp = {}) {
+function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0 }: SetUp = {}) {
   const device = new ManualDevice();
   const clock = new ManualClock();
   const answers: string[] = [];
@@ -46,7 +65,15 @@ function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9] }: SetUp = 
     [256, 25.6],
   ]);
   const latency = Array.from({ length: Math.log2(accuracy.length) }, () => new LatencyModel(times));
-  const fleet = new ServedFleet({ latency, accuracy, servers: 1 });
+  const exact = latency.length - variants;
+  const members = latency.map(
+    (_, m): Pick<Member, 'family' | 'precision'> => ({
+      family: `f${m % exact}`,
+      precision: m < exact ? 'float32' : 'int8',
+    }),
+  );
+  const fleet = new ServedFleet({ members, accuracy, servers: 1 });
+  fleet.measured(latency);
   const batcher = new Batcher({
     device,
     policy: policy.create({ fleet, drops: true, seed: 1 }),
@@ -55,12 +82,17 @@ function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9] }: SetUp = 
     judge: judgeOf('sentiment', ['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
+    onAway: () => undefined,
     onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
   });
   const ask = (text: string, terms: Partial<NewQuestion> = {}) => {
     const budgetMs = terms.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
-    return batcher.ask({ text, wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms });
+    const asked = { text, wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms };
+    const waiter: Waiter = { resolve: () => undefined, reject: () => undefined };
+    const outcome = new Promise<Outcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
+    const question = batcher.ask(asked, waiter);
+    return { outcome, leave: () => batcher.leave(question, waiter) };
   };
   return { device, clock, batcher, ask, answers };
 }
@@ -136,6 +168,17 @@ describe('Batcher', () => {
     ask('a', { wantsDetail: true });
     await turn();
     expect(device.batches.map((batch) => batch.subset)).toEqual([1, 3]);
+  });
+
+  it('asks the variant of a member for the answer where it is as accurate, and never for details', async () => {
+    const { device, ask } = setUp({ accuracy: [0, 0.9, 0.9, 0.9], variants: 1 });
+    ask('a');
+    await turn();
+    device.batches[0]?.finish();
+    await turn();
+    ask('a', { wantsDetail: true });
+    await turn();
+    expect(device.batches.map((batch) => batch.subset)).toEqual([2, 1]);
   });
 
   it('refuses a question when its queue is full, and takes questions again later', async () => {
@@ -285,5 +328,35 @@ describe('Batcher', () => {
     device.batches[1]?.finish();
     await turn();
     expect(answers).toEqual(['yes=yes']);
+  });
+
+  it('brings a model that is away once for all who wait, and answers them together', async () => {
+    const { device, ask } = setUp();
+    device.isReady = false;
+    const asked = [ask('yes'), ask('no'), ask('also')];
+    await turn();
+    expect([device.opens, device.batches.length]).toEqual([1, 0]);
+    device.loaded();
+    await turn();
+    expect(device.batches.map(({ texts }) => texts)).toEqual([['yes', 'no', 'also']]);
+    device.batches[0]?.finish();
+    expect((await asked[0]?.outcome)?.answer).toBe('yes');
+    expect(device.opens).toBe(1);
+  });
+
+  it('tells all who wait why a model does not come, and tries again for the next', async () => {
+    const { device, ask, batcher } = setUp();
+    device.isReady = false;
+    const asked = [ask('a'), ask('b')].map(({ outcome }) => expect(outcome).rejects.toThrow('no room'));
+    await turn();
+    device.loaded(new Error('no room'));
+    await Promise.all(asked);
+    const next = ask('yes');
+    await turn();
+    device.loaded();
+    await turn();
+    device.batches[0]?.finish();
+    expect((await next.outcome).answer).toBe('yes');
+    await batcher.close();
   });
 });

@@ -160,6 +160,15 @@ describe('batches', () => {
     expect(usefulSubsets(threeMembers)).toEqual([1, 2, 4, 7]);
   });
 
+  it('have a variant in place of its original where it is as accurate, and never both', () => {
+    const both = { ...oneMember, members: 2, originals: [0, 0] };
+    expect(usefulSubsets({ ...both, accuracy: [0, 0.9, 0.88, 0.95] })).toEqual([1, 2]);
+    expect(usefulSubsets({ ...both, accuracy: [0, 0.9, 0.9, 0.95] })).toEqual([2]);
+    const pairs = { ...oneMember, members: 4, originals: [0, 1, 0, 1] };
+    const accuracy = Array.from({ length: 16 }, (_, subset) => (subset === 0b0110 || subset === 0b1001 ? 0.9 : 0.8));
+    expect(usefulSubsets({ ...pairs, accuracy })).toEqual([0b0100, 0b0110, 0b1000, 0b1001]);
+  });
+
   it('takes for doomed whom the quickest free member with the smallest batch answers late', () => {
     // member 2 takes 2.2 ms for the smallest batch
     const deadlineMs = (place: number): number => 1000 + place;

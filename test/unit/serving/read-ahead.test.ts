@@ -1,96 +1,155 @@
 import { describe, expect, it } from 'vitest';
+import { createRng } from '../../../src/runtime/rng.ts';
 import { ReadAhead } from '../../../src/serving/read-ahead.ts';
 
-const miss = { known: false, queued: 0 };
-const hit = { known: true, queued: 0 };
+const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 
-const rows = (count: number): string[] => Array.from({ length: count }, (_, i) => `row ${i}`);
-
-/** Asks until the scan is to begin. */
-function begun(statement = 's'): ReadAhead {
-  const scan = new ReadAhead();
-  for (let i = 0; i < 7; i++) expect(scan.question(statement, miss)).toBeNull();
-  expect(scan.question(statement, miss)).toBe('');
-  return scan;
+interface Played {
+  /** Rows computed, whoever asked for them. */
+  computed: number;
+  /** Questions that came to the server. */
+  asked: number;
+  /** Of those, the ones whose answer was not there. */
+  missed: number;
 }
 
-describe('ReadAhead', () => {
-  it('begins after eight misses of one statement, and asks once', () => {
-    expect(begun().question('s', miss)).toBeNull();
-  });
+/** A statement that predicts these rows of the table, in this order; the database does what the scan wishes. */
+function play(rows: readonly number[], { scan = new ReadAhead(), argument = (text: string) => text } = {}): Played {
+  const known = new Set<string>();
+  let along: string[] = [];
+  const played = { computed: 0, asked: 0, missed: 0 };
+  for (const row of rows) {
+    const text = argument(table[row] as string);
+    const place = along.indexOf(text);
+    along = along.slice(place + 1);
+    if (place >= 0) continue;
+    played.asked++;
+    const isKnown = known.has(text);
+    if (!isKnown) played.missed++;
+    const wish = scan.question('statement', text, { known: isKnown, queued: 0 });
+    known.add(text);
+    if (wish !== null) for (const next of scan.received(...windowOf(wish, text))) known.add(next);
+    along = takeAlong(scan, known);
+  }
+  return { ...played, computed: known.size };
+}
 
-  it('begins after sixty-four questions even when all answers were known', () => {
+/** The texts whose answers go along with a reply. */
+function takeAlong(scan: ReadAhead, known: { has(text: string): boolean }): string[] {
+  const taken: string[] = [];
+  while (scan.isFollowing && taken.length < scan.mostAlong) {
+    const next = scan.takeNext((text) => (known.has(text) ? 'label' : undefined));
+    if (next === null) break;
+    taken.push(next.text);
+  }
+  return taken;
+}
+
+/** What the database sends; a place is the number of a row here. */
+function windowOf(wish: string, asked: string): [string, (string | null)[]] {
+  const [kind, count, , , low, high] = wish.split(';');
+  const rows = Number(count);
+  const place = (from: number, to: number): string =>
+    `1;2;${from <= 0 ? '' : from - 1};${to >= table.length ? '' : to}`;
+  if (kind === '?') {
+    const at = table.indexOf(asked);
+    if (at < 0) return ['', []];
+    const from = Math.max(0, at - 64);
+    const before = table.slice(from, at);
+    return [place(from, at + 65), [...before, null, ...table.slice(at + 1, at + 65)]];
+  }
+  if (kind === '-') {
+    const to = Number(low) + 1;
+    return [place(to - rows, table.length), table.slice(Math.max(0, to - rows), to)];
+  }
+  const from = high === '(0,0)' ? 0 : Number(high);
+  return [place(0, from + rows), table.slice(from, from + rows)];
+}
+
+const all = table.map((_, i) => i);
+const filtered = (keep: (row: number) => boolean): number[] => all.filter(keep);
+
+describe('reading ahead', () => {
+  it('begins after eight questions that were not known, or sixty-four that were', () => {
     const scan = new ReadAhead();
-    for (let i = 0; i < 63; i++) expect(scan.question('s', hit)).toBeNull();
-    expect(scan.question('s', hit)).toBe('');
+    const wish = (known: boolean) => scan.question('s', 'text', { known, queued: 0 });
+    for (let i = 0; i < 7; i++) expect(wish(false)).toBeNull();
+    expect(wish(false)).toMatch(/^\?;/);
+    const other = new ReadAhead();
+    for (let i = 0; i < 63; i++) expect(other.question('s', 'text', { known: true, queued: 0 })).toBeNull();
+    expect(other.question('s', 'text', { known: true, queued: 0 })).toMatch(/^\?;/);
   });
 
-  it('does not begin over many statements, or when it is off', () => {
+  it('does not begin over many statements', () => {
     const scan = new ReadAhead();
-    for (let i = 0; i < 100; i++) {
-      expect(scan.question(`s${i}`, miss)).toBeNull();
-      expect(scan.question('', miss)).toBeNull();
+    for (let i = 0; i < 100; i++) expect(scan.question(`s${i}`, 'text', { known: false, queued: 0 })).toBeNull();
+  });
+
+  it.each([
+    ['in the order of the table', all],
+    ['in the reverse order', [...all].reverse()],
+    ['from the middle', all.slice(4000)],
+  ])('answers nearly all of a scan %s ahead, most of it without a question', (_, rows) => {
+    const played = play(rows);
+    expect(played.computed).toBeLessThan(rows.length + 100);
+    expect(played.missed).toBeLessThan(20);
+    expect(played.asked).toBeLessThan(rows.length / 20);
+  });
+
+  it.each([
+    ['leaves out one row in ten', filtered((row) => row % 10 !== 0), 1.2],
+    ['leaves out every other row', filtered((row) => row % 2 === 0), 2.1],
+    ['keeps one row in ten', filtered((row) => row % 10 === 0), 1.3],
+    [
+      'keeps one row in ten by chance',
+      filtered(
+        (
+          (rng) => () =>
+            rng.uniform() < 0.1
+        )(createRng(1)),
+      ),
+      1.5,
+    ],
+    ['keeps one row in two hundred', filtered((row) => row % 200 === 0), 2.1],
+    ['ends after twenty rows', all.slice(0, 20), 5],
+    ['ends after three hundred rows', all.slice(0, 300), 2.2],
+  ])('computes few rows for nothing where a query %s', (_, rows, most) => {
+    expect(play(rows).computed / rows.length).toBeLessThan(most);
+  });
+
+  it('goes on where a filter leaves out a part of the table', () => {
+    const played = play(filtered((row) => row < 2000 || row > 7000));
+    expect(played.missed).toBeLessThan(150);
+  });
+
+  it('reads no more than was asked where the rows come in no order', () => {
+    const rows = Array.from(createRng(2).shuffle(Int32Array.from(all)));
+    const played = play(rows);
+    expect(played.missed).toBeLessThan(0.55 * rows.length);
+    expect(play(rows.slice(0, 500)).computed).toBeLessThan(1100);
+  });
+
+  it('gives up where the argument stands in no column, and looks again seldom', () => {
+    const scan = new ReadAhead();
+    const wishes: string[] = [];
+    for (let i = 0; i < 10_000; i++) {
+      const wish = scan.question('s', `other ${i}`, { known: false, queued: 0 });
+      if (wish === null) continue;
+      wishes.push(wish);
+      scan.received('', []);
     }
+    expect(wishes).toEqual(['?;512', '?;4096', '?;32768', '?;262144']);
   });
 
-  it('asks for more where the last rows ended, once few of them wait', () => {
-    const scan = begun();
-    scan.received(rows(512), 'place 1');
-    expect(scan.question('s', { known: true, queued: 400 })).toBeNull();
-    expect(scan.question('s', { known: true, queued: 100 })).toBe('place 1');
-    expect(scan.question('s', hit)).toBeNull();
-    scan.received(rows(512), 'place 2');
-    expect(scan.question('s', hit)).toBe('place 2');
-  });
-
-  it('reads no more than 1024 rows and eight for each that was asked', () => {
-    const scan = begun();
-    let sent = 0;
-    for (let calls = 9; calls < 500; calls++) {
-      const place = calls === 9 ? '' : scan.question('s', hit);
-      if (place === null) continue;
-      scan.received(rows(512), 'on');
-      sent += 512;
-      expect(sent).toBeLessThanOrEqual(1024 + 8 * calls + 512);
-    }
-    expect(sent).toBeGreaterThan(1024);
-  });
-
-  it('ends when the database has no more rows, and begins anew with the next statement', () => {
-    const scan = begun();
-    scan.received(rows(100), '');
-    for (let i = 0; i < 50; i++) expect(scan.question('s', miss)).toBeNull();
-    for (let i = 0; i < 7; i++) expect(scan.question('t', miss)).toBeNull();
-    expect(scan.question('t', miss)).toBe('');
-  });
-
-  it('gives up when what it reads is not what is asked', () => {
-    const scan = begun();
-    scan.received(rows(512), 'on');
-    for (let i = 0; i < 1000; i++) if (scan.question('s', miss) !== null) scan.received(rows(512), 'on');
-    for (let i = 0; i < 100; i++) expect(scan.question('s', miss)).toBeNull();
-  });
-
-  it('lets answers travel along in the order of the scan, each once, as far as they are known', () => {
-    const scan = begun();
-    scan.received(rows(100), 'on');
-    const upTo = (last: number) => (text: string) => (Number(text.slice(4)) <= last ? `label of ${text}` : undefined);
-    expect(scan.along('row 0', upTo(3)).map(({ text }) => text)).toEqual(['row 1', 'row 2', 'row 3']);
-    expect(scan.along('row 4', upTo(99))).toHaveLength(32);
-    // a filter left out rows 37 to 39
-    expect(scan.along('row 40', upTo(42))).toEqual([
-      { text: 'row 41', label: 'label of row 41' },
-      { text: 'row 42', label: 'label of row 42' },
-    ]);
-    expect(scan.along('a text from elsewhere', upTo(99))).toEqual([]);
-  });
-
-  it('sends fewer along, and then none, to a backend that does not use them', () => {
-    const scan = begun();
-    scan.received(rows(500), 'on');
+  it('sends no answers along to a backend that does not use them', () => {
+    const scan = new ReadAhead();
     const sent: number[] = [];
-    for (let i = 0; i < 200; i++) sent.push(scan.along(`row ${i}`, () => 'label').length);
-    expect(sent.slice(-100).every((count) => count === 0)).toBe(true);
-    expect(sent.reduce((sum, count) => sum + count, 0)).toBeLessThan(100);
+    for (const text of table.slice(0, 2000)) {
+      const wish = scan.question('s', text, { known: true, queued: 0 });
+      if (wish !== null) scan.received(...windowOf(wish, text));
+      sent.push(takeAlong(scan, { has: () => true }).length);
+    }
+    expect(Math.max(...sent)).toBeGreaterThan(8);
+    expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
   });
 });

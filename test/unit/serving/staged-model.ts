@@ -4,12 +4,15 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import { assumedAccuracies, ServedFleet } from '../../../src/serving/fleet.ts';
+import { measureLatency } from '../../../src/serving/measure.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
 
 /** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
 class WordDevice implements Device {
+  readonly isReady = true;
   readonly slots = 8;
   readonly inlineRows = 0;
   slowMs = 0;
@@ -20,6 +23,10 @@ class WordDevice implements Device {
     if (texts.some((text) => text.startsWith('slow'))) await new Promise((resolve) => setTimeout(resolve, this.slowMs));
     const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
     return Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
+  }
+
+  async open(): Promise<boolean> {
+    return true;
   }
 
   async release(): Promise<void> {}
@@ -46,17 +53,23 @@ export async function stageModel(): Promise<StagedModel> {
     score: 0.9,
     accuracies: null,
     classes: ['no', 'yes'],
-    members: [{ family: 'f', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'f', precision: 'float32', score: 0.9, paramsId: 1 }],
   };
   const device = new WordDevice();
-  const model = await ServedModel.load({
+  const fleet = new ServedFleet({
+    members: row.members,
+    accuracy: assumedAccuracies(row.members, row.score),
+    servers: device.slots,
+  });
+  fleet.measured(await measureLatency(device, 1, 'sample'));
+  const model = new ServedModel({
     row,
     device,
+    fleet,
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
     clock: systemClock,
-    sample: 'sample',
   });
   device.asked = [];
   const models: ModelDirectory = {

@@ -1,0 +1,33 @@
+import type { GraphParts } from '../graph/graph.ts';
+import type { Range, Ranges } from '../graph/int8/quantise.ts';
+import { extremeOf, watched } from '../graph/int8/watch.ts';
+import { encodeModel } from '../graph/onnx.ts';
+import type { EvaluationRows } from './evaluate.ts';
+import { createSession } from './session.ts';
+
+/** Few at a time: all values of a network are held at once. */
+const rowsPerCall = 32;
+
+/** What the values named hold while the graph answers the rows. */
+export async function rangesOf(
+  graph: GraphParts,
+  names: readonly string[],
+  { rows, threads }: { rows: EvaluationRows; threads: number },
+): Promise<Ranges> {
+  const session = await createSession(encodeModel(watched(graph, names)), threads);
+  const ranges = new Map<string, Range>();
+  try {
+    for (let start = 0; start < rows.count; start += rowsPerCall) {
+      const count = Math.min(rowsPerCall, rows.count - start);
+      const seen = await session.run(rows.batch(Int32Array.from({ length: count }, (_, i) => start + i)));
+      for (const name of names) {
+        const { low, high } = ranges.get(name) ?? { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
+        const extreme = (side: 'low' | 'high'): number => Number(seen[extremeOf(name, side)]?.data[0]);
+        ranges.set(name, { low: Math.min(low, extreme('low')), high: Math.max(high, extreme('high')) });
+      }
+    }
+    return ranges;
+  } finally {
+    await session.release();
+  }
+}

@@ -1,0 +1,196 @@
+import type { GraphParts, Node } from '../graph.ts';
+import { GraphEdit } from './graph-edit.ts';
+
+/** The smallest and the largest number that a value was seen to hold. */
+export interface Range {
+  low: number;
+  high: number;
+}
+
+export type Ranges = ReadonlyMap<string, Range>;
+
+/** How floats are held in a byte: x = scale · (q − zero). */
+interface Coding {
+  scale: number;
+  zero: number;
+}
+
+/** Seven bits of a weight are used: with eight, sums of two products overflow 16 bits on processors without VNNI. */
+const largestWeight = 63;
+const largestByte = 255;
+
+/** What is held in bytes: results of convolutions and of sums, and whatever a convolution reads. */
+const heldOps: readonly string[] = ['Conv', 'Add'];
+
+/** Names whose ranges `quantise` must know. */
+export function namesToWatch(graph: GraphParts): string[] {
+  const edit = new GraphEdit(graph);
+  const names = edit.nodes
+    .filter((node) => isHeld(edit, node))
+    .flatMap(({ op, inputs, outputs }) => (op === 'Conv' ? [inputs[0] ?? '', ...outputs] : outputs));
+  return [...new Set(names)];
+}
+
+/**
+ * The graph with convolutions in 8 bits (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+ * Integer-Arithmetic-Only Inference", section 2): weights by a scale for each output channel, values by one scale and zero for the
+ * tensor. Written as QuantizeLinear and DequantizeLinear around float operators, which ONNX Runtime fuses into integer kernels.
+ */
+export function quantise(graph: GraphParts, ranges: Ranges): GraphParts {
+  return new Quantiser(graph, ranges).run();
+}
+
+class Quantiser {
+  readonly #edit: GraphEdit;
+  readonly #ranges: Ranges;
+  readonly #nodes: Node[] = [];
+  /** Values held in bytes, by name. */
+  readonly #codings = new Map<string, Coding>();
+  /** Who reads a value reads this name instead. */
+  readonly #renamed = new Map<string, string>();
+
+  constructor(graph: GraphParts, ranges: Ranges) {
+    this.#edit = new GraphEdit(graph);
+    this.#ranges = ranges;
+  }
+
+  run(): GraphParts {
+    for (const node of this.#edit.nodes) this.#rewrite(node);
+    this.#edit.replaceNodes(this.#nodes);
+    return this.#edit.done();
+  }
+
+  #rewrite(original: Node): void {
+    const node = { ...original, inputs: original.inputs.map((name) => this.#renamed.get(name) ?? name) };
+    const [x = ''] = original.inputs;
+    const [y = ''] = node.outputs;
+    if (node.op === 'Relu' && this.#isPositive(x)) this.#renamed.set(y, node.inputs[0] ?? '');
+    else if (!isHeld(this.#edit, original)) this.#nodes.push(node);
+    else {
+      const inputs = node.op === 'Conv' ? this.#convInputs(original, node) : node.inputs;
+      this.#nodes.push({ ...node, inputs, outputs: [`${y}.exact`] });
+      this.#renamed.set(y, this.#hold(y, `${y}.exact`, this.#isRectified(y)));
+    }
+  }
+
+  /** Through bytes and back; returns the name of what comes back. */
+  #hold(name: string, exact: string, rectified: boolean): string {
+    const coding = codingOf(this.#rangeOf(name), rectified);
+    this.#codings.set(name, coding);
+    return this.#roundTrip(name, exact, coding);
+  }
+
+  #roundTrip(name: string, exact: string, { scale, zero }: Coding): string {
+    const terms = [
+      this.#edit.add(`${name}.scale`, Float32Array.of(scale), []),
+      this.#edit.add(`${name}.zero`, Uint8Array.of(zero), [], 'uint8'),
+    ];
+    this.#push('QuantizeLinear', [exact, ...terms], `${name}.bytes`);
+    return this.#push('DequantizeLinear', [`${name}.bytes`, ...terms], `${name}.held`);
+  }
+
+  /** What a convolution reads, its weights and its shift, each through bytes; the shift is held in the unit of the sums. */
+  #convInputs({ inputs: [x = ''] }: Node, { inputs: [held = '', w = '', b] }: Node): string[] {
+    const edit = this.#edit;
+    let coding = this.#codings.get(x);
+    let read = held;
+    if (coding === undefined) {
+      coding = this.#pooledCoding(x) ?? codingOf(this.#rangeOf(x), this.#isPositive(x));
+      this.#codings.set(x, coding);
+      read = this.#roundTrip(x, held, coding);
+      this.#renamed.set(x, read);
+    }
+    const { bytes, scales } = weightsInBytes(edit.floats(w) ?? new Float32Array(0), edit.constant(w)?.shape ?? []);
+    const channels = [scales.length];
+    const shape = edit.constant(w)?.shape ?? [];
+    const terms = [
+      edit.add(`${w}.scale`, scales, channels),
+      edit.add(`${w}.zero`, new Int8Array(scales.length), channels, 'int8'),
+    ];
+    const weights = this.#push(
+      'DequantizeLinear',
+      [edit.add(`${w}.bytes`, bytes, shape, 'int8'), ...terms],
+      `${w}.held`,
+      {
+        axis: 0,
+      },
+    );
+    if (b === undefined) return [read, weights];
+    const unit = coding.scale;
+    const units = scales.map((scale) => scale * unit);
+    const counts = Int32Array.from(edit.floats(b) ?? [], (shift, c) => Math.round(shift / (units[c] as number)));
+    const shiftTerms = [
+      edit.add(`${b}.scale`, units, channels),
+      edit.add(`${b}.zero`, new Int32Array(scales.length), channels, 'int32'),
+    ];
+    const counted = edit.add(`${b}.counts`, counts, channels, 'int32');
+    return [read, weights, this.#push('DequantizeLinear', [counted, ...shiftTerms], `${b}.held`, { axis: 0 })];
+  }
+
+  /** The largest of bytes is one of them: what is pooled stays as it is coded. */
+  #pooledCoding(name: string): Coding | undefined {
+    const maker = this.#edit.maker(name);
+    if (maker?.op === 'Relu') return this.#pooledCoding(maker.inputs[0] ?? '');
+    const [x = ''] = maker?.inputs ?? [];
+    return maker?.op === 'MaxPool' ? (this.#codings.get(x) ?? this.#pooledCoding(x)) : undefined;
+  }
+
+  /** Whether all who read the value take the larger of it and 0, which is then done by the bytes: they hold nothing below 0. */
+  #isRectified(name: string): boolean {
+    const readers = this.#edit.readers(name);
+    return (
+      readers.length > 0 &&
+      readers.every(({ op, outputs: [y = ''] }) => op === 'Relu' || (passesOn(op) && this.#isRectified(y)))
+    );
+  }
+
+  /** Whether the value as it is held is nowhere below 0. */
+  #isPositive(name: string): boolean {
+    const coding = this.#codings.get(name);
+    if (coding !== undefined) return coding.zero === 0;
+    const maker = this.#edit.maker(name);
+    if (maker?.op === 'Relu') return true;
+    return maker !== undefined && passesOn(maker.op) && maker.inputs.every((input) => this.#isPositive(input));
+  }
+
+  #rangeOf(name: string): Range {
+    const range = this.#ranges.get(name);
+    if (range === undefined) throw new RangeError(`the range of "${name}" is not known`);
+    return range;
+  }
+
+  #push(op: string, inputs: readonly string[], output: string, attributes: Node['attributes'] = {}): string {
+    this.#nodes.push({ op, domain: '', inputs, outputs: [output], attributes });
+    return output;
+  }
+}
+
+/** A convolution with constant weights, or a sum of two values that both change. */
+const isHeld = (edit: GraphEdit, { op, inputs }: Node): boolean =>
+  heldOps.includes(op) &&
+  (op === 'Conv') === (edit.constant(inputs[1]) !== undefined) &&
+  edit.constant(inputs[0]) === undefined;
+
+/** Operators that only move numbers about: the larger of a result and 0 is a result of larger ones. */
+const passesOn = (op: string): boolean => op === 'MaxPool' || op === 'Concat';
+
+/** Zero must be held exactly: images are padded with it. */
+function codingOf({ low, high }: Range, rectified: boolean): Coding {
+  const least = rectified ? 0 : Math.min(0, low);
+  const scale = Math.max(Math.max(0, high) - least, Number.EPSILON) / largestByte;
+  return { scale, zero: Math.round(-least / scale) };
+}
+
+function weightsInBytes(
+  weights: Float32Array,
+  shape: readonly (number | string)[],
+): { bytes: Int8Array; scales: Float32Array } {
+  const channels = Number(shape[0] ?? 1);
+  const size = weights.length / channels;
+  const scales = Float32Array.from({ length: channels }, (_, c) => {
+    const largest = weights.subarray(c * size, (c + 1) * size).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+    return Math.max(largest, Number.EPSILON) / largestWeight;
+  });
+  const bytes = Int8Array.from(weights, (w, i) => Math.round(w / (scales[Math.floor(i / size)] as number)));
+  return { bytes, scales };
+}

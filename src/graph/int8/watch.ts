@@ -1,0 +1,24 @@
+import type { GraphParts, Node } from '../graph.ts';
+
+const extremes = { low: 'ReduceMin', high: 'ReduceMax' } as const;
+
+/** Name of the output that holds the smallest, or the largest, number of a value. */
+export const extremeOf = (name: string, side: keyof typeof extremes): string => `${name}.${side}`;
+
+/** The graph with further outputs: the extremes of the values named, scalars. */
+export function watched(graph: GraphParts, names: readonly string[]): GraphParts {
+  const sides = Object.keys(extremes) as (keyof typeof extremes)[];
+  const nodes = names.flatMap((name) =>
+    sides.map(
+      (side): Node => ({
+        op: extremes[side],
+        domain: '',
+        inputs: [name],
+        outputs: [extremeOf(name, side)],
+        attributes: { keepdims: 0 },
+      }),
+    ),
+  );
+  const outputs = nodes.map(({ outputs: [name = ''] }) => ({ name, shape: [], dtype: 'float32' as const }));
+  return { ...graph, nodes: [...graph.nodes, ...nodes], outputs: [...graph.outputs, ...outputs] };
+}

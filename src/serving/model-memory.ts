@@ -1,0 +1,121 @@
+import { OutOfMemory } from '../errors/errors.ts';
+import { sizeText } from './memory-budget.ts';
+
+/** What takes part of the memory while it is loaded. */
+export interface Tenant {
+  /** What it is called in errors. */
+  readonly name: string;
+  /** Bytes that it takes while it is loaded. */
+  readonly bytes: number;
+  /** Gives them back, once nothing runs on it. */
+  leave(): Promise<void>;
+}
+
+interface Stay {
+  bytes: number;
+  costMs: number;
+  uses: number;
+  worth: number;
+}
+
+/**
+ * Which models are loaded. Where there is no room, those of least worth leave. The worth is age + uses · cost of loading ÷
+ * bytes, where the age is the worth of whoever left last, so that fame fades (GreedyDual-Size-Frequency: Cherkasova, HP
+ * Labs 1998). Loads take turns: all threads but one go on answering.
+ */
+export class ModelMemory {
+  readonly budgetBytes: number;
+  readonly #stays = new Map<Tenant, Stay>();
+  #turn: Promise<void> = Promise.resolve();
+  #usedBytes = 0;
+  #age = 0;
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = budgetBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /**
+   * Loads it in its turn; `load` tells the milliseconds that it costs. False where others would have to leave and `mayEvict`
+   * is not set.
+   */
+  admit(tenant: Tenant, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { bytes } = tenant;
+      if (bytes > this.budgetBytes && mayEvict) throw tooLarge(tenant, this.budgetBytes);
+      if (this.#usedBytes + bytes > this.budgetBytes && !mayEvict) return false;
+      await this.#makeRoom(bytes);
+      const stay = { bytes, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+      this.#stays.set(tenant, stay);
+      this.#usedBytes += bytes;
+      try {
+        stay.costMs = await load();
+      } catch (error) {
+        this.#forget(tenant);
+        throw error;
+      }
+      stay.worth = this.#worthOf(stay);
+      return true;
+    });
+  }
+
+  /** So many questions were asked of it. */
+  used(tenant: Tenant, questions: number): void {
+    const stay = this.#stays.get(tenant);
+    if (stay === undefined) return;
+    stay.uses += questions;
+    stay.worth = this.#worthOf(stay);
+  }
+
+  /** Nobody will ask it again. */
+  dismiss(tenant: Tenant): Promise<void> {
+    return this.#inTurn(() => this.#evict(tenant));
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    while (this.#usedBytes + bytes > this.budgetBytes) {
+      const [least] = [...this.#stays].reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
+      this.#age = this.#stays.get(least)?.worth ?? this.#age;
+      await this.#evict(least);
+    }
+  }
+
+  async #evict(tenant: Tenant): Promise<void> {
+    if (!this.#stays.has(tenant)) return;
+    await tenant.leave();
+    this.#forget(tenant);
+  }
+
+  #forget(tenant: Tenant): void {
+    this.#usedBytes -= this.#stays.get(tenant)?.bytes ?? 0;
+    this.#stays.delete(tenant);
+  }
+
+  #worthOf({ bytes, costMs, uses }: Stay): number {
+    return this.#age + (uses * costMs) / bytes;
+  }
+
+  /** One after another; those who waited for a model that has come ask it before the next may send it away. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    let done = (): void => undefined;
+    this.#turn = new Promise((resolve) => {
+      done = () => setImmediate(resolve);
+    });
+    await before;
+    try {
+      return await work();
+    } finally {
+      done();
+    }
+  }
+}
+
+const tooLarge = ({ name, bytes }: Tenant, budgetBytes: number): OutOfMemory =>
+  new OutOfMemory(`${name} does not fit into the memory for models`, {
+    detail: `It takes ${sizeText(bytes)}, and there are ${sizeText(budgetBytes)} for all models.`,
+    hint: 'Start the server with a larger RAFIKI_MODEL_MEMORY, or deploy a smaller version.',
+  });

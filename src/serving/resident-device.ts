@@ -1,0 +1,117 @@
+import type { Device, MemberOutput } from './device.ts';
+import type { ModelMemory, Tenant } from './model-memory.ts';
+import type { Subset } from './policies/policy.ts';
+
+/** A device with the model on it, for as long as it is there. */
+export interface LoadedDevice {
+  readonly inlineRows: number;
+  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]>;
+  release(): Promise<void>;
+}
+
+/** A model that can be loaded: how large it is, and how. */
+export interface Loadable {
+  bytes: number;
+  load(): Promise<LoadedDevice>;
+}
+
+export interface ResidentDeviceOptions {
+  name: string;
+  slots: number;
+  memory: ModelMemory;
+  /** Brings the model's files to this machine. */
+  fetch(): Promise<Loadable>;
+  /** The first load: how long batches take is not known yet. */
+  onFirstLoad(device: LoadedDevice): Promise<void>;
+  onLoad(bytes: number): void;
+  onLeave(bytes: number): void;
+}
+
+/** A model's device while the model comes and goes: loaded when it is asked, away when others are worth more. */
+export class ResidentDevice implements Device, Tenant {
+  readonly name: string;
+  readonly slots: number;
+  bytes = 0;
+  readonly #options: ResidentDeviceOptions;
+  #loaded: LoadedDevice | undefined;
+  #opening: Promise<boolean> | undefined;
+  #isMeasured = false;
+  /** Of the quickest load: what else the machine did must not make a model worth more. */
+  #costMs = Number.POSITIVE_INFINITY;
+  #running = 0;
+  #onCalm: (() => void) | undefined;
+
+  constructor(options: ResidentDeviceOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.slots = options.slots;
+  }
+
+  get isReady(): boolean {
+    return this.#loaded !== undefined;
+  }
+
+  get inlineRows(): number {
+    return this.#loaded?.inlineRows ?? 0;
+  }
+
+  /** All who ask at once wait for one load. */
+  open({ mayEvict = true } = {}): Promise<boolean> {
+    if (this.isReady) return Promise.resolve(true);
+    this.#opening ??= this.#open(mayEvict).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+    while (this.#loaded === undefined) await this.open();
+    this.#options.memory.used(this, texts.length);
+    this.#running++;
+    try {
+      return await this.#loaded.run(texts, subset);
+    } finally {
+      if (--this.#running === 0) this.#onCalm?.();
+    }
+  }
+
+  /** Takes no more batches; the memory is free when those that run have ended. */
+  async leave(): Promise<void> {
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onCalm = resolve;
+      });
+    }
+    await loaded?.release();
+    this.#options.onLeave(this.bytes);
+  }
+
+  async release(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    await this.#options.memory.dismiss(this);
+  }
+
+  async #open(mayEvict: boolean): Promise<boolean> {
+    const { memory, fetch, onFirstLoad, onLoad } = this.#options;
+    const { bytes, load } = await fetch();
+    this.bytes = bytes;
+    const loadTimed = async (): Promise<number> => {
+      const startedMs = performance.now();
+      const loaded = await load();
+      this.#costMs = Math.min(this.#costMs, performance.now() - startedMs);
+      try {
+        if (!this.#isMeasured) await onFirstLoad(loaded);
+      } catch (error) {
+        await loaded.release();
+        throw error;
+      }
+      this.#isMeasured = true;
+      this.#loaded = loaded;
+      onLoad(bytes);
+      return this.#costMs;
+    };
+    return memory.admit(this, loadTimed, { mayEvict });
+  }
+}

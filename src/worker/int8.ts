@@ -1,0 +1,55 @@
+import type { TrainedVariant } from '../domain/training.ts';
+import { answerAll } from '../engine/evaluate.ts';
+import { type LoadedModel, loadModel } from '../engine/inference.ts';
+import { rangesOf } from '../engine/ranges.ts';
+import { createEncoder } from '../features/registry.ts';
+import type { Graph } from '../graph/graph.ts';
+import { foldNorms } from '../graph/int8/fold-norms.ts';
+import { namesToWatch, quantise } from '../graph/int8/quantise.ts';
+import { encodeModel } from '../graph/onnx.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Trial } from './trial.ts';
+
+/** Training rows on which it is seen what numbers a network's values take. */
+const watchedRows = 256;
+/** Rows of the batch that the two are timed on, and how often. */
+const timedRows = 32;
+const timedRuns = 5;
+/** What is not so many times quicker is not worth its errors. */
+const leastGain = 1.5;
+
+/** The trained model in 8 bits, scored on the validation rows; null where it has no convolutions or is hardly quicker. */
+export async function int8Variant(trial: Trial, graph: Graph): Promise<TrainedVariant | null> {
+  const { spec, kind, features, valid } = trial;
+  const { threads, data } = spec;
+  const folded = foldNorms(graph);
+  const names = namesToWatch(folded);
+  if (names.length === 0 || !kind.votes) return null;
+  const rows = await createEncoder(features).prepare(data.train.inputs.slice(0, watchedRows));
+  const onnx = encodeModel(quantise(folded, await rangesOf(folded, names, { rows, threads })));
+  const gain = await gainOf(onnx, encodeModel(graph), trial);
+  if (gain < leastGain) return null;
+  const answers = await answerAll(onnx, valid, threads);
+  const { score } = kind.score(answers, data.valid.labels, data.classes);
+  return { precision: 'int8', score, gain, model: { onnx, features }, predictions: kind.ballots(answers) };
+}
+
+/** How many times quicker `quick` answers than `exact`, by the quickest run of each. */
+async function gainOf(quick: Uint8Array, exact: Uint8Array, { spec: { threads }, valid }: Trial): Promise<number> {
+  const rows = valid.batch(Int32Array.from({ length: Math.min(timedRows, valid.count) }, (_, row) => row));
+  const models: LoadedModel[] = [];
+  const least = [exact, quick].map(() => Number.POSITIVE_INFINITY);
+  try {
+    for (const onnx of [exact, quick]) models.push(await loadModel(onnx, { threads }));
+    for (let run = 0; run < timedRuns; run++) {
+      for (const [m, model] of models.entries()) {
+        const startedMs = systemClock.nowMs();
+        await model.run(rows);
+        least[m] = Math.min(least[m] as number, systemClock.nowMs() - startedMs);
+      }
+    }
+    return (least[0] as number) / (least[1] as number);
+  } finally {
+    for (const model of models) await model.release();
+  }
+}

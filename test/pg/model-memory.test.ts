@@ -1,0 +1,192 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { TrainedModel } from '../../src/domain/training.ts';
+import { packModel } from '../../src/params/model-codec.ts';
+import { ModelFiles } from '../../src/params/model-files.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import type { Terms } from '../../src/serving/questions.ts';
+import { ModelMemory } from '../../src/serving/model-memory.ts';
+import { policyByName } from '../../src/serving/policies/registry.ts';
+import { Serving } from '../../src/serving/serving.ts';
+import { trainTrial } from '../../src/worker/train.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { eventually } from '../support/rafiki-up.ts';
+
+let trained: TrainedModel;
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let cacheDir: string;
+let store: PostgresParamStore;
+let serving: Serving;
+let memory: ModelMemory;
+
+beforeAll(async () => {
+  const inputs = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? `good film ${i}` : `bad film ${i}`));
+  const labels = Int32Array.from(inputs, (_, i) => 1 - (i % 2));
+  const rows = { inputs, labels };
+  const data = { classes: ['neg', 'pos'], train: rows, valid: rows };
+  const spec = { task: 'sentiment', family: 'fasttext', knobs: {}, seed: 1, threads: 1, data } as const;
+  const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
+  trained = (await trainTrial(spec, hooks)).model;
+});
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  store = new PostgresParamStore({ database: db, cacheBytes: 1 });
+  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
+});
+afterEach(async () => {
+  await serving.stop();
+  await database.drop();
+  rmSync(cacheDir, { recursive: true });
+});
+
+const MB = 2 ** 20;
+
+/** A server with memory for so many of these models: each takes 1 MB and its file twice. */
+async function start(fitting: number): Promise<void> {
+  memory = new ModelMemory(fitting * (MB + 2 * 64 * 1024) + MB / 2);
+  const files = new ModelFiles(store, cacheDir);
+  const policy = policyByName('planner');
+  serving = new Serving({ database: db, files, memory, policy, threads: 0, synthetic: null, logger: silentLogger });
+  await serving.start();
+}
+
+/** Stores a version of a model, and deploys it. */
+async function deploy(model: string, version = 1, { onnx, features }: TrainedModel = trained): Promise<void> {
+  const paramsId = await store.save('model', packModel({ onnx, features }));
+  await db.query(
+    `with model as (
+       insert into rafiki.model (name, task) values ($1, 'sentiment') on conflict (name) do update set name = $1 returning id),
+     version as (insert into rafiki.model_version (model_id, version, score, classes) select id, $2, 1, '{neg,pos}' from model returning *),
+     member as (insert into rafiki.model_member (version_id, rank, family, score, params_id) select id, 0, 'fasttext', 1, $3 from version)
+     insert into rafiki.deployment (model_id, version_id) select model_id, id from version`,
+    [model, version, paramsId],
+  );
+}
+
+const stateOf = async (model: string): Promise<Record<string, unknown>> =>
+  (
+    await db.query<Record<string, unknown>>(
+      `select v.version, d.state, d.error from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+       join rafiki.model m on m.id = d.model_id where m.name = $1 order by d.id desc limit 1`,
+      [model],
+    )
+  )[0] ?? {};
+
+const isReady = (model: string, version = 1): Promise<boolean> =>
+  eventually(async () => {
+    const found = await stateOf(model);
+    return found['version'] === version && found['state'] === 'ready' ? true : undefined;
+  });
+
+const patient: Terms = { budgetMs: 60_000, onOverdue: 'answer' };
+
+async function keyOf(model: string): Promise<string> {
+  const [row] = await db.query<{ key: string }>('select key::text as key from rafiki.model where name = $1', [model]);
+  return row?.key ?? '';
+}
+
+const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
+  serving.connect().predictMany({ key, input: 'text', texts: [text] }, terms);
+
+async function ask(model: string, text: string, terms = patient): Promise<string | null> {
+  const [label] = await askBy(await keyOf(model), text, terms);
+  return label ?? null;
+}
+
+test('more models than there is memory for: each answers when it is asked, and those asked often stay', async () => {
+  for (const name of ['a', 'b', 'c', 'd']) await deploy(name);
+  await start(2);
+  for (const name of ['a', 'b', 'c', 'd']) await isReady(name);
+  for (let i = 0; i < 12; i++) {
+    const name = 'abacadabacad'[i] as string;
+    expect(await ask(name, `good film, seen ${i} times`)).toBe('pos');
+    expect(memory.usedBytes).toBeLessThanOrEqual(memory.budgetBytes);
+  }
+  const loads = async (): Promise<Record<string, number> | undefined> => {
+    const rows = await db.query<{ model: string; loads: number; computed: number; mb: number }>(
+      'select model, loads::int, computed::int, mb::float8 from rafiki.stat_memory order by model',
+    );
+    if (rows.reduce((sum, { computed }) => sum + computed, 0) < 12) return undefined;
+    expect(rows.filter(({ mb }) => mb > 0)).toHaveLength(2);
+    return Object.fromEntries(rows.map(({ model, loads }) => [model, loads]));
+  };
+  const counted = await eventually(loads); // written every two seconds
+  expect(counted['a']).toBeLessThan((counted['b'] as number) + (counted['c'] as number) + (counted['d'] as number));
+});
+
+test('questions that come together for a model that is away wait for one load, and known answers need none', async () => {
+  for (const name of ['a', 'b']) await deploy(name);
+  await start(1);
+  await isReady('b');
+  await ask('b', 'good');
+  const key = await keyOf('a');
+  const labels = await Promise.all(Array.from({ length: 20 }, (_, i) => askBy(key, `bad film ${i}`)));
+  expect(labels).toEqual(Array.from({ length: 20 }, () => ['neg']));
+  expect(await ask('b', 'good')).toBe('pos'); // remembered
+  const [a, b] = await eventually(async () => {
+    const rows = await db.query<{ loads: number; cold: number; computed: number }>(
+      'select loads::int, cold::int, computed::int from rafiki.stat_memory order by model',
+    );
+    return rows.reduce((sum, { computed }) => sum + computed, 0) >= 21 ? rows : undefined; // one server writes row by row
+  });
+  expect([a?.loads, b?.loads]).toEqual([2, 1]); // when it was deployed, and for all twenty
+  expect(a?.cold).toBe(20);
+});
+
+test('a model that is larger than all memory is refused with what to do, and the others go on', async () => {
+  await deploy('small');
+  await deploy('large', 1, { ...trained, features: { ...trained.features, state: { ...trained.features.state, ballast: new Uint8Array(2 * MB) } } });
+  await start(2);
+  await isReady('small');
+  const failed = await eventually(async () => {
+    const found = await stateOf('large');
+    return found['state'] === 'failed' ? found : undefined;
+  });
+  expect(failed['error']).toMatchObject({
+    sqlstate: '53200',
+    message: 'model "large", version 1, does not fit into the memory for models',
+    hint: expect.stringContaining('RAFIKI_MODEL_MEMORY'),
+  });
+  expect(await ask('small', 'good')).toBe('pos');
+});
+
+test('a late answer is refused in time while the model is loaded', async () => {
+  for (const name of ['a', 'b']) await deploy(name);
+  await start(1);
+  await isReady('b');
+  await ask('b', 'good');
+  await expect(ask('a', 'good', { budgetMs: 0.01, onOverdue: 'error' })).rejects.toMatchObject({ sqlstate: '57014' });
+  expect(await ask('a', 'good')).toBe('pos');
+});
+
+test('a new version takes over while the old one is away, and a model may go while it is loaded', async () => {
+  for (const name of ['a', 'b', 'c']) await deploy(name);
+  await start(1);
+  await isReady('c');
+  await ask('c', 'good');
+  await deploy('a', 2);
+  const questions = Array.from({ length: 30 }, (_, i) => ask('a', `good film again ${i}`));
+  await isReady('a', 2);
+  expect(new Set(await Promise.all(questions))).toEqual(new Set(['pos']));
+  const last = ask('b', 'bad film at the end');
+  await db.query(`update rafiki.deployment set state = 'retired', retired_at = now()
+                  where model_id = (select id from rafiki.model where name = 'b')`);
+  expect(await last).toBe('neg');
+  await eventually(async () => (serving.describe().models.length === 2 ? true : undefined));
+  expect(memory.usedBytes).toBeLessThanOrEqual(memory.budgetBytes);
+});
+
+test('a file that was damaged is fetched anew', async () => {
+  for (const name of ['a', 'b']) await deploy(name);
+  await start(1);
+  await isReady('b');
+  await ask('b', 'good');
+  const dir = path.join(cacheDir, 'models');
+  for (const file of readdirSync(dir)) rmSync(path.join(dir, file));
+  expect(await ask('a', 'good')).toBe('pos');
+});

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { modelMemoryBytes } from '../../../src/serving/memory-budget.ts';
+import { ModelMemory, type Tenant } from '../../../src/serving/model-memory.ts';
+
+/** A tenant that leaves at once, or when the test says so. */
+class Guest implements Tenant {
+  readonly name: string;
+  readonly bytes: number;
+  isIn = false;
+  leaving: Promise<void> = Promise.resolve();
+
+  constructor(name: string, bytes: number) {
+    this.name = name;
+    this.bytes = bytes;
+  }
+
+  async leave(): Promise<void> {
+    await this.leaving;
+    this.isIn = false;
+  }
+}
+
+function come(memory: ModelMemory, guest: Guest, { costMs = 10, mayEvict = true } = {}): Promise<boolean> {
+  const load = async (): Promise<number> => {
+    guest.isIn = true;
+    return costMs;
+  };
+  return memory.admit(guest, load, { mayEvict });
+}
+
+const guests = (names: string, bytes = 40): Guest[] => [...names].map((name) => new Guest(name, bytes));
+
+describe('ModelMemory', () => {
+  it('sends away whom it pays least to keep: few questions, quickly loaded, large', async () => {
+    const memory = new ModelMemory(160);
+    const [often, slow, plain] = guests('abc') as [Guest, Guest, Guest];
+    const large = new Guest('d', 40);
+    await come(memory, often);
+    await come(memory, slow, { costMs: 100 });
+    await come(memory, plain);
+    await come(memory, large);
+    memory.used(often, 5);
+    memory.used(large, 1);
+    await come(memory, new Guest('e', 40));
+    expect([often, slow, plain, large].map(({ isIn }) => isIn)).toEqual([true, true, false, true]);
+    await come(memory, new Guest('f', 80));
+    expect([often, slow].map(({ isIn }) => isIn)).toEqual([true, true]);
+  });
+
+  it('forgets old fame', async () => {
+    const memory = new ModelMemory(80);
+    const famous = new Guest('famous', 40);
+    await come(memory, famous);
+    memory.used(famous, 20);
+    for (const guest of guests('abcdefghijklmnopqrstuvwxyz')) await come(memory, guest);
+    expect(famous.isIn).toBe(false);
+  });
+
+  it('never holds more than its budget, and knows what it holds', async () => {
+    const events = fc.array(fc.record({ who: fc.nat(7), cost: fc.integer({ min: 1, max: 50 }), uses: fc.nat(9) }));
+    await fc.assert(
+      fc.asyncProperty(events, async (seen) => {
+        const memory = new ModelMemory(100);
+        const all = Array.from({ length: 8 }, (_, i) => new Guest(String(i), 10 + 7 * i));
+        for (const { who, cost, uses } of seen) {
+          const guest = all[who] as Guest;
+          if (!guest.isIn) await come(memory, guest, { costMs: cost });
+          memory.used(guest, uses);
+          const held = all.filter(({ isIn }) => isIn).reduce((sum, { bytes }) => sum + bytes, 0);
+          expect(held).toBe(memory.usedBytes);
+          expect(held).toBeLessThanOrEqual(100);
+          expect(guest.isIn).toBe(true);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('waits for what runs on whoever leaves before the next one comes', async () => {
+    const memory = new ModelMemory(50);
+    const [first, second] = guests('ab') as [Guest, Guest];
+    let end = (): void => undefined;
+    first.leaving = new Promise((resolve) => {
+      end = resolve;
+    });
+    await come(memory, first);
+    const coming = come(memory, second);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([first.isIn, second.isIn]).toEqual([true, false]);
+    end();
+    await coming;
+    expect([first.isIn, second.isIn]).toEqual([false, true]);
+  });
+
+  it('lets nobody leave for whoever only wants free room, and says what is too large', async () => {
+    const memory = new ModelMemory(50);
+    const [first, second] = guests('ab') as [Guest, Guest];
+    await come(memory, first);
+    expect(await come(memory, second, { mayEvict: false })).toBe(false);
+    expect([first.isIn, second.isIn]).toEqual([true, false]);
+    await expect(come(memory, new Guest('model "m"', 2 ** 26))).rejects.toMatchObject({
+      sqlstate: '53200',
+      message: 'model "m" does not fit into the memory for models',
+      detail: expect.stringContaining('64 MB'),
+      hint: expect.stringContaining('RAFIKI_MODEL_MEMORY'),
+    });
+    expect(first.isIn).toBe(true);
+  });
+
+  it('has room again after a load that failed', async () => {
+    const memory = new ModelMemory(50);
+    const broken = (): Promise<number> => Promise.reject(new Error('broken'));
+    await expect(memory.admit(new Guest('a', 40), broken, { mayEvict: true })).rejects.toThrow('broken');
+    expect(memory.usedBytes).toBe(0);
+    expect(await come(memory, new Guest('b', 40), { mayEvict: false })).toBe(true);
+  });
+});
+
+describe('RAFIKI_MODEL_MEMORY', () => {
+  it('is a number and a unit; where it is not set, a share of what there is', () => {
+    expect(modelMemoryBytes('512MB')).toBe(2 ** 29);
+    expect(modelMemoryBytes('1.5 gb')).toBe(1.5 * 2 ** 30);
+    expect(modelMemoryBytes(undefined)).toBeGreaterThan(2 ** 26);
+    for (const wrong of ['2', '0MB', '-1GB', 'many', '1GiB']) {
+      expect(() => modelMemoryBytes(wrong)).toThrow('RAFIKI_MODEL_MEMORY is not a size');
+    }
+  });
+});
