@@ -32,11 +32,11 @@ const bars: Partial<Record<DataName, Record<string, number>>> = {
   cifar10: { resnet: 0.84, vgg: 0.84, squeezenet: 0.8, xception: 0.8, inception: 0.8 },
   mr: { temporal_cnn: 0.775, fasttext: 0.775, char_rnn: 0.7 },
   fruit: { yolo: 0.75, ssd: 0.7, faster_rcnn: 0.7 },
-  raccoon: { yolo: 0.95 },
+  raccoon: { yolo: 0.95, ssd: 0.95, faster_rcnn: 0.95 },
 };
 
 /** What else is asked of the final weights. */
-const metricBars: Record<string, number> = { 'yolo-raccoon-ap75': 0.72 };
+const metricBars: Partial<Record<DataName, Record<string, number>>> = { raccoon: { ap75: 0.72 } };
 
 /** One family on one data set with its default knobs: the score of the final weights, metrics, time and epochs. */
 export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
@@ -76,7 +76,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const bar = options.bar === undefined ? usual : Number(options.bar);
   yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: judged(bar, last) };
   for (const [metric, value] of Object.entries(last.metrics)) {
-    const least = metricBars[`${name}-${metric}`];
+    const least = metricBars[data]?.[metric];
     const plain = figure(`${name}-${metric}`, value, '');
     yield least === undefined ? plain : { ...plain, bar: least, ok: value >= least };
   }

@@ -115,7 +115,8 @@ async function deployTogether(db: Database, votes: readonly string[][], truth: r
      insert into rafiki.model_member (version_id, rank, family, score, params_id)
      select made.id, m.rank - 1, m.family, m.score,
        (select b.params_id from rafiki.model_member b join rafiki.model_version v on v.id = b.version_id
-          join rafiki.model o on o.id = v.model_id where o.name = 'bench_' || m.family)
+          join rafiki.model o on o.id = v.model_id
+        where o.name = 'bench_' || m.family and b.precision = 'float32')
      from made, unnest($5::text[], $6::float8[]) with ordinality m(family, score, rank)`,
     [
       accuracies.at(-1),

@@ -22,8 +22,8 @@ export interface ManyModelsOptions {
 const SHARE_IN_MEMORY = 0.2;
 /** Those whose calls are timed: the first tenth by traffic. */
 const HOT_SHARE = 0.1;
-/** Calls a second, over SQL; a machine of two cores answers some thousand. */
-const RATE = 100;
+/** Calls a second, over SQL. */
+const RATE = 50;
 /** Of those that ask hot models, and as many of the others: who waits for a cold one must not take a session from a hot one. */
 const SESSIONS = 40;
 const BUDGET_MS = 1000;
@@ -137,10 +137,29 @@ async function* askAll({ models: count, minutes, fitting, db, sessions }: Asking
     ...figure('models-hit', 1 - cold, 'of all', {}),
     note: `memory for ${fitting}; ${after.loads - before.loads} loads; the ${fitting} most asked are ${zipfShare(count, fitting).toFixed(3)} of all`,
   };
-  yield { ...figure('models-p99', quantile(calls.map(({ ms }) => ms), 0.99), 'ms', {}), note: 'of all calls' };
+  yield {
+    ...figure(
+      'models-p99',
+      quantile(
+        calls.map(({ ms }) => ms),
+        0.99,
+      ),
+      'ms',
+      {},
+    ),
+    note: 'of all calls',
+  };
   const [value, peerValue] = [p99(calls), p99(alone)];
   const peer = { peer: 'no cold ones asked', peerValue, ratio: value / peerValue };
-  yield { bench: 'serving', name: 'models-hot-p99', value, unit: 'ms', ...peer, ok: null, note: `of the ${hot} most asked` };
+  yield {
+    bench: 'serving',
+    name: 'models-hot-p99',
+    value,
+    unit: 'ms',
+    ...peer,
+    ok: null,
+    note: `of the ${hot} most asked`,
+  };
   yield {
     ...figure('models-memory', memoryMb, 'MB', {}),
     note: `resident, of serving; models ${(after.bytes / 2 ** 20).toFixed(0)} MB`,

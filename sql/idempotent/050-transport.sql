@@ -28,18 +28,37 @@ begin
   end;
 end $$;
 
--- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
--- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
--- VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps, since dblink() cannot be interrupted.
---
 -- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can
--- plant any, until a call that they are for takes them: 15 µs, where the way to the server and back takes 80. `wanted` is
--- the fingerprint of this call's statement, model and text; what was for another call is thrown away.
-create or replace function rafiki._call(verb text, key uuid default null, rest text default '', wanted text default null)
-returns rafiki.reply
+-- plant any, until a call that they are for takes them: 6 µs, where the way to the server and back takes 60. This gives the
+-- one of that fingerprint; what was for other calls is thrown away.
+create or replace function rafiki._take(fingerprint text) returns text
 language plpgsql volatile parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning -- dblink tells of a broken connection by a notice
+as $$
+declare
+  reply rafiki.reply;
+begin
+  if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
+    return null;
+  end if;
+  loop
+    select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+    if not found then
+      return null;
+    elsif reply.loc = fingerprint and reply.s = 'n' then
+      return reply.v;
+    end if;
+  end loop;
+end $$;
+
+-- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
+-- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
+-- VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps, since dblink() cannot be interrupted.
+create or replace function rafiki._call(verb text, key uuid default null, rest text default '') returns rafiki.reply
+language plpgsql volatile parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
 as $$
 declare
   caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
@@ -53,12 +72,9 @@ begin
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
       perform rafiki._open_bridge();
     end if;
-    loop
-      select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+    loop -- what came along and was not taken
+      perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
       exit when not found;
-      if reply.loc = wanted and reply.s = 'n' then
-        return reply;
-      end if;
     end loop;
     ask := request;
     while rafiki_dblink.dblink_send_query('rafiki', ask) = 1 loop
@@ -86,14 +102,14 @@ begin
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
--- Where dblink was there before rafiki, it stays where it is, and the two functions above follow it.
+-- Where dblink was there before rafiki, it stays where it is, and the functions above follow it.
 do $$
 declare
   home text := (select extnamespace::regnamespace::text from pg_extension where extname = 'dblink');
   transport regprocedure;
 begin
   if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge()', 'rafiki._call(text, uuid, text, text)']::regprocedure[] loop
+    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(text)', 'rafiki._call(text, uuid, text)']::regprocedure[] loop
       execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
     end loop;
   end if;
@@ -135,7 +151,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- _call() connects as its owner, whoever runs this
-  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text, text)'::regprocedure);
+  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text)'::regprocedure);
 begin
   perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;

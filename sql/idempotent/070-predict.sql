@@ -60,30 +60,53 @@ begin
          || e'\x1f' || coalesce(current_setting('rafiki.on_overdue', true), '');
 end $$;
 
+-- What a call belongs to while rows are read ahead: within one statement, snapshot and role, a model's name means the same
+-- model. Empty where nothing is to be read ahead.
+create or replace function rafiki._statement() returns text
+language plpgsql stable parallel safe
+as $$
+begin
+  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
+    return concat_ws(' ', extract(epoch from statement_timestamp()), pg_current_snapshot(), translate(current_user, e'\x1f', ''));
+  end if;
+  return '';
+end $$;
+
+-- The answer to one input, which came along with an earlier one or is asked for now.
+create or replace function rafiki._predict_one(verb text, model text, input text, raw anyelement, budget interval) returns text
+language plpgsql stable parallel safe
+as $$
+declare
+  statement constant text := rafiki._statement();
+  answer text;
+  model_key uuid;
+  reply rafiki.reply;
+begin
+  if statement <> '' then
+    answer := rafiki._take(encode(sha256(convert_to(concat_ws(e'\x1f', statement, octet_length(model), model, input), 'UTF8')), 'hex'));
+    if answer is not null then
+      return answer;
+    end if;
+  end if;
+  model_key := rafiki._model_key(model);
+  reply := rafiki._call(verb, model_key, rafiki._terms(budget) || e'\x1f' || statement || e'\x1f' || input);
+  if reply.s = 'h' then
+    perform rafiki._read_ahead(model_key, raw, reply.loc);
+  end if;
+  return reply.v;
+end $$;
+
 -- The search path is pinned here for all that these call, at 1 µs: nobody can put a function of his into other people's calls.
 -- COST: above that of the usual predicates, so that these run first, and low enough that 10,000 rows do not start JIT.
 create or replace function rafiki_predict(model text, input text, budget interval default null) returns text
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  model_key uuid;
-  statement_key text := '';
-  reply rafiki.reply;
 begin
   if input is null or model is null then
     return null;
   end if;
-  model_key := rafiki._model_key(model);
-  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
-    statement_key := extract(epoch from statement_timestamp());
-  end if;
-  reply := rafiki._call('N', model_key, rafiki._terms(budget) || e'\x1f' || statement_key || e'\x1f' || input,
-                        encode(sha256(convert_to(concat_ws(e'\x1f', statement_key, model_key, input), 'UTF8')), 'hex'));
-  if reply.s = 'h' then
-    perform rafiki._read_ahead(model_key, input, reply.loc);
-  end if;
-  return reply.v;
+  return rafiki._predict_one('N', model, input, input, budget);
 end $$;
 
 comment on function rafiki_predict(text, text, interval) is

@@ -16,26 +16,6 @@ begin
   return encode(image, 'base64');
 end $$;
 
-create or replace function rafiki._predict_image(model_key uuid, image bytea, budget interval) returns text
-language plpgsql stable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  input constant text := rafiki._image_text(image);
-  statement_key text := '';
-  reply rafiki.reply;
-begin
-  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
-    statement_key := extract(epoch from statement_timestamp());
-  end if;
-  reply := rafiki._call('n', model_key, rafiki._terms(budget) || e'\x1f' || statement_key || e'\x1f' || input,
-                        encode(sha256(convert_to(concat_ws(e'\x1f', statement_key, model_key, input), 'UTF8')), 'hex'));
-  if reply.s = 'h' then
-    perform rafiki._read_ahead(model_key, image, reply.loc);
-  end if;
-  return reply.v;
-end $$;
-
 create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
@@ -44,7 +24,7 @@ begin
   if image is null or model is null then
     return null;
   end if;
-  return rafiki._predict_image(rafiki._model_key(model), image, budget);
+  return rafiki._predict_one('n', model, rafiki._image_text(image), image, budget);
 end $$;
 
 comment on function rafiki_predict(text, bytea, interval) is
@@ -146,7 +126,7 @@ begin
   end if;
   model_key := rafiki._detector_key(model);
   if min_score >= clear_score then
-    boxes := rafiki._predict_image(model_key, image, budget);
+    boxes := rafiki._predict_one('n', model, rafiki._image_text(image), image, budget);
   else
     boxes := rafiki._image_detail(model_key, image, budget) -> 'boxes';
   end if;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
 import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
-import type { Client } from '../serving/client.ts';
+import type { Along, Client } from '../serving/client.ts';
 import type { OnOverdue, Terms } from '../serving/questions.ts';
 import type { Serving } from '../serving/serving.ts';
 import { parseDurationMs } from './duration.ts';
@@ -81,9 +81,7 @@ export class Verbs implements Conversation {
   }
 
   #along(key: string): Reply[] {
-    return this.#client
-      .along(key)
-      .map(({ statement, key: of, text, label }) => ({ s: 'n', v: label, loc: fingerprint(statement, of, text) }));
+    return this.#client.along(key).map((along) => ({ s: 'n', v: along.label, loc: fingerprint(along) }));
   }
 
   #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -133,9 +131,9 @@ export class Verbs implements Conversation {
   }
 }
 
-/** What an answer that travels along is for: a backend takes it for this statement, model and text only. */
-const fingerprint = (statement: string, key: string, text: string): string =>
-  hash('sha256', [statement, key, text].join(SEPARATOR), 'hex');
+/** What an answer that goes along is for: a backend takes it for this statement, model and text only. */
+const fingerprint = ({ statement, model, text }: Along): string =>
+  hash('sha256', [statement, Buffer.byteLength(model), model, text].join(SEPARATOR), 'hex');
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
 

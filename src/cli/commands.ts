@@ -60,6 +60,7 @@ flags (and their environment variables)
   --data FILE.csv                           of demo: columns label, text
   --json                                    of up: one line of JSON when ready
 
+  RAFIKI_MODEL_MEMORY=2GB bounds the models that a server keeps loaded (default: a quarter of the memory)
   RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
 `;
 

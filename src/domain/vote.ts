@@ -16,6 +16,3 @@ export function majorityVote(votes: ArrayLike<number>): number {
   }
   return winner;
 }
-
-/** How many of the best-ranked members must be asked for the label alone: of two, a tie goes to the best anyway. */
-export const decisiveMembers = (members: number): number => (members <= 2 ? 1 : members);

@@ -11,14 +11,14 @@ export interface LoadedModel {
 }
 
 /**
- * Loads an exported ONNX file; whoever loads it releases it. One that stays loaded keeps no memory between runs (`arena`):
- * that of a small image network is three times its weights, and batches of 16 rows are as fast without.
+ * Loads an exported ONNX file; whoever loads it releases it. One that lasts keeps no memory between runs: that of an
+ * image network is more than its weights take, and batches of 16 rows are as fast without.
  */
 export async function loadModel(
   onnx: Uint8Array,
-  { threads, arena = true }: { threads: number; arena?: boolean },
+  { threads, lasts = false }: { threads: number; lasts?: boolean },
 ): Promise<LoadedModel> {
-  const session = await createSession(onnx, threads, chosenDevice(), { arena });
+  const session = await createSession(onnx, threads, chosenDevice(), { lasts });
   return {
     async run(feeds) {
       const [output] = Object.values(await session.run(feeds));

@@ -26,14 +26,14 @@ export async function borrowSession(model: Uint8Array, threads: number, device: 
   });
 }
 
-/** Compiles a graph for one user. */
+/** Compiles a graph for one user; one that lasts takes neither memory nor CPU between runs. */
 export async function createSession(
   model: Uint8Array,
   threads: number,
   device: DeviceName = 'cpu',
-  { arena = true } = {},
+  { lasts = false } = {},
 ): Promise<Session> {
-  const native = await create(model, { threads, device, planned: true, arena });
+  const native = await create(model, { threads, device, planned: true, lasts });
   return lent(native, () => native.release());
 }
 
@@ -49,13 +49,13 @@ interface Compilation {
   device: DeviceName;
   /** Whether all of a run's memory is laid out ahead: quicker for small graphs, but an Xception's training step peaks at 669 MB, not 441. */
   planned: boolean;
-  /** Whether a session keeps the memory of its largest run for the next one. */
-  arena?: boolean;
+  /** Whether it keeps no memory of its largest run for the next one, and its threads do not spin while they wait for that. */
+  lasts?: boolean;
 }
 
 async function create(
   model: Uint8Array,
-  { threads, device, planned, arena = true }: Compilation,
+  { threads, device, planned, lasts = false }: Compilation,
 ): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
@@ -64,7 +64,8 @@ async function create(
       interOpNumThreads: 1,
       executionMode: 'sequential', // 'parallel' made weight gradients three times slower
       enableMemPattern: planned,
-      enableCpuMemArena: arena,
+      enableCpuMemArena: !lasts,
+      ...(lasts ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
     });

@@ -45,6 +45,7 @@ export async function answerBatch(
       closed(question);
       const verdict = options.judge(outputs, row, rows);
       if (isBest) options.onAnswer(question.text, verdict.answer);
+      if (question.waiters.length === 0) return; // read ahead, and not asked yet
       const outcome = { ...verdict, batch: rows, members: outputs.length };
       for (const waiter of question.waiters) waiter.resolve(outcome);
     });
@@ -58,7 +59,7 @@ export async function answerBatch(
     }
     for (const question of batch) {
       closed(question);
-      for (const waiter of question.waiters) waiter.reject(error);
+      for (const waiter of question.waiters.splice(0)) waiter.reject(error);
     }
   }
 }

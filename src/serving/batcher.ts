@@ -49,15 +49,17 @@ export class Batcher {
       if (asked.isFirm) this.#refuseHopeless(asked, nowMs);
     } else this.#lanes.join(open, asked);
     const question = open ?? this.#lanes.demand(asked);
-    question.waiters.add(waiter);
+    question.waiters.push(waiter);
     if (!this.#options.device.isReady) this.#options.onAway();
     this.#schedule();
     return question;
   }
 
   leave(question: Question, waiter: Waiter): void {
-    if (!question.waiters.delete(waiter)) return;
-    if (question.waiters.size === 0) this.#lanes.drop(question);
+    const place = question.waiters.indexOf(waiter);
+    if (place < 0) return;
+    question.waiters.splice(place, 1);
+    if (question.waiters.length === 0) this.#lanes.drop(question);
   }
 
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
@@ -131,7 +133,7 @@ export class Batcher {
     if (this.#comingUp) return;
     this.#comingUp = true;
     const failed = (error: unknown): void => {
-      for (const question of this.#lanes.takeAll()) for (const waiter of question.waiters) waiter.reject(error);
+      for (const { waiters } of this.#lanes.takeAll()) for (const waiter of waiters.splice(0)) waiter.reject(error);
     };
     void this.#options.device
       .open()
@@ -185,7 +187,7 @@ export class Batcher {
     if (late > 0) {
       const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
       for (const question of this.#lanes.setAside(late)) {
-        for (const waiter of question.waiters) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
+        for (const waiter of question.waiters.splice(0)) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
       }
     }
     if (this.#lanes.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };

@@ -22,7 +22,7 @@ export interface ClientOptions {
 /** An answer that goes along with the reply to another question, and the question that it is for. */
 export interface Along {
   statement: string;
-  key: string;
+  model: string;
   text: string;
   label: string;
 }
@@ -73,12 +73,12 @@ export class Client {
     const ring = [...this.#scans].filter(([, scan]) => scan.statement === statement && scan.isFollowing);
     const answers: Along[] = [];
     for (let turn = ring.findIndex(([, scan]) => scan === asking) + 1; answers.length < mostAlong; turn++) {
-      const [next, scan] = ring[turn % ring.length] as [string, ReadAhead];
-      const model = this.#options.models.get(next);
+      const [key, scan] = ring[turn % ring.length] as [string, ReadAhead];
+      const model = this.#options.models.get(key);
       const answer = scan.takeNext((text) => model?.recall(text));
-      if (answer === null) break;
-      model?.stat.answeredAlong(1);
-      answers.push({ statement, key: next, ...answer });
+      if (model === undefined || answer === null) break;
+      model.stat.answeredAlong(1);
+      answers.push({ statement, model: model.row.model, ...answer });
     }
     return answers;
   }

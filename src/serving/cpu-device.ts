@@ -1,5 +1,5 @@
 import type { MemberOutput } from './device.ts';
-import type { InferenceThreads } from './inference-threads.ts';
+import type { ThreadPool } from './inference-threads.ts';
 import { largestBatch } from './latency-model.ts';
 import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
@@ -11,11 +11,11 @@ const INLINE_MS = 0.5;
 const ASKED_OFTEN = 256;
 
 /** Threads that a model is loaded on, the event loop among them. */
-export const copiesOn = (pool: InferenceThreads): number => pool.size + 1;
+export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
 
 export interface CpuDeviceOptions {
   files: EnsembleFiles;
-  pool: InferenceThreads;
+  pool: ThreadPool;
   /** How many rows take at most so many milliseconds; 0 where one takes longer. */
   rowsWithin(ms: number): number;
 }

@@ -22,6 +22,8 @@ const POLL_MS = 5000;
 const RETRY_MS = 500;
 /** How long a call waits for a model that is being loaded. */
 const ARRIVAL_MS = 30_000;
+/** A server that starts brings models into memory for so long before anybody can ask. */
+const WARM_MS = 15_000;
 /** A load that fails for a passing reason (the database went away) is tried so often. */
 const MAX_LOADS = 3;
 
@@ -43,6 +45,7 @@ export class Deployments implements Service, ModelDirectory {
   /** Keys that have no version in memory yet and will have one. */
   #coming = new Set<string>();
   #scanned = 0;
+  #warmUntilMs = 0;
   #onScan = new Set<() => void>();
   #loop: Promise<void> | undefined;
 
@@ -58,6 +61,7 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   async start(): Promise<void> {
+    this.#warmUntilMs = performance.now() + WARM_MS;
     await this.#scan();
     await this.#listener.start();
     this.#loop = this.#run();
@@ -154,9 +158,10 @@ export class Deployments implements Service, ModelDirectory {
     }
   }
 
-  /** A model that answers elsewhere, or did before a restart: it comes now where there is room, or with the first question. */
+  /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first question. */
   async #warm(model: ServedModel): Promise<void> {
     const hasPredecessor = this.#serving.has(model.row.key);
+    if (!hasPredecessor && performance.now() > this.#warmUntilMs) return;
     try {
       await model.open({ mayEvict: hasPredecessor });
     } catch (error) {

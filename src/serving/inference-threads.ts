@@ -22,6 +22,9 @@ interface Job {
   reject(error: unknown): void;
 }
 
+/** What runs batches beside the event loop. */
+export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'run' | 'unload'>;
+
 /** Threads that run batches beside the event loop. Each holds every model; a job goes to the first that is free. */
 export class InferenceThreads implements Service {
   readonly size: number;

@@ -64,7 +64,7 @@ export class Lanes {
     this.#makeRoom(asked.session);
     const { text, wantsDetail, deadlineMs, budgetMs, isFirm, session } = asked;
     const terms = { deadlineMs, budgetMs, isFirm, session, part: noPart };
-    const question: Question = { text, wantsDetail, ...terms, lane: 'demanded', waiters: new Set() };
+    const question: Question = { text, wantsDetail, ...terms, lane: 'demanded', waiters: [] };
     this.#openOf(question).set(question.text, question);
     this.#demanded.insert(question);
     this.#shares.add(question);
@@ -83,7 +83,7 @@ export class Lanes {
       session: nobody,
       part: noPart,
       lane: 'speculative',
-      waiters: new Set(),
+      waiters: [],
     };
     this.#openOf(question).set(question.text, question);
     this.#speculative.push(question);
@@ -194,7 +194,7 @@ export class Lanes {
       const question = this.#demanded.at(place);
       if (question?.session !== greedy) continue;
       this.drop(question);
-      for (const waiter of question.waiters) waiter.reject(queueFull(this.#shares.rows));
+      for (const waiter of question.waiters.splice(0)) waiter.reject(queueFull(this.#shares.rows));
       return;
     }
     throw queueFull(this.#shares.rows);

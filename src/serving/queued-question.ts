@@ -31,7 +31,7 @@ export interface Question {
   part: Part;
   lane: 'demanded' | 'deferred' | 'speculative' | 'running' | 'dropped';
   /** Who asked; nobody yet for what is read ahead. */
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Waiter[];
 }
 
 export type NewQuestion = Pick<Question, 'text' | 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'session'>;

@@ -17,6 +17,8 @@ export interface EnsembleFiles {
   models: readonly ModelFile[];
   /** Images come as base64: strings are queued, compared and posted to threads like texts. */
   input: InputKind;
+  /** ONNX Runtime's threads of each session; see {@link chooseThreads}. */
+  threads: number;
 }
 
 /** A session was seen to take twice its file (networks of all families, 0.1 to 6 MB), and encoder and graph some more. */
@@ -24,13 +26,12 @@ const BYTES_PER_BYTE = 2;
 const SESSION_BYTES = 2 ** 20;
 
 /** Bytes that an ensemble takes on one thread. */
-export const replicaBytes = ({ models }: EnsembleFiles): number =>
+export const replicaBytes = ({ models }: Pick<EnsembleFiles, 'models'>): number =>
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE * bytes + SESSION_BYTES, 0);
 
 /** An ensemble loaded on one thread: its members' encoders and sessions. */
 export class Replica {
   readonly #members: { encoder: Encoder; model: LoadedModel }[];
-
   readonly #input: InputKind;
 
   private constructor(members: { encoder: Encoder; model: LoadedModel }[], input: InputKind) {
@@ -38,13 +39,12 @@ export class Replica {
     this.#input = input;
   }
 
-  /** One thread per session: small text models gain nothing from a second, two sessions side by side do. */
-  static async load({ models, input }: EnsembleFiles): Promise<Replica> {
+  static async load({ models, input, threads }: EnsembleFiles): Promise<Replica> {
     const members: { encoder: Encoder; model: LoadedModel }[] = [];
     try {
       for (const file of models) {
         const { onnx, features } = await readModel(file);
-        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads: 1, arena: false }) });
+        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, lasts: true }) });
       }
     } catch (error) {
       await new Replica(members, input).release();

@@ -12,6 +12,8 @@ export interface LoadedDevice {
 /** A model that can be loaded: how large it is, and how. */
 export interface Loadable {
   bytes: number;
+  /** Before the first load, in the same turn. */
+  prepare(): Promise<void>;
   load(): Promise<LoadedDevice>;
 }
 
@@ -83,6 +85,7 @@ export class ResidentDevice implements Device, Tenant {
       await new Promise<void>((resolve) => {
         this.#onCalm = resolve;
       });
+      this.#onCalm = undefined;
     }
     await loaded?.release();
     this.#options.onLeave(this.bytes);
@@ -95,9 +98,10 @@ export class ResidentDevice implements Device, Tenant {
 
   async #open(mayEvict: boolean): Promise<boolean> {
     const { memory, fetch, onFirstLoad, onLoad } = this.#options;
-    const { bytes, load } = await fetch();
+    const { bytes, prepare, load } = await fetch();
     this.bytes = bytes;
     const loadTimed = async (): Promise<number> => {
+      if (!this.#isMeasured) await prepare();
       const startedMs = performance.now();
       const loaded = await load();
       this.#costMs = Math.min(this.#costMs, performance.now() - startedMs);

@@ -1,7 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { Presence } from '../db/presence.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
-import { inputOf } from '../domain/task.ts';
 import { chosenDevice } from '../engine/device-name.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -9,21 +8,17 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { Client } from './client.ts';
-import { CpuDevice, copiesOn } from './cpu-device.ts';
 import { Deployments } from './deployments.ts';
 import { answeringMembers } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './fleet.ts';
 import { InferenceThreads } from './inference-threads.ts';
-import { measureLatency } from './measure.ts';
+import { ModelLoader } from './model-loader.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
-import { replicaBytes } from './replica.ts';
-import { type Loadable, ResidentDevice } from './resident-device.ts';
-import { sampleInput } from './sample-input.ts';
 import { ServedModel } from './served-model.ts';
 import { StatWriter } from './stat-writer.ts';
-import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
+import type { SyntheticTiming } from './synthetic-device.ts';
 import { WeightKeeper } from './weight-keeper.ts';
 
 export interface ServingOptions {
@@ -58,6 +53,7 @@ export class Serving implements Service {
   readonly #cache = new AnswerCache();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
+  readonly #loader: ModelLoader;
   readonly #deployments: Deployments;
   readonly #weights: WeightKeeper;
   readonly #services: readonly Service[];
@@ -66,6 +62,7 @@ export class Serving implements Service {
     const { database, logger, threads } = options;
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
+    this.#loader = new ModelLoader({ ...options, pool: this.#threads });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
     const presence = new Presence({ database, kind: 'serving', threads, device: chosenDevice(), logger });
     const stats = new StatWriter({ database, presence, logger, stats: () => this.#stats });
@@ -103,46 +100,18 @@ export class Serving implements Service {
   }
 
   #serve(row: DeploymentRow): ServedModel {
-    const { policy, memory, synthetic, logger } = this.#options;
+    const { policy, logger } = this.#options;
     const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
-    const servers = synthetic === null ? Math.max(1, this.#threads.size) : 1;
     const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
-    const fleet = new ServedFleet({ members, accuracy, servers });
+    const fleet = new ServedFleet({ members, accuracy, servers: this.#loader.servers });
     const stat = this.#statOf(row.modelId);
-    const device = new ResidentDevice({
-      name: `model "${row.model}", version ${row.version},`,
-      slots: servers,
-      memory,
-      fetch: () => this.#fetch(row, fleet),
-      onFirstLoad: async (loaded) => {
-        fleet.measured(await measureLatency(loaded, members.length, await sampleInput(inputOf(row.task))));
-        await this.#weights.restore(model);
-        logger.info({ model: row.model, version: row.version, latencyMs: fleet.describe() }, 'model measured');
-      },
-      onLoad: (bytes) => {
-        stat.loads++;
-        stat.bytes += bytes;
-      },
-      onLeave: (bytes) => {
-        stat.bytes -= bytes;
-      },
-    });
+    const onMeasured = async (): Promise<void> => {
+      await this.#weights.restore(model);
+      logger.info({ model: row.model, version: row.version, latencyMs: fleet.describe() }, 'model measured');
+    };
+    const device = this.#loader.device({ row, fleet, stat, onMeasured });
     const model = new ServedModel({ row, device, fleet, policy, cache: this.#cache, stat, clock: systemClock });
     return model;
-  }
-
-  async #fetch({ task, members }: DeploymentRow, fleet: ServedFleet): Promise<Loadable> {
-    const { files, synthetic } = this.#options;
-    const models = await Promise.all(members.slice(0, fleet.members).map(({ paramsId }) => files.fetch(paramsId)));
-    const ensemble = { models, input: inputOf(task) };
-    const pool = this.#threads;
-    return {
-      bytes: copiesOn(pool) * replicaBytes(ensemble),
-      load: async () => {
-        const cpu = await CpuDevice.load({ files: ensemble, pool, rowsWithin: (ms) => fleet.rowsWithin(ms) });
-        return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
-      },
-    };
   }
 
   #statOf(modelId: number): PredictStat {

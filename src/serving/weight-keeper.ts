@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts';
 import { selectPolicyWeights, writePolicyWeights } from '../db/statements/serving.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import type { Policy } from './policies/policy.ts';
 import type { ServedModel } from './served-model.ts';
 
 export interface WeightKeeperOptions {
@@ -17,6 +18,7 @@ export class WeightKeeper implements Service {
   readonly #options: WeightKeeperOptions;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  readonly #restored = new WeakSet<Policy>();
 
   constructor(options: WeightKeeperOptions) {
     this.#options = options;
@@ -32,13 +34,14 @@ export class WeightKeeper implements Service {
     await this.#writing;
   }
 
-  /** Gives a model's policy what an earlier process learned. */
+  /** Gives a model's policy what an earlier process learned; before, nothing of it is written. */
   async restore({ row, policy }: ServedModel): Promise<void> {
     if (policy.learned === undefined) return;
     const weights = await selectPolicyWeights(this.#options.database, row.versionId, policy.name);
     if (weights !== undefined && !policy.learned.restore(weights)) {
       this.#options.logger.warn({ model: row.model }, 'kept weights do not fit the policy: it begins anew');
     }
+    this.#restored.add(policy);
   }
 
   #writeSoon(): void {
@@ -49,7 +52,7 @@ export class WeightKeeper implements Service {
     const { database, models, logger } = this.#options;
     try {
       for (const { row, policy } of models()) {
-        if (policy.learned === undefined) continue;
+        if (policy.learned === undefined || !this.#restored.has(policy)) continue;
         const weights = policy.learned.weights();
         await writePolicyWeights(database, { versionId: row.versionId, policy: policy.name, weights });
       }

@@ -7,9 +7,9 @@ import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import type { Terms } from '../../src/serving/questions.ts';
 import { ModelMemory } from '../../src/serving/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
+import type { Terms } from '../../src/serving/questions.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { trainTrial } from '../../src/worker/train.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -140,7 +140,10 @@ test('questions that come together for a model that is away wait for one load, a
 
 test('a model that is larger than all memory is refused with what to do, and the others go on', async () => {
   await deploy('small');
-  await deploy('large', 1, { ...trained, features: { ...trained.features, state: { ...trained.features.state, ballast: new Uint8Array(2 * MB) } } });
+  await deploy('large', 1, {
+    ...trained,
+    features: { ...trained.features, state: { ...trained.features.state, ballast: new Uint8Array(2 * MB) } },
+  });
   await start(2);
   await isReady('small');
   const failed = await eventually(async () => {

@@ -1,0 +1,56 @@
+import type { Database } from '../../src/db/database.ts';
+import type { Figure } from '../figure.ts';
+
+/** The rows of bench_text made new by a word, so that no answer is in the cache. */
+export async function freshTable(session: Database, word: string, rows: number): Promise<void> {
+  await session.query('drop table if exists bench_scan');
+  await session.query(
+    `create table bench_scan as select id, body || ' ' || $1::text as body from bench_text order by id limit $2`,
+    [word, rows],
+  );
+  await session.query('alter table bench_scan add primary key (id)');
+  await session.query('analyze bench_scan');
+}
+
+export async function timed(session: Database, sql: string): Promise<number> {
+  const startedMs = performance.now();
+  await session.query(sql);
+  return performance.now() - startedMs;
+}
+
+interface Comparison {
+  value: number;
+  unit: string;
+  peer: string;
+  peerValue: number;
+  bar?: number;
+  /** Whether the bar is the least that the ratio may be, not the most. */
+  least?: boolean;
+  note?: string;
+}
+
+export function compare(
+  name: string,
+  { value, unit, peer, peerValue, bar, least = false, note }: Comparison,
+): Figure {
+  const ratio = value / peerValue;
+  const judged = bar === undefined ? { ok: null } : { bar, ok: least ? ratio >= bar : ratio <= bar };
+  return {
+    bench: 'predict',
+    name,
+    value: round3(value),
+    unit,
+    peer,
+    peerValue: round3(peerValue),
+    ratio: round3(ratio),
+    ...judged,
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+export const round3 = (value: number): number => Number(value.toPrecision(3));
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

@@ -1,0 +1,74 @@
+import type { Database } from '../../src/db/database.ts';
+import type { Figure } from '../figure.ts';
+import { compare, median } from './measure.ts';
+import { models } from './stage.ts';
+
+/**
+ * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket
+ * gives us an advantage that the peer does not have: that one has no bar.
+ */
+export async function* predictOne(session: Database, rounds: number): AsyncIterable<Figure> {
+  const [bridge] = await session.query<{ host: string }>('select host from rafiki.bridge_address');
+  const host = bridge?.host ?? '127.0.0.1';
+  await session.query(timerFunction);
+  await session.query('set rafiki.read_ahead = off');
+  await session.query(`select rafiki_dblink.dblink_connect('bench', $1)`, [session.url]);
+  await reachBridge(session, '127.0.0.1');
+  yield* oneCall(session, rounds);
+  await reachBridge(session, host);
+  for await (const figure of oneCall(session, rounds)) {
+    const { bar: _, ...rest } = figure;
+    yield { ...rest, name: `${figure.name}-up`, ok: null, note: `bridge at ${host}, peer on TCP; no bar` };
+  }
+  await session.query('reset rafiki.read_ahead');
+}
+
+/** Points the foreign server there; the session connects anew at its next call. */
+async function reachBridge(session: Database, host: string): Promise<void> {
+  await session.query(`alter server rafiki_bridge options (set host '${host}')`);
+  await session.query(
+    `select rafiki_dblink.dblink_disconnect('rafiki') where 'rafiki' = any (rafiki_dblink.dblink_get_connections())`,
+  );
+}
+
+/**
+ * A text that the server has not seen, and one that it has, against the cheapest dblink call there is, by turns.
+ * Read-ahead is off: single calls are statements of their own, where it never begins.
+ */
+async function* oneCall(session: Database, rounds: number): AsyncIterable<Figure> {
+  const salt = performance.now(); // no text of an earlier pass comes again
+  const predict = (text: string): string => `select rafiki_predict('${models.fasttext}', ${text}) where $1 > 0`;
+  const shapes = {
+    unseen: (round: number) => predict(`'w1 w20 w300 positive4 w512 ${salt} ${round} ' || $1`),
+    seen: () => predict(`'w1 w20 w300 positive4 w512'`),
+    floor: () => `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`,
+  };
+  const times = { unseen: [] as number[], seen: [] as number[], floor: [] as number[] };
+  for (let round = 0; round <= rounds; round++) {
+    for (const shape of ['unseen', 'seen', 'floor'] as const) {
+      const [row] = await session.query<{ us: number[] }>('select pg_temp.bench_us($1, 100) as us', [
+        shapes[shape](round),
+      ]);
+      if (round > 0) times[shape].push(...(row?.us ?? [])); // the first round warms up
+    }
+  }
+  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5, least: false };
+  yield compare('predict-one', { value: median(times.unseen), ...peer });
+  yield compare('predict-one-seen', { value: median(times.seen), ...peer });
+}
+
+/** Microseconds of each of `n` executions inside this session. */
+const timerFunction = `
+  create function pg_temp.bench_us(query text, n int) returns float8[] language plpgsql as $$
+  declare
+    times float8[] := '{}';
+    began timestamptz;
+    answer text;
+  begin
+    for i in 1..n loop
+      began := clock_timestamp();
+      execute query into answer using i;
+      times := times || extract(epoch from clock_timestamp() - began)::float8 * 1e6;
+    end loop;
+    return times;
+  end $$`;

@@ -1,0 +1,94 @@
+import type { Database } from '../../src/db/database.ts';
+import type { Figure } from '../figure.ts';
+import { compare, freshTable, median, timed } from './measure.ts';
+import { models } from './stage.ts';
+
+const ROWS = 10_000;
+const { temporal_cnn: model, fasttext } = models;
+
+const scalar = `rafiki_predict('${model}', body)`;
+const inOrder = `select count(${scalar}) from bench_scan`;
+const array = `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan)))`;
+/** By the index, from its end: a sort would be made of rows that are predicted already. */
+const descending = `select count(label) from (select ${scalar} as label from bench_scan order by id desc offset 0) t`;
+
+/** 10,000 rows, texts new each time, by turns; medians of the rounds. */
+export async function* wholeTables(session: Database, rounds: number): AsyncIterable<Figure> {
+  const times: Record<'array' | 'in order' | 'descending', number[]> = { array: [], 'in order': [], descending: [] };
+  for (let round = 0; round < rounds; round++) {
+    await freshTable(session, `in order ${round}`, ROWS);
+    times['in order'].push(await timed(session, inOrder));
+    await freshTable(session, `array ${round}`, ROWS);
+    times.array.push(await timed(session, array));
+    await freshTable(session, `descending ${round}`, ROWS);
+    await session.query('set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off');
+    times.descending.push(await timed(session, descending));
+    await session.query('reset enable_seqscan; reset enable_bitmapscan; reset enable_sort');
+  }
+  const peer = { unit: 'ms', peer: 'array form', peerValue: median(times.array) };
+  yield compare('predict-scalar', { ...peer, value: median(times['in order']), bar: 1.2 });
+  yield compare('predict-scalar-descending', { ...peer, value: median(times.descending), bar: 1.5 });
+}
+
+/** What reading ahead computes for a query that asks one row in ten: what is known afterwards, of all rows. */
+export async function filtered(session: Database): Promise<Figure> {
+  await freshTable(session, 'filtered', ROWS);
+  await session.query(`${inOrder} where id % 10 = 0`);
+  const before = await knownRows(session);
+  await session.query(array);
+  const computed = (await knownRows(session)) - before;
+  return compare('predict-filter', { value: computed, unit: 'rows', peer: 'asked', peerValue: ROWS / 10, bar: 2 });
+}
+
+/** Rows answered from the cache so far; serving writes them every two seconds. */
+async function knownRows(session: Database): Promise<number> {
+  await session.query('select pg_sleep(2.5)');
+  const [row] = await session.query<{ cached: number }>(
+    `select coalesce(sum(cached), 0)::float8 as cached
+     from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id where m.name = $1`,
+    [model],
+  );
+  return row?.cached ?? 0;
+}
+
+/** Statements of which reading ahead has little or nothing to gain, beside the same without it. */
+const weakCases: { name: string; rows: number; sql: string; bar: number }[] = [
+  { name: 'predict-expression', rows: 2000, sql: `select count(rafiki_predict('${model}', body || '!')) from bench_scan`, bar: 1.05 },
+  { name: 'predict-limit', rows: 2000, sql: `select count(label) from (select ${scalar} as label from bench_scan limit 100) t`, bar: 1.1 },
+  { name: 'predict-join', rows: 2000, sql: `select count(rafiki_predict('${model}', s.body)) from bench_text t join bench_scan s using (id) where t.label = 'positive'`, bar: 1.1 },
+  { name: 'predict-no-order', rows: 2000, sql: `select count(label) from (select ${scalar} as label from bench_scan order by md5(body) limit 1000) t`, bar: 1.1 },
+  { name: 'predict-two-models', rows: 2000, sql: `select count(${scalar}), count(rafiki_predict('${fasttext}', body)) from bench_scan`, bar: 1.1 },
+];
+
+export async function* weak(session: Database, rounds: number): AsyncIterable<Figure> {
+  for (const { name, rows, sql, bar } of weakCases) {
+    const times = { on: [] as number[], off: [] as number[] };
+    for (let round = 0; round < rounds; round++) {
+      for (const setting of round % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) {
+        await freshTable(session, `${name} ${setting} ${round}`, rows);
+        await session.query(`set rafiki.read_ahead = ${setting}`);
+        times[setting].push(await timed(session, sql));
+      }
+    }
+    await session.query('reset rafiki.read_ahead');
+    yield compare(name, { value: median(times.on), unit: 'ms', peer: 'read_ahead = off', peerValue: median(times.off), bar });
+  }
+}
+
+/** The plain form with and without read-ahead, rows a second; without it fewer rows, since each waits for a batch of its own. */
+export async function accelerated(session: Database, naiveRows: number): Promise<Figure> {
+  await freshTable(session, 'off', naiveRows);
+  await session.query('set rafiki.read_ahead = off');
+  const offMs = await timed(session, inOrder);
+  await freshTable(session, 'on', ROWS);
+  await session.query('reset rafiki.read_ahead');
+  const onMs = await timed(session, inOrder);
+  return compare('predict-scalar-synthetic', {
+    value: (ROWS * 1000) / onMs,
+    unit: 'rows/s',
+    peer: 'read_ahead = off',
+    peerValue: (naiveRows * 1000) / offMs,
+    bar: 8,
+    least: true,
+  });
+}

@@ -1,0 +1,89 @@
+import { availableParallelism } from 'node:os';
+import type { DeploymentRow } from '../db/statements/serving.ts';
+import { inputOf } from '../domain/task.ts';
+import type { ModelFiles } from '../params/model-files.ts';
+import { CpuDevice, copiesOn } from './cpu-device.ts';
+import type { ServedFleet } from './fleet.ts';
+import type { ThreadPool } from './inference-threads.ts';
+import { measureLatency } from './measure.ts';
+import type { ModelMemory } from './model-memory.ts';
+import type { PredictStat } from './predict-stat.ts';
+import { replicaBytes } from './replica.ts';
+import { type Loadable, ResidentDevice } from './resident-device.ts';
+import { sampleInput } from './sample-input.ts';
+import { chooseThreads } from './session-threads.ts';
+import { SyntheticDevice, type SyntheticTiming } from './synthetic-device.ts';
+
+export interface ModelLoaderOptions {
+  files: ModelFiles;
+  memory: ModelMemory;
+  pool: ThreadPool;
+  /** For measuring only. */
+  synthetic: SyntheticTiming | null;
+}
+
+export interface LoadTarget {
+  row: DeploymentRow;
+  /** Learns how long batches take when the model is loaded for the first time. */
+  fleet: ServedFleet;
+  stat: PredictStat;
+  onMeasured(): Promise<void>;
+}
+
+/** Brings deployed models onto the inference threads. */
+export class ModelLoader {
+  readonly #options: ModelLoaderOptions;
+  /** Batches of one model that run side by side. */
+  readonly servers: number;
+
+  constructor(options: ModelLoaderOptions) {
+    this.#options = options;
+    this.servers = options.synthetic === null ? Math.max(1, options.pool.size) : 1;
+  }
+
+  device({ row, fleet, stat, onMeasured }: LoadTarget): ResidentDevice {
+    const sample = sampleInput(inputOf(row.task));
+    const sessions = { threads: 1 };
+    return new ResidentDevice({
+      name: `model "${row.model}", version ${row.version},`,
+      slots: this.servers,
+      memory: this.#options.memory,
+      fetch: () => this.#fetch(row, { fleet, sample, sessions }),
+      onFirstLoad: async (loaded) => {
+        fleet.measured(await measureLatency(loaded, fleet.members, await sample));
+        await onMeasured();
+      },
+      onLoad: (bytes) => {
+        stat.loads++;
+        stat.bytes += bytes;
+      },
+      onLeave: (bytes) => {
+        stat.bytes -= bytes;
+      },
+    });
+  }
+
+  async #fetch(
+    { task, members }: DeploymentRow,
+    { fleet, sample, sessions }: { fleet: ServedFleet; sample: Promise<string>; sessions: { threads: number } },
+  ): Promise<Loadable> {
+    const { files, pool, synthetic } = this.#options;
+    const asked = members.slice(0, fleet.members);
+    const ensemble = {
+      models: await Promise.all(asked.map(({ paramsId }) => files.fetch(paramsId))),
+      input: inputOf(task),
+    };
+    return {
+      bytes: copiesOn(pool) * replicaBytes(ensemble),
+      prepare: async () => {
+        const cores = availableParallelism();
+        sessions.threads = await chooseThreads({ pool, ensemble, sample: await sample, cores });
+      },
+      load: async () => {
+        const rowsWithin = (ms: number): number => fleet.rowsWithin(ms);
+        const cpu = await CpuDevice.load({ files: { ...ensemble, ...sessions }, pool, rowsWithin });
+        return synthetic === null ? cpu : new SyntheticDevice(cpu, synthetic);
+      },
+    };
+  }
+}

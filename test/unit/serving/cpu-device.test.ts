@@ -1,0 +1,82 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { packModel } from '../../../src/params/model-codec.ts';
+import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
+import type { ParamStore } from '../../../src/params/param-store.ts';
+import { CpuDevice } from '../../../src/serving/cpu-device.ts';
+import { type EnsembleFiles, Replica } from '../../../src/serving/replica.ts';
+import { trainTrial } from '../../../src/worker/train.ts';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
+let files: ModelFiles;
+let fetched = 0;
+beforeAll(async () => {
+  const inputs = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? `good film ${i}` : `bad film ${i}`));
+  const rows = { inputs, labels: Int32Array.from(inputs, (_, i) => 1 - (i % 2)) };
+  const data = { classes: ['neg', 'pos'], train: rows, valid: rows };
+  const spec = { task: 'sentiment', family: 'fasttext', knobs: {}, seed: 1, threads: 1, data } as const;
+  const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
+  const { model } = await trainTrial(spec, hooks);
+  const load = async () => {
+    fetched++;
+    return packModel(model);
+  };
+  files = new ModelFiles({ load } as Partial<ParamStore> as ParamStore, dir);
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** Two threads that are one, and count what they are asked. */
+async function startDevice(rowsWithin: (ms: number) => number) {
+  const ensemble: EnsembleFiles = { models: [await files.fetch(1)], input: 'text', threads: 1 };
+  const thread = await Replica.load(ensemble);
+  let rows = 0;
+  const run = (_: number, texts: readonly string[], subset: number) => {
+    rows += texts.length;
+    return thread.run(texts, subset);
+  };
+  const pool = { size: 2, load: async () => 1, unload: async () => thread.release(), run };
+  return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
+}
+
+it('a model that is asked often answers tiny batches on the calling thread, and the same there', async () => {
+  const { device, rowsOnThreads } = await startDevice(() => 4);
+  const first = await device.run(['good film', 'bad film'], 1);
+  expect([rowsOnThreads(), device.inlineRows]).toEqual([2, 0]);
+  await device.run(
+    Array.from({ length: 256 }, (_, i) => `film ${i}`),
+    1,
+  );
+  await expect.poll(() => device.inlineRows).toBe(4);
+  const before = rowsOnThreads();
+  expect(await device.run(['good film', 'bad film'], 1)).toEqual(first);
+  expect(rowsOnThreads()).toBe(before);
+  await device.run(['a', 'b', 'c', 'd', 'e'], 1);
+  expect(rowsOnThreads()).toBe(before + 5);
+  await device.release();
+});
+
+it('a model whose rows take long stays on the threads', async () => {
+  const { device } = await startDevice(() => 0);
+  for (let i = 0; i < 3; i++) {
+    await device.run(
+      Array.from({ length: 256 }, (_, row) => `film ${row}`),
+      1,
+    );
+  }
+  expect(device.inlineRows).toBe(0);
+  await device.release();
+});
+
+it('a file that was damaged is refused once, and then fetched anew', async () => {
+  const file = await files.fetch(1);
+  const before = fetched;
+  await files.fetch(1);
+  expect(fetched).toBe(before);
+  writeFileSync(path.join(file.dir, file.name), 'damaged');
+  await expect(readModel(file)).rejects.toThrow('damaged');
+  expect(readdirSync(file.dir)).toEqual([]);
+  expect((await readModel(await files.fetch(1))).features.classes).toEqual(['neg', 'pos']);
+  expect(fetched).toBe(before + 1);
+});

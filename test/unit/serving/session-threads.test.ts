@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import { chooseThreads } from '../../../src/serving/session-threads.ts';
+
+/** Four inference threads whose batches take what `ms` says: of a session with so many threads, with so many batches at once. */
+function pool(ms: (threads: number, atOnce: number) => number) {
+  const loaded = new Map<number, number>();
+  let running = 0;
+  let next = 1;
+  return {
+    size: 4,
+    loaded,
+    load: async ({ threads }: { threads: number }) => {
+      loaded.set(next, threads);
+      return next++;
+    },
+    unload: async (id: number) => void loaded.delete(id),
+    run: async (id: number) => {
+      running++;
+      await Promise.resolve(); // those that come together
+      await new Promise((resolve) => setTimeout(resolve, ms(loaded.get(id) ?? 0, running)));
+      running--;
+      return [];
+    },
+  };
+}
+
+const choose = async (ms: (threads: number, atOnce: number) => number, cores: number): Promise<number> => {
+  const threads = pool(ms);
+  const chosen = await chooseThreads({ pool: threads, ensemble: { models: [], input: 'image' }, sample: 's', cores });
+  expect(threads.loaded.size).toBe(0); // what was tried is gone
+  return chosen;
+};
+
+it('gives a session one thread where batches are short, or more threads are no quicker', async () => {
+  expect(await choose(() => 1, 16)).toBe(1);
+  expect(await choose(() => 20, 16)).toBe(1);
+});
+
+it('gives it its share of cores that would be idle', async () => {
+  const work = 80;
+  const ms = (threads: number, atOnce: number): number => work / Math.min(threads, 16 / atOnce);
+  expect(await choose(ms, 16)).toBe(16);
+  const crowded = (threads: number, atOnce: number): number =>
+    ms(threads, atOnce) * (threads > 4 && atOnce > 1 ? 2 : 1);
+  expect(await choose(crowded, 16)).toBe(4);
+});
+
+it('gives it one where lone batches are quicker and many at once are slower', async () => {
+  const ms = (threads: number, atOnce: number): number => (atOnce === 1 ? 40 / threads : 40 + 20 * (threads - 1));
+  expect(await choose(ms, 4)).toBe(1);
+});
