@@ -21,7 +21,7 @@ const benches: Record<string, (options: Options) => AsyncIterable<Figure>> = {
   zoo: zooBench,
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       study: --data NAME [--minutes N] [--seed N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers, --peer [--minutes N] [--seeds N]\n       serving: [--real [--minutes N]], --models N [--minutes N] or --trace FILE\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       study: --data NAME [--minutes N] [--seed N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers, --peer [--minutes N] [--seeds N]\n       predict: [--peer]\n       serving: [--real [--minutes N]], --models N [--minutes N] or --trace FILE\n`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -20,7 +20,7 @@ const bars: Record<DataName, Record<string, number>> = {
   raccoon: { map50: 0.95, ap75: 0.72 },
 };
 
-/** A study over SQL, which knows only its time, on the training rows; what it deploys is judged on the validation rows, which it never sees. */
+/** A study over SQL that is told its time alone; what it deploys is judged on rows that it was not given. */
 export async function* studyBench({ data, minutes = '5', seed = '1' }: StudyOptions): AsyncIterable<Figure> {
   if (data === undefined || !isDataName(data)) {
     throw new InvalidParameter('bench study takes --data', {

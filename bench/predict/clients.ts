@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -16,27 +16,63 @@ export async function hasPgbench(): Promise<boolean> {
 export const howToGetPgbench =
   'pgbench is not on this machine: apt-get install postgresql-contrib, or your system’s like';
 
-/** Calls per second of `clients` sessions that each predict one new text after the other. */
-export async function callsPerSecond(
+export interface Calls {
+  perSecond: number;
+  p99Ms: number;
+}
+
+export interface Load {
+  clients: number;
+  seconds: number;
+  /** Seconds that do not count: sessions connect, and load what they need. */
+  warmUp?: number;
+}
+
+/** Calls of `clients` sessions that each predict one new text after the other. */
+export async function calls(
   url: string,
-  model: string,
-  { clients, seconds }: { clients: number; seconds: number },
-): Promise<number> {
+  predict: (text: string) => string,
+  { clients, seconds, warmUp = 0 }: Load,
+): Promise<Calls> {
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {
     const script = path.join(dir, 'predict.sql');
-    writeFileSync(script, `\\set n random(1, 1000000000)\nselect rafiki_predict('${model}', '${sentence} ' || :n);\n`);
-    const args = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '2', '-T', String(seconds), '-f', script];
-    const { stdout } = await run('pgbench', [...args, ...connection(url)], {
+    writeFileSync(script, `\\set n random(1, 1000000000)\nselect ${predict(`'${sentence} ' || :n`)};\n`);
+    const args = [
+      '-n',
+      '-M',
+      'prepared',
+      '-c',
+      String(clients),
+      '-j',
+      '2',
+      '-T',
+      String(warmUp + seconds),
+      '-f',
+      script,
+    ];
+    const { stdout } = await run('pgbench', [...args, '-l', ...connection(url)], {
+      cwd: dir,
       env: { ...process.env, PGPASSWORD: new URL(url).password },
     });
-    const [, tps] = /tps = ([\d.]+)/.exec(stdout) ?? [];
     const [, failed = '0'] = /number of failed transactions: (\d+)/.exec(stdout) ?? [];
-    if (tps === undefined || failed !== '0') throw new Error(`pgbench failed: ${stdout}`);
-    return Number(tps);
+    if (failed !== '0') throw new Error(`pgbench failed: ${stdout}`);
+    return counted(dir, seconds);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** What pgbench's logs say of the last `seconds`: their columns are client, number, µs, script, and when it ended in s and µs. */
+function counted(dir: string, seconds: number): Calls {
+  const logs = readdirSync(dir).filter((file) => file.startsWith('pgbench_log'));
+  const ended = logs
+    .flatMap((file) => readFileSync(path.join(dir, file), 'utf8').trim().split('\n'))
+    .map((line) => line.split(' ').map(Number))
+    .map(([, , us = 0, , s = 0, micros = 0]) => ({ ms: us / 1000, atS: s + micros / 1e6 }));
+  const lastS = ended.reduce((last, { atS }) => Math.max(last, atS), 0);
+  const ms = Float64Array.from(ended.filter(({ atS }) => atS > lastS - seconds).map((call) => call.ms)).sort();
+  return { perSecond: ms.length / seconds, p99Ms: ms[Math.floor(0.99 * (ms.length - 1))] ?? Number.NaN };
 }
 
 const sentence = 'w1 w20 w300 w4000 w17 w512 w9 w33 w2048 positive3 w77 w41 w1234 w8 w99 w640 w5 w72 w3 w250';

@@ -29,10 +29,7 @@ interface Comparison {
   note?: string;
 }
 
-export function compare(
-  name: string,
-  { value, unit, peer, peerValue, bar, least = false, note }: Comparison,
-): Figure {
+export function compare(name: string, { value, unit, peer, peerValue, bar, least = false, note }: Comparison): Figure {
   const ratio = value / peerValue;
   const judged = bar === undefined ? { ok: null } : { bar, ok: least ? ratio >= bar : ratio <= bar };
   return {
@@ -48,7 +45,7 @@ export function compare(
   };
 }
 
-export const round3 = (value: number): number => Number(value.toPrecision(3));
+const round3 = (value: number): number => Number(value.toPrecision(3));
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -52,7 +52,7 @@ async function* oneCall(session: Database, rounds: number): AsyncIterable<Figure
       if (round > 0) times[shape].push(...(row?.us ?? [])); // the first round warms up
     }
   }
-  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5, least: false };
+  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5 };
   yield compare('predict-one', { value: median(times.unseen), ...peer });
   yield compare('predict-one-seen', { value: median(times.seen), ...peer });
 }

@@ -23,7 +23,11 @@ export async function* besideRaw(session: Database, rounds: number): AsyncIterab
     const batches = await encode(trained, texts);
     const runners = await Promise.all([
       startRaw(trained.onnx, [batches], CORES),
-      startRaw(trained.onnx, Array.from({ length: CORES }, (_, i) => batches.filter((_, b) => b % CORES === i)), 1),
+      startRaw(
+        trained.onnx,
+        Array.from({ length: CORES }, (_, i) => batches.filter((_, b) => b % CORES === i)),
+        1,
+      ),
     ]);
     const rawMs: number[] = [];
     const arrayMs: number[] = [];
@@ -31,7 +35,10 @@ export async function* besideRaw(session: Database, rounds: number): AsyncIterab
       rawMs.push(Math.min(...(await inTurn(runners.map((runner) => runner.run)))));
       await freshTable(session, `beside raw ${round}`, ROWS);
       arrayMs.push(
-        await timed(session, `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan)))`),
+        await timed(
+          session,
+          `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan)))`,
+        ),
       );
     }
     await Promise.all(runners.map((runner) => runner.stop()));

@@ -53,11 +53,36 @@ async function knownRows(session: Database): Promise<number> {
 
 /** Statements of which reading ahead has little or nothing to gain, beside the same without it. */
 const weakCases: { name: string; rows: number; sql: string; bar: number }[] = [
-  { name: 'predict-expression', rows: 2000, sql: `select count(rafiki_predict('${model}', body || '!')) from bench_scan`, bar: 1.05 },
-  { name: 'predict-limit', rows: 2000, sql: `select count(label) from (select ${scalar} as label from bench_scan limit 100) t`, bar: 1.1 },
-  { name: 'predict-join', rows: 2000, sql: `select count(rafiki_predict('${model}', s.body)) from bench_text t join bench_scan s using (id) where t.label = 'positive'`, bar: 1.1 },
-  { name: 'predict-no-order', rows: 2000, sql: `select count(label) from (select ${scalar} as label from bench_scan order by md5(body) limit 1000) t`, bar: 1.1 },
-  { name: 'predict-two-models', rows: 2000, sql: `select count(${scalar}), count(rafiki_predict('${fasttext}', body)) from bench_scan`, bar: 1.1 },
+  {
+    name: 'predict-expression',
+    rows: 2000,
+    sql: `select count(rafiki_predict('${model}', body || '!')) from bench_scan`,
+    bar: 1.05,
+  },
+  {
+    name: 'predict-limit',
+    rows: 2000,
+    sql: `select count(label) from (select ${scalar} as label from bench_scan limit 100) t`,
+    bar: 1.1,
+  },
+  {
+    name: 'predict-join',
+    rows: 2000,
+    sql: `select count(rafiki_predict('${model}', s.body)) from bench_text t join bench_scan s using (id) where t.label = 'positive'`,
+    bar: 1.1,
+  },
+  {
+    name: 'predict-no-order',
+    rows: 2000,
+    sql: `select count(label) from (select ${scalar} as label from bench_scan order by md5(body) limit 1000) t`,
+    bar: 1.1,
+  },
+  {
+    name: 'predict-two-models',
+    rows: 2000,
+    sql: `select count(${scalar}), count(rafiki_predict('${fasttext}', body)) from bench_scan`,
+    bar: 1.1,
+  },
 ];
 
 export async function* weak(session: Database, rounds: number): AsyncIterable<Figure> {
@@ -71,7 +96,13 @@ export async function* weak(session: Database, rounds: number): AsyncIterable<Fi
       }
     }
     await session.query('reset rafiki.read_ahead');
-    yield compare(name, { value: median(times.on), unit: 'ms', peer: 'read_ahead = off', peerValue: median(times.off), bar });
+    yield compare(name, {
+      value: median(times.on),
+      unit: 'ms',
+      peer: 'read_ahead = off',
+      peerValue: median(times.off),
+      bar,
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import { eventually } from '../../test/support/rafiki-up.ts';
 import type { Figure } from '../figure.ts';
 import { models, startStage } from '../predict/stage.ts';
 import { modulated } from './arrivals.ts';
-import { openLoop } from './open-loop.ts';
+import { openLoop, type Call as Timed } from './open-loop.ts';
 import { servingMemoryMb } from './serving-process.ts';
 import { Sessions } from './sessions.ts';
 import { mean, quantile } from './statistics.ts';
@@ -18,21 +18,28 @@ export interface ManyModelsOptions {
   minutes: number;
 }
 
-/** One model in five has room. */
+/** One model in five has room, as large as it is when it is asked often. */
 const SHARE_IN_MEMORY = 0.2;
 /** Those whose calls are timed: the first tenth by traffic. */
 const HOT_SHARE = 0.1;
 /** Calls a second, over SQL. */
 const RATE = 50;
-/** Of those that ask hot models, and as many of the others: who waits for a cold one must not take a session from a hot one. */
 const SESSIONS = 40;
-const BUDGET_MS = 1000;
+
+interface Loads {
+  rows: number;
+  cold: number;
+  loads: number;
+  bytes: number;
+}
 
 interface Call {
   /** Rank of the model by traffic, from 0. */
   model: number;
   ok: boolean;
 }
+
+type TimedCall = Timed<Call>;
 
 /** More models than there is memory for, asked over SQL with Zipf's law: what hot ones feel of the loads of cold ones. */
 export async function* manyModelsFigures(options: ManyModelsOptions): AsyncIterable<Figure> {
@@ -42,11 +49,9 @@ export async function* manyModelsFigures(options: ManyModelsOptions): AsyncItera
     const fitting = Math.round(SHARE_IN_MEMORY * options.models);
     const budget = `${Math.ceil((fitting * bytes) / 1024)}kB`;
     const stage = await startStage(dataDir, { RAFIKI_MODEL_MEMORY: budget });
-    const sessions = new Sessions(stage.url, SESSIONS);
     try {
-      yield* askAll({ ...options, fitting, db: stage.session, sessions });
+      yield* askAll({ ...options, fitting, db: stage.session, url: stage.url });
     } finally {
-      await sessions.stop();
       await stage.stop();
     }
   } finally {
@@ -54,7 +59,7 @@ export async function* manyModelsFigures(options: ManyModelsOptions): AsyncItera
   }
 }
 
-/** A trained temporal CNN under so many names; the bytes that one takes in memory. */
+/** A trained temporal CNN under so many names; the bytes that one takes in memory when it is asked often. */
 async function makeModels(dataDir: string, count: number): Promise<number> {
   const { session, stop } = await startStage(dataDir);
   try {
@@ -74,96 +79,123 @@ async function makeModels(dataDir: string, count: number): Promise<number> {
        insert into rafiki.deployment (model_id, version_id, state, ready_at) select model_id, id, 'ready', now() from version`,
       [count, models.temporal_cnn],
     );
-    return await eventually(async () => {
-      const [stat] = await session.query<{ bytes: number }>(
-        `select s.bytes::float8 as bytes from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id
-         where m.name = $1 and s.bytes > 0`,
-        [models.temporal_cnn],
-      );
-      return stat?.bytes;
-    });
+    const bytes = (least: number): Promise<number> =>
+      eventually(async () => {
+        const [stat] = await session.query<{ bytes: number }>(
+          `select s.bytes::float8 as bytes from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id
+           where m.name = $1 and s.bytes > $2`,
+          [models.temporal_cnn, least],
+        );
+        return stat?.bytes;
+      });
+    const single = await bytes(0);
+    await session.query('select rafiki_predict($1, array_agg(body)) from (select body from bench_text limit 1000) t', [
+      models.temporal_cnn,
+    ]);
+    return await bytes(single);
   } finally {
     await stop();
   }
 }
 
-interface Asking extends ManyModelsOptions {
-  fitting: number;
-  db: Database;
-  sessions: Sessions;
-}
+/** Asks texts that no call had before, on sessions of its own for hot models: who waits for a cold one takes none of those. */
+class Askers {
+  readonly #texts: readonly { body: string }[];
+  readonly #hot: number;
+  readonly #sessions: { hot: Sessions; cold: Sessions };
+  #asked = 0;
 
-async function* askAll({ models: count, minutes, fitting, db, sessions }: Asking): AsyncIterable<Figure> {
-  const rng = createRng(1);
-  const texts = await db.query<{ body: string }>('select body from bench_text order by id');
-  const hot = Math.max(1, Math.round(HOT_SHARE * count));
-  let asked = 0;
-  const ask = async (model: number): Promise<Call> => {
-    const text = `${texts[asked % texts.length]?.body} ${asked++}`;
-    const answer = await sessions.with(Number.POSITIVE_INFINITY, (session) =>
+  constructor(url: string, { texts, hot }: { texts: readonly { body: string }[]; hot: number }) {
+    this.#texts = texts;
+    this.#hot = hot;
+    this.#sessions = { hot: new Sessions(url, SESSIONS), cold: new Sessions(url, SESSIONS) };
+  }
+
+  async ask(model: number): Promise<Call> {
+    const text = `${this.#texts[this.#asked % this.#texts.length]?.body} ${this.#asked++}`;
+    const answer = await this.#sessions[model < this.#hot ? 'hot' : 'cold'].with(Number.POSITIVE_INFINITY, (session) =>
       session
         .query('select rafiki_predict($1, $2)', [`many_${model}`, text])
         .then(() => true)
         .catch(() => false),
     );
     return { model, ok: answer === true };
-  };
-  /** The same arrivals each time; those of models from `among` on are left out. */
-  const run = async (among: number) => {
-    const draw = zipf(count, createRng(2));
-    const load = { capacity: RATE / 1000, budgetMs: BUDGET_MS, lengthMs: minutes * 60_000 };
-    const arrivals = modulated(load, rng, [{ rate: 1, stay: Number.MAX_SAFE_INTEGER }]);
-    const ranks = [...arrivals].map(draw);
-    const kept = arrivals.filter((_, i) => (ranks[i] as number) < among);
-    const wanted = ranks.filter((rank) => rank < among);
-    let next = 0;
-    return openLoop(kept, () => ask(wanted[next++] as number));
-  };
-  for (let model = count - 1; model >= 0; model--) await ask(model); // each was loaded and measured once
-  const alone = await run(hot);
-  const before = await countLoads(db);
-  const calls = await run(count);
-  const after = await countLoads(db);
-  const memoryMb = await servingMemoryMb(db);
-  const p99 = (of: typeof calls): number =>
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#sessions.hot.stop(), this.#sessions.cold.stop()]);
+  }
+}
+
+interface Asking extends ManyModelsOptions {
+  fitting: number;
+  db: Database;
+  url: string;
+}
+
+/** First those calls alone that are for hot models, then all of them. */
+async function* askAll({ models: count, minutes, fitting, db, url }: Asking): AsyncIterable<Figure> {
+  const hot = Math.max(1, Math.round(HOT_SHARE * count));
+  const texts = await db.query<{ body: string }>('select body from bench_text order by id');
+  const askers = new Askers(url, { texts, hot });
+  try {
+    for (let model = count - 1; model >= 0; model--) await askers.ask(model); // each was loaded and measured once
+    await Promise.all(Array.from({ length: 2 * SESSIONS }, (_, i) => askers.ask(i % 2 === 0 ? 0 : hot))); // all connected
+    const calls = zipfCalls(count, minutes);
+    const alone = await replay(
+      calls.filter(({ model }) => model < hot),
+      askers,
+    );
+    const before = await countLoads(db);
+    const beforeMb = await servingMemoryMb(db);
+    const all = await replay(calls, askers);
+    yield* figuresOf({ all, alone, hot, fitting, before, after: await countLoads(db) });
+    const note = `resident, of serving; ${beforeMb.toFixed(0)} MB before cold ones were asked`;
+    yield { ...figure('models-memory', await servingMemoryMb(db), 'MB', {}), note };
+  } finally {
+    await askers.stop();
+  }
+}
+
+/** Poisson arrivals, each for a model drawn by Zipf's law. */
+function zipfCalls(count: number, minutes: number): { ms: number; model: number }[] {
+  const load = { capacity: RATE / 1000, budgetMs: 1000, lengthMs: minutes * 60_000 };
+  const arrivals = modulated(load, createRng(1), [{ rate: 1, stay: Number.MAX_SAFE_INTEGER }]);
+  const draw = zipf(count, createRng(2));
+  return [...arrivals].map((ms) => ({ ms, model: draw() }));
+}
+
+function replay(calls: readonly { ms: number; model: number }[], askers: Askers): Promise<TimedCall[]> {
+  let next = 0;
+  const arrivals = Float64Array.from(calls, ({ ms }) => ms);
+  return openLoop(arrivals, () => askers.ask(calls[next++]?.model ?? 0));
+}
+
+interface Outcome {
+  all: readonly TimedCall[];
+  alone: readonly TimedCall[];
+  hot: number;
+  fitting: number;
+  before: Loads;
+  after: Loads;
+}
+
+function* figuresOf({ all, alone, hot, fitting, before, after }: Outcome): Iterable<Figure> {
+  const p99 = (calls: readonly TimedCall[]): number =>
     quantile(
-      of.filter(({ result }) => result.model < hot).map(({ ms }) => ms),
+      calls.map(({ ms }) => ms),
       0.99,
     );
-  const failed = mean(calls.map(({ result }) => (result.ok ? 0 : 1)));
+  const failed = mean(all.map(({ result }) => (result.ok ? 0 : 1)));
+  yield { ...figure('models-failed', failed, 'of all', { most: 0 }), note: `${all.length} calls` };
   const cold = (after.cold - before.cold) / Math.max(1, after.rows - before.rows);
-  yield { ...figure('models-failed', failed, 'of all', { most: 0 }), note: `${calls.length} calls of ${count} models` };
-  yield {
-    ...figure('models-hit', 1 - cold, 'of all', {}),
-    note: `memory for ${fitting}; ${after.loads - before.loads} loads; the ${fitting} most asked are ${zipfShare(count, fitting).toFixed(3)} of all`,
-  };
-  yield {
-    ...figure(
-      'models-p99',
-      quantile(
-        calls.map(({ ms }) => ms),
-        0.99,
-      ),
-      'ms',
-      {},
-    ),
-    note: 'of all calls',
-  };
-  const [value, peerValue] = [p99(calls), p99(alone)];
-  const peer = { peer: 'no cold ones asked', peerValue, ratio: value / peerValue };
-  yield {
-    bench: 'serving',
-    name: 'models-hot-p99',
-    value,
-    unit: 'ms',
-    ...peer,
-    ok: null,
-    note: `of the ${hot} most asked`,
-  };
-  yield {
-    ...figure('models-memory', memoryMb, 'MB', {}),
-    note: `resident, of serving; models ${(after.bytes / 2 ** 20).toFixed(0)} MB`,
-  };
+  const loads = `${after.loads - before.loads} loads; models take ${(after.bytes / 2 ** 20).toFixed(0)} MB`;
+  yield { ...figure('models-hit', 1 - cold, 'of all', {}), note: `memory for ${fitting}; ${loads}` };
+  yield { ...figure('models-p99', p99(all), 'ms', {}), note: 'of all calls' };
+  const value = p99(all.filter(({ result }) => result.model < hot));
+  const peer = { peer: 'no cold ones asked', peerValue: p99(alone), ratio: value / p99(alone) };
+  const note = `of the ${hot} most asked`;
+  yield { bench: 'serving', name: 'models-hot-p99', value, unit: 'ms', ...peer, ok: null, note };
 }
 
 /** Draws ranks from 0 with chances in proportion to 1 / (rank + 1). */
@@ -180,16 +212,10 @@ function zipf(count: number, rng: Rng): () => number {
   };
 }
 
-function zipfShare(count: number, first: number): number {
-  const weights = Array.from({ length: count }, (_, rank) => 1 / (rank + 1));
-  const sum = (part: readonly number[]): number => part.reduce((a, b) => a + b, 0);
-  return sum(weights.slice(0, first)) / sum(weights);
-}
-
 /** What serving counted so far; it writes every two seconds. */
-async function countLoads(db: Database): Promise<{ rows: number; cold: number; loads: number; bytes: number }> {
+async function countLoads(db: Database): Promise<Loads> {
   await db.query('select pg_sleep(2.5)');
-  const [row] = await db.query<{ rows: number; cold: number; loads: number; bytes: number }>(
+  const [row] = await db.query<Loads>(
     `select sum(rows - cached)::float8 as rows, sum(cold)::float8 as cold, sum(loads)::float8 as loads,
        sum(bytes)::float8 as bytes from rafiki.predict_stat`,
   );

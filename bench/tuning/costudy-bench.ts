@@ -12,9 +12,9 @@ type Fixed = Pick<StudySetting, 'task' | 'family' | 'knobs' | 'epochs'> & {
   validation?: number;
 };
 
-/** One network for each data set, of which the knobs of training are tuned, as in the paper; short: by far not trained after a trial. */
 const words = { word_ngrams: 2, min_texts: 1, max_tokens: 128, dim: 16, batch: 32 };
 const pixels = { side: 32, whitening: 'none', shift: 2, flip: true, rotation: 0, colour: 0, cutout: 0 };
+/** One network for each data set, of which the knobs of training are tuned, as in the paper. Short: far from trained after a trial. */
 const settings = {
   trec: { data: 'trec', task: 'text_classification', family: 'fasttext', knobs: { ...words, epochs: 6 }, epochs: 96 },
   'trec-short': {

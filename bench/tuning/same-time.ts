@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { splitRows } from '../../src/datasets/split.ts';
 import type { DataSet, Examples } from '../../src/domain/task.ts';
+import { tableRows } from '../../src/features/ngrams.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { temporalCnn } from '../../src/models/temporal-cnn.ts';
 import { eventually, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
@@ -38,6 +39,7 @@ export async function* sameTimeBench({ minutes, seeds }: SameTimeOptions): Async
   await measure(results, { minutes, seeds });
   const curves = new Map([OURS, PEER].map((tuner) => [tuner, curvesOf(results, tuner, seeds)]));
   const [ours = [], peers = []] = [curves.get(OURS), curves.get(PEER)];
+  if (ours.length === 0) return;
   const seconds = 60 * minutes;
   const final = peers.length === 0 ? null : mean(peers, seconds);
   for (const [name, share] of [
@@ -100,24 +102,26 @@ async function startPeer({ db }: RunningRafiki): Promise<PythonProcess | null> {
   }
 }
 
+interface EncodedPart {
+  ids: number[][];
+  labels: number[];
+}
+
 async function encoded({ classes, train, valid }: DataSet): Promise<Record<string, unknown>> {
   const features = await temporalCnn.fit(
     { ...train, classes },
     { ...temporalCnn.space('sentiment').initial(), ...FIXED },
   );
   const encoder = createEncoder(features);
-  const part = async ({ inputs, labels }: Examples): Promise<Record<string, unknown>> => {
-    const prepared = await encoder.prepare(inputs);
+  const part = async ({ inputs, labels }: Examples): Promise<EncodedPart> => {
+    const rows = await encoder.prepare(inputs);
     const ids = inputs.map((_, row) => {
-      const { data } = prepared.batch(Int32Array.of(row))['ids'] ?? { data: [] };
-      return Array.from(data as Int32Array).slice(0, prepared.length(row));
+      const padded = rows.batch(Int32Array.of(row))['ids']?.data;
+      return padded instanceof Int32Array ? Array.from(padded.subarray(0, rows.length(row))) : [];
     });
-    return { ids, labels: Array.from(labels as Int32Array) };
+    return { ids, labels: labels instanceof Int32Array ? Array.from(labels) : [] };
   };
-  const [own, held] = [await part(train), await part(valid)];
-  const rows =
-    1 + Math.max(...[...(own['ids'] as number[][]), ...(held['ids'] as number[][])].map((ids) => Math.max(0, ...ids)));
-  return { classes: classes.length, rows, train: own, valid: held };
+  return { classes: classes.length, rows: tableRows(features), train: await part(train), valid: await part(valid) };
 }
 
 async function runStudy(

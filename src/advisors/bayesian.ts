@@ -7,7 +7,7 @@ import { mostPromising } from './gp/acquire.ts';
 import { embeddingOf } from './gp/embedding.ts';
 import { logExpectedImprovement } from './gp/expected-improvement.ts';
 import { fitHyperparameters } from './gp/fit.ts';
-import { posterior, type Samples } from './gp/gaussian-process.ts';
+import { type Prediction, posterior, type Samples } from './gp/gaussian-process.ts';
 import { halfRank } from './gp/half-rank.ts';
 import { judging } from './judging.ts';
 import { type Point, pointOf, snap } from './points.ts';
@@ -64,9 +64,40 @@ function proposeByProcess(
   branches: readonly Branch[],
   { evidence, start, rng }: Question,
 ): Proposal {
+  const withStarts = start === 'open' || evidence.scored.some(({ trial }) => trial.parent !== undefined);
+  const { expected, best, incumbents } = learn(branches, evidence, withStarts);
+  const gainOver =
+    (least: number, where: number) =>
+    (candidate: Point): number =>
+      logExpectedImprovement(expected(snap(search, branches, candidate), where), least);
+  // Knobs are compared with those of trials that started alike: next to warm ones no random start would look promising.
+  const startingAt = (where: number): Point =>
+    mostPromising({ branches, incumbents, value: gainOver(best(where), where) }, rng);
+  const proposalOf = ({ branch, positions }: Point): Proposal =>
+    proposalAt(branches[branch] as Branch, search.overrides, positions);
+
+  const fromRandom = startingAt(RANDOM_START);
+  if (start === 'random') return proposalOf(fromRandom);
+  const fromBest = startingAt(BEST_START);
+  const gains = gainOver(best(), BEST_START)(fromBest) > gainOver(best(), RANDOM_START)(fromRandom);
+  return gains ? proposalOf(fromBest) : { ...proposalOf(fromRandom), start: 'random' };
+}
+
+/** What the process has learnt from a study's trials. */
+interface Learnt {
+  /** Of a point, with first weights from there. */
+  expected(point: Point, where: number): Prediction;
+  /**
+   * The best value that it believes in, of trials that started like one from there, or of all. Not the best score seen: of noisy
+   * scores, and of ripples that are noise to the model, that would be the luckiest.
+   */
+  best(where?: number): number;
+  incumbents: readonly Point[];
+}
+
+function learn(branches: readonly Branch[], evidence: Evidence, withStarts: boolean): Learnt {
+  const embedding = embeddingOf(branches, withStarts);
   const startOf = startsOf(evidence);
-  const areAlike = start === 'random' && evidence.scored.every(({ trial }) => trial.parent === undefined);
-  const embedding = embeddingOf(branches, !areAlike);
   const place = (trial: TrialHistory): Float64Array[] => {
     const point = pointOf(branches, trial);
     return point === null ? [] : [embedding.embed(point.branch, point.positions, startOf(trial))];
@@ -79,29 +110,16 @@ function proposeByProcess(
   const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
   const known = bestAndLatest(ranked, MOST_SAMPLES);
   const predict = posterior(samplesOf(known), hyper, evidence.pending.slice(-MOST_PENDING).flatMap(place));
-  // Not the best score seen: of noisy scores, and of ripples that are noise to the model, that would be the luckiest.
-  const bestOf = (scored: Evidence['scored']): number =>
-    scored.flatMap(({ trial }) => place(trial)).reduce((most, x) => Math.max(most, predict(x).mean), -Infinity);
-  const incumbents = ranked.slice(0, INCUMBENTS).flatMap(({ trial }) => pointOf(branches, trial) ?? []);
-  // Knobs are compared with those of trials that started alike: next to warm ones no random start would look promising.
-  const startingAt = (where: number): { point: Point; gain: number } => {
-    const alike = known.filter(({ trial }) => (startOf(trial) === RANDOM_START) === (where === RANDOM_START));
-    const gainOver =
-      (best: number) =>
-      (candidate: Point): number => {
-        const { branch, positions } = snap(search, branches, candidate);
-        return logExpectedImprovement(predict(embedding.embed(branch, positions, where)), best);
-      };
-    const value = gainOver(bestOf(alike.length > 0 ? alike : known));
-    const point = mostPromising({ branches, incumbents, value }, rng);
-    return { point, gain: gainOver(bestOf(known))(point) };
+  const isRandom = (where: number): boolean => where === RANDOM_START;
+  return {
+    expected: ({ branch, positions }, where) => predict(embedding.embed(branch, positions, where)),
+    best(where) {
+      const alike = known.filter(({ trial }) => where === undefined || isRandom(startOf(trial)) === isRandom(where));
+      const means = (alike.length > 0 ? alike : known).flatMap(({ trial }) => place(trial)).map((x) => predict(x).mean);
+      return Math.max(...means);
+    },
+    incumbents: ranked.slice(0, INCUMBENTS).flatMap(({ trial }) => pointOf(branches, trial) ?? []),
   };
-  const proposalFrom = ({ point }: { point: Point }): Proposal =>
-    proposalAt(branches[point.branch] as Branch, search.overrides, point.positions);
-  const fromRandom = startingAt(RANDOM_START);
-  if (start === 'random') return proposalFrom(fromRandom);
-  const fromBest = startingAt(BEST_START);
-  return fromBest.gain > fromRandom.gain ? proposalFrom(fromBest) : { ...proposalFrom(fromRandom), start: 'random' };
 }
 
 /** At most so many of the trials ranked best first: the better half of them the best, the rest the latest of the others. */

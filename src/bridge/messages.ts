@@ -29,30 +29,32 @@ export function errorResponse(
   return message('E', ...fields.map(cString), zero);
 }
 
-/** A reply is one result, or several, and ReadyForQuery, in one buffer: one write per answer. */
+/** A reply is one result, or several, and ReadyForQuery, in one buffer: one write per answer, and no copies on the way. */
 export function queryReply(reply: Reply): Buffer {
-  return Buffer.concat([oneRow(reply), ...(reply.along ?? []).map(oneRow), readyForQuery]);
+  const rows = [reply, ...(reply.along ?? [])];
+  const buffer = Buffer.allocUnsafe(rows.reduce((bytes, row) => bytes + rowBytes(row), readyForQuery.length));
+  const end = rows.reduce((at, row) => writeRow(buffer, at, row), 0);
+  readyForQuery.copy(buffer, end);
+  return buffer;
 }
 
+const fieldBytes = (field: string | null): number => (field === null ? 4 : 4 + Buffer.byteLength(field));
+
 /** RowDescription, DataRow, CommandComplete. */
-function oneRow({ s, v, loc }: Reply): Buffer {
-  const bytes =
-    7 + [s, v, loc].reduce((total, field) => total + 4 + (field === null ? 0 : Buffer.byteLength(field)), 0);
-  const buffer = Buffer.allocUnsafe(rowDescription.length + bytes + completed.length);
-  let at = rowDescription.copy(buffer);
-  buffer[at] = letter('D');
-  at = buffer.writeInt32BE(bytes - 1, at + 1);
-  at = buffer.writeInt16BE(3, at);
+const rowBytes = ({ s, v, loc }: Reply): number =>
+  rowDescription.length + 7 + fieldBytes(s) + fieldBytes(v) + fieldBytes(loc) + completed.length;
+
+/** Where the next result begins. */
+function writeRow(buffer: Buffer, from: number, { s, v, loc }: Reply): number {
+  const head = from + rowDescription.copy(buffer, from);
+  buffer[head] = letter('D');
+  let at = buffer.writeInt16BE(3, head + 5);
   for (const field of [s, v, loc]) {
-    if (field === null) {
-      at = buffer.writeInt32BE(-1, at);
-      continue;
-    }
-    const length = buffer.write(field, at + 4);
-    at = buffer.writeInt32BE(length, at) + length;
+    const length = field === null ? -1 : buffer.write(field, at + 4);
+    at = buffer.writeInt32BE(length, at) + Math.max(0, length);
   }
-  completed.copy(buffer, at);
-  return buffer;
+  buffer.writeInt32BE(at - head - 1, head + 1);
+  return at + completed.copy(buffer, at);
 }
 
 function letter(type: string): number {

@@ -22,7 +22,7 @@ export const fasttext: Family = {
   title: 'fastText: mean of word and n-gram vectors, then a linear layer',
   tasks: ['sentiment', 'text_classification'],
 
-  space: () =>
+  space: (task) =>
     new HyperSpace()
       .addRangeKnob('word_ngrams', 'int', 1, 3, { group: 'preprocessing', initial: 2 })
       .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 2 })
@@ -32,7 +32,8 @@ export const fasttext: Family = {
       .addRangeKnob('epochs', 'int', 4, 20, { group: 'training', initial: 10 })
       .addCategoricalKnob('batch', [16, 32, 64], { group: 'training', initial: 32 })
       .addRangeKnob('learning_rate', 'float', 1e-3, 5e-2, { group: 'training', initial: 5e-3, log: true })
-      .addRangeKnob('weight_decay', 'float', 0, 2, { group: 'training', initial: 1 })
+      // Few words tell what a question asks for, and strong decay forgets them; many tell an opinion.
+      .addRangeKnob('weight_decay', 'float', 0, 2, { group: 'training', initial: task === 'sentiment' ? 1 : 0.2 })
       .addRangeKnob('dropout', 'float', 0, 0.6, { group: 'training', initial: 0.2 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 

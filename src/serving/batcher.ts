@@ -118,7 +118,10 @@ export class Batcher {
 
   #dispatch(): void {
     clearTimeout(this.#timer);
-    if (!this.#options.device.isReady && this.#lanes.length > 0) return this.#bringUp();
+    if (!this.#options.device.isReady && this.#lanes.length > 0) {
+      this.#bringUp();
+      return;
+    }
     while (this.#dispatchDemanded());
     while (this.#slots.anyFree && this.#lanes.deferred + this.#lanes.speculative > 0) {
       const rows = this.#idleRows();
@@ -210,10 +213,11 @@ export class Batcher {
     };
   }
 
-  /** Rows that nobody waits for in time which one batch takes. */
+  /** Rows that nobody waits for in time which one batch takes: more than run on the event loop, which has enough to do. */
   #idleRows(): number {
-    const { fleet } = this.#options;
-    return fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1)));
+    const { fleet, device } = this.#options;
+    const ms = Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1));
+    return Math.max(device.inlineRows + 1, fleet.rowsWithin(ms));
   }
 
   #run(batch: readonly Question[], subset: Subset, inline = false): void {

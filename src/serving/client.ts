@@ -54,8 +54,8 @@ export class Client {
     if (model === undefined) return { label: this.#predict(question, terms), wish: null };
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
-    const queued = model.batcher.speculativeQueued;
-    const wish = statement === '' ? null : this.#scanOf(key).question(statement, text, { known, queued });
+    const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
+    const wish = statement === '' ? null : this.#scanOf(key).question(statement, text, state);
     if (cached === undefined) return { label: this.#predict(question, terms), wish };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });

@@ -7,10 +7,8 @@ import type { LoadedDevice } from './resident-device.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
-/** Rows asked before the event loop loads a copy of its own: it stands still meanwhile, some ms. */
-const ASKED_OFTEN = 256;
 
-/** Threads that a model is loaded on, the event loop among them. */
+/** Copies of a model that has grown: one on each thread, and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
 
 export interface CpuDeviceOptions {
@@ -20,13 +18,11 @@ export interface CpuDeviceOptions {
   rowsWithin(ms: number): number;
 }
 
-/** One model on the CPU: batches on inference threads, and tiny ones on the calling thread once the model is asked often. */
+/** One model on the CPU: on one inference thread, and once it has grown on all, with tiny batches on the calling thread. */
 export class CpuDevice implements LoadedDevice {
   readonly #options: CpuDeviceOptions;
   readonly #id: number;
   #here: Replica | undefined;
-  #coming: Promise<void> | undefined;
-  #asked = 0;
   inlineRows = 0;
 
   private constructor(options: CpuDeviceOptions, id: number) {
@@ -43,21 +39,21 @@ export class CpuDevice implements LoadedDevice {
 
   run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     if (this.#here !== undefined && texts.length <= this.inlineRows) return this.#here.run(texts, subset);
-    this.#asked += texts.length;
-    if (this.#asked >= ASKED_OFTEN) this.#comeHere();
     return this.#options.pool.run(this.#id, texts, subset);
   }
 
-  async release(): Promise<void> {
-    await this.#coming;
-    await this.#options.pool.unload(this.#id);
-    await this.#here?.release();
+  /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */
+  async grow(): Promise<void> {
+    const { pool, rowsWithin } = this.#options;
+    if (pool.size === 0) return;
+    await pool.spread(this.#id);
+    const rows = rowsWithin(INLINE_MS);
+    if (rows > 0) await this.#loadHere(rows);
   }
 
-  #comeHere(): void {
-    this.#asked = 0;
-    const rows = this.#options.rowsWithin(INLINE_MS);
-    if (rows > 0) this.#coming ??= this.#loadHere(rows).catch(() => undefined); // the threads answer as before
+  async release(): Promise<void> {
+    await this.#options.pool.unload(this.#id);
+    await this.#here?.release();
   }
 
   async #loadHere(rows: number): Promise<void> {

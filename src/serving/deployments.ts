@@ -23,7 +23,7 @@ const RETRY_MS = 500;
 /** How long a call waits for a model that is being loaded. */
 const ARRIVAL_MS = 30_000;
 /** A server that starts brings models into memory for so long before anybody can ask. */
-const WARM_MS = 15_000;
+const WARM_MS = 5000;
 /** A load that fails for a passing reason (the database went away) is tried so often. */
 const MAX_LOADS = 3;
 

@@ -4,6 +4,10 @@ import { Margin } from './margin.ts';
 import { mostAccurate } from './policies/batches.ts';
 import type { Fleet, Station, Subset } from './policies/policy.ts';
 
+/** Text models on a CPU gain 2 times by a batch of so many, accelerators 10 times. */
+const PAYING_ROWS = 16;
+const PAYING_FACTOR = 4;
+
 export interface ServedFleetOptions {
   members: readonly Pick<Member, 'family' | 'precision'>[];
   /** Of each subset, by its bits. */
@@ -64,8 +68,9 @@ export class ServedFleet implements Fleet {
     this.#margin.observe(ratio);
   }
 
-  /** The most rows that the best subset answers within `ms`; 0 where one takes longer. */
+  /** The most rows that the best subset answers within `ms`; 0 where one takes longer, or nothing was measured yet. */
   rowsWithin(ms: number): number {
+    if (this.#latency.length === 0) return 0;
     let low = 0;
     let high: number = measuredSizes[measuredSizes.length - 1] ?? 1;
     while (low < high) {
@@ -74,6 +79,11 @@ export class ServedFleet implements Fleet {
       else high = middle - 1;
     }
     return low;
+  }
+
+  /** Whether a row in a batch takes so much less than one alone that rows may be computed for nothing. */
+  get batchesPay(): boolean {
+    return PAYING_ROWS * this.subsetMs(this.best, 1) >= PAYING_FACTOR * this.subsetMs(this.best, PAYING_ROWS);
   }
 
   /** c(b) of the best subset, ms, by batch size. */

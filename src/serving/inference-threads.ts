@@ -4,7 +4,6 @@ import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
-import { Fifo } from './fifo.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
@@ -23,17 +22,19 @@ interface Job {
 }
 
 /** What runs batches beside the event loop. */
-export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'run' | 'unload'>;
+export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
 
-/** Threads that run batches beside the event loop. Each holds every model; a job goes to the first that is free. */
+/** Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is free. */
 export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
-  readonly #queue = new Fifo<Job>();
+  readonly #queue: Job[] = [];
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
+  /** Of the last thread, when there is none any more. */
+  #lastDeath: Error | undefined;
 
   constructor({ threads, logger }: { threads: number; logger: Logger }) {
     this.size = built ? threads : 0;
@@ -47,7 +48,7 @@ export class InferenceThreads implements Service {
   async stop(): Promise<void> {
     this.#stopped = true;
     const stopping = new ShuttingDown('the prediction server is stopping');
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) job.reject(stopping);
+    for (const job of this.#queue.splice(0)) job.reject(stopping);
     await Promise.all(this.#threads.map((thread) => thread.stop(stopping)));
     this.#threads = [];
   }
@@ -57,29 +58,50 @@ export class InferenceThreads implements Service {
     return this.#threads.every((thread) => thread.idle);
   }
 
-  /** Loads an ensemble on one thread after the other, so that the rest go on; the number names it from then on. */
+  /** Loads an ensemble on the thread with the least to do; the number names it from then on. */
   async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
     this.#models.set(id, files);
+    const [first] = [...this.#threads].sort((a, b) => a.waiting - b.waiting || a.holds.size - b.holds.size);
     try {
-      for (const thread of this.#threads) {
-        await thread.order({ kind: 'load', id, files }).finally(() => this.#next());
-      }
+      if (first !== undefined) await this.#loadOn(first, id, files);
     } catch (error) {
-      await this.unload(id);
+      this.#models.delete(id);
       throw error;
     }
     return id;
   }
 
+  /** Loads it on the others too, one after the other, so that the rest go on. */
+  async spread(id: number): Promise<void> {
+    const files = this.#models.get(id);
+    for (const thread of files === undefined ? [] : [...this.#threads]) {
+      if (!thread.holds.has(id)) await this.#loadOn(thread, id, files as EnsembleFiles);
+    }
+  }
+
+  async #loadOn(thread: Thread, id: number, files: EnsembleFiles): Promise<void> {
+    thread.holds.add(id);
+    try {
+      await thread.order({ kind: 'load', id, files });
+    } catch (error) {
+      thread.holds.delete(id);
+      throw error;
+    } finally {
+      this.#next();
+    }
+  }
+
   async unload(id: number): Promise<void> {
     this.#models.delete(id);
-    await Promise.all(this.#threads.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
+    const holders = this.#threads.filter((thread) => thread.holds.delete(id));
+    await Promise.all(holders.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
     this.#next();
   }
 
   run(id: number, texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
+      if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
       this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, resolve, reject });
       this.#next();
     });
@@ -88,8 +110,9 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const job = this.#queue.shift();
-      if (job === undefined) return;
+      const place = this.#queue.findIndex(({ order }) => thread.holds.has(order.id));
+      const [job] = place < 0 ? [] : this.#queue.splice(place, 1);
+      if (job === undefined) continue;
       thread
         .order(job.order)
         .then(job.resolve, job.reject)
@@ -103,21 +126,27 @@ export class InferenceThreads implements Service {
       this.#threads = this.#threads.filter((other) => other !== thread);
       this.#logger.error({ err: cause.message, restarts }, 'an inference thread died');
       const next = thread.answered > this.#models.size ? 0 : restarts + 1;
-      if (next <= MAX_RESTARTS) this.#replace(next);
-      else if (this.#threads.length === 0) this.#failQueue(cause);
+      if (next <= MAX_RESTARTS) this.#threads.push(this.#create(next));
+      const heir = this.#threads.at(-1);
+      if (heir !== undefined) {
+        this.#inherit(heir, thread.holds);
+        return;
+      }
+      this.#lastDeath = cause;
+      for (const job of this.#queue.splice(0)) job.reject(died(cause));
     });
     return thread;
   }
 
-  #replace(restarts: number): void {
-    const thread = this.#create(restarts);
-    for (const [id, files] of this.#models) thread.order({ kind: 'load', id, files }).catch(() => undefined);
-    this.#threads.push(thread);
-    thread.whenIdle(() => this.#next());
-  }
-
-  #failQueue(cause: Error): void {
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) job.reject(died(cause));
+  /** What a dead thread held comes onto another one; where it cannot be loaded, batches fail with the reason. */
+  #inherit(heir: Thread, ids: ReadonlySet<number>): void {
+    for (const id of ids) {
+      const files = this.#models.get(id);
+      if (files === undefined || heir.holds.has(id)) continue;
+      heir.holds.add(id);
+      heir.order({ kind: 'load', id, files }).catch(() => undefined);
+    }
+    heir.whenIdle(() => this.#next());
   }
 }
 
@@ -126,6 +155,8 @@ class Thread {
   readonly #worker = new Worker(threadFile);
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
   #onIdle: (() => void) | undefined;
+  /** Models that it has, or will have when its orders are done. */
+  readonly holds = new Set<number>();
   answered = 0;
 
   constructor(onDeath: (cause: Error) => void) {
@@ -141,6 +172,10 @@ class Thread {
     this.#worker.unref();
   }
 
+  get waiting(): number {
+    return this.#orders.length;
+  }
+
   get idle(): boolean {
     return this.#orders.length === 0;
   }
@@ -152,6 +187,7 @@ class Thread {
 
   order(order: Order): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
+      if (this.idle) this.#worker.ref(); // or the process would end while it waits for nothing else
       this.#orders.push({ resolve, reject });
       this.#worker.postMessage(order);
     });
@@ -168,6 +204,7 @@ class Thread {
     if (report.ok) order?.resolve(report.outputs);
     else order?.reject(errorOf(report.error));
     if (this.idle) {
+      this.#worker.unref();
       this.#onIdle?.();
       this.#onIdle = undefined;
     }

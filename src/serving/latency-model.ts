@@ -14,9 +14,16 @@ const STEP = 0.1;
 export class LatencyModel {
   readonly #points: { rows: number; ms: number }[];
 
-  /** `measured` holds milliseconds by batch size, at least one. */
+  /**
+   * `measured` holds milliseconds by batch size, at least one. What a larger batch does not take, a smaller one does not take
+   * either: a size that once seemed slow would never be tried again.
+   */
   constructor(measured: ReadonlyMap<number, number>) {
     this.#points = [...measured].map(([rows, ms]) => ({ rows, ms })).sort((a, b) => a.rows - b.rows);
+    for (let i = this.#points.length - 2; i >= 0; i--) {
+      const [point, larger] = [this.#points[i] as Point, this.#points[i + 1] as Point];
+      point.ms = Math.min(point.ms, larger.ms);
+    }
   }
 
   predict(rows: number): number {

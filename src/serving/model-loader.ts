@@ -53,12 +53,11 @@ export class ModelLoader {
         fleet.measured(await measureLatency(loaded, fleet.members, await sample));
         await onMeasured();
       },
-      onLoad: (bytes) => {
+      onLoad: () => {
         stat.loads++;
-        stat.bytes += bytes;
       },
-      onLeave: (bytes) => {
-        stat.bytes -= bytes;
+      onBytes: (more) => {
+        stat.bytes += more;
       },
     });
   }
@@ -74,7 +73,8 @@ export class ModelLoader {
       input: inputOf(task),
     };
     return {
-      bytes: copiesOn(pool) * replicaBytes(ensemble),
+      bytes: replicaBytes(ensemble),
+      grownBytes: copiesOn(pool) * replicaBytes(ensemble),
       prepare: async () => {
         const cores = availableParallelism();
         sessions.threads = await chooseThreads({ pool, ensemble, sample: await sample, cores });

@@ -11,8 +11,13 @@ export interface Tenant {
   leave(): Promise<void>;
 }
 
+/** So much of the memory may go to models that have grown, beyond what they came with: the rest is for many of them. */
+const GROWTH_SHARE = 0.5;
+
 interface Stay {
   bytes: number;
+  /** Of these, what it has grown by. */
+  grownBytes: number;
   costMs: number;
   uses: number;
   worth: number;
@@ -48,7 +53,7 @@ export class ModelMemory {
       if (bytes > this.budgetBytes && mayEvict) throw tooLarge(tenant, this.budgetBytes);
       if (this.#usedBytes + bytes > this.budgetBytes && !mayEvict) return false;
       await this.#makeRoom(bytes);
-      const stay = { bytes, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+      const stay = { bytes, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
       this.#stays.set(tenant, stay);
       this.#usedBytes += bytes;
       try {
@@ -58,6 +63,24 @@ export class ModelMemory {
         throw error;
       }
       stay.worth = this.#worthOf(stay);
+      return true;
+    });
+  }
+
+  /** Gives it more bytes where only those of less worth must leave for that; whether it has them. */
+  grow(tenant: Tenant, bytes: number, work: () => Promise<void>): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const stay = this.#stays.get(tenant);
+      const grownBytes = [...this.#stays.values()].reduce((sum, other) => sum + other.grownBytes, bytes);
+      if (stay === undefined || grownBytes > GROWTH_SHARE * this.budgetBytes) return false;
+      const others = [...this.#stays.values()].filter(({ worth }) => worth < stay.worth);
+      const free = this.budgetBytes - this.#usedBytes + others.reduce((sum, other) => sum + other.bytes, 0);
+      if (free < bytes) return false;
+      await this.#makeRoom(bytes, tenant);
+      stay.bytes += bytes;
+      stay.grownBytes += bytes;
+      this.#usedBytes += bytes;
+      await work();
       return true;
     });
   }
@@ -75,10 +98,11 @@ export class ModelMemory {
     return this.#inTurn(() => this.#evict(tenant));
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
+  async #makeRoom(bytes: number, keep?: Tenant): Promise<void> {
     while (this.#usedBytes + bytes > this.budgetBytes) {
-      const [least] = [...this.#stays].reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
-      this.#age = this.#stays.get(least)?.worth ?? this.#age;
+      const others = [...this.#stays].filter(([tenant]) => tenant !== keep);
+      const [least, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
+      this.#age = worth;
       await this.#evict(least);
     }
   }

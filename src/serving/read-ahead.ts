@@ -19,6 +19,8 @@ const MOST_ROWS = 512;
 const LEAST_ROWS = 32;
 /** Fewer rows than this waiting, for their answers or for their questions: time to fetch more. */
 const LOW_WATER = 256;
+/** And no more characters than this: images are long. */
+const MOST_CHARS = 16 * 1024 * 1024;
 
 /** Answers that go along with one reply; at 32 the round trip is a small part of a row's cost, and little is lost unused. */
 const MOST_ALONG = 32;
@@ -26,6 +28,16 @@ const MOST_ALONG = 32;
 const LOOK_DOWN_ROWS = 256;
 /** After so many questions from elsewhere the scan is lost. */
 const LOST_QUESTIONS = 16;
+
+/** What a question meets. */
+export interface ModelState {
+  /** Whether its answer is there or on its way. */
+  known: boolean;
+  /** Rows read ahead that still wait for their answers. */
+  queued: number;
+  /** Whether rows may be computed for nothing. */
+  batchesPay: boolean;
+}
 
 /** A part of a table's column that was read: relation, column, and the places before and after it, '' at the table's ends. */
 interface Place {
@@ -58,6 +70,7 @@ export class ReadAhead {
 
   #place: Place = { column: '', low: '', high: '' };
   #order: Order = 'up';
+  #followsAny = false;
   #sent = 0;
   #used = 0;
   #lost = 0;
@@ -68,11 +81,8 @@ export class ReadAhead {
   /** Where the answers began that went along since the last question. */
   #alongFrom = 0;
 
-  /**
-   * One question: `known` says whether its answer was there or on its way, `queued` how many rows read ahead still wait.
-   * Returns what the database shall read, or null.
-   */
-  question(statement: string, text: string, { known, queued }: { known: boolean; queued: number }): string | null {
+  /** One question. Returns what the database shall read, or null. */
+  question(statement: string, text: string, { known, queued, batchesPay }: ModelState): string | null {
     if (statement !== this.#statement) this.#begin(statement);
     this.#calls++;
     if (this.#state === 'reading' && this.#order !== 'none') this.#follow(text);
@@ -82,10 +92,11 @@ export class ReadAhead {
     if (!known) this.#misses++;
     if ((this.#misses >= TRIGGER_MISSES || this.#watched >= TRIGGER_WATCHED) && this.#calls >= this.#nextLook) {
       this.#state = 'looking';
+      this.#followsAny = batchesPay;
       this.#nextLook = PATIENCE * this.#calls;
       return `?;${SEARCHED_PER_CALL * this.#calls}`;
     }
-    this.#recent.push(text);
+    if (text.length <= MOST_CHARS / REMEMBERED_QUESTIONS) this.#recent.push(text);
     if (this.#recent.length > REMEMBERED_QUESTIONS) this.#recent.shift();
     return null;
   }
@@ -158,7 +169,7 @@ export class ReadAhead {
     return [];
   }
 
-  /** Which way the scan goes, and the rows that come next; null where it leaves most rows out. */
+  /** Which way the scan goes, and the rows that come next; null where it leaves most rows out, or has no order and that does not pay. */
   #orient(texts: readonly (string | null)[]): string[] | null {
     const here = texts.indexOf(null);
     const asked = new Set(this.#recent);
@@ -171,6 +182,7 @@ export class ReadAhead {
     const ahead = after.filter((text) => asked.has(text)).length;
     this.#order = behind > ahead ? 'up' : behind < ahead ? 'down' : 'none';
     if (this.#order === 'none') {
+      if (!this.#followsAny) return null;
       this.#place = { ...this.#place, low: '', high: '(0,0)' };
       return [];
     }
@@ -212,8 +224,16 @@ export class ReadAhead {
     const allowed = this.#order === 'none' ? this.#calls : FIRST_ROWS + ROWS_PER_USED * this.#used;
     const rows = Math.min(MOST_ROWS, allowed - this.#sent);
     const enough = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
-    if (Math.max(queued, this.#rows.length - this.#at) >= LOW_WATER || rows < enough) return null;
+    if (queued >= LOW_WATER || rows < enough || this.#hasPlenty()) return null;
     this.#state = 'fetching';
     return `${down ? '-' : '+'};${rows};${column};${low};${high}`;
+  }
+
+  /** Whether enough rows wait for their questions. */
+  #hasPlenty(): boolean {
+    if (this.#rows.length - this.#at >= LOW_WATER) return true;
+    let chars = 0;
+    for (let i = this.#at; i < this.#rows.length; i++) chars += (this.#rows[i] as string).length;
+    return chars >= MOST_CHARS;
   }
 }

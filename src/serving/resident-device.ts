@@ -6,12 +6,15 @@ import type { Subset } from './policies/policy.ts';
 export interface LoadedDevice {
   readonly inlineRows: number;
   run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]>;
+  /** Takes all the threads that it can use. */
+  grow(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** A model that can be loaded: how large it is, and how. */
+/** A model that can be loaded: how large it is, at first and grown, and how. */
 export interface Loadable {
   bytes: number;
+  grownBytes: number;
   /** Before the first load, in the same turn. */
   prepare(): Promise<void>;
   load(): Promise<LoadedDevice>;
@@ -25,9 +28,13 @@ export interface ResidentDeviceOptions {
   fetch(): Promise<Loadable>;
   /** The first load: how long batches take is not known yet. */
   onFirstLoad(device: LoadedDevice): Promise<void>;
-  onLoad(bytes: number): void;
-  onLeave(bytes: number): void;
+  onLoad(): void;
+  /** Takes so many bytes more, or fewer. */
+  onBytes(more: number): void;
 }
+
+/** Rows asked of a model before it grows: those that are asked now and then take little memory, and come quickly. */
+const ASKED_OFTEN = 64;
 
 /** A model's device while the model comes and goes: loaded when it is asked, away when others are worth more. */
 export class ResidentDevice implements Device, Tenant {
@@ -41,6 +48,9 @@ export class ResidentDevice implements Device, Tenant {
   /** Of the quickest load: what else the machine did must not make a model worth more. */
   #costMs = Number.POSITIVE_INFINITY;
   #running = 0;
+  /** Rows asked since it came, or since it last tried to grow; not counted when it has grown. */
+  #asked = 0;
+  #grownBytes = 0;
   #onCalm: (() => void) | undefined;
 
   constructor(options: ResidentDeviceOptions) {
@@ -69,6 +79,8 @@ export class ResidentDevice implements Device, Tenant {
   async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     while (this.#loaded === undefined) await this.open();
     this.#options.memory.used(this, texts.length);
+    this.#asked += texts.length;
+    if (this.#asked >= ASKED_OFTEN) this.#grow(this.#loaded);
     this.#running++;
     try {
       return await this.#loaded.run(texts, subset);
@@ -88,7 +100,7 @@ export class ResidentDevice implements Device, Tenant {
       this.#onCalm = undefined;
     }
     await loaded?.release();
-    this.#options.onLeave(this.bytes);
+    this.#options.onBytes(-this.bytes);
   }
 
   async release(): Promise<void> {
@@ -96,10 +108,30 @@ export class ResidentDevice implements Device, Tenant {
     await this.#options.memory.dismiss(this);
   }
 
+  /** It goes on as it is where others are worth more, or where it fails. */
+  #grow(loaded: LoadedDevice): void {
+    const { memory, onBytes } = this.#options;
+    this.#asked = Number.NEGATIVE_INFINITY;
+    const more = this.#grownBytes - this.bytes;
+    const grow = async (): Promise<void> => {
+      if (this.#loaded !== loaded) return; // it has left, and come again
+      this.bytes += more;
+      onBytes(more);
+      await loaded.grow();
+    };
+    void memory.grow(this, more, grow).then(
+      (hasGrown) => {
+        if (!hasGrown) this.#asked = 0;
+      },
+      () => undefined,
+    );
+  }
+
   async #open(mayEvict: boolean): Promise<boolean> {
-    const { memory, fetch, onFirstLoad, onLoad } = this.#options;
-    const { bytes, prepare, load } = await fetch();
+    const { memory, fetch, onFirstLoad, onLoad, onBytes } = this.#options;
+    const { bytes, grownBytes, prepare, load } = await fetch();
     this.bytes = bytes;
+    this.#grownBytes = grownBytes;
     const loadTimed = async (): Promise<number> => {
       if (!this.#isMeasured) await prepare();
       const startedMs = performance.now();
@@ -113,7 +145,9 @@ export class ResidentDevice implements Device, Tenant {
       }
       this.#isMeasured = true;
       this.#loaded = loaded;
-      onLoad(bytes);
+      this.#asked = 0;
+      onLoad();
+      onBytes(bytes);
       return this.#costMs;
     };
     return memory.admit(this, loadTimed, { mayEvict });

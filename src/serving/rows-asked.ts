@@ -77,9 +77,11 @@ export class RowsAsked {
 
   #overdue(): void {
     const { onOverdue, budgetMs } = this.#deadline;
-    if (onOverdue === 'error') return this.giveUp(overdueError(budgetMs));
-    this.#leave();
-    this.#end();
+    if (onOverdue === 'error') this.giveUp(overdueError(budgetMs));
+    else {
+      this.#leave();
+      this.#end();
+    }
   }
 
   #leave(): void {

@@ -1,6 +1,6 @@
 import type { ThreadPool } from './inference-threads.ts';
+import { quickestRun } from './quickest-run.ts';
 import type { EnsembleFiles } from './replica.ts';
-import { timings } from './timings.ts';
 
 /** Rows of the batches that are timed. */
 const ROWS = 16;
@@ -48,10 +48,11 @@ async function time({ pool, ensemble, sample }: ThreadChoice, threads: number): 
     const texts = Array.from({ length: ROWS }, () => sample);
     const all = 2 ** ensemble.models.length - 1;
     const batch = (): Promise<unknown> => pool.run(id, texts, all);
-    const [loneMs = 0] = await timings(batch);
-    const [crowdMs = 0] =
-      loneMs < SHORT_MS ? [loneMs] : await timings(() => Promise.all(Array.from({ length: pool.size }, batch)));
-    return { threads, loneMs, crowdMs };
+    const crowd = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
+    const loneMs = await quickestRun(batch);
+    if (loneMs < SHORT_MS) return { threads, loneMs, crowdMs: loneMs };
+    await pool.spread(id);
+    return { threads, loneMs, crowdMs: await quickestRun(crowd) };
   } finally {
     await pool.unload(id);
   }

@@ -44,6 +44,10 @@ export class SyntheticDevice implements LoadedDevice {
     return outputs;
   }
 
+  grow(): Promise<void> {
+    return this.#real.grow();
+  }
+
   async release(): Promise<void> {
     await this.#sleeper.stop();
     await this.#real.release();

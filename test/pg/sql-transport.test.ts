@@ -201,7 +201,9 @@ describe('reading ahead', () => {
   test('finds a row at the end of a long table, where only so many may be looked through', async () => {
     await db.query('analyze texts');
     wish('?;10', '?;10');
-    await alice.query(`select rafiki_predict('m', body) from (select body from texts where body in ('t600', 't1099')) t`);
+    await alice.query(
+      `select rafiki_predict('m', body) from (select body from texts where body in ('t600', 't1099')) t`,
+    );
     expect(sent().map(([, texts]) => texts.length)).toEqual([0, 66]);
   });
 
@@ -237,7 +239,9 @@ describe('reading ahead', () => {
       ...reply(`asked ${text}`),
       along: [label('another', 't2'), label(statement, 't9'), label(statement, 't2'), label(statement, 't4')],
     });
-    const rows = await alice.query<{ v: string }>(`select rafiki_predict('m', body) as v from (select body from texts limit 5) t`);
+    const rows = await alice.query<{ v: string }>(
+      `select rafiki_predict('m', body) as v from (select body from texts limit 5) t`,
+    );
     expect(rows.map(({ v }) => v)).toEqual(['asked t1', 'along t2', 'asked t3', 'along t4', 'asked t5']);
     expect(await ask(`rafiki_predict('m', 't2')`)).toBe('asked t2');
   });

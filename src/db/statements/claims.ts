@@ -30,12 +30,11 @@ export interface ClaimedTrial extends Ownership {
 const LOCAL_MS = 10_000;
 
 /**
- * Once a trial has a score, others may take this share of max_time, or so many times as long as the best one took: a slow
- * family must not hold up a study that a fast one does well in. Before that a trial may use all of the time, since where no
- * more than one fits, one that is trained to the end beats several that are not.
+ * Once a trial has a result, others may take this share of max_time: a slow family must not hold up a study that a fast one
+ * does well in. Before that a trial may use all of the time: where no more than one fits, one that is trained to the end
+ * beats several that are not.
  */
 const SHARE = 0.25;
-const TIMES_BEST = 2;
 
 /**
  * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
@@ -76,9 +75,8 @@ const claim = `
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'collaborative', s.collaborative,
       'secondsLeft', least(extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8,
-        (select greatest($6 * extract(epoch from s.max_time)::float8, $7 * best.seconds) from rafiki.trial best
-         where best.study_id = s.id and best.ended_at is not null and best.score is not null
-         order by best.score desc limit 1))) as study,
+        case when exists (select from rafiki.validation v where v.study_id = s.id)
+             then $6 * extract(epoch from s.max_time)::float8 end)) as study,
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
@@ -95,6 +93,6 @@ export async function claimTrial(
   processId: number,
   { families, held = [] }: Ability,
 ): Promise<ClaimedTrial | undefined> {
-  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS, SHARE, TIMES_BEST]);
+  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS, SHARE]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }

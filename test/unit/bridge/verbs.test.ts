@@ -6,7 +6,10 @@ import { stageModel } from '../serving/staged-model.ts';
 
 async function setUp() {
   const { connect, device } = await stageModel();
-  const verbs = new Verbs({ connect, describe: () => ({ policy: 'eager', memory: { usedBytes: 0, budgetBytes: 1 }, models: [] }) });
+  const verbs = new Verbs({
+    connect,
+    describe: () => ({ policy: 'eager', memory: { usedBytes: 0, budgetBytes: 1 }, models: [] }),
+  });
   const ask = async (...fields: string[]) => verbs.answer(fields.join('\x1f'));
   return { verbs, ask, device };
 }

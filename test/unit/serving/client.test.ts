@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { UndefinedObject } from '../../../src/errors/errors.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
 import type { Terms } from '../../../src/serving/questions.ts';
 import { stageModel } from './staged-model.ts';
 
@@ -105,5 +108,25 @@ describe('Client', () => {
     await expect(connect().predictMany({ ...image, texts: [image.text] }, terms)).rejects.toMatchObject(refusal);
     expect(() => connect().scan({ ...image, statement: '' }, terms)).toThrowError(expect.objectContaining(refusal));
     expect(device.asked).toEqual([]);
+  });
+
+  it('lets answers for several models of one statement go along by turns', async () => {
+    const staged = { one: await stageModel(), two: await stageModel() };
+    const models: ModelDirectory = {
+      get: (key) => (key === 'one' || key === 'two' ? staged[key].model : undefined),
+      arrival: () => Promise.reject(new UndefinedObject('the model is not deployed')),
+    };
+    const client = new Client({ models, clock: systemClock });
+    const ask = (key: string, row: number) =>
+      client.scan({ key, input: 'text', text: `yes ${row}`, statement: 's' }, terms);
+    for (let row = 0; row < 8; row++) await Promise.all([ask('one', row).label, ask('two', row).label]);
+    const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
+    for (const key of ['one', 'two']) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(ask('one', 8).label).toBe('yes');
+    const along = client.along('one');
+    expect(along.slice(0, 4).map(({ text }) => text)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
+    expect(along).toHaveLength(23);
+    expect(client.along('one')).toEqual([]);
   });
 });

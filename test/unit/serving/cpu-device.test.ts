@@ -36,19 +36,16 @@ async function startDevice(rowsWithin: (ms: number) => number) {
     rows += texts.length;
     return thread.run(texts, subset);
   };
-  const pool = { size: 2, load: async () => 1, unload: async () => thread.release(), run };
+  const pool = { size: 2, load: async () => 1, spread: async () => undefined, unload: () => thread.release(), run };
   return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
 }
 
-it('a model that is asked often answers tiny batches on the calling thread, and the same there', async () => {
+it('a model that has grown answers tiny batches on the calling thread, and the same there', async () => {
   const { device, rowsOnThreads } = await startDevice(() => 4);
   const first = await device.run(['good film', 'bad film'], 1);
   expect([rowsOnThreads(), device.inlineRows]).toEqual([2, 0]);
-  await device.run(
-    Array.from({ length: 256 }, (_, i) => `film ${i}`),
-    1,
-  );
-  await expect.poll(() => device.inlineRows).toBe(4);
+  await device.grow();
+  expect(device.inlineRows).toBe(4);
   const before = rowsOnThreads();
   expect(await device.run(['good film', 'bad film'], 1)).toEqual(first);
   expect(rowsOnThreads()).toBe(before);
@@ -59,12 +56,7 @@ it('a model that is asked often answers tiny batches on the calling thread, and 
 
 it('a model whose rows take long stays on the threads', async () => {
   const { device } = await startDevice(() => 0);
-  for (let i = 0; i < 3; i++) {
-    await device.run(
-      Array.from({ length: 256 }, (_, row) => `film ${row}`),
-      1,
-    );
-  }
+  await device.grow();
   expect(device.inlineRows).toBe(0);
   await device.release();
 });

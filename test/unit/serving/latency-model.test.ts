@@ -12,6 +12,12 @@ describe('LatencyModel', () => {
     expect(model.predict(512)).toBeCloseTo(2 * (2 + 0.05 * 256), 9);
   });
 
+  it('takes no smaller batch for slower than a larger one, whatever disturbed its measurement', () => {
+    const disturbed = new LatencyModel(new Map([...measured, [4, 90]]));
+    expect(disturbed.predict(4)).toBe(disturbed.predict(16));
+    expect(disturbed.predict(16)).toBeCloseTo(2 + 0.05 * 16, 9);
+  });
+
   it('follows a device that became slower to about the quantile it keeps', () => {
     const model = new LatencyModel(measured);
     const rng = createRng(1);

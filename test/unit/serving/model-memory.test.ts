@@ -108,6 +108,23 @@ describe('ModelMemory', () => {
     expect(first.isIn).toBe(true);
   });
 
+  it('gives whoever grows the room of those of less worth only', async () => {
+    const memory = new ModelMemory(120);
+    const [often, seldom, more] = guests('abc') as [Guest, Guest, Guest];
+    for (const guest of [often, seldom, more]) await come(memory, guest);
+    memory.used(often, 5);
+    memory.used(more, 9);
+    const nothing = async (): Promise<void> => undefined;
+    expect(await memory.grow(seldom, 40, nothing)).toBe(false);
+    expect(await memory.grow(often, 80, nothing)).toBe(false);
+    expect(await memory.grow(often, 40, nothing)).toBe(true);
+    expect(await memory.grow(more, 40, nothing)).toBe(false); // half of the memory is for those that have not grown
+    expect([often, seldom, more].map(({ isIn }) => isIn)).toEqual([true, false, true]);
+    expect(memory.usedBytes).toBe(120);
+    await come(memory, new Guest('d', 40));
+    expect([often.isIn, memory.usedBytes]).toEqual([false, 80]); // the bytes that it grew by are free too
+  });
+
   it('has room again after a load that failed', async () => {
     const memory = new ModelMemory(50);
     const broken = (): Promise<number> => Promise.reject(new Error('broken'));

@@ -14,19 +14,20 @@ interface Played {
 }
 
 /** A statement that predicts these rows of the table, in this order; the database does what the scan wishes. */
-function play(rows: readonly number[], { scan = new ReadAhead(), argument = (text: string) => text } = {}): Played {
+function play(rows: readonly number[], { batchesPay = true } = {}): Played {
+  const scan = new ReadAhead();
   const known = new Set<string>();
   let along: string[] = [];
   const played = { computed: 0, asked: 0, missed: 0 };
   for (const row of rows) {
-    const text = argument(table[row] as string);
+    const text = table[row] as string;
     const place = along.indexOf(text);
     along = along.slice(place + 1);
     if (place >= 0) continue;
     played.asked++;
     const isKnown = known.has(text);
     if (!isKnown) played.missed++;
-    const wish = scan.question('statement', text, { known: isKnown, queued: 0 });
+    const wish = scan.question('statement', text, { known: isKnown, queued: 0, batchesPay });
     known.add(text);
     if (wish !== null) for (const next of scan.received(...windowOf(wish, text))) known.add(next);
     along = takeAlong(scan, known);
@@ -72,17 +73,19 @@ const filtered = (keep: (row: number) => boolean): number[] => all.filter(keep);
 describe('reading ahead', () => {
   it('begins after eight questions that were not known, or sixty-four that were', () => {
     const scan = new ReadAhead();
-    const wish = (known: boolean) => scan.question('s', 'text', { known, queued: 0 });
+    const wish = (known: boolean) => scan.question('s', 'text', { known, queued: 0, batchesPay: true });
     for (let i = 0; i < 7; i++) expect(wish(false)).toBeNull();
     expect(wish(false)).toMatch(/^\?;/);
     const other = new ReadAhead();
-    for (let i = 0; i < 63; i++) expect(other.question('s', 'text', { known: true, queued: 0 })).toBeNull();
-    expect(other.question('s', 'text', { known: true, queued: 0 })).toMatch(/^\?;/);
+    for (let i = 0; i < 63; i++)
+      expect(other.question('s', 'text', { known: true, queued: 0, batchesPay: true })).toBeNull();
+    expect(other.question('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
   });
 
   it('does not begin over many statements', () => {
     const scan = new ReadAhead();
-    for (let i = 0; i < 100; i++) expect(scan.question(`s${i}`, 'text', { known: false, queued: 0 })).toBeNull();
+    for (let i = 0; i < 100; i++)
+      expect(scan.question(`s${i}`, 'text', { known: false, queued: 0, batchesPay: true })).toBeNull();
   });
 
   it.each([
@@ -127,13 +130,14 @@ describe('reading ahead', () => {
     const played = play(rows);
     expect(played.missed).toBeLessThan(0.55 * rows.length);
     expect(play(rows.slice(0, 500)).computed).toBeLessThan(1100);
+    expect(play(rows.slice(0, 500), { batchesPay: false }).computed).toBe(500);
   });
 
   it('gives up where the argument stands in no column, and looks again seldom', () => {
     const scan = new ReadAhead();
     const wishes: string[] = [];
     for (let i = 0; i < 10_000; i++) {
-      const wish = scan.question('s', `other ${i}`, { known: false, queued: 0 });
+      const wish = scan.question('s', `other ${i}`, { known: false, queued: 0, batchesPay: true });
       if (wish === null) continue;
       wishes.push(wish);
       scan.received('', []);
@@ -145,11 +149,31 @@ describe('reading ahead', () => {
     const scan = new ReadAhead();
     const sent: number[] = [];
     for (const text of table.slice(0, 2000)) {
-      const wish = scan.question('s', text, { known: true, queued: 0 });
+      const wish = scan.question('s', text, { known: true, queued: 0, batchesPay: true });
       if (wish !== null) scan.received(...windowOf(wish, text));
       sent.push(takeAlong(scan, { has: () => true }).length);
     }
     expect(Math.max(...sent)).toBeGreaterThan(8);
     expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
+  });
+
+  it('keeps no more characters than it may, however few rows they are', () => {
+    const scan = new ReadAhead();
+    const image = (i: number): string => `${i} `.padEnd(2_000_000, 'x');
+    const ask = (i: number) => scan.question('s', image(i), { known: false, queued: 0, batchesPay: true });
+    for (let i = 0; i < 7; i++) ask(i);
+    expect(ask(7)).toMatch(/^\?;/);
+    scan.received('1;2;;(0,9)', [...Array.from({ length: 7 }, (_, i) => image(i)), null, image(8), image(9)]);
+    let sent = 10;
+    for (let i = 8; i < 40; i++) {
+      if (ask(i) === null) continue;
+      scan.received(
+        '1;2;;(0,9)',
+        Array.from({ length: 4 }, (_, next) => image(sent + next)),
+      );
+      sent += 4;
+      expect(sent - i).toBeLessThanOrEqual(13);
+    }
+    expect(sent).toBeGreaterThan(40);
   });
 });

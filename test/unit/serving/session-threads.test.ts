@@ -13,6 +13,7 @@ function pool(ms: (threads: number, atOnce: number) => number) {
       loaded.set(next, threads);
       return next++;
     },
+    spread: async () => undefined,
     unload: async (id: number) => void loaded.delete(id),
     run: async (id: number) => {
       running++;

@@ -1,0 +1,104 @@
+import { expect, it } from 'vitest';
+import { ModelMemory } from '../../../src/serving/model-memory.ts';
+import { ResidentDevice } from '../../../src/serving/resident-device.ts';
+
+/** A device that notes what becomes of it; its batches end when the test says so. */
+function setUp(memory: ModelMemory, { bytes = 40, grownBytes = 100, isBroken = false } = {}) {
+  const log: string[] = [];
+  const ends: (() => void)[] = [];
+  let taken = 0;
+  const loaded = {
+    inlineRows: 0,
+    run: async (texts: readonly string[]) => {
+      log.push(`run ${texts.length}`);
+      await new Promise<void>((resolve) => ends.push(resolve));
+      return [];
+    },
+    grow: async () => void log.push('grow'),
+    release: async () => void log.push('release'),
+  };
+  const load = async () => {
+    log.push('load');
+    if (isBroken) throw new Error('broken');
+    return loaded;
+  };
+  const device = new ResidentDevice({
+    name: 'm',
+    slots: 1,
+    memory,
+    fetch: async () => ({ bytes, grownBytes, prepare: async () => void log.push('prepare'), load }),
+    onFirstLoad: async () => void log.push('measure'),
+    onLoad: () => undefined,
+    onBytes: (more) => {
+      taken += more;
+    },
+  });
+  return { device, log, ends, taken: () => taken };
+}
+
+const texts = (rows: number): string[] => Array.from({ length: rows }, (_, i) => `text ${i}`);
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+it('is loaded once for all who open it, and measured the first time only', async () => {
+  const memory = new ModelMemory(50);
+  const { device, log } = setUp(memory);
+  const other = setUp(memory);
+  expect(await Promise.all([device.open(), device.open(), device.open()])).toEqual([true, true, true]);
+  await other.device.open();
+  expect(device.isReady).toBe(false);
+  await device.open();
+  expect(log).toEqual(['prepare', 'load', 'measure', 'release', 'load']);
+});
+
+it('leaves when its batches have ended, and comes again for the next', async () => {
+  const memory = new ModelMemory(50);
+  const { device, log, ends, taken } = setUp(memory);
+  await device.open();
+  const running = device.run(['a'], 1);
+  const other = setUp(memory);
+  const opening = other.device.open();
+  await turn();
+  expect([device.isReady, log.at(-1), other.device.isReady]).toEqual([false, 'run 1', false]);
+  const next = device.run(['a', 'b'], 1);
+  ends.shift()?.();
+  await Promise.all([running, opening]);
+  await turn();
+  expect(log.slice(-3)).toEqual(['release', 'load', 'run 2']);
+  expect([taken(), other.taken()]).toEqual([40, 0]);
+  ends.shift()?.();
+  await next;
+});
+
+it('grows when it is asked often and has room, and gives all of it back', async () => {
+  const memory = new ModelMemory(120);
+  const { device, log, ends, taken } = setUp(memory);
+  await device.open();
+  void device.run(texts(63), 1);
+  await turn();
+  expect(log).not.toContain('grow');
+  void device.run(texts(1), 1);
+  await turn();
+  expect(log.filter((entry) => entry === 'grow')).toHaveLength(1);
+  expect([taken(), memory.usedBytes]).toEqual([100, 100]);
+  for (const end of ends) end();
+  await device.release();
+  expect([taken(), memory.usedBytes]).toEqual([0, 0]);
+});
+
+it('goes on as it is where its grown form has no room', async () => {
+  const memory = new ModelMemory(60);
+  const { device, log, ends } = setUp(memory);
+  await device.open();
+  for (let i = 0; i < 3; i++) void device.run(texts(64), 1);
+  await turn();
+  expect([log.includes('grow'), device.isReady, memory.usedBytes]).toEqual([false, true, 40]);
+  for (const end of ends) end();
+});
+
+it('tells each who opens it why it cannot be loaded, and takes no memory', async () => {
+  const memory = new ModelMemory(50);
+  const { device } = setUp(memory, { isBroken: true });
+  await expect(device.open()).rejects.toThrow('broken');
+  await expect(device.run(['a'], 1)).rejects.toThrow('broken');
+  expect(memory.usedBytes).toBe(0);
+});
