@@ -7,6 +7,8 @@ import { settings } from './workloads.ts';
 
 const head = (machine: string): string => `# Serving: schedulers against the clairvoyant bound
 
+The server itself is measured in [serving-real.md](serving-real.md); this is the simulator's part.
+
 Written by \`npm run -s bench -- serving\`; runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. Simulated time, seeds 1 to 5, means.
 β = 1: an overdue or refused request earns nothing. The bound is a fluid linear program that knows all arrivals and ignores
 batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. What bursts and

@@ -169,7 +169,7 @@ export class ReadAhead {
     return [];
   }
 
-  /** Which way the scan goes, and the rows that come next; null where it leaves most rows out, or has no order and that does not pay. */
+  /** Which way the scan goes, and the rows that come next; null where nothing is to be gained. */
   #orient(texts: readonly (string | null)[]): string[] | null {
     const here = texts.indexOf(null);
     const asked = new Set(this.#recent);
@@ -194,10 +194,12 @@ export class ReadAhead {
 
   /** Where the question stands in the scan: what was passed over since the last one was left out by a filter. */
   #follow(text: string): void {
-    const again = this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
+    const isNext = this.#rows[this.#at] === text;
+    const again = isNext ? -1 : this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
     if (again >= 0) {
       // the backend did not use what went along
       this.#at = this.#alongFrom + again + 1;
+      this.#alongFrom = this.#at;
       this.#most >>= 1;
       return;
     }

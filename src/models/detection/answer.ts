@@ -1,15 +1,11 @@
 import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import type { Answer } from '../../graph/network.ts';
-import { agreed } from './agree.ts';
 import { coordinate } from './overlap.ts';
 import { suppressed, topOf } from './suppress.ts';
 
 /** Boxes answered at most for one image. */
 const mostDetections = 100;
-
-/** Places of an image that are looked at: SSD has four times as many, most of them background. */
-const mostPlaces = 512;
 
 /** Two boxes of one class that overlap more are one object. */
 const sameObject = 0.55;
@@ -28,35 +24,22 @@ export interface Findings {
 }
 
 /** `detections` [N, M, 6]: class, score, x, y, w, h in source pixels, best first; unused rows have score 0. */
-export function detectionsAnswer(g: Graph, { frame, ...all }: Findings): Answer {
-  const { boxes, scores } = likeliest(g, all);
+export function detectionsAnswer(g: Graph, { boxes, scores, frame }: Findings): Answer {
   const [n = 1, classes = 1, places = 1] = scores.shape;
-  const total = Number(classes) * Number(places);
+  const all = Number(classes) * Number(places);
   const kept = suppressed(g, { boxes, scores, overlap: sameObject, leastScore });
-  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, total]), Math.min(mostDetections, total));
+  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(mostDetections, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));
   const index = emit.cast(g, at, 'float32', elementTypes.float32);
   const label = emit.unary(g, 'Floor', emit.div(g, emit.add(g, index, g.scalar(0.5)), width));
   const place = emit.sub(g, index, emit.mul(g, label, width));
+  const found = takeRows(g, boxes, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
   const column = (v: Value): Value => emit.reshape(g, v, [n, rows, 1]);
-  const indexOf = (v: Value): Value => emit.cast(g, column(v), 'int64', elementTypes.int64);
-  const chosen = takeRows(g, boxes, indexOf(place));
-  const found = agreed(g, chosen, { boxes, scores: takeRows(g, scores, indexOf(label)) });
   return {
     name: 'detections',
     value: emit.concat(g, [column(label), column(values), sourceBoxes(g, found, frame)], 2),
   };
-}
-
-/** The places that have any class most likely. */
-function likeliest(g: Graph, { boxes, scores }: Omit<Findings, 'frame'>): Omit<Findings, 'frame'> {
-  const [n = 1, , places = 1] = scores.shape;
-  if (Number(places) <= mostPlaces) return { boxes, scores };
-  const best = emit.reshape(g, emit.reduce(g, 'ReduceMax', scores, [1]), [n, places]);
-  const at = emit.reshape(g, topOf(g, best, mostPlaces).places, [n, mostPlaces, 1]);
-  const ofPlaces = takeRows(g, emit.transpose(g, scores, [0, 2, 1]), at);
-  return { boxes: takeRows(g, boxes, at), scores: emit.transpose(g, ofPlaces, [0, 2, 1]) };
 }
 
 /** rows[n, index[n, k]]: [N, A, D] and [N, K, 1] → [N, K, D]. */

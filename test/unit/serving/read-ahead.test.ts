@@ -157,6 +157,18 @@ describe('reading ahead', () => {
     expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
   });
 
+  it('goes on where many rows have the same text', () => {
+    const scan = new ReadAhead();
+    for (const text of table.slice(0, 8)) scan.question('s', text, { known: false, queued: 0, batchesPay: true });
+    scan.received('1;2;;', [...table.slice(0, 7), null, ...Array.from({ length: 300 }, () => 'same')]);
+    const sent: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      scan.question('s', 'same', { known: true, queued: 0, batchesPay: true });
+      sent.push(takeAlong(scan, { has: () => true }).length);
+    }
+    expect(sent).toEqual([32, 32, 32, 32, 32]);
+  });
+
   it('keeps no more characters than it may, however few rows they are', () => {
     const scan = new ReadAhead();
     const image = (i: number): string => `${i} `.padEnd(2_000_000, 'x');
