@@ -61,8 +61,6 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
       `select value from rafiki_evaluate('m', 'photos') where metric = 'accuracy'`,
     );
     expect(metric).toEqual({ value: row?.right });
-    const members = await rafiki.db.query('select precision from rafiki.model_member order by rank');
-    expect(members).toEqual([{ precision: 'float32' }, { precision: 'int8' }]);
   });
 
   test('what cannot be read fails its own call with a hint, and no other', async () => {

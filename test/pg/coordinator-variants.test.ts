@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { conclude } from '../../src/coordinator/conclude.ts';
+import { selectMemberParams } from '../../src/db/statements/models.ts';
+import { selectDeployments } from '../../src/db/statements/serving.ts';
+import { insertValidation, selectOpenStudies } from '../../src/db/statements/studies.ts';
+import { insertTrial, insertVariant, selectTrials } from '../../src/db/statements/trials.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+const hash = Buffer.from('rows');
+const bytesOf = (...classes: number[]): Buffer => Buffer.from(Uint16Array.from(classes).buffer);
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let params: PostgresParamStore;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  params = new PostgresParamStore({ database: db, graceMs: 0 });
+});
+afterEach(() => database.drop());
+
+/** A study under way whose one trial has ended, and was right on three of four rows; its variant was right on two. */
+async function trialWithVariant(): Promise<{ study: number; exact: number; quick: number }> {
+  await createReviews(db);
+  const study = await insertStudy(db);
+  await db.query(`update rafiki.study set state = 'running'`);
+  await insertValidation(db, study, { hash, classes: ['neg', 'pos'], labels: bytesOf(0, 1, 0, 1) });
+  await insertTrial(db, { studyId: study, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  const save = (): Promise<number> => params.save('model', { tensors: {}, meta: {} });
+  const [exact, quick] = [await save(), await save()];
+  const [trial] = await db.query<{ id: number }>(
+    `update rafiki.trial set state = 'completed', score = 0.75, params_id = $1, predictions = $2, validation_hash = $3,
+       ended_at = now() returning id`,
+    [exact, bytesOf(0, 1, 0, 0), hash],
+  );
+  const predictions = bytesOf(0, 1, 1, 0);
+  await insertVariant(db, { trialId: trial!.id, precision: 'int8', score: 0.5, paramsId: quick, predictions });
+  return { study, exact, quick };
+}
+
+test('a version has the variants of its members after them, each subset with its accuracy', async () => {
+  const { study, exact, quick } = await trialWithVariant();
+  const [open] = await selectOpenStudies(db);
+  const trials = await selectTrials(db, study);
+  await db.transaction((on) => conclude({ on, logger: silentLogger }, open!, trials));
+
+  const [deployment] = await selectDeployments(db);
+  expect(deployment).toMatchObject({ score: 0.75, accuracies: [0, 0.75, 0.5, 0.75] });
+  expect(deployment?.members).toEqual([
+    { family: 'fasttext', precision: 'float32', score: 0.75, paramsId: exact },
+    { family: 'fasttext', precision: 'int8', score: 0.5, paramsId: quick },
+  ]);
+  expect(await selectMemberParams(db, deployment!.versionId)).toEqual([exact]);
+  expect(await db.query('select families from rafiki.models')).toEqual([{ families: 'fasttext' }]);
+});
+
+test('what is stored of a variant stays while its study runs, and as long as a model has it', async () => {
+  const { study, exact, quick } = await trialWithVariant();
+  const kept = async (): Promise<number[]> => {
+    await params.collectGarbage();
+    return (await db.query<{ id: number }>('select id from rafiki.params order by id')).map(({ id }) => id);
+  };
+  expect(await kept()).toEqual([exact, quick]);
+  const [open] = await selectOpenStudies(db);
+  const trials = await selectTrials(db, study);
+  await db.transaction((on) => conclude({ on, logger: silentLogger }, open!, trials));
+  expect(await db.query('select from rafiki.trial_variant')).toEqual([]);
+  expect(await kept()).toEqual([exact, quick]);
+  await db.query('delete from rafiki.model');
+  await db.query('update rafiki.trial set params_id = null');
+  expect(await kept()).toEqual([]);
+});
