@@ -20,7 +20,7 @@ type Labels = Map<number, Map<string, string>>;
  * Labels by model version and text. A prediction is a pure function of both, so an entry is never wrong and never expires;
  * a new version has new keys.
  *
- * Two generations in place of a list of who was used last, which cost 3 µs a row: when the young one is half of what may be
+ * Two generations in place of a list of who was used last, which cost as much as tokenising: when the young one is half of what may be
  * kept it becomes the old one, whose entries are forgotten unless they were asked for meanwhile.
  */
 export class AnswerCache {

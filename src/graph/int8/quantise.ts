@@ -1,4 +1,4 @@
-import type { GraphParts, Node } from '../graph.ts';
+import type { GraphParts, Node, Shape } from '../graph.ts';
 import { GraphEdit } from './graph-edit.ts';
 
 /** The smallest and the largest number that a value was seen to hold. */
@@ -13,6 +13,15 @@ export type Ranges = ReadonlyMap<string, Range>;
 interface Coding {
   scale: number;
   zero: number;
+}
+
+/** A constant as it is written. */
+interface Whole {
+  data: Int8Array | Int32Array;
+  zeros: Int8Array | Int32Array;
+  dtype: 'int8' | 'int32';
+  shape: Shape;
+  scales: Float32Array;
 }
 
 /** Seven bits of a weight are used: with eight, sums of two products overflow 16 bits on processors without VNNI. */
@@ -100,31 +109,37 @@ class Quantiser {
       read = this.#roundTrip(x, held, coding);
       this.#renamed.set(x, read);
     }
-    const { bytes, scales } = weightsInBytes(edit.floats(w) ?? new Float32Array(0), edit.constant(w)?.shape ?? []);
-    const channels = [scales.length];
     const shape = edit.constant(w)?.shape ?? [];
-    const terms = [
-      edit.add(`${w}.scale`, scales, channels),
-      edit.add(`${w}.zero`, new Int8Array(scales.length), channels, 'int8'),
-    ];
-    const weights = this.#push(
-      'DequantizeLinear',
-      [edit.add(`${w}.bytes`, bytes, shape, 'int8'), ...terms],
-      `${w}.held`,
-      {
-        axis: 0,
-      },
-    );
+    const { bytes, scales } = weightsInBytes(edit.floats(w) ?? new Float32Array(0), shape);
+    const weights = this.#constant(w, {
+      data: bytes,
+      zeros: new Int8Array(scales.length),
+      dtype: 'int8',
+      shape,
+      scales,
+    });
     if (b === undefined) return [read, weights];
     const unit = coding.scale;
     const units = scales.map((scale) => scale * unit);
     const counts = Int32Array.from(edit.floats(b) ?? [], (shift, c) => Math.round(shift / (units[c] as number)));
-    const shiftTerms = [
-      edit.add(`${b}.scale`, units, channels),
-      edit.add(`${b}.zero`, new Int32Array(scales.length), channels, 'int32'),
+    const zeros = new Int32Array(units.length);
+    return [
+      read,
+      weights,
+      this.#constant(b, { data: counts, zeros, dtype: 'int32', shape: [units.length], scales: units }),
     ];
-    const counted = edit.add(`${b}.counts`, counts, channels, 'int32');
-    return [read, weights, this.#push('DequantizeLinear', [counted, ...shiftTerms], `${b}.held`, { axis: 0 })];
+  }
+
+  /** A constant in whole numbers, one scale for each output channel; returns the name of the floats that it stands for. */
+  #constant(name: string, { data, zeros, dtype, shape, scales }: Whole): string {
+    const edit = this.#edit;
+    const channels = [scales.length];
+    const terms = [
+      edit.add(`${name}.bytes`, data, shape, dtype),
+      edit.add(`${name}.scale`, scales, channels),
+      edit.add(`${name}.zero`, zeros, channels, dtype),
+    ];
+    return this.#push('DequantizeLinear', terms, `${name}.held`, { axis: 0 });
   }
 
   /** The largest of bytes is one of them: what is pooled stays as it is coded. */
@@ -181,10 +196,7 @@ function codingOf({ low, high }: Range, rectified: boolean): Coding {
   return { scale, zero: Math.round(-least / scale) };
 }
 
-function weightsInBytes(
-  weights: Float32Array,
-  shape: readonly (number | string)[],
-): { bytes: Int8Array; scales: Float32Array } {
+function weightsInBytes(weights: Float32Array, shape: Shape): { bytes: Int8Array; scales: Float32Array } {
   const channels = Number(shape[0] ?? 1);
   const size = weights.length / channels;
   const scales = Float32Array.from({ length: channels }, (_, c) => {

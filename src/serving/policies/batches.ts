@@ -3,11 +3,21 @@ import type { Fleet, PolicyState, QueueView, Station, Subset } from './policy.ts
 export const everyone = ({ members }: Fleet): Subset => 2 ** members - 1;
 
 /** Subsets worth asking: none that takes less is as accurate. */
-export function usefulSubsets(fleet: Fleet): Subset[] {
+export function usefulSubsets(fleet: Fleet): readonly Subset[] {
+  const known = useful.get(fleet) ?? findUseful(fleet);
+  useful.set(fleet, known);
+  return known;
+}
+
+/** Nothing that decides it ever changes, and each decision asks. */
+const useful = new WeakMap<Fleet, readonly Subset[]>();
+
+function findUseful(fleet: Fleet): Subset[] {
   const all = Array.from({ length: everyone(fleet) }, (_, i) => membersOf(i + 1, fleet)).filter(areDifferent);
   const accuracy = ({ subset }: Members): number => fleet.accuracy[subset] ?? 0;
-  const useful = all.filter((one) => !all.some((less) => takesLess(less, one) && accuracy(less) >= accuracy(one)));
-  return useful.map(({ subset }) => subset);
+  return all
+    .filter((one) => !all.some((less) => takesLess(less, one) && accuracy(less) >= accuracy(one)))
+    .map(({ subset }) => subset);
 }
 
 /** A subset, the originals of its members, and which of these stand in it themselves, as bits. */

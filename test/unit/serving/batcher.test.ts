@@ -159,26 +159,22 @@ describe('Batcher', () => {
     expect(device.batches[1]?.texts).toEqual(['shared']);
   });
 
-  it('asks all members only when details are wanted', async () => {
-    const { device, ask } = setUp({ accuracy: [0, 0.9, 0.8, 0.9] });
+  it.each([
+    ['asks all members only when details are wanted', { accuracy: [0, 0.9, 0.8, 0.9] }, [1, 3]],
+    [
+      'asks a variant where it is as accurate, and never for details',
+      { accuracy: [0, 0.9, 0.9, 0.9], variants: 1 },
+      [2, 1],
+    ],
+  ])('%s', async (_, members, subsets) => {
+    const { device, ask } = setUp(members);
     ask('a');
     await turn();
     device.batches[0]?.finish();
     await turn();
     ask('a', { wantsDetail: true });
     await turn();
-    expect(device.batches.map((batch) => batch.subset)).toEqual([1, 3]);
-  });
-
-  it('asks the variant of a member for the answer where it is as accurate, and never for details', async () => {
-    const { device, ask } = setUp({ accuracy: [0, 0.9, 0.9, 0.9], variants: 1 });
-    ask('a');
-    await turn();
-    device.batches[0]?.finish();
-    await turn();
-    ask('a', { wantsDetail: true });
-    await turn();
-    expect(device.batches.map((batch) => batch.subset)).toEqual([2, 1]);
+    expect(device.batches.map((batch) => batch.subset)).toEqual(subsets);
   });
 
   it('refuses a question when its queue is full, and takes questions again later', async () => {
