@@ -5,6 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   reason text;
+  servers int := (select count(*) from rafiki.bridge_address);
 begin
   if not exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has ever run for this database',
@@ -18,14 +19,18 @@ begin
     perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
     return;
   end if;
-  begin
-    perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
-  exception when sqlclient_unable_to_establish_sqlconnection then
-    get stacked diagnostics reason = pg_exception_detail;
-    raise exception using errcode = 'connection_failure',
-      message = 'the rafiki server does not answer', detail = reason,
-      hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
-  end;
+  -- libpq goes on to the next server where one does not listen, and gives up where one dies while it greets.
+  for attempt in 1..greatest(servers, 1) loop
+    begin
+      perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
+      return;
+    exception when sqlclient_unable_to_establish_sqlconnection then
+      get stacked diagnostics reason = pg_exception_detail;
+    end;
+  end loop;
+  raise exception using errcode = 'connection_failure',
+    message = 'the rafiki server does not answer', detail = reason,
+    hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
 end $$;
 
 -- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Reply } from '../../src/bridge/messages.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -143,6 +144,20 @@ describe('a server', () => {
     await bridge.stop();
     await bridge.listen({ announceTo: db });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
+  });
+
+  test('that dies while it greets a session is left for another one', async () => {
+    const dying = createServer((socket) => {
+      dying.close();
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => dying.listen(0, '127.0.0.1', resolve));
+    const { port } = dying.address() as AddressInfo;
+    await db.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [port]);
+    while (dying.listening) {
+      const session = await database.as('alice'); // takes either of the two
+      expect(await ask(`rafiki_predict('m', 'x')`, session)).toBe('<x>');
+    }
   });
 
   test('is asked by the workers of a parallel query, too', async () => {
