@@ -60,24 +60,15 @@ begin
          || e'\x1f' || coalesce(current_setting('rafiki.on_overdue', true), '');
 end $$;
 
--- What a call belongs to while rows are read ahead: within one statement, snapshot and role, a model's name means the same
--- model. Empty where nothing is to be read ahead.
-create or replace function rafiki._statement() returns text
-language plpgsql stable parallel safe
-as $$
-begin
-  if coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then
-    return concat_ws(' ', extract(epoch from statement_timestamp()), pg_current_snapshot(), translate(current_user, e'\x1f', ''));
-  end if;
-  return '';
-end $$;
-
--- The answer to one input, which came along with an earlier one or is asked for now.
+-- The answer to one input, which came along with an earlier one or is asked for now. Within one statement, snapshot and role a
+-- model's name means the same model: while rows are read ahead, a call belongs to these.
 create or replace function rafiki._predict_one(verb text, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
 declare
-  statement constant text := rafiki._statement();
+  statement constant text := case when coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true)
+    then concat_ws(' ', extract(epoch from statement_timestamp()), pg_current_snapshot(), translate(current_user, e'\x1f', ''))
+    else '' end;
   answer text;
   model_key uuid;
   reply rafiki.reply;

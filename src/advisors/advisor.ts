@@ -12,7 +12,10 @@ export interface TrialHistory {
   number: number;
   family: string;
   knobs: Knobs;
+  /** Of each epoch so far. */
   scores: readonly number[];
+  /** Planned; null or none while nobody knows. */
+  epochs?: number | null;
   /** The trial that most of its first weights are from: none where they are random, null where it is still to be chosen. */
   parent?: number | null | undefined;
   /** False while more scores may come; true without any score means that it failed. */

@@ -23,6 +23,8 @@ export class Verbs implements Conversation {
   readonly #client: Client;
   readonly #tickets = new Map<string, Promise<Reply>>();
   #nextTicket = 1;
+  /** Rows that were read ahead, to be taken when the reply is on its way, and before the next request. */
+  #takeRows: (() => void) | undefined;
 
   constructor(serving: Predictions) {
     this.#serving = serving;
@@ -30,6 +32,7 @@ export class Verbs implements Conversation {
   }
 
   answer(request: string): Reply | Promise<Reply> {
+    this.#settle();
     switch (request.slice(0, 2).toUpperCase()) {
       case `P${SEPARATOR}`:
         return this.#predict(inputOf(request), fields(request, 7));
@@ -95,8 +98,15 @@ export class Verbs implements Conversation {
   }
 
   #readAhead(input: InputKind, [, key = '', , place = '', texts = '']: string[]): Reply {
-    this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
+    this.#takeRows = this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
+    setImmediate(() => this.#settle());
     return { ...answered(null), along: this.#along(key) };
+  }
+
+  #settle(): void {
+    const take = this.#takeRows;
+    this.#takeRows = undefined;
+    take?.();
   }
 
   #redeem(ticket: string): Promise<Reply> {

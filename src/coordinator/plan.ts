@@ -57,8 +57,8 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
 
 /** The trial as the advisor sees it. */
 const historyOf = (trial: Trial): TrialHistory => {
-  const { number, family, knobs, scores, state } = trial;
-  return { number, family, knobs, scores, parent: parentOf(trial), ended: trialEnded(state) };
+  const { number, family, knobs, scores, epochs, state } = trial;
+  return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
 };
 
 function parentOf({ start, parent, warmShare }: Trial): TrialHistory['parent'] {

@@ -12,6 +12,8 @@ import { Slots } from './slots.ts';
 const COMPANY_MS = 100;
 /** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
 const SPECULATIVE_MS = 10;
+/** Such a batch is shared among the free slots where each is that much sooner done: more than posting to a thread takes. */
+const SHARING_MS = 0.5;
 /** Late answers have so large a part of a batch while others can be in time: everybody is answered some day. */
 const DEFERRED_SHARE = 0.125;
 
@@ -216,8 +218,11 @@ export class Batcher {
   /** Rows that nobody waits for in time which one batch takes: more than run on the event loop, which has enough to do. */
   #idleRows(): number {
     const { fleet, device } = this.#options;
-    const ms = Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1));
-    return Math.max(device.inlineRows + 1, fleet.rowsWithin(ms));
+    const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
+    const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
+    const rows = Math.min(most, this.#lanes.deferred + this.#lanes.speculative);
+    const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
+    return Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part);
   }
 
   #run(batch: readonly Question[], subset: Subset, inline = false): void {

@@ -78,7 +78,7 @@ export class Client {
       const answer = scan.takeNext((text) => model?.recall(text));
       if (model === undefined || answer === null) break;
       model.stat.answeredAlong(1);
-      answers.push({ statement, model: model.row.model, ...answer });
+      answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
     }
     return answers;
   }
@@ -121,10 +121,13 @@ export class Client {
     return detailOf(outcome, model, { ms: this.#options.clock.nowMs() - startedMs, overdue });
   }
 
-  /** The rows of a place that the database read ahead. */
-  readAhead(asking: Asking, { place, texts }: { place: string; texts: readonly (string | null)[] }): void {
-    const rows = this.#scanOf(asking.key).received(place, texts);
-    this.#present(asking)?.warm(rows);
+  /** The rows of a place that the database read ahead. What it returns takes them, which is long beside a reply. */
+  readAhead(asking: Asking, { place, texts }: { place: string; texts: readonly (string | null)[] }): () => void {
+    const model = this.#present(asking);
+    return () => {
+      const rows = this.#scanOf(asking.key).received(place, texts);
+      model?.warm(rows);
+    };
   }
 
   /** Nobody waits any more for what this session asked. */

@@ -62,9 +62,7 @@ export class Lanes {
 
   demand(asked: NewQuestion): Question {
     this.#makeRoom(asked.session);
-    const { text, wantsDetail, deadlineMs, budgetMs, isFirm, session } = asked;
-    const terms = { deadlineMs, budgetMs, isFirm, session, part: noPart };
-    const question: Question = { text, wantsDetail, ...terms, lane: 'demanded', waiters: [] };
+    const question = newQuestion(asked.text, asked, 'demanded');
     this.#openOf(question).set(question.text, question);
     this.#demanded.insert(question);
     this.#shares.add(question);
@@ -75,16 +73,9 @@ export class Lanes {
   speculate(text: string): boolean {
     const load = this.#speculativeLoad;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
-    const never = { deadlineMs: Number.POSITIVE_INFINITY, budgetMs: Number.POSITIVE_INFINITY, isFirm: false };
-    const question: Question = {
-      ...never,
-      text,
-      wantsDetail: false,
-      session: nobody,
-      part: noPart,
-      lane: 'speculative',
-      waiters: [],
-    };
+    const never = Number.POSITIVE_INFINITY;
+    const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, session: nobody };
+    const question = newQuestion(text, terms, 'speculative');
     this.#openOf(question).set(question.text, question);
     this.#speculative.push(question);
     load.add(question);
@@ -94,7 +85,11 @@ export class Lanes {
   /** Somebody asks what is open already. */
   join(question: Question, { deadlineMs, budgetMs, isFirm, session }: NewQuestion): void {
     if (question.lane === 'speculative') {
-      Object.assign(question, { lane: 'demanded', deadlineMs, budgetMs, isFirm, session });
+      question.lane = 'demanded';
+      question.deadlineMs = deadlineMs;
+      question.budgetMs = budgetMs;
+      question.isFirm = isFirm;
+      question.session = session;
       this.#speculativeLoad.remove(question);
       this.#shares.add(question);
       this.#demanded.insert(question);
@@ -203,6 +198,12 @@ export class Lanes {
   #openOf({ wantsDetail }: Question): Map<string, Question> {
     return wantsDetail ? this.#openDetails : this.#open;
   }
+}
+
+/** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
+function newQuestion(text: string, terms: Omit<NewQuestion, 'text'>, lane: Question['lane']): Question {
+  const { wantsDetail, deadlineMs, budgetMs, isFirm, session } = terms;
+  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, session, part: noPart, lane, waiters: [] };
 }
 
 /** The first `rows` of a queue that are still in its lane, fewer where they are long. */

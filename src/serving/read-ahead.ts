@@ -14,11 +14,11 @@ const FIRST_ROWS = 64;
 /** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
 const ROWS_PER_USED = 2;
 /** Two of the largest batches. */
-const MOST_ROWS = 512;
+const MOST_ROWS = 1024;
 /** A window is worth its way when it is so long, or half of all before it. */
 const LEAST_ROWS = 32;
 /** Fewer rows than this waiting, for their answers or for their questions: time to fetch more. */
-const LOW_WATER = 256;
+const LOW_WATER = 512;
 /** And no more characters than this: images are long. */
 const MOST_CHARS = 16 * 1024 * 1024;
 

@@ -63,15 +63,20 @@ describe('claiming', () => {
   });
 });
 
-test('a trial may take all the time of its study, and a quarter of max_time once another has a result', async () => {
-  await trials(3);
-  const secondsLeft = async (): Promise<number> =>
-    Math.round((await claimTrial(db, await worker(), { families: ['fasttext'] }))!.study.secondsLeft);
-  expect([await secondsLeft(), await secondsLeft()]).toEqual([120, 120]);
+test('a trial may take all the time of its study, and once another has a result a part of max_time', async () => {
+  await trials(5);
+  const secondsLeft = async (processId: number): Promise<number> =>
+    Math.round((await claimTrial(db, processId, { families: ['fasttext'] }))!.study.secondsLeft);
+  const first = await worker();
+  expect([await secondsLeft(first), await secondsLeft(first)]).toEqual([120, 120]);
   await db.query(`insert into rafiki.validation (study_id, hash, classes, labels) values ($1, '', '{}', '')`, [
     studyId,
   ]);
-  expect(await secondsLeft()).toBe(30);
+  expect(await secondsLeft(first)).toBe(40); // the first of its family: a third of what the one worker has
+  const second = await worker();
+  expect(await secondsLeft(second)).toBe(80);
+  await db.query('update rafiki.trial set score = 0.5 where number = 1');
+  expect(await secondsLeft(second)).toBe(30);
 });
 
 describe('a worker that stalled and lost its trial', () => {

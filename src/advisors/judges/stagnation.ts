@@ -2,11 +2,14 @@ import type { Judge } from './judge.ts';
 
 /** Epochs without a better validation score after which a trial is stopped: its best epoch is what it ends with. */
 export const PATIENCE_EPOCHS = 5;
+/** And at least so large a part of those planned: a long schedule is slow at first, and gains most while its rate falls to zero. */
+const PATIENCE_SHARE = 0.25;
 
 /** Stops a trial whose validation score has stagnated. */
-export const stagnation: Judge = ({ scores }) => {
-  if (scores.length <= PATIENCE_EPOCHS) return 'continue';
-  const before = Math.max(...scores.slice(0, -PATIENCE_EPOCHS));
-  const lately = Math.max(...scores.slice(-PATIENCE_EPOCHS));
+export const stagnation: Judge = ({ scores, epochs }) => {
+  const patience = Math.max(PATIENCE_EPOCHS, Math.ceil(PATIENCE_SHARE * (epochs ?? 0)));
+  if (scores.length <= patience) return 'continue';
+  const before = Math.max(...scores.slice(0, -patience));
+  const lately = Math.max(...scores.slice(-patience));
   return lately > before ? 'continue' : 'stop';
 };

@@ -30,11 +30,13 @@ export interface ClaimedTrial extends Ownership {
 const LOCAL_MS = 10_000;
 
 /**
- * Once a trial has a result, others may take this share of max_time: a slow family must not hold up a study that a fast one
- * does well in. Before that a trial may use all of the time: where no more than one fits, one that is trained to the end
+ * Once a trial has a result, others may take this share of max_time: slow knobs must not hold up a study that does well
+ * with quick ones. Before that a trial may use all of the time: where no more than one fits, one that is trained to the end
  * beats several that are not.
  */
 const SHARE = 0.25;
+/** The first trial of a family may take more: its part of the workers' time where an ensemble has so many families. */
+const FAMILIES = 3;
 
 /**
  * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
@@ -76,7 +78,10 @@ const claim = `
       'validation', s.validation, 'collaborative', s.collaborative,
       'secondsLeft', least(extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8,
         case when exists (select from rafiki.validation v where v.study_id = s.id)
-             then $6 * extract(epoch from s.max_time)::float8 end)) as study,
+             then extract(epoch from s.max_time)::float8 * case
+               when exists (select from rafiki.trial f
+                            where f.study_id = s.id and f.family = c.family and f.id <> c.id and f.score is not null) then $6::float8
+               else greatest($6, (select count(*) from rafiki.process p where p.kind = 'worker') / $7::float8) end end)) as study,
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
@@ -93,6 +98,8 @@ export async function claimTrial(
   processId: number,
   { families, held = [] }: Ability,
 ): Promise<ClaimedTrial | undefined> {
-  const [row] = await on.query<ClaimedTrial>(claim, [processId, LEASE_MS, families, held, LOCAL_MS, SHARE]);
+  const [row] = await on.query<ClaimedTrial>(claim, [
+    ...[processId, LEASE_MS, families, held, LOCAL_MS, SHARE, FAMILIES],
+  ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }

@@ -30,6 +30,13 @@ describe('stagnation', () => {
     expect(judge([...stagnant, 0.6])).toBe('continue');
   });
 
+  test('has more patience with a long schedule', () => {
+    const stagnant = { ...flat(1, 0.5, 10), epochs: 40 };
+    expect(stagnation(stagnant, [])).toBe('continue');
+    expect(stagnation({ ...stagnant, ...flat(1, 0.5, 11) }, [])).toBe('stop');
+    expect(stagnation({ ...stagnant, epochs: 20 }, [])).toBe('stop');
+  });
+
   test('never stops a trial that gets better all the time', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 60 }), (epochs) => {

@@ -121,7 +121,7 @@ describe('Client', () => {
       client.scan({ key, input: 'text', text: `yes ${row}`, statement: 's' }, terms);
     for (let row = 0; row < 8; row++) await Promise.all([ask('one', row).label, ask('two', row).label]);
     const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
-    for (const key of ['one', 'two']) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts });
+    for (const key of ['one', 'two']) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts })();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(ask('one', 8).label).toBe('yes');
     const along = client.along('one');
