@@ -77,7 +77,7 @@ async function* overloadFigures(stage: ImageStage, capacity: number, minutes: nu
   const lengthMs = (minutes * 60_000) / 3;
   const goodput: number[] = [];
   for (const rate of [1, OVERLOAD]) {
-    const before = await servingMemoryMb(stage.rafiki.db);
+    const early = memoryLater(stage, lengthMs / 4);
     const arrivals: Arrivals = modulated({ capacity, budgetMs: BUDGET_MS, lengthMs }, createRng(rate), [
       { rate, stay: Number.MAX_SAFE_INTEGER },
     ]);
@@ -94,13 +94,19 @@ async function* overloadFigures(stage: ImageStage, capacity: number, minutes: nu
       ...figure('real-overload-late', late, 'of all', { most: 0 }),
       note: `answered or refused after the budget + 20 ms; p99 ${p99} ms`,
     };
-    const value = await servingMemoryMb(stage.rafiki.db);
-    const peer = { peer: 'before', peerValue: before, ratio: value / before, bar: FLAT, ok: value <= FLAT * before };
+    const [value, peerValue] = [await servingMemoryMb(stage.rafiki.db), await early];
+    const ratio = value / peerValue;
+    const peer = { peer: 'after a quarter of it', peerValue, ratio, bar: FLAT, ok: ratio <= FLAT };
     yield { bench: 'serving', name: 'real-overload-memory', value, unit: 'MB', ...peer, note: 'resident, of serving' };
   }
   const [once = 0, thrice = 0] = goodput;
   const peer = { peer: 'at capacity', peerValue: once, ratio: thrice / once, bar: 0.9, ok: thrice / once >= 0.9 };
   yield { bench: 'serving', name: 'real-overload-goodput', value: thrice, unit: 'calls/s', ...peer };
+}
+
+async function memoryLater({ rafiki }: ImageStage, ms: number): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return servingMemoryMb(rafiki.db);
 }
 
 let salt = 0;

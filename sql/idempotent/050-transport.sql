@@ -59,8 +59,10 @@ end $$;
 
 -- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
 -- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
--- VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps, since dblink() cannot be interrupted.
-create or replace function rafiki._call(verb text, key uuid default null, rest text default '') returns rafiki.reply
+-- `taken`: _take() has just found nothing more. VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps,
+-- since dblink() cannot be interrupted.
+create or replace function rafiki._call(verb text, key uuid default null, rest text default '', taken boolean default false)
+returns rafiki.reply
 language plpgsql volatile parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
@@ -77,9 +79,9 @@ begin
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
       perform rafiki._open_bridge();
     end if;
-    loop -- what came along and was not taken
+    while not taken loop -- what came along
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
-      exit when not found;
+      taken := not found;
     end loop;
     ask := request;
     while rafiki_dblink.dblink_send_query('rafiki', ask) = 1 loop
@@ -102,6 +104,7 @@ begin
       end if;
     end loop;
     perform rafiki_dblink.dblink_disconnect('rafiki'); -- the server drops what it still had for us
+    taken := false;
   end loop;
   raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
@@ -114,7 +117,7 @@ declare
   transport regprocedure;
 begin
   if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(text)', 'rafiki._call(text, uuid, text)']::regprocedure[] loop
+    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(text)', 'rafiki._call(text, uuid, text, boolean)']::regprocedure[] loop
       execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
     end loop;
   end if;
@@ -156,7 +159,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- _call() connects as its owner, whoever runs this
-  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text)'::regprocedure);
+  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text, boolean)'::regprocedure);
 begin
   perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;

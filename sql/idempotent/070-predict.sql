@@ -80,7 +80,7 @@ begin
     end if;
   end if;
   model_key := rafiki._model_key(model);
-  reply := rafiki._call(verb, model_key, rafiki._terms(budget) || e'\x1f' || statement || e'\x1f' || input);
+  reply := rafiki._call(verb, model_key, rafiki._terms(budget) || e'\x1f' || statement || e'\x1f' || input, statement <> '');
   if reply.s = 'h' then
     perform rafiki._read_ahead(model_key, raw, reply.loc);
   end if;

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
@@ -41,6 +42,12 @@ async function report(order: Order): Promise<Report> {
     return { ok: false, error: reportError(error) };
   }
 }
+
+/** Below the event loop, which must answer in time while all cores compute, and above training, which is at 10. */
+const NICE = 5;
+
+// On Linux a priority is that of a thread, and 0 names the calling one; elsewhere the event loop would be set back as well.
+if (process.platform === 'linux') setPriority(0, NICE);
 
 parentPort?.on('message', (order: Order) => {
   void report(order).then((answer) => parentPort?.postMessage(answer));
