@@ -13,7 +13,7 @@ const REMEMBERED_QUESTIONS = 8;
 const FIRST_ROWS = 64;
 /** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
 const ROWS_PER_USED = 2;
-/** Two of the largest batches. */
+/** Four of the largest batches. */
 const MOST_ROWS = 1024;
 /** A window is worth its way when it is so long, or half of all before it. */
 const LEAST_ROWS = 32;
