@@ -68,14 +68,15 @@ set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 declare
-  caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  request text := verb
-    || case when key is null then '' else e'\x1f' || key || e'\x1f' || translate(caller, e'\x1f', '') end
+  request constant text := verb
+    || case when key is null then ''
+            else e'\x1f' || key || e'\x1f' || translate(coalesce(nullif(current_setting('role'), 'none'), session_user), e'\x1f', '') end
     || case when rest = '' then '' else e'\x1f' || rest end;
-  ask text;
+  ticket text; -- for an answer that takes long
+  is_second boolean := false;
   reply rafiki.reply;
 begin
-  for attempt in 1..2 loop
+  loop
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
       perform rafiki._open_bridge();
     end if;
@@ -83,16 +84,15 @@ begin
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
       taken := not found;
     end loop;
-    ask := request;
-    while rafiki_dblink.dblink_send_query('rafiki', ask) = 1 loop
+    while rafiki_dblink.dblink_send_query('rafiki', coalesce(e'R\x1f' || ticket, request)) = 1 loop
       select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
-      exit when not found; -- broken
       if reply.s = 'k' then
         return reply; -- the next call takes what came along
       end if;
+      exit when not found; -- broken
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
       if reply.s = 'w' then
-        ask := e'R\x1f' || reply.v;
+        ticket := reply.v;
       elsif reply.s = 'e' then
         -- the server knows keys only; where a model is not deployed, its rows say why
         perform rafiki._explain_no_answer(m.name) from rafiki.model m
@@ -104,7 +104,10 @@ begin
       end if;
     end loop;
     perform rafiki_dblink.dblink_disconnect('rafiki'); -- the server drops what it still had for us
+    exit when is_second;
+    is_second := true;
     taken := false;
+    ticket := null;
   end loop;
   raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';

@@ -47,21 +47,29 @@ begin
     hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
 end $$;
 
--- Budget and what to do when overdue, as two fields of a request; the server reads the settings' values.
-create or replace function rafiki._terms(budget interval) returns text
-language plpgsql stable parallel safe
+-- A latency budget in milliseconds.
+create or replace function rafiki._budget_ms(budget interval) returns numeric
+language plpgsql immutable strict parallel safe
 as $$
 begin
   if budget <= interval '0' then
     raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be positive',
       detail = format('It is %s.', budget), hint = 'Give an interval such as ''50 ms''.';
   end if;
-  return coalesce(extract(epoch from budget) * 1000 || 'ms', current_setting('rafiki.latency_budget', true), '')
-         || e'\x1f' || coalesce(current_setting('rafiki.on_overdue', true), '');
+  return extract(epoch from budget) * 1000;
 end $$;
 
+-- Budget and what to do when overdue, as two fields of a request; the server reads the settings' values. Inlined.
+create or replace function rafiki._terms(budget interval) returns text
+language sql stable parallel safe
+as $$
+  select coalesce(rafiki._budget_ms(budget) || 'ms', current_setting('rafiki.latency_budget', true), '')
+         || e'\x1f' || coalesce(current_setting('rafiki.on_overdue', true), '')
+$$;
+
 -- The answer to one input, which came along with an earlier one or is asked for now. Within one statement, snapshot and role a
--- model's name means the same model: while rows are read ahead, a call belongs to these.
+-- model's name means the same model: while rows are read ahead, a call belongs to these. A new transaction prepares each
+-- expression of these functions anew, at 1 µs: hence few and large ones.
 create or replace function rafiki._predict_one(verb text, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
@@ -69,20 +77,17 @@ declare
   statement constant text := case when coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true)
     then concat_ws(' ', extract(epoch from statement_timestamp()), pg_current_snapshot(), translate(current_user, e'\x1f', ''))
     else '' end;
-  answer text;
-  model_key uuid;
+  answer text := case when statement <> '' then rafiki._take(encode(sha256(convert_to(
+    concat_ws(e'\x1f', statement, octet_length(model), model, input), 'UTF8')), 'hex')) end;
   reply rafiki.reply;
 begin
-  if statement <> '' then
-    answer := rafiki._take(encode(sha256(convert_to(concat_ws(e'\x1f', statement, octet_length(model), model, input), 'UTF8')), 'hex'));
-    if answer is not null then
-      return answer;
-    end if;
+  if answer is not null then
+    return answer;
   end if;
-  model_key := rafiki._model_key(model);
-  reply := rafiki._call(verb, model_key, rafiki._terms(budget) || e'\x1f' || statement || e'\x1f' || input, statement <> '');
+  reply := rafiki._call(verb, rafiki._model_key(model),
+                        rafiki._terms(budget) || e'\x1f' || statement || e'\x1f' || input, statement <> '');
   if reply.s = 'h' then
-    perform rafiki._read_ahead(model_key, raw, reply.loc);
+    perform rafiki._read_ahead(rafiki._model_key(model), raw, reply.loc);
   end if;
   return reply.v;
 end $$;
@@ -94,10 +99,7 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if input is null or model is null then
-    return null;
-  end if;
-  return rafiki._predict_one('N', model, input, input, budget);
+  return case when input is not null and model is not null then rafiki._predict_one('N', model, input, input, budget) end;
 end $$;
 
 comment on function rafiki_predict(text, text, interval) is

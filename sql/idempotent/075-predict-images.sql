@@ -21,10 +21,8 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if image is null or model is null then
-    return null;
-  end if;
-  return rafiki._predict_one('n', model, rafiki._image_text(image), image, budget);
+  return case when image is not null and model is not null
+    then rafiki._predict_one('n', model, rafiki._image_text(image), image, budget) end;
 end $$;
 
 comment on function rafiki_predict(text, bytea, interval) is

@@ -31,12 +31,13 @@ export class RowsAsked {
       this.#settle = { resolve, reject };
     });
     const { budgetMs, startedMs, onOverdue } = deadline;
-    const terms = { wantsDetail, session, deadlineMs: startedMs + budgetMs, budgetMs, isFirm: onOverdue !== 'answer' };
-    for (const [row, text] of texts.entries()) this.#ask({ text, ...terms }, row);
-    if (this.#open.size === 0) this.#end();
-    else if (terms.isFirm) {
-      this.#timer = setTimeout(() => this.#overdue(), Math.max(0, terms.deadlineMs - clock.nowMs()));
+    const deadlineMs = startedMs + budgetMs;
+    const isFirm = onOverdue !== 'answer';
+    for (const [row, text] of texts.entries()) {
+      this.#ask({ text, wantsDetail, session, deadlineMs, budgetMs, isFirm }, row);
     }
+    if (this.#open.size === 0) this.#end();
+    else if (isFirm) this.#timer = setTimeout(() => this.#overdue(), Math.max(0, deadlineMs - clock.nowMs()));
   }
 
   /** Nobody waits any more for what has no answer yet. */
