@@ -31,16 +31,21 @@ export interface TrainingReport {
   seconds: number;
 }
 
+/** How long a trial may still take, in seconds. */
+export interface TimeLeft {
+  /** Of the whole study. */
+  studySeconds: number;
+  /** Of the trial's own share. It may take more where it could not train half of its epochs otherwise. */
+  shareSeconds: number;
+}
+
 export interface TrainingHooks {
   /** Where an earlier attempt stopped; training goes on from there as if never interrupted. */
   resume?: ParamSet;
   /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
   warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
-  /**
-   * How long the trial may still take. Where its epochs would take longer, fewer are planned, so that the learning rate comes
-   * down to zero in time. Asked for after each epoch.
-   */
-  secondsLeft?(): number;
+  /** Where its epochs would take longer, fewer are planned: the learning rate comes down to zero in time. Asked after each epoch. */
+  timeLeft?(): TimeLeft;
   /**
    * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
    * trials may start from.

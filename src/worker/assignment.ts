@@ -30,7 +30,7 @@ export async function prepareAssignment(
   signal: AbortSignal,
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
-  const { study, family, knobs, seed } = trial;
+  const { study, family, knobs, seed, shareSeconds } = trial;
   const { threads, checkpointEveryMs } = options;
   const dataFile = await options.cache.file(study, signal);
   const resume = await loadCheckpoint(trial, options);
@@ -44,7 +44,7 @@ export async function prepareAssignment(
     threads,
     dataFile,
     validation: study.validation,
-    secondsLeft: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
+    time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds },
     checkpointEveryMs,
     collaborative: study.collaborative,
     ...(resume === undefined ? {} : { resume }),

@@ -67,10 +67,13 @@ async function scoreFirst({ task, incumbent, threads }: Assignment, data: DataSe
 }
 
 function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
-  const { resume, checkpointEveryMs, collaborative, secondsLeft } = assignment;
+  const { resume, checkpointEveryMs, collaborative, time } = assignment;
   let lastMs = systemClock.nowMs();
   return {
-    secondsLeft: () => secondsLeft - (systemClock.nowMs() - startedMs) / 1000,
+    timeLeft() {
+      const taken = (systemClock.nowMs() - startedMs) / 1000;
+      return { studySeconds: time.studySeconds - taken, shareSeconds: time.shareSeconds - taken };
+    },
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
     async onReport(report, weights) {

@@ -1,7 +1,7 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
@@ -15,8 +15,8 @@ export interface Assignment {
   threads: number;
   dataFile: string;
   validation: number;
-  /** How long the trial may take, until the study's time is over. */
-  secondsLeft: number;
+  /** How long the trial may take. */
+  time: TimeLeft;
   /** Least time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;

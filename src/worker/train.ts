@@ -1,4 +1,4 @@
-import type { TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
+import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
 import type { Step } from '../engine/feeds.ts';
 import { Trainer } from '../engine/trainer.ts';
@@ -125,7 +125,7 @@ async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): 
   progress.step = 0;
   progress.lossSum = 0;
   progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-  if (hooks.secondsLeft) planEpochs(recipe, progress, hooks.secondsLeft());
+  if (hooks.timeLeft) planEpochs(recipe, progress, hooks.timeLeft());
   const { epoch, epochs, seconds } = progress;
   return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
 }
@@ -134,10 +134,15 @@ async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): 
 const copyOf = (weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
 
-/** As many further epochs as there is time for at the pace so far, and no more than the recipe wants. */
-function planEpochs({ epochs }: Recipe, progress: Progress, secondsLeft: number): void {
-  const further = Math.max(0, Math.floor((secondsLeft * progress.epoch) / progress.seconds));
-  progress.epochs = Math.min(epochs, progress.epoch + further);
+/**
+ * As many epochs as fit into the trial's share of time at the pace so far, and no more than the recipe wants. Half of those
+ * are trained in any case, while the study's time lasts: one trial that has learnt something beats several that have not.
+ */
+function planEpochs({ epochs }: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
+  const within = (seconds: number): number =>
+    progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
+  const wanted = Math.max(within(shareSeconds), Math.ceil(epochs / 2));
+  progress.epochs = Math.min(epochs, wanted, within(studySeconds));
 }
 
 async function resultOf(trial: Trial, progress: Progress, state: TrainingResult['state']): Promise<TrainingResult> {

@@ -63,20 +63,19 @@ describe('claiming', () => {
   });
 });
 
-test('a trial may take all the time of its study, and once another has a result a part of max_time', async () => {
-  await trials(5);
-  const secondsLeft = async (processId: number): Promise<number> =>
-    Math.round((await claimTrial(db, processId, { families: ['fasttext'] }))!.study.secondsLeft);
+test('the first trial of a family has a share of max_time that lets three families be trained, later ones a quarter', async () => {
+  await trials(4);
+  await db.query(`update rafiki.trial set family = 'family ' || number where number < 4`);
+  await db.query(`update rafiki.trial set family = 'family 3' where number = 4`);
+  const share = async (processId: number): Promise<number> =>
+    (await claimTrial(db, processId, { families: ['family 1', 'family 2', 'family 3'] }))!.shareSeconds;
   const first = await worker();
-  expect([await secondsLeft(first), await secondsLeft(first)]).toEqual([120, 120]);
-  await db.query(`insert into rafiki.validation (study_id, hash, classes, labels) values ($1, '', '{}', '')`, [
-    studyId,
-  ]);
-  expect(await secondsLeft(first)).toBe(40); // the first of its family: a third of what the one worker has
+  expect(await share(first)).toBe(40);
   const second = await worker();
-  expect(await secondsLeft(second)).toBe(80);
-  await db.query('update rafiki.trial set score = 0.5 where number = 1');
-  expect(await secondsLeft(second)).toBe(30);
+  expect(await share(second)).toBe(60); // two of the three by one of the workers
+  await worker();
+  expect(await share(first)).toBe(120);
+  expect(await share(second)).toBe(30);
 });
 
 describe('a worker that stalled and lost its trial', () => {

@@ -19,9 +19,11 @@ export interface ClaimedTrial extends Ownership {
     task: Task;
     validation: number;
     collaborative: boolean;
-    /** Until its max_time is over, or the trial has had its share. */
+    /** Until its max_time is over. */
     secondsLeft: number;
   };
+  /** The trial's part of its study's time: it plans no longer training, unless that is too little to learn anything. */
+  shareSeconds: number;
   /** The deployed version that the study's model is compared with, while nobody has scored it. */
   incumbentId: number | null;
 }
@@ -29,13 +31,9 @@ export interface ClaimedTrial extends Ownership {
 /** How long a trial waits for a worker that holds its study's data, while another one has none to do. */
 const LOCAL_MS = 10_000;
 
-/**
- * Once a trial has a result, others may take this share of max_time: slow knobs must not hold up a study that does well
- * with quick ones. Before that a trial may use all of the time: where no more than one fits, one that is trained to the end
- * beats several that are not.
- */
+/** A trial's share of max_time: slow knobs must not hold up a study that does well with quick ones. */
 const SHARE = 0.25;
-/** The first trial of a family may take more: its part of the workers' time where an ensemble has so many families. */
+/** The first trial of a family may take more: as much as lets the workers train so many families, which vote together. */
 const FAMILIES = 3;
 
 /**
@@ -76,12 +74,11 @@ const claim = `
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'collaborative', s.collaborative,
-      'secondsLeft', least(extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8,
-        case when exists (select from rafiki.validation v where v.study_id = s.id)
-             then extract(epoch from s.max_time)::float8 * case
-               when exists (select from rafiki.trial f
-                            where f.study_id = s.id and f.family = c.family and f.id <> c.id and f.score is not null) then $6::float8
-               else greatest($6, (select count(*) from rafiki.process p where p.kind = 'worker') / $7::float8) end end)) as study,
+      'secondsLeft', extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8) as study,
+    extract(epoch from s.max_time)::float8 * case
+      when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
+      else greatest($6, 1 / ceil($7::float8 / (select count(*) from rafiki.process p where p.kind = 'worker')))
+    end as "shareSeconds",
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 

@@ -5,26 +5,34 @@ import { memorable, specOf, watched } from '../models/sentences.ts';
 
 const spec = specOf('fasttext', { epochs: 4, batch: 16 }, memorable(64));
 
+const none = { studySeconds: 0, shareSeconds: 0 };
+const plenty = { studySeconds: 1e6, shareSeconds: 1e6 };
+
 afterAll(releaseIdleSessions);
 
 describe('a trial that may take only so long', () => {
   it('plans no more epochs than fit, and completes them', async () => {
-    const hooks = { ...watched(), secondsLeft: () => 0 };
+    const hooks = { ...watched(), timeLeft: () => none };
     expect(await trainTrial(spec, hooks)).toMatchObject({ state: 'completed', epochs: 1 });
     expect(hooks.reports).toMatchObject([{ epoch: 1, epochs: 1 }]);
   });
 
   it('goes on with fewer epochs than planned when time gets short, from a checkpoint too', async () => {
-    const times = [1e6, 0];
-    const hooks = { ...watched(), secondsLeft: () => times.shift() ?? 0 };
+    const times = [plenty];
+    const hooks = { ...watched(), timeLeft: () => times.shift() ?? none };
     expect((await trainTrial(spec, hooks)).epochs).toBe(2);
     expect(hooks.reports.map(({ epochs }) => epochs)).toEqual([4, 2]);
-    const resumed = { ...watched(hooks.checkpoints.at(-1)), secondsLeft: () => 0 };
+    const resumed = { ...watched(hooks.checkpoints.at(-1)), timeLeft: () => none };
     expect((await trainTrial(spec, resumed)).epochs).toBe(2);
   });
 
+  it('may overdraw its share, though not the time of the study, to train half of its epochs', async () => {
+    const hooks = { ...watched(), timeLeft: () => ({ studySeconds: 1e6, shareSeconds: 0 }) };
+    expect(await trainTrial(spec, hooks)).toMatchObject({ state: 'completed', epochs: 2 });
+  });
+
   it('trains to the same bits as one without a limit when there is time enough', async () => {
-    const limited = await trainTrial(spec, { ...watched(), secondsLeft: () => 1e6 });
+    const limited = await trainTrial(spec, { ...watched(), timeLeft: () => plenty });
     const free = await trainTrial(spec, watched());
     expect(Buffer.compare(limited.model.onnx, free.model.onnx)).toBe(0);
   });
