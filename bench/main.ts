@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
@@ -10,52 +11,62 @@ import { type ZooOptions, zooBench } from './zoo.ts';
 
 type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions;
 
-/** Every benchmark by name; each yields its figures as they are measured. */
-const benches: Record<string, (options: Options) => AsyncIterable<Figure>> = {
-  augment: augmentBench,
-  engine: engineBench,
-  predict: predictBench,
-  serving: servingBench,
-  study: studyBench,
-  tuning: tuningBench,
-  zoo: zooBench,
+interface Bench {
+  /** Yields its figures as they are measured. */
+  run(options: Options): AsyncIterable<Figure>;
+  /** What it takes beside `--quick` and `--json`; those with a placeholder have a value. */
+  flags: readonly string[];
+}
+
+const benches: Record<string, Bench> = {
+  augment: { run: augmentBench, flags: [] },
+  engine: { run: engineBench, flags: [] },
+  predict: { run: predictBench, flags: ['peer'] },
+  serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
+  study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
+  tuning: {
+    run: tuningBench,
+    flags: ['costudy DATA', 'kills N', 'trials N', 'workers', 'peer', 'minutes N', 'seeds N', 'tuners NAME,…'],
+  },
+  zoo: {
+    run: zooBench,
+    flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'knobs JSON', 'rows N'],
+  },
 };
 
-const usage = `usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]\n       zoo: --family NAME --data NAME [--minutes N] [--bar N] [--threads N] [--seed N] [--knobs JSON] [--rows N]\n       study: --data NAME [--minutes N] [--seed N]\n       tuning: [--seeds N] [--tuners NAME,…] or --costudy DATA [--seeds N], --kills N, --trials N, --workers, --peer [--minutes N] [--seeds N]\n       predict: [--peer]\n       serving: [--real [--minutes N]], --models N [--minutes N] or --trace FILE\n`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean' },
-    quick: { type: 'boolean' },
-    family: { type: 'string' },
-    data: { type: 'string' },
-    minutes: { type: 'string' },
-    bar: { type: 'string' },
-    threads: { type: 'string' },
-    seed: { type: 'string' },
-    knobs: { type: 'string' },
-    rows: { type: 'string' },
-    costudy: { type: 'string' },
-    kills: { type: 'string' },
-    trials: { type: 'string' },
-    workers: { type: 'boolean' },
-    peer: { type: 'boolean' },
-    seeds: { type: 'string' },
-    tuners: { type: 'string' },
-    real: { type: 'boolean' },
-    models: { type: 'string' },
-    trace: { type: 'string' },
-  },
-});
-const bench = benches[positionals[0] ?? ''];
-if (!bench) {
-  process.stderr.write(usage);
-  process.exit(2);
-}
+const [name = '', ...args] = process.argv.slice(2);
+const bench = benches[name];
+if (!bench) fail(`there is no bench "${name}"`);
+const values = parse(bench.flags);
 if (!values.json) console.log(`${heading()}\n`);
-for await (const figure of bench({ ...values, quick: values.quick ?? false })) {
-  console.log(values.json ? JSON.stringify(figure) : line(figure));
+try {
+  for await (const figure of bench.run(values)) console.log(values.json ? JSON.stringify(figure) : line(figure));
+} catch (error) {
+  if (!(error instanceof InvalidParameter)) throw error;
+  fail([error.message, error.hint].join('\n'));
+}
+
+function parse(flags: readonly string[]): Options & { json: boolean } {
+  const options = flags.map((flag) => {
+    const [option = '', placeholder] = flag.split(' ');
+    return [option, { type: placeholder === undefined ? 'boolean' : 'string' }] as const;
+  });
+  const always = { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } as const;
+  try {
+    return parseArgs({ args, options: { ...Object.fromEntries(options), ...always } }).values as Options & {
+      json: boolean;
+    };
+  } catch (error) {
+    fail((error as Error).message);
+  }
+}
+
+function fail(message: string): never {
+  const usages = Object.entries(benches).map(([each, { flags }]) =>
+    [`  ${each}`, ...flags.map((flag) => `[--${flag}]`)].join(' '),
+  );
+  process.stderr.write(`${message}\nusage: npm run -s bench -- NAME [--json] [--quick]\n${usages.join('\n')}\n`);
+  process.exit(2);
 }
 
 function heading(): string {

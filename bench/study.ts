@@ -8,6 +8,8 @@ export interface StudyOptions {
   data?: string | undefined;
   /** The study's max_time. */
   minutes?: string | undefined;
+  /** Share of the rows that the study judges its trials by. */
+  validation?: string | undefined;
   seed?: string | undefined;
 }
 
@@ -21,7 +23,12 @@ const bars: Record<DataName, Record<string, number>> = {
 };
 
 /** A study over SQL that is told its time alone; what it deploys is judged on rows that it was not given. */
-export async function* studyBench({ data, minutes = '5', seed = '1' }: StudyOptions): AsyncIterable<Figure> {
+export async function* studyBench({
+  data,
+  minutes = '5',
+  validation = '0.2',
+  seed = '1',
+}: StudyOptions): AsyncIterable<Figure> {
   if (data === undefined || !isDataName(data)) {
     throw new InvalidParameter('bench study takes --data', {
       hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
@@ -31,10 +38,8 @@ export async function* studyBench({ data, minutes = '5', seed = '1' }: StudyOpti
   try {
     await loadTable(rafiki.db, data, data, 'train');
     await loadTable(rafiki.db, 'held_out', data, 'valid');
-    await train(
-      rafiki,
-      `'${dataSets[data].task}', '${data}', max_time => '${Number(minutes)} min', seed => ${Number(seed)}`,
-    );
+    const options = `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`;
+    await train(rafiki, `'${dataSets[data].task}', '${data}', ${options}`);
     yield* judge(rafiki, data);
   } finally {
     await rafiki.stop();
