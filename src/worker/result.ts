@@ -18,7 +18,7 @@ export interface Finished {
 export async function storeResult(
   owner: ClaimedTrial,
   { result, validated }: Finished,
-  { database, params, logger }: TrialRunOptions,
+  { database, params, logger }: Pick<TrialRunOptions, 'database' | 'params' | 'logger'>,
 ): Promise<void> {
   const never = new AbortController().signal;
   const save = (model: TrainedModel): Promise<number> =>

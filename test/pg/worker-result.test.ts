@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertTrial } from '../../src/db/statements/trials.ts';
+import type { TrainedModel, TrainedVariant } from '../../src/domain/training.ts';
+import { unpackModel } from '../../src/params/model-codec.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { storeResult } from '../../src/worker/result.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let params: PostgresParamStore;
+let trial: ClaimedTrial;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  params = new PostgresParamStore({ database: db, graceMs: 0 });
+  await createReviews(db);
+  const studyId = await insertStudy(db);
+  await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, start: 'random' });
+  const worker = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+  trial = (await claimTrial(db, worker, { families: ['resnet'] }))!;
+});
+afterEach(() => database.drop());
+
+const modelOf = (byte: number): TrainedModel => ({
+  onnx: Uint8Array.of(byte),
+  features: { encoder: 'pixels', classes: ['a', 'b'], state: {} },
+});
+const int8: TrainedVariant = {
+  precision: 'int8',
+  score: 0.5,
+  gain: 2,
+  model: modelOf(8),
+  predictions: Uint16Array.of(0, 0),
+};
+
+const store = (variants: TrainedVariant[]): Promise<void> =>
+  storeResult(
+    trial,
+    {
+      result: {
+        ...{ state: 'completed', score: 1, metrics: {}, epochs: 3, seconds: 4 },
+        ...{ model: modelOf(32), predictions: Uint16Array.of(0, 1), variants },
+      },
+      validated: { hash: Uint8Array.of(1), classes: ['a', 'b'], labels: Uint16Array.of(0, 1) },
+    },
+    { database: db, params, logger: silentLogger },
+  );
+
+const stored = (): Promise<{ precision: string; score: number; id: number; votes: Buffer }[]> =>
+  db.query('select precision, score, params_id as id, predictions as votes from rafiki.trial_variant');
+
+test('a trial ends with its model and, beside it, the same in 8 bits with a score and votes of its own', async () => {
+  await store([int8]);
+  const [row] = await db.query<{ state: string; score: number; id: number }>(
+    'select state, score, params_id as id from rafiki.trial',
+  );
+  expect(row).toMatchObject({ state: 'completed', score: 1 });
+  expect(unpackModel(await params.load(row!.id)).onnx).toEqual(Uint8Array.of(32));
+  const [variant, ...others] = await stored();
+  expect(others).toEqual([]);
+  expect(variant).toMatchObject({ precision: 'int8', score: 0.5, votes: Buffer.from([0, 0, 0, 0]) });
+  expect(unpackModel(await params.load(variant!.id)).onnx).toEqual(Uint8Array.of(8));
+});
+
+test('a result that comes too late is not kept, nor what belongs to it', async () => {
+  await db.query('update rafiki.trial set attempt = attempt + 1');
+  await store([int8]);
+  expect(await stored()).toEqual([]);
+  expect(await db.query('select state, score from rafiki.trial')).toEqual([{ state: 'running', score: null }]);
+});
