@@ -5,7 +5,7 @@ import type { Figure } from '../figure.ts';
 export async function freshTable(session: Database, word: string, rows: number): Promise<void> {
   await session.query('drop table if exists bench_scan');
   await session.query(
-    `create table bench_scan as select id, body || ' ' || $1::text as body from bench_text order by id limit $2`,
+    `create table bench_scan as select id, body || ' ' || $1 as body, md5(body) || ' ' || $1 as title from bench_text order by id limit $2`,
     [word, rows],
   );
   await session.query('alter table bench_scan add primary key (id)');

@@ -83,6 +83,12 @@ const weakCases: { name: string; rows: number; sql: string; bar: number }[] = [
     sql: `select count(${scalar}), count(rafiki_predict('${fasttext}', body)) from bench_scan`,
     bar: 1.1,
   },
+  {
+    name: 'predict-two-columns',
+    rows: 2000,
+    sql: `select count(${scalar}), count(rafiki_predict('${model}', title)) from bench_scan`,
+    bar: 1.1,
+  },
 ];
 
 export async function* weak(session: Database, rounds: number): AsyncIterable<Figure> {

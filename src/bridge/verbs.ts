@@ -76,15 +76,15 @@ export class Verbs implements Conversation {
 
   /** As P, and what the scan asks next may come along. */
   #predictNext(input: InputKind, request: string[]): Reply | Promise<Reply> {
-    const [, key = '', , , , statement = ''] = request;
+    const [, , , , , statement = ''] = request;
     const withAlong = (reply: Reply): Reply =>
-      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along(key) } : reply;
+      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along() } : reply;
     const reply = this.#predict(input, request);
     return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
   }
 
-  #along(key: string): Reply[] {
-    return this.#client.along(key).map((along) => ({ s: 'n', v: along.label, loc: fingerprint(along) }));
+  #along(): Reply[] {
+    return this.#client.along().map((along) => ({ s: 'n', v: along.label, loc: fingerprint(along) }));
   }
 
   #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -100,7 +100,7 @@ export class Verbs implements Conversation {
   #readAhead(input: InputKind, [, key = '', , place = '', texts = '']: string[]): Reply {
     this.#takeRows = this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
     setImmediate(() => this.#settle());
-    return { ...answered(null), along: this.#along(key) };
+    return { ...answered(null), along: this.#along() };
   }
 
   #settle(): void {

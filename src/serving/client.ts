@@ -3,8 +3,8 @@ import type { Clock } from '../runtime/clock.ts';
 import { type Detail, detailOf } from './detail.ts';
 import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
-import { ReadAhead } from './read-ahead.ts';
 import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
+import { Scans } from './scans.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
 /** Where the models of a key are found. */
@@ -31,14 +31,11 @@ export interface Along {
 const PART_ROWS = 256;
 const PARTS_AT_ONCE = 4;
 
-/** Models that one session reads ahead for: more in one statement is not a scan. */
-const MAX_SCANS = 8;
-
 /** One session's questions: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #waiting = new Set<(error: Cancelled) => void>();
-  readonly #scans = new Map<string, ReadAhead>();
+  readonly #scans = new Scans();
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -55,28 +52,25 @@ export class Client {
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
     const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
-    const wish = statement === '' ? null : this.#scanOf(key).question(statement, text, state);
+    const wish = statement === '' ? null : this.#scans.question(key, { statement, text, state });
     if (cached === undefined) return { label: this.#predict(question, terms), wish };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, wish };
   }
 
-  /**
-   * Answers to the questions that come after one of this model, as far as they are there. Several models in one statement
-   * are asked by turns.
-   */
-  along(key: string): Along[] {
-    const asking = this.#scans.get(key);
-    if (asking?.isFollowing !== true) return [];
+  /** Answers to the questions that come after the last one, as far as they are there. */
+  along(): Along[] {
+    const { asking } = this.#scans;
+    if (asking === undefined) return [];
     const { statement, mostAlong } = asking;
-    const ring = [...this.#scans].filter(([, scan]) => scan.statement === statement && scan.isFollowing);
     const answers: Along[] = [];
-    for (let turn = ring.findIndex(([, scan]) => scan === asking) + 1; answers.length < mostAlong; turn++) {
-      const [key, scan] = ring[turn % ring.length] as [string, ReadAhead];
-      const model = this.#options.models.get(key);
-      const answer = scan.takeNext((text) => model?.recall(text));
-      if (model === undefined || answer === null) break;
+    while (answers.length < mostAlong) {
+      const scan = this.#scans.next(statement);
+      const model = scan && this.#options.models.get(scan.key);
+      const answer = model && scan.ahead.takeNext((text) => model.recall(text));
+      if (!answer) break;
+      this.#scans.answered(scan);
       model.stat.answeredAlong(1);
       answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
     }
@@ -125,7 +119,7 @@ export class Client {
   readAhead(asking: Asking, { place, texts }: { place: string; texts: readonly (string | null)[] }): () => void {
     const model = this.#present(asking);
     return () => {
-      const rows = this.#scanOf(asking.key).received(place, texts);
+      const rows = this.#scans.received(asking.key, place, texts);
       model?.warm(rows);
     };
   }
@@ -219,15 +213,5 @@ export class Client {
         .catch(reject)
         .finally(() => this.#waiting.delete(reject));
     });
-  }
-
-  #scanOf(key: string): ReadAhead {
-    const found = this.#scans.get(key);
-    if (found !== undefined) return found;
-    const [oldest] = this.#scans.keys();
-    if (this.#scans.size >= MAX_SCANS && oldest !== undefined) this.#scans.delete(oldest);
-    const scan = new ReadAhead();
-    this.#scans.set(key, scan);
-    return scan;
   }
 }

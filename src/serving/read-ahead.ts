@@ -49,7 +49,7 @@ interface Place {
 type Order = 'up' | 'down' | 'none';
 
 /**
- * Reading ahead for one session and model: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
+ * Reading ahead for one column in one session: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
  * database is told to send rows that come next, and answers that are there travel along with the reply to an earlier row.
  *
  * It begins with a look: the rows around the one that was asked. Where the last questions lie among them tells in which
@@ -131,6 +131,33 @@ export class ReadAhead {
     return this.#state === 'reading' && this.#order !== 'none';
   }
 
+  /** Whether a question is one that the scan can come to next. */
+  expects(text: string): boolean {
+    return this.isNext(text) || this.#again(text) >= 0 || this.#ahead(text) >= 0;
+  }
+
+  /** Whether it is the very next, so that whatever went along was used. */
+  isNext(text: string): boolean {
+    return this.#rows[this.#at] === text;
+  }
+
+  /** Whether all rows that were read have been asked. */
+  get isUsedUp(): boolean {
+    return this.#at >= this.#rows.length;
+  }
+
+  /** What the database shall read while another column is asked, all of whose answers that went along were used; or null. */
+  more(queued: number): string | null {
+    if (!this.isFollowing) return null;
+    this.#countAlong();
+    return this.#fetch(queued);
+  }
+
+  /** A question came from elsewhere; after so many in a row the scan is over. */
+  missed(): void {
+    if (++this.#lost > LOST_QUESTIONS) this.#stop();
+  }
+
   /** How many answers may go along with the reply to a question. Each goes once: whoever throws them away gets fewer. */
   get mostAlong(): number {
     return this.#most;
@@ -194,8 +221,8 @@ export class ReadAhead {
 
   /** Where the question stands in the scan: what was passed over since the last one was left out by a filter. */
   #follow(text: string): void {
-    const isNext = this.#rows[this.#at] === text;
-    const again = isNext ? -1 : this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
+    const isNext = this.isNext(text);
+    const again = isNext ? -1 : this.#again(text);
     if (again >= 0) {
       // the backend did not use what went along
       this.#at = this.#alongFrom + again + 1;
@@ -203,9 +230,10 @@ export class ReadAhead {
       this.#most >>= 1;
       return;
     }
-    const skipped = this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
+    const skipped = isNext ? 0 : this.#ahead(text);
     if (skipped < 0) {
-      if (++this.#lost > LOST_QUESTIONS) this.#stop();
+      if (this.isUsedUp) this.#countAlong();
+      this.missed();
       return;
     }
     this.#lost = 0;
@@ -213,6 +241,22 @@ export class ReadAhead {
     this.#most = skipped === 0 ? Math.min(MOST_ALONG, 2 * this.#most + 1) : this.#most >> 1;
     this.#at += skipped + 1;
     this.#alongFrom = this.#at;
+  }
+
+  /** What went along was used. */
+  #countAlong(): void {
+    this.#used += this.#at - this.#alongFrom;
+    this.#alongFrom = this.#at;
+  }
+
+  /** Which of the answers that went along it asks for. */
+  #again(text: string): number {
+    return this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
+  }
+
+  /** How many rows are passed over before it comes. */
+  #ahead(text: string): number {
+    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
   }
 
   #fetch(queued: number): string | null {

@@ -119,14 +119,46 @@ describe('Client', () => {
     const client = new Client({ models, clock: systemClock });
     const ask = (key: string, row: number) =>
       client.scan({ key, input: 'text', text: `yes ${row}`, statement: 's' }, terms);
-    for (let row = 0; row < 8; row++) await Promise.all([ask('one', row).label, ask('two', row).label]);
     const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
-    for (const key of ['one', 'two']) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts })();
+    for (let row = 0; row < 8; row++) {
+      for (const key of ['one', 'two']) {
+        const { label, wish } = ask(key, row);
+        await label;
+        if (wish !== null) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts })();
+      }
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(ask('one', 8).label).toBe('yes');
-    const along = client.along('one');
+    const along = client.along();
     expect(along.slice(0, 4).map(({ text }) => text)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
     expect(along).toHaveLength(23);
-    expect(client.along('one')).toEqual([]);
+    expect(client.along()).toEqual([]);
+  });
+
+  it('reads ahead for each of several columns that one statement asks one model about', async () => {
+    const { connect } = await stageModel();
+    const client = connect();
+    const columns = ['yes', 'no'].map((word) => Array.from({ length: 300 }, (_, row) => `${word} ${row}`));
+    const database = (wish: string, column: number, row: number): { place: string; texts: (string | null)[] } => {
+      const [kind, count, , wished, , from] = wish.split(';');
+      const texts = columns[kind === '?' ? column : Number(wished)] ?? [];
+      const [low, high] = kind === '?' ? [0, row + 64] : [Number(from), Number(from) + Number(count)];
+      const place = `1;${kind === '?' ? column : wished};;${high < texts.length ? high : ''}`;
+      return { place, texts: texts.slice(low, high).map((text, i) => (kind === '?' && i === row ? null : text)) };
+    };
+    let asked = 0;
+    let along: string[] = [];
+    const ask = async (column: number, row: number): Promise<void> => {
+      const text = columns[column]?.[row] ?? '';
+      if (along.shift() === text) return;
+      asked++;
+      const { label, wish } = client.scan({ key: 'key', input: 'text', text, statement: 's' }, terms);
+      expect(await label).toBe(text.split(' ')[0]);
+      if (wish !== null) client.readAhead({ key: 'key', input: 'text' }, database(wish, column, row))();
+      await new Promise((resolve) => setTimeout(resolve, 2)); // what was read ahead is computed
+      along = client.along().map((answer) => answer.text);
+    };
+    for (let row = 0; row < 300; row++) for (const column of columns.keys()) await ask(column, row);
+    expect(asked).toBeLessThan(60);
   });
 });

@@ -1,0 +1,86 @@
+import { type ModelState, ReadAhead } from './read-ahead.ts';
+
+/** Columns that one session reads ahead: more in one statement is not a scan. */
+const MAX_SCANS = 8;
+
+/** A column that questions to one model come from. */
+export interface Scan {
+  readonly key: string;
+  readonly ahead: ReadAhead;
+  /** Larger than that of any scan whose turn was before. */
+  turn: number;
+}
+
+/** The scans of one session: a statement may ask several models, and each of them about several columns, by turns. */
+export class Scans {
+  readonly #scans: Scan[] = [];
+  #asking: Scan | undefined;
+  /** Whose rows come next. */
+  #wishing: Scan | undefined;
+  #turns = 0;
+
+  /** One question to a model. Returns what the database shall read for that column or another one of the same model, or null. */
+  question(
+    key: string,
+    { statement, text, state }: { statement: string; text: string; state: ModelState },
+  ): string | null {
+    const own = this.#scans.filter((scan) => scan.key === key);
+    const following = own.filter(({ ahead }) => ahead.isFollowing && ahead.statement === statement);
+    const expecting =
+      following.find(({ ahead }) => ahead.expects(text)) ?? firstInTurn(following, ({ ahead }) => ahead.isUsedUp);
+    if (expecting === undefined) for (const { ahead } of following) ahead.missed();
+    const scan = expecting ?? own.find((each) => !following.includes(each)) ?? this.#add(key);
+    this.answered(scan);
+    this.#asking = scan;
+    const inTurn = expecting?.ahead.isNext(text) === true;
+    const wish = this.#wish(scan, scan.ahead.question(statement, text, state));
+    if (!inTurn) return wish;
+    return following.reduce((found, each) => found ?? this.#wish(each, each.ahead.more(state.queued)), wish);
+  }
+
+  /** The database sent what was wished for last. Gives the rows to compute, as {@link ReadAhead.received} does. */
+  received(key: string, place: string, texts: readonly (string | null)[]): string[] {
+    const scan = this.#wishing;
+    this.#wishing = undefined;
+    return scan?.key === key ? scan.ahead.received(place, texts) : [];
+  }
+
+  /** The scan of the last question, if what comes after it is known. */
+  get asking(): ReadAhead | undefined {
+    return this.#asking?.ahead.isFollowing === true ? this.#asking.ahead : undefined;
+  }
+
+  /** Whose turn is next in a statement: the scan that was not asked for the longest time. */
+  next(statement: string): Scan | undefined {
+    return firstInTurn(this.#scans, ({ ahead }) => ahead.statement === statement && ahead.isFollowing);
+  }
+
+  answered(scan: Scan): void {
+    scan.turn = ++this.#turns;
+  }
+
+  clear(): void {
+    this.#scans.length = 0;
+    this.#asking = undefined;
+    this.#wishing = undefined;
+  }
+
+  #wish(scan: Scan, wish: string | null): string | null {
+    if (wish !== null) this.#wishing = scan;
+    return wish;
+  }
+
+  #add(key: string): Scan {
+    if (this.#scans.length >= MAX_SCANS) this.#scans.shift();
+    const scan = { key, ahead: new ReadAhead(), turn: 0 };
+    this.#scans.push(scan);
+    return scan;
+  }
+}
+
+/** The one that was not asked for the longest time. */
+function firstInTurn(scans: readonly Scan[], fits: (scan: Scan) => boolean): Scan | undefined {
+  let first: Scan | undefined;
+  for (const scan of scans) if (fits(scan) && (first === undefined || scan.turn < first.turn)) first = scan;
+  return first;
+}
