@@ -3,6 +3,9 @@ import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
 import { models } from './stage.ts';
 
+/** Rounds before those that count: code that the server runs for the first thousand times is not compiled yet. */
+const WARM_UP = 12;
+
 /**
  * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket
  * gives us an advantage that the peer does not have: that one has no bar.
@@ -44,12 +47,12 @@ async function* oneCall(session: Database, rounds: number): AsyncIterable<Figure
     floor: () => `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`,
   };
   const times = { unseen: [] as number[], seen: [] as number[], floor: [] as number[] };
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     for (const shape of ['unseen', 'seen', 'floor'] as const) {
       const [row] = await session.query<{ us: number[] }>('select pg_temp.bench_us($1, 100) as us', [
         shapes[shape](round),
       ]);
-      if (round > 0) times[shape].push(...(row?.us ?? [])); // the first round warms up
+      if (round >= 0) times[shape].push(...(row?.us ?? []));
     }
   }
   const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5 };

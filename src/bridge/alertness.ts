@@ -4,10 +4,13 @@ import type { Clock } from '../runtime/clock.ts';
 const AWAKE_MS = 0.2;
 /** So long after two sessions were seen by turns, the loop is left alone: it has enough to do, and the cores are theirs. */
 const COMPANY_MS = 100;
+/** Where it has caught no question, so many answers at most pass until it is tried again. */
+const MOST_PASSED = 255;
 
 /**
  * A thread that sleeps until the next question comes takes 40 to 50 µs to wake up, half of a round trip. So after each
- * answer to a lone session the loop goes round for a moment instead of sleeping, unless batches need the cores.
+ * answer to a lone session the loop goes round for a moment instead of sleeping, unless batches need the cores. A backend
+ * that has its turn on the same core cannot ask before that moment is over, so it is tried less often where it catches nothing.
  */
 export class Alertness {
   readonly #clock: Clock;
@@ -16,6 +19,9 @@ export class Alertness {
   #lastMs = Number.NEGATIVE_INFINITY;
   #companyUntilMs = Number.NEGATIVE_INFINITY;
   #awake = false;
+  /** Answers to pass before the next try, and those passed. */
+  #pause = 0;
+  #passed = 0;
 
   /** `isCalm` tells whether no batch runs beside the event loop. */
   constructor(clock: Clock, isCalm: () => boolean) {
@@ -28,7 +34,16 @@ export class Alertness {
     if (session !== this.#last && nowMs - this.#lastMs < COMPANY_MS) this.#companyUntilMs = nowMs + COMPANY_MS;
     this.#last = session;
     this.#lastMs = nowMs;
-    if (this.#awake || nowMs < this.#companyUntilMs || !this.#isCalm()) return;
+    if (this.#awake) {
+      this.#pause = 0; // the question came in time
+      return;
+    }
+    if (nowMs < this.#companyUntilMs || !this.#isCalm()) return;
+    if (this.#passed < this.#pause) {
+      this.#passed++;
+      return;
+    }
+    this.#passed = 0;
     this.#awake = true;
     setImmediate(() => this.#goRound());
   }
@@ -39,7 +54,12 @@ export class Alertness {
   }
 
   #goRound(): void {
-    if (this.#clock.nowMs() - this.#lastMs < AWAKE_MS && this.#isCalm()) setImmediate(() => this.#goRound());
-    else this.#awake = false;
+    const isCalm = this.#isCalm();
+    if (isCalm && this.#clock.nowMs() - this.#lastMs < AWAKE_MS) {
+      setImmediate(() => this.#goRound());
+      return;
+    }
+    this.#awake = false;
+    if (isCalm) this.#pause = Math.min(MOST_PASSED, 2 * this.#pause + 1);
   }
 }

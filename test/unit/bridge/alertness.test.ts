@@ -41,3 +41,36 @@ test('leaves the loop alone while sessions ask by turns', async () => {
   }
   expect(rounds()).toBe(before);
 });
+
+test('is tried ever less often while no question comes in its moment, and at once again when one did', async () => {
+  const { alertness, clock, rounds } = counted();
+  const session = {};
+  /** Whether the loop went round after an answer. */
+  const answer = async (): Promise<boolean> => {
+    alertness.answered(session);
+    const before = rounds();
+    for (let i = 0; i < 3; i++) await turn();
+    return rounds() > before;
+  };
+  const tried: number[] = [];
+  for (let i = 0; i < 100; i++) {
+    if (await answer()) tried.push(i);
+    clock.advance(1);
+    await turn();
+  }
+  expect(tried).toEqual([0, 2, 6, 14, 30, 62]);
+  let isAwake = false;
+  while (!isAwake) {
+    clock.advance(1);
+    await turn();
+    isAwake = await answer();
+  }
+  clock.advance(0.05);
+  alertness.answered(session);
+  clock.advance(1);
+  await turn();
+  await turn();
+  expect(await answer()).toBe(false); // the end of that moment caught nothing: one is passed
+  clock.advance(1);
+  expect(await answer()).toBe(true);
+});
