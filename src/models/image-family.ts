@@ -8,7 +8,9 @@ import type { Rng } from '../runtime/rng.ts';
 import type { Family, FitData, Recipe } from './family.ts';
 import { augmentImages } from './image-augment.ts';
 import type { ImageTask } from './image-layers.ts';
-import { choiceKnob, countKnob, numberKnob } from './knobs.ts';
+import { choiceKnob, countKnob, narrower, numberKnob } from './knobs.ts';
+
+const widths = [16, 32, 64];
 
 /** `shift` and `cutout` are in pixels of a 32×32 image; on larger images they grow with the side. */
 const unit = 32;
@@ -29,6 +31,7 @@ export const imageFamily = ({ name, title, epochs, knobs, network }: ImageArchit
   title,
   tasks: ['image_classification'],
   space: () => knobs(imageSpace(epochs)),
+  lighter: (values) => narrower(values, widths),
   fit: fitImages,
   network: (features, values) => network(imageTask(features, values), values),
   recipe: imageRecipe,
@@ -48,7 +51,7 @@ function imageSpace(epochs: number): HyperSpace {
     .addRangeKnob('rotation', 'float', 0, 30, { group: 'preprocessing', initial: 0 })
     .addRangeKnob('colour', 'float', 0, 0.5, { group: 'preprocessing', initial: 0 })
     .addRangeKnob('cutout', 'int', 0, 16, { group: 'preprocessing', initial: 8 })
-    .addCategoricalKnob('width', [16, 32, 64], { group: 'architecture', initial: 32 })
+    .addCategoricalKnob('width', widths, { group: 'architecture', initial: 32 })
     .addCategoricalKnob('mirror_answers', [true, false], { group: 'architecture', initial: true })
     .addRangeKnob('epochs', 'int', 5, 60, { group: 'training', initial: epochs })
     .addCategoricalKnob('batch', [32, 64, 128], { group: 'training', initial: 64 })

@@ -20,6 +20,12 @@ export function countKnob(knobs: Knobs, name: string, least = 1): number {
   });
 }
 
+/** The same knobs with the next smaller one of the widths that there are. */
+export function narrower(knobs: Knobs, widths: readonly number[]): Knobs | null {
+  const width = Math.max(...widths.filter((each) => each < countKnob(knobs, 'width')));
+  return Number.isFinite(width) ? { ...knobs, width } : null;
+}
+
 /** A knob that must be one of `choices`. */
 export function choiceKnob<Choice extends string>(knobs: Knobs, name: string, choices: readonly Choice[]): Choice {
   const value = knobs[name];

@@ -45,6 +45,7 @@ export async function prepareAssignment(
     dataFile,
     validation: study.validation,
     time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds },
+    chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,
     collaborative: study.collaborative,
     ...(resume === undefined ? {} : { resume }),

@@ -4,11 +4,12 @@ import { snapshotHash, splitRows, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import type { TrainingHooks, TrainingReport } from '../domain/training.ts';
+import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import type { Assignment, FromChild, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
@@ -44,10 +45,9 @@ async function run(assignment: Assignment): Promise<void> {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // predictions on the same machine come first
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
-    const result = await trainTrial(
-      { task, family, knobs, seed, threads, data },
-      hooksOf(assignment, snapshotHash(data)),
-    );
+    const asked = { task, family, knobs, seed, threads, data };
+    const spec = assignment.resume === undefined ? await inTime(asked, assignment) : asked;
+    const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
@@ -57,6 +57,19 @@ async function run(assignment: Assignment): Promise<void> {
   } catch (error) {
     await tell({ kind: 'failed', error: reportError(error) });
   }
+}
+
+/** The same with a smaller network where time is short; whoever reads the trial's knobs is told. */
+async function inTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<TrainingSpec> {
+  const knobs = await fitToTime(spec, timeLeft(time), new Set(chosenKnobs));
+  if (Object.entries(knobs).every(([name, value]) => spec.knobs[name] === value)) return spec;
+  await tell({ kind: 'knobs', knobs });
+  return { ...spec, knobs };
+}
+
+function timeLeft({ studySeconds, shareSeconds }: TimeLeft): TimeLeft {
+  const taken = (systemClock.nowMs() - startedMs) / 1000;
+  return { studySeconds: studySeconds - taken, shareSeconds: shareSeconds - taken };
 }
 
 /** A deployed model that cannot be scored any more must not keep its successor from being trained. */
@@ -70,10 +83,7 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
   const { resume, checkpointEveryMs, collaborative, time } = assignment;
   let lastMs = systemClock.nowMs();
   return {
-    timeLeft() {
-      const taken = (systemClock.nowMs() - startedMs) / 1000;
-      return { studySeconds: time.studySeconds - taken, shareSeconds: time.shareSeconds - taken };
-    },
+    timeLeft: () => timeLeft(time),
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
     async onReport(report, weights) {

@@ -17,6 +17,8 @@ export interface Assignment {
   validation: number;
   /** How long the trial may take. */
   time: TimeLeft;
+  /** Knobs that are not to be changed where time is short. */
+  chosenKnobs: readonly string[];
   /** Least time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;
@@ -46,6 +48,8 @@ export interface Validated {
 
 export type FromChild =
   | { kind: 'incumbent'; score: number }
+  /** Smaller knobs than those asked for, as time is short. */
+  | { kind: 'knobs'; knobs: Knobs }
   /** What can I start from? `basis` names the rows: weights learnt from others must not be given. */
   | { kind: 'start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }

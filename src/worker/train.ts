@@ -11,7 +11,10 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
-import { prepareTrial, type Trial } from './trial.ts';
+import { prepareTrial, type Trial, trainerOf } from './trial.ts';
+
+/** So large a part of its epochs a trial trains in any case, while its study's time lasts: with less it has hardly begun to learn. */
+const LEAST_SHARE = 0.5;
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
@@ -19,19 +22,10 @@ const stream = { order: 101, batches: 102, augment: 103 } as const;
 /** Trains one trial: the best epoch's weights, its score, and the file that serving loads. Touches no database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
   const trial = await prepareTrial(spec);
-  const { network, recipe, batch } = trial;
-  const { optimiser, epochs } = recipe;
-  const trainer = await Trainer.create({
-    network,
-    optimiser,
-    batch,
-    threads: spec.threads,
-    seed: spec.seed,
-    clips: recipe.clipNorm !== undefined,
-    averages: recipe.averageDecay !== undefined,
-  });
+  const trainer = await Trainer.create(trainerOf(trial));
   try {
-    const progress = hooks.resume === undefined ? freshProgress(epochs) : readCheckpoint(hooks.resume, trainer);
+    const progress =
+      hooks.resume === undefined ? freshProgress(trial.recipe.epochs) : readCheckpoint(hooks.resume, trainer);
     const wanted = wantedTensors(trial);
     if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
     let state: TrainingResult['state'] = 'completed';
@@ -135,13 +129,13 @@ const copyOf = (weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
 
 /**
- * As many epochs as fit into the trial's share of time at the pace so far, and no more than the recipe wants. Half of those
- * are trained in any case, while the study's time lasts: one trial that has learnt something beats several that have not.
+ * As many epochs as fit into the trial's share of time at the pace so far, or half of them, and no more than the recipe wants
+ * or the study has time for.
  */
 function planEpochs({ epochs }: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
   const within = (seconds: number): number =>
     progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
-  const wanted = Math.max(within(shareSeconds), Math.ceil(epochs / 2));
+  const wanted = Math.max(within(shareSeconds), Math.ceil(LEAST_SHARE * epochs));
   progress.epochs = Math.min(epochs, wanted, within(studySeconds));
 }
 

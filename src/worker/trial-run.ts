@@ -3,8 +3,9 @@ import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore } from '../db/statements/studies.ts';
-import { renewLease, setCheckpoint } from '../db/statements/trials.ts';
+import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
+import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost } from '../errors/errors.ts';
@@ -112,6 +113,8 @@ export class TrialRun {
     switch (message.kind) {
       case 'incumbent':
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message.score));
+      case 'knobs':
+        return this.#changeKnobs(message.knobs);
       case 'start':
         return this.#start(message);
       case 'publish':
@@ -125,6 +128,12 @@ export class TrialRun {
       case 'failed':
         return this.#decide(message);
     }
+  }
+
+  async #changeKnobs(knobs: Knobs): Promise<void> {
+    const { database, logger } = this.#options;
+    if (!(await this.#persist(() => setKnobs(database, this.#trial, knobs)))) throw leaseLost(this.trialId);
+    logger.info({ trial: this.trialId, knobs }, 'a smaller network than asked for, as time is short');
   }
 
   async #report(report: TrainingReport): Promise<void> {

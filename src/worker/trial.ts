@@ -1,6 +1,7 @@
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
+import type { TrainerOptions } from '../engine/trainer.ts';
 import { BadData } from '../errors/errors.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
@@ -54,7 +55,11 @@ export async function prepareTrial(given: TrainingSpec): Promise<Trial> {
   };
 }
 
-function epochOf({ batch, stepsPerEpoch }: Recipe, rows: number): Pick<Trial, 'batch' | 'passes' | 'stepsPerEpoch'> {
+/** Batches of an epoch of so many rows. */
+export function epochOf(
+  { batch, stepsPerEpoch }: Recipe,
+  rows: number,
+): Pick<Trial, 'batch' | 'passes' | 'stepsPerEpoch'> {
   if (stepsPerEpoch === undefined) {
     const fitting = Math.min(batch, Math.ceil(rows / leastStepsPerEpoch));
     return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
@@ -62,6 +67,21 @@ function epochOf({ batch, stepsPerEpoch }: Recipe, rows: number): Pick<Trial, 'b
   const passes = Math.max(1, Math.ceil((stepsPerEpoch * batch) / rows));
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };
 }
+
+export const trainerOf = ({
+  spec,
+  network,
+  recipe,
+  batch,
+}: Pick<Trial, 'spec' | 'network' | 'recipe' | 'batch'>): TrainerOptions => ({
+  network,
+  optimiser: recipe.optimiser,
+  batch,
+  threads: spec.threads,
+  seed: spec.seed,
+  clips: recipe.clipNorm !== undefined,
+  averages: recipe.averageDecay !== undefined,
+});
 
 type Parts = Pick<Trial, 'spec' | 'kind' | 'family' | 'recipe' | 'features' | 'network'>;
 

@@ -63,6 +63,21 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
     expect(metric).toEqual({ value: row?.right });
   });
 
+  test('where time is short a smaller network is trained, and the trial says so, unless its size was chosen', async () => {
+    const widthOf = async (knobs: string): Promise<unknown> => {
+      const session = await rafiki.db.connect(() => undefined);
+      const args = `families => '{resnet}', max_trials => 1, max_time => '3 s', knobs => '${knobs}'`;
+      await session.query(`call rafiki_train_wait('image_classification', 'photos', model => 'short', ${args})`);
+      await session.close();
+      const [trial] = await rafiki.db.query<{ knobs: { width: number } }>(
+        'select knobs from rafiki.trial order by id desc limit 1',
+      );
+      return trial?.knobs.width;
+    };
+    expect(await widthOf('{}')).toBe(16);
+    expect(await widthOf('{"width": 32}')).toBe(32);
+  });
+
   test('what cannot be read fails its own call with a hint, and no other', async () => {
     const broken = await failureOf(rafiki.db, `select rafiki_predict('m', '\\x0102'::bytea)`);
     expect(broken).toMatchObject({ code: '22000', hint: expect.stringContaining('JPEG') });

@@ -3,7 +3,7 @@ import { claimTrial } from '../../src/db/statements/claims.ts';
 import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
-import { insertTrial, renewLease, selectExpired, setCheckpoint } from '../../src/db/statements/trials.ts';
+import { insertTrial, renewLease, selectExpired, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -94,6 +94,7 @@ describe('a worker that stalled and lost its trial', () => {
     expect(await renewLease(db, stalled)).toBeUndefined();
     expect(await insertReport(db, stalled, report)).toBeUndefined();
     expect(await setCheckpoint(db, stalled, 1)).toBe(false);
+    expect(await setKnobs(db, stalled, { a: 2 })).toBe(false);
     expect(await setPublished(db, stalled, { paramsId: 1, score: 0.9 })).toBe(false);
     await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
     expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
@@ -101,6 +102,8 @@ describe('a worker that stalled and lost its trial', () => {
     expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
+    expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
+    expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
     expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
     expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
     expect(await moveTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);

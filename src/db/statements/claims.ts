@@ -18,6 +18,8 @@ export interface ClaimedTrial extends Ownership {
     createdAt: string;
     task: Task;
     validation: number;
+    /** Knobs that the user fixed or narrowed. */
+    chosenKnobs: string[];
     collaborative: boolean;
     /** Until its max_time is over. */
     secondsLeft: number;
@@ -73,7 +75,7 @@ const claim = `
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start,
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'collaborative', s.collaborative,
+      'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
       'secondsLeft', extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8

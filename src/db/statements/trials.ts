@@ -102,6 +102,18 @@ export async function setCheckpoint(
   return (await on.query(checkpoint, [trialId, attempt, processId, paramsId])).length > 0;
 }
 
+/** What is trained in place of what was proposed; false when the trial is no longer ours. */
+export async function setKnobs(
+  on: Queryable,
+  { trialId, attempt, processId }: Ownership,
+  knobs: Knobs,
+): Promise<boolean> {
+  const sql = `
+    update rafiki.trial set knobs = $4 where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
+    returning id`;
+  return (await on.query(sql, [trialId, attempt, processId, JSON.stringify(knobs)])).length > 0;
+}
+
 /** Running trials whose worker was not heard of in time. */
 export function selectExpired(on: Queryable): Promise<{ id: number; attempt: number; processId: number | null }[]> {
   const sql = `

@@ -4,7 +4,7 @@ import type { FittedFeatures } from '../../domain/training.ts';
 import { InvalidParameter } from '../../errors/errors.ts';
 import { fitPixels } from '../../features/pixels.ts';
 import type { Family, FitData, Recipe } from '../family.ts';
-import { countKnob, numberKnob } from '../knobs.ts';
+import { countKnob, narrower, numberKnob } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
 import { sceneRows } from './scene-rows.ts';
 
@@ -12,6 +12,8 @@ import { sceneRows } from './scene-rows.ts';
 const [leastObjects, mostObjects] = [8, 64];
 
 const coarsest = Math.max(...strides);
+
+const widths = [16, 32, 48, 64];
 
 /** Knobs that every detector has. */
 export function detectionSpace(): HyperSpace {
@@ -22,7 +24,7 @@ export function detectionSpace(): HyperSpace {
     .addRangeKnob('aspect', 'float', 0, 0.5, { group: 'preprocessing', initial: 0.2 })
     .addRangeKnob('colour', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.3 })
     .addRangeKnob('mosaic', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
-    .addCategoricalKnob('width', [16, 32, 48, 64], { group: 'architecture', initial: 32 })
+    .addCategoricalKnob('width', widths, { group: 'architecture', initial: 32 })
     .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 })
     .addRangeKnob('epochs', 'int', 5, 100, { group: 'training', initial: 40 })
     .addCategoricalKnob('batch', [8, 16, 32], { group: 'training', initial: 16 })
@@ -76,6 +78,7 @@ function objectsOf(labels: Labels): number {
 
 /** What no detector does in a way of its own. */
 export const detectorBasics = {
+  lighter: (knobs) => narrower(knobs, widths),
   fit: fitScenes,
   recipe: detectionRecipe,
   trainingRows: sceneRows,

@@ -1,0 +1,37 @@
+import { afterAll, expect, it } from 'vitest';
+import type { Knobs } from '../../../src/domain/hyper-space.ts';
+import type { TrainingSpec } from '../../../src/domain/training.ts';
+import { releaseIdleSessions } from '../../../src/engine/session.ts';
+import { fitToTime } from '../../../src/worker/fit-to-time.ts';
+import { randomPictures } from '../models/pictures.ts';
+import { specOf } from '../models/sentences.ts';
+
+afterAll(releaseIdleSessions);
+
+const none = { studySeconds: 0, shareSeconds: 0 };
+const plenty = { studySeconds: 1e6, shareSeconds: 1e6 };
+
+const wide = async (knobs: Knobs): Promise<TrainingSpec> => ({
+  task: 'image_classification',
+  family: 'squeezenet',
+  knobs: { width: 64, epochs: 5, ...knobs },
+  seed: 1,
+  threads: 1,
+  data: await randomPictures(24),
+});
+
+it('leaves a network as it is where there is time enough', async () => {
+  expect(await fitToTime(await wide({}), plenty, new Set())).toMatchObject({ width: 64, epochs: 5 });
+});
+
+it('takes the next smaller one while most epochs do not fit into the share of time, or the time of the study', async () => {
+  const spec = await wide({});
+  expect(await fitToTime(spec, { ...plenty, shareSeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
+  expect(await fitToTime(spec, { ...plenty, studySeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
+});
+
+it('changes nothing that the user chose, and no family that has one size only', async () => {
+  expect(await fitToTime(await wide({}), none, new Set(['width']))).toMatchObject({ width: 64 });
+  const texts = specOf('fasttext', { epochs: 4 });
+  expect(await fitToTime(texts, none, new Set())).toMatchObject({ epochs: 4 });
+});
