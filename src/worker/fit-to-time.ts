@@ -5,16 +5,14 @@ import { Trainer } from '../engine/trainer.ts';
 import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
-import { epochOf, prepareTrial, trainerOf } from './trial.ts';
+import { epochOf, leastEpochs, prepareTrial, trainerOf } from './trial.ts';
 
-/** So large a part of its epochs a network must be able to train: a narrow one that is done has learnt more than a wide one before that. */
-const FITTING = 0.75;
 /** Enough rows for some steps to be like all others. */
 const TIMED_ROWS = 256;
 
 /**
- * All knobs of the largest network, no larger than the one asked for, that can train most of its epochs in the trial's share of
- * time. What `fixed` names stays as it is.
+ * All knobs of the largest network, no larger than the one asked for, that can train its least epochs in the trial's share of
+ * time: a wide network that has hardly begun to learn is worth less than a narrow one. What `fixed` names stays as it is.
  */
 export async function fitToTime(
   spec: TrainingSpec,
@@ -27,7 +25,7 @@ export async function fitToTime(
   for (;;) {
     const next = lighter?.(knobs) ?? null;
     if (next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name])) return knobs;
-    if (FITTING * recipe(knobs).epochs * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
+    if (leastEpochs(recipe(knobs)) * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
     knobs = next;
   }
 }

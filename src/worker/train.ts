@@ -11,10 +11,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
-import { prepareTrial, type Trial, trainerOf } from './trial.ts';
-
-/** So large a part of its epochs a trial trains in any case, while its study's time lasts: with less it has hardly begun to learn. */
-const LEAST_SHARE = 0.5;
+import { leastEpochs, prepareTrial, type Trial, trainerOf } from './trial.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
@@ -129,14 +126,14 @@ const copyOf = (weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
 
 /**
- * As many epochs as fit into the trial's share of time at the pace so far, or half of them, and no more than the recipe wants
- * or the study has time for.
+ * As many epochs as fit into the trial's share of time at the pace so far, or the least, and no more than the recipe wants or
+ * the study has time for.
  */
-function planEpochs({ epochs }: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
+function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
   const within = (seconds: number): number =>
     progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
-  const wanted = Math.max(within(shareSeconds), Math.ceil(LEAST_SHARE * epochs));
-  progress.epochs = Math.min(epochs, wanted, within(studySeconds));
+  const wanted = Math.max(within(shareSeconds), leastEpochs(recipe));
+  progress.epochs = Math.min(recipe.epochs, wanted, within(studySeconds));
 }
 
 async function resultOf(trial: Trial, progress: Progress, state: TrainingResult['state']): Promise<TrainingResult> {

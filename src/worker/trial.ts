@@ -68,6 +68,9 @@ export function epochOf(
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };
 }
 
+/** Epochs that a trial trains in any case, while its study's time lasts: with fewer it has hardly begun to learn. */
+export const leastEpochs = ({ epochs }: Recipe): number => Math.ceil(epochs / 2);
+
 export const trainerOf = ({
   spec,
   network,

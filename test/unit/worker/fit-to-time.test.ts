@@ -24,7 +24,7 @@ it('leaves a network as it is where there is time enough', async () => {
   expect(await fitToTime(await wide({}), plenty, new Set())).toMatchObject({ width: 64, epochs: 5 });
 });
 
-it('takes the next smaller one while most epochs do not fit into the share of time, or the time of the study', async () => {
+it('takes the next smaller one while half of the epochs do not fit into the share of time, or the time of the study', async () => {
   const spec = await wide({});
   expect(await fitToTime(spec, { ...plenty, shareSeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
   expect(await fitToTime(spec, { ...plenty, studySeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
