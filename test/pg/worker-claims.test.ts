@@ -64,11 +64,12 @@ describe('claiming', () => {
 });
 
 test('the first trial of a family has a share of max_time that lets three families be trained, later ones a quarter', async () => {
-  await trials(4);
-  await db.query(`update rafiki.trial set family = 'family ' || number where number < 4`);
-  await db.query(`update rafiki.trial set family = 'family 3' where number = 4`);
+  const families = ['one', 'two', 'three', 'three'];
+  for (const [i, family] of families.entries()) {
+    await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, start: 'random' });
+  }
   const share = async (processId: number): Promise<number> =>
-    (await claimTrial(db, processId, { families: ['family 1', 'family 2', 'family 3'] }))!.shareSeconds;
+    (await claimTrial(db, processId, { families }))!.shareSeconds;
   const first = await worker();
   expect(await share(first)).toBe(40);
   const second = await worker();
