@@ -33,9 +33,9 @@ export class Scans {
     this.answered(scan);
     this.#asking = scan;
     const inTurn = expecting?.ahead.isNext(text) === true;
-    const wish = this.#wish(scan, scan.ahead.question(statement, text, state));
-    if (!inTurn) return wish;
-    return following.reduce((found, each) => found ?? this.#wish(each, each.ahead.more(state.queued)), wish);
+    let wish = this.#wish(scan, scan.ahead.question(statement, text, state));
+    if (inTurn) for (const other of following) wish ??= this.#wish(other, other.ahead.more(state.queued));
+    return wish;
   }
 
   /** The database sent what was wished for last. Gives the rows to compute, as {@link ReadAhead.received} does. */
@@ -55,6 +55,7 @@ export class Scans {
     return firstInTurn(this.#scans, ({ ahead }) => ahead.statement === statement && ahead.isFollowing);
   }
 
+  /** A row of the scan has its answer, asked or not: the others' turns come first. */
   answered(scan: Scan): void {
     scan.turn = ++this.#turns;
   }
