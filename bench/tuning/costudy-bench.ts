@@ -8,7 +8,6 @@ import { advisorNames, comparable, compare, modes, plot } from './costudy-figure
 
 type Fixed = Pick<StudySetting, 'task' | 'family' | 'knobs' | 'epochs'> & {
   data: DataName;
-  rows?: number;
   validation?: number;
 };
 
@@ -29,10 +28,9 @@ const settings = {
     data: 'cifar10',
     task: 'image_classification',
     family: 'resnet',
-    knobs: { ...pixels, mirror_answers: false, width: 4, blocks: 1, epochs: 4, batch: 32 },
-    epochs: 48,
-    rows: 1000,
-    validation: 500,
+    knobs: { ...pixels, mirror_answers: false, width: 8, blocks: 1, epochs: 2, batch: 64 },
+    epochs: 24,
+    validation: 1000,
   },
 } satisfies Record<string, Fixed>;
 type SettingName = keyof typeof settings;
@@ -76,13 +74,14 @@ export async function* costudyBench({ data, seeds }: CostudyOptions): AsyncItera
 
 async function measure(name: SettingName, results: Results, seeds: number): Promise<void> {
   const fixed: Fixed = settings[name];
-  const { data, rows = Number.POSITIVE_INFINITY, validation = Number.POSITIVE_INFINITY, ...setting } = fixed;
+  const { data, validation, ...setting } = fixed;
   const { classes, train, valid } = readDataSet(data);
-  const part = ({ inputs, labels }: typeof train, most: number): typeof train =>
-    labels instanceof Int32Array
-      ? { inputs: inputs.slice(0, most), labels: labels.slice(0, most) }
-      : { inputs, labels };
-  const dataSet = { classes, train: part(train, rows), valid: part(valid, validation) };
+  const { inputs, labels } = valid;
+  const dataSet = {
+    classes,
+    train,
+    valid: { inputs: inputs.slice(0, validation), labels: labels.slice(0, validation) as typeof labels },
+  };
   for (let seed = 1; seed <= seeds; seed++) {
     for (const advisor of advisorNames) {
       for (const mode of modes) {

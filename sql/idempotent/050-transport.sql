@@ -128,6 +128,9 @@ end $$;
 
 -- Where bridges listen. A new session takes one of them, at random where libpq can (PostgreSQL 16), and another one where
 -- that is down; those that were not heard of for a while are left out.
+-- To another machine the connection is encrypted and SCRAM is bound to it, so that no certificate has to be spread. libpq takes
+-- one rule for all hosts, and a Unix socket is never encrypted: beside one that is elsewhere, the server behind it is asked
+-- over loopback.
 create or replace function rafiki._list_bridges() returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -135,24 +138,36 @@ as $$
 declare
   hosts text;
   ports text;
+  leaves boolean; -- the machine
+  wanted text[];
+  present text[];
 begin
   delete from rafiki.bridge_address where seen_at < now() - interval '30 s';
-  select string_agg(a.host, ',' order by a.host, a.port), string_agg(a.port::text, ',' order by a.host, a.port)
+  select bool_or(a.host !~ '^(/|127\.|::1$|localhost$)') into leaves from rafiki.bridge_address a;
+  select string_agg(case when leaves and a.host like '/%' then 'localhost' else a.host end, ',' order by a.host, a.port),
+         string_agg(a.port::text, ',' order by a.host, a.port)
   into hosts, ports from rafiki.bridge_address a;
   if hosts is null then
     return; -- whoever asks is told that the last one does not answer
   end if;
-  if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
-    execute format('alter server rafiki_bridge options (set host %L, set port %L)', hosts, ports);
-    return;
-  end if;
   -- keepalives: a machine that vanished is noticed within seconds, not after the kernel's two hours
-  execute format('create server rafiki_bridge foreign data wrapper dblink_fdw options (host %L, port %L, dbname %L, '
-                 'connect_timeout %L, keepalives_idle %L, tcp_user_timeout %L, gssencmode %L)',
-                 hosts, ports, 'rafiki', '3', '10', '10000', 'disable');
+  -- sslcert, sslrootcert: no files, or libpq would look into the home of the system's user for some
+  wanted := array['host', hosts, 'port', ports, 'dbname', 'rafiki', 'connect_timeout', '3', 'keepalives_idle', '10',
+                  'tcp_user_timeout', '10000', 'gssencmode', 'disable', 'sslcert', 'none', 'sslrootcert', 'none',
+                  'sslmode', case when leaves then 'require' else 'disable' end,
+                  'channel_binding', case when leaves then 'require' else 'disable' end];
   if current_setting('server_version_num')::int >= 160000 then
-    alter server rafiki_bridge options (add load_balance_hosts 'random');
+    wanted := wanted || array['load_balance_hosts', 'random'];
   end if;
+  if not exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
+    create server rafiki_bridge foreign data wrapper dblink_fdw;
+  end if;
+  select coalesce(array_agg(split_part(o, '=', 1)), '{}') into present
+  from pg_foreign_server, unnest(srvoptions) o where srvname = 'rafiki_bridge';
+  execute 'alter server rafiki_bridge options ('
+    || (select string_agg(format('%s %I %L', case when wanted[i] = any (present) then 'set' else 'add' end, wanted[i], wanted[i + 1]), ', ')
+        from generate_series(1, cardinality(wanted), 2) i)
+    || ')';
 end $$;
 
 -- A bridge listens there: known when a server starts, so a call rather than a part of the script.

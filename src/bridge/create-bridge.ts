@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Service } from '../runtime/service.ts';
 import { BridgeRecord } from '../serving/bridge-record.ts';
 import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';
+import { createCertificate } from './certificate.ts';
 import { type Address, BridgeServer } from './server.ts';
 import { Verbs } from './verbs.ts';
 
@@ -34,6 +35,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
         port,
         socketDir,
         secret,
+        certificate: await createCertificate(),
         converse: () => new Verbs(serving),
         isCalm: () => serving.isCalm(),
         logger,

@@ -2,7 +2,7 @@ import { AuthenticationFailed, ProtocolViolation } from '../errors/errors.ts';
 import { carriesUtf8, foreignEncoding } from './encoding.ts';
 import type { Frame, FrameReader } from './frames.ts';
 import * as messages from './messages.ts';
-import { mechanism, ScramExchange, type Verifier } from './scram.ts';
+import { mechanismOf, ScramExchange, type Verifier } from './scram.ts';
 
 export interface CancelKey {
   pid: number;
@@ -12,6 +12,10 @@ export interface CancelKey {
 export interface HandshakeOptions {
   verifier: Verifier;
   key: CancelKey;
+  /** Whether the client is on this machine: only then may the connection stay unencrypted. */
+  isLocal: boolean;
+  /** Of an encrypted connection: the hash of its certificate. */
+  binding?: Buffer | undefined;
   write(bytes: Buffer): void;
   onCancelRequest(key: CancelKey): void;
 }
@@ -26,7 +30,7 @@ const SSL_REQUEST = 80877103;
 const GSSENC_REQUEST = 80877104;
 const PASSWORD = 0x70; // p
 
-const refusedEncryption = Buffer.from('N');
+const [grantedEncryption, refusedEncryption] = [Buffer.from('S'), Buffer.from('N')];
 
 const serverSettings = {
   server_version: '15.0 (Rafiki)',
@@ -40,20 +44,22 @@ const serverSettings = {
 export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #scram: ScramExchange;
+  readonly #mechanism: string;
   #phase: 'opening' | 'sasl-first' | 'sasl-final' = 'opening';
   #user = '';
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
-    this.#scram = new ScramExchange(options.verifier);
+    this.#scram = new ScramExchange(options.verifier, options.binding);
+    this.#mechanism = mechanismOf(options.binding);
   }
 
   next(reader: FrameReader): Frame | null {
     return this.#phase === 'opening' ? reader.nextOpening(OPENING_BYTES) : reader.next(OPENING_BYTES);
   }
 
-  /** What the connection is after this frame: still strange, known, or one that only came to cancel another. */
-  take({ type, body }: Frame): 'strange' | 'known' | 'done' {
+  /** What the connection is after this frame: still strange, to be encrypted, known, or one that only came to cancel another. */
+  take({ type, body }: Frame): 'strange' | 'encrypt' | 'known' | 'done' {
     if (this.#phase === 'opening') return this.#open(body);
     if (type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
     if (this.#phase === 'sasl-final') return this.#saslFinal(body);
@@ -61,9 +67,13 @@ export class Handshake {
     return 'strange';
   }
 
-  #open(body: Buffer): 'strange' | 'done' {
-    const { write, onCancelRequest } = this.#options;
+  #open(body: Buffer): 'strange' | 'encrypt' | 'done' {
+    const { write, onCancelRequest, isLocal, binding } = this.#options;
     const code = body.readInt32BE(0);
+    if (code === SSL_REQUEST && binding === undefined) {
+      write(grantedEncryption);
+      return 'encrypt';
+    }
     if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
       write(refusedEncryption);
       return 'strange';
@@ -72,13 +82,18 @@ export class Handshake {
       if (body.length === 12) onCancelRequest({ pid: body.readInt32BE(4), secret: body.readInt32BE(8) });
       return 'done';
     }
+    if (!isLocal && binding === undefined) {
+      throw new AuthenticationFailed('the bridge talks to other machines over TLS only', {
+        hint: 'Connect with: sslmode=require channel_binding=require.',
+      });
+    }
     if (code >> 16 !== 3) throw new ProtocolViolation('this server speaks version 3 of the PostgreSQL protocol');
     const settings = startupSettings(body.subarray(4));
     this.#user = settings.get('user') ?? '';
     const encoding = settings.get('client_encoding') ?? 'UTF8';
     if (!carriesUtf8(encoding)) throw foreignEncoding(encoding);
     if ((code & 0xffff) !== 0) write(messages.negotiateProtocolVersion());
-    write(messages.authenticationSasl(mechanism));
+    write(messages.authenticationSasl(this.#mechanism));
     this.#phase = 'sasl-first';
     return 'strange';
   }
@@ -86,8 +101,8 @@ export class Handshake {
   /** SASLInitialResponse: mechanism as a C string, int32 length, data. */
   #saslFirst(body: Buffer): void {
     const end = body.indexOf(0);
-    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== mechanism) {
-      throw new AuthenticationFailed(`the bridge accepts ${mechanism} only`);
+    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== this.#mechanism) {
+      throw new AuthenticationFailed(`the bridge accepts ${this.#mechanism} only`);
     }
     this.#options.write(messages.authenticationSaslContinue(this.#scram.first(body.toString('utf8', end + 5))));
     this.#phase = 'sasl-final';

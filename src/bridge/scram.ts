@@ -1,7 +1,9 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AuthenticationFailed } from '../errors/errors.ts';
 
-export const mechanism = 'SCRAM-SHA-256';
+/** On an encrypted connection the exchange is bound to it. */
+export const mechanismOf = (binding: Buffer | undefined): string =>
+  binding === undefined ? 'SCRAM-SHA-256' : 'SCRAM-SHA-256-PLUS';
 
 /** What the server keeps of a secret (RFC 5802, section 3): enough to verify a proof, not enough to make one. */
 export interface Verifier {
@@ -27,21 +29,28 @@ export function createVerifier(secret: string): Verifier {
   };
 }
 
-/** The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding. */
+/** With `n` or `y` a client says that it does not bind the exchange to the channel. */
+const unboundFirst = /^([ny],(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
+const boundFirst = /^(p=tls-server-end-point,(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
+
+/** The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). */
 export class ScramExchange {
   readonly #verifier: Verifier;
+  readonly #binding: Buffer | undefined;
   #gs2Header = '';
   #clientFirstBare = '';
   #serverFirst = '';
   #nonce = '';
 
-  constructor(verifier: Verifier) {
+  /** `binding`: of an encrypted connection, the hash of its certificate, which the client must have seen too. */
+  constructor(verifier: Verifier, binding?: Buffer) {
     this.#verifier = verifier;
+    this.#binding = binding;
   }
 
   /** client-first-message → server-first-message. */
   first(clientFirst: string): string {
-    const parts = /^([ny],(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/.exec(clientFirst);
+    const parts = (this.#binding === undefined ? unboundFirst : boundFirst).exec(clientFirst);
     const [, header, bare, clientNonce] = parts ?? [];
     if (header === undefined || bare === undefined || clientNonce === undefined) throw refused();
     const { salt, iterations } = this.#verifier;
@@ -57,7 +66,8 @@ export class ScramExchange {
     const [, withoutProof, binding, nonce, proofText] =
       /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([^,]+)$/.exec(clientFinal) ?? [];
     if (withoutProof === undefined || proofText === undefined || nonce !== this.#nonce) throw refused();
-    if (binding !== Buffer.from(this.#gs2Header).toString('base64')) throw refused();
+    const bound = Buffer.concat([Buffer.from(this.#gs2Header), this.#binding ?? Buffer.alloc(0)]);
+    if (binding !== bound.toString('base64')) throw refused();
     const { storedKey, serverKey } = this.#verifier;
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`;
     const signature = hmac(storedKey, authMessage);

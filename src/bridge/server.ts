@@ -1,12 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { type AddressInfo, BlockList, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { Alertness } from './alertness.ts';
+import type { Certificate } from './certificate.ts';
 import type { CancelKey } from './handshake.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { type Conversation, Session } from './session.ts';
@@ -22,6 +23,7 @@ export interface BridgeOptions {
    */
   socketDir?: string | undefined;
   secret: string;
+  certificate: Certificate;
   converse(): Conversation;
   /** Whether no batch runs beside the event loop. */
   isCalm(): boolean;
@@ -113,13 +115,15 @@ export class BridgeServer implements Service {
   }
 
   #accept(socket: Socket): void {
-    const { converse, maxConnections = MAX_CONNECTIONS } = this.#options;
+    const { certificate, converse, maxConnections = MAX_CONNECTIONS } = this.#options;
     const pid = this.#nextPid;
     this.#nextPid = (this.#nextPid % 0x7fffffff) + 1;
     const key = { pid, secret: randomInt(2 ** 31) };
     const full = this.#sessions.size >= maxConnections;
     const session = new Session({
       socket,
+      certificate,
+      isLocal: isLocal(socket),
       verifier: this.#verifier,
       key,
       converse,
@@ -146,6 +150,14 @@ export class BridgeServer implements Service {
     if (found !== undefined && found.secret === secret) found.session.cancel();
   }
 }
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+
+/** Over a Unix socket or loopback: what is said does not leave this machine. */
+const isLocal = ({ remoteAddress, remoteFamily }: Socket): boolean =>
+  remoteAddress === undefined || loopback.check(remoteAddress, remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
 
 /** Linux keeps the path of a socket in 108 bytes. */
 const MAX_SOCKET_PATH = 107;

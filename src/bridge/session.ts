@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import type { Certificate } from './certificate.ts';
 import { carriesUtf8, foreignEncoding, requestText, wishedEncoding } from './encoding.ts';
 import { type Frame, FrameReader } from './frames.ts';
 import { type CancelKey, Handshake } from './handshake.ts';
@@ -18,6 +20,9 @@ export interface Conversation {
 
 export interface SessionOptions {
   socket: Socket;
+  certificate: Certificate;
+  /** Whether the client is on this machine. */
+  isLocal: boolean;
   verifier: Verifier;
   key: CancelKey;
   converse(): Conversation;
@@ -41,7 +46,8 @@ const TERMINATE = 0x58; // X
 export class Session {
   readonly #options: SessionOptions;
   readonly #reader = new FrameReader();
-  readonly #handshake: Handshake;
+  #socket: Socket;
+  #handshake: Handshake;
   readonly #deadline: NodeJS.Timeout;
   #phase: 'handshake' | 'ready' | 'closed' = 'handshake';
   #encoding = 'UTF8';
@@ -50,12 +56,29 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { socket, verifier, key, onCancelRequest } = options;
-    this.#handshake = new Handshake({ verifier, key, onCancelRequest, write: (bytes) => void socket.write(bytes) });
-    this.#deadline = setTimeout(() => socket.destroy(), OPENING_MS);
+    this.#socket = options.socket;
+    this.#handshake = this.#meet(options.socket);
+    this.#deadline = setTimeout(() => this.#socket.destroy(), OPENING_MS);
+  }
+
+  /** Hears what comes, and begins with a handshake; `binding` where the connection is encrypted. */
+  #meet(socket: Socket, binding?: Buffer): Handshake {
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('close', () => this.#closed());
     socket.on('error', () => socket.destroy()); // a reset is the client's way to go, not our failure
+    return new Handshake({ ...this.#options, binding, write: (bytes) => void socket.write(bytes) });
+  }
+
+  #encrypt(): void {
+    if (this.#reader.buffered > 0) {
+      throw new ProtocolViolation('bytes came ahead of the encryption that was asked for', {
+        detail: `${this.#reader.buffered} bytes: somebody may have put them there`,
+      });
+    }
+    const { context, hash } = this.#options.certificate;
+    this.#socket.removeAllListeners('data');
+    this.#socket = new TLSSocket(this.#socket, { isServer: true, secureContext: context });
+    this.#handshake = this.#meet(this.#socket, hash);
   }
 
   get answering(): boolean {
@@ -70,8 +93,8 @@ export class Session {
   end(error: unknown): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#options.socket.end(messages.errorResponse('FATAL', reportError(error)));
-    setTimeout(() => this.#options.socket.destroy(), FAREWELL_MS).unref();
+    this.#socket.end(messages.errorResponse('FATAL', reportError(error)));
+    setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref();
   }
 
   #closed(): void {
@@ -84,7 +107,7 @@ export class Session {
   #receive(chunk: Buffer): void {
     this.#reader.push(chunk);
     this.#advance();
-    if (this.#answering && this.#reader.buffered > READ_AHEAD_BYTES) this.#options.socket.pause();
+    if (this.#answering && this.#reader.buffered > READ_AHEAD_BYTES) this.#socket.pause();
   }
 
   #advance(): void {
@@ -102,23 +125,26 @@ export class Session {
   }
 
   #takeHandshake(frame: Frame): void {
-    const { socket, converse } = this.#options;
     const standing = this.#handshake.take(frame);
     if (standing === 'strange') return;
+    if (standing === 'encrypt') {
+      this.#encrypt();
+      return;
+    }
     clearTimeout(this.#deadline);
     if (standing === 'done') {
       this.#phase = 'closed';
-      socket.end();
+      this.#socket.end();
       return;
     }
-    this.#conversation = converse();
+    this.#conversation = this.#options.converse();
     this.#phase = 'ready';
   }
 
   #takeMessage({ type, body }: Frame): void {
     if (type === TERMINATE) {
       this.#phase = 'closed';
-      this.#options.socket.end();
+      this.#socket.end();
       return;
     }
     if (type !== QUERY) {
@@ -136,7 +162,7 @@ export class Session {
     void reply.catch(inBand).then((settled) => {
       this.#answering = false;
       this.#send(settled);
-      this.#options.socket.resume();
+      this.#socket.resume();
       this.#advance();
     });
   }
@@ -160,7 +186,7 @@ export class Session {
     const encoding = wishedEncoding(body);
     if (encoding === undefined) return false;
     this.#encoding = encoding;
-    this.#options.socket.write(
+    this.#socket.write(
       Buffer.concat([
         messages.commandComplete('SET'),
         messages.parameterStatus('client_encoding', encoding),
@@ -172,7 +198,7 @@ export class Session {
 
   #send(reply: Reply | Buffer): void {
     if (this.#phase !== 'ready') return;
-    this.#options.socket.write(Buffer.isBuffer(reply) ? reply : messages.queryReply(reply));
+    this.#socket.write(Buffer.isBuffer(reply) ? reply : messages.queryReply(reply));
     this.#options.onAnswered(this);
   }
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Reply } from '../../src/bridge/messages.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -158,6 +159,31 @@ describe('a server', () => {
       const session = await database.as('alice'); // takes either where libpq chooses at random
       expect(await ask(`rafiki_predict('m', 'x')`, session)).toBe('<x>');
     }
+  });
+
+  const elsewhere = Object.values(networkInterfaces())
+    .flat()
+    .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
+
+  test.skipIf(elsewhere === undefined)('on another machine is asked over TLS, and those beside it too', async () => {
+    const far = new ScriptedBridge();
+    await far.listen({ host: elsewhere as string, announceTo: db });
+    const [server] = await db.query<{ options: string[] }>(
+      `select srvoptions as options from pg_foreign_server where srvname = 'rafiki_bridge'`,
+    );
+    expect(server?.options).toEqual(expect.arrayContaining(['sslmode=require', 'channel_binding=require']));
+    const { port } = far;
+    for (let i = 0; far.requests.length === 0 || bridge.requests.length === 0; i++) {
+      expect(i).toBeLessThan(40);
+      if (i === 20) await bridge.stop(); // PostgreSQL 15 takes the first that listens, not one at random
+      const session = await database.as('alice');
+      expect(await ask(`rafiki_predict('m', 'x')`, session)).toBe('<x>');
+    }
+    await db.query(`alter server rafiki_bridge options (set host '${elsewhere}', set port '${port}',
+                                                        set sslmode 'disable', set channel_binding 'disable')`);
+    const failure = await failureOf(await database.as('alice'), `select rafiki_predict('m', 'x')`);
+    expect(failure).toMatchObject({ code: '08006', detail: expect.stringContaining('over TLS only') });
+    await far.stop();
   });
 
   test('is asked by the workers of a parallel query, too', async () => {

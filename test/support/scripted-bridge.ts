@@ -1,3 +1,4 @@
+import { createCertificate } from '../../src/bridge/certificate.ts';
 import type { Reply } from '../../src/bridge/messages.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
 import type { Queryable } from '../../src/db/database.ts';
@@ -13,11 +14,20 @@ export class ScriptedBridge {
   #server: BridgeServer | undefined;
 
   /** Listens, and tells the database where if one is given. */
-  async listen({ port = 0, announceTo }: { port?: number; announceTo?: Queryable } = {}): Promise<void> {
+  async listen({
+    host = '127.0.0.1',
+    port = 0,
+    announceTo,
+  }: {
+    host?: string;
+    port?: number;
+    announceTo?: Queryable;
+  } = {}): Promise<void> {
     this.#server = new BridgeServer({
-      host: '127.0.0.1',
+      host,
       port,
       secret: 'secret',
+      certificate: await createCertificate(),
       converse: () => ({
         answer: (request) => {
           const fields = request.split('\x1f');
@@ -32,7 +42,7 @@ export class ScriptedBridge {
     });
     await this.#server.start();
     if (announceTo !== undefined) {
-      await announceTo.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [this.port]);
+      await announceTo.query(`select rafiki._connect_bridge($1, $2, 'secret')`, [host, this.port]);
     }
   }
 

@@ -26,6 +26,17 @@ describe('ScramExchange', () => {
     }
   });
 
+  it('bound to a connection, refuses a client that is not, and one that sees another certificate', () => {
+    const exchange = new ScramExchange(createVerifier('s'), Buffer.alloc(32, 1));
+    for (const message of ['n,,n=,r=abc', 'y,,n=,r=abc', 'p=tls-unique,,n=,r=abc']) {
+      expect(() => exchange.first(message)).toThrowError(AuthenticationFailed);
+    }
+    const [, nonce] = /^r=([^,]+)/.exec(exchange.first('p=tls-server-end-point,,n=,r=abc')) ?? [];
+    const seen = Buffer.concat([Buffer.from('p=tls-server-end-point,,'), Buffer.alloc(32, 2)]).toString('base64');
+    const proof = Buffer.alloc(32).toString('base64');
+    expect(() => exchange.final(`c=${seen},r=${nonce},p=${proof}`)).toThrowError(AuthenticationFailed);
+  });
+
   it('gives each exchange a nonce of its own', () => {
     const verifier = createVerifier('s');
     const nonces = new Set([1, 2, 3].map(() => new ScramExchange(verifier).first('n,,n=,r=abc')));

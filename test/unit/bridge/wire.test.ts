@@ -1,6 +1,8 @@
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCertificate } from '../../../src/bridge/certificate.ts';
 import type { Reply } from '../../../src/bridge/messages.ts';
 import { BridgeServer } from '../../../src/bridge/server.ts';
 import type { Conversation } from '../../../src/bridge/session.ts';
@@ -40,6 +42,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     port: 0,
     secret: 'right',
+    certificate: await createCertificate(),
     isCalm: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
@@ -168,10 +171,67 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
   });
 });
 
+/** Nobody signed the certificate; that both ends see the same one is what the client checks. */
+const encrypted = { ssl: { rejectUnauthorized: false }, enableChannelBinding: true };
+
+describe('the bridge over TLS', () => {
+  it('authenticates by SCRAM-SHA-256-PLUS and answers', async () => {
+    const session = await client(encrypted);
+    expect((await session.query('hello Wörld 🦁')).rows).toEqual([{ s: 'k', v: 'hello Wörld 🦁', loc: null }]);
+    const text = 'ab🦁c'.repeat(200_000);
+    expect((await session.query(text)).rows[0]?.v).toBe(text);
+  });
+
+  it('tells the conversation when its client is gone', async () => {
+    const session = await client(encrypted);
+    void session.query('wait').catch(() => undefined);
+    clients.splice(0);
+    await session.end();
+    await expect.poll(() => closed).toBe(1);
+  });
+
+  it.each([
+    ['a wrong password', { ...encrypted, password: 'wrong' }],
+    ['an unknown user', { ...encrypted, user: 'postgres' }],
+  ])('refuses %s with 28P01', async (_, options) => {
+    await expect(client(options)).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  it('refuses a client that does not bind the exchange to the connection', async () => {
+    await expect(client({ ssl: encrypted.ssl })).rejects.toThrow(/SCRAM-SHA-256/);
+  });
+
+  it('refuses somebody in the middle, who has a certificate of his own', async () => {
+    const { context } = await createCertificate();
+    const middle = createServer((socket) => {
+      socket.once('data', () => {
+        socket.write('S');
+        const inner = new TLSSocket(socket, { isServer: true, secureContext: context });
+        const raw = connect(server.address().port, '127.0.0.1', () => raw.write(opening(80877103)));
+        raw.once('data', () => {
+          const outer = connectTls({ socket: raw, rejectUnauthorized: false });
+          inner.pipe(outer).pipe(inner);
+          for (const each of [inner, outer]) each.on('error', () => undefined);
+        });
+        sockets.push(socket, raw);
+      });
+    });
+    await new Promise<void>((resolve) => middle.listen(0, '127.0.0.1', resolve));
+    const { port } = middle.address() as AddressInfo;
+    await expect(client({ ...encrypted, port })).rejects.toMatchObject({ code: '28P01' });
+    middle.close();
+  });
+
+  it('refuses bytes that came ahead of the encryption', async () => {
+    const heard = await bare(Buffer.concat([opening(80877103), startup('user\0rafiki\0')]));
+    expect(heard.toString('latin1')).toMatch(/^S.*C08P01/s);
+  });
+});
+
 describe('the bridge, byte by byte', () => {
-  it('refuses encryption with one letter and goes on', async () => {
-    const heard = await bare(Buffer.concat([opening(80877103), opening(80877104), startup('user\0rafiki\0')]), 3);
-    expect(heard.toString('latin1', 0, 3)).toBe('NNR');
+  it('refuses other encryption with one letter and goes on', async () => {
+    const heard = await bare(Buffer.concat([opening(80877104), startup('user\0rafiki\0')]), 2);
+    expect(heard.toString('latin1', 0, 2)).toBe('NR');
     expect(heard.includes('SCRAM-SHA-256')).toBe(true);
   });
 
