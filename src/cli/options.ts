@@ -22,6 +22,8 @@ export interface Options {
   positionals: string[];
 }
 
+export const defaultBridgeHost = '127.0.0.1';
+
 const defaultDataDir = (): string =>
   process.getuid?.() === 0
     ? '/var/lib/rafiki' // a folder of root's home is out of reach for the user that Postgres runs as
@@ -34,7 +36,7 @@ export function parseOptions(args: readonly string[], { allowPositionals = false
     databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
     dataDir: path.resolve(values['data-dir'] ?? env['RAFIKI_DATA_DIR'] ?? defaultDataDir()),
     port: number('port', values.port ?? env['RAFIKI_PORT'], 65_535),
-    bridgeHost: values['bridge-host'] ?? env['RAFIKI_BRIDGE_HOST'] ?? '127.0.0.1',
+    bridgeHost: values['bridge-host'] ?? env['RAFIKI_BRIDGE_HOST'] ?? defaultBridgeHost,
     bridgePort: number('bridge-port', values['bridge-port'] ?? env['RAFIKI_BRIDGE_PORT'], 65_535),
     workers: number('workers', values.workers ?? env['RAFIKI_WORKERS'], 1_024) ?? availableParallelism(),
     threads: number('threads', values.threads ?? env['RAFIKI_THREADS'], 1_024),

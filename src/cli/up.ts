@@ -19,7 +19,7 @@ import { Cluster } from './cluster.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { choosePort } from './free-port.ts';
 import { extensionDir, install } from './install.ts';
-import type { Options } from './options.ts';
+import { defaultBridgeHost, type Options } from './options.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { postgresIdentity } from './unprivileged.ts';
 
@@ -108,6 +108,17 @@ export class Up implements Service {
     }
   }
 
+  /** Where nobody said how the bridge is reached, and its database is ours. */
+  #usesSocket(): boolean {
+    const { dataDir, bridgeHost } = this.#options;
+    return (
+      this.#cluster !== undefined &&
+      bridgeHost === defaultBridgeHost &&
+      fitsSocket(dataDir) &&
+      process.platform !== 'win32'
+    );
+  }
+
   #children(): SupervisedChild[] {
     const { dataDir, bridgeHost, workers } = this.#options;
     const env = {
@@ -116,9 +127,7 @@ export class Up implements Service {
       RAFIKI_CACHE_DIR: path.join(dataDir, 'cache'),
       RAFIKI_BRIDGE_HOST: bridgeHost,
       RAFIKI_BRIDGE_PORT: String(this.bridgePort),
-      ...(this.#cluster && fitsSocket(dataDir) && process.platform !== 'win32'
-        ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir }
-        : {}),
+      ...(this.#usesSocket() ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir } : {}),
     };
     const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
     const logFile = path.join(dataDir, 'rafiki.log');
