@@ -197,6 +197,11 @@ describe('the bridge over TLS', () => {
     await expect(client(options)).rejects.toMatchObject({ code: '28P01' });
   });
 
+  it('stops while a client is connected', async () => {
+    await client(encrypted);
+    await server.stop();
+  });
+
   it('refuses a client that does not bind the exchange to the connection', async () => {
     await expect(client({ ssl: encrypted.ssl })).rejects.toThrow(/SCRAM-SHA-256/);
   });
