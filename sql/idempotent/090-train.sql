@@ -25,8 +25,8 @@ begin
   elsif (max_time > interval '0') is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be positive',
       detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
-  elsif target_score <= 0 or target_score = 'nan' then
-    raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be positive',
+  elsif not (target_score > 0 and target_score <= 1) then -- NaN is larger than all numbers
+    raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be more than 0 and at most 1',
       detail = format('It is %s.', target_score),
       hint = 'For an accuracy of 90 % give 0.9; leave it out to use all trials.';
   elsif (validation > 0 and validation < 1) is not true then

@@ -80,7 +80,8 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
     /10 min/,
   ],
   ['validation 1', `'sentiment', 'reviews', validation => 1`, '22023', /between 0 and 1/, /0\.2/],
-  ['a NaN target', `'sentiment', 'reviews', target_score => 'nan'`, '22023', /positive; It is NaN/, /0\.9/],
+  ['a NaN target', `'sentiment', 'reviews', target_score => 'nan'`, '22023', /at most 1; It is NaN/, /0\.9/],
+  ['a target in per cent', `'sentiment', 'reviews', target_score => 90`, '22023', /at most 1; It is 90/, /0\.9/],
   ['an empty name', `'sentiment', 'reviews', model => ' '`, '42602', /name is empty/, /<table>_<task>/],
   ['a long name', `'sentiment', 'reviews', model => repeat('x', 201)`, '42622', /201 characters/, /shorter/],
   [
