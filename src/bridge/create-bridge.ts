@@ -8,12 +8,14 @@ import { type Address, BridgeServer } from './server.ts';
 import { Verbs } from './verbs.ts';
 
 export interface CreateBridgeOptions extends CreateServingOptions {
-  /** Where to listen; loopback unless told otherwise. */
-  host: string;
+  /** Where to listen. Unless told: on loopback, or where the database hears this machine from, if it is on another one. */
+  host?: string | undefined;
   port: number;
   /** Listens on a Unix socket in this folder too, and the database is told to come that way. */
   socketDir?: string | undefined;
 }
+
+const loopback = '127.0.0.1';
 
 export interface Bridge extends Service {
   /** As the database reaches it; known once started. */
@@ -31,7 +33,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
     async start() {
       const secret = await record.secret(randomBytes(24).toString('hex'));
       server = new BridgeServer({
-        host,
+        host: host ?? (await record.ownAddress()) ?? loopback,
         port,
         socketDir,
         secret,
@@ -54,7 +56,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
       await server?.stop();
       await serving.stop();
     },
-    address: () => reachable(server?.address() ?? { host, port }),
+    address: () => reachable(server?.address() ?? { host: host ?? loopback, port }),
   };
 }
 

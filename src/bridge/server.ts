@@ -13,7 +13,6 @@ import { createVerifier, type Verifier } from './scram.ts';
 import { type Conversation, Session } from './session.ts';
 
 export interface BridgeOptions {
-  /** Loopback unless told otherwise. */
   host: string;
   /** 0 takes any free port. */
   port: number;
@@ -71,11 +70,14 @@ export class BridgeServer implements Service {
 
   async #listen(server: Server, where: ListenOptions, name: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => {
         reject(
           new EnvironmentUnfit(`the bridge cannot listen on ${name}`, {
             detail: cause.message,
-            hint: 'Choose another port: --bridge-port N.',
+            hint:
+              cause.code === 'EADDRNOTAVAIL'
+                ? 'Say by which address of this machine PostgreSQL reaches it: --bridge-host HOST.'
+                : 'Choose another port: --bridge-port N.',
             cause,
           }),
         );

@@ -52,7 +52,7 @@ flags (and their environment variables)
   --database-url URL   DATABASE_URL         use this database; without it, up runs its own PostgreSQL 18
   --data-dir DIR       RAFIKI_DATA_DIR      where up keeps its database, cache and logs
   --port N             RAFIKI_PORT          of up's PostgreSQL
-  --bridge-host HOST   RAFIKI_BRIDGE_HOST   where serving listens, as Postgres reaches it (default 127.0.0.1)
+  --bridge-host HOST   RAFIKI_BRIDGE_HOST   where serving listens (default: where Postgres reaches this machine)
   --bridge-port N      RAFIKI_BRIDGE_PORT
   --workers N          RAFIKI_WORKERS       worker processes of up (default: one per core)
   --threads N          RAFIKI_THREADS       of each trial (default: the cores, divided among this machine's workers)

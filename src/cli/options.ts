@@ -9,7 +9,7 @@ export interface Options {
   databaseUrl: string | undefined;
   dataDir: string;
   port: number | undefined;
-  bridgeHost: string;
+  bridgeHost: string | undefined;
   bridgePort: number | undefined;
   workers: number;
   threads: number | undefined;
@@ -21,8 +21,6 @@ export interface Options {
   /** Words that are not flags: `rafiki bench NAME`. */
   positionals: string[];
 }
-
-export const defaultBridgeHost = '127.0.0.1';
 
 const defaultDataDir = (): string =>
   process.getuid?.() === 0
@@ -36,7 +34,7 @@ export function parseOptions(args: readonly string[], { allowPositionals = false
     databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
     dataDir: path.resolve(values['data-dir'] ?? env['RAFIKI_DATA_DIR'] ?? defaultDataDir()),
     port: number('port', values.port ?? env['RAFIKI_PORT'], 65_535),
-    bridgeHost: values['bridge-host'] ?? env['RAFIKI_BRIDGE_HOST'] ?? defaultBridgeHost,
+    bridgeHost: values['bridge-host'] ?? env['RAFIKI_BRIDGE_HOST'],
     bridgePort: number('bridge-port', values['bridge-port'] ?? env['RAFIKI_BRIDGE_PORT'], 65_535),
     workers: number('workers', values.workers ?? env['RAFIKI_WORKERS'], 1_024) ?? availableParallelism(),
     threads: number('threads', values.threads ?? env['RAFIKI_THREADS'], 1_024),

@@ -19,7 +19,7 @@ import { Cluster } from './cluster.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { choosePort } from './free-port.ts';
 import { extensionDir, install } from './install.ts';
-import { defaultBridgeHost, type Options } from './options.ts';
+import type { Options } from './options.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { postgresIdentity } from './unprivileged.ts';
 
@@ -113,7 +113,7 @@ export class Up implements Service {
     const { dataDir, bridgeHost } = this.#options;
     return (
       this.#cluster !== undefined &&
-      bridgeHost === defaultBridgeHost &&
+      bridgeHost === undefined &&
       fitsSocket(dataDir) &&
       process.platform !== 'win32'
     );
@@ -125,7 +125,7 @@ export class Up implements Service {
       ...process.env,
       DATABASE_URL: this.databaseUrl,
       RAFIKI_CACHE_DIR: path.join(dataDir, 'cache'),
-      RAFIKI_BRIDGE_HOST: bridgeHost,
+      ...(bridgeHost === undefined ? {} : { RAFIKI_BRIDGE_HOST: bridgeHost }),
       RAFIKI_BRIDGE_PORT: String(this.bridgePort),
       ...(this.#usesSocket() ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir } : {}),
     };

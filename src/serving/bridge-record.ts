@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { connectBridge, disconnectBridge, keepSecret } from '../db/statements/serving.ts';
+import { connectBridge, disconnectBridge, keepSecret, selectOwnAddress } from '../db/statements/serving.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 export interface BridgeAddress {
@@ -26,6 +26,11 @@ export class BridgeRecord {
   /** The secret that the foreign server and all bridges share; `fresh` where there is none yet. */
   secret(fresh: string): Promise<string> {
     return keepSecret(this.#database, fresh);
+  }
+
+  /** By which address the database knows this machine; undefined where it is on the same one. */
+  ownAddress(): Promise<string | undefined> {
+    return selectOwnAddress(this.#database);
   }
 
   async announce(address: BridgeAddress, secret: string): Promise<void> {

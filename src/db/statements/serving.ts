@@ -64,6 +64,13 @@ export async function keepSecret(on: Queryable, fresh: string): Promise<string> 
   return row?.secret ?? fresh;
 }
 
+/** From where the database hears this process; undefined where both are on one machine. */
+export async function selectOwnAddress(on: Queryable): Promise<string | undefined> {
+  const sql = 'select host(inet_client_addr()) as address where inet_client_addr() <> inet_server_addr()';
+  const [row] = await on.query<{ address: string }>(sql);
+  return row?.address;
+}
+
 /** Points the foreign server at a bridge, beside others; it is forgotten when it is not heard of for half a minute. */
 export async function connectBridge(
   on: Queryable,
