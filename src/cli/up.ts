@@ -112,10 +112,7 @@ export class Up implements Service {
   #usesSocket(): boolean {
     const { dataDir, bridgeHost } = this.#options;
     return (
-      this.#cluster !== undefined &&
-      bridgeHost === undefined &&
-      fitsSocket(dataDir) &&
-      process.platform !== 'win32'
+      this.#cluster !== undefined && bridgeHost === undefined && fitsSocket(dataDir) && process.platform !== 'win32'
     );
   }
 
