@@ -30,49 +30,43 @@ export function* compare(data: string, rows: readonly Row[]): Iterable<Figure> {
   const bests = (mode: Mode, advisor: string): number[] =>
     seeds.map((seed) => Math.max(...of(mode, advisor, seed).map(({ score }) => score)));
   for (const advisor of advisorNames) {
-    const [study, costudy] = [interval(bests('study', advisor)), interval(bests('costudy', advisor))];
-    const gain = interval(bests('costudy', advisor).map((best, i) => best - (bests('study', advisor)[i] as number)));
     const name = `costudy-${data}-${advisor}`;
-    const common = { bench: 'tuning', peer: 'study', ok: gain.mean > 0 };
-    const note = `best score, mean of ${study.count} seeds; gain ${gain.mean.toFixed(4)} ± ${gain.half.toFixed(4)} (95 %)`;
     yield {
-      ...common,
+      ...compared(bests('costudy', advisor), bests('study', advisor)),
       name: `${name}-best`,
-      value: costudy.mean,
-      unit: '',
-      peerValue: study.mean,
-      ratio: costudy.mean / study.mean,
-      note,
+      peer: 'study',
     };
     const pooled = [...of('study', advisor), ...of('costudy', advisor)].map(({ score }) => score).sort((a, b) => b - a);
     const bar = pooled[Math.floor(pooled.length / 4)] ?? 0;
     const among = (mode: Mode): number => of(mode, advisor).filter(({ score }) => score > bar).length;
     const [own, other] = [among('costudy'), among('study')];
     yield {
-      ...common,
+      bench: 'tuning',
       name: `${name}-top`,
       value: own,
       unit: 'trials',
+      peer: 'study',
       peerValue: other,
-      ratio: own / other,
+      ratio: other === 0 ? null : own / other,
       ok: own > other,
       note: 'in the best quarter of all',
     };
   }
   for (const mode of modes) {
-    const [bayesian, random] = [interval(bests(mode, 'bayesian')).mean, interval(bests(mode, 'random')).mean];
     yield {
-      bench: 'tuning',
+      ...compared(bests(mode, 'bayesian'), bests(mode, 'random')),
       name: `${mode}-${data}-bayesian`,
-      value: bayesian,
-      unit: '',
       peer: 'random',
-      peerValue: random,
-      ratio: bayesian / random,
-      ok: bayesian >= random,
-      note: 'best score, mean',
     };
   }
+}
+
+/** Best scores of the same seeds: their means, and the interval of what one has more than the other. */
+function compared(own: readonly number[], other: readonly number[]): Omit<Figure, 'name' | 'peer'> {
+  const [value, peerValue] = [interval(own).mean, interval(other).mean];
+  const gain = interval(own.map((best, i) => best - (other[i] as number)));
+  const note = `best score, mean of ${own.length} seeds; gain ${gain.mean.toFixed(4)} ± ${gain.half.toFixed(4)} (95 %)`;
+  return { bench: 'tuning', value, unit: '', peerValue, ratio: value / peerValue, ok: gain.mean > 0, note };
 }
 
 /** Best score so far against epochs spent, mean and 95 % interval over the seeds. */
@@ -103,9 +97,9 @@ export function plot(data: string, epochs: number, rows: readonly Row[]): void {
 /** Student's t for a two-sided 95 % interval by degrees of freedom. */
 const t95 = [Number.NaN, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14];
 
-function interval(values: readonly number[]): { mean: number; half: number; count: number } {
+function interval(values: readonly number[]): { mean: number; half: number } {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, count - 1);
-  return { mean, half: count < 2 ? 0 : (t95[count - 1] ?? 2.1) * Math.sqrt(variance / count), count };
+  return { mean, half: count < 2 ? 0 : (t95[count - 1] ?? 2.1) * Math.sqrt(variance / count) };
 }
