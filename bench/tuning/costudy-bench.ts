@@ -80,7 +80,7 @@ async function measure(name: SettingName, results: Results, seeds: number): Prom
   const dataSet = {
     classes,
     train,
-    valid: { inputs: inputs.slice(0, validation), labels: labels.slice(0, validation) as typeof labels },
+    valid: { inputs: inputs.slice(0, validation), labels: labels.slice(0, validation) },
   };
   for (let seed = 1; seed <= seeds; seed++) {
     for (const advisor of advisorNames) {

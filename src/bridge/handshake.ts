@@ -2,7 +2,7 @@ import { AuthenticationFailed, ProtocolViolation } from '../errors/errors.ts';
 import { carriesUtf8, foreignEncoding } from './encoding.ts';
 import type { Frame, FrameReader } from './frames.ts';
 import * as messages from './messages.ts';
-import { mechanismOf, ScramExchange, type Verifier } from './scram.ts';
+import { ScramExchange, type Verifier } from './scram.ts';
 
 export interface CancelKey {
   pid: number;
@@ -44,14 +44,12 @@ const serverSettings = {
 export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #scram: ScramExchange;
-  readonly #mechanism: string;
   #phase: 'opening' | 'sasl-first' | 'sasl-final' = 'opening';
   #user = '';
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
     this.#scram = new ScramExchange(options.verifier, options.binding);
-    this.#mechanism = mechanismOf(options.binding);
   }
 
   next(reader: FrameReader): Frame | null {
@@ -93,7 +91,7 @@ export class Handshake {
     const encoding = settings.get('client_encoding') ?? 'UTF8';
     if (!carriesUtf8(encoding)) throw foreignEncoding(encoding);
     if ((code & 0xffff) !== 0) write(messages.negotiateProtocolVersion());
-    write(messages.authenticationSasl(this.#mechanism));
+    write(messages.authenticationSasl(this.#scram.mechanism));
     this.#phase = 'sasl-first';
     return 'strange';
   }
@@ -101,8 +99,8 @@ export class Handshake {
   /** SASLInitialResponse: mechanism as a C string, int32 length, data. */
   #saslFirst(body: Buffer): void {
     const end = body.indexOf(0);
-    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== this.#mechanism) {
-      throw new AuthenticationFailed(`the bridge accepts ${this.#mechanism} only`);
+    if (end < 0 || body.length < end + 5 || body.toString('latin1', 0, end) !== this.#scram.mechanism) {
+      throw new AuthenticationFailed(`the bridge accepts ${this.#scram.mechanism} only`);
     }
     this.#options.write(messages.authenticationSaslContinue(this.#scram.first(body.toString('utf8', end + 5))));
     this.#phase = 'sasl-final';

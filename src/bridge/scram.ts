@@ -1,10 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AuthenticationFailed } from '../errors/errors.ts';
 
-/** On an encrypted connection the exchange is bound to it. */
-export const mechanismOf = (binding: Buffer | undefined): string =>
-  binding === undefined ? 'SCRAM-SHA-256' : 'SCRAM-SHA-256-PLUS';
-
 /** What the server keeps of a secret (RFC 5802, section 3): enough to verify a proof, not enough to make one. */
 export interface Verifier {
   salt: Buffer;
@@ -29,14 +25,14 @@ export function createVerifier(secret: string): Verifier {
   };
 }
 
-/** With `n` or `y` a client says that it does not bind the exchange to the channel. */
-const unboundFirst = /^([ny],(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
-const boundFirst = /^(p=tls-server-end-point,(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
+/** Header, what the client binds the exchange to (with `n` or `y` to nothing), and the bare message with its nonce. */
+const firstMessage = /^((?:[ny]|p=([^,]*)),(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
 
 /** The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). */
 export class ScramExchange {
   readonly #verifier: Verifier;
   readonly #binding: Buffer | undefined;
+  readonly mechanism: string;
   #gs2Header = '';
   #clientFirstBare = '';
   #serverFirst = '';
@@ -46,13 +42,14 @@ export class ScramExchange {
   constructor(verifier: Verifier, binding?: Buffer) {
     this.#verifier = verifier;
     this.#binding = binding;
+    this.mechanism = binding === undefined ? 'SCRAM-SHA-256' : 'SCRAM-SHA-256-PLUS';
   }
 
   /** client-first-message → server-first-message. */
   first(clientFirst: string): string {
-    const parts = (this.#binding === undefined ? unboundFirst : boundFirst).exec(clientFirst);
-    const [, header, bare, clientNonce] = parts ?? [];
+    const [, header, boundTo, bare, clientNonce] = firstMessage.exec(clientFirst) ?? [];
     if (header === undefined || bare === undefined || clientNonce === undefined) throw refused();
+    if (boundTo !== (this.#binding === undefined ? undefined : 'tls-server-end-point')) throw refused();
     const { salt, iterations } = this.#verifier;
     this.#gs2Header = header;
     this.#clientFirstBare = bare;

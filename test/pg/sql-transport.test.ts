@@ -161,6 +161,23 @@ describe('a server', () => {
     }
   });
 
+  test('behind a Unix socket is asked over loopback while another one is on another machine', async () => {
+    const options = async (): Promise<string[]> =>
+      (
+        await db.query<{ option: string }>(
+          `select unnest(srvoptions) as option from pg_foreign_server where srvname = 'rafiki_bridge'`,
+        )
+      ).map(({ option }) => option);
+    await db.query(`select rafiki._connect_bridge('/run/rafiki', 5000, 'secret')`);
+    expect(await options()).toEqual(expect.arrayContaining(['host=/run/rafiki,127.0.0.1', 'sslmode=disable']));
+    await db.query(`select rafiki._connect_bridge('10.1.2.3', 5001, 'secret')`);
+    expect(await options()).toEqual(
+      expect.arrayContaining(['host=localhost,10.1.2.3,127.0.0.1', 'sslmode=require', 'channel_binding=require']),
+    );
+    await db.query(`select rafiki._disconnect_bridge('10.1.2.3', 5001)`);
+    expect(await options()).toEqual(expect.arrayContaining(['host=/run/rafiki,127.0.0.1', 'channel_binding=disable']));
+  });
+
   const elsewhere = Object.values(networkInterfaces())
     .flat()
     .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
