@@ -1,7 +1,8 @@
 import type { KnobValue } from '../src/domain/hyper-space.ts';
 import type { DataSet } from '../src/domain/task.ts';
-import type { TrainingReport } from '../src/domain/training.ts';
+import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/training.ts';
 import { InvalidParameter } from '../src/errors/errors.ts';
+import { fitToTime } from '../src/worker/fit-to-time.ts';
 import { trainTrial } from '../src/worker/train.ts';
 import type { Figure } from './figure.ts';
 import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts';
@@ -9,7 +10,10 @@ import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts'
 export interface ZooOptions {
   family?: string | undefined;
   data?: string | undefined;
-  /** What the trial may take on a machine that does nothing else, CPU time divided by threads: its schedule is cut to fit. */
+  /**
+   * What the trial may take on a machine that does nothing else, CPU time divided by threads: network and schedule are made to fit,
+   * as a worker does.
+   */
   minutes?: string | undefined;
   /** Score to reach; the where there is one. */
   bar?: string | undefined;
@@ -49,7 +53,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const reports: TrainingReport[] = [];
   const rows = options.rows === undefined ? undefined : Number(options.rows);
   const own = JSON.parse(knobs) as Record<string, KnobValue>;
-  const spec = {
+  const given: TrainingSpec = {
     task: dataSets[data].task,
     family,
     knobs: rows === undefined ? own : { ...byHeart, ...own },
@@ -60,9 +64,14 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const before = process.cpuUsage();
   const quiet = (): number => {
     const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1e6 / spec.threads;
+    return (user + system) / 1e6 / given.threads;
   };
   const limit = minutes === undefined ? undefined : Number(minutes) * 60;
+  const left = (seconds: number): TimeLeft => ({ studySeconds: seconds - quiet(), shareSeconds: seconds - quiet() });
+  const spec =
+    limit === undefined
+      ? given
+      : { ...given, knobs: await fitToTime(given, left(limit), new Set(Object.keys(given.knobs))) };
   const { seconds, variants } = await trainTrial(spec, {
     onReport: async (report) => {
       reports.push(report);
@@ -70,9 +79,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
       return 'continue';
     },
     onCheckpoint: async () => undefined,
-    ...(limit === undefined
-      ? {}
-      : { timeLeft: () => ({ studySeconds: limit - quiet(), shareSeconds: limit - quiet() }) }),
+    ...(limit === undefined ? {} : { timeLeft: () => left(limit) }),
   });
   const quietSeconds = quiet();
   const last = reports.at(-1);

@@ -45,7 +45,7 @@ export const imageFamily = ({ name, title, epochs, knobs, network }: ImageArchit
 function imageSpace(epochs: number): HyperSpace {
   return new HyperSpace()
     .addCategoricalKnob('side', [32, 48, 64, 96, 128, 224], { group: 'preprocessing', initial: 32 })
-    .addCategoricalKnob('whitening', whitenings, { group: 'preprocessing', initial: 'none' })
+    .addCategoricalKnob('whitening', whitenings, { group: 'preprocessing', initial: 'pca' })
     .addRangeKnob('shift', 'int', 0, 8, { group: 'preprocessing', initial: 4 })
     .addCategoricalKnob('flip', [true, false], { group: 'preprocessing', initial: true })
     .addRangeKnob('rotation', 'float', 0, 30, { group: 'preprocessing', initial: 0 })
