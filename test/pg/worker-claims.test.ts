@@ -63,7 +63,7 @@ describe('claiming', () => {
   });
 });
 
-test('the first trial of a family has a share of max_time that lets three families be trained, later ones a quarter', async () => {
+test('the first trial of a family has a share of max_time that lets two families be trained, later ones a quarter', async () => {
   const families = ['one', 'two', 'three', 'three'];
   for (const [i, family] of families.entries()) {
     await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, start: 'random' });
@@ -71,9 +71,9 @@ test('the first trial of a family has a share of max_time that lets three famili
   const share = async (processId: number): Promise<number> =>
     (await claimTrial(db, processId, { families }))!.shareSeconds;
   const first = await worker();
-  expect(await share(first)).toBe(40);
+  expect(await share(first)).toBe(60);
   const second = await worker();
-  expect(await share(second)).toBe(60); // two of the three by one of the workers
+  expect(await share(second)).toBe(120);
   await worker();
   expect(await share(first)).toBe(120);
   expect(await share(second)).toBe(30);

@@ -35,8 +35,11 @@ const LOCAL_MS = 10_000;
 
 /** A trial's share of max_time: slow knobs must not hold up a study that does well with quick ones. */
 const SHARE = 0.25;
-/** The first trial of a family may take more: as much as lets the workers train so many families, which vote together. */
-const FAMILIES = 3;
+/**
+ * The first trial of a family may take more: as much as lets the workers train so many families. One network that is trained to its end is
+ * worth more than the votes of several that were not.
+ */
+const FAMILIES = 2;
 
 /**
  * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
