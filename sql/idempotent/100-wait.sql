@@ -89,6 +89,34 @@ begin
   return shown;
 end $$;
 
+-- What a study that has not been heard of for a while is doing: the running trials, those with the best scores first.
+create or replace function rafiki._show_running_trials(study bigint) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named constant int := 2; -- what fits a line
+  progress text;
+begin
+  select format('%s of %s min: %s', round(extract(epoch from clock_timestamp() - s.started_at) / 60),
+                round(extract(epoch from s.max_time) / 60),
+                coalesce(string_agg(t.line, ', ' order by t.place) filter (where t.place <= named)
+                           || case when count(*) > named then format(', %s more', count(*) - named) else '' end,
+                         'no trial is running'))
+  into progress
+  from rafiki.study s
+  left join lateral (
+    select row_number() over (order by r.score desc nulls last, t.number) as place,
+           format('%s %s(epoch %s)', t.family, round(r.score::numeric, 3) || ' ', t.epoch || coalesce('/' || t.epochs, '')) as line
+    from rafiki.trial t left join rafiki.report r on r.trial_id = t.id and r.epoch = t.epoch
+    where t.study_id = s.id and t.state = 'running') t on true
+  where s.id = study and s.state = 'running'
+  group by s.id;
+  if progress is not null then
+    raise notice '%', progress;
+  end if;
+end $$;
+
 -- The last line, or the error that ended the study.
 create or replace function rafiki._show_end(study bigint) returns void
 language plpgsql volatile strict parallel unsafe
@@ -142,7 +170,9 @@ declare
   study bigint;
   study_state text;
   shown bigint[] := '{}';
+  ended bigint[];
   quiet_looks int := 0;
+  heard_at timestamptz := pg_catalog.clock_timestamp();
 begin
   -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
   if pg_catalog.now() <> pg_catalog.statement_timestamp() then
@@ -157,7 +187,14 @@ begin
   raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
-    shown := rafiki._show_ended_trials(study, shown);
+    ended := rafiki._show_ended_trials(study, shown);
+    if ended <> shown then
+      shown := ended;
+      heard_at := pg_catalog.clock_timestamp();
+    elsif pg_catalog.clock_timestamp() - heard_at > interval '1 min' then
+      perform rafiki._show_running_trials(study);
+      heard_at := pg_catalog.clock_timestamp();
+    end if;
     exit when study_state in ('completed', 'failed', 'cancelled');
     quiet_looks := quiet_looks + 1;
     if quiet_looks in (10, 100, 1000)
@@ -172,5 +209,5 @@ begin
 end $$;
 
 comment on procedure rafiki_train_wait is
-  'As rafiki_train, then waits for the end and shows each trial as a NOTICE: '
+  'As rafiki_train, then waits for the end and shows each trial as a NOTICE, and each minute what is running: '
   'call rafiki_train_wait(''sentiment'', ''reviews''). It commits at once, so it cannot run in a transaction block. Ctrl-C stops the waiting, not the study.';

@@ -101,6 +101,33 @@ describe('rafiki_train_wait', () => {
     ]);
   });
 
+  test('shows once a minute what is running, the best first', async () => {
+    const id = await insertStudy(db);
+    const show = (): Promise<unknown> => session.query('select rafiki._show_running_trials($1)', [id]);
+    await show();
+    expect(notices).toEqual([]); // it has not begun
+
+    await db.query(
+      `update rafiki.study set state = 'running', started_at = now() - interval '4 min', max_time = '10 min'`,
+    );
+    await show();
+    await db.query(
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, epochs)
+       select $1, number, 'fasttext', '{}', 1, 'running', least(number - 1, 1), case when number > 1 then 9 end
+       from generate_series(1, 5) as number`,
+      [id],
+    );
+    await db.query(
+      `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds)
+       select t.id, 1, 0, 10, 1, 0.1 * t.number, 1 from rafiki.trial t where t.epoch = 1`,
+    );
+    await show();
+    expect(notices).toEqual([
+      '4 of 10 min: no trial is running',
+      '4 of 10 min: fasttext 0.500 (epoch 1/9), fasttext 0.400 (epoch 1/9), 3 more',
+    ]);
+  });
+
   test('ends with the error of a study that failed', async () => {
     const call = failureOf(session, `call rafiki_train_wait('sentiment', 'reviews')`);
     await eventually(db, 'select id from rafiki.study');
