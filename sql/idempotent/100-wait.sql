@@ -65,7 +65,8 @@ end $$;
 comment on function rafiki_cancel(bigint) is
   'Cancels a study: its trials stop soon after the commit. True if it was still open, false if it had ended already.';
 
--- One line for each trial that ended since the last look; returns all that have been shown by now.
+-- One line for each trial that ended since the last look, unless it was cancelled before it had begun to learn; returns all
+-- that have been shown by now.
 create or replace function rafiki._show_ended_trials(study bigint, shown bigint[]) returns bigint[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -77,7 +78,8 @@ begin
     select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error, p.number as parent,
            max(t.score) over (order by t.ended_at, t.id) as best
     from rafiki.trial t join rafiki.study s on s.id = t.study_id left join rafiki.trial p on p.id = t.parent_id
-    where t.study_id = study and t.ended_at is not null order by t.ended_at, t.id
+    where t.study_id = study and t.ended_at is not null and not (t.state = 'cancelled' and t.epoch = 0)
+    order by t.ended_at, t.id
   loop
     continue when ended.id = any (shown);
     shown := shown || ended.id;

@@ -82,7 +82,8 @@ describe('rafiki_train_wait', () => {
     await db.query(
       `insert into rafiki.trial (study_id, number, family, knobs, seed, state, score, seconds, error, ended_at)
        values ($1, 1, 'fasttext', '{}', 1, 'completed', 0.78125, 14.2, null, now()),
-              ($1, 2, 'temporal_cnn', '{}', 1, 'failed', null, null, '{"message": "diverged"}', now())`,
+              ($1, 2, 'temporal_cnn', '{}', 1, 'failed', null, null, '{"message": "diverged"}', now()),
+              ($1, 3, 'fasttext', '{}', 1, 'cancelled', null, null, null, now())`,
       [id],
     );
     await db.query(
