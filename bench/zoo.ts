@@ -66,12 +66,13 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1e6 / given.threads;
   };
-  const limit = minutes === undefined ? undefined : Number(minutes) * 60;
-  const left = (seconds: number): TimeLeft => ({ studySeconds: seconds - quiet(), shareSeconds: seconds - quiet() });
-  const spec =
-    limit === undefined
-      ? given
-      : { ...given, knobs: await fitToTime(given, left(limit), new Set(Object.keys(given.knobs))) };
+  const timeLeft = (): TimeLeft => {
+    const seconds = Number(minutes) * 60 - quiet();
+    return { studySeconds: seconds, shareSeconds: seconds };
+  };
+  const limited = minutes !== undefined;
+  const chosen = new Set(Object.keys(given.knobs));
+  const spec = limited ? { ...given, knobs: await fitToTime(given, timeLeft(), chosen) } : given;
   const { seconds, variants } = await trainTrial(spec, {
     onReport: async (report) => {
       reports.push(report);
@@ -79,7 +80,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
       return 'continue';
     },
     onCheckpoint: async () => undefined,
-    ...(limit === undefined ? {} : { timeLeft: () => left(limit) }),
+    ...(limited ? { timeLeft } : {}),
   });
   const quietSeconds = quiet();
   const last = reports.at(-1);

@@ -109,7 +109,8 @@ begin
   from rafiki.study s
   left join lateral (
     select row_number() over (order by r.score desc nulls last, t.number) as place,
-           format('%s %s(epoch %s)', t.family, round(r.score::numeric, 3) || ' ', t.epoch || coalesce('/' || t.epochs, '')) as line
+           format('%s %s(epoch %s)', t.family, round(r.score::numeric, 3) || ' ',
+                  t.epoch || coalesce('/' || t.epochs, '')) as line
     from rafiki.trial t left join rafiki.report r on r.trial_id = t.id and r.epoch = t.epoch
     where t.study_id = s.id and t.state = 'running') t on true
   where s.id = study and s.state = 'running'
