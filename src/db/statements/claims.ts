@@ -36,8 +36,8 @@ const LOCAL_MS = 10_000;
 /** A trial's share of max_time: slow knobs must not hold up a study that does well with quick ones. */
 const SHARE = 0.25;
 /**
- * The first trial of a family may take more: as much as lets the workers train so many families. One network that is trained to its end is
- * worth more than the votes of several that were not.
+ * The first trial of a family may take more: as much as lets the workers train so many families. One network that is trained to its end
+ * is worth as much as the votes of several that were not, and answers in less time.
  */
 const FAMILIES = 2;
 
