@@ -49,7 +49,7 @@ async function* onStage(
 }
 
 async function* cpuFigures({ session, url }: Stage, quick: boolean): AsyncIterable<Figure> {
-  const rounds = quick ? 1 : 3;
+  const rounds = quick ? 2 : 6;
   yield* predictOne(session, quick ? 10 : 40);
   yield* besideRaw(session, rounds);
   yield* wholeTables(session, rounds);

@@ -51,3 +51,6 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
+
+/** Of rounds of the same: their median without the first, in which code that had not run yet is compiled. */
+export const settled = (rounds: readonly number[]): number => median(rounds.slice(1));

@@ -3,8 +3,8 @@ import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
 import { models } from './stage.ts';
 
-/** Rounds before those that count: code that the server runs for the first thousand times is not compiled yet. */
-const WARM_UP = 12;
+/** Rounds before those that count: the server's JavaScript is compiled over the first three thousand calls, and slow until then. */
+const WARM_UP = 40;
 
 /**
  * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket

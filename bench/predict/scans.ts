@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
-import { compare, freshTable, median, timed } from './measure.ts';
+import { compare, freshTable, settled, timed } from './measure.ts';
 import { models } from './stage.ts';
 
 const ROWS = 10_000;
@@ -12,7 +12,7 @@ const array = `select cardinality(rafiki_predict('${model}', (select array_agg(b
 /** By the index, from its end: a sort would be made of rows that are predicted already. */
 const descending = `select count(label) from (select ${scalar} as label from bench_scan order by id desc offset 0) t`;
 
-/** 10,000 rows, texts new each time, by turns; medians of the rounds. */
+/** 10,000 rows, texts new each time, by turns. */
 export async function* wholeTables(session: Database, rounds: number): AsyncIterable<Figure> {
   const times: Record<'array' | 'in order' | 'descending', number[]> = { array: [], 'in order': [], descending: [] };
   for (let round = 0; round < rounds; round++) {
@@ -25,9 +25,9 @@ export async function* wholeTables(session: Database, rounds: number): AsyncIter
     times.descending.push(await timed(session, descending));
     await session.query('reset enable_seqscan; reset enable_bitmapscan; reset enable_sort');
   }
-  const peer = { unit: 'ms', peer: 'array form', peerValue: median(times.array) };
-  yield compare('predict-scalar', { ...peer, value: median(times['in order']), bar: 1.2 });
-  yield compare('predict-scalar-descending', { ...peer, value: median(times.descending), bar: 1.5 });
+  const peer = { unit: 'ms', peer: 'array form', peerValue: settled(times.array) };
+  yield compare('predict-scalar', { ...peer, value: settled(times['in order']), bar: 1.2 });
+  yield compare('predict-scalar-descending', { ...peer, value: settled(times.descending), bar: 1.5 });
 }
 
 /** What reading ahead computes for a query that asks one row in ten: what is known afterwards, of all rows. */
@@ -103,10 +103,10 @@ export async function* weak(session: Database, rounds: number): AsyncIterable<Fi
     }
     await session.query('reset rafiki.read_ahead');
     yield compare(name, {
-      value: median(times.on),
+      value: settled(times.on),
       unit: 'ms',
       peer: 'read_ahead = off',
-      peerValue: median(times.off),
+      peerValue: settled(times.off),
       bar,
     });
   }
