@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Database } from '../src/db/database.ts';
 import type { Figure } from './figure.ts';
 import { calls, hasPgbench, howToGetPgbench } from './predict/clients.ts';
-import { compare } from './predict/measure.ts';
+import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
@@ -49,7 +49,7 @@ async function* onStage(
 }
 
 async function* cpuFigures({ session, url }: Stage, quick: boolean): AsyncIterable<Figure> {
-  const rounds = quick ? 2 : 6;
+  const rounds = roundsOf(quick);
   yield* predictOne(session, quick ? 10 : 40);
   yield* besideRaw(session, rounds);
   yield* wholeTables(session, rounds);

@@ -52,5 +52,8 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+/** Rounds of the same, for {@link settled}. */
+export const roundsOf = (quick: boolean): number => (quick ? 2 : 6);
+
 /** Of rounds of the same: their median without the first, in which code that had not run yet is compiled. */
 export const settled = (rounds: readonly number[]): number => median(rounds.slice(1));

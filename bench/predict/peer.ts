@@ -3,7 +3,7 @@ import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Figure } from '../figure.ts';
 import { type Calls, calls, hasPgbench, howToGetPgbench } from './clients.ts';
-import { compare, freshTable, median, settled, timed } from './measure.ts';
+import { compare, freshTable, median, roundsOf, settled, timed } from './measure.ts';
 import { missingPeer, type PeerStage, startPeer } from './peer-stage.ts';
 import { models, type Stage } from './stage.ts';
 
@@ -33,7 +33,7 @@ export async function* peerFigures(stage: Stage, dataDir: string, quick: boolean
     const theirs: Side = { ...peer, predict: (model, text) => `peer_predict('${model}', ${text})` };
     await checkAnswers(ours, theirs);
     for (const [family, model] of Object.entries(models))
-      yield* forms(ours, peer, { family, model, rounds: quick ? 2 : 6 });
+      yield* forms(ours, peer, { family, model, rounds: roundsOf(quick) });
     yield* sessions(ours, theirs);
     yield* clients(ours, theirs, quick ? 3 : 10);
   } finally {
