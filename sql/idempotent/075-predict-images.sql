@@ -17,13 +17,9 @@ begin
 end $$;
 
 create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
-language plpgsql stable parallel safe cost 100
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return case when image is not null and model is not null
-    then rafiki._predict_one('n', model, rafiki._image_text(image), image, budget) end;
-end $$;
+language sql stable parallel safe cost 100
+return coalesce(rafiki._take(model, rafiki._image_text(image), current_user),
+                rafiki._predict_one('n', model, rafiki._image_text(image), image, budget));
 
 comment on function rafiki_predict(text, bytea, interval) is
   'Predicts the label of an image (the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file) with the deployed version of a '
@@ -124,7 +120,8 @@ begin
   end if;
   model_key := rafiki._detector_key(model);
   if min_score >= clear_score then
-    boxes := rafiki._predict_one('n', model, rafiki._image_text(image), image, budget);
+    boxes := coalesce(rafiki._take(model, rafiki._image_text(image), current_user),
+                      rafiki._predict_one('n', model, rafiki._image_text(image), image, budget));
   else
     boxes := rafiki._image_detail(model_key, image, budget) -> 'boxes';
   end if;

@@ -84,7 +84,7 @@ export class Verbs implements Conversation {
   }
 
   #along(): Reply[] {
-    return this.#client.along().map((along) => ({ s: 'n', v: along.label, loc: fingerprint(along) }));
+    return this.#client.along().map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
   }
 
   #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -141,9 +141,14 @@ export class Verbs implements Conversation {
   }
 }
 
-/** What an answer that goes along is for: a backend takes it for this statement, model and text only. */
-const fingerprint = ({ statement, model, text }: Along): string =>
-  hash('sha256', [statement, Buffer.byteLength(model), model, text].join(SEPARATOR), 'hex');
+/** A longer text is known by its hash in the reply that its answer goes along with. */
+const HASH_ABOVE_BYTES = 256;
+
+/** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
+function questionOf({ statement, model, text }: Along): string {
+  const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
+  return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
+}
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
 

@@ -27,6 +27,9 @@ export interface Along {
   label: string;
 }
 
+/** A backend keeps what goes along in its memory: few where labels are long, as those of boxes are. */
+const MOST_ALONG_CHARS = 256 * 1024;
+
 /** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
 const PART_ROWS = 256;
 const PARTS_AT_ONCE = 4;
@@ -65,13 +68,15 @@ export class Client {
     if (asking === undefined) return [];
     const { statement, mostAlong } = asking;
     const answers: Along[] = [];
-    while (answers.length < mostAlong) {
+    let chars = 0;
+    while (answers.length < mostAlong && chars < MOST_ALONG_CHARS) {
       const scan = this.#scans.next(statement);
       const model = scan && this.#options.models.get(scan.key);
       const answer = model && scan.ahead.takeNext((text) => model.recall(text));
       if (!answer) break;
       this.#scans.answered(scan);
       model.stat.answeredAlong(1);
+      chars += answer.label.length;
       answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
     }
     return answers;

@@ -22,8 +22,10 @@ const LOW_WATER = 512;
 /** And no more characters than this: images are long. */
 const MOST_CHARS = 16 * 1024 * 1024;
 
-/** Answers that go along with one reply; at 32 the round trip is a small part of a row's cost, and little is lost unused. */
-const MOST_ALONG = 32;
+/** Answers that go along with one reply: at first so many that little is lost unused. */
+const FIRST_ALONG = 16;
+/** The most of them: the round trip is a small part of what their rows cost a backend. */
+const MOST_ALONG = 128;
 /** A filter may skip rows: the next question is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
 /** After so many questions from elsewhere the scan is lost. */
@@ -77,7 +79,7 @@ export class ReadAhead {
   /** Rows of the scan that were read ahead, in its order; those before `#at` are done with. */
   #rows: string[] = [];
   #at = 0;
-  #most = MOST_ALONG;
+  #most = FIRST_ALONG;
   /** Where the answers began that went along since the last question. */
   #alongFrom = 0;
 
@@ -192,7 +194,7 @@ export class ReadAhead {
     this.#rows = [];
     this.#at = 0;
     this.#alongFrom = 0;
-    this.#most = MOST_ALONG;
+    this.#most = FIRST_ALONG;
     return [];
   }
 

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -63,6 +62,14 @@ describe('a request', () => {
     expect(await ask(`rafiki_predict('m', null)`)).toBeNull();
     expect(bridge.requests).toEqual([]);
     expect((await failureOf(alice, `select rafiki_predict('m', array[['a'], ['b']])`)).code).toBe('2202E');
+  });
+
+  test('takes any argument, which is evaluated once', async () => {
+    await alice.query('create temp sequence calls');
+    const costly = `(select 'x' || nextval('calls'))`;
+    expect(await ask(`rafiki_predict('m', ${costly})`)).toBe('<x1>');
+    expect(await ask(`rafiki_predict('m', rafiki_predict('m', ${costly}))`)).toBe('<<x2>>');
+    expect(await ask(`rafiki_predict(model => 'm', budget => '1 s', input => upper('x'))`)).toBe('<X>');
   });
 
   test('for details gives JSON', async () => {
@@ -292,7 +299,7 @@ describe('reading ahead', () => {
 
   test('takes answers that came along for this statement, model and text, and throws away the others', async () => {
     const label = (statement: string, text: string, s: Reply['s'] = 'n'): Reply =>
-      reply(`along ${text}`, s, hash('sha256', [statement, 1, 'm', text].join('\x1f'), 'hex'));
+      reply(`along ${text}`, s, [statement, 1, 'm', `=${text}`].join('\x1f'));
     bridge.answer = ([, , , , , statement = '', text = '']) => ({
       ...reply(`asked ${text}`),
       along: [label('another', 't2'), label(statement, 't9'), label(statement, 't2'), label(statement, 't4')],

@@ -162,11 +162,11 @@ describe('reading ahead', () => {
     for (const text of table.slice(0, 8)) scan.question('s', text, { known: false, queued: 0, batchesPay: true });
     scan.received('1;2;;', [...table.slice(0, 7), null, ...Array.from({ length: 300 }, () => 'same')]);
     const sent: number[] = [];
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       scan.question('s', 'same', { known: true, queued: 0, batchesPay: true });
       sent.push(takeAlong(scan, { has: () => true }).length);
     }
-    expect(sent).toEqual([32, 32, 32, 32, 32]);
+    expect(sent).toEqual([33, 67, 128]);
   });
 
   it('keeps no more characters than it may, however few rows they are', () => {
