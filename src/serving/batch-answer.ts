@@ -43,9 +43,10 @@ export async function answerBatch(
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
     batch.forEach((question, row) => {
       closed(question);
-      const { answer, finding } = options.judge(outputs, row, rows);
+      const answer = options.judge.answer(outputs, row, rows);
       if (isBest) options.onAnswer(question.text, answer);
       if (question.waiters.length === 0) return; // read ahead, and not asked yet
+      const finding = question.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
       for (const waiter of question.waiters) waiter.resolve(outcome);
     });

@@ -5,7 +5,7 @@ import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import { doomed, lateAt } from './policies/batches.ts';
 import type { Decision, PolicyState, Subset } from './policies/policy.ts';
-import { cannotBeInTime, type NewQuestion, type Question, type Waiter } from './queued-question.ts';
+import { cannotBeInTime, type Question, type QuestionTerms, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
 
 /** So long after a question met another one, more are expected to come together. */
@@ -41,16 +41,16 @@ export class Batcher {
   }
 
   /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
-  ask(asked: NewQuestion, waiter: Waiter): Question {
+  ask(text: string, terms: QuestionTerms, waiter: Waiter): Question {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
     if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
-    const open = this.#lanes.find(asked.text, asked.wantsDetail);
+    const open = this.#lanes.find(text, terms.wantsDetail);
     if (open === undefined) {
       this.#rate.arrived(nowMs);
-      if (asked.isFirm) this.#refuseHopeless(asked, nowMs);
-    } else this.#lanes.join(open, asked);
-    const question = open ?? this.#lanes.demand(asked);
+      if (terms.isFirm) this.#refuseHopeless(terms, nowMs);
+    } else this.#lanes.join(open, terms);
+    const question = open ?? this.#lanes.demand(text, terms);
     question.waiters.push(waiter);
     if (!this.#options.device.isReady) this.#options.onAway();
     this.#schedule();
@@ -94,7 +94,7 @@ export class Batcher {
   }
 
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  #refuseHopeless({ deadlineMs, budgetMs }: NewQuestion, nowMs: number): void {
+  #refuseHopeless({ deadlineMs, budgetMs }: QuestionTerms, nowMs: number): void {
     const { fleet, device } = this.#options;
     const ahead = lateAt(this.#lanes.queue, deadlineMs + SAME_MS);
     if (ahead === 0) return;

@@ -34,6 +34,24 @@ const MOST_ALONG_CHARS = 256 * 1024;
 const PART_ROWS = 256;
 const PARTS_AT_ONCE = 4;
 
+/** Rows of an array that are asked together, and where their labels go. */
+interface Part {
+  texts: readonly (string | null)[];
+  labels: (string | null)[];
+  rows: Int32Array;
+}
+
+/**
+ * The rows that have a text, long ones first: rows alike in length share a batch, which is padded to its longest, and the last
+ * batches are short ones, so that no device waits long for another.
+ */
+function longestFirst(texts: readonly (string | null)[]): Int32Array {
+  const lengths = Int32Array.from(texts, (text) => text?.length ?? -1);
+  return Int32Array.from(lengths.keys())
+    .filter((row) => (lengths[row] as number) >= 0)
+    .sort((a, b) => (lengths[b] as number) - (lengths[a] as number));
+}
+
 /** One session's questions: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
   readonly #options: ClientOptions;
@@ -91,20 +109,19 @@ export class Client {
     const first = await this.#model(asking);
     const deadline = this.#deadline(first, terms, startedMs);
     const labels = new Array<string | null>(texts.length).fill(null);
+    const rows = longestFirst(texts);
     let next = 0;
     const part = async (): Promise<void> => {
-      while (next < texts.length) {
+      while (next < rows.length) {
         const from = next;
-        next = Math.min(texts.length, from + PART_ROWS);
-        await this.#predictPart({ ...asking, texts: texts.slice(from, next) }, deadline, (row, label) => {
-          labels[from + row] = label;
-        });
+        next = Math.min(rows.length, from + PART_ROWS);
+        await this.#predictPart({ ...asking, texts, labels, rows: rows.subarray(from, next) }, deadline);
       }
     };
     try {
       await Promise.all(Array.from({ length: PARTS_AT_ONCE }, part));
     } finally {
-      next = texts.length; // the other parts of a failed call ask no more
+      next = rows.length; // the other parts of a failed call ask no more
     }
     this.#count(first, deadline, texts.length);
     return labels;
@@ -149,24 +166,23 @@ export class Client {
     return outcome?.answer ?? null;
   }
 
-  async #predictPart(
-    { texts, ...asking }: Asking & { texts: readonly (string | null)[] },
-    deadline: Deadline,
-    put: (row: number, label: string | null) => void,
-  ): Promise<void> {
+  async #predictPart({ texts, labels, rows, ...asking }: Asking & Part, deadline: Deadline): Promise<void> {
     const model = this.#present(asking) ?? (await this.#model(asking));
-    const unknown: { row: number; text: string }[] = [];
-    for (const [row, text] of texts.entries()) {
-      const cached = text === null ? null : model.recall(text);
-      if (text !== null && cached === undefined) unknown.push({ row, text });
-      else if (typeof cached === 'string') {
+    const unknown: number[] = [];
+    const asked: string[] = [];
+    for (const row of rows) {
+      const text = texts[row] as string;
+      const cached = model.recall(text);
+      if (cached === undefined) {
+        unknown.push(row);
+        asked.push(text);
+      } else {
         model.stat.cached++;
-        put(row, cached);
+        labels[row] = cached;
       }
     }
-    const asked = { texts: unknown.map(({ text }) => text), wantsDetail: false, deadline };
-    const outcomes = await this.#ask(model, asked);
-    for (const [i, { row }] of unknown.entries()) put(row, outcomes[i]?.answer ?? null);
+    const outcomes = await this.#ask(model, { texts: asked, wantsDetail: false, deadline });
+    for (const [i, row] of unknown.entries()) labels[row] = outcomes[i]?.answer ?? null;
   }
 
   /** The outcomes, unless the session cancels. */

@@ -29,6 +29,7 @@ export function detailOf(
 }
 
 function findingOf({ answer, finding }: Outcome, classes: readonly string[]): Finding {
+  if (finding === null) throw new Error('details of an answer that was asked without them');
   if ('boxes' in finding) return finding;
   const { probabilities } = finding;
   return {

@@ -3,13 +3,8 @@ import type { Task } from '../domain/task.ts';
 import { majorityVote } from '../domain/vote.ts';
 import type { MemberOutput } from './device.ts';
 
-/** What an ensemble says of one row. */
-export interface Verdict {
-  /** What `rafiki_predict` gives: the label, or the objects found, as JSON. */
-  answer: string;
-  /** What `rafiki_predict_detail` shows of it; probabilities are means over the members asked, one per class. */
-  finding: { probabilities: readonly number[] } | { boxes: FoundBox[] };
-}
+/** What `rafiki_predict_detail` shows; probabilities are means over the members asked, one per class. */
+export type Finding = { probabilities: readonly number[] } | { boxes: FoundBox[] };
 
 /** An object found in an image, in pixels of the upright image from its top left corner. */
 export interface FoundBox {
@@ -21,8 +16,12 @@ export interface FoundBox {
   h: number;
 }
 
-/** Judges row `row` of the `rows` rows that the members answered. */
-export type Judge = (outputs: readonly MemberOutput[], row: number, rows: number) => Verdict;
+/** What an ensemble says of row `row` of the `rows` rows that the members answered. */
+export interface Judge {
+  /** What `rafiki_predict` gives: the label, or the objects found, as JSON. */
+  answer(outputs: readonly MemberOutput[], row: number, rows: number): string;
+  finding(outputs: readonly MemberOutput[], row: number, rows: number): Finding;
+}
 
 /** Numbers of one detection: class, score, x, y, w, h. */
 const DETECTION_SIZE = 6;
@@ -41,20 +40,24 @@ export const judgeOf = (task: Task, classes: readonly string[]): Judge =>
 /** Of probabilities [rows, classes] for each member. */
 function judgeClasses(names: readonly string[]): Judge {
   const classes = names.length;
-  return (outputs, row) => {
-    const probabilities = new Array<number>(classes).fill(0);
-    const votes = outputs.map((output) => argmax(output, row * classes, classes));
-    for (const output of outputs) {
-      for (let c = 0; c < classes; c++) probabilities[c]! += (output[row * classes + c] as number) / outputs.length;
-    }
-    const label = majorityVote(votes);
-    return { answer: names[label] ?? String(label), finding: { probabilities } };
+  return {
+    answer(outputs, row) {
+      const label = majorityVote(outputs.map((output) => argmax(output, row * classes, classes)));
+      return names[label] ?? String(label);
+    },
+    finding(outputs, row) {
+      const probabilities = new Array<number>(classes).fill(0);
+      for (const output of outputs) {
+        for (let c = 0; c < classes; c++) probabilities[c]! += (output[row * classes + c] as number) / outputs.length;
+      }
+      return { probabilities };
+    },
   };
 }
 
 /** Of detections [rows, M, 6], best first, unused ones with score 0. */
 function judgeObjects(names: readonly string[]): Judge {
-  return ([output = new Float32Array(0)], row, rows) => {
+  const boxesOf = ([output = new Float32Array(0)]: readonly MemberOutput[], row: number, rows: number): FoundBox[] => {
     const size = output.length / rows;
     const boxes: FoundBox[] = [];
     for (let at = row * size; at < (row + 1) * size; at += DETECTION_SIZE) {
@@ -62,7 +65,11 @@ function judgeObjects(names: readonly string[]): Judge {
       if (!(score >= LEAST_SCORE)) break;
       boxes.push({ label: names[label] ?? String(label), score: round(score, 4), ...corners({ x, y, w, h }) });
     }
-    return { answer: JSON.stringify(boxes.filter(({ score }) => score >= CLEAR_SCORE)), finding: { boxes } };
+    return boxes;
+  };
+  return {
+    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= CLEAR_SCORE)),
+    finding: (...row) => ({ boxes: boxesOf(...row) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { DeadlineQueue } from './deadline-queue.ts';
 import { Fifo } from './fifo.ts';
 import type { QueueView } from './policies/policy.ts';
-import { type NewQuestion, type Part, type Question, queueFull } from './queued-question.ts';
+import { type Part, type Question, type QuestionTerms, queueFull } from './queued-question.ts';
 import { Load, Shares } from './shares.ts';
 
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
@@ -60,9 +60,9 @@ export class Lanes {
     return (wantsDetail ? this.#openDetails : this.#open).get(text);
   }
 
-  demand(asked: NewQuestion): Question {
-    this.#makeRoom(asked.session);
-    const question = newQuestion(asked.text, asked, 'demanded');
+  demand(text: string, terms: QuestionTerms): Question {
+    this.#makeRoom(terms.session);
+    const question = newQuestion(text, terms, 'demanded');
     this.#openOf(question).set(question.text, question);
     this.#demanded.insert(question);
     this.#shares.add(question);
@@ -83,7 +83,7 @@ export class Lanes {
   }
 
   /** Somebody asks what is open already. */
-  join(question: Question, { deadlineMs, budgetMs, isFirm, session }: NewQuestion): void {
+  join(question: Question, { deadlineMs, budgetMs, isFirm, session }: QuestionTerms): void {
     if (question.lane === 'speculative') {
       question.lane = 'demanded';
       question.deadlineMs = deadlineMs;
@@ -201,7 +201,7 @@ export class Lanes {
 }
 
 /** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
-function newQuestion(text: string, terms: Omit<NewQuestion, 'text'>, lane: Question['lane']): Question {
+function newQuestion(text: string, terms: QuestionTerms, lane: Question['lane']): Question {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, session } = terms;
   return { text, wantsDetail, deadlineMs, budgetMs, isFirm, session, part: noPart, lane, waiters: [] };
 }

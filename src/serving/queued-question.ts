@@ -1,12 +1,15 @@
 import { DeadlineMissed, LimitReached } from '../errors/errors.ts';
-import type { Verdict } from './ensemble.ts';
+import type { Finding } from './ensemble.ts';
 
 /** How many questions of one session wait. */
 export interface Part {
   rows: number;
 }
 
-export interface Outcome extends Verdict {
+export interface Outcome {
+  answer: string;
+  /** Where details were wanted. */
+  finding: Finding | null;
   /** Rows of the batch that it was in. */
   batch: number;
   /** Members asked. */
@@ -34,7 +37,8 @@ export interface Question {
   readonly waiters: Waiter[];
 }
 
-export type NewQuestion = Pick<Question, 'text' | 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'session'>;
+/** How a text is asked. */
+export type QuestionTerms = Pick<Question, 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'session'>;
 
 export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {

@@ -2,7 +2,7 @@ import { DeadlineMissed } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Batcher } from './batcher.ts';
 import { type Deadline, overdueError } from './questions.ts';
-import type { NewQuestion, Outcome, Question, Waiter } from './queued-question.ts';
+import type { Outcome, Question, QuestionTerms, Waiter } from './queued-question.ts';
 
 export interface RowsAskedOptions {
   texts: readonly string[];
@@ -19,7 +19,9 @@ export class RowsAsked {
   readonly #batcher: Batcher;
   readonly #deadline: Deadline;
   readonly #found: (Outcome | null)[];
-  readonly #open = new Map<Waiter, Question>();
+  /** By row; undefined for those that have their outcome. */
+  readonly #rows: (Row | undefined)[] = [];
+  #open = 0;
   #settle: { resolve(outcomes: (Outcome | null)[]): void; reject(error: unknown): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -31,13 +33,18 @@ export class RowsAsked {
       this.#settle = { resolve, reject };
     });
     const { budgetMs, startedMs, onOverdue } = deadline;
-    const deadlineMs = startedMs + budgetMs;
-    const isFirm = onOverdue !== 'answer';
-    for (const [row, text] of texts.entries()) {
-      this.#ask({ text, wantsDetail, session, deadlineMs, budgetMs, isFirm }, row);
+    const terms = {
+      wantsDetail,
+      session,
+      deadlineMs: startedMs + budgetMs,
+      budgetMs,
+      isFirm: onOverdue !== 'answer',
+    };
+    for (const text of texts) this.#ask(text, terms);
+    if (this.#open === 0) this.#end();
+    else if (terms.isFirm) {
+      this.#timer = setTimeout(() => this.#overdue(), Math.max(0, terms.deadlineMs - clock.nowMs()));
     }
-    if (this.#open.size === 0) this.#end();
-    else if (isFirm) this.#timer = setTimeout(() => this.#overdue(), Math.max(0, deadlineMs - clock.nowMs()));
   }
 
   /** Nobody waits any more for what has no answer yet. */
@@ -47,27 +54,30 @@ export class RowsAsked {
     this.#settle = undefined;
   }
 
-  #ask(asked: NewQuestion, row: number): void {
-    if (this.#settle === undefined) return; // an earlier row was refused
-    const waiter: Waiter = {
-      resolve: (outcome) => {
-        this.#found[row] = outcome;
-        this.#close(waiter);
-      },
-      reject: (error) => {
-        if (this.#deadline.onOverdue === 'null' && error instanceof DeadlineMissed) this.#close(waiter);
-        else this.giveUp(error);
-      },
-    };
-    try {
-      this.#open.set(waiter, this.#batcher.ask(asked, waiter));
-    } catch (error) {
-      waiter.reject(error);
-    }
+  answered(row: number, outcome: Outcome | null): void {
+    if (this.#rows[row] === undefined) return;
+    this.#rows[row] = undefined;
+    this.#found[row] = outcome;
+    if (--this.#open === 0) this.#end();
   }
 
-  #close(waiter: Waiter): void {
-    if (this.#open.delete(waiter) && this.#open.size === 0) this.#end();
+  refused(row: number, error: unknown): void {
+    if (this.#deadline.onOverdue === 'null' && error instanceof DeadlineMissed) this.answered(row, null);
+    else this.giveUp(error);
+  }
+
+  #ask(text: string, terms: QuestionTerms): void {
+    if (this.#settle === undefined) return; // an earlier row was refused
+    const row = new Row(this, this.#rows.length);
+    this.#rows.push(undefined);
+    try {
+      row.question = this.#batcher.ask(text, terms, row);
+    } catch (error) {
+      this.refused(row.place, error);
+      return;
+    }
+    this.#rows[row.place] = row;
+    this.#open++;
   }
 
   #end(): void {
@@ -87,7 +97,28 @@ export class RowsAsked {
 
   #leave(): void {
     clearTimeout(this.#timer);
-    for (const [waiter, question] of this.#open) this.#batcher.leave(question, waiter);
-    this.#open.clear();
+    for (const row of this.#rows) if (row?.question !== undefined) this.#batcher.leave(row.question, row);
+    this.#rows.fill(undefined);
+    this.#open = 0;
+  }
+}
+
+/** A class rather than closures: there is one for each row. */
+class Row implements Waiter {
+  readonly place: number;
+  readonly #call: RowsAsked;
+  question: Question | undefined;
+
+  constructor(call: RowsAsked, place: number) {
+    this.#call = call;
+    this.place = place;
+  }
+
+  resolve(outcome: Outcome): void {
+    this.#call.answered(this.place, outcome);
+  }
+
+  reject(error: unknown): void {
+    this.#call.refused(this.place, error);
   }
 }

@@ -9,7 +9,7 @@ import { ServedFleet } from '../../../src/serving/fleet.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import type { NewQuestion, Outcome, Waiter } from '../../../src/serving/queued-question.ts';
+import type { Outcome, QuestionTerms, Waiter } from '../../../src/serving/queued-question.ts';
 import { MAX_QUEUED } from '../../../src/serving/shares.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
@@ -85,13 +85,13 @@ function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants =
     onAway: () => undefined,
     onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
   });
-  const ask = (text: string, terms: Partial<NewQuestion> = {}) => {
+  const ask = (text: string, terms: Partial<QuestionTerms> = {}) => {
     const budgetMs = terms.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
-    const asked = { text, wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms };
+    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms };
     const waiter: Waiter = { resolve: () => undefined, reject: () => undefined };
     const outcome = new Promise<Outcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
-    const question = batcher.ask(asked, waiter);
+    const question = batcher.ask(text, asked, waiter);
     return { outcome, leave: () => batcher.leave(question, waiter) };
   };
   return { device, clock, batcher, ask, answers };

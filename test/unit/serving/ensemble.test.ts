@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answeringMembers, judgeOf, type Verdict } from '../../../src/serving/ensemble.ts';
+import { answeringMembers, judgeOf } from '../../../src/serving/ensemble.ts';
 
 describe('an ensemble of classifiers', () => {
   // two rows, three classes
@@ -9,16 +9,16 @@ describe('an ensemble of classifiers', () => {
   const judge = judgeOf('sentiment', ['a', 'b', 'c']);
 
   it('takes the label of most members, not of the mean', () => {
-    expect(judge([best, second, third], 0, 2).answer).toBe('b');
-    expect(judge([best, second, third], 1, 2).answer).toBe('c');
+    expect(judge.answer([best, second, third], 0, 2)).toBe('b');
+    expect(judge.answer([best, second, third], 1, 2)).toBe('c');
   });
 
   it('takes the best member where votes tie', () => {
-    expect(judge([best, second], 0, 2).answer).toBe('a');
+    expect(judge.answer([best, second], 0, 2)).toBe('a');
   });
 
   it('gives the mean probabilities of all members asked', () => {
-    const { finding } = judge([best, second], 0, 2);
+    const finding = judge.finding([best, second], 0, 2);
     expect('probabilities' in finding && Array.from(finding.probabilities)).toEqual([
       expect.closeTo(0.35, 6),
       expect.closeTo(0.55, 6),
@@ -38,17 +38,19 @@ describe('a detector', () => {
     ...[0, 0, 0, 0, 0, 0],
   ]);
   const judge = judgeOf('object_detection', ['apple', 'pear']);
-  const boxesOf = ({ finding }: Verdict): unknown => 'boxes' in finding && finding.boxes;
+  const boxesOf = (row: number): unknown => {
+    const finding = judge.finding([output], row, 2);
+    return 'boxes' in finding && finding.boxes;
+  };
 
   it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
-    const first = judge([output], 0, 2);
-    expect(JSON.parse(first.answer)).toEqual([{ label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 }]);
-    expect(boxesOf(first)).toHaveLength(2);
-    expect(boxesOf(judge([output], 1, 2))).toEqual([{ label: 'apple', score: 0.5, x: 5, y: 6, w: 7, h: 8 }]);
+    expect(JSON.parse(judge.answer([output], 0, 2))).toEqual([{ label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 }]);
+    expect(boxesOf(0)).toHaveLength(2);
+    expect(boxesOf(1)).toEqual([{ label: 'apple', score: 0.5, x: 5, y: 6, w: 7, h: 8 }]);
   });
 
   it('finds nothing in an image without objects', () => {
-    expect(judge([new Float32Array(18)], 0, 1).answer).toBe('[]');
+    expect(judge.answer([new Float32Array(18)], 0, 1)).toBe('[]');
   });
 
   it('is asked alone, where classifiers vote', () => {
