@@ -1,6 +1,7 @@
 import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Detail, detailOf } from './detail.ts';
+import { longestFirst } from './longest-first.ts';
 import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
 import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
@@ -39,17 +40,6 @@ interface Part {
   texts: readonly (string | null)[];
   labels: (string | null)[];
   rows: Int32Array;
-}
-
-/**
- * The rows that have a text, long ones first: rows alike in length share a batch, which is padded to its longest, and the last
- * batches are short ones, so that no device waits long for another.
- */
-function longestFirst(texts: readonly (string | null)[]): Int32Array {
-  const lengths = Int32Array.from(texts, (text) => text?.length ?? -1);
-  return Int32Array.from(lengths.keys())
-    .filter((row) => (lengths[row] as number) >= 0)
-    .sort((a, b) => (lengths[b] as number) - (lengths[a] as number));
 }
 
 /** One session's questions: what it waits for can be cancelled, and it may read ahead. */

@@ -44,7 +44,9 @@ describe('a detector', () => {
   };
 
   it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
-    expect(JSON.parse(judge.answer([output], 0, 2))).toEqual([{ label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 }]);
+    expect(JSON.parse(judge.answer([output], 0, 2))).toEqual([
+      { label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 },
+    ]);
     expect(boxesOf(0)).toHaveLength(2);
     expect(boxesOf(1)).toEqual([{ label: 'apple', score: 0.5, x: 5, y: 6, w: 7, h: 8 }]);
   });
