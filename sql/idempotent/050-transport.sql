@@ -50,7 +50,7 @@ $$;
 -- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
 -- one for a caller, model and input; what was for other calls is thrown away. STABLE, so that it sees the snapshot of the query.
 create or replace function rafiki._take(model text, input text, caller name) returns text
-language plpgsql stable strict parallel safe security definer cost 50
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning -- dblink tells of a broken connection by a notice
 as $$

@@ -17,9 +17,14 @@ begin
 end $$;
 
 create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
-language sql stable parallel safe cost 100
-return coalesce(rafiki._take(model, rafiki._image_text(image), current_user),
-                rafiki._predict_one('n', model, rafiki._image_text(image), image, budget));
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  input constant text := rafiki._image_text(image);
+begin
+  return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one('n', model, input, image, budget));
+end $$;
 
 comment on function rafiki_predict(text, bytea, interval) is
   'Predicts the label of an image (the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file) with the deployed version of a '
@@ -113,6 +118,7 @@ as $$
 declare
   clear_score constant real := 0.3; -- as the server has it
   model_key uuid;
+  input text;
   boxes jsonb;
 begin
   if image is null or model is null or min_score is null then
@@ -120,8 +126,8 @@ begin
   end if;
   model_key := rafiki._detector_key(model);
   if min_score >= clear_score then
-    boxes := coalesce(rafiki._take(model, rafiki._image_text(image), current_user),
-                      rafiki._predict_one('n', model, rafiki._image_text(image), image, budget));
+    input := rafiki._image_text(image);
+    boxes := coalesce(rafiki._take(model, input, current_user), rafiki._predict_one('n', model, input, image, budget));
   else
     boxes := rafiki._image_detail(model_key, image, budget) -> 'boxes';
   end if;
