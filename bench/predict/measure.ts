@@ -23,14 +23,17 @@ interface Comparison {
   unit: string;
   peer: string;
   peerValue: number;
+  /** Where it is not the one of the two values. */
+  ratio?: number;
   bar?: number;
   /** Whether the bar is the least that the ratio may be, not the most. */
   least?: boolean;
   note?: string;
 }
 
-export function compare(name: string, { value, unit, peer, peerValue, bar, least = false, note }: Comparison): Figure {
-  const ratio = value / peerValue;
+export function compare(name: string, comparison: Comparison): Figure {
+  const { value, unit, peer, peerValue, bar, least = false, note } = comparison;
+  const ratio = comparison.ratio ?? value / peerValue;
   const judged = bar === undefined ? { ok: null } : { bar, ok: least ? ratio >= bar : ratio <= bar };
   return {
     bench: 'predict',
@@ -53,7 +56,18 @@ export function median(values: readonly number[]): number {
 }
 
 /** Rounds of the same, for {@link settled}. */
-export const roundsOf = (quick: boolean): number => (quick ? 2 : 6);
+export const roundsOf = (quick: boolean): number => (quick ? 2 : 12);
 
 /** Of rounds of the same: their median without the first, in which code that had not run yet is compiled. */
 export const settled = (rounds: readonly number[]): number => median(rounds.slice(1));
+
+/** Times of two that took turns. The ratio is the median of each round's own: a machine that is slow for a while slows both. */
+export const byTurns = (
+  times: readonly number[],
+  peerTimes: readonly number[],
+): Pick<Comparison, 'value' | 'peerValue' | 'ratio' | 'unit'> => ({
+  value: settled(times),
+  peerValue: settled(peerTimes),
+  ratio: settled(times.map((ms, round) => ms / (peerTimes[round] as number))),
+  unit: 'ms',
+});

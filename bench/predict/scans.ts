@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
-import { compare, freshTable, settled, timed } from './measure.ts';
+import { byTurns, compare, freshTable, timed } from './measure.ts';
 import { models } from './stage.ts';
 
 const ROWS = 10_000;
@@ -25,9 +25,9 @@ export async function* wholeTables(session: Database, rounds: number): AsyncIter
     times.descending.push(await timed(session, descending));
     await session.query('reset enable_seqscan; reset enable_bitmapscan; reset enable_sort');
   }
-  const peer = { unit: 'ms', peer: 'array form', peerValue: settled(times.array) };
-  yield compare('predict-scalar', { ...peer, value: settled(times['in order']), bar: 1.2 });
-  yield compare('predict-scalar-descending', { ...peer, value: settled(times.descending), bar: 1.5 });
+  const peer = 'array form';
+  yield compare('predict-scalar', { ...byTurns(times['in order'], times.array), peer, bar: 1.2 });
+  yield compare('predict-scalar-descending', { ...byTurns(times.descending, times.array), peer, bar: 1.5 });
 }
 
 /** What reading ahead computes for a query that asks one row in ten: what is known afterwards, of all rows. */
@@ -102,13 +102,7 @@ export async function* weak(session: Database, rounds: number): AsyncIterable<Fi
       }
     }
     await session.query('reset rafiki.read_ahead');
-    yield compare(name, {
-      value: settled(times.on),
-      unit: 'ms',
-      peer: 'read_ahead = off',
-      peerValue: settled(times.off),
-      bar,
-    });
+    yield compare(name, { ...byTurns(times.on, times.off), peer: 'read_ahead = off', bar });
   }
 }
 
