@@ -12,6 +12,9 @@ export interface RowsAskedOptions {
   clock: Clock;
 }
 
+/** The part of a budget that is left for a refusal's way to the caller, who hears of it in time then. */
+const WAY_BACK = 0.01;
+
 /** Rows of one call: asked one by one, waited for and given up together. */
 export class RowsAsked {
   /** In the order of the texts; null for what is overdue where that was wished. */
@@ -43,7 +46,8 @@ export class RowsAsked {
     for (const text of texts) this.#ask(text, terms);
     if (this.#open === 0) this.#end();
     else if (terms.isFirm) {
-      this.#timer = setTimeout(() => this.#overdue(), Math.max(0, terms.deadlineMs - clock.nowMs()));
+      const leftMs = terms.deadlineMs - clock.nowMs();
+      this.#timer = setTimeout(() => this.#overdue(), Math.max(0, leftMs - WAY_BACK * budgetMs));
     }
   }
 
