@@ -82,8 +82,11 @@ async function startRaw(onnx: Uint8Array, parts: readonly TensorData[][], thread
       workers.map(
         (worker) =>
           new Promise((resolve, reject) => {
-            worker.once('message', resolve);
             worker.once('error', reject);
+            worker.once('message', () => {
+              worker.off('error', reject);
+              resolve(undefined);
+            });
           }),
       ),
     );

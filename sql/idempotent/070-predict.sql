@@ -68,26 +68,24 @@ as $$
 $$;
 
 -- The answer to one input, asked for now. A new transaction prepares each expression of PL/pgSQL anew, at 1 µs: hence few and
--- large ones.
+-- large ones. A query prepares its own each time: hence none in that one.
 create or replace function rafiki._predict_one(verb text, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
 declare
   model_key uuid;
-  question text;
   reply rafiki.reply;
 begin
   if model is null or input is null then
     return null;
   end if;
-  select m.key, concat_ws(e'\x1f', rafiki._terms(budget), case
-    when coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
-    else '' end, input)
-  into model_key, question from rafiki.model m where m.name = model;
+  select m.key into model_key from rafiki.model m where m.name = model;
   if model_key is null then
     perform rafiki._explain_no_answer(model);
   end if;
-  reply := rafiki._call(verb, model_key, question, true);
+  reply := rafiki._call(verb, model_key, concat_ws(e'\x1f', rafiki._terms(budget), case
+    when coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
+    else '' end, input), true);
   if reply.s = 'h' then
     perform rafiki._read_ahead(model_key, raw, reply.loc);
   end if;
