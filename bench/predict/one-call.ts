@@ -3,8 +3,8 @@ import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
 import { models } from './stage.ts';
 
-/** Rounds before those that count: the server's JavaScript is slow for some thousand calls, until it is compiled. */
-const WARM_UP = 40;
+/** Rounds before those that count: the server’s JavaScript is slow for its first ten thousand calls, until it is compiled. */
+const WARM_UP = 100;
 
 /**
  * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket

@@ -46,15 +46,12 @@ end $$;
 
 -- Up to `rows` rows above or below a place, fewer where they are long, in the table's order, and the place where to go on. No
 -- row: the column may not be read, or is gone. A scan of a range of ctids comes in their order: to sort 1000 rows nevertheless
--- took as long as all else here.
+-- took as long as all else here. Policies may want another scan.
 create or replace function rafiki._window(relation oid, attnum int2, place tid, upward boolean, rows int)
 returns table (inputs text[], next text)
 language plpgsql stable strict parallel safe
 set enable_tidscan = on
 set enable_seqscan = off
-set enable_indexscan = off
-set enable_indexonlyscan = off
-set enable_bitmapscan = off
 as $$
 declare
   window_bytes constant int := 4194304;
@@ -72,7 +69,9 @@ begin
     return;
   end if;
   part := format('from (select ctid, %I as value from only %s where ctid %s limit $3) t', attribute.attname, relation::regclass,
-                 case when upward then '> $1 and ctid < $2' else '< $1 and ctid >= $2 order by ctid desc' end);
+                 case when not upward then '< $1 and ctid >= $2 order by ctid desc'
+                      when row_security_active(relation) then '> $1 and ctid < $2 order by ctid'
+                      else '> $1 and ctid < $2' end);
   loop
     execute format('select count(*), coalesce(sum(octet_length(value)) filter (where octet_length(value) <= $4), 0), '
                    'case when count(*) = $3 then %s(ctid)::text end %s', case when upward then 'max' else 'min' end, part)
