@@ -76,15 +76,20 @@ export class Verbs implements Conversation {
 
   /** As P, and what the scan asks next may come along. */
   #predictNext(input: InputKind, request: string[]): Reply | Promise<Reply> {
-    const [, , , , , statement = ''] = request;
+    const [, , role = '', , , statement = ''] = request;
     const withAlong = (reply: Reply): Reply =>
-      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along() } : reply;
+      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along(role) } : reply;
     const reply = this.#predict(input, request);
     return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
   }
 
-  #along(): Reply[] {
-    return this.#client.along().map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
+  /**
+   * To the role itself that the session has: whoever calls a function that predicts with its owner's rights could otherwise take
+   * what is its owner's, by his name.
+   */
+  #along(role: string): Reply[] {
+    const answers = this.#client.along((statement) => callerOf(statement) === role);
+    return answers.map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
   }
 
   #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
@@ -97,10 +102,10 @@ export class Verbs implements Conversation {
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
-  #readAhead(input: InputKind, [, key = '', , place = '', texts = '']: string[]): Reply {
+  #readAhead(input: InputKind, [, key = '', role = '', place = '', texts = '']: string[]): Reply {
     this.#takeRows = this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
     setImmediate(() => this.#settle());
-    return { ...answered(null), along: this.#along() };
+    return { ...answered(null), along: this.#along(role) };
   }
 
   #settle(): void {
@@ -140,6 +145,9 @@ export class Verbs implements Conversation {
     return ticket;
   }
 }
+
+/** A statement is its time, its snapshot, and the role that it runs as where it predicts. */
+const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
 /** A longer text is known by its hash in the reply that its answer goes along with. */
 const HASH_ABOVE_BYTES = 256;

@@ -70,10 +70,10 @@ export class Client {
     return { label: cached, wish };
   }
 
-  /** Answers to the questions that come after the last one, as far as they are there. */
-  along(): Along[] {
+  /** Answers to the questions that come after the last one, as far as they are there; none where its statement may have none. */
+  along(mayHave: (statement: string) => boolean = () => true): Along[] {
     const { asking } = this.#scans;
-    if (asking === undefined) return [];
+    if (asking === undefined || !mayHave(asking.statement)) return [];
     const { statement, mostAlong } = asking;
     const answers: Along[] = [];
     let chars = 0;

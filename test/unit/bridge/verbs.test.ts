@@ -63,15 +63,18 @@ describe('the requests of the bridge', () => {
     await expect(ask('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
   });
 
-  it('reads ahead for a scan, and lets the answers travel along with N', async () => {
+  it.each([
+    ['to the role of the session', 'alice', ['yes 10']],
+    ['to nobody who predicts with the rights of another', 'owner', []],
+  ])('reads ahead for a scan, and lets the answers travel along with N %s', async (_, caller, along) => {
     const { ask } = await setUp();
-    const predict = (text: string) => ask('N', 'key', 'alice', '', '', 'statement 1', text);
+    const statement = `1.5 7:7: ${caller}`;
+    const predict = (text: string) => ask('N', 'key', 'alice', '', '', statement, text);
     for (let i = 0; i < 7; i++) expect((await predict(`no ${i}`)).s).toBe('k');
     expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '?;512' });
     const rows = Array.from({ length: 7 }, (_, i) => `no ${i}`);
     await ask('V', 'key', 'alice', '1;2;;(0,9)', JSON.stringify([...rows, null, 'yes 8', 'no 9']));
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const question = (text: string) => `statement 1\x1f1\x1fm\x1f=${text}`;
     // few rows wait: the database is told to read on first, then answers go along
     expect(await predict('yes 8')).toMatchObject({ s: 'h', v: 'yes', loc: '+;64;1;2;;(0,9)' });
     await ask('V', 'key', 'alice', '1;2;;', '["yes 10"]');
@@ -80,7 +83,7 @@ describe('the requests of the bridge', () => {
       s: 'k',
       v: 'no',
       loc: null,
-      along: [{ s: 'n', v: 'yes', loc: question('yes 10') }],
+      along: along.map((text) => ({ s: 'n', v: 'yes', loc: `${statement}\x1f1\x1fm\x1f=${text}` })),
     });
   });
 
