@@ -48,7 +48,8 @@ $$;
 
 -- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can
 -- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
--- one for a caller, model and input; what was for other calls is thrown away, and a definer has none waiting. STABLE, so that it sees the snapshot of the query.
+-- one for a caller, model and input; what was for other calls is thrown away, and for definers the server sends none. STABLE, so
+-- that it sees the snapshot of the query.
 create or replace function rafiki._take(model text, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
