@@ -71,7 +71,7 @@ export class Client {
   }
 
   /** Answers to the questions that come after the last one, as far as they are there; none where its statement may have none. */
-  along(mayHave: (statement: string) => boolean = () => true): Along[] {
+  along(mayHave: (statement: string) => boolean): Along[] {
     const { asking } = this.#scans;
     if (asking === undefined || !mayHave(asking.statement)) return [];
     const { statement, mostAlong } = asking;
