@@ -3,7 +3,7 @@ import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
 import { models } from './stage.ts';
 
-/** Rounds before those that count: the server’s JavaScript is slow for its first ten thousand calls, until it is compiled. */
+/** Rounds before those that count: the server's JavaScript is slow for its first ten thousand calls, until it is compiled. */
 const WARM_UP = 100;
 
 /**

@@ -1,4 +1,4 @@
--- The access key of a model, or an error that says why there is none. It runs for every row of the plain form: one statement
+-- The access key of a model, or an error that says why there is none. It runs for every question: one statement
 -- on one index, 5 µs, and 11 µs through a grant. Whether the model is deployed, the server knows; to ask the table here too
 -- took 36 µs under row-level security.
 create or replace function rafiki._model_key(model text) returns uuid
@@ -68,7 +68,7 @@ as $$
 $$;
 
 -- The answer to one input, asked for now. A new transaction prepares each expression of PL/pgSQL anew, at 1 µs: hence few and
--- large ones. A query prepares its own each time: hence none in that one.
+-- large ones, and none in a query, which prepares its own each time.
 create or replace function rafiki._predict_one(verb text, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
@@ -79,10 +79,7 @@ begin
   if model is null or input is null then
     return null;
   end if;
-  select m.key into model_key from rafiki.model m where m.name = model;
-  if model_key is null then
-    perform rafiki._explain_no_answer(model);
-  end if;
+  model_key := rafiki._model_key(model);
   reply := rafiki._call(verb, model_key, concat_ws(e'\x1f', rafiki._terms(budget), case
     when coalesce(nullif(current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
     else '' end, input), true);

@@ -36,7 +36,7 @@ const PART_ROWS = 256;
 const PARTS_AT_ONCE = 4;
 
 /** Rows of an array that are asked together, and where their labels go. */
-interface Part {
+interface ArrayPart {
   texts: readonly (string | null)[];
   labels: (string | null)[];
   rows: Int32Array;
@@ -156,7 +156,7 @@ export class Client {
     return outcome?.answer ?? null;
   }
 
-  async #predictPart({ texts, labels, rows, ...asking }: Asking & Part, deadline: Deadline): Promise<void> {
+  async #predictPart({ texts, labels, rows, ...asking }: Asking & ArrayPart, deadline: Deadline): Promise<void> {
     const model = this.#present(asking) ?? (await this.#model(asking));
     const unknown: number[] = [];
     const asked: string[] = [];

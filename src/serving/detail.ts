@@ -3,7 +3,7 @@ import type { Outcome } from './queued-question.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** What `rafiki_predict_detail` shows. */
-export type Detail = Finding & {
+export type Detail = ShownFinding & {
   versions: number[];
   members: { family: string; score: number }[];
   batch: number;
@@ -11,7 +11,7 @@ export type Detail = Finding & {
   overdue: boolean;
 };
 
-type Finding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
+type ShownFinding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
 
 export function detailOf(
   outcome: Outcome,
@@ -28,7 +28,7 @@ export function detailOf(
   };
 }
 
-function findingOf({ answer, finding }: Outcome, classes: readonly string[]): Finding {
+function findingOf({ answer, finding }: Outcome, classes: readonly string[]): ShownFinding {
   if (finding === null) throw new Error('details of an answer that was asked without them');
   if ('boxes' in finding) return finding;
   const { probabilities } = finding;

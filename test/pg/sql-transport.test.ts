@@ -64,6 +64,18 @@ describe('a request', () => {
     expect((await failureOf(alice, `select rafiki_predict('m', array[['a'], ['b']])`)).code).toBe('2202E');
   });
 
+  test('states both the session and the owner with whose rights a function predicts', async () => {
+    await db.query(
+      `create function as_owner() returns text language sql security definer as $$ select rafiki_predict('m', 'x') $$`,
+    );
+    await db.query('grant execute on function as_owner() to public');
+    expect(await ask('as_owner()')).toBe('<x>');
+    const [, , role, , , statement = ''] = bridge.requests[0] ?? [];
+    const [owner] = await db.query<{ name: string }>('select current_user::text as name');
+    expect(role).toMatch(/^alice_/);
+    expect(statement.split(' ').slice(2).join(' ')).toBe(owner?.name);
+  });
+
   test('takes any argument, which is evaluated once', async () => {
     await alice.query('create temp sequence calls');
     const costly = `(select 'x' || nextval('calls'))`;
