@@ -1,20 +1,53 @@
-// Joins sql/ into one script with two ways in: CREATE EXTENSION rafiki CASCADE, and psql -1 -f.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Joins sql/ into scripts with two ways in: CREATE EXTENSION rafiki CASCADE, and psql -1 -f. Beside the one that installs there
+// is one for each released version that upgrades it: what its incremental files lack, and all that can be replaced. `rafiki install`
+// has the same parts in one file, and puts together what a database needs.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** The last incremental file of each released version: it and those before it never change. */
+const released = { '0.1.0': '0001-tables' };
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 const out = path.join(root, 'dist/extension/extension');
+rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-const parts = ['incremental', 'idempotent'].flatMap((room) =>
+const read = (file) => `-- ${file}\n${readFileSync(path.join(root, 'sql', file), 'utf8').trim()}\n`;
+const filesOf = (room) =>
   readdirSync(path.join(root, 'sql', room))
     .filter((file) => file.endsWith('.sql'))
-    .sort()
-    .map((file) => `-- ${room}/${file}\n${readFileSync(path.join(root, 'sql', room, file), 'utf8').trim()}\n`),
-);
-writeFileSync(path.join(out, `rafiki--${version}.sql`), parts.join('\n'));
+    .sort();
+
+/** Each notes itself in the ledger; the first file of all is noted by the second, which makes it. */
+const incremental = filesOf('incremental').map((file, place) => {
+  const name = path.basename(file, '.sql');
+  const note = place === 0 ? '' : `insert into rafiki.migration (name) values ('${name}');\n`;
+  return { name, text: read(`incremental/${file}`) + note };
+});
+const prologue = read('prologue.sql');
+const replaceable = filesOf('idempotent').map((file) => read(`idempotent/${file}`));
+const build = createHash('sha256').update(replaceable.join('')).digest('hex').slice(0, 16);
+const idempotent = [
+  ...replaceable.slice(0, -2), // before the files that give everything to its owner, and rights to the others
+  `create function rafiki._build() returns text language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp as $$ select '${build}' $$;\n`,
+  ...replaceable.slice(-2),
+].join('\n');
+
+const script = (wanted) => [prologue, ...wanted.map(({ text }) => text), idempotent].join('\n');
+
+writeFileSync(path.join(out, `rafiki--${version}.sql`), script(incremental));
+for (const [from, last] of Object.entries(released)) {
+  if (from === version) continue;
+  writeFileSync(path.join(out, `rafiki--${from}--${version}.sql`), script(incremental.filter(({ name }) => name > last)));
+}
 const control = readFileSync(path.join(root, 'sql/rafiki.control'), 'utf8').replace('@version@', version);
 writeFileSync(path.join(out, 'rafiki.control'), control);
+writeFileSync(
+  path.join(root, 'dist/extension/parts.json'),
+  JSON.stringify({ build, prologue, incremental, idempotent }, null, 1),
+);
 writeFileSync(path.join(root, 'dist/.built'), '');

@@ -1,43 +1,60 @@
 -- NOTIFY is a hint and the rows are the truth: whoever misses one of these finds the row at its next poll.
 -- pg_notify drops repeats of the same channel and payload within a transaction.
 
-create or replace function rafiki._notify_id() returns trigger
+-- The queue is one for the whole server, and any session that listens and then sleeps in a transaction keeps it from being
+-- emptied. A full one would make every COMMIT fail that has something to say, so nothing is said while it is half full.
+create or replace function rafiki._hint(channel text, payload text) returns void
 language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.pg_notify(tg_argv[0], new.id::text);
+  if pg_notification_queue_usage() < 0.5 then
+    perform pg_notify(channel, payload);
+  end if;
+end $$;
+
+create or replace function rafiki._notify_id() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._hint(tg_argv[0], new.id::text);
   return null;
 end $$;
 
 create or replace function rafiki._notify_study() returns trigger
 language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.pg_notify(tg_argv[0], new.study_id::text);
+  perform rafiki._hint(tg_argv[0], new.study_id::text);
   return null;
 end $$;
 
 create or replace function rafiki._notify_report() returns trigger
 language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.pg_notify('rafiki_report', t.study_id::text) from rafiki.trial t where t.id = new.trial_id;
+  perform rafiki._hint('rafiki_report', t.study_id::text) from rafiki.trial t where t.id = new.trial_id;
   return null;
 end $$;
 
 create or replace function rafiki._notify_deployment() returns trigger
 language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.pg_notify('rafiki_deployment', coalesce(new.model_id, old.model_id)::text);
+  perform rafiki._hint('rafiki_deployment', coalesce(new.model_id, old.model_id)::text);
   return null;
 end $$;
 
 create or replace function rafiki._notify_model() returns trigger
 language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.pg_notify('rafiki_deployment', coalesce(new.id, old.id)::text);
+  perform rafiki._hint('rafiki_deployment', coalesce(new.id, old.id)::text);
   return null;
 end $$;
 

@@ -4,3 +4,7 @@ insert into rafiki.task (name, input, output, title) values
   ('image_classification', 'image', 'label', 'which class an image belongs to: bytea → label'),
   ('object_detection', 'image', 'boxes', 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}')
 on conflict (name) do update set input = excluded.input, output = excluded.output, title = excluded.title;
+
+insert into rafiki.quota (name, value, title) values
+  ('open_studies', 100, 'studies of one role that are queued or running')
+on conflict (name) do update set title = excluded.title;

@@ -1,6 +1,7 @@
 -- Raises an error that was stored in a row or sent by the bridge: {sqlstate, message, detail, hint}.
 create or replace function rafiki._raise(error jsonb) returns void
 language plpgsql volatile parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   state text := coalesce(error ->> 'sqlstate', 'XX000');

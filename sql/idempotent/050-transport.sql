@@ -36,21 +36,25 @@ end $$;
 -- Within one statement, snapshot and role a model's name means the same model. Inlined, as the next one.
 create or replace function rafiki._statement(caller name) returns text
 language sql stable parallel safe
-as $$ select concat_ws(' ', date_part('epoch', statement_timestamp()), pg_current_snapshot(), translate(caller, e'\x1f', '')) $$;
+as $$
+  select pg_catalog.concat_ws(' ', pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()), pg_catalog.pg_current_snapshot(),
+                              pg_catalog.translate(caller::text, e'\x1f', ''))
+$$;
 
--- What an answer is to, for comparing. The text itself, but of a long one its hash.
-create or replace function rafiki._question(statement text, model text, input text) returns text
+-- What an answer is to, for comparing. The text itself, but of a long one its hash. The key of the model is in it: whoever takes
+-- what came along could as well ask himself.
+create or replace function rafiki._question(statement text, key uuid, input text) returns text
 language sql stable parallel safe
 as $$
-  select concat_ws(e'\x1f', statement, octet_length(model), model, case when octet_length(input) <= 256 then '=' || input
-                   else '#' || encode(sha256(convert_to(input, 'UTF8')), 'hex') end)
+  select pg_catalog.concat_ws(e'\x1f', statement, key, case when pg_catalog.octet_length(input) <= 256 then '=' || input
+    else '#' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), 'hex') end)
 $$;
 
 -- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can
 -- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
--- one for a caller, model and input; what was for other calls is thrown away, and for definers the server sends none. STABLE, so
+-- one for a model, input and caller; what was for other calls is thrown away, and for definers the server sends none. STABLE, so
 -- that it sees the snapshot of the query.
-create or replace function rafiki._take(model text, input text, caller name) returns text
+create or replace function rafiki._take(key uuid, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning -- dblink tells of a broken connection by a notice
@@ -65,31 +69,30 @@ begin
     select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
     if not found then
       return null;
-    elsif reply.loc = rafiki._question(rafiki._statement(caller), model, input) and reply.s = 'n' then
+    elsif reply.loc = rafiki._question(rafiki._statement(caller), key, input) and reply.s = 'n' then
       return reply.v;
     end if;
   end loop;
 end $$;
 
--- Asks the bridge (docs/architecture.md has the verbs). Everybody may call it: the model's key is what gives access, and a
--- key is seen only by who may use the model. The role is stated here, for fairness and statistics, not for access.
--- `taken`: _take() has just found nothing more. VOLATILE, since the planner runs what is STABLE; sent and fetched in two steps,
--- since dblink() cannot be interrupted.
-create or replace function rafiki._call(verb text, key uuid default null, rest text default '', taken boolean default false)
-returns rafiki.reply
-language plpgsql volatile parallel safe security definer
-set search_path = pg_catalog, pg_temp
-set client_min_messages = warning
+-- One request to the bridge and its reply; docs/architecture.md has what they say. Only the functions below may call it: which
+-- request is made, and in whose name, is not the caller's to choose. `taken`: _take() has just found nothing more. Sent and
+-- fetched in two steps, since dblink() cannot be interrupted.
+create or replace function rafiki._exchange(request text, taken boolean) returns rafiki.reply
+language plpgsql volatile parallel safe
 as $$
 declare
-  request constant text := verb
-    || case when key is null then ''
-            else e'\x1f' || key || e'\x1f' || translate(coalesce(nullif(current_setting('role'), 'none'), session_user), e'\x1f', '') end
-    || case when rest = '' then '' else e'\x1f' || rest end;
+  most_bytes constant int := 60000000; -- the server takes messages of 64 MB
   ticket text; -- for an answer that takes long
   is_second boolean; -- null at first, which costs no expression
   reply rafiki.reply;
 begin
+  if pg_catalog.octet_length(request) > most_bytes then
+    raise exception using errcode = 'program_limit_exceeded', message = 'an input is too large to be sent to the server',
+      detail = pg_catalog.format('It has %s; %s are the most.', pg_catalog.pg_size_pretty(pg_catalog.octet_length(request)::bigint),
+                                 pg_catalog.pg_size_pretty(most_bytes::bigint)),
+      hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
+  end if;
   loop
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
       perform rafiki._open_bridge();
@@ -105,17 +108,10 @@ begin
       end if;
       exit when not found; -- broken
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
-      if reply.s = 'w' then
-        ticket := reply.v;
-      elsif reply.s = 'e' then
-        -- the server knows keys only; where a model is not deployed, its rows say why
-        perform rafiki._explain_no_answer(m.name) from rafiki.model m
-        where m.key = _call.key and not exists (
-          select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading'));
-        perform rafiki._raise(reply.v::jsonb);
-      else
+      if reply.s <> 'w' then
         return reply;
       end if;
+      ticket := reply.v;
     end loop;
     perform rafiki_dblink.dblink_disconnect('rafiki'); -- the server drops what it still had for us
     exit when is_second;
@@ -127,6 +123,58 @@ begin
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
+-- The role of the session, which a request is made for: for fairness and statistics. What gives access is the model's key, which
+-- only those can see who may use the model; what comes along goes to no other role than this one.
+create or replace function rafiki._session_role() returns text
+language sql stable parallel safe
+as $$
+  select pg_catalog.translate(coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text), e'\x1f', '')
+$$;
+
+-- What may be asked, one function for each request. `terms` are budget and what to do when overdue. VOLATILE, since the planner
+-- runs what is STABLE.
+create or replace function rafiki._ask_label(key uuid, is_image boolean, terms text, statement text, input text) returns rafiki.reply
+language plpgsql volatile strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'n' else 'N' end, key, rafiki._session_role(), terms,
+                                    statement, input), true);
+end $$;
+
+-- `inputs` is a JSON array; the labels come as the literal of an array.
+create or replace function rafiki._ask_labels(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
+language plpgsql volatile strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'a' else 'A' end, key, rafiki._session_role(), terms, inputs),
+                          false);
+end $$;
+
+create or replace function rafiki._ask_detail(key uuid, is_image boolean, terms text, input text) returns rafiki.reply
+language plpgsql volatile strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'd' else 'D' end, key, rafiki._session_role(), terms, input),
+                          false);
+end $$;
+
+-- The rows of a place that were read ahead, as a JSON array; no place: there are none.
+create or replace function rafiki._send_rows(key uuid, is_image boolean, place text, inputs text) returns rafiki.reply
+language plpgsql volatile strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'v' else 'V' end, key, rafiki._session_role(), place, inputs),
+                          false);
+end $$;
+
 -- Where dblink was there before rafiki, it stays where it is, and the functions above follow it.
 do $$
 declare
@@ -134,9 +182,15 @@ declare
   transport regprocedure;
 begin
   if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(text, text, name)', 'rafiki._call(text, uuid, text, boolean)']::regprocedure[] loop
+    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(uuid, text, name)', 'rafiki._exchange(text, boolean)']::regprocedure[] loop
       execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
     end loop;
+  end if;
+  if not has_schema_privilege('rafiki_owner', home, 'usage') then
+    execute format('grant usage on schema %s to rafiki_owner', home);
+  end if;
+  if not has_foreign_data_wrapper_privilege('rafiki_owner', 'dblink_fdw', 'usage') then
+    grant usage on foreign data wrapper dblink_fdw to rafiki_owner;
   end if;
 end $$;
 
@@ -184,16 +238,14 @@ begin
     || ')';
 end $$;
 
--- A bridge listens there: known when a server starts, so a call rather than a part of the script.
+-- A bridge listens there: known when a server starts, so a call rather than a part of the script. Nobody but rafiki_owner has any
+-- right on the table, so nobody else can lock it.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
-language plpgsql volatile strict parallel unsafe
+language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  -- _call() connects as its owner, whoever runs this
-  asker regrole := (select proowner from pg_proc where oid = 'rafiki._call(text, uuid, text, boolean)'::regprocedure);
 begin
-  perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
+  lock table rafiki.bridge_address in share row exclusive mode;
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
   if found and exists (select from pg_foreign_server where srvname = 'rafiki_bridge')
      and not exists (select from rafiki.bridge_address where seen_at < now() - interval '30 s') then
@@ -201,21 +253,43 @@ begin
   end if;
   insert into rafiki.bridge_address (host, port) values ($1, $2) on conflict do nothing;
   perform rafiki._list_bridges();
-  if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and umuser = asker) then
-    execute format('alter user mapping for %s server rafiki_bridge options (set password %L)', asker, secret);
-  else
-    execute format('create user mapping for %s server rafiki_bridge options (user %L, password %L)',
-                   asker, 'rafiki', secret);
-  end if;
+  perform rafiki._map_secret(secret);
 end $$;
 
--- A bridge stops: sessions that connect from now on go elsewhere.
-create or replace function rafiki._disconnect_bridge(host text, port int) returns void
+-- The password that _exchange() connects with, which it does as its owner whoever calls it.
+create or replace function rafiki._map_secret(secret text) returns void
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_advisory_xact_lock('rafiki.bridge_address'::regclass::oid::bigint);
+  if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and usename = current_user) then
+    execute format('alter user mapping for current_user server rafiki_bridge options (set password %L)', secret);
+  else
+    execute format('create user mapping for current_user server rafiki_bridge options (user %L, password %L)', 'rafiki', secret);
+  end if;
+end $$;
+
+-- Another secret, for when the old one stood in a dump that went astray. Sessions that are connected go on.
+create or replace function rafiki._rotate_secret(secret text) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  lock table rafiki.bridge_address in share row exclusive mode;
+  insert into rafiki.bridge as b (secret) values ($1) on conflict (singleton) do update set secret = excluded.secret;
+  if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
+    perform rafiki._map_secret($1);
+  end if;
+  perform rafiki._hint('rafiki_secret', '');
+end $$;
+
+-- A bridge stops: sessions that connect from now on go elsewhere.
+create or replace function rafiki._disconnect_bridge(host text, port int) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  lock table rafiki.bridge_address in share row exclusive mode;
   delete from rafiki.bridge_address a where a.host = $1 and a.port = $2;
   perform rafiki._list_bridges();
 end $$;

@@ -16,14 +16,28 @@ begin
   return encode(image, 'base64');
 end $$;
 
-create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
-language plpgsql stable parallel safe cost 100
+-- The plain form, as for texts.
+create or replace function rafiki._predict_image(model text, image bytea, budget interval) returns text
+language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   input constant text := rafiki._image_text(image);
+  model_key constant uuid := rafiki._model_key(model);
 begin
-  return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one('n', model, input, image, budget));
+  if model_key is null or input is null then
+    return null;
+  end if;
+  return coalesce(rafiki._take(model_key, input, current_user),
+                  rafiki._predict_one(true, model, model_key, input, image, budget));
+end $$;
+
+create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._predict_image(model, image, budget);
 end $$;
 
 comment on function rafiki_predict(text, bytea, interval) is
@@ -37,9 +51,8 @@ language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  part_bytes constant int := 16777216;
+  part_bytes constant int := 3145728; -- 4 MB in base64
   part text;
-  reply rafiki.reply;
   labels text[] := '{}';
 begin
   if images is null or model is null then
@@ -55,8 +68,7 @@ begin
           from unnest(images) with ordinality u(image, place) where u.image is not null) i
     group by i.part order by i.part
   loop
-    reply := rafiki._call('a', rafiki._model_key(model), rafiki._terms(budget) || e'\x1f' || part);
-    labels := labels || reply.v::text[];
+    labels := labels || rafiki._predict_json(model, true, rafiki._terms(budget), part);
   end loop;
   return case when cardinality(labels) = cardinality(images) then labels else rafiki._between_nulls(labels, images) end;
 end $$;
@@ -64,17 +76,6 @@ end $$;
 comment on function rafiki_predict(text, bytea[], interval) is
   'Predicts the labels of many images in one call, in the order given; the fastest form. A NULL element predicts NULL. '
   'Example: select rafiki_predict(''photos_image_classification'', array_agg(image)) from photos.';
-
-create or replace function rafiki._image_detail(model_key uuid, image bytea, budget interval) returns jsonb
-language plpgsql stable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  reply rafiki.reply;
-begin
-  reply := rafiki._call('d', model_key, rafiki._terms(budget) || e'\x1f' || rafiki._image_text(image));
-  return reply.v;
-end $$;
 
 create or replace function rafiki_predict_detail(model text, image bytea, budget interval default null) returns jsonb
 language plpgsql stable parallel safe cost 100
@@ -84,15 +85,14 @@ begin
   if image is null or model is null then
     return null;
   end if;
-  return rafiki._image_detail(rafiki._model_key(model), image, budget);
+  return rafiki._detail(model, true, rafiki._image_text(image), budget);
 end $$;
 
 comment on function rafiki_predict_detail(text, bytea, interval) is
   'As rafiki_predict, with all that is known of the answer: label and probabilities of all classes, or for object detection '
   'the boxes with the doubtful ones among them; versions that answered, batch size, milliseconds, whether it was overdue.';
 
--- The key of a model that finds objects.
-create or replace function rafiki._detector_key(model text) returns uuid
+create or replace function rafiki._check_finds_objects(model text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -105,7 +105,6 @@ begin
       detail = format('Its task is %s.', task.name),
       hint = 'Use rafiki_predict, or train one with rafiki_train(''object_detection'', …).';
   end if;
-  return rafiki._model_key(model);
 end $$;
 
 -- Clear objects come out of the answer that rafiki_predict gives, and so out of the server's cache.
@@ -117,19 +116,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   clear_score constant real := 0.3; -- as the server has it
-  model_key uuid;
-  input text;
   boxes jsonb;
 begin
   if image is null or model is null or min_score is null then
     return;
   end if;
-  model_key := rafiki._detector_key(model);
+  perform rafiki._check_finds_objects(model);
   if min_score >= clear_score then
-    input := rafiki._image_text(image);
-    boxes := coalesce(rafiki._take(model, input, current_user), rafiki._predict_one('n', model, input, image, budget));
+    boxes := rafiki._predict_image(model, image, budget);
   else
-    boxes := rafiki._image_detail(model_key, image, budget) -> 'boxes';
+    boxes := rafiki._detail(model, true, rafiki._image_text(image), budget) -> 'boxes';
   end if;
   return query
     select b.* from jsonb_to_recordset(boxes) b (label text, score real, x real, y real, w real, h real)

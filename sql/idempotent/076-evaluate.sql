@@ -1,14 +1,15 @@
 -- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
 -- Predicts the rows of a query that gives (carried jsonb, input): in parts, each one request that the server works on from
--- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his.
-create or replace function rafiki._predict_rows(model_key uuid, input_kind text, query text)
+-- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
+-- the qualified names, and no operator that pg_catalog does not have for just these types.
+create or replace function rafiki._predict_rows(model text, input_kind text, query text)
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
 declare
   part_rows constant int := 2048;
-  part_chars constant int := 16777216;
+  part_chars constant int := 4194304;
   asked record;
   carried_part jsonb[] := '{}';
   inputs text[] := '{}';
@@ -19,11 +20,11 @@ begin
     'select q.carried, %s as input from (%s) q',
     case input_kind when 'image' then 'rafiki._image_text(q.input)' else 'q.input::pg_catalog.text' end, query)
   loop
-    carried_part := carried_part || asked.carried;
-    inputs := inputs || asked.input;
+    carried_part := pg_catalog.array_append(carried_part, asked.carried);
+    inputs := pg_catalog.array_append(inputs, asked.input);
     chars := chars + coalesce(pg_catalog.length(asked.input), 0);
     if pg_catalog.cardinality(inputs) >= part_rows or chars >= part_chars then
-      answers := rafiki._predict_part(model_key, input_kind, inputs); -- not below: the planner would run it, too
+      answers := rafiki._predict_part(model, input_kind, inputs); -- not below: the planner would run it, too
       return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
@@ -31,29 +32,30 @@ begin
     end if;
   end loop;
   if pg_catalog.cardinality(inputs) > 0 then
-    answers := rafiki._predict_part(model_key, input_kind, inputs);
+    answers := rafiki._predict_part(model, input_kind, inputs);
     return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
   end if;
 end $$;
 
--- Whether a model reads texts or images.
+-- Whether a model reads texts or images; an error where the caller may not use it.
 create or replace function rafiki._input_kind(model text) returns text
-language sql stable strict parallel safe
+language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model $$;
+as $$
+begin
+  perform rafiki._model_key(model);
+  return (select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
+end $$;
 
--- One request; nobody is in a hurry, so that no answer is late, whatever the settings.
-create or replace function rafiki._predict_part(model_key uuid, input_kind text, inputs text[]) returns text[]
+-- Nobody is in a hurry, so that no answer is late, whatever the settings. Nulls stay null.
+create or replace function rafiki._predict_part(model text, input_kind text, inputs text[]) returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   no_hurry constant text := e'1h\x1fanswer';
-  reply rafiki.reply;
 begin
-  reply := rafiki._call(case input_kind when 'image' then 'a' else 'A' end, model_key,
-                        no_hurry || e'\x1f' || array_to_json(inputs));
-  return reply.v;
+  return rafiki._predict_json(model, input_kind = 'image', no_hurry, array_to_json(inputs)::text);
 end $$;
 
 -- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as
@@ -96,7 +98,7 @@ begin
   return query
     select p.carried #>> '{}', p.prediction, count(*)
     from rafiki._predict_rows(
-      rafiki._model_key(model), (columns.task).input,
+      model, (columns.task).input,
       format('select to_jsonb(%1$I::text) as carried, %2$I as input from %3$s where %1$I is not null and %2$I is not null',
              columns.target, columns.feature, source)) p
     group by 1, 2 order by 1, 2;
@@ -106,6 +108,7 @@ create or replace function rafiki_confusion(
   model text, source regclass, target name default null, feature name default null
 ) returns table (actual text, predicted text, row_count bigint)
 language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._confusion(model, source, target, feature) $$;
 
 comment on function rafiki_confusion(text, regclass, name, name) is

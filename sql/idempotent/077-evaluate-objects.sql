@@ -5,6 +5,7 @@
 create or replace function rafiki._overlap(ax float8, ay float8, aw float8, ah float8, bx float8, by float8, bw float8, bh float8)
 returns float8
 language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
   select shared / (aw * ah + bw * bh - shared)
   from (select greatest(0, least(ax + aw, bx + bw) - greatest(ax, bx))
@@ -66,9 +67,9 @@ declare
   images jsonb;
 begin
   execute format(
-    'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._image_detail($1, %2$I, ''1 h'') -> ''boxes'')) '
+    'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._detail($1, true, rafiki._image_text(%2$I), ''1 h'') -> ''boxes'')) '
     'from %3$s where %1$I is not null and %2$I is not null', columns.target, columns.feature, source)
-    into images using rafiki._model_key(model);
+    into images using model;
   return query
     with precision as materialized (select * from rafiki._average_precisions(images))
     select 'rows', coalesce(jsonb_array_length(images), 0)::float8
@@ -96,6 +97,7 @@ create or replace function rafiki_evaluate(
   model text, source regclass, target name default null, feature name default null
 ) returns table (metric text, value float8)
 language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._evaluate(model, source, target, feature) $$;
 
 comment on function rafiki_evaluate(text, regclass, name, name) is

@@ -1,4 +1,5 @@
--- Predictions for the rows of any query. No pinned search path in the two that run it: the query is the caller's.
+-- Predictions for the rows of any query. No pinned search path in those that plan or run it: the query is the caller's, and so is
+-- his path. They leave nothing else to it, as _predict_rows().
 
 -- The columns of a query with their types; it is planned, but none of its rows is asked for.
 create or replace function rafiki._query_columns(query text) returns table (name text, type text)
@@ -27,7 +28,7 @@ declare
   candidates text[];
 begin
   select pg_catalog.string_agg(pg_catalog.concat(c.name, ' ', c.type), ', '),
-         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named, true) and c.type = any (
+         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::text, true) and c.type = any (
            case input_kind when 'image' then '{bytea}'::text[] else '{text,"character varying",character,name}' end))
   into columns, candidates from rafiki._query_columns(query) c;
   if pg_catalog.cardinality(candidates) = 1 then
@@ -46,13 +47,12 @@ returns table ("row" jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
 declare
-  model_key constant uuid := rafiki._model_key(model);
   input_kind constant text := rafiki._input_kind(model);
   inner_query constant text := pg_catalog.regexp_replace(query, ';\s*$', '') || e'\n'; -- it may end in a comment
   input_column constant name := rafiki._query_input(inner_query, input_kind, input);
 begin
   return query select * from rafiki._predict_rows(
-    model_key, input_kind,
+    model, input_kind,
     pg_catalog.format('select pg_catalog.to_jsonb(y)%s as carried, y.%I as input from (%s) y',
                       case input_kind when 'image' then pg_catalog.format(' - %L::pg_catalog.text', input_column) else '' end,
                       input_column, inner_query));

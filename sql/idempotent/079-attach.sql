@@ -13,7 +13,7 @@ declare
 begin
   execute format(case input_kind when 'image' then 'select rafiki._image_text(($1).%I)' else 'select ($1).%I::text' end, tg_argv[1])
     into input using new;
-  prediction := (rafiki._predict_part(rafiki._model_key(model), input_kind, array[input]))[1];
+  prediction := (rafiki._predict_part(model, input_kind, array[input]))[1];
   return jsonb_populate_record(new, jsonb_build_object(tg_argv[2], prediction));
 end $$;
 
@@ -49,6 +49,7 @@ end $$;
 
 create or replace function rafiki_attach(model text, target regclass, input name, output name) returns void
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._attach(model, target, input, output) $$;
 
 comment on function rafiki_attach(text, regclass, name, name) is
@@ -72,6 +73,7 @@ end $$;
 
 create or replace function rafiki_detach(target regclass, output name) returns boolean
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._detach(target, output) $$;
 
 comment on function rafiki_detach(regclass, name) is

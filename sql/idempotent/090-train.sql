@@ -22,9 +22,15 @@ begin
   if (max_trials >= 1) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at least 1',
       detail = format('It is %s.', coalesce(max_trials::text, 'null')), hint = 'The default is 16.';
+  elsif max_trials > 10000 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at most 10000',
+      detail = format('It is %s.', max_trials), hint = 'A study that is not done by then: train its model again.';
   elsif (max_time > interval '0') is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be positive',
       detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
+  elsif max_time > interval '30 days' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be at most 30 days',
+      detail = format('It is %s.', max_time), hint = 'A study that is not done by then: train its model again.';
   elsif not (target_score > 0 and target_score <= 1) then -- NaN is larger than all numbers
     raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be more than 0 and at most 1',
       detail = format('It is %s.', target_score),
@@ -48,6 +54,10 @@ begin
   if cardinality(families) = 0 then
     raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is empty',
       hint = format('Leave it out to try all of them: %s.', array_to_string(known, ', '));
+  elsif octet_length(array_to_string(families, ',')) > 65536 or cardinality(families) > 1000 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is too long',
+      detail = format('It has %s names.', cardinality(families)),
+      hint = format('The task has %s families.', cardinality(known));
   elsif unknown is not null then
     raise exception using errcode = 'undefined_object',
       message = format('family "%s" does not exist for task %s', unknown, task),
@@ -109,6 +119,9 @@ begin
   if (jsonb_typeof(knobs) = 'object') is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'knobs must be a JSON object',
       detail = format('It is %s.', coalesce(jsonb_typeof(knobs), 'null')), hint = 'For example ''{"epochs": 5}''.';
+  elsif octet_length(knobs::text) > 65536 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'knobs is too long',
+      detail = format('It has %s bytes; 65536 are the most.', octet_length(knobs::text)), hint = 'Give fewer values in a list.';
   end if;
   for knob, override in select * from jsonb_each(knobs) loop
     -- a knob's value has to fit one of the families that have the knob
@@ -132,25 +145,32 @@ begin
   end loop;
 end $$;
 
-create or replace function rafiki._check_model_name(model text) returns void
+-- A version joins the model of its study's name, so a study may only name a model of its own owner. Of what the caller may not see
+-- it says no more than that the name is taken.
+create or replace function rafiki._check_model_name(model text, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  open bigint := (select s.id from rafiki.study s
-                  where s.model = _check_model_name.model and s.state in ('queued', 'running'));
+  open rafiki.study;
 begin
-  if btrim(model) = '' then
+  select * into open from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running');
+  if (btrim(model) <> '') is not true then
     raise exception using errcode = 'invalid_name', message = 'the model name is empty',
       hint = 'Leave it out to get <table>_<task>.';
   elsif length(model) > 200 then
     raise exception using errcode = 'name_too_long', message = 'the model name is too long',
       detail = format('It has %s characters; 200 are the most.', length(model)),
       hint = 'Choose a shorter one with model => ''name''.';
-  elsif open is not null then
+  elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'member'))
+        or open.id is not null and not pg_has_role(asker, open.owner, 'member') then
+    raise exception using errcode = 'duplicate_object',
+      message = format('the model name "%s" is taken by another role', model),
+      hint = 'Choose another one with model => ''name''.';
+  elsif open.id is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
-      detail = format('By study %s.', open),
-      hint = format('Wait with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', open);
+      detail = format('By study %s.', open.id),
+      hint = format('Wait with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', open.id);
   end if;
 end $$;
 
@@ -178,6 +198,64 @@ begin
   end if;
 end $$;
 
+-- Stops where something is wrong with what a study is to do, whoever asks for it in which way.
+create or replace function rafiki._check_request(request rafiki.study, asker regrole) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_limits(request.max_trials, request.max_time, request.target_score, request.validation);
+  perform rafiki._check_on_bad_row(request.on_bad_row);
+  perform rafiki._check_advisor(request.advisor);
+  perform rafiki._check_families(request.task, request.families);
+  perform rafiki._check_knobs(request.task, request.families, request.knobs);
+  perform rafiki._check_model_name(request.model, asker);
+end $$;
+
+-- Puts a study in the queue and gives its id. Whose it is says the function that reads its source: it belongs to who made it, and
+-- nobody else knows the ticket that its text has the hash of.
+create or replace function rafiki._enqueue(request rafiki.study) returns bigint
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s' -- for a study of that model which somebody has not committed yet
+as $$
+declare
+  most constant bigint := (select q.value from rafiki.quota q where q.name = 'open_studies');
+  asker regrole;
+  study bigint;
+begin
+  select p.proowner into asker from pg_proc p
+  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = request.reader::text and p.pronargs = 0 and p.prosecdef
+    and starts_with(p.prosrc, rafiki._ticket_check(request.ticket));
+  if not found or exists (select from rafiki.study s where s.reader = request.reader) then
+    raise exception using errcode = 'insufficient_privilege', message = 'a study comes with a function of its own that reads its source',
+      hint = 'Call rafiki_train, which makes it.';
+  end if;
+  perform rafiki._check_request(request, asker);
+  if (select count(*) from rafiki.study s where s.owner = asker and s.state in ('queued', 'running')) >= most then
+    raise exception using errcode = 'configuration_limit_exceeded', message = format('role %s has too many open studies', asker),
+      detail = format('%s are queued or running.', most),
+      hint = 'Wait for some of them, or cancel them with rafiki_cancel(study). An administrator sets the number in rafiki.quota.';
+  end if;
+  insert into rafiki.study (owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first,
+                            alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
+                            on_bad_row, reader, ticket)
+  values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
+          request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
+          request.gpu, request.max_trials, request.max_time, request.target_score, request.validation, request.seed,
+          request.deploy, request.on_bad_row, request.reader, request.ticket)
+  on conflict do nothing
+  returning id into study;
+  if study is not null then
+    return study;
+  end if;
+  perform rafiki._check_model_name(request.model, asker); -- somebody was quicker between the check and here
+  raise lock_not_available;
+exception when lock_not_available then
+  raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', request.model),
+    detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
+end $$;
+
 create or replace function rafiki._train(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
@@ -189,46 +267,45 @@ as $$
 declare
   chosen rafiki.task;
   feature name;
-  study bigint;
+  request rafiki.study;
 begin
   perform rafiki._check_task(task);
   select * into chosen from rafiki.task t where t.name = task;
   perform rafiki._check_relation(source);
-  perform rafiki._check_limits(max_trials, max_time, target_score, validation);
-  perform rafiki._check_on_bad_row(on_bad_row);
-  perform rafiki._check_advisor(advisor);
-  perform rafiki._check_families(task, families);
-  perform rafiki._check_knobs(task, families, knobs);
-  model := coalesce(model, (select c.relname from pg_class c where c.oid = source) || '_' || task);
-  perform rafiki._check_model_name(model);
+  request.task := task;
+  request.source := source;
+  request.model := coalesce(model, (select c.relname from pg_class c where c.oid = source) || '_' || task);
+  request.families := families;
+  request.knobs := knobs;
+  request.advisor := advisor;
+  request.collaborative := coalesce(collaborative, true);
+  request.max_trials := max_trials;
+  request.max_time := max_time;
+  request.target_score := target_score;
+  request.validation := validation;
+  request.seed := coalesce(seed, (random() * 2147483647)::int);
+  request.deploy := coalesce(deploy, true);
+  request.on_bad_row := on_bad_row;
+  request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1, 1);
+  request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 0.1, 1);
+  request.delta := rafiki._number_setting('rafiki.delta', 0.005, 'infinity');
+  request.terminator := rafiki._switch_setting('rafiki.terminator', true);
+  request.gpu := rafiki._switch_setting('rafiki.gpu', false);
+  perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
   select * into target, feature from rafiki._resolve_columns(source, chosen, target, features);
   if chosen.output = 'boxes' then
     perform rafiki._check_boxes(source, target, feature);
   else
     perform rafiki._check_classes(source, target, feature);
   end if;
-  insert into rafiki.study (task, source, model, target, features, families, knobs, advisor, collaborative,
-                            max_trials, max_time, target_score, validation, seed, deploy, on_bad_row,
-                            alpha_first, alpha_last, delta, terminator, gpu)
-  values (task, source, model, target, array[feature], families, knobs, advisor, coalesce(collaborative, true),
-          max_trials, max_time, target_score, validation,
-          coalesce(seed, (random() * 2147483647)::int), coalesce(deploy, true), on_bad_row,
-          rafiki._number_setting('rafiki.alpha_first', 1, 1), rafiki._number_setting('rafiki.alpha_last', 0.1, 1),
-          rafiki._number_setting('rafiki.delta', 0.005, 'infinity'), rafiki._switch_setting('rafiki.terminator', true),
-          rafiki._switch_setting('rafiki.gpu', false))
-  on conflict do nothing
-  returning id into study;
-  if study is null then -- somebody was quicker between the check and here
-    perform rafiki._check_model_name(model);
-    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
-      detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
-  end if;
-  if rafiki._switch_setting('rafiki.gpu', false)
-     and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then
+  request.target := target;
+  request.features := array[feature];
+  select r.reader, r.ticket into request.reader, request.ticket from rafiki._make_reader(source, chosen, target, feature) r;
+  if request.gpu and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then
     raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
       hint = 'Start one with: rafiki worker --device cuda; or, before you train: reset rafiki.gpu;';
   end if;
-  return study;
+  return rafiki._enqueue(request);
 end $$;
 
 create or replace function rafiki_train(
@@ -238,6 +315,7 @@ create or replace function rafiki_train(
   validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error'
 ) returns bigint
 language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$
   select rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
                        max_trials, max_time, target_score, validation, seed, deploy, on_bad_row)

@@ -4,7 +4,7 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  deadline timestamptz := clock_timestamp() + timeout;
+  deadline timestamptz := clock_timestamp() + least(timeout, interval '1000 days');
   pause float8 := 0.05;
   seen rafiki.study;
 begin
@@ -50,16 +50,29 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
+create or replace function rafiki._cancel_study(study_key uuid) returns void
+language sql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update rafiki.study s set cancel_requested = true
+  where s.key = study_key and s.state in ('queued', 'running') and not s.cancel_requested
+$$;
+
 create or replace function rafiki_cancel(study bigint) returns boolean
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  own rafiki.study;
 begin
-  update rafiki.study s set cancel_requested = true where s.id = study and s.state in ('queued', 'running');
-  if not found and not exists (select from rafiki.study s where s.id = study) then
+  select * into own from rafiki.study s where s.id = study;
+  if not found then
     perform rafiki._raise_no_study(study);
+  elsif own.state not in ('queued', 'running') then
+    return false;
   end if;
-  return exists (select from rafiki.study s where s.id = study and s.state in ('queued', 'running'));
+  perform rafiki._cancel_study(own.key);
+  return true;
 end $$;
 
 comment on function rafiki_cancel(bigint) is
@@ -160,7 +173,8 @@ as $$
                  where p.kind = process_kind and p.seen_at > clock_timestamp() - interval '15 s')
 $$;
 
--- No SET clause here: it would forbid COMMIT. Hence the qualified names.
+-- No SET clause here: it would forbid COMMIT. Hence the qualified names, and no operator that pg_catalog does not have for just
+-- these types: one for others would be looked for in the caller's path.
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
@@ -191,7 +205,7 @@ begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
     ended := rafiki._show_ended_trials(study, shown);
-    if ended <> shown then
+    if pg_catalog.cardinality(ended) > pg_catalog.cardinality(shown) then
       shown := ended;
       heard_at := pg_catalog.clock_timestamp();
     elsif pg_catalog.clock_timestamp() - heard_at > interval '1 min' then

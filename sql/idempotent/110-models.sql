@@ -1,37 +1,116 @@
 -- What a model's owner does with it. Serving loads and unloads as these rows change; a new version takes over only when it
 -- has been loaded.
 
--- A model of the caller's own, locked against other changes of its deployment.
-create or replace function rafiki._own_model(model_name text) returns rafiki.model
-language plpgsql volatile parallel unsafe
+-- A model of the caller's own and the key that proves it: only its owner can see that.
+create or replace function rafiki._own_model(model_name text, out id bigint, out owner regrole, out key uuid)
+language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  own rafiki.model;
 begin
-  select * into own from rafiki.model m where m.name = model_name;
-  if not found then
+  select m.id, m.owner, o.key into id, owner, key
+  from rafiki.model m left join rafiki.ownership o on o.model_id = m.id where m.name = model_name;
+  if id is null then
     raise exception using errcode = 'undefined_object', message = format('model "%s" does not exist', model_name),
       detail = 'Or it belongs to another role that has not granted it to you.',
       hint = format('Models that you can use, nearest name first: %s.',
                     (select rafiki._nearest(model_name, array_agg(name)) from rafiki.model));
-  elsif not pg_has_role(own.owner, 'member') then
+  elsif key is null then
     raise exception using errcode = 'insufficient_privilege',
       message = format('must be owner of model "%s"', model_name),
-      detail = format('It belongs to role %s.', own.owner), hint = 'A grant lets you predict with it, no more.';
+      detail = format('It belongs to role %s.', owner), hint = 'A grant lets you predict with it, no more.';
   end if;
-  perform from rafiki.model m where m.id = own.id for no key update;
-  return own;
 end $$;
 
-create or replace function rafiki._retire(model_id bigint, states text[]) returns boolean
-language plpgsql volatile strict parallel unsafe
+create or replace function rafiki._make_ownership() returns trigger
+language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  insert into rafiki.ownership (model_id) values (new.id) on conflict do nothing;
+  return null;
+end $$;
+
+create or replace trigger make_ownership after insert on rafiki.model
+  for each row execute function rafiki._make_ownership();
+
+-- The model that a key gives the right to change, locked against other changes of it.
+create or replace function rafiki._hold_model(owner_key uuid) returns rafiki.model
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model;
+begin
+  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id where o.key = owner_key
+  for no key update of m;
+  if not found then
+    raise exception using errcode = 'undefined_object', message = 'the model is gone, or the key is not its owner''s',
+      hint = 'Call the functions of the API, such as rafiki_deploy.';
+  end if;
+  return held;
+end $$;
+
+create or replace function rafiki._retire(owner_key uuid, states text[]) returns boolean
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+begin
   update rafiki.deployment d set state = 'retired', retired_at = now()
-  where d.model_id = _retire.model_id and d.state = any (states);
+  where d.model_id = held.id and d.state = any (states) and d.state in ('loading', 'ready');
   return found;
+end $$;
+
+-- Puts a version in line for loading; one that was still being loaded makes way.
+create or replace function rafiki._set_deployment(owner_key uuid, version int) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+begin
+  delete from rafiki.deployment d where d.model_id = held.id and d.state = 'loading';
+  insert into rafiki.deployment (model_id, version_id)
+  select held.id, v.id from rafiki.model_version v
+  where v.model_id = held.id and v.version = _set_deployment.version
+    and not exists (select from rafiki.deployment d where d.version_id = v.id and d.state = 'ready');
+end $$;
+
+create or replace function rafiki._delete_model(owner_key uuid) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+begin
+  delete from rafiki.model m where m.id = held.id;
+end $$;
+
+create or replace function rafiki._add_grant(owner_key uuid, role regrole) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+begin
+  insert into rafiki.model_grant (model_id, role, owner) values (held.id, role, held.owner) on conflict do nothing;
+end $$;
+
+-- The model gets a new key: who has lost the grant may still know the old one.
+create or replace function rafiki._remove_grant(owner_key uuid, role regrole) returns boolean
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+begin
+  delete from rafiki.model_grant g where g.model_id = held.id and g.role = _remove_grant.role;
+  if not found then
+    return false;
+  end if;
+  update rafiki.model m set key = gen_random_uuid() where m.id = held.id;
+  return true;
 end $$;
 
 -- Queues one version of the caller's own model for loading.
@@ -40,25 +119,21 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
-  chosen bigint := (select v.id from rafiki.model_version v where v.model_id = own.id and v.version = number);
+  own record := rafiki._own_model(model_name);
 begin
-  if chosen is null then
+  if not exists (select from rafiki.model_version v where v.model_id = own.id and v.version = number) then
     raise exception using errcode = 'undefined_object',
       message = format('model "%s" has no version %s', model_name, number),
       hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)
                                           from rafiki.model_version v where v.model_id = own.id));
   end if;
-  perform rafiki._retire(own.id, array['loading']);
-  if not exists (select from rafiki.deployment d
-                 where d.model_id = own.id and d.version_id = chosen and d.state = 'ready') then
-    insert into rafiki.deployment (model_id, version_id) values (own.id, chosen);
-  end if;
+  perform rafiki._set_deployment(own.key, number);
   return number;
 end $$;
 
 create or replace function rafiki_deploy(model text, version int) returns int
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy(model, version) $$;
 
 comment on function rafiki_deploy(text, int) is
@@ -89,6 +164,7 @@ end $$;
 
 create or replace function rafiki_deploy(study bigint) returns int
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy_study(study) $$;
 
 comment on function rafiki_deploy(bigint) is
@@ -100,13 +176,14 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
+  own record := rafiki._own_model(model_name);
 begin
-  return rafiki._retire(own.id, array['loading', 'ready']);
+  return rafiki._retire(own.key, array['loading', 'ready']);
 end $$;
 
 create or replace function rafiki_undeploy(model text) returns boolean
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._undeploy(model) $$;
 
 comment on function rafiki_undeploy(text) is
@@ -118,7 +195,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
+  own record := rafiki._own_model(model_name);
   present int := (select max(v.version) from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
                   where d.model_id = own.id and d.state = 'ready');
   previous int := (select max(v.version) from rafiki.model_version v
@@ -135,6 +212,7 @@ end $$;
 
 create or replace function rafiki_rollback(model text) returns int
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
 comment on function rafiki_rollback(text) is
@@ -145,7 +223,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
+  own record := rafiki._own_model(model_name);
   training bigint := (select s.id from rafiki.study s where s.model = model_name and s.state in ('queued', 'running'));
 begin
   if training is not null then
@@ -153,11 +231,12 @@ begin
       detail = format('By study %s.', training),
       hint = format('Stop it first with: select rafiki_cancel(%s);', training);
   end if;
-  delete from rafiki.model m where m.id = own.id;
+  perform rafiki._delete_model(own.key);
 end $$;
 
 create or replace function rafiki_drop_model(model text) returns void
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._drop_model(model) $$;
 
 comment on function rafiki_drop_model(text) is
@@ -168,36 +247,32 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
+  own record := rafiki._own_model(model_name);
 begin
-  insert into rafiki.model_grant (model_id, role, owner) values (own.id, role, own.owner) on conflict do nothing;
+  perform rafiki._add_grant(own.key, role);
 end $$;
 
 create or replace function rafiki_grant(model text, role regrole) returns void
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._grant(model, role) $$;
 
 comment on function rafiki_grant(text, regrole) is
   'Lets a role and its members predict with a model and see its versions: select rafiki_grant(''reviews_sentiment'', ''bob'').';
 
--- The model gets a new key: who has lost the grant may still know the old one.
 create or replace function rafiki._revoke(model_name text, role regrole) returns boolean
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.model := rafiki._own_model(model_name);
+  own record := rafiki._own_model(model_name);
 begin
-  delete from rafiki.model_grant g where g.model_id = own.id and g.role = _revoke.role;
-  if not found then
-    return false;
-  end if;
-  update rafiki.model m set key = gen_random_uuid() where m.id = own.id;
-  return true;
+  return rafiki._remove_grant(own.key, role);
 end $$;
 
 create or replace function rafiki_revoke(model text, role regrole) returns boolean
 language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._revoke(model, role) $$;
 
 comment on function rafiki_revoke(text, regrole) is
@@ -220,6 +295,7 @@ end $$;
 create or replace function rafiki_knobs(task text)
 returns table (family text, knob text, grp text, kind text, domain text, initial text)
 language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._knobs(task) $$;
 
 comment on function rafiki_knobs(text) is

@@ -35,6 +35,7 @@ end $$;
 
 create or replace function rafiki_export(model text) returns bytea
 language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select rafiki._export(model) $$;
 
 comment on function rafiki_export(text) is

@@ -89,6 +89,7 @@ end $$;
 create or replace function rafiki_importance(study bigint)
 returns table (family text, knob text, importance float8, trials bigint)
 language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._importance(study) $$;
 
 comment on function rafiki_importance(bigint) is
@@ -147,6 +148,7 @@ end $$;
 
 create or replace function rafiki_curve(study bigint) returns setof text
 language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._curve(study) $$;
 
 comment on function rafiki_curve(bigint) is

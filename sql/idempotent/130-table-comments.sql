@@ -1,5 +1,5 @@
 comment on schema rafiki is 'Machine learning in SQL: tables, views and internals. The API is the functions named rafiki_*';
-comment on schema rafiki_reader is 'Where workers read sources as the owners of their studies';
+comment on schema rafiki_reader is 'Functions through which sources of open studies are read, each made by the study''s owner';
 comment on table rafiki.task is 'What can be learned: the first argument of rafiki_train';
 comment on table rafiki.family is 'The model zoo as the last coordinator knows it; see rafiki_knobs(task)';
 comment on column rafiki.family.knobs is 'Per knob: group, kind, domain and the value that works without tuning';
@@ -35,3 +35,10 @@ comment on table rafiki.policy_weights is 'What serving policies that learn (RAF
 comment on table rafiki.bridge is 'The secret that servers of predictions ask for';
 comment on table rafiki.bridge_address is 'Where servers of predictions listen, and when they last said so';
 comment on type rafiki.reply is 'What the server answers: kind of answer, value, where to read on';
+comment on table rafiki.migration is 'Which changes of the tables this database has seen';
+comment on column rafiki.study.key is 'Who can see it may cancel the study';
+comment on column rafiki.study.reader is 'The function of schema rafiki_reader that gives the rows of the source, while the study is open';
+comment on column rafiki.study.ticket is 'What that function asks for';
+comment on table rafiki.ownership is 'Keys that prove the ownership of models to the functions that change them';
+comment on table rafiki.leader is 'Which coordinator acts';
+comment on table rafiki.quota is 'What one role may have at once; for administrators to change';

@@ -1,5 +1,5 @@
--- Under CREATE EXTENSION: what a dump has to carry. Not task and family, which install and coordinator fill in, nor the
--- bridge with its secret and the counters, which the next server makes anew.
+-- Under CREATE EXTENSION: what a dump has to carry. Not task, family and ownership, which install, coordinator and a trigger fill
+-- in, nor the bridge with its secret and the counters, which the next server makes anew.
 do $$
 declare
   relation text;

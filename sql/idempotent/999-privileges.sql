@@ -1,23 +1,50 @@
--- The only file that grants. Rows are limited further by the policies of 030-access.sql.
+-- The only file that grants. Rows are limited further by the policies of 030-access.sql. Functions that work with the caller's rights
+-- are everybody's; of those that work with rafiki_owner's each stands here, with what its proof of a right is.
 
 grant usage on schema rafiki to public;
+revoke all on all functions in schema rafiki from public;
+revoke all on all tables in schema rafiki from public, rafiki_service;
+do $$
+declare
+  invoker regprocedure;
+begin
+  for invoker in
+    select p.oid from pg_proc p
+    where p.pronamespace = 'rafiki'::regnamespace and not p.prosecdef and p.prorettype <> 'trigger'::regtype
+  loop
+    execute format('grant execute on routine %s to public', invoker);
+  end loop;
+end $$;
+revoke all on function rafiki._open_bridge(), rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
+  rafiki._hold_model(uuid) from public;
+
+-- the key of a model, which those can see who may use it
+grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
+  rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
+  rafiki._send_rows(uuid, boolean, text, text) to public;
+-- the owner's key of a model, which its owner can see
+grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
+  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole) to public;
+-- the key of a study, and the ticket in a function that the caller made
+grant execute on function rafiki._cancel_study(uuid), rafiki._enqueue(rafiki.study) to public;
+-- the function of a trigger on tables of others, which whoever attaches needs to be allowed
+grant execute on function rafiki._fill_prediction() to public;
 
 grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.report, rafiki.model,
-  rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat to public;
-grant select on rafiki.params_tensor, rafiki.blob to public;
+  rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.ownership,
+  rafiki.quota, rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict, rafiki.stat_memory to public;
 
--- no column that a coordinator or worker writes, and no owner: it is the current user
-grant insert (task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time,
-              target_score, validation, seed, deploy, on_bad_row, alpha_first, alpha_last, delta, terminator, gpu)
-  on rafiki.study to public;
-grant update (cancel_requested) on rafiki.study to public;
-grant update (key), delete on rafiki.model to public;
-grant insert (model_id, role, owner), delete on rafiki.model_grant to public;
-grant insert (model_id, version_id), update (state, retired_at) on rafiki.deployment to public;
+grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
+  rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
+  rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
+  rafiki.leader to rafiki_service;
+grant select on rafiki.model_grant, rafiki.migration to rafiki_service;
+grant select, insert on rafiki.bridge to rafiki_service;
+grant execute on function rafiki._connect_bridge(text, int, text), rafiki._disconnect_bridge(text, int),
+  rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
 
-revoke all on function rafiki._open_bridge(), rafiki._connect_bridge(text, int, text),
-  rafiki._disconnect_bridge(text, int), rafiki._list_bridges(), rafiki._guard_model_name()
-  from public;
 revoke all on schema rafiki_reader from public;
+grant create on schema rafiki_reader to public;
+grant usage on schema rafiki_reader to rafiki_reader;

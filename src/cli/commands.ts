@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { createBridge } from '../bridge/create-bridge.ts';
 import { createCoordinator } from '../coordinator/create-coordinator.ts';
 import { Database } from '../db/database.ts';
+import { rotateSecret } from '../db/statements/serving.ts';
 import { parseEngine } from '../engine/choice.ts';
 import { checkDevice } from '../engine/device.ts';
 import { EnvironmentUnfit, InvalidParameter, ShuttingDown } from '../errors/errors.ts';
@@ -14,6 +16,7 @@ import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
+import { hasServicePassword, setServicePassword } from './logins.ts';
 import type { Options } from './options.ts';
 import { Up } from './up.ts';
 
@@ -32,6 +35,7 @@ export const commands: Record<string, Command> = {
     },
   },
   install: { title: 'put the SQL side into a database', run: runInstall },
+  'rotate-secret': { title: 'another secret between Postgres and the servers of predictions', run: runRotate },
   coordinator: {
     title: 'plans studies (several may run, one acts)',
     run: (options) => runService('coordinator', options, createCoordinator),
@@ -98,6 +102,7 @@ async function useDevice({ device }: Options): Promise<void> {
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
   const logger = createLogger(name);
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
+  await refuseSuperuser(database);
   const services = [database, create({ database, options, logger })];
   await startAll(services);
   logger.info('ready');
@@ -106,6 +111,19 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
   logger.info('stopping');
   await stopAll(services);
   if (process.connected) process.disconnect();
+}
+
+/** A process of ours reads what everybody writes: it must not be able to do more than its work. */
+async function refuseSuperuser(database: Database): Promise<void> {
+  const [row] = await database.query<{ name: string; super: boolean }>(
+    'select rolname as name, rolsuper or rolbypassrls as super from pg_roles where rolname = current_user',
+  );
+  if (!row?.super) return;
+  await database.stop();
+  throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
+    detail: 'It is a superuser, or exempt from row-level security.',
+    hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+  });
 }
 
 async function runUp(options: Options): Promise<void> {
@@ -132,17 +150,42 @@ function sayReady(up: Up, options: Options): void {
 }
 
 async function runInstall(options: Options): Promise<void> {
-  const database = new Database({
-    url: requireUrl(options),
-    application: 'rafiki install',
-    logger: createLogger('install'),
-  });
+  const database = sessionAs(options, 'rafiki install');
   try {
     process.stdout.write(`rafiki is installed (${await install(database)})\n`);
+    const password = givenPassword();
+    if (password !== undefined) await setServicePassword(database, password);
+    else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
   } finally {
     await database.stop();
   }
 }
+
+const passwordHint = `
+The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or run:
+  alter role rafiki_service password '…'; alter role rafiki_reader password '…';   -- the same one
+`;
+
+/** `RAFIKI_SERVICE_PASSWORD`, or the first line of the file that `RAFIKI_SERVICE_PASSWORD_FILE` names. */
+function givenPassword(): string | undefined {
+  const file = process.env['RAFIKI_SERVICE_PASSWORD_FILE'];
+  if (file) return readFileSync(file, 'utf8').split('\n')[0]?.trim();
+  return process.env['RAFIKI_SERVICE_PASSWORD'] || undefined;
+}
+
+/** Servers take the new secret within seconds; sessions that are connected go on. */
+async function runRotate(options: Options): Promise<void> {
+  const database = sessionAs(options, 'rafiki rotate-secret');
+  try {
+    await rotateSecret(database, randomBytes(24).toString('hex'));
+    process.stdout.write('the bridge has another secret\n');
+  } finally {
+    await database.stop();
+  }
+}
+
+const sessionAs = (options: Options, application: string): Database =>
+  new Database({ url: requireUrl(options), application, asUser: true, logger: createLogger('rafiki') });
 
 async function runBench(options: Options): Promise<void> {
   const root = path.resolve(import.meta.dirname, '../..');

@@ -30,7 +30,7 @@ export async function demo(options: Options, logger: Logger, stopped: Promise<vo
 async function play(up: Up, options: Options, logger: Logger): Promise<void> {
   say('Starting PostgreSQL, serving, coordinator and workers …');
   await up.start();
-  const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', logger });
+  const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', asUser: true, logger });
   try {
     const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
     const told = options.data ? await ownData(session, options.data) : await mails(session);

@@ -18,7 +18,9 @@ import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Cluster } from './cluster.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { choosePort } from './free-port.ts';
+import { createUser, DATABASE, handOver, keepSecret, keptPassword, USER } from './embedded-roles.ts';
 import { extensionDir, install } from './install.ts';
+import { freshPassword, hasServicePassword, SERVICE, setServicePassword, urlAs } from './logins.ts';
 import type { Options } from './options.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { postgresIdentity } from './unprivileged.ts';
@@ -37,7 +39,10 @@ export class Up implements Service {
   #cluster: Cluster | undefined;
   #lock: string | undefined;
   #stopping = false;
+  /** The user's. */
   databaseUrl = '';
+  /** Our processes'. */
+  #serviceUrl = '';
   bridgePort = 0;
 
   constructor(options: Options, logger: Logger) {
@@ -49,10 +54,8 @@ export class Up implements Service {
     const { dataDir, databaseUrl } = this.#options;
     this.#lock = takeLock(dataDir);
     try {
-      this.databaseUrl = databaseUrl ?? (await this.#startPostgres());
-      const database = new Database({ url: this.databaseUrl, application: 'rafiki up', logger: this.#logger });
-      await install(database);
-      await database.stop();
+      if (databaseUrl === undefined) await this.#startPostgres();
+      else await this.#useDatabase(databaseUrl);
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
@@ -69,7 +72,36 @@ export class Up implements Service {
     if (this.#lock) rmSync(this.#lock, { force: true });
   }
 
-  async #startPostgres(): Promise<string> {
+  /** Installs as whoever the URL names, unless the service itself is named; the service's password is kept in the data folder. */
+  async #useDatabase(url: string): Promise<void> {
+    this.databaseUrl = url;
+    const database = this.#session(url);
+    try {
+      const installed = await install(database);
+      const [row] = await database.query<{ name: string }>('select current_user::pg_catalog.text as name');
+      const file = path.join(this.#options.dataDir, 'service-password');
+      if (row?.name === SERVICE) {
+        this.#serviceUrl = url;
+        return;
+      }
+      if (!existsSync(file)) {
+        const known = (await hasServicePassword(database)) ?? installed === 'there already';
+        if (known) throw unknownPassword(file);
+        keepSecret(file, freshPassword());
+        await setServicePassword(database, readFileSync(file, 'utf8').trim());
+      }
+      this.#serviceUrl = urlAs(url, SERVICE, readFileSync(file, 'utf8').trim());
+    } finally {
+      await database.stop();
+    }
+  }
+
+  #session(url: string): Database {
+    return new Database({ url, application: 'rafiki up', maxConnections: 1, asUser: true, logger: this.#logger });
+  }
+
+  /** Our own, with an ordinary role for the user: its superuser is for administrators, whose URL is in the file `admin-url`. */
+  async #startPostgres(): Promise<void> {
     const { dataDir } = this.#options;
     const identity = postgresIdentity();
     const postgresDir = await embeddedPostgres(identity, dataDir);
@@ -88,11 +120,27 @@ export class Up implements Service {
     });
     this.#cluster = cluster;
     await cluster.start();
-    const admin = new Database({ url: cluster.url('postgres'), application: 'rafiki up', logger: this.#logger });
-    const [found] = await admin.query(`select from pg_database where datname = 'rafiki'`);
-    if (!found) await admin.query('create database rafiki');
-    await admin.stop();
-    return cluster.url('rafiki');
+    const adminUrl = cluster.url(DATABASE);
+    keepSecret(path.join(dataDir, 'admin-url'), adminUrl);
+    const password = keptPassword(dataDir, 'user-password');
+    const servicePassword = keptPassword(dataDir, 'service-password');
+    await this.#as(cluster.url('postgres'), (admin) => createUser(admin, password));
+    await this.#as(adminUrl, async (admin) => {
+      await install(admin);
+      await setServicePassword(admin, servicePassword);
+      await handOver(admin);
+    });
+    this.databaseUrl = urlAs(adminUrl, USER, password);
+    this.#serviceUrl = urlAs(adminUrl, SERVICE, servicePassword);
+  }
+
+  async #as(url: string, work: (session: Database) => Promise<void>): Promise<void> {
+    const session = this.#session(url);
+    try {
+      await work(session);
+    } finally {
+      await session.stop();
+    }
   }
 
   async #restartPostgres(): Promise<void> {
@@ -120,7 +168,7 @@ export class Up implements Service {
     const { dataDir, bridgeHost, workers } = this.#options;
     const env = {
       ...process.env,
-      DATABASE_URL: this.databaseUrl,
+      DATABASE_URL: this.#serviceUrl,
       RAFIKI_CACHE_DIR: path.join(dataDir, 'cache'),
       ...(bridgeHost === undefined ? {} : { RAFIKI_BRIDGE_HOST: bridgeHost }),
       RAFIKI_BRIDGE_PORT: String(this.bridgePort),
@@ -137,6 +185,12 @@ export class Up implements Service {
     ];
   }
 }
+
+const unknownPassword = (file: string): EnvironmentUnfit =>
+  new EnvironmentUnfit(`the password of ${SERVICE} is not known here`, {
+    detail: `The role was there before, and ${file} is not.`,
+    hint: `Give its URL, --database-url postgres://${SERVICE}:…@…, or write its password into that file.`,
+  });
 
 /** One `rafiki up` per folder; a lock whose process is gone is nobody's. */
 function takeLock(dataDir: string): string {

@@ -1,8 +1,8 @@
-import type { Connection, Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { Presence } from '../db/presence.ts';
 import { replaceFamilies } from '../db/statements/families.ts';
-import { tryToLead } from '../db/statements/leadership.ts';
+import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { createParamStore } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -12,7 +12,7 @@ import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
 import { familyRows } from './family-rows.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { keepStudies } from './study-keeper.ts';
+import { keepStudies, type Leader } from './study-keeper.ts';
 
 export interface CoordinatorOptions {
   database: Database;
@@ -24,7 +24,7 @@ const TICK_MS = 1_000;
 
 export const createCoordinator = (options: CoordinatorOptions): Service => new Coordinator(options);
 
-/** Several may run; one, which holds the lock, acts. All its writes go through the connection that holds it. */
+/** Several may run; one, which has the lead, acts. */
 class Coordinator implements Service {
   readonly #options: CoordinatorOptions;
   readonly #params: ParamStore;
@@ -72,7 +72,7 @@ class Coordinator implements Service {
     }
   }
 
-  /** One connection's life: stand by until the lock is ours, then lead until the connection ends. */
+  /** One connection's life: stand by until the lead is ours, then act until it or the connection is lost. */
   async #session(): Promise<void> {
     const { database, logger } = this.#options;
     const { signal } = this.#stopping;
@@ -81,23 +81,29 @@ class Coordinator implements Service {
       lost = true;
       this.#wake.poke();
     });
+    const processId = this.#presence.id ?? 0;
+    const leads = (): Promise<boolean> => takeLead(connection, processId);
     try {
-      while (!lost && !signal.aborted && !(await tryToLead(connection))) await this.#wake.wait(TICK_MS, signal);
+      while (!lost && !signal.aborted && !(await leads())) await this.#wake.wait(TICK_MS, signal);
       if (lost || signal.aborted) return;
       logger.info('leading');
+      const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
       try {
-        while (!lost && !signal.aborted) await this.#tick(connection, housekeeping);
+        while (!lost && !signal.aborted && this.#presence.id === processId && (await leads())) {
+          await this.#tick(leader, housekeeping);
+        }
       } finally {
         await housekeeping.stop();
+        if (!lost) await giveUpLead(connection, processId);
       }
     } finally {
       await connection.close().catch(() => undefined); // closing is all that is left to do with a broken one
     }
   }
 
-  async #tick(connection: Connection, housekeeping: Housekeeping): Promise<void> {
-    if (await keepStudies(connection, this.#options.logger)) this.#wake.poke();
+  async #tick(leader: Leader, housekeeping: Housekeeping): Promise<void> {
+    if (await keepStudies(leader)) this.#wake.poke();
     await housekeeping.run();
     await this.#wake.wait(TICK_MS, this.#stopping.signal);
   }

@@ -1,11 +1,14 @@
 import type { Connection } from '../db/database.ts';
+import { isHeld } from '../db/persist.ts';
 import { loseTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
+import { dropReaders } from '../db/statements/studies.ts';
 import { LEASE_MS, selectExpired } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { RightsWatch } from './rights-watch.ts';
 
 export interface HousekeepingOptions {
   connection: Connection;
@@ -17,38 +20,62 @@ export interface HousekeepingOptions {
 /** A process unseen for so long is dead. */
 const DEAD_MS = 60_000;
 const PRUNE_EVERY_MS = 10_000;
+const WATCH_EVERY_MS = 10_000;
 const COLLECT_EVERY_MS = 60_000;
 
 /** What the leader does besides studies: rescue trials, forget dead processes, delete parameters that nobody names. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #leadsSinceMs: number;
+  readonly #rights: RightsWatch;
   #prunedMs: number;
+  #watchedMs = Number.NEGATIVE_INFINITY;
   #collectedMs: number;
   #collecting: Promise<void> | undefined;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#rights = new RightsWatch(options.logger);
     this.#leadsSinceMs = options.clock.nowMs();
     this.#prunedMs = this.#leadsSinceMs;
     this.#collectedMs = this.#leadsSinceMs;
   }
 
   async run(): Promise<void> {
-    const { connection, params, clock, logger } = this.#options;
+    const { connection, clock } = this.#options;
     const nowMs = clock.nowMs();
     // After a restart of Postgres all leases have run out while nobody could renew them: workers go first.
-    if (nowMs - this.#leadsSinceMs >= LEASE_MS) await this.#rescue();
+    if (nowMs - this.#leadsSinceMs >= LEASE_MS) await this.#unlessHeld(() => this.#rescue());
+    if (nowMs - this.#watchedMs >= WATCH_EVERY_MS) {
+      this.#watchedMs = nowMs;
+      await this.#unlessHeld(() => this.#rights.look(connection));
+    }
     if (nowMs - this.#prunedMs >= PRUNE_EVERY_MS) {
       this.#prunedMs = nowMs;
-      await deleteDeadProcesses(connection, DEAD_MS);
+      await this.#unlessHeld(() => deleteDeadProcesses(connection, DEAD_MS));
+      await this.#unlessHeld(() => dropReaders(connection));
     }
     if (nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
       this.#collectedMs = nowMs;
-      const collected = await params.collectGarbage();
-      if (collected.params + collected.blobs > 0) logger.info(collected, 'parameters deleted');
+      await this.#unlessHeld(() => this.#collectGarbage());
       this.#collecting ??= this.#collectObjects();
     }
+  }
+
+  /** What somebody's lock stands in the way of is done next time; everything else goes on. */
+  async #unlessHeld(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isHeld(error)) throw error;
+      this.#options.logger.warn({ err: reportError(error) }, 'left for later: somebody holds a lock');
+    }
+  }
+
+  async #collectGarbage(): Promise<void> {
+    const { params, logger } = this.#options;
+    const collected = await params.collectGarbage();
+    if (collected.params + collected.blobs > 0) logger.info(collected, 'parameters deleted');
   }
 
   /** Returns when nothing is left running. */

@@ -1,43 +1,72 @@
 import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
-import { isTransient } from '../db/persist.ts';
+import { isHeld, isTransient } from '../db/persist.ts';
+import { holdLead } from '../db/statements/leadership.ts';
 import { type Mover, moveStudy, moveTrial } from '../db/statements/moves.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
-import { dropStudyParams, type Study, selectOpenStudies, setClosed, setIncumbent } from '../db/statements/studies.ts';
+import {
+  dropStudyParams,
+  holdStudy,
+  type Study,
+  selectOpenStudies,
+  setClosed,
+  setIncumbent,
+} from '../db/statements/studies.ts';
 import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
-import { InvalidParameter } from '../errors/errors.ts';
+import { InvalidParameter, LeaseLost } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { type Action, planStudy } from './plan.ts';
 
+/** The acting coordinator. */
+export interface Leader {
+  connection: Connection;
+  /** In whose name it leads. */
+  processId: number;
+  logger: Logger;
+}
+
 /** Moves every open study on by what its rows ask for now; true when one went into another phase, so there is more to do. */
-export async function keepStudies(connection: Connection, logger: Logger): Promise<boolean> {
+export async function keepStudies(leader: Leader): Promise<boolean> {
+  const { connection } = leader;
   let moved = false;
   for (const study of await selectOpenStudies(connection)) {
     try {
-      moved = (await keepStudy(connection, study, logger)) || moved;
+      moved = (await keepStudy(leader, study)) || moved;
     } catch (error) {
-      if (isTransient(error)) throw error; // the connection, and leadership with it, may be gone
-      logger.error({ study: study.id, err: reportError(error) }, 'the study cannot go on');
-      await moveStudy(
-        { on: connection, logger },
-        { id: study.id, from: study.state, event: 'fail', error: reportError(error) },
-      );
+      await giveUp(leader, study, error);
     }
   }
   return moved;
 }
 
-async function keepStudy(connection: Connection, study: Study, logger: Logger): Promise<boolean> {
+/** Fails a study that cannot go on; the others do. Throws where none of them can. */
+async function giveUp(leader: Leader, { id, state }: Study, error: unknown): Promise<void> {
+  const { logger } = leader;
+  if (isHeld(error)) return; // at the next tick, then
+  if (isTransient(error) || error instanceof LeaseLost) throw error; // the connection, or the lead, may be gone
+  logger.error({ study: id, err: reportError(error) }, 'the study cannot go on');
+  try {
+    const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
+    await inTransaction(leader, (on) => moveStudy({ on, logger }, failed));
+  } catch (failure) {
+    if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
+    logger.error({ study: id, err: reportError(failure) }, 'nor can it be marked as failed');
+  }
+}
+
+async function keepStudy(leader: Leader, study: Study): Promise<boolean> {
+  const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
   const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
   if (actions.length === 0) return false;
   // one commit, and so one notification, for as many trials as workers are idle: Postgres commits what notifies one at a time
-  await inTransaction(connection, async (on) => {
+  await inTransaction(leader, async (on) => {
+    await holdStudy(on, study.id);
     for (const action of actions) await act({ on, logger }, { study, trials, action });
   });
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
@@ -98,10 +127,11 @@ function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpac
   return { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
 }
 
-/** All of it on the leader's own connection: a lost connection is lost leadership, and nothing is written any more. */
-async function inTransaction(connection: Connection, work: (on: Queryable) => Promise<void>): Promise<void> {
+/** Written while nobody else can have taken the lead. */
+async function inTransaction({ connection, processId }: Leader, work: (on: Queryable) => Promise<unknown>): Promise<void> {
   await connection.query('begin');
   try {
+    await holdLead(connection, processId);
     await work(connection);
     await connection.query('commit');
   } catch (error) {

@@ -8,6 +8,9 @@ import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.t
 import { setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled } from '../errors/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { ReaderLogin } from './reader-login.ts';
+import { selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
 /** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
@@ -21,18 +24,28 @@ export interface StudySource extends StudyKey {
   task: Task;
 }
 
+export interface DataCacheOptions {
+  database: Database;
+  dir: string;
+  logger: Logger;
+}
+
 /** Files of other databases, or of workers that died, are left alone for so long. */
 const ABANDONED_MS = 24 * 3600_000;
 
 /** The rows of each open study in one file, read once per machine and shared by its workers. */
 export class DataCache {
   readonly #database: Database;
+  readonly #reader: ReaderLogin;
   readonly #dir: string;
+  readonly #logger: Logger;
   readonly #used = new Set<string>();
 
-  constructor(database: Database, dir: string) {
+  constructor({ database, dir, logger }: DataCacheOptions) {
     this.#database = database;
+    this.#reader = new ReaderLogin(database.url, logger);
     this.#dir = dir;
+    this.#logger = logger;
   }
 
   /** The path of the study's file, read from its source where no worker of this machine has done so yet. */
@@ -48,7 +61,7 @@ export class DataCache {
       signal.throwIfAborted();
       await lockDataFile(connection, `${hostname()}:${file}`);
       if (await exists(file)) return file;
-      await this.#read(connection, study, file);
+      await this.#read(study, file, signal);
       return file;
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
@@ -66,17 +79,30 @@ export class DataCache {
   }
 
   /** Under another name until it is complete: a file that is there is whole. */
-  async #read(connection: Connection, study: StudySource, file: string): Promise<void> {
+  async #read(study: StudySource, file: string, signal: AbortSignal): Promise<void> {
+    const reading = await selectReading(this.#database, study.id);
+    const connection = await this.#reader.connect();
+    const end = (): void => void this.#end(connection);
+    signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${process.pid}.tmp`;
     const destination = createWriteStream(unfinished, { mode: 0o600 });
     try {
-      const skipped = await readSource(connection, study, destination);
+      signal.throwIfAborted();
+      const skipped = await readSource(connection, reading, { task: study.task, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
     } finally {
+      signal.removeEventListener('abort', end);
+      await connection.close();
       destination.destroy();
       await rm(unfinished, { force: true });
     }
+  }
+
+  async #end(connection: Connection): Promise<void> {
+    await this.#reader.end(connection).catch((error: unknown) => {
+      this.#logger.warn({ err: String(error) }, 'a cancelled read could not be ended in its backend');
+    });
   }
 
   /** Deletes the files of studies that ended, and those that nobody has touched for a day. */

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 
@@ -14,8 +15,30 @@ export interface DatabaseOptions {
   application: string;
   /** Most connections of this process; a process of ours needs few. */
   maxConnections?: number;
+  /** A session that is not ours: it keeps the search path and the time limits that its role and database have. */
+  asUser?: boolean;
   logger: Logger;
 }
+
+/**
+ * What holds in each session of ours, whatever is set for the role or the database. Nothing is looked up outside pg_catalog: an
+ * operator that somebody made in "public" would run with our rights. Nobody who holds a lock keeps us waiting for long.
+ */
+const sessionSettings: Record<string, string> = {
+  search_path: 'pg_catalog,pg_temp',
+  lock_timeout: '2s',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  row_security: 'on',
+};
+
+/** As libpq takes them at the start of a session. */
+export const startupOptions = (settings: Record<string, string> = {}): string =>
+  Object.entries({ ...sessionSettings, ...settings })
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+    .join(' ');
 
 // Identifiers are bigint in SQL and stay far below 2^53 here: numbers read better than strings.
 const INT8_OID = 20;
@@ -32,15 +55,18 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export class Database implements Service, Queryable {
   readonly url: string;
   readonly #pool: pg.Pool;
+  readonly #asUser: boolean;
   #ended = false;
 
-  constructor({ url, application, maxConnections = 4, logger }: DatabaseOptions) {
+  constructor({ url, application, maxConnections = 4, asUser = false, logger }: DatabaseOptions) {
     this.url = url;
+    this.#asUser = asUser;
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: application,
       max: maxConnections,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...(asUser ? {} : { options: startupOptions() }),
       types,
     });
     // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
@@ -48,7 +74,12 @@ export class Database implements Service, Queryable {
   }
 
   async start(): Promise<void> {
-    await this.query('select 1');
+    const [row] = await this.query<{ path: string }>(`select current_setting('search_path') as path`);
+    if (this.#asUser || row?.path === sessionSettings['search_path']) return;
+    throw new EnvironmentUnfit('the connection does not take the settings that keep it safe', {
+      detail: `search_path is ${row?.path}`,
+      hint: 'Connect to PostgreSQL itself, not through a pooler, and without options in the URL.',
+    });
   }
 
   async stop(): Promise<void> {
@@ -82,12 +113,13 @@ export class Database implements Service, Queryable {
   }
 
   /** A connection of its own, outside the pool: for session locks, COPY, and whatever must notice its loss. */
-  async connect(onLost: (error: Error) => void): Promise<Connection> {
+  async connect(onLost: (error: Error) => void, settings: Record<string, string> = {}): Promise<Connection> {
     const client = new pg.Client({
       connectionString: this.url,
       application_name: this.#pool.options.application_name,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      ...(this.#asUser ? {} : { options: startupOptions(settings) }),
       types,
     });
     client.on('error', onLost);
@@ -96,6 +128,7 @@ export class Database implements Service, Queryable {
     return {
       ...queryable(client),
       client,
+      backendPid: (client as unknown as { processID: number }).processID, // not in its types
       onNotice: (handler) => void client.on('notice', (notice) => handler(notice.message ?? '')),
       close: () => client.end(),
     };
@@ -105,6 +138,8 @@ export class Database implements Service, Queryable {
 export interface Connection extends Queryable {
   /** The `pg` client, for what only this room does with it (COPY). */
   client: pg.Client;
+  /** Of the process that serves it. */
+  backendPid: number;
   /** Hears what the server has to say while a statement runs: RAISE NOTICE. */
   onNotice(handler: (message: string) => void): void;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 import pgListen, { type Subscriber } from 'pg-listen';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { startupOptions } from './database.ts';
 
 export interface ListenerOptions {
   url: string;
@@ -26,7 +27,7 @@ export class Listener implements Service {
   async start(): Promise<void> {
     const { url, channels, onNotify, onConnect, logger } = this.#options;
     const subscriber = pgListen.default(
-      { connectionString: url, application_name: 'rafiki listener' },
+      { connectionString: url, application_name: 'rafiki listener', options: startupOptions() },
       {
         parse: (text: string) => text,
         retryInterval: RETRY_MS,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { StatementRefused, StoreUnreachable } from '../errors/errors.ts';
+import { RowHeld, StatementRefused, StoreUnreachable } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -11,6 +11,12 @@ const GIVE_UP_MS = 120_000;
 
 /** SQLSTATE classes in which the same statement may well work a moment later: connection, rollback, resources, operator. */
 const transientClasses = new Set(['08', '40', '53', '57']);
+
+/** Somebody holds a lock that we do not wait for any longer. */
+const LOCK_NOT_AVAILABLE = '55P03';
+
+const isTransientState = (sqlstate: string): boolean =>
+  transientClasses.has(sqlstate.slice(0, 2)) || sqlstate === LOCK_NOT_AVAILABLE;
 
 const networkCodes = new Set([
   'ECONNREFUSED',
@@ -25,9 +31,9 @@ const networkCodes = new Set([
 
 /** Whether an error says that the database, or the store of parameters, is away or busy, and nothing about what was asked of it. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof StoreUnreachable) return true;
-  if (error instanceof StatementRefused) return transientClasses.has(error.sqlstate.slice(0, 2));
-  if (error instanceof pg.DatabaseError) return transientClasses.has(error.code?.slice(0, 2) ?? '');
+  if (error instanceof StoreUnreachable || error instanceof RowHeld) return true;
+  if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
+  if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '');
   if (!(error instanceof Error) || error.name !== 'Error') return false;
   if ('syscall' in error && error.syscall === 'connect') return true; // ENOENT of a unix socket among others
   return !('code' in error) || networkCodes.has(String(error.code)); // pg's "connection terminated" has no code
@@ -50,3 +56,9 @@ export async function persist<T>(work: () => Promise<T>, logger: Logger, signal:
     }
   }
 }
+
+/** Whether a row was held by somebody else for too long: others are not. */
+export const isHeld = (error: unknown): boolean =>
+  error instanceof RowHeld ||
+  (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) ||
+  (error instanceof StatementRefused && error.sqlstate === LOCK_NOT_AVAILABLE);

@@ -74,6 +74,12 @@ export class LeaseLost extends RafikiError {
   readonly sqlstate = '40001';
 }
 
+/** Somebody else is changing the row (55P03); asking again later helps, and other rows need not wait. */
+export class RowHeld extends RafikiError {
+  readonly sqlstate = '55P03';
+  override readonly retryable = true;
+}
+
 /** Stored bytes do not match their hash (XX001). */
 export class CorruptParams extends RafikiError {
   readonly sqlstate = 'XX001';

@@ -51,7 +51,7 @@ class Worker implements Service {
     this.#options = options;
     const { database, logger, cacheDir = defaultCacheDir() } = options;
     this.#params = createParamStore(database, cacheDir);
-    this.#cache = new DataCache(database, cacheDir);
+    this.#cache = new DataCache({ database, dir: cacheDir, logger });
     this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
     this.#listener = new Listener({
       url: database.url,

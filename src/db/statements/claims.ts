@@ -42,26 +42,34 @@ const SHARE = 0.25;
 const FAMILIES = 2;
 
 /**
- * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. What
- * asks for a GPU comes first, then what this machine has the data of, unless nobody is at that study or its trial has
- * waited for long; then the study with the fewest running trials, and of those the one whose turn is longest ago. `offset
- * 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
+ * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. Roles take
+ * turns first, however many studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes
+ * first, then what this machine has the data of, unless nobody is at that study or its trial has waited for long; among
+ * equals the role, and then the study, whose turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over
+ * it, so that only one row is locked.
  */
 const claim = `
-  with next as (
+  with open as materialized (
+    select s.id, s.owner, s.gpu, running.trials, (select max(t.started_at) from rafiki.trial t where t.study_id = s.id) as turn
+    from rafiki.study s
+    cross join lateral (
+      select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
+    where s.state in ('queued', 'running')
+  ), owner as (
+    select o.owner, sum(o.trials) as trials, max(o.turn) as turn from open o group by o.owner
+  ), next as (
     select t.id
     from (
       select s.id
       from rafiki.process p
-      join rafiki.study s on s.state in ('queued', 'running') and (not s.gpu or p.device <> 'cpu')
+      join open s on not s.gpu or p.device <> 'cpu'
+      join owner o on o.owner = s.owner
       cross join lateral (
         select t.created_at < now() - $5 * interval '1 ms' as long from rafiki.trial t
         where t.study_id = s.id and t.state = 'waiting' order by t.created_at, t.id limit 1) waits
-      cross join lateral (
-        select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
       where p.id = $1
-      order by s.gpu desc, (s.id = any($4) or running.trials = 0 or waits.long) desc, running.trials,
-        (select max(t.started_at) from rafiki.trial t where t.study_id = s.id) nulls first, s.id
+      order by o.trials, s.gpu desc, (s.id = any($4) or s.trials = 0 or waits.long) desc, o.turn nulls first, s.trials,
+        s.turn nulls first, s.id
       offset 0
     ) s
     cross join lateral (

@@ -1,6 +1,7 @@
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import type { Task } from '../../domain/task.ts';
+import { RowHeld } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
@@ -11,19 +12,23 @@ export interface ModelRow {
   task: string;
 }
 
-/** The model of that name, made for `owner` where there is none yet; locked until the transaction ends. */
+/**
+ * The model of that name, made for `owner` (an oid) where there is none yet; locked until the transaction ends. Throws
+ * {@link RowHeld} where somebody is changing it.
+ */
 export async function holdModel(
   on: Queryable,
-  { name, owner, task }: { name: string; owner: string; task: Task },
+  { name, owner, task }: { name: string; owner: number; task: Task },
 ): Promise<ModelRow> {
   const insert = `
-    insert into rafiki.model (name, owner, task) values ($1, format('%I', $2::text)::regrole, $3)
+    insert into rafiki.model (name, owner, task) values ($1, $2::oid::regrole, $3)
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `
-    select id, pg_has_role($2::name, owner::oid, 'member') as own, task from rafiki.model where name = $1 for update`;
+    select id, pg_has_role($2::oid, owner::oid, 'member') as own, task from rafiki.model where name = $1 for update skip locked`;
   const [row] = await on.query<ModelRow>(select, [name, owner]);
-  return row!;
+  if (row !== undefined) return row;
+  throw new RowHeld(`model "${name}" is being changed by somebody else`);
 }
 
 export interface NewVersion {

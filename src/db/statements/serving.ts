@@ -1,6 +1,7 @@
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
+import { RowHeld } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
 /** A deployment that serving answers for, or is to: everything but the weights. */
@@ -50,8 +51,13 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
   return on.query<DeploymentRow>(sql, [tasks]);
 }
 
-/** The deployment of a model that answers now, locked until the transaction ends. */
+/**
+ * The deployment of a model that answers now, locked until the transaction ends. Throws {@link RowHeld} where somebody, as its
+ * owner may, is changing the model.
+ */
 export async function holdReady(on: Queryable, modelId: number): Promise<number | undefined> {
+  const models = await on.query('select id from rafiki.model where id = $1 for no key update skip locked', [modelId]);
+  if (models.length === 0) throw new RowHeld(`model ${modelId} is being changed by somebody else`);
   const sql = `select id from rafiki.deployment where model_id = $1 and state = 'ready' for update`;
   const [row] = await on.query<{ id: number }>(sql, [modelId]);
   return row?.id;
@@ -62,6 +68,11 @@ export async function keepSecret(on: Queryable, fresh: string): Promise<string> 
   await on.query('insert into rafiki.bridge (secret) values ($1) on conflict do nothing', [fresh]);
   const [row] = await on.query<{ secret: string }>('select secret from rafiki.bridge');
   return row?.secret ?? fresh;
+}
+
+/** Another secret in place of the one that may have become known. */
+export async function rotateSecret(on: Queryable, fresh: string): Promise<void> {
+  await on.query('select rafiki._rotate_secret($1)', [fresh]);
 }
 
 /** From where the database hears this process; undefined where both are on one machine. */

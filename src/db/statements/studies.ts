@@ -1,13 +1,14 @@
 import type { KnobOverride } from '../../domain/hyper-space.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
-import { NotSupported } from '../../errors/errors.ts';
+import { NotSupported, RowHeld } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
 /** A study as the coordinator sees it. */
 export interface Study {
   id: number;
-  owner: string;
+  /** Its oid. */
+  owner: number;
   task: Task;
   model: string;
   families: string[] | null;
@@ -39,7 +40,7 @@ export interface Study {
 }
 
 const openStudies = `
-  select s.id, pg_get_userbyid(s.owner::oid)::text as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
+  select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
@@ -58,6 +59,18 @@ export function selectOpenStudies(on: Queryable): Promise<Study[]> {
 export function knownTask(name: string): Task {
   if (isTask(name)) return name;
   throw new NotSupported(`task "${name}" is not known to this version`, { hint: 'Run the newest version everywhere.' });
+}
+
+/** Locks a study until the transaction ends; throws {@link RowHeld} where somebody is changing it, as its owner may who cancels it. */
+export async function holdStudy(on: Queryable, studyId: number): Promise<void> {
+  const rows = await on.query('select id from rafiki.study where id = $1 for no key update skip locked', [studyId]);
+  if (rows.length === 0) throw new RowHeld(`study ${studyId} is being changed by somebody else`);
+}
+
+/** The functions that read the sources of studies go when these have ended; how many went. */
+export async function dropReaders(on: Queryable): Promise<number> {
+  const [row] = await on.query<{ dropped: number }>('select rafiki._drop_readers() as dropped');
+  return row?.dropped ?? 0;
 }
 
 /** The version that answers for the study's model when it begins; null where none does. */

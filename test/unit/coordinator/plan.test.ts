@@ -10,7 +10,7 @@ import { familiesFor } from '../../../src/models/registry.ts';
 
 const study = (changes: Partial<Study> = {}): Study => ({
   id: 1,
-  owner: 'alice',
+  owner: 1,
   task: 'sentiment',
   model: 'm',
   families: null,

@@ -1,0 +1,18 @@
+-- What an earlier version made goes, or comes back to be replaced: its own functions where nothing depends on them, and the API,
+-- on which views of users may depend; see prologue.sql.
+do $$
+declare
+  known record;
+begin
+  for known in
+    select p.oid::regprocedure as name, case when p.pronamespace = 'rafiki'::regnamespace then 'drop routine %s'
+                                             else 'alter routine %s set schema rafiki' end as statement
+    from pg_proc p join pg_namespace n on n.nspname = 'rafiki'
+    where p.pronamespace = n.oid and not exists (
+        select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
+      or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.pronamespace <> n.oid
+         and p.proname like 'rafiki\_%' and p.proowner = n.nspowner
+  loop
+    execute format(known.statement, known.name);
+  end loop;
+end $$;

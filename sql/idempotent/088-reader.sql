@@ -1,0 +1,108 @@
+-- How the source of a study is read as its owner, by workers that have no right to it: the owner himself, in rafiki_train, makes
+-- a function for it, and only who holds the study's ticket gets anything out of it. docs/decisions/0022-roles-of-the-service.md.
+
+-- How the text of a reader begins.
+create or replace function rafiki._ticket_check(ticket text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select format('select rafiki._check_ticket(%L);', encode(sha256(convert_to(ticket, 'UTF8')), 'hex')) $$;
+
+-- Stops unless the transaction holds the ticket of that hash. What the code of one owner calls while his source is read has no
+-- other owner's ticket.
+create or replace function rafiki._check_ticket(hash text) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (encode(sha256(convert_to(current_setting('rafiki.ticket', true), 'UTF8')), 'hex') = hash) is not true then
+    raise exception using errcode = 'insufficient_privilege', message = 'this function reads the source of a study for its workers',
+      hint = 'Read the relation itself.';
+  end if;
+end $$;
+
+-- What names a row in messages, as far as the caller may read it: its primary key, a column "id", its place; or nothing.
+create or replace function rafiki._row_name(source regclass) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select format('pg_catalog.concat(%L, %s, '')'')', format('Key (%s)=(', string_agg(a.attname, ', ' order by i.nth)),
+                   string_agg(format('%I', a.attname), ', '', '', ' order by i.nth))
+     from (
+       select k.attnum, k.nth from pg_index x, unnest(x.indkey) with ordinality k (attnum, nth)
+       where x.indrelid = source and x.indisprimary and k.nth <= x.indnkeyatts
+       union all
+       select a.attnum, 1 from pg_attribute a where a.attrelid = source and a.attname = 'id' and not a.attisdropped
+         and not exists (select from pg_index x where x.indrelid = source and x.indisprimary)) i
+     join pg_attribute a on a.attrelid = source and a.attnum = i.attnum
+     having bool_and(has_column_privilege(source, a.attnum, 'select'))),
+    (select 'pg_catalog.concat(''Row '', ctid::pg_catalog.text)' from pg_class c
+     where c.oid = source and c.relkind in ('r', 'm') and has_table_privilege(source, 'select')),
+    quote_literal(''))
+$$;
+
+-- A text row is a line of JSON, [label, text]. An image row is bytes: what names the row and what labels it, each after its
+-- length, and then the image.
+create or replace function rafiki._reader_query(source regclass, task rafiki.task, target name, feature name) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case task.input
+    when 'text' then format(
+      'select pg_catalog.json_build_array(%1$I::pg_catalog.text, %2$I::pg_catalog.text)::pg_catalog.text '
+      'from %3$s where %1$I is not null and %2$I is not null', target, feature, source)
+    else format(
+      'select pg_catalog.int4send(pg_catalog.octet_length(r.name)) || r.name || '
+        'pg_catalog.int4send(pg_catalog.octet_length(r.label)) || r.label || r.image '
+      'from (select pg_catalog.convert_to(%4$s, ''UTF8'') as name, '
+        'pg_catalog.convert_to(%1$I::pg_catalog.text, ''UTF8'') as label, %2$I::pg_catalog.bytea as image '
+        'from %3$s where %1$I is not null and %2$I is not null) r', target, feature, source, rafiki._row_name(source))
+  end
+$$;
+
+-- Everybody may create in schema rafiki_reader and only the reader's login may look into it: names there say nothing to others.
+create or replace function rafiki._make_reader(
+  source regclass, task rafiki.task, target name, feature name, out reader uuid, out ticket text
+)
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  reader := gen_random_uuid();
+  ticket := concat(gen_random_uuid(), gen_random_uuid());
+  execute format('create function rafiki_reader.%I() returns setof %s language sql stable security definer '
+                   'set search_path = pg_catalog, pg_temp as %L',
+                 reader, case task.input when 'text' then 'text' else 'bytea' end,
+                 concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(source, task, target, feature)));
+exception when insufficient_privilege then
+  raise exception using errcode = 'insufficient_privilege', message = format('role %s may not train models', current_user),
+    detail = sqlerrm, hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
+end $$;
+
+-- Drops the functions that no open study needs, somebody's own among them. The owner of a schema may drop what others made in it.
+create or replace function rafiki._drop_readers() returns int
+language plpgsql volatile parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  unused text;
+  dropped int := 0;
+begin
+  update rafiki.study set reader = null, ticket = null
+  where reader is not null and state not in ('queued', 'running');
+  for unused in
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'rafiki_reader'::regnamespace
+      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.pronargs = 0)
+    limit 1000
+  loop
+    begin
+      execute format('drop routine %s', unused);
+      dropped := dropped + 1;
+    exception when others then
+      raise log 'rafiki: % stays for now: %', unused, sqlerrm; -- something of its owner's depends on it, or is changing it
+    end;
+  end loop;
+  return dropped;
+end $$;

@@ -1,0 +1,79 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Queryable } from '../db/database.ts';
+import { freshPassword, setPassword } from './logins.ts';
+
+/** The database of `up`. */
+export const DATABASE = 'rafiki';
+/** The ordinary role that owns it: what a user needs, and no more. One named as our schema would find our tables first. */
+export const USER = 'rafiki_user';
+
+/** A password that is kept in a file of its own in the data folder, made at first. */
+export function keptPassword(dataDir: string, name: string): string {
+  const file = path.join(dataDir, name);
+  if (!existsSync(file)) keepSecret(file, freshPassword());
+  return readFileSync(file, 'utf8').trim();
+}
+
+/** For the owner of the folder only, also where the file was there with other rights. */
+export function keepSecret(file: string, secret: string): void {
+  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+}
+
+/** Makes the user's role, and the database where there is none; both are his. As a superuser, in any database. */
+export async function createUser(admin: Queryable, password: string): Promise<void> {
+  if (!(await exists(admin, 'select from pg_roles where rolname = $1', USER))) {
+    await admin.query(`create role ${USER} login`);
+  }
+  await setPassword(admin, USER, password);
+  if (!(await exists(admin, 'select from pg_database where datname = $1', DATABASE))) {
+    await admin.query(`create database ${DATABASE} owner ${USER}`);
+  }
+}
+
+const exists = async (on: Queryable, sql: string, name: string): Promise<boolean> =>
+  (await on.query(sql, [name])).length > 0;
+
+/**
+ * With 0.1.0 the user of `up` was the superuser: what he made is handed to the role that he is now. Whose the database is tells
+ * whether that was done. As a superuser, in the database itself.
+ */
+export async function handOver(admin: Queryable): Promise<void> {
+  await admin.query(handOverSql);
+}
+
+const handOverSql = `
+do $$
+declare
+  superuser constant regrole := (select oid from pg_roles where rolname = current_user);
+  statement text;
+begin
+  if (select d.datdba from pg_database d where d.datname = current_database()) <> superuser then
+    return;
+  end if;
+  for statement in
+    with own as (
+      select n.oid, n.nspname from pg_namespace n
+      where n.nspname !~ '^(pg_|information_schema$|rafiki$|rafiki_reader$|rafiki_dblink$)')
+    select format('alter table %s owner to ${USER}', c.oid::regclass) from pg_class c join own n on n.oid = c.relnamespace
+    where c.relowner = superuser and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and not exists (
+      select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('e', 'a', 'i'))
+    union all
+    select format('alter routine %s owner to ${USER}', p.oid::regprocedure) from pg_proc p join own n on n.oid = p.pronamespace
+    where p.proowner = superuser and not exists (
+      select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+    union all
+    select format('alter type %s owner to ${USER}', t.oid::regtype) from pg_type t join own n on n.oid = t.typnamespace
+    where t.typowner = superuser and t.typtype in ('d', 'e') and not exists (
+      select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+    union all
+    select format('alter schema %I owner to ${USER}', n.nspname) from own n join pg_namespace s on s.oid = n.oid
+    where s.nspowner = superuser and n.nspname <> 'public'
+  loop
+    execute statement;
+  end loop;
+  update rafiki.model set owner = '${USER}'::regrole where owner = superuser;
+  update rafiki.study set owner = '${USER}'::regrole where owner = superuser;
+  execute format('alter database %I owner to ${USER}', current_database());
+end $$`;

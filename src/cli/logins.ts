@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import type { Queryable } from '../db/database.ts';
+import { scramVerifier } from '../db/scram-verifier.ts';
+
+/** The logins that our processes use; `sql/incremental/0002-roles.sql` makes them, without passwords. */
+const logins = ['rafiki_service', 'rafiki_reader'];
+export const SERVICE = 'rafiki_service';
+
+export const freshPassword = (): string => randomBytes(18).toString('base64url');
+
+/** Gives both logins one password. What goes over the wire, and into a log of statements, is what verifies it. */
+export async function setServicePassword(on: Queryable, password: string): Promise<void> {
+  for (const role of logins) await setPassword(on, role, password);
+}
+
+export async function setPassword(on: Queryable, role: string, password: string): Promise<void> {
+  const [row] = await on.query<{ statement: string }>(
+    `select pg_catalog.format('alter role %I password %L', $1::pg_catalog.text, $2::pg_catalog.text) as statement`,
+    [role, scramVerifier(password)],
+  );
+  await on.query(row?.statement ?? '');
+}
+
+/** Whether somebody can log in as the service; undefined where only a superuser is told. */
+export async function hasServicePassword(on: Queryable): Promise<boolean | undefined> {
+  const [may] = await on.query<{ may: boolean }>(`select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as may`);
+  if (!may?.may) return undefined;
+  const sql = `
+    select from pg_catalog.pg_authid r
+    where r.rolname operator(pg_catalog.=) $1::pg_catalog.name and r.rolpassword is not null`;
+  return (await on.query(sql, [SERVICE])).length > 0;
+}
+
+/** The URL of another role of the same database. */
+export function urlAs(url: string, role: string, password: string): string {
+  const changed = new URL(url);
+  changed.username = role;
+  changed.password = password;
+  return changed.href;
+}

@@ -1,0 +1,44 @@
+import type { Queryable } from '../database.ts';
+
+/** A role that models belong to or were granted to, and all who are members of it, itself among them. */
+export interface Holders {
+  /** Its oid; 0 stands for those whom no policy holds back. */
+  role: number;
+  members: number[];
+}
+
+/** Who may use models by what roles are members of what. */
+export function selectHolders(on: Queryable): Promise<Holders[]> {
+  const sql = `
+    with recursive holder as (
+      select r.role, r.role as member
+      from (select m.owner::oid as role from rafiki.model m union select g.role::oid from rafiki.model_grant g) r
+      join pg_roles known on known.oid = r.role
+      union
+      select h.role, m.member from holder h join pg_auth_members m on m.roleid = h.member
+    )
+    select h.role::int8 as role, array_agg(h.member::int8 order by h.member)::int8[] as members from holder h group by h.role
+    union all
+    select 0, array_agg(r.oid::int8 order by r.oid)::int8[] from pg_roles r where r.rolsuper or r.rolbypassrls`;
+  return on.query(sql);
+}
+
+/**
+ * Gives new access keys to the models that belong or were granted to these roles; to all where the role is 0. Those that somebody
+ * is changing are left out: returns how many.
+ */
+export async function renewKeys(on: Queryable, roles: readonly number[]): Promise<number> {
+  const sql = `
+    with concerned as (
+      select m.id from rafiki.model m
+      where 0 = any($1::oid[]) or m.owner::oid = any($1::oid[])
+        or exists (select from rafiki.model_grant g where g.model_id = m.id and g.role::oid = any($1::oid[]))
+    ), free as (
+      select m.id from rafiki.model m where m.id in (select id from concerned) for no key update skip locked
+    ), renewed as (
+      update rafiki.model m set key = gen_random_uuid() from free where free.id = m.id returning m.id
+    )
+    select ((select count(*) from concerned) - (select count(*) from renewed))::int as left`;
+  const [row] = await on.query<{ left: number }>(sql, [roles]);
+  return row?.left ?? 0;
+}
