@@ -68,15 +68,17 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if not has_schema_privilege('rafiki_reader', 'create') then
+    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not train models', current_user),
+      detail = 'Nobody can have his tables read for him who may not create functions in schema rafiki_reader.',
+      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
+  end if;
   reader := gen_random_uuid();
   ticket := concat(gen_random_uuid(), gen_random_uuid());
   execute format('create function rafiki_reader.%I() returns setof %s language sql stable security definer '
                    'set search_path = pg_catalog, pg_temp as %L',
                  reader, case task.input when 'text' then 'text' else 'bytea' end,
                  concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(source, task, target, feature)));
-exception when insufficient_privilege then
-  raise exception using errcode = 'insufficient_privilege', message = format('role %s may not train models', current_user),
-    detail = sqlerrm, hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
 end $$;
 
 -- Drops the functions that no open study needs, somebody's own among them. The owner of a schema may drop what others made in it.

@@ -23,7 +23,9 @@ export async function setPassword(on: Queryable, role: string, password: string)
 
 /** Whether somebody can log in as the service; undefined where only a superuser is told. */
 export async function hasServicePassword(on: Queryable): Promise<boolean | undefined> {
-  const [may] = await on.query<{ may: boolean }>(`select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as may`);
+  const [may] = await on.query<{ may: boolean }>(
+    `select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as may`,
+  );
   if (!may?.may) return undefined;
   const sql = `
     select from pg_catalog.pg_authid r

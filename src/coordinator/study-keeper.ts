@@ -128,7 +128,10 @@ function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpac
 }
 
 /** Written while nobody else can have taken the lead. */
-async function inTransaction({ connection, processId }: Leader, work: (on: Queryable) => Promise<unknown>): Promise<void> {
+async function inTransaction(
+  { connection, processId }: Leader,
+  work: (on: Queryable) => Promise<unknown>,
+): Promise<void> {
   await connection.query('begin');
   try {
     await holdLead(connection, processId);

@@ -21,7 +21,7 @@ beforeEach(async () => {
   db = database.db;
   connection = await db.connect(() => undefined);
   clock = new ManualClock();
-  const params = new PostgresParamStore({ database: db, graceMs: 0 });
+  const params = new PostgresParamStore({ database: database.service, graceMs: 0 });
   housekeeping = new Housekeeping({ connection, params, clock, logger: silentLogger });
 });
 afterEach(async () => {
@@ -70,7 +70,7 @@ describe('the leader', () => {
   });
 
   test('collects parameters that nobody names', async () => {
-    const params = new PostgresParamStore({ database: db });
+    const params = new PostgresParamStore({ database: database.service });
     await params.save('checkpoint', {
       tensors: { a: { dtype: 'int32', shape: [1], data: Int32Array.of(1) } },
       meta: {},

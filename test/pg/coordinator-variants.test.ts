@@ -19,7 +19,7 @@ let params: PostgresParamStore;
 beforeEach(async () => {
   database = await createTestDatabase();
   db = database.db;
-  params = new PostgresParamStore({ database: db, graceMs: 0 });
+  params = new PostgresParamStore({ database: database.service, graceMs: 0 });
 });
 afterEach(() => database.drop());
 

@@ -41,7 +41,7 @@ afterEach(async () => {
 });
 
 async function run(): Promise<void> {
-  const options = { database: db, logger };
+  const options = { database: database.service, logger };
   const started = [createCoordinator(options), createWorker({ ...options, threads: 1, cores: 2, cacheDir })];
   services.push(...started);
   await startAll(started);
@@ -104,7 +104,7 @@ describe('a collaborative study', () => {
 });
 
 describe('published weights', () => {
-  const params = (): PostgresParamStore => new PostgresParamStore({ database: db, graceMs: 0 });
+  const params = (): PostgresParamStore => new PostgresParamStore({ database: database.service, graceMs: 0 });
   const basis = Buffer.from('the same rows');
   const wanted = [{ name: 'w', shape: [2], role: 'weight' }];
   const weights = (value: number): StartWeights => ({

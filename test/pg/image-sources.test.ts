@@ -6,6 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { DataCache } from '../../src/datasets/data-cache.ts';
 import { type LabelledRow, readDataFile } from '../../src/datasets/data-file.ts';
 import type { Task } from '../../src/domain/task.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { insertStudy } from '../support/studies.ts';
 
@@ -36,9 +37,9 @@ const put = (id: number, boxes: unknown, image: Buffer = picture): Promise<unkno
 
 /** What a worker reads for a study, as a trial gets it. */
 async function read(source: string, target: string, task: Task = 'object_detection'): Promise<LabelledRow[]> {
-  const id = await insertStudy(db, { source, features: ['image'], model: `${source} ${target} ${task}` });
-  await db.query('update rafiki.study set task = $2, target = $3 where id = $1', [id, task, target]);
-  const file = await new DataCache(db, dir).file({ id, createdAt: String(id), task }, new AbortController().signal);
+  const id = await insertStudy(db, { source, task, target, features: ['image'], model: `${source} ${target} ${task}` });
+  const cache = new DataCache({ database: database.service, dir, logger: silentLogger });
+  const file = await cache.file({ id, createdAt: String(id), task }, new AbortController().signal);
   return readDataFile(file, task);
 }
 

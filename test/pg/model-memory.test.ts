@@ -35,7 +35,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   database = await createTestDatabase();
   db = database.db;
-  store = new PostgresParamStore({ database: db, cacheBytes: 1 });
+  store = new PostgresParamStore({ database: database.service, cacheBytes: 1 });
   cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
 });
 afterEach(async () => {
@@ -51,7 +51,15 @@ async function start(fitting: number): Promise<void> {
   memory = new ModelMemory(fitting * (MB + 2 * 64 * 1024) + MB / 2);
   const files = new ModelFiles(store, cacheDir);
   const policy = policyByName('planner');
-  serving = new Serving({ database: db, files, memory, policy, threads: 0, synthetic: null, logger: silentLogger });
+  serving = new Serving({
+    database: database.service,
+    files,
+    memory,
+    policy,
+    threads: 0,
+    synthetic: null,
+    logger: silentLogger,
+  });
   await serving.start();
 }
 
@@ -60,7 +68,7 @@ async function deploy(model: string, version = 1, { onnx, features }: TrainedMod
   const paramsId = await store.save('model', packModel({ onnx, features }));
   await db.query(
     `with model as (
-       insert into rafiki.model (name, task) values ($1, 'sentiment') on conflict (name) do update set name = $1 returning id),
+       insert into rafiki.model (name, task, owner) values ($1, 'sentiment', current_user::regrole) on conflict (name) do update set name = $1 returning id),
      version as (insert into rafiki.model_version (model_id, version, score, classes) select id, $2, 1, '{neg,pos}' from model returning *),
      member as (insert into rafiki.model_member (version_id, rank, family, score, params_id) select id, 0, 'fasttext', 1, $3 from version)
      insert into rafiki.deployment (model_id, version_id) select model_id, id from version`,

@@ -40,13 +40,15 @@ afterEach(async () => {
 
 const store = (env: NodeJS.ProcessEnv = s3.env, graceMs = 600_000): PostgresParamStore =>
   new PostgresParamStore({
-    database: db,
+    database: database.service,
     objects: bucketOf(env),
     disk: new DiskCache({ dir: cacheDir, maxBytes: 2 ** 20 }),
     graceMs,
   });
-const withoutDisk = (): PostgresParamStore => new PostgresParamStore({ database: db, objects: bucketOf(s3.env) });
-const inPostgres = (graceMs = 600_000): PostgresParamStore => new PostgresParamStore({ database: db, graceMs });
+const withoutDisk = (): PostgresParamStore =>
+  new PostgresParamStore({ database: database.service, objects: bucketOf(s3.env) });
+const inPostgres = (graceMs = 600_000): PostgresParamStore =>
+  new PostgresParamStore({ database: database.service, graceMs });
 
 const sample = (last = 3): ParamSet => ({
   tensors: {
@@ -154,8 +156,8 @@ test('a study keeps its model in S3, from where whoever serves it gets it', asyn
   for (const [name, value] of Object.entries(s3.env)) vi.stubEnv(name, value);
   await createReviews(db);
   const services = [
-    createCoordinator({ database: db, logger }),
-    createWorker({ database: db, threads: 1, cores: 2, cacheDir, logger }),
+    createCoordinator({ database: database.service, logger }),
+    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir, logger }),
   ];
   await startAll(services);
   try {

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const store = (graceMs?: number): PostgresParamStore =>
-  new PostgresParamStore({ database: db, ...(graceMs === undefined ? {} : { graceMs }) });
+  new PostgresParamStore({ database: database.service, ...(graceMs === undefined ? {} : { graceMs }) });
 
 const weights = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, -2.5, 3, Number.MIN_VALUE) } as const;
 const sample = (): ParamSet => ({

@@ -1,16 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { extensionDir } from '../../src/cli/install.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
 /** The same catalogue must come out of both ways in, on every version: the golden files are shared. */
-const sqlDir = path.resolve(import.meta.dirname, '../../sql');
 const built = path.join(extensionDir, 'extension');
-const script = readFileSync(path.join(built, readdirSync(built).find((file) => file.endsWith('.sql')) ?? ''), 'utf8');
+const script = readFileSync(path.join(built, `rafiki--${version}.sql`), 'utf8');
 
 let database: TestDatabase;
 let asScript: Database;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   scriptName = `${url.pathname.slice(1)}_script`;
   await database.db.query(`create database ${scriptName}`);
   url.pathname = scriptName;
-  asScript = new Database({ url: url.href, application: 'test', logger: silentLogger });
+  asScript = new Database({ url: url.href, application: 'test', asUser: true, logger: silentLogger });
   await asScript.transaction((tx) => tx.query(script));
 });
 afterAll(async () => {
@@ -30,24 +30,47 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** What each function is, and who may call it; what is not said is the rule: pinned, and everybody's. */
 const functions = `
-  select format('%s: %s %s%s%s%s', p.oid::regprocedure,
+  select concat_ws(' ', p.oid::regprocedure || ':',
            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
            case p.proparallel when 's' then 'safe' when 'r' then 'restricted' else 'unsafe' end,
-           case when p.proisstrict then ' strict' else '' end, case when p.prosecdef then ' definer' else '' end,
-           case when has_function_privilege('public', p.oid, 'execute') then '' else ' owner-only' end) as line
+           case when p.proisstrict then 'strict' end, case when p.prosecdef then 'definer' end,
+           case when coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false) then null else 'unpinned' end,
+           case when has_function_privilege('public', p.oid, 'execute') then null
+                when has_function_privilege('rafiki_service', p.oid, 'execute') then 'service-only' else 'owner-only' end,
+           case when p.proowner = 'rafiki_owner'::regrole then null else 'of ' || p.proowner::regrole end) as line
   from pg_proc p where p.proname like 'rafiki\\_%' or p.pronamespace = 'rafiki'::regnamespace
   order by p.oid::regprocedure::text collate "C"`;
 
+/** Of everybody and of our processes on each relation and schema. */
 const privileges = `
-  select format('%s: %s', what, string_agg(right_, ', ' order by right_)) as line from (
-    select c.oid::regclass::text as what, lower(a.privilege_type) as right_
-    from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'rafiki'::regnamespace and a.grantee = 0
+  with granted as (
+    select c.oid::regclass::text as what, a.grantee, lower(a.privilege_type) as right_
+    from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'rafiki'::regnamespace
     union all
-    select c.oid::regclass::text, format('%s (%s)', lower(a.privilege_type), string_agg(t.attname, ', ' order by t.attnum))
+    select c.oid::regclass::text, a.grantee, format('%s (%s)', lower(a.privilege_type), string_agg(t.attname, ', ' order by t.attnum))
     from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
-    where c.relnamespace = 'rafiki'::regnamespace and a.grantee = 0 group by 1, a.privilege_type) r
-  group by what order by what collate "C"`;
+    where c.relnamespace = 'rafiki'::regnamespace group by 1, 2, a.privilege_type
+    union all
+    select 'schema ' || n.nspname, a.grantee, lower(a.privilege_type) from pg_namespace n, aclexplode(n.nspacl) a
+    where n.nspname in ('rafiki', 'rafiki_reader', 'rafiki_dblink'))
+  select format('%s, %s: %s', what, role, string_agg(right_, ', ' order by right_)) as line
+  from (select what, case grantee when 0 then 'everybody' else grantee::regrole::text end as role, right_ from granted) g
+  where role in ('everybody', 'rafiki_service', 'rafiki_reader')
+  group by what, role order by what collate "C", role`;
+
+/** Words before a bracket that are neither qualified nor part of the language. */
+function unqualifiedCalls(source: string): string[] {
+  const language =
+    'if|coalesce|nullif|greatest|least|exists|any|all|in|values|array|and|or|not|filter|over|case|when|then|with|as|from|on';
+  const types = 'setof|table|text|t|constant';
+  const known = new RegExp(`^(${language}|${types})$`, 'i');
+  const bare = source.replace(/--.*$/gm, '').replace(/'(?:[^']|'')*'/g, "''");
+  return [...bare.matchAll(/(?<![\w.])([a-z_]\w*)\s*\(/gi)]
+    .map(([, word = '']) => word)
+    .filter((word) => !known.test(word));
+}
 
 const lines = async (db: Database, sql: string): Promise<string> =>
   `${(await db.query<{ line: string }>(sql)).map(({ line }) => line).join('\n')}\n`;
@@ -68,12 +91,33 @@ describe.each([
     expect(row?.reach).toBe(false);
   });
 
-  test('definers and the API in PL/pgSQL pin their search path; a procedure that commits cannot', async () => {
-    const unpinned = `
-      select p.oid::regprocedure from pg_proc p join pg_language l on l.oid = p.prolang
-      where (prosecdef and pronamespace = 'rafiki'::regnamespace or proname like 'rafiki\\_%' and lanname = 'plpgsql' and prokind = 'f')
-        and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)`;
-    expect(await db().query(unpinned)).toEqual([]);
+  test('all of it is the owner’s, who cannot log in; definers pin their search path', async () => {
+    const astray = `
+      select c.oid::regclass::text as what from pg_class c
+      where c.relnamespace in ('rafiki'::regnamespace, 'rafiki_reader'::regnamespace) and c.relowner <> 'rafiki_owner'::regrole
+        and c.relkind in ('r', 'v', 'S')
+      union all
+      select nspname from pg_namespace where nspname in ('rafiki', 'rafiki_reader') and nspowner <> 'rafiki_owner'::regrole
+      union all
+      select oid::regprocedure::text from pg_proc
+      where prosecdef and (pronamespace = 'rafiki'::regnamespace or proname like 'rafiki\\_%')
+        and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
+      union all
+      select rolname from pg_roles where rolname ~ '^rafiki_(owner|service|reader)$'
+        and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or rolcanlogin = (rolname = 'rafiki_owner'))
+      union all
+      select m.member::regrole::text || ' in ' || m.roleid::regrole from pg_auth_members m
+      where m.member in ('rafiki_service'::regrole, 'rafiki_reader'::regrole)`;
+    expect(await db().query(astray)).toEqual([]);
+  });
+
+  test('what has no pinned search path names every function with its schema', async () => {
+    const unpinned = await db().query<{ name: string; source: string }>(`
+      select p.oid::regprocedure::text as name, p.prosrc as source from pg_proc p
+      where (p.pronamespace = 'rafiki'::regnamespace or p.proname like 'rafiki\\_%') and p.prosrc <> ''
+        and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)`);
+    const bare = unpinned.flatMap(({ name, source }) => unqualifiedCalls(source).map((call) => `${name}: ${call}`));
+    expect(bare).toEqual([]);
   });
 
   test('everything that a user meets has a comment', async () => {
@@ -90,10 +134,10 @@ describe.each([
   });
 });
 
-test('the idempotent files can run again, and change nothing', async () => {
+test('what can be replaced can be replaced again, and nothing changes', async () => {
   const before = [await lines(asScript, functions), await lines(asScript, privileges)];
-  const dir = path.join(sqlDir, 'idempotent');
-  for (const file of readdirSync(dir).sort()) await asScript.query(readFileSync(path.join(dir, file), 'utf8'));
+  const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+  await asScript.transaction((tx) => tx.query(prologue + idempotent));
   expect([await lines(asScript, functions), await lines(asScript, privileges)]).toEqual(before);
 });
 
@@ -102,9 +146,9 @@ test('a database in another encoding than UTF8 is refused', async () => {
   await database.db.query(`create database ${name} encoding 'LATIN1' template template0 locale 'C'`);
   const url = new URL(database.url);
   url.pathname = name;
-  const latin1 = new Database({ url: url.href, application: 'test', logger: silentLogger });
-  const [firstStatement] = script.split(/(?<=^end \$\$;\n)/m); // as psql sends it
-  const failure = await failureOf(latin1, firstStatement ?? '');
+  const latin1 = new Database({ url: url.href, application: 'test', asUser: true, logger: silentLogger });
+  const first = script.split(/(?<=^end \$\$;\n)/m).find((statement) => statement.includes('UTF8')); // as psql sends it
+  const failure = await failureOf(latin1, first ?? '');
   await latin1.stop();
   await database.db.query(`drop database ${name} with (force)`);
   expect(failure).toMatchObject({ code: '0A000', detail: 'The encoding of this one is LATIN1.' });

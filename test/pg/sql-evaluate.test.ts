@@ -21,8 +21,9 @@ beforeEach(async () => {
     return reply(`{${inputs.map((input) => (input === null ? 'NULL' : `"${say(input)}"`)).join()}}`);
   };
   await bridge.listen({ announceTo: db });
-  await db.query(`insert into rafiki.model (name, task) values
-    ('letters', 'text_classification'), ('sizes', 'image_classification'), ('finder', 'object_detection')`);
+  await db.query(`insert into rafiki.model (name, task, owner) values
+    ('letters', 'text_classification', current_user::regrole), ('sizes', 'image_classification', current_user::regrole),
+    ('finder', 'object_detection', current_user::regrole)`);
   await db.query('create table words (id int, label text, word text)');
   await db.query(`insert into words values
     (1, 'a', 'apple'), (2, 'a', 'ant'), (3, 'b', 'ape'), (4, 'b', 'bee'), (5, 'c', 'bat'), (6, null, 'cat'), (7, 'c', null)`);
@@ -74,8 +75,8 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
   test('know the columns of the model’s own study, and infer others as rafiki_train does', async () => {
     await db.query(`alter table words add title text`);
     expect((await failureOf(db, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42702');
-    await db.query(`insert into rafiki.study (task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
-      values ('text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1)`);
+    await db.query(`insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
+      values (current_user::regrole, 'text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1)`);
     expect(await db.query(`select value from rafiki_evaluate('letters', 'words') where metric = 'accuracy'`)).toEqual([
       { value: 0.6 },
     ]);

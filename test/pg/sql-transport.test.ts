@@ -310,11 +310,17 @@ describe('reading ahead', () => {
   });
 
   test('takes answers that came along for this statement, model and text, and throws away the others', async () => {
-    const label = (statement: string, text: string, s: Reply['s'] = 'n'): Reply =>
-      reply(`along ${text}`, s, [statement, 1, 'm', `=${text}`].join('\x1f'));
-    bridge.answer = ([, , , , , statement = '', text = '']) => ({
+    const label = (statement: string, key: string, text: string): Reply =>
+      reply(`along ${text}`, 'n', [statement, key, `=${text}`].join('\x1f'));
+    bridge.answer = ([, key = '', , , , statement = '', text = '']) => ({
       ...reply(`asked ${text}`),
-      along: [label('another', 't2'), label(statement, 't9'), label(statement, 't2'), label(statement, 't4')],
+      along: [
+        label('another', key, 't2'),
+        label(statement, 'another', 't2'),
+        label(statement, key, 't9'),
+        label(statement, key, 't2'),
+        label(statement, key, 't4'),
+      ],
     });
     const rows = await alice.query<{ v: string }>(
       `select rafiki_predict('m', body) as v from (select body from texts limit 5) t`,

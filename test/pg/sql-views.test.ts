@@ -18,7 +18,7 @@ beforeAll(async () => {
   const knobs = { learning_rate: 0.012345678, weight_decay: 1e-5, dropout: 0.123456, filters: 128, word_dropout: 0.25 };
   await db.query(
     `update rafiki.study set state = 'running', started_at = now() - interval '90 h', created_at = now() - interval '99 h',
-       max_time = '900 h', error = $1`,
+       max_time = '700 h', error = $1`,
     [error],
   );
   await db.query(
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await db.query(`insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds)
                   select id, 100, 1, 1000000, 1234.56789, 0.123456, 12345.67 from rafiki.trial`);
   await db.query(
-    `with model as (insert into rafiki.model (name, task) select model, 'text_classification' from rafiki.study returning id),
+    `with model as (insert into rafiki.model (name, task, owner) select model, 'text_classification', owner from rafiki.study returning id),
      version as (insert into rafiki.model_version (model_id, version, score, classes)
                  select id, 100, 0.123456, '{a,b}' from model returning id, model_id)
      insert into rafiki.deployment (model_id, version_id, state, error, ready_at) select model_id, id, 'failed', $1, now() from version`,
@@ -59,6 +59,6 @@ test.each(['studies', 'trials', 'reports', 'models', 'deployments', 'workers', '
 
 test('rafiki.studies counts trials and tells the time left', async () => {
   const [study] = await database.db.query('select done, running, total, best::float8, eta::text from rafiki.studies');
-  // one of 1,000 trials took 90 h: the limit of 900 h comes first
-  expect(study).toEqual({ done: 1, running: 1, total: 1000, best: 0.123, eta: '809:59:59' });
+  // one of 1,000 trials took 90 h: the limit of 700 h comes first
+  expect(study).toEqual({ done: 1, running: 1, total: 1000, best: 0.123, eta: '609:59:59' });
 });

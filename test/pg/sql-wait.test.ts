@@ -87,7 +87,7 @@ describe('rafiki_train_wait', () => {
       [id],
     );
     await db.query(
-      `with model as (insert into rafiki.model (name, task) values ('reviews_sentiment', 'sentiment') returning id)
+      `with model as (insert into rafiki.model (name, task, owner) values ('reviews_sentiment', 'sentiment', current_user::regrole) returning id)
        insert into rafiki.model_version (model_id, version, study_id, score, classes) select id, 1, $1, 0.78125, '{}' from model`,
       [id],
     );

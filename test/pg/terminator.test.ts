@@ -39,7 +39,7 @@ test('a study ends when more trials are not worth it, and says so; where that is
   const ends = await studied('ends');
   const goesOn = await studied('goes_on');
   await db.query('update rafiki.study set terminator = false where id = $1', [goesOn]);
-  const coordinator = createCoordinator({ database: db, logger: createLogger('test', 'silent') });
+  const coordinator = createCoordinator({ database: database.service, logger: createLogger('test', 'silent') });
   await coordinator.start();
   try {
     const end = await studyEnd(db, ends);

@@ -18,7 +18,7 @@ let trial: ClaimedTrial;
 beforeEach(async () => {
   database = await createTestDatabase();
   db = database.db;
-  params = new PostgresParamStore({ database: db, graceMs: 0 });
+  params = new PostgresParamStore({ database: database.service, graceMs: 0 });
   await createReviews(db);
   const studyId = await insertStudy(db);
   await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, start: 'random' });
@@ -49,7 +49,7 @@ const store = (variants: TrainedVariant[]): Promise<void> =>
       },
       validated: { hash: Uint8Array.of(1), classes: ['a', 'b'], labels: Uint16Array.of(0, 1) },
     },
-    { database: db, params, logger: silentLogger },
+    { database: database.service, params, logger: silentLogger },
   );
 
 const stored = (): Promise<{ precision: string; score: number; id: number; votes: Buffer }[]> =>

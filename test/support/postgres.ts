@@ -1,12 +1,16 @@
 import { inject } from 'vitest';
+import { SERVICE, urlAs } from '../../src/cli/logins.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { SERVICE_PASSWORD } from './service-password.ts';
 
 /** A database of a test's own, cloned from the template in about 40 ms, with rafiki installed. */
 export interface TestDatabase {
   url: string;
-  /** As the superuser that owns the schema. */
+  /** As a superuser. */
   db: Database;
+  /** As our processes, which are none. */
+  service: Database;
   /** Another session, as `role` (created with a password, LOGIN and no rights), for tests of who may do what. */
   as(role: string): Promise<Database>;
   drop(): Promise<void>;
@@ -19,15 +23,27 @@ let created = 0;
 export async function createTestDatabase(): Promise<TestDatabase> {
   const adminUrl = inject('postgresUrl');
   const name = `t_${process.pid}_${created++}`;
-  const admin = new Database({ url: adminUrl, application: 'test', maxConnections: 1, logger: silentLogger });
+  const admin = new Database({
+    url: adminUrl,
+    application: 'test',
+    maxConnections: 1,
+    asUser: true,
+    logger: silentLogger,
+  });
   await admin.query(`create database ${name} template rafiki_template`);
   const url = withDatabase(adminUrl, name);
-  const db = new Database({ url, application: 'test', logger: silentLogger });
-  const open: Database[] = [db];
+  const db = new Database({ url, application: 'test', asUser: true, logger: silentLogger });
+  const service = new Database({
+    url: urlAs(url, SERVICE, SERVICE_PASSWORD),
+    application: 'test',
+    logger: silentLogger,
+  });
+  const open: Database[] = [db, service];
   const roles: string[] = [];
   return {
     url,
     db,
+    service,
     async as(role) {
       const unique = `${role}_${name}`; // roles belong to the cluster, not to the database
       if (!roles.includes(unique)) {
@@ -35,9 +51,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
         roles.push(unique);
       }
       const session = new Database({
-        url: withUser(url, unique, 'secret'),
+        url: urlAs(url, unique, 'secret'),
         application: 'test',
         maxConnections: 1,
+        asUser: true,
         logger: silentLogger,
       });
       open.push(session);
@@ -55,12 +72,5 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 function withDatabase(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${name}`;
-  return changed.href;
-}
-
-function withUser(url: string, user: string, password: string): string {
-  const changed = new URL(url);
-  changed.username = user;
-  changed.password = password;
   return changed.href;
 }

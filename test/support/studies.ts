@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Queryable } from '../../src/db/database.ts';
+import type { Database, Queryable } from '../../src/db/database.ts';
 
 /** A table of short reviews whose words decide the label, so that any family learns it in a second. */
 export async function createReviews(db: Queryable, rows = 200): Promise<void> {
@@ -15,7 +15,11 @@ export async function createReviews(db: Queryable, rows = 200): Promise<void> {
 
 export interface StudyFields {
   model?: string;
+  /** Whose it is; the session's role unless told. */
+  owner?: string;
+  task?: string;
   source?: string;
+  target?: string;
   features?: string[];
   families?: string[] | null;
   knobs?: Record<string, unknown>;
@@ -26,16 +30,30 @@ export interface StudyFields {
   alpha?: number;
 }
 
-/** A queued study, written as rafiki_train would. */
-export async function insertStudy(db: Queryable, fields: StudyFields = {}): Promise<number> {
-  const { model = 'm', source = 'reviews', features = ['body'], families = null, knobs = {} } = fields;
-  const { maxTrials = 2, maxTime = '2 min', deploy = true, alpha = 1 } = fields;
-  const sql = `
-    insert into rafiki.study (task, source, model, target, features, families, knobs, max_trials, max_time, validation, seed, deploy, alpha_first, alpha_last)
-    values ('sentiment', $1::regclass, $2, 'label', $3, $4, $5, $6, $7, 0.25, 1, $8, $9, $9) returning id`;
-  const values = [source, model, features, families, JSON.stringify(knobs), maxTrials, maxTime, deploy, alpha];
-  const [row] = await db.query<{ id: number }>(sql, values);
-  return row!.id;
+/** A queued study, written as rafiki_train would; `db` is a superuser's. */
+export function insertStudy(db: Database, fields: StudyFields = {}): Promise<number> {
+  const { model = 'm', task = 'sentiment', source = 'reviews', target = 'label', features = ['body'] } = fields;
+  const { families = null, knobs = {}, maxTrials = 2, maxTime = '2 min', deploy = true, alpha = 1 } = fields;
+  return db.transaction(async (tx) => {
+    if (fields.owner !== undefined) await tx.query(`set local role "${fields.owner}"`);
+    const make = `
+      select reader, ticket, (select oid from pg_roles where rolname = current_user) as owner
+      from rafiki._make_reader($1::text::regclass, (select t from rafiki.task t where t.name = $2), $3, $4)`;
+    const [made] = await tx.query<{ reader: string; ticket: string; owner: number }>(make, [
+      ...[source, task, target, features[0]],
+    ]);
+    await tx.query('reset role');
+    const sql = `
+      insert into rafiki.study (owner, task, source, model, target, features, families, knobs, max_trials, max_time, validation,
+                                seed, deploy, alpha_first, alpha_last, reader, ticket)
+      values ($1::oid::regrole, $2, $3::text::regclass, $4, $5, $6, $7, $8, $9, $10, 0.25, 1, $11, $12, $12, $13, $14)
+      returning id`;
+    const [row] = await tx.query<{ id: number }>(sql, [
+      ...[made!.owner, task, source, model, target, features, families, JSON.stringify(knobs), maxTrials, maxTime],
+      ...[deploy, alpha, made!.reader, made!.ticket],
+    ]);
+    return row!.id;
+  });
 }
 
 /** Asks until `query` returns a row, for `ms` at most. */

@@ -6,9 +6,11 @@ import { Cluster } from '../../src/cli/cluster.ts';
 import { embeddedPostgres } from '../../src/cli/embedded-binaries.ts';
 import { choosePort } from '../../src/cli/free-port.ts';
 import { extensionDir, install } from '../../src/cli/install.ts';
+import { setServicePassword } from '../../src/cli/logins.ts';
 import { postgresIdentity } from '../../src/cli/unprivileged.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { SERVICE_PASSWORD } from './service-password.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -49,8 +51,10 @@ export async function startTestCluster(project: TestProject, version: 15 | 18): 
 async function createTemplate(cluster: Cluster): Promise<void> {
   const admin = new Database({ url: cluster.url('postgres'), application: 'test', logger: silentLogger });
   await admin.query('create database rafiki_template');
-  const template = new Database({ url: cluster.url('rafiki_template'), application: 'test', logger: silentLogger });
+  const url = cluster.url('rafiki_template');
+  const template = new Database({ url, application: 'test', asUser: true, logger: silentLogger });
   await install(template);
+  await setServicePassword(template, SERVICE_PASSWORD);
   await template.stop();
   await admin.stop();
 }
