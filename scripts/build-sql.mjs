@@ -42,7 +42,10 @@ const script = (wanted) => [prologue, ...wanted.map(({ text }) => text), idempot
 writeFileSync(path.join(out, `rafiki--${version}.sql`), script(incremental));
 for (const [from, last] of Object.entries(released)) {
   if (from === version) continue;
-  writeFileSync(path.join(out, `rafiki--${from}--${version}.sql`), script(incremental.filter(({ name }) => name > last)));
+  writeFileSync(
+    path.join(out, `rafiki--${from}--${version}.sql`),
+    script(incremental.filter(({ name }) => name > last)),
+  );
 }
 const control = readFileSync(path.join(root, 'sql/rafiki.control'), 'utf8').replace('@version@', version);
 writeFileSync(path.join(out, 'rafiki.control'), control);

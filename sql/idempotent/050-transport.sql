@@ -1,6 +1,7 @@
--- Opens the session's connection to the bridge.
-create or replace function rafiki._open_bridge() returns void
-language plpgsql volatile parallel safe
+-- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is refused during a parallel query, in the
+-- workers and in their leader; there the bare error of dblink (08001) has to do.
+create or replace function rafiki._open_bridge(is_parallel boolean) returns void
+language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -10,12 +11,9 @@ begin
   if not exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has ever run for this database',
       hint = 'Start one with: rafiki up, or rafiki serve.';
-  end if;
-  -- Before PostgreSQL 17 an exception block is refused during a parallel query, in the workers and in their leader;
-  -- there the bare error of dblink (08001) has to do.
-  if current_setting('server_version_num')::int < 170000
-     and exists (select from pg_stat_get_activity(null) a
-                 where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null) then
+  elsif 'rafiki' = any (rafiki_dblink.dblink_get_connections()) then
+    return;
+  elsif is_parallel then
     perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
     return;
   end if;
@@ -95,7 +93,12 @@ begin
   end if;
   loop
     if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
-      perform rafiki._open_bridge();
+      if pg_catalog.current_setting('server_version_num')::int < 170000 then
+        reply.s := 'e'; -- the caller knows whether his query is parallel
+        reply.v := '{"sqlstate": "08003", "message": "not connected"}';
+        return reply;
+      end if;
+      perform rafiki._open_bridge(false);
     end if;
     while not taken loop -- what came along
       perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
@@ -182,7 +185,7 @@ declare
   transport regprocedure;
 begin
   if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge()', 'rafiki._take(uuid, text, name)', 'rafiki._exchange(text, boolean)']::regprocedure[] loop
+    foreach transport in array array['rafiki._open_bridge(boolean)', 'rafiki._take(uuid, text, name)', 'rafiki._exchange(text, boolean)']::regprocedure[] loop
       execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
     end loop;
   end if;

@@ -69,7 +69,8 @@ as $$
 $$;
 
 -- The server refused, and knows keys only. Where the model has another key by now (a grant was revoked) the question is asked
--- again with that one, which this gives; else it stops with an error. VOLATILE: it looks at the rows as they are now.
+-- again with that one, which this gives; else it stops with an error. VOLATILE: it looks at the rows as they are now. Before
+-- PostgreSQL 17 it connects as well: _exchange() cannot see whether its caller's query is parallel.
 create or replace function rafiki._after_refusal(model text, key uuid, error text) returns uuid
 language plpgsql volatile strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -77,6 +78,12 @@ as $$
 declare
   known record;
 begin
+  if error::jsonb ->> 'sqlstate' = '08003' then
+    perform rafiki._open_bridge(exists (
+      select from pg_stat_get_activity(null) a
+      where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
+    return key;
+  end if;
   select m.key, exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
   into known from rafiki.model m where m.name = model;
   if not found or not known.is_deployed then

@@ -15,13 +15,15 @@ begin
     execute format('grant execute on routine %s to public', invoker);
   end loop;
 end $$;
-revoke all on function rafiki._open_bridge(), rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
+revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
   rafiki._hold_model(uuid) from public;
 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
   rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
   rafiki._send_rows(uuid, boolean, text, text) to public;
+-- none: it connects to nothing but our own server, as any prediction does
+grant execute on function rafiki._open_bridge(boolean) to public;
 -- the owner's key of a model, which its owner can see
 grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
   rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole) to public;

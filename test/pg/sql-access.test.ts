@@ -119,7 +119,7 @@ describe('another role', () => {
       `select rafiki._connect_bridge('evil', 1, 'x')`,
       `select rafiki._disconnect_bridge('127.0.0.1', 1)`,
       `select * from rafiki.bridge_address`,
-      `select rafiki._open_bridge()`,
+      `select rafiki._exchange('S', false)`,
       `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`,
     ];
     for (const attempt of attempts) expect((await failureOf(mallory, attempt)).code, attempt).toBe('42501');

@@ -63,7 +63,7 @@ const privileges = `
 /** Words before a bracket that are neither qualified nor part of the language. */
 function unqualifiedCalls(source: string): string[] {
   const language =
-    'if|coalesce|nullif|greatest|least|exists|any|all|in|values|array|and|or|not|filter|over|case|when|then|with|as|from|on';
+    'if|row|coalesce|nullif|greatest|least|exists|any|all|in|values|array|and|or|not|filter|over|case|when|then|with|as|from|on';
   const types = 'setof|table|text|t|constant';
   const known = new RegExp(`^(${language}|${types})$`, 'i');
   const bare = source.replace(/--.*$/gm, '').replace(/'(?:[^']|'')*'/g, "''");
