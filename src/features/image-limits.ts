@@ -34,20 +34,12 @@ export function decodeBytes({ width, height, format, channels, depth, isProgress
   const sampleBytes = SAMPLE_BYTES[depth] ?? 1;
   const pixelBytes = channels * sampleBytes;
   const rows = width * (1000 * pixelBytes + 4000); // of an image that is read row by row, and resized
-  switch (format) {
-    case 'jpeg': // with more than one scan, all coefficients, two bytes each; whether it has them is not told for sure
-      return 2 * channels * pixels + rows;
-    case 'png':
-      return (isProgressive ? pixelBytes * pixels : 0) + rows;
-    case 'webp': // lossless: all of it, and all of it again where it is not made smaller at once
-      return 8 * pixels + rows;
-    case 'gif': // the picture, and a copy of it to go back to
-      return 9 * pixels + rows;
-    case 'heif':
-      return 25 * pixels + rows;
-    default: // TIFF: strips or tiles of up to 100 MB, which may be larger than the image, and planes that are joined
-      return (pixelBytes + sampleBytes) * pixels + rows + 100 * MIB;
-  }
+  if (format === 'jpeg') return 2 * channels * pixels + rows; // all coefficients where there is more than one scan
+  if (format === 'png') return (isProgressive ? pixelBytes * pixels : 0) + rows;
+  if (format === 'webp') return 8 * pixels + rows; // lossless: all of it, and again where it is not made smaller at once
+  if (format === 'gif') return 9 * pixels + rows; // the picture, and a copy of it to go back to
+  if (format === 'heif') return 25 * pixels + rows;
+  return (pixelBytes + sampleBytes) * pixels + rows + 100 * MIB; // TIFF: planes that are joined, tiles beyond the image
 }
 
 const SAMPLE_BYTES: Record<string, number> = { ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8 };

@@ -13,9 +13,10 @@ const decoders: Record<string, (file: Uint8Array) => Promise<unknown>> = {
 const mostBytes = (): number =>
   1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? Number.NaN);
 
-const [how = '', ...names] = process.argv.slice(2);
+const [how, ...names] = process.argv.slice(2);
+const decode = decoders[how ?? ''] ?? checkImage;
 const files = names.map((name) => readFileSync(name));
 const before = mostBytes();
-const done = await Promise.allSettled(files.map((file) => decoders[how]?.(file)));
+const done = await Promise.allSettled(files.map(decode));
 const refused = done.flatMap((each) => (each.status === 'rejected' ? [String(each.reason.detail)] : []));
 process.stdout.write(JSON.stringify({ bytes: mostBytes() - before, refused }));
