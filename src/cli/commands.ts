@@ -65,6 +65,7 @@ flags (and their environment variables)
   --json                                    of up: one line of JSON when ready
 
   RAFIKI_MODEL_MEMORY=2GB bounds the models that a server keeps loaded (default: a quarter of the memory)
+  RAFIKI_DATA_LIMIT=4GB bounds the rows that a study reads; RAFIKI_CACHE_DIR is where rows and models are kept, for this user alone
   RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
 `;
 

@@ -1,14 +1,17 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { createHash, randomUUID } from 'node:crypto';
+import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Connection, Database } from '../db/database.ts';
-import { lockDataFile, selectOpenStudyKeys } from '../db/statements/data-files.ts';
+import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled } from '../errors/errors.ts';
+import { diskError } from '../runtime/disk-error.ts';
+import { withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { ensurePrivateDir } from '../runtime/private-dir.ts';
+import { isIntact } from './data-file.ts';
+import { DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
 import { ReaderLogin } from './reader-login.ts';
 import { selectReading } from './reading.ts';
 import { readSource } from './source.ts';
@@ -40,6 +43,8 @@ export class DataCache {
   readonly #dir: string;
   readonly #logger: Logger;
   readonly #used = new Set<string>();
+  /** Files whose hash this process has seen to be right. */
+  readonly #intact = new Set<string>();
 
   constructor({ database, dir, logger }: DataCacheOptions) {
     this.#database = database;
@@ -50,26 +55,34 @@ export class DataCache {
 
   /** The path of the study's file, read from its source where no worker of this machine has done so yet. */
   async file(study: StudySource, signal: AbortSignal): Promise<string> {
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, fileName(study));
     this.#used.add(path.basename(file));
-    if (await exists(file)) return file;
-    const connection = await this.#database.connect(() => undefined); // its loss makes the statement under way fail
-    const abort = (): void => void connection.close();
-    signal.addEventListener('abort', abort, { once: true });
+    if (await this.#isThere(file)) return file;
     try {
-      signal.throwIfAborted();
-      await lockDataFile(connection, `${hostname()}:${file}`);
-      if (await exists(file)) return file;
-      await this.#read(study, file, signal);
-      return file;
+      return await withFileLock(`${file}.lock`, signal, () => this.#fetch(file, study, signal));
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', abort);
-      if (!signal.aborted) await connection.close();
+      throw diskError(error, this.#dir);
     }
+  }
+
+  async #fetch(file: string, study: StudySource, signal: AbortSignal): Promise<string> {
+    if (!(await this.#isThere(file))) await this.#read(file, study, signal);
+    return file;
+  }
+
+  /** Whether the file is there and as it was written; a damaged one, or somebody else's, goes. */
+  async #isThere(file: string): Promise<boolean> {
+    const found = await lstat(file).catch(() => undefined);
+    if (found === undefined) return false;
+    const ours = found.isFile() && found.uid === (process.getuid?.() ?? found.uid);
+    if (ours && (this.#intact.has(file) || (await isIntact(file)))) {
+      this.#intact.add(file);
+      return true;
+    }
+    await rm(file, { force: true, recursive: true });
+    return false;
   }
 
   /** Ids of the studies whose files this machine has; those of another database may be among them. */
@@ -79,22 +92,24 @@ export class DataCache {
   }
 
   /** Under another name until it is complete: a file that is there is whole. */
-  async #read(study: StudySource, file: string, signal: AbortSignal): Promise<void> {
+  async #read(file: string, study: StudySource, signal: AbortSignal): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
     const connection = await this.#reader.connect();
     const end = (): void => void this.#end(connection);
     signal.addEventListener('abort', end, { once: true });
-    const unfinished = `${file}.${process.pid}.tmp`;
-    const destination = createWriteStream(unfinished, { mode: 0o600 });
+    const unfinished = `${file}.${randomUUID()}.tmp`;
+    const destination = new DataFileWriter(unfinished, dataLimitBytes());
     try {
       signal.throwIfAborted();
       const skipped = await readSource(connection, reading, { task: study.task, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
+      this.#intact.add(file);
     } finally {
       signal.removeEventListener('abort', end);
       await connection.close();
       destination.destroy();
+      if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may be opening still
       await rm(unfinished, { force: true });
     }
   }
@@ -124,12 +139,6 @@ function fileName({ id, createdAt }: StudyKey): string {
   const mark = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
   return `study-${id}-${mark}.rows`;
 }
-
-const exists = (file: string): Promise<boolean> =>
-  access(file).then(
-    () => true,
-    () => false,
-  );
 
 async function isAbandoned(file: string): Promise<boolean> {
   const modified = await stat(file).catch(() => undefined); // another worker may have deleted it just now

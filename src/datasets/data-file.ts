@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
+import { StringDecoder } from 'node:string_decoder';
 import { inputOf, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import type { NamedBox } from './boxes.ts';
@@ -19,13 +21,69 @@ export interface LabelledImage {
 
 /**
  * The rows of a data file. For texts one JSON array [label, text] a line; for images one record each: the sizes of label and
- * image (uint32, little endian), the label as JSON, and the image file as it is.
+ * image (uint32, little endian), the label as JSON, and the image file as it is. The last 32 bytes are the SHA-256 of those
+ * before. A file that is damaged is deleted: the next attempt reads the source anew.
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
-  if (inputOf(task) === 'image') return imagesOf(await readFile(file));
+  try {
+    return inputOf(task) === 'image' ? imagesOf(await intactBytes(file)) : await textsOf(file);
+  } catch (error) {
+    if (!(error instanceof CorruptParams || error instanceof SyntaxError)) throw error;
+    await rm(file, { force: true });
+    throw error instanceof CorruptParams ? error : unreadable();
+  }
+}
+
+/** Whether the file ends with the hash of its bytes. */
+export async function isIntact(file: string): Promise<boolean> {
+  try {
+    for await (const _ of intactChunks(file));
+    return true;
+  } catch (error) {
+    if (error instanceof CorruptParams) return false;
+    throw error;
+  }
+}
+
+const HASH_BYTES = 32;
+
+async function intactBytes(file: string): Promise<Buffer> {
+  const all = await readFile(file);
+  const bytes = all.subarray(0, -HASH_BYTES);
+  if (!createHash('sha256').update(bytes).digest().equals(all.subarray(-HASH_BYTES))) throw unreadable();
+  return bytes;
+}
+
+/** Throws at the end where the hash is another one: what was made of the chunks must not be used then. */
+async function* intactChunks(file: string): AsyncGenerator<Buffer> {
+  const handle = await open(file);
+  try {
+    const end = (await handle.stat()).size - HASH_BYTES;
+    if (end < 0) throw unreadable();
+    const expected = Buffer.alloc(HASH_BYTES);
+    await handle.read(expected, 0, HASH_BYTES, end);
+    const hash = createHash('sha256');
+    if (end > 0) {
+      for await (const chunk of createReadStream(file, { end: end - 1 }) as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    }
+    if (!hash.digest().equals(expected)) throw unreadable();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function textsOf(file: string): Promise<LabelledText[]> {
   const rows: LabelledText[] = [];
-  for await (const line of linesOf(createReadStream(file, { encoding: 'utf8' }))) rows.push(parseRow(line));
+  for await (const line of linesOf(decoded(intactChunks(file)))) rows.push(parseRow(line));
   return rows;
+}
+
+async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  for await (const chunk of chunks) yield decoder.write(chunk);
 }
 
 const SIZES_BYTES = 8;
@@ -87,4 +145,6 @@ function parseRow(line: string): LabelledText {
 }
 
 const unreadable = (): CorruptParams =>
-  new CorruptParams('the cached data file cannot be read', { hint: 'Delete it: it is read again when needed.' });
+  new CorruptParams('the cached data file is damaged', {
+    hint: 'It was deleted: the next attempt reads the source again.',
+  });

@@ -37,6 +37,11 @@ export class LimitReached extends RafikiError {
   override readonly retryable = true;
 }
 
+/** A study's rows are more bytes than a data file may have (54000). */
+export class DataTooLarge extends RafikiError {
+  readonly sqlstate = '54000';
+}
+
 /** A model needs more memory than there is for all models (53200). */
 export class OutOfMemory extends RafikiError {
   readonly sqlstate = '53200';

@@ -1,13 +1,22 @@
-import sharp from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { BadData } from '../errors/errors.ts';
+import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
+import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
 
-/** Images in the decoder at once: it has four threads, and each image takes a few times its pixels in memory. */
+/** Images in hand at once: the decoder has four threads, and a budget of memory. */
 const atOnce = 16;
+
+/** The slowest image within the limits, AVIF of 20 million pixels of noise, took 10 s; interlaced PNG of 50 million 5 s. */
+const TIME_LIMIT_SECONDS = 30;
 
 // libvips reads more than photographs: nothing that interprets a language (SVG, PDF) or calls other libraries.
 const readers = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: readers.map((format) => `VipsForeignLoad${format}`) });
+sharp.cache(false); // nothing is asked twice
+sharp.concurrency(1); // each of the four threads would start more, each with rows in hand
+
+const budget = new DecodeBudget(DECODE_BYTES);
 
 export interface ImageSize {
   width: number;
@@ -35,14 +44,10 @@ export async function decodeImages(files: readonly Uint8Array[], side: number): 
 
 /** The size of an upright image, turned as its EXIF says; all of the file is decoded, so one that is cut off is found out. */
 export async function checkImage(file: Uint8Array): Promise<ImageSize> {
-  try {
-    const image = sharp(file, { autoOrient: true });
-    const { autoOrient } = await image.metadata();
+  return decodeWith(file, async (image, { autoOrient }) => {
     await image.resize(probeSide, probeSide, { fit: 'fill' }).raw().toBuffer(); // small: JPEG decodes to an eighth then
     return autoOrient;
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  });
 }
 
 const probeSide = 8;
@@ -55,9 +60,7 @@ export interface Picture extends ImageSize {
 
 /** A whole image, upright, its longer side made `side` pixels long. */
 export async function decodeWhole(file: Uint8Array, side: number): Promise<Picture> {
-  try {
-    const image = sharp(file, { autoOrient: true });
-    const { autoOrient: source } = await image.metadata();
+  return decodeWith(file, async (image, { autoOrient: source }) => {
     const { data, info } = await image
       .resize(side, side, { fit: 'inside' })
       .flatten({ background: 'white' })
@@ -65,8 +68,18 @@ export async function decodeWhole(file: Uint8Array, side: number): Promise<Pictu
       .raw()
       .toBuffer({ resolveWithObject: true });
     return { pixels: data, width: info.width, height: info.height, source };
+  });
+}
+
+/** Looks at the first bytes, refuses what is too large, and decodes when there is memory for it; of several pages the first. */
+async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Metadata) => Promise<T>): Promise<T> {
+  try {
+    const header = await sharp(file, { limitInputPixels: false }).metadata(); // with a limit, the size would not be told
+    checkLimits(header);
+    const image = sharp(file, { autoOrient: true, limitInputPixels: MAX_PIXELS, page: 0, pages: 1 });
+    return await budget.run(decodeBytes(header), () => work(image.timeout({ seconds: TIME_LIMIT_SECONDS }), header));
   } catch (cause) {
-    throw unreadable(file, cause);
+    throw cause instanceof BadData ? cause : unreadable(file, cause);
   }
 }
 
@@ -97,17 +110,10 @@ export const sampleImage = (): Promise<Buffer> =>
     .toBuffer();
 
 /** Interleaved red, green, blue of side × side pixels. */
-async function decode(file: Uint8Array, side: number): Promise<Uint8Array> {
-  try {
-    return await sharp(file, { autoOrient: true })
-      .resize(side, side, { fit: 'cover' })
-      .flatten({ background: 'white' })
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer();
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+function decode(file: Uint8Array, side: number): Promise<Uint8Array> {
+  return decodeWith(file, (image) =>
+    image.resize(side, side, { fit: 'cover' }).flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer(),
+  );
 }
 
 function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {

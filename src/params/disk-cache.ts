@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { diskError } from '../runtime/disk-error.ts';
+import { checkPrivateDir, ensurePrivateDir } from '../runtime/private-dir.ts';
 
 export interface DiskCacheOptions {
   dir: string;
@@ -27,6 +29,7 @@ export class DiskCache {
   }
 
   async get(name: string): Promise<Buffer | undefined> {
+    if (!(await checkPrivateDir(this.#dir))) return undefined;
     const file = path.join(this.#dir, name);
     try {
       const data = await readFile(file);
@@ -46,11 +49,16 @@ export class DiskCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async set(name: string, data: Buffer): Promise<void> {
     if (data.length > this.#maxBytes / 2) return; // it would throw out most of the others
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, name);
     const unfinished = `${file}.${randomUUID()}.tmp`;
-    await writeFile(unfinished, data, { mode: 0o600 });
-    await rename(unfinished, file);
+    try {
+      await writeFile(unfinished, data, { mode: 0o600, flag: 'wx' });
+      await rename(unfinished, file);
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw diskError(error, this.#dir);
+    }
     this.#unseen += data.length;
     if (this.#unseen > this.#maxBytes * SLACK) await this.#trim();
   }

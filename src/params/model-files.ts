@@ -42,6 +42,7 @@ export class ModelFiles {
     const data = pack([features, onnx]);
     const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
     await this.#disk.set(file.name, data).catch((cause: unknown) => {
+      if (cause instanceof EnvironmentUnfit) throw cause;
       throw new EnvironmentUnfit('a model cannot be written to this machine’s disk', {
         detail: String(cause),
         hint: `Make room in ${this.#dir}, or choose another folder with RAFIKI_CACHE_DIR.`,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,6 +6,7 @@ import { DataCache, type StudySource } from '../../src/datasets/data-cache.ts';
 import { type LabelledRow, readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { insertStudy } from '../support/studies.ts';
 
 let database: TestDatabase;
@@ -163,12 +164,96 @@ describe('the cache of data files', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
+  test('reads the source again where the file was damaged, or is a link', async () => {
+    const key = await studyKey();
+    const file = await cacheIn(dir).file(key, new AbortController().signal);
+    const whole = readFileSync(file);
+    const elsewhere = path.join(dir, 'elsewhere');
+    writeFileSync(elsewhere, whole);
+    const spoil = [
+      () => writeFileSync(file, whole.subarray(0, -1)),
+      () => writeFileSync(file, '["label", "of somebody else"]\n'),
+      () => {
+        rmSync(file);
+        symlinkSync(elsewhere, file);
+      },
+    ];
+    for (const spoilt of spoil) {
+      spoilt();
+      await cacheIn(dir).file(key, new AbortController().signal);
+      expect(readFileSync(file).equals(whole)).toBe(true);
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+    }
+    expect(readFileSync(elsewhere).equals(whole)).toBe(true);
+  });
+
+  test('refuses more data than the limit, and says how much was read', async () => {
+    await db.query(
+      `create table large as select 'a' as label, repeat(i::text, 1000) as body from generate_series(1, 2000) i`,
+    );
+    const id = await insertStudy(db, { source: 'large' });
+    process.env['RAFIKI_DATA_LIMIT'] = '1MB';
+    try {
+      const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController().signal);
+      await expect(reading).rejects.toMatchObject({
+        sqlstate: '54000',
+        detail: expect.stringMatching(/^1\.?\d* MB were read so far; the limit is 1 MB\.$/),
+        hint: expect.stringContaining('RAFIKI_DATA_LIMIT'),
+      });
+      expect(readdirSync(dir)).toEqual([]);
+    } finally {
+      delete process.env['RAFIKI_DATA_LIMIT'];
+    }
+  });
+
+  test('names a full disk, and leaves no part of a file', async ({ skip }) => {
+    const disk = smallDisk();
+    if (disk === undefined) return skip('this process may not mount');
+    try {
+      await db.query(
+        `create table large as select 'a' as label, repeat(i::text, 1000) as body from generate_series(1, 2000) i`,
+      );
+      const id = await insertStudy(db, { source: 'large' });
+      const study = { id, createdAt: 'x', task: 'sentiment' } as const;
+      const reading = cacheIn(disk.dir).file(study, new AbortController().signal);
+      await expect(reading).rejects.toMatchObject({ sqlstate: '58000', detail: expect.stringContaining(disk.dir) });
+      expect(readdirSync(disk.dir)).toEqual([]);
+    } finally {
+      disk.remove();
+    }
+  });
+
+  test('takes no lock that another role can take', async () => {
+    await db.query(`create view slow as select 'a' as label, pg_sleep(1)::text as body`);
+    const id = await insertStudy(db, { source: 'slow' });
+    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController().signal);
+    await expect.poll(() => readdirSync(dir).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
+    await expect
+      .poll(() =>
+        db.query(
+          `select from pg_stat_activity where state = 'active' and usename = 'rafiki_reader' and pid <> pg_backend_pid()`,
+        ),
+      )
+      .toHaveLength(1);
+    expect(
+      await db.query(
+        `select * from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+      ),
+    ).toEqual([]);
+    await reading;
+    expect(readdirSync(dir).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
   test('stops waiting for a slow source when asked to', async () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(30)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });
     const abort = new AbortController();
     const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, abort.signal);
-    setTimeout(() => abort.abort(), 200);
+    const reads = `
+      select from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
+    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toHaveLength(1);
+    abort.abort();
     await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
+    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not go on
   });
 });

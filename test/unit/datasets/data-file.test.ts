@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -10,11 +11,17 @@ const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-file-'));
 const file = path.join(dir, 'rows.jsonl');
 afterAll(() => rmSync(dir, { recursive: true }));
 
+/** As a data file is written: its hash at the end. */
+function writeSealed(content: string | Buffer): void {
+  const bytes = Buffer.from(content as string);
+  writeFileSync(file, Buffer.concat([bytes, createHash('sha256').update(bytes).digest()]));
+}
+
 test('reads back any rows, long ones and strange line ends among them', async () => {
   const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('\u2028', '\r', '\n', 'x'.repeat(200_000)));
   await fc.assert(
     fc.asyncProperty(fc.array(fc.record({ label: text, input: text }), { maxLength: 8 }), async (rows) => {
-      writeFileSync(file, rows.map((row) => `${JSON.stringify([row.label, row.input])}\n`).join(''));
+      writeSealed(rows.map((row) => `${JSON.stringify([row.label, row.input])}\n`).join(''));
       expect(await readDataFile(file, 'sentiment')).toEqual(rows);
     }),
     { numRuns: 50 },
@@ -22,7 +29,7 @@ test('reads back any rows, long ones and strange line ends among them', async ()
 });
 
 test('refuses a line that is not a row', async () => {
-  writeFileSync(file, '["only a label"]\n');
+  writeSealed('["only a label"]\n');
   await expect(readDataFile(file, 'sentiment')).rejects.toThrow(CorruptParams);
 });
 
@@ -34,7 +41,7 @@ test('reads back images as they are, with a label or with boxes', async () => {
   });
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 5 }), async (rows) => {
-      writeFileSync(file, Buffer.concat(rows.map(imageRecord)));
+      writeSealed(Buffer.concat(rows.map(imageRecord)));
       const read = await readDataFile(file, 'object_detection');
       expect(read.map(({ input, label }) => ({ input: Uint8Array.from(Buffer.from(input)), label }))).toEqual(rows);
     }),
@@ -44,6 +51,24 @@ test('reads back images as they are, with a label or with boxes', async () => {
 
 test('refuses a file of images that is cut off', async () => {
   const record = imageRecord({ input: Uint8Array.of(1, 2, 3), label: 'a' });
-  writeFileSync(file, record.subarray(0, -1));
+  writeSealed(record.subarray(0, -1));
   await expect(readDataFile(file, 'image_classification')).rejects.toThrow(CorruptParams);
+});
+
+test.each([
+  ['sentiment', '["label", "a text"]\n'],
+  ['image_classification', imageRecord({ input: Uint8Array.of(1, 2, 3), label: 'a' })],
+] as const)('refuses and deletes a file with any byte changed or lost: %s', async (task, content) => {
+  writeSealed(content);
+  const whole = readFileSync(file);
+  const damaged = Array.from(whole, (byte, at) => {
+    const copy = Buffer.from(whole);
+    copy[at] = byte ^ 1;
+    return copy;
+  });
+  for (const bytes of [...damaged, whole.subarray(0, -1), whole.subarray(0, 10), Buffer.alloc(0)]) {
+    writeFileSync(file, bytes);
+    await expect(readDataFile(file, task)).rejects.toMatchObject({ sqlstate: 'XX001' });
+    expect(existsSync(file)).toBe(false);
+  }
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DiskCache } from '../../../src/params/disk-cache.ts';
+import { smallDisk } from '../../support/small-disk.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -48,4 +49,19 @@ test('does not give up everything for one that fills it', async () => {
   await cache.set('a', bytes(300));
   await cache.set('huge', bytes(900));
   expect(readdirSync(dir)).toEqual(['a']);
+});
+
+test('names a full disk and its folder, and leaves no part of a file', async ({ skip }) => {
+  const disk = smallDisk();
+  if (disk === undefined) return skip('this process may not mount');
+  try {
+    const cache = new DiskCache({ dir: path.join(disk.dir, 'full'), maxBytes: 2 ** 30 });
+    await expect(cache.set('a', bytes(2 ** 21))).rejects.toMatchObject({
+      sqlstate: '58000',
+      detail: expect.stringContaining(disk.dir),
+    });
+    expect(readdirSync(path.join(disk.dir, 'full'))).toEqual([]);
+  } finally {
+    disk.remove();
+  }
 });

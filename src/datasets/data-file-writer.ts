@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Writable } from 'node:stream';
+import { DataTooLarge } from '../errors/errors.ts';
+import { parseBytes, sizeText } from '../runtime/byte-size.ts';
+
+const SETTING = 'RAFIKI_DATA_LIMIT';
+
+/** A trial reads all of its file into memory. */
+const DEFAULT_LIMIT = '4GB';
+
+/** The most bytes that a study's rows may have. */
+export const dataLimitBytes = (text = process.env[SETTING]): number => parseBytes(text || DEFAULT_LIMIT, SETTING);
+
+/** Writes a new data file, as `data-file.ts` describes it: counts its bytes, and ends it with their hash. */
+export class DataFileWriter extends Writable {
+  readonly #path: string;
+  readonly #limitBytes: number;
+  readonly #hash = createHash('sha256');
+  #file: FileHandle | undefined;
+  /** A stream may be destroyed in the middle of a write. */
+  #writing: Promise<void> = Promise.resolve();
+  #bytes = 0;
+
+  constructor(path: string, limitBytes: number) {
+    super();
+    this.#path = path;
+    this.#limitBytes = limitBytes;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#bytes += chunk.length;
+    this.#hash.update(chunk);
+    void settle(this.#bytes > this.#limitBytes ? Promise.reject(this.#tooLarge()) : this.#append(chunk), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    void settle(this.#append(this.#hash.digest()), done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const closing = this.#writing.catch(() => undefined).then(() => this.#file?.close());
+    void settle(closing, (failed) => done(error ?? failed));
+  }
+
+  #append(bytes: Buffer): Promise<void> {
+    this.#writing = this.#appendNow(bytes);
+    return this.#writing;
+  }
+
+  async #appendNow(bytes: Buffer): Promise<void> {
+    this.#file ??= await open(this.#path, 'wx', 0o600);
+    await this.#file.appendFile(bytes); // unlike write, all of it
+  }
+
+  #tooLarge(): DataTooLarge {
+    return new DataTooLarge('the data of a study is too large', {
+      detail: `${sizeText(this.#bytes)} were read so far; the limit is ${sizeText(this.#limitBytes)}.`,
+      hint: `Train on a view with fewer rows, or raise ${SETTING} where the workers start.`,
+    });
+  }
+}
+
+async function settle(work: Promise<unknown>, done: (error?: Error | null) => void): Promise<void> {
+  await work.then(
+    () => done(),
+    (error: Error) => done(error),
+  );
+}

@@ -1,0 +1,45 @@
+import type { Metadata } from 'sharp';
+import { BadData } from '../errors/errors.ts';
+
+/** Phones and most cameras stay below. */
+export const MAX_PIXELS = 50e6;
+
+/** The AV1 decoder and the conversion after it hold 15 to 25 bytes a pixel, where others stay at 9: 20 million fill the budget. */
+const MAX_AVIF_PIXELS = 20e6;
+
+/** WebP's own limit. What the decoder holds grows with the width, to 4 GB for ten million pixels in five rows. */
+const MAX_SIDE = 16_383;
+
+const MIB = 2 ** 20;
+
+/** Refuses an image that is too large, by what its first bytes say, before anything is decoded. */
+export function checkLimits({ width, height, format }: Metadata): void {
+  const limit = format === 'heif' ? MAX_AVIF_PIXELS : MAX_PIXELS;
+  const size = `It has ${width} × ${height} pixels`;
+  if (width * height > limit) {
+    throw tooLarge(`${size}; the limit is ${limit / 1e6} million${format === 'heif' ? ' for AVIF' : ''}.`);
+  }
+  if (Math.max(width, height) > MAX_SIDE) throw tooLarge(`${size}; the limit is ${MAX_SIDE} on a side.`);
+}
+
+const tooLarge = (detail: string): BadData =>
+  new BadData('an image is too large', { detail, hint: 'Make it smaller: a model looks at far fewer pixels.' });
+
+/**
+ * Bytes that decoding takes, rather too many than too few. The factors are what processes were seen to take for 50
+ * million pixels (16 million AVIF), of noise and of one colour, at depths of 8 and 16 bits.
+ */
+export function decodeBytes({ width, height, format, channels, depth, isProgressive }: Metadata): number {
+  const pixels = width * height;
+  const sampleBytes = SAMPLE_BYTES[depth] ?? 1;
+  const pixelBytes = channels * sampleBytes;
+  const rows = width * (1000 * pixelBytes + 4000); // of an image that is read row by row, and resized
+  if (format === 'jpeg') return 2 * channels * pixels + rows; // all coefficients where there is more than one scan
+  if (format === 'png') return (isProgressive ? pixelBytes * pixels : 0) + rows;
+  if (format === 'webp') return 8 * pixels + rows; // lossless: all of it, and again where it is not made smaller at once
+  if (format === 'gif') return 9 * pixels + rows; // the picture, and a copy of it to go back to
+  if (format === 'heif') return 25 * pixels + rows;
+  return (pixelBytes + sampleBytes) * pixels + rows + 100 * MIB; // TIFF: planes that are joined, tiles beyond the image
+}
+
+const SAMPLE_BYTES: Record<string, number> = { ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8 };
