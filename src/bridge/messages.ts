@@ -87,6 +87,9 @@ const TEXT_OID = 25;
 
 export const readyForQuery = message('Z', Buffer.from('I'));
 
+export const encodingSet = (encoding: string): Buffer =>
+  Buffer.concat([commandComplete('SET'), parameterStatus('client_encoding', encoding), readyForQuery]);
+
 const column = (name: string): Buffer =>
   Buffer.concat([cString(name), int32(0), int16(0), int32(TEXT_OID), int16(-1), int32(-1), int16(0)]);
 const rowDescription = message('T', int16(3), column('s'), column('v'), column('loc'));

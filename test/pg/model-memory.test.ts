@@ -93,6 +93,14 @@ async function keyOf(model: string): Promise<string> {
 const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
   serving.connect().predictMany({ key, input: 'text', texts: [text] }, terms);
 
+/** For what fails as it should; anything else is thrown. */
+const refusedWith =
+  (sqlstate: string) =>
+  (error: unknown): true => {
+    expect(error).toMatchObject({ sqlstate });
+    return true;
+  };
+
 async function ask(model: string, text: string, terms = patient): Promise<string | null> {
   const [label] = await askBy(await keyOf(model), text, terms);
   return label ?? null;
@@ -176,11 +184,12 @@ test('a new version takes over while the old one is away, and a model may go whi
   const questions = Array.from({ length: 30 }, (_, i) => ask('a', `good film again ${i}`));
   await isReady('a', 2);
   expect(new Set(await Promise.all(questions))).toEqual(new Set(['pos']));
+  const keyOfB = await keyOf('b');
   const last = ask('b', 'bad film at the end');
   await db.query(`update rafiki.deployment set state = 'retired', retired_at = now()
                   where model_id = (select id from rafiki.model where name = 'b')`);
   expect(await last).toBe('neg');
-  await eventually(async () => (serving.describe().models.length === 2 ? true : undefined));
+  await eventually(() => askBy(keyOfB, 'good').then(() => undefined, refusedWith('42704')));
   expect(memory.usedBytes).toBeLessThanOrEqual(memory.budgetBytes);
 });
 
