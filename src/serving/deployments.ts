@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { moveDeployment } from '../db/statements/moves.ts';
@@ -7,6 +6,7 @@ import { InvalidState, NotReady, OutOfMemory, UndefinedObject } from '../errors/
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { Changes } from './changes.ts';
 import type { ModelDirectory } from './client.ts';
@@ -269,7 +269,3 @@ const notServed = (): UndefinedObject =>
   new UndefinedObject('the model is not deployed', {
     hint: 'See rafiki.deployments; rafiki_deploy(model, version) puts a version in service.',
   });
-
-/** Sleeps, until aborted. */
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  pause(ms, undefined, { signal }).catch(() => undefined);
