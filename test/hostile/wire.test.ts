@@ -19,9 +19,12 @@ import {
   known,
   knownSocket,
   opening,
+  play,
   query,
   SSL_REQUEST,
+  side,
 } from '../support/wire-client.ts';
+import { scriptsOf } from '../support/wire-frames.ts';
 import { type StagedModel, stageModel } from '../unit/serving/staged-model.ts';
 
 const MB = 2 ** 20;
@@ -230,5 +233,16 @@ describe('after login', () => {
     await expect(guest()).rejects.toMatchObject({ code: '28P01' });
     clients.push(await known(over.tcp, 'new'));
     expect(await answerOf(client)).toEqual(yes);
+  });
+});
+
+describe('any bytes', () => {
+  it('before and after login do no harm', async () => {
+    const seed = Number(process.env['RAFIKI_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`RAFIKI_SEED=${seed}`);
+    const scripts = scriptsOf(4000, seed);
+    await side(scripts.strange, 8, async (pieces) => play(await bare(over.tcp), pieces));
+    await side(scripts.known, 3, async (pieces) => play(await knownSocket(over.socket), pieces));
+    expect(await answerOf(await guest())).toEqual(yes);
   });
 });

@@ -85,3 +85,25 @@ export async function flood(
   }
   return sent;
 }
+
+/** Sends the pieces one by one, says no more, and waits until the other end has closed. */
+export async function play(socket: Socket, pieces: readonly Buffer[]): Promise<void> {
+  const gone = closed(socket);
+  for (const piece of pieces) {
+    if (!socket.writable) break;
+    socket.write(piece);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.end();
+  await gone;
+  socket.destroy();
+}
+
+/** Runs `work` on each, so many at once. */
+export async function side<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) await work(items[next++] as T);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
