@@ -17,7 +17,7 @@ export const authenticationSaslFinal = (data: string): Buffer => message('R', in
 export const negotiateProtocolVersion = (): Buffer => message('v', int32(0), int32(0));
 export const parameterStatus = (name: string, value: string): Buffer => message('S', cString(name), cString(value));
 export const backendKeyData = (pid: number, secret: number): Buffer => message('K', int32(pid), int32(secret));
-export const commandComplete = (tag: string): Buffer => message('C', cString(tag));
+const commandComplete = (tag: string): Buffer => message('C', cString(tag));
 
 export function errorResponse(
   severity: 'ERROR' | 'FATAL',

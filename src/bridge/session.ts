@@ -67,10 +67,9 @@ export class Session {
   /** Why no further request is taken now. */
   #busy: 'no' | 'answering' | 'screening' | 'sending' = 'no';
   #conversation: Conversation | undefined;
-  #long: LongRequest | undefined;
+  #long: { request: LongRequest; gone: AbortController } | undefined;
   /** Whether the request that is coming is thrown away. */
   #discarding = false;
-  readonly #gone = new AbortController();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -147,7 +146,7 @@ export class Session {
     clearTimeout(this.#deadline);
     this.#phase = 'closed';
     this.#reader.clear();
-    this.#gone.abort(new Cancelled('the client is gone'));
+    this.#long?.gone.abort(new Cancelled('the client is gone'));
     this.#giveRoom();
     this.#conversation?.close();
     this.#conversation = undefined;
@@ -198,16 +197,18 @@ export class Session {
         return true;
       }
     }
-    return this.#long?.refusal === undefined ? this.#takeFrame() : this.#takeRefused(this.#long.refusal);
+    const refusal = this.#long?.request.refusal;
+    return refusal === undefined ? this.#takeFrame() : this.#takeRefused(refusal);
   }
 
   #screen({ bytes, start }: FrameHead): void {
     const { room, limits } = this.#options;
     const conversation = this.#conversation as Conversation;
-    const long = new LongRequest({ bytes, room, signal: this.#gone.signal });
-    this.#long = long;
+    const gone = new AbortController();
+    const request = new LongRequest({ bytes, room, signal: gone.signal });
+    this.#long = { request, gone };
     this.#await(limits.arrivalMs);
-    const screened = long.screen(() => conversation.admit(start.toString('latin1'), bytes));
+    const screened = request.screen(() => conversation.admit(start.toString('latin1'), bytes));
     if (screened === undefined) return;
     this.#busy = 'screening';
     void screened.then(() => this.#resume());
@@ -282,7 +283,7 @@ export class Session {
   }
 
   #giveRoom(): void {
-    this.#long?.release();
+    this.#long?.request.release();
     this.#long = undefined;
   }
 
