@@ -7,9 +7,10 @@ import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
+import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions;
+type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & WireOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -28,6 +29,7 @@ const benches: Record<string, Bench> = {
     run: tuningBench,
     flags: ['costudy DATA', 'kills N', 'trials N', 'workers', 'peer', 'minutes N', 'seeds N', 'tuners NAME,…'],
   },
+  wire: { run: wireBench, flags: ['seed N'] },
   zoo: {
     run: zooBench,
     flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'knobs JSON', 'rows N'],

@@ -1,4 +1,4 @@
-import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Detail, detailOf } from './detail.ts';
 import { longestFirst } from './longest-first.ts';
@@ -11,6 +11,12 @@ import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 /** Where the models of a key are found. */
 export interface ModelDirectory {
   get(key: string): ServedModel | undefined;
+  /** What answers for a model now, whatever its key has become. */
+  current(modelId: number): ServedModel | undefined;
+  /** Whether a model has this key, be it in memory or still being loaded. */
+  has(key: string): boolean;
+  /** Looks anew for a key that is not known; throws {@link UndefinedObject} where no model has it. */
+  find(key: string): Promise<void>;
   /** Waits for a model that is being loaded; throws {@link UndefinedObject} or {@link NotReady}. */
   arrival(key: string): Promise<ServedModel>;
 }
@@ -23,7 +29,7 @@ export interface ClientOptions {
 /** An answer that goes along with the reply to another question, and the question that it is for. */
 export interface Along {
   statement: string;
-  model: string;
+  key: string;
   text: string;
   label: string;
 }
@@ -50,6 +56,15 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+  }
+
+  /** Whether a model has this key; a promise where that takes a look at the rows, which throws {@link UndefinedObject}. */
+  admit(key: string): void | Promise<void> {
+    return this.knows(key) ? undefined : this.#unlessCancelled(this.#options.models.find(key));
+  }
+
+  knows(key: string): boolean {
+    return this.#options.models.has(key);
   }
 
   /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
@@ -85,7 +100,7 @@ export class Client {
       this.#scans.answered(scan);
       model.stat.answeredAlong(1);
       chars += answer.label.length;
-      answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
+      answers.push({ statement, key: scan.key, text: answer.text, label: answer.label });
     }
     return answers;
   }
@@ -105,7 +120,7 @@ export class Client {
       while (next < rows.length) {
         const from = next;
         next = Math.min(rows.length, from + PART_ROWS);
-        await this.#predictPart({ ...asking, texts, labels, rows: rows.subarray(from, next) }, deadline);
+        await this.#predictPart(first, { texts, labels, rows: rows.subarray(from, next) }, deadline);
       }
     };
     try {
@@ -156,8 +171,10 @@ export class Client {
     return outcome?.answer ?? null;
   }
 
-  async #predictPart({ texts, labels, rows, ...asking }: Asking & ArrayPart, deadline: Deadline): Promise<void> {
-    const model = this.#present(asking) ?? (await this.#model(asking));
+  /** By the version that answers now: the call goes on when the model gets another one, or another key. */
+  async #predictPart(first: ServedModel, { texts, labels, rows }: ArrayPart, deadline: Deadline): Promise<void> {
+    const model = this.#options.models.current(first.row.modelId);
+    if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
     const unknown: number[] = [];
     const asked: string[] = [];
     for (const row of rows) {
@@ -213,16 +230,15 @@ export class Client {
   async #model(asking: Asking): Promise<ServedModel> {
     const found = this.#present(asking);
     if (found !== undefined) return found;
+    const model = await this.#unlessCancelled(this.#options.models.arrival(asking.key));
+    checkInput(model, asking);
+    return model;
+  }
+
+  #unlessCancelled<T>(awaited: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
-      this.#options.models
-        .arrival(asking.key)
-        .then((model) => {
-          checkInput(model, asking);
-          resolve(model);
-        })
-        .catch(reject)
-        .finally(() => this.#waiting.delete(reject));
+      awaited.then(resolve, reject).finally(() => this.#waiting.delete(reject));
     });
   }
 }

@@ -8,6 +8,10 @@ import type { LoadedDevice } from './resident-device.ts';
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
 
+/** To take a text of megabytes apart takes long whatever the model does with it. */
+const INLINE_CHARS = 16 * 1024;
+const isShort = (text: string): boolean => text.length <= INLINE_CHARS;
+
 /** Copies of a model that has grown: one on each thread, and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
 
@@ -38,8 +42,9 @@ export class CpuDevice implements LoadedDevice {
   }
 
   run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
-    if (this.#here !== undefined && texts.length <= this.inlineRows) return this.#here.run(texts, subset);
-    return this.#options.pool.run(this.#id, texts, subset);
+    const { pool } = this.#options;
+    const isTiny = texts.length <= this.inlineRows && (pool.size === 0 || texts.every(isShort));
+    return this.#here !== undefined && isTiny ? this.#here.run(texts, subset) : pool.run(this.#id, texts, subset);
   }
 
   /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */

@@ -33,20 +33,6 @@ export interface ServingOptions {
   logger: Logger;
 }
 
-/** What {@link Serving.describe} tells of one model. */
-export interface ServedDescription {
-  model: string;
-  version: number;
-  families: string[];
-  /** c(b), ms, by batch size. */
-  latencyMs: Record<string, number>;
-}
-
-export interface MemoryDescription {
-  usedBytes: number;
-  budgetBytes: number;
-}
-
 /** Answers for every deployment, from memory. */
 export class Serving implements Service {
   readonly #options: ServingOptions;
@@ -85,18 +71,6 @@ export class Serving implements Service {
   /** Whether no batch runs on a thread. */
   isCalm(): boolean {
     return this.#threads.isIdle;
-  }
-
-  describe(): { policy: string; memory: MemoryDescription; models: ServedDescription[] } {
-    const { policy, memory } = this.#options;
-    const { usedBytes, budgetBytes } = memory;
-    const models = this.#deployments.models().map(({ row, fleet }) => ({
-      model: row.model,
-      version: row.version,
-      families: row.members.filter(({ precision }) => precision === 'float32').map(({ family }) => family),
-      latencyMs: fleet.describe(),
-    }));
-    return { policy: policy.name, memory: { usedBytes, budgetBytes }, models };
   }
 
   #serve(row: DeploymentRow): ServedModel {

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
+import { Client } from '../../../src/serving/client.ts';
 import type { Terms } from '../../../src/serving/questions.ts';
-import { stageModel } from './staged-model.ts';
+import { directoryOf, stageModel } from './staged-model.ts';
 
 const terms: Terms = { budgetMs: null, onOverdue: 'answer' };
 
@@ -112,10 +111,7 @@ describe('Client', () => {
 
   it('lets answers for several models of one statement go along by turns', async () => {
     const staged = { one: await stageModel(), two: await stageModel() };
-    const models: ModelDirectory = {
-      get: (key) => (key === 'one' || key === 'two' ? staged[key].model : undefined),
-      arrival: () => Promise.reject(new UndefinedObject('the model is not deployed')),
-    };
+    const models = directoryOf({ one: staged.one.model, two: staged.two.model });
     const client = new Client({ models, clock: systemClock });
     const ask = (key: string, row: number) =>
       client.scan({ key, input: 'text', text: `yes ${row}`, statement: 's' }, terms);

@@ -51,6 +51,8 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
   expect(rowsOnThreads()).toBe(before);
   await device.run(['a', 'b', 'c', 'd', 'e'], 1);
   expect(rowsOnThreads()).toBe(before + 5);
+  await device.run(['good film '.repeat(100_000)], 1);
+  expect(rowsOnThreads()).toBe(before + 6);
   await device.release();
 });
 

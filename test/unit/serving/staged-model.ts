@@ -72,11 +72,20 @@ export async function stageModel(): Promise<StagedModel> {
     clock: systemClock,
   });
   device.asked = [];
-  const models: ModelDirectory = {
-    get: (key) => (key === 'key' ? model : undefined),
-    arrival: async () => {
-      throw new UndefinedObject('the model is not deployed');
-    },
-  };
+  const models = directoryOf({ key: model });
   return { device, model, connect: () => new Client({ models, clock: systemClock }) };
+}
+
+/** Models by their keys. */
+export function directoryOf(models: Readonly<Record<string, ServedModel>>): ModelDirectory {
+  const refuse = async (): Promise<never> => {
+    throw new UndefinedObject('the model is not deployed');
+  };
+  return {
+    get: (key) => models[key],
+    has: (key) => key in models,
+    current: (modelId) => Object.values(models).find(({ row }) => row.modelId === modelId),
+    find: refuse,
+    arrival: refuse,
+  };
 }
