@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
+import { kill } from '../load/kills.ts';
+import { type SingleFault, underLoad } from './fault.ts';
+
+const ports = { postgres: 56_430, bridge: 56_431 };
+
+export const upKilled: SingleFault = {
+  name: 'up-killed',
+  checks: 'rafiki up itself killed, and started again on its folder',
+  async run() {
+    const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-up-killed-'));
+    let again: RunningRafiki | undefined;
+    try {
+      return await underLoad({ dataDir, ports }, async (stage) => {
+        kill(stage.rafiki.process.pid ?? 0);
+        const args = ['--port', String(ports.postgres), '--bridge-port', String(ports.bridge), '--workers', '2'];
+        again = await rafikiUp({ dataDir, args });
+        return undefined;
+      });
+    } finally {
+      await again?.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  },
+};
