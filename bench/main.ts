@@ -6,11 +6,12 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
+import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & FaultOptions;
+type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & FaultOptions & SoakOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -25,6 +26,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
+  soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
   tuning: {
     run: tuningBench,
