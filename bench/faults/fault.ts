@@ -45,7 +45,7 @@ export async function underLoad(
 }
 
 /** What every load must have come through: the answers were right, every session goes on, each trial is accounted for. */
-export async function judge(stage: Stage, load: Load): Promise<Verdict> {
+async function judge(stage: Stage, load: Load): Promise<Verdict> {
   await load.stop();
   const accounts = await accountTrials(stage.admin);
   const { wrong, stuck } = load.outcomes;

@@ -25,7 +25,7 @@ export interface SoakResult {
 
 const MB = 'MB';
 
-export function pointsOf(moments: readonly TimedMoment[], series: string): Point[] {
+function pointsOf(moments: readonly TimedMoment[], series: string): Point[] {
   return moments.flatMap(({ seconds, moment }) => {
     const value = moment[series];
     return value === null || value === undefined ? [] : [{ x: seconds, y: value }];
