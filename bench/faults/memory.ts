@@ -8,21 +8,25 @@ import { type SingleFault, underLoad } from './fault.ts';
 
 const LOOK_MS = 20;
 const STUDY_MS = 180_000;
-/** More than what it has when it is seen first, in address space; far less than training takes. */
+/** More than what it has, in address space; far less than training takes. */
 const ROOM_KB = 32_768;
+/** Of a Node process that has started: one that is limited before stands still for ever in V8's start. */
+const STARTED_KB = 700_000;
 
 /** What the kernel does to the process that takes too much. */
-export const trialKilled = outOfMemory('trial-oom-killed', 'each training process killed as the kernel does', (pid) => {
-  kill(pid);
-});
+export const trialKilled = outOfMemory('trial-oom-killed', 'each training process killed as the kernel does', (pid) =>
+  kill(pid),
+);
 
 /** What happens where memory is limited: an allocation fails. */
 export const trialRefused = outOfMemory('trial-no-memory', 'each training process without room to allocate', (pid) => {
   const size = Number(/^VmSize:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  if (size < STARTED_KB) return false;
   execFileSync('prlimit', ['--pid', String(pid), `--as=${(size + ROOM_KB) * 1024}`]);
+  return true;
 });
 
-function outOfMemory(name: string, checks: string, act: (pid: number) => void): SingleFault {
+function outOfMemory(name: string, checks: string, act: (pid: number) => boolean): SingleFault {
   return {
     name,
     checks: `${checks}: the trial fails with its reason, the same workers go on`,
@@ -49,14 +53,14 @@ async function begin({ db }: Stage): Promise<number> {
   return row?.study ?? 0;
 }
 
-async function hunt(stage: Stage, act: (pid: number) => void, signal: AbortSignal): Promise<void> {
+/** Acts once on each training process, as soon as `act` says that it did. */
+async function hunt(stage: Stage, act: (pid: number) => boolean, signal: AbortSignal): Promise<void> {
   const seen = new Set<number>();
   while (!signal.aborted) {
     for (const pid of stage.pids('trial')) {
       if (seen.has(pid)) continue;
-      seen.add(pid);
       try {
-        act(pid);
+        if (act(pid)) seen.add(pid);
       } catch {
         // it ended meanwhile
       }
