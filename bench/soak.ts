@@ -29,7 +29,7 @@ const STRETCH_MS = 900_000;
 export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable<Figure> {
   const duration = minutes === undefined ? Number(hours) * 60 : Number(minutes);
   if (!(duration > 0)) throw new InvalidParameter('bench soak takes --hours N or --minutes N');
-  const stage = await openStage({ ports: { postgres: 56_440, bridge: 56_441 } });
+  const stage = await openStage();
   try {
     await auditTrials(stage.admin);
     const load = startLoad(stage);

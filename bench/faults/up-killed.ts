@@ -5,7 +5,7 @@ import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import { kill } from '../load/kills.ts';
 import { type SingleFault, underLoad } from './fault.ts';
 
-const ports = { postgres: 56_430, bridge: 56_431 };
+const ports = { postgres: 56_405, bridge: 56_406 };
 
 export const upKilled: SingleFault = {
   name: 'up-killed',

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { choosePort } from '../../src/cli/free-port.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
@@ -33,6 +34,9 @@ export interface StageOptions {
   ports?: { postgres: number; bridge: number };
 }
 
+/** Where the search for free ports begins. */
+const POSTGRES_PORT = 56_410;
+const BRIDGE_PORT = 56_450;
 const MAILS = 400;
 const TEXTS = 60;
 const TRAIN_MS = 300_000;
@@ -41,7 +45,8 @@ const ONE = `families => '{fasttext}', max_trials => 1, knobs => '{"epochs": 4}'
 
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'rafiki-load-'));
-  const { postgres = 56_410, bridge = 56_411 } = options.ports ?? {};
+  const postgres = options.ports?.postgres ?? (await choosePort(undefined, POSTGRES_PORT, '--port'));
+  const bridge = options.ports?.bridge ?? (await choosePort(undefined, BRIDGE_PORT, '--bridge-port'));
   const ports = ['--port', String(postgres), '--bridge-port', String(bridge)];
   const rafiki = await rafikiUp({
     args: ['--workers', String(options.workers ?? 2), ...ports, ...(options.args ?? [])],
