@@ -24,6 +24,8 @@ export interface SoakResult {
 }
 
 const MB = 'MB';
+/** Curves that a plot can tell apart. */
+const COLOURS = 6;
 
 function pointsOf(moments: readonly TimedMoment[], series: string): Point[] {
   return moments.flatMap(({ seconds, moment }) => {
@@ -52,7 +54,7 @@ export function report(result: SoakResult): void {
     }));
     draw(file, { title, x: 'minutes', y, curves: curves.filter(({ points }) => points.length > 1) });
   };
-  const ours = ['up', 'serving', 'coordinator', 'worker', 'backend', 'postmaster'];
+  const ours = ['up', 'serving', 'coordinator', 'worker', 'backend'];
   plot(
     'soak-memory.svg',
     'Memory of a process of each kind',
@@ -63,12 +65,13 @@ export function report(result: SoakResult): void {
     ...ours.map((kind) => `${kind}_files`),
     'connections',
   ]);
-  plot(
-    'soak-rows.svg',
-    'Rows, beside the record of studies',
-    '',
-    all.filter((s) => s.startsWith('rows_') && !isHistory(s)),
-  );
+  const tables = all.filter((series) => series.startsWith('rows_') && !isHistory(series));
+  const spread = (series: string): number => {
+    const values = pointsOf(result.moments, series).map(({ y }) => y);
+    return Math.max(...values) - Math.min(...values);
+  };
+  const moving = tables.sort((a, b) => spread(b) - spread(a)).slice(0, COLOURS);
+  plot('soak-rows.svg', 'Rows of the tables that move most, beside the record of studies', '', moving);
   plot('soak-disk.svg', 'Disk', MB, ['data_mb', 'wal_mb', 'cache_mb']);
   writeFileSync(path.join(experimentsDir, 'soak.md'), text(result));
 }
