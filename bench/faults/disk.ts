@@ -7,42 +7,35 @@ import { FaultSkipped, type SingleFault, underLoad } from './fault.ts';
 
 /** Enough for the cluster, its WAL and the models; what is left is filled. */
 const DATA_MB = 700;
-/** Less than the rows and models of the load take. */
-const CACHE_KB = 256;
+const CACHE_MB = 64;
 const FULL_MS = 30_000;
 const CHUNK = Buffer.alloc(1 << 20);
 
-/** Rows and models are kept on disk so that they need not be fetched again: without room everything works, only slower. */
+/** Who needs room meanwhile fails with the reason; who comes later does not. */
 export const cacheFull: SingleFault = {
   name: 'disk-full-cache',
-  checks: `the disk of data and models on ${CACHE_KB} kB, for ${FULL_MS / 1000} s`,
+  checks: `no room for the rows and models that are kept on disk, for ${FULL_MS / 1000} s`,
   run: () =>
-    onSmallDisk('cache', `${CACHE_KB}k`, (dataDir) =>
-      underLoad({ dataDir }, async () => {
-        await sleep(FULL_MS);
-        return undefined;
-      }),
-    ),
+    onSmallDisk('cache', CACHE_MB, (dataDir) => underLoad({ dataDir }, () => keepFull(path.join(dataDir, 'cache')))),
 };
 
 /** Postgres stops when it cannot write its log ahead; when there is room again, it recovers. */
 export const dataFull: SingleFault = {
   name: 'disk-full-data',
   checks: `no room for data, WAL, parameters and cache, for ${FULL_MS / 1000} s`,
-  run: () =>
-    onSmallDisk('', `${DATA_MB}m`, (dataDir) =>
-      underLoad({ dataDir }, async () => {
-        const ballast = path.join(dataDir, 'ballast');
-        const until = performance.now() + FULL_MS;
-        while (performance.now() < until) {
-          fill(ballast); // what Postgres gives back when it stops is taken too
-          await sleep(500);
-        }
-        rmSync(ballast);
-        return undefined;
-      }),
-    ),
+  run: () => onSmallDisk('', DATA_MB, (dataDir) => underLoad({ dataDir }, () => keepFull(dataDir))),
 };
+
+/** What others give back is taken too. */
+async function keepFull(folder: string): Promise<undefined> {
+  const ballast = path.join(folder, 'ballast');
+  const until = performance.now() + FULL_MS;
+  while (performance.now() < until) {
+    fill(ballast);
+    await sleep(500);
+  }
+  rmSync(ballast);
+}
 
 function fill(file: string): void {
   const ballast = openSync(file, 'a');
@@ -59,12 +52,12 @@ function fill(file: string): void {
   }
 }
 
-async function onSmallDisk<T>(folder: string, size: string, work: (dataDir: string) => Promise<T>): Promise<T> {
+async function onSmallDisk<T>(folder: string, megabytes: number, work: (dataDir: string) => Promise<T>): Promise<T> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-disk-'));
   const mounted = path.join(dataDir, folder);
   mkdirSync(mounted, { recursive: true });
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mounted], { stdio: 'pipe' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', mounted], { stdio: 'pipe' });
   } catch (error) {
     throw new FaultSkipped(`a small disk cannot be mounted here: ${error instanceof Error ? error.message : error}`);
   }

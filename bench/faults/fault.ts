@@ -29,14 +29,14 @@ export class FaultSkipped extends Error {}
 /** Opens a stage, breaks it under load, and says what did not hold. What `during` finds counts too. */
 export async function underLoad(
   options: StageOptions,
-  during: (stage: Stage) => Promise<string[] | undefined>,
+  during: (stage: Stage, load: Load) => Promise<string[] | undefined>,
 ): Promise<Verdict> {
   const stage = await openStage(options);
   try {
     await auditTrials(stage.admin);
     const load = startLoad(stage);
     await sleep(BEFORE_MS);
-    const found = (await during(stage)) ?? [];
+    const found = (await during(stage, load)) ?? [];
     const { broken, note } = await judge(stage, load);
     return { broken: [...found, ...broken], note };
   } finally {
