@@ -62,6 +62,13 @@ async function figureOf(fault: SingleFault): Promise<Figure> {
       : figure(false, `FAILS: ${broken.slice(0, 5).join('; ')} (${note})`);
   } catch (error) {
     if (error instanceof FaultSkipped) return figure(null, `not run: ${error.message}`);
-    return figure(false, `FAILS: ${error instanceof Error ? error.message : error}`);
+    return figure(false, `FAILS: ${messageOf(error)}`);
   }
+}
+
+/** With what it came from; of a log, the first lines say enough. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [first = '', second = ''] = error.message.split('\n');
+  return `${first} ${second.slice(0, 200)}${error.cause instanceof Error ? ` (${messageOf(error.cause)})` : ''}`.trim();
 }
