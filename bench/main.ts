@@ -2,15 +2,17 @@ import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
+import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
+import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & WireOptions;
+type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & FaultOptions & SoakOptions & WireOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -22,8 +24,10 @@ interface Bench {
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   engine: { run: engineBench, flags: [] },
+  faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
+  soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
   tuning: {
     run: tuningBench,
