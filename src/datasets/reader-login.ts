@@ -29,7 +29,7 @@ export class ReaderLogin {
 
   /** Its loss makes the statement under way fail. */
   connect(): Promise<Connection> {
-    return this.#database.connect(() => undefined, { statement_timeout: LONGEST_READ });
+    return this.#database.connect(() => undefined, { settings: { statement_timeout: LONGEST_READ }, isLong: true });
   }
 
   /**
