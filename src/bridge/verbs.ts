@@ -67,9 +67,9 @@ export class Verbs implements Conversation {
 
   #predict(
     input: InputKind,
-    [, key = '', , budget = '', onOverdue = '', statement = '', text = '']: string[],
+    [, key = '', role = '', budget = '', onOverdue = '', statement = '', text = '']: string[],
   ): Reply | Promise<Reply> {
-    const { label, wish } = this.#client.scan({ key, input, text, statement }, terms(budget, onOverdue));
+    const { label, wish } = this.#client.scan({ key, input, role, text, statement }, terms(budget, onOverdue));
     const reply = (value: string | null): Reply => ({ s: wish === null ? 'k' : 'h', v: value, loc: wish });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
@@ -92,18 +92,21 @@ export class Verbs implements Conversation {
     return answers.map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
   }
 
-  #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
-    const labels = this.#client.predictMany({ key, input, texts: textArray(texts) }, terms(budget, onOverdue));
+  #predictArray(
+    input: InputKind,
+    [, key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
+  ): Promise<Reply> {
+    const labels = this.#client.predictMany({ key, input, role, texts: textArray(texts) }, terms(budget, onOverdue));
     return this.#patiently(labels.then((values) => answered(arrayLiteral(values))));
   }
 
-  #detail(input: InputKind, [, key = '', , budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
-    const detail = this.#client.detail({ key, input, text }, terms(budget, onOverdue));
+  #detail(input: InputKind, [, key = '', role = '', budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
+    const detail = this.#client.detail({ key, input, role, text }, terms(budget, onOverdue));
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
   #readAhead(input: InputKind, [, key = '', role = '', place = '', texts = '']: string[]): Reply {
-    this.#takeRows = this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
+    this.#takeRows = this.#client.readAhead({ key, input, role }, { place, texts: textArray(texts) });
     setImmediate(() => this.#settle());
     return { ...answered(null), along: this.#along(role) };
   }

@@ -1,10 +1,12 @@
 import { BadData } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Crowd } from './crowd.ts';
 import type { Device } from './device.ts';
 import type { Judge } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
 import type { Policy, Subset } from './policies/policy.ts';
 import type { Question } from './queued-question.ts';
+import type { Work } from './work.ts';
 
 export interface BatcherOptions {
   device: Device;
@@ -15,29 +17,38 @@ export interface BatcherOptions {
   /** τ of most questions. */
   budgetMs: number;
   onBatch(rows: number): void;
+  /** Whether several roles ask the server; of all its models. */
+  crowd: Crowd;
   /** Somebody asks while the model is not in memory. */
   onAway(): void;
   /** An answer of the most accurate subset: it may be given again. */
   onAnswer(text: string, answer: string): void;
 }
 
-/** Runs a batch and gives its answers to those who wait; `closed` hears of each question that has its answer, or never will. */
-export async function answerBatch(
-  batch: readonly Question[],
-  chosen: Subset,
-  options: BatcherOptions & { closed(question: Question): void },
-): Promise<void> {
-  const { device, fleet, policy, clock, closed } = options;
+export interface AnswerOptions extends BatcherOptions {
+  /** For whom it runs, where several roles ask. */
+  work: Work | undefined;
+  /** Hears of each question that has its answer, or never will. */
+  closed(question: Question): void;
+  /** How long a batch took; whether that says something of the model. */
+  ended(ms: number, expectedMs: number): boolean;
+}
+
+/** Runs a batch and gives its answers to those who wait. */
+export async function answerBatch(batch: readonly Question[], chosen: Subset, options: AnswerOptions): Promise<void> {
+  const { device, fleet, policy, clock, closed, work } = options;
   const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : chosen;
   const startedMs = clock.nowMs();
   try {
     const outputs = await device.run(
       batch.map((question) => question.text),
       subset,
+      work,
     );
     const nowMs = clock.nowMs();
     const rows = batch.length;
-    fleet.observe(subset, rows, nowMs - startedMs);
+    const ms = nowMs - startedMs;
+    if (options.ended(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);

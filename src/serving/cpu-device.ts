@@ -4,6 +4,7 @@ import { largestBatch } from './latency-model.ts';
 import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
+import type { Work } from './work.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
@@ -37,9 +38,9 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     if (this.#here !== undefined && texts.length <= this.inlineRows) return this.#here.run(texts, subset);
-    return this.#options.pool.run(this.#id, texts, subset);
+    return this.#options.pool.run(this.#id, { texts, subset, work });
   }
 
   /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */

@@ -4,9 +4,11 @@ import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
+import { FairClock } from './fair-clock.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
+import type { Work } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
@@ -15,8 +17,16 @@ const built = !import.meta.url.endsWith('.ts');
 /** A thread that dies so often without an answer in between is not started again. */
 const MAX_RESTARTS = 3;
 
+/** A batch, and for whom it runs where several roles ask. */
+export interface Run {
+  texts: readonly string[];
+  subset: Subset;
+  work?: Work | undefined;
+}
+
 interface Job {
   order: Order;
+  work: Work | undefined;
   resolve(outputs: MemberOutput[]): void;
   reject(error: unknown): void;
 }
@@ -24,12 +34,18 @@ interface Job {
 /** What runs batches beside the event loop. */
 export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
 
-/** Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is free. */
+/**
+ * Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is
+ * free. Where several roles ask, the one whose batches had least of the threads' time comes first, and the first thread runs
+ * none of those that take long: so there is one for everybody else.
+ */
 export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
   readonly #queue: Job[] = [];
+  /** Whose turn it is, by milliseconds of the threads. */
+  readonly #clock = new FairClock();
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
@@ -99,10 +115,10 @@ export class InferenceThreads implements Service {
     this.#next();
   }
 
-  run(id: number, texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  run(id: number, { texts, subset, work }: Run): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, resolve, reject });
+      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, work, resolve, reject });
       this.#next();
     });
   }
@@ -110,14 +126,48 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const place = this.#queue.findIndex(({ order }) => thread.holds.has(order.id));
-      const [job] = place < 0 ? [] : this.#queue.splice(place, 1);
+      const job = this.#jobFor(thread);
       if (job === undefined) continue;
+      this.#queue.splice(this.#queue.indexOf(job), 1);
+      const startedMs = performance.now();
+      this.#clock.begin(this.#startOf(job));
       thread
         .order(job.order)
         .then(job.resolve, job.reject)
-        .finally(() => this.#next());
+        .finally(() => {
+          this.#charge(job, performance.now() - startedMs);
+          this.#next();
+        });
     }
+  }
+
+  /** Of those that the thread can run, the one whose role's turn is first; of equal ones, who came first. */
+  #jobFor(thread: Thread): Job | undefined {
+    let first: Job | undefined;
+    for (const job of this.#queue) {
+      if (!thread.holds.has(job.order.id) || (job.work?.isLong === true && this.#isKept(thread, job))) continue;
+      if (first === undefined || this.#startOf(job) < this.#startOf(first)) first = job;
+    }
+    return first;
+  }
+
+  /** Whether the thread is kept for short batches: others can run the long one. */
+  #isKept(thread: Thread, { order }: Job): boolean {
+    return thread === this.#threads[0] && this.#threads.some((other) => other !== thread && other.holds.has(order.id));
+  }
+
+  /** A batch for several roles comes in the first of their turns. */
+  #startOf({ work }: Job): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const role of work?.rows.keys() ?? []) first = Math.min(first, this.#clock.startOf(role));
+    return Number.isFinite(first) ? first : 0;
+  }
+
+  #charge({ work }: Job, ms: number): void {
+    if (work === undefined) return;
+    let all = 0;
+    for (const rows of work.rows.values()) all += rows;
+    for (const [role, rows] of work.rows) this.#clock.charge(role, (ms * rows) / all);
   }
 
   #create(restarts: number): Thread {

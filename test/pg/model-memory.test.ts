@@ -91,7 +91,7 @@ async function keyOf(model: string): Promise<string> {
 }
 
 const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', texts: [text] }, terms);
+  serving.connect().predictMany({ key, input: 'text', role: 'a', texts: [text] }, terms);
 
 async function ask(model: string, text: string, terms = patient): Promise<string | null> {
   const [label] = await askBy(await keyOf(model), text, terms);

@@ -3,6 +3,7 @@ import type { Member } from '../../../src/db/statements/serving.ts';
 import { BadData, DeadlineMissed, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher } from '../../../src/serving/batcher.ts';
+import { Crowd } from '../../../src/serving/crowd.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
 import { judgeOf } from '../../../src/serving/ensemble.ts';
 import { ServedFleet } from '../../../src/serving/fleet.ts';
@@ -79,6 +80,7 @@ function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants =
     policy: policy.create({ fleet, drops: true, seed: 1 }),
     fleet,
     clock,
+    crowd: new Crowd(),
     judge: judgeOf('sentiment', ['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
@@ -88,7 +90,7 @@ function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants =
   const ask = (text: string, terms: Partial<QuestionTerms> = {}) => {
     const budgetMs = terms.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
-    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, session: batcher, ...terms };
+    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...terms };
     const waiter: Waiter = { resolve: () => undefined, reject: () => undefined };
     const outcome = new Promise<Outcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
     const question = batcher.ask(text, asked, waiter);
@@ -121,7 +123,7 @@ describe('Batcher', () => {
 
   it('computes a text once for all who ask while it is computed', async () => {
     const { device, batcher, ask } = setUp();
-    batcher.warm('same');
+    batcher.warm('same', 'a');
     const asked = [ask('same'), ask('same')];
     await turn();
     asked.push(ask('same'));
@@ -134,7 +136,7 @@ describe('Batcher', () => {
     const { device, batcher, ask } = setUp();
     ask('running');
     await turn();
-    for (let i = 0; i < 5; i++) batcher.warm(`ahead ${i}`);
+    for (let i = 0; i < 5; i++) batcher.warm(`ahead ${i}`, 'a');
     ask('demanded');
     ask('ahead 4');
     device.batches[0]?.finish();
@@ -230,7 +232,7 @@ describe('Batcher', () => {
     const never: Policy = { name: 'never', decide: () => ({ kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 }) };
     const { device, batcher, ask } = setUp({ policy: { create: () => never } });
     const asked = ask('a');
-    batcher.warm('ahead');
+    batcher.warm('ahead', 'a');
     const closed = batcher.close();
     await turn();
     device.batches[0]?.finish();
