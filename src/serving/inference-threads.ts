@@ -4,8 +4,8 @@ import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
-import { FairClock } from './fair-clock.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
+import { type Job, JobQueue } from './job-queue.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
 import type { Work } from './work.ts';
@@ -24,9 +24,8 @@ export interface Run {
   work?: Work | undefined;
 }
 
-interface Job {
+interface Batch extends Job {
   order: Order;
-  work: Work | undefined;
   resolve(outputs: MemberOutput[]): void;
   reject(error: unknown): void;
 }
@@ -43,9 +42,7 @@ export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
-  readonly #queue: Job[] = [];
-  /** Whose turn it is, by milliseconds of the threads. */
-  readonly #clock = new FairClock();
+  readonly #queue = new JobQueue<Batch>();
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
@@ -64,7 +61,7 @@ export class InferenceThreads implements Service {
   async stop(): Promise<void> {
     this.#stopped = true;
     const stopping = new ShuttingDown('the prediction server is stopping');
-    for (const job of this.#queue.splice(0)) job.reject(stopping);
+    for (const job of this.#queue.takeAll()) job.reject(stopping);
     await Promise.all(this.#threads.map((thread) => thread.stop(stopping)));
     this.#threads = [];
   }
@@ -118,7 +115,8 @@ export class InferenceThreads implements Service {
   run(id: number, { texts, subset, work }: Run): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, work, resolve, reject });
+      const order: Order = { kind: 'run', id, texts: texts.join(textSeparator), subset };
+      this.#queue.push({ id, order, work, resolve, reject });
       this.#next();
     });
   }
@@ -126,48 +124,20 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const job = this.#jobFor(thread);
+      const isKept = thread === this.#threads[0];
+      const job = this.#queue.take({ holds: thread.holds, isKept }, (id) =>
+        this.#threads.some((other) => other !== thread && other.holds.has(id)),
+      );
       if (job === undefined) continue;
-      this.#queue.splice(this.#queue.indexOf(job), 1);
       const startedMs = performance.now();
-      this.#clock.begin(this.#startOf(job));
       thread
         .order(job.order)
         .then(job.resolve, job.reject)
         .finally(() => {
-          this.#charge(job, performance.now() - startedMs);
+          this.#queue.ran(job, performance.now() - startedMs);
           this.#next();
         });
     }
-  }
-
-  /** Of those that the thread can run, the one whose role's turn is first; of equal ones, who came first. */
-  #jobFor(thread: Thread): Job | undefined {
-    let first: Job | undefined;
-    for (const job of this.#queue) {
-      if (!thread.holds.has(job.order.id) || (job.work?.isLong === true && this.#isKept(thread, job))) continue;
-      if (first === undefined || this.#startOf(job) < this.#startOf(first)) first = job;
-    }
-    return first;
-  }
-
-  /** Whether the thread is kept for short batches: others can run the long one. */
-  #isKept(thread: Thread, { order }: Job): boolean {
-    return thread === this.#threads[0] && this.#threads.some((other) => other !== thread && other.holds.has(order.id));
-  }
-
-  /** A batch for several roles comes in the first of their turns. */
-  #startOf({ work }: Job): number {
-    let first = Number.POSITIVE_INFINITY;
-    for (const role of work?.rows.keys() ?? []) first = Math.min(first, this.#clock.startOf(role));
-    return Number.isFinite(first) ? first : 0;
-  }
-
-  #charge({ work }: Job, ms: number): void {
-    if (work === undefined) return;
-    let all = 0;
-    for (const rows of work.rows.values()) all += rows;
-    for (const [role, rows] of work.rows) this.#clock.charge(role, (ms * rows) / all);
   }
 
   #create(restarts: number): Thread {
@@ -183,7 +153,7 @@ export class InferenceThreads implements Service {
         return;
       }
       this.#lastDeath = cause;
-      for (const job of this.#queue.splice(0)) job.reject(died(cause));
+      for (const job of this.#queue.takeAll()) job.reject(died(cause));
     });
     return thread;
   }

@@ -140,16 +140,15 @@ export class Shares {
   mostGreedy(role: string, session: object): Part | null {
     const waiting = this.waiting;
     const own = this.#roles.get(role);
-    const even = 1 / (waiting.length + (this.rowsOf(role) === 0 ? 1 : 0));
-    if (own === undefined || fill(own.load) < even) {
-      const greedy = largest(waiting);
-      if (greedy !== undefined && greedy !== own) return largest(greedy.parts.values()) ?? null;
+    const roles = waiting.length + (this.rowsOf(role) === 0 ? 1 : 0);
+    const greedy = largest(waiting);
+    if (greedy !== undefined && greedy !== own && hasRoom(own?.load, 1 / roles)) {
+      return largest(greedy.parts.values()) ?? null;
     }
     if (own === undefined) return null;
     const sessions = own.parts.size + (own.parts.has(session) ? 0 : 1);
-    const mine = own.parts.get(session)?.load ?? new Load();
-    const most = largest(own.parts.values());
-    return most === undefined || fill(mine) >= fill(own.load) / sessions ? null : most;
+    const room = hasRoom(own.parts.get(session)?.load, fill(own.load) / sessions);
+    return (room ? largest(own.parts.values()) : undefined) ?? null;
   }
 
   /** The one of a part that is due last; where all are late, the last of these. */
@@ -207,6 +206,10 @@ const costOf = ({ isApart, slowness }: RoleShare): number => (isApart ? Math.max
 
 /** How much of a queue's limits is taken. */
 const fill = ({ rows, chars }: Load): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
+
+/** Whether one row more stays within a share of the queue. */
+const hasRoom = (load: Load | undefined, share: number): boolean =>
+  (load === undefined ? 0 : fill(load)) + 1 / MAX_QUEUED <= share * (1 + 1e-9);
 
 function largest<T extends { load: Load }>(all: Iterable<T>): T | undefined {
   let most: T | undefined;

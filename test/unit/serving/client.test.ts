@@ -25,6 +25,22 @@ describe('Client', () => {
     expect(labels).toEqual(texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no')));
   });
 
+  it('lets others have their turns while it answers a long array that it knows', async () => {
+    const { connect } = await stageModel();
+    const texts = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);
+    const array = { key: 'key', input: 'text', role: 'a', texts } as const;
+    await connect().predictMany(array, terms);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    await connect().predictMany(array, terms);
+    clearImmediate(counting);
+    expect(turns).toBeGreaterThan(1);
+  });
+
   it('shows details: label, probabilities, versions, batch, time', async () => {
     const { connect } = await stageModel();
     expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'yes' }, terms)).toEqual({
