@@ -3,6 +3,7 @@ import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
 import type { Figure } from './figure.ts';
+import { floodBench } from './flood.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type StudyOptions, studyBench } from './study.ts';
@@ -21,6 +22,7 @@ interface Bench {
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   engine: { run: engineBench, flags: [] },
+  flood: { run: floodBench, flags: [] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },

@@ -25,7 +25,10 @@ export interface BatcherOptions {
   onAnswer(text: string, answer: string): void;
 }
 
-export interface AnswerOptions extends BatcherOptions {
+/** One batch. */
+export interface Running {
+  questions: readonly Question[];
+  subset: Subset;
   /** For whom it runs, where several roles ask. */
   work: Work | undefined;
   /** Hears of each question that has its answer, or never will. */
@@ -35,9 +38,10 @@ export interface AnswerOptions extends BatcherOptions {
 }
 
 /** Runs a batch and gives its answers to those who wait. */
-export async function answerBatch(batch: readonly Question[], chosen: Subset, options: AnswerOptions): Promise<void> {
-  const { device, fleet, policy, clock, closed, work } = options;
-  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : chosen;
+export async function answerBatch(running: Running, options: BatcherOptions): Promise<void> {
+  const { questions: batch, closed, work } = running;
+  const { device, fleet, policy, clock } = options;
+  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : running.subset;
   const startedMs = clock.nowMs();
   try {
     const outputs = await device.run(
@@ -48,7 +52,7 @@ export async function answerBatch(batch: readonly Question[], chosen: Subset, op
     const nowMs = clock.nowMs();
     const rows = batch.length;
     const ms = nowMs - startedMs;
-    if (options.ended(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
+    if (running.ended(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
@@ -65,8 +69,8 @@ export async function answerBatch(batch: readonly Question[], chosen: Subset, op
     if (error instanceof BadData && batch.length > 1) {
       // a broken image fails its own call only: halving finds it
       const half = batch.length >> 1;
-      await answerBatch(batch.slice(0, half), chosen, options);
-      await answerBatch(batch.slice(half), chosen, options);
+      await answerBatch({ ...running, questions: batch.slice(0, half) }, options);
+      await answerBatch({ ...running, questions: batch.slice(half) }, options);
       return;
     }
     for (const question of batch) {

@@ -195,7 +195,7 @@ export class Batcher {
 
   /** Whether several roles ask these days: each has its turns then. */
   get #isShared(): boolean {
-    return !this.#closed && this.#options.crowd.isMixed(this.#options.clock.nowMs());
+    return !this.#closed && this.#options.crowd.isMixed(this.#options.clock);
   }
 
   /** A batch of rows that nobody waits for in time. */
@@ -270,14 +270,15 @@ export class Batcher {
     const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, questions.length));
     if (inline) this.#inline++;
     for (const role of roles) role.running++;
-    const options = {
-      ...this.#options,
+    const running = {
+      questions,
+      subset,
       work: workOf(questions, roles),
       closed: (question: Question): void => this.#lanes.close(question),
       ended: (ms: number, expectedMs: number): boolean =>
         roles.length === 0 || judgeRun(roles, { ms, expectedMs, limitMs: this.#turns.limitMs }, this.#lanes.roles),
     };
-    void answerBatch(questions, subset, options).finally(() => {
+    void answerBatch(running, this.#options).finally(() => {
       if (slot === undefined) this.#inline--;
       else this.#slots.free(slot);
       for (const role of roles) role.running--;

@@ -1,3 +1,5 @@
+import type { Clock } from '../runtime/clock.ts';
+
 /** Who asked within so long is about: a role that asks once in a few minutes must not find all threads taken for long. */
 const ABOUT_MS = 600_000;
 
@@ -16,8 +18,9 @@ export class Crowd {
     this.#latestMs = nowMs;
   }
 
-  isMixed(nowMs: number): boolean {
-    return nowMs - this.#otherMs < ABOUT_MS;
+  /** The clock is read only where another role has asked: a lone question is answered in 10 µs, and it takes a tenth of one. */
+  isMixed(clock: Clock): boolean {
+    return this.#otherMs > Number.NEGATIVE_INFINITY && clock.nowMs() - this.#otherMs < ABOUT_MS;
   }
 }
 

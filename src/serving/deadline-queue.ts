@@ -29,6 +29,11 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     if (place > this.#head) this.#items.splice(place - 1, 1);
   }
 
+  clear(): void {
+    this.#items.length = 0;
+    this.#head = 0;
+  }
+
   /** All at once: removing one of many takes as long as looking at each. */
   keepOnly(stays: (item: T) => boolean): void {
     const items: T[] = [];

@@ -22,6 +22,8 @@ export interface RoleShare {
   readonly rows: Record<WaitingLane, number>;
   /** By session; whose turn is next comes first. */
   readonly parts: Map<object, Part>;
+  /** The part that was empty last: a session that asks one row after another has the same again. */
+  spare: Part | null;
   /** Batches that run with rows of it. */
   running: number;
   /** How many times as long as others' its rows take; and whether they run in batches of their own for that. */

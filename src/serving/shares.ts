@@ -81,7 +81,7 @@ export class Shares {
     part.share.load.remove(question);
     part.rows[lane]--;
     part.share.rows[lane]--;
-    if (part.load.rows === 0) part.share.parts.delete(part.session);
+    if (part.load.rows === 0) this.#put(part);
   }
 
   /** As {@link remove}, where it may come back before its place is cleared out. */
@@ -173,10 +173,17 @@ export class Shares {
     const share = this.roleOf(role);
     const known = share.parts.get(session);
     if (known !== undefined) return known;
-    const queues = { demanded: new DeadlineQueue<Question>(), deferred: new DeadlineQueue<Question>() };
-    const part: Part = { session, share, load: new Load(), rows: noRows(), queues };
+    const part = share.spare?.session === session ? share.spare : newPart(session, share);
     share.parts.set(session, part);
     return part;
+  }
+
+  /** Nothing of it waits any more. */
+  #put(part: Part): void {
+    part.share.parts.delete(part.session);
+    part.queues.demanded.clear();
+    part.queues.deferred.clear();
+    part.share.spare = part;
   }
 
   #newRole(role: string): RoleShare {
@@ -190,6 +197,7 @@ export class Shares {
       load: new Load(),
       rows: noRows(),
       parts: new Map(),
+      spare: null,
       running: 0,
       slowness: 1,
       isApart: false,
@@ -198,6 +206,14 @@ export class Shares {
     return share;
   }
 }
+
+const newPart = (session: object, share: RoleShare): Part => ({
+  session,
+  share,
+  load: new Load(),
+  rows: noRows(),
+  queues: { demanded: new DeadlineQueue<Question>(), deferred: new DeadlineQueue<Question>() },
+});
 
 const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 });
 
