@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { IMAGE_MODEL, TEXT_MODEL } from './stage.ts';
 
+const PGBENCH = 'pgbench';
+
 /** What each session of a flood runs again and again; `:n` is another number each time, so that nothing is known before. */
 export interface FloodScript {
   sql: string;
@@ -55,7 +57,7 @@ export class Flood {
     writeFileSync(script, `\\set n random(1, 1000000000)\n${sql}\n`);
     const { hostname, port, username, password, pathname } = new URL(url);
     const args = ['-n', '-c', String(sessions), '-j', '2', '-T', String(Math.ceil(seconds)), '-f', script];
-    this.#process = spawn('pgbench', [...args, '-h', hostname, '-p', port, '-U', username, pathname.slice(1)], {
+    this.#process = spawn(PGBENCH, [...args, '-h', hostname, '-p', port, '-U', username, pathname.slice(1)], {
       env: { ...process.env, PGPASSWORD: password },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -76,7 +76,7 @@ async function preparePictures(session: Database): Promise<void> {
   await session.query('create view bench_learned as select label, image from bench_picture');
   const [study] = await session.query<{ id: number }>(
     `select rafiki_train('image_classification', 'bench_learned', model => $1, families => '{squeezenet}', target => 'label',
-       knobs => '{"width": 8, "epochs": 4}', max_trials => 1, seed => 1) as id`,
+       knobs => '{"width": 16, "epochs": 5}', max_trials => 1, seed => 1) as id`,
     [IMAGE_MODEL],
   );
   const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
