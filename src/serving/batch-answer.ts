@@ -30,7 +30,7 @@ export interface Running {
   questions: readonly Question[];
   subset: Subset;
   /** For whom it runs, where several roles ask. */
-  work: Work | undefined;
+  work: Omit<Work, 'begins'> | undefined;
   /** Hears of each question that has its answer, or never will. */
   closed(question: Question): void;
   /** How long a batch took; whether that says something of the model. */
@@ -42,12 +42,15 @@ export async function answerBatch(running: Running, options: BatcherOptions): Pr
   const { questions: batch, closed, work } = running;
   const { device, fleet, policy, clock } = options;
   const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : running.subset;
-  const startedMs = clock.nowMs();
+  let startedMs = clock.nowMs();
+  const begins = (): void => {
+    startedMs = clock.nowMs();
+  };
   try {
     const outputs = await device.run(
       batch.map((question) => question.text),
       subset,
-      work,
+      work && { ...work, begins },
     );
     const nowMs = clock.nowMs();
     const rows = batch.length;

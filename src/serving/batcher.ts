@@ -291,7 +291,7 @@ export class Batcher {
   }
 }
 
-function workOf(questions: readonly Question[], roles: readonly RoleShare[]): Work | undefined {
+function workOf(questions: readonly Question[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
   if (roles.length === 0) return undefined;
   const rows = new Map<string, number>();
   for (const { role } of questions) rows.set(role, (rows.get(role) ?? 0) + 1);

@@ -130,6 +130,7 @@ export class InferenceThreads implements Service {
       );
       if (job === undefined) continue;
       const startedMs = performance.now();
+      job.work?.begins();
       thread
         .order(job.order)
         .then(job.resolve, job.reject)

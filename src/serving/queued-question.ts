@@ -26,7 +26,7 @@ export interface RoleShare {
   spare: Part | null;
   /** Batches that run with rows of it. */
   running: number;
-  /** How many times as long as others' its rows take; and whether they run in batches of their own for that. */
+  /** How many times c(b) its own batches take, 0 while that is not known; and whether it has such batches only. */
   slowness: number;
   isApart: boolean;
 }

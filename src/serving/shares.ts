@@ -199,7 +199,7 @@ export class Shares {
       parts: new Map(),
       spare: null,
       running: 0,
-      slowness: 1,
+      slowness: 0,
       isApart: false,
     };
     this.#roles.set(share.role, share);

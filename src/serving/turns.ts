@@ -88,7 +88,7 @@ export class Turns {
   }
 
   #mostRows({ isApart, slowness }: RoleShare): number {
-    const rows = this.#options.fleet.rowsWithin(this.limitMs / (isApart ? slowness : 1));
+    const rows = this.#options.fleet.rowsWithin(this.limitMs / (isApart ? Math.max(1, slowness) : 1));
     return Math.max(1, Math.min(largestBatch, rows));
   }
 }

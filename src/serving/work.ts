@@ -4,4 +4,6 @@ export interface Work {
   readonly rows: ReadonlyMap<string, number>;
   /** Whether it is known to run longer than others should wait for it. */
   readonly isLong: boolean;
+  /** A thread begins with it: what it waited for that is no time of its own. */
+  begins(): void;
 }

@@ -163,6 +163,8 @@ describe('a queue that several roles share', () => {
       ask(`b ${i}`, { role: 'b' });
       await turn();
       for (const batch of texts(device)) expect(batch.length === 1 || ofRole(batch, 'a') === 0).toBe(true);
+      device.batches.sort((one, other) => slowMs(one.texts) - slowMs(other.texts)); // the quick one ends first
+      await endBatch(staged, slowMs);
       await endBatch(staged, slowMs);
     }
     expect(fleet.subsetMs(fleet.best, 1)).toBeLessThan(1);

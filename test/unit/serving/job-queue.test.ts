@@ -5,7 +5,7 @@ const everywhere = () => true;
 const thread = { holds: new Set([1, 2]), isKept: false };
 const job = (id: number, role?: string, isLong = false): Job => ({
   id,
-  work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong },
+  work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong, begins: () => undefined },
 });
 
 it('runs the batches of one role in the order in which they came', () => {
