@@ -4,6 +4,7 @@ import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
+import { floodBench } from './flood.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
@@ -25,6 +26,7 @@ const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   engine: { run: engineBench, flags: [] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
+  flood: { run: floodBench, flags: [] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },

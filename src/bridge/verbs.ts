@@ -70,7 +70,7 @@ export class Verbs implements Conversation {
     [key = '', role = '', budget = '', onOverdue = '', stated = '', text = '']: string[],
   ): Reply | Promise<Reply> {
     const statement = mayReadAhead(role, stated) ? stated : '';
-    const { label, wish } = this.#client.scan({ key, input, text, statement }, termsOf(budget, onOverdue));
+    const { label, wish } = this.#client.scan({ key, input, role, text, statement }, termsOf(budget, onOverdue));
     if (wish !== null) this.#reader = role;
     const reply = (value: string | null): Reply => ({ s: wish === null ? 'k' : 'h', v: value, loc: wish });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
@@ -91,13 +91,16 @@ export class Verbs implements Conversation {
     return answers.map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
   }
 
-  #predictArray(input: InputKind, [key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
-    const labels = this.#client.predictMany({ key, input, texts: textsOf(texts) }, termsOf(budget, onOverdue));
+  #predictArray(
+    input: InputKind,
+    [key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
+  ): Promise<Reply> {
+    const labels = this.#client.predictMany({ key, input, role, texts: textsOf(texts) }, termsOf(budget, onOverdue));
     return this.#patiently(labels.then((values) => answered(arrayLiteral(values))));
   }
 
-  #detail(input: InputKind, [key = '', , budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
-    const detail = this.#client.detail({ key, input, text }, termsOf(budget, onOverdue));
+  #detail(input: InputKind, [key = '', role = '', budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
+    const detail = this.#client.detail({ key, input, role, text }, termsOf(budget, onOverdue));
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
@@ -108,7 +111,7 @@ export class Verbs implements Conversation {
     const isWanted = role === this.#reader && this.#client.knows(key);
     this.#reader = undefined;
     const rows = isWanted ? { place, texts: textsOf(texts) } : { place: '', texts: [] };
-    this.#takeRows = this.#client.readAhead({ key, input }, rows);
+    this.#takeRows = this.#client.readAhead({ key, input, role }, rows);
     setImmediate(() => this.#settle());
     return { ...answered(null), along: this.#along(role) };
   }

@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Detail, detailOf } from './detail.ts';
-import { longestFirst } from './longest-first.ts';
+import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
 import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
@@ -43,6 +44,7 @@ const PARTS_AT_ONCE = 4;
 
 /** Rows of an array that are asked together, and where their labels go. */
 interface ArrayPart {
+  role: string;
   texts: readonly (string | null)[];
   labels: (string | null)[];
   rows: Int32Array;
@@ -114,13 +116,14 @@ export class Client {
     const first = await this.#model(asking);
     const deadline = this.#deadline(first, terms, startedMs);
     const labels = new Array<string | null>(texts.length).fill(null);
-    const rows = longestFirst(texts);
+    const rows = await inOrder(texts);
     let next = 0;
     const part = async (): Promise<void> => {
       while (next < rows.length) {
         const from = next;
         next = Math.min(rows.length, from + PART_ROWS);
-        await this.#predictPart(first, { texts, labels, rows: rows.subarray(from, next) }, deadline);
+        const part = { texts, labels, rows: rows.subarray(from, next), role: asking.role };
+        if (!(await this.#predictPart(first, part, deadline))) await nextTurn();
       }
     };
     try {
@@ -136,7 +139,12 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = await this.#model(question);
     const deadline = this.#deadline(model, terms, startedMs);
-    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: true, deadline });
+    const [outcome] = await this.#ask(model, {
+      role: question.role,
+      texts: [question.text],
+      wantsDetail: true,
+      deadline,
+    });
     const overdue = this.#count(model, deadline, 1);
     if (!outcome) return null;
     return detailOf(outcome, model, { ms: this.#options.clock.nowMs() - startedMs, overdue });
@@ -147,7 +155,7 @@ export class Client {
     const model = this.#present(asking);
     return () => {
       const rows = this.#scans.received(asking.key, place, texts);
-      model?.warm(rows);
+      model?.warm(rows, asking.role);
     };
   }
 
@@ -166,13 +174,25 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = this.#present(question) ?? (await this.#model(question));
     const deadline = this.#deadline(model, terms, startedMs);
-    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: false, deadline });
+    const [outcome] = await this.#ask(model, {
+      role: question.role,
+      texts: [question.text],
+      wantsDetail: false,
+      deadline,
+    });
     this.#count(model, deadline, 1);
     return outcome?.answer ?? null;
   }
 
-  /** By the version that answers now: the call goes on when the model gets another one, or another key. */
-  async #predictPart(first: ServedModel, { texts, labels, rows }: ArrayPart, deadline: Deadline): Promise<void> {
+  /**
+   * By the version that answers now: the call goes on when the model gets another one, or another key. Whether anything had to be
+   * asked: what is known comes at once, and others shall have their turn in between.
+   */
+  async #predictPart(
+    first: ServedModel,
+    { texts, labels, rows, role }: ArrayPart,
+    deadline: Deadline,
+  ): Promise<boolean> {
     const model = this.#options.models.current(first.row.modelId);
     if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
     const unknown: number[] = [];
@@ -188,14 +208,15 @@ export class Client {
         labels[row] = cached;
       }
     }
-    const outcomes = await this.#ask(model, { texts: asked, wantsDetail: false, deadline });
+    const outcomes = await this.#ask(model, { role, texts: asked, wantsDetail: false, deadline });
     for (const [i, row] of unknown.entries()) labels[row] = outcomes[i]?.answer ?? null;
+    return asked.length > 0;
   }
 
   /** The outcomes, unless the session cancels. */
   async #ask(
     model: ServedModel,
-    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'deadline'>,
+    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(Outcome | null)[]> {
     const rows = new RowsAsked(model.batcher, { ...asked, session: this, clock: this.#options.clock });
     const giveUp = (error: Cancelled): void => rows.giveUp(error);
@@ -241,4 +262,16 @@ export class Client {
       awaited.then(resolve, reject).finally(() => this.#waiting.delete(reject));
     });
   }
+}
+
+/** Long texts first; of very many, piece by piece, and others have their turn in between. */
+async function inOrder(texts: readonly (string | null)[]): Promise<Int32Array> {
+  if (texts.length <= PIECE_ROWS) return longestFirst(texts);
+  const places = new Int32Array(texts.length);
+  let rows = 0;
+  for (let from = 0; from < texts.length; from += PIECE_ROWS) {
+    for (const place of longestFirst(texts.slice(from, from + PIECE_ROWS))) places[rows++] = from + place;
+    await nextTurn();
+  }
+  return places.subarray(0, rows);
 }

@@ -4,6 +4,7 @@ import { largestBatch } from './latency-model.ts';
 import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
+import type { Work } from './work.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
@@ -41,10 +42,11 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     const { pool } = this.#options;
     const isTiny = texts.length <= this.inlineRows && (pool.size === 0 || texts.every(isShort));
-    return this.#here !== undefined && isTiny ? this.#here.run(texts, subset) : pool.run(this.#id, texts, subset);
+    if (this.#here !== undefined && isTiny) return this.#here.run(texts, subset);
+    return pool.run(this.#id, { texts, subset, work });
   }
 
   /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */

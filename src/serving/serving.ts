@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { Client } from './client.ts';
+import { Crowd } from './crowd.ts';
 import { Deployments } from './deployments.ts';
 import { answeringMembers } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './fleet.ts';
@@ -37,6 +38,7 @@ export interface ServingOptions {
 export class Serving implements Service {
   readonly #options: ServingOptions;
   readonly #cache = new AnswerCache();
+  readonly #crowd = new Crowd();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #loader: ModelLoader;
@@ -84,7 +86,16 @@ export class Serving implements Service {
       logger.info({ model: row.model, version: row.version, latencyMs: fleet.describe() }, 'model measured');
     };
     const device = this.#loader.device({ row, fleet, stat, onMeasured });
-    const model = new ServedModel({ row, device, fleet, policy, cache: this.#cache, stat, clock: systemClock });
+    const model = new ServedModel({
+      row,
+      device,
+      fleet,
+      policy,
+      cache: this.#cache,
+      stat,
+      crowd: this.#crowd,
+      clock: systemClock,
+    });
     return model;
   }
 

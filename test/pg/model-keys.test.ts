@@ -70,7 +70,7 @@ const deploy = (model: string, version: number): Promise<void> =>
   deployTinyModel({ db, store }, { model, version, trained });
 
 const ask = (key: string, texts = ['good film']): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', texts }, { budgetMs: 60_000, onOverdue: 'answer' });
+  serving.connect().predictMany({ key, input: 'text', role: 'r', texts }, { budgetMs: 60_000, onOverdue: 'answer' });
 
 const revoke = (): Promise<unknown> => db.query('select rafiki_revoke($1, $2)', ['a', role]);
 

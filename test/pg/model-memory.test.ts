@@ -77,7 +77,7 @@ const isReady = (model: string, version = 1): Promise<boolean> =>
 const patient: Terms = { budgetMs: 60_000, onOverdue: 'answer' };
 
 const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', texts: [text] }, terms);
+  serving.connect().predictMany({ key, input: 'text', role: 'a', texts: [text] }, terms);
 
 /** For what fails as it should; anything else is thrown. */
 const refusedWith =

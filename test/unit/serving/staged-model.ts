@@ -3,6 +3,7 @@ import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
+import { Crowd } from '../../../src/serving/crowd.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/fleet.ts';
 import { measureLatency } from '../../../src/serving/measure.ts';
@@ -69,6 +70,7 @@ export async function stageModel(): Promise<StagedModel> {
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
+    crowd: new Crowd(),
     clock: systemClock,
   });
   device.asked = [];
