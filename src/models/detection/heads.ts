@@ -1,3 +1,4 @@
+import { toPlain } from '../../graph/blocked/layout.ts';
 import * as emit from '../../graph/emit.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
@@ -28,7 +29,7 @@ export function headLayerParameters({ name, from, places, numbers }: HeadLayer):
 /** A map [N, C, h, w] → [N, h·w·places, numbers], pixel by pixel from the top left. */
 export function headRows(t: Tape, x: Value, { layer, weights }: { layer: HeadLayer; weights: Values }): Value {
   const { name, places, numbers } = layer;
-  const y = add(t, conv2d(t, x, weights.of(`${name}.w`)), weights.of(`${name}.b`));
+  const y = add(t, toPlain(t, conv2d(t, x, weights.of(`${name}.w`))), weights.of(`${name}.b`)); // its numbers may fill blocks
   const [n = 1, , h = 1, w = 1] = y.shape;
   const pixels = Number(h) * Number(w);
   const last = transpose(t, reshape(t, y, [n, places * numbers, pixels]), [0, 2, 1]);
