@@ -20,9 +20,7 @@ begin
   end if;
 exception when insufficient_privilege then
   raise exception using errcode = 'insufficient_privilege', message = 'rafiki needs three roles that are not all there yet',
-    detail = sqlerrm, hint = format('Somebody who may create roles runs once: create role rafiki_owner nologin; '
-      'create role rafiki_service login noinherit password ''…''; create role rafiki_reader login noinherit password ''…''; '
-      'grant rafiki_owner to %I;', current_user);
+    detail = sqlerrm, hint = 'An administrator runs docs/install-managed.sql once; its first lines say how.';
 end $$;
 
 -- which files of this folder were run; what builds the script writes a line after each

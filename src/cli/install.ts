@@ -27,6 +27,21 @@ interface Parts {
  * what a newer version has made.
  */
 export async function install(db: Installer): Promise<Installed> {
+  try {
+    return await bringUp(db);
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) throw cause;
+    throw new EnvironmentUnfit('this role may not install rafiki into the database', {
+      detail: (cause as Error).message,
+      hint: 'An administrator runs docs/install-managed.sql once; its first lines say how.',
+      cause,
+    });
+  }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+async function bringUp(db: Installer): Promise<Installed> {
   const [found] = await db.query<{ there: boolean; extension: string | null; offered: string | null }>(
     `select pg_catalog.to_regnamespace('rafiki') is not null as there,
        (select extversion from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'rafiki') as extension,

@@ -1,19 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createBridge } from '../../src/bridge/create-bridge.ts';
 import { extensionDir, install } from '../../src/cli/install.ts';
 import { urlAs } from '../../src/cli/logins.ts';
-import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
-import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { version } from '../../src/runtime/version.ts';
-import { createWorker } from '../../src/worker/create-worker.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { released, restore } from '../support/released.ts';
+import { type Running, startProcesses } from '../support/running.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
@@ -26,25 +22,22 @@ const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${vers
 let database: TestDatabase;
 let db: Database;
 let sessions: Record<Person, Database>;
-let cacheDir: string;
-let services: Service[];
+let processes: Running | undefined;
 
 beforeEach(async () => {
   database = await createTestDatabase('template0');
   db = database.db;
-  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-upgrade-'));
-  services = [];
+  processes = undefined;
   for (const name of people) await db.query(`create role ${name} login password 'secret'`);
   sessions = { alice: sessionOf('alice'), bob: sessionOf('bob'), carol: sessionOf('carol') };
 });
 afterEach(async () => {
-  await stopAll(services);
+  await processes?.stop();
   await Promise.all(Object.values(sessions).map((session) => session.stop()));
   await database.drop();
   const cluster = await createTestDatabase('template0');
   for (const name of people) await cluster.db.query(`drop role ${name}`);
   await cluster.drop();
-  rmSync(cacheDir, { recursive: true });
 });
 
 const sessionOf = (role: string): Database =>
@@ -114,17 +107,11 @@ async function expectLikeFresh(way: 'as a script' | 'as an extension'): Promise<
   }
 }
 
-async function run(...started: Service[]): Promise<void> {
-  services.push(...started);
-  await startAll(started);
-}
-
 const predict = `select rafiki_predict('reviews_sentiment', 'a great film') as label`;
 
 /** Serving, coordinator and worker of this version, and what each of them may do. */
 async function expectWorking(): Promise<void> {
-  process.env['RAFIKI_CACHE_DIR'] = cacheDir;
-  await run(createBridge({ database: database.service, port: 0, logger }));
+  processes = await startProcesses(database.service);
   await eventually(db, `select from rafiki.deployment where state = 'ready'`);
   for (const may of ['alice', 'bob'] as const) {
     expect(await sessions[may].query(predict)).toEqual([{ label: 'pos' }]);
@@ -159,10 +146,6 @@ async function expectRights(): Promise<void> {
 }
 
 async function expectTraining(): Promise<void> {
-  await run(
-    createCoordinator({ database: database.service, logger }),
-    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir, logger }),
-  );
   const [row] = await sessions.alice.query<{ id: number }>(
     `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', max_trials => 1) as id`,
   );
