@@ -60,17 +60,20 @@ test.skipIf(noPsql)('after him a role without any privilege installs; models tra
   ]);
 });
 
-test.skipIf(noPsql)('what that role installs, and brings up to date, is what a superuser would have installed', async () => {
-  await administrate();
-  const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
-  const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
-  for (const sql of [script, prologue + idempotent]) await installer.transaction((tx) => tx.query(sql));
-  expect(await install(installer)).toBe('there already');
-  const other = await createTestDatabase('template0');
-  try {
-    await other.db.transaction((tx) => tx.query(script));
-    expect(await catalogue(database.db)).toEqual(await catalogue(other.db));
-  } finally {
-    await other.drop();
-  }
-});
+test.skipIf(noPsql)(
+  'what that role installs, and brings up to date, is what a superuser would have installed',
+  async () => {
+    await administrate();
+    const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+    const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
+    for (const sql of [script, prologue + idempotent]) await installer.transaction((tx) => tx.query(sql));
+    expect(await install(installer)).toBe('there already');
+    const other = await createTestDatabase('template0');
+    try {
+      await other.db.transaction((tx) => tx.query(script));
+      expect(await catalogue(database.db)).toEqual(await catalogue(other.db));
+    } finally {
+      await other.drop();
+    }
+  },
+);

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,7 +17,7 @@ export interface RunningRafiki {
   db: Database;
   /** Of our processes. */
   serviceUrl: string;
-  /** A superuser. */
+  /** A superuser; where `--database-url` was given, whoever that names. */
   admin: Database;
   dataDir: string;
   /** Process ids of one kind, as registered in rafiki.process. */
@@ -41,16 +41,19 @@ export async function rafikiUp(
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).database_url));
     child.once('exit', (code) => reject(new Error(`rafiki up ended with ${code}\n${logOf(dataDir)}`)));
   });
-  const kept = (name: string): string => readFileSync(path.join(dataDir, name), 'utf8').trim();
+  const kept = (name: string): string | undefined => {
+    const file = path.join(dataDir, name);
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  };
   const session = (of: string): Database =>
     new Database({ url: of, application: 'test', asUser: true, logger: silentLogger });
   const db = session(url);
-  const admin = session(kept('admin-url'));
+  const admin = session(kept('admin-url') ?? url);
   return {
     process: child,
     url,
     db,
-    serviceUrl: urlAs(url, SERVICE, kept('service-password')),
+    serviceUrl: urlAs(url, SERVICE, kept('service-password') ?? ''),
     admin,
     dataDir,
     async pids(kind) {
