@@ -48,10 +48,10 @@ async function* onStage(
   }
 }
 
-async function* cpuFigures({ session, url }: Stage, quick: boolean): AsyncIterable<Figure> {
+async function* cpuFigures({ session, admin, url }: Stage, quick: boolean): AsyncIterable<Figure> {
   const rounds = roundsOf(quick);
-  yield* predictOne(session, quick ? 10 : 40);
-  yield* besideRaw(session, rounds);
+  yield* predictOne({ session, admin }, quick ? 10 : 40);
+  yield* besideRaw({ session, admin }, rounds);
   yield* wholeTables(session, rounds);
   yield await filtered(session);
   yield* weak(session, rounds);

@@ -29,7 +29,7 @@ export async function startFloodStage(dataDir: string): Promise<FloodStage> {
   const stage = await startStage(dataDir);
   try {
     await preparePictures(stage.session);
-    await prepareRoles(stage.session);
+    await prepareRoles(stage);
   } catch (error) {
     await stage.stop();
     throw error;
@@ -38,8 +38,8 @@ export async function startFloodStage(dataDir: string): Promise<FloodStage> {
   return {
     flooderUrl: urlOf(stage, flooder),
     connect: () => {
-      const options = { url: urlOf(stage, modest), application: 'bench', maxConnections: 1, logger: silentLogger };
-      const session = new Database(options);
+      const options = { application: 'bench', maxConnections: 1, asUser: true, logger: silentLogger };
+      const session = new Database({ url: urlOf(stage, modest), ...options });
       sessions.push(session);
       return session;
     },
@@ -83,9 +83,9 @@ async function preparePictures(session: Database): Promise<void> {
   if (ended?.state !== 'completed') throw new Error(`training ${IMAGE_MODEL} ended as ${ended?.state}`);
 }
 
-async function prepareRoles(session: Database): Promise<void> {
+async function prepareRoles({ session, admin }: PredictStage): Promise<void> {
   for (const role of [flooder, modest]) {
-    await session.query(`create role ${role} login password '${password}'`);
+    await admin.query(`create role ${role} login password '${password}'`);
     for (const model of [TEXT_MODEL, IMAGE_MODEL]) await session.query(`select rafiki_grant('${model}', '${role}')`);
     await session.query(`grant select on bench_text, bench_picture, bench_large to ${role}`);
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { choosePort } from '../../src/cli/free-port.ts';
@@ -53,8 +53,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     dataDir,
     ...(options.env === undefined ? {} : { env: options.env }),
   });
-  const { clientUrl = rafiki.url, adminUrl = adminUrlOf(rafiki) } = options;
-  const connect = (url: string): Database => new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
+  const { clientUrl = rafiki.url, adminUrl = rafiki.admin.url } = options;
+  const connect = (url: string): Database =>
+    new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
   const [db, admin] = [connect(clientUrl), connect(adminUrl)];
   const stop = async (): Promise<void> => {
     await Promise.all([db.stop(), admin.stop()]);
@@ -75,11 +76,6 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     await stop();
     throw error;
   }
-}
-
-function adminUrlOf({ dataDir, url }: RunningRafiki): string {
-  const file = path.join(dataDir, 'admin-url');
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : url;
 }
 
 /** Whether the whole loop still works: a study ends, its model answers, and a deployed version takes over. */

@@ -1,7 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
-import { models } from './stage.ts';
+import { models, type Stage } from './stage.ts';
 
 /** Rounds before those that count: the server's JavaScript is slow for its first ten thousand calls, until it is compiled. */
 const WARM_UP = 100;
@@ -10,15 +10,19 @@ const WARM_UP = 100;
  * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket
  * gives us an advantage that the peer does not have: that one has no bar.
  */
-export async function* predictOne(session: Database, rounds: number): AsyncIterable<Figure> {
-  const [bridge] = await session.query<{ host: string }>('select host from rafiki.bridge_address');
+export async function* predictOne(
+  { session, admin }: Pick<Stage, 'session' | 'admin'>,
+  rounds: number,
+): AsyncIterable<Figure> {
+  const [bridge] = await admin.query<{ host: string }>('select host from rafiki.bridge_address');
   const host = bridge?.host ?? '127.0.0.1';
+  await admin.query(`grant usage on schema rafiki_dblink to ${await roleOf(session)}`);
   await session.query(timerFunction);
   await session.query('set rafiki.read_ahead = off');
   await session.query(`select rafiki_dblink.dblink_connect('bench', $1)`, [session.url]);
-  await reachBridge(session, '127.0.0.1');
+  await reachBridge({ session, admin }, '127.0.0.1');
   yield* oneCall(session, rounds);
-  await reachBridge(session, host);
+  await reachBridge({ session, admin }, host);
   for await (const figure of oneCall(session, rounds)) {
     const { bar: _, ...rest } = figure;
     yield { ...rest, name: `${figure.name}-up`, ok: null, note: `bridge at ${host}, peer on TCP; no bar` };
@@ -26,9 +30,14 @@ export async function* predictOne(session: Database, rounds: number): AsyncItera
   await session.query('reset rafiki.read_ahead');
 }
 
+async function roleOf(session: Database): Promise<string> {
+  const [row] = await session.query<{ name: string }>('select quote_ident(current_user) as name');
+  return row?.name ?? '';
+}
+
 /** Points the foreign server there; the session connects anew at its next call. */
-async function reachBridge(session: Database, host: string): Promise<void> {
-  await session.query(`alter server rafiki_bridge options (set host '${host}')`);
+async function reachBridge({ session, admin }: Pick<Stage, 'session' | 'admin'>, host: string): Promise<void> {
+  await admin.query(`alter server rafiki_bridge options (set host '${host}')`);
   await session.query(
     `select rafiki_dblink.dblink_disconnect('rafiki') where 'rafiki' = any (rafiki_dblink.dblink_get_connections())`,
   );

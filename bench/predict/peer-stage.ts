@@ -7,7 +7,7 @@ import { Database } from '../../src/db/database.ts';
 import { readInt32s, readInteger } from '../../src/features/state.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { trainedModel } from './raw.ts';
-import { models } from './stage.ts';
+import { models, type Stage } from './stage.ts';
 
 const postgresDir = '/usr/lib/postgresql/17';
 
@@ -25,7 +25,7 @@ export interface PeerStage {
   stop(): Promise<void>;
 }
 
-export async function startPeer(ours: Database, dataDir: string): Promise<PeerStage> {
+export async function startPeer(ours: Pick<Stage, 'session' | 'admin'>, dataDir: string): Promise<PeerStage> {
   const folder = path.join(dataDir, 'python');
   mkdirSync(folder);
   copyFileSync(path.join(import.meta.dirname, 'peer.py'), path.join(folder, 'peer.py')); // where the server may read
@@ -35,7 +35,7 @@ export async function startPeer(ours: Database, dataDir: string): Promise<PeerSt
   const cluster = new Cluster({ postgresDir, dataDir, port, identity: postgresIdentity() });
   await cluster.start();
   const url = cluster.url('postgres');
-  const session = new Database({ url, application: 'bench', maxConnections: 1, logger: silentLogger });
+  const session = new Database({ url, application: 'bench', maxConnections: 1, asUser: true, logger: silentLogger });
   const stop = async (): Promise<void> => {
     await session.stop();
     await cluster.stop();
@@ -49,10 +49,10 @@ export async function startPeer(ours: Database, dataDir: string): Promise<PeerSt
   return { url, session, stop };
 }
 
-async function fill(ours: Database, peer: Database): Promise<void> {
+async function fill({ session: ours, admin }: Pick<Stage, 'session' | 'admin'>, peer: Database): Promise<void> {
   await peer.query(readFileSync(path.join(import.meta.dirname, 'peer.sql'), 'utf8'));
   for (const model of Object.values(models)) {
-    const { features } = await trainedModel(ours, model);
+    const { features } = await trainedModel(admin, model);
     const [file] = await ours.query<{ onnx: Buffer }>('select rafiki_export($1) as onnx', [model]);
     const [ngrams, unknown, margin, tokens] = ['ngrams', 'unknown', 'margin', 'maxTokens'].map((name) =>
       readInteger(features.state, name),

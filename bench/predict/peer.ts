@@ -27,7 +27,7 @@ export async function* peerFigures(stage: Stage, dataDir: string, quick: boolean
     yield { bench: 'predict', name: 'predict-peer', value: 0, unit: 'rows/s', ok: null, note: missing };
     return;
   }
-  const peer = await startPeer(stage.session, dataDir);
+  const peer = await startPeer(stage, dataDir);
   try {
     const ours: Side = { ...stage, predict: (model, text) => `rafiki_predict('${model}', ${text})` };
     const theirs: Side = { ...peer, predict: (model, text) => `peer_predict('${model}', ${text})` };
@@ -111,7 +111,7 @@ async function firstCalls({ url, predict }: Side): Promise<{ ms: number; mb: num
   const ms: number[] = [];
   const mb: number[] = [];
   for (let call = 0; call < FIRST_CALLS; call++) {
-    const session = new Database({ url, application: 'bench', maxConnections: 1, logger: silentLogger });
+    const session = new Database({ url, application: 'bench', maxConnections: 1, asUser: true, logger: silentLogger });
     const [backend] = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
     const before = privateMb(backend?.pid ?? 0);
     ms.push(await timed(session, `select ${predict(models.temporal_cnn, `'first ${call}'`)}`));

@@ -7,7 +7,7 @@ import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import type { Figure } from '../figure.ts';
 import { byTurns, compare, freshTable, timed } from './measure.ts';
-import { models } from './stage.ts';
+import { models, type Stage } from './stage.ts';
 
 const ROWS = 10_000;
 /** Rows alike in length together, as serving has them, and more at once than it takes: fewer calls. */
@@ -15,9 +15,12 @@ const SLICE_ROWS = 32;
 const CORES = 2;
 
 /** The array form beside ONNX Runtime alone on tensors that are ready, by turns: the quicker of one session with two threads and two with one. */
-export async function* besideRaw(session: Database, rounds: number): AsyncIterable<Figure> {
+export async function* besideRaw(
+  { session, admin }: Pick<Stage, 'session' | 'admin'>,
+  rounds: number,
+): AsyncIterable<Figure> {
   for (const [family, model] of Object.entries(models)) {
-    const trained = await trainedModel(session, model);
+    const trained = await trainedModel(admin, model);
     await freshTable(session, 'raw', ROWS);
     const texts = (await session.query<{ body: string }>('select body from bench_scan')).map(({ body }) => body);
     const batches = await encode(trained, texts);
@@ -46,14 +49,14 @@ export async function* besideRaw(session: Database, rounds: number): AsyncIterab
   }
 }
 
-/** What a deployment answers with. */
-export async function trainedModel(session: Database, model: string): Promise<TrainedModel> {
-  const [member] = await session.query<{ id: number }>(
+/** What a deployment answers with; its weights are not for everybody. */
+export async function trainedModel(admin: Database, model: string): Promise<TrainedModel> {
+  const [member] = await admin.query<{ id: number }>(
     `select e.params_id as id from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
      join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0 where m.name = $1`,
     [model],
   );
-  return unpackModel(await new PostgresParamStore({ database: session }).load(member?.id ?? 0));
+  return unpackModel(await new PostgresParamStore({ database: admin }).load(member?.id ?? 0));
 }
 
 async function encode({ features }: TrainedModel, texts: readonly string[]): Promise<TensorData[]> {

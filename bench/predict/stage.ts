@@ -6,8 +6,10 @@ import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 /** A whole Rafiki with trained models and rows to predict. */
 export interface Stage {
   url: string;
-  /** One connection, so that temporary functions stay. */
+  /** Of the user, who owns models and texts. One connection, so that temporary functions stay. */
   session: Database;
+  /** A superuser. */
+  admin: Database;
   stop(): Promise<void>;
 }
 
@@ -16,14 +18,20 @@ export const models = { fasttext: 'bench_fasttext', temporal_cnn: 'bench_tempora
 /** Boots everything on `dataDir`, which keeps data and models from one start to the next. */
 export async function startStage(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
   const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir });
-  const session = new Database({ url: rafiki.url, application: 'bench', maxConnections: 1, logger: silentLogger });
+  const session = new Database({
+    url: rafiki.url,
+    application: 'bench',
+    maxConnections: 1,
+    asUser: true,
+    logger: silentLogger,
+  });
   try {
     await prepare(session);
   } catch (error) {
     await stopAll(rafiki, session);
     throw error;
   }
-  return { url: rafiki.url, session, stop: () => stopAll(rafiki, session) };
+  return { url: rafiki.url, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
 }
 
 async function stopAll(rafiki: RunningRafiki, session: Database): Promise<void> {

@@ -39,7 +39,7 @@ export async function startImageStage(policy: string): Promise<ImageStage> {
   };
   try {
     await load(db);
-    const accuracies = await train(db);
+    const accuracies = await train(rafiki);
     const asked = await db.query<{ id: number; label: string }>(
       'select id, label from bench_image where id > $1 order by id',
       [TRAIN_ROWS],
@@ -71,7 +71,7 @@ const FAMILIES = ['resnet', 'xception', 'inception'];
  * Trains one model of each family, and deploys the three together: a study would keep only those that help on its few
  * validation rows. The accuracy of each subset is counted on the rows that are asked.
  */
-async function train(db: Database): Promise<number[]> {
+async function train({ db, admin }: RunningRafiki): Promise<number[]> {
   await db.query(`create table bench_train as select label, image from bench_image where id <= ${TRAIN_ROWS}`);
   const votes: string[][] = [];
   for (const family of FAMILIES) {
@@ -90,13 +90,17 @@ async function train(db: Database): Promise<number[]> {
   }
   const truth = await db.query<{ label: string }>(`select label from bench_image where id > ${TRAIN_ROWS} order by id`);
   return deployTogether(
-    db,
+    { db, admin },
     votes,
     truth.map(({ label }) => label),
   );
 }
 
-async function deployTogether(db: Database, votes: readonly string[][], truth: readonly string[]): Promise<number[]> {
+async function deployTogether(
+  { db, admin }: Pick<RunningRafiki, 'db' | 'admin'>,
+  votes: readonly string[][],
+  truth: readonly string[],
+): Promise<number[]> {
   const classes = [...CLASSES].sort();
   const indexes = (labels: readonly string[]): Uint16Array =>
     Uint16Array.from(labels, (label) => classes.indexOf(label));
@@ -108,7 +112,7 @@ async function deployTogether(db: Database, votes: readonly string[][], truth: r
     ranked.map((member) => member.votes),
     labels,
   );
-  await db.query(
+  await admin.query(
     `with made as (
        insert into rafiki.model_version (model_id, version, score, accuracies, classes)
        select id, 2, $1, $2, $3 from rafiki.model where name = $4 returning id)

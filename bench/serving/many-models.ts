@@ -61,9 +61,9 @@ export async function* manyModelsFigures(options: ManyModelsOptions): AsyncItera
 
 /** A trained temporal CNN under so many names; the bytes that one takes in memory when it is asked often. */
 async function makeModels(dataDir: string, count: number): Promise<number> {
-  const { session, stop } = await startStage(dataDir);
+  const { session, admin, stop } = await startStage(dataDir);
   try {
-    await session.query(
+    await admin.query(
       `with many as (
          insert into rafiki.model (name, task, owner)
          select 'many_' || i, m.task, m.owner from generate_series(0, $1 - 1) i, rafiki.model m where m.name = $2 returning id),

@@ -10,7 +10,7 @@ export class Sessions {
   constructor(url: string, count: number) {
     this.#all = Array.from(
       { length: count },
-      () => new Database({ url, application: 'bench', maxConnections: 1, logger: silentLogger }),
+      () => new Database({ url, application: 'bench', maxConnections: 1, asUser: true, logger: silentLogger }),
     );
     this.#free = [...this.#all];
   }

@@ -75,15 +75,15 @@ async function killAround(rafiki: RunningRafiki, study: number, kills: number): 
   return killed;
 }
 
-async function postmaster({ db }: RunningRafiki): Promise<number> {
-  const [row] = await db.query<{ pid: number }>(
+async function postmaster({ admin }: RunningRafiki): Promise<number> {
+  const [row] = await admin.query<{ pid: number }>(
     `select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::int as pid`,
   );
   return row?.pid ?? process.pid;
 }
 
 async function* judge(
-  { db }: RunningRafiki,
+  { admin, db }: RunningRafiki,
   study: number,
   { kills, killed }: { kills: number; killed: number },
 ): AsyncIterable<Figure> {
@@ -111,8 +111,8 @@ async function* judge(
   );
   if (version === undefined) return;
   const rows = await db.query<{ label: string; input: string }>('select label, body as input from mail');
-  const params = new PostgresParamStore({ database: db });
-  const members = await Promise.all((await selectMemberParams(db, version.id)).map((id) => params.load(id)));
+  const params = new PostgresParamStore({ database: admin });
+  const members = await Promise.all((await selectMemberParams(admin, version.id)).map((id) => params.load(id)));
   const task = 'text_classification';
   const data = splitRows(rows, { task, validation: VALIDATION });
   const again = await scoreIncumbent(members.map(unpackModel), { task, data, threads: 1 });

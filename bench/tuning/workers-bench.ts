@@ -1,11 +1,11 @@
 import type { Figure } from '../figure.ts';
 import { manyClaims } from './workers/claims.ts';
-import { startCluster } from './workers/cluster.ts';
+import { startWorkedCluster } from './workers/cluster.ts';
 import { sleepingWorkers } from './workers/sleeping.ts';
 
 /** How far trials scale with workers, what each costs the coordinator and Postgres, and how many claims Postgres takes. */
 export async function* workersBench(quick: boolean): AsyncIterable<Figure> {
-  const cluster = await startCluster();
+  const cluster = await startWorkedCluster();
   try {
     yield* sleepingWorkers(cluster, {
       counts: quick ? [1, 4, 16, 64] : [1, 2, 4, 8, 16, 32, 64],

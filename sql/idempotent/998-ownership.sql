@@ -8,6 +8,8 @@ begin
     raise exception using errcode = 'invalid_transaction_state', message = 'the script has to run in one transaction',
       hint = 'Run it with: psql -1 -v ON_ERROR_STOP=1 -f …';
   end if;
+  alter schema rafiki owner to rafiki_owner; -- first: whoever is given a function has to be allowed to create in its schema
+  alter schema rafiki_reader owner to rafiki_owner;
   for statement in
     select format('drop routine %s', p.oid::regprocedure) from pg_proc p
     where p.pronamespace = 'rafiki'::regnamespace and p.xmin <> pg_current_xact_id()::xid
@@ -20,8 +22,6 @@ begin
     union all
     select format('alter type %s owner to rafiki_owner', t.oid::regtype) from pg_type t join pg_class c on c.oid = t.typrelid
     where t.typnamespace = 'rafiki'::regnamespace and c.relkind = 'c'
-    union all
-    select format('alter schema %I owner to rafiki_owner', s) from unnest(array['rafiki', 'rafiki_reader']) s
     union all
     select 'alter server rafiki_bridge owner to rafiki_owner' from pg_foreign_server where srvname = 'rafiki_bridge'
     union all

@@ -20,9 +20,7 @@ begin
   end if;
 exception when insufficient_privilege then
   raise exception using errcode = 'insufficient_privilege', message = 'rafiki needs three roles that are not all there yet',
-    detail = sqlerrm, hint = format('Somebody who may create roles runs once: create role rafiki_owner nologin; '
-      'create role rafiki_service login noinherit password ''…''; create role rafiki_reader login noinherit password ''…''; '
-      'grant rafiki_owner to %I;', current_user);
+    detail = sqlerrm, hint = 'An administrator runs docs/install-managed.sql once; its first lines say how.';
 end $$;
 
 -- which files of this folder were run; what builds the script writes a line after each
@@ -40,7 +38,12 @@ where state in ('queued', 'running');
 
 -- Bounds of what callers say: dates that overflow, numbers that are none, texts without an end.
 update rafiki.study set max_time = least(max_time, interval '30 days'), max_trials = least(max_trials, 10000),
-  target_score = case when target_score <= 1 then target_score end;
+  target_score = case when target_score <= 1 then target_score end,
+  delta = case when delta <= 1e308 or delta = 'infinity' then delta else 'infinity' end,
+  features = features[array_lower(features, 1):array_lower(features, 1) + 1599],
+  families = case when cardinality(families) <= 1000 and octet_length(array_to_string(families, ',')) <= 65536 then families end,
+  knobs = case when octet_length(knobs::text) <= 65536 then knobs else '{}' end,
+  advisor = left(advisor, 63);
 alter table rafiki.study
   alter owner drop default,
   -- whoever can read the row may cancel the study: functions take the key as the proof
@@ -56,7 +59,7 @@ alter table rafiki.study
   add constraint study_families check (cardinality(families) <= 1000 and octet_length(array_to_string(families, ',')) <= 65536),
   add constraint study_knobs check (octet_length(knobs::text) <= 65536),
   add constraint study_advisor check (length(advisor) <= 63);
-update rafiki.model set latency_budget = least(latency_budget, interval '1 day');
+update rafiki.model set latency_budget = interval '1 day' where latency_budget > interval '1 day';
 alter table rafiki.model
   alter owner drop default,
   add constraint model_latency_budget check (latency_budget <= interval '1 day');

@@ -58,14 +58,16 @@ begin
       where n.nspname !~ '^(pg_|information_schema$|rafiki$|rafiki_reader$|rafiki_dblink$)')
     select format('alter table %s owner to ${USER}', c.oid::regclass) from pg_class c join own n on n.oid = c.relnamespace
     where c.relowner = superuser and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and not exists (
-      select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('e', 'a', 'i'))
+      select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+        and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) -- a column's sequence goes with its table
     union all
     select format('alter routine %s owner to ${USER}', p.oid::regprocedure) from pg_proc p join own n on n.oid = p.pronamespace
     where p.proowner = superuser and not exists (
       select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
     union all
     select format('alter type %s owner to ${USER}', t.oid::regtype) from pg_type t join own n on n.oid = t.typnamespace
-    where t.typowner = superuser and t.typtype in ('d', 'e') and not exists (
+      left join pg_class c on c.oid = t.typrelid
+    where t.typowner = superuser and (t.typtype in ('d', 'e', 'r') or c.relkind = 'c') and not exists (
       select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
     union all
     select format('alter schema %I owner to ${USER}', n.nspname) from own n join pg_namespace s on s.oid = n.oid

@@ -27,15 +27,31 @@ interface Parts {
  * what a newer version has made.
  */
 export async function install(db: Installer): Promise<Installed> {
+  try {
+    return await bringUp(db);
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) throw cause;
+    throw new EnvironmentUnfit('this role may not install rafiki into the database', {
+      detail: (cause as Error).message,
+      hint: 'An administrator runs docs/install-managed.sql once; its first lines say how.',
+      cause,
+    });
+  }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+async function bringUp(db: Installer): Promise<Installed> {
   const [found] = await db.query<{ there: boolean; extension: string | null; offered: string | null }>(
     `select pg_catalog.to_regnamespace('rafiki') is not null as there,
        (select extversion from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'rafiki') as extension,
        (select default_version from pg_catalog.pg_available_extensions where name operator(pg_catalog.=) 'rafiki') as offered`,
   );
   const { there = false, extension = null, offered = null } = found ?? {};
+  const applied = there ? await appliedFiles(db) : [];
   const installed = await (there
     ? extension === null
-      ? upgradeScript(db)
+      ? upgradeScript(db, applied)
       : upgradeExtension(db, extension, offered)
     : offered === null
       ? runScript(db, readParts().incremental).then((): Installed => 'as a script')
@@ -63,21 +79,8 @@ const otherFiles = (offered: string | null): EnvironmentUnfit =>
     hint: `Copy the files of ${path.join(extensionDir, 'extension')} to where it looks for extensions.`,
   });
 
-async function upgradeScript(db: Installer): Promise<Installed> {
+async function upgradeScript(db: Installer, applied: readonly string[]): Promise<Installed> {
   const { incremental, build } = readParts();
-  const [ledger] = await db.query<{ there: boolean }>(
-    `select pg_catalog.to_regclass('rafiki.migration') is not null as there`,
-  );
-  const applied = ledger?.there
-    ? (await db.query<{ name: string }>('select name from rafiki.migration')).map(({ name }) => name)
-    : ['0001-tables']; // 0.1.0 had no ledger
-  const strange = applied.find((name) => !incremental.some((known) => known.name === name));
-  if (strange !== undefined) {
-    throw new EnvironmentUnfit(`the database was changed by a newer version of rafiki than ${version}`, {
-      detail: `This one does not know ${strange}.`,
-      hint: 'Run the newest version everywhere.',
-    });
-  }
   const missing = incremental.filter(({ name }) => !applied.includes(name));
   if (missing.length === 0) {
     const [row] = await db.query<{ build: string }>('select rafiki._build() as build');
@@ -85,6 +88,23 @@ async function upgradeScript(db: Installer): Promise<Installed> {
   }
   await runScript(db, missing);
   return 'upgraded';
+}
+
+/** The incremental files that the database has had. Refuses one with files that this version does not know. */
+async function appliedFiles(db: Installer): Promise<string[]> {
+  const [ledger] = await db.query<{ there: boolean }>(
+    `select pg_catalog.to_regclass('rafiki.migration') is not null as there`,
+  );
+  const applied = ledger?.there
+    ? (await db.query<{ name: string }>('select name from rafiki.migration')).map(({ name }) => name)
+    : ['0001-tables']; // 0.1.0 had no ledger
+  const { incremental } = readParts();
+  const strange = applied.find((name) => !incremental.some((known) => known.name === name));
+  if (strange === undefined) return applied;
+  throw new EnvironmentUnfit(`the database was changed by a newer version of rafiki than ${version}`, {
+    detail: `This one does not know ${strange}.`,
+    hint: 'Run the newest version everywhere.',
+  });
 }
 
 async function runScript(db: Installer, incremental: Parts['incremental']): Promise<void> {

@@ -1,9 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
+import { Cluster } from '../../src/cli/cluster.ts';
+import { embeddedPostgres } from '../../src/cli/embedded-binaries.ts';
+import { choosePort } from '../../src/cli/free-port.ts';
+import { urlAs } from '../../src/cli/logins.ts';
+import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
-/** What the README's section "Three ways in" tells to type, and what it says is printed. */
+/** What the README tells to type, and what it says is printed. */
 interface Example {
   language: string;
   code: string;
@@ -11,10 +18,13 @@ interface Example {
 }
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const section = /## Three ways in\n([\s\S]*?)\n## /.exec(readme)?.[1] ?? '';
-const examples: Example[] = [...section.matchAll(/```(sql|sh)\n([\s\S]*?)```\n```text\n([\s\S]*?)```/g)].map(
-  ([, language = '', code = '', printed = '']) => ({ language, code, printed }),
-);
+function examplesOf(title: string): Example[] {
+  const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
+  const found = section.replaceAll(/^ {2}/gm, '').matchAll(/```(sql|sh)\n([\s\S]*?)```\n```text\n([\s\S]*?)```/g);
+  return [...found].map(([, language = '', code = '', printed = '']) => ({ language, code, printed }));
+}
+
+const examples = examplesOf('Three ways in');
 
 const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: the README is not run');
@@ -34,4 +44,28 @@ test.skipIf(noPsql).each(examples)('$language: $code', ({ language, code, printe
   const env = { ...process.env, DATABASE_URL: rafiki.url };
   const stdout = execFileSync(command, args, { input: code, env, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
   expect(stdout.trimEnd()).toBe(printed.trimEnd());
+});
+
+test.skipIf(noPsql)('a managed PostgreSQL: what an administrator runs, and then the role that installs', async () => {
+  const [managed, ...others] = examplesOf('Operate');
+  expect(others).toEqual([]);
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-managed-'));
+  chmodSync(dataDir, 0o755);
+  const identity = postgresIdentity();
+  const postgresDir = await embeddedPostgres(identity, dataDir);
+  const cluster = new Cluster({ postgresDir, dataDir, port: await choosePort(undefined, 54_720, '--port'), identity });
+  await cluster.start();
+  try {
+    await psql(cluster.url('postgres'), `create role app login password 'secret'`);
+    const [ADMIN_URL, entry] = [cluster.url('postgres'), path.resolve(import.meta.dirname, '../../dist/cli/main.js')];
+    const env = { ...process.env, ADMIN_URL, APP_URL: urlAs(ADMIN_URL, 'app', 'secret'), PASSWORD: 'service' };
+    const input = `rafiki() { '${process.execPath}' '${entry}' "$@"; }\n${managed?.code}`;
+    const stdout = execFileSync('bash', ['-e'], { input, env, encoding: 'utf8' });
+    expect(stdout).toBe(managed?.printed);
+    const asService = urlAs(ADMIN_URL, 'rafiki_service', 'service');
+    expect(await psql(asService, 'select count(*) from rafiki.task')).toContain('4');
+  } finally {
+    await cluster.stop();
+    rmSync(dataDir, { recursive: true });
+  }
 });

@@ -85,7 +85,7 @@ test('serving killed: a predict fails with 08006 and a hint, and the same sessio
 test('Postgres killed: it is started again, and the study completes', async () => {
   const study = await begin('postgres_killed', 3);
   await workerOf(study);
-  const [row] = await rafiki.db.query<{ pid: number }>(
+  const [row] = await rafiki.admin.query<{ pid: number }>(
     `select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
   );
   process.kill(row!.pid, 'SIGKILL');

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 /** A second server of the same database. */
 async function startReplica(): Promise<ChildProcess> {
-  const args = [entry, 'serve', '--database-url', rafiki.url, '--bridge-port', String(port)];
+  const args = [entry, 'serve', '--database-url', rafiki.serviceUrl, '--bridge-port', String(port)];
   const env = { ...process.env, RAFIKI_LOG: 'warn' };
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   await new Promise<void>((resolve, reject) => {
@@ -80,7 +80,7 @@ const more = (load: Load, calls: number): Promise<true> => {
 };
 
 const hosts = async (): Promise<number> => {
-  const [row] = await rafiki.db.query<{ count: number }>('select count(*)::int as count from rafiki.bridge_address');
+  const [row] = await rafiki.admin.query<{ count: number }>('select count(*)::int as count from rafiki.bridge_address');
   return row?.count ?? 0;
 };
 
@@ -115,7 +115,7 @@ test('sessions are shared among both', async () => {
     } finally {
       await load.stop();
     }
-    const rows = await rafiki.db.query(
+    const rows = await rafiki.admin.query(
       `select from rafiki.predict_stat s join rafiki.process p on p.id = s.process_id
        where p.seen_at > now() - interval '12 s' and s.calls > 0`,
     );

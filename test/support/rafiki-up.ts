@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { SERVICE, urlAs } from '../../src/cli/logins.ts';
 import { spamAssassinMails } from '../../src/cli/spam-mails.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -11,8 +12,13 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 /** The built command, run as a user would run it, on a folder of its own. */
 export interface RunningRafiki {
   process: ChildProcess;
+  /** As `up` prints it: of an ordinary role. */
   url: string;
   db: Database;
+  /** Of our processes. */
+  serviceUrl: string;
+  /** A superuser; where `--database-url` was given, whoever that names. */
+  admin: Database;
   dataDir: string;
   /** Process ids of one kind, as registered in rafiki.process. */
   pids(kind: 'coordinator' | 'worker' | 'serving'): Promise<number[]>;
@@ -35,21 +41,30 @@ export async function rafikiUp(
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).database_url));
     child.once('exit', (code) => reject(new Error(`rafiki up ended with ${code}\n${logOf(dataDir)}`)));
   });
-  const db = new Database({ url, application: 'test', logger: silentLogger });
+  const kept = (name: string): string | undefined => {
+    const file = path.join(dataDir, name);
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  };
+  const session = (of: string): Database =>
+    new Database({ url: of, application: 'test', asUser: true, logger: silentLogger });
+  const db = session(url);
+  const admin = session(kept('admin-url') ?? url);
   return {
     process: child,
     url,
     db,
+    serviceUrl: urlAs(url, SERVICE, kept('service-password') ?? ''),
+    admin,
     dataDir,
     async pids(kind) {
-      const rows = await db.query<{ pid: number }>('select pid from rafiki.process where kind = $1 order by id', [
+      const rows = await admin.query<{ pid: number }>('select pid from rafiki.process where kind = $1 order by id', [
         kind,
       ]);
       return rows.map(({ pid }) => pid);
     },
     log: () => logOf(dataDir),
     async stop() {
-      await db.stop();
+      await Promise.all([db.stop(), admin.stop()]);
       if (child.exitCode === null && child.signalCode === null) {
         const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
         child.kill('SIGTERM');

@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -10,6 +10,7 @@ import { setServicePassword } from '../../src/cli/logins.ts';
 import { postgresIdentity } from '../../src/cli/unprivileged.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { released } from './released.ts';
 import { SERVICE_PASSWORD } from './service-password.ts';
 
 declare module 'vitest' {
@@ -28,6 +29,7 @@ export async function startTestCluster(project: TestProject, version: 15 | 18): 
   const settings: Record<string, string> = { fsync: 'off', max_connections: '200' };
   if (version === 18) {
     cpSync(extensionDir, path.join(dataDir, 'extension'), { recursive: true });
+    writeFileSync(path.join(dataDir, 'extension/extension/rafiki--0.1.0.sql'), released('rafiki--0.1.0')); // to upgrade from
     settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
   }
   const port = await choosePort(undefined, version === 18 ? 54_518 : 54_515, '--port');

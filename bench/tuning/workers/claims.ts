@@ -3,7 +3,7 @@ import { moveTrial } from '../../../src/db/statements/moves.ts';
 import { insertProcess } from '../../../src/db/statements/processes.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { Figure } from '../../figure.ts';
-import { type BenchCluster, insertStudy } from './cluster.ts';
+import { insertStudy, type WorkedCluster } from './cluster.ts';
 
 const WORKERS = 1_000;
 const WAITING = 50_000;
@@ -21,7 +21,7 @@ export interface Claims {
  * connections: how many claims a second, and from where on more connections bring no more. What bends it is the end of a
  * trial: it notifies, and Postgres commits what notifies one at a time.
  */
-export async function* manyClaims(cluster: BenchCluster, { connections, windowMs }: Claims): AsyncIterable<Figure> {
+export async function* manyClaims(cluster: WorkedCluster, { connections, windowMs }: Claims): AsyncIterable<Figure> {
   const { db } = cluster;
   const workers = await prepare(cluster);
   const held = new Map<number, ClaimedTrial>();
@@ -46,7 +46,7 @@ export async function* manyClaims(cluster: BenchCluster, { connections, windowMs
   await db.query('delete from rafiki.study');
 }
 
-async function prepare(cluster: BenchCluster): Promise<number[]> {
+async function prepare(cluster: WorkedCluster): Promise<number[]> {
   const { db } = cluster;
   for (let number = 0; number < STUDIES; number++) {
     await db.query(
@@ -56,17 +56,20 @@ async function prepare(cluster: BenchCluster): Promise<number[]> {
     );
   }
   const row = { kind: 'worker', host: 'simulated', pid: 1, threads: 1, version: '0' } as const;
-  return Promise.all(Array.from({ length: WORKERS }, () => insertProcess(db, row)));
+  return Promise.all(Array.from({ length: WORKERS }, () => insertProcess(cluster.service, row)));
 }
 
 /** Ends the worker's trial where it has one, and takes the next; how long the claim alone took. */
-async function next({ db }: BenchCluster, held: Map<number, ClaimedTrial>, id: number): Promise<number> {
+async function next({ service }: WorkedCluster, held: Map<number, ClaimedTrial>, id: number): Promise<number> {
   const owner = held.get(id);
   if (owner !== undefined) {
-    await moveTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'complete', owner });
+    await moveTrial(
+      { on: service, logger: silentLogger },
+      { id: owner.trialId, from: 'running', event: 'complete', owner },
+    );
   }
   const startedMs = performance.now();
-  const trial = await claimTrial(db, id, { families: ['fasttext'] });
+  const trial = await claimTrial(service, id, { families: ['fasttext'] });
   const tookMs = performance.now() - startedMs;
   if (trial === undefined) held.delete(id);
   else held.set(id, trial);
@@ -81,7 +84,7 @@ interface Load {
 }
 
 async function measure(
-  cluster: BenchCluster,
+  cluster: WorkedCluster,
   { workers, held, count, windowMs }: Load,
 ): Promise<{ rate: number; medianMs: number; lateMs: number }> {
   const startedMs = performance.now();

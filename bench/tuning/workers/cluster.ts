@@ -5,18 +5,27 @@ import { Cluster } from '../../../src/cli/cluster.ts';
 import { embeddedPostgres } from '../../../src/cli/embedded-binaries.ts';
 import { choosePort } from '../../../src/cli/free-port.ts';
 import { install } from '../../../src/cli/install.ts';
+import { SERVICE, setServicePassword, urlAs } from '../../../src/cli/logins.ts';
 import { postgresIdentity } from '../../../src/cli/unprivileged.ts';
 import { Database } from '../../../src/db/database.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 const PORT = 54_618;
+const PASSWORD = 'bench';
 
 /** A Postgres of the bench's own with rafiki in it, as durable as by default. */
 export interface BenchCluster {
+  /** A superuser's, and sessions of that. */
   url: string;
-  pid: number | undefined;
   db: Database;
+  pid: number | undefined;
   stop(): Promise<void>;
+}
+
+/** One whose workers are the bench's. */
+export interface WorkedCluster extends BenchCluster {
+  /** As our processes are. */
+  service: Database;
 }
 
 export async function startCluster({
@@ -38,7 +47,7 @@ export async function startCluster({
   });
   await cluster.start();
   const url = cluster.url('postgres');
-  const db = new Database({ url, application: 'bench', maxConnections: 100, logger: silentLogger });
+  const db = new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
   const stop = async (): Promise<void> => {
     await db.stop();
     await cluster.stop();
@@ -54,12 +63,27 @@ export async function startCluster({
   return { url, pid: cluster.pid, db, stop };
 }
 
+export async function startWorkedCluster(): Promise<WorkedCluster> {
+  const cluster = await startCluster();
+  const url = urlAs(cluster.url, SERVICE, PASSWORD);
+  const service = new Database({ url, application: 'bench', maxConnections: 100, logger: silentLogger });
+  await setServicePassword(cluster.db, PASSWORD);
+  return {
+    ...cluster,
+    service,
+    stop: async () => {
+      await service.stop();
+      await cluster.stop();
+    },
+  };
+}
+
 /** A study of trials that nobody trains for real: its rows are never read. */
 export async function insertStudy({ db }: BenchCluster, model: string): Promise<number> {
   const [row] = await db.query<{ id: number }>(
-    `insert into rafiki.study (task, source, model, target, features, families, advisor, collaborative, terminator, max_trials,
+    `insert into rafiki.study (owner, task, source, model, target, features, families, advisor, collaborative, terminator, max_trials,
        max_time, validation, seed, deploy)
-     values ('sentiment', 'rows', $1, 'label', '{body}', '{fasttext}', 'random', false, false, 1000000, '1 day', 0.2, 1, false)
+     values (current_user::regrole, 'sentiment', 'public.rows', $1, 'label', '{body}', '{fasttext}', 'random', false, false, 1000000, '1 day', 0.2, 1, false)
      returning id`,
     [model],
   );

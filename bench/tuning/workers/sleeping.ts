@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createCoordinator } from '../../../src/coordinator/create-coordinator.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { Figure } from '../../figure.ts';
-import { type BenchCluster, insertStudy } from './cluster.ts';
+import { insertStudy, type WorkedCluster } from './cluster.ts';
 import { type Spent, spentSoFar } from './cost.ts';
 
 /** Share of the linear throughput that is to be kept. */
@@ -25,7 +25,7 @@ export interface Sleeping {
 
 /** Trials a second of ever more workers whose trials sleep, against those of workers that do nothing but sleep. */
 export async function* sleepingWorkers(
-  cluster: BenchCluster,
+  cluster: WorkedCluster,
   { counts, trialMs, windowMs }: Sleeping,
 ): AsyncIterable<Figure> {
   for (const workers of counts) {
@@ -51,7 +51,7 @@ export async function* sleepingWorkers(
  * end in bursts, and a window of five trials would say 0.97 of linear, give or take 0.03, of workers that lose no time.
  */
 async function sleepWithin(
-  { db }: BenchCluster,
+  { db }: WorkedCluster,
   study: number,
   { from, to }: { from: Date; to: Date },
 ): Promise<{ asleep: number; each: number }> {
@@ -77,12 +77,12 @@ interface Measured {
   cost: string;
 }
 
-async function measure(cluster: BenchCluster, run: Run): Promise<Measured> {
-  const { db, url, pid } = cluster;
-  const coordinator = createCoordinator({ database: db, logger: silentLogger });
+async function measure(cluster: WorkedCluster, run: Run): Promise<Measured> {
+  const { db, service, pid } = cluster;
+  const coordinator = createCoordinator({ database: service, logger: silentLogger });
   const study = await insertStudy(cluster, `sleep_${run.workers}`);
   await coordinator.start();
-  const processes = startSleepers(url, run);
+  const processes = startSleepers(service.url, run);
   try {
     await untilSettled(cluster, study, run.workers);
     const before = await spentSoFar(db, pid);
@@ -117,11 +117,11 @@ async function endProcess(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-async function untilSettled(cluster: BenchCluster, study: number, workers: number): Promise<void> {
+async function untilSettled(cluster: WorkedCluster, study: number, workers: number): Promise<void> {
   while ((await ended(cluster, study)) < SETTLE_TRIALS * workers) await sleep(LOOK_MS);
 }
 
-async function ended({ db }: BenchCluster, study: number): Promise<number> {
+async function ended({ db }: WorkedCluster, study: number): Promise<number> {
   const sql = 'select count(ended_at)::int as trials from rafiki.trial where study_id = $1';
   const [row] = await db.query<{ trials: number }>(sql, [study]);
   return row?.trials ?? 0;
