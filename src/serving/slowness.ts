@@ -2,6 +2,8 @@ import type { RoleShare } from './queued-question.ts';
 
 /** Rows that take so many times as long as they should, and longer than a batch may, are not like those of the others. */
 const APART = 4;
+/** Estimates stay within these. */
+const LEAST = 1 / 16;
 const MOST = 1e4;
 
 export interface RunTime {
@@ -28,8 +30,12 @@ export function judgeRun(
   const [one] = ran;
   if (ran.length === 1 && one !== undefined) {
     const usual = leastSlow(known, one);
-    one.slowness = Math.min(MOST, Math.max(1, Math.sqrt(Math.max(1, one.slowness) * ratio)));
-    one.isApart = (ms > limitMs && ratio > APART * usual) || (one.isApart && one.slowness > APART * usual);
+    const isLong = ms > limitMs && ratio > APART * usual;
+    // by geometric mean, but for the first; below 1 too, or roles would seem alike once c(b) is too long
+    const isFirst = one.slowness === 0 || (isLong && !one.isApart);
+    const slowness = isFirst ? ratio : Math.sqrt(one.slowness * ratio);
+    one.slowness = Math.min(MOST, Math.max(LEAST, slowness));
+    one.isApart = isLong || (one.isApart && one.slowness > APART * usual);
   } else if (ms > limitMs && ratio > APART) for (const share of ran) share.isApart = true;
   return !ran.some(({ isApart }) => isApart);
 }
