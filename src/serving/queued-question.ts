@@ -26,8 +26,10 @@ export interface RoleShare {
   spare: Part | null;
   /** Batches that run with rows of it. */
   running: number;
-  /** How many times c(b) its own batches take, 0 while that is not known; and whether it has such batches only. */
+  /** How many times c(b) batches of its own take, on average and at their quickest, 0 while that is not known. */
   slowness: number;
+  quickest: number;
+  /** Whether it has batches of its own only, since these take far longer than others'. */
   isApart: boolean;
 }
 

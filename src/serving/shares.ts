@@ -200,6 +200,7 @@ export class Shares {
       spare: null,
       running: 0,
       slowness: 0,
+      quickest: 0,
       isApart: false,
     };
     this.#roles.set(share.role, share);

@@ -1,7 +1,13 @@
 import type { RoleShare } from './queued-question.ts';
 
-/** Rows that take so many times as long as they should, and longer than a batch may, are not like those of the others. */
-const APART = 4;
+/** Rows that take so many times as long as others' when these are quick are not like them: a busy machine makes rows 3 to 5 times slower. */
+const APART = 8;
+/** And only where a batch takes so many times as long as it may: half the budget. */
+const FAR = 4;
+/** What a role's quickest batches take is followed upwards slowly: one that another's slow rows hold up says little. */
+const RISE = 1.02;
+/** Estimates stay within these. */
+const LEAST = 1 / 16;
 const MOST = 1e4;
 
 export interface RunTime {
@@ -26,17 +32,23 @@ export function judgeRun(
   if (expectedMs === 0) return true;
   const ratio = ms / expectedMs;
   const [one] = ran;
+  const isFar = ms > FAR * limitMs;
   if (ran.length === 1 && one !== undefined) {
-    const usual = leastSlow(known, one);
-    one.slowness = Math.min(MOST, Math.max(1, Math.sqrt(Math.max(1, one.slowness) * ratio)));
-    one.isApart = (ms > limitMs && ratio > APART * usual) || (one.isApart && one.slowness > APART * usual);
-  } else if (ms > limitMs && ratio > APART) for (const share of ran) share.isApart = true;
+    const usual = quickestOf(known, one);
+    const isLong = isFar && ratio > APART * usual;
+    const isFirst = one.slowness === 0 || (isLong && !one.isApart);
+    one.slowness = within(isFirst ? ratio : Math.sqrt(one.slowness * ratio));
+    one.quickest = within(one.quickest === 0 ? ratio : Math.min(ratio, RISE * one.quickest));
+    one.isApart = isLong || (one.isApart && one.slowness > APART * usual);
+  } else if (isFar && ratio > APART) for (const share of ran) share.isApart = true;
   return !ran.some(({ isApart }) => isApart);
 }
 
-/** What the quickest of the other roles' batches take, as a multiple of c(b). */
-function leastSlow(known: Iterable<RoleShare>, one: RoleShare): number {
+/** What the quickest batches of the other roles take, as a multiple of c(b). */
+function quickestOf(known: Iterable<RoleShare>, one: RoleShare): number {
   let least = Number.POSITIVE_INFINITY;
-  for (const share of known) if (share !== one && share.slowness > 0) least = Math.min(least, share.slowness);
+  for (const share of known) if (share !== one && share.quickest > 0) least = Math.min(least, share.quickest);
   return Number.isFinite(least) ? least : 1;
 }
+
+const within = (ratio: number): number => Math.min(MOST, Math.max(LEAST, ratio));

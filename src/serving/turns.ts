@@ -6,10 +6,10 @@ import type { PolicyState, QueueView, Subset } from './policies/policy.ts';
 import type { Question, RoleShare } from './queued-question.ts';
 
 /**
- * Where several roles ask, no batch is meant to run longer than this part of the model's budget: who comes then waits for one of
+ * Where several roles ask, no batch is meant to run longer than this part of the model’s budget: who comes then waits for one of
  * these at most, and for his own. Two rows may always run together: devices that gain by batches take long for one.
  */
-const RUN_SHARE = 0.25;
+const RUN_SHARE = 0.125;
 const RUN_ROWS = 2;
 /** Late answers have so large a part of the rows while others can be in time: everybody is answered some day. */
 export const DEFERRED_SHARE = 0.125;

@@ -6,8 +6,8 @@ import { MAX_QUEUED } from '../../../src/serving/shares.ts';
 import { type ManualDevice, setUp, turn } from './manual-batcher.ts';
 
 const HOUR = 3_600_000;
-/** A quarter of the budget of 50 ms, at 0.1 ms a row. */
-const RUN_ROWS = 125;
+/** An eighth of the budget of 50 ms, at 0.1 ms a row. */
+const RUN_ROWS = 62;
 
 /** Both roles have asked before, so that each has its turns. */
 async function stage(options: Parameters<typeof setUp>[0] = {}) {
@@ -57,7 +57,7 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
     expect((await outcome).batch).toBe(1);
   });
 
-  it('no batch runs longer than a quarter of the budget where several roles ask', async () => {
+  it('no batch runs longer than an eighth of the budget where several roles ask', async () => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();

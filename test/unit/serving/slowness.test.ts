@@ -48,3 +48,20 @@ it('takes a role back whose rows are like the others’ again', () => {
   for (let i = 0; i < 10; i++) run([a], 2);
   expect(a.isApart).toBe(false);
 });
+
+it('sets a role apart though the model’s own time was already thought far too long', () => {
+  const { a, b, run } = setUp();
+  for (let i = 0; i < 10; i++) run([b], 0.02);
+  for (let i = 0; i < 3; i++) run([a], 60);
+  expect([a.isApart, b.isApart]).toEqual([true, false]);
+});
+
+it('knows who is slow, though his rows hold up the others’', () => {
+  const { a, b, run } = setUp();
+  run([b], 2);
+  for (let i = 0; i < 20; i++) {
+    run([b], 800);
+    run([a], 1000);
+  }
+  expect([a.isApart, b.isApart]).toEqual([true, false]);
+});
