@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
+const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: what it prints is not tested');
 
@@ -154,6 +157,25 @@ describe('after CALL rafiki_train_wait', () => {
     over = true;
     await asking;
     expect(calls).toBeGreaterThan(100);
+  });
+
+  test('another secret of the bridge: a session that is connected goes on, and new ones get in', async () => {
+    const predict = `select rafiki_predict('mail_text_classification', 'free money ' || clock_timestamp()) as label`;
+    const session = await rafiki.db.connect(() => {});
+    await session.query(predict);
+    const env = { ...process.env, DATABASE_URL: rafiki.admin.url };
+    const printed = execFileSync(process.execPath, [entry, 'rotate-secret'], { env, encoding: 'utf8' });
+    expect(printed).toBe('the bridge has another secret\n');
+    await session.query(predict);
+    await session.close();
+    await eventually(async () => {
+      const fresh = await rafiki.db.connect(() => {});
+      try {
+        return await fresh.query(predict);
+      } finally {
+        await fresh.close();
+      }
+    });
   });
 
   test('dropping the model takes its parameters with it, and predicting says that it is gone', async () => {

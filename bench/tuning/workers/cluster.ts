@@ -83,7 +83,7 @@ export async function insertStudy({ db }: BenchCluster, model: string): Promise<
   const [row] = await db.query<{ id: number }>(
     `insert into rafiki.study (owner, task, source, model, target, features, families, advisor, collaborative, terminator, max_trials,
        max_time, validation, seed, deploy)
-     values (current_user::regrole, 'sentiment', 'public.rows', $1, 'label', '{body}', '{fasttext}', 'random', false, false, 1000000, '1 day', 0.2, 1, false)
+     values (current_user::regrole, 'sentiment', 'public.rows', $1, 'label', '{body}', '{fasttext}', 'random', false, false, 10000, '1 day', 0.2, 1, false)
      returning id`,
     [model],
   );
