@@ -8,7 +8,7 @@ import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
 import { cannotBeInTime, type Question, type QuestionTerms, type RoleShare, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
-import { type Batch, DEFERRED_SHARE, Turns } from './turns.ts';
+import { type Batch, DEFERRED_SHARE, LONG_SHARE, Turns } from './turns.ts';
 import type { Work } from './work.ts';
 
 /** So long after a question met another one, more are expected to come together. */
@@ -265,7 +265,8 @@ export class Batcher {
 
   #run({ questions, subset }: Batch, inline = false): void {
     if (questions.length === 0) return;
-    const { fleet, clock } = this.#options;
+    const { fleet, clock, budgetMs } = this.#options;
+    const shortMs = LONG_SHARE * budgetMs;
     const roles = this.#isShared ? this.#rolesOf(questions) : [];
     const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, questions.length));
     if (inline) this.#inline++;
@@ -276,7 +277,7 @@ export class Batcher {
       work: workOf(questions, roles),
       closed: (question: Question): void => this.#lanes.close(question),
       ended: (ms: number, expectedMs: number): boolean =>
-        roles.length === 0 || judgeRun(roles, { ms, expectedMs, limitMs: this.#turns.limitMs }, this.#lanes.roles),
+        roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#lanes.roles),
     };
     void answerBatch(running, this.#options).finally(() => {
       if (slot === undefined) this.#inline--;

@@ -2,8 +2,6 @@ import type { RoleShare } from './queued-question.ts';
 
 /** Rows that take so many times as long as others' when these are quick are not like them: a busy machine makes rows 3 to 5 times slower. */
 const APART = 8;
-/** And only where a batch takes so many times as long as it may: half the budget. */
-const FAR = 4;
 /** What a role's quickest batches take is followed upwards slowly: one that another's slow rows hold up says little. */
 const RISE = 1.02;
 /** Estimates stay within these. */
@@ -14,8 +12,8 @@ export interface RunTime {
   ms: number;
   /** c(b): what it should have taken. */
   expectedMs: number;
-  /** The longest that a batch is meant to run. */
-  limitMs: number;
+  /** What is shorter holds up nobody. */
+  shortMs: number;
 }
 
 /**
@@ -26,26 +24,28 @@ export interface RunTime {
  */
 export function judgeRun(
   ran: readonly RoleShare[],
-  { ms, expectedMs, limitMs }: RunTime,
+  { ms, expectedMs, shortMs }: RunTime,
   known: Iterable<RoleShare>,
 ): boolean {
   if (expectedMs === 0) return true;
   const ratio = ms / expectedMs;
-  const [one] = ran;
-  const isFar = ms > FAR * limitMs;
-  if (ran.length === 1 && one !== undefined) {
-    const usual = quickestOf(known, one);
-    const isLong = isFar && ratio > APART * usual;
+  const one = ran.length === 1 ? ran[0] : undefined;
+  const usual = quickestOf(known, one);
+  const isLong = ms > shortMs && ratio > APART * usual;
+  if (one !== undefined) {
     const isFirst = one.slowness === 0 || (isLong && !one.isApart);
     one.slowness = within(isFirst ? ratio : Math.sqrt(one.slowness * ratio));
     one.quickest = within(one.quickest === 0 ? ratio : Math.min(ratio, RISE * one.quickest));
     one.isApart = isLong || (one.isApart && one.slowness > APART * usual);
-  } else if (isFar && ratio > APART) for (const share of ran) share.isApart = true;
+  } else if (isLong) for (const share of ran) share.isApart = true;
   return !ran.some(({ isApart }) => isApart);
 }
 
-/** What the quickest batches of the other roles take, as a multiple of c(b). */
-function quickestOf(known: Iterable<RoleShare>, one: RoleShare): number {
+/**
+ * What the quickest batches of the other roles take, as a multiple of c(b): that alone may be ten times too long, where it was
+ * measured while the machine had much to do.
+ */
+function quickestOf(known: Iterable<RoleShare>, one: RoleShare | undefined): number {
   let least = Number.POSITIVE_INFINITY;
   for (const share of known) if (share !== one && share.quickest > 0) least = Math.min(least, share.quickest);
   return Number.isFinite(least) ? least : 1;

@@ -14,6 +14,9 @@ const RUN_ROWS = 2;
 /** Late answers have so large a part of the rows while others can be in time: everybody is answered some day. */
 export const DEFERRED_SHARE = 0.125;
 
+/** A batch that is longer than this part of the budget makes others late. */
+export const LONG_SHARE = 0.5;
+
 export interface Batch {
   questions: Question[];
   subset: Subset;
@@ -35,7 +38,7 @@ export class Turns {
   }
 
   /** The longest that a batch is meant to run. */
-  get limitMs(): number {
+  get #limitMs(): number {
     const { fleet, budgetMs } = this.#options;
     return Math.max(RUN_SHARE * budgetMs, RUN_ROWS * fleet.subsetMs(fleet.best, 1));
   }
@@ -88,7 +91,7 @@ export class Turns {
   }
 
   #mostRows({ isApart, slowness }: RoleShare): number {
-    const rows = this.#options.fleet.rowsWithin(this.limitMs / (isApart ? Math.max(1, slowness) : 1));
+    const rows = this.#options.fleet.rowsWithin(this.#limitMs / (isApart ? Math.max(1, slowness) : 1));
     return Math.max(1, Math.min(largestBatch, rows));
   }
 }

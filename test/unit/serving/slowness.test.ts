@@ -6,7 +6,7 @@ const setUp = () => {
   const shares = new Shares();
   const [a, b] = [shares.roleOf('a'), shares.roleOf('b')];
   const run = (roles: (typeof a)[], ms: number): boolean =>
-    judgeRun(roles, { ms, expectedMs: 2, limitMs: 12.5 }, shares.known);
+    judgeRun(roles, { ms, expectedMs: 2, shortMs: 25 }, shares.known);
   return { a, b, run };
 };
 
