@@ -81,7 +81,7 @@ language plpgsql volatile parallel safe
 as $$
 declare
   most_bytes constant int := 60000000; -- the server takes messages of 64 MB
-  ticket text; -- for an answer that takes long
+  ticket pg_catalog.text; -- for an answer that takes long
   is_second boolean; -- null at first, which costs no expression
   reply rafiki.reply;
 begin

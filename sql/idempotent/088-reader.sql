@@ -82,14 +82,16 @@ begin
 end $$;
 
 -- Drops the functions that no open study needs, somebody's own among them. The owner of a schema may drop what others made in it.
+-- Whoever made them can hold a lock on each: so it looks at them in any order, and gives up after a few.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '100ms'
+set lock_timeout = '20ms'
 as $$
 declare
   unused text;
   dropped int := 0;
+  refused int := 0;
 begin
   update rafiki.study set reader = null, ticket = null
   where reader is not null and state not in ('queued', 'running');
@@ -97,13 +99,15 @@ begin
     select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'rafiki_reader'::regnamespace
       and not exists (select from rafiki.study s where s.reader::text = p.proname and p.pronargs = 0)
-    limit 1000
+    order by random() limit 1000
   loop
     begin
       execute format('drop routine %s', unused);
       dropped := dropped + 1;
     exception when others then
       raise log 'rafiki: % stays for now: %', unused, sqlerrm; -- something of its owner's depends on it, or is changing it
+      refused := refused + 1;
+      exit when refused >= 10;
     end;
   end loop;
   return dropped;
