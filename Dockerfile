@@ -1,7 +1,6 @@
 # One image for coordinator, worker and serving; the command chooses. The last stage adds Postgres's side.
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
-ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json .npmrc ./
 COPY scripts scripts
 RUN npm ci --no-audit --no-fund

@@ -2,14 +2,18 @@ import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { engineBench } from './engine.ts';
+import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
+import { floodBench } from './flood.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
+import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
+import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions;
+type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & FaultOptions & SoakOptions & WireOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -21,13 +25,17 @@ interface Bench {
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   engine: { run: engineBench, flags: [] },
+  faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
+  flood: { run: floodBench, flags: [] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
+  soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
   tuning: {
     run: tuningBench,
     flags: ['costudy DATA', 'kills N', 'trials N', 'workers', 'peer', 'minutes N', 'seeds N', 'tuners NAME,…'],
   },
+  wire: { run: wireBench, flags: ['seed N'] },
   zoo: {
     run: zooBench,
     flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'knobs JSON', 'rows N'],

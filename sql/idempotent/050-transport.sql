@@ -256,7 +256,7 @@ begin
   end if;
   insert into rafiki.bridge_address (host, port) values ($1, $2) on conflict do nothing;
   perform rafiki._list_bridges();
-  perform rafiki._map_secret(secret);
+  perform rafiki._map_secret(coalesce((select b.secret from rafiki.bridge b), secret)); -- it may have been changed meanwhile
 end $$;
 
 -- The password that _exchange() connects with, which it does as its owner whoever calls it.
@@ -283,7 +283,7 @@ begin
   if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     perform rafiki._map_secret($1);
   end if;
-  perform rafiki._hint('rafiki_secret', '');
+  perform rafiki._hint('rafiki_bridge', '');
 end $$;
 
 -- A bridge stops: sessions that connect from now on go elsewhere.

@@ -26,8 +26,8 @@ export interface Bridge extends Service {
 export function createBridge(options: CreateBridgeOptions): Bridge {
   const { database, host, port, socketDir, logger } = options;
   const serving = createServing(options);
-  const record = new BridgeRecord({ database, logger });
   let server: BridgeServer | undefined;
+  const record = new BridgeRecord({ database, onSecret: (secret) => server?.setSecret(secret), logger });
 
   return {
     async start() {
@@ -45,7 +45,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
       await serving.start();
       try {
         await server.start();
-        await record.announce(reachable(server.address()), secret);
+        await record.announce(reachable(server.address()));
       } catch (error) {
         await this.stop();
         throw error;

@@ -17,6 +17,8 @@ const unitMs: Record<string, number> = {
   day: 86_400_000,
 };
 
+/** Postgres prints no interval that is longer. */
+const mostChars = 64;
 /** Budgets come in a handful of spellings; more than this many are not from people. */
 const maxRemembered = 256;
 const remembered = new Map<string, number>();
@@ -26,18 +28,25 @@ const remembered = new Map<string, number>();
  * styles ('00:00:00.05', '@ 0.05 secs', 'PT0.05S').
  */
 export function parseDurationMs(text: string): number {
+  if (text.length > mostChars) throw refused(`it has ${text.length} characters, ${mostChars} are the most`);
   const known = remembered.get(text);
   if (known !== undefined) return known;
   const ms = readMs(text);
-  if (!(ms > 0) || !Number.isFinite(ms)) {
-    throw new InvalidParameter('the latency budget is not a positive length of time', {
-      detail: `got "${text.slice(0, 100)}"`,
-      hint: `Write a number and a unit: set rafiki.latency_budget = '50ms'.`,
-    });
-  }
+  if (!(ms > 0) || !Number.isFinite(ms)) throw refused(`got "${text}"`);
   if (remembered.size < maxRemembered) remembered.set(text, ms);
   return ms;
 }
+
+const refused = (detail: string): InvalidParameter =>
+  new InvalidParameter('the latency budget is not a positive length of time', {
+    detail,
+    hint: `Write a number and a unit: set rafiki.latency_budget = '50ms'.`,
+  });
+
+/** The parts of a length of time. Each can be read in one way only, so that reading is linear in its length. */
+const daysBefore = /(\d+)\s+(?=\d+:)/y;
+const amount = /(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)\s*/y;
+const clock = /(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?/y;
 
 function readMs(text: string): number {
   const rest = text
@@ -45,14 +54,20 @@ function readMs(text: string): number {
     .replace(/^\s*@/, '')
     .replace(/^\s*p([^t]*)t/, '$1 ')
     .trim();
-  const parts = /^(?:(\d+)\s+(?=\d+:))?((?:\d*\.?\d+\s*[a-z]+\s*)*)(?:(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?$/.exec(
-    rest,
-  );
-  if (rest === '' || parts === null) return Number.NaN;
-  const [, days = '0', units = '', hours = '0', minutes = '0', seconds = '0'] = parts;
-  let ms = Number(days) * 86_400_000 + Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1000;
-  for (const [, amount, unit = ''] of units.matchAll(/(\d*\.?\d+)\s*([a-z]+)/g)) {
-    ms += Number(amount) * (unitMs[unit] ?? unitMs[unit.replace(/s$/, '')] ?? (unit === 'm' ? 60_000 : Number.NaN));
-  }
-  return ms;
+  if (rest === '') return Number.NaN;
+  let at = 0;
+  const take = (part: RegExp): RegExpExecArray | null => {
+    part.lastIndex = at;
+    const found = part.exec(rest);
+    if (found !== null) at = part.lastIndex;
+    return found;
+  };
+  let ms = Number(take(daysBefore)?.[1] ?? 0) * 86_400_000;
+  for (let part = take(amount); part !== null; part = take(amount)) ms += Number(part[1]) * inMs(part[2] as string);
+  const [, hours = '0', minutes = '0', seconds = '0'] = take(clock) ?? [];
+  ms += Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1000;
+  return at === rest.length ? ms : Number.NaN;
 }
+
+const inMs = (unit: string): number =>
+  unitMs[unit] ?? unitMs[unit.replace(/s$/, '')] ?? (unit === 'm' ? 60_000 : Number.NaN);

@@ -11,9 +11,12 @@ export const foreignEncoding = (encoding: string): NotSupported =>
     hint: `Create a database with encoding 'UTF8'; the encoding of the client does not matter.`,
   });
 
+const MOST_WISH_BYTES = 100;
+
 /** The encoding that a `set client_encoding` asks for, which libpq sends by itself; undefined for any other request. */
 export function wishedEncoding(body: Buffer): string | undefined {
-  return /^set client_encoding (?:to|=) '?([\w-]+)'?;?\0$/i.exec(body.toString('latin1', 0, 100))?.[1];
+  if (body.length > MOST_WISH_BYTES) return undefined;
+  return /^set client_encoding (?:to|=) '?([\w-]+)'?;?\0$/i.exec(body.toString('latin1'))?.[1];
 }
 
 /** The text of a Query message, without the NUL at its end. */

@@ -6,6 +6,12 @@ export interface Frame {
   body: Buffer;
 }
 
+/** What is known of a frame before it is there: how long its body will be, and how it begins. */
+export interface FrameHead {
+  bytes: number;
+  start: Buffer;
+}
+
 const empty = Buffer.alloc(0);
 
 /**
@@ -19,6 +25,8 @@ export class FrameReader {
   #end = 0;
   /** Whether `#buffer` is ours to append to; a chunk of the socket is not. */
   #owned = false;
+  /** Bytes of a frame in front that nobody wants, still to come. */
+  #unwanted = 0;
 
   /** Bytes received and not yet handed out. */
   get buffered(): number {
@@ -26,6 +34,12 @@ export class FrameReader {
   }
 
   push(chunk: Buffer): void {
+    const passed = Math.min(this.#unwanted, chunk.length);
+    this.#unwanted -= passed;
+    if (passed < chunk.length) this.#append(passed === 0 ? chunk : chunk.subarray(passed));
+  }
+
+  #append(chunk: Buffer): void {
     if (this.buffered === 0) {
       this.#buffer = chunk;
       this.#start = 0;
@@ -55,6 +69,33 @@ export class FrameReader {
     return this.#next(1, { least: 4, most: maxLength });
   }
 
+  /** The next typed frame where its body is longer than `bytes`, with `startBytes` of it; null until they are there. */
+  head(bytes: number, startBytes: number): FrameHead | null {
+    if (this.buffered < 5 + startBytes) return null;
+    const length = this.#buffer.readInt32BE(this.#start + 1) - 4;
+    const from = this.#start + 5;
+    return length > bytes ? { bytes: length, start: this.#buffer.subarray(from, from + startBytes) } : null;
+  }
+
+  /** Throws away the typed frame in front, which {@link head} gave, as its bytes come. */
+  discard(): void {
+    const length = 1 + this.#buffer.readInt32BE(this.#start + 1);
+    this.#unwanted = Math.max(0, length - this.buffered);
+    this.#start += length - this.#unwanted;
+    this.#release();
+  }
+
+  /** Whether a frame that is thrown away is still coming. */
+  get isDiscarding(): boolean {
+    return this.#unwanted > 0;
+  }
+
+  /** Keeps nothing of what came. */
+  clear(): void {
+    this.#start = this.#end;
+    this.#release();
+  }
+
   #next(prefix: 0 | 1, { least, most }: { least: number; most: number }): Frame | null {
     if (this.buffered < prefix + 4) return null;
     const length = this.#buffer.readInt32BE(this.#start + prefix);
@@ -68,6 +109,12 @@ export class FrameReader {
     const type = prefix === 0 ? 0 : (this.#buffer[this.#start] as number);
     const body = this.#buffer.subarray(this.#start + prefix + 4, this.#start + prefix + length);
     this.#start += prefix + length;
+    this.#release();
     return { type, body };
+  }
+
+  /** An idle connection must not hold the memory of its last request. */
+  #release(): void {
+    if (this.buffered === 0) this.#buffer = empty;
   }
 }

@@ -17,10 +17,14 @@ export interface HandshakeOptions {
   /** Of an encrypted connection: the hash of its certificate. */
   binding?: Buffer | undefined;
   write(bytes: Buffer): void;
+  /** The client knows the secret: throws where there is no place for it all the same. */
+  onKnown(): void;
   onCancelRequest(key: CancelKey): void;
 }
 
 const bridgeUser = 'rafiki';
+
+const MAX_REFUSALS = 2;
 
 /** As in Postgres: what a stranger may make us hold. */
 const OPENING_BYTES = 10_000;
@@ -45,6 +49,8 @@ export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #scram: ScramExchange;
   #phase: 'opening' | 'sasl-first' | 'sasl-final' = 'opening';
+  /** Encryption that was asked for and refused: libpq asks for each kind once. */
+  #refusals = 0;
   #user = '';
 
   constructor(options: HandshakeOptions) {
@@ -73,6 +79,7 @@ export class Handshake {
       return 'encrypt';
     }
     if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
+      if (++this.#refusals > MAX_REFUSALS) throw new ProtocolViolation('encryption was refused and is asked for again');
       write(refusedEncryption);
       return 'strange';
     }
@@ -109,7 +116,8 @@ export class Handshake {
   #saslFinal(body: Buffer): 'known' {
     const proof = this.#scram.final(body.toString('utf8'));
     if (this.#user !== bridgeUser) throw new AuthenticationFailed('the bridge does not know this user');
-    const { key, write } = this.#options;
+    const { key, write, onKnown } = this.#options;
+    onKnown();
     write(
       Buffer.concat([
         messages.authenticationSaslFinal(proof),

@@ -17,7 +17,7 @@ export const authenticationSaslFinal = (data: string): Buffer => message('R', in
 export const negotiateProtocolVersion = (): Buffer => message('v', int32(0), int32(0));
 export const parameterStatus = (name: string, value: string): Buffer => message('S', cString(name), cString(value));
 export const backendKeyData = (pid: number, secret: number): Buffer => message('K', int32(pid), int32(secret));
-export const commandComplete = (tag: string): Buffer => message('C', cString(tag));
+const commandComplete = (tag: string): Buffer => message('C', cString(tag));
 
 export function errorResponse(
   severity: 'ERROR' | 'FATAL',
@@ -86,6 +86,9 @@ const zero = Buffer.alloc(1);
 const TEXT_OID = 25;
 
 export const readyForQuery = message('Z', Buffer.from('I'));
+
+export const encodingSet = (encoding: string): Buffer =>
+  Buffer.concat([commandComplete('SET'), parameterStatus('client_encoding', encoding), readyForQuery]);
 
 const column = (name: string): Buffer =>
   Buffer.concat([cString(name), int32(0), int16(0), int32(TEXT_OID), int16(-1), int32(-1), int16(0)]);

@@ -9,8 +9,11 @@ import type { Service } from '../runtime/service.ts';
 import { Alertness } from './alertness.ts';
 import type { Certificate } from './certificate.ts';
 import type { CancelKey } from './handshake.ts';
+import { type BridgeLimits, defaultLimits } from './limits.ts';
+import { Room } from './room.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { type Conversation, Session } from './session.ts';
+import { Strangers } from './strangers.ts';
 
 export interface BridgeOptions {
   host: string;
@@ -27,7 +30,7 @@ export interface BridgeOptions {
   /** Whether no batch runs beside the event loop. */
   isCalm(): boolean;
   logger: Logger;
-  maxConnections?: number;
+  limits?: Partial<BridgeLimits>;
 }
 
 export interface Address {
@@ -36,26 +39,36 @@ export interface Address {
   port: number;
 }
 
-/** Each backend that predicts keeps one connection. */
-const MAX_CONNECTIONS = 1000;
+/** A machine that vanished is noticed within minutes, not after the kernel's two hours. */
+const KEEPALIVE_MS = 10_000;
 /** How long stopping waits for answers that are being computed. */
 const STOP_MS = 5000;
 
 /** Listens for backends and gives each its session. */
 export class BridgeServer implements Service {
   readonly #options: BridgeOptions;
-  readonly #verifier: Verifier;
+  readonly #limits: BridgeLimits;
+  readonly #room: Room;
   readonly #alertness: Alertness;
+  readonly #strangers: Strangers<Session>;
   readonly #sessions = new Map<number, { session: Session; secret: number }>();
+  #secret: string;
+  #verifier: Verifier;
   readonly #server: Server;
   readonly #local: Server;
   #nextPid = 1;
 
   constructor(options: BridgeOptions) {
     this.#options = options;
+    this.#secret = options.secret;
     this.#verifier = createVerifier(options.secret);
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#room = new Room(this.#limits.roomBytes);
+    this.#strangers = new Strangers(this.#limits.strangers);
     this.#alertness = new Alertness(systemClock, options.isCalm);
-    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) =>
+      this.#accept(socket),
+    );
     this.#local = createServer((socket) => this.#accept(socket));
   }
 
@@ -96,13 +109,26 @@ export class BridgeServer implements Service {
     const servers = [this.#server, this.#local].filter((server) => server.listening);
     const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
     const deadline = performance.now() + STOP_MS;
-    for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+    for (const stranger of this.#strangers) stranger.end(stopping());
+    this.#endIdle();
     while (this.#sessions.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
-      for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+      this.#endIdle();
     }
     for (const { session } of this.#sessions.values()) session.end(stopping());
     await closed;
+  }
+
+  #endIdle(): void {
+    for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+  }
+
+  /** What new connections must know from now on; those that are open go on. */
+  setSecret(secret: string): void {
+    if (secret === this.#secret) return;
+    this.#secret = secret;
+    this.#verifier = createVerifier(secret);
+    this.#options.logger.info('the secret of the bridge has changed');
   }
 
   /** Where a database of this machine finds it best. */
@@ -117,34 +143,41 @@ export class BridgeServer implements Service {
   }
 
   #accept(socket: Socket): void {
-    const { certificate, converse, maxConnections = MAX_CONNECTIONS } = this.#options;
-    const pid = this.#nextPid;
+    const { certificate, converse } = this.#options;
+    const key = { pid: this.#nextPid, secret: randomInt(2 ** 31) };
     this.#nextPid = (this.#nextPid % 0x7fffffff) + 1;
-    const key = { pid, secret: randomInt(2 ** 31) };
-    const full = this.#sessions.size >= maxConnections;
     const session = new Session({
       socket,
       certificate,
       isLocal: isLocal(socket),
       verifier: this.#verifier,
       key,
+      limits: this.#limits,
+      room: this.#room,
       converse,
+      onWord: (stranger) => this.#strangers.heard(stranger),
+      onKnown: (stranger) => this.#known(stranger, key),
       onCancelRequest: (wanted) => this.#cancel(wanted),
-      onAnswered: (session) => this.#alertness.answered(session),
+      onAnswered: (answered) => this.#alertness.answered(answered),
     });
-    this.#sessions.set(pid, { session, secret: key.secret });
+    this.#strangers.add(session);
     socket.on('close', () => {
-      this.#sessions.delete(pid);
+      this.#strangers.remove(session);
+      this.#sessions.delete(key.pid);
       this.#alertness.forget(session);
     });
-    if (full) {
-      session.end(
-        new TooManyConnections('the bridge has no connection left', {
-          detail: `${maxConnections} are open`,
-          hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
-        }),
-      );
+  }
+
+  #known(session: Session, key: CancelKey): void {
+    const most = this.#limits.sessions;
+    if (this.#sessions.size >= most) {
+      throw new TooManyConnections('the bridge has no connection left', {
+        detail: `${most} are open`,
+        hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
+      });
     }
+    this.#strangers.remove(session);
+    this.#sessions.set(key.pid, { session, secret: key.secret });
   }
 
   #cancel({ pid, secret }: CancelKey): void {

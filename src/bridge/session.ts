@@ -1,17 +1,25 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { ProtocolViolation } from '../errors/errors.ts';
+import { Cancelled, ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { Certificate } from './certificate.ts';
 import { carriesUtf8, foreignEncoding, requestText, wishedEncoding } from './encoding.ts';
-import { type Frame, FrameReader } from './frames.ts';
+import { type Frame, type FrameHead, FrameReader } from './frames.ts';
 import { type CancelKey, Handshake } from './handshake.ts';
+import type { BridgeLimits } from './limits.ts';
+import { LongRequest } from './long-request.ts';
 import type { Reply } from './messages.ts';
 import * as messages from './messages.ts';
+import type { Room } from './room.ts';
 import type { Verifier } from './scram.ts';
 
 /** Answers the requests of one session, one after the other. */
 export interface Conversation {
+  /**
+   * A long request is coming, of which only the first bytes are there: throws where it is not for this server to take. Nothing
+   * of it is kept before that is known.
+   */
+  admit(start: string, bytes: number): void | Promise<void>;
   answer(request: string): Reply | Promise<Reply>;
   /** The request that is being answered is not wanted any more. */
   cancel(): void;
@@ -25,19 +33,23 @@ export interface SessionOptions {
   isLocal: boolean;
   verifier: Verifier;
   key: CancelKey;
+  limits: BridgeLimits;
+  /** Shared by all sessions. */
+  room: Room;
   converse(): Conversation;
+  /** A stranger said something. */
+  onWord(session: Session): void;
+  /** A stranger knows the secret: throws where all places are taken. */
+  onKnown(session: Session): void;
   onCancelRequest(key: CancelKey): void;
   /** A request was answered. */
   onAnswered(session: object): void;
 }
 
-/** How long a stranger may take to say who he is. */
-const OPENING_MS = 10_000;
-const REQUEST_BYTES = 64 * 1024 * 1024;
-/** A client that sends on while we compute is read no further than this. */
-const READ_AHEAD_BYTES = 1024 * 1024;
-/** How long a client has to take the last message. */
-const FAREWELL_MS = 1000;
+/** As the protocol has it. A long request is refused by its first bytes, whatever their number is. */
+const MOST_BYTES = 2 ** 31 - 1;
+/** The verb, and the key by which access is given. */
+const START_BYTES = 128;
 
 const QUERY = 0x51; // Q
 const TERMINATE = 0x58; // X
@@ -48,25 +60,37 @@ export class Session {
   readonly #reader = new FrameReader();
   #socket: Socket;
   #handshake: Handshake;
-  readonly #deadline: NodeJS.Timeout;
+  /** When the connection is given up: what is awaited from the client has not come by then. */
+  #deadline: NodeJS.Timeout;
   #phase: 'handshake' | 'ready' | 'closed' = 'handshake';
   #encoding = 'UTF8';
-  #answering = false;
+  /** Why no further request is taken now. */
+  #busy: 'no' | 'answering' | 'screening' | 'sending' = 'no';
   #conversation: Conversation | undefined;
+  #long: { request: LongRequest; gone: AbortController } | undefined;
+  /** Whether the request that is coming is thrown away. */
+  #discarding = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#socket = options.socket;
     this.#handshake = this.#meet(options.socket);
-    this.#deadline = setTimeout(() => this.#socket.destroy(), OPENING_MS);
+    this.#deadline = setTimeout(() => this.destroy(), options.limits.openingMs);
   }
 
   /** Hears what comes, and begins with a handshake; `binding` where the connection is encrypted. */
   #meet(socket: Socket, binding?: Buffer): Handshake {
     socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('end', () => this.#leave());
+    socket.on('drain', () => this.#sent());
     socket.on('close', () => this.#closed());
     socket.on('error', () => socket.destroy()); // a reset is the client's way to go, not our failure
-    return new Handshake({ ...this.#options, binding, write: (bytes) => void socket.write(bytes) });
+    return new Handshake({
+      ...this.#options,
+      binding,
+      write: (bytes) => void socket.write(bytes),
+      onKnown: () => this.#options.onKnown(this),
+    });
   }
 
   #encrypt(): void {
@@ -76,13 +100,15 @@ export class Session {
       });
     }
     const { context, hash } = this.#options.certificate;
-    this.#socket.removeAllListeners('data');
-    this.#socket = new TLSSocket(this.#socket, { isServer: true, secureContext: context });
-    this.#handshake = this.#meet(this.#socket, hash);
+    for (const event of ['data', 'end', 'drain']) this.#socket.removeAllListeners(event);
+    const socket = new TLSSocket(this.#socket, { isServer: true, secureContext: context });
+    socket.disableRenegotiation();
+    this.#socket = socket;
+    this.#handshake = this.#meet(socket, hash);
   }
 
   get answering(): boolean {
-    return this.#answering;
+    return this.#busy === 'answering';
   }
 
   cancel(): void {
@@ -91,60 +117,124 @@ export class Session {
 
   /** Says why, if the client still listens, and closes. */
   end(error: unknown): void {
+    if (this.#phase !== 'closed') this.#leave(messages.errorResponse('FATAL', reportError(error)));
+  }
+
+  /** Closes without a word. */
+  destroy(): void {
+    this.#socket.destroy();
+    this.#options.socket.destroy();
+  }
+
+  /** The last words; the client has a moment to take them, and nothing that still comes is kept. */
+  #leave(words?: Buffer): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#socket.end(messages.errorResponse('FATAL', reportError(error)));
-    setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref();
+    this.#reader.clear();
+    if (words === undefined) this.#socket.end();
+    else this.#socket.end(words);
+    this.#socket.resume();
+    this.#await(this.#options.limits.farewellMs);
+  }
+
+  #await(ms: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.destroy(), ms);
   }
 
   #closed(): void {
     clearTimeout(this.#deadline);
     this.#phase = 'closed';
+    this.#reader.clear();
+    this.#long?.gone.abort(new Cancelled('the client is gone'));
+    this.#giveRoom();
     this.#conversation?.close();
     this.#conversation = undefined;
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'handshake') this.#options.onWord(this);
     this.#reader.push(chunk);
     this.#advance();
-    if (this.#answering && this.#reader.buffered > READ_AHEAD_BYTES) this.#socket.pause();
+    if (this.#busy !== 'no' && this.#reader.buffered > this.#options.limits.readAheadBytes) this.#socket.pause();
   }
 
   #advance(): void {
     try {
-      while (this.#phase !== 'closed' && !this.#answering) {
-        const strange = this.#phase === 'handshake';
-        const frame = strange ? this.#handshake.next(this.#reader) : this.#reader.next(REQUEST_BYTES);
-        if (frame === null) return;
-        if (strange) this.#takeHandshake(frame);
-        else this.#takeMessage(frame);
-      }
+      while (this.#phase === 'handshake' ? this.#takeHandshake() : this.#takeRequest());
     } catch (error) {
       this.end(error);
     }
   }
 
-  #takeHandshake(frame: Frame): void {
+  /** Whether there may be more to take, as below. */
+  #takeHandshake(): boolean {
+    const frame = this.#handshake.next(this.#reader);
+    if (frame === null) return false;
     const standing = this.#handshake.take(frame);
-    if (standing === 'strange') return;
-    if (standing === 'encrypt') {
-      this.#encrypt();
-      return;
+    if (standing === 'encrypt') this.#encrypt();
+    else if (standing === 'done') this.#leave();
+    else if (standing === 'known') {
+      clearTimeout(this.#deadline);
+      this.#conversation = this.#options.converse();
+      this.#phase = 'ready';
     }
+    return true;
+  }
+
+  #takeRequest(): boolean {
+    if (this.#phase !== 'ready' || this.#busy !== 'no') return false;
+    if (this.#socket.writableLength > this.#options.limits.sendBytes) {
+      this.#busy = 'sending';
+      this.#await(this.#options.limits.sendMs);
+      return false;
+    }
+    if (this.#long === undefined) {
+      const head = this.#reader.head(this.#options.limits.longBytes, START_BYTES);
+      if (head !== null) {
+        this.#screen(head);
+        return true;
+      }
+    }
+    const refusal = this.#long?.request.refusal;
+    return refusal === undefined ? this.#takeFrame() : this.#takeRefused(refusal);
+  }
+
+  #screen({ bytes, start }: FrameHead): void {
+    const { room, limits } = this.#options;
+    const conversation = this.#conversation as Conversation;
+    const gone = new AbortController();
+    const request = new LongRequest({ bytes, room, signal: gone.signal });
+    this.#long = { request, gone };
+    this.#await(limits.arrivalMs);
+    const screened = request.screen(() => conversation.admit(start.toString('latin1'), bytes));
+    if (screened === undefined) return;
+    this.#busy = 'screening';
+    void screened.then(() => this.#resume());
+  }
+
+  /** What was refused is answered when the client has sent it all. */
+  #takeRefused(refusal: unknown): boolean {
+    if (!this.#discarding) this.#reader.discard();
+    this.#discarding = this.#reader.isDiscarding;
+    if (this.#discarding) return false;
     clearTimeout(this.#deadline);
-    if (standing === 'done') {
-      this.#phase = 'closed';
-      this.#socket.end();
-      return;
-    }
-    this.#conversation = this.#options.converse();
-    this.#phase = 'ready';
+    this.#answered(refusalOf(refusal));
+    return true;
+  }
+
+  #takeFrame(): boolean {
+    const frame = this.#reader.next(MOST_BYTES);
+    if (frame === null) return false;
+    if (this.#long !== undefined) clearTimeout(this.#deadline);
+    this.#takeMessage(frame);
+    return true;
   }
 
   #takeMessage({ type, body }: Frame): void {
     if (type === TERMINATE) {
-      this.#phase = 'closed';
-      this.#socket.end();
+      this.#leave();
       return;
     }
     if (type !== QUERY) {
@@ -155,15 +245,13 @@ export class Session {
     if (this.#setsEncoding(body)) return;
     const reply = this.#answer(body);
     if (!(reply instanceof Promise)) {
-      this.#send(reply);
+      this.#answered(reply);
       return;
     }
-    this.#answering = true;
-    void reply.catch(inBand).then((settled) => {
-      this.#answering = false;
-      this.#send(settled);
-      this.#socket.resume();
-      this.#advance();
+    this.#busy = 'answering';
+    void reply.catch(refusalOf).then((settled) => {
+      this.#answered(settled);
+      this.#resume();
     });
   }
 
@@ -173,8 +261,7 @@ export class Session {
       if (!carriesUtf8(this.#encoding)) throw foreignEncoding(this.#encoding);
       return (this.#conversation as Conversation).answer(text);
     } catch (error) {
-      if (!(error instanceof ProtocolViolation)) return inBand(error);
-      return Buffer.concat([messages.errorResponse('ERROR', reportError(error)), messages.readyForQuery]);
+      return refusalOf(error);
     }
   }
 
@@ -186,14 +273,18 @@ export class Session {
     const encoding = wishedEncoding(body);
     if (encoding === undefined) return false;
     this.#encoding = encoding;
-    this.#socket.write(
-      Buffer.concat([
-        messages.commandComplete('SET'),
-        messages.parameterStatus('client_encoding', encoding),
-        messages.readyForQuery,
-      ]),
-    );
+    this.#socket.write(messages.encodingSet(encoding));
     return true;
+  }
+
+  #answered(reply: Reply | Buffer): void {
+    this.#giveRoom();
+    this.#send(reply);
+  }
+
+  #giveRoom(): void {
+    this.#long?.request.release();
+    this.#long = undefined;
   }
 
   #send(reply: Reply | Buffer): void {
@@ -201,7 +292,26 @@ export class Session {
     this.#socket.write(Buffer.isBuffer(reply) ? reply : messages.queryReply(reply));
     this.#options.onAnswered(this);
   }
+
+  #sent(): void {
+    if (this.#busy !== 'sending') return;
+    clearTimeout(this.#deadline);
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#phase === 'closed') return;
+    this.#busy = 'no';
+    this.#socket.resume();
+    this.#advance();
+  }
 }
 
 /** Errors of a request go in-band, so that SQLSTATE, DETAIL and HINT reach the caller of the SQL function whole. */
-const inBand = (error: unknown): Reply => ({ s: 'e', v: JSON.stringify(reportError(error)), loc: null });
+function refusalOf(error: unknown): Reply | Buffer {
+  const report = reportError(error);
+  if (error instanceof ProtocolViolation) {
+    return Buffer.concat([messages.errorResponse('ERROR', report), messages.readyForQuery]);
+  }
+  return { s: 'e', v: JSON.stringify(report), loc: null };
+}

@@ -1,58 +1,58 @@
 import { hash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
-import { InvalidParameter, ProtocolViolation, UndefinedObject } from '../errors/errors.ts';
+import { UndefinedObject } from '../errors/errors.ts';
 import type { Along, Client } from '../serving/client.ts';
-import type { OnOverdue, Terms } from '../serving/questions.ts';
 import type { Serving } from '../serving/serving.ts';
-import { parseDurationMs } from './duration.ts';
 import type { Reply } from './messages.ts';
+import { checkSize, fieldsOf, inputOf, keyOf, SEPARATOR, termsOf, type Verb, verbOf } from './request.ts';
 import type { Conversation } from './session.ts';
+import { textsOf } from './text-array.ts';
 
-const SEPARATOR = '\x1f';
 /** A backend must look up from waiting this often, or Ctrl-C and statement_timeout do not bite. */
 const LONG_POLL_MS = 100;
 /** Answers that one session may still come back for; a backend runs one call at a time. */
 const MAX_TICKETS = 8;
 
 /** What of serving the requests need. */
-export type Predictions = Pick<Serving, 'connect' | 'describe'>;
+export type Predictions = Pick<Serving, 'connect'>;
 
-/** The requests of docs/architecture.md, for one session. */
+/** The requests of docs/architecture.md, for one session. The key comes first: nothing of a request whose key no model has is read. */
 export class Verbs implements Conversation {
-  readonly #serving: Predictions;
   readonly #client: Client;
   readonly #tickets = new Map<string, Promise<Reply>>();
   #nextTicket = 1;
   /** Rows that were read ahead, to be taken when the reply is on its way, and before the next request. */
   #takeRows: (() => void) | undefined;
+  /** The role that was told to read ahead. */
+  #reader: string | undefined;
 
   constructor(serving: Predictions) {
-    this.#serving = serving;
     this.#client = serving.connect();
+  }
+
+  admit(start: string, bytes: number): void | Promise<void> {
+    const verb = verbOf(start);
+    const check = (): void => checkSize(start, bytes);
+    const admitted = verb === 'V' ? undefined : this.#client.admit(keyOf(start));
+    return admitted === undefined ? check() : admitted.then(check);
   }
 
   answer(request: string): Reply | Promise<Reply> {
     this.#settle();
-    switch (request.slice(0, 2).toUpperCase()) {
-      case `P${SEPARATOR}`:
-        return this.#predict(inputOf(request), fields(request, 7));
-      case `N${SEPARATOR}`:
-        return this.#predictNext(inputOf(request), fields(request, 7));
-      case `A${SEPARATOR}`:
-        return this.#predictArray(inputOf(request), fields(request, 6));
-      case `D${SEPARATOR}`:
-        return this.#detail(inputOf(request), fields(request, 6));
-      case `V${SEPARATOR}`:
-        return this.#readAhead(inputOf(request), fields(request, 5));
-      case `R${SEPARATOR}`:
-        return this.#redeem(request.slice(2));
-      case 'S':
-        return answered(JSON.stringify(this.#serving.describe()));
-      default:
-        throw new ProtocolViolation('the bridge takes prediction requests only, never SQL', {
-          detail: `got "${request.slice(0, 40)}"`,
-        });
-    }
+    if (request.startsWith(`R${SEPARATOR}`)) return this.#redeem(request.slice(2));
+    const verb = verbOf(request);
+    if (verb === 'V') return this.#readAhead(request);
+    const admitted = this.#client.admit(keyOf(request));
+    if (admitted === undefined) return this.#ask(verb, request);
+    return this.#patiently(admitted.then(() => this.#ask(verb, request)));
+  }
+
+  #ask(verb: Exclude<Verb, 'V'>, request: string): Reply | Promise<Reply> {
+    const input = inputOf(request);
+    const fields = fieldsOf(verb, request);
+    if (verb === 'P') return this.#predict(input, fields);
+    if (verb === 'N') return this.#predictNext(input, fields);
+    return verb === 'A' ? this.#predictArray(input, fields) : this.#detail(input, fields);
   }
 
   cancel(): void {
@@ -67,43 +67,51 @@ export class Verbs implements Conversation {
 
   #predict(
     input: InputKind,
-    [, key = '', , budget = '', onOverdue = '', statement = '', text = '']: string[],
+    [key = '', role = '', budget = '', onOverdue = '', stated = '', text = '']: string[],
   ): Reply | Promise<Reply> {
-    const { label, wish } = this.#client.scan({ key, input, text, statement }, terms(budget, onOverdue));
+    const statement = mayReadAhead(role, stated) ? stated : '';
+    const { label, wish } = this.#client.scan({ key, input, role, text, statement }, termsOf(budget, onOverdue));
+    if (wish !== null) this.#reader = role;
     const reply = (value: string | null): Reply => ({ s: wish === null ? 'k' : 'h', v: value, loc: wish });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
   /** As P, and what the scan asks next may come along. */
-  #predictNext(input: InputKind, request: string[]): Reply | Promise<Reply> {
-    const [, , role = '', , , statement = ''] = request;
+  #predictNext(input: InputKind, fields: string[]): Reply | Promise<Reply> {
+    const [, role = '', , , statement = ''] = fields;
+    const mayCome = mayReadAhead(role, statement);
     const withAlong = (reply: Reply): Reply =>
-      reply.s === 'k' && statement !== '' ? { ...reply, along: this.#along(role) } : reply;
-    const reply = this.#predict(input, request);
+      reply.s === 'k' && mayCome ? { ...reply, along: this.#along(role) } : reply;
+    const reply = this.#predict(input, fields);
     return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
   }
 
-  /**
-   * To the role itself that the session has: whoever calls a function that predicts with its owner's rights could otherwise take
-   * what is its owner's, by his name.
-   */
   #along(role: string): Reply[] {
-    const answers = this.#client.along((statement) => callerOf(statement) === role);
+    const answers = this.#client.along((statement) => mayReadAhead(role, statement));
     return answers.map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
   }
 
-  #predictArray(input: InputKind, [, key = '', , budget = '', onOverdue = '', texts = '']: string[]): Promise<Reply> {
-    const labels = this.#client.predictMany({ key, input, texts: textArray(texts) }, terms(budget, onOverdue));
+  #predictArray(
+    input: InputKind,
+    [key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
+  ): Promise<Reply> {
+    const labels = this.#client.predictMany({ key, input, role, texts: textsOf(texts) }, termsOf(budget, onOverdue));
     return this.#patiently(labels.then((values) => answered(arrayLiteral(values))));
   }
 
-  #detail(input: InputKind, [, key = '', , budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
-    const detail = this.#client.detail({ key, input, text }, terms(budget, onOverdue));
+  #detail(input: InputKind, [key = '', role = '', budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
+    const detail = this.#client.detail({ key, input, role, text }, termsOf(budget, onOverdue));
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
   }
 
-  #readAhead(input: InputKind, [, key = '', role = '', place = '', texts = '']: string[]): Reply {
-    this.#takeRows = this.#client.readAhead({ key, input }, { place, texts: textArray(texts) });
+  /** Rows are taken from the role that was told to send them, and while its key holds: it must not fail for what is only ahead. */
+  #readAhead(request: string): Reply {
+    const input = inputOf(request);
+    const [key = '', role = '', place = '', texts = ''] = fieldsOf('V', request);
+    const isWanted = role === this.#reader && this.#client.knows(key);
+    this.#reader = undefined;
+    const rows = isWanted ? { place, texts: textsOf(texts) } : { place: '', texts: [] };
+    this.#takeRows = this.#client.readAhead({ key, input, role }, rows);
     setImmediate(() => this.#settle());
     return { ...answered(null), along: this.#along(role) };
   }
@@ -149,64 +157,26 @@ export class Verbs implements Conversation {
 /** A statement is its time, its snapshot, and the role that it runs as where it predicts. */
 const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
+/** Its snapshot names all transactions that run: with some hundreds of them nothing is read ahead. */
+const MOST_STATEMENT_CHARS = 8192;
+
+/**
+ * Rows are read, and answers go along, for the role itself that the session has: whoever calls a function that predicts with
+ * its owner's rights could otherwise take what is its owner's, or have the owner read what he wants.
+ */
+const mayReadAhead = (role: string, statement: string): boolean =>
+  statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
+
 /** A longer text is known by its hash in the reply that its answer goes along with. */
 const HASH_ABOVE_BYTES = 256;
 
-/** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
-function questionOf({ statement, model, text }: Along): string {
+/** What an answer that goes along is to: a backend takes it for this statement, key and text only. */
+function questionOf({ statement, key, text }: Along): string {
   const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
-  return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
+  return [statement, key, content].join(SEPARATOR);
 }
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
-
-/** The verbs in lower case ask the same of images, which come in base64. */
-const inputOf = (request: string): InputKind => (request < 'a' ? 'text' : 'image');
-
-/** Splits at the separator into `count` fields, of which the last takes the rest. */
-function fields(request: string, count: number): string[] {
-  const parts: string[] = [];
-  let at = 0;
-  while (parts.length < count - 1) {
-    const end = request.indexOf(SEPARATOR, at);
-    if (end < 0) throw new ProtocolViolation('a request has too few fields', { detail: `verb ${request.slice(0, 1)}` });
-    parts.push(request.slice(at, end));
-    at = end + 1;
-  }
-  parts.push(request.slice(at));
-  return parts;
-}
-
-const onOverdueValues: readonly string[] = ['answer', 'error', 'null'] satisfies OnOverdue[];
-const isOnOverdue = (value: string): value is OnOverdue => onOverdueValues.includes(value);
-
-function terms(budget: string, onOverdue: string): Terms {
-  const chosen = onOverdue === '' ? 'answer' : onOverdue.toLowerCase();
-  if (!isOnOverdue(chosen)) {
-    throw new InvalidParameter('rafiki.on_overdue has a value that is not known', {
-      detail: `got "${onOverdue.slice(0, 100)}"`,
-      hint: `Use one of ${onOverdueValues.join(', ')}.`,
-    });
-  }
-  return { budgetMs: budget === '' ? null : parseDurationMs(budget), onOverdue: chosen };
-}
-
-function textArray(json: string): (string | null)[] {
-  const values = parseJson(json);
-  if (!Array.isArray(values)) throw new ProtocolViolation('the texts of a request are not a JSON array');
-  return values.map((value: unknown) => {
-    if (value === null || (typeof value === 'string' && !value.includes('\0'))) return value;
-    throw new ProtocolViolation('the texts of a request are nulls and strings without NUL only');
-  });
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (cause) {
-    throw new ProtocolViolation('the texts of a request are not JSON', { cause });
-  }
-}
 
 /** The text form of text[]: {"a","b",NULL}. */
 function arrayLiteral(values: readonly (string | null)[]): string {

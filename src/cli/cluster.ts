@@ -58,7 +58,7 @@ export class Cluster implements Service {
 
   async start(): Promise<void> {
     if (!existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#initialise();
-    await this.#stopOrphan();
+    await stopOrphan(this.#options);
 
     const { port, identity, settings = {}, dataDir, onCrash } = this.#options;
     const args = [
@@ -116,15 +116,6 @@ export class Cluster implements Service {
     });
   }
 
-  /** A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. */
-  async #stopOrphan(): Promise<void> {
-    const pidFile = path.join(this.#db, 'postmaster.pid');
-    if (!existsSync(pidFile)) return;
-    const args = ['stop', '-D', this.#db, '-m', 'fast', '-w'];
-    // It fails when the server is dead already and only its file is left: postgres itself deals with that.
-    await promisify(execFile)(this.#bin('pg_ctl'), args, { ...this.#options.identity, cwd: this.#db }).catch(() => {});
-  }
-
   /** postmaster.pid says "ready" in its eighth line once connections are accepted. */
   async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
     const pidFile = path.join(this.#db, 'postmaster.pid');
@@ -139,4 +130,20 @@ export class Cluster implements Service {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
+}
+
+/**
+ * A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. It may hold the port that
+ * we want.
+ */
+export async function stopOrphan({
+  postgresDir,
+  dataDir,
+  identity,
+}: Pick<ClusterOptions, 'postgresDir' | 'dataDir' | 'identity'>): Promise<void> {
+  const db = path.join(dataDir, 'db');
+  if (!existsSync(path.join(db, 'postmaster.pid'))) return;
+  const args = ['stop', '-D', db, '-m', 'fast', '-w'];
+  // It fails when the server is dead already and only its file is left: postgres itself deals with that.
+  await promisify(execFile)(path.join(postgresDir, 'bin/pg_ctl'), args, { ...identity, cwd: db }).catch(() => {});
 }

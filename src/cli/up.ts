@@ -15,7 +15,7 @@ import { Database } from '../db/database.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, stopOrphan } from './cluster.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, handOver, keepSecret, keptPassword, USER } from './embedded-roles.ts';
 import { choosePort } from './free-port.ts';
@@ -108,6 +108,7 @@ export class Up implements Service {
     const extension = path.join(dataDir, 'extension');
     rmSync(extension, { recursive: true, force: true });
     cpSync(extensionDir, extension, { recursive: true });
+    await stopOrphan({ postgresDir, dataDir, identity });
     const port = await choosePort(this.#options.port, POSTGRES_PORT, '--port');
     const cluster = new Cluster({
       postgresDir,

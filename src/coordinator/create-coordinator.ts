@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { Presence } from '../db/presence.ts';
+import { refusal } from '../db/refusal.ts';
 import { replaceFamilies } from '../db/statements/families.ts';
 import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -9,6 +10,7 @@ import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { familyRows } from './family-rows.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -66,9 +68,9 @@ class Coordinator implements Service {
       try {
         await this.#session();
       } catch (error) {
-        logger.warn({ err: reportError(error) }, 'leadership lost, or not to be had');
+        logger.warn({ err: reportError(refusal(error)) }, 'leadership lost, or not to be had');
+        await sleep(TICK_MS, this.#stopping.signal); // whatever pokes: Postgres may be starting
       }
-      await this.#wake.wait(TICK_MS, this.#stopping.signal);
     }
   }
 

@@ -10,7 +10,7 @@ const LONGEST_READ = '6h';
  * The login that reads sources: `RAFIKI_READER_URL`, or the service's own URL in the name of rafiki_reader, which has the same
  * password unless somebody gave it another one.
  */
-export function readerUrl(serviceUrl: string): string {
+function readerUrl(serviceUrl: string): string {
   const given = process.env['RAFIKI_READER_URL'];
   if (given !== undefined && given !== '') return given;
   const url = new URL(serviceUrl);
@@ -29,7 +29,7 @@ export class ReaderLogin {
 
   /** Its loss makes the statement under way fail. */
   connect(): Promise<Connection> {
-    return this.#database.connect(() => undefined, { statement_timeout: LONGEST_READ });
+    return this.#database.connect(() => undefined, { settings: { statement_timeout: LONGEST_READ }, isLong: true });
   }
 
   /**

@@ -49,7 +49,12 @@ const types = {
       : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };
 
-const CONNECT_TIMEOUT_MS = 10_000;
+export const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * A statement of ours that has no answer by then never gets one: its connection is only half there, since a machine on the way has
+ * gone. The longest of them write a tensor of some hundred megabytes.
+ */
+export const QUERY_TIMEOUT_MS = 60_000;
 
 /** The pool of one process. */
 export class Database implements Service, Queryable {
@@ -66,7 +71,7 @@ export class Database implements Service, Queryable {
       application_name: application,
       max: maxConnections,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      ...(asUser ? {} : { options: startupOptions() }),
+      ...(asUser ? {} : { options: startupOptions(), query_timeout: QUERY_TIMEOUT_MS }),
       types,
     });
     // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
@@ -113,13 +118,17 @@ export class Database implements Service, Queryable {
   }
 
   /** A connection of its own, outside the pool: for session locks, COPY, and whatever must notice its loss. */
-  async connect(onLost: (error: Error) => void, settings: Record<string, string> = {}): Promise<Connection> {
+  async connect(
+    onLost: (error: Error) => void,
+    { settings, isLong = false }: ConnectOptions = {},
+  ): Promise<Connection> {
     const client = new pg.Client({
       connectionString: this.url,
       application_name: this.#pool.options.application_name,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       ...(this.#asUser ? {} : { options: startupOptions(settings) }),
+      ...(this.#asUser || isLong ? {} : { query_timeout: QUERY_TIMEOUT_MS }),
       types,
     });
     client.on('error', onLost);
@@ -133,6 +142,13 @@ export class Database implements Service, Queryable {
       close: () => client.end(),
     };
   }
+}
+
+export interface ConnectOptions {
+  /** Beside those of all sessions of ours. */
+  settings?: Record<string, string>;
+  /** Whether its statements may take long. */
+  isLong?: boolean;
 }
 
 export interface Connection extends Queryable {

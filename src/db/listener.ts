@@ -1,7 +1,7 @@
 import pgListen, { type Subscriber } from 'pg-listen';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
-import { startupOptions } from './database.ts';
+import { CONNECT_TIMEOUT_MS, QUERY_TIMEOUT_MS, startupOptions } from './database.ts';
 
 export interface ListenerOptions {
   url: string;
@@ -27,7 +27,13 @@ export class Listener implements Service {
   async start(): Promise<void> {
     const { url, channels, onNotify, onConnect, logger } = this.#options;
     const subscriber = pgListen.default(
-      { connectionString: url, application_name: 'rafiki listener', options: startupOptions() },
+      {
+        connectionString: url,
+        application_name: 'rafiki listener',
+        options: startupOptions(),
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        query_timeout: QUERY_TIMEOUT_MS, // of pg-listen's own checks: a connection that is only half there is left
+      },
       {
         parse: (text: string) => text,
         retryInterval: RETRY_MS,
@@ -43,8 +49,13 @@ export class Listener implements Service {
       logger.warn({ err: error.message }, 'listener lost its connection'),
     );
     subscriber.events.on('connected', onConnect);
-    await subscriber.connect();
-    for (const channel of channels) await subscriber.listenTo(channel);
+    try {
+      await subscriber.connect();
+      for (const channel of channels) await subscriber.listenTo(channel);
+    } catch (error) {
+      await this.stop(); // or it would go on connecting, for ever
+      throw error;
+    }
     onConnect();
   }
 

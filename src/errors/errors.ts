@@ -20,6 +20,11 @@ export class InvalidEncoding extends RafikiError {
   readonly sqlstate = '22021';
 }
 
+/** A request is larger than what one call may bring (54000): DETAIL has both sizes. */
+export class RequestTooLarge extends RafikiError {
+  readonly sqlstate = '54000';
+}
+
 /** The named model, version or study is not there, or not for this caller (42704). */
 export class UndefinedObject extends RafikiError {
   readonly sqlstate = '42704';

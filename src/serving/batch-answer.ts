@@ -1,10 +1,12 @@
 import { BadData } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Crowd } from './crowd.ts';
 import type { Device } from './device.ts';
 import type { Judge } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
 import type { Policy, Subset } from './policies/policy.ts';
 import type { Question } from './queued-question.ts';
+import type { Work } from './work.ts';
 
 export interface BatcherOptions {
   device: Device;
@@ -15,29 +17,45 @@ export interface BatcherOptions {
   /** τ of most questions. */
   budgetMs: number;
   onBatch(rows: number): void;
+  /** Whether several roles ask the server; of all its models. */
+  crowd: Crowd;
   /** Somebody asks while the model is not in memory. */
   onAway(): void;
   /** An answer of the most accurate subset: it may be given again. */
   onAnswer(text: string, answer: string): void;
 }
 
-/** Runs a batch and gives its answers to those who wait; `closed` hears of each question that has its answer, or never will. */
-export async function answerBatch(
-  batch: readonly Question[],
-  chosen: Subset,
-  options: BatcherOptions & { closed(question: Question): void },
-): Promise<void> {
-  const { device, fleet, policy, clock, closed } = options;
-  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : chosen;
-  const startedMs = clock.nowMs();
+/** One batch. */
+export interface Running {
+  questions: readonly Question[];
+  subset: Subset;
+  /** For whom it runs, where several roles ask. */
+  work: Omit<Work, 'begins'> | undefined;
+  /** Hears of each question that has its answer, or never will. */
+  closed(question: Question): void;
+  /** How long a batch took; whether that says something of the model. */
+  ended(ms: number, expectedMs: number): boolean;
+}
+
+/** Runs a batch and gives its answers to those who wait. */
+export async function answerBatch(running: Running, options: BatcherOptions): Promise<void> {
+  const { questions: batch, closed, work } = running;
+  const { device, fleet, policy, clock } = options;
+  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : running.subset;
+  let startedMs = clock.nowMs();
+  const begins = (): void => {
+    startedMs = clock.nowMs();
+  };
   try {
     const outputs = await device.run(
       batch.map((question) => question.text),
       subset,
+      work && { ...work, begins },
     );
     const nowMs = clock.nowMs();
     const rows = batch.length;
-    fleet.observe(subset, rows, nowMs - startedMs);
+    const ms = nowMs - startedMs;
+    if (running.ended(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
@@ -54,8 +72,8 @@ export async function answerBatch(
     if (error instanceof BadData && batch.length > 1) {
       // a broken image fails its own call only: halving finds it
       const half = batch.length >> 1;
-      await answerBatch(batch.slice(0, half), chosen, options);
-      await answerBatch(batch.slice(half), chosen, options);
+      await answerBatch({ ...running, questions: batch.slice(0, half) }, options);
+      await answerBatch({ ...running, questions: batch.slice(half) }, options);
       return;
     }
     for (const question of batch) {

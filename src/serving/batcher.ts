@@ -4,9 +4,12 @@ import { answerBatch, type BatcherOptions } from './batch-answer.ts';
 import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import { doomed, lateAt } from './policies/batches.ts';
-import type { Decision, PolicyState, Subset } from './policies/policy.ts';
-import { cannotBeInTime, type Question, type QuestionTerms, type Waiter } from './queued-question.ts';
+import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
+import { cannotBeInTime, type Question, type QuestionTerms, type RoleShare, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
+import { judgeRun } from './slowness.ts';
+import { type Batch, DEFERRED_SHARE, Turns } from './turns.ts';
+import type { Work } from './work.ts';
 
 /** So long after a question met another one, more are expected to come together. */
 const COMPANY_MS = 100;
@@ -14,9 +17,6 @@ const COMPANY_MS = 100;
 const SPECULATIVE_MS = 10;
 /** Such a batch is shared among the free slots where each is that much sooner done: more than posting to a thread takes. */
 const SHARING_MS = 0.5;
-/** Late answers have so large a part of a batch while others can be in time: everybody is answered some day. */
-const DEFERRED_SHARE = 0.125;
-
 /** Deadlines no further apart are the same one. */
 const SAME_MS = 1e-6;
 
@@ -24,6 +24,7 @@ const SAME_MS = 1e-6;
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #lanes = new Lanes();
+  readonly #turns: Turns;
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
   #inline = 0;
@@ -36,6 +37,7 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
+    this.#turns = new Turns(options, this.#lanes);
     this.#slots = new Slots(options.device.slots);
     this.#rate = new ArrivalRate(options.budgetMs);
   }
@@ -44,6 +46,7 @@ export class Batcher {
   ask(text: string, terms: QuestionTerms, waiter: Waiter): Question {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
+    this.#options.crowd.asked(terms.role, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
     const open = this.#lanes.find(text, terms.wantsDetail);
     if (open === undefined) {
@@ -65,9 +68,9 @@ export class Batcher {
   }
 
   /** Computes ahead of a question that will probably come; for nothing if it does not. */
-  warm(text: string): void {
+  warm(text: string, role: string): void {
     if (this.#closed || this.isOpen(text)) return;
-    if (this.#lanes.speculate(text)) this.#schedule();
+    if (this.#lanes.speculate(text, role)) this.#schedule();
   }
 
   isOpen(text: string): boolean {
@@ -94,9 +97,9 @@ export class Batcher {
   }
 
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  #refuseHopeless({ deadlineMs, budgetMs }: QuestionTerms, nowMs: number): void {
+  #refuseHopeless({ deadlineMs, budgetMs, role }: QuestionTerms, nowMs: number): void {
     const { fleet, device } = this.#options;
-    const ahead = lateAt(this.#lanes.queue, deadlineMs + SAME_MS);
+    const ahead = this.#lanes.before(role, lateAt(this.#lanes.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;
     const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
     const readyMs = nowMs + (ahead * rowMs) / (largestBatch * device.slots);
@@ -124,11 +127,13 @@ export class Batcher {
       this.#bringUp();
       return;
     }
-    while (this.#dispatchDemanded());
+    while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#slots.anyFree && this.#lanes.deferred + this.#lanes.speculative > 0) {
       const rows = this.#idleRows();
-      const late = this.#lanes.takeDeferred(rows);
-      this.#run([...late, ...this.#lanes.takeSpeculative(rows - late.length)], this.#options.fleet.best);
+      this.#run({
+        questions: this.#isShared ? this.#turns.idle(rows) : this.#idleBatch(rows),
+        subset: this.#options.fleet.best,
+      });
     }
     if (this.#idle) this.#onIdle?.();
   }
@@ -155,19 +160,48 @@ export class Batcher {
     const few = this.#lanes.demanded <= device.inlineRows && this.#inline === 0;
     if (this.#lanes.demanded === 0 || !(this.#slots.anyFree || few)) return false;
     const decision = this.#decide(few);
-    if (decision.kind === 'wait') {
-      const ms = decision.untilMs - this.#options.clock.nowMs();
-      if (Number.isFinite(ms)) this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, ms));
-      return false;
-    }
+    if (decision.kind === 'wait') return this.#lookAgain(decision.untilMs);
     const { subset, from, rows } = decision;
     const late = Math.min(this.#lanes.deferred, Math.floor(DEFERRED_SHARE * rows));
     const batch = this.#lanes.takeDemanded(from, rows - late);
     const inline = batch.length + late <= device.inlineRows && this.#inline === 0;
     batch.push(...this.#lanes.takeDeferred(late));
     if (!inline && subset === fleet.best) batch.push(...this.#lanes.takeSpeculative(this.#roomIn(batch)));
-    this.#run(batch, subset, inline);
+    this.#run({ questions: batch, subset }, inline);
     return true;
+  }
+
+  /** As {@link #dispatchDemanded}, where several roles ask. */
+  #dispatchTurn(): boolean {
+    if (this.#lanes.demanded === 0) return false;
+    const nowMs = this.#options.clock.nowMs();
+    const { anyFree } = this.#slots;
+    const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
+    this.#setLateAside({ ...this.#state(), freeMs: [[nowMs]] });
+    const turn = this.#turns.next(anyFree, (queue) => this.#state(queue, freeMs));
+    if (turn === null) return false;
+    if (turn.kind === 'wait') return this.#lookAgain(turn.untilMs);
+    const inline = turn.questions.length <= this.#options.device.inlineRows && this.#inline === 0;
+    const late = inline ? [] : this.#turns.lateAlong(turn.questions);
+    this.#run({ ...turn, questions: [...turn.questions, ...late] }, inline);
+    return true;
+  }
+
+  #lookAgain(atMs: number): false {
+    const ms = atMs - this.#options.clock.nowMs();
+    if (Number.isFinite(ms)) this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, ms));
+    return false;
+  }
+
+  /** Whether several roles ask these days: each has its turns then. */
+  get #isShared(): boolean {
+    return !this.#closed && this.#options.crowd.isMixed(this.#options.clock);
+  }
+
+  /** A batch of rows that nobody waits for in time. */
+  #idleBatch(rows: number): Question[] {
+    const late = this.#lanes.takeDeferred(rows);
+    return [...late, ...this.#lanes.takeSpeculative(rows - late.length)];
   }
 
   /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
@@ -188,27 +222,31 @@ export class Batcher {
     } as const;
     if (this.#closed || (few && !this.#slots.anyFree)) return all;
     const state = this.#state();
-    const late = doomed(fleet, state);
-    if (late > 0) {
-      const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-      for (const question of this.#lanes.setAside(late)) {
-        for (const waiter of question.waiters.splice(0)) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
-      }
-    }
+    this.#setLateAside(state);
     if (this.#lanes.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
     return policy.decide(state);
   }
 
+  #setLateAside(state: PolicyState): void {
+    const { fleet } = this.#options;
+    const late = doomed(fleet, state);
+    if (late === 0) return;
+    const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
+    for (const question of this.#lanes.setAside(late)) {
+      for (const waiter of question.waiters.splice(0)) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
+    }
+  }
+
   /** The rate is worked out only when a policy wants it: a lone question is answered before that. */
-  #state(): PolicyState {
+  #state(queue: QueueView = this.#lanes.queue, freeMs?: readonly number[]): PolicyState {
     const nowMs = this.#options.clock.nowMs();
     const budgetMs = this.#lanes.first()?.budgetMs ?? this.#options.budgetMs;
     const rate = this.#rate;
     return {
       nowMs,
-      queue: this.#lanes.queue,
+      queue,
       budgetMs,
-      freeMs: [this.#slots.freeMs(nowMs)],
+      freeMs: [freeMs ?? this.#slots.freeMs(nowMs)],
       get rate() {
         return rate.at(nowMs);
       },
@@ -225,16 +263,37 @@ export class Batcher {
     return Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part);
   }
 
-  #run(batch: readonly Question[], subset: Subset, inline = false): void {
-    if (batch.length === 0) return;
+  #run({ questions, subset }: Batch, inline = false): void {
+    if (questions.length === 0) return;
     const { fleet, clock } = this.#options;
-    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, batch.length));
+    const roles = this.#isShared ? this.#rolesOf(questions) : [];
+    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, questions.length));
     if (inline) this.#inline++;
-    const closed = (question: Question): void => this.#lanes.close(question);
-    void answerBatch(batch, subset, { ...this.#options, closed }).finally(() => {
+    for (const role of roles) role.running++;
+    const running = {
+      questions,
+      subset,
+      work: workOf(questions, roles),
+      closed: (question: Question): void => this.#lanes.close(question),
+      ended: (ms: number, expectedMs: number): boolean =>
+        roles.length === 0 || judgeRun(roles, { ms, expectedMs, limitMs: this.#turns.limitMs }, this.#lanes.roles),
+    };
+    void answerBatch(running, this.#options).finally(() => {
       if (slot === undefined) this.#inline--;
       else this.#slots.free(slot);
+      for (const role of roles) role.running--;
       this.#dispatch();
     });
   }
+
+  #rolesOf(questions: readonly Question[]): RoleShare[] {
+    return [...new Set(questions.map(({ role }) => role))].map((role) => this.#lanes.roleOf(role));
+  }
+}
+
+function workOf(questions: readonly Question[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
+  if (roles.length === 0) return undefined;
+  const rows = new Map<string, number>();
+  for (const { role } of questions) rows.set(role, (rows.get(role) ?? 0) + 1);
+  return { rows, isLong: roles.some(({ isApart }) => isApart) };
 }

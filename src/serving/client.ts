@@ -1,7 +1,8 @@
-import { Cancelled, type NotReady, type UndefinedObject } from '../errors/errors.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Detail, detailOf } from './detail.ts';
-import { longestFirst } from './longest-first.ts';
+import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
 import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
@@ -11,6 +12,12 @@ import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 /** Where the models of a key are found. */
 export interface ModelDirectory {
   get(key: string): ServedModel | undefined;
+  /** What answers for a model now, whatever its key has become. */
+  current(modelId: number): ServedModel | undefined;
+  /** Whether a model has this key, be it in memory or still being loaded. */
+  has(key: string): boolean;
+  /** Looks anew for a key that is not known; throws {@link UndefinedObject} where no model has it. */
+  find(key: string): Promise<void>;
   /** Waits for a model that is being loaded; throws {@link UndefinedObject} or {@link NotReady}. */
   arrival(key: string): Promise<ServedModel>;
 }
@@ -23,7 +30,7 @@ export interface ClientOptions {
 /** An answer that goes along with the reply to another question, and the question that it is for. */
 export interface Along {
   statement: string;
-  model: string;
+  key: string;
   text: string;
   label: string;
 }
@@ -37,6 +44,7 @@ const PARTS_AT_ONCE = 4;
 
 /** Rows of an array that are asked together, and where their labels go. */
 interface ArrayPart {
+  role: string;
   texts: readonly (string | null)[];
   labels: (string | null)[];
   rows: Int32Array;
@@ -50,6 +58,15 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+  }
+
+  /** Whether a model has this key; a promise where that takes a look at the rows, which throws {@link UndefinedObject}. */
+  admit(key: string): void | Promise<void> {
+    return this.knows(key) ? undefined : this.#unlessCancelled(this.#options.models.find(key));
+  }
+
+  knows(key: string): boolean {
+    return this.#options.models.has(key);
   }
 
   /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
@@ -85,7 +102,7 @@ export class Client {
       this.#scans.answered(scan);
       model.stat.answeredAlong(1);
       chars += answer.label.length;
-      answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
+      answers.push({ statement, key: scan.key, text: answer.text, label: answer.label });
     }
     return answers;
   }
@@ -99,13 +116,14 @@ export class Client {
     const first = await this.#model(asking);
     const deadline = this.#deadline(first, terms, startedMs);
     const labels = new Array<string | null>(texts.length).fill(null);
-    const rows = longestFirst(texts);
+    const rows = await inOrder(texts);
     let next = 0;
     const part = async (): Promise<void> => {
       while (next < rows.length) {
         const from = next;
         next = Math.min(rows.length, from + PART_ROWS);
-        await this.#predictPart({ ...asking, texts, labels, rows: rows.subarray(from, next) }, deadline);
+        const part = { texts, labels, rows: rows.subarray(from, next), role: asking.role };
+        if (!(await this.#predictPart(first, part, deadline))) await nextTurn();
       }
     };
     try {
@@ -121,7 +139,12 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = await this.#model(question);
     const deadline = this.#deadline(model, terms, startedMs);
-    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: true, deadline });
+    const [outcome] = await this.#ask(model, {
+      role: question.role,
+      texts: [question.text],
+      wantsDetail: true,
+      deadline,
+    });
     const overdue = this.#count(model, deadline, 1);
     if (!outcome) return null;
     return detailOf(outcome, model, { ms: this.#options.clock.nowMs() - startedMs, overdue });
@@ -132,7 +155,7 @@ export class Client {
     const model = this.#present(asking);
     return () => {
       const rows = this.#scans.received(asking.key, place, texts);
-      model?.warm(rows);
+      model?.warm(rows, asking.role);
     };
   }
 
@@ -151,13 +174,27 @@ export class Client {
     const startedMs = this.#options.clock.nowMs();
     const model = this.#present(question) ?? (await this.#model(question));
     const deadline = this.#deadline(model, terms, startedMs);
-    const [outcome] = await this.#ask(model, { texts: [question.text], wantsDetail: false, deadline });
+    const [outcome] = await this.#ask(model, {
+      role: question.role,
+      texts: [question.text],
+      wantsDetail: false,
+      deadline,
+    });
     this.#count(model, deadline, 1);
     return outcome?.answer ?? null;
   }
 
-  async #predictPart({ texts, labels, rows, ...asking }: Asking & ArrayPart, deadline: Deadline): Promise<void> {
-    const model = this.#present(asking) ?? (await this.#model(asking));
+  /**
+   * By the version that answers now: the call goes on when the model gets another one, or another key. Whether anything had to be
+   * asked: what is known comes at once, and others shall have their turn in between.
+   */
+  async #predictPart(
+    first: ServedModel,
+    { texts, labels, rows, role }: ArrayPart,
+    deadline: Deadline,
+  ): Promise<boolean> {
+    const model = this.#options.models.current(first.row.modelId);
+    if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
     const unknown: number[] = [];
     const asked: string[] = [];
     for (const row of rows) {
@@ -171,14 +208,15 @@ export class Client {
         labels[row] = cached;
       }
     }
-    const outcomes = await this.#ask(model, { texts: asked, wantsDetail: false, deadline });
+    const outcomes = await this.#ask(model, { role, texts: asked, wantsDetail: false, deadline });
     for (const [i, row] of unknown.entries()) labels[row] = outcomes[i]?.answer ?? null;
+    return asked.length > 0;
   }
 
   /** The outcomes, unless the session cancels. */
   async #ask(
     model: ServedModel,
-    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'deadline'>,
+    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(Outcome | null)[]> {
     const rows = new RowsAsked(model.batcher, { ...asked, session: this, clock: this.#options.clock });
     const giveUp = (error: Cancelled): void => rows.giveUp(error);
@@ -213,16 +251,27 @@ export class Client {
   async #model(asking: Asking): Promise<ServedModel> {
     const found = this.#present(asking);
     if (found !== undefined) return found;
+    const model = await this.#unlessCancelled(this.#options.models.arrival(asking.key));
+    checkInput(model, asking);
+    return model;
+  }
+
+  #unlessCancelled<T>(awaited: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
-      this.#options.models
-        .arrival(asking.key)
-        .then((model) => {
-          checkInput(model, asking);
-          resolve(model);
-        })
-        .catch(reject)
-        .finally(() => this.#waiting.delete(reject));
+      awaited.then(resolve, reject).finally(() => this.#waiting.delete(reject));
     });
   }
+}
+
+/** Long texts first; of very many, piece by piece, and others have their turn in between. */
+async function inOrder(texts: readonly (string | null)[]): Promise<Int32Array> {
+  if (texts.length <= PIECE_ROWS) return longestFirst(texts);
+  const places = new Int32Array(texts.length);
+  let rows = 0;
+  for (let from = 0; from < texts.length; from += PIECE_ROWS) {
+    for (const place of longestFirst(texts.slice(from, from + PIECE_ROWS))) places[rows++] = from + place;
+    await nextTurn();
+  }
+  return places.subarray(0, rows);
 }

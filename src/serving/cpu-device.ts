@@ -4,9 +4,14 @@ import { largestBatch } from './latency-model.ts';
 import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
+import type { Work } from './work.ts';
 
 /** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
+
+/** To take a text of megabytes apart takes long whatever the model does with it. */
+const INLINE_CHARS = 16 * 1024;
+const isShort = (text: string): boolean => text.length <= INLINE_CHARS;
 
 /** Copies of a model that has grown: one on each thread, and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
@@ -37,9 +42,11 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
-    if (this.#here !== undefined && texts.length <= this.inlineRows) return this.#here.run(texts, subset);
-    return this.#options.pool.run(this.#id, texts, subset);
+  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+    const { pool } = this.#options;
+    const isTiny = texts.length <= this.inlineRows && (pool.size === 0 || texts.every(isShort));
+    if (this.#here !== undefined && isTiny) return this.#here.run(texts, subset);
+    return pool.run(this.#id, { texts, subset, work });
   }
 
   /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */

@@ -29,6 +29,22 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     if (place > this.#head) this.#items.splice(place - 1, 1);
   }
 
+  clear(): void {
+    this.#items.length = 0;
+    this.#head = 0;
+  }
+
+  /** All at once: removing one of many takes as long as looking at each. */
+  keepOnly(stays: (item: T) => boolean): void {
+    const items: T[] = [];
+    for (let place = this.#head; place < this.#items.length; place++) {
+      const item = this.#items[place] as T;
+      if (stays(item)) items.push(item);
+    }
+    this.#items = items;
+    this.#head = 0;
+  }
+
   /** Takes `rows` from place `from` on, as long as `fits` says so; one at least. */
   take(from: number, rows: number, fits: (item: T) => boolean = () => true): T[] {
     const begin = this.#head + from;

@@ -1,12 +1,15 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
+import { isHeld } from '../db/persist.ts';
 import { moveDeployment } from '../db/statements/moves.ts';
 import { type DeploymentRow, holdReady, selectDeployments } from '../db/statements/serving.ts';
 import { InvalidState, NotReady, OutOfMemory, UndefinedObject } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
+import { Changes } from './changes.ts';
 import type { ModelDirectory } from './client.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -20,34 +23,41 @@ export interface DeploymentsOptions {
 /** NOTIFY is the hint; this often the rows are looked at anyway. */
 const POLL_MS = 5000;
 const RETRY_MS = 500;
-/** How long a call waits for a model that is being loaded. */
+/** Any role may send a NOTIFY, and as many as it likes: the rows are looked at no more often than this. */
+const LOOK_MS = 100;
+/** How long a call waits for a model that is being loaded, and for a look that tells whether there is one. */
 const ARRIVAL_MS = 30_000;
+const FIND_MS = 5000;
 /** A server that starts brings models into memory for so long before anybody can ask. */
 const WARM_MS = 5000;
 /** A load that fails for a passing reason (the database went away) is tried so often. */
 const MAX_LOADS = 3;
 
 /**
- * Answers for what the rows of rafiki.deployment say. A new version is loaded and measured beside the old one; one
- * transaction makes it ready and the old one retired, then it takes over here. No call fails in between.
+ * Answers for what the rows of rafiki.deployment say. Keys follow them at each look, so that a key which was replaced opens
+ * nothing any more. Models follow beside that, since loading takes long: a new version is loaded and measured beside the old
+ * one; one transaction makes it ready and the old one retired, then it takes over here. No call fails in between.
  */
 export class Deployments implements Service, ModelDirectory {
   readonly #options: DeploymentsOptions;
-  readonly #wake = new Wake();
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
+  /** Time to look at the rows, and time to load what they name. */
+  readonly #wake = new Wake();
+  readonly #looked = new Wake();
+  /** The rows at the last look, and their models' ids by key. */
+  #rows: readonly DeploymentRow[] = [];
+  #keys: ReadonlyMap<string, number> = new Map();
+  #looks = 0;
   /** All that rows name, by deployment. */
   readonly #known = new Map<number, ServedModel>();
-  /** What answers now, by key. */
-  readonly #serving = new Map<string, ServedModel>();
+  /** What answers now, by model. */
+  readonly #serving = new Map<number, ServedModel>();
   /** Loads that failed and will be tried again, by deployment. */
   readonly #failedLoads = new Map<number, number>();
-  /** Keys that have no version in memory yet and will have one. */
-  #coming = new Set<string>();
-  #scanned = 0;
   #warmUntilMs = 0;
-  #onScan = new Set<() => void>();
-  #loop: Promise<void> | undefined;
+  readonly #changes = new Changes();
+  #loops: Promise<unknown> = Promise.resolve();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -62,15 +72,17 @@ export class Deployments implements Service, ModelDirectory {
 
   async start(): Promise<void> {
     this.#warmUntilMs = performance.now() + WARM_MS;
-    await this.#scan();
+    await this.#look();
+    await this.#follow();
     await this.#listener.start();
-    this.#loop = this.#run();
+    this.#loops = Promise.all([this.#keepLooking(), this.#keepFollowing()]);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#changes.changed();
     await this.#listener.stop();
-    await this.#loop;
+    await this.#loops;
     this.#serving.clear();
     const models = [...this.#known.values()];
     this.#known.clear();
@@ -78,71 +90,107 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   get(key: string): ServedModel | undefined {
-    return this.#serving.get(key);
+    const modelId = this.#keys.get(key);
+    return modelId === undefined ? undefined : this.#serving.get(modelId);
+  }
+
+  current(modelId: number): ServedModel | undefined {
+    return this.#serving.get(modelId);
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
   }
 
   models(): ServedModel[] {
     return [...this.#serving.values()];
   }
 
-  async arrival(key: string): Promise<ServedModel> {
-    const deadline = performance.now() + ARRIVAL_MS;
+  async find(key: string): Promise<void> {
     // The row may be newer than our last look, and the look that runs now may have begun before it: two more will show it.
-    const enough = this.#scanned + 2;
-    this.#wake.poke();
-    while (performance.now() < deadline && !this.#stopping.signal.aborted) {
-      const model = this.#serving.get(key);
-      if (model !== undefined) return model;
-      if (this.#scanned >= enough && !this.#coming.has(key)) throw notServed();
-      if (this.#scanned < enough) this.#wake.poke();
-      await this.#nextScan(deadline - performance.now());
-    }
+    const enough = this.#looks + 2;
+    await this.#found(FIND_MS, () => {
+      if (this.has(key)) return true;
+      if (this.#looks >= enough) throw notServed();
+      this.#wake.poke();
+      return undefined;
+    });
+  }
+
+  async arrival(key: string): Promise<ServedModel> {
+    await this.find(key);
+    return this.#found(ARRIVAL_MS, () => {
+      if (!this.has(key)) throw notServed();
+      return this.get(key);
+    });
+  }
+
+  async #found<T>(ms: number, found: () => T | undefined): Promise<T> {
+    const isStopping = (): boolean => this.#stopping.signal.aborted;
+    const result = await this.#changes.until(ms, () => found() ?? (isStopping() ? null : undefined));
+    if (result !== undefined && result !== null) return result;
     throw new NotReady('the model is still being loaded', {
       hint: 'Ask again in a moment; the log of serving says more.',
     });
   }
 
-  #nextScan(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(1, ms));
-      this.#onScan.add(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
-  async #run(): Promise<void> {
+  async #keepLooking(): Promise<void> {
     const { signal } = this.#stopping;
     let pauseMs = POLL_MS;
     while (!signal.aborted) {
       await this.#wake.wait(pauseMs, signal);
+      const nextMs = performance.now() + LOOK_MS;
       if (signal.aborted) return;
       try {
-        await this.#scan();
+        await this.#look();
         pauseMs = POLL_MS;
       } catch (error) {
         this.#options.logger.warn({ err: String(error) }, 'cannot look at the deployments');
         pauseMs = RETRY_MS;
       }
+      await sleep(Math.max(0, nextMs - performance.now()), signal);
     }
   }
 
-  async #scan(): Promise<void> {
-    const rows = await selectDeployments(this.#options.database);
-    this.#coming = new Set(rows.map((row) => row.key).filter((key) => !this.#serving.has(key)));
-    for (const row of rows) await this.#follow(row);
-    const retried = rows.filter((row) => this.#failedLoads.has(row.id) && !this.#serving.has(row.key));
-    this.#coming = new Set(retried.map((row) => row.key));
-    this.#retire(rows);
-    this.#scanned++;
-    for (const wakeUp of this.#onScan) wakeUp();
-    this.#onScan.clear();
+  async #keepFollowing(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#looked.wait(POLL_MS, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#follow();
+      } catch (error) {
+        this.#options.logger.warn({ err: String(error) }, 'cannot follow the deployments');
+        this.#lookAgain();
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.#rows = await selectDeployments(this.#options.database);
+    this.#keys = new Map(this.#rows.map((row) => [row.key, row.modelId]));
+    this.#looks++;
+    this.#looked.poke();
+    this.#changes.changed();
+  }
+
+  #lookAgain(): void {
+    setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
+  }
+
+  async #follow(): Promise<void> {
+    for (const { id } of this.#rows) {
+      const row = this.#rows.find((each) => each.id === id); // a load takes long, and the rows change meanwhile
+      if (row !== undefined) await this.#followRow(row);
+    }
+    this.#retire();
+    this.#changes.changed();
   }
 
   /** Makes one row true in memory; a row that cannot be loaded does not stand in the way of the others. */
-  async #follow(row: DeploymentRow): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  async #followRow(row: DeploymentRow): Promise<void> {
+    const now = this.#serving.get(row.modelId);
+    if (this.#stopping.signal.aborted || (now !== undefined && now.row.id >= row.id)) return;
     try {
       const model = this.#known.get(row.id) ?? this.#options.serve(row);
       const isNew = !this.#known.has(row.id);
@@ -151,8 +199,9 @@ export class Deployments implements Service, ModelDirectory {
         await model.open();
         await this.#makeReady(row);
       } else if (isNew) await this.#warm(model);
-      this.#serving.set(row.key, model);
+      this.#serving.set(row.modelId, model);
       this.#failedLoads.delete(row.id);
+      this.#changes.changed();
     } catch (error) {
       await this.#failed(row, error);
     }
@@ -160,7 +209,7 @@ export class Deployments implements Service, ModelDirectory {
 
   /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first question. */
   async #warm(model: ServedModel): Promise<void> {
-    const hasPredecessor = this.#serving.has(model.row.key);
+    const hasPredecessor = this.#serving.has(model.row.modelId);
     if (!hasPredecessor && performance.now() > this.#warmUntilMs) return;
     try {
       await model.open({ mayEvict: hasPredecessor });
@@ -186,12 +235,16 @@ export class Deployments implements Service, ModelDirectory {
   async #failed(row: DeploymentRow, error: unknown): Promise<void> {
     const { database, logger } = this.#options;
     if (error instanceof InvalidState) return;
+    if (isHeld(error)) {
+      this.#lookAgain(); // its owner is changing it, in a transaction that is open still
+      return;
+    }
     const failures = (this.#failedLoads.get(row.id) ?? 0) + 1;
     this.#failedLoads.set(row.id, failures);
     logger.warn({ deployment: row.id, model: row.model, failures, err: String(error) }, 'a model cannot be loaded');
     const passing = !(error instanceof RafikiError) || error.retryable;
     if (passing && failures < MAX_LOADS) {
-      setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
+      this.#lookAgain();
       return;
     }
     this.#failedLoads.delete(row.id);
@@ -202,13 +255,13 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   /** Takes out of memory what no row names any more; its last questions are answered first. */
-  #retire(rows: readonly DeploymentRow[]): void {
-    const named = new Set(rows.map((row) => row.id));
+  #retire(): void {
+    const named = new Set(this.#rows.map((row) => row.id));
     for (const [id, model] of this.#known) {
-      const current = this.#serving.get(model.row.key);
-      if (named.has(id) && current === model) continue;
-      if (named.has(id) && current?.row.id !== undefined && current.row.id < id) continue;
-      if (current === model) this.#serving.delete(model.row.key);
+      const { modelId } = model.row;
+      const now = this.#serving.get(modelId);
+      if (named.has(id) && (now === model || (now !== undefined && now.row.id < id))) continue;
+      if (now === model) this.#serving.delete(modelId);
       this.#known.delete(id);
       void model.release().catch((error: unknown) => {
         this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not freed');

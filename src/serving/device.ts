@@ -1,4 +1,5 @@
 import type { Subset } from './policies/policy.ts';
+import type { Work } from './work.ts';
 
 /** What one member says of each row of a batch: probabilities [rows, classes]. */
 export type MemberOutput = Float32Array;
@@ -14,6 +15,6 @@ export interface Device {
   /** Loads the model; whether it is there then. It stays away where others would have to leave and `mayEvict` is false. */
   open(options?: { mayEvict: boolean }): Promise<boolean>;
   /** The members of a subset on these texts, the most accurate first. */
-  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]>;
+  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
   release(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { argmax } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import { majorityVote } from '../domain/vote.ts';
+import { InvalidState } from '../errors/errors.ts';
 import type { MemberOutput } from './device.ts';
 
 /** What `rafiki_predict_detail` shows; probabilities are means over the members asked, one per class. */
@@ -40,10 +41,16 @@ export const judgeOf = (task: Task, classes: readonly string[]): Judge =>
 /** Of probabilities [rows, classes] for each member. */
 function judgeClasses(names: readonly string[]): Judge {
   const classes = names.length;
+  /** Outputs that fit no class are another model's, or none: an error, never an answer. */
+  const nameOf = (label: number): string => {
+    const name = names[label];
+    if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
+    return name;
+  };
   return {
     answer(outputs, row) {
       const label = majorityVote(outputs.map((output) => argmax(output, row * classes, classes)));
-      return names[label] ?? String(label);
+      return nameOf(label);
     },
     finding(outputs, row) {
       const probabilities = new Array<number>(classes).fill(0);

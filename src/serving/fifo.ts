@@ -25,4 +25,13 @@ export class Fifo<T> {
     }
     return item;
   }
+
+  dropWhile(isGone: (item: T) => boolean): void {
+    for (let item = this.peek(); item !== undefined && isGone(item); item = this.peek()) this.shift();
+  }
+
+  keepOnly(stays: (item: T) => boolean): void {
+    this.#items = this.#items.slice(this.#head).filter((item) => item !== undefined && stays(item));
+    this.#head = 0;
+  }
 }

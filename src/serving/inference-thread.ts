@@ -49,6 +49,8 @@ const NICE = 5;
 // On Linux a priority is that of a thread, and 0 names the calling one; elsewhere the event loop would be set back as well.
 if (process.platform === 'linux') setPriority(0, NICE);
 
+/** One order after the other: answers are told apart by their order only, and a model must not go while it runs. */
+let last: Promise<void> = Promise.resolve();
 parentPort?.on('message', (order: Order) => {
-  void report(order).then((answer) => parentPort?.postMessage(answer));
+  last = last.then(() => report(order)).then((answer) => parentPort?.postMessage(answer));
 });

@@ -5,8 +5,10 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
 import { type Order, type Report, textSeparator } from './inference-thread.ts';
+import { type Job, JobQueue } from './job-queue.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
+import type { Work } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
@@ -15,7 +17,14 @@ const built = !import.meta.url.endsWith('.ts');
 /** A thread that dies so often without an answer in between is not started again. */
 const MAX_RESTARTS = 3;
 
-interface Job {
+/** A batch, and for whom it runs where several roles ask. */
+export interface Run {
+  texts: readonly string[];
+  subset: Subset;
+  work?: Work | undefined;
+}
+
+interface Batch extends Job {
   order: Order;
   resolve(outputs: MemberOutput[]): void;
   reject(error: unknown): void;
@@ -24,12 +33,16 @@ interface Job {
 /** What runs batches beside the event loop. */
 export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
 
-/** Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is free. */
+/**
+ * Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is
+ * free. Where several roles ask, the one whose batches had least of the threads' time comes first, and the first thread runs
+ * none of those that take long: so there is one for everybody else.
+ */
 export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
-  readonly #queue: Job[] = [];
+  readonly #queue = new JobQueue<Batch>();
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
@@ -48,7 +61,7 @@ export class InferenceThreads implements Service {
   async stop(): Promise<void> {
     this.#stopped = true;
     const stopping = new ShuttingDown('the prediction server is stopping');
-    for (const job of this.#queue.splice(0)) job.reject(stopping);
+    for (const job of this.#queue.takeAll()) job.reject(stopping);
     await Promise.all(this.#threads.map((thread) => thread.stop(stopping)));
     this.#threads = [];
   }
@@ -99,10 +112,11 @@ export class InferenceThreads implements Service {
     this.#next();
   }
 
-  run(id: number, texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  run(id: number, { texts, subset, work }: Run): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      this.#queue.push({ order: { kind: 'run', id, texts: texts.join(textSeparator), subset }, resolve, reject });
+      const order: Order = { kind: 'run', id, texts: texts.join(textSeparator), subset };
+      this.#queue.push({ id, order, work, resolve, reject });
       this.#next();
     });
   }
@@ -110,13 +124,20 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const place = this.#queue.findIndex(({ order }) => thread.holds.has(order.id));
-      const [job] = place < 0 ? [] : this.#queue.splice(place, 1);
+      const isKept = thread === this.#threads[0];
+      const job = this.#queue.take({ holds: thread.holds, isKept }, (id) =>
+        this.#threads.some((other) => other !== thread && other.holds.has(id)),
+      );
       if (job === undefined) continue;
+      const startedMs = performance.now();
+      job.work?.begins();
       thread
         .order(job.order)
         .then(job.resolve, job.reject)
-        .finally(() => this.#next());
+        .finally(() => {
+          this.#queue.ran(job, performance.now() - startedMs);
+          this.#next();
+        });
     }
   }
 
@@ -133,7 +154,7 @@ export class InferenceThreads implements Service {
         return;
       }
       this.#lastDeath = cause;
-      for (const job of this.#queue.splice(0)) job.reject(died(cause));
+      for (const job of this.#queue.takeAll()) job.reject(died(cause));
     });
     return thread;
   }

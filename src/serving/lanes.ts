@@ -1,19 +1,27 @@
 import { DeadlineQueue } from './deadline-queue.ts';
 import { Fifo } from './fifo.ts';
 import type { QueueView } from './policies/policy.ts';
-import { type Part, type Question, type QuestionTerms, queueFull } from './queued-question.ts';
-import { Load, Shares } from './shares.ts';
+import {
+  Load,
+  type Question,
+  type QuestionTerms,
+  queueFull,
+  type RoleShare,
+  type WaitingLane,
+} from './queued-question.ts';
+import { BATCH_CHARS, type PickOptions, Shares } from './shares.ts';
 
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
 const MAX_SPECULATIVE = 8192;
 /** And so many characters: images are long. */
 const MAX_SPECULATIVE_CHARS = 64 * 1024 * 1024;
-/** A batch is cut off at so many characters: it may be posted to a thread as one string. */
-const BATCH_CHARS = 32 * 1024 * 1024;
 
-/** Whose rows read ahead are: nobody's. */
+/** In whose session rows are read ahead: in nobody's. */
 const nobody = {};
-const noPart: Part = { rows: 0 };
+/** Where so many more have left a queue than wait in it, these are cleared out. */
+const SLACK = 1024;
+/** Of a few, each is taken out of the queue by itself. */
+const FEW = 8;
 
 /**
  * The questions of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
@@ -48,6 +56,21 @@ export class Lanes {
     return this.#speculativeLoad.rows;
   }
 
+  /** What is known of each role. */
+  get roles(): Iterable<RoleShare> {
+    return this.#shares.known;
+  }
+
+  roleOf(role: string): RoleShare {
+    return this.#shares.roleOf(role);
+  }
+
+  /** Whose rows come next of those that were read ahead. */
+  get nextSpeculative(): string | undefined {
+    this.#speculative.dropWhile(({ lane }) => lane !== 'speculative');
+    return this.#speculative.peek()?.role;
+  }
+
   get length(): number {
     return this.demanded + this.deferred + this.speculative;
   }
@@ -61,20 +84,20 @@ export class Lanes {
   }
 
   demand(text: string, terms: QuestionTerms): Question {
-    this.#makeRoom(terms.session);
+    this.#makeRoom(terms);
     const question = newQuestion(text, terms, 'demanded');
     this.#openOf(question).set(question.text, question);
     this.#demanded.insert(question);
-    this.#shares.add(question);
+    this.#shares.add(question, 'demanded');
     return question;
   }
 
   /** False where there is no room for a row read ahead. */
-  speculate(text: string): boolean {
+  speculate(text: string, role: string): boolean {
     const load = this.#speculativeLoad;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const never = Number.POSITIVE_INFINITY;
-    const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, session: nobody };
+    const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
     const question = newQuestion(text, terms, 'speculative');
     this.#openOf(question).set(question.text, question);
     this.#speculative.push(question);
@@ -82,23 +105,47 @@ export class Lanes {
     return true;
   }
 
+  /** How many of the rows that are due before come before a new one of this role, where each role has its turn. */
+  before(role: string, due: number): number {
+    const own = this.#shares.rowsOf(role);
+    return Math.min(due, (own + 1) * this.#shares.waiting.length);
+  }
+
   /** Somebody asks what is open already. */
-  join(question: Question, { deadlineMs, budgetMs, isFirm, session }: QuestionTerms): void {
+  join(question: Question, terms: QuestionTerms): void {
+    const { deadlineMs, isFirm } = terms;
     if (question.lane === 'speculative') {
-      question.lane = 'demanded';
-      question.deadlineMs = deadlineMs;
-      question.budgetMs = budgetMs;
-      question.isFirm = isFirm;
-      question.session = session;
       this.#speculativeLoad.remove(question);
-      this.#shares.add(question);
-      this.#demanded.insert(question);
+      this.#demandBy(question, terms);
       return;
     }
     question.isFirm &&= isFirm;
-    if (question.lane !== 'demanded' || deadlineMs >= question.deadlineMs) return;
-    this.#demanded.remove(question);
+    const moves = this.#comesSooner(question, terms);
+    if (question.lane === 'deferred' && moves) {
+      this.#deferredCount--;
+      this.#shares.takeOut(question, 'deferred');
+      this.#demandBy(question, { ...terms, isFirm: question.isFirm });
+    } else if (question.lane === 'demanded' && (moves || deadlineMs < question.deadlineMs)) {
+      this.#demanded.remove(question);
+      this.#shares.takeOut(question, 'demanded');
+      const { role, session } = moves ? terms : question;
+      this.#demandBy(question, { ...question, role, session, deadlineMs: Math.min(deadlineMs, question.deadlineMs) });
+    }
+  }
+
+  /** In another role's place, which has more before it. */
+  #comesSooner({ role }: Question, terms: QuestionTerms): boolean {
+    return terms.role !== role && this.#shares.rowsOf(terms.role) < this.#shares.rowsOf(role);
+  }
+
+  #demandBy(question: Question, { deadlineMs, budgetMs, isFirm, role, session }: QuestionTerms): void {
+    question.lane = 'demanded';
     question.deadlineMs = deadlineMs;
+    question.budgetMs = budgetMs;
+    question.isFirm = isFirm;
+    question.role = role;
+    question.session = session;
+    this.#shares.add(question, 'demanded');
     this.#demanded.insert(question);
   }
 
@@ -107,7 +154,7 @@ export class Lanes {
     if (question.lane === 'demanded') this.#demanded.remove(question);
     else if (question.lane === 'deferred') this.#deferredCount--;
     else return;
-    this.#shares.remove(question);
+    this.#shares.remove(question, question.lane);
     question.lane = 'dropped';
     this.close(question);
   }
@@ -117,16 +164,19 @@ export class Lanes {
     const refused: Question[] = [];
     for (const question of this.#demanded.take(0, count)) {
       if (question.isFirm) {
-        this.#shares.remove(question);
+        this.#shares.remove(question, 'demanded');
         question.lane = 'dropped';
         this.close(question);
         refused.push(question);
       } else {
         question.lane = 'deferred';
+        this.#shares.move(question, 'demanded', 'deferred');
         this.#deferred.push(question);
         this.#deferredCount++;
       }
     }
+    if (this.#deferred.length > 2 * this.#deferredCount + SLACK)
+      this.#deferred.keepOnly(({ lane }) => lane === 'deferred');
     return refused;
   }
 
@@ -163,7 +213,7 @@ export class Lanes {
     });
     for (const question of taken) {
       question.lane = 'running';
-      this.#shares.remove(question);
+      this.#shares.remove(question, 'demanded');
     }
     return taken;
   }
@@ -171,28 +221,39 @@ export class Lanes {
   takeDeferred(rows: number): Question[] {
     const taken = take(this.#deferred, 'deferred', rows);
     this.#deferredCount -= taken.length;
-    for (const question of taken) this.#shares.remove(question);
+    for (const question of taken) this.#shares.remove(question, 'deferred');
     return taken;
   }
 
-  takeSpeculative(rows: number): Question[] {
-    const taken = take(this.#speculative, 'speculative', rows);
+  /** Whose turn it is, by role and session. */
+  turns(options: PickOptions): Question[] {
+    return this.#shares.pick(options);
+  }
+
+  /** Takes what {@link turns} gave, or some of it, in its order. */
+  takeTurns(questions: readonly Question[], lane: WaitingLane): void {
+    for (const question of questions) question.lane = 'running';
+    this.#shares.began(questions, lane);
+    if (lane === 'deferred') this.#deferredCount -= questions.length;
+    else if (questions.length <= FEW) for (const question of questions) this.#demanded.remove(question);
+    else this.#demanded.keepOnly((question) => question.lane === 'demanded');
+  }
+
+  /** With `ofOneRole`, as many as come from the same role one after another. */
+  takeSpeculative(rows: number, ofOneRole = false): Question[] {
+    const taken = take(this.#speculative, 'speculative', rows, ofOneRole);
     for (const question of taken) this.#speculativeLoad.remove(question);
     return taken;
   }
 
   /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
-  #makeRoom(session: object): void {
+  #makeRoom({ role, session }: QuestionTerms): void {
     if (!this.#shares.isFull) return;
-    const greedy = this.#shares.mostGreedy(session);
-    for (let place = this.#demanded.length - 1; greedy !== null && place >= 0; place--) {
-      const question = this.#demanded.at(place);
-      if (question?.session !== greedy) continue;
-      this.drop(question);
-      for (const waiter of question.waiters.splice(0)) waiter.reject(queueFull(this.#shares.rows));
-      return;
-    }
-    throw queueFull(this.#shares.rows);
+    const greedy = this.#shares.mostGreedy(role, session);
+    const last = greedy === null ? undefined : this.#shares.lastOf(greedy);
+    if (last === undefined) throw queueFull(this.#shares.rows);
+    this.drop(last);
+    for (const waiter of last.waiters.splice(0)) waiter.reject(queueFull(this.#shares.rows));
   }
 
   #openOf({ wantsDetail }: Question): Map<string, Question> {
@@ -202,14 +263,16 @@ export class Lanes {
 
 /** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
 function newQuestion(text: string, terms: QuestionTerms, lane: Question['lane']): Question {
-  const { wantsDetail, deadlineMs, budgetMs, isFirm, session } = terms;
-  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, session, part: noPart, lane, waiters: [] };
+  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
+  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
 }
 
 /** The first `rows` of a queue that are still in its lane, fewer where they are long. */
-function take(queue: Fifo<Question>, lane: Question['lane'], rows: number): Question[] {
+function take(queue: Fifo<Question>, lane: Question['lane'], rows: number, ofOneRole = false): Question[] {
   const taken: Question[] = [];
   for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
+    const next = queue.peek();
+    if (ofOneRole && next?.lane === lane && next.role !== (taken[0] ?? next).role) break;
     const question = queue.shift();
     if (question === undefined) break;
     if (question.lane !== lane) continue;

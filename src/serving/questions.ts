@@ -15,6 +15,8 @@ export interface Terms {
 export interface Asking {
   key: string;
   input: InputKind;
+  /** Who asks, as the database says: each role has its turns. */
+  role: string;
 }
 
 export interface Question extends Asking {

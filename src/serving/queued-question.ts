@@ -1,9 +1,50 @@
 import { DeadlineMissed, LimitReached } from '../errors/errors.ts';
+import type { DeadlineQueue } from './deadline-queue.ts';
 import type { Finding } from './ensemble.ts';
 
-/** How many questions of one session wait. */
+/** Where questions wait that somebody wants answered: in time, or late as they are. */
+export type WaitingLane = 'demanded' | 'deferred';
+
+/** What one session of a role has waiting for one model. */
 export interface Part {
-  rows: number;
+  readonly session: object;
+  readonly share: RoleShare;
+  readonly load: Load;
+  readonly rows: Record<WaitingLane, number>;
+  /** With some that have left: those are passed over. */
+  readonly queues: Readonly<Record<WaitingLane, DeadlineQueue<Question>>>;
+}
+
+/** What one role has waiting for one model, and what is known of it. */
+export interface RoleShare {
+  readonly role: string;
+  readonly load: Load;
+  readonly rows: Record<WaitingLane, number>;
+  /** By session; whose turn is next comes first. */
+  readonly parts: Map<object, Part>;
+  /** The part that was empty last: a session that asks one row after another has the same again. */
+  spare: Part | null;
+  /** Batches that run with rows of it. */
+  running: number;
+  /** How many times c(b) its own batches take, 0 while that is not known; and whether it has such batches only. */
+  slowness: number;
+  isApart: boolean;
+}
+
+/** How much waits. */
+export class Load {
+  rows = 0;
+  chars = 0;
+
+  add({ text }: { text: string }): void {
+    this.rows++;
+    this.chars += text.length;
+  }
+
+  remove({ text }: { text: string }): void {
+    this.rows--;
+    this.chars -= text.length;
+  }
 }
 
 export interface Outcome {
@@ -29,16 +70,18 @@ export interface Question {
   budgetMs: number;
   /** Whether nobody wants a late answer. */
   isFirm: boolean;
-  /** Whose part of the queue it takes. */
+  /** Who asks, and in which session: whose part of the queue it takes. */
+  role: string;
   session: object;
-  part: Part;
-  lane: 'demanded' | 'deferred' | 'speculative' | 'running' | 'dropped';
+  /** Where it is found as long as it waits. */
+  part: Part | null;
+  lane: WaitingLane | 'speculative' | 'running' | 'dropped';
   /** Who asked; nobody yet for what is read ahead. */
   readonly waiters: Waiter[];
 }
 
 /** How a text is asked. */
-export type QuestionTerms = Pick<Question, 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'session'>;
+export type QuestionTerms = Pick<Question, 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'>;
 
 export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {

@@ -1,11 +1,12 @@
 import type { Device, MemberOutput } from './device.ts';
 import type { ModelMemory, Tenant } from './model-memory.ts';
 import type { Subset } from './policies/policy.ts';
+import type { Work } from './work.ts';
 
 /** A device with the model on it, for as long as it is there. */
 export interface LoadedDevice {
   readonly inlineRows: number;
-  run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]>;
+  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
   /** Takes all the threads that it can use. */
   grow(): Promise<void>;
   release(): Promise<void>;
@@ -76,14 +77,14 @@ export class ResidentDevice implements Device, Tenant {
     return this.#opening;
   }
 
-  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  async run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     while (this.#loaded === undefined) await this.open();
     this.#options.memory.used(this, texts.length);
     this.#asked += texts.length;
     if (this.#asked >= ASKED_OFTEN) this.#grow(this.#loaded);
     this.#running++;
     try {
-      return await this.#loaded.run(texts, subset);
+      return await this.#loaded.run(texts, subset, work);
     } finally {
       if (--this.#running === 0) this.#onCalm?.();
     }

@@ -7,6 +7,7 @@ import type { Outcome, Question, QuestionTerms, Waiter } from './queued-question
 export interface RowsAskedOptions {
   texts: readonly string[];
   wantsDetail: boolean;
+  role: string;
   session: object;
   deadline: Deadline;
   clock: Clock;
@@ -28,7 +29,7 @@ export class RowsAsked {
   #settle: { resolve(outcomes: (Outcome | null)[]): void; reject(error: unknown): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(batcher: Batcher, { texts, wantsDetail, session, deadline, clock }: RowsAskedOptions) {
+  constructor(batcher: Batcher, { texts, wantsDetail, role, session, deadline, clock }: RowsAskedOptions) {
     this.#batcher = batcher;
     this.#deadline = deadline;
     this.#found = new Array<Outcome | null>(texts.length).fill(null);
@@ -38,6 +39,7 @@ export class RowsAsked {
     const { budgetMs, startedMs, onOverdue } = deadline;
     const terms = {
       wantsDetail,
+      role,
       session,
       deadlineMs: startedMs + budgetMs,
       budgetMs,

@@ -3,6 +3,7 @@ import { type InputKind, inputOf } from '../domain/task.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import { Batcher } from './batcher.ts';
+import type { Crowd } from './crowd.ts';
 import type { Device } from './device.ts';
 import { judgeOf } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
@@ -18,6 +19,7 @@ export interface ServedModelOptions {
   policy: PolicyKind;
   cache: AnswerCache;
   stat: PredictStat;
+  crowd: Crowd;
   clock: Clock;
 }
 
@@ -38,7 +40,7 @@ export class ServedModel {
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
-  constructor({ row, device, fleet, policy, cache, stat, clock }: ServedModelOptions) {
+  constructor({ row, device, fleet, policy, cache, stat, crowd, clock }: ServedModelOptions) {
     this.row = row;
     this.input = inputOf(row.task);
     this.stat = stat;
@@ -51,6 +53,7 @@ export class ServedModel {
       fleet,
       policy: this.policy,
       clock,
+      crowd,
       judge: judgeOf(row.task, row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
@@ -74,12 +77,12 @@ export class ServedModel {
   }
 
   /** Computes the texts that nobody asked yet, those asked soon first; they come out of the cache when they are. */
-  warm(texts: readonly string[]): void {
+  warm(texts: readonly string[], role: string): void {
     for (let from = 0; from < texts.length; from += WARM_ROWS) {
       const soon = texts.slice(from, from + WARM_ROWS);
       for (const place of longestFirst(soon)) {
         const text = soon[place] as string;
-        if (!this.#cache.has(this.row.versionId, text)) this.batcher.warm(text);
+        if (!this.#cache.has(this.row.versionId, text)) this.batcher.warm(text, role);
       }
     }
   }

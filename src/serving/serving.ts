@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { Client } from './client.ts';
+import { Crowd } from './crowd.ts';
 import { Deployments } from './deployments.ts';
 import { answeringMembers } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './fleet.ts';
@@ -33,24 +34,11 @@ export interface ServingOptions {
   logger: Logger;
 }
 
-/** What {@link Serving.describe} tells of one model. */
-export interface ServedDescription {
-  model: string;
-  version: number;
-  families: string[];
-  /** c(b), ms, by batch size. */
-  latencyMs: Record<string, number>;
-}
-
-export interface MemoryDescription {
-  usedBytes: number;
-  budgetBytes: number;
-}
-
 /** Answers for every deployment, from memory. */
 export class Serving implements Service {
   readonly #options: ServingOptions;
   readonly #cache = new AnswerCache();
+  readonly #crowd = new Crowd();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #loader: ModelLoader;
@@ -87,18 +75,6 @@ export class Serving implements Service {
     return this.#threads.isIdle;
   }
 
-  describe(): { policy: string; memory: MemoryDescription; models: ServedDescription[] } {
-    const { policy, memory } = this.#options;
-    const { usedBytes, budgetBytes } = memory;
-    const models = this.#deployments.models().map(({ row, fleet }) => ({
-      model: row.model,
-      version: row.version,
-      families: row.members.filter(({ precision }) => precision === 'float32').map(({ family }) => family),
-      latencyMs: fleet.describe(),
-    }));
-    return { policy: policy.name, memory: { usedBytes, budgetBytes }, models };
-  }
-
   #serve(row: DeploymentRow): ServedModel {
     const { policy, logger } = this.#options;
     const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
@@ -110,7 +86,16 @@ export class Serving implements Service {
       logger.info({ model: row.model, version: row.version, latencyMs: fleet.describe() }, 'model measured');
     };
     const device = this.#loader.device({ row, fleet, stat, onMeasured });
-    const model = new ServedModel({ row, device, fleet, policy, cache: this.#cache, stat, clock: systemClock });
+    const model = new ServedModel({
+      row,
+      device,
+      fleet,
+      policy,
+      cache: this.#cache,
+      stat,
+      crowd: this.#crowd,
+      clock: systemClock,
+    });
     return model;
   }
 

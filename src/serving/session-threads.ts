@@ -47,7 +47,7 @@ async function time({ pool, ensemble, sample }: ThreadChoice, threads: number): 
   try {
     const texts = Array.from({ length: ROWS }, () => sample);
     const all = 2 ** ensemble.models.length - 1;
-    const batch = (): Promise<unknown> => pool.run(id, texts, all);
+    const batch = (): Promise<unknown> => pool.run(id, { texts, subset: all });
     const crowd = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
     const loneMs = await quickestRun(batch);
     if (loneMs < SHORT_MS) return { threads, loneMs, crowdMs: loneMs };

@@ -1,30 +1,33 @@
-import type { Part, Question } from './queued-question.ts';
+import { ownCopy } from './crowd.ts';
+import { DeadlineQueue } from './deadline-queue.ts';
+import { FairClock } from './fair-clock.ts';
+import { Load, type Part, type Question, type RoleShare, type WaitingLane } from './queued-question.ts';
 
 /** Questions that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
 export const MAX_QUEUED = 16_384;
 /** And so many characters: images are long. */
 const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
+/** A batch is cut off at so many characters: it may be posted to a thread as one string. */
+export const BATCH_CHARS = 32 * 1024 * 1024;
+/** Roles that are remembered while nothing of them waits; beyond, who came first is a stranger again. */
+const MAX_IDLE_ROLES = 256;
+/** Rows that have left a session's queue are cleared out when they are as many as wait, and so many. */
+const SLACK = 64;
 
-/** What waits in one lane. */
-export class Load {
-  rows = 0;
-  chars = 0;
-
-  add({ text }: Question): void {
-    this.rows++;
-    this.chars += text.length;
-  }
-
-  remove({ text }: Question): void {
-    this.rows--;
-    this.chars -= text.length;
-  }
+/** What a pick may take. */
+export interface PickOptions {
+  lane: WaitingLane;
+  /** The most rows of a batch that begins with this role. */
+  mostRows(first: RoleShare): number;
+  /** Whether a role takes part. */
+  admits?(share: RoleShare): boolean;
 }
 
-/** Who has how much of a model's queue. */
+/** Who has how much of a model's queue, and whose turn is next: by role, then by session. */
 export class Shares {
   readonly #load = new Load();
-  readonly #parts = new Map<object, Part>();
+  readonly #clock = new FairClock();
+  readonly #roles = new Map<string, RoleShare>();
 
   get rows(): number {
     return this.#load.rows;
@@ -34,30 +37,227 @@ export class Shares {
     return this.#load.rows >= MAX_QUEUED || this.#load.chars >= MAX_QUEUED_CHARS;
   }
 
-  add(question: Question): void {
+  /** Roles with rows that wait. */
+  get waiting(): RoleShare[] {
+    return [...this.#roles.values()].filter(({ load }) => load.rows > 0);
+  }
+
+  get known(): Iterable<RoleShare> {
+    return this.#roles.values();
+  }
+
+  rowsOf(role: string): number {
+    return this.#roles.get(role)?.load.rows ?? 0;
+  }
+
+  roleOf(role: string): RoleShare {
+    return this.#roles.get(role) ?? this.#newRole(role);
+  }
+
+  add(question: Question, lane: WaitingLane): void {
+    const part = this.#partOf(question.role, question.session);
+    question.part = part;
     this.#load.add(question);
-    question.part = this.#partOf(question.session);
-    question.part.rows++;
+    part.load.add(question);
+    part.share.load.add(question);
+    this.#enter(question, part, lane);
   }
 
-  remove(question: Question): void {
+  /** From one lane to the other. */
+  move(question: Question, from: WaitingLane, to: WaitingLane): void {
+    const { part } = question;
+    if (part === null) return;
+    part.rows[from]--;
+    part.share.rows[from]--;
+    this.#enter(question, part, to);
+  }
+
+  remove(question: Question, lane: WaitingLane): void {
+    const { part } = question;
+    if (part === null) return;
+    question.part = null;
     this.#load.remove(question);
-    if (--question.part.rows === 0) this.#parts.delete(question.session);
+    part.load.remove(question);
+    part.share.load.remove(question);
+    part.rows[lane]--;
+    part.share.rows[lane]--;
+    if (part.load.rows === 0) this.#put(part);
   }
 
-  /** The session that has most, where `session` has less than an even part; null where that has its part already. */
-  mostGreedy(session: object): object | null {
-    const own = this.#parts.get(session)?.rows ?? 0;
-    const sessions = this.#parts.size + (own === 0 ? 1 : 0);
-    if (own >= Math.floor(MAX_QUEUED / sessions)) return null;
-    return [...this.#parts].reduce((most, next) => (next[1].rows > most[1].rows ? next : most))[0];
+  /** As {@link remove}, where it may come back before its place is cleared out. */
+  takeOut(question: Question, lane: WaitingLane): void {
+    const queues = question.part?.queues;
+    this.remove(question, lane);
+    queues?.demanded.remove(question);
+    queues?.deferred.remove(question);
   }
 
-  #partOf(session: object): Part {
-    const known = this.#parts.get(session);
+  /**
+   * The rows whose turn is next, one role after another in the order of their tags, and of each its sessions by turns. A role
+   * whose rows take long has batches of its own. Nothing is taken before {@link began}.
+   */
+  pick({ lane, mostRows, admits }: PickOptions): Question[] {
+    const all = [...this.#roles.values()]
+      .filter((share) => share.rows[lane] > 0 && admits?.(share) !== false)
+      .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, lane) }));
+    const first = earliest(all);
+    if (first === undefined) return [];
+    const turns = first.share.isApart ? [first] : all.filter(({ share }) => !share.isApart);
+    const picked: Question[] = [];
+    const most = mostRows(first.share);
+    for (let chars = 0; picked.length < most && chars < BATCH_CHARS; ) {
+      const turn = earliest(turns);
+      if (turn === undefined) break;
+      const next = turn.rows.next();
+      if (next.done === true) {
+        turns.splice(turns.indexOf(turn), 1);
+        continue;
+      }
+      picked.push(next.value);
+      chars += next.value.text.length;
+      turn.start += costOf(turn.share);
+    }
+    return picked;
+  }
+
+  /** These rows leave the queue for a batch: their roles pay for them, and their sessions' turns are over. */
+  began(questions: readonly Question[], lane: WaitingLane): void {
+    for (const question of questions) {
+      const { part } = question;
+      if (part === null) continue;
+      const { share, session } = part;
+      this.#clock.begin(this.#clock.startOf(share.role));
+      this.#clock.charge(share.role, costOf(share));
+      this.remove(question, lane);
+      if (share.parts.delete(session)) share.parts.set(session, part);
+    }
+  }
+
+  /**
+   * The part of a full queue that gives a place to a question: of the role that has most where the asker's has less than an
+   * even part, otherwise of the session that has most in his own; null where that has its part already.
+   */
+  mostGreedy(role: string, session: object): Part | null {
+    const waiting = this.waiting;
+    const own = this.#roles.get(role);
+    const roles = waiting.length + (this.rowsOf(role) === 0 ? 1 : 0);
+    const greedy = largest(waiting);
+    if (greedy !== undefined && greedy !== own && hasRoom(own?.load, 1 / roles)) {
+      return largest(greedy.parts.values()) ?? null;
+    }
+    if (own === undefined) return null;
+    const sessions = own.parts.size + (own.parts.has(session) ? 0 : 1);
+    const room = hasRoom(own.parts.get(session)?.load, fill(own.load) / sessions);
+    return (room ? largest(own.parts.values()) : undefined) ?? null;
+  }
+
+  /** The one of a part that is due last; where all are late, the last of these. */
+  lastOf(part: Part): Question | undefined {
+    for (const lane of ['demanded', 'deferred'] as const) {
+      settle(part, lane);
+      const queue = part.queues[lane];
+      if (queue.length > 0) return queue.at(queue.length - 1);
+    }
+    return undefined;
+  }
+
+  #enter(question: Question, part: Part, lane: WaitingLane): void {
+    const queue = part.queues[lane];
+    if (queue.length > 2 * part.rows[lane] + SLACK) settle(part, lane);
+    part.rows[lane]++;
+    part.share.rows[lane]++;
+    queue.insert(question);
+  }
+
+  #partOf(role: string, session: object): Part {
+    const share = this.roleOf(role);
+    const known = share.parts.get(session);
     if (known !== undefined) return known;
-    const part: Part = { rows: 0 };
-    this.#parts.set(session, part);
+    const part = share.spare?.session === session ? share.spare : newPart(session, share);
+    share.parts.set(session, part);
     return part;
   }
+
+  /** Nothing of it waits any more. */
+  #put(part: Part): void {
+    part.share.parts.delete(part.session);
+    part.queues.demanded.clear();
+    part.queues.deferred.clear();
+    part.share.spare = part;
+  }
+
+  #newRole(role: string): RoleShare {
+    const isIdle = ({ load, running }: RoleShare): boolean => load.rows === 0 && running === 0;
+    if (this.#roles.size >= MAX_IDLE_ROLES) {
+      const idle = [...this.#roles.values()].find(isIdle);
+      if (idle !== undefined) this.#roles.delete(idle.role);
+    }
+    const share: RoleShare = {
+      role: ownCopy(role),
+      load: new Load(),
+      rows: noRows(),
+      parts: new Map(),
+      spare: null,
+      running: 0,
+      slowness: 0,
+      isApart: false,
+    };
+    this.#roles.set(share.role, share);
+    return share;
+  }
+}
+
+const newPart = (session: object, share: RoleShare): Part => ({
+  session,
+  share,
+  load: new Load(),
+  rows: noRows(),
+  queues: { demanded: new DeadlineQueue<Question>(), deferred: new DeadlineQueue<Question>() },
+});
+
+const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 });
+
+/** What a row costs its role: as others' rows, but where it is known to take far longer. */
+const costOf = ({ isApart, slowness }: RoleShare): number => (isApart ? Math.max(1, slowness) : 1);
+
+/** How much of a queue's limits is taken. */
+const fill = ({ rows, chars }: Load): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
+
+/** Whether one row more stays within a share of the queue. */
+const hasRoom = (load: Load | undefined, share: number): boolean =>
+  (load === undefined ? 0 : fill(load)) + 1 / MAX_QUEUED <= share * (1 + 1e-9);
+
+function largest<T extends { load: Load }>(all: Iterable<T>): T | undefined {
+  let most: T | undefined;
+  for (const each of all) if (most === undefined || fill(each.load) > fill(most.load)) most = each;
+  return most;
+}
+
+function earliest<T extends { start: number }>(turns: readonly T[]): T | undefined {
+  let first: T | undefined;
+  for (const turn of turns) if (first === undefined || turn.start < first.start) first = turn;
+  return first;
+}
+
+/** A row of each session by turns, of each those first that are due first. */
+function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<Question, undefined> {
+  let round: Iterable<Part> = parts.values();
+  for (let place = 0; ; place++) {
+    const more: Part[] = [];
+    for (const part of round) {
+      if (place === 0) settle(part, lane);
+      const question = part.queues[lane].at(place);
+      if (question === undefined) continue;
+      more.push(part);
+      yield question;
+    }
+    if (more.length === 0) return undefined;
+    round = more;
+  }
+}
+
+/** Clears out what has left. */
+function settle(part: Part, lane: WaitingLane): void {
+  const queue = part.queues[lane];
+  if (queue.length !== part.rows[lane]) queue.keepOnly((question) => question.part === part && question.lane === lane);
 }

@@ -3,6 +3,7 @@ import { InvalidParameter } from '../errors/errors.ts';
 import type { MemberOutput } from './device.ts';
 import type { Subset } from './policies/policy.ts';
 import type { LoadedDevice } from './resident-device.ts';
+import type { Work } from './work.ts';
 
 /**
  * For measuring only: what batching gains on an accelerator, on a machine that has none. Answers are real, but each batch
@@ -36,10 +37,10 @@ export class SyntheticDevice implements LoadedDevice {
     this.#timing = timing;
   }
 
-  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  async run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     const { fixedMs, rowMs } = this.#timing;
     const asleep = this.#sleeper.sleep(fixedMs + rowMs * texts.length);
-    const outputs = await this.#real.run(texts, subset);
+    const outputs = await this.#real.run(texts, subset, work);
     await asleep;
     return outputs;
   }

@@ -30,6 +30,7 @@ let storing = false;
 let onAnswer: ((answer: Answer) => void) | undefined;
 let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
+void tell({ kind: 'began' });
 process.on('disconnect', () => process.exit(1)); // nobody is left to hear the result
 process.on('message', (message: ToChild) => {
   if (message.kind === 'assignment') void run(message);
@@ -131,7 +132,8 @@ async function askForAnswer(report: TrainingReport): Promise<Answer> {
   return answered;
 }
 
-const tell = (message: FromChild): Promise<void> =>
-  new Promise((resolve, reject) => {
+function tell(message: FromChild): Promise<void> {
+  return new Promise((resolve, reject) => {
     process.send?.(message, undefined, undefined, (error) => (error === null ? resolve() : reject(error)));
   });
+}

@@ -47,6 +47,8 @@ export interface Validated {
 }
 
 export type FromChild =
+  /** It runs. */
+  | { kind: 'began' }
   | { kind: 'incumbent'; score: number }
   /** Smaller knobs than those asked for, as time is short. */
   | { kind: 'knobs'; knobs: Knobs }

@@ -12,6 +12,9 @@ export interface TrainingListener {
 const isSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(isSource ? './child.ts' : './child.js', import.meta.url));
 
+/** A process that has not said a word by then never will, say for want of memory. */
+const BEGIN_MS = 60_000;
+
 /** A child process that trains one trial: what goes wrong in native code takes it down, and not the worker. */
 export class TrainingProcess {
   readonly #child: ChildProcess;
@@ -24,8 +27,9 @@ export class TrainingProcess {
       ...(isSource ? { execArgv: ['--import', 'tsx'] } : {}),
     });
     this.#child = child;
+    let end: (cause: string) => void = () => undefined;
     this.#ended = new Promise((resolve) => {
-      const end = (cause: string): void => {
+      end = (cause) => {
         onEnd(cause);
         resolve();
       };
@@ -36,6 +40,13 @@ export class TrainingProcess {
         if (child.pid === undefined) end(`it could not be started: ${error.message}`);
       });
     });
+    const mute = setTimeout(() => {
+      end(`it did not begin within ${BEGIN_MS / 1000} s`);
+      child.kill('SIGKILL');
+    }, BEGIN_MS);
+    mute.unref();
+    child.once('message', () => clearTimeout(mute));
+    child.once('exit', () => clearTimeout(mute));
     child.on('message', (message: FromChild) => onMessage(message));
     this.tell(assignment);
   }

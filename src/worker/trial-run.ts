@@ -111,6 +111,8 @@ export class TrialRun {
   async #handle(message: FromChild): Promise<void> {
     if (this.#ended.signal.aborted) return;
     switch (message.kind) {
+      case 'began':
+        return;
       case 'incumbent':
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message.score));
       case 'knobs':

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { TrainedModel } from '../../src/domain/training.ts';
-import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -11,9 +10,9 @@ import { ModelMemory } from '../../src/serving/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
 import type { Terms } from '../../src/serving/questions.ts';
 import { Serving } from '../../src/serving/serving.ts';
-import { trainTrial } from '../../src/worker/train.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventually } from '../support/rafiki-up.ts';
+import { deployTinyModel, keyOf, trainTinyModel } from '../support/tiny-model.ts';
 
 let trained: TrainedModel;
 let database: TestDatabase;
@@ -24,13 +23,7 @@ let serving: Serving;
 let memory: ModelMemory;
 
 beforeAll(async () => {
-  const inputs = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? `good film ${i}` : `bad film ${i}`));
-  const labels = Int32Array.from(inputs, (_, i) => 1 - (i % 2));
-  const rows = { inputs, labels };
-  const data = { classes: ['neg', 'pos'], train: rows, valid: rows };
-  const spec = { task: 'sentiment', family: 'fasttext', knobs: {}, seed: 1, threads: 1, data } as const;
-  const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
-  trained = (await trainTrial(spec, hooks)).model;
+  trained = await trainTinyModel();
 });
 beforeEach(async () => {
   database = await createTestDatabase();
@@ -63,18 +56,8 @@ async function start(fitting: number): Promise<void> {
   await serving.start();
 }
 
-/** Stores a version of a model, and deploys it. */
-async function deploy(model: string, version = 1, { onnx, features }: TrainedModel = trained): Promise<void> {
-  const paramsId = await store.save('model', packModel({ onnx, features }));
-  await db.query(
-    `with model as (
-       insert into rafiki.model (name, task, owner) values ($1, 'sentiment', current_user::regrole) on conflict (name) do update set name = $1 returning id),
-     version as (insert into rafiki.model_version (model_id, version, score, classes) select id, $2, 1, '{neg,pos}' from model returning *),
-     member as (insert into rafiki.model_member (version_id, rank, family, score, params_id) select id, 0, 'fasttext', 1, $3 from version)
-     insert into rafiki.deployment (model_id, version_id) select model_id, id from version`,
-    [model, version, paramsId],
-  );
-}
+const deploy = (model: string, version = 1, files: Pick<TrainedModel, 'onnx' | 'features'> = trained): Promise<void> =>
+  deployTinyModel({ db, store }, { model, version, trained: files });
 
 const stateOf = async (model: string): Promise<Record<string, unknown>> =>
   (
@@ -93,16 +76,19 @@ const isReady = (model: string, version = 1): Promise<boolean> =>
 
 const patient: Terms = { budgetMs: 60_000, onOverdue: 'answer' };
 
-async function keyOf(model: string): Promise<string> {
-  const [row] = await db.query<{ key: string }>('select key::text as key from rafiki.model where name = $1', [model]);
-  return row?.key ?? '';
-}
-
 const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', texts: [text] }, terms);
+  serving.connect().predictMany({ key, input: 'text', role: 'a', texts: [text] }, terms);
+
+/** For what fails as it should; anything else is thrown. */
+const refusedWith =
+  (sqlstate: string) =>
+  (error: unknown): true => {
+    expect(error).toMatchObject({ sqlstate });
+    return true;
+  };
 
 async function ask(model: string, text: string, terms = patient): Promise<string | null> {
-  const [label] = await askBy(await keyOf(model), text, terms);
+  const [label] = await askBy(await keyOf(db, model), text, terms);
   return label ?? null;
 }
 
@@ -132,7 +118,7 @@ test('questions that come together for a model that is away wait for one load, a
   await start(1);
   await isReady('b');
   await ask('b', 'good');
-  const key = await keyOf('a');
+  const key = await keyOf(db, 'a');
   const labels = await Promise.all(Array.from({ length: 20 }, (_, i) => askBy(key, `bad film ${i}`)));
   expect(labels).toEqual(Array.from({ length: 20 }, () => ['neg']));
   expect(await ask('b', 'good')).toBe('pos'); // remembered
@@ -184,11 +170,12 @@ test('a new version takes over while the old one is away, and a model may go whi
   const questions = Array.from({ length: 30 }, (_, i) => ask('a', `good film again ${i}`));
   await isReady('a', 2);
   expect(new Set(await Promise.all(questions))).toEqual(new Set(['pos']));
+  const keyOfB = await keyOf(db, 'b');
   const last = ask('b', 'bad film at the end');
   await db.query(`update rafiki.deployment set state = 'retired', retired_at = now()
                   where model_id = (select id from rafiki.model where name = 'b')`);
   expect(await last).toBe('neg');
-  await eventually(async () => (serving.describe().models.length === 2 ? true : undefined));
+  await eventually(() => askBy(keyOfB, 'good').then(() => undefined, refusedWith('42704')));
   expect(memory.usedBytes).toBeLessThanOrEqual(memory.budgetBytes);
 });
 

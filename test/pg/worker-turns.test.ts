@@ -5,6 +5,7 @@ import { loseTrial, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
 
 /** Whose turn it is: which of several studies a worker takes its next trial from. */
@@ -17,8 +18,8 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-async function study(model: string, trials: number): Promise<number> {
-  const id = await insertStudy(db, { model });
+async function study(model: string, trials: number, owner?: string): Promise<number> {
+  const id = await insertStudy(db, { model, ...(owner === undefined ? {} : { owner }) });
   await db.query(
     `insert into rafiki.trial (study_id, number, family, knobs, seed) select $1, i, 'fasttext', '{}', i from generate_series(1, $2) i`,
     [id, trials],
@@ -56,6 +57,47 @@ describe('fair shares', () => {
     for (let i = 0; i < 6; i++) studies.push((await claim(await worker()))?.study.id);
     expect(studies.filter((id) => id === small)).toHaveLength(3);
     expect(studies.filter((id) => id === large)).toHaveLength(3);
+  });
+});
+
+describe('roles', () => {
+  const roleOf = async (name: string): Promise<string> => {
+    const session = await database.as(name);
+    await db.query('grant select on reviews to public');
+    return (await session.query<{ name: string }>('select current_user::text as name'))[0]?.name ?? '';
+  };
+
+  test('take turns, however many studies one of them has, and whatever data the worker holds', async () => {
+    const [many, few] = [await roleOf('many'), await roleOf('few')];
+    const studies: number[] = [];
+    for (let i = 0; i < 30; i++) studies.push(await study(`many ${i}`, 3, many));
+    const own = await study('own', 3, few);
+    const turns = await served(await worker(), 6, studies);
+    expect(turns.map((id) => (id === own ? 'few' : 'many'))).toEqual(['many', 'few', 'many', 'few', 'many', 'few']);
+  });
+
+  test('share the workers, and not their studies', async () => {
+    const [many, few] = [await roleOf('many'), await roleOf('few')];
+    for (let i = 0; i < 10; i++) await study(`many ${i}`, 3, many);
+    const own = await study('own', 3, few);
+    const claimed: (number | undefined)[] = [];
+    for (let i = 0; i < 6; i++) claimed.push((await claim(await worker()))?.study.id);
+    expect(claimed.filter((id) => id === own)).toHaveLength(3);
+  });
+
+  test('have so many open studies as the quota says', async () => {
+    const role = await database.as('eager');
+    await db.query('grant select on reviews to public');
+    await db.query(`update rafiki.quota set value = 2 where name = 'open_studies'`);
+    const train = (model: string): string => `select rafiki_train('sentiment', 'reviews', model => '${model}')`;
+    await role.query(train('a'));
+    await role.query(train('b'));
+    expect(await failureOf(role, train('c'))).toMatchObject({
+      code: '53400',
+      hint: expect.stringContaining('rafiki_cancel'),
+    });
+    await db.query(`update rafiki.study set state = 'cancelled', ended_at = now() where model = 'a'`);
+    await role.query(train('c'));
   });
 });
 

@@ -29,6 +29,7 @@ export class ScriptedBridge {
       secret: 'secret',
       certificate: await createCertificate(),
       converse: () => ({
+        admit: () => undefined,
         answer: (request) => {
           const fields = request.split('\x1f');
           this.requests.push(fields);

@@ -19,16 +19,22 @@ export interface BenchCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<BenchCluster> {
+export async function startCluster({
+  port = PORT,
+  settings = { max_connections: '200' },
+}: {
+  port?: number;
+  settings?: Record<string, string>;
+} = {}): Promise<BenchCluster> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-workers-'));
   chmodSync(dataDir, 0o755);
   const identity = postgresIdentity();
   const cluster = new Cluster({
     postgresDir: await embeddedPostgres(identity, dataDir),
     dataDir,
-    port: await choosePort(undefined, PORT, '--port'),
+    port: await choosePort(undefined, port, '--port'),
     identity,
-    settings: { max_connections: '200' },
+    settings,
   });
   await cluster.start();
   const url = cluster.url('postgres');

@@ -2,7 +2,7 @@ import { LeaseLost } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
 /** How long the acting coordinator keeps its lead without being heard of. */
-export const LEAD_MS = 10_000;
+const LEAD_MS = 10_000;
 
 /** Takes or keeps the lead: nobody else has it for as long as the lease. False where another coordinator does. */
 export async function takeLead(on: Queryable, processId: number): Promise<boolean> {

@@ -101,7 +101,7 @@ export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<S
 }
 
 /**
- * Parameter sets that nothing names: no trial, no model. Those just saved are named soon, hence the grace; published
+ * Parameter sets that nothing names: no trial of an open study, no model. Those just saved are named soon, hence the grace; published
  * weights at once, so theirs is shorter.
  */
 export async function deleteOrphanParams(on: Queryable, graceMs: number, publishedGraceMs: number): Promise<number> {
@@ -109,7 +109,9 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
     delete from rafiki.params p
     where p.created_at < now() - case p.kind when 'weights' then $2::float8 else $1 end * interval '1 ms'
       and not exists (select from rafiki.trial t where t.checkpoint_id = p.id)
-      and not exists (select from rafiki.trial t where t.params_id = p.id)
+      and not exists (
+        select from rafiki.trial t join rafiki.study s on s.id = t.study_id
+        where t.params_id = p.id and s.state in ('queued', 'running'))
       and not exists (select from rafiki.trial t where t.published_id = p.id)
       and not exists (
         select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id

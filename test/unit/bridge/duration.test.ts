@@ -32,4 +32,16 @@ describe('parseDurationMs', () => {
       );
     },
   );
+
+  it('refuses at once what is crooked in many places', () => {
+    // a regular expression that can read digits in two ways takes 2^n steps: for these, more than a day
+    for (const text of [
+      `${'11a'.repeat(21)}!`,
+      `${'111111 a'.repeat(8)}`,
+      '1'.repeat(64),
+      `${'1s'.repeat(1_000_000)}!`,
+    ]) {
+      expect(() => parseDurationMs(text)).toThrowError(InvalidParameter);
+    }
+  });
 });

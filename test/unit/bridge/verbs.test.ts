@@ -5,10 +5,7 @@ import { stageModel } from '../serving/staged-model.ts';
 
 async function setUp() {
   const { connect, device } = await stageModel();
-  const verbs = new Verbs({
-    connect,
-    describe: () => ({ policy: 'eager', memory: { usedBytes: 0, budgetBytes: 1 }, models: [] }),
-  });
+  const verbs = new Verbs({ connect });
   const ask = async (...fields: string[]) => verbs.answer(fields.join('\x1f'));
   return { verbs, ask, device };
 }
@@ -29,13 +26,12 @@ describe('the requests of the bridge', () => {
     expect((await ask('A', 'key', 'alice', '', '', '["yes",null,"no"]')).v).toBe('{"yes",NULL,"no"}');
   });
 
-  it('D answers details as JSON, S what is loaded', async () => {
+  it('D answers details as JSON', async () => {
     const { ask } = await setUp();
     expect(JSON.parse((await ask('D', 'key', 'alice', '', '', 'yes')).v ?? '')).toMatchObject({
       label: 'yes',
       versions: [3],
     });
-    expect(JSON.parse((await ask('S')).v ?? '')).toMatchObject({ policy: 'eager', models: [] });
   });
 
   it.each(['p', 'n', 'a', 'd', 'v'])('%s asks of images what the capital asks of texts', async (verb) => {
@@ -63,43 +59,96 @@ describe('the requests of the bridge', () => {
     await expect(ask('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
   });
 
-  it.each([
-    ['to the role of the session', 'alice', ['yes 10']],
-    ['to nobody who predicts with the rights of another', 'owner', []],
-  ])('reads ahead for a scan, and lets the answers travel along with N %s', async (_, caller, along) => {
+  const statement = '1.5 7:7: alice';
+  const rows = Array.from({ length: 7 }, (_, i) => `no ${i}`);
+  const look = JSON.stringify([...rows, null, 'yes 8', 'no 9']);
+  const computed = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+  it('reads ahead for a scan, and lets the answers travel along with N', async () => {
     const { ask } = await setUp();
-    const statement = `1.5 7:7: ${caller}`;
     const predict = (text: string) => ask('N', 'key', 'alice', '', '', statement, text);
-    for (let i = 0; i < 7; i++) expect((await predict(`no ${i}`)).s).toBe('k');
+    for (const row of rows) expect((await predict(row)).s).toBe('k');
     expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '?;512' });
-    const rows = Array.from({ length: 7 }, (_, i) => `no ${i}`);
-    await ask('V', 'key', 'alice', '1;2;;(0,9)', JSON.stringify([...rows, null, 'yes 8', 'no 9']));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await ask('V', 'key', 'alice', '1;2;;(0,9)', look);
+    await computed();
     // few rows wait: the database is told to read on first, then answers go along
     expect(await predict('yes 8')).toMatchObject({ s: 'h', v: 'yes', loc: '+;64;1;2;;(0,9)' });
     await ask('V', 'key', 'alice', '1;2;;', '["yes 10"]');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await computed();
     expect(await predict('no 9')).toEqual({
       s: 'k',
       v: 'no',
       loc: null,
-      along: along.map((text) => ({ s: 'n', v: 'yes', loc: `${statement}\x1f1\x1fm\x1f=${text}` })),
+      along: [{ s: 'n', v: 'yes', loc: `${statement}\x1fkey\x1f=yes 10` }],
     });
+  });
+
+  it('has nobody read ahead who predicts with the rights of another', async () => {
+    const { ask } = await setUp();
+    for (let i = 0; i < 100; i++) {
+      expect(await ask('N', 'key', 'alice', '', '', '1.5 7:7: owner', `no ${i}`)).toEqual({
+        s: 'k',
+        v: 'no',
+        loc: null,
+      });
+    }
+  });
+
+  it.each([
+    ['another role than was told to send them', 'mallory', look],
+    ['nobody who was not told to', 'alice', look],
+  ])('takes rows from %s', async (who, role, texts) => {
+    const { ask, device } = await setUp();
+    if (who.startsWith('another')) {
+      for (const row of [...rows, 'no 7']) await ask('N', 'key', 'alice', '', '', statement, row);
+    }
+    device.asked = [];
+    expect(await ask('V', 'key', role, '1;2;;(0,9)', texts)).toMatchObject({ s: 'k', v: null });
+    await computed();
+    expect(device.asked).toEqual([]);
+  });
+
+  it('looks at the key before anything else of a request', async () => {
+    const { ask, verbs } = await setUp();
+    const unknown = { sqlstate: '42704' };
+    await expect(ask('A', 'other', 'alice', 'soon', 'maybe', 'no json')).rejects.toMatchObject(unknown);
+    await expect(ask('P', 'other', 'alice', 'soon')).rejects.toMatchObject(unknown);
+    await expect(verbs.admit('A\x1fother\x1falice\x1f\x1f\x1f["', 2 ** 30)).rejects.toMatchObject(unknown);
+    // what was read ahead in vain is no reason to fail
+    expect(await ask('V', 'other', 'alice', '1;2;;(0,9)', 'no json')).toMatchObject({ s: 'k', v: null });
+  });
+
+  it.each([
+    ['A', '8 MB', 9 * 2 ** 20],
+    ['p', '48 MB', 49 * 2 ** 20],
+  ])('refuses %s above %s with 54000 and its size', async (verb, most, bytes) => {
+    const { verbs } = await setUp();
+    expect(() => verbs.admit(`${verb}\x1fkey\x1falice`, bytes)).toThrowError(
+      expect.objectContaining({ sqlstate: '54000', detail: expect.stringContaining(most), hint: expect.any(String) }),
+    );
+    expect(verbs.admit(`${verb}\x1fkey\x1falice`, bytes / 2)).toBeUndefined();
   });
 
   it.each([
     [['X', 'key']],
     [['select 1']],
+    [['S']],
     [['P', 'key', 'alice']],
     [['A', 'key', 'alice', '', '', 'not json']],
     [['A', 'key', 'alice', '', '', '{"a":1}']],
     [['A', 'key', 'alice', '', '', '[1]']],
+    [['A', 'key', 'alice', '', '', '["\\u0000"]']],
+    [['A', 'key', 'a'.repeat(1000), '', '', '["yes"]']],
+    [['V', 'key', 'alice', 'p'.repeat(1000), '[]']],
+    [['P', 'k'.repeat(1000), 'alice', '', '', '', 'yes']],
   ])('refuses %j as a violation of the protocol', async (fields) => {
     const { ask } = await setUp();
     await expect(ask(...fields)).rejects.toBeInstanceOf(ProtocolViolation);
   });
 
   it.each([
+    ['a budget that is too long', ['P', 'key', 'alice', '1ms '.repeat(100_000), '', '', 'yes']],
+    ['a wish that is too long', ['P', 'key', 'alice', '', 'answer'.repeat(100_000), '', 'yes']],
     ['a budget that is none', ['P', 'key', 'alice', 'soon', '', '', 'yes']],
     ['an unknown wish for late answers', ['P', 'key', 'alice', '', 'maybe', '', 'yes']],
   ])('refuses %s with 22023 and a hint', async (_, fields) => {

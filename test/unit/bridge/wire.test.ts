@@ -6,12 +6,15 @@ import { createCertificate } from '../../../src/bridge/certificate.ts';
 import type { Reply } from '../../../src/bridge/messages.ts';
 import { BridgeServer } from '../../../src/bridge/server.ts';
 import type { Conversation } from '../../../src/bridge/session.ts';
-import { Cancelled, InvalidParameter, ProtocolViolation } from '../../../src/errors/errors.ts';
+import { Cancelled, InvalidParameter, ProtocolViolation, UndefinedObject } from '../../../src/errors/errors.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 /** Echoes a request; waits on "wait" until cancelled; refuses two. */
 class Echo implements Conversation {
   #giveUp: ((error: Error) => void) | undefined;
+  admit(start: string): void {
+    if (start.startsWith('unknown')) throw new UndefinedObject('unknown');
+  }
   answer(request: string): Reply | Promise<Reply> {
     if (request === 'refuse') throw new InvalidParameter('no', { detail: 'd', hint: 'h' });
     if (request === 'select 1') throw new ProtocolViolation('not a verb');
@@ -46,7 +49,7 @@ beforeEach(async () => {
     isCalm: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
-    maxConnections: 3,
+    limits: { sessions: 3, strangers: 8, openingMs: 300, farewellMs: 50 },
   });
   await server.start();
 });

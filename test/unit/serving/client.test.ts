@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
+import { Client } from '../../../src/serving/client.ts';
 import type { Terms } from '../../../src/serving/questions.ts';
-import { stageModel } from './staged-model.ts';
+import { directoryOf, stageModel } from './staged-model.ts';
 
 const terms: Terms = { budgetMs: null, onOverdue: 'answer' };
 
@@ -11,7 +10,7 @@ describe('Client', () => {
   it('answers each text once and then from the cache, at once', async () => {
     const { connect, device, model } = await stageModel();
     const client = connect();
-    const question = { key: 'key', input: 'text', text: 'yes', statement: '' } as const;
+    const question = { key: 'key', input: 'text', role: 'a', text: 'yes', statement: '' } as const;
     expect(await client.scan(question, terms).label).toBe('yes');
     expect(client.scan(question, terms).label).toBe('yes');
     expect(device.asked).toEqual(['yes']);
@@ -21,13 +20,29 @@ describe('Client', () => {
   it('answers an array of any length in its order, null for null', async () => {
     const { connect } = await stageModel();
     const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
-    const labels = await connect().predictMany({ key: 'key', input: 'text', texts }, terms);
+    const labels = await connect().predictMany({ key: 'key', input: 'text', role: 'a', texts }, terms);
     expect(labels).toEqual(texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no')));
+  });
+
+  it('lets others have their turns while it answers a long array that it knows', async () => {
+    const { connect } = await stageModel();
+    const texts = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);
+    const array = { key: 'key', input: 'text', role: 'a', texts } as const;
+    await connect().predictMany(array, terms);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    await connect().predictMany(array, terms);
+    clearImmediate(counting);
+    expect(turns).toBeGreaterThan(1);
   });
 
   it('shows details: label, probabilities, versions, batch, time', async () => {
     const { connect } = await stageModel();
-    expect(await connect().detail({ key: 'key', input: 'text', text: 'yes' }, terms)).toEqual({
+    expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'yes' }, terms)).toEqual({
       label: 'yes',
       probabilities: { no: 0.1, yes: 0.9 },
       versions: [3],
@@ -41,7 +56,7 @@ describe('Client', () => {
   it('counts an answer after the model’s own budget as overdue, and gives it', async () => {
     const { connect, device, model } = await stageModel();
     device.slowMs = 60;
-    expect(await connect().detail({ key: 'key', input: 'text', text: 'slow' }, terms)).toMatchObject({
+    expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'slow' }, terms)).toMatchObject({
       label: 'no',
       overdue: true,
     });
@@ -61,7 +76,10 @@ describe('Client', () => {
     const startedMs = performance.now();
     await expected(
       Promise.resolve(
-        connect().scan({ key: 'key', input: 'text', text: 'slow', statement: '' }, { budgetMs: 20, onOverdue }).label,
+        connect().scan(
+          { key: 'key', input: 'text', role: 'a', text: 'slow', statement: '' },
+          { budgetMs: 20, onOverdue },
+        ).label,
       ),
     );
     expect(performance.now() - startedMs).toBeLessThan(500);
@@ -71,9 +89,9 @@ describe('Client', () => {
     const { connect, device } = await stageModel();
     device.slowMs = 1000;
     const client = connect();
-    await client.predictMany({ key: 'key', input: 'text', texts: ['yes'] }, terms);
+    await client.predictMany({ key: 'key', input: 'text', role: 'a', texts: ['yes'] }, terms);
     const labels = await client.predictMany(
-      { key: 'key', input: 'text', texts: ['yes', 'slow'] },
+      { key: 'key', input: 'text', role: 'a', texts: ['yes', 'slow'] },
       { budgetMs: 50, onOverdue: 'null' },
     );
     expect(labels).toEqual(['yes', null]);
@@ -84,8 +102,8 @@ describe('Client', () => {
     device.slowMs = 1000;
     const client = connect();
     const answers = [
-      client.predictMany({ key: 'key', input: 'text', texts: ['slow 1', 'slow 2'] }, terms),
-      client.detail({ key: 'key', input: 'text', text: 'slow 3' }, terms),
+      client.predictMany({ key: 'key', input: 'text', role: 'a', texts: ['slow 1', 'slow 2'] }, terms),
+      client.detail({ key: 'key', input: 'text', role: 'a', text: 'slow 3' }, terms),
     ];
     setTimeout(() => client.cancel(), 10);
     for (const answer of await Promise.allSettled(answers)) {
@@ -95,14 +113,16 @@ describe('Client', () => {
 
   it('says 42704 for a key that no deployment has', async () => {
     const { connect } = await stageModel();
-    await expect(connect().detail({ key: 'other', input: 'text', text: 'yes' }, terms)).rejects.toMatchObject({
+    await expect(
+      connect().detail({ key: 'other', input: 'text', role: 'a', text: 'yes' }, terms),
+    ).rejects.toMatchObject({
       sqlstate: '42704',
     });
   });
 
   it('refuses an image where the model reads texts', async () => {
     const { connect, device } = await stageModel();
-    const image = { key: 'key', input: 'image', text: 'eWVz' } as const;
+    const image = { key: 'key', input: 'image', role: 'a', text: 'eWVz' } as const;
     const refusal = { sqlstate: '22023', message: expect.stringContaining('"m"'), hint: expect.any(String) };
     await expect(connect().detail(image, terms)).rejects.toMatchObject(refusal);
     await expect(connect().predictMany({ ...image, texts: [image.text] }, terms)).rejects.toMatchObject(refusal);
@@ -112,19 +132,16 @@ describe('Client', () => {
 
   it('lets answers for several models of one statement go along by turns', async () => {
     const staged = { one: await stageModel(), two: await stageModel() };
-    const models: ModelDirectory = {
-      get: (key) => (key === 'one' || key === 'two' ? staged[key].model : undefined),
-      arrival: () => Promise.reject(new UndefinedObject('the model is not deployed')),
-    };
+    const models = directoryOf({ one: staged.one.model, two: staged.two.model });
     const client = new Client({ models, clock: systemClock });
     const ask = (key: string, row: number) =>
-      client.scan({ key, input: 'text', text: `yes ${row}`, statement: 's' }, terms);
+      client.scan({ key, input: 'text', role: 'a', text: `yes ${row}`, statement: 's' }, terms);
     const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
     for (let row = 0; row < 8; row++) {
       for (const key of ['one', 'two']) {
         const { label, wish } = ask(key, row);
         await label;
-        if (wish !== null) client.readAhead({ key, input: 'text' }, { place: '1;2;;', texts })();
+        if (wish !== null) client.readAhead({ key, input: 'text', role: 'a' }, { place: '1;2;;', texts })();
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -152,9 +169,9 @@ describe('Client', () => {
       const text = columns[column]?.[row] ?? '';
       if (along.shift() === text) return;
       asked++;
-      const { label, wish } = client.scan({ key: 'key', input: 'text', text, statement: 's' }, terms);
+      const { label, wish } = client.scan({ key: 'key', input: 'text', role: 'a', text, statement: 's' }, terms);
       expect(await label).toBe(text.split(' ')[0]);
-      if (wish !== null) client.readAhead({ key: 'key', input: 'text' }, database(wish, column, row))();
+      if (wish !== null) client.readAhead({ key: 'key', input: 'text', role: 'a' }, database(wish, column, row))();
       await new Promise((resolve) => setTimeout(resolve, 2)); // what was read ahead is computed
       along = client.along(() => true).map((answer) => answer.text);
     };

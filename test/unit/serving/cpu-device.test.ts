@@ -6,6 +6,7 @@ import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/cpu-device.ts';
+import type { Run } from '../../../src/serving/inference-threads.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/replica.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 
@@ -32,7 +33,7 @@ async function startDevice(rowsWithin: (ms: number) => number) {
   const ensemble: EnsembleFiles = { models: [await files.fetch(1)], input: 'text', threads: 1 };
   const thread = await Replica.load(ensemble);
   let rows = 0;
-  const run = (_: number, texts: readonly string[], subset: number) => {
+  const run = (_: number, { texts, subset }: Run) => {
     rows += texts.length;
     return thread.run(texts, subset);
   };
@@ -51,6 +52,8 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
   expect(rowsOnThreads()).toBe(before);
   await device.run(['a', 'b', 'c', 'd', 'e'], 1);
   expect(rowsOnThreads()).toBe(before + 5);
+  await device.run(['good film '.repeat(100_000)], 1);
+  expect(rowsOnThreads()).toBe(before + 6);
   await device.release();
 });
 

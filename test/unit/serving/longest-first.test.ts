@@ -4,3 +4,10 @@ import { longestFirst } from '../../../src/serving/longest-first.ts';
 it('gives the places of texts, long ones first and those of equal length as they stand, and none of nulls', () => {
   expect([...longestFirst(['b', null, 'aaa', '', 'c', 'dd'])]).toEqual([2, 5, 0, 4, 3]);
 });
+
+it('orders as a stable sort by length does', () => {
+  const texts = Array.from({ length: 3000 }, (_, i) => (i % 11 === 0 ? null : 'x'.repeat((i * 7919) % 97)));
+  const places = texts.flatMap((text, place) => (text === null ? [] : [place]));
+  const sorted = places.sort((a, b) => (texts[b]?.length ?? 0) - (texts[a]?.length ?? 0));
+  expect([...longestFirst(texts)]).toEqual(sorted);
+});

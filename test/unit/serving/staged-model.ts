@@ -3,6 +3,7 @@ import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
+import { Crowd } from '../../../src/serving/crowd.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/fleet.ts';
 import { measureLatency } from '../../../src/serving/measure.ts';
@@ -69,14 +70,24 @@ export async function stageModel(): Promise<StagedModel> {
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
+    crowd: new Crowd(),
     clock: systemClock,
   });
   device.asked = [];
-  const models: ModelDirectory = {
-    get: (key) => (key === 'key' ? model : undefined),
-    arrival: async () => {
-      throw new UndefinedObject('the model is not deployed');
-    },
-  };
+  const models = directoryOf({ key: model });
   return { device, model, connect: () => new Client({ models, clock: systemClock }) };
+}
+
+/** Models by their keys. */
+export function directoryOf(models: Readonly<Record<string, ServedModel>>): ModelDirectory {
+  const refuse = async (): Promise<never> => {
+    throw new UndefinedObject('the model is not deployed');
+  };
+  return {
+    get: (key) => models[key],
+    has: (key) => key in models,
+    current: (modelId) => Object.values(models).find(({ row }) => row.modelId === modelId),
+    find: refuse,
+    arrival: refuse,
+  };
 }

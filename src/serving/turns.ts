@@ -1,0 +1,94 @@
+import type { BatcherOptions } from './batch-answer.ts';
+import { DeadlineQueue } from './deadline-queue.ts';
+import type { Lanes } from './lanes.ts';
+import { largestBatch } from './latency-model.ts';
+import type { PolicyState, QueueView, Subset } from './policies/policy.ts';
+import type { Question, RoleShare } from './queued-question.ts';
+
+/**
+ * Where several roles ask, no batch is meant to run longer than this part of the model's budget: who comes then waits for one of
+ * these at most, and for his own. Two rows may always run together: devices that gain by batches take long for one.
+ */
+const RUN_SHARE = 0.25;
+const RUN_ROWS = 2;
+/** Late answers have so large a part of the rows while others can be in time: everybody is answered some day. */
+export const DEFERRED_SHARE = 0.125;
+
+export interface Batch {
+  questions: Question[];
+  subset: Subset;
+}
+
+/** What is decided about the rows whose turn it is, or null where there are none. */
+export type Turn = ({ kind: 'run' } & Batch) | { kind: 'wait'; untilMs: number } | null;
+
+/** The batches of a model that several roles ask: each role has its turns, and of each its sessions. */
+export class Turns {
+  readonly #options: BatcherOptions;
+  readonly #lanes: Lanes;
+  /** Rows that late answers may take of the batches to come. */
+  #owedLate = 0;
+
+  constructor(options: BatcherOptions, lanes: Lanes) {
+    this.#options = options;
+    this.#lanes = lanes;
+  }
+
+  /** The longest that a batch is meant to run. */
+  get limitMs(): number {
+    const { fleet, budgetMs } = this.#options;
+    return Math.max(RUN_SHARE * budgetMs, RUN_ROWS * fleet.subsetMs(fleet.best, 1));
+  }
+
+  /**
+   * The next batch for those who can be in time. Where no slot is free, of roles of which nothing runs: these do not wait for
+   * slots that others have, and their batch comes first on the threads.
+   */
+  next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
+    const admits = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
+    const picked = this.#lanes.turns({ lane: 'demanded', mostRows: (first) => this.#mostRows(first), admits });
+    if (picked.length === 0) return null;
+    const queue = new DeadlineQueue<Question>();
+    for (const question of picked) queue.insert(question);
+    const decision = this.#options.policy.decide(stateOf(queue));
+    if (decision.kind === 'wait') return decision;
+    const chosen = new Set(queue.take(decision.from, decision.rows));
+    const questions = picked.filter((question) => chosen.has(question));
+    this.#lanes.takeTurns(questions, 'demanded');
+    return { kind: 'run', questions, subset: decision.subset };
+  }
+
+  /** Late answers that go along with a batch; none with rows that take long, and none that do. */
+  lateAlong(batch: readonly Question[]): Question[] {
+    if (this.#lanes.deferred === 0 || batch.some(({ role }) => this.#lanes.roleOf(role).isApart)) return [];
+    this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
+    const most = Math.floor(this.#owedLate);
+    const late = most === 0 ? [] : this.#late(most, ({ isApart }) => !isApart);
+    this.#owedLate -= late.length;
+    return late;
+  }
+
+  /** A batch of at most so many rows that nobody waits for in time. */
+  idle(rows: number): Question[] {
+    const late = this.#late(rows, () => true);
+    if (late.length > 0) return late;
+    const role = this.#lanes.nextSpeculative;
+    const most = role === undefined ? rows : Math.min(rows, this.#mostRows(this.#lanes.roleOf(role)));
+    return this.#lanes.takeSpeculative(most, true);
+  }
+
+  #late(rows: number, admits: (share: RoleShare) => boolean): Question[] {
+    const late = this.#lanes.turns({
+      lane: 'deferred',
+      mostRows: (first) => Math.min(rows, this.#mostRows(first)),
+      admits,
+    });
+    this.#lanes.takeTurns(late, 'deferred');
+    return late;
+  }
+
+  #mostRows({ isApart, slowness }: RoleShare): number {
+    const rows = this.#options.fleet.rowsWithin(this.limitMs / (isApart ? Math.max(1, slowness) : 1));
+    return Math.max(1, Math.min(largestBatch, rows));
+  }
+}

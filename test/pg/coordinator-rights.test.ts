@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
+import type { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+
+let database: TestDatabase;
+let db: Database;
+let watch: RightsWatch;
+const names: Record<string, string> = {};
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  for (const role of ['owner', 'team', 'member', 'other']) {
+    const session = await database.as(role);
+    names[role] = (await session.query<{ name: string }>('select current_user::text as name'))[0]?.name ?? '';
+  }
+  await db.query(`grant ${names['team']} to ${names['member']}`);
+  await db.query(`
+    insert into rafiki.model (name, task, owner) values
+      ('granted', 'sentiment', '${names['owner']}'::regrole), ('private', 'sentiment', '${names['owner']}'::regrole)`);
+  await db.query(`select rafiki_grant('granted', '${names['team']}')`);
+  watch = new RightsWatch(silentLogger);
+  await watch.look(database.service);
+});
+afterEach(() => database.drop());
+
+const keys = async (): Promise<Record<string, string>> => {
+  const rows = await db.query<{ name: string; key: string }>('select name, key::text as key from rafiki.model');
+  return Object.fromEntries(rows.map(({ name, key }) => [name, key]));
+};
+
+/** The models that have another key after `change`, once the coordinator has looked. */
+async function renewedBy(change: string): Promise<string[]> {
+  const before = await keys();
+  await db.query(change);
+  await watch.look(database.service);
+  const after = await keys();
+  return Object.keys(after).filter((model) => after[model] !== before[model]);
+}
+
+describe('keys follow rights', () => {
+  test('of a role that leaves another one which had a grant, at any depth', async () => {
+    expect(await renewedBy(`revoke ${names['team']} from ${names['member']}`)).toEqual(['granted']);
+    await db.query(`grant ${names['team']} to ${names['other']}`);
+    await db.query(`grant ${names['other']} to ${names['member']}`);
+    await watch.look(database.service);
+    expect(await renewedBy(`revoke ${names['other']} from ${names['member']}`)).toEqual(['granted']);
+  });
+
+  test('of a member of the owner', async () => {
+    await db.query(`grant ${names['owner']} to ${names['other']}`);
+    await watch.look(database.service);
+    expect(await renewedBy(`revoke ${names['owner']} from ${names['other']}`)).toEqual(['granted', 'private']);
+  });
+
+  test('of whoever was a superuser, or exempt from row-level security', async () => {
+    await db.query(`alter role ${names['other']} superuser`);
+    await watch.look(database.service);
+    expect(await renewedBy(`alter role ${names['other']} nosuperuser`)).toEqual(['granted', 'private']);
+    await db.query(`alter role ${names['other']} bypassrls`);
+    await watch.look(database.service);
+    expect(await renewedBy(`alter role ${names['other']} nobypassrls`)).toEqual(['granted', 'private']);
+  });
+
+  test('and stay where nobody lost one', async () => {
+    expect(await renewedBy(`grant ${names['team']} to ${names['other']}`)).toEqual([]);
+    expect(await renewedBy('select 1')).toEqual([]);
+  });
+
+  test('are all new when a coordinator begins, since nobody watched before; a model that its owner is changing gets its one later', async () => {
+    const before = await keys();
+    const held = await db.connect(() => undefined);
+    await held.query('begin');
+    await held.query(`select from rafiki.model where name = 'private' for update`);
+    const next = new RightsWatch(silentLogger);
+    await next.look(database.service);
+    const meanwhile = await keys();
+    expect([meanwhile['granted'] !== before['granted'], meanwhile['private'] === before['private']]).toEqual([
+      true,
+      true,
+    ]);
+    await held.query('rollback');
+    await held.close();
+    await next.look(database.service);
+    expect((await keys())['private']).not.toBe(before['private']);
+  });
+});

@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { textsOf } from '../../../src/bridge/text-array.ts';
+import { ProtocolViolation } from '../../../src/errors/errors.ts';
+
+describe('the texts of an array', () => {
+  it('are those of its JSON, however it is spaced', () => {
+    const texts = fc.array(fc.option(fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'))));
+    fc.assert(
+      fc.property(texts, fc.constantFrom(undefined, 1, '\n\t '), (values, space) => {
+        expect(textsOf(JSON.stringify(values, null, space))).toEqual(values);
+      }),
+    );
+  });
+
+  it('are refused where the JSON is none, or has something else in it', () => {
+    const almost = fc.stringMatching(/^[[\]"\\,u0nl {}1]{0,30}$/);
+    fc.assert(
+      fc.property(almost, (json) => {
+        let values: unknown;
+        try {
+          values = JSON.parse(json);
+        } catch {}
+        const isTexts =
+          Array.isArray(values) &&
+          values.every((value) => value === null || (typeof value === 'string' && !value.includes('\0')));
+        if (isTexts) expect(textsOf(json)).toEqual(values);
+        else expect(() => textsOf(json)).toThrowError(ProtocolViolation);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('are not more than the event loop can take at once', () => {
+    expect(textsOf(`[${'"",'.repeat(65_535)}""]`)).toHaveLength(65_536);
+    expect(() => textsOf(`[${'"",'.repeat(65_536)}""]`)).toThrowError(expect.objectContaining({ sqlstate: '54000' }));
+  });
+});

@@ -1,0 +1,210 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LimitReached } from '../../../src/errors/errors.ts';
+import { policyByName } from '../../../src/serving/policies/registry.ts';
+import { MAX_QUEUED } from '../../../src/serving/shares.ts';
+import { type ManualDevice, setUp, turn } from './manual-batcher.ts';
+
+const HOUR = 3_600_000;
+/** A quarter of the budget of 50 ms, at 0.1 ms a row. */
+const RUN_ROWS = 125;
+
+/** Both roles have asked before, so that each has its turns. */
+async function stage(options: Parameters<typeof setUp>[0] = {}) {
+  const staged = setUp(options);
+  const { device, ask } = staged;
+  for (const role of ['a', 'b']) {
+    ask(`first of ${role}`, { role });
+    await turn();
+    device.batches.at(-1)?.finish();
+    await turn();
+  }
+  device.batches.length = 0;
+  return staged;
+}
+
+type Staged = Awaited<ReturnType<typeof stage>>;
+
+/** Ends the batch that runs, as long after its beginning as its rows take; gives its texts. */
+async function endBatch(
+  { device, clock }: Pick<Staged, 'device' | 'clock'>,
+  msOf = rowsMs,
+): Promise<readonly string[]> {
+  const batch = device.batches.shift();
+  clock.advance(msOf(batch?.texts ?? []));
+  batch?.finish();
+  await turn();
+  await turn();
+  return batch?.texts ?? [];
+}
+
+const rowsMs = (texts: readonly string[]): number => 0.1 * texts.length;
+const ofRole = (texts: readonly string[], role: string): number => texts.filter((text) => text.startsWith(role)).length;
+const texts = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.texts);
+
+describe.each(['eager', 'planner'])('with the policy %s', (name) => {
+  const policy = policyByName(name);
+
+  it('one role’s 10,000 rows do not stand before another’s single question, whatever runs', async () => {
+    const { device, ask } = await stage({ policy });
+    for (let i = 0; i < 10_000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    await turn();
+    expect(device.batches.length).toBe(1);
+    const { outcome } = ask('b', { role: 'b' });
+    await turn();
+    expect(texts(device).slice(1)).toEqual([['b']]);
+    device.batches[1]?.finish();
+    expect((await outcome).batch).toBe(1);
+  });
+
+  it('no batch runs longer than a quarter of the budget where several roles ask', async () => {
+    const { device, ask } = await stage({ policy });
+    for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    await turn();
+    expect(texts(device)[0]?.length).toBeLessThanOrEqual(RUN_ROWS);
+  });
+
+  it('two roles that both ask too much have half each, two sessions of one a quarter each', async () => {
+    const staged = await stage({ policy });
+    const sessions = { one: {}, two: {} };
+    for (let i = 0; i < 4000; i++) staged.ask(`a one ${i}`, { role: 'a', session: sessions.one, budgetMs: HOUR });
+    for (let i = 0; i < 2000; i++) staged.ask(`a two ${i}`, { role: 'a', session: sessions.two, budgetMs: HOUR });
+    for (let i = 0; i < 2000; i++) staged.ask(`b ${i}`, { role: 'b', budgetMs: HOUR });
+    await turn();
+    const served: string[] = [];
+    while (served.length < 2000) served.push(...(await endBatch(staged)));
+    const counts = ['b', 'a one', 'a two'].map((role) => ofRole(served, role) / served.length);
+    expect(counts[0]).toBeCloseTo(0.5, 1);
+    expect(counts[1]).toBeCloseTo(0.25, 1);
+    expect(counts[2]).toBeCloseTo(0.25, 1);
+  });
+});
+
+describe('a queue that several roles share', () => {
+  it('keeps the order of deadlines for a role that is alone, whatever its sessions', async () => {
+    const { device, clock, ask } = setUp();
+    ask('running');
+    await turn();
+    const budgets = [400, 300, 450, 200, 500, 350];
+    for (const [i, budgetMs] of budgets.entries()) {
+      for (let row = 0; row < 50; row++) ask(`${budgetMs} ${row}`, { session: i < 5 ? {} : device, budgetMs });
+    }
+    await endBatch({ device, clock });
+    const order = budgets.toSorted().flatMap((ms) => Array.from({ length: 50 }, (_, row) => `${ms} ${row}`));
+    expect(texts(device)[0]).toEqual(order.slice(0, 256));
+  });
+
+  it('answers late rows by turns too', async () => {
+    const staged = await stage();
+    const { clock, ask } = staged;
+    ask('a running', { role: 'a' });
+    await turn();
+    for (let i = 0; i < 2000; i++) ask(`a ${i}`, { role: 'a', budgetMs: 1 });
+    for (let i = 0; i < 20; i++) ask(`b ${i}`, { role: 'b', budgetMs: 1 });
+    clock.advance(10);
+    const served: string[] = [];
+    for (let batch = 0; batch < 3; batch++) served.push(...(await endBatch(staged)));
+    expect(ofRole(served, 'b')).toBe(20);
+  });
+
+  it('answers late rows of one role within an eighth of another’s rows, in batches of any size', async () => {
+    const staged = await stage({ policy: { create: () => single } });
+    const { clock, ask } = staged;
+    ask('a running', { role: 'a' });
+    ask('b running', { role: 'b' });
+    await turn();
+    ask('b late', { role: 'b', budgetMs: 1 });
+    clock.advance(10);
+    for (let i = 0; i < 100; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    const served: string[] = [];
+    for (let batch = 0; batch < 12; batch++) served.push(...(await endBatch(staged)));
+    expect(served).toContain('b late');
+  });
+
+  it('gives the place of a full queue to a role that has less, though all of it is late', async () => {
+    const { clock, ask } = await stage();
+    ask('a running', { role: 'a' });
+    await turn();
+    const asked = Array.from({ length: MAX_QUEUED }, (_, i) =>
+      ask(`a ${i}`, { role: 'a', session: { i }, budgetMs: i % 2 === 0 ? 1 : HOUR }),
+    );
+    const refusals = asked.map(({ outcome }) => outcome.then(() => undefined).catch((error: unknown) => error));
+    clock.advance(10);
+    expect(() => ask('b', { role: 'b', session: {} })).not.toThrow();
+    expect(() => ask('a again', { role: 'a', session: {} })).toThrowError(LimitReached);
+    expect((await Promise.race(refusals)) as Error).toBeInstanceOf(LimitReached);
+  });
+
+  it('does not refuse a firm question for another role’s rows before it', async () => {
+    const { ask } = await stage();
+    ask('b running', { role: 'b' });
+    await turn();
+    for (let i = 0; i < 10_000; i++) ask(`a ${i}`, { role: 'a', budgetMs: 45 });
+    expect(() => ask('b', { role: 'b', isFirm: true })).not.toThrow();
+  });
+
+  it('answers a question that another role has far back in its queue, when it is asked', async () => {
+    const { device, ask } = await stage();
+    for (let i = 0; i < 5000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    await turn();
+    ask('a 4999', { role: 'b' });
+    await turn();
+    expect(texts(device)[1]).toEqual(['a 4999']);
+  });
+
+  it('keeps inputs that take far longer than others’ in batches of their own, and the model’s times as they are', async () => {
+    const staged = await stage();
+    const { device, fleet, ask } = staged;
+    const slowMs = (batch: readonly string[]): number => 1000 * ofRole(batch, 'a') + rowsMs(batch);
+    for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    await turn();
+    await endBatch(staged, slowMs);
+    for (let i = 0; i < 20; i++) {
+      ask(`b ${i}`, { role: 'b' });
+      await turn();
+      for (const batch of texts(device)) expect(batch.length === 1 || ofRole(batch, 'a') === 0).toBe(true);
+      device.batches.sort((one, other) => slowMs(one.texts) - slowMs(other.texts)); // the quick one ends first
+      await endBatch(staged, slowMs);
+      await endBatch(staged, slowMs);
+    }
+    expect(fleet.subsetMs(fleet.best, 1)).toBeLessThan(1);
+  });
+});
+
+const single = {
+  name: 'one row at a time',
+  decide: () => ({ kind: 'dispatch', subset: 1, from: 0, rows: 1 }) as const,
+};
+
+/** One batch has the slot, and one of a role of which nothing ran is beyond it; a row is given before it is paid for. */
+const MOST_AHEAD = 2 * RUN_ROWS + 1;
+
+/** Rows that each of two roles asks before a batch ends. */
+const arrivals = fc.array(fc.tuple(fc.nat(300), fc.nat(300)), { minLength: 1, maxLength: 25 });
+
+it('of two roles whose rows wait all the time, neither gets two batches and a row more than the other', async () => {
+  await fc.assert(
+    fc.asyncProperty(arrivals, async (rounds) => {
+      const staged = await stage();
+      const served = { a: 0, b: 0 };
+      const asked = { a: 0, b: 0 };
+      let since = { ...served };
+      const waits = (role: 'a' | 'b'): boolean => asked[role] > served[role] + running(role);
+      const running = (role: 'a' | 'b'): number =>
+        texts(staged.device).reduce((n, batch) => n + ofRole(batch, role), 0);
+      for (const [a, b] of rounds) {
+        for (let i = 0; i < a; i++) staged.ask(`a ${asked.a++}`, { role: 'a', budgetMs: HOUR });
+        for (let i = 0; i < b; i++) staged.ask(`b ${asked.b++}`, { role: 'b', budgetMs: HOUR });
+        await turn();
+        const batch = await endBatch(staged);
+        served.a += ofRole(batch, 'a');
+        served.b += ofRole(batch, 'b');
+        if (!waits('a') || !waits('b')) since = { a: served.a + running('a'), b: served.b + running('b') };
+        const ahead = served.a + running('a') - since.a - (served.b + running('b') - since.b);
+        expect(Math.abs(ahead)).toBeLessThanOrEqual(MOST_AHEAD);
+      }
+      while (staged.device.batches.length > 0) await endBatch(staged);
+    }),
+    { numRuns: 40 },
+  );
+});

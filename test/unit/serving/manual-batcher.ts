@@ -1,0 +1,99 @@
+import type { Member } from '../../../src/db/statements/serving.ts';
+import { ManualClock } from '../../../src/runtime/clock.ts';
+import { Batcher } from '../../../src/serving/batcher.ts';
+import { Crowd } from '../../../src/serving/crowd.ts';
+import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import { judgeOf } from '../../../src/serving/ensemble.ts';
+import { ServedFleet } from '../../../src/serving/fleet.ts';
+import { LatencyModel } from '../../../src/serving/latency-model.ts';
+import type { Policy } from '../../../src/serving/policies/policy.ts';
+import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
+import type { Outcome, QuestionTerms, Waiter } from '../../../src/serving/queued-question.ts';
+
+/** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
+export class ManualDevice implements Device {
+  isReady = true;
+  readonly slots = 1;
+  readonly inlineRows = 0;
+  readonly batches: { texts: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
+
+  run(texts: readonly string[], subset: number): Promise<MemberOutput[]> {
+    return new Promise((resolve, reject) => {
+      const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
+      const members = subset.toString(2).replaceAll('0', '').length;
+      const finish = (error?: Error): void =>
+        error ? reject(error) : resolve(Array.from({ length: members }, () => output));
+      this.batches.push({ texts, subset, finish });
+    });
+  }
+
+  /** Ends the load that the batcher waits for. */
+  loaded: (error?: Error) => void = () => undefined;
+  opens = 0;
+
+  open(): Promise<boolean> {
+    this.opens++;
+    return new Promise((resolve, reject) => {
+      this.loaded = (error) => {
+        this.isReady = error === undefined;
+        if (error === undefined) resolve(true);
+        else reject(error);
+      };
+    });
+  }
+
+  async release(): Promise<void> {}
+}
+
+export interface SetUp {
+  policy?: PolicyKind | { create(): Policy };
+  /** Accuracy by subset. */
+  accuracy?: number[];
+  /** So many of the last members are variants of the first ones. */
+  variants?: number;
+}
+
+/** Members that take 0.1 ms a row. */
+export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0 }: SetUp = {}) {
+  const device = new ManualDevice();
+  const clock = new ManualClock();
+  const answers: string[] = [];
+  const times = new Map([
+    [1, 0.1],
+    [256, 25.6],
+  ]);
+  const latency = Array.from({ length: Math.log2(accuracy.length) }, () => new LatencyModel(times));
+  const exact = latency.length - variants;
+  const members = latency.map(
+    (_, m): Pick<Member, 'family' | 'precision'> => ({
+      family: `f${m % exact}`,
+      precision: m < exact ? 'float32' : 'int8',
+    }),
+  );
+  const fleet = new ServedFleet({ members, accuracy, servers: 1 });
+  fleet.measured(latency);
+  const batcher = new Batcher({
+    device,
+    policy: policy.create({ fleet, drops: true, seed: 1 }),
+    fleet,
+    clock,
+    crowd: new Crowd(),
+    judge: judgeOf('sentiment', ['no', 'yes']),
+    budgetMs: 50,
+    onBatch: () => undefined,
+    onAway: () => undefined,
+    onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
+  });
+  const ask = (text: string, terms: Partial<QuestionTerms> = {}) => {
+    const budgetMs = terms.budgetMs ?? 50;
+    const deadlineMs = clock.nowMs() + budgetMs;
+    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...terms };
+    const waiter: Waiter = { resolve: () => undefined, reject: () => undefined };
+    const outcome = new Promise<Outcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
+    const question = batcher.ask(text, asked, waiter);
+    return { outcome, leave: () => batcher.leave(question, waiter) };
+  };
+  return { device, clock, batcher, fleet, ask, answers };
+}
+
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { Shares } from '../../../src/serving/shares.ts';
+import { judgeRun } from '../../../src/serving/slowness.ts';
+
+const setUp = () => {
+  const shares = new Shares();
+  const [a, b] = [shares.roleOf('a'), shares.roleOf('b')];
+  const run = (roles: (typeof a)[], ms: number): boolean =>
+    judgeRun(roles, { ms, expectedMs: 2, limitMs: 12.5 }, shares.known);
+  return { a, b, run };
+};
+
+it('sets a role apart whose rows take far longer than others’, and does not count them as the model’s time', () => {
+  const { a, b, run } = setUp();
+  expect(run([b], 2)).toBe(true);
+  expect(run([a], 1000)).toBe(false);
+  expect([a.isApart, b.isApart]).toEqual([true, false]);
+});
+
+it('suspects all who share a slow batch, until a batch of their own shows who it is', () => {
+  const { a, b, run } = setUp();
+  expect(run([a, b], 1000)).toBe(false);
+  run([b], 2);
+  run([a], 1000);
+  expect([a.isApart, b.isApart]).toEqual([true, false]);
+});
+
+it('sets nobody apart where the machine is slow for all', () => {
+  const { a, b, run } = setUp();
+  for (let i = 0; i < 10; i++) {
+    run([a], 20);
+    run([b], 20);
+  }
+  expect([a.isApart, b.isApart]).toEqual([false, false]);
+});
+
+it('lets a role that is a little slow on a busy machine stay with the others while one is far slower', () => {
+  const { a, b, run } = setUp();
+  for (let i = 0; i < 5; i++) run([a], 1000);
+  for (let i = 0; i < 5; i++) run([b], 30);
+  expect([a.isApart, b.isApart]).toEqual([true, false]);
+});
+
+it('takes a role back whose rows are like the others’ again', () => {
+  const { a, b, run } = setUp();
+  run([b], 2);
+  run([a], 1000);
+  for (let i = 0; i < 10; i++) run([a], 2);
+  expect(a.isApart).toBe(false);
+});
