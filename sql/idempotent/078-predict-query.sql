@@ -28,7 +28,7 @@ declare
   candidates pg_catalog.text[];
 begin
   select pg_catalog.string_agg(pg_catalog.concat(c.name, ' ', c.type), ', '),
-         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::pg_catalog.text, true) and c.type = any (
+         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::pg_catalog.text, true) and pg_catalog.btrim(c.type, '"') = any (
            case input_kind when 'image' then '{bytea}'::pg_catalog.text[] else '{text,"character varying",character,name}' end))
   into columns, candidates from rafiki._query_columns(query) c;
   if pg_catalog.cardinality(candidates) = 1 then
@@ -48,7 +48,7 @@ language plpgsql stable parallel unsafe
 as $$
 declare
   input_kind constant pg_catalog.text := rafiki._input_kind(model);
-  inner_query constant pg_catalog.text := pg_catalog.regexp_replace(query, ';\s*$', '') || e'\n'; -- it may end in a comment
+  inner_query constant pg_catalog.text := pg_catalog.regexp_replace(query, ';[[:space:]]*$', '') || e'\n'; -- it may end in a comment
   input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
 begin
   return query select * from rafiki._predict_rows(

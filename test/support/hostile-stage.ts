@@ -102,8 +102,9 @@ export async function createStage(): Promise<Stage> {
     async serve() {
       trained = await train();
       const cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-hostile-'));
+      const ours = new Database({ url: database.service.url, application: 'rafiki serving', logger: silentLogger });
       const serving = new Serving({
-        database: database.service,
+        database: ours,
         files: new ModelFiles(store, cacheDir),
         memory: new ModelMemory(2 ** 28),
         policy: policyByName('planner'),
@@ -125,6 +126,7 @@ export async function createStage(): Promise<Stage> {
       stops.push(
         () => server.stop(),
         () => serving.stop(),
+        () => ours.stop(),
         async () => rmSync(cacheDir, { recursive: true }),
       );
       await database.service.query(`select rafiki._connect_bridge('127.0.0.1', $1, 'secret')`, [server.address().port]);

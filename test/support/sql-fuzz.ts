@@ -344,3 +344,13 @@ export async function fuzz(
   await database.stop();
   return result;
 }
+
+/**
+ * What the log of Postgres says that it must not, where its lines begin with the application's name (log_line_prefix '%m [%p] %a: ').
+ * The sessions of users may well err; ours may not.
+ */
+export const complaints = (log: string): string[] =>
+  log
+    .split('\n')
+    .filter((line) => /(FATAL|PANIC|TRAP): |terminated by signal|\] rafiki[^:]*: ERROR: /.test(line))
+    .filter((line) => !/\] (\[unknown\]|bench|test|fuzz): FATAL: /.test(line)); // sessions of tests that end
