@@ -60,6 +60,13 @@ as $$
   end
 $$;
 
+-- The arguments of a reader, which mean nothing: as many as a function can have. Everybody sees its name in pg_proc and may make
+-- others of that name; one with more arguments that have defaults, beside one with fewer, would make a call of either ambiguous.
+create or replace function rafiki._reader_arguments() returns oidvector
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
+
 -- Everybody may create in schema rafiki_reader and only the reader's login may look into it: names there say nothing to others.
 create or replace function rafiki._make_reader(
   source regclass, task rafiki.task, target name, feature name, out reader uuid, out ticket text
@@ -75,9 +82,9 @@ begin
   end if;
   reader := gen_random_uuid();
   ticket := concat(gen_random_uuid(), gen_random_uuid());
-  execute format('create function rafiki_reader.%I() returns setof %s language sql stable security definer '
+  execute format('create function rafiki_reader.%I(%s) returns setof %s language sql stable security definer '
                    'set search_path = pg_catalog, pg_temp as %L',
-                 reader, case task.input when 'text' then 'text' else 'bytea' end,
+                 reader, oidvectortypes(rafiki._reader_arguments()), case task.input when 'text' then 'text' else 'bytea' end,
                  concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(source, task, target, feature)));
 end $$;
 
@@ -98,7 +105,7 @@ begin
   for unused in
     select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'rafiki_reader'::regnamespace
-      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.pronargs = 0)
+      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())
     order by random() limit 1000
   loop
     begin

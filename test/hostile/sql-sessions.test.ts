@@ -240,14 +240,14 @@ describe('what somebody holds open', () => {
     await holder.query('begin');
     await holder
       .query(`do $$ declare f text; begin
-      for f in select format('rafiki_reader.%I()', proname) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
+      for f in select format('rafiki_reader.%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
       loop execute format('comment on function %s is ''mine''', f); end loop; end $$`)
       .catch(() => undefined);
     // who made them may not name them, but holds them as well by making them anew
     await holder
       .query(`do $$ declare f text; begin
-      for f in select proname from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
-      loop execute format('create or replace function rafiki_reader.%I() returns setof text language sql stable security definer as ''select null::text''', f); end loop; end $$`)
+      for f in select format('%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
+      loop execute format('create or replace function rafiki_reader.%s returns setof text language sql stable security definer as ''select null::text''', f); end loop; end $$`)
       .catch(() => undefined);
     await holder.query('savepoint s').catch(() => undefined);
     await grantee.session.query(make(1));
@@ -321,14 +321,28 @@ describe('the login that reads sources', () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
     );
-    const call = `rafiki_reader."${made?.reader}"()`;
-    // what a stranger puts beside it by its name does not stand in for it
-    await stage.stranger.session.query(
-      `create function rafiki_reader."${made?.reader}"(x int default 1) returns setof text language sql as 'select ''planted'''`,
-    );
-    await stage.stranger.session.query(
-      `create function rafiki_reader."${made?.reader}"(variadic x int[]) returns setof text language sql as 'select ''planted'''`,
-    );
+    const name = `rafiki_reader."${made?.reader}"`;
+    const call = `${name}(${Array(100).fill('true').join()})`;
+    // what a stranger puts beside it by its name does not stand in for it, nor in its way
+    for (const args of [
+      '',
+      'x int default 1',
+      'variadic x int[]',
+      'variadic x boolean[]',
+      'variadic x "any"',
+      `${Array(99).fill('boolean').join()}, x text default null`,
+      Array(100)
+        .fill('x')
+        .map((_, i) => `x${i} boolean default true`)
+        .slice(0, 99)
+        .join(),
+      Array(100).fill('text').join(),
+      Array(100).fill('anyelement').join(),
+    ]) {
+      await stage.stranger.session
+        .query(`create function ${name}(${args}) returns setof text language sql as 'select ''planted'''`)
+        .catch(() => undefined);
+    }
     const wanted: [string, string[]][] = [
       [`select count(*) as v from ${call}`, ['42501']],
       [
@@ -352,7 +366,7 @@ describe('the login that reads sources', () => {
       [`select lo_import('/etc/passwd')`, ['42501']],
       [`copy (select 1) to program 'true'`, ['42501']],
       [`alter role rafiki_service password 'x'`, ['42501']],
-      [`drop function ${call}`, ['42501']],
+      [`drop function ${name}`, ['42501', '42725']],
       [`select rafiki_dblink.dblink_get_connections()`, ['42501']],
       [
         `select pg_terminate_backend(pid) from pg_stat_activity where usename in ('postgres', 'rafiki_service')`,
