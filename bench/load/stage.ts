@@ -54,7 +54,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     ...(options.env === undefined ? {} : { env: options.env }),
   });
   const { clientUrl = rafiki.url, adminUrl = adminUrlOf(rafiki) } = options;
-  const connect = (url: string): Database => new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
+  const connect = (url: string): Database =>
+    new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
   const [db, admin] = [connect(clientUrl), connect(adminUrl)];
   const stop = async (): Promise<void> => {
     await Promise.all([db.stop(), admin.stop()]);

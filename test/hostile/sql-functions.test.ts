@@ -93,7 +93,7 @@ function call({ name, kind, types }: (typeof functions)[number], nth: number): s
     const value = nth < 0 ? 'null' : choices[(nth + place * (nth >> 1)) % choices.length];
     return type.startsWith('any')
       ? nth < 0
-        ? 'null::text' + (type === 'anyarray' ? '[]' : '')
+        ? `null::text${type === 'anyarray' ? '[]' : ''}`
         : value
       : `(${value})::${type}`;
   });
