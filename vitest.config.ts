@@ -5,10 +5,10 @@ import { defineConfig } from 'vitest/config';
 const debian15 = '/usr/lib/postgresql/15/bin/postgres';
 if (!existsSync(debian15)) console.log('PostgreSQL 15 is not on this machine: its suites are skipped');
 
-const onPostgres = (name: string, version: '18' | '15') => ({
+const onPostgres = (name: string, version: '18' | '15', include: string) => ({
   test: {
     name,
-    include: ['test/pg/**/*.test.ts'],
+    include: [include],
     globalSetup: [`test/support/postgres-${version}.ts`],
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -34,8 +34,14 @@ export default defineConfig({
           },
         },
       },
-      { ...onPostgres('pg18', '18') },
-      ...(existsSync(debian15) ? [onPostgres('pg15', '15')] : []),
+      onPostgres('pg18', '18', 'test/pg/**/*.test.ts'),
+      onPostgres('hostile18', '18', 'test/hostile/sql-*.test.ts'),
+      ...(existsSync(debian15)
+        ? [
+            onPostgres('pg15', '15', 'test/pg/**/*.test.ts'),
+            onPostgres('hostile15', '15', 'test/hostile/sql-*.test.ts'),
+          ]
+        : []),
       {
         test: {
           name: 'e2e',

@@ -5,6 +5,7 @@ import { engineBench } from './engine.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
+import { type FuzzOptions, fuzzBench } from './fuzz.ts';
 import { predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
@@ -13,7 +14,14 @@ import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions & StudyOptions & TuningOptions & ServingOptions & FaultOptions & SoakOptions & WireOptions;
+type Options = ZooOptions &
+  StudyOptions &
+  TuningOptions &
+  ServingOptions &
+  FaultOptions &
+  SoakOptions &
+  WireOptions &
+  FuzzOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -27,6 +35,7 @@ const benches: Record<string, Bench> = {
   engine: { run: engineBench, flags: [] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
+  fuzz: { run: fuzzBench, flags: ['seed N'] },
   predict: { run: predictBench, flags: ['peer'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },

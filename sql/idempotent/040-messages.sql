@@ -4,7 +4,7 @@ language plpgsql volatile parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  state text := coalesce(error ->> 'sqlstate', 'XX000');
+  state text := coalesce(error ->> 'sqlstate', '38000'); -- external_routine_exception
   text_ text := coalesce(error ->> 'message', 'unknown error');
   detail_ text := error ->> 'detail';
   hint_ text := error ->> 'hint';

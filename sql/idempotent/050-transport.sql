@@ -81,7 +81,7 @@ language plpgsql volatile parallel safe
 as $$
 declare
   most_bytes constant int := 60000000; -- the server takes messages of 64 MB
-  ticket text; -- for an answer that takes long
+  ticket pg_catalog.text; -- for an answer that takes long
   is_second boolean; -- null at first, which costs no expression
   reply rafiki.reply;
 begin
@@ -214,7 +214,7 @@ declare
   present text[];
 begin
   delete from rafiki.bridge_address where seen_at < now() - interval '30 s';
-  select bool_or(a.host !~ '^(/|127\.|::1$|localhost$)') into leaves from rafiki.bridge_address a;
+  select bool_or(a.host !~ '^(/|127[.]|::1$|localhost$)') into leaves from rafiki.bridge_address a;
   select string_agg(case when leaves and a.host like '/%' then 'localhost' else a.host end, ',' order by a.host, a.port),
          string_agg(a.port::text, ',' order by a.host, a.port)
   into hosts, ports from rafiki.bridge_address a;

@@ -109,7 +109,8 @@ begin
   return next;
 end $$;
 
--- Once a session: why this query is not read ahead, and how to write it so that it is as quick.
+-- Why this query is not read ahead, and how to write it so that it is as quick. Once a session; before PostgreSQL 17 once a scan, since
+-- a parallel query refuses to have anything set, and an exception block too.
 create or replace function rafiki._tell_untrusted() returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -128,7 +129,13 @@ begin
   if names is null or exists (select from pg_stat_get_activity(pg_backend_pid()) a where a.leader_pid is not null) then
     return;
   end if;
-  perform set_config('rafiki.told', 'untrusted', false);
+  if current_setting('server_version_num')::int >= 170000 then
+    begin
+      perform set_config('rafiki.told', 'untrusted', false);
+    exception when invalid_transaction_state then
+      return; -- the leader of a parallel query: another one tells
+    end;
+  end if;
   raise notice 'rafiki does not read ahead in this query'
     using detail = format('It reads ahead in tables of the role that asks only; here: %s.', left(names, 200)),
           hint = 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).';

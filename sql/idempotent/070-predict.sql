@@ -120,7 +120,7 @@ begin
     reply := rafiki._ask_label(model_key, is_image, rafiki._terms(budget), case
       when coalesce(nullif(pg_catalog.current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
       else '' end, input);
-    exit when reply.s <> 'e';
+    exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v);
   end loop;
   if reply.s = 'h' then
@@ -176,7 +176,7 @@ declare
 begin
   loop
     reply := rafiki._ask_labels(model_key, is_image, terms, inputs);
-    exit when reply.s <> 'e';
+    exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v);
   end loop;
   return reply.v;
@@ -247,7 +247,7 @@ declare
 begin
   loop
     reply := rafiki._ask_detail(model_key, is_image, rafiki._terms(budget), input);
-    exit when reply.s <> 'e';
+    exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v);
   end loop;
   return reply.v;

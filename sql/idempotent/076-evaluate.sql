@@ -2,7 +2,8 @@
 
 -- Predicts the rows of a query that gives (carried jsonb, input): in parts, each one request that the server works on from
 -- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
--- the qualified names, and no operator that pg_catalog does not have for just these types.
+-- the qualified names, of types too: what is compiled once in a session serves all its roles. And no operator that pg_catalog does
+-- not have for just these types.
 create or replace function rafiki._predict_rows(model text, input_kind text, query text)
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
@@ -10,10 +11,10 @@ as $$
 declare
   part_rows constant int := 2048;
   part_chars constant int := 4194304;
-  asked record;
-  carried_part jsonb[] := '{}';
-  inputs text[] := '{}';
-  answers text[];
+  asked pg_catalog.record;
+  carried_part pg_catalog.jsonb[] := '{}';
+  inputs pg_catalog.text[] := '{}';
+  answers pg_catalog.text[];
   chars bigint := 0;
 begin
   for asked in execute pg_catalog.format(

@@ -6,9 +6,9 @@ create or replace function rafiki._query_columns(query text) returns table (name
 language plpgsql stable strict parallel unsafe
 as $$
 declare
-  shape constant text := pg_catalog.format(
+  shape constant pg_catalog.text := pg_catalog.format(
     'select z.* from (select) one left join lateral (select * from (%s) y limit 0) z on true', query);
-  names text[];
+  names pg_catalog.text[];
 begin
   execute pg_catalog.format(
     'select pg_catalog.array_agg(k) from pg_catalog.jsonb_object_keys((select pg_catalog.to_jsonb(q) from (%s) q)) k', shape)
@@ -24,12 +24,12 @@ create or replace function rafiki._query_input(query text, input_kind text, name
 language plpgsql stable parallel unsafe
 as $$
 declare
-  columns text;
-  candidates text[];
+  columns pg_catalog.text;
+  candidates pg_catalog.text[];
 begin
   select pg_catalog.string_agg(pg_catalog.concat(c.name, ' ', c.type), ', '),
-         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::text, true) and c.type = any (
-           case input_kind when 'image' then '{bytea}'::text[] else '{text,"character varying",character,name}' end))
+         pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::pg_catalog.text, true) and pg_catalog.btrim(c.type, '"') = any (
+           case input_kind when 'image' then '{bytea}'::pg_catalog.text[] else '{text,"character varying",character,name}' end))
   into columns, candidates from rafiki._query_columns(query) c;
   if pg_catalog.cardinality(candidates) = 1 then
     return candidates[1];
@@ -47,9 +47,9 @@ returns table ("row" jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
 declare
-  input_kind constant text := rafiki._input_kind(model);
-  inner_query constant text := pg_catalog.regexp_replace(query, ';\s*$', '') || e'\n'; -- it may end in a comment
-  input_column constant name := rafiki._query_input(inner_query, input_kind, input);
+  input_kind constant pg_catalog.text := rafiki._input_kind(model);
+  inner_query constant pg_catalog.text := pg_catalog.regexp_replace(query, ';[[:space:]]*$', '') || e'\n'; -- it may end in a comment
+  input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
 begin
   return query select * from rafiki._predict_rows(
     model, input_kind,

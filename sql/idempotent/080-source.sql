@@ -164,7 +164,7 @@ begin
   select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target
-        else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*\[\])' end;
+        else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' end;
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
       message = 'a column has a type that this task cannot use', detail = wrong,

@@ -10,7 +10,7 @@ declare
 begin
   if given is null then
     return usual;
-  elsif given ~ '^\s*[0-9]*\.?[0-9]+(e-?[0-9]+)?\s*$' and given::float8 <= most then
+  elsif given ~ '^[[:space:]]*[0-9]*[.]?[0-9]+(e-?[0-9]+)?[[:space:]]*$' and given::float8 <= most then
     return given::float8;
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting %s cannot be "%s"', name, given),

@@ -60,6 +60,13 @@ as $$
   end
 $$;
 
+-- The arguments of a reader, which mean nothing: as many as a function can have. Everybody sees its name in pg_proc and may make
+-- others of that name; one with more arguments that have defaults, beside one with fewer, would make a call of either ambiguous.
+create or replace function rafiki._reader_arguments() returns oidvector
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
+
 -- Everybody may create in schema rafiki_reader and only the reader's login may look into it: names there say nothing to others.
 create or replace function rafiki._make_reader(
   source regclass, task rafiki.task, target name, feature name, out reader uuid, out ticket text
@@ -75,35 +82,39 @@ begin
   end if;
   reader := gen_random_uuid();
   ticket := concat(gen_random_uuid(), gen_random_uuid());
-  execute format('create function rafiki_reader.%I() returns setof %s language sql stable security definer '
+  execute format('create function rafiki_reader.%I(%s) returns setof %s language sql stable security definer '
                    'set search_path = pg_catalog, pg_temp as %L',
-                 reader, case task.input when 'text' then 'text' else 'bytea' end,
+                 reader, oidvectortypes(rafiki._reader_arguments()), case task.input when 'text' then 'text' else 'bytea' end,
                  concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(source, task, target, feature)));
 end $$;
 
 -- Drops the functions that no open study needs, somebody's own among them. The owner of a schema may drop what others made in it.
+-- Whoever made them can hold a lock on each: so it looks at them in any order, and gives up after a few.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '100ms'
+set lock_timeout = '20ms'
 as $$
 declare
   unused text;
   dropped int := 0;
+  refused int := 0;
 begin
   update rafiki.study set reader = null, ticket = null
   where reader is not null and state not in ('queued', 'running');
   for unused in
     select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'rafiki_reader'::regnamespace
-      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.pronargs = 0)
-    limit 1000
+      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())
+    order by random() limit 1000
   loop
     begin
       execute format('drop routine %s', unused);
       dropped := dropped + 1;
     exception when others then
       raise log 'rafiki: % stays for now: %', unused, sqlerrm; -- something of its owner's depends on it, or is changing it
+      refused := refused + 1;
+      exit when refused >= 10;
     end;
   end loop;
   return dropped;

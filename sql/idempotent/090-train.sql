@@ -225,7 +225,8 @@ declare
   study bigint;
 begin
   select p.proowner into asker from pg_proc p
-  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = request.reader::text and p.pronargs = 0 and p.prosecdef
+  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = request.reader::text
+    and p.proargtypes = rafiki._reader_arguments() and p.prosecdef
     and starts_with(p.prosrc, rafiki._ticket_check(request.ticket));
   if not found or exists (select from rafiki.study s where s.reader = request.reader) then
     raise exception using errcode = 'insufficient_privilege', message = 'a study comes with a function of its own that reads its source',

@@ -185,11 +185,11 @@ language plpgsql
 as $$
 declare
   study bigint;
-  study_state text;
+  study_state pg_catalog.text;
   shown bigint[] := '{}';
   ended bigint[];
   quiet_looks int := 0;
-  heard_at timestamptz := pg_catalog.clock_timestamp();
+  heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
   -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
   if pg_catalog.now() <> pg_catalog.statement_timestamp() then

@@ -33,6 +33,19 @@ end $$;
 create or replace trigger make_ownership after insert on rafiki.model
   for each row execute function rafiki._make_ownership();
 
+-- Whoever may not use the model any more may have known its owner's key, too.
+create or replace function rafiki._renew_ownership() returns trigger
+language plpgsql volatile parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.ownership o set key = gen_random_uuid() where o.model_id = new.id;
+  return null;
+end $$;
+
+create or replace trigger renew_ownership after update of key on rafiki.model
+  for each row when (old.key <> new.key) execute function rafiki._renew_ownership();
+
 -- The model that a key gives the right to change, locked against other changes of it.
 create or replace function rafiki._hold_model(owner_key uuid) returns rafiki.model
 language plpgsql volatile parallel unsafe

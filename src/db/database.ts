@@ -32,6 +32,15 @@ const sessionSettings: Record<string, string> = {
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   row_security: 'on',
+  // what values and statements look like
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  bytea_output: 'hex',
+  datestyle: 'ISO',
+  extra_float_digits: '1',
+  idle_session_timeout: '0',
+  quote_all_identifiers: 'off',
+  transform_null_equals: 'off',
 };
 
 /** As libpq takes them at the start of a session. */

@@ -26,7 +26,11 @@ export async function startTestCluster(project: TestProject, version: 15 | 18): 
   chmodSync(dataDir, 0o755);
   const identity = postgresIdentity();
   const postgresDir = version === 18 ? await embeddedPostgres(identity, dataDir) : '/usr/lib/postgresql/15';
-  const settings: Record<string, string> = { fsync: 'off', max_connections: '200' };
+  const settings: Record<string, string> = {
+    fsync: 'off',
+    max_connections: '200',
+    log_line_prefix: '%m [%p] %a: ',
+  };
   if (version === 18) {
     cpSync(extensionDir, path.join(dataDir, 'extension'), { recursive: true });
     writeFileSync(path.join(dataDir, 'extension/extension/rafiki--0.1.0.sql'), released('rafiki--0.1.0')); // to upgrade from

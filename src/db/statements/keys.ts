@@ -12,7 +12,8 @@ export function selectHolders(on: Queryable): Promise<Holders[]> {
   const sql = `
     with recursive holder as (
       select r.role, r.role as member
-      from (select m.owner::oid as role from rafiki.model m union select g.role::oid from rafiki.model_grant g) r
+      from (select m.owner::oid as role from rafiki.model m union select g.role::oid from rafiki.model_grant g
+            union select s.owner::oid from rafiki.study s where s.state in ('queued', 'running')) r
       join pg_roles known on known.oid = r.role
       union
       select h.role, m.member from holder h join pg_auth_members m on m.roleid = h.member
@@ -24,8 +25,8 @@ export function selectHolders(on: Queryable): Promise<Holders[]> {
 }
 
 /**
- * Gives new access keys to the models that belong or were granted to these roles; to all where the role is 0. Those that somebody
- * is changing are left out: returns how many.
+ * Gives new access keys to the models that belong or were granted to these roles, and to their open studies; to all where the role
+ * is 0. With a model's key that of its owner changes. Those that somebody is changing are left out: returns how many.
  */
 export async function renewKeys(on: Queryable, roles: readonly number[]): Promise<number> {
   const sql = `
@@ -37,8 +38,15 @@ export async function renewKeys(on: Queryable, roles: readonly number[]): Promis
       select m.id from rafiki.model m where m.id in (select id from concerned) for no key update skip locked
     ), renewed as (
       update rafiki.model m set key = gen_random_uuid() from free where free.id = m.id returning m.id
+    ), open as (
+      select s.id from rafiki.study s where s.state in ('queued', 'running') and (0 = any($1::oid[]) or s.owner::oid = any($1::oid[]))
+    ), unheld as (
+      select s.id from rafiki.study s where s.id in (select id from open) for no key update skip locked
+    ), rekeyed as (
+      update rafiki.study s set key = gen_random_uuid() from unheld where unheld.id = s.id returning s.id
     )
-    select ((select count(*) from concerned) - (select count(*) from renewed))::int as left`;
+    select ((select count(*) from concerned) - (select count(*) from renewed)
+            + (select count(*) from open) - (select count(*) from rekeyed))::int as left`;
   const [row] = await on.query<{ left: number }>(sql, [roles]);
   return row?.left ?? 0;
 }

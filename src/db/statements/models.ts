@@ -21,7 +21,8 @@ export async function holdModel(
   { name, owner, task }: { name: string; owner: number; task: Task },
 ): Promise<ModelRow> {
   const insert = `
-    insert into rafiki.model (name, owner, task) values ($1, $2::oid::regrole, $3)
+    insert into rafiki.model (name, owner, task)
+    select $1, $2::oid::regrole, $3 where not exists (select from rafiki.model where name = $1) -- or it waits for who drops that one
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `

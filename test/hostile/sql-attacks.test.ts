@@ -1,0 +1,655 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
+import { DataCache } from '../../src/datasets/data-cache.ts';
+import { readDataFile } from '../../src/datasets/data-file.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
+import { createWorker } from '../../src/worker/create-worker.ts';
+import { createStage, outcome, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews, eventually, studyEnd } from '../support/studies.ts';
+
+/** The attacks of issue 14 that are made from SQL, as they were found, each beside those that are like it. */
+let stage: Stage;
+let db: Stage['database']['db'];
+let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
+
+beforeAll(async () => {
+  stage = await createStage();
+  db = stage.database.db;
+  people = stage;
+  await createReviews(db, 20);
+  await db.query('grant select on reviews to public');
+  // whom somebody's code has worked as: it writes it down here
+  await db.query('create table heard (place text, who name, login name)');
+  await db.query('grant select, insert, delete on heard to public');
+});
+afterAll(() => stage.stop());
+beforeEach(() => db.query('delete from heard'));
+
+/** As whom somebody's code ran, but for himself. */
+const heardAs = async (): Promise<string[]> =>
+  (await db.query<{ who: string }>('select distinct who::text as who from heard order by 1')).map(({ who }) => who);
+
+/** A function in a person's schema that writes down who runs it, of a volatility that gets it wherever it is wanted. */
+async function plantSpy(person: Person, volatility = 'immutable'): Promise<string> {
+  const note = `${person.sql}.note`;
+  await person.session.query(`create or replace function ${note}() returns boolean language plpgsql volatile as
+    $$ begin insert into public.heard values ('spy', current_user, session_user); return true; end $$`);
+  await person.session.query(`create or replace function ${person.sql}.spy(anything text) returns boolean language plpgsql
+    ${volatility} as $$ begin return ${note}(); exception when others then raise exception 'ran as %', current_user; end $$`);
+  await person.session.query(`grant usage on schema ${person.sql} to public`);
+  return `${person.sql}.spy`;
+}
+
+describe('with a server that wishes for rows with each answer', () => {
+  let bridge: ScriptedBridge;
+  let definer: string;
+  let wish = '?;64';
+
+  beforeAll(async () => {
+    bridge = new ScriptedBridge();
+    bridge.answer = ([verb = '', , , , , , text]) =>
+      /[NnPp]/.test(verb) ? reply(`<${text}>`, 'h', wish) : reply(/[Aa]/.test(verb) ? '{}' : null);
+    await bridge.listen({ announceTo: db });
+    await stage.addModel('hers', people.modelOwner, people.grantee);
+    definer = await definerOf(people.modelOwner);
+  });
+  afterAll(() => bridge.stop());
+  beforeEach(() => {
+    wish = '?;64';
+    bridge.requests = [];
+  });
+
+  /** What a role lets everybody do with its rights: predict. */
+  async function definerOf(person: Person, session = person.session): Promise<string> {
+    const name = `${person.sql}.mood`;
+    await session.query(`create function ${name}(body text) returns text language sql security definer
+      set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('hers', body) $$`);
+    await session.query(`grant usage on schema ${person.sql} to public`);
+    await session.query(`grant execute on function ${name}(text) to public`);
+    return name;
+  }
+
+  const rowsSent = (): string[][] => bridge.requests.filter(([verb]) => verb === 'V' && bridge.requests.length > 0);
+  const textsSent = (): string[] => rowsSent().flatMap((fields) => JSON.parse(fields.at(-1) ?? '[]') as string[]);
+
+  test.each([
+    [
+      'a row policy',
+      (spy: string) => [
+        `alter table trap enable row level security, force row level security`,
+        `create policy p on trap using (${spy}(body))`,
+      ],
+    ],
+    ['the predicate of a partial index', (spy: string) => [`create index on trap (body) where ${spy}('x')`]],
+    ['an index on an expression', (spy: string) => [`create index on trap (${spy}(body))`]],
+    [
+      'a column that is computed',
+      (spy: string) => [`alter table trap add more boolean generated always as (${spy}(body)) stored`],
+    ],
+    [
+      'statistics on an expression',
+      (spy: string) => [`create statistics s on ${spy}(body), body from trap`, 'analyze trap'],
+    ],
+  ] as const)(
+    '1a: a definer that predicts does not run %s of a table that its caller has touched',
+    async (_way, setUp) => {
+      const { stranger } = people;
+      const spy = await plantSpy(stranger);
+      await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+      await stranger.session.query('drop table if exists trap cascade');
+      await stranger.session.query(`create table trap as select 'text ' || i as body from generate_series(1, 100) i`);
+      await stranger.session.query('grant select on trap to public');
+      for (const statement of setUp(spy)) await stranger.session.query(statement);
+      await db.query('delete from heard');
+      await stranger.session.transaction(async (tx) => {
+        await tx.query('select count(body) from trap');
+        for (let i = 1; i < 5; i++) await tx.query(`select ${definer}('text ' || $1::text)`, [i]);
+      });
+      expect((await heardAs()).filter((who) => who !== stranger.name)).toEqual([]);
+      expect(textsSent()).toEqual([]);
+    },
+  );
+
+  test.each(['table', 'view', 'materialized view', 'partitioned table'])(
+    '1b: a place that a grantee made up, a %s of his, is not read by a definer of a superuser',
+    async (kind) => {
+      const { grantee } = people;
+      const spy = await plantSpy(grantee);
+      await grantee.session.query(`set search_path = ${grantee.sql}, public`);
+      for (const each of ['table', 'view', 'materialized view'])
+        await grantee.session.query(`drop ${each} if exists place_${each.replace(' ', '_')} cascade`);
+      const place = `place_${kind.replace(/ |partitioned /, kind.startsWith('mat') ? '_' : '')}`;
+      const make: Record<string, string> = {
+        table: `create table ${place} as select 'x'::text as body`,
+        view: `create view ${place} as select 'x'::text as body, '(0,1)'::tid as ctid where ${spy}('x')`,
+        'materialized view': `create materialized view ${place} as select 'x'::text as body`,
+        'partitioned table': `create table ${place} (body text) partition by list (body)`,
+      };
+      await grantee.session.query(make[kind]!);
+      if (kind.includes('table'))
+        for (const sql of [
+          `alter table ${place} enable row level security`,
+          `create policy p on ${place} using (${spy}(body))`,
+        ])
+          await grantee.session.query(sql);
+      await grantee.session.query(`grant select on ${place} to public`);
+      const [{ oid }] = (await grantee.session.query(`select '${place}'::regclass::oid::int8 as oid`)) as [
+        { oid: number },
+      ];
+      await db.query(`drop function if exists as_superuser(text)`);
+      await db.query(`create function as_superuser(body text) returns text language sql security definer
+        set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('hers', body) $$`);
+      await db.query('delete from heard');
+      for (const each of [`+;64;${oid};1;(0,0);(0,0)`, `-;64;${oid};1;(9,9);(9,9)`, '?;64']) {
+        wish = each;
+        await grantee.session.query(`select as_superuser('x')`);
+        // and what he may say himself is a place for the server, never one that this session reads later
+        await outcome(
+          grantee.session,
+          `select rafiki._send_rows(key, false, $1, '["x"]') from rafiki.model where name = 'hers'`,
+          [each],
+        );
+      }
+      expect((await heardAs()).filter((who) => who !== grantee.name)).toEqual([]);
+    },
+  );
+
+  test('1b: no function takes a verb from its caller', async () => {
+    const [found] = await db.query<{ calls: string[] }>(
+      `select array_agg(oid::regprocedure::text) as calls from pg_proc where proname in ('_call', '_exchange')`,
+    );
+    expect(found?.calls).toEqual(['rafiki._exchange(text,boolean)']);
+    for (const person of Object.values(people).filter((each) => 'sql' in each))
+      for (const verb of ['S', 'P\x1fk\x1fr', 'V\x1fk', '']) {
+        expect(await outcome(person.session, 'select rafiki._exchange($1, false)', [verb])).toBe('42501');
+      }
+  });
+
+  test("1c: a foreign key to a stranger's table does not get his policy run in the name of who inserts", async () => {
+    const { stranger, modelOwner } = people;
+    const spy = await plantSpy(stranger);
+    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+    for (const sql of [
+      'drop table if exists parent cascade',
+      `create table parent as select 'text ' || i as body from generate_series(1, 50) i`,
+      'alter table parent add primary key (body)',
+      'alter table parent enable row level security',
+      `create policy p on parent using (${spy}(body))`,
+      `grant select, references on parent to ${modelOwner.sql}`,
+    ])
+      await stranger.session.query(sql);
+    await db.query('delete from heard');
+    await modelOwner.session.query(
+      `create table ${modelOwner.sql}.child (body text references ${stranger.sql}.parent)`,
+    );
+    await db.query('delete from heard');
+    await modelOwner.session.transaction(async (tx) => {
+      await tx.query(`insert into ${modelOwner.sql}.child select 'text ' || i from generate_series(1, 9) i`);
+      for (let i = 1; i < 9; i++) await tx.query(`select rafiki_predict('hers', 'text ' || $1::text)`, [i]);
+    });
+    expect((await heardAs()).filter((who) => who === modelOwner.name)).toEqual([]);
+    expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // of his own table it does read ahead
+  });
+
+  test('14: nobody is told which models there are, but those that he may use', async () => {
+    expect(await outcome(people.stranger.session, `select rafiki._call('S')`)).toBe('42883');
+    expect(await people.stranger.session.query('select name from rafiki.model')).toEqual([]);
+    const failure = await failureOf(people.stranger.session, `select rafiki_predict('her', 'x')`);
+    expect(failure).toMatchObject({ code: '42704' });
+    expect(JSON.stringify(failure)).not.toContain('hers');
+  });
+
+  test("15: what came along for a definer's statement is not taken by who makes up its name", async () => {
+    const { stranger, modelOwner } = people;
+    const own = await stage.addModel('strangers', stranger);
+    const [{ key }] = (await db.query(`select key from rafiki.model where name = 'hers'`)) as [{ key: string }];
+    let statement = '';
+    bridge.answer = (fields) => {
+      statement = fields[5] ?? '';
+      const along = { s: 'n', v: 'secret', loc: [statement, key, '=next'].join('\x1f') } as const;
+      return { ...reply('first'), along: [along] } as ReturnType<typeof reply>;
+    };
+    const taken = await stranger.session.transaction(async (tx) => {
+      await tx.query(`select ${definer}('x')`);
+      const found: unknown[] = [];
+      for (const forged of [own, '00000000-0000-0000-0000-000000000000'])
+        for (const caller of [modelOwner.name, stranger.name, '', 'postgres'])
+          found.push(...(await tx.query('select rafiki._take($1, $2, $3) as v', [forged, 'next', caller])));
+      return found;
+    });
+    expect(new Set(taken.map((row) => JSON.stringify(row)))).toEqual(new Set(['{"v":null}']));
+    expect(statement).toContain(modelOwner.name);
+  });
+
+  test('16: a grantee does not see what was asked before', async () => {
+    await db.query(`insert into rafiki.process (kind, host, pid, version) values ('serving', 'h', 1, '0')`);
+    await db.query(`insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue)
+      select p.id, m.id, 1, 1, 1, 1, 0 from rafiki.process p, rafiki.model m where m.name = 'hers'`);
+    for (const relation of ['rafiki.stat_predict', 'rafiki.stat_memory', 'rafiki.predict_stat']) {
+      expect(await people.grantee.session.query(`select * from ${relation}`), relation).toEqual([]);
+      expect(await people.modelOwner.session.query(`select * from ${relation}`), relation).toHaveLength(1);
+    }
+    await db.query('delete from rafiki.process');
+  });
+});
+
+describe('with a real server', () => {
+  let groupKey: string;
+  beforeAll(async () => {
+    // a session stays with the server that it has
+    for (const person of [stage.modelOwner, stage.grantee, stage.stranger]) person.session = stage.again(person);
+    await db.query('delete from rafiki.bridge_address');
+    await stage.serve();
+    await stage.addModel('kept', people.modelOwner, people.grantee);
+    await db.query('create role hostile_group nologin');
+    await db.query(`grant hostile_group to ${people.stranger.sql}`);
+    groupKey = await stage.addModel('of_group', { ...people.stranger, sql: 'hostile_group' });
+    for (const model of ['kept', 'of_group']) await untilReady(stage, model);
+  });
+  afterAll(async () => {
+    await db.query(`delete from rafiki.model where name = 'of_group'`);
+    await db.query('drop owned by hostile_group');
+    await db.query('drop role hostile_group');
+  });
+
+  /** What the server says to a key: `k` for an answer, or the SQLSTATE of its refusal. */
+  async function answered({ session }: Person, key: string): Promise<string | undefined> {
+    await session.query('select rafiki._open_bridge(false)'); // before PostgreSQL 17 the request itself does not connect
+    const ask = `select case s when 'e' then v::jsonb ->> 'sqlstate' else 'k' end as s
+      from rafiki._ask_label($1, false, e'1s\\x1fanswer', '', 'good film')`;
+    return (await session.query<{ s: string }>(ask, [key]))[0]?.s;
+  }
+
+  test('3: who lost a grant and kept the key gets no answer any more', async () => {
+    const [{ key }] = (await people.grantee.session.query(`select key from rafiki.model where name = 'kept'`)) as [
+      { key: string },
+    ];
+    expect(await answered(people.grantee, key)).toBe('k');
+    await people.modelOwner.session.query(`select rafiki_revoke('kept', $1::regrole)`, [people.grantee.sql]);
+    await eventually(
+      { query: async <Row>() => ((await answered(people.grantee, key)) === '42704' ? [{} as Row] : []) },
+      '',
+    );
+    expect(await outcome(people.grantee.session, `select rafiki_predict('kept', 'x')`)).toBe('42704');
+    expect(await people.modelOwner.session.query(`select rafiki_predict('kept', 'good film') as v`)).toHaveLength(1);
+  });
+
+  test('3: who left the role that a model belongs to can neither ask nor change it with the keys that he kept', async () => {
+    const { stranger } = people;
+    const watch = new RightsWatch(silentLogger);
+    await watch.look(stage.database.service);
+    const keys = `select m.key, o.key as "ownerKey" from rafiki.model m join rafiki.ownership o on o.model_id = m.id where m.name = 'of_group'`;
+    const [kept] = await stranger.session.query<{ key: string; ownerKey: string }>(keys);
+    expect(kept?.key).not.toBe(groupKey); // the first look renews all
+    await db.query(`grant select on reviews to hostile_group`);
+    await stranger.session.query('set role hostile_group');
+    const [study] = await stranger.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'group_study') as id`,
+    );
+    await stranger.session.query('reset role');
+    const [cancels] = await stranger.session.query<{ key: string }>('select key from rafiki.study where id = $1', [
+      study?.id,
+    ]);
+    await db.query(`revoke hostile_group from ${stranger.sql}`);
+    await watch.look(stage.database.service);
+    await eventually(
+      { query: async <Row>() => ((await answered(stranger, kept!.key)) === '42704' ? [{} as Row] : []) },
+      '',
+    );
+    for (const call of [
+      `_add_grant('${kept?.ownerKey}', '${stranger.sql}')`,
+      `_remove_grant('${kept?.ownerKey}', 'hostile_group')`,
+      `_delete_model('${kept?.ownerKey}')`,
+      `_retire('${kept?.ownerKey}', '{ready}')`,
+      `_set_deployment('${kept?.ownerKey}', 1)`,
+    ])
+      expect(await outcome(stranger.session, `select rafiki.${call}`), call).toBe('42704');
+    await stranger.session.query(`select rafiki._cancel_study('${cancels?.key}')`);
+    expect(await db.query('select cancel_requested from rafiki.study where id = $1', [study?.id])).toEqual([
+      { cancel_requested: false },
+    ]);
+    await db.query('delete from rafiki.study where id = $1', [study?.id]);
+  });
+
+  test('5: a budget of crooked text is refused at once', async () => {
+    const { grantee, modelOwner } = people;
+    await modelOwner.session.query(`select rafiki_grant('kept', $1::regrole)`, [grantee.sql]);
+    await grantee.session.query(
+      `select set_config('rafiki.latency_budget', repeat('1h', 40) || '!' || repeat('1', 60000), false)`,
+    );
+    expect(await outcome(grantee.session, `select rafiki_predict('kept', 'x')`)).toBe('22023');
+    await grantee.session.query('reset rafiki.latency_budget');
+  });
+
+  const names = [
+    'Analyst',
+    'team@corp.com',
+    '10',
+    'two words',
+    'back\\slash',
+    'quote"it',
+    "o'brien",
+    'ünï 🙂',
+    'none',
+    'a'.repeat(62),
+    '%s$1',
+    'select',
+  ];
+  test.each(names)('17: a role named %s trains, owns, grants and predicts', async (name) => {
+    // "public" and "none" cannot be roles; names are the cluster's
+    const person = await stage.join(name === 'none' ? 'None' : name);
+    const [study] = await person.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => $1) as id`,
+      [`study of ${name}`],
+    );
+    const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
+    const cache = new DataCache({ database: stage.database.service, dir, logger: silentLogger });
+    const file = await cache.file({ id: study!.id, createdAt: '1', task: 'sentiment' }, new AbortController().signal);
+    expect(await readDataFile(file, 'sentiment')).toHaveLength(20);
+    rmSync(dir, { recursive: true });
+    await db.query('delete from rafiki.study where id = $1', [study!.id]);
+    await stage.addModel(`model of ${name}`, person, people.grantee);
+    await untilReady(stage, `model of ${name}`);
+    const asked = `select rafiki_predict($1, 'good film 2') as v`;
+    expect(await person.session.query(asked, [`model of ${name}`])).toEqual([{ v: 'pos' }]);
+    expect(await people.grantee.session.query(asked, [`model of ${name}`])).toEqual([{ v: 'pos' }]);
+    await person.session.query(`create table said as select 'good film ' || i as body from generate_series(1, 300) i`);
+    const scan = `select count(rafiki_predict($1, body))::int as n from said`;
+    expect(await person.session.query(scan, [`model of ${name}`])).toEqual([{ n: 300 }]);
+    await person.session.query('select rafiki_revoke($1, $2::regrole)', [`model of ${name}`, people.grantee.sql]);
+    await person.session.query('select rafiki_drop_model($1)', [`model of ${name}`]);
+  });
+});
+
+describe('with coordinator and worker', () => {
+  let dir: string;
+  let services: Service[];
+  beforeAll(async () => {
+    dir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
+    const { service } = stage.database;
+    services = [
+      createCoordinator({ database: service, logger: silentLogger }),
+      createWorker({ database: service, threads: 1, cores: 1, cacheDir: dir, logger: silentLogger }),
+    ];
+    await startAll(services);
+  });
+  afterAll(async () => {
+    await stopAll(services);
+    rmSync(dir, { recursive: true });
+  });
+
+  const train = async (
+    person: Person,
+    source: string,
+    more = `families => '{fasttext}', max_trials => 1`,
+  ): Promise<number> =>
+    (
+      await person.session.query<{ id: number }>(
+        `select rafiki_train('sentiment', '${source}', model => $1, ${more}) as id`,
+        [`${person.name} ${source} ${Math.random()}`],
+      )
+    )[0]!.id;
+
+  test('2, 11: operators and functions that the owner of the database plants in public are run by none of our sessions', async () => {
+    const { dbo, modelOwner } = people;
+    await dbo.session.query(plant);
+    await dbo.session.query(
+      `alter database "${new URL(stage.database.url).pathname.slice(1)}" set search_path = public`,
+    );
+    const fresh = { ...modelOwner, session: stage.again(modelOwner) };
+    const [count] = await db.query<{ n: number }>(
+      `select count(*)::int as n from pg_operator where oprnamespace = 'public'::regnamespace`,
+    );
+    expect(count?.n).toBeGreaterThan(1000);
+    const id = await train(fresh, 'public.reviews');
+    expect((await studyEnd(db, id)).state).toBe('completed');
+    for (const call of [
+      'rafiki_curve($1)',
+      'rafiki_importance($1)',
+      'rafiki_wait($1)',
+      'rafiki_cancel($1)',
+      'rafiki_deploy($1)',
+    ])
+      await fresh.session.query(`select ${call}`, [id]);
+    const model = `(select s.model from rafiki.study s order by s.id desc limit 1)`;
+    await eventually(
+      fresh.session,
+      `select from rafiki.deployments where state operator(pg_catalog.=) 'ready' limit 1`,
+    );
+    for (const call of [
+      `rafiki_evaluate(${model}, 'public.reviews')`,
+      `rafiki_confusion(${model}, 'public.reviews')`,
+      `rafiki_predict_query(${model}, 'select body, id from public.reviews')`,
+      `rafiki_predict_detail(${model}, 'x')`,
+      `rafiki_predict(${model}, array['x', null])`,
+      `rafiki_predict(${model}, 'x')`,
+      `rafiki_knobs('sentiment')`,
+      `rafiki_grant(${model}, 'pg_monitor')`,
+      `rafiki_revoke(${model}, 'pg_monitor')`,
+      `rafiki_export(${model})`,
+      `rafiki_undeploy(${model})`,
+      `rafiki_drop_model(${model})`,
+    ])
+      await fresh.session.query(`select * from ${call}`);
+    for (const view of [
+      'studies',
+      'trials',
+      'reports',
+      'models',
+      'deployments',
+      'workers',
+      'stat_predict',
+      'stat_memory',
+    ])
+      await fresh.session.query(`select * from rafiki.${view}`);
+    expect(await heardAs()).toEqual([]);
+    await dbo.session.query(`alter database "${new URL(stage.database.url).pathname.slice(1)}" reset search_path`);
+    await dbo.session.query(`do $$ declare known text; begin
+      perform set_config('search_path', 'pg_catalog', true);
+      for known in select p.oid::regprocedure from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proowner = current_user::regrole
+      loop execute format('drop function %s cascade', known); end loop; end $$`);
+  });
+
+  test('11: types that a session has of its own are not taken for those of functions that were compiled in it', async () => {
+    const { stranger, modelOwner } = people;
+    await stage.addModel('typed', modelOwner);
+    await modelOwner.session.query(`create or replace function ${modelOwner.sql}.careful() returns void language plpgsql security definer
+      set search_path = pg_catalog, public, pg_temp as $$
+      begin perform from public.rafiki_predict_query('typed', 'select ''x''::text as body'); exception when others then null; end $$`);
+    await modelOwner.session.query(`grant usage on schema ${modelOwner.sql} to public`);
+    await stranger.session.query(`create or replace function ${stranger.sql}.shout(anything anyelement) returns boolean language plpgsql as
+      $$ begin raise warning 'ran as %', current_user; return true; end $$`);
+    await stranger.session.query(`grant usage on schema ${stranger.sql} to public`);
+    const { client, close, query } = await stage.again(stranger).connect(() => undefined);
+    const told: string[] = [];
+    client.on('notice', (notice) => told.push(notice.message ?? ''));
+    for (const type of ['text', 'name', 'jsonb', 'uuid', 'timestamptz', 'regclass', 'bytea'])
+      await query(`create domain pg_temp.${type} as pg_catalog.${type} check (${stranger.sql}.shout(value))`);
+    for (const call of [
+      `* from rafiki_predict_query('typed', 'select 1 as x')`,
+      `rafiki._query_columns('select 1 as x')`,
+      `rafiki._query_input('select 1', 'text', null)`,
+      `* from rafiki._predict_rows('typed', 'text', 'select null::pg_catalog.jsonb as carried, null::pg_catalog.text as input')`,
+      `rafiki._predict_one(false, 'typed', null, 'x', 'x'::pg_catalog.text, null)`,
+    ])
+      await query(`select ${call}`).catch(() => undefined);
+    await query('call rafiki_train_wait(null, null)').catch(() => undefined);
+    told.length = 0;
+    await query(`select ${modelOwner.sql}.careful()`);
+    expect(told.filter((notice) => notice.startsWith('ran as'))).toEqual([]);
+    await close();
+  });
+
+  test('6: a study of 293,000 years is refused, and whatever is in a row, views and claims go on', async () => {
+    const { modelOwner } = people;
+    for (const span of ['293000 years', '31 days', '178000000 years', '-1 s', '0', '30 days 1 microsecond'])
+      expect(
+        await outcome(modelOwner.session, `select rafiki_train('sentiment', 'reviews', max_time => '${span}')`),
+        span,
+      ).toBe('22023');
+    const insert = `insert into rafiki.study (task, source, model, target, features, max_trials, max_time, validation, seed)
+      values ('sentiment', 'reviews', 'm', 'label', '{body}', 1, '293000 years', 0.2, 1)`;
+    expect(await outcome(modelOwner.session, insert)).toBe('42501');
+    expect(await outcome(db, insert.replace('(task', '(owner, task').replace("('sent", "('postgres', 'sent"))).toBe(
+      '23514',
+    );
+    expect(await outcome(modelOwner.session, 'select * from rafiki.studies')).toBe('ok');
+    expect((await studyEnd(db, await train(modelOwner, 'reviews'))).state).toBe('completed');
+  });
+
+  test('8: neither locks on the tables nor on any advisory key keep coordinator and worker from working', async () => {
+    const { stranger, modelOwner } = people;
+    const tables = await db.query<{ name: string }>(
+      `select oid::regclass::text as name from pg_class where relnamespace = 'rafiki'::regnamespace and relkind in ('r', 'v')`,
+    );
+    const holder = stage.again(stranger);
+    const id = await holder.transaction(async (tx) => {
+      for (const { name } of tables) {
+        await tx.query('savepoint s');
+        await tx.query(`lock table ${name} in access share mode`).catch(() => tx.query('rollback to s'));
+      }
+      await tx.query(`select pg_advisory_xact_lock(k), pg_advisory_xact_lock(k, k) from generate_series(-200, 200) k`);
+      await tx.query(`select pg_advisory_xact_lock(hashtext(n)), pg_advisory_xact_lock(hashtextextended(n, 0))
+                      from unnest(array['rafiki', 'coordinator', 'rafiki.leader', 'leadership', 'lead', 'rafiki_coordinator']) n`);
+      await tx.query(
+        `select pg_advisory_xact_lock(oid::int8) from pg_class where relnamespace = 'rafiki'::regnamespace`,
+      );
+      const study = await train(modelOwner, 'reviews');
+      expect((await studyEnd(db, study)).state).toBe('completed');
+      return study;
+    });
+    expect(id).toBeGreaterThan(0);
+    expect(
+      await db.query(`select application_name from pg_locks join pg_stat_activity using (pid)
+      where locktype = 'advisory' and application_name like 'rafiki%' or locktype = 'advisory' and usename like 'rafiki%'`),
+    ).toEqual([]);
+  });
+
+  test.each([
+    ['sleeps', `select pg_sleep(3600)`],
+    [
+      'catches what cancels it',
+      `begin perform pg_sleep(3600); exception when query_canceled then perform pg_sleep(3600); end`,
+    ],
+  ])('9: the read of a cancelled study ends in its backend, where a view behind the source %s', async (_way, body) => {
+    const { stranger } = people;
+    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+    await stranger.session.query('drop view if exists slow; drop function if exists wait_long()');
+    const plpgsql = body.startsWith('begin') ? body : `begin perform ${body.slice(7)}; end`;
+    await stranger.session.query(`create function wait_long() returns boolean language plpgsql as $$
+      begin if session_user <> 'rafiki_reader' then return true; end if; ${plpgsql}; return true; end $$`);
+    await stranger.session.query(`create view slow as select * from public.reviews where wait_long()`);
+    const id = await train(stranger, `${stranger.sql}.slow`);
+    const reading = `select pid from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
+    const { pid } = await eventually<{ pid: number }>(db, reading);
+    await stranger.session.query('select rafiki_cancel($1)', [id]);
+    await eventually(db, 'select where not exists (select from pg_stat_activity where pid = $1)', [pid]);
+    expect((await studyEnd(db, id)).state).toBe('cancelled');
+  });
+
+  test("10: the owner's code behind a source runs in a session that has no rights", async () => {
+    const { stranger, modelOwner } = people;
+    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+    await stranger.session.query(`create view who as select label, case when session_user = 'rafiki_reader' then
+      concat_ws(' ', session_user, current_user, current_setting('is_superuser'), current_setting('transaction_read_only'),
+        (select count(*) from rafiki.model), (select count(*) from rafiki.study where pg_get_userbyid(owner) = '${modelOwner.name}'),
+        (select count(*) from pg_stat_activity where query like '%ticket%' and pid <> pg_backend_pid()),
+        has_schema_privilege('rafiki_reader', 'usage'), pg_has_role('rafiki_service', 'member')) else body end as body from public.reviews`);
+    const id = await train(stranger, `${stranger.sql}.who`);
+    const cache = new DataCache({
+      database: stage.database.service,
+      dir: mkdtempSync(path.join(dir, 'who-')),
+      logger: silentLogger,
+    });
+    const file = await cache.file({ id, createdAt: '1', task: 'sentiment' }, new AbortController().signal);
+    const [row] = await readDataFile(file, 'sentiment');
+    const own = (await stranger.session.query('select from rafiki.model')).length;
+    expect(row?.input).toBe(`rafiki_reader ${stranger.name} off on ${own} 0 0 f f`);
+    await stranger.session.query('select rafiki_cancel($1)', [id]);
+    await studyEnd(db, id);
+  });
+
+  test.each([
+    ['a knob that there is not', { knobs: '{"nonsense": 1}' }, '42704'],
+    ['a knob of the wrong type', { knobs: '{"epochs": "many"}' }, '42804'],
+    ['a knob out of its domain', { knobs: '{"epochs": 100000}' }, '22003'],
+    ['a list that is none', { knobs: '{"epochs": {"list": 1}}' }, '22023'],
+    ['knobs that are an array', { knobs: '[]' }, '22023'],
+    ['a family that there is not', { families: '{vgg}' }, '42704'],
+    ['an advisor that there is not', { advisor: 'oracle' }, '22023'],
+    ['too many trials', { max_trials: '2147483647' }, '22023'],
+    ['a score that is no number', { target_score: 'NaN' }, '22023'],
+    ['a delta that is no number', { delta: 'NaN' }, '23514'],
+    ['a task that there is not', { task: 'divination' }, '23503'],
+    ['a ticket of its own', { ticket: 'x' }, '42501'],
+    ['the reader of another study', { reader: 'other' }, '42501'],
+  ])('18: a study made by hand with %s is refused', async (_what, fields, sqlstate) => {
+    const { modelOwner } = people;
+    const request = Object.entries({ model: `'by hand'`, ...quoted(fields) });
+    const code = await modelOwner.session
+      .transaction(async (tx) => {
+        await tx.query(`create temp table request on commit drop as select r.* from rafiki.study r limit 0`);
+        await tx.query(`insert into request (task, source, target, features, max_trials, max_time, validation, seed, knobs, advisor, on_bad_row,
+          alpha_first, alpha_last, delta, terminator, gpu, deploy, collaborative, reader, ticket)
+        select 'sentiment', 'reviews', 'label', '{body}', 1, '1 min', 0.2, 1, '{}', 'random', 'error', 1, 1, 0, true, false, true, true, r.reader, r.ticket
+        from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body') r`);
+        for (const [field, value] of request) {
+          const other =
+            field === 'reader'
+              ? `(select reader from rafiki._make_reader('reviews', (select t from rafiki.task t limit 1), 'label', 'body'))`
+              : value;
+          await tx.query(`update request set ${field} = ${other}`);
+        }
+        return tx.query('select rafiki._enqueue(r::text::rafiki.study) from request r').then(
+          () => 'ok',
+          (error: { code: string }) => error.code,
+        );
+      })
+      .catch((error: { code?: string }) => error.code);
+    expect(code).toBe(sqlstate);
+  });
+  const quoted = (fields: Record<string, string>): Record<string, string> =>
+    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, `'${value}'`]));
+});
+
+/**
+ * Operators for all pairs of types that our functions and statements use and pg_catalog has no exact one for, and functions by the
+ * names of pg_catalog's for such types.
+ */
+const plant = `
+do $plant$
+declare
+  types constant text[] := '{oid,regclass,regrole,regtype,regprocedure,int2,int4,int8,text,name,varchar,jsonb,jsonb[],text[],int8[],name[],uuid,float8,interval,timestamptz,bytea}';
+  names constant text[] := '{format,concat,concat_ws,array_append,array_remove,array_to_string,cardinality,unnest,quote_ident,length,octet_length,has_column_privilege,has_table_privilege,pg_has_role,to_jsonb,string_agg,array_agg,count,max,min,sum,round,left,encode,to_regclass,starts_with,regexp_replace,split_part,lower,btrim,format_type,current_setting,jsonb_each,jsonb_array_elements}';
+  a text; b text; o text; f text;
+begin
+  perform set_config('search_path', 'pg_catalog', true); -- or this itself runs what it plants
+  foreach a in array types loop
+    foreach b in array types loop
+      execute format('create function public.spy(%s, %s) returns boolean language plpgsql as
+        ''begin insert into public.heard values (''''%s'''', current_user, session_user); return true; end''', a, b, 'operator');
+      foreach o in array '{=,<>,<,>,<=,>=,||,+,-,*,/,->,->>,#>>,@>,?,~,!~,~~,%,^}'::text[] loop
+        if not exists (select from pg_operator where oprname = o and oprleft = a::regtype and oprright = b::regtype
+                       and oprnamespace = 'pg_catalog'::regnamespace) then
+          execute format('create operator public.%s (function = public.spy, leftarg = %s, rightarg = %s)', o, a, b);
+        end if;
+      end loop;
+    end loop;
+    foreach f in array names loop
+      begin
+        execute format('create function public.%I(%s) returns text language plpgsql as
+          ''begin insert into public.heard values (''''function'''', current_user, session_user); return null; end''', f, a);
+        execute format('create function public.%I(text, %s) returns text language plpgsql as
+          ''begin insert into public.heard values (''''function'''', current_user, session_user); return null; end''', f, a);
+      exception when duplicate_function then null;
+      end;
+    end loop;
+  end loop;
+end $plant$`;

@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Attempts } from '../support/attempts.ts';
+import { createStage, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createReviews } from '../support/studies.ts';
+
+/** Everybody calls every function of ours, with what might do somebody harm, with what is wrong, and with nulls; nothing is undone. */
+const attempts = new Attempts('functions');
+let stage: Stage;
+let db: Stage['database']['db'];
+let study: number;
+let functions: { name: string; kind: string; types: string[]; open: boolean; trigger: boolean }[];
+
+beforeAll(async () => {
+  stage = await createStage();
+  db = stage.database.db;
+  await createReviews(db, 20);
+  await db.query(`grant select on reviews to ${stage.modelOwner.sql}`);
+  await stage.serve();
+  await stage.addModel('hers', stage.modelOwner, stage.grantee);
+  await untilReady(stage, 'hers');
+  const [made] = await stage.modelOwner.session.query<{ id: number }>(
+    `select rafiki_train('sentiment', 'reviews', model => 'next') as id`,
+  );
+  study = made!.id;
+  functions = await db.query(`
+    select p.oid::regproc::text as name, p.prokind::text as kind, p.prorettype = 'trigger'::regtype as trigger,
+      array(select format_type(t, null) from unnest(p.proargtypes) with ordinality a (t, n) order by n) as types,
+      has_function_privilege('public', p.oid, 'execute') as open
+    from pg_proc p where p.pronamespace = 'rafiki'::regnamespace or p.proname like 'rafiki\\_%' and p.pronamespace = 'public'::regnamespace
+    order by p.oid::regprocedure::text`);
+});
+afterAll(async () => {
+  attempts.print();
+  await stage.stop();
+});
+
+/** What is plausible and hostile of a type, as SQL. */
+const candidates = (): Record<string, string[]> => ({
+  text: [
+    `'hers'`,
+    `'next'`,
+    `'sentiment'`,
+    `'rafiki.study'`,
+    `''`,
+    `e'\\x1f\\n"'';--'`,
+    `'select 1'`,
+    `'{"sqlstate": "08003"}'`,
+    `'+;9;1;1;(0,0);(0,0)'`,
+  ],
+  name: [`'body'`, `'label'`, `'no " such'`],
+  regclass: [
+    `'public.reviews'`,
+    `'rafiki.study'`,
+    `'rafiki.bridge'`,
+    `'pg_authid'`,
+    `0::oid::regclass`,
+    `4294967295::oid::regclass`,
+  ],
+  regrole: [`'${stage.stranger.sql}'`, `'rafiki_owner'`, `'postgres'`, '4294967295::oid::regrole'],
+  oid: [`'rafiki.study'::regclass::oid`, '0', `'pg_authid'::regclass::oid`],
+  bigint: [String(study), '0', '-9223372036854775808', '9223372036854775807'],
+  integer: ['1', '0', '-2147483648', '2147483647'],
+  smallint: ['1', '0', '-32768'],
+  uuid: [
+    `'00000000-0000-0000-0000-000000000000'`,
+    `(select key from rafiki.model limit 1)`,
+    `(select key from rafiki.ownership limit 1)`,
+  ],
+  boolean: ['true', 'false'],
+  interval: [`'1 s'`, `'-1 s'`, `'178000000 years'`, `'0'`],
+  jsonb: [`'{}'`, `'[]'`, `'null'`, `'{"epochs": {"min": 9, "max": 1}}'`, `'"x"'`],
+  json: [`'{}'`],
+  'double precision': ['0.5', `'NaN'`, `'infinity'`, '-1e308'],
+  real: ['0.5', `'NaN'`, '-1'],
+  numeric: ['0.5', `'NaN'`],
+  bytea: [`'\\x00'`, `''`],
+  tid: [`'(0,0)'`, `'(4294967295,65535)'`],
+  'text[]': [`'{}'`, `array['hers', null]`, `'{{a},{b}}'`],
+  'bytea[]': [`'{}'`, `array['\\x00'::bytea, null]`],
+  'name[]': [`'{body}'`, `'{}'`],
+  'bigint[]': [`'{}'`, `array[1, null]`],
+  anyelement: [`'x'::text`, `'\\x00'::bytea`, '1'],
+  anyarray: [`array['x']`],
+  'rafiki.task': [`(select t from rafiki.task t where t.name = 'sentiment')`, `row(null, null, null, null)`],
+  'rafiki.study': [`(select s from rafiki.study s limit 1)`, `null`],
+});
+
+/** A call with the nth candidate of each argument. */
+function call({ name, kind, types }: (typeof functions)[number], nth: number): string {
+  const known = candidates();
+  const args = types.map((type, place) => {
+    const choices = known[type] ?? ['null'];
+    const value = nth < 0 ? 'null' : choices[(nth + place * (nth >> 1)) % choices.length];
+    return type.startsWith('any')
+      ? nth < 0
+        ? `null::text${type === 'anyarray' ? '[]' : ''}`
+        : value
+      : `(${value})::${type}`;
+  });
+  return `${kind === 'p' ? 'call' : 'select'} ${name}(${args.join(', ')})`;
+}
+
+/** Everything of others that could have been changed: studies that the callers themselves made are none of it. */
+const state = async (): Promise<string> => {
+  const [row] = await db.query<{ all: string }>(`
+    select concat_ws(e'\\n',
+      (select string_agg(concat(m.name, m.owner, m.id), ',' order by m.id) from rafiki.model m),
+      (select string_agg(concat(g.model_id, g.role), ',' order by 1) from rafiki.model_grant g),
+      (select string_agg(concat(d.id, d.state), ',' order by d.id) from rafiki.deployment d),
+      (select string_agg(concat(s.id, s.state, s.cancel_requested), ',' order by s.id) from rafiki.study s where s.owner = '${stage.modelOwner.sql}'::regrole),
+      (select string_agg(concat(b.host, b.port), ',') from rafiki.bridge_address b),
+      (select string_agg(array_to_string(srvoptions, ';'), ',') from pg_foreign_server),
+      (select string_agg(concat(t.tgname, t.tgrelid), ',' order by t.oid) from pg_trigger t where not tgisinternal),
+      (select count(*) from pg_proc where proowner = 'rafiki_owner'::regrole), (select count(*) from pg_auth_members)) as all`);
+  return row!.all;
+};
+
+const CLASSES = [
+  '00',
+  '01',
+  '02',
+  '08',
+  '0A',
+  '0L',
+  '20',
+  '21',
+  '22',
+  '23',
+  '25',
+  '28',
+  '2B',
+  '2D',
+  '34',
+  '38',
+  '39',
+  '3D',
+  '3F',
+  '42',
+  '44',
+  '53',
+  '54',
+  '55',
+  'P0',
+];
+
+test('what is ours alone is denied to everybody, and the rest harms nobody', async () => {
+  const people: Person[] = [stage.stranger, stage.dbo, await stage.join('fn Ödd"'), stage.grantee];
+  const before = await state();
+  for (const person of people) {
+    // a pool would give up a connection at each error
+    const session = await stage.again(person).connect(() => undefined);
+    await session.query(`set statement_timeout = '2s'`);
+    for (const each of functions) {
+      for (let nth = -1; nth < 6; nth++) {
+        const sql = call(each, nth);
+        let found = '00000';
+        try {
+          await session.query(sql);
+        } catch (error) {
+          found = (error as { code?: string }).code ?? String(error);
+        }
+        if (!each.open) attempts.note(`${person.name}: ${sql}`, found, ['42501', ...(nth < 0 ? ['00000'] : [])]);
+        else
+          attempts.note(
+            `${person.name}: ${sql} (${found})`,
+            found === '57014' && each.name.includes('wait') ? '00' : found.slice(0, 2),
+            CLASSES,
+          );
+      }
+    }
+    await session.close();
+    expect(await state(), person.name).toBe(before);
+  }
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('nobody alters, drops, replaces, takes over or passes on a function of ours', async () => {
+  const before = await state();
+  for (const person of [stage.stranger, stage.grantee, stage.modelOwner]) {
+    const session = await stage.again(person).connect(() => undefined);
+    for (const { name, kind, types } of functions) {
+      const signature = `${name}(${types.join(', ')})`;
+      const routine = kind === 'p' ? 'procedure' : 'function';
+      for (const sql of [
+        `alter ${routine} ${signature} owner to current_user`,
+        `alter ${routine} ${signature} set search_path = public`,
+        `alter ${routine} ${signature} reset all`,
+        `drop ${routine} ${signature} cascade`,
+        `grant execute on ${routine} ${signature} to public`,
+        `alter ${routine} ${signature} depends on extension dblink`,
+      ]) {
+        let found = 'ok';
+        try {
+          await session.query(sql);
+        } catch (error) {
+          found = (error as { code?: string }).code ?? String(error);
+        }
+        attempts.note(`${person.name}: ${sql}`, found, ['42501', ...(sql.startsWith('grant') ? ['ok'] : [])]);
+      }
+    }
+    await session.close();
+  }
+  expect(attempts.astray()).toEqual([]);
+  expect(await state()).toBe(before);
+});

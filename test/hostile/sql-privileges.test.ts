@@ -1,0 +1,378 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Attempts } from '../support/attempts.ts';
+import { createStage, outcome, outcomeOfAll, type Person, type Stage, tried } from '../support/hostile-stage.ts';
+import { createReviews } from '../support/studies.ts';
+
+/** Everybody against every table, view and sequence of ours, with every privilege and every kind of statement that could use it. */
+const attempts = new Attempts('privileges');
+let stage: Stage;
+let db: Stage['database']['db'];
+let everybody: Person[];
+let acls: string;
+/** Who was given what: a GRANT that has nothing to give is no error but a warning. */
+const privileges = async (): Promise<string> =>
+  JSON.stringify(
+    await db.query(
+      `select oid::int8, relacl::text from pg_class where relnamespace = 'rafiki'::regnamespace order by oid`,
+    ),
+  );
+let relations: { name: string; bare: string; kind: string; columns: string[]; readable: boolean }[];
+
+beforeAll(async () => {
+  stage = await createStage();
+  db = stage.database.db;
+  await createReviews(db, 20);
+  await db.query('grant select on reviews to public');
+  await stage.addModel('hers', stage.modelOwner, stage.grantee);
+  await stage.modelOwner.session.query(`select rafiki_train('sentiment', 'reviews', model => 'in training')`);
+  await db.query(
+    `insert into rafiki.trial (study_id, number, family, knobs, seed) select id, 1, 'fasttext', '{}', 1 from rafiki.study`,
+  );
+  await db.query(
+    `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds) select id, 1, 1, 1, 1, 1, 1 from rafiki.trial`,
+  );
+  const odd = await stage.join('Ödd "name" \\ 🙂');
+  everybody = [stage.modelOwner, stage.grantee, stage.stranger, stage.dbo, odd];
+  acls = await privileges();
+  relations = await db.query(`
+    select c.oid::regclass::text as name, c.relname as bare, c.relkind::text as kind,
+      array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
+      has_table_privilege('public', c.oid, 'select') as readable
+    from pg_class c where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'v', 'S') order by 1`);
+  for (const { sql, session } of everybody) {
+    await session.query(`set search_path = ${sql}, public`);
+    await session.query(`create function noop() returns trigger language plpgsql as $$ begin return null; end $$`);
+    await session.query(
+      `create function nothing(anyelement) returns boolean language sql immutable as $$ select true $$`,
+    );
+    await session.query('create table own (id bigint primary key, body text)');
+  }
+});
+afterAll(async () => {
+  attempts.print();
+  await stage.stop();
+});
+
+const DENIED = ['42501'];
+
+/** Statements on a relation that need a right which nobody but us has. */
+function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [string, string[]][] {
+  const [first = ''] = columns;
+  const column = `"${first}"`;
+  const wrongKind = ['42501', '42809'];
+  if (kind === 'S') {
+    return [
+      `select nextval('${name}')`,
+      `select setval('${name}', 1)`,
+      `alter sequence ${name} restart`,
+      `drop sequence ${name}`,
+      `select last_value from ${name}`,
+      `alter sequence ${name} owned by none`,
+    ].map((sql) => [sql, DENIED]);
+  }
+  const both: [string, string[]][] = [
+    [`insert into ${name} default values`, kind === 'v' ? ['42501', '55000'] : DENIED],
+    [`update ${name} set ${column} = null`, [...DENIED, '428C9', '55000', '0A000']],
+    [`delete from ${name}`, kind === 'v' ? ['42501', '55000'] : DENIED],
+    [`merge into ${name} t using (select 1) s on true when matched then delete`, ['42501', '55000', '42809', '0A000']],
+    [`truncate ${name}`, wrongKind],
+    [`alter table ${name} owner to current_user`, DENIED],
+    [`alter table ${name} rename to other`, DENIED],
+    [`alter table ${name} set schema public`, DENIED],
+    [`alter table ${name} add more int`, wrongKind],
+    [`alter table ${name} alter ${column} set default null`, DENIED],
+    [`drop ${kind === 'v' ? 'view' : 'table'} ${name}`, DENIED],
+    [`comment on ${kind === 'v' ? 'view' : 'table'} ${name} is 'mine'`, DENIED],
+    [`comment on column ${name}.${column} is 'mine'`, DENIED],
+    [`grant select on ${name} to public`, ['42501', 'ok']],
+    [`grant all on ${name} to current_user`, ['42501', 'ok']],
+    [`create rule r as on insert to ${name} do also select 1`, DENIED],
+    [
+      `create trigger t ${kind === 'v' ? 'instead of insert' : 'after insert'} on ${name} for each row execute function noop()`,
+      DENIED,
+    ],
+    [`create policy p on ${name} using (true)`, wrongKind],
+    [`create index on ${name} ((nothing(1)))`, wrongKind],
+    [
+      `create statistics s on ${columns
+        .slice(0, 2)
+        .map((each) => `"${each}"`)
+        .join(', ')} from ${name}`,
+      ['42501', '42809', '0A000', '42P17'],
+    ],
+    [`select from ${name} for update`, ['42501']],
+    [`select from ${name} for no key update`, ['42501']],
+    [`select from ${name} for share`, ['42501']],
+    [`select from ${name} for key share`, ['42501']],
+    [`copy ${name} from program 'true'`, ['42501']],
+    [`copy ${name} to '/tmp/stolen'`, ['42501']],
+    [`copy ${name} to program 'cat'`, ['42501']],
+    [`security label on table ${name} is 'mine'`, ['42501', '22023']],
+    [`reassign owned by rafiki_owner to current_user`, DENIED],
+  ];
+  if (kind === 'v')
+    return [
+      ...both,
+      [`create or replace view ${name} as select 1`, ['42501']],
+      [`alter view ${name} reset (security_invoker)`, DENIED],
+    ];
+  return [
+    ...both,
+    [`alter table ${name} disable row level security`, DENIED],
+    [`alter table ${name} no force row level security`, DENIED],
+    [`alter table ${name} disable trigger all`, DENIED],
+    [`alter table ${name} replica identity full`, DENIED],
+    [`alter table ${name} inherit own`, DENIED],
+    [`alter table own inherit ${name}`, ['42501']],
+    [`create table child () inherits (${name})`, ['42501']],
+    [`create table referring (x bigint references ${name})`, ['42501']],
+    [`create constraint trigger t after insert on ${name} deferrable for each row execute function noop()`, DENIED],
+    [`create publication stolen for table ${name}`, DENIED],
+    [`cluster ${name}`, ['42501', '42704']],
+    [`reindex table ${name}`, DENIED],
+    [`create table copied (like ${name} including all)`, ['ok', '42501']], // the columns are no secret, and it has no rows
+    [`drop policy service on ${name}`, ['42501', '42704']],
+    [`alter table ${name} drop constraint ${bare}_pkey`, DENIED],
+    [`create type stolen under ${name}`, ['42601']],
+  ];
+}
+
+test('nobody but us changes, locks for others, or takes a relation of ours', async () => {
+  for (const person of everybody)
+    for (const relation of relations)
+      for (const [deed, wanted] of deeds(relation))
+        attempts.note(`${person.name}: ${deed}`, await outcome(person.session, deed), wanted);
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('a relation that is not for everybody is read by nobody', async () => {
+  for (const person of everybody)
+    for (const { name, readable, kind } of relations.filter((each) => each.kind !== 'S')) {
+      const wanted = readable ? ['ok'] : DENIED;
+      attempts.note(
+        `${person.name}: select from ${name}`,
+        await outcome(person.session, `select * from ${name}`),
+        wanted,
+      );
+      attempts.note(
+        `${person.name}: table ${name}`,
+        await outcome(person.session, `select count(t) from ${name} t`),
+        wanted,
+      );
+      if (kind === 'r')
+        attempts.note(
+          `${person.name}: only ${name}`,
+          await outcome(person.session, `select tableoid, ctid from only ${name}`),
+          wanted,
+        );
+      attempts.note(
+        `${person.name}: view of ${name}`,
+        await outcomeOfAll(person.session, [`create view mine as select * from ${name}`, 'select * from mine']),
+        wanted,
+      );
+      attempts.note(
+        `${person.name}: materialized view of ${name}`,
+        await outcomeOfAll(person.session, [`create materialized view mine as select * from ${name}`]),
+        wanted,
+      );
+    }
+  expect(attempts.astray()).toEqual([]);
+});
+
+const modes = [
+  'access share',
+  'row share',
+  'row exclusive',
+  'share update exclusive',
+  'share',
+  'share row exclusive',
+  'exclusive',
+  'access exclusive',
+];
+
+test('nobody locks a relation of ours in a way that we feel, not through a view of his either', async () => {
+  for (const person of everybody)
+    for (const { name, readable } of relations.filter((each) => each.kind !== 'S'))
+      for (const mode of modes) {
+        const wanted = mode === 'access share' && readable ? ['ok'] : DENIED;
+        attempts.note(
+          `${person.name}: lock ${name} ${mode}`,
+          await outcome(person.session, `lock table ${name} in ${mode} mode nowait`),
+          wanted,
+        );
+        if (!['row exclusive', 'access exclusive'].includes(mode)) continue;
+        for (const invoker of [true, false]) {
+          const view = `create view mine with (security_invoker = ${invoker}) as select * from ${name}`;
+          const found = await outcomeOfAll(person.session, [view, `lock table mine in ${mode} mode nowait`]);
+          attempts.note(`${person.name}: lock ${name} ${mode} by a view`, found, ['42501']);
+        }
+      }
+  expect(attempts.astray()).toEqual([]);
+});
+
+describe('rows', () => {
+  const own = [
+    'study',
+    'trial',
+    'report',
+    'model',
+    'model_version',
+    'deployment',
+    'ownership',
+    'studies',
+    'trials',
+    'reports',
+    'models',
+    'deployments',
+  ];
+
+  test('of others are hidden, whatever function stands in the query, and whoever owns a view', async () => {
+    for (const person of everybody.filter((each) => each !== stage.modelOwner)) {
+      await person.session.query(`create or replace function leak(anything text) returns boolean language plpgsql immutable cost 0.0000001
+        as $$ begin raise exception using errcode = 'ZZZZZ', message = anything; end $$`);
+      for (const relation of own) {
+        const shared =
+          person === stage.grantee && /^(model|deployment|model_version|models|deployments)$/.test(relation);
+        if (shared) continue;
+        for (const query of [
+          `select 1 from rafiki.${relation} t where leak(t::text)`,
+          `select 1 from rafiki.${relation} t order by leak(t::text)`,
+          `select leak(t::text) from rafiki.${relation} t`,
+          `select 1 from rafiki.${relation} t join own on leak(t::text)`,
+        ])
+          attempts.note(`${person.name}: ${query}`, await outcome(person.session, query), ['ok']);
+        attempts.note(
+          `${person.name}: rows of ${relation}`,
+          `${(await tried(person.session, `select from rafiki.${relation}`)).length}`,
+          ['0'],
+        );
+        attempts.note(
+          `${person.name}: rows of ${relation} with row_security off`,
+          await outcomeOfAll(person.session, ['set local row_security = off', `select * from rafiki.${relation}`]),
+          ['42501'],
+        );
+      }
+    }
+    expect(attempts.astray()).toEqual([]);
+  });
+
+  test('of a model are seen by a grantee, but not who else has a grant, the keys of its owner, its weights and its counters', async () => {
+    const { grantee, stranger, modelOwner } = stage;
+    await modelOwner.session.query(`select rafiki_grant('hers', $1::regrole)`, [stage.dbo.sql]);
+    const count = async (relation: string): Promise<string> =>
+      `${(await tried(grantee.session, `select from rafiki.${relation}`)).length}`;
+    for (const [relation, rows] of [
+      ['model', '1'],
+      ['models', '1'],
+      ['model_version', '1'],
+      ['deployment', '1'],
+      ['model_grant', '1'],
+      ['ownership', '0'],
+      ['params_tensor', '0'],
+      ['blob', '0'],
+      ['predict_stat', '0'],
+      ['stat_predict', '0'],
+      ['study', '0'],
+    ] as const)
+      attempts.note(`grantee: ${relation}`, await count(relation), [rows]);
+    await modelOwner.session.query(`select rafiki_revoke('hers', $1::regrole)`, [stage.dbo.sql]);
+    attempts.note('stranger: model', `${(await tried(stranger.session, 'select from rafiki.model')).length}`, ['0']);
+    expect(attempts.astray()).toEqual([]);
+  });
+
+  test('are not told by statistics or by plans', async () => {
+    await db.query('analyze');
+    for (const person of everybody) {
+      const query = `select from pg_stats where schemaname = 'rafiki' and tablename in ('model', 'study', 'trial', 'bridge', 'params', 'ownership')`;
+      attempts.note(`${person.name}: pg_stats`, `${(await tried(person.session, query)).length}`, ['0']);
+      attempts.note(`${person.name}: pg_statistic`, await outcome(person.session, 'select from pg_statistic'), DENIED);
+      attempts.note(`${person.name}: pg_authid`, await outcome(person.session, 'select from pg_authid'), DENIED);
+      const mapping = `select from pg_user_mappings where umoptions is not null and srvname = 'rafiki_bridge'`;
+      attempts.note(`${person.name}: user mapping`, `${(await tried(person.session, mapping)).length}`, ['0']);
+    }
+    expect(attempts.astray()).toEqual([]);
+  });
+});
+
+test('roles, schemas, the server and what is below them are not to be had', async () => {
+  await db.query(`select rafiki._connect_bridge('127.0.0.1', 1, 'secret')`);
+  const statements: [string, string[]][] = [
+    ...['rafiki_owner', 'rafiki_service', 'rafiki_reader', 'postgres'].flatMap((role): [string, string[]][] => [
+      [`set role ${role}`, ['42501']],
+      [`set session authorization ${role}`, ['42501']],
+      [`grant ${role} to current_user`, ['42501']],
+      [`alter role ${role} password 'x'`, ['42501']],
+      [`alter role ${role} set search_path = public`, ['42501']],
+      [
+        `alter role ${role} in database "${new URL(stage.database.url).pathname.slice(1)}" set role = postgres`,
+        ['42501'],
+      ],
+      [`drop role ${role}`, ['42501']],
+      [`drop owned by ${role}`, ['42501']],
+      [`reassign owned by ${role} to current_user`, ['42501']],
+      [`alter default privileges for role ${role} grant all on tables to public`, ['42501']],
+      [`create schema mine authorization ${role}`, ['42501']],
+      [`comment on role ${role} is 'x'`, ['42501']],
+      [`alter function noop() owner to ${role}`, ['42501']],
+      [`alter table own owner to ${role}`, ['42501']],
+    ]),
+    ...['rafiki', 'rafiki_reader', 'rafiki_dblink'].flatMap((schema): [string, string[]][] => [
+      [`drop schema ${schema} cascade`, ['42501']],
+      [`alter schema ${schema} rename to other`, ['42501']],
+      [`alter schema ${schema} owner to current_user`, ['42501']],
+      [`grant all on schema ${schema} to public`, ['42501', 'ok']], // a warning where there is nothing to grant
+      [`alter default privileges in schema ${schema} grant all on tables to public`, ['ok', '42501']], // of his own tables
+      [`comment on schema ${schema} is 'x'`, ['42501']],
+      ...(schema === 'rafiki_reader'
+        ? []
+        : ([
+            [`create table ${schema}.x ()`, ['42501']],
+            [`create function ${schema}.x() returns int language sql return 1`, ['42501']],
+            [`create domain ${schema}.x as text`, ['42501']],
+            [`create operator ${schema}.@@@ (function = texteq, leftarg = text, rightarg = text)`, ['42501']],
+            [`alter function noop() set schema ${schema}`, ['42501']],
+            [`alter table own set schema ${schema}`, ['42501']],
+            // the owner of a database may put a trusted extension into any schema: its code is a superuser's
+            [`create extension pgcrypto schema ${schema}`, ['42501', 'ok']],
+          ] as [string, string[]][])),
+    ]),
+    ['select rafiki_dblink.dblink_get_connections()', ['42501']],
+    [`select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`, ['42501']],
+    [`select 'rafiki_dblink.dblink_connect(text)'::regprocedure`, ['42501']],
+    [`create aggregate mine (text) (sfunc = rafiki_dblink.dblink_exec, stype = text)`, ['42501']],
+    [`create server mine foreign data wrapper dblink_fdw`, ['42501']],
+    [`alter server rafiki_bridge options (set host 'evil')`, ['42501']],
+    [`drop server rafiki_bridge cascade`, ['42501']],
+    [`create user mapping for current_user server rafiki_bridge options (user 'rafiki', password 'x')`, ['42501']],
+    [`create user mapping for public server rafiki_bridge`, ['42501']],
+    [`alter user mapping for rafiki_owner server rafiki_bridge options (set password 'x')`, ['42501']],
+    [`drop user mapping for rafiki_owner server rafiki_bridge`, ['42501']],
+    [`grant usage on foreign server rafiki_bridge to public`, ['42501']],
+    [`create event trigger mine on ddl_command_start execute function noop()`, ['42501']],
+    [`drop extension rafiki cascade`, ['42501', '42704']],
+    [`alter extension rafiki add table own`, ['42501', '42704']],
+    ['create extension file_fdw', ['42501']],
+    [`alter system set search_path = public`, ['25001', '42501']],
+    [`select pg_read_file('/etc/passwd')`, ['42501']],
+    [`select lo_import('/etc/passwd')`, ['42501']],
+    [`select pg_ls_dir('.')`, ['42501']],
+    [`set session_replication_role = replica`, ['42501']],
+    [`create language plpython3u`, ['42501', '58P01', '0A000']],
+    [`create function mine() returns int language c as 'x'`, ['42501']],
+    [`create cast (rafiki.reply as text) without function`, ['42501', '42P17']],
+    [`alter type rafiki.reply add attribute x text`, ['42501']],
+    [`drop type rafiki.reply cascade`, ['42501']],
+    [`alter type rafiki.reply owner to current_user`, ['42501']],
+    [
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'rafiki%' or usename = 'postgres'`,
+      ['42501'],
+    ],
+    [`select pg_cancel_backend(pid) from pg_stat_activity where usename = 'postgres'`, ['42501']],
+  ];
+  for (const person of everybody)
+    for (const [statement, wanted] of statements)
+      attempts.note(`${person.name}: ${statement}`, await outcome(person.session, statement), wanted);
+  expect(attempts.astray()).toEqual([]);
+  expect(await privileges()).toBe(acls);
+  expect(attempts.count).toBeGreaterThan(400);
+});

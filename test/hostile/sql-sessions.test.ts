@@ -1,0 +1,385 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { ReaderLogin } from '../../src/datasets/reader-login.ts';
+import type { Connection } from '../../src/db/database.ts';
+import { holdModel } from '../../src/db/statements/models.ts';
+import { dropReaders } from '../../src/db/statements/studies.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { Attempts } from '../support/attempts.ts';
+import { createStage, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { postgresVersion } from '../support/postgres.ts';
+import { createReviews, eventually } from '../support/studies.ts';
+
+/** What a session may set, keep open and put in front of ours: the answers stay right, rights stay whose they are, others go on. */
+const attempts = new Attempts('sessions');
+let stage: Stage;
+let db: Stage['database']['db'];
+
+beforeAll(async () => {
+  stage = await createStage();
+  db = stage.database.db;
+  await createReviews(db, 40);
+  await db.query('grant select on reviews to public');
+  await stage.serve();
+  await stage.addModel('hers', stage.modelOwner, stage.grantee);
+  await untilReady(stage, 'hers');
+  await stage.modelOwner.session.query(`create function ${stage.modelOwner.sql}.mood(body text) returns text language sql security definer
+    set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('hers', body) $$`);
+  await stage.modelOwner.session.query(`grant usage on schema ${stage.modelOwner.sql} to public`);
+  await db.query(`create table said as select 'good film ' || i as body from generate_series(1, 400) i`);
+  await db.query('grant select on said to public');
+});
+afterAll(async () => {
+  attempts.print();
+  await stage.stop();
+});
+
+async function code(session: Pick<Connection, 'query'>, sql: string): Promise<string> {
+  try {
+    const [row] = await session.query<{ v?: unknown }>(sql);
+    return row?.v === undefined ? 'ok' : JSON.stringify(row.v);
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
+
+/** A connection of a grantee's own: a pool gives up a connection at each error. */
+const open = (person = stage.grantee): Promise<Connection> => stage.again(person).connect(() => undefined);
+
+test.each([
+  'standard_conforming_strings = off',
+  'backslash_quote = on',
+  'escape_string_warning = off',
+  'bytea_output = escape',
+  `datestyle = 'SQL, DMY'`,
+  'intervalstyle = sql_standard',
+  'intervalstyle = iso_8601',
+  `timezone = 'Asia/Kathmandu'`,
+  'client_encoding = LATIN1',
+  'transform_null_equals = on',
+  'array_nulls = off',
+  'quote_all_identifiers = on',
+  'extra_float_digits = -15',
+  'xmloption = document',
+  `plpgsql.extra_errors = 'all'`,
+  `plpgsql.extra_warnings = 'all'`,
+  'plpgsql.check_asserts = off',
+  'plpgsql.print_strict_params = on',
+  'default_transaction_isolation = serializable',
+  `default_transaction_isolation = 'repeatable read'`,
+  'default_transaction_read_only = on',
+  'default_transaction_deferrable = on',
+  `work_mem = '64kB'`,
+  'jit_above_cost = 0',
+  'jit = on',
+  'enable_seqscan = off',
+  'enable_indexscan = off',
+  'enable_tidscan = off',
+  'enable_material = off',
+  'enable_hashagg = off',
+  'from_collapse_limit = 1',
+  'join_collapse_limit = 1',
+  'geqo_threshold = 2',
+  'plan_cache_mode = force_generic_plan',
+  'plan_cache_mode = force_custom_plan',
+  'constraint_exclusion = on',
+  'parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0',
+  'min_parallel_table_scan_size = 0; set parallel_setup_cost = 0; set parallel_leader_participation = off',
+  'row_security = on',
+  `search_path = ''`,
+  `search_path = pg_temp, public`,
+  `search_path = public, pg_catalog`,
+  `search_path = pg_temp, public, pg_catalog`,
+  'client_min_messages = debug5',
+  'check_function_bodies = off',
+  'cursor_tuple_fraction = 0',
+  `application_name = 'rafiki coordinator'`,
+  `lock_timeout = '1ms'`,
+  'synchronous_commit = off',
+  'default_toast_compression = pglz',
+  'gin_fuzzy_search_limit = 1',
+  `rafiki.told = 'x'`,
+  `rafiki.ticket = 'x'`,
+  `rafiki.home = 'evil'`,
+  'vacuum_cost_delay = 1',
+  'session_authorization = default',
+  'role = none',
+])('with %s a session is answered as any', async (setting) => {
+  const session = await open();
+  await session.query(`set ${setting}`);
+  const parallel = setting.includes('parallel') && postgresVersion() < 17;
+  const wanted: [string, string][] = [
+    [`select public.rafiki_predict('hers', 'good film 2') as v`, '"pos"'],
+    [`select public.rafiki_predict('hers', array['good film 2', null, 'bad film 3']) as v`, '["pos",null,"neg"]'],
+    [`select public.rafiki_predict_detail('hers', 'good film 2') ->> 'label' as v`, '"pos"'],
+    ...(parallel
+      ? []
+      : ([[`select pg_catalog.count(public.rafiki_predict('hers', body))::int as v from public.said`, '400']] as [
+          string,
+          string,
+        ][])),
+    [
+      `select pg_catalog.count(*)::int as v from public.rafiki_predict_query('hers', e'select body from public.said limit 20 ;\\n')`,
+      '20',
+    ],
+    [`select pg_catalog.count(*)::int as v from public.rafiki_evaluate('hers', 'public.reviews')`, '3'],
+    [`select pg_catalog.count(*)::int as v from rafiki.models`, '1'],
+    [`select public.rafiki_drop_model('hers') as v`, '42501'],
+    [`select rafiki._exchange('S', false) as v`, '42501'],
+    [`select public.rafiki_train('sentiment', 'public.reviews', max_trials => 0) as v`, '22023'],
+  ];
+  for (const [sql, result] of wanted) attempts.note(`${setting}: ${sql}`, await code(session, sql), [result]);
+  await session.close();
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('a statement that is cut off anywhere leaves a session that is answered', async () => {
+  const session = await open();
+  for (let ms = 1; ms < 40; ms++) {
+    await session.query(`set statement_timeout = ${ms}`);
+    attempts.note(
+      `timeout ${ms}`,
+      await code(session, `select count(rafiki_predict('hers', body || ${ms}))::int as v from said`),
+      ['400', '57014'],
+    );
+    await session.query('set statement_timeout = 0');
+    attempts.note(`after ${ms}`, await code(session, `select rafiki_predict('hers', 'good film ${ms}') as v`), [
+      '"pos"',
+    ]);
+  }
+  await session.close();
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('row_security off, another role, cursors, savepoints, prepared statements and transactions give nobody more', async () => {
+  const session = await open(stage.stranger);
+  const definer = `${stage.modelOwner.sql}.mood('good film 2')`;
+  const denied: [string, string[], string][] = [
+    ['row_security off', ['set row_security = off'], '42501'],
+    [
+      'a cursor that was opened by a definer',
+      ['begin', `declare c cursor with hold for select rafiki_predict('hers', 'x')`, 'fetch c'],
+      '25P02',
+    ],
+    ['a savepoint', ['begin', 'savepoint s', `select ${definer}`, 'rollback to s'], '42704'],
+    ['a prepared statement', [`prepare p as select rafiki_predict('hers', 'x')`, `select ${definer}`], '42704'],
+    ['DO', [`do $$ begin perform ${definer}; end $$`], '42704'],
+    [
+      'a temporary table in front of ours',
+      [
+        'create temp table model (name text, key uuid, id bigint, owner regrole)',
+        `insert into model values ('hers', gen_random_uuid())`,
+      ],
+      '42704',
+    ],
+    ['a temporary view in front of ours', ['create temp view model_grant as select 1 as model_id'], '42704'],
+    ['a schema of his own name', [`set search_path = ${stage.stranger.sql}, pg_temp`], '42704'],
+    [
+      'a function of his in front of ours',
+      [
+        `create function ${stage.stranger.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
+      ],
+      '42704',
+    ],
+    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.told = 'untrusted'`], '42704'],
+    ['a prepared transaction', ['begin', `select ${definer}`, `prepare transaction 'x'`], '42704'],
+  ];
+  for (const [what, before, wanted] of denied) {
+    for (const statement of before) await session.query(statement).catch(() => undefined);
+    const found = await code(session, `select public.rafiki_predict('hers', 'good film 2') as v`);
+    attempts.note(what, found, [wanted, ...(wanted === '42501' ? ['42704'] : [])]);
+    await session.query('rollback');
+    await session.query('discard all').catch(() => undefined);
+  }
+  await session.close();
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('a materialized view and an index that a superuser refreshes predict in the name of their owner', async () => {
+  const { stranger, grantee } = stage;
+  await grantee.session.query(
+    `create materialized view ${grantee.sql}.moods as select body, rafiki_predict('hers', body) as mood from said limit 5`,
+  );
+  await stranger.session.query(`create view ${stranger.sql}.wish as select current_user as who`);
+  await stranger.session.query(
+    `create materialized view ${stranger.sql}.stolen as select rafiki_predict('hers', 'x') as v with no data`,
+  );
+  attempts.note("a grantee's", await code(db, `refresh materialized view ${grantee.sql}.moods`), ['ok']);
+  attempts.note("a stranger's", await code(db, `refresh materialized view ${stranger.sql}.stolen`), ['42704']);
+  expect(attempts.astray()).toEqual([]);
+});
+
+test('a parallel query on a table of another role is answered', async () => {
+  if (postgresVersion() < 17) return; // its leader cannot tell whether it is parallel
+  await db.query(`create table theirs as select 'good film ' || i % 50 as body from generate_series(1, 30000) i`);
+  await db.query(`alter table theirs owner to ${stage.stranger.sql}`);
+  await db.query('grant select on theirs to public');
+  await db.query('analyze theirs');
+  const session = await open();
+  await session.query('set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0');
+  attempts.note(
+    'parallel',
+    await code(session, `select count(rafiki_predict('hers', body))::int as v from theirs where body like '%11'`),
+    ['600'],
+  );
+  await session.close();
+  expect(attempts.astray()).toEqual([]);
+});
+
+describe('what somebody holds open', () => {
+  const readers = `select count(*)::int as n from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`;
+
+  test('does not keep readers of others from being dropped, nor the coordinator for long', async () => {
+    const { stranger, grantee } = stage;
+    const make = (
+      n: number,
+    ): string => `select count(r.reader) from generate_series(1, ${n}) i, lateral rafiki._make_reader('reviews',
+      (select t from rafiki.task t where i > 0 and t.name = 'sentiment'), 'label', 'body') r`;
+    await stranger.session.query(make(300));
+    const holder = await open(stranger);
+    await holder.query('begin');
+    await holder
+      .query(`do $$ declare f text; begin
+      for f in select format('rafiki_reader.%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
+      loop execute format('comment on function %s is ''mine''', f); end loop; end $$`)
+      .catch(() => undefined);
+    // who made them may not name them, but holds them as well by making them anew
+    await holder
+      .query(`do $$ declare f text; begin
+      for f in select format('%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
+      loop execute format('create or replace function rafiki_reader.%s returns setof text language sql stable security definer as ''select null::text''', f); end loop; end $$`)
+      .catch(() => undefined);
+    await holder.query('savepoint s').catch(() => undefined);
+    await grantee.session.query(make(1));
+    const theirs = `select from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = '${grantee.sql}'::regrole`;
+    let looks = 0;
+    while ((await db.query(theirs)).length > 0 && looks++ < 400) await dropReaders(stage.database.service);
+    expect(looks).toBeLessThan(400);
+    await holder.query('rollback');
+    await holder.close();
+    await dropReaders(stage.database.service);
+    expect(await db.query(readers)).toEqual([{ n: 0 }]);
+  });
+
+  test('a model that is being dropped does not keep the coordinator waiting', async () => {
+    await stage.addModel('going', stage.modelOwner);
+    const holder = await open(stage.modelOwner);
+    await holder.query('begin');
+    await holder.query(`select rafiki_drop_model('going')`);
+    const [owner] = await db.query<{ oid: number }>('select oid::int8 as oid from pg_roles where rolname = $1', [
+      stage.modelOwner.name,
+    ]);
+    const held = holdModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
+    await expect(held).rejects.toMatchObject({ name: 'RowHeld' }); // at once: not what comes of waiting for a lock
+    await holder.query('rollback');
+    await holder.close();
+  });
+
+  test.each([
+    ['cancelled a study', (study: number) => `select rafiki_cancel(${study})`],
+    ['deployed', () => `select rafiki_deploy('hers', 1)`],
+    ['undeployed', () => `select rafiki_undeploy('hers')`],
+    ['granted', () => `select rafiki_grant('hers', 'pg_monitor')`],
+    ['revoked', (_: number, grantee: string) => `select rafiki_revoke('hers', '${grantee}')`],
+    ['dropped', () => `select rafiki_drop_model('hers')`],
+    ['trained', () => `select rafiki_train('sentiment', 'reviews', model => 'uncommitted')`],
+  ])('a transaction that has %s and goes on leaves the others their answers and their studies', async (_what, deed) => {
+    const coordinator = createCoordinator({ database: stage.database.service, logger: silentLogger });
+    await coordinator.start();
+    const { modelOwner, grantee } = stage;
+    const [study] = await modelOwner.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'held ' || random()) as id`,
+    );
+    const holder = await open(modelOwner);
+    await holder.query('begin');
+    await holder.query(deed(study!.id, grantee.sql.replaceAll("'", "''")));
+    attempts.note('asks', await code(grantee.session, `select rafiki_predict('hers', 'good film 4') as v`), ['"pos"']);
+    const [other] = await grantee.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'of others ' || random()) as id`,
+    );
+    await eventually(db, `select from rafiki.study where id = $1 and state = 'running'`, [other?.id]);
+    await grantee.session.query('select rafiki_cancel($1)', [other?.id]);
+    await eventually(db, `select from rafiki.study where id = $1 and state = 'cancelled'`, [other?.id]);
+    await holder.query('rollback');
+    await holder.close();
+    await modelOwner.session.query('select rafiki_cancel($1)', [study?.id]);
+    await eventually(db, `select from rafiki.study where id = $1 and ended_at is not null`, [study?.id]);
+    await coordinator.stop();
+    expect(attempts.astray()).toEqual([]);
+  });
+});
+
+describe('the login that reads sources', () => {
+  const asReader = async (sql: string): Promise<string> => {
+    const session = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
+    const found = await code(session, sql);
+    await session.close();
+    return found;
+  };
+
+  test("gets nothing out of anybody's function without its ticket, and nothing elsewhere", async () => {
+    const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
+      `select reader, ticket from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+    );
+    const name = `rafiki_reader."${made?.reader}"`;
+    const call = `${name}(${Array(100).fill('true').join()})`;
+    // what a stranger puts beside it by its name does not stand in for it, nor in its way
+    for (const args of [
+      '',
+      'x int default 1',
+      'variadic x int[]',
+      'variadic x boolean[]',
+      'variadic x "any"',
+      `${Array(99).fill('boolean').join()}, x text default null`,
+      Array(100)
+        .fill('x')
+        .map((_, i) => `x${i} boolean default true`)
+        .slice(0, 99)
+        .join(),
+      Array(100).fill('text').join(),
+      Array(100).fill('anyelement').join(),
+    ]) {
+      await stage.stranger.session
+        .query(`create function ${name}(${args}) returns setof text language sql as 'select ''planted'''`)
+        .catch(() => undefined);
+    }
+    const wanted: [string, string[]][] = [
+      [`select count(*) as v from ${call}`, ['42501']],
+      [
+        `select count(*) as v from (select set_config('rafiki.ticket', '${made?.reader}', false) offset 0) s, ${call}`,
+        ['42501'],
+      ],
+      [
+        `select count(*)::int as v from (select set_config('rafiki.ticket', '${made?.ticket}', false) offset 0) s, lateral (select * from ${call} offset 0) r`,
+        ['40', '42501'],
+      ],
+      ['select * from public.reviews', ['ok']], // what everybody may read
+      ['create table public.x ()', ['42501']],
+      ['create temp table x ()', ['ok']],
+      ['set role rafiki_service', ['42501']],
+      ['set role rafiki_owner', ['42501']],
+      ['select * from rafiki.bridge', ['42501']],
+      ['select * from rafiki.params', ['42501']],
+      ['select count(*)::int as v from rafiki.study', ['0']],
+      ['select count(*)::int as v from rafiki.model', ['0']],
+      [`select pg_read_file('/etc/passwd')`, ['42501']],
+      [`select lo_import('/etc/passwd')`, ['42501']],
+      [`copy (select 1) to program 'true'`, ['42501']],
+      [`alter role rafiki_service password 'x'`, ['42501']],
+      [`drop function ${name}`, ['42501', '42725']],
+      [`select rafiki_dblink.dblink_get_connections()`, ['42501']],
+      [
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename in ('postgres', 'rafiki_service')`,
+        ['42501'],
+      ],
+      [
+        `select count(*)::int as v from pg_stat_activity where usename <> 'rafiki_reader' and query not like '<insufficient%' and query <> ''`,
+        ['0'],
+      ],
+    ];
+    for (const [sql, states] of wanted) attempts.note(`reader: ${sql}`, await asReader(sql), states);
+    for (const person of [stage.stranger, stage.dbo, stage.grantee, stage.modelOwner])
+      attempts.note(`${person.name} calls a reader`, await code(person.session, `select * from ${call}`), ['42501']);
+    expect(attempts.astray()).toEqual([]);
+  });
+});
