@@ -128,12 +128,14 @@ export class Batcher {
       return;
     }
     while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
-    while (this.#slots.anyFree && this.#lanes.deferred + this.#lanes.speculative > 0) {
-      const rows = this.#idleRows();
-      this.#run({
-        questions: this.#isShared ? this.#turns.idle(rows) : this.#idleBatch(rows),
-        subset: this.#options.fleet.best,
-      });
+    while (this.#lanes.deferred + this.#lanes.speculative > 0) {
+      const questions = this.#isShared
+        ? this.#turns.idle(this.#idleRows(), this.#slots.anyFree)
+        : this.#slots.anyFree
+          ? this.#idleBatch(this.#idleRows())
+          : [];
+      if (questions.length === 0) break;
+      this.#run({ questions, subset: this.#options.fleet.best });
     }
     if (this.#idle) this.#onIdle?.();
   }

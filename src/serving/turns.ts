@@ -71,10 +71,10 @@ export class Turns {
     return late;
   }
 
-  /** A batch of at most so many rows that nobody waits for in time. */
-  idle(rows: number): Question[] {
-    const late = this.#late(rows, () => true);
-    if (late.length > 0) return late;
+  /** A batch of at most so many rows that nobody waits for in time; where no slot is free, as in {@link next}. */
+  idle(rows: number, isAnyFree: boolean): Question[] {
+    const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
+    if (late.length > 0 || !isAnyFree) return late;
     const role = this.#lanes.nextSpeculative;
     const most = role === undefined ? rows : Math.min(rows, this.#mostRows(this.#lanes.roleOf(role)));
     return this.#lanes.takeSpeculative(most, true);

@@ -107,6 +107,16 @@ describe('a queue that several roles share', () => {
     expect(ofRole(served, 'b')).toBe(20);
   });
 
+  it('lets a late row of one role not wait for the slot that another has', async () => {
+    const { device, clock, ask } = await stage();
+    for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    await turn();
+    clock.advance(100);
+    ask('b', { role: 'b', budgetMs: 0.01 });
+    await turn();
+    expect(texts(device)[1]).toEqual(['b']);
+  });
+
   it('answers late rows of one role within an eighth of another’s rows, in batches of any size', async () => {
     const staged = await stage({ policy: { create: () => single } });
     const { clock, ask } = staged;
