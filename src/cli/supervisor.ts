@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ShuttingDown } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -70,6 +70,7 @@ export class SupervisedChild implements Service {
     const log = openSync(this.#logFile, 'a', 0o600);
     // The IPC channel carries 'ready', and its closing tells the child that its parent is gone.
     const child = spawn(process.execPath, [this.#entry, ...args], { env, stdio: ['ignore', log, log, 'ipc'] });
+    closeSync(log); // the child has its own
     this.#child = child;
     child.on('message', (message) => {
       if (message === 'ready') this.#onReady?.();
