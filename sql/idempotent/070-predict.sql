@@ -78,14 +78,19 @@ $$;
 -- The server refused, and knows keys only. Where the model has another key by now (a grant was revoked) the question is asked
 -- again with that one, which this gives; else it stops with an error. VOLATILE: it looks at the rows as they are now. Before
 -- PostgreSQL 17 it connects as well: _exchange() cannot see whether its caller's query is parallel.
-create or replace function rafiki._after_refusal(model text, key uuid, error text) returns uuid
+create or replace function rafiki._after_refusal(model text, key uuid, error text, attempt int) returns uuid
 language plpgsql volatile strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  most_attempts constant int := 5; -- as in the loops of those that call this
   known record;
 begin
   if error::jsonb ->> 'sqlstate' = '08003' then
+    if attempt >= most_attempts then
+      raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
+        detail = format('It did so %s times.', attempt), hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+    end if;
     perform rafiki._open_bridge(exists (
       select from pg_stat_get_activity(null) a
       where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
@@ -95,7 +100,7 @@ begin
   into known from rafiki.model m where m.name = model;
   if not found or not known.is_deployed then
     perform rafiki._explain_no_answer(model);
-  elsif known.key <> key then
+  elsif known.key <> key and attempt < most_attempts then
     return known.key;
   elsif error::jsonb ->> 'sqlstate' = '42704' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
     raise exception using errcode = 'serialization_failure',
@@ -116,12 +121,12 @@ as $$
 declare
   reply rafiki.reply;
 begin
-  loop
+  for attempt in 1..5 loop
     reply := rafiki._ask_label(model_key, is_image, rafiki._terms(budget), case
       when coalesce(nullif(pg_catalog.current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
       else '' end, input);
     exit when reply.s is distinct from 'e';
-    model_key := rafiki._after_refusal(model, model_key, reply.v);
+    model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
   end loop;
   if reply.s = 'h' then
     perform rafiki._read_ahead(model_key, raw, reply.loc);
@@ -174,10 +179,10 @@ declare
   model_key uuid := rafiki._model_key(model);
   reply rafiki.reply;
 begin
-  loop
+  for attempt in 1..5 loop
     reply := rafiki._ask_labels(model_key, is_image, terms, inputs);
     exit when reply.s is distinct from 'e';
-    model_key := rafiki._after_refusal(model, model_key, reply.v);
+    model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
   end loop;
   return reply.v;
 end $$;
@@ -245,10 +250,10 @@ declare
   model_key uuid := rafiki._model_key(model);
   reply rafiki.reply;
 begin
-  loop
+  for attempt in 1..5 loop
     reply := rafiki._ask_detail(model_key, is_image, rafiki._terms(budget), input);
     exit when reply.s is distinct from 'e';
-    model_key := rafiki._after_refusal(model, model_key, reply.v);
+    model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
   end loop;
   return reply.v;
 end $$;
