@@ -20,8 +20,11 @@ interface Example {
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 function examplesOf(title: string): Example[] {
   const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
-  const found = section.replaceAll(/^ {2}/gm, '').matchAll(/```(sql|sh)\n([\s\S]*?)```\n```text\n([\s\S]*?)```/g);
-  return [...found].map(([, language = '', code = '', printed = '']) => ({ language, code, printed }));
+  const found = section.matchAll(/^( *)```(sql|sh)\n([\s\S]*?)```\n *```text\n([\s\S]*?)```/gm);
+  return [...found].map(([, indent = '', language = '', code = '', printed = '']) => {
+    const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of a list that it stands in
+    return { language, code: code.replace(own, ''), printed: printed.replace(own, '') };
+  });
 }
 
 const examples = examplesOf('Three ways in');

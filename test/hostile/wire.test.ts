@@ -203,7 +203,7 @@ describe('after login', () => {
     socket.write(query(ask));
     await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
     clearInterval(watch);
-    expect(most - before).toBeLessThan(32 * MB);
+    expect(most - before).toBeLessThan(64 * MB);
   });
 
   it('a request that is too large is refused in-band with 54000 and its size, and the session goes on', async () => {
