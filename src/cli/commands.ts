@@ -66,6 +66,8 @@ flags (and their environment variables)
 
   RAFIKI_MODEL_MEMORY=2GB bounds the models that a server keeps loaded (default: a quarter of the memory)
   RAFIKI_DATA_LIMIT=4GB bounds the rows that a study reads; RAFIKI_CACHE_DIR is where rows and models are kept, for this user alone
+  RAFIKI_SERVICE_PASSWORD=… of install: the password of rafiki_service and rafiki_reader (or …_FILE=PATH)
+  RAFIKI_READER_URL=URL where rafiki_reader has another password than rafiki_service
   RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
 `;
 

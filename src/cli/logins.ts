@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { createVerifier } from '../bridge/scram.ts';
 import type { Queryable } from '../db/database.ts';
-import { scramVerifier } from '../db/scram-verifier.ts';
 
 /** The logins that our processes use; `sql/incremental/0002-roles.sql` makes them, without passwords. */
-const logins = ['rafiki_service', 'rafiki_reader'];
 export const SERVICE = 'rafiki_service';
+const logins = [SERVICE, 'rafiki_reader'];
 
 export const freshPassword = (): string => randomBytes(18).toString('base64url');
 
@@ -39,4 +39,11 @@ export function urlAs(url: string, role: string, password: string): string {
   changed.username = role;
   changed.password = password;
   return changed.href;
+}
+
+/** A password as PostgreSQL keeps it: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> (RFC 5803). */
+function scramVerifier(password: string): string {
+  const { iterations, salt, storedKey, serverKey } = createVerifier(password);
+  const [salted, stored, server] = [salt, storedKey, serverKey].map((bytes) => bytes.toString('base64'));
+  return `SCRAM-SHA-256$${iterations}:${salted}$${stored}:${server}`;
 }

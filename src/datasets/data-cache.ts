@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Connection, Database } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
@@ -12,7 +12,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
 import { DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
-import { ReaderLogin } from './reader-login.ts';
+import { ReaderLogin, type ReaderSession } from './reader-login.ts';
 import { selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
@@ -94,28 +94,28 @@ export class DataCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(file: string, study: StudySource, signal: AbortSignal): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const connection = await this.#reader.connect();
-    const end = (): void => void this.#end(connection);
+    const session = await this.#reader.connect();
+    const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;
     const destination = new DataFileWriter(unfinished, dataLimitBytes());
     try {
       signal.throwIfAborted();
-      const skipped = await readSource(connection, reading, { task: study.task, destination });
+      const skipped = await readSource(session.connection, reading, { task: study.task, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
       this.#intact.add(file);
     } finally {
       signal.removeEventListener('abort', end);
-      await connection.close();
+      await session.connection.close();
       destination.destroy();
       if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may be opening still
       await rm(unfinished, { force: true });
     }
   }
 
-  async #end(connection: Connection): Promise<void> {
-    await this.#reader.end(connection).catch((error: unknown) => {
+  async #end(session: ReaderSession): Promise<void> {
+    await this.#reader.end(session).catch((error: unknown) => {
       this.#logger.warn({ err: String(error) }, 'a cancelled read could not be ended in its backend');
     });
   }

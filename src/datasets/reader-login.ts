@@ -19,6 +19,12 @@ function readerUrl(serviceUrl: string): string {
   return url.href;
 }
 
+/** A session, and the backend that serves it. */
+export interface ReaderSession {
+  connection: Connection;
+  pid: number;
+}
+
 /** Sessions that may do nothing but read sources, one for each read. */
 export class ReaderLogin {
   readonly #database: Database;
@@ -28,18 +34,21 @@ export class ReaderLogin {
   }
 
   /** Its loss makes the statement under way fail. */
-  connect(): Promise<Connection> {
-    return this.#database.connect(() => undefined, { settings: { statement_timeout: LONGEST_READ }, isLong: true });
+  async connect(): Promise<ReaderSession> {
+    const settings = { statement_timeout: LONGEST_READ };
+    const connection = await this.#database.connect(() => undefined, { settings, isLong: true });
+    const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
+    return { connection, pid: backend?.pid ?? 0 };
   }
 
   /**
    * Ends a read in its backend. To close the connection would leave it running there, and code behind a source can catch what
    * cancels a statement, but not this.
    */
-  async end(connection: Connection): Promise<void> {
+  async end({ pid }: ReaderSession): Promise<void> {
     const other = await this.#database.connect(() => undefined);
     try {
-      await other.query('select pg_terminate_backend($1)', [connection.backendPid]);
+      await other.query('select pg_terminate_backend($1)', [pid]);
     } finally {
       await other.close();
     }

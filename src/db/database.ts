@@ -146,7 +146,6 @@ export class Database implements Service, Queryable {
     return {
       ...queryable(client),
       client,
-      backendPid: (client as unknown as { processID: number }).processID, // not in its types
       onNotice: (handler) => void client.on('notice', (notice) => handler(notice.message ?? '')),
       close: () => client.end(),
     };
@@ -163,8 +162,6 @@ export interface ConnectOptions {
 export interface Connection extends Queryable {
   /** The `pg` client, for what only this room does with it (COPY). */
   client: pg.Client;
-  /** Of the process that serves it. */
-  backendPid: number;
   /** Hears what the server has to say while a statement runs: RAISE NOTICE. */
   onNotice(handler: (message: string) => void): void;
   close(): Promise<void>;

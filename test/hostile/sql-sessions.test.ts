@@ -311,9 +311,9 @@ describe('what somebody holds open', () => {
 
 describe('the login that reads sources', () => {
   const asReader = async (sql: string): Promise<string> => {
-    const session = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
-    const found = await code(session, sql);
-    await session.close();
+    const { connection } = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
+    const found = await code(connection, sql);
+    await connection.close();
     return found;
   };
 
