@@ -50,13 +50,15 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
-create or replace function rafiki._cancel_study(study_key uuid) returns void
-language sql volatile strict parallel unsafe security definer
+-- False where no open study has that key.
+create or replace function rafiki._cancel_study(study_key uuid) returns boolean
+language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  update rafiki.study s set cancel_requested = true
-  where s.key = study_key and s.state in ('queued', 'running') and not s.cancel_requested
-$$;
+begin
+  update rafiki.study s set cancel_requested = true where s.key = study_key and s.state in ('queued', 'running');
+  return found;
+end $$;
 
 create or replace function rafiki_cancel(study bigint) returns boolean
 language plpgsql volatile strict parallel unsafe
@@ -65,13 +67,19 @@ as $$
 declare
   own rafiki.study;
 begin
-  select * into own from rafiki.study s where s.id = study;
-  if not found then
-    perform rafiki._raise_no_study(study);
-  elsif own.state not in ('queued', 'running') then
-    return false;
-  end if;
-  perform rafiki._cancel_study(own.key);
+  loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
+    select * into own from rafiki.study s where s.id = study;
+    if not found then
+      perform rafiki._raise_no_study(study);
+    elsif own.state not in ('queued', 'running') then
+      return false;
+    end if;
+    exit when rafiki._cancel_study(own.key);
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      raise exception using errcode = 'serialization_failure', message = format('study %s has changed since this transaction began', study),
+        hint = 'Begin the transaction again.';
+    end if;
+  end loop;
   return true;
 end $$;
 

@@ -39,7 +39,8 @@ language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update rafiki.ownership o set key = gen_random_uuid() where o.model_id = new.id;
+  update rafiki.ownership o set key = gen_random_uuid(), previous = o.key, renewed_at = clock_timestamp()
+  where o.model_id = new.id;
   return null;
 end $$;
 
@@ -54,7 +55,8 @@ as $$
 declare
   held rafiki.model;
 begin
-  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id where o.key = owner_key
+  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id
+  where o.key = owner_key or o.previous = owner_key and o.renewed_at > clock_timestamp() - interval '5 s'
   for no key update of m;
   if not found then
     raise exception using errcode = 'undefined_object', message = 'the model is gone, or the key is not its owner''s',
