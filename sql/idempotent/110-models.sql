@@ -39,8 +39,7 @@ language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update rafiki.ownership o set key = gen_random_uuid(), previous = o.key, renewed_at = clock_timestamp()
-  where o.model_id = new.id;
+  update rafiki.ownership o set key = gen_random_uuid() where o.model_id = new.id;
   return null;
 end $$;
 
@@ -55,12 +54,11 @@ as $$
 declare
   held rafiki.model;
 begin
-  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id
-  where o.key = owner_key or o.previous = owner_key and o.renewed_at > clock_timestamp() - interval '5 s'
+  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id where o.key = owner_key
   for no key update of m;
   if not found then
     raise exception using errcode = 'undefined_object', message = 'the model is gone, or the key is not its owner''s',
-      hint = 'Call the functions of the API, such as rafiki_deploy.';
+      hint = 'Call rafiki_deploy and the like, which look it up; or again: it changes when somebody has lost a right.';
   end if;
   return held;
 end $$;

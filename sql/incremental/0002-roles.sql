@@ -67,10 +67,7 @@ alter table rafiki.model
 -- whoever can read a row may change the model: functions take the key as the proof
 create table rafiki.ownership (
   model_id bigint primary key references rafiki.model (id) on delete cascade,
-  key uuid not null unique default gen_random_uuid(),
-  -- the key before, which holds for some seconds more: a call may have read it just before it changed
-  previous uuid unique,
-  renewed_at timestamptz
+  key uuid not null unique default gen_random_uuid()
 );
 insert into rafiki.ownership (model_id) select id from rafiki.model;
 

@@ -284,8 +284,11 @@ describe('what somebody holds open', () => {
     ['dropped', () => `select rafiki_drop_model('hers')`],
     ['trained', () => `select rafiki_train('sentiment', 'reviews', model => 'uncommitted')`],
   ])('a transaction that has %s and goes on leaves the others their answers and their studies', async (_what, deed) => {
+    const [before] = await db.query<{ key: string }>(`select key::text as key from rafiki.model where name = 'hers'`);
     const coordinator = createCoordinator({ database: stage.database.service, logger: silentLogger });
     await coordinator.start();
+    // it renews all keys as it begins to lead
+    await eventually(db, `select from rafiki.model where name = 'hers' and key::text <> $1`, [before?.key]);
     const { modelOwner, grantee } = stage;
     const [study] = await modelOwner.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'held ' || random()) as id`,
