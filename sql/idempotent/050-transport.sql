@@ -1,3 +1,11 @@
+-- What tells this database from every other: its cluster and its place there. A restore changes one of them.
+create or replace function rafiki._home() returns text
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.system_identifier || '/' || d.oid from pg_control_system() c, pg_database d where d.datname = current_database()
+$$;
+
 -- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is refused during a parallel query, in the
 -- workers and in their leader; there the bare error of dblink (08001) has to do.
 create or replace function rafiki._open_bridge(is_parallel boolean) returns void
@@ -10,6 +18,10 @@ declare
 begin
   if not exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has ever run for this database',
+      hint = 'Start one with: rafiki up, or rafiki serve.';
+  elsif not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
+    raise exception using errcode = 'connection_failure', message = 'no rafiki server has run for this database yet',
+      detail = 'It was restored from a dump, or upgraded. The server of the database that it came from is not asked.',
       hint = 'Start one with: rafiki up, or rafiki serve.';
   elsif 'rafiki' = any (rafiki_dblink.dblink_get_connections()) then
     return;
@@ -241,12 +253,30 @@ begin
     || ')';
 end $$;
 
+-- The secret that the foreign server and all bridges share: `fresh` for the first of them. What a restored database knows of
+-- servers is of those of its original, which are not its own.
+create or replace function rafiki._keep_secret(fresh text) returns text
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  lock table rafiki.bridge_address in share row exclusive mode;
+  if not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
+    delete from rafiki.bridge_address;
+    insert into rafiki.bridge as b (secret, home) values (fresh, rafiki._home())
+      on conflict (singleton) do update set secret = excluded.secret, home = excluded.home;
+  end if;
+  return (select b.secret from rafiki.bridge b);
+end $$;
+
 -- A bridge listens there: known when a server starts, so a call rather than a part of the script. Nobody but rafiki_owner has any
 -- right on the table, so nobody else can lock it.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  kept text := rafiki._keep_secret(secret); -- it may have been changed meanwhile
 begin
   lock table rafiki.bridge_address in share row exclusive mode;
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
@@ -256,7 +286,7 @@ begin
   end if;
   insert into rafiki.bridge_address (host, port) values ($1, $2) on conflict do nothing;
   perform rafiki._list_bridges();
-  perform rafiki._map_secret(coalesce((select b.secret from rafiki.bridge b), secret)); -- it may have been changed meanwhile
+  perform rafiki._map_secret(kept);
 end $$;
 
 -- The password that _exchange() connects with, which it does as its owner whoever calls it.
@@ -279,7 +309,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   lock table rafiki.bridge_address in share row exclusive mode;
-  insert into rafiki.bridge as b (secret) values ($1) on conflict (singleton) do update set secret = excluded.secret;
+  insert into rafiki.bridge as b (secret, home) values ($1, rafiki._home())
+    on conflict (singleton) do update set secret = excluded.secret;
   if exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     perform rafiki._map_secret($1);
   end if;

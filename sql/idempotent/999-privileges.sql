@@ -43,9 +43,9 @@ grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.st
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader to rafiki_service;
 grant select on rafiki.model_grant, rafiki.migration to rafiki_service;
-grant select, insert on rafiki.bridge to rafiki_service;
-grant execute on function rafiki._connect_bridge(text, int, text), rafiki._disconnect_bridge(text, int),
-  rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
+grant select on rafiki.bridge to rafiki_service;
+grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
+  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
 
 revoke all on schema rafiki_reader from public;
 grant create on schema rafiki_reader to public;

@@ -74,7 +74,13 @@ export class Cluster implements Service {
     for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
     const logFile = path.join(dataDir, 'postgres.log');
     const log = openSync(logFile, 'a', 0o600);
-    const server = spawn(this.#bin('postgres'), args, { ...identity, stdio: ['ignore', log, log], cwd: this.#db });
+    // detached: Ctrl-C on our terminal is for us to hear, and to stop everything in order
+    const server = spawn(this.#bin('postgres'), args, {
+      ...identity,
+      stdio: ['ignore', log, log],
+      cwd: this.#db,
+      detached: true,
+    });
     closeSync(log);
     await this.#untilReady(server, logFile);
     this.#server = server;

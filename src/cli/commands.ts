@@ -17,7 +17,7 @@ import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
 import { hasServicePassword, setServicePassword } from './logins.ts';
-import type { Options } from './options.ts';
+import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { Up } from './up.ts';
 
 interface Command {
@@ -55,9 +55,10 @@ ${Object.entries(commands)
 flags (and their environment variables)
   --database-url URL   DATABASE_URL         use this database; without it, up runs its own PostgreSQL 18
   --data-dir DIR       RAFIKI_DATA_DIR      where up keeps its database, cache and logs
-  --port N             RAFIKI_PORT          of up's PostgreSQL
+                                            (default: ${defaultDataDir()}; of demo: its folder demo)
+  --port N             RAFIKI_PORT          of up's PostgreSQL (default: ${POSTGRES_PORT}, or the next that is free)
   --bridge-host HOST   RAFIKI_BRIDGE_HOST   where serving listens (default: where Postgres reaches this machine)
-  --bridge-port N      RAFIKI_BRIDGE_PORT
+  --bridge-port N      RAFIKI_BRIDGE_PORT   (default: ${BRIDGE_PORT}; of up: or the next that is free)
   --workers N          RAFIKI_WORKERS       worker processes of up (default: one per core)
   --threads N          RAFIKI_THREADS       of each trial (default: the cores, divided among this machine's workers)
   --device NAME        RAFIKI_DEVICE        of workers and serving: cpu (default), webgpu, cuda
@@ -83,7 +84,7 @@ function worker({ database, options, logger }: Wiring): Service {
 }
 
 function serving({ database, options, logger }: Wiring): Service {
-  const { bridgeHost: host, bridgePort: port = 54_321 } = options;
+  const { bridgeHost: host, bridgePort: port = BRIDGE_PORT } = options;
   const socketDir = process.env['RAFIKI_BRIDGE_SOCKET_DIR']; // `rafiki up` knows that Postgres is on this machine
   return createBridge({ database, host, port, socketDir, logger });
 }
@@ -105,7 +106,7 @@ async function useDevice({ device }: Options): Promise<void> {
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
   const logger = createLogger(name);
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
-  await refuseSuperuser(database);
+  await checkDatabase(database);
   const services = [database, create({ database, options, logger })];
   await startAll(services);
   logger.info('ready');
@@ -117,15 +118,21 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
 }
 
 /** A process of ours reads what everybody writes: it must not be able to do more than its work. */
-async function refuseSuperuser(database: Database): Promise<void> {
-  const [row] = await database.query<{ name: string; super: boolean }>(
-    'select rolname as name, rolsuper or rolbypassrls as super from pg_roles where rolname = current_user',
-  );
-  if (!row?.super) return;
+async function checkDatabase(database: Database): Promise<void> {
+  const [row] = await database.query<{ name: string; super: boolean; database: string; installed: boolean }>(`
+    select rolname as name, rolsuper or rolbypassrls as super, current_database() as database,
+      to_regclass('rafiki.migration') is not null as installed
+    from pg_roles where rolname = current_user`);
+  if (row !== undefined && !row.super && row.installed) return;
   await database.stop();
-  throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
-    detail: 'It is a superuser, or exempt from row-level security.',
-    hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+  if (row?.super) {
+    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
+      detail: 'It is a superuser, or exempt from row-level security.',
+      hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+    });
+  }
+  throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {
+    hint: 'Install it with: rafiki install --database-url URL, as the owner of the database.',
   });
 }
 
@@ -148,7 +155,10 @@ function sayReady(up: Up, options: Options): void {
       `${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`,
     );
   } else {
-    process.stdout.write(`ready\n\n  psql '${up.databaseUrl}'\n\nlogs: ${options.dataDir}/rafiki.log\n`);
+    const lines = ['ready', '', `  psql '${up.shownUrl}'`, '', `logs: ${options.dataDir}/rafiki.log`];
+    const demo = demoDir(options.dataDir);
+    if (existsSync(path.join(demo, 'db'))) lines.push(`tables and model of the demo: rafiki up --data-dir ${demo}`);
+    process.stdout.write(`${lines.join('\n')}\n`);
   }
 }
 
@@ -204,10 +214,10 @@ function requireUrl({ databaseUrl }: Options): string {
   throw new InvalidParameter('no database given', { hint: 'Pass --database-url or set DATABASE_URL.' });
 }
 
+/** A second signal changes nothing: all is stopping already, and what were killed now would leave others behind. */
 function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
     process.once('disconnect', () => resolve()); // the parent died: nobody would stop us later
   });
 }

@@ -5,7 +5,7 @@ import { type Connection, Database } from '../db/database.ts';
 import { BadData } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { LiveLine } from './live-line.ts';
-import type { Options } from './options.ts';
+import { demoDir, type Options } from './options.ts';
 import { type LabelledText, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
 import { Up } from './up.ts';
@@ -17,7 +17,7 @@ const say = (line = ''): void => void process.stdout.write(`${line}\n`);
  * moment. Returns when everything has stopped.
  */
 export async function demo(options: Options, logger: Logger, stopped: Promise<void>): Promise<void> {
-  const up = new Up({ ...options, dataDir: path.join(options.dataDir, 'demo') }, logger);
+  const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
   const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
   try {
     await Promise.race([played, stopped]);
@@ -38,7 +38,7 @@ async function play(up: Up, options: Options, logger: Logger): Promise<void> {
     session.onNotice((message) => live.say(`  ${message}`));
     await tell(session, told, live);
     await session.close();
-    sayWhatNext(up, told);
+    sayWhatNext(up, told, demoDir(options.dataDir));
   } finally {
     await database.stop();
   }
@@ -125,9 +125,11 @@ async function show(session: Connection, sql: string): Promise<void> {
   say(table(await session.query<Record<string, unknown>>(sql)));
 }
 
-function sayWhatNext(up: Up, { task, relation, model }: Story): void {
+/** Without a terminal all ends with the demo, and it has to be started again first. */
+function sayWhatNext(up: Up, { task, relation, model }: Story, dataDir: string): void {
   say('\nWhat to try next:');
-  say(`  psql '${up.databaseUrl}'`);
+  if (!process.stdout.isTTY) say(`  npm run rafiki -- up --data-dir ${dataDir}   # and in another terminal:`);
+  say(`  psql '${up.shownUrl}'`);
   say(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
   say(`  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`);
   say('  SELECT * FROM rafiki.studies;  \\watch 2');

@@ -41,6 +41,21 @@ export function urlAs(url: string, role: string, password: string): string {
   return changed.href;
 }
 
+/** The URL without its password, which psql, and whatever else is made with libpq, reads from a file instead. */
+export function withoutPassword(url: string, passfile?: string): string {
+  const changed = new URL(url);
+  changed.password = '';
+  if (passfile !== undefined) changed.searchParams.set('passfile', passfile);
+  return changed.href;
+}
+
+/** The line of such a file for a URL; colons and backslashes are escaped (PostgreSQL manual, "The Password File"). */
+export function passfileLine(url: string): string {
+  const { hostname, port, pathname, username, password } = new URL(url);
+  const parts = [hostname, port, pathname.slice(1), username, password].map(decodeURIComponent);
+  return parts.map((part) => part.replaceAll(/[\\:]/g, '\\$&')).join(':');
+}
+
 /** A password as PostgreSQL keeps it: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> (RFC 5803). */
 function scramVerifier(password: string): string {
   const { iterations, salt, storedKey, serverKey } = createVerifier(password);

@@ -22,7 +22,14 @@ export interface Options {
   positionals: string[];
 }
 
-const defaultDataDir = (): string =>
+/** The first ports that `up` tries. */
+export const POSTGRES_PORT = 54_320;
+export const BRIDGE_PORT = 54_321;
+
+/** Where `demo` keeps its own database: beside the user's, whose tables it must not touch. */
+export const demoDir = (dataDir: string): string => path.join(dataDir, 'demo');
+
+export const defaultDataDir = (): string =>
   process.getuid?.() === 0
     ? '/var/lib/rafiki' // a folder of root's home is out of reach for the user that Postgres runs as
     : path.join(process.env['XDG_DATA_HOME'] ?? path.join(homedir(), '.local/share'), 'rafiki');

@@ -20,13 +20,19 @@ import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, handOver, keepSecret, keptPassword, USER } from './embedded-roles.ts';
 import { choosePort } from './free-port.ts';
 import { extensionDir, install } from './install.ts';
-import { freshPassword, hasServicePassword, SERVICE, setServicePassword, urlAs } from './logins.ts';
-import type { Options } from './options.ts';
+import {
+  freshPassword,
+  hasServicePassword,
+  passfileLine,
+  SERVICE,
+  setServicePassword,
+  urlAs,
+  withoutPassword,
+} from './logins.ts';
+import { BRIDGE_PORT, type Options, POSTGRES_PORT } from './options.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { postgresIdentity } from './unprivileged.ts';
 
-const POSTGRES_PORT = 54_320;
-const BRIDGE_PORT = 54_321;
 /** How long a crashed Postgres is started again and again before we give up: its orphans need a moment to leave. */
 const RESTART_TRIES = 40;
 const RESTART_PAUSE_MS = 500;
@@ -41,6 +47,8 @@ export class Up implements Service {
   #stopping = false;
   /** The user's. */
   databaseUrl = '';
+  /** The same to be shown: the password is in a file of the data folder. */
+  shownUrl = '';
   /** Our processes'. */
   #serviceUrl = '';
   bridgePort = 0;
@@ -75,6 +83,7 @@ export class Up implements Service {
   /** Installs as whoever the URL names, unless the service itself is named; the service's password is kept in the data folder. */
   async #useDatabase(url: string): Promise<void> {
     this.databaseUrl = url;
+    this.shownUrl = withoutPassword(url);
     const database = this.#session(url);
     try {
       const installed = await install(database);
@@ -132,6 +141,9 @@ export class Up implements Service {
       await handOver(admin);
     });
     this.databaseUrl = urlAs(adminUrl, USER, password);
+    const passfile = path.join(dataDir, 'pgpass');
+    keepSecret(passfile, passfileLine(this.databaseUrl));
+    this.shownUrl = withoutPassword(this.databaseUrl, passfile);
     this.#serviceUrl = urlAs(adminUrl, SERVICE, servicePassword);
   }
 

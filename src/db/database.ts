@@ -43,6 +43,10 @@ const sessionSettings: Record<string, string> = {
   transform_null_equals: 'off',
 };
 
+/** What an older server does not know, and so cannot be among the options that a session starts with: 17 brought it. */
+const lateSettings = `
+  select case when current_setting('server_version_num')::int >= 170000 then set_config('transaction_timeout', '0', false) end`;
+
 /** As libpq takes them at the start of a session. */
 export const startupOptions = (settings: Record<string, string> = {}): string =>
   Object.entries({ ...sessionSettings, ...settings })
@@ -80,7 +84,13 @@ export class Database implements Service, Queryable {
       application_name: application,
       max: maxConnections,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      ...(asUser ? {} : { options: startupOptions(), query_timeout: QUERY_TIMEOUT_MS }),
+      ...(asUser
+        ? {}
+        : {
+            options: startupOptions(),
+            query_timeout: QUERY_TIMEOUT_MS,
+            onConnect: (client: pg.ClientBase) => client.query(lateSettings),
+          }),
       types,
     });
     // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
@@ -143,6 +153,7 @@ export class Database implements Service, Queryable {
     client.on('error', onLost);
     client.on('end', () => onLost(new Error('connection ended')));
     await client.connect();
+    if (!this.#asUser) await client.query(lateSettings);
     return {
       ...queryable(client),
       client,

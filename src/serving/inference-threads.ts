@@ -4,10 +4,10 @@ import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { MemberOutput } from './device.ts';
-import { type Order, type Report, textSeparator } from './inference-thread.ts';
 import { type Job, JobQueue } from './job-queue.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
+import { type Order, type Report, textSeparator } from './thread-orders.ts';
 import type { Work } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */

@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { readDataFile } from '../datasets/data-file.ts';
 import { snapshotHash, splitRows, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
@@ -9,6 +8,7 @@ import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { yieldPriority } from '../runtime/priority.ts';
 import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import type { Assignment, FromChild, ToChild } from './messages.ts';
@@ -19,6 +19,9 @@ import { trainTrial } from './train.ts';
 
 /** Weights larger than this are published once, at the end of the trial: to store them takes longer than an epoch. */
 const LARGE_BYTES = 64 * 2 ** 20;
+
+/** Predictions on the same machine come first. */
+const YIELD = 10;
 
 type Answer = Extract<ToChild, { kind: 'answer' }>;
 
@@ -32,6 +35,7 @@ let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
 void tell({ kind: 'began' });
 process.on('disconnect', () => process.exit(1)); // nobody is left to hear the result
+process.on('SIGINT', () => undefined); // Ctrl-C reaches us too: the worker stops us, once it has a checkpoint
 process.on('message', (message: ToChild) => {
   if (message.kind === 'assignment') void run(message);
   else if (message.kind === 'answer') onAnswer?.(message);
@@ -43,7 +47,7 @@ process.on('message', (message: ToChild) => {
 async function run(assignment: Assignment): Promise<void> {
   const { task, family, knobs, seed, threads, dataFile, validation } = assignment;
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // predictions on the same machine come first
+    yieldPriority(YIELD);
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
     const asked = { task, family, knobs, seed, threads, data };

@@ -28,8 +28,8 @@ type Outcome =
 
 /** A third of the lease: two heartbeats may fail before it ends. */
 const HEARTBEAT_MS = 4_000;
-/** How long a stopping worker waits for a last checkpoint. */
-const LAST_CHECKPOINT_MS = 10_000;
+/** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
+const LAST_CHECKPOINT_MS = 1_500;
 
 /** One claimed trial, from its data to its result. Everything written names the attempt, so a worker that lost it writes nothing. */
 export class TrialRun {

@@ -166,6 +166,26 @@ describe('a server', () => {
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
+  test('of a database is not asked from a copy of it, which has a server of its own', async () => {
+    expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
+    await Promise.all([db.stop(), alice.stop(), database.service.stop()]);
+    const copy = await createTestDatabase(new URL(database.url).pathname.slice(1));
+    const own = new ScriptedBridge();
+    own.answer = () => reply('its own');
+    try {
+      expect(await failureOf(copy.db, `select rafiki_predict('m', 'x')`)).toMatchObject({
+        code: '08006',
+        message: 'no rafiki server has run for this database yet',
+      });
+      await own.listen({ announceTo: copy.db });
+      expect(await ask(`rafiki_predict('m', 'x')`, copy.db)).toBe('its own');
+      expect(bridge.requests).toHaveLength(1);
+    } finally {
+      await copy.drop();
+      await own.stop();
+    }
+  });
+
   test('that dies while it greets a session is left for another one', async () => {
     const dying = createServer((socket) => {
       dying.close();

@@ -30,12 +30,13 @@ const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 const LOOK_MS = 50;
 
 export async function rafikiUp(
-  options: { args?: string[]; env?: NodeJS.ProcessEnv; dataDir?: string } = {},
+  options: { args?: string[]; env?: NodeJS.ProcessEnv; dataDir?: string; detached?: boolean } = {},
 ): Promise<RunningRafiki> {
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
   const child = spawn(process.execPath, [entry, 'up', '--json', '--data-dir', dataDir, ...(options.args ?? [])], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: options.detached ?? false,
   });
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).database_url));

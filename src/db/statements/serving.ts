@@ -63,10 +63,9 @@ export async function holdReady(on: Queryable, modelId: number): Promise<number 
   return row?.id;
 }
 
-/** The secret that the foreign server and all bridges share; made once. */
+/** The secret that the foreign server and all bridges share; made once in each database. */
 export async function keepSecret(on: Queryable, fresh: string): Promise<string> {
-  await on.query('insert into rafiki.bridge (secret) values ($1) on conflict do nothing', [fresh]);
-  const [row] = await on.query<{ secret: string }>('select secret from rafiki.bridge');
+  const [row] = await on.query<{ secret: string }>('select rafiki._keep_secret($1) as secret', [fresh]);
   return row?.secret ?? fresh;
 }
 

@@ -1,0 +1,100 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
+
+const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+const hasPsql = existsSync('/usr/bin/psql');
+
+let rafiki: RunningRafiki | undefined;
+let dataDir: string | undefined;
+afterEach(async () => {
+  await rafiki?.stop();
+  if (dataDir !== undefined) rmSync(dataDir, { recursive: true, force: true });
+  rafiki = undefined;
+  dataDir = undefined;
+});
+
+/** Of each thread of a process, 0 to 19: field 19 of its `stat`, counted from behind the name, which may hold anything. */
+const nicenessOf = (pid: number, thread = pid): number =>
+  Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[16]);
+
+describe('priorities', () => {
+  const asRoot = process.getuid?.() === 0;
+
+  test('a command runs at any niceness that an ordinary user starts it with', async () => {
+    const command = ['nice', '-n', '12', process.execPath, entry, 'serve', '--help'];
+    const unable = asRoot ? ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'] : [];
+    const [file = '', ...args] = [...unable, ...command];
+    const { stdout } = await promisify(execFile)(file, args);
+    expect(stdout).toContain('usage: rafiki');
+  });
+
+  test.skipIf(process.platform !== 'linux')('no event loop is set back, threads that compute are', async () => {
+    rafiki = await rafikiUp({ args: ['--workers', '1'] });
+    const own = nicenessOf(process.pid);
+    const [serving = 0] = await rafiki.pids('serving');
+    const [coordinator = 0] = await rafiki.pids('coordinator');
+    expect([nicenessOf(rafiki.process.pid ?? 0), nicenessOf(coordinator), nicenessOf(serving)]).toEqual([own, own, own]);
+  });
+});
+
+describe('Ctrl-C', () => {
+  test('stops a training worker, then Postgres: the trial waits for the next start, and no attempt is lost', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'], detached: true });
+    await loadMails(rafiki.db, 'mail', 600);
+    await rafiki.db.query(`select rafiki_train('text_classification', 'mail', max_trials => 2, families => '{temporal_cnn}')`);
+    const { admin } = rafiki;
+    await eventually(async () => (await admin.query(`select from rafiki.trial where epoch > 0`))[0]);
+    const ended = new Promise((resolve) => rafiki?.process.once('exit', resolve));
+    process.kill(-(rafiki.process.pid ?? 0), 'SIGINT'); // as a terminal does: to all of its foreground group
+    expect(await ended).toBe(0);
+    expect(rafiki.log()).not.toMatch(/"level":(40|50)/); // nobody lost the database
+    await rafiki.stop();
+
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    const trial = await rafiki.admin.query<{ state: string; attempt: number }>(
+      `select state, attempt from rafiki.trial where checkpoint_id is not null or state = 'completed' order by id limit 1`,
+    );
+    expect(trial[0]?.attempt).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('ready', () => {
+  test.skipIf(!hasPsql)('is followed by a line for psql that works, and has no password in it', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    const child = spawn(process.execPath, [entry, 'up', '--data-dir', dataDir, '--workers', '1'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const said: string[] = [];
+      for await (const line of createInterface({ input: child.stdout })) {
+        said.push(line);
+        if (line.startsWith('logs: ')) break;
+      }
+      expect(said.join('\n')).not.toContain(readFileSync(path.join(dataDir, 'user-password'), 'utf8').trim());
+      const url = /psql '(.*)'/.exec(said.join('\n'))?.[1] ?? '';
+      const { stdout } = await promisify(execFile)('psql', ['-XAtw', url, '-c', 'select current_user']);
+      expect(stdout.trim()).toBe('rafiki_user');
+    } finally {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    }
+  });
+});
+
+test('serve says that rafiki is not installed in a database', async () => {
+  rafiki = await rafikiUp({ args: ['--workers', '1'] });
+  const elsewhere = new URL(rafiki.serviceUrl);
+  elsewhere.pathname = '/postgres';
+  const failure = await promisify(execFile)(process.execPath, [entry, 'serve'], {
+    env: { ...process.env, DATABASE_URL: elsewhere.href },
+  }).catch((error: { stderr: string }) => error);
+  expect(failure.stderr).toMatch(/rafiki is not installed in database postgres[\s\S]*HINT: +Install it with: rafiki install/);
+});
