@@ -6,7 +6,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
-import { predictBench } from './predict.ts';
+import { type PredictOptions, predictBench } from './predict.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
@@ -21,7 +21,8 @@ type Options = ZooOptions &
   FaultOptions &
   SoakOptions &
   WireOptions &
-  FuzzOptions;
+  FuzzOptions &
+  PredictOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */
@@ -36,7 +37,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
-  predict: { run: predictBench, flags: ['peer'] },
+  predict: { run: predictBench, flags: ['peer', 'beside CLONE'] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },

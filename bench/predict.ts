@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Database } from '../src/db/database.ts';
 import type { Figure } from './figure.ts';
+import { besideFigures } from './predict/beside.ts';
 import { calls, hasPgbench, howToGetPgbench } from './predict/clients.ts';
 import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
@@ -18,14 +19,17 @@ export interface PredictOptions {
   quick: boolean;
   /** Only beside PL/Python in the backend. */
   peer?: boolean | undefined;
+  /** A clone whose build is measured beside ours, and nothing else. */
+  beside?: string | undefined;
 }
 
 /** Predict calls from SQL, in every form, each beside its floor or its naive form from the same run. */
-export async function* predictBench({ quick, peer = false }: PredictOptions): AsyncIterable<Figure> {
+export async function* predictBench({ quick, peer = false, beside }: PredictOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
   try {
-    if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
+    if (beside !== undefined) yield* besideClone(dataDir, peerDir, { clone: beside, quick });
+    else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));
       yield* onStage(dataDir, syntheticDevice, (stage) => syntheticFigures(stage, quick));
@@ -35,12 +39,30 @@ export async function* predictBench({ quick, peer = false }: PredictOptions): As
   }
 }
 
+async function* besideClone(
+  dataDir: string,
+  otherDir: string,
+  { clone, quick }: { clone: string; quick: boolean },
+): AsyncIterable<Figure> {
+  const own = await startStage(dataDir, { ordinary: true });
+  try {
+    const other = await startStage(otherDir, { ordinary: true, clone });
+    try {
+      yield* besideFigures(own, other, quick);
+    } finally {
+      await other.stop();
+    }
+  } finally {
+    await own.stop();
+  }
+}
+
 async function* onStage(
   dataDir: string,
   env: NodeJS.ProcessEnv,
   measure: (stage: Stage) => AsyncIterable<Figure>,
 ): AsyncIterable<Figure> {
-  const stage = await startStage(dataDir, env);
+  const stage = await startStage(dataDir, { env });
   try {
     yield* measure(stage);
   } finally {

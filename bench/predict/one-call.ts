@@ -70,7 +70,7 @@ async function* oneCall(session: Database, rounds: number): AsyncIterable<Figure
 }
 
 /** Microseconds of each of `n` executions inside this session. */
-const timerFunction = `
+export const timerFunction = `
   create function pg_temp.bench_us(query text, n int) returns float8[] language plpgsql as $$
   declare
     times float8[] := '{}';

@@ -12,6 +12,9 @@ const array = `select cardinality(rafiki_predict('${model}', (select array_agg(b
 /** By the index, from its end: a sort would be made of rows that are predicted already. */
 const descending = `select count(label) from (select ${scalar} as label from bench_scan order by id desc offset 0) t`;
 
+const byIndexAlone = 'set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off';
+const anyPlan = 'reset enable_seqscan; reset enable_bitmapscan; reset enable_sort';
+
 /** 10,000 rows, texts new each time, by turns. */
 export async function* wholeTables(session: Database, rounds: number): AsyncIterable<Figure> {
   const times: Record<'array' | 'in order' | 'descending', number[]> = { array: [], 'in order': [], descending: [] };
@@ -21,9 +24,9 @@ export async function* wholeTables(session: Database, rounds: number): AsyncIter
     await freshTable(session, `array ${round}`, ROWS);
     times.array.push(await timed(session, array));
     await freshTable(session, `descending ${round}`, ROWS);
-    await session.query('set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off');
+    await session.query(byIndexAlone);
     times.descending.push(await timed(session, descending));
-    await session.query('reset enable_seqscan; reset enable_bitmapscan; reset enable_sort');
+    await session.query(anyPlan);
   }
   const peer = 'array form';
   yield compare('predict-scalar', { ...byTurns(times['in order'], times.array), peer, bar: 1.2 });
@@ -89,6 +92,15 @@ const weakCases: { name: string; rows: number; sql: string; bar: number }[] = [
     sql: `select count(${scalar}), count(rafiki_predict('${model}', title)) from bench_scan`,
     bar: 1.1,
   },
+];
+
+/** All statements of this file, for comparing two builds of rafiki. */
+export const allScans: readonly { name: string; rows: number; sql: string; before?: string; after?: string }[] = [
+  { name: 'predict-array-temporal_cnn', rows: ROWS, sql: array },
+  { name: 'predict-array-fasttext', rows: ROWS, sql: array.replace(model, fasttext) },
+  { name: 'predict-scalar', rows: ROWS, sql: inOrder },
+  { name: 'predict-scalar-descending', rows: ROWS, sql: descending, before: byIndexAlone, after: anyPlan },
+  ...weakCases,
 ];
 
 export async function* weak(session: Database, rounds: number): AsyncIterable<Figure> {

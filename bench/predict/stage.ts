@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { urlAs } from '../../src/cli/logins.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createRng } from '../../src/runtime/rng.ts';
@@ -15,11 +17,21 @@ export interface Stage {
 
 export const models = { fasttext: 'bench_fasttext', temporal_cnn: 'bench_temporal_cnn' } as const;
 
+export interface StageOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Another clone, whose build is run. */
+  clone?: string;
+  /** Whoever asks is an ordinary role, also where `up` gives a superuser's URL, as that of 0.1.0 did. */
+  ordinary?: boolean;
+}
+
 /** Boots everything on `dataDir`, which keeps data and models from one start to the next. */
-export async function startStage(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
-  const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir });
+export async function startStage(dataDir: string, options: StageOptions = {}): Promise<Stage> {
+  const { env = {}, clone, ordinary = false } = options;
+  const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir, clone });
+  const url = ordinary ? await ordinaryUrl(rafiki) : rafiki.url;
   const session = new Database({
-    url: rafiki.url,
+    url,
     application: 'bench',
     maxConnections: 1,
     asUser: true,
@@ -31,7 +43,14 @@ export async function startStage(dataDir: string, env: NodeJS.ProcessEnv = {}): 
     await stopAll(rafiki, session);
     throw error;
   }
-  return { url: rafiki.url, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
+  return { url, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
+}
+
+async function ordinaryUrl({ admin, url }: RunningRafiki): Promise<string> {
+  const password = randomUUID();
+  await admin.query(`create role bench_user login password '${password}'`);
+  await admin.query('grant create on schema public to bench_user');
+  return urlAs(url, 'bench_user', password);
 }
 
 async function stopAll(rafiki: RunningRafiki, session: Database): Promise<void> {

@@ -48,7 +48,7 @@ export async function* manyModelsFigures(options: ManyModelsOptions): AsyncItera
     const bytes = await makeModels(dataDir, options.models);
     const fitting = Math.round(SHARE_IN_MEMORY * options.models);
     const budget = `${Math.ceil((fitting * bytes) / 1024)}kB`;
-    const stage = await startStage(dataDir, { RAFIKI_MODEL_MEMORY: budget });
+    const stage = await startStage(dataDir, { env: { RAFIKI_MODEL_MEMORY: budget } });
     try {
       yield* askAll({ ...options, fitting, db: stage.session, url: stage.url });
     } finally {

@@ -1,6 +1,5 @@
 import { parentPort } from 'node:worker_threads';
 import { reportError } from '../errors/rafiki-error.ts';
-import { yieldPriority } from '../runtime/priority.ts';
 import type { MemberOutput } from './device.ts';
 import { Replica } from './replica.ts';
 import { type Order, type Report, textSeparator } from './thread-orders.ts';
@@ -30,12 +29,6 @@ async function report(order: Order): Promise<Report> {
     return { ok: false, error: reportError(error) };
   }
 }
-
-/** Below the event loop, which must answer in time while all cores compute, and above training, which yields 10. */
-const YIELD = 5;
-
-// Elsewhere a priority is that of the process, and the event loop would be set back as well.
-if (process.platform === 'linux') yieldPriority(YIELD);
 
 /** One order after the other: answers are told apart by their order only, and a model must not go while it runs. */
 let last: Promise<void> = Promise.resolve();

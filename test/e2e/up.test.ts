@@ -34,12 +34,16 @@ describe('priorities', () => {
     expect(stdout).toContain('usage: rafiki');
   });
 
-  test.skipIf(process.platform !== 'linux')('no event loop is set back, threads that compute are', async () => {
+  test.skipIf(process.platform !== 'linux')('nothing but training is set back', async () => {
     rafiki = await rafikiUp({ args: ['--workers', '1'] });
     const own = nicenessOf(process.pid);
     const [serving = 0] = await rafiki.pids('serving');
     const [coordinator = 0] = await rafiki.pids('coordinator');
-    expect([nicenessOf(rafiki.process.pid ?? 0), nicenessOf(coordinator), nicenessOf(serving)]).toEqual([own, own, own]);
+    expect([nicenessOf(rafiki.process.pid ?? 0), nicenessOf(coordinator), nicenessOf(serving)]).toEqual([
+      own,
+      own,
+      own,
+    ]);
   });
 });
 
@@ -48,7 +52,9 @@ describe('Ctrl-C', () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'], detached: true });
     await loadMails(rafiki.db, 'mail', 600);
-    await rafiki.db.query(`select rafiki_train('text_classification', 'mail', max_trials => 2, families => '{temporal_cnn}')`);
+    await rafiki.db.query(
+      `select rafiki_train('text_classification', 'mail', max_trials => 2, families => '{temporal_cnn}')`,
+    );
     const { admin } = rafiki;
     await eventually(async () => (await admin.query(`select from rafiki.trial where epoch > 0`))[0]);
     const ended = new Promise((resolve) => rafiki?.process.once('exit', resolve));
@@ -96,5 +102,7 @@ test('serve says that rafiki is not installed in a database', async () => {
   const failure = await promisify(execFile)(process.execPath, [entry, 'serve'], {
     env: { ...process.env, DATABASE_URL: elsewhere.href },
   }).catch((error: { stderr: string }) => error);
-  expect(failure.stderr).toMatch(/rafiki is not installed in database postgres[\s\S]*HINT: +Install it with: rafiki install/);
+  expect(failure.stderr).toMatch(
+    /rafiki is not installed in database postgres[\s\S]*HINT: +Install it with: rafiki install/,
+  );
 });

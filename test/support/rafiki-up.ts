@@ -26,12 +26,22 @@ export interface RunningRafiki {
   stop(): Promise<number | null>;
 }
 
-const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+const root = path.resolve(import.meta.dirname, '../..');
 const LOOK_MS = 50;
 
-export async function rafikiUp(
-  options: { args?: string[]; env?: NodeJS.ProcessEnv; dataDir?: string; detached?: boolean } = {},
-): Promise<RunningRafiki> {
+export interface RafikiUpOptions {
+  args?: string[];
+  env?: NodeJS.ProcessEnv;
+  /** One that outlives it. */
+  dataDir?: string;
+  /** In a process group of its own, as on a terminal of its own. */
+  detached?: boolean;
+  /** Another clone, whose build is run. */
+  clone?: string | undefined;
+}
+
+export async function rafikiUp(options: RafikiUpOptions = {}): Promise<RunningRafiki> {
+  const entry = path.join(options.clone ?? root, 'dist/cli/main.js');
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
   const child = spawn(process.execPath, [entry, 'up', '--json', '--data-dir', dataDir, ...(options.args ?? [])], {
     env: { ...process.env, ...options.env },
