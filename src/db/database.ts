@@ -89,7 +89,9 @@ export class Database implements Service, Queryable {
         : {
             options: startupOptions(),
             query_timeout: QUERY_TIMEOUT_MS,
-            onConnect: (client: pg.ClientBase) => client.query(lateSettings),
+            verify: (client: pg.PoolClient, done: (error?: Error) => void) => {
+              client.query(lateSettings).then(() => done(), done);
+            },
           }),
       types,
     });
