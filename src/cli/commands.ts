@@ -106,6 +106,7 @@ async function useDevice({ device }: Options): Promise<void> {
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
   const logger = createLogger(name);
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
+  await database.start();
   await checkDatabase(database);
   const services = [database, create({ database, options, logger })];
   await startAll(services);

@@ -64,6 +64,7 @@ export class Up implements Service {
     try {
       if (databaseUrl === undefined) await this.#startPostgres();
       else await this.#useDatabase(databaseUrl);
+      await this.#checkService();
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
@@ -103,6 +104,13 @@ export class Up implements Service {
     } finally {
       await database.stop();
     }
+  }
+
+  /** What would keep each of our processes from connecting is said once, here. */
+  async #checkService(): Promise<void> {
+    const url = this.#serviceUrl;
+    const database = new Database({ url, application: 'rafiki up', maxConnections: 1, logger: this.#logger });
+    await database.start().finally(() => database.stop());
   }
 
   #session(url: string): Database {

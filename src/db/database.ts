@@ -69,6 +69,14 @@ export const CONNECT_TIMEOUT_MS = 10_000;
  */
 export const QUERY_TIMEOUT_MS = 60_000;
 
+const PROTOCOL_VIOLATION = '08P01';
+
+const unsafeConnection = (detail: string): EnvironmentUnfit =>
+  new EnvironmentUnfit('the connection does not take the settings that keep it safe', {
+    detail,
+    hint: 'Connect to PostgreSQL itself, not through a pooler, and without options in the URL.',
+  });
+
 /** The pool of one process. */
 export class Database implements Service, Queryable {
   readonly url: string;
@@ -100,12 +108,19 @@ export class Database implements Service, Queryable {
   }
 
   async start(): Promise<void> {
-    const [row] = await this.query<{ path: string }>(`select current_setting('search_path') as path`);
-    if (this.#asUser || row?.path === sessionSettings['search_path']) return;
-    throw new EnvironmentUnfit('the connection does not take the settings that keep it safe', {
-      detail: `search_path is ${row?.path}`,
-      hint: 'Connect to PostgreSQL itself, not through a pooler, and without options in the URL.',
-    });
+    const path = await this.#searchPath();
+    if (this.#asUser || path === sessionSettings['search_path']) return;
+    throw unsafeConnection(`search_path is ${path}`);
+  }
+
+  async #searchPath(): Promise<string | undefined> {
+    try {
+      const [row] = await this.query<{ path: string }>(`select current_setting('search_path') as path`);
+      return row?.path;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message?: string };
+      throw code === PROTOCOL_VIOLATION ? unsafeConnection(message ?? '') : error; // so answers PgBouncer
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,89 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { choosePort } from '../../src/cli/free-port.ts';
+import { SERVICE } from '../../src/cli/logins.ts';
+import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { eventually } from '../support/rafiki-up.ts';
+import { SERVICE_PASSWORD } from '../support/service-password.ts';
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+afterEach(() => database.drop());
+
+const nameOf = ({ url }: TestDatabase): string => new URL(url).pathname.slice(1);
+
+describe('time limits that an administrator set', () => {
+  const limits = ['statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout'];
+
+  test('for the role of our processes, or for the database, do not end their work', async () => {
+    const all = postgresVersion() >= 17 ? [...limits, 'transaction_timeout'] : limits;
+    for (const limit of all) {
+      await database.db.query(`alter database ${nameOf(database)} set ${limit} = '20ms'`);
+      await database.db.query(`alter role ${SERVICE} in database ${nameOf(database)} set ${limit} = '20ms'`);
+    }
+    await database.service.transaction(async (tx) => {
+      await tx.query('select pg_sleep(0.1)');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(await tx.query('select 1 as one')).toEqual([{ one: 1 }]);
+    });
+    const session = await database.service.connect(() => undefined);
+    await session.query('begin; select pg_sleep(0.1); commit');
+    await session.close();
+  });
+});
+
+const hasPgbouncer = existsSync('/usr/sbin/pgbouncer');
+if (!hasPgbouncer) console.log('pgbouncer is not on this machine: poolers are not tested');
+
+describe.skipIf(!hasPgbouncer)('a pooler between us and Postgres', () => {
+  let dir: string;
+  let stop: () => Promise<unknown>;
+
+  async function pooled(settings: string): Promise<Database> {
+    const { port } = new URL(database.url);
+    const listens = await choosePort(undefined, 46_432, '--port');
+    dir = mkdtempSync(path.join(tmpdir(), 'rafiki-pgbouncer-'));
+    const identity = postgresIdentity();
+    writeFileSync(path.join(dir, 'users'), `"${SERVICE}" "${SERVICE_PASSWORD}"\n`);
+    writeFileSync(
+      path.join(dir, 'pgbouncer.ini'),
+      `[databases]\n* = host=127.0.0.1 port=${port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${listens}\n` +
+        `unix_socket_dir =\nauth_type = plain\nauth_file = ${dir}/users\npool_mode = transaction\n${settings}\n`,
+    );
+    chmodSync(dir, 0o755);
+    const pooler = spawn('/usr/sbin/pgbouncer', ['-q', path.join(dir, 'pgbouncer.ini')], {
+      ...identity,
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => pooler.once('exit', resolve));
+    stop = async () => {
+      pooler.kill('SIGINT');
+      await ended;
+      rmSync(dir, { recursive: true });
+    };
+    const url = `postgres://${SERVICE}:${SERVICE_PASSWORD}@127.0.0.1:${listens}/${nameOf(database)}`;
+    await eventually(async () => execFileSync('bash', ['-c', `: < /dev/tcp/127.0.0.1/${listens}`]), 5000);
+    return new Database({ url, application: 'test', logger: silentLogger });
+  }
+
+  test.each(['', 'ignore_startup_parameters = options'])('is refused at the start, with "%s"', async (settings) => {
+    const service = await pooled(settings);
+    try {
+      await expect(service.start()).rejects.toMatchObject({
+        message: 'the connection does not take the settings that keep it safe',
+        hint: expect.stringContaining('not through a pooler'),
+      });
+    } finally {
+      await service.stop();
+      await stop();
+    }
+  });
+});
