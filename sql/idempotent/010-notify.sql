@@ -89,5 +89,5 @@ create or replace trigger notify_state after update of state on rafiki.deploymen
   for each row when (old.state <> new.state) execute function rafiki._notify_deployment();
 create or replace trigger notify_change after insert or delete on rafiki.model
   for each row execute function rafiki._notify_model();
-create or replace trigger notify_key after update of key on rafiki.model
-  for each row when (old.key <> new.key) execute function rafiki._notify_model();
+create or replace trigger notify_key after update of key on rafiki.model_key
+  for each row when (old.key <> new.key) execute function rafiki._notify_deployment();

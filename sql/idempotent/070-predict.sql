@@ -7,7 +7,7 @@ as $$
 declare
   found_key uuid;
 begin
-  select m.key into found_key from rafiki.model m where m.name = model;
+  select m.key #>> '{}' into found_key from rafiki.model_access m where m.name = model;
   if not found then
     perform rafiki._explain_no_answer(model);
   end if;
@@ -96,8 +96,8 @@ begin
       where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
     return key;
   end if;
-  select m.key, exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
-  into known from rafiki.model m where m.name = model;
+  select (m.key #>> '{}')::uuid as key, exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
+  into known from rafiki.model_access m where m.name = model;
   if not found or not known.is_deployed then
     perform rafiki._explain_no_answer(model);
   elsif known.key <> key and attempt < most_attempts then
@@ -147,7 +147,7 @@ begin
   if model is null or input is null then
     return null;
   end if;
-  select m.key into model_key from rafiki.model m where m.name = model;
+  select m.key #>> '{}' into model_key from rafiki.model_access m where m.name = model;
   if not found then
     perform rafiki._explain_no_answer(model);
   end if;

@@ -1,20 +1,26 @@
 -- How the source of a study is read as its owner, by workers that have no right to it: the owner himself, in rafiki_train, makes
--- a function for it, and only who holds the study's ticket gets anything out of it. docs/decisions/0022-roles-of-the-service.md.
+-- a function for it, and only a session that was opened for it gets anything out of it. docs/decisions/0022-roles-of-the-service.md.
 
--- How the text of a reader begins.
+-- What is kept of a ticket.
+create or replace function rafiki._ticket_hash(ticket text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select encode(sha256(convert_to(ticket, 'UTF8')), 'hex') $$;
+
+-- How the text of a reader begins. Who knows the ticket of that hash has made it.
 create or replace function rafiki._ticket_check(ticket text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select format('select rafiki._check_ticket(%L);', encode(sha256(convert_to(ticket, 'UTF8')), 'hex')) $$;
+as $$ select format('select rafiki._check_ticket(%L);', rafiki._ticket_hash(ticket)) $$;
 
--- Stops unless the transaction holds the ticket of that hash. What the code of one owner calls while his source is read has no
--- other owner's ticket.
+-- Stops unless this is the session that our service has opened for the function of that hash, and for no other. What the code of one
+-- owner calls while his source is read is not that.
 create or replace function rafiki._check_ticket(hash text) returns void
-language plpgsql stable strict parallel unsafe
+language plpgsql stable strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if (encode(sha256(convert_to(current_setting('rafiki.ticket', true), 'UTF8')), 'hex') = hash) is not true then
+  if not exists (select from rafiki.reading r where r.pid = pg_backend_pid() and r.ticket = hash) then
     raise exception using errcode = 'insufficient_privilege', message = 'this function reads the source of a study for its workers',
       hint = 'Read the relation itself.';
   end if;
@@ -102,6 +108,7 @@ declare
 begin
   update rafiki.study set reader = null, ticket = null
   where reader is not null and state not in ('queued', 'running');
+  delete from rafiki.reading r where not exists (select from pg_stat_get_activity(null) a where a.pid = r.pid);
   for unused in
     select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'rafiki_reader'::regnamespace

@@ -244,7 +244,7 @@ begin
   values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, request.max_time, request.target_score, request.validation, request.seed,
-          request.deploy, request.on_bad_row, request.reader, request.ticket)
+          request.deploy, request.on_bad_row, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then

@@ -56,7 +56,8 @@ language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update rafiki.study s set cancel_requested = true where s.key = study_key and s.state in ('queued', 'running');
+  update rafiki.study s set cancel_requested = true
+  from rafiki.study_key k where k.key = _cancel_study.study_key and s.id = k.study_id and s.state in ('queued', 'running');
   return found;
 end $$;
 
@@ -65,10 +66,11 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own rafiki.study;
+  own record;
 begin
   loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
-    select * into own from rafiki.study s where s.id = study;
+    select s.state, (k.key #>> '{}')::uuid as key into own
+    from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
     elsif own.state not in ('queued', 'running') then

@@ -7,8 +7,8 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  select m.id, m.owner, o.key into id, owner, key
-  from rafiki.model m left join rafiki.ownership o on o.model_id = m.id where m.name = model_name;
+  select m.id, m.owner, o.key #>> '{}' into id, owner, key
+  from rafiki.model m left join rafiki.model_ownership o on o.id = m.id where m.name = model_name;
   if id is null then
     raise exception using errcode = 'undefined_object', message = format('model "%s" does not exist', model_name),
       detail = 'Or it belongs to another role that has not granted it to you.',
@@ -21,30 +21,23 @@ begin
   end if;
 end $$;
 
-create or replace function rafiki._make_ownership() returns trigger
+create or replace function rafiki._make_keys() returns trigger
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into rafiki.ownership (model_id) values (new.id) on conflict do nothing;
+  if tg_relid = 'rafiki.model'::regclass then
+    insert into rafiki.model_key (model_id) values (new.id) on conflict do nothing;
+  else
+    insert into rafiki.study_key (study_id) values (new.id) on conflict do nothing;
+  end if;
   return null;
 end $$;
 
-create or replace trigger make_ownership after insert on rafiki.model
-  for each row execute function rafiki._make_ownership();
-
--- Whoever may not use the model any more may have known its owner's key, too.
-create or replace function rafiki._renew_ownership() returns trigger
-language plpgsql volatile parallel unsafe security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update rafiki.ownership o set key = gen_random_uuid() where o.model_id = new.id;
-  return null;
-end $$;
-
-create or replace trigger renew_ownership after update of key on rafiki.model
-  for each row when (old.key <> new.key) execute function rafiki._renew_ownership();
+create or replace trigger make_keys after insert on rafiki.model
+  for each row execute function rafiki._make_keys();
+create or replace trigger make_keys after insert on rafiki.study
+  for each row execute function rafiki._make_keys();
 
 -- The model that a key gives the right to change, locked against other changes of it.
 create or replace function rafiki._hold_model(owner_key uuid) returns rafiki.model
@@ -54,7 +47,7 @@ as $$
 declare
   held rafiki.model;
 begin
-  select m.* into held from rafiki.ownership o join rafiki.model m on m.id = o.model_id where o.key = owner_key
+  select m.* into held from rafiki.model_key k join rafiki.model m on m.id = k.model_id where k.owner_key = _hold_model.owner_key
   for no key update of m;
   if not found then
     raise exception using errcode = 'undefined_object', message = 'the model is gone, or the key is not its owner''s',
@@ -110,7 +103,7 @@ begin
   insert into rafiki.model_grant (model_id, role, owner) values (held.id, role, held.owner) on conflict do nothing;
 end $$;
 
--- The model gets a new key: who has lost the grant may still know the old one.
+-- The model gets new keys: who has lost the grant may still know the old ones.
 create or replace function rafiki._remove_grant(owner_key uuid, role regrole) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -122,7 +115,7 @@ begin
   if not found then
     return false;
   end if;
-  update rafiki.model m set key = gen_random_uuid() where m.id = held.id;
+  update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid() where k.model_id = held.id;
   return true;
 end $$;
 

@@ -24,7 +24,8 @@ comment on table rafiki.params_tensor is 'Which tensors belong to which weights'
 comment on table rafiki.blob is 'Bytes of tensors by their hash: here, or in S3';
 comment on table rafiki.object is 'What is kept in S3, or being brought there';
 comment on table rafiki.model is 'Model names; whoever can see a row may predict with the model';
-comment on column rafiki.model.key is 'The access key that predictions state to the server';
+comment on column rafiki.model.key is 'Unused: dumps of 0.1.0 have it';
+comment on table rafiki.model_key is 'What proves that a role may use a model, or change it';
 comment on column rafiki.model.latency_budget is 'How long a call may take where the caller does not say';
 comment on table rafiki.model_grant is 'Who else may predict with a model; see rafiki_grant';
 comment on table rafiki.model_version is 'What the studies made of a model';
@@ -36,9 +37,9 @@ comment on table rafiki.bridge is 'The secret that servers of predictions ask fo
 comment on table rafiki.bridge_address is 'Where servers of predictions listen, and when they last said so';
 comment on type rafiki.reply is 'What the server answers: kind of answer, value, where to read on';
 comment on table rafiki.migration is 'Which changes of the tables this database has seen';
-comment on column rafiki.study.key is 'Who can see it may cancel the study';
+comment on table rafiki.study_key is 'What proves that a role may cancel a study';
+comment on table rafiki.reading is 'Which function each session of rafiki_reader may call';
 comment on column rafiki.study.reader is 'The function of schema rafiki_reader that gives the rows of the source, while the study is open';
 comment on column rafiki.study.ticket is 'What that function asks for';
-comment on table rafiki.ownership is 'Keys that prove the ownership of models to the functions that change them';
 comment on table rafiki.leader is 'Which coordinator acts';
 comment on table rafiki.quota is 'What one role may have at once; for administrators to change';

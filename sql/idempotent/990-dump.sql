@@ -1,4 +1,4 @@
--- Under CREATE EXTENSION: what a dump has to carry. Not task, family and ownership, which install, coordinator and a trigger fill
+-- Under CREATE EXTENSION: what a dump has to carry. Not task, family and keys, which install, coordinator and a trigger fill
 -- in, nor the bridge with its secret and the counters, which the next server makes anew.
 do $$
 declare

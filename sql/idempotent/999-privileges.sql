@@ -31,17 +31,20 @@ grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(u
 grant execute on function rafiki._cancel_study(uuid), rafiki._enqueue(rafiki.study) to public;
 -- the function of a trigger on tables of others, which whoever attaches needs to be allowed
 grant execute on function rafiki._fill_prediction() to public;
+-- the session, which our service opened for that function
+grant execute on function rafiki._check_ticket(text) to public;
 
 grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.report, rafiki.model,
-  rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.ownership,
-  rafiki.quota, rafiki.params_tensor, rafiki.blob to public;
+  rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.quota,
+  rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory to public;
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
-  rafiki.leader to rafiki_service;
+  rafiki.leader, rafiki.reading to rafiki_service;
+grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;
 grant select on rafiki.model_grant, rafiki.migration to rafiki_service;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),

@@ -17,7 +17,8 @@ const say = (line = ''): void => void process.stdout.write(`${line}\n`);
  * moment. Returns when everything has stopped.
  */
 export async function demo(options: Options, logger: Logger, stopped: Promise<void>): Promise<void> {
-  const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
+  // never in a database that somebody has: it makes its tables anew
+  const up = new Up({ ...options, databaseUrl: undefined, dataDir: demoDir(options.dataDir) }, logger);
   const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
   try {
     await Promise.race([played, stopped]);

@@ -13,7 +13,7 @@ import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
 import { DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
 import { ReaderLogin, type ReaderSession } from './reader-login.ts';
-import { selectReading } from './reading.ts';
+import { admitReading, endReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
 /** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
@@ -101,6 +101,7 @@ export class DataCache {
     const destination = new DataFileWriter(unfinished, dataLimitBytes());
     try {
       signal.throwIfAborted();
+      await admitReading(this.#database, session.pid, reading.ticket);
       const skipped = await readSource(session.connection, reading, { task: study.task, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
@@ -108,6 +109,7 @@ export class DataCache {
     } finally {
       signal.removeEventListener('abort', end);
       await session.connection.close();
+      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with that pid says its own
       destination.destroy();
       if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may be opening still
       await rm(unfinished, { force: true });

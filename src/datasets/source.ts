@@ -11,20 +11,20 @@ import type { Reading } from './reading.ts';
  * Streams the labelled rows of a study's source to its data file (`data-file.ts`), exactly as the study's owner sees them.
  * Images and boxes are checked on the way; returns how many rows were left out for it.
  *
- * `connection` is the reader's, a login without any right. The function that it calls belongs to the owner and works with his rights;
- * whatever code of his it runs can get no further than to that login. The connection is closed afterwards by whoever opened
+ * `connection` is the reader's, a login without any right, and was opened for the one function that it calls. That belongs to the owner
+ * and works with his rights; whatever code of his it runs can get no further than to that login. The connection is closed afterwards by whoever opened
  * it, with whatever settings that code left behind.
  */
 export async function readSource(
   connection: Connection,
-  { reader, ticket, onBadRow }: Reading,
+  { reader, onBadRow }: Pick<Reading, 'reader' | 'onBadRow'>,
   { task, destination }: { task: Task; destination: Writable },
 ): Promise<Skipped> {
   try {
     await connection.query('begin isolation level repeatable read read only');
-    // a bound value: sessions of one login see each other's statements
-    const hold = `select set_config('rafiki.ticket', $1, true), current_setting('max_function_args')::int as count`;
-    const [most] = await connection.query<{ count: number }>(hold, [ticket]);
+    const [most] = await connection.query<{ count: number }>(
+      `select current_setting('max_function_args')::int as count`,
+    );
     const args = Array(most?.count).fill('true').join(); // so that nobody can make another one that this call might mean
     const call = `select rafiki_reader."${reader}"(${args})`; // a uuid, as Postgres prints it
     const skipped: Skipped = { rows: 0, example: null };

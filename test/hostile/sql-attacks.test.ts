@@ -209,7 +209,7 @@ describe('with a server that wishes for rows with each answer', () => {
   test("15: what came along for a definer's statement is not taken by who makes up its name", async () => {
     const { stranger, modelOwner } = people;
     const own = await stage.addModel('strangers', stranger);
-    const [{ key }] = (await db.query(`select key from rafiki.model where name = 'hers'`)) as [{ key: string }];
+    const [{ key }] = (await db.query(`select key from rafiki.model_access where name = 'hers'`)) as [{ key: string }];
     let statement = '';
     bridge.answer = (fields) => {
       statement = fields[5] ?? '';
@@ -268,9 +268,9 @@ describe('with a real server', () => {
   }
 
   test('3: who lost a grant and kept the key gets no answer any more', async () => {
-    const [{ key }] = (await people.grantee.session.query(`select key from rafiki.model where name = 'kept'`)) as [
-      { key: string },
-    ];
+    const [{ key }] = (await people.grantee.session.query(
+      `select key from rafiki.model_access where name = 'kept'`,
+    )) as [{ key: string }];
     expect(await answered(people.grantee, key)).toBe('k');
     await people.modelOwner.session.query(`select rafiki_revoke('kept', $1::regrole)`, [people.grantee.sql]);
     await eventually(
@@ -285,7 +285,7 @@ describe('with a real server', () => {
     const { stranger } = people;
     const watch = new RightsWatch(silentLogger);
     await watch.look(stage.database.service);
-    const keys = `select m.key, o.key as "ownerKey" from rafiki.model m join rafiki.ownership o on o.model_id = m.id where m.name = 'of_group'`;
+    const keys = `select m.key, o.key as "ownerKey" from rafiki.model_access m join rafiki.model_ownership o using (id) where m.name = 'of_group'`;
     const [kept] = await stranger.session.query<{ key: string; ownerKey: string }>(keys);
     expect(kept?.key).not.toBe(groupKey); // the first look renews all
     await db.query(`grant select on reviews to hostile_group`);
@@ -294,9 +294,10 @@ describe('with a real server', () => {
       `select rafiki_train('sentiment', 'reviews', model => 'group_study') as id`,
     );
     await stranger.session.query('reset role');
-    const [cancels] = await stranger.session.query<{ key: string }>('select key from rafiki.study where id = $1', [
-      study?.id,
-    ]);
+    const [cancels] = await stranger.session.query<{ key: string }>(
+      'select key from rafiki.study_ownership where id = $1',
+      [study?.id],
+    );
     await db.query(`revoke hostile_group from ${stranger.sql}`);
     await watch.look(stage.database.service);
     await eventually(

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { ReaderLogin } from '../../src/datasets/reader-login.ts';
+import { admitReading } from '../../src/datasets/reading.ts';
 import type { Connection } from '../../src/db/database.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
@@ -284,11 +286,11 @@ describe('what somebody holds open', () => {
     ['dropped', () => `select rafiki_drop_model('hers')`],
     ['trained', () => `select rafiki_train('sentiment', 'reviews', model => 'uncommitted')`],
   ])('a transaction that has %s and goes on leaves the others their answers and their studies', async (_what, deed) => {
-    const [before] = await db.query<{ key: string }>(`select key::text as key from rafiki.model where name = 'hers'`);
+    const [before] = await db.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
     const coordinator = createCoordinator({ database: stage.database.service, logger: silentLogger });
     await coordinator.start();
     // it renews all keys as it begins to lead
-    await eventually(db, `select from rafiki.model where name = 'hers' and key::text <> $1`, [before?.key]);
+    await eventually(db, `select from rafiki.model_access where name = 'hers' and key #>> '{}' <> $1`, [before?.key]);
     const { modelOwner, grantee } = stage;
     const [study] = await modelOwner.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'held ' || random()) as id`,
@@ -312,9 +314,13 @@ describe('what somebody holds open', () => {
   });
 });
 
+const hashOf = (ticket = ''): string => createHash('sha256').update(ticket).digest('hex');
+
 describe('the login that reads sources', () => {
-  const asReader = async (sql: string): Promise<string> => {
-    const { connection } = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
+  /** In a session that our service has opened for the function of a ticket, or for none. */
+  const asReader = async (sql: string, ticket = 'none'): Promise<string> => {
+    const { connection, pid } = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
+    await admitReading(stage.database.service, pid, ticket);
     const found = await code(connection, sql);
     await connection.close();
     return found;
@@ -353,8 +359,8 @@ describe('the login that reads sources', () => {
         ['42501'],
       ],
       [
-        `select count(*)::int as v from (select set_config('rafiki.ticket', '${made?.ticket}', false) offset 0) s, lateral (select * from ${call} offset 0) r`,
-        ['40', '42501'],
+        `select count(*) as v from (select set_config('rafiki.ticket', '${made?.ticket}', false) offset 0) s, ${call}`,
+        ['42501'],
       ],
       ['select * from public.reviews', ['ok']], // what everybody may read
       ['create table public.x ()', ['42501']],
@@ -381,8 +387,31 @@ describe('the login that reads sources', () => {
       ],
     ];
     for (const [sql, states] of wanted) attempts.note(`reader: ${sql}`, await asReader(sql), states);
+    const rows = `select count(*)::int as v from ${call}`;
+    attempts.note('reader: admitted', await asReader(rows, hashOf(made?.ticket)), ['40']);
+    attempts.note('reader: the ticket itself', await asReader(rows, made?.ticket), ['42501']);
     for (const person of [stage.stranger, stage.dbo, stage.grantee, stage.modelOwner])
       attempts.note(`${person.name} calls a reader`, await code(person.session, `select * from ${call}`), ['42501']);
     expect(attempts.astray()).toEqual([]);
+  });
+
+  test("of a study reads nothing through another study's function, whoever has kept that one's ticket", async () => {
+    const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
+      `select reader, ticket from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+    );
+    await stage.stranger.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
+    const [own] = await stage.stranger.session.query<{ reader: string; ticket: string }>(
+      `select reader, ticket from rafiki._make_reader('own_rows', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+    );
+    const booleans = (word: string): string => Array(100).fill(word).join();
+    await stage.stranger.session.query(
+      `create or replace function rafiki_reader."${own?.reader}"(${booleans('boolean')}) returns setof text language plpgsql stable
+         security invoker as $$ begin
+           perform set_config('rafiki.ticket', '${made?.ticket}', true);
+           return query select * from rafiki_reader."${made?.reader}"(${booleans('true')});
+         end $$`,
+    );
+    const stolen = `select count(*)::int as v from rafiki_reader."${own?.reader}"(${booleans('true')})`;
+    expect(await asReader(stolen, hashOf(own?.ticket))).toBe('42501');
   });
 });

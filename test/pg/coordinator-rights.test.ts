@@ -27,7 +27,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const keys = async (): Promise<Record<string, string>> => {
-  const rows = await db.query<{ name: string; key: string }>('select name, key::text as key from rafiki.model');
+  const rows = await db.query<{ name: string; key: string }>('select name, key from rafiki.model_access');
   return Object.fromEntries(rows.map(({ name, key }) => [name, key]));
 };
 

@@ -150,7 +150,9 @@ test('a call that waits for its model is refused when its key is replaced', asyn
   await deploy('c', 1);
   const waiting = stateOf(ask(await keyOf(db, 'c')));
   await pause(200);
-  await db.query(`update rafiki.model set key = gen_random_uuid() where name = 'c'`);
+  await db.query(
+    `update rafiki.model_key k set key = gen_random_uuid() from rafiki.model m where m.id = k.model_id and m.name = 'c'`,
+  );
   expect(await waiting).toBe('42704');
   const next = ask(await keyOf(db, 'c'));
   await goOn();

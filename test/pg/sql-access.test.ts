@@ -157,7 +157,7 @@ describe('a grant', () => {
   test('lets its role see and use the model, and no more; revoking it changes the key', async () => {
     await completeStudy();
     await alice.query(`select rafiki_grant('hers', '${malloryName}'), rafiki_grant('hers', '${malloryName}')`);
-    const [seen] = await mallory.query<{ key: string }>(`select key from rafiki.model where name = 'hers'`);
+    const [seen] = await mallory.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
     expect(seen?.key).toHaveLength(36);
     expect(await mallory.query('select model, deployment from rafiki.models')).toEqual([
       { model: 'hers', deployment: 'ready' },
@@ -170,7 +170,7 @@ describe('a grant', () => {
     }
     expect(await alice.query(`select rafiki_revoke('hers', '${malloryName}') as done`)).toEqual([{ done: true }]);
     expect(await alice.query(`select rafiki_revoke('hers', '${malloryName}') as done`)).toEqual([{ done: false }]);
-    const [now] = await db.query<{ key: string }>(`select key from rafiki.model where name = 'hers'`);
+    const [now] = await db.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
     expect(now?.key).not.toBe(seen?.key);
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('42704');
   });

@@ -17,6 +17,7 @@ import { Serving } from '../../src/serving/serving.ts';
 import { trainTrial } from '../../src/worker/train.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { eventually } from './studies.ts';
+import { keyOf } from './tiny-model.ts';
 
 /** Somebody who has logged in: one session, and what the role is called. */
 export interface Person {
@@ -85,19 +86,19 @@ export async function createStage(): Promise<Stage> {
     again,
     async addModel(name, owner, grantee) {
       const paramsId = trained && (await store.save('model', packModel(trained)));
-      const [made] = await db.query<{ key: string }>(
+      await db.query(
         `with model as (
-           insert into rafiki.model (name, task, owner) values ($1, 'sentiment', $2::regrole) returning id, key),
+           insert into rafiki.model (name, task, owner) values ($1, 'sentiment', $2::regrole) returning id),
          version as (insert into rafiki.model_version (model_id, version, score, classes) select id, 1, 1, '{neg,pos}' from model returning *),
          member as (insert into rafiki.model_member (version_id, rank, family, score, params_id)
                     select id, 0, 'fasttext', 1, $3::bigint from version where $3::bigint is not null),
          deployed as (insert into rafiki.deployment (model_id, version_id, state)
                       select model_id, id, case when $3::bigint is null then 'ready' else 'loading' end from version)
-         select key from model`,
+         select id from model`,
         [name, owner.sql, paramsId ?? null],
       );
       if (grantee) await owner.session.query('select rafiki_grant($1, $2::regrole)', [name, grantee.sql]);
-      return made!.key;
+      return keyOf(db, name);
     },
     async serve() {
       trained = await train();

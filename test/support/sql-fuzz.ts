@@ -175,9 +175,9 @@ const values: Record<string, fc.Arbitrary<Literal>> = {
   uuid: fc.oneof(
     fc.uuid().map(quote),
     fc.constantFrom(
-      `(select key::text from rafiki.model limit 1)`,
-      `(select key::text from rafiki.ownership limit 1)`,
-      `(select key::text from rafiki.study limit 1)`,
+      `(select key #>> '{}' from rafiki.model_access limit 1)`,
+      `(select key #>> '{}' from rafiki.model_ownership limit 1)`,
+      `(select key #>> '{}' from rafiki.study_ownership limit 1)`,
     ),
   ),
   regclass: fc.oneof(

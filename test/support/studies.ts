@@ -46,7 +46,8 @@ export function insertStudy(db: Database, fields: StudyFields = {}): Promise<num
     const sql = `
       insert into rafiki.study (owner, task, source, model, target, features, families, knobs, max_trials, max_time, validation,
                                 seed, deploy, alpha_first, alpha_last, reader, ticket)
-      values ($1::oid::regrole, $2, $3::text::regclass, $4, $5, $6, $7, $8, $9, $10, 0.25, 1, $11, $12, $12, $13, $14)
+      values ($1::oid::regrole, $2, $3::text::regclass, $4, $5, $6, $7, $8, $9, $10, 0.25, 1, $11, $12, $12, $13,
+              rafiki._ticket_hash($14))
       returning id`;
     const [row] = await tx.query<{ id: number }>(sql, [
       ...[made!.owner, task, source, model, target, features, families, JSON.stringify(knobs), maxTrials, maxTime],

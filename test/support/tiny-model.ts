@@ -33,6 +33,6 @@ export async function deployTinyModel(
 }
 
 export async function keyOf(db: Queryable, model: string): Promise<string> {
-  const [row] = await db.query<{ key: string }>('select key::text as key from rafiki.model where name = $1', [model]);
+  const [row] = await db.query<{ key: string }>('select key from rafiki.model_access where name = $1', [model]);
   return row?.key ?? '';
 }

@@ -26,7 +26,7 @@ export function selectHolders(on: Queryable): Promise<Holders[]> {
 
 /**
  * Gives new access keys to the models that belong or were granted to these roles, and to their open studies; to all where the role
- * is 0. With a model's key that of its owner changes. Those that somebody is changing are left out: returns how many.
+ * is 0. Those that somebody is changing are left out: returns how many.
  */
 export async function renewKeys(on: Queryable, roles: readonly number[]): Promise<number> {
   const sql = `
@@ -37,13 +37,14 @@ export async function renewKeys(on: Queryable, roles: readonly number[]): Promis
     ), free as (
       select m.id from rafiki.model m where m.id in (select id from concerned) for no key update skip locked
     ), renewed as (
-      update rafiki.model m set key = gen_random_uuid() from free where free.id = m.id returning m.id
+      update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid()
+      from free where free.id = k.model_id returning k.model_id
     ), open as (
       select s.id from rafiki.study s where s.state in ('queued', 'running') and (0 = any($1::oid[]) or s.owner::oid = any($1::oid[]))
     ), unheld as (
       select s.id from rafiki.study s where s.id in (select id from open) for no key update skip locked
     ), rekeyed as (
-      update rafiki.study s set key = gen_random_uuid() from unheld where unheld.id = s.id returning s.id
+      update rafiki.study_key k set key = gen_random_uuid() from unheld where unheld.id = k.study_id returning k.study_id
     )
     select ((select count(*) from concerned) - (select count(*) from renewed)
             + (select count(*) from open) - (select count(*) from rekeyed))::int as left`;

@@ -36,7 +36,7 @@ export interface Member {
 /** Of the tasks that this version knows; a newer server takes the others. */
 export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
   const sql = `
-    select d.id, d.state, m.id as "modelId", m.name as model, m.task, m.key::text as key,
+    select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, v.score, v.accuracies, v.classes,
       (select coalesce(json_agg(
@@ -45,6 +45,7 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
        from rafiki.model_member b where b.version_id = v.id) as members
     from rafiki.deployment d
       join rafiki.model m on m.id = d.model_id
+      join rafiki.model_key k on k.model_id = m.id
       join rafiki.model_version v on v.id = d.version_id
     where d.state in ('loading', 'ready') and m.task = any($1)
     order by d.id`;
