@@ -32,7 +32,7 @@ const ask = async (expression: string, session = alice): Promise<unknown> =>
 describe('a request', () => {
   test('states key, caller, terms and text', async () => {
     const [model] = await db.query<{ key: string; owner: string }>(
-      'select key, owner::text from rafiki.model join rafiki.model_access using (id)',
+      'select a.key, m.owner::text from rafiki.model m join rafiki.model_access a using (id)',
     );
     await alice.query(`set rafiki.on_overdue = 'null'`);
     expect(await ask(`rafiki_predict('m', E'ein Text\\n\\x1f mit ümläut', '250 ms')`)).toBe('< mit ümläut>');
