@@ -1,5 +1,5 @@
 -- What an earlier version made goes, or comes back to be replaced: its own functions where nothing depends on them, and the API,
--- on which views of users may depend; see prologue.sql.
+-- on which views of users may depend; see prologue.sql. What somebody else put into schema rafiki, such as an extension, is left alone.
 do $$
 declare
   known record;
@@ -7,11 +7,15 @@ begin
   for known in
     select p.oid::regprocedure as name, case when p.pronamespace = 'rafiki'::regnamespace then 'drop routine %s'
                                              else 'alter routine %s set schema rafiki' end as statement
-    from pg_proc p join pg_namespace n on n.nspname = 'rafiki'
-    where p.pronamespace = n.oid and not exists (
+    from pg_proc p join pg_namespace n on n.nspname = 'rafiki' and n.nspowner = p.proowner
+    where (p.pronamespace = n.oid and not exists (
         select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
       or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.pronamespace <> n.oid
-         and p.proname like 'rafiki\_%' and p.proowner = n.nspowner
+         and p.proname like 'rafiki\_%')
+      and not exists (
+        select from pg_depend d join pg_extension e on e.oid = d.refobjid
+        where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+          and e.extname <> 'rafiki')
   loop
     execute format(known.statement, known.name);
   end loop;

@@ -23,16 +23,16 @@ begin
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has run for this database yet',
       detail = 'It was restored from a dump, or upgraded. The server of the database that it came from is not asked.',
       hint = 'Start one with: rafiki up, or rafiki serve.';
-  elsif 'rafiki' = any (rafiki_dblink.dblink_get_connections()) then
+  elsif rafiki._dblink_is_open() then
     return;
   elsif is_parallel then
-    perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
+    perform rafiki._dblink_open();
     return;
   end if;
   -- libpq goes on to the next server where one does not listen, and gives up where one dies while it greets.
   for attempt in 1..greatest(servers, 1) loop
     begin
-      perform rafiki_dblink.dblink_connect('rafiki', 'rafiki_bridge');
+      perform rafiki._dblink_open();
       return;
     exception when sqlclient_unable_to_establish_sqlconnection then
       get stacked diagnostics reason = pg_exception_detail;
@@ -72,11 +72,11 @@ as $$
 declare
   reply rafiki.reply;
 begin
-  if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
+  if not rafiki._dblink_is_open() then
     return null;
   end if;
   loop
-    select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+    select * into reply from rafiki._dblink_fetch();
     if not found then
       return null;
     elsif reply.loc = rafiki._question(rafiki._statement(caller), key, input) and reply.s = 'n' then
@@ -104,7 +104,7 @@ begin
       hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
   end if;
   loop
-    if ('rafiki' = any (rafiki_dblink.dblink_get_connections())) is not true then
+    if not rafiki._dblink_is_open() then
       if pg_catalog.current_setting('server_version_num')::int < 170000 then
         reply.s := 'e'; -- the caller knows whether his query is parallel
         reply.v := '{"sqlstate": "08003", "message": "not connected"}';
@@ -113,22 +113,22 @@ begin
       perform rafiki._open_bridge(false);
     end if;
     while not taken loop -- what came along
-      perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+      perform from rafiki._dblink_fetch();
       taken := not found;
     end loop;
-    while rafiki_dblink.dblink_send_query('rafiki', coalesce(e'R\x1f' || ticket, request)) = 1 loop
-      select * into reply from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+    while rafiki._dblink_send(coalesce(e'R\x1f' || ticket, request)) = 1 loop
+      select * into reply from rafiki._dblink_fetch();
       if reply.s = 'k' then
         return reply; -- the next call takes what came along
       end if;
       exit when not found; -- broken
-      perform from rafiki_dblink.dblink_get_result('rafiki', false) as t(s text, v text, loc text);
+      perform from rafiki._dblink_fetch();
       if reply.s <> 'w' then
         return reply;
       end if;
       ticket := reply.v;
     end loop;
-    perform rafiki_dblink.dblink_disconnect('rafiki'); -- the server drops what it still had for us
+    perform rafiki._dblink_close(); -- the server drops what it still had for us
     exit when is_second;
     is_second := true;
     taken := false;
@@ -188,25 +188,6 @@ as $$
 begin
   return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'v' else 'V' end, key, rafiki._session_role(), place, inputs),
                           false);
-end $$;
-
--- Where dblink was there before rafiki, it stays where it is, and the functions above follow it.
-do $$
-declare
-  home text := (select extnamespace::regnamespace::text from pg_extension where extname = 'dblink');
-  transport regprocedure;
-begin
-  if home <> 'rafiki_dblink' then
-    foreach transport in array array['rafiki._open_bridge(boolean)', 'rafiki._take(uuid, text, name)', 'rafiki._exchange(text, boolean)']::regprocedure[] loop
-      execute replace(pg_get_functiondef(transport), 'rafiki_dblink.', home || '.');
-    end loop;
-  end if;
-  if not has_schema_privilege('rafiki_owner', home, 'usage') then
-    execute format('grant usage on schema %s to rafiki_owner', home);
-  end if;
-  if not has_foreign_data_wrapper_privilege('rafiki_owner', 'dblink_fdw', 'usage') then
-    grant usage on foreign data wrapper dblink_fdw to rafiki_owner;
-  end if;
 end $$;
 
 -- Where bridges listen. A new session takes one of them, at random where libpq can (PostgreSQL 16), and another one where

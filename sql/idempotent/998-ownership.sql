@@ -1,7 +1,9 @@
--- All of it is rafiki_owner's, under CREATE EXTENSION too; what this version has no more is dropped; the API goes to its schema.
+-- All of it is rafiki_owner's, under CREATE EXTENSION too; what this version has no more is dropped; the API goes to its schema. What
+-- other extensions have there stays theirs.
 do $$
 declare
   home constant regnamespace := current_setting('rafiki.home')::regnamespace;
+  before constant oid := (select nspowner from pg_namespace where nspname = 'rafiki'); -- whose all was until now
   statement text;
 begin
   if to_regproc('rafiki.rafiki_train') is null then
@@ -11,17 +13,22 @@ begin
   alter schema rafiki owner to rafiki_owner; -- first: whoever is given a function has to be allowed to create in its schema
   alter schema rafiki_reader owner to rafiki_owner;
   for statement in
-    select format('drop routine %s', p.oid::regprocedure) from pg_proc p
-    where p.pronamespace = 'rafiki'::regnamespace and p.xmin <> pg_current_xact_id()::xid
+    with strange as (
+      select d.classid, d.objid from pg_depend d join pg_extension e on e.oid = d.refobjid
+      where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and e.extname <> 'rafiki')
+    select format('drop routine %s', p.oid::regprocedure) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'rafiki' and p.xmin <> pg_current_xact_id()::xid and p.proowner in (n.nspowner, before)
+      and (p.tableoid, p.oid) not in (table strange)
     union all
     select format('alter routine %s owner to rafiki_owner', p.oid::regprocedure) from pg_proc p
     where p.pronamespace = 'rafiki'::regnamespace and p.xmin = pg_current_xact_id()::xid
+      and (p.tableoid, p.oid) not in (table strange)
     union all
     select format('alter table %s owner to rafiki_owner', c.oid::regclass) from pg_class c
-    where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'v')
+    where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'v') and (c.tableoid, c.oid) not in (table strange)
     union all
     select format('alter type %s owner to rafiki_owner', t.oid::regtype) from pg_type t join pg_class c on c.oid = t.typrelid
-    where t.typnamespace = 'rafiki'::regnamespace and c.relkind = 'c'
+    where t.typnamespace = 'rafiki'::regnamespace and c.relkind = 'c' and (c.tableoid, c.oid) not in (table strange)
     union all
     select 'alter server rafiki_bridge owner to rafiki_owner' from pg_foreign_server where srvname = 'rafiki_bridge'
     union all

@@ -2,21 +2,27 @@
 -- are everybody's; of those that work with rafiki_owner's each stands here, with what its proof of a right is.
 
 grant usage on schema rafiki to public;
-revoke all on all functions in schema rafiki from public;
-revoke all on all tables in schema rafiki from public, rafiki_service;
 do $$
 declare
-  invoker regprocedure;
+  statement text;
 begin
-  for invoker in
-    select p.oid from pg_proc p
-    where p.pronamespace = 'rafiki'::regnamespace and not p.prosecdef and p.prorettype <> 'trigger'::regtype
+  for statement in
+    select format('revoke all on routine %s from public', p.oid::regprocedure) from pg_proc p
+    where p.pronamespace = 'rafiki'::regnamespace and p.proowner = 'rafiki_owner'::regrole
+    union all
+    select format('grant execute on routine %s to public', p.oid::regprocedure) from pg_proc p
+    where p.pronamespace = 'rafiki'::regnamespace and p.proowner = 'rafiki_owner'::regrole
+      and not p.prosecdef and p.prorettype <> 'trigger'::regtype
+    union all
+    select format('revoke all on table %s from public, rafiki_service', c.oid::regclass) from pg_class c
+    where c.relnamespace = 'rafiki'::regnamespace and c.relowner = 'rafiki_owner'::regrole and c.relkind in ('r', 'v')
   loop
-    execute format('grant execute on routine %s to public', invoker);
+    execute statement;
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid) from public;
+  rafiki._hold_model(uuid), rafiki._dblink_open(), rafiki._dblink_is_open(), rafiki._dblink_send(text), rafiki._dblink_fetch(),
+  rafiki._dblink_close() from public;
 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),

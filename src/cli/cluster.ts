@@ -1,20 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Service } from '../runtime/service.ts';
+import { freshPassword } from './logins.ts';
+import { keepSecret, readSecret } from './secret-file.ts';
 import type { Identity } from './unprivileged.ts';
 
 export interface ClusterOptions {
@@ -48,7 +39,8 @@ export class Cluster implements Service {
 
   /** A superuser's URL for one of the cluster's databases. */
   url(database: string): string {
-    const password = readFileSync(path.join(this.#options.dataDir, 'password'), 'utf8').trim();
+    const { dataDir, identity } = this.#options;
+    const password = readSecret(path.join(dataDir, 'password'), identity?.uid);
     return `postgres://postgres:${password}@127.0.0.1:${this.#options.port}/${database}`;
   }
 
@@ -111,7 +103,7 @@ export class Cluster implements Service {
     rmSync(this.#db, { recursive: true, force: true }); // what an interrupted initdb left behind
     mkdirSync(this.#db, { mode: 0o700 });
     const password = path.join(dataDir, 'password');
-    writeFileSync(password, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 });
+    keepSecret(password, freshPassword());
     if (identity) for (const file of [this.#db, password]) chownSync(file, identity.uid, identity.gid);
     chmodSync(this.#db, 0o700);
     const args = ['-D', this.#db, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${password}`];

@@ -164,7 +164,9 @@ function sayReady(up: Up, options: Options): void {
 }
 
 async function runInstall(options: Options): Promise<void> {
-  const database = sessionAs(options, 'rafiki install');
+  const logger = createLogger('rafiki');
+  // keeps its own search path, which says where the API goes, until install() pins it; the rest is qualified
+  const database = new Database({ url: requireUrl(options), application: 'rafiki install', asUser: true, logger });
   try {
     process.stdout.write(`rafiki is installed (${await install(database)})\n`);
     const password = givenPassword();
@@ -189,7 +191,11 @@ function givenPassword(): string | undefined {
 
 /** Servers take the new secret within seconds; sessions that are connected go on. */
 async function runRotate(options: Options): Promise<void> {
-  const database = sessionAs(options, 'rafiki rotate-secret');
+  const database = new Database({
+    url: requireUrl(options),
+    application: 'rafiki rotate-secret',
+    logger: createLogger('rafiki'),
+  });
   try {
     await rotateSecret(database, randomBytes(24).toString('hex'));
     process.stdout.write('the bridge has another secret\n');
@@ -197,9 +203,6 @@ async function runRotate(options: Options): Promise<void> {
     await database.stop();
   }
 }
-
-const sessionAs = (options: Options, application: string): Database =>
-  new Database({ url: requireUrl(options), application, asUser: true, logger: createLogger('rafiki') });
 
 async function runBench(options: Options): Promise<void> {
   const root = path.resolve(import.meta.dirname, '../..');

@@ -1,27 +1,15 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import type { Queryable } from '../db/database.ts';
-import { freshPassword, setPassword } from './logins.ts';
+import { setPassword } from './logins.ts';
 
 /** The database of `up`. */
 export const DATABASE = 'rafiki';
 /** The ordinary role that owns it: what a user needs, and no more. One named as our schema would find our tables first. */
 export const USER = 'rafiki_user';
 
-/** A password that is kept in a file of its own in the data folder, made at first. */
-export function keptPassword(dataDir: string, name: string): string {
-  const file = path.join(dataDir, name);
-  if (!existsSync(file)) keepSecret(file, freshPassword());
-  return readFileSync(file, 'utf8').trim();
-}
-
-/** For the owner of the folder only, also where the file was there with other rights. */
-export function keepSecret(file: string, secret: string): void {
-  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
-  chmodSync(file, 0o600);
-}
-
-/** Makes the user's role, and the database where there is none; both are his. As a superuser, in any database. */
+/**
+ * Makes the user's role, and the database where there is none; both are his. As a superuser, in any database,
+ * by a session with a pinned search path, as the next one: the user may make what stands in front of pg_catalog's.
+ */
 export async function createUser(admin: Queryable, password: string): Promise<void> {
   if (!(await exists(admin, 'select from pg_roles where rolname = $1', USER))) {
     await admin.query(`create role ${USER} login`);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Queryable } from '../db/database.ts';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
 import { version } from '../runtime/version.ts';
 
 /** The folder to put into `extension_control_path`, as built by `npm run build`. */
@@ -24,52 +24,83 @@ interface Parts {
 
 /**
  * Brings the SQL side of a database to this version: as an extension where the server can see one, as a script elsewhere. Refuses
- * what a newer version has made.
+ * what a newer version has made, and what somebody else has put where ours belongs. A lock that others hold is waited for shortly,
+ * since everybody who comes later waits behind us; then they go on, and it is tried again.
  */
 export async function install(db: Installer): Promise<Installed> {
-  try {
-    return await bringUp(db);
-  } catch (cause) {
-    if ((cause as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) throw cause;
-    throw new EnvironmentUnfit('this role may not install rafiki into the database', {
-      detail: (cause as Error).message,
-      hint: 'An administrator runs docs/install-managed.sql once; its first lines say how.',
-      cause,
-    });
+  for (let tries = 1; ; tries++) {
+    try {
+      return await db.transaction(bringUp);
+    } catch (cause) {
+      const { code = '' } = cause as { code?: string };
+      if (code === INSUFFICIENT_PRIVILEGE) throw mayNotInstall(cause as Error);
+      if (!IN_THE_WAY.has(code)) throw cause;
+      if (tries === TRIES) throw await inUse(db, cause as Error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501';
+/** lock_not_available, deadlock_detected */
+const IN_THE_WAY = new Set(['55P03', '40P01']);
+const LOCK_TIMEOUT_MS = 1_000;
+const TRIES = 5;
+const PAUSE_MS = 2_000;
 
-async function bringUp(db: Installer): Promise<Installed> {
-  const [found] = await db.query<{ there: boolean; extension: string | null; offered: string | null }>(
-    `select pg_catalog.to_regnamespace('rafiki') is not null as there,
-       (select extversion from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'rafiki') as extension,
-       (select default_version from pg_catalog.pg_available_extensions where name operator(pg_catalog.=) 'rafiki') as offered`,
+const mayNotInstall = (cause: Error): EnvironmentUnfit =>
+  new EnvironmentUnfit('this role may not install rafiki into the database', {
+    detail: cause.message,
+    hint: 'An administrator runs docs/install-managed.sql once; its first lines say how.',
+    cause,
+  });
+
+/** Begins with what pins the search path and looks whose the schemas are: before, nothing is called that another could have made. */
+async function bringUp(tx: Queryable): Promise<Installed> {
+  const parts = readParts();
+  await tx.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local standard_conforming_strings = on`);
+  await tx.query(parts.prologue);
+  await tx.query('set local search_path = pg_catalog, pg_temp');
+  const [found] = await tx.query<Found>(
+    `select to_regnamespace('rafiki') is not null as there, current_setting('rafiki.home') as home,
+       (select extversion from pg_extension where extname = 'rafiki') as extension,
+       (select default_version from pg_available_extensions where name = 'rafiki') as offered`,
   );
-  const { there = false, extension = null, offered = null } = found ?? {};
-  const applied = there ? await appliedFiles(db) : [];
-  const installed = await (there
-    ? extension === null
-      ? upgradeScript(db, applied)
-      : upgradeExtension(db, extension, offered)
-    : offered === null
-      ? runScript(db, readParts().incremental).then((): Installed => 'as a script')
-      : createExtension(db, offered));
-  await forgetForeignServer(db);
+  if (found === undefined) throw new Error('a select without from gives a row');
+  const applied = found.there ? await appliedFiles(tx, parts) : undefined;
+  const installed = await bringTo(tx, found, parts, applied);
+  await forgetForeignServer(tx);
   return installed;
 }
 
-async function createExtension(db: Installer, offered: string): Promise<Installed> {
+interface Found {
+  there: boolean;
+  /** The schema of the API, quoted. */
+  home: string;
+  extension: string | null;
+  offered: string | null;
+}
+
+async function bringTo(tx: Queryable, found: Found, parts: Parts, applied?: readonly string[]): Promise<Installed> {
+  const { extension, offered, home } = found;
+  if (applied !== undefined) {
+    return extension === null ? upgradeScript(tx, parts, applied) : upgradeExtension(tx, extension, offered);
+  }
+  if (offered !== null) return createExtension(tx, offered, home);
+  await runScript(tx, parts, parts.incremental);
+  return 'as a script';
+}
+
+async function createExtension(tx: Queryable, offered: string, home: string): Promise<Installed> {
   if (offered !== version) throw otherFiles(offered);
-  await db.query('create extension rafiki cascade');
+  await tx.query(`create extension rafiki schema ${home} cascade`);
   return 'as an extension';
 }
 
-async function upgradeExtension(db: Installer, present: string, offered: string | null): Promise<Installed> {
+async function upgradeExtension(tx: Queryable, present: string, offered: string | null): Promise<Installed> {
   if (present === version) return 'there already';
   if (offered !== version) throw otherFiles(offered);
-  await db.query('alter extension rafiki update');
+  await tx.query('alter extension rafiki update');
   return 'upgraded';
 }
 
@@ -79,26 +110,25 @@ const otherFiles = (offered: string | null): EnvironmentUnfit =>
     hint: `Copy the files of ${path.join(extensionDir, 'extension')} to where it looks for extensions.`,
   });
 
-async function upgradeScript(db: Installer, applied: readonly string[]): Promise<Installed> {
-  const { incremental, build } = readParts();
-  const missing = incremental.filter(({ name }) => !applied.includes(name));
+async function upgradeScript(tx: Queryable, parts: Parts, applied: readonly string[]): Promise<Installed> {
+  const missing = parts.incremental.filter(({ name }) => !applied.includes(name));
   if (missing.length === 0) {
-    const [row] = await db.query<{ build: string }>('select rafiki._build() as build');
-    if (row?.build === build) return 'there already';
+    const [row] = await tx.query<{ build: string }>('select rafiki._build() as build');
+    if (row?.build === parts.build) return 'there already';
   }
-  await runScript(db, missing);
+  await runScript(tx, parts, missing);
   return 'upgraded';
 }
 
 /** The incremental files that the database has had. Refuses one with files that this version does not know. */
-async function appliedFiles(db: Installer): Promise<string[]> {
-  const [ledger] = await db.query<{ there: boolean }>(
-    `select pg_catalog.to_regclass('rafiki.migration') is not null as there`,
+async function appliedFiles(tx: Queryable, { incremental }: Parts): Promise<string[]> {
+  const [ledger] = await tx.query<{ plain: boolean }>(
+    `select relkind = 'r' as plain from pg_class where oid = to_regclass('rafiki.migration')`,
   );
-  const applied = ledger?.there
-    ? (await db.query<{ name: string }>('select name from rafiki.migration')).map(({ name }) => name)
+  if (ledger?.plain === false) throw new EnvironmentUnfit('rafiki.migration is not the table that rafiki made');
+  const applied = ledger
+    ? (await tx.query<{ name: string }>('select name from rafiki.migration')).map(({ name }) => name)
     : ['0001-tables']; // 0.1.0 had no ledger
-  const { incremental } = readParts();
   const strange = applied.find((name) => !incremental.some((known) => known.name === name));
   if (strange === undefined) return applied;
   throw new EnvironmentUnfit(`the database was changed by a newer version of rafiki than ${version}`, {
@@ -107,19 +137,47 @@ async function appliedFiles(db: Installer): Promise<string[]> {
   });
 }
 
-async function runScript(db: Installer, incremental: Parts['incremental']): Promise<void> {
-  const { prologue, idempotent } = readParts();
-  const script = [prologue, ...incremental.map(({ text }) => text), idempotent].join('\n');
-  await db.transaction((tx) => tx.query(script));
+/** The prologue has run. */
+async function runScript(tx: Queryable, { idempotent }: Parts, incremental: Parts['incremental']): Promise<void> {
+  await tx.query('set local search_path = rafiki, pg_temp');
+  await tx.query([...incremental.map(({ text }) => text), idempotent].join('\n'));
+  await tx.query('set local search_path = pg_catalog, pg_temp');
 }
 
 /** A restored dump of 0.1.0 has the foreign server of its original, which rafiki_owner could not change. */
-async function forgetForeignServer(db: Installer): Promise<void> {
-  const [foreign] = await db.query<{ owner: string }>(
-    `select pg_catalog.pg_get_userbyid(srvowner) as owner from pg_catalog.pg_foreign_server
-     where srvname operator(pg_catalog.=) 'rafiki_bridge'`,
+async function forgetForeignServer(tx: Queryable): Promise<void> {
+  const [foreign] = await tx.query<{ owner: string }>(
+    `select pg_get_userbyid(srvowner) as owner from pg_foreign_server where srvname = 'rafiki_bridge'`,
   );
-  if (foreign !== undefined && foreign.owner !== 'rafiki_owner') await db.query('drop server rafiki_bridge cascade');
+  if (foreign !== undefined && foreign.owner !== 'rafiki_owner') await tx.query('drop server rafiki_bridge cascade');
+}
+
+/** Who has been using a table of ours for longer than we waited. Only some roles are told since when others have. */
+async function inUse(db: Installer, cause: Error): Promise<RowHeld> {
+  const users = await db.transaction(async (tx) => {
+    await tx.query('set local search_path = pg_catalog, pg_temp');
+    return tx.query<{ pid: number; who: string; application: string; since: string | null }>(
+      `select a.pid, coalesce(a.usename::text, a.backend_type) as who, a.application_name as application,
+         to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ') as since
+       from pg_stat_activity a
+       where a.pid <> pg_backend_pid() and (a.xact_start < now() - $1::int * interval '1 ms') is not false and exists (
+         select from pg_locks l join pg_class c on c.oid = l.relation
+         where l.pid = a.pid and l.granted and c.relnamespace = 'rafiki'::regnamespace
+           and l.database = (select oid from pg_database where datname = current_database()))
+       order by a.xact_start limit 5`,
+      [LOCK_TIMEOUT_MS],
+    );
+  });
+  const told = users.map(
+    ({ pid, who, application, since }) =>
+      `Process ${pid} of role ${who}${application ? ` (${application})` : ''} has used it since ${since ?? 'a time that only its role is told'}.`,
+  );
+  const end = users.map(({ pid }) => `select pg_terminate_backend(${pid});`).join(' ');
+  return new RowHeld('rafiki cannot be upgraded while a transaction uses it', {
+    detail: told.join(' ') || cause.message,
+    hint: end ? `Wait until it ends, or end it: ${end}` : 'Try again.',
+    cause,
+  });
 }
 
 function readParts(): Parts {

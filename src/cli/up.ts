@@ -1,14 +1,4 @@
-import {
-  chmodSync,
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, cpSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { fitsSocket } from '../bridge/server.ts';
 import { Database } from '../db/database.ts';
@@ -16,22 +6,16 @@ import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
+import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
-import { createUser, DATABASE, handOver, keepSecret, keptPassword, USER } from './embedded-roles.ts';
+import { createUser, DATABASE, handOver, USER } from './embedded-roles.ts';
 import { choosePort } from './free-port.ts';
 import { extensionDir, install } from './install.ts';
-import {
-  freshPassword,
-  hasServicePassword,
-  passfileLine,
-  SERVICE,
-  setServicePassword,
-  urlAs,
-  withoutPassword,
-} from './logins.ts';
+import { hasServicePassword, passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from './logins.ts';
 import { BRIDGE_PORT, type Options, POSTGRES_PORT } from './options.ts';
+import { keepSecret, keptPassword, readSecret } from './secret-file.ts';
 import { SupervisedChild } from './supervisor.ts';
-import { postgresIdentity } from './unprivileged.ts';
+import { type Identity, postgresIdentity } from './unprivileged.ts';
 
 /** How long a crashed Postgres is started again and again before we give up: its orphans need a moment to leave. */
 const RESTART_TRIES = 40;
@@ -60,9 +44,11 @@ export class Up implements Service {
 
   async start(): Promise<void> {
     const { dataDir, databaseUrl } = this.#options;
+    const identity = databaseUrl === undefined ? postgresIdentity() : undefined;
+    await openDataDir(dataDir, databaseUrl === undefined ? identity : 'unused');
     this.#lock = takeLock(dataDir);
     try {
-      if (databaseUrl === undefined) await this.#startPostgres();
+      if (databaseUrl === undefined) await this.#startPostgres(identity);
       else await this.#useDatabase(databaseUrl);
       await this.#checkService();
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
@@ -94,13 +80,14 @@ export class Up implements Service {
         this.#serviceUrl = url;
         return;
       }
-      if (!existsSync(file)) {
+      let password = readSecret(file);
+      if (password === undefined) {
         const known = (await hasServicePassword(database)) ?? installed === 'there already';
         if (known) throw unknownPassword(file);
-        keepSecret(file, freshPassword());
-        await setServicePassword(database, readFileSync(file, 'utf8').trim());
+        password = keptPassword(this.#options.dataDir, 'service-password');
+        await setServicePassword(database, password);
       }
-      this.#serviceUrl = urlAs(url, SERVICE, readFileSync(file, 'utf8').trim());
+      this.#serviceUrl = urlAs(url, SERVICE, password);
     } finally {
       await database.stop();
     }
@@ -109,18 +96,17 @@ export class Up implements Service {
   /** What would keep each of our processes from connecting is said once, here. */
   async #checkService(): Promise<void> {
     const url = this.#serviceUrl;
-    const database = new Database({ url, application: 'rafiki up', maxConnections: 1, logger: this.#logger });
-    await database.start().finally(() => database.stop());
+    await withSession(this.#pinned(url), (database) => database.start());
   }
 
+  /** Of whoever installs: nothing but install() may use it before it has pinned the search path, or else qualified names. */
   #session(url: string): Database {
     return new Database({ url, application: 'rafiki up', maxConnections: 1, asUser: true, logger: this.#logger });
   }
 
   /** Our own, with an ordinary role for the user: its superuser is for administrators, whose URL is in the file `admin-url`. */
-  async #startPostgres(): Promise<void> {
+  async #startPostgres(identity: Identity | undefined): Promise<void> {
     const { dataDir } = this.#options;
-    const identity = postgresIdentity();
     const postgresDir = await embeddedPostgres(identity, dataDir);
     const extension = path.join(dataDir, 'extension');
     rmSync(extension, { recursive: true, force: true });
@@ -142,9 +128,9 @@ export class Up implements Service {
     keepSecret(path.join(dataDir, 'admin-url'), adminUrl);
     const password = keptPassword(dataDir, 'user-password');
     const servicePassword = keptPassword(dataDir, 'service-password');
-    await this.#as(cluster.url('postgres'), (admin) => createUser(admin, password));
-    await this.#as(adminUrl, async (admin) => {
-      await install(admin);
+    await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, password));
+    await withSession(this.#session(adminUrl), install);
+    await withSession(this.#pinned(adminUrl), async (admin) => {
       await setServicePassword(admin, servicePassword);
       await handOver(admin);
     });
@@ -155,13 +141,9 @@ export class Up implements Service {
     this.#serviceUrl = urlAs(adminUrl, SERVICE, servicePassword);
   }
 
-  async #as(url: string, work: (session: Database) => Promise<void>): Promise<void> {
-    const session = this.#session(url);
-    try {
-      await work(session);
-    } finally {
-      await session.stop();
-    }
+  /** Its search path is pinned: the database is the user's. */
+  #pinned(url: string): Database {
+    return new Database({ url, application: 'rafiki up', maxConnections: 1, logger: this.#logger });
   }
 
   async #restartPostgres(): Promise<void> {
@@ -207,6 +189,14 @@ export class Up implements Service {
   }
 }
 
+async function withSession(session: Database, work: (session: Database) => Promise<unknown>): Promise<void> {
+  try {
+    await work(session);
+  } finally {
+    await session.stop();
+  }
+}
+
 const unknownPassword = (file: string): EnvironmentUnfit =>
   new EnvironmentUnfit(`the password of ${SERVICE} is not known here`, {
     detail: `The role was there before, and ${file} is not.`,
@@ -215,8 +205,6 @@ const unknownPassword = (file: string): EnvironmentUnfit =>
 
 /** One `rafiki up` per folder; a lock whose process is gone is nobody's. */
 function takeLock(dataDir: string): string {
-  mkdirSync(dataDir, { recursive: true });
-  chmodSync(dataDir, 0o711); // the user that Postgres runs as must be able to enter
   const file = path.join(dataDir, 'up.pid');
   if (existsSync(file)) {
     const pid = Number(readFileSync(file, 'utf8'));

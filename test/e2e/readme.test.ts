@@ -59,9 +59,14 @@ test.skipIf(noPsql)('a managed PostgreSQL: what an administrator runs, and then 
   const cluster = new Cluster({ postgresDir, dataDir, port: await choosePort(undefined, 54_720, '--port'), identity });
   await cluster.start();
   try {
-    await psql(cluster.url('postgres'), `create role app login password 'secret'`);
+    await psql(cluster.url('postgres'), `create role rafiki_installer login password 'secret'`);
     const [ADMIN_URL, entry] = [cluster.url('postgres'), path.resolve(import.meta.dirname, '../../dist/cli/main.js')];
-    const env = { ...process.env, ADMIN_URL, APP_URL: urlAs(ADMIN_URL, 'app', 'secret'), PASSWORD: 'service' };
+    const env = {
+      ...process.env,
+      ADMIN_URL,
+      INSTALLER_URL: urlAs(ADMIN_URL, 'rafiki_installer', 'secret'),
+      PASSWORD: 'service',
+    };
     const input = `rafiki() { '${process.execPath}' '${entry}' "$@"; }\n${managed?.code}`;
     const stdout = execFileSync('bash', ['-e'], { input, env, encoding: 'utf8' });
     expect(stdout).toBe(managed?.printed);

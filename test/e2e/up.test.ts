@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -93,6 +93,48 @@ describe('ready', () => {
       await ended;
     }
   });
+});
+
+describe('what the user of up leaves behind', () => {
+  test('does not make him a superuser at the next start', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    const left: [string, string][] = [
+      ['oid, oid', '='],
+      ['oid, regrole', '='],
+      ['oid, regrole', '<>'],
+      ['name, name', '='],
+    ];
+    for (const [place, [types, operator]] of left.entries()) {
+      const [one, other] = types.split(', ');
+      await rafiki.db.query(`create function public.evil${place}(${types}) returns boolean language plpgsql as $$ begin
+        if (select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) current_user) then
+          execute 'alter role rafiki_user superuser';
+        end if;
+        return true; end $$`);
+      await rafiki.db.query(
+        `create operator public.${operator} (leftarg = ${one}, rightarg = ${other}, function = public.evil${place})`,
+      );
+    }
+    await rafiki.db.query('alter database rafiki set search_path = public, pg_catalog');
+    await rafiki.stop();
+
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    expect(
+      await rafiki.admin.query(`select rolsuper from pg_catalog.pg_roles where rolname::text like 'rafiki\\_user'`),
+    ).toEqual([{ rolsuper: false }]);
+  });
+});
+
+test.skipIf(process.getuid?.() !== 0)('up refuses a data folder that another user prepared', async () => {
+  dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+  writeFileSync(path.join(dataDir, 'user-password'), 'known');
+  chownSync(path.join(dataDir, 'user-password'), 65_534, 65_534);
+  const failure = await promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dataDir]).catch(
+    (error: { stderr: string }) => error,
+  );
+  expect(failure.stderr).toMatch(/cannot be used as the data folder[\s\S]*user-password in it belongs to user 65534/);
+  expect(readdirSync(dataDir)).toEqual(['user-password']);
 });
 
 test('serve says that rafiki is not installed in a database', async () => {
