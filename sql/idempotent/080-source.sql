@@ -192,22 +192,55 @@ begin
   end if;
 end $$;
 
+-- Stops where labels are no labels: too long, or too many different ones. The numbers are those of src/datasets/class-limits.ts.
+create or replace function rafiki._check_labels(
+  source regclass, target name, feature name, longest int, classes bigint, bytes numeric
+) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  row_name text;
+begin
+  if longest > 1000 then
+    execute format('select %1$s from %2$s where length(%3$I::text) > 1000 and %4$I is not null limit 1',
+                   rafiki._row_name(source), source, target, feature) into row_name;
+    raise exception using errcode = 'string_data_right_truncation', message = format('%s has a label that is too long', source),
+      detail = format('%s"%s" has %s characters in the longest; 1000 are the most.',
+                      coalesce(nullif(row_name, '') || ': ', ''), target, longest),
+      hint = 'Correct the row, name another column with target =>, or leave such rows out with on_bad_row => ''skip''.';
+  elsif classes > 10000 or bytes > 1048576 then
+    raise exception using errcode = 'program_limit_exceeded', message = format('%s has too many classes', source),
+      detail = format('"%s" has %s different values of %s together; 10000 and 1 MB are the most.',
+                      target, classes, pg_size_pretty(bytes)),
+      hint = 'Group rare classes under one label in a view, or name another column with target =>: this one may be no label.';
+  end if;
+end $$;
+
 -- One scan with the caller's rights: are there rows enough to learn from?
-create or replace function rafiki._check_classes(source regclass, target name, feature name) returns void
+create or replace function rafiki._check_classes(source regclass, target name, feature name, on_bad_row text) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   total bigint;
   labelled bigint;
+  longest int;
   classes bigint;
+  bytes numeric;
   example text;
 begin
-  execute format('select count(*), count(*) filter (where usable), count(distinct label) filter (where usable), '
+  -- the rows of each label first: what is distinct is then no label longer than what is looked at
+  execute format('select coalesce(sum(n), 0), coalesce(sum(n) filter (where usable), 0), max(length) filter (where usable), '
+                 'count(label) filter (where usable), sum(octet_length(label)) filter (where usable), '
                  'min(label) filter (where usable) '
-                 'from (select %1$I::text as label, %1$I is not null and %2$I is not null as usable from %3$s) t',
-                 target, feature, source) into total, labelled, classes, example;
+                 'from (select label, length, usable, count(*) as n from ('
+                   'select left(t.text, 1001) as label, length(t.text) as length, '
+                   't.text is not null and t.is_given and (length(t.text) <= 1000 or %4$L <> ''skip'') as usable '
+                   'from (select %1$I::text as text, %2$I is not null as is_given from %3$s offset 0) t) l group by label, length, usable) g',
+                 target, feature, source, on_bad_row) into total, labelled, longest, classes, bytes, example;
   perform rafiki._check_counts(source, target, feature, total, labelled);
+  perform rafiki._check_labels(source, target, feature, longest, classes, bytes);
   if classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),
       detail = format('"%s" is %s in all %s labelled rows.', target, quote_literal(left(example, 40)), labelled),

@@ -94,34 +94,45 @@ begin
                  concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(source, task, target, feature)));
 end $$;
 
--- Drops the functions that no open study needs, somebody's own among them. The owner of a schema may drop what others made in it.
--- Whoever made them can hold a lock on each: so it looks at them in any order, and gives up after a few.
+-- Drops what no open study needs in the schema of the readers: functions of studies that have ended, and whatever else somebody has
+-- made there, who may create what he likes. The owner of a schema may drop what others made in it. But whoever made something can hold
+-- a lock on it, or give a function arguments of types that nobody else may name: so all makers take turns, what cannot be dropped is
+-- passed over, and a round has an end.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
-  unused text;
+  unused record;
+  object record;
   dropped int := 0;
-  refused int := 0;
+  ends_at timestamptz;
 begin
   update rafiki.study set reader = null, ticket = null
   where reader is not null and state not in ('queued', 'running');
   delete from rafiki.reading r where not exists (select from pg_stat_get_activity(null) a where a.pid = r.pid);
   for unused in
-    select p.oid::regprocedure from pg_proc p
-    where p.pronamespace = 'rafiki_reader'::regnamespace
-      and not exists (select from rafiki.study s where s.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())
-    order by random() limit 1000
+    select u.classid, u.objid
+    from (select d.classid, d.objid,
+                 row_number() over (partition by coalesce(p.proowner, c.relowner, t.typowner) order by random()) as turn
+          from pg_depend d
+            left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+            left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+            left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
+          where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'rafiki_reader'::regnamespace and d.deptype = 'n'
+            and not exists (select from rafiki.study s
+                            where s.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())) u
+    order by u.turn, random() limit 500
   loop
+    ends_at := coalesce(ends_at, clock_timestamp() + interval '1 s');
+    exit when clock_timestamp() > ends_at;
     begin
-      execute format('drop routine %s', unused);
+      select * into object from pg_identify_object(unused.classid, unused.objid, 0);
+      execute format('drop %s %s', object.type, object.identity);
       dropped := dropped + 1;
     exception when others then
-      raise log 'rafiki: % stays for now: %', unused, sqlerrm; -- something of its owner's depends on it, or is changing it
-      refused := refused + 1;
-      exit when refused >= 10;
+      null; -- the next time, perhaps
     end;
   end loop;
   return dropped;

@@ -80,6 +80,7 @@ as $$
     union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
   )
   select case
+    when (select count(distinct v) from given) > 100 then 'length' -- as MOST_VALUES in hyper-space.ts
     when jsonb_typeof(override) = 'object' and not exists (select from given) then 'shape'
     when jsonb_typeof(override) = 'object'
       and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list')) then 'shape'
@@ -135,6 +136,11 @@ begin
         hint = format('Knobs, nearest name first: %s. All: select * from rafiki_knobs(%L);', (
           select rafiki._nearest(knob, array_agg(distinct k)) from rafiki.family f, jsonb_object_keys(f.knobs) k
           where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name]))), task);
+    elsif fault = 'length' then
+      raise exception using errcode = 'invalid_parameter_value', message = format('knob "%s" has too long a list', knob),
+        detail = format('It has %s different values; 100 are the most.',
+                        (select count(distinct v) from jsonb_array_elements(override -> 'list') v)),
+        hint = 'Give fewer values, or {"min": …, "max": …}.';
     elsif fault is not null then
       raise exception using
         errcode = case fault when 'value' then 'numeric_value_out_of_range' else 'datatype_mismatch' end,
@@ -297,7 +303,7 @@ begin
   if chosen.output = 'boxes' then
     perform rafiki._check_boxes(source, target, feature);
   else
-    perform rafiki._check_classes(source, target, feature);
+    perform rafiki._check_classes(source, target, feature, on_bad_row);
   end if;
   request.target := target;
   request.features := array[feature];

@@ -6,6 +6,11 @@ import { judging } from './judging.ts';
 
 /** Values tried of a range; a list, or a range of fewer whole numbers, is tried whole. */
 const LEVELS = 5;
+/**
+ * Points looked at for one that was not tried. Hooks make points equal; where so many in a row were tried, in an order drawn at
+ * random, what is left is less than a hundredth of the grid (but once in 20,000 times).
+ */
+const MOST_POINTS = 1000;
 
 /**
  * Every combination of values, each once, in an order drawn from the seed: a study that ends before the grid does has
@@ -23,8 +28,10 @@ export const grid: Advisor = {
     const sizes = branches.map(({ axes }) => axes.reduce((size, axis) => size * BigInt(levelsOf(axis)), 1n));
     const total = sizes.reduce((sum, size) => sum + size, 0n);
     // The first trials are no walk along the grid, all others took a step of it at least.
-    for (let step = BigInt(history.length - branches.length); step < total; step++) {
-      const proposal = pointAt(search, { branches, sizes }, shuffled(step, total, search.seed));
+    const from = BigInt(history.length - branches.length);
+    const indexOf = shuffled(total, search.seed);
+    for (let step = from; step < total && step < from + BigInt(MOST_POINTS); step++) {
+      const proposal = pointAt(search, { branches, sizes }, indexOf(step));
       if (!tried.has(keyOf(proposal))) return proposal;
     }
     return null;
@@ -57,12 +64,13 @@ function levelsOf({ domain }: Axis): number {
 }
 
 /** A permutation of 0 … total − 1: step → (a · step + b) mod total, one to one where a and total share no factor. */
-function shuffled(step: bigint, total: bigint, seed: number): bigint {
+function shuffled(total: bigint, seed: number): (step: bigint) => bigint {
   const rng = createRng(seed);
   const word = (): bigint => BigInt(rng.below(2 ** 32)) * 4294967296n + BigInt(rng.below(2 ** 32));
   let factor = (word() % total) + 1n;
   while (commonDivisor(factor, total) !== 1n) factor++;
-  return (factor * step + (word() % total)) % total;
+  const offset = word() % total;
+  return (step) => (factor * step + offset) % total;
 }
 
 const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b));

@@ -33,7 +33,7 @@ export class Verbs implements Conversation {
   admit(start: string, bytes: number): void | Promise<void> {
     const verb = verbOf(start);
     const check = (): void => checkSize(start, bytes);
-    const admitted = verb === 'V' ? undefined : this.#client.admit(keyOf(start));
+    const admitted = verb === 'V' ? this.#admitRows(keyOf(start)) : this.#client.admit(keyOf(start));
     return admitted === undefined ? check() : admitted.then(check);
   }
 
@@ -114,6 +114,15 @@ export class Verbs implements Conversation {
     this.#takeRows = this.#client.readAhead({ key, input, role }, rows);
     setImmediate(() => this.#settle());
     return { ...answered(null), along: this.#along(role) };
+  }
+
+  /** The statement goes on without rows that are refused: what it asks for next is answered, or not, by itself. */
+  #admitRows(key: string): void {
+    if (this.#reader !== undefined && this.#client.knows(key)) return;
+    throw new UndefinedObject('rows came that nobody asked for', {
+      detail: 'No model has that key, or the session was not told to read ahead.',
+      hint: 'Use rafiki_predict, which reads ahead by itself.',
+    });
   }
 
   #settle(): void {

@@ -23,6 +23,8 @@ export interface CoordinatorOptions {
 
 /** The backstop for a lost NOTIFY, and how soon a standby notices that the leader is gone. */
 const TICK_MS = 1_000;
+/** Any role may send a NOTIFY, and as many as it likes: the rows are looked at no more often than this. */
+const LOOK_MS = 50;
 
 export const createCoordinator = (options: CoordinatorOptions): Service => new Coordinator(options);
 
@@ -32,7 +34,7 @@ class Coordinator implements Service {
   readonly #params: ParamStore;
   readonly #presence: Presence;
   readonly #listener: Listener;
-  readonly #wake = new Wake();
+  readonly #wake = new Wake(LOOK_MS);
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
 

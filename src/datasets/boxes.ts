@@ -1,5 +1,6 @@
 import { BadData } from '../errors/errors.ts';
 import type { ImageSize } from '../features/images.ts';
+import { checkLabel } from './class-limits.ts';
 
 /** An object in an image as the source gives it, in pixels from the top left corner of the upright image. */
 export interface NamedBox {
@@ -30,6 +31,7 @@ function checkBox(value: unknown, number: number): NamedBox {
   if (strange !== undefined) throw unfit(number, `has the unknown key "${strange.slice(0, 40)}"`);
   const label = fields.get('label');
   if (typeof label !== 'string' || label === '') throw unfit(number, 'has no label, which is a text');
+  checkLabel(label);
   const pixels = (key: string): number => {
     const field = fields.get(key);
     if (typeof field === 'number' && Number.isFinite(field)) return field;

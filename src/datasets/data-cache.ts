@@ -11,7 +11,7 @@ import { withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
-import { DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
+import { byteLimit, DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
 import { ReaderLogin, type ReaderSession } from './reader-login.ts';
 import { admitReading, endReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
@@ -98,11 +98,12 @@ export class DataCache {
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;
-    const destination = new DataFileWriter(unfinished, dataLimitBytes());
+    const destination = new DataFileWriter(unfinished);
+    const count = byteLimit(dataLimitBytes());
     try {
       signal.throwIfAborted();
       await admitReading(this.#database, session.pid, reading.ticket);
-      const skipped = await readSource(session.connection, reading, { task: study.task, destination });
+      const skipped = await readSource(session.connection, reading, { task: study.task, count, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
       this.#intact.add(file);

@@ -12,26 +12,35 @@ const DEFAULT_LIMIT = '4GB';
 /** The most bytes that a study's rows may have. */
 export const dataLimitBytes = (text = process.env[SETTING]): number => parseBytes(text || DEFAULT_LIMIT, SETTING);
 
-/** Writes a new data file, as `data-file.ts` describes it: counts its bytes, and ends it with their hash. */
+/** Counts the bytes of a source as they are read, those of rows that are left out among them; throws above the limit. */
+export function byteLimit(limitBytes: number): (bytes: number) => void {
+  let readBytes = 0;
+  return (bytes) => {
+    readBytes += bytes;
+    if (readBytes <= limitBytes) return;
+    throw new DataTooLarge('the data of a study is too large', {
+      detail: `${sizeText(readBytes)} were read so far; the limit is ${sizeText(limitBytes)}.`,
+      hint: `Train on a view with fewer rows, or raise ${SETTING} where the workers start.`,
+    });
+  };
+}
+
+/** Writes a new data file, as `data-file.ts` describes it, and ends it with the hash of its bytes. */
 export class DataFileWriter extends Writable {
   readonly #path: string;
-  readonly #limitBytes: number;
   readonly #hash = createHash('sha256');
   #file: FileHandle | undefined;
   /** A stream may be destroyed in the middle of a write. */
   #writing: Promise<void> = Promise.resolve();
-  #bytes = 0;
 
-  constructor(path: string, limitBytes: number) {
+  constructor(path: string) {
     super();
     this.#path = path;
-    this.#limitBytes = limitBytes;
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#bytes += chunk.length;
     this.#hash.update(chunk);
-    void settle(this.#bytes > this.#limitBytes ? Promise.reject(this.#tooLarge()) : this.#append(chunk), done);
+    void settle(this.#append(chunk), done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -51,13 +60,6 @@ export class DataFileWriter extends Writable {
   async #appendNow(bytes: Buffer): Promise<void> {
     this.#file ??= await open(this.#path, 'wx', 0o600);
     await this.#file.appendFile(bytes); // unlike write, all of it
-  }
-
-  #tooLarge(): DataTooLarge {
-    return new DataTooLarge('the data of a study is too large', {
-      detail: `${sizeText(this.#bytes)} were read so far; the limit is ${sizeText(this.#limitBytes)}.`,
-      hint: `Train on a view with fewer rows, or raise ${SETTING} where the workers start.`,
-    });
   }
 }
 

@@ -1,85 +1,103 @@
+import type { CopiedValue } from '../db/copy.ts';
 import type { Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
+import { type BadRowRule, leaveOut } from './bad-row.ts';
 import { checkBoxes } from './boxes.ts';
+import { checkLabel, labelTooLong, MOST_LABEL_CHARS } from './class-limits.ts';
 import { imageRecord, type LabelledImage } from './data-file.ts';
 
-/** Rows of a source that could not be used and were left out. */
-export interface Skipped {
-  rows: number;
-  /** What was wrong with the first of them. */
-  example: string | null;
-}
+const MB = 2 ** 20;
 
-/** Rows in hand at once: enough for the decoder's four threads, few enough for images of some megabytes. */
+/**
+ * A row with its image. The files of 50 million pixels, which are the most, stay below but for those without compression; a
+ * prediction takes 32 MB. COPY brings a row whole, and a larger one is let go as it comes.
+ */
+export const MOST_ROW_BYTES = 64 * MB;
+
+/** Rows in hand at once: enough for the decoder's four threads, and so many bytes that one more row of any size has room. */
 const AT_ONCE = 8;
+const MOST_HELD_BYTES = 64 * MB;
 
-interface Checking {
+/** Some ten thousand boxes. */
+const MOST_BOXES_BYTES = MB;
+const MOST_NAME_CHARS = 200;
+
+interface Checking extends BadRowRule {
   task: Task;
-  onBadRow: 'error' | 'skip';
-  /** Counts up as rows are left out. */
-  skipped: Skipped;
 }
 
 /** Rows as the source's reader packs them → records of the data file, checked, in the same order. */
-export async function* imageRecords(rows: AsyncIterable<Buffer>, checking: Checking): AsyncGenerator<Buffer> {
-  const inHand: Promise<Checked>[] = [];
+export async function* imageRecords(rows: AsyncIterable<CopiedValue>, checking: Checking): AsyncGenerator<Buffer> {
+  const inHand: { bytes: number; checked: Promise<Checked> }[] = [];
+  let heldBytes = 0;
   let number = 0;
   for await (const row of rows) {
-    inHand.push(check(unpack(row, ++number), checking.task));
-    if (inHand.length >= AT_ONCE) yield* settled(await (inHand.shift() as Promise<Checked>), checking);
+    inHand.push({ bytes: row.bytes.length, checked: check(row, ++number, checking.task) });
+    heldBytes += row.bytes.length;
+    while (inHand.length >= AT_ONCE || heldBytes > MOST_HELD_BYTES) {
+      const [oldest] = inHand.splice(0, 1) as [(typeof inHand)[number]];
+      yield* settled(await oldest.checked, checking);
+      heldBytes -= oldest.bytes;
+    }
   }
-  for (const checked of inHand) yield* settled(await checked, checking);
+  for (const { checked } of inHand) yield* settled(await checked, checking);
 }
 
 type Checked = Buffer | { name: string; error: unknown };
 
-function* settled(checked: Checked, { onBadRow, skipped }: Checking): Generator<Buffer> {
-  if (Buffer.isBuffer(checked)) {
-    yield checked;
-    return;
-  }
-  if (!(checked.error instanceof BadData)) throw checked.error;
-  const { message, detail, hint } = checked.error;
-  const named = `${checked.name}: ${detail ?? message}`;
-  if (onBadRow === 'error') {
-    throw new BadData(message, {
-      detail: named,
-      hint: `${hint ?? 'Correct the row.'} Or train with on_bad_row => 'skip', which leaves such rows out.`,
-      cause: checked.error,
-    });
-  }
-  skipped.rows++;
-  skipped.example ??= named;
-}
-
-interface PackedRow {
-  name: string;
-  label: string;
-  image: Buffer;
-}
-
-/** See `imageRows` in `reading.ts`. */
-function unpack(row: Buffer, number: number): PackedRow {
-  const nameEnd = 4 + row.readInt32BE(0);
-  const labelEnd = nameEnd + 4 + row.readInt32BE(nameEnd);
-  return {
-    name: row.toString('utf8', 4, nameEnd) || `Row ${number} as read`,
-    label: row.toString('utf8', nameEnd + 4, labelEnd),
-    image: row.subarray(labelEnd),
-  };
+function* settled(checked: Checked, rule: BadRowRule): Generator<Buffer> {
+  if (Buffer.isBuffer(checked)) yield checked;
+  else leaveOut(checked, rule);
 }
 
 /** Never rejects: a row in hand may fail before anybody looks. */
-async function check({ name, label, image }: PackedRow, task: Task): Promise<Checked> {
+async function check({ bytes, size }: CopiedValue, number: number, task: Task): Promise<Checked> {
+  let name = `Row ${number} as read`;
   try {
-    const size = await checkImage(image);
-    const labelled: LabelledImage = {
-      input: image,
-      label: task === 'object_detection' ? checkBoxes(JSON.parse(label), size) : label,
-    };
-    return imageRecord(labelled);
+    const named = partAt(bytes, 0);
+    name = bytes.toString('utf8', 4, Math.min(named.end, 4 + 4 * MOST_NAME_CHARS)).slice(0, MOST_NAME_CHARS) || name;
+    if (size > bytes.length) throw rowTooLarge(size);
+    const labelled = partAt(bytes, named.end);
+    if (labelled.end > bytes.length) throw malformed();
+    return imageRecord(await labelledImage(bytes, labelled, task));
   } catch (error) {
     return { name, error };
   }
 }
+
+async function labelledImage(bytes: Buffer, { start, end }: Part, task: Task): Promise<LabelledImage> {
+  const hasBoxes = task === 'object_detection';
+  if (hasBoxes && end - start > MOST_BOXES_BYTES) {
+    throw new BadData('an image has too many boxes', { detail: `They have ${end - start} bytes; 1 MB is the most.` });
+  }
+  if (!hasBoxes && end - start > 4 * MOST_LABEL_CHARS) throw labelTooLong();
+  const text = bytes.toString('utf8', start, end);
+  if (!hasBoxes) checkLabel(text);
+  const image = bytes.subarray(end);
+  const size = await checkImage(image);
+  return { input: image, label: hasBoxes ? checkBoxes(JSON.parse(text), size) : text };
+}
+
+interface Part {
+  start: number;
+  end: number;
+}
+
+/** What stands behind its length, in a row as `rafiki._reader_query` packs it; its owner may have put other code in the place. */
+function partAt(row: Buffer, at: number): Part {
+  const length = at + 4 <= row.length ? row.readInt32BE(at) : -1;
+  if (length < 0) throw malformed();
+  return { start: at + 4, end: at + 4 + length };
+}
+
+const malformed = (): BadData =>
+  new BadData('a row is not what the reader of the source gives', {
+    hint: 'Train again, and leave its reader as it is.',
+  });
+
+const rowTooLarge = (bytes: number): BadData =>
+  new BadData('a row is too large', {
+    detail: `It has ${(bytes / MB).toFixed(1)} MB; ${MOST_ROW_BYTES / MB} MB are the most.`,
+    hint: 'Make its image smaller, or compress it: a model looks at far fewer pixels.',
+  });

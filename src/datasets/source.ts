@@ -1,15 +1,17 @@
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { copyBytes, copyLines } from '../db/copy.ts';
+import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
 import { refusal } from '../db/refusal.ts';
 import { inputOf, type Task } from '../domain/task.ts';
-import { imageRecords, type Skipped } from './image-rows.ts';
+import type { Skipped } from './bad-row.ts';
+import { imageRecords, MOST_ROW_BYTES } from './image-rows.ts';
 import type { Reading } from './reading.ts';
+import { textLines } from './text-rows.ts';
 
 /**
  * Streams the labelled rows of a study's source to its data file (`data-file.ts`), exactly as the study's owner sees them.
- * Images and boxes are checked on the way; returns how many rows were left out for it.
+ * Labels, images and boxes are checked on the way; returns how many rows were left out for it.
  *
  * `connection` is the reader's, a login without any right, and was opened for the one function that it calls. That belongs to the owner
  * and works with his rights; whatever code of his it runs can get no further than to that login. The connection is closed afterwards by whoever opened
@@ -18,7 +20,7 @@ import type { Reading } from './reading.ts';
 export async function readSource(
   connection: Connection,
   { reader, onBadRow }: Pick<Reading, 'reader' | 'onBadRow'>,
-  { task, destination }: { task: Task; destination: Writable },
+  { task, count, destination }: { task: Task; count: ByteCount; destination: Writable },
 ): Promise<Skipped> {
   try {
     await connection.query('begin isolation level repeatable read read only');
@@ -28,8 +30,11 @@ export async function readSource(
     const args = Array(most?.count).fill('true').join(); // so that nobody can make another one that this call might mean
     const call = `select rafiki_reader."${reader}"(${args})`; // a uuid, as Postgres prints it
     const skipped: Skipped = { rows: 0, example: null };
-    if (inputOf(task) === 'text') await copyLines(connection, call, destination);
-    else await pipeline(imageRecords(copyBytes(connection, call), { task, onBadRow, skipped }), destination);
+    const rows =
+      inputOf(task) === 'text'
+        ? textLines(copyLines(connection, call, count), { onBadRow, skipped })
+        : imageRecords(copyBytes(connection, call, { count, most: MOST_ROW_BYTES }), { task, onBadRow, skipped });
+    await pipeline(rows, destination);
     await connection.query('rollback');
     return skipped;
   } catch (error) {

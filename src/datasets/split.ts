@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
+import { checkClassCount, checkLabel } from './class-limits.ts';
 import type { LabelledRow } from './data-file.ts';
 
 /** Rows of one input, which stay together: a text that is trained on must not be validated on. */
@@ -26,6 +27,8 @@ export function splitRows(
   const groups = groupByInput(rows, validation);
   const classes = [...new Set(rows.flatMap(labelsOf))].sort();
   checkClasses(rows, classes, task);
+  for (const label of classes) checkLabel(label); // files that were read by an earlier version
+  checkClassCount(classes);
   for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
   const side = (valid: boolean): Examples => {
     const chosen = groups.filter((group) => group.valid === valid);

@@ -1,25 +1,50 @@
-import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Connection } from './database.ts';
 
+/** Told of all bytes as they come; may throw where they are too many. */
+export type ByteCount = (bytes: number) => void;
+
 /**
- * Streams the lines of a one-column query. The values must be free of line ends and of the bytes 1 and 2, as JSON is:
+ * The lines of a one-column query. The values must be free of line ends and of the bytes 1 and 2, as JSON is:
  * with these as quote and delimiter, CSV passes each value on as it is, where the text format would double backslashes.
  */
-export async function copyLines(connection: Connection, query: string, destination: Writable): Promise<void> {
-  const sql = `copy (${query}) to stdout with (format csv, delimiter e'\\x02', quote e'\\x01')`;
-  await pipeline(connection.client.query(copyTo(sql)), destination);
+export function copyLines(connection: Connection, query: string, count: ByteCount): AsyncGenerator<Buffer> {
+  return copied(connection, `copy (${query}) to stdout with (format csv, delimiter e'\\x02', quote e'\\x01')`, count);
 }
 
+/** The bytes of a value, of one that is too large only the first. */
+export interface CopiedValue {
+  bytes: Buffer;
+  /** Of the whole value. */
+  size: number;
+}
+
+/** What is kept of a value that is too large: what names it. */
+const START_BYTES = 4096;
+
 /** The values of a one-column query of type bytea that has no null, as they come: none is kept here. */
-export async function* copyBytes(connection: Connection, query: string): AsyncGenerator<Buffer> {
-  const bytes = new ByteReader(connection.client.query(copyTo(`copy (${query}) to stdout with (format binary)`)));
+export async function* copyBytes(
+  connection: Connection,
+  query: string,
+  { count, most }: { count: ByteCount; most: number },
+): AsyncGenerator<CopiedValue> {
+  const bytes = new ByteReader(copied(connection, `copy (${query}) to stdout with (format binary)`, count));
   await bytes.take(SIGNATURE_BYTES + 4); // signature and flags
   await bytes.take((await bytes.take(4)).readUInt32BE()); // header extension
   // each row: number of columns, −1 after the last row, and for each column its length and its bytes
-  while ((await bytes.take(2)).readInt16BE() === 1) yield await bytes.take((await bytes.take(4)).readInt32BE());
+  while ((await bytes.take(2)).readInt16BE() === 1) {
+    const size = Math.max(0, (await bytes.take(4)).readInt32BE()); // −1 is a null
+    yield { bytes: await bytes.take(size <= most ? size : START_BYTES), size };
+    if (size > most) await bytes.skip(size - START_BYTES);
+  }
   await bytes.end();
+}
+
+async function* copied(connection: Connection, sql: string, count: ByteCount): AsyncGenerator<Buffer> {
+  for await (const chunk of connection.client.query(copyTo(sql)) as AsyncIterable<Buffer>) {
+    count(chunk.length);
+    yield chunk;
+  }
 }
 
 const SIGNATURE_BYTES = 11;
@@ -37,8 +62,7 @@ class ByteReader {
     const parts = [this.#rest];
     let length = this.#rest.length;
     while (length < size) {
-      const { done, value } = await this.#chunks.next();
-      if (done) throw new RangeError('a COPY ended within a row');
+      const value = await this.#next();
       parts.push(value);
       length += value.length;
     }
@@ -47,8 +71,24 @@ class ByteReader {
     return joined.subarray(0, size);
   }
 
+  /** Lets bytes go as they come. */
+  async skip(size: number): Promise<void> {
+    let left = size;
+    while (left > this.#rest.length) {
+      left -= this.#rest.length;
+      this.#rest = await this.#next();
+    }
+    this.#rest = this.#rest.subarray(left);
+  }
+
   /** Lets the stream come to its end: the connection can be used again only then. */
   async end(): Promise<void> {
     while (!(await this.#chunks.next()).done);
+  }
+
+  async #next(): Promise<Buffer> {
+    const { done, value } = await this.#chunks.next();
+    if (done) throw new RangeError('a COPY ended within a row');
+    return value;
   }
 }

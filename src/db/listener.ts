@@ -6,7 +6,10 @@ import { CONNECT_TIMEOUT_MS, QUERY_TIMEOUT_MS, startupOptions } from './database
 export interface ListenerOptions {
   url: string;
   channels: readonly string[];
-  /** A hint that rows changed; `payload` is an id as text. */
+  /**
+   * A hint that rows changed; `payload` is an id as text. Any role may send as many as it likes: pg-listen hands each on at once and
+   * keeps none, and so must whoever hears it: a poke of a {@link Wake} that has a least time.
+   */
   onNotify(channel: string, payload: string): void;
   /** Called after every (re)connect: notifications sent while away are lost, so look at the rows again. */
   onConnect(): void;

@@ -138,9 +138,29 @@ export function drawWithOverrides(
 export function narrow(name: string, domain: Domain, override: KnobOverride | undefined): Domain {
   if (override === undefined) return domain;
   if (typeof override !== 'object') return { kind: 'categorical', list: [override] };
-  if ('list' in override) return { kind: 'categorical', list: override.list };
+  if ('list' in override) return { kind: 'categorical', list: valuesOf(name, override.list) };
   if (domain.kind === 'range') return { ...domain, min: override.min ?? domain.min, max: override.max ?? domain.max };
   throw new InvalidParameter(`knob "${name}" takes a list of values, not a range`, {
     hint: `Use {"${name}": {"list": [...]}}.`,
   });
+}
+
+/** Of a list, equal ones counted once: the work of a proposal grows with them. `rafiki._knob_fault` has the same number. */
+const MOST_VALUES = 100;
+
+/** A proposal narrows the same lists some thousand times. */
+const knownValues = new WeakMap<readonly KnobValue[], readonly KnobValue[]>();
+
+function valuesOf(name: string, list: readonly KnobValue[]): readonly KnobValue[] {
+  const known = knownValues.get(list);
+  if (known !== undefined) return known;
+  const values = [...new Set(list)];
+  if (values.length > MOST_VALUES) {
+    throw new InvalidParameter(`knob "${name}" has too long a list`, {
+      detail: `It has ${values.length} different values; ${MOST_VALUES} are the most.`,
+      hint: 'Give fewer values, or {"min": …, "max": …}.',
+    });
+  }
+  knownValues.set(list, values);
+  return values;
 }

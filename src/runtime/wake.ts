@@ -1,7 +1,18 @@
-/** Sleeps until poked, aborted, or `ms` have passed: NOTIFY is the poke, the slow poll the backstop. */
+import { sleep } from './sleep.ts';
+
+/**
+ * Sleeps until poked, aborted, or `ms` have passed: NOTIFY is the poke, the slow poll the backstop. Any role may send a NOTIFY, and as
+ * many as it likes: with `leastMs` a wait ends no sooner than so long after the one before.
+ */
 export class Wake {
+  readonly #leastMs: number;
+  #wokeMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
   #poked = false;
+
+  constructor(leastMs = 0) {
+    this.#leastMs = leastMs;
+  }
 
   poke(): void {
     this.#poked = true;
@@ -22,6 +33,9 @@ export class Wake {
       });
     }
     this.#wake = undefined;
-    this.#poked = false;
+    const earlyMs = this.#wokeMs + this.#leastMs - performance.now();
+    if (earlyMs > 0) await sleep(earlyMs, signal);
+    this.#wokeMs = performance.now();
+    this.#poked = false; // whoever poked until now is seen to by what follows
   }
 }

@@ -2,7 +2,6 @@ import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { connectBridge, disconnectBridge, keepSecret, selectOwnAddress } from '../db/statements/serving.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 
 export interface BridgeAddress {
@@ -26,7 +25,7 @@ const LEAST_BEAT_MS = 500;
 export class BridgeRecord {
   readonly #options: BridgeRecordOptions;
   readonly #listener: Listener;
-  readonly #wake = new Wake();
+  readonly #wake = new Wake(LEAST_BEAT_MS);
   readonly #stopping = new AbortController();
   #secret = '';
   #address: BridgeAddress | undefined;
@@ -76,7 +75,6 @@ export class BridgeRecord {
       await this.#wake.wait(BEAT_MS, signal);
       if (signal.aborted) return;
       await this.#try(this.#beat(address));
-      await sleep(LEAST_BEAT_MS, signal);
     }
   }
 

@@ -2,12 +2,17 @@ import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { isHeld } from '../db/persist.ts';
 import { moveDeployment } from '../db/statements/moves.ts';
-import { type DeploymentRow, holdReady, selectDeployments } from '../db/statements/serving.ts';
+import {
+  type DeploymentHead,
+  type DeploymentRow,
+  holdReady,
+  selectClasses,
+  selectDeployments,
+} from '../db/statements/serving.ts';
 import { InvalidState, NotReady, OutOfMemory, UndefinedObject } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
-import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { Changes } from './changes.ts';
 import type { ModelDirectory } from './client.ts';
@@ -43,10 +48,10 @@ export class Deployments implements Service, ModelDirectory {
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
   /** Time to look at the rows, and time to load what they name. */
-  readonly #wake = new Wake();
+  readonly #wake = new Wake(LOOK_MS);
   readonly #looked = new Wake();
   /** The rows at the last look, and their models' ids by key. */
-  #rows: readonly DeploymentRow[] = [];
+  #rows: readonly DeploymentHead[] = [];
   #keys: ReadonlyMap<string, number> = new Map();
   #looks = 0;
   /** All that rows name, by deployment. */
@@ -139,7 +144,6 @@ export class Deployments implements Service, ModelDirectory {
     let pauseMs = POLL_MS;
     while (!signal.aborted) {
       await this.#wake.wait(pauseMs, signal);
-      const nextMs = performance.now() + LOOK_MS;
       if (signal.aborted) return;
       try {
         await this.#look();
@@ -148,7 +152,6 @@ export class Deployments implements Service, ModelDirectory {
         this.#options.logger.warn({ err: String(error) }, 'cannot look at the deployments');
         pauseMs = RETRY_MS;
       }
-      await sleep(Math.max(0, nextMs - performance.now()), signal);
     }
   }
 
@@ -188,11 +191,11 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   /** Makes one row true in memory; a row that cannot be loaded does not stand in the way of the others. */
-  async #followRow(row: DeploymentRow): Promise<void> {
+  async #followRow(row: DeploymentHead): Promise<void> {
     const now = this.#serving.get(row.modelId);
     if (this.#stopping.signal.aborted || (now !== undefined && now.row.id >= row.id)) return;
     try {
-      const model = this.#known.get(row.id) ?? this.#options.serve(row);
+      const model = this.#known.get(row.id) ?? (await this.#serve(row));
       const isNew = !this.#known.has(row.id);
       this.#known.set(row.id, model);
       if (row.state === 'loading') {
@@ -207,6 +210,11 @@ export class Deployments implements Service, ModelDirectory {
     }
   }
 
+  async #serve(row: DeploymentHead): Promise<ServedModel> {
+    const classes = await selectClasses(this.#options.database, row.versionId);
+    return this.#options.serve({ ...row, classes });
+  }
+
   /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first question. */
   async #warm(model: ServedModel): Promise<void> {
     const hasPredecessor = this.#serving.has(model.row.modelId);
@@ -219,7 +227,7 @@ export class Deployments implements Service, ModelDirectory {
     }
   }
 
-  async #makeReady(row: DeploymentRow): Promise<void> {
+  async #makeReady(row: DeploymentHead): Promise<void> {
     const { database, logger } = this.#options;
     await database.transaction(async (on) => {
       const mover = { on, logger };
@@ -232,7 +240,7 @@ export class Deployments implements Service, ModelDirectory {
     });
   }
 
-  async #failed(row: DeploymentRow, error: unknown): Promise<void> {
+  async #failed(row: DeploymentHead, error: unknown): Promise<void> {
     const { database, logger } = this.#options;
     if (error instanceof InvalidState) return;
     if (isHeld(error)) {

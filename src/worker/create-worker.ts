@@ -28,6 +28,8 @@ export interface WorkerOptions {
 
 /** NOTIFY may be lost: look for a waiting trial at least so often. */
 const POLL_MS = 2_000;
+/** And whoever sends NOTIFYs makes it look no more often than this. */
+const LOOK_MS = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
 const familyNames = families.map(({ name }) => name);
@@ -41,7 +43,7 @@ class Worker implements Service {
   readonly #cache: DataCache;
   readonly #presence: Presence;
   readonly #listener: Listener;
-  readonly #wake = new Wake();
+  readonly #wake = new Wake(LOOK_MS);
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
   #loop: Promise<void> | undefined;
@@ -76,7 +78,7 @@ class Worker implements Service {
 
   #hint(channel: string, payload: string): void {
     if (channel === 'rafiki_trial') this.#wake.poke();
-    else if (payload === String(this.#run?.trialId)) void this.#run?.heartbeat();
+    else if (payload === String(this.#run?.trialId)) this.#run?.lookSoon();
   }
 
   async #work(): Promise<void> {

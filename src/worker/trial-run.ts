@@ -11,6 +11,7 @@ import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { Wake } from '../runtime/wake.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
 import type { FromChild } from './messages.ts';
 import { type Finished, storeResult } from './result.ts';
@@ -28,6 +29,9 @@ type Outcome =
 
 /** A third of the lease: two heartbeats may fail before it ends. */
 const HEARTBEAT_MS = 4_000;
+/** Any role may send a NOTIFY: beside these heartbeats there is one at a time, no more often than this. */
+const LEAST_LOOK_MS = 500;
+const FOREVER_MS = 2 ** 31 - 1;
 /** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
 const LAST_CHECKPOINT_MS = 1_500;
 
@@ -36,6 +40,7 @@ export class TrialRun {
   readonly #trial: ClaimedTrial;
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
+  readonly #wake = new Wake(LEAST_LOOK_MS);
   #decide: (outcome: Outcome) => void = () => undefined;
   readonly #outcome: Promise<Outcome>;
   #process: TrainingProcess | undefined;
@@ -59,7 +64,8 @@ export class TrialRun {
 
   /** Returns when the trial has ended, one way or another, and its process is gone. */
   async run(): Promise<void> {
-    const heartbeat = setInterval(() => void this.heartbeat(), HEARTBEAT_MS);
+    const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
+    void this.#keepLooking();
     try {
       void this.#begin();
       const outcome = await this.#outcome;
@@ -70,11 +76,25 @@ export class TrialRun {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'the trial is left to its lease');
     } finally {
       clearInterval(heartbeat);
+      this.#ended.abort();
+    }
+  }
+
+  /** Something may have happened to the trial: the rows tell. */
+  lookSoon(): void {
+    this.#wake.poke();
+  }
+
+  async #keepLooking(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      await this.#wake.wait(FOREVER_MS, signal);
+      if (!signal.aborted) await this.#heartbeat();
     }
   }
 
   /** Extends the lease, and learns whether the trial is still ours. */
-  async heartbeat(): Promise<void> {
+  async #heartbeat(): Promise<void> {
     try {
       if ((await renewLease(this.#options.database, this.#trial)) === undefined) this.#decide({ kind: 'lost' });
     } catch (error) {

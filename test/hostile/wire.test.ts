@@ -184,27 +184,30 @@ describe('after login', () => {
     expect(await answerOf(await guest())).toEqual(yes);
   });
 
-  it('of a long request with an unknown key nothing is kept, and the next one is answered', async () => {
-    const before = bufferBytes();
-    const socket = await knownSocket(over.tcp);
-    sockets.push(socket);
-    let heard = '';
-    socket.on('data', (chunk) => {
-      heard += chunk.toString('latin1');
-    });
-    socket.resume();
-    const text = 'P\x1fother\x1falice\x1f\x1f\x1f\x1f';
-    socket.write(frame('Q', text, 4 + text.length + 100 * MB));
-    let most = 0;
-    const watch = setInterval(() => {
-      most = Math.max(most, bufferBytes());
-    }, 5);
-    await flood(socket, 100 * MB);
-    socket.write(query(ask));
-    await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
-    clearInterval(watch);
-    expect(most - before).toBeLessThan(64 * MB);
-  });
+  it.each(['P', 'V'])(
+    'of a long %s with an unknown key nothing is kept, and the next one is answered',
+    async (verb) => {
+      const before = bufferBytes();
+      const socket = await knownSocket(over.tcp);
+      sockets.push(socket);
+      let heard = '';
+      socket.on('data', (chunk) => {
+        heard += chunk.toString('latin1');
+      });
+      socket.resume();
+      const text = `${verb}\x1fother\x1falice\x1f\x1f\x1f\x1f`;
+      socket.write(frame('Q', text, 4 + text.length + 100 * MB));
+      let most = 0;
+      const watch = setInterval(() => {
+        most = Math.max(most, bufferBytes());
+      }, 5);
+      await flood(socket, 100 * MB);
+      socket.write(query(ask));
+      await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
+      clearInterval(watch);
+      expect(most - before).toBeLessThan(64 * MB);
+    },
+  );
 
   it('a request that is too large is refused in-band with 54000 and its size, and the session goes on', async () => {
     const client = await guest();

@@ -55,6 +55,15 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`revoke ${names['owner']} from ${names['other']}`)).toEqual(['granted', 'private']);
   });
 
+  test('of whoever owned the database, where it was granted to its owner', async () => {
+    await db.query(`select rafiki_grant('granted', 'pg_database_owner')`);
+    const [{ name } = { name: '' }] = await db.query<{ name: string }>('select current_database() as name');
+    await db.query(`alter database ${name} owner to ${names['other']}`);
+    await watch.look(database.service);
+    expect(await renewedBy(`alter database ${name} owner to ${names['member']}`)).toEqual(['granted']);
+    expect(await renewedBy('select 1')).toEqual([]);
+  });
+
   test('of whoever was a superuser, or exempt from row-level security', async () => {
     await db.query(`alter role ${names['other']} superuser`);
     await watch.look(database.service);

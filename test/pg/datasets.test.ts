@@ -117,6 +117,57 @@ describe('reading a source as the owner of the study', () => {
     );
   });
 
+  test('nor what others make in the schema of the readers, even where some of it cannot be dropped', async () => {
+    await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
+    await read('hers');
+    await db.query(`update rafiki.study set state = 'completed'`);
+    const mallory = await database.as('mallory');
+    await mallory.query('create temporary table mine (i int)');
+    await mallory.query(`
+      do $$ begin
+        for i in 1..100 loop
+          execute format('create function rafiki_reader.%I(mine) returns int language sql return 1', i);
+        end loop;
+      end $$`);
+    await mallory.query(`
+      create table rafiki_reader.t (r text);
+      create view rafiki_reader.v as select 1 as x;
+      create materialized view rafiki_reader."M v" as select 1 as x;
+      create type rafiki_reader.e as enum ('a');
+      create type rafiki_reader.c as (x int);
+      create domain rafiki_reader.d as int check (value > 0);
+      create sequence rafiki_reader.s;
+      create collation rafiki_reader.k from "C";
+      create aggregate rafiki_reader.g (int) (sfunc = int4pl, stype = int);
+      create procedure rafiki_reader.p() language sql as 'select 1';
+      create operator rafiki_reader.### (leftarg = int, rightarg = int, function = int4pl);
+      create text search configuration rafiki_reader.ts (copy = english)`);
+    const there = async (): Promise<string[]> => {
+      const rows = await db.query<{ what: string }>(`
+        select i.type || ' ' || i.identity as what from pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
+        where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'rafiki_reader'::regnamespace and i.identity !~ 'pg_temp'`);
+      return rows.map(({ what }) => what);
+    };
+    expect((await there()).length).toBeGreaterThan(12);
+    for (let round = 0; round < 3; round++) await database.service.query('select rafiki._drop_readers()');
+    expect(await there()).toEqual([]);
+  });
+
+  test('leaves out and counts rows of too long a label where the study skips bad rows, and names one where it does not', async () => {
+    await db.query(`create table t (label text, body text)`);
+    await db.query(`grant select on t to ${alice}`);
+    await db.query(`insert into t select repeat('x', 1000 + i), 'text' from generate_series(0, 2) i`);
+    await expect(read('t')).rejects.toMatchObject({
+      sqlstate: '22000',
+      detail: expect.stringMatching(/^Row 2 as read: /),
+    });
+    await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
+    expect(await read('t')).toEqual([['x'.repeat(1000), 'text']]);
+    expect(await db.query('select skipped_rows from rafiki.study order by id desc limit 1')).toEqual([
+      { skipped_rows: 2 },
+    ]);
+  });
+
   test('says that a source is gone', async () => {
     await db.query('create table t (label text, body text)');
     const id = await insertStudy(db, { source: 't' });

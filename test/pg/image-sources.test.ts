@@ -116,4 +116,31 @@ describe('a row that cannot be used', () => {
       { skipped_rows: 2, skipped_example: 'Key (id)=(2): Box 1 has the unknown key "width".' },
     ]);
   });
+
+  test('is let go as it comes where it is larger than 64 MB', async () => {
+    await put(1, [box]);
+    await db.query(`insert into shelf values (2, '[]', convert_to(repeat('x', 70000000), 'UTF8'))`);
+    await put(3, []);
+    await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
+    expect(await read('shelf', 'boxes')).toHaveLength(2);
+    expect(await db.query('select skipped_rows, skipped_example from rafiki.study')).toEqual([
+      { skipped_rows: 1, skipped_example: 'Key (id)=(2): It has 66.8 MB; 64 MB are the most.' },
+    ]);
+  });
+
+  test('counts against the limit of what a study reads, too', async () => {
+    await db.query(
+      `insert into shelf select i, '[]', convert_to(repeat('x', 400000), 'UTF8') from generate_series(1, 5) i`,
+    );
+    await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
+    process.env['RAFIKI_DATA_LIMIT'] = '1MB';
+    try {
+      await expect(read('shelf', 'boxes')).rejects.toMatchObject({
+        sqlstate: '54000',
+        message: 'the data of a study is too large',
+      });
+    } finally {
+      delete process.env['RAFIKI_DATA_LIMIT'];
+    }
+  });
 });

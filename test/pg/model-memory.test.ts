@@ -188,3 +188,22 @@ test('a file that was damaged is fetched anew', async () => {
   for (const file of readdirSync(dir)) rmSync(path.join(dir, file));
   expect(await ask('a', 'good')).toBe('pos');
 });
+
+test('a model with more classes than a server keeps fails alone, and one that answers already goes on', async () => {
+  await db.query('alter table rafiki.model_version drop constraint if exists model_version_classes');
+  const widen = `update rafiki.model_version v set classes = array['a', repeat('b', 2000000)] from rafiki.model m
+    where m.id = v.model_id and m.name = $1`;
+  for (const name of ['a', 'wide', 'z']) await deploy(name);
+  await db.query(widen, ['wide']);
+  await start(3);
+  for (const name of ['a', 'z']) expect(await ask(name, 'good film')).toBe('pos');
+  const failed = await eventually(async () => {
+    const found = await stateOf('wide');
+    return found['state'] === 'failed' ? found : undefined;
+  });
+  expect(failed['error']).toMatchObject({ sqlstate: '54000', hint: expect.stringContaining('Train again') });
+  await db.query(widen, ['a']);
+  await deploy('later');
+  await isReady('later'); // and so the rows were looked at
+  expect(await ask('a', 'good film, seen later')).toBe('pos');
+});

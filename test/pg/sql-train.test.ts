@@ -29,6 +29,12 @@ beforeAll(async () => {
     insert into all_different select 'text', i from generate_series(1, 8) i;
     create table documents (body text, label jsonb);
     insert into documents select 'text', '1' from generate_series(1, 8) i;
+    create table long_labels (id int primary key, body text, label text);
+    insert into long_labels select i, 'text', case when i = 7 then repeat('x', 1001) else (i % 2)::text end from generate_series(1, 8) i;
+    create table many_classes (body text, label int);
+    insert into many_classes select 'text', i % 10001 from generate_series(1, 20002) i;
+    create table wide_classes (body text, label text);
+    insert into wide_classes select 'text', i % 3000 || repeat('x', 400) from generate_series(1, 6000) i;
     create sequence counter;
     insert into rafiki.family (name, task, title, knobs) values
       ('fasttext', 'sentiment', 'fastText', '{
@@ -103,6 +109,20 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   ['too much', `'sentiment', 'reviews', knobs => '{"learning_rate": 1}'`, '22003', /0\.05 float, log scale/, /Give/],
   ['no member', `'sentiment', 'reviews', knobs => '{"dim": {"list": [16, 17]}}'`, '22003', /one of 16, 32/, /Give/],
   ['an odd override', `'sentiment', 'reviews', knobs => '{"dim": {"min": 16}}'`, '42804', /one of 16, 32/, /Give/],
+  [
+    'a long list',
+    `'sentiment', 'reviews', knobs => format('{"learning_rate": {"list": %s}}', array_to_json(array(select 0.001 + i / 1e5 from generate_series(1, 101) i)))::jsonb`,
+    ...(['22023', /has too long a list; It has 101 different values; 100 are the most/, /fewer values/] as const),
+  ],
+  [
+    'a long label',
+    `'sentiment', 'long_labels'`,
+    '22001',
+    /Key \(id\)=\(7\): "label" has 1001 characters.*1000 are the most/,
+    /skip/,
+  ],
+  ['many classes', `'sentiment', 'many_classes'`, '54000', /10001 different values/, /rare classes/],
+  ['wide classes', `'sentiment', 'wide_classes'`, '54000', /3000 different values of 1183 kB/, /rare classes/],
   ['an empty range', `'sentiment', 'reviews', knobs => '{"epochs": {"min": 9, "max": 8}}'`, '22003', /4 … 20/, /Give/],
   [
     'a knob of another family',
@@ -166,6 +186,14 @@ describe('rafiki_train', () => {
   test('takes what is named', async () => {
     const args = `'sentiment', 'two_texts', features => array['body'], model => 'm', knobs => '{"epochs": {"min": 5}}'`;
     expect(await studyOf(args)).toMatchObject({ model: 'm', features: ['body'], knobs: { epochs: { min: 5 } } });
+  });
+
+  test('takes a list whose values are there many times, 3,000 classes, and long labels where bad rows are skipped', async () => {
+    const many = `format('{"learning_rate": {"list": %s}}', array_to_json(array_fill(0.01, array[5000])))::jsonb`;
+    expect(await studyOf(`'sentiment', 'reviews', knobs => ${many}`)).toBeDefined();
+    expect(await studyOf(`'sentiment', 'long_labels', on_bad_row => 'skip'`)).toBeDefined();
+    await db.query(`create view three_thousand as select body, label % 3000 as label from many_classes`);
+    expect(await studyOf(`'sentiment', 'three_thousand'`)).toBeDefined();
   });
 
   test('accepts a knob value that one of the families takes', async () => {

@@ -10,13 +10,17 @@ export interface Holders {
 /** Who may use models by what roles are members of what. */
 export function selectHolders(on: Queryable): Promise<Holders[]> {
   const sql = `
-    with recursive holder as (
+    with recursive membership (roleid, member) as (
+      select m.roleid, m.member from pg_auth_members m
+      union all -- of whoever owns the database, which no row says
+      select 'pg_database_owner'::regrole::oid, d.datdba from pg_database d where d.datname = current_database()
+    ), holder as (
       select r.role, r.role as member
       from (select m.owner::oid as role from rafiki.model m union select g.role::oid from rafiki.model_grant g
             union select s.owner::oid from rafiki.study s where s.state in ('queued', 'running')) r
       join pg_roles known on known.oid = r.role
       union
-      select h.role, m.member from holder h join pg_auth_members m on m.roleid = h.member
+      select h.role, m.member from holder h join membership m on m.roleid = h.member
     )
     select h.role::int8 as role, array_agg(h.member::int8 order by h.member)::int8[] as members from holder h group by h.role
     union all

@@ -1,11 +1,11 @@
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
-import { RowHeld } from '../../errors/errors.ts';
+import { DataTooLarge, InvalidState, RowHeld } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
-/** A deployment that serving answers for, or is to: everything but the weights. */
-export interface DeploymentRow {
+/** A deployment that serving answers for, or is to, as a look shows it. */
+export interface DeploymentHead {
   id: number;
   state: Extract<DeploymentState, 'loading' | 'ready'>;
   modelId: number;
@@ -21,9 +21,13 @@ export interface DeploymentRow {
   score: number;
   /** And of each subset of members, by its bits; null where no votes were counted. */
   accuracies: number[] | null;
-  classes: string[];
   /** Those in full precision, the most accurate first, then the quicker variants of some of them. */
   members: Member[];
+}
+
+/** Everything but the weights. */
+export interface DeploymentRow extends DeploymentHead {
+  classes: string[];
 }
 
 export interface Member {
@@ -34,11 +38,11 @@ export interface Member {
 }
 
 /** Of the tasks that this version knows; a newer server takes the others. */
-export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
+export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
   const sql = `
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
-      v.id as "versionId", v.version, v.score, v.accuracies, v.classes,
+      v.id as "versionId", v.version, v.score, v.accuracies,
       (select coalesce(json_agg(
         json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', b.params_id)
         order by b.rank), '[]')
@@ -49,7 +53,21 @@ export function selectDeployments(on: Queryable): Promise<DeploymentRow[]> {
       join rafiki.model_version v on v.id = d.version_id
     where d.state in ('loading', 'ready') and m.task = any($1)
     order by d.id`;
-  return on.query<DeploymentRow>(sql, [tasks]);
+  return on.query<DeploymentHead>(sql, [tasks]);
+}
+
+/** Not looked at with the others: they may be a megabyte, and more where they were written before there was a limit. */
+export async function selectClasses(on: Queryable, versionId: number): Promise<string[]> {
+  const sql = `
+    select case when cardinality(classes) <= 10000 and octet_length(array_to_string(classes, '')) <= 1048576 then classes end as classes
+    from rafiki.model_version where id = $1`;
+  const [row] = await on.query<{ classes: string[] | null }>(sql, [versionId]);
+  if (row === undefined) throw new InvalidState(`version ${versionId} is gone`);
+  if (row.classes !== null) return row.classes;
+  throw new DataTooLarge('the classes of a model are more than a server keeps', {
+    detail: '10000 and 1 MB are the most.',
+    hint: 'Train again with fewer classes, or shorter labels.',
+  });
 }
 
 /**

@@ -114,6 +114,11 @@ describe('the requests of the bridge', () => {
     await expect(ask('A', 'other', 'alice', 'soon', 'maybe', 'no json')).rejects.toMatchObject(unknown);
     await expect(ask('P', 'other', 'alice', 'soon')).rejects.toMatchObject(unknown);
     await expect(verbs.admit('A\x1fother\x1falice\x1f\x1f\x1f["', 2 ** 30)).rejects.toMatchObject(unknown);
+    expect(() => verbs.admit('V\x1fother\x1falice\x1f\x1f["', 2 ** 20)).toThrowError(expect.objectContaining(unknown));
+    expect(() => verbs.admit('V\x1fkey\x1falice\x1f\x1f["', 2 ** 20)).toThrowError(expect.objectContaining(unknown)); // not told to
+    for (const row of [...rows, 'no 7']) await ask('N', 'key', 'alice', '', '', statement, row);
+    expect(verbs.admit('V\x1fkey\x1falice\x1f\x1f["', 2 ** 20)).toBeUndefined();
+    expect(() => verbs.admit('V\x1fother\x1falice\x1f\x1f["', 2 ** 20)).toThrowError(expect.objectContaining(unknown));
     // what was read ahead in vain is no reason to fail
     expect(await ask('V', 'other', 'alice', '1;2;;(0,9)', 'no json')).toMatchObject({ s: 'k', v: null });
   });

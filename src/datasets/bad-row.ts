@@ -1,0 +1,30 @@
+import { BadData } from '../errors/errors.ts';
+
+/** Rows of a source that could not be used and were left out. */
+export interface Skipped {
+  rows: number;
+  /** What was wrong with the first of them. */
+  example: string | null;
+}
+
+export interface BadRowRule {
+  onBadRow: 'error' | 'skip';
+  /** Counts up as rows are left out. */
+  skipped: Skipped;
+}
+
+/** Leaves a row out that cannot be used, or ends the study for it; `name` says which. Other errors are passed on. */
+export function leaveOut({ name, error }: { name: string; error: unknown }, { onBadRow, skipped }: BadRowRule): void {
+  if (!(error instanceof BadData)) throw error;
+  const { message, detail, hint } = error;
+  const named = `${name}: ${detail ?? message}`;
+  if (onBadRow === 'error') {
+    throw new BadData(message, {
+      detail: named,
+      hint: `${hint ?? 'Correct the row.'} Or train with on_bad_row => 'skip', which leaves such rows out.`,
+      cause: error,
+    });
+  }
+  skipped.rows++;
+  skipped.example ??= named;
+}

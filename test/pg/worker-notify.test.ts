@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { insertTrial } from '../../src/db/statements/trials.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { createWorker } from '../../src/worker/create-worker.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, eventually, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let cacheDir: string;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-notify-'));
+});
+afterEach(async () => {
+  await database.drop();
+  rmSync(cacheDir, { recursive: true });
+});
+
+class CountingDatabase extends Database {
+  beats = 0;
+
+  override query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
+    if (/set lease_until/.test(sql)) this.beats++;
+    return super.query<Row>(sql, values);
+  }
+}
+
+test('a flood of forged notifications makes a worker ask for its lease now and then, and the trial goes on', async () => {
+  const { db, service } = database;
+  const counting = new CountingDatabase({ url: service.url, application: 'test', logger: silentLogger });
+  await createReviews(db);
+  await db.query('create view slow as select r.* from pg_sleep(20), reviews r');
+  const studyId = await insertStudy(db, { source: 'slow' });
+  await insertTrial(db, { studyId, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  await db.query(`update rafiki.study set state = 'running', started_at = now()`);
+  const worker = createWorker({ database: counting, threads: 1, cores: 1, cacheDir, logger: silentLogger });
+  await worker.start();
+  try {
+    const { id } = await eventually<{ id: number }>(db, `select id from rafiki.trial where state = 'running'`);
+    const stranger = await database.as('stranger');
+    const flood = `begin for i in 1..2000 loop perform pg_notify('rafiki_stop', '${id}'); commit; end loop; end`;
+    await stranger.query(`do $$ ${flood} $$`);
+    await expect.poll(() => counting.beats).toBeGreaterThan(0);
+    expect(counting.beats).toBeLessThan(200); // of 2,000 notifications
+    expect(await db.query(`select state from rafiki.trial where state <> 'running'`)).toEqual([]);
+  } finally {
+    await worker.stop();
+    await counting.stop();
+  }
+});

@@ -1,0 +1,60 @@
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { imageRecords } from '../../../src/datasets/image-rows.ts';
+
+const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => {
+  const part = (text: string | Buffer): Buffer[] => {
+    const bytes = Buffer.from(text);
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(bytes.length);
+    return [length, bytes];
+  };
+  return Buffer.concat([...part(name), ...part(label), image]);
+};
+
+async function read(rows: { bytes: Buffer; size?: number }[]) {
+  let inHand = 0;
+  let most = 0;
+  async function* values() {
+    for (const { bytes, size = bytes.length } of rows) {
+      inHand += bytes.length;
+      most = Math.max(most, inHand);
+      yield { bytes, size };
+    }
+  }
+  const skipped = { rows: 0, example: null };
+  const records: Buffer[] = [];
+  const reading = imageRecords(values(), { task: 'image_classification', onBadRow: 'skip', skipped });
+  for await (const record of reading) {
+    records.push(record);
+    inHand -= record.length - 40;
+  }
+  return { records, skipped, most };
+}
+
+test('names of rows are cut, and what is no row of the reader is a bad row', async () => {
+  const strange = [Buffer.alloc(0), Buffer.from([0x7f, 0xff, 0xff, 0xff, 1]), Buffer.from([0xff, 0xff, 0xff, 0xff])];
+  const { skipped } = await read([{ bytes: packed('n'.repeat(10 ** 6), 'a', Buffer.from('no image')) }]);
+  expect(String(skipped.example).length).toBeLessThan(300);
+  expect((await read(strange.map((bytes) => ({ bytes })))).skipped).toEqual({
+    rows: 3,
+    example: 'Row 1 as read: a row is not what the reader of the source gives',
+  });
+});
+
+test('labels of more than 1000 characters are bad rows, those of fewer are none, whatever their bytes', async () => {
+  const image = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  const labels = ['🙂'.repeat(1000), 'é'.repeat(1001), 'x'.repeat(10 ** 6)];
+  const { records, skipped } = await read(labels.map((label) => ({ bytes: packed('r', label, image) })));
+  expect([records.length, skipped.rows]).toEqual([1, 2]);
+});
+
+test('few rows are in hand where they are large', async () => {
+  const pixels = { width: 6000, height: 1000, channels: 3, background: 'red' } as const;
+  const image = await sharp({ create: pixels }).tiff({ compression: 'none' }).toBuffer(); // 18 MB
+  const { records, most } = await read(Array.from({ length: 8 }, () => ({ bytes: packed('r', 'a', image) })));
+  expect(records).toHaveLength(8);
+  expect(most).toBeLessThan(5 * image.length);
+});
