@@ -1,23 +1,59 @@
 -- The only file that grants. Rows are limited further by the policies of 030-access.sql. Functions that work with the caller's rights
 -- are everybody's; of those that work with rafiki_owner's each stands here, with what its proof of a right is.
 
-grant usage on schema rafiki to public;
+-- Whoever installs may have default privileges (ALTER DEFAULT PRIVILEGES), which gave or took rights on all that he has just made: so
+-- everything starts from none but its owner's. What other extensions have there stays theirs.
 do $$
 declare
   statement text;
 begin
   for statement in
-    select format('revoke all on routine %s from public', p.oid::regprocedure) from pg_proc p
-    where p.pronamespace = 'rafiki'::regnamespace and p.proowner = 'rafiki_owner'::regrole
+    with ours as (
+      select case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.oid::regclass::text as name, c.relowner as owner, g.acl
+      from pg_class c cross join lateral (
+        select c.relacl as acl union all
+        select a.attacl from pg_attribute a where a.attrelid = c.oid and a.attacl is not null) g
+      where c.relnamespace in ('rafiki'::regnamespace, 'rafiki_reader'::regnamespace) and c.relkind in ('r', 'v', 'S')
+        and c.relowner = 'rafiki_owner'::regrole
+      union all
+      select 'type', t.oid::regtype::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+      from pg_type t join pg_class c on c.oid = t.typrelid and c.relkind = 'c'
+      where t.typnamespace = 'rafiki'::regnamespace and t.typowner = 'rafiki_owner'::regrole
+      union all
+      select 'routine', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+      from pg_proc p
+      where p.proowner = 'rafiki_owner'::regrole
+        and (p.pronamespace = 'rafiki'::regnamespace
+             or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like 'rafiki\_%')
+      union all
+      select 'schema', quote_ident(n.nspname), n.nspowner, n.nspacl from pg_namespace n
+      where n.nspname in ('rafiki', 'rafiki_reader')
+        or n.nspname = 'rafiki_dblink' and pg_has_role(n.nspowner, 'usage') -- else it is an administrator's, who made it so
+    )
+    select format('revoke all on %s %s from %s cascade', o.kind, o.name,
+                  string_agg(distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end, ', '))
+    from ours o, aclexplode(o.acl) a
+    where a.grantee not in (o.owner, 'rafiki_owner'::regrole) group by o.kind, o.name
     union all
-    select format('grant execute on routine %s to public', p.oid::regprocedure) from pg_proc p
-    where p.pronamespace = 'rafiki'::regnamespace and p.proowner = 'rafiki_owner'::regrole
-      and not p.prosecdef and p.prorettype <> 'trigger'::regtype
-    union all
-    select format('revoke all on table %s from public, rafiki_service', c.oid::regclass) from pg_class c
-    where c.relnamespace = 'rafiki'::regnamespace and c.relowner = 'rafiki_owner'::regrole and c.relkind in ('r', 'v')
+    select distinct format('grant all on %s %s to %s', o.kind, o.name, o.owner::regrole) from ours o
   loop
     execute statement;
+  end loop;
+end $$;
+
+grant usage on schema rafiki to public;
+grant usage on type rafiki.reply to public;
+do $$
+declare
+  invoker regprocedure;
+begin
+  for invoker in
+    select p.oid from pg_proc p
+    where p.proowner = 'rafiki_owner'::regrole and not p.prosecdef and p.prorettype <> 'trigger'::regtype
+      and (p.pronamespace = 'rafiki'::regnamespace
+           or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like 'rafiki\_%')
+  loop
+    execute format('grant execute on routine %s to public', invoker);
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
@@ -56,6 +92,5 @@ grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
 
-revoke all on schema rafiki_reader from public;
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

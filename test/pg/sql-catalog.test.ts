@@ -43,7 +43,7 @@ const functions = `
   from pg_proc p where p.proname like 'rafiki\\_%' or p.pronamespace = 'rafiki'::regnamespace
   order by p.oid::regprocedure::text collate "C"`;
 
-/** Of everybody and of our processes on each relation and schema. */
+/** Of everybody but its owner and rafiki_owner on each relation and schema. */
 const privileges = `
   with granted as (
     select c.oid::regclass::text as what, a.grantee, lower(a.privilege_type) as right_
@@ -54,10 +54,10 @@ const privileges = `
     where c.relnamespace = 'rafiki'::regnamespace group by 1, 2, a.privilege_type
     union all
     select 'schema ' || n.nspname, a.grantee, lower(a.privilege_type) from pg_namespace n, aclexplode(n.nspacl) a
-    where n.nspname in ('rafiki', 'rafiki_reader', 'rafiki_dblink'))
+    where n.nspname in ('rafiki', 'rafiki_reader', 'rafiki_dblink') and a.grantee <> n.nspowner)
   select format('%s, %s: %s', what, role, string_agg(right_, ', ' order by right_)) as line
   from (select what, case grantee when 0 then 'everybody' else grantee::regrole::text end as role, right_ from granted) g
-  where role in ('everybody', 'rafiki_service', 'rafiki_reader')
+  where role <> 'rafiki_owner'
   group by what, role order by what collate "C", role`;
 
 /** Words before a bracket that are neither qualified nor part of the language. */
@@ -107,7 +107,14 @@ describe.each([
         and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or rolcanlogin = (rolname = 'rafiki_owner'))
       union all
       select m.member::regrole::text || ' in ' || m.roleid::regrole from pg_auth_members m
-      where m.member in ('rafiki_service'::regrole, 'rafiki_reader'::regrole)`;
+      where m.member in ('rafiki_service'::regrole, 'rafiki_reader'::regrole)
+      union all
+      select p.oid::regprocedure || ' for ' || a.grantee::regrole from pg_proc p, aclexplode(p.proacl) a
+      where (p.pronamespace = 'rafiki'::regnamespace or p.proname like 'rafiki\\_%')
+        and (a.grantee not in (0, 'rafiki_owner'::regrole, 'rafiki_service'::regrole) or a.is_grantable)
+      union all
+      select t.oid::regtype || ' for ' || a.grantee::regrole from pg_type t, aclexplode(t.typacl) a
+      where t.typnamespace = 'rafiki'::regnamespace and a.grantee not in (0, 'rafiki_owner'::regrole)`;
     expect(await db().query(astray)).toEqual([]);
   });
 
