@@ -1,12 +1,16 @@
--- What an administrator runs once, where the role that installs rafiki may create neither roles nor extensions:
+-- What an administrator runs where the role that installs rafiki may create neither roles nor extensions: in the database that rafiki
+-- goes into, before it is installed and before it is upgraded.
 --
---   psql "$ADMIN_URL" -v ON_ERROR_STOP=1 -v installer=ROLE -v password=PASSWORD -f docs/install-managed.sql
+--   psql "$ADMIN_URL" -v ON_ERROR_STOP=1 -v installer=ROLE -v verifier="$(rafiki verifier)" -f docs/install-managed.sql
 --
--- in the database that rafiki goes into. After it nothing needs an administrator: as ROLE, `rafiki install --database-url URL`
--- installs and upgrades, and the processes log in as rafiki_service and rafiki_reader with PASSWORD.
+-- Then, as ROLE, `rafiki install --database-url URL` installs or upgrades. After that nobody needs to be a member of rafiki_owner, who
+-- owns rafiki in every database of the cluster, and the administrator takes it back:
 --
--- ROLE becomes a member of rafiki_owner: it can read every model, study, key and secret of rafiki, whoever's they are. Make it a role
--- of its own that nothing else logs in as, not the application's:  create role rafiki_installer login password '…';
+--   psql "$ADMIN_URL" -c 'revoke rafiki_owner from ROLE'
+--
+-- ROLE should be one of its own for this, not the application's. `rafiki verifier` prints what Postgres needs to know of the password in
+-- RAFIKI_SERVICE_PASSWORD, with which the processes log in as rafiki_service and rafiki_reader, in each database of the cluster. Without
+-- -v verifier=… their passwords stay as they are: for upgrades, and for a second database.
 begin;
 -- the owner of the database may have made what stands in front of pg_catalog's functions and operators
 set local search_path = pg_catalog, pg_temp;
@@ -44,9 +48,12 @@ where not exists (select from pg_roles where rolname = 'rafiki_owner') \gexec
 -- coordinator, workers and servers; and what reads the tables that models are trained on, each with its owner's rights
 select format('create role %I login noinherit', login) from unnest(array['rafiki_service', 'rafiki_reader']) login
 where not exists (select from pg_roles where rolname = login) \gexec
-alter role rafiki_service password :'password';
-alter role rafiki_reader password :'password';
-grant create on database :"DBNAME" to :"installer", rafiki_owner;
+\if :{?verifier}
+alter role rafiki_service password :'verifier';
+alter role rafiki_reader password :'verifier';
+\endif
+grant connect on database :"DBNAME" to rafiki_service, rafiki_reader;
+grant create on database :"DBNAME" to rafiki_owner;
 
 -- the way from Postgres to the servers of predictions; nobody else may use this copy. To give the schema to rafiki_owner an
 -- administrator who is no superuser has to be a member of it for the moment.
@@ -57,8 +64,15 @@ grant rafiki_owner to current_user;
 alter schema rafiki_dblink owner to rafiki_owner;
 revoke rafiki_owner from current_user;
 
+-- for the time of the installation: what it makes is rafiki_owner's
+select current_setting('server_version_num')::int >= 160000 as has_options \gset
+\if :has_options
+grant rafiki_owner to :"installer" with inherit false, set true;
+\else
 grant rafiki_owner to :"installer";
--- where rafiki_train, rafiki_predict and the others go; another schema, if it comes first in the search path of that role
-grant create on schema public to :"installer";
+\endif
+grant connect on database :"DBNAME" to :"installer";
+-- where rafiki_train, rafiki_predict and the others go; another schema, if it comes first in the search path of the installer
+grant usage, create on schema public to rafiki_owner;
 
 commit;

@@ -28,6 +28,7 @@ const incremental = filesOf('incremental').map((file, place) => {
   return { name, text: read(`incremental/${file}`) + note };
 });
 const prologue = read('prologue.sql');
+const joining = read('joining.sql');
 const replaceable = filesOf('idempotent').map((file) => read(`idempotent/${file}`));
 const build = createHash('sha256').update(replaceable.join('')).digest('hex').slice(0, 16);
 const idempotent = [
@@ -37,7 +38,7 @@ set search_path = pg_catalog, pg_temp as $$ select '${build}' $$;\n`,
   ...replaceable.slice(-2),
 ].join('\n');
 
-const script = (wanted) => [prologue, ...wanted.map(({ text }) => text), idempotent].join('\n');
+const script = (wanted) => [prologue, joining, ...wanted.map(({ text }) => text), idempotent].join('\n');
 
 writeFileSync(path.join(out, `rafiki--${version}.sql`), script(incremental));
 for (const [from, last] of Object.entries(released)) {
@@ -51,6 +52,6 @@ const control = readFileSync(path.join(root, 'sql/rafiki.control'), 'utf8').repl
 writeFileSync(path.join(out, 'rafiki.control'), control);
 writeFileSync(
   path.join(root, 'dist/extension/parts.json'),
-  JSON.stringify({ build, prologue, incremental, idempotent }, null, 1),
+  JSON.stringify({ build, prologue, joining, incremental, idempotent }, null, 1),
 );
 writeFileSync(path.join(root, 'dist/.built'), '');

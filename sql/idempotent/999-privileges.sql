@@ -87,10 +87,20 @@ grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.st
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader, rafiki.reading to rafiki_service;
 grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;
-grant select on rafiki.model_grant, rafiki.migration to rafiki_service;
+grant select on rafiki.model_grant to rafiki_service;
+-- what `rafiki install` looks at, to find that there is nothing to do
+grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;
+
+-- Whoever made himself a member of rafiki_owner for this, which owns rafiki in every database of the cluster, is none any more.
+do $$
+begin
+  if current_setting('rafiki.joined', true) = 'on' then
+    execute format('revoke rafiki_owner from %I', current_user);
+  end if;
+end $$;

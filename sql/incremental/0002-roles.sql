@@ -17,10 +17,11 @@ begin
   end loop;
   if not pg_has_role(current_user, 'rafiki_owner', 'usage') then
     execute format('grant rafiki_owner to %I', current_user);
+    perform set_config('rafiki.joined', 'on', true); -- until the end of the script
   end if;
 exception when insufficient_privilege then
   raise exception using errcode = 'insufficient_privilege', message = 'rafiki needs three roles that are not all there yet',
-    detail = sqlerrm, hint = 'An administrator runs docs/install-managed.sql once; its first lines say how.';
+    detail = sqlerrm, hint = 'An administrator runs docs/install-managed.sql; its first lines say how.';
 end $$;
 
 -- which files of this folder were run; what builds the script writes a line after each

@@ -16,8 +16,9 @@ import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
-import { hasServicePassword, setServicePassword } from './logins.ts';
+import { hasServicePassword, scramVerifier, setServicePassword } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
+import { ownerMembers } from './owner-role.ts';
 import { Up } from './up.ts';
 
 interface Command {
@@ -35,6 +36,7 @@ export const commands: Record<string, Command> = {
     },
   },
   install: { title: 'put the SQL side into a database', run: runInstall },
+  verifier: { title: 'prints what Postgres has to know of the password of rafiki_service', run: printVerifier },
   'rotate-secret': { title: 'another secret between Postgres and the servers of predictions', run: runRotate },
   coordinator: {
     title: 'plans studies (several may run, one acts)',
@@ -172,14 +174,24 @@ async function runInstall(options: Options): Promise<void> {
     const password = givenPassword();
     if (password !== undefined) await setServicePassword(database, password);
     else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
+    const members = await ownerMembers(database);
+    if (members.length > 0) process.stdout.write(membersHint(members));
   } finally {
     await database.stop();
   }
 }
 
 const passwordHint = `
-The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or run:
-  alter role rafiki_service password '…'; alter role rafiki_reader password '…';   -- the same one
+The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or say:
+  \\password rafiki_service
+  \\password rafiki_reader
+in psql, with the same one.
+`;
+
+const membersHint = (members: readonly string[]): string => `
+Whoever is a member of rafiki_owner can do everything with rafiki in each database of this cluster. Once it is installed nobody needs to
+be one; an administrator takes it back with:
+  revoke rafiki_owner from ${members.join(', ')};
 `;
 
 /** `RAFIKI_SERVICE_PASSWORD`, or the first line of the file that `RAFIKI_SERVICE_PASSWORD_FILE` names. */
@@ -187,6 +199,17 @@ function givenPassword(): string | undefined {
   const file = process.env['RAFIKI_SERVICE_PASSWORD_FILE'];
   if (file) return readFileSync(file, 'utf8').split('\n')[0]?.trim();
   return process.env['RAFIKI_SERVICE_PASSWORD'] || undefined;
+}
+
+/** For `alter role … password`: neither the server nor its log learns the password itself. */
+async function printVerifier(): Promise<void> {
+  const password = givenPassword();
+  if (password === undefined) {
+    throw new InvalidParameter('no password given', {
+      hint: 'Set RAFIKI_SERVICE_PASSWORD, or RAFIKI_SERVICE_PASSWORD_FILE.',
+    });
+  }
+  process.stdout.write(`${scramVerifier(password)}\n`);
 }
 
 /** Servers take the new secret within seconds; sessions that are connected go on. */

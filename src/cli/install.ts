@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Queryable } from '../db/database.ts';
 import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
 import { version } from '../runtime/version.ts';
+import { becomeOwner } from './owner-role.ts';
 
 /** The folder to put into `extension_control_path`, as built by `npm run build`. */
 export const extensionDir = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../dist/extension');
@@ -18,6 +19,8 @@ interface Parts {
   /** Names what is replaceable. */
   build: string;
   prologue: string;
+  /** Makes who may a member of rafiki_owner until the end of the script. */
+  joining: string;
   incremental: { name: string; text: string }[];
   idempotent: string;
 }
@@ -51,7 +54,7 @@ const PAUSE_MS = 2_000;
 const mayNotInstall = (cause: Error): EnvironmentUnfit =>
   new EnvironmentUnfit('this role may not install rafiki into the database', {
     detail: cause.message,
-    hint: 'An administrator runs docs/install-managed.sql once; its first lines say how.',
+    hint: 'An administrator runs docs/install-managed.sql, before an upgrade too; its first lines say how.',
     cause,
   });
 
@@ -69,6 +72,7 @@ async function bringUp(tx: Queryable): Promise<Installed> {
   if (found === undefined) throw new Error('a select without from gives a row');
   const applied = found.there ? await appliedFiles(tx, parts) : undefined;
   const installed = await bringTo(tx, found, parts, applied);
+  await tx.query('reset role');
   await forgetForeignServer(tx);
   return installed;
 }
@@ -93,6 +97,7 @@ async function bringTo(tx: Queryable, found: Found, parts: Parts, applied?: read
 
 async function createExtension(tx: Queryable, offered: string, home: string): Promise<Installed> {
   if (offered !== version) throw otherFiles(offered);
+  await becomeOwner(tx);
   await tx.query(`create extension rafiki schema ${home} cascade`);
   return 'as an extension';
 }
@@ -100,6 +105,7 @@ async function createExtension(tx: Queryable, offered: string, home: string): Pr
 async function upgradeExtension(tx: Queryable, present: string, offered: string | null): Promise<Installed> {
   if (present === version) return 'there already';
   if (offered !== version) throw otherFiles(offered);
+  await becomeOwner(tx);
   await tx.query('alter extension rafiki update');
   return 'upgraded';
 }
@@ -138,9 +144,10 @@ async function appliedFiles(tx: Queryable, { incremental }: Parts): Promise<stri
 }
 
 /** The prologue has run. */
-async function runScript(tx: Queryable, { idempotent }: Parts, incremental: Parts['incremental']): Promise<void> {
+async function runScript(tx: Queryable, { joining, idempotent }: Parts, incremental: Parts['incremental']): Promise<void> {
+  await becomeOwner(tx);
   await tx.query('set local search_path = rafiki, pg_temp');
-  await tx.query([...incremental.map(({ text }) => text), idempotent].join('\n'));
+  await tx.query([joining, ...incremental.map(({ text }) => text), idempotent].join('\n'));
   await tx.query('set local search_path = pg_catalog, pg_temp');
 }
 

@@ -57,7 +57,7 @@ export function passfileLine(url: string): string {
 }
 
 /** A password as PostgreSQL keeps it: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> (RFC 5803). */
-function scramVerifier(password: string): string {
+export function scramVerifier(password: string): string {
   const { iterations, salt, storedKey, serverKey } = createVerifier(password);
   const [salted, stored, server] = [salt, storedKey, serverKey].map((bytes) => bytes.toString('base64'));
   return `SCRAM-SHA-256$${iterations}:${salted}$${stored}:${server}`;

@@ -61,11 +61,15 @@ test.skipIf(noPsql)('a managed PostgreSQL: what an administrator runs, and then 
   try {
     await psql(cluster.url('postgres'), `create role rafiki_installer login password 'secret'`);
     const [ADMIN_URL, entry] = [cluster.url('postgres'), path.resolve(import.meta.dirname, '../../dist/cli/main.js')];
+    const passwordFile = path.join(dataDir, 'password-of-service');
+    writeFileSync(passwordFile, 'service\n');
+    const INSTALLER_URL = urlAs(ADMIN_URL, 'rafiki_installer', 'secret');
     const env = {
       ...process.env,
       ADMIN_URL,
-      INSTALLER_URL: urlAs(ADMIN_URL, 'rafiki_installer', 'secret'),
-      PASSWORD: 'service',
+      INSTALLER_URL,
+      RAFIKI_SERVICE_PASSWORD: undefined,
+      RAFIKI_SERVICE_PASSWORD_FILE: passwordFile,
     };
     const input = `rafiki() { '${process.execPath}' '${entry}' "$@"; }\n${managed?.code}`;
     const stdout = execFileSync('bash', ['-e'], { input, env, encoding: 'utf8' });

@@ -3,12 +3,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { extensionDir, install } from '../../src/cli/install.ts';
-import type { Database } from '../../src/db/database.ts';
+import { scramVerifier } from '../../src/cli/logins.ts';
+import { becomeOwner, ownerMembers } from '../../src/cli/owner-role.ts';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { type Running, startProcesses } from '../support/running.ts';
 import { SERVICE_PASSWORD } from '../support/service-password.ts';
+import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually, studyEnd } from '../support/studies.ts';
 
 const noPsql = !existsSync('/usr/bin/psql');
@@ -29,12 +33,23 @@ afterEach(async () => {
   await database.drop();
 });
 
+async function nameOf(session: Database): Promise<string> {
+  const [row] = await session.query<{ name: string }>('select session_user::text as name');
+  return row!.name;
+}
+
 async function administrate(): Promise<void> {
-  const [row] = await installer.query<{ name: string }>('select current_user::text as name');
-  const variables = ['ON_ERROR_STOP=1', `installer=${row?.name}`, `password=${SERVICE_PASSWORD}`];
+  const verifier = scramVerifier(SERVICE_PASSWORD);
+  const variables = ['ON_ERROR_STOP=1', `installer=${await nameOf(installer)}`, `verifier=${verifier}`];
   const args = ['-X', '-q', ...variables.flatMap((each) => ['-v', each]), '-f', file, database.url];
   execFileSync('psql', args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
+
+const asOwner = (sql: string): Promise<unknown> =>
+  installer.transaction(async (tx) => {
+    await becomeOwner(tx);
+    await tx.query(sql);
+  });
 
 test('without an administrator it says what is missing', async () => {
   await expect(install(installer)).rejects.toMatchObject({
@@ -46,6 +61,7 @@ test('without an administrator it says what is missing', async () => {
 test.skipIf(noPsql)('after him a role without any privilege installs; models train and predict', async () => {
   await administrate();
   expect(await install(installer)).toBe(postgresVersion() < 18 ? 'as a script' : 'as an extension');
+  await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
   processes = await startProcesses(database.service);
   const alice = await database.as('alice');
   await database.db.query('grant create on schema public to public');
@@ -64,9 +80,9 @@ test.skipIf(noPsql)(
   'what that role installs, and brings up to date, is what a superuser would have installed',
   async () => {
     await administrate();
-    const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+    const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
     const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
-    for (const sql of [script, prologue + idempotent]) await installer.transaction((tx) => tx.query(sql));
+    for (const sql of [script, prologue + joining + idempotent]) await asOwner(sql);
     expect(await install(installer)).toBe('there already');
     const other = await createTestDatabase('template0');
     try {
@@ -77,3 +93,82 @@ test.skipIf(noPsql)(
     }
   },
 );
+
+test.skipIf(noPsql)('what is lent for an installation can be taken back, and nothing is left of it', async () => {
+  await administrate();
+  await install(installer);
+  const name = await nameOf(installer);
+  expect(await ownerMembers(database.db)).toEqual([name]);
+  await database.db.query(`revoke rafiki_owner from ${name}`);
+  expect(await ownerMembers(database.db)).toEqual([]);
+  expect(await install(installer)).toBe('there already');
+  const owned = `select classid::regclass::text as what from pg_shdepend
+    where refobjid = $1::regrole and deptype = 'o' and dbid = (select oid from pg_database where datname = current_database())`;
+  expect(await database.db.query(owned, [name])).toEqual([]);
+  for (const attack of [
+    'set role rafiki_owner',
+    'select * from rafiki.bridge',
+    'drop extension rafiki',
+    'drop schema rafiki cascade',
+    'create or replace function rafiki._home() returns text language sql as $$ select $$',
+    'create table rafiki.mine ()',
+  ])
+    expect((await failureOf(installer, attack)).code, attack).toMatch(/^(42501|42704|0A000)$/);
+});
+
+test.skipIf(noPsql)('an upgrade needs it once more, and says so', async () => {
+  await administrate();
+  await install(installer);
+  await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
+  const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+  expect(await failureOf(installer, prologue + joining + idempotent)).toMatchObject({
+    code: '42501',
+    message: 'only a member of rafiki_owner may install or upgrade rafiki',
+    hint: expect.stringContaining('docs/install-managed.sql'),
+  });
+  await administrate();
+  await asOwner(prologue + joining + idempotent);
+});
+
+test.skipIf(noPsql)('the installer of one database is nothing in the others, once that is taken back', async () => {
+  const shop = await createTestDatabase();
+  try {
+    await administrate();
+    await install(installer);
+    const url = new URL(installer.url);
+    url.pathname = new URL(shop.url).pathname;
+    const there = new Database({
+      url: url.href,
+      application: 'test',
+      asUser: true,
+      maxConnections: 1,
+      logger: silentLogger,
+    });
+    await there.query('set role rafiki_owner'); // what security.md says: while the membership is left over
+    await there.query('reset role');
+    await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
+    expect(await failureOf(there, 'set role rafiki_owner')).toMatchObject({ code: '42501' });
+    await there.stop();
+  } finally {
+    await shop.drop();
+  }
+});
+
+test('whoever may make himself a member of rafiki_owner is one while he installs, and not after it', async () => {
+  const shop = await createTestDatabase();
+  try {
+    const creator = await shop.as('creator');
+    const name = await nameOf(creator);
+    await shop.db.query(`alter role ${name} createrole`);
+    if (postgresVersion() >= 16)
+      await shop.db.query(`grant rafiki_owner to ${name} with admin true, inherit false, set false`);
+    await shop.db.query('grant create on schema public to rafiki_owner');
+    const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+    await creator.transaction((tx) => tx.query(prologue + joining + idempotent));
+    expect(await failureOf(creator, 'set role rafiki_owner')).toMatchObject({ code: '42501' });
+    expect(await ownerMembers(shop.db)).toEqual(postgresVersion() < 16 ? [] : [name]); // who has its admin option could be one again
+    if (postgresVersion() >= 16) await shop.db.query(`revoke rafiki_owner from ${name}`);
+  } finally {
+    await shop.drop();
+  }
+});
