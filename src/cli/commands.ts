@@ -16,7 +16,7 @@ import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
-import { hasServicePassword, scramVerifier, setServicePassword } from './logins.ts';
+import { hasServicePassword, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { ownerMembers } from './owner-role.ts';
 import { Up } from './up.ts';
@@ -172,12 +172,38 @@ async function runInstall(options: Options): Promise<void> {
   try {
     process.stdout.write(`rafiki is installed (${await install(database)})\n`);
     const password = givenPassword();
-    if (password !== undefined) await setServicePassword(database, password);
+    if (password !== undefined) await givePassword(database, password);
     else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
     const members = await ownerMembers(database);
     if (members.length > 0) process.stdout.write(membersHint(members));
   } finally {
     await database.stop();
+  }
+}
+
+/** An administrator may have given it already, where this role may not. */
+async function givePassword(database: Database, password: string): Promise<void> {
+  try {
+    await setServicePassword(database, password);
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== '42501') throw cause;
+    const service = {
+      url: urlAs(database.url, SERVICE, password),
+      application: 'rafiki install',
+      logger: createLogger('rafiki'),
+    };
+    const login = new Database(service);
+    try {
+      await login.start();
+    } catch {
+      throw new EnvironmentUnfit(`this role may not change the password of ${SERVICE}, which is another one`, {
+        detail: (cause as Error).message,
+        hint: 'An administrator gives it with docs/install-managed.sql; its first lines say how.',
+        cause,
+      });
+    } finally {
+      await login.stop();
+    }
   }
 }
 
