@@ -97,6 +97,8 @@ grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;
 
+select rafiki._check_dblink();
+
 -- Whoever made himself a member of rafiki_owner for this, which owns rafiki in every database of the cluster, is none any more.
 do $$
 begin

@@ -72,6 +72,7 @@ async function bringUp(tx: Queryable): Promise<Installed> {
   if (found === undefined) throw new Error('a select without from gives a row');
   const applied = found.there ? await appliedFiles(tx, parts) : undefined;
   const installed = await bringTo(tx, found, parts, applied);
+  if (installed === 'there already') await tx.query('select rafiki._check_dblink()'); // rights may have changed since
   await tx.query('reset role');
   await forgetForeignServer(tx);
   return installed;
