@@ -244,6 +244,7 @@ begin
   lock table rafiki.bridge_address in share row exclusive mode;
   if not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
     delete from rafiki.bridge_address;
+    perform rafiki._forget_roles(); -- nor does it have its roles
     insert into rafiki.bridge as b (secret, home) values (fresh, rafiki._home())
       on conflict (singleton) do update set secret = excluded.secret, home = excluded.home;
   end if;

@@ -68,7 +68,7 @@ grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- the owner's key of a model, which its owner can see
 grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
-  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole) to public;
+  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole) to public;
 -- the key of a study, and the ticket in a function that the caller made
 grant execute on function rafiki._cancel_study(uuid), rafiki._enqueue(rafiki.study) to public;
 -- the function of a trigger on tables of others, which whoever attaches needs to be allowed
@@ -92,7 +92,7 @@ grant select on rafiki.model_grant to rafiki_service;
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
-  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers() to rafiki_service;
+  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles() to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

@@ -2,7 +2,7 @@ import type { Connection } from '../db/database.ts';
 import { isHeld } from '../db/persist.ts';
 import { loseTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
-import { dropReaders } from '../db/statements/studies.ts';
+import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
 import { LEASE_MS, selectExpired } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -54,6 +54,7 @@ export class Housekeeping {
       this.#prunedMs = nowMs;
       await this.#unlessHeld(() => deleteDeadProcesses(connection, DEAD_MS));
       await this.#unlessHeld(() => dropReaders(connection));
+      await this.#unlessHeld(() => this.#forgetRoles());
     }
     if (nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
       this.#collectedMs = nowMs;
@@ -70,6 +71,12 @@ export class Housekeeping {
       if (!isHeld(error)) throw error;
       this.#options.logger.warn({ err: reportError(error) }, 'left for later: somebody holds a lock');
     }
+  }
+
+  async #forgetRoles(): Promise<void> {
+    const forgotten = await forgetRoles(this.#options.connection);
+    if (forgotten > 0)
+      this.#options.logger.info({ forgotten }, 'grants, models and studies of dropped roles are nobody’s now');
   }
 
   async #collectGarbage(): Promise<void> {

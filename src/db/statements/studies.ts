@@ -73,6 +73,12 @@ export async function dropReaders(on: Queryable): Promise<number> {
   return row?.dropped ?? 0;
 }
 
+/** Takes what belonged or was granted to roles that were dropped from them; returns how much that was. */
+export async function forgetRoles(on: Queryable): Promise<number> {
+  const [row] = await on.query<{ forgotten: number }>('select rafiki._forget_roles() as forgotten');
+  return row?.forgotten ?? 0;
+}
+
 /** The version that answers for the study's model when it begins; null where none does. */
 export async function setIncumbent(on: Queryable, studyId: number): Promise<void> {
   const sql = `

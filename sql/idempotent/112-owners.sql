@@ -1,0 +1,78 @@
+-- Models that change hands, and what is left of roles that were dropped.
+
+-- The new owner is a role that the session belongs to, as with ALTER … OWNER TO: nobody is given what he did not ask for.
+create or replace function rafiki._set_owner(owner_key uuid, role regrole) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held rafiki.model := rafiki._hold_model(owner_key);
+  asker constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  training constant bigint := (select s.id from rafiki.study s where s.model = held.name and s.state in ('queued', 'running'));
+begin
+  if not pg_has_role(asker, role, 'member') then
+    raise exception using errcode = 'insufficient_privilege', message = format('must be a member of role %s', role),
+      detail = format('You are %s.', asker), hint = 'A superuser may give a model to any role.';
+  elsif training is not null then
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', held.name),
+      detail = format('By study %s.', training), hint = format('Stop it first with: select rafiki_cancel(%s);', training);
+  end if;
+  update rafiki.model m set owner = role where m.id = held.id;
+  update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid() where k.model_id = held.id;
+end $$;
+
+create or replace function rafiki._give_model(model_name text, role regrole) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own record := rafiki._own_model(model_name);
+begin
+  if not exists (select from pg_roles r where r.oid = role) then
+    raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
+      hint = 'The view pg_roles lists them.';
+  end if;
+  perform rafiki._set_owner(own.key, role);
+end $$;
+
+create or replace function rafiki_set_owner(model text, role regrole) returns void
+language sql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._give_model(model, role) $$;
+
+comment on function rafiki_set_owner(text, regrole) is
+  'Gives one of your models to a role that you are a member of; a superuser gives it to any. Models of a role that was dropped '
+  'belong to rafiki_owner: select rafiki_set_owner(''reviews_sentiment'', ''bob'').';
+
+-- A column of type regrole holds a number, and a dump says the number where there is no such role: restored elsewhere it may be another
+-- role's. So grants to roles that are gone are deleted, and what belonged to one is rafiki_owner's, which nobody but superusers is.
+create or replace function rafiki._forget_roles() returns int
+language plpgsql volatile parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  orphans constant bigint[] := array(select s.id from rafiki.study s where not exists (select from pg_roles r where r.oid = s.owner));
+  forgotten int;
+begin
+  delete from rafiki.model_grant g where not exists (select from pg_roles r where r.oid = g.role);
+  get diagnostics forgotten = row_count;
+  with orphan as (
+    update rafiki.model m set owner = 'rafiki_owner'::regrole
+    where not exists (select from pg_roles r where r.oid = m.owner) returning m.id
+  ), rekeyed as (
+    update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid() from orphan o where k.model_id = o.id
+  )
+  select forgotten + count(*) into forgotten from orphan;
+  delete from rafiki.trial_variant v using rafiki.trial t, rafiki.study s
+  where t.id = v.trial_id and s.id = t.study_id and s.id = any (orphans) and s.ended_at is null;
+  update rafiki.trial t set checkpoint_id = null, published_id = null,
+    params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then t.params_id end,
+    state = case when t.ended_at is null then 'cancelled' else t.state end, ended_at = coalesce(t.ended_at, now()),
+    process_id = null, lease_until = null
+  from rafiki.study s where s.id = t.study_id and s.id = any (orphans) and s.ended_at is null;
+  update rafiki.study s set state = 'failed', ended_at = now(), error = jsonb_build_object(
+    'sqlstate', '42704', 'message', 'the role whose study it was is gone', 'hint', 'Train again as another role.')
+  where s.id = any (orphans) and s.ended_at is null;
+  update rafiki.study s set owner = 'rafiki_owner'::regrole where s.id = any (orphans);
+  return forgotten + cardinality(orphans);
+end $$;
