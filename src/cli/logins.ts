@@ -21,7 +21,7 @@ export async function setPassword(on: Queryable, role: string, password: string)
   await on.query(row?.statement ?? '');
 }
 
-/** Whether somebody can log in as the service; undefined where only a superuser is told. */
+/** Whether somebody can log in as the service or the reader; undefined where only a superuser is told. */
 export async function hasServicePassword(on: Queryable): Promise<boolean | undefined> {
   const [may] = await on.query<{ may: boolean }>(
     `select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as may`,
@@ -29,8 +29,8 @@ export async function hasServicePassword(on: Queryable): Promise<boolean | undef
   if (!may?.may) return undefined;
   const sql = `
     select from pg_catalog.pg_authid r
-    where r.rolname operator(pg_catalog.=) $1::pg_catalog.name and r.rolpassword is not null`;
-  return (await on.query(sql, [SERVICE])).length > 0;
+    where r.rolname operator(pg_catalog.=) any ($1::pg_catalog.name[]) and r.rolpassword is not null`;
+  return (await on.query(sql, [logins])).length > 0;
 }
 
 /** The URL of another role of the same database. */

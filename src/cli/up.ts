@@ -11,15 +11,18 @@ import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, handOver, USER } from './embedded-roles.ts';
 import { choosePort } from './free-port.ts';
 import { extensionDir, install } from './install.ts';
-import { hasServicePassword, passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from './logins.ts';
+import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from './logins.ts';
 import { BRIDGE_PORT, type Options, POSTGRES_PORT } from './options.ts';
-import { keepSecret, keptPassword, readSecret } from './secret-file.ts';
+import { keepSecret, keptPassword } from './secret-file.ts';
+import { hasService, servicePassword } from './service-password.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
 
 /** How long a crashed Postgres is started again and again before we give up: its orphans need a moment to leave. */
 const RESTART_TRIES = 40;
 const RESTART_PAUSE_MS = 500;
+
+const INVALID_PASSWORD = '28P01';
 
 /** Everything in one process tree: Postgres (unless a URL is given), serving, coordinator, workers. */
 export class Up implements Service {
@@ -73,21 +76,15 @@ export class Up implements Service {
     this.shownUrl = withoutPassword(url);
     const database = this.#session(url);
     try {
-      const installed = await install(database);
+      const wasThere = await hasService(database);
+      await install(database);
       const [row] = await database.query<{ name: string }>('select current_user::pg_catalog.text as name');
-      const file = path.join(this.#options.dataDir, 'service-password');
       if (row?.name === SERVICE) {
         this.#serviceUrl = url;
         return;
       }
-      let password = readSecret(file);
-      if (password === undefined) {
-        const known = (await hasServicePassword(database)) ?? installed === 'there already';
-        if (known) throw unknownPassword(file);
-        password = keptPassword(this.#options.dataDir, 'service-password');
-        await setServicePassword(database, password);
-      }
-      this.#serviceUrl = urlAs(url, SERVICE, password);
+      const file = path.join(this.#options.dataDir, 'service-password');
+      this.#serviceUrl = urlAs(url, SERVICE, await servicePassword(database, file, wasThere));
     } finally {
       await database.stop();
     }
@@ -96,7 +93,16 @@ export class Up implements Service {
   /** What would keep each of our processes from connecting is said once, here. */
   async #checkService(): Promise<void> {
     const url = this.#serviceUrl;
-    await withSession(this.#pinned(url), (database) => database.start());
+    try {
+      await withSession(this.#pinned(url), (database) => database.start());
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== INVALID_PASSWORD) throw cause;
+      throw new EnvironmentUnfit(`the password of ${SERVICE} is another one`, {
+        detail: (cause as Error).message,
+        hint: `Write it into ${path.join(this.#options.dataDir, 'service-password')}, or give the URL of that role.`,
+        cause,
+      });
+    }
   }
 
   /** Of whoever installs: nothing but install() may use it before it has pinned the search path, or else qualified names. */
@@ -196,12 +202,6 @@ async function withSession(session: Database, work: (session: Database) => Promi
     await session.stop();
   }
 }
-
-const unknownPassword = (file: string): EnvironmentUnfit =>
-  new EnvironmentUnfit(`the password of ${SERVICE} is not known here`, {
-    detail: `The role was there before, and ${file} is not.`,
-    hint: `Give its URL, --database-url postgres://${SERVICE}:…@…, or write its password into that file.`,
-  });
 
 /** One `rafiki up` per folder; a lock whose process is gone is nobody's. */
 function takeLock(dataDir: string): string {
