@@ -3,7 +3,7 @@ import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
 import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
-import { setSkipped } from '../db/statements/studies.ts';
+import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled } from '../errors/errors.ts';
 import { diskError } from '../runtime/disk-error.ts';
@@ -102,6 +102,7 @@ export class DataCache {
     const count = byteLimit(dataLimitBytes());
     try {
       signal.throwIfAborted();
+      await setReaderNotice(this.#database, study.id, false);
       await admitReading(this.#database, session.pid, reading.ticket);
       const skipped = await readSource(session.connection, reading, { task: study.task, count, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);

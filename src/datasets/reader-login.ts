@@ -1,4 +1,5 @@
 import { type Connection, Database } from '../db/database.ts';
+import { ReaderRefused } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const READER = 'rafiki_reader';
@@ -36,7 +37,7 @@ export class ReaderLogin {
   /** Its loss makes the statement under way fail. */
   async connect(): Promise<ReaderSession> {
     const settings = { statement_timeout: LONGEST_READ };
-    const connection = await this.#database.connect(() => undefined, { settings, isLong: true });
+    const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
   }
@@ -53,4 +54,16 @@ export class ReaderLogin {
       await other.close();
     }
   }
+}
+
+/** What the password or the right to connect is not there for, or the role's limit of connections: nothing that a study can help. */
+const refusals = /^(28...|42501|3D000|53300|55000)$/;
+
+function refused(cause: Error & { code?: string }): never {
+  if (!refusals.test(cause.code ?? '')) throw cause;
+  throw new ReaderRefused(`workers cannot log in as ${READER}, who reads the tables that models are trained on`, {
+    detail: cause.message,
+    hint: `It has the password of rafiki_service unless RAFIKI_READER_URL says otherwise, and the right to connect to the database.`,
+    cause,
+  });
 }

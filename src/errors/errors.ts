@@ -84,6 +84,11 @@ export class LeaseLost extends RafikiError {
   readonly sqlstate = '40001';
 }
 
+/** The login that reads sources cannot connect (28000): not the fault of any study, which waits until an administrator has mended it. */
+export class ReaderRefused extends RafikiError {
+  readonly sqlstate = '28000';
+}
+
 /** Somebody else is changing the row (55P03); asking again later helps, and other rows need not wait. */
 export class RowHeld extends RafikiError {
   readonly sqlstate = '55P03';

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
@@ -9,8 +10,10 @@ import { chosenDevice } from '../engine/device-name.ts';
 import { families } from '../models/registry.ts';
 import { createParamStore } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
+import { backoffMs } from '../runtime/backoff.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
 import { TrialRun } from './trial-run.ts';
@@ -32,6 +35,8 @@ const POLL_MS = 2_000;
 const LOOK_MS = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
+/** Before another trial is taken, where the login that reads sources was refused. */
+const READER_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 const familyNames = families.map(({ name }) => name);
 
 export const createWorker = (options: WorkerOptions): Service => new Worker(options);
@@ -47,6 +52,8 @@ class Worker implements Service {
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
   #loop: Promise<void> | undefined;
+  /** Trials in a row whose source could not be read, since the reader's login is refused. */
+  #refusals = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
@@ -113,9 +120,17 @@ class Worker implements Service {
       logger,
     });
     if (this.#stopping.signal.aborted) this.#run.release();
-    await this.#run.run();
+    const couldRead = await this.#run.run();
     this.#run = undefined;
+    if (couldRead) this.#refusals = 0;
+    else await this.#pause();
     return true;
+  }
+
+  /** Others may take the trial meanwhile. */
+  async #pause(): Promise<void> {
+    const pauseMs = backoffMs(this.#refusals++, READER_PAUSE, createRng(process.pid));
+    await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
   async #threads(): Promise<number> {

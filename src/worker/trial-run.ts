@@ -2,13 +2,13 @@ import { isTransient, persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { insertReport } from '../db/statements/reports.ts';
-import { setIncumbentScore } from '../db/statements/studies.ts';
+import { setIncumbentScore, setReaderNotice } from '../db/statements/studies.ts';
 import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
-import { LeaseLost } from '../errors/errors.ts';
+import { LeaseLost, ReaderRefused } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { Wake } from '../runtime/wake.ts';
@@ -24,6 +24,8 @@ type Outcome =
   | { kind: 'crashed'; cause: string }
   /** The worker stops: the trial waits for another one, and no attempt is counted. */
   | { kind: 'released' }
+  /** Its source cannot be read by this worker: as released, but the worker waits before it takes another one. */
+  | { kind: 'refused'; error: ReaderRefused }
   /** The trial is somebody else's now, or cancelled: nothing may be written any more. */
   | { kind: 'lost' };
 
@@ -62,8 +64,8 @@ export class TrialRun {
     return this.#trial.trialId;
   }
 
-  /** Returns when the trial has ended, one way or another, and its process is gone. */
-  async run(): Promise<void> {
+  /** Returns when the trial has ended, one way or another, and its process is gone; false if its source could not be read at all. */
+  async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
     void this.#keepLooking();
     try {
@@ -72,8 +74,10 @@ export class TrialRun {
       await this.#process?.kill();
       await this.#handling;
       await this.#settle(outcome);
+      return outcome.kind !== 'refused';
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'the trial is left to its lease');
+      return true;
     } finally {
       clearInterval(heartbeat);
       this.#ended.abort();
@@ -193,7 +197,8 @@ export class TrialRun {
 
   /** An error of the trial's own ends it; one of the database's leaves it to its lease, and so to another attempt. */
   #fail(error: unknown): void {
-    if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
+    if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
+    else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
     else this.#decide({ kind: 'failed', error: reportError(error) });
   }
 
@@ -210,6 +215,13 @@ export class TrialRun {
       case 'crashed':
         return void (await loseTrial(mover, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
       case 'released':
+        return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
+      case 'refused':
+        logger.error(
+          { trial: owner.trialId, err: reportError(outcome.error) },
+          'no source can be read; the trial waits',
+        );
+        await setReaderNotice(database, owner.study.id, true);
         return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
       case 'lost':
         return logger.warn({ trial: owner.trialId, attempt: owner.attempt }, 'the trial is no longer ours');

@@ -110,6 +110,14 @@ export async function setClosed(on: Queryable, studyId: number, why: string): Pr
   await on.query('update rafiki.study set closed = $2 where id = $1', [studyId, why]);
 }
 
+/** Says in an open study that no worker can read its source, or that one can again. As long as rafiki.studies has room for. */
+export async function setReaderNotice(on: Queryable, studyId: number, isRefused: boolean): Promise<void> {
+  const sql = `
+    update rafiki.study set notice = case when $2 then $3::text end
+    where id = $1 and state in ('queued', 'running') and (notice is not distinct from $3) <> $2`;
+  await on.query(sql, [studyId, isRefused, 'no login as rafiki_reader']);
+}
+
 export async function addNotice(on: Queryable, studyId: number, notice: string): Promise<void> {
   await on.query(`update rafiki.study set notice = concat_ws(' ', notice, $2::text) where id = $1`, [studyId, notice]);
 }
