@@ -5,6 +5,23 @@ insert into rafiki.task (name, input, output, title) values
   ('object_detection', 'image', 'boxes', 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}')
 on conflict (name) do update set input = excluded.input, output = excluded.output, title = excluded.title;
 
-insert into rafiki.quota (name, value, title) values
+-- An administrator's numbers stay, and a dump of the extension carries them: restored rows take the place of those that are here.
+create or replace function rafiki._take_quota() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.quota q set value = new.value where q.name = new.name;
+  return case when not found then new end;
+end $$;
+
+create or replace trigger take_quota before insert on rafiki.quota
+  for each row execute function rafiki._take_quota();
+
+with known (name, value, title) as (values
   ('open_studies', 100, 'studies of one role that are queued or running')
-on conflict (name) do update set title = excluded.title;
+), titled as (
+  update rafiki.quota q set title = k.title from known k where k.name = q.name
+)
+insert into rafiki.quota (name, value, title)
+select k.name, k.value, k.title from known k where not exists (select from rafiki.quota q where q.name = k.name);
