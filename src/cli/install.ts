@@ -37,8 +37,8 @@ export async function install(db: Installer): Promise<Installed> {
     } catch (cause) {
       const { code = '' } = cause as { code?: string };
       if (code === INSUFFICIENT_PRIVILEGE) throw mayNotInstall(cause as Error);
-      if (!IN_THE_WAY.has(code)) throw cause;
-      if (tries === TRIES) throw await inUse(db, cause as Error);
+      if (!IN_THE_WAY.has(code) && !SOMEBODY_ELSE.has(code)) throw cause;
+      if (tries === TRIES) throw SOMEBODY_ELSE.has(code) ? cause : await inUse(db, cause as Error);
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
@@ -47,6 +47,11 @@ export async function install(db: Installer): Promise<Installed> {
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** lock_not_available, deadlock_detected */
 const IN_THE_WAY = new Set(['55P03', '40P01']);
+/**
+ * unique_violation, duplicate_schema, duplicate_object, and "tuple concurrently updated": somebody else installs at the same time, and
+ * next time all of it is there.
+ */
+const SOMEBODY_ELSE = new Set(['23505', '42P06', '42710', 'XX000']);
 const LOCK_TIMEOUT_MS = 1_000;
 const TRIES = 5;
 const PAUSE_MS = 2_000;
@@ -61,6 +66,7 @@ const mayNotInstall = (cause: Error): EnvironmentUnfit =>
 /** Begins with what pins the search path and looks whose the schemas are: before, nothing is called that another could have made. */
 async function bringUp(tx: Queryable): Promise<Installed> {
   const parts = readParts();
+  await checkEncoding(tx);
   await tx.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local standard_conforming_strings = on`);
   await tx.query(parts.prologue);
   await tx.query('set local search_path = pg_catalog, pg_temp');
@@ -76,6 +82,16 @@ async function bringUp(tx: Queryable): Promise<Installed> {
   await tx.query('reset role');
   await forgetForeignServer(tx);
   return installed;
+}
+
+/** First of all: the script has signs that another encoding may not have. */
+async function checkEncoding(tx: Queryable): Promise<void> {
+  const [row] = await tx.query<{ encoding: string }>('select pg_catalog.getdatabaseencoding() as encoding');
+  if (row?.encoding === 'UTF8') return;
+  throw new EnvironmentUnfit('rafiki needs a database in UTF8', {
+    detail: `The encoding of this one is ${row?.encoding}.`,
+    hint: "Create one with: create database NAME encoding 'UTF8' template template0.",
+  });
 }
 
 interface Found {
@@ -145,7 +161,11 @@ async function appliedFiles(tx: Queryable, { incremental }: Parts): Promise<stri
 }
 
 /** The prologue has run. */
-async function runScript(tx: Queryable, { joining, idempotent }: Parts, incremental: Parts['incremental']): Promise<void> {
+async function runScript(
+  tx: Queryable,
+  { joining, idempotent }: Parts,
+  incremental: Parts['incremental'],
+): Promise<void> {
   await becomeOwner(tx);
   await tx.query('set local search_path = rafiki, pg_temp');
   await tx.query([joining, ...incremental.map(({ text }) => text), idempotent].join('\n'));
