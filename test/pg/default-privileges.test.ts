@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { extensionDir, install } from '../../src/cli/install.ts';
+import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+
+const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
 
 let database: TestDatabase;
 let fresh: TestDatabase;
@@ -61,8 +64,7 @@ test('and close nothing, neither to the roles that use it nor to its owner', asy
 });
 
 test('what somebody was given by hand is taken back by an upgrade', async () => {
-  await install(database.db);
-  await install(fresh.db);
+  for (const each of [database, fresh]) await each.db.transaction((tx) => tx.query(script));
   for (const sql of [
     `grant all on all tables in schema rafiki to ${name} with grant option`,
     `grant update (value) on rafiki.quota to ${name}`,

@@ -15,6 +15,7 @@ import { SERVICE_PASSWORD } from '../support/service-password.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually, studyEnd } from '../support/studies.ts';
 
+const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
 const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: what an administrator runs is not tested');
 const file = path.resolve(import.meta.dirname, '../../docs/install-managed.sql');
@@ -81,7 +82,6 @@ test.skipIf(noPsql)(
   async () => {
     await administrate();
     const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
-    const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
     for (const sql of [script, prologue + joining + idempotent]) await asOwner(sql);
     expect(await install(installer)).toBe('there already');
     const other = await createTestDatabase('template0');
@@ -118,7 +118,7 @@ test.skipIf(noPsql)('what is lent for an installation can be taken back, and not
 
 test.skipIf(noPsql)('an upgrade needs it once more, and says so', async () => {
   await administrate();
-  await install(installer);
+  await asOwner(script);
   await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
   const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
   expect(await failureOf(installer, prologue + joining + idempotent)).toMatchObject({
@@ -155,8 +155,9 @@ test.skipIf(noPsql)('the installer of one database is nothing in the others, onc
 });
 
 test('whoever may make himself a member of rafiki_owner is one while he installs, and not after it', async () => {
-  const shop = await createTestDatabase();
+  const shop = await createTestDatabase('template0');
   try {
+    await shop.db.transaction((tx) => tx.query(script));
     const creator = await shop.as('creator');
     const name = await nameOf(creator);
     await shop.db.query(`alter role ${name} createrole`);

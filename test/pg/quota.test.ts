@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { extensionDir } from '../../src/cli/install.ts';
+import type { Database } from '../../src/db/database.ts';
+import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+
+const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -23,8 +27,18 @@ test.skipIf(postgresVersion() < 18)('and a dump of the extension has them', asyn
 });
 
 test('an upgrade leaves an administrator’s numbers as they are', async () => {
-  await database.db.query('update rafiki.quota set value = 7');
-  const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
-  await database.db.transaction((tx) => tx.query(prologue + idempotent));
-  expect(await numbers()).toEqual([{ name: 'open_studies', value: 7 }]);
+  const scripted = await createTestDatabase('template0');
+  try {
+    await upgradeScript(scripted.db);
+  } finally {
+    await scripted.drop();
+  }
 });
+
+async function upgradeScript(db: Database): Promise<void> {
+  await db.transaction((tx) => tx.query(script));
+  await db.query('update rafiki.quota set value = 7');
+  const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
+  await db.transaction((tx) => tx.query(prologue + idempotent));
+  expect(await db.query('select name, value from rafiki.quota')).toEqual([{ name: 'open_studies', value: 7 }]);
+}
