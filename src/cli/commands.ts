@@ -175,7 +175,7 @@ async function runInstall(options: Options): Promise<void> {
     if (password !== undefined) await givePassword(database, password);
     else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
     const members = await ownerMembers(database);
-    if (members.length > 0) process.stdout.write(membersHint(members));
+    if (members.length > 0) process.stderr.write(membersHint(members));
   } finally {
     await database.stop();
   }
