@@ -37,6 +37,11 @@ describe('rafiki_wait', () => {
     expect(await failureOf(db, `select rafiki_wait($1, '-1 s')`, [id])).toMatchObject({ code: '22023' });
   });
 
+  test('refuses a time below 0, however long ago', async () => {
+    for (const timeout of ['-1 s', '-290000 years'])
+      expect((await failureOf(db, `select rafiki_wait(1, '${timeout}')`)).code).toBe('22023');
+  });
+
   test('refuses a study that is not there, not committed, or cannot be seen to change', async () => {
     const id = await insertStudy(db);
     expect(await failureOf(db, 'select rafiki_wait(4711)')).toMatchObject({
