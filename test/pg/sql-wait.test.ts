@@ -118,8 +118,9 @@ describe('rafiki_train_wait', () => {
     );
     await show();
     await db.query(
-      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, epochs)
-       select $1, number, 'fasttext', '{}', 1, 'running', least(number - 1, 1), case when number > 1 then 9 end
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, epochs, started_at)
+       select $1, number, 'fasttext', '{}', 1, 'running', least(number - 1, 1), case when number > 1 then 9 end,
+         now() - interval '4 min'
        from generate_series(1, 5) as number`,
       [id],
     );
@@ -129,7 +130,7 @@ describe('rafiki_train_wait', () => {
     );
     await show();
     expect(notices).toEqual([
-      '4 of 10 min: no trial is running',
+      '0 of 10 min: no trial is running', // its time has not begun
       '4 of 10 min: fasttext 0.500 (epoch 1/9), fasttext 0.400 (epoch 1/9), 3 more',
     ]);
   });
