@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -13,6 +13,7 @@ let cluster: Cluster;
 
 beforeEach(async () => {
   dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cluster-'));
+  chmodSync(dataDir, 0o755); // whom Postgres runs as must be able to enter
   const identity = postgresIdentity();
   const postgresDir = await embeddedPostgres(identity, dataDir);
   const port = await choosePort(undefined, 46_800, '--port');
