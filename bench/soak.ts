@@ -33,7 +33,7 @@ export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable
   try {
     await auditTrials(stage.admin);
     const load = startLoad(stage);
-    const { moments, kills } = await watch(stage, duration * 60_000);
+    const { moments, kills } = await watch(stage, load, duration * 60_000);
     await load.stop();
     const accounts = await accountTrials(stage.admin);
     accounts.faults.push(...(await goesOn(stage)));
@@ -46,7 +46,11 @@ export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable
   }
 }
 
-async function watch(stage: Stage, durationMs: number): Promise<Pick<SoakResult, 'moments' | 'kills'>> {
+async function watch(
+  stage: Stage,
+  { outcomes }: Load,
+  durationMs: number,
+): Promise<Pick<SoakResult, 'moments' | 'kills'>> {
   const sampler = await Sampler.on(stage);
   const file = path.join(experimentsDir, 'soak.csv');
   writeFileSync(file, `seconds,${sampler.series.join(',')}\n`);
@@ -63,6 +67,7 @@ async function watch(stage: Stage, durationMs: number): Promise<Pick<SoakResult,
     appendFileSync(file, `${[elapsedMs / 1000, ...values].map(cell).join(',')}\n`);
     const isCalm = Math.floor(elapsedMs / STRETCH_MS) % 2 === 1;
     if (!isCalm && elapsedMs >= killAtMs && killOne(stage, rng) !== undefined) {
+      outcomes.disturbed();
       kills++;
       killAtMs = elapsedMs + KILL_EVERY_MS;
     }
@@ -85,6 +90,8 @@ function* figures(result: SoakResult, { outcomes }: Load, { faults }: Accounts):
   yield figure('calls', outcomes.total, outcomes.total > 0, outcomes.describe());
   yield figure('wrong', outcomes.wrong.length, outcomes.wrong.length === 0, outcomes.wrong.slice(0, 3).join('; '));
   yield figure('stuck', outcomes.stuck.length, outcomes.stuck.length === 0, outcomes.stuck.slice(0, 3).join('; '));
+  const { unexpected } = outcomes;
+  yield figure('unexpected', unexpected.length, unexpected.length === 0, unexpected.slice(0, 3).join('; '));
   yield figure('accounts', faults.length, faults.length === 0, faults.slice(0, 3).join('; '));
   for (const [series, { drift, noise, median, ok }] of trends(result)) {
     if (!isJudged(series) || (median === 0 && drift === 0)) continue;

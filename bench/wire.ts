@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { bare, known, knownSocket, play, side } from '../test/support/wire-client.ts';
 import { KNOWN_FRAMES, STRANGE_FRAMES, scriptsOf } from '../test/support/wire-frames.ts';
@@ -13,8 +14,13 @@ const FRAMES = 100_000;
 const SILENT = 5000;
 const CALLS = 40_000;
 const ROUNDS = 4;
+const DRIPPING_PROCESSES = 2;
+const DRIPPING = 800;
+const LOGINS = 1000;
 const AT_ONCE = 16;
 const MB = 2 ** 20;
+/** For all of them to be open. */
+const SETTLE_MS = 3000;
 
 /** The wire under attack: any frames before and after login, and connections that say nothing while a session asks. */
 export async function* wireBench({ quick, seed: wanted = '1' }: WireOptions): AsyncIterable<Figure> {
@@ -26,6 +32,7 @@ export async function* wireBench({ quick, seed: wanted = '1' }: WireOptions): As
   try {
     yield* fuzz(stage, FRAMES / part, seed);
     yield await silence(stage, SILENT / part, CALLS / part);
+    yield await dripping(stage, LOGINS / part);
   } finally {
     await stage.stop();
   }
@@ -95,6 +102,30 @@ async function silence(stage: WireStage, count: number, calls: number): Promise<
     bar: 2,
     ok: ratio <= 2,
     note: `${count} silent connections, 2,000 a second; ${opened} in ${ROUNDS} rounds`,
+  };
+}
+
+/** Logins beside connections that send a long packet byte by byte: none of them is kept out. */
+async function dripping(stage: WireStage, logins: number): Promise<Figure> {
+  const ends = await Promise.all(Array.from({ length: DRIPPING_PROCESSES }, () => stage.silent(DRIPPING, 'dripping')));
+  await sleep(SETTLE_MS);
+  let refused = 0;
+  for (let i = 0; i < logins; i++) {
+    try {
+      await (await known(stage.address)).end();
+    } catch {
+      refused++;
+    }
+  }
+  const opened = await Promise.all(ends.map((end) => end()));
+  return {
+    bench: 'wire',
+    name: 'wire-dripping-refused',
+    value: refused,
+    unit: 'logins',
+    bar: 0,
+    ok: refused === 0,
+    note: `${logins} logins beside ${DRIPPING_PROCESSES} × ${DRIPPING} dripping connections; ${opened.reduce((a, b) => a + b, 0)} opened`,
   };
 }
 

@@ -36,6 +36,7 @@ export async function underLoad(
     await auditTrials(stage.admin);
     const load = startLoad(stage);
     await sleep(BEFORE_MS);
+    load.outcomes.disturbed(Number.POSITIVE_INFINITY); // how long, the fault decides
     const found = (await during(stage, load)) ?? [];
     const { broken, note } = await judge(stage, load);
     return { broken: [...found, ...broken], note };
@@ -48,8 +49,13 @@ export async function underLoad(
 async function judge(stage: Stage, load: Load): Promise<Verdict> {
   await load.stop();
   const accounts = await accountTrials(stage.admin);
-  const { wrong, stuck } = load.outcomes;
-  const broken = [...some('wrong answers', wrong), ...some('sessions stuck', stuck), ...accounts.faults];
+  const { wrong, stuck, unexpected } = load.outcomes;
+  const broken = [
+    ...some('wrong answers', wrong),
+    ...some('sessions stuck', stuck),
+    ...some('unexpected errors', unexpected),
+    ...accounts.faults,
+  ];
   broken.push(...(await goesOn(stage)));
   const note = `${told(accounts)}; ${load.outcomes.describe()}`;
   return broken.length === 0 ? { broken, note } : { broken, note: `${note}; logs: ${keepLogs(stage)}` };

@@ -1,3 +1,9 @@
+/** What a call may hear while something is down: that it reached nobody, or that they were starting or stopping. */
+const away = /^(08...|57P..|53300|connection|timeout)$/;
+/** A process that was killed is back long before that, and Postgres has recovered. */
+const DOWN_MS = 60_000;
+const MOST_TOLD = 100;
+
 /** How the calls of a load ended. */
 export class Outcomes {
   readonly calls = new Map<string, number>();
@@ -7,14 +13,25 @@ export class Outcomes {
   readonly wrong: string[] = [];
   /** Sessions whose calls went on failing. */
   readonly stuck: string[] = [];
+  /** Errors that no call may hear, or none while nothing is down. */
+  readonly unexpected: string[] = [];
   longestOutageMs = 0;
+  #downUntilMs = Number.NEGATIVE_INFINITY;
 
   succeeded(call: string): void {
     this.calls.set(call, (this.calls.get(call) ?? 0) + 1);
   }
 
-  failed(code: string): void {
+  failed(code: string, what: string, nowMs = performance.now()): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    if (away.test(code) && nowMs < this.#downUntilMs) return;
+    if (this.unexpected.length < MOST_TOLD)
+      this.unexpected.push(`${code} of ${what}${away.test(code) ? ' while nothing was down' : ''}`);
+  }
+
+  /** Something is down from now on, for so long at the most. */
+  disturbed(forMs = DOWN_MS, nowMs = performance.now()): void {
+    this.#downUntilMs = Math.max(this.#downUntilMs, nowMs + forMs);
   }
 
   get total(): number {

@@ -37,7 +37,7 @@ export class LoadSession {
       this.#recovered();
       return rows as Row[];
     } catch (error) {
-      outcomes.failed(codeOf(error));
+      outcomes.failed(codeOf(error), `${what}: ${error instanceof Error ? error.message : error}`);
       if (codeOf(error) === 'timeout') this.#drop();
       this.#noteFailure(`${what}: ${error instanceof Error ? error.message : error}`);
       await sleep(RETRY_MS);

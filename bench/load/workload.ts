@@ -96,16 +96,18 @@ function trainingsOf(session: LoadSession, { outcomes, pause, signal }: Running)
       )) ?? [];
     if (begun === undefined) return;
     const deadline = performance.now() + STUDY_MS;
-    for (;;) {
+    let end: string | undefined;
+    while (end === undefined) {
       if (signal.aborted) return;
       await pause(LOOK_MS);
       const sql = 'select state from rafiki.studies where study = $1';
       const [study] = (await session.call<{ state: string }>('look', sql, [begun.study])) ?? [];
-      if (study !== undefined && study.state !== 'queued' && study.state !== 'running') break;
-      if (performance.now() < deadline) continue;
+      if (study !== undefined && study.state !== 'queued' && study.state !== 'running') end = study.state;
+      if (end !== undefined || performance.now() < deadline) continue;
       outcomes.stuck.push(`study ${begun.study} goes on for more than ${STUDY_MS / 1000} s`);
       break;
     }
+    if (end !== 'completed') return; // it has no model; studies that failed are counted
     await session.call('first', `select rafiki_predict($1, 'free money') as label`, [model]);
     await session.call('drop', 'select rafiki_drop_model($1)', [model]);
   };

@@ -87,7 +87,7 @@ Short trainings one after another, predictions from four sessions (single, array
 drops of models; ${kills} kills of random processes (\`kill -9\`, Postgres's among them) in every other quarter of an hour.
 
 - ${outcomes.total} calls. ${outcomes.describe()}.
-- Wrong answers: ${outcomes.wrong.length}. Sessions that went on failing: ${outcomes.stuck.length}.
+- Wrong answers: ${outcomes.wrong.length}. Sessions that went on failing: ${outcomes.stuck.length}. Errors that no call may hear, or none while nothing is down: ${outcomes.unexpected.length}.
 - ${accounts.studies} studies, ${accounts.trials} trials, of them ${accounts.failedTrials} given up after three attempts. What does not add up: ${accounts.faults.length === 0 ? 'nothing' : accounts.faults.join('; ')}.
 
 After the first tenth of the time: the median of the slopes between any two points (Theil-Sen), times the duration, against the

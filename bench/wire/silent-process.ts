@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 
-// Keeps so many connections open that say nothing: one that is closed is opened anew. Started by bench/wire/stage.ts.
-const [host = '', port = '', count = ''] = process.argv.slice(2);
+// Keeps so many connections open that say nothing, or a packet byte by byte: one that is closed is opened anew. Started by bench/wire/stage.ts.
+const [host = '', port = '', count = '', kind = ''] = process.argv.slice(2);
+const DRIP_MS = 20;
 /** A closed one comes back after so long, as one would that is left alone. */
 const AGAIN_MS = 5000;
 /** All are opened within this time. */
@@ -11,7 +12,12 @@ let opened = 0;
 function open(): void {
   const socket = connect(Number(port), host, () => opened++);
   socket.on('error', () => undefined);
-  socket.on('close', () => setTimeout(open, AGAIN_MS));
+  if (kind === 'dripping') {
+    socket.write(Buffer.from([0, 0, 0x27, 0x10])); // 10,000 bytes will follow, it says
+    const drip = setInterval(() => socket.write('a'), DRIP_MS);
+    socket.on('close', () => clearInterval(drip));
+  }
+  socket.on('close', () => setTimeout(open, kind === 'dripping' ? DRIP_MS : AGAIN_MS));
 }
 for (let i = 0; i < Number(count); i++) setTimeout(open, (i * OPENING_MS) / Number(count));
 process.on('message', () => process.send?.({ opened }));

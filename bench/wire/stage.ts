@@ -17,8 +17,8 @@ export interface WireStage {
   /** Its memory, after all garbage was collected. */
   health(): Promise<Health>;
   isAlive(): boolean;
-  /** So many connections that say nothing; what is returned ends them, and says how many were opened in all. */
-  silent(count: number): Promise<() => Promise<number>>;
+  /** So many connections that say nothing, or single bytes; what is returned ends them, and says how many were opened in all. */
+  silent(count: number, kind?: 'silent' | 'dripping'): Promise<() => Promise<number>>;
   stop(): Promise<void>;
 }
 
@@ -29,8 +29,8 @@ export async function startWireStage(): Promise<WireStage> {
     address,
     health: () => ask<Health>(server),
     isAlive: () => server.exitCode === null && server.signalCode === null,
-    async silent(count) {
-      const child = fork(script('silent'), [address.host, String(address.port), String(count)]);
+    async silent(count, kind = 'silent') {
+      const child = fork(script('silent'), [address.host, String(address.port), String(count), kind]);
       await once(child, 'message');
       return async () => {
         const { opened } = await ask<{ opened: number }>(child);

@@ -85,6 +85,25 @@ begin
   end loop;
 end $$;
 
+-- A request for one text is refused here, with the size of the text alone; arrays are made of parts that fit, and images were checked.
+create or replace function rafiki._check_text(request text, most_bytes int) returns void
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  fields constant int := case left(request, 1) when 'N' then 6 when 'D' then 5 end; -- before the text
+  input text := request;
+begin
+  for field in 1..coalesce(fields, 0) loop
+    input := substr(input, strpos(input, e'\x1f') + 1);
+  end loop;
+  if fields > 0 and octet_length(input) > most_bytes then
+    raise exception using errcode = 'program_limit_exceeded', message = 'a text is too large to be sent to the server',
+      detail = format('It has %s bytes; %s are the most.', octet_length(input), most_bytes),
+      hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
+  end if;
+end $$;
+
 -- One request to the bridge and its reply; docs/architecture.md has what they say. Only the functions below may call it: which
 -- request is made, and in whose name, is not the caller's to choose. `taken`: _take() has just found nothing more. Sent and
 -- fetched in two steps, since dblink() cannot be interrupted.
@@ -92,16 +111,13 @@ create or replace function rafiki._exchange(request text, taken boolean) returns
 language plpgsql volatile parallel safe
 as $$
 declare
-  most_bytes constant int := 60000000; -- the server takes messages of 64 MB
+  most_bytes constant int := 8000000; -- of a text; the server takes requests of 8 MiB (images: 48 MiB)
   ticket pg_catalog.text; -- for an answer that takes long
   is_second boolean; -- null at first, which costs no expression
   reply rafiki.reply;
 begin
   if pg_catalog.octet_length(request) > most_bytes then
-    raise exception using errcode = 'program_limit_exceeded', message = 'an input is too large to be sent to the server',
-      detail = pg_catalog.format('It has %s; %s are the most.', pg_catalog.pg_size_pretty(pg_catalog.octet_length(request)::bigint),
-                                 pg_catalog.pg_size_pretty(most_bytes::bigint)),
-      hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
+    perform rafiki._check_text(request, most_bytes);
   end if;
   loop
     if not rafiki._dblink_is_open() then

@@ -6,11 +6,11 @@ language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_bytes constant int := 33554432; -- the server takes requests of 64 MB
+  most_bytes constant int := 33554432; -- 46 MB as JSON of base64; the server takes requests of 48 MiB
 begin
   if octet_length(image) > most_bytes then
     raise exception using errcode = 'program_limit_exceeded', message = 'an image is too large',
-      detail = format('It has %s; 32 MB are the most.', pg_size_pretty(octet_length(image)::bigint)),
+      detail = format('It has %s bytes; %s are the most.', octet_length(image), most_bytes),
       hint = 'Give a smaller or more compressed one: models look at some hundred pixels a side.';
   end if;
   return encode(image, 'base64');
@@ -45,13 +45,15 @@ comment on function rafiki_predict(text, bytea, interval) is
   'model: select id, rafiki_predict(''photos_image_classification'', image) from photos. A model for object detection '
   'answers what rafiki_detect gives, as a JSON array. NULL predicts NULL.';
 
--- An array goes in parts, so that no request grows beyond what the server takes.
+-- An array goes in parts, so that no request grows beyond what the server takes: a byte is at most 1.4 of base64 in JSON, whose lines
+-- end in \n, and each image is some more. The last image of a part begins within 4 MB.
 create or replace function rafiki_predict(model text, images bytea[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  part_bytes constant int := 3145728; -- 4 MB in base64
+  part_bytes constant int := 4000000;
+  part_rows constant int := 32768;
   part text;
   labels text[] := '{}';
 begin
@@ -64,9 +66,10 @@ begin
   end if;
   for part in
     select json_agg(rafiki._image_text(i.image) order by i.place)
-    from (select u.image, u.place, (sum(octet_length(u.image)) over (order by u.place) - octet_length(u.image)) / part_bytes as part
-          from unnest(images) with ordinality u(image, place) where u.image is not null) i
-    group by i.part order by i.part
+    from (select a.image, a.place, (sum(a.bytes) over (order by a.place) - a.bytes) / part_bytes as bytes_part, a.place / part_rows as rows_part
+          from (select u.image, u.place, (octet_length(u.image) * 1.4)::int + 8 as bytes
+                from unnest(images) with ordinality u(image, place) where u.image is not null) a) i
+    group by i.rows_part, i.bytes_part order by i.rows_part, i.bytes_part
   loop
     labels := labels || rafiki._predict_json(model, true, rafiki._terms(budget), part);
   end loop;

@@ -1,6 +1,6 @@
 -- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
--- Predicts the rows of a query that gives (carried jsonb, input): in parts, each one request that the server works on from
+-- Predicts the rows of a query that gives (carried jsonb, input): in parts, mostly one request each, that the server works on from
 -- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
 -- the qualified names, of types too: what is compiled once in a session serves all its roles. And no operator that pg_catalog does
 -- not have for just these types.
@@ -10,12 +10,12 @@ language plpgsql stable parallel unsafe
 as $$
 declare
   part_rows constant int := 2048;
-  part_chars constant int := 4194304;
+  part_bytes constant int := 4000000; -- some more, or an input that is longer, go in several requests
   asked pg_catalog.record;
   carried_part pg_catalog.jsonb[] := '{}';
   inputs pg_catalog.text[] := '{}';
   answers pg_catalog.text[];
-  chars bigint := 0;
+  bytes bigint := 0;
 begin
   for asked in execute pg_catalog.format(
     'select q.carried, %s as input from (%s) q',
@@ -23,13 +23,13 @@ begin
   loop
     carried_part := pg_catalog.array_append(carried_part, asked.carried);
     inputs := pg_catalog.array_append(inputs, asked.input);
-    chars := chars + coalesce(pg_catalog.length(asked.input), 0);
-    if pg_catalog.cardinality(inputs) >= part_rows or chars >= part_chars then
+    bytes := bytes + coalesce(pg_catalog.octet_length(asked.input), 0);
+    if pg_catalog.cardinality(inputs) >= part_rows or bytes >= part_bytes then
       answers := rafiki._predict_part(model, input_kind, inputs); -- not below: the planner would run it, too
       return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
-      chars := 0;
+      bytes := 0;
     end if;
   end loop;
   if pg_catalog.cardinality(inputs) > 0 then
@@ -56,7 +56,7 @@ as $$
 declare
   no_hurry constant text := e'1h\x1fanswer';
 begin
-  return rafiki._predict_json(model, input_kind = 'image', no_hurry, array_to_json(inputs)::text);
+  return rafiki._predict_many(model, input_kind = 'image', no_hurry, inputs);
 end $$;
 
 -- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as

@@ -4,7 +4,7 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  deadline timestamptz := clock_timestamp() + least(timeout, interval '1000 days');
+  deadline timestamptz := clock_timestamp() + greatest(least(timeout, interval '1000 days'), interval '0');
   pause float8 := 0.05;
   seen rafiki.study;
 begin
@@ -123,7 +123,7 @@ declare
   named constant int := 2; -- what fits a line
   progress text;
 begin
-  select format('%s of %s min: %s', round(extract(epoch from clock_timestamp() - s.started_at) / 60),
+  select format('%s of %s min: %s', round(extract(epoch from coalesce(clock_timestamp() - (select min(b.started_at) from rafiki.trial b where b.study_id = s.id), '0')) / 60),
                 round(extract(epoch from s.max_time) / 60),
                 coalesce(string_agg(t.line, ', ' order by t.place) filter (where t.place <= named)
                            || case when count(*) > named then format(', %s more', count(*) - named) else '' end,

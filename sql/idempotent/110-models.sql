@@ -255,6 +255,10 @@ as $$
 declare
   own record := rafiki._own_model(model_name);
 begin
+  if not exists (select from pg_roles r where r.oid = role) then -- any number is a regrole
+    raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
+      detail = format('It would have been given the use of model "%s".', model_name), hint = 'Give the name of a role: \du lists them.';
+  end if;
   perform rafiki._add_grant(own.key, role);
 end $$;
 

@@ -4,14 +4,14 @@ create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, left(s.model, 24) as model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
-         s.started_at + s.max_time - now(), -- the trials so far took so long: the others will take the same
-         (now() - s.started_at) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
+         t.began + s.max_time - now(), -- the trials so far took so long: the others will take the same
+         (now() - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        left(coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                              coalesce(s.notice, s.closed)), '')), 26) as notice
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
-         max(t.score) as best
+         max(t.score) as best, min(t.started_at) as began -- its time is that of its trials, not what it waits for a worker
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;
 comment on view rafiki.studies is

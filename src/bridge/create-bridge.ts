@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { defaultCacheDir } from '../runtime/cache-dir.ts';
+import { ensureUsableDir } from '../runtime/private-dir.ts';
 import type { Service } from '../runtime/service.ts';
 import { BridgeRecord } from '../serving/bridge-record.ts';
 import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';
@@ -31,6 +33,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
 
   return {
     async start() {
+      await ensureUsableDir(defaultCacheDir());
       const secret = await record.secret(randomBytes(24).toString('hex'));
       server = new BridgeServer({
         host: host ?? (await record.ownAddress()) ?? loopback,

@@ -21,9 +21,9 @@ export function verbOf(request: string): Verb {
 export const inputOf = (request: string): InputKind => (request < 'a' ? 'text' : 'image');
 
 const MB = 2 ** 20;
-/** An array comes in parts of 4 MB. */
+/** A text has 8,000,000 bytes at most, and a part of an array as many: rafiki._exchange() and rafiki._predict_many(). */
 const MOST_TEXT_BYTES = 8 * MB;
-/** An image of 32 MB in base64. */
+/** An image of 32 MiB in base64, as JSON, and the part of an array before it: rafiki._image_text() and rafiki_predict(). */
 const MOST_IMAGE_BYTES = 48 * MB;
 
 /** Whether a request may be so long. */
@@ -31,7 +31,7 @@ export function checkSize(request: string, bytes: number): void {
   const most = inputOf(request) === 'image' ? MOST_IMAGE_BYTES : MOST_TEXT_BYTES;
   if (bytes <= most) return;
   throw new RequestTooLarge('a prediction asks too much at once', {
-    detail: `The request has ${(bytes / MB).toFixed(1)} MB (${bytes} bytes); ${most / MB} MB are the most.`,
+    detail: `The request has ${(bytes / MB).toFixed(1)} MiB (${bytes} bytes); ${most / MB} MiB (${most} bytes) are the most.`,
     hint: 'Give shorter inputs, or an array in parts.',
   });
 }

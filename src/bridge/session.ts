@@ -37,7 +37,7 @@ export interface SessionOptions {
   /** Shared by all sessions. */
   room: Room;
   converse(): Conversation;
-  /** A stranger said something. */
+  /** A stranger sent a whole message, of which a handshake has few: single bytes of one are no word. */
   onWord(session: Session): void;
   /** A stranger knows the secret: throws where all places are taken. */
   onKnown(session: Session): void;
@@ -154,7 +154,6 @@ export class Session {
 
   #receive(chunk: Buffer): void {
     if (this.#phase === 'closed') return;
-    if (this.#phase === 'handshake') this.#options.onWord(this);
     this.#reader.push(chunk);
     this.#advance();
     if (this.#busy !== 'no' && this.#reader.buffered > this.#options.limits.readAheadBytes) this.#socket.pause();
@@ -172,6 +171,7 @@ export class Session {
   #takeHandshake(): boolean {
     const frame = this.#handshake.next(this.#reader);
     if (frame === null) return false;
+    this.#options.onWord(this);
     const standing = this.#handshake.take(frame);
     if (standing === 'encrypt') this.#encrypt();
     else if (standing === 'done') this.#leave();

@@ -5,7 +5,7 @@ interface Evictable {
 
 /**
  * Connections that have not shown that they know the secret. Half of the places are for those that have not said a word,
- * half for those that have; where a half is full, the one that has been silent for longest makes way. So whoever connects
+ * half for those that have; where a half is full, the one whose last whole message is oldest makes way. So whoever connects
  * and is silent takes no place from a handshake that goes on, which takes milliseconds.
  */
 export class Strangers<Stranger extends Evictable> {

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
 import type { Service } from '../runtime/service.ts';
 import { freshPassword } from './logins.ts';
 import { keepSecret, readSecret } from './secret-file.ts';
@@ -23,7 +23,6 @@ export interface ClusterOptions {
   onCrash?: () => void;
 }
 
-const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 25;
 
 /** One Postgres server of our own on a folder: initialised at the first start, run as a child of this process. */
@@ -31,6 +30,8 @@ export class Cluster implements Service {
   readonly #options: ClusterOptions;
   readonly #db: string;
   #server: ChildProcess | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -49,8 +50,15 @@ export class Cluster implements Service {
   }
 
   async start(): Promise<void> {
+    this.#stopping = false;
+    this.#starting = this.#start();
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
     if (!existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#initialise();
     await stopOrphan(this.#options);
+    if (this.#stopping) throw stopped();
 
     const { port, identity, settings = {}, dataDir, onCrash } = this.#options;
     const args = [
@@ -74,8 +82,9 @@ export class Cluster implements Service {
       detached: true,
     });
     closeSync(log);
-    await this.#untilReady(server, logFile);
     this.#server = server;
+    server.once('error', () => undefined); // it has no pid then, and is not ready
+    await this.#untilReady(server, logFile);
     server.once('exit', () => {
       if (this.#server !== server) return; // stop() took it
       this.#server = undefined;
@@ -85,12 +94,15 @@ export class Cluster implements Service {
 
   /** Fast shutdown: clients are disconnected, nothing committed is lost. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     const server = this.#server;
-    if (!server) return;
     this.#server = undefined;
-    const ended = new Promise((resolve) => server.once('exit', resolve));
-    server.kill('SIGINT');
-    await ended;
+    if (server?.pid !== undefined && !hasEnded(server)) {
+      const ended = new Promise((resolve) => server.once('exit', resolve));
+      server.kill('SIGINT');
+      await ended;
+    }
+    await this.#starting?.catch(() => undefined);
   }
 
   #bin(name: string): string {
@@ -114,14 +126,15 @@ export class Cluster implements Service {
     });
   }
 
-  /** postmaster.pid says "ready" in its eighth line once connections are accepted. */
+  /** postmaster.pid says "ready" in its eighth line once connections are accepted. To recover may take as long as it takes. */
   async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
     const pidFile = path.join(this.#db, 'postmaster.pid');
-    const deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
       if (lines[0] === String(server.pid) && lines[7]?.trim() === 'ready') return;
-      if (server.exitCode !== null || server.signalCode !== null || performance.now() > deadline) {
+      if (this.#stopping) throw stopped();
+      if (server.pid === undefined || hasEnded(server)) {
+        this.#server = undefined;
         const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
         throw new EnvironmentUnfit('PostgreSQL did not start', { detail: tail, hint: `See ${logFile}.` });
       }
@@ -129,6 +142,10 @@ export class Cluster implements Service {
     }
   }
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
+const stopped = (): ShuttingDown => new ShuttingDown('PostgreSQL was stopped while it started');
 
 /**
  * A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. It may hold the port that

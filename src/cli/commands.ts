@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createBridge } from '../bridge/create-bridge.ts';
 import { createCoordinator } from '../coordinator/create-coordinator.ts';
 import { Database } from '../db/database.ts';
@@ -74,6 +75,9 @@ flags (and their environment variables)
   RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
 `;
 
+/** A Postgres that is only half there must not keep a process which is told to stop: what it holds has leases. */
+const STOP_MS = 15_000;
+
 interface Wiring {
   database: Database;
   options: Options;
@@ -116,7 +120,7 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
   process.send?.('ready');
   await untilSignal();
   logger.info('stopping');
-  await stopAll(services);
+  await Promise.race([stopAll(services), sleep(STOP_MS, undefined, { ref: false })]);
   if (process.connected) process.disconnect();
 }
 

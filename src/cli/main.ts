@@ -5,7 +5,7 @@ import { reportError } from '../errors/rafiki-error.ts';
 import { commands, usage } from './commands.ts';
 import { parseOptions } from './options.ts';
 
-/** How long a command that failed may take to end what it had begun. */
+/** How long a command that is done, or failed, may take to end what it had begun: whatever is left then must not keep us. */
 const EXIT_MS = 5_000;
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage. */
@@ -36,5 +36,5 @@ try {
   process.stderr.write(`${lines.join('\n')}\n`);
   if (process.env['RAFIKI_LOG'] === 'debug') console.error(error);
   process.exitCode = error instanceof InvalidParameter ? 2 : 1;
-  setTimeout(() => process.exit(), EXIT_MS).unref(); // whatever is left running must not keep us: somebody starts us again
 }
+setTimeout(() => process.exit(), EXIT_MS).unref();

@@ -2,7 +2,7 @@ import { closeSync, cpSync, existsSync, openSync, readFileSync, rmSync, writeSyn
 import path from 'node:path';
 import { fitsSocket } from '../bridge/server.ts';
 import { Database } from '../db/database.ts';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
@@ -32,6 +32,7 @@ export class Up implements Service {
   #cluster: Cluster | undefined;
   #lock: string | undefined;
   #stopping = false;
+  #starting: Promise<void> | undefined;
   /** The user's. */
   databaseUrl = '';
   /** The same to be shown: the password is in a file of the data folder. */
@@ -46,6 +47,11 @@ export class Up implements Service {
   }
 
   async start(): Promise<void> {
+    this.#starting = this.#start();
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
     const { dataDir, databaseUrl } = this.#options;
     const identity = databaseUrl === undefined ? postgresIdentity() : undefined;
     await openDataDir(dataDir, databaseUrl === undefined ? identity : 'unused');
@@ -55,16 +61,27 @@ export class Up implements Service {
       else await this.#useDatabase(databaseUrl);
       await this.#checkService();
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
+      this.#checkNotStopping();
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
     } catch (error) {
-      await this.stop();
+      await this.#stopParts();
       throw error;
     }
   }
 
+  /** Also while it starts: what begins afterwards would be left running. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    await this.#stopParts();
+    await this.#starting?.catch(() => undefined);
+  }
+
+  #checkNotStopping(): void {
+    if (this.#stopping) throw new ShuttingDown('stopped while starting');
+  }
+
+  async #stopParts(): Promise<void> {
     await Promise.all(this.#services.map((child) => stopAll([child])));
     await this.#cluster?.stop();
     if (this.#lock) rmSync(this.#lock, { force: true });
@@ -128,6 +145,7 @@ export class Up implements Service {
       settings: { extension_control_path: `$system:${extension}` },
       onCrash: () => void this.#restartPostgres(),
     });
+    this.#checkNotStopping();
     this.#cluster = cluster;
     await cluster.start();
     const adminUrl = cluster.url(DATABASE);
@@ -207,8 +225,8 @@ async function withSession(session: Database, work: (session: Database) => Promi
 function takeLock(dataDir: string): string {
   const file = path.join(dataDir, 'up.pid');
   if (existsSync(file)) {
-    const pid = Number(readFileSync(file, 'utf8'));
-    if (pid !== process.pid && isAlive(pid)) {
+    const pid = Number(readFileSync(file, 'utf8')); // 0 where whoever wrote it was killed before he had
+    if (pid > 0 && pid !== process.pid && isAlive(pid)) {
       throw new EnvironmentUnfit(`${dataDir} is in use`, {
         detail: `Process ${pid} runs rafiki on it.`,
         hint: 'Stop it first, or choose another folder with --data-dir.',

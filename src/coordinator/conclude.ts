@@ -44,7 +44,8 @@ export async function awaitDeployment(mover: Mover, study: Study): Promise<void>
   if (deployment?.state === 'loading') {
     const alive = await isServingAlive(mover.on);
     if (alive && deployment.ageMs < DEPLOY_WAIT_MS) return;
-    const why = alive ? 'it is still being loaded' : 'no serving process runs: start one with "rafiki serve"';
+    const loading = deployment.error?.message ?? 'it is still being loaded';
+    const why = alive ? loading : 'no serving process runs: start one with "rafiki serve"';
     await addNotice(mover.on, study.id, `Version ${study.version} does not answer yet: ${why}.`);
   }
   if (deployment?.state === 'failed') {

@@ -32,6 +32,8 @@ export type Action =
 
 /** How long after max_time a trial may go on to its next report before it is cut off. */
 export const OVERTIME_MS = 60_000;
+/** How long a study waits for a worker to begin with it: roles take turns, so that is for as long as others' trials take. */
+export const QUEUE_MS = 24 * 3_600_000;
 /** Share of a trial's first weights from other trials with which it counts as warm-started. */
 const WARM_SHARE = 0.5;
 /** Failed trials without a single score after which a study is given up. */
@@ -73,8 +75,12 @@ export const isScored = (trial: Trial): trial is Trial & { score: number; valida
   trial.score !== null &&
   trial.validationHash !== null;
 
-function reasonToClose({ elapsedMs, maxTimeMs, targetScore }: Study, trials: readonly Trial[]): string | null {
+function reasonToClose(
+  { elapsedMs, waitedMs, maxTimeMs, targetScore }: Study,
+  trials: readonly Trial[],
+): string | null {
   if (elapsedMs >= maxTimeMs) return 'max_time is over';
+  if (waitedMs >= QUEUE_MS) return 'no worker began with it';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
     return 'target_score is reached';
   return null;
@@ -177,9 +183,12 @@ function mostCommon(errors: readonly ErrorReport[]): ErrorReport | null {
   return first ?? null;
 }
 
-const tooLittleTime = ({ maxTimeMs }: Study): ErrorReport => ({
+const tooLittleTime = ({ maxTimeMs, waitedMs }: Study): ErrorReport => ({
   sqlstate: '57014',
-  message: 'no trial was finished in time',
-  detail: `max_time is ${maxTimeMs / 1000} s`,
+  message: waitedMs >= QUEUE_MS ? 'no worker began a trial' : 'no trial was finished in time',
+  detail:
+    waitedMs >= QUEUE_MS
+      ? `The study waited for ${Math.round(waitedMs / 3_600_000)} h.`
+      : `max_time is ${maxTimeMs / 1000} s`,
   hint: 'Give max_time more, or start more workers with "rafiki worker"; rafiki.workers shows those alive.',
 });

@@ -1,4 +1,5 @@
 import pgListen, { type Subscriber } from 'pg-listen';
+import { ShuttingDown } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { CONNECT_TIMEOUT_MS, QUERY_TIMEOUT_MS, startupOptions } from './database.ts';
@@ -18,10 +19,14 @@ export interface ListenerOptions {
 
 const RETRY_MS = 500;
 
-/** LISTEN on its own connection, for ever: pg-listen reconnects, and the rows are scanned again each time it did. */
+/**
+ * LISTEN on its own connection, until stopped: pg-listen reconnects, and the rows are scanned again each time it did. Its loop
+ * that reconnects goes on when it is closed; only an error in what it asks for the next pause ends it.
+ */
 export class Listener implements Service {
   readonly #options: ListenerOptions;
   #subscriber: Subscriber | undefined;
+  #stopped = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -29,6 +34,7 @@ export class Listener implements Service {
 
   async start(): Promise<void> {
     const { url, channels, onNotify, onConnect, logger } = this.#options;
+    this.#stopped = false;
     const subscriber = pgListen.default(
       {
         connectionString: url,
@@ -39,7 +45,10 @@ export class Listener implements Service {
       },
       {
         parse: (text: string) => text,
-        retryInterval: RETRY_MS,
+        retryInterval: () => {
+          if (this.#stopped) throw new ShuttingDown('the listener is stopped');
+          return RETRY_MS;
+        },
         retryTimeout: Number.POSITIVE_INFINITY,
         retryLimit: Number.POSITIVE_INFINITY,
       },
@@ -48,10 +57,14 @@ export class Listener implements Service {
     for (const channel of channels) {
       subscriber.notifications.on(channel, (payload: unknown) => onNotify(channel, String(payload ?? '')));
     }
-    subscriber.events.on('error', (error: Error) =>
-      logger.warn({ err: error.message }, 'listener lost its connection'),
-    );
-    subscriber.events.on('connected', onConnect);
+    subscriber.events.on('error', (error: Error) => {
+      if (!this.#stopped) logger.warn({ err: error.message }, 'listener lost its connection');
+    });
+    subscriber.events.on('connected', () => {
+      if (this.#stopped)
+        void subscriber.close().catch(() => undefined); // it was connecting when it was closed
+      else onConnect();
+    });
     try {
       await subscriber.connect();
       for (const channel of channels) await subscriber.listenTo(channel);
@@ -63,6 +76,7 @@ export class Listener implements Service {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#subscriber?.close();
     this.#subscriber = undefined;
   }

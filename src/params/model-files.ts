@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { pack, unpack } from 'msgpackr';
 import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { CorruptParams, EnvironmentUnfit } from '../errors/errors.ts';
@@ -15,6 +16,8 @@ export interface ModelFile {
 }
 
 const MAX_BYTES = 8 * 2 ** 30;
+/** Models whose files are known by name: others are fetched anew. */
+const MOST_KNOWN = 10_000;
 
 const cacheIn = (dir: string): DiskCache => new DiskCache({ dir, maxBytes: MAX_BYTES });
 
@@ -26,7 +29,7 @@ export class ModelFiles {
   readonly #params: ParamStore;
   readonly #dir: string;
   readonly #disk: DiskCache;
-  readonly #known = new Map<number, ModelFile>();
+  readonly #known = new LRUCache<number, ModelFile>({ max: MOST_KNOWN });
 
   constructor(params: ParamStore, cacheDir: string) {
     this.#params = params;

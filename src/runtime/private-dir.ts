@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { chmod, lstat, mkdir } from 'node:fs/promises';
+import { chmod, lstat, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../errors/errors.ts';
+import { makeDir } from './make-dir.ts';
 
 /** What a folder is for, as errors say it; `mode` is what others may do at most. */
 export interface PrivateUse {
@@ -12,7 +14,7 @@ export interface PrivateUse {
 
 const asCache: PrivateUse = {
   purpose: 'a cache',
-  hint: 'Set RAFIKI_CACHE_DIR to a folder that belongs to this user alone.',
+  hint: 'Set RAFIKI_CACHE_DIR to a folder with room that belongs to this user alone.',
   mode: 0o700,
 };
 
@@ -21,10 +23,33 @@ const asCache: PrivateUse = {
  * is trusted. One of ours that is too open is closed. A name that is no folder, or a link to one, may be a trap.
  */
 export async function ensurePrivateDir(dir: string, use = asCache): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: use.mode }).catch((cause: unknown) => {
+  try {
+    makeDir(path.resolve(dir), use.mode);
+  } catch (cause) {
     throw unfit(dir, use, `It cannot be made: ${cause instanceof Error ? cause.message : String(cause)}.`, cause);
-  });
+  }
   await checkPrivateDir(dir, use);
+}
+
+/** As much as tells a disk that is full from one that has room. */
+const PROBE = Buffer.alloc(64 * 1024);
+
+/** Makes a private folder, or refuses one where nothing can be written: whoever needs it does not start then. */
+export async function ensureUsableDir(dir: string): Promise<void> {
+  await ensurePrivateDir(dir);
+  const probe = path.join(dir, `probe-${randomUUID()}.tmp`);
+  try {
+    await writeFile(probe, PROBE, { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    throw unfit(
+      dir,
+      asCache,
+      `Nothing can be written to it: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      cause,
+    );
+  } finally {
+    await rm(probe, { force: true });
+  }
 }
 
 /** Refuses a folder that is not private; false where there is none. */

@@ -1,4 +1,5 @@
 import { ShuttingDown } from '../errors/errors.ts';
+import { setTimer } from '../runtime/timer.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
 import { Lanes } from './lanes.ts';
@@ -191,7 +192,7 @@ export class Batcher {
 
   #lookAgain(atMs: number): false {
     const ms = atMs - this.#options.clock.nowMs();
-    if (Number.isFinite(ms)) this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, ms));
+    if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
   }
 

@@ -1,17 +1,21 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
-import { isHeld } from '../db/persist.ts';
+import { isHeld, isTransient } from '../db/persist.ts';
 import { moveDeployment } from '../db/statements/moves.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
   holdReady,
+  noteFault,
   selectClasses,
   selectDeployments,
 } from '../db/statements/serving.ts';
-import { InvalidState, NotReady, OutOfMemory, UndefinedObject } from '../errors/errors.ts';
+import { InvalidState, NotReady, UndefinedObject } from '../errors/errors.ts';
+import { isMachineFault } from '../errors/machine-fault.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
+import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { createRng } from '../runtime/rng.ts';
 import type { Service } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
 import { Changes } from './changes.ts';
@@ -35,8 +39,17 @@ const ARRIVAL_MS = 30_000;
 const FIND_MS = 5000;
 /** A server that starts brings models into memory for so long before anybody can ask. */
 const WARM_MS = 5000;
-/** A load that fails for a passing reason (the database went away) is tried so often. */
+/** A load that fails for no reason that we know is tried so often. */
 const MAX_LOADS = 3;
+/** What this machine cannot load, it tries again after a while. */
+const MACHINE_PAUSE = { firstMs: 1000, maxMs: 60_000 };
+
+interface FailedLoad {
+  failures: number;
+  error: unknown;
+  /** Not tried again before. */
+  untilMs: number;
+}
 
 /**
  * Answers for what the rows of rafiki.deployment say. Keys follow them at each look, so that a key which was replaced opens
@@ -59,7 +72,8 @@ export class Deployments implements Service, ModelDirectory {
   /** What answers now, by model. */
   readonly #serving = new Map<number, ServedModel>();
   /** Loads that failed and will be tried again, by deployment. */
-  readonly #failedLoads = new Map<number, number>();
+  readonly #failedLoads = new Map<number, FailedLoad>();
+  readonly #rng = createRng(process.pid);
   #warmUntilMs = 0;
   readonly #changes = new Changes();
   #loops: Promise<unknown> = Promise.resolve();
@@ -126,8 +140,16 @@ export class Deployments implements Service, ModelDirectory {
     await this.find(key);
     return this.#found(ARRIVAL_MS, () => {
       if (!this.has(key)) throw notServed();
-      return this.get(key);
+      return this.get(key) ?? this.#refuseUnfit(key);
     });
+  }
+
+  /** Nobody waits for a model that this machine cannot load. */
+  #refuseUnfit(key: string): undefined {
+    const row = this.#rows.findLast(({ modelId }) => modelId === this.#keys.get(key));
+    const error = row && this.#failedLoads.get(row.id)?.error;
+    if (isMachineFault(error)) throw error;
+    return undefined;
   }
 
   async #found<T>(ms: number, found: () => T | undefined): Promise<T> {
@@ -177,8 +199,8 @@ export class Deployments implements Service, ModelDirectory {
     this.#changes.changed();
   }
 
-  #lookAgain(): void {
-    setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
+  #lookAgain(ms = RETRY_MS): void {
+    setTimeout(() => this.#wake.poke(), ms).unref();
   }
 
   async #follow(): Promise<void> {
@@ -194,6 +216,7 @@ export class Deployments implements Service, ModelDirectory {
   async #followRow(row: DeploymentHead): Promise<void> {
     const now = this.#serving.get(row.modelId);
     if (this.#stopping.signal.aborted || (now !== undefined && now.row.id >= row.id)) return;
+    if (performance.now() < (this.#failedLoads.get(row.id)?.untilMs ?? 0)) return;
     try {
       const model = this.#known.get(row.id) ?? (await this.#serve(row));
       const isNew = !this.#known.has(row.id);
@@ -222,7 +245,7 @@ export class Deployments implements Service, ModelDirectory {
     try {
       await model.open({ mayEvict: hasPredecessor });
     } catch (error) {
-      if (!(error instanceof OutOfMemory)) throw error;
+      if (!isMachineFault(error)) throw error; // else each question tries again, or learns why not
       this.#options.logger.warn({ model: model.row.model, err: String(error) }, 'a model cannot be loaded here');
     }
   }
@@ -247,12 +270,17 @@ export class Deployments implements Service, ModelDirectory {
       this.#lookAgain(); // its owner is changing it, in a transaction that is open still
       return;
     }
-    const failures = (this.#failedLoads.get(row.id) ?? 0) + 1;
-    this.#failedLoads.set(row.id, failures);
+    const failures = (this.#failedLoads.get(row.id)?.failures ?? 0) + 1;
+    const ofMachine = isMachineFault(error);
+    const pauseMs = ofMachine ? backoffMs(failures - 1, MACHINE_PAUSE, this.#rng) : RETRY_MS;
+    this.#failedLoads.set(row.id, { failures, error, untilMs: performance.now() + pauseMs });
     logger.warn({ deployment: row.id, model: row.model, failures, err: String(error) }, 'a model cannot be loaded');
-    const passing = !(error instanceof RafikiError) || error.retryable;
-    if (passing && failures < MAX_LOADS) {
-      this.#lookAgain();
+    this.#changes.changed();
+    const unknown = !(error instanceof RafikiError) || error.retryable;
+    if (ofMachine || isTransient(error) || (unknown && failures < MAX_LOADS)) {
+      this.#lookAgain(pauseMs);
+      // the row is everybody's: another machine may load it
+      if (ofMachine) await noteFault(database, row.id, reportError(error));
       return;
     }
     this.#failedLoads.delete(row.id);
@@ -265,6 +293,7 @@ export class Deployments implements Service, ModelDirectory {
   /** Takes out of memory what no row names any more; its last questions are answered first. */
   #retire(): void {
     const named = new Set(this.#rows.map((row) => row.id));
+    for (const id of this.#failedLoads.keys()) if (!named.has(id)) this.#failedLoads.delete(id);
     for (const [id, model] of this.#known) {
       const { modelId } = model.row;
       const now = this.#serving.get(modelId);

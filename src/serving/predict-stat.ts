@@ -13,9 +13,11 @@ export class PredictStat {
   /** How often it was loaded, and bytes that it takes now. */
   loads = 0;
   bytes = 0;
-  readonly #latencies = new Float64Array(SAMPLE);
+  /** From the first call on: 8 KB are much for models that are never asked. */
+  #latencies: Float64Array | undefined;
 
   call(ms: number, { rows, overdue }: { rows: number; overdue: boolean }): void {
+    this.#latencies ??= new Float64Array(SAMPLE);
     this.#latencies[this.calls % SAMPLE] = ms;
     this.calls++;
     this.rows += rows;
@@ -31,7 +33,7 @@ export class PredictStat {
   /** Latency that a share `q` of the last calls kept, ms; null before the first. */
   quantile(q: number): number | null {
     const kept = Math.min(this.calls, SAMPLE);
-    if (kept === 0) return null;
+    if (kept === 0 || this.#latencies === undefined) return null;
     const sorted = this.#latencies.slice(0, kept).sort();
     return sorted[Math.min(kept - 1, Math.floor(q * kept))] ?? null;
   }

@@ -1,3 +1,6 @@
+import { isMachineFault } from '../errors/machine-fault.ts';
+import { backoffMs } from '../runtime/backoff.ts';
+import { createRng } from '../runtime/rng.ts';
 import type { Device, MemberOutput } from './device.ts';
 import type { ModelMemory, Tenant } from './model-memory.ts';
 import type { Subset } from './policies/policy.ts';
@@ -36,12 +39,16 @@ export interface ResidentDeviceOptions {
 
 /** Rows asked of a model before it grows: those that are asked now and then take little memory, and come quickly. */
 const ASKED_OFTEN = 64;
+/** Questions for a model that this machine could not load learn why at once, for so long: not each of them reads it all again. */
+const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 
 /** A model's device while the model comes and goes: loaded when it is asked, away when others are worth more. */
 export class ResidentDevice implements Device, Tenant {
   readonly name: string;
   readonly slots: number;
   bytes = 0;
+  /** Of these, what was said to be taken: {@link bytes} is of the next load while the last one still leaves. */
+  #loadedBytes = 0;
   readonly #options: ResidentDeviceOptions;
   #loaded: LoadedDevice | undefined;
   #opening: Promise<boolean> | undefined;
@@ -53,6 +60,8 @@ export class ResidentDevice implements Device, Tenant {
   #asked = 0;
   #grownBytes = 0;
   #onCalm: (() => void) | undefined;
+  #fault: { error: unknown; times: number; untilMs: number } | undefined;
+  readonly #rng = createRng(process.pid);
 
   constructor(options: ResidentDeviceOptions) {
     this.#options = options;
@@ -71,10 +80,21 @@ export class ResidentDevice implements Device, Tenant {
   /** All who ask at once wait for one load. */
   open({ mayEvict = true } = {}): Promise<boolean> {
     if (this.isReady) return Promise.resolve(true);
-    this.#opening ??= this.#open(mayEvict).finally(() => {
-      this.#opening = undefined;
-    });
+    if (this.#fault !== undefined && performance.now() < this.#fault.untilMs) return Promise.reject(this.#fault.error);
+    this.#opening ??= this.#open(mayEvict)
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#opening = undefined;
+      });
     return this.#opening;
+  }
+
+  #failed(error: unknown): never {
+    if (isMachineFault(error)) {
+      const times = (this.#fault?.times ?? 0) + 1;
+      this.#fault = { error, times, untilMs: performance.now() + backoffMs(times - 1, FAULT_PAUSE, this.#rng) };
+    }
+    throw error;
   }
 
   async run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
@@ -101,7 +121,8 @@ export class ResidentDevice implements Device, Tenant {
       this.#onCalm = undefined;
     }
     await loaded?.release();
-    this.#options.onBytes(-this.bytes);
+    this.#options.onBytes(-this.#loadedBytes);
+    this.#loadedBytes = 0;
   }
 
   async release(): Promise<void> {
@@ -117,6 +138,7 @@ export class ResidentDevice implements Device, Tenant {
     const grow = async (): Promise<void> => {
       if (this.#loaded !== loaded) return; // it has left, and come again
       this.bytes += more;
+      this.#loadedBytes += more;
       onBytes(more);
       await loaded.grow();
     };
@@ -145,9 +167,11 @@ export class ResidentDevice implements Device, Tenant {
         throw error;
       }
       this.#isMeasured = true;
+      this.#fault = undefined;
       this.#loaded = loaded;
       this.#asked = 0;
       onLoad();
+      this.#loadedBytes = bytes;
       onBytes(bytes);
       return this.#costMs;
     };

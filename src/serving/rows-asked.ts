@@ -1,5 +1,6 @@
 import { DeadlineMissed } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { LONGEST_TIMER_MS, setTimer } from '../runtime/timer.ts';
 import type { Batcher } from './batcher.ts';
 import { type Deadline, overdueError } from './questions.ts';
 import type { Outcome, Question, QuestionTerms, Waiter } from './queued-question.ts';
@@ -27,10 +28,12 @@ export class RowsAsked {
   readonly #rows: (Row | undefined)[] = [];
   #open = 0;
   #settle: { resolve(outcomes: (Outcome | null)[]): void; reject(error: unknown): void } | undefined;
+  #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(batcher: Batcher, { texts, wantsDetail, role, session, deadline, clock }: RowsAskedOptions) {
     this.#batcher = batcher;
+    this.#clock = clock;
     this.#deadline = deadline;
     this.#found = new Array<Outcome | null>(texts.length).fill(null);
     this.outcomes = new Promise((resolve, reject) => {
@@ -48,9 +51,14 @@ export class RowsAsked {
     for (const text of texts) this.#ask(text, terms);
     if (this.#open === 0) this.#end();
     else if (terms.isFirm) {
-      const leftMs = terms.deadlineMs - clock.nowMs();
-      this.#timer = setTimeout(() => this.#overdue(), Math.max(0, leftMs - WAY_BACK * budgetMs));
+      this.#watch(terms.deadlineMs - WAY_BACK * budgetMs);
     }
+  }
+
+  /** A budget may be longer than a timer. */
+  #watch(untilMs: number): void {
+    const leftMs = Math.max(0, untilMs - this.#clock.nowMs());
+    this.#timer = setTimer(() => (leftMs > LONGEST_TIMER_MS ? this.#watch(untilMs) : this.#overdue()), leftMs);
   }
 
   /** Nobody waits any more for what has no answer yet. */

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Presence } from '../db/presence.ts';
-import { writePredictStat } from '../db/statements/serving.ts';
+import { selectModelsOf, writePredictStat } from '../db/statements/serving.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { PredictStat } from './predict-stat.ts';
@@ -10,11 +10,16 @@ export interface StatWriterOptions {
   /** Whose row the counts belong to. */
   presence: Presence;
   logger: Logger;
+  /** How often models are looked for that were dropped. */
+  forgetMs?: number;
+  everyMs?: number;
   /** By model id. */
-  stats(): ReadonlyMap<number, PredictStat>;
+  stats(): Map<number, PredictStat>;
 }
 
 const WRITE_MS = 2000;
+/** So often the counts of models that were dropped are forgotten. */
+const FORGET_MS = 60_000;
 
 /** Writes what this process counts into rafiki.predict_stat, where it changed. */
 export class StatWriter implements Service {
@@ -22,6 +27,7 @@ export class StatWriter implements Service {
   /** What was written last, by model: all that changes without a call beside the calls. */
   readonly #written = new Map<number, string>();
   #processId: number | undefined;
+  #forgotMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -32,7 +38,7 @@ export class StatWriter implements Service {
   async start(): Promise<void> {
     this.#timer = setInterval(() => {
       this.#writing = this.#writing.then(() => this.#write());
-    }, WRITE_MS);
+    }, this.#options.everyMs ?? WRITE_MS);
   }
 
   async stop(): Promise<void> {
@@ -55,8 +61,21 @@ export class StatWriter implements Service {
         await writePredictStat(database, this.#processId, row);
         this.#written.set(modelId, state);
       }
+      await this.#forgetDropped();
     } catch (error) {
       logger.warn({ err: String(error) }, 'the counts of predictions cannot be written');
+    }
+  }
+
+  async #forgetDropped(): Promise<void> {
+    const { database, stats, forgetMs = FORGET_MS } = this.#options;
+    if (performance.now() - this.#forgotMs < forgetMs) return;
+    this.#forgotMs = performance.now();
+    const counted = [...stats().keys()];
+    const there = new Set(await selectModelsOf(database, counted));
+    for (const modelId of counted.filter((id) => !there.has(id))) {
+      stats().delete(modelId);
+      this.#written.delete(modelId);
     }
   }
 }

@@ -13,6 +13,7 @@ import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { ensureUsableDir } from '../runtime/private-dir.ts';
 import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
@@ -35,7 +36,7 @@ const POLL_MS = 2_000;
 const LOOK_MS = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
-/** Before another trial is taken, where the login that reads sources was refused. */
+/** Before another trial is taken, where the login that reads sources was refused, or this machine cannot train. */
 const READER_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 const familyNames = families.map(({ name }) => name);
 
@@ -44,6 +45,7 @@ export const createWorker = (options: WorkerOptions): Service => new Worker(opti
 /** Trains one trial after another. Several on one machine share the data files, and the cores. */
 class Worker implements Service {
   readonly #options: WorkerOptions;
+  readonly #cacheDir: string;
   readonly #params: ParamStore;
   readonly #cache: DataCache;
   readonly #presence: Presence;
@@ -59,6 +61,7 @@ class Worker implements Service {
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { database, logger, cacheDir = defaultCacheDir() } = options;
+    this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, cacheDir);
     this.#cache = new DataCache({ database, dir: cacheDir, logger });
     this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
@@ -72,6 +75,7 @@ class Worker implements Service {
   }
 
   async start(): Promise<void> {
+    await ensureUsableDir(this.#cacheDir);
     await startAll([this.#presence, this.#listener]);
     this.#loop = this.#work();
   }
@@ -120,9 +124,9 @@ class Worker implements Service {
       logger,
     });
     if (this.#stopping.signal.aborted) this.#run.release();
-    const couldRead = await this.#run.run();
+    const wasFit = await this.#run.run();
     this.#run = undefined;
-    if (couldRead) this.#refusals = 0;
+    if (wasFit) this.#refusals = 0;
     else await this.#pause();
     return true;
   }

@@ -9,6 +9,7 @@ import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost, ReaderRefused } from '../errors/errors.ts';
+import { isMachineFault } from '../errors/machine-fault.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { Wake } from '../runtime/wake.ts';
@@ -26,6 +27,8 @@ type Outcome =
   | { kind: 'released' }
   /** Its source cannot be read by this worker: as released, but the worker waits before it takes another one. */
   | { kind: 'refused'; error: ReaderRefused }
+  /** As well where this machine cannot do it. */
+  | { kind: 'unfit'; error: ErrorReport }
   /** The trial is somebody else's now, or cancelled: nothing may be written any more. */
   | { kind: 'lost' };
 
@@ -64,7 +67,7 @@ export class TrialRun {
     return this.#trial.trialId;
   }
 
-  /** Returns when the trial has ended, one way or another, and its process is gone; false if its source could not be read at all. */
+  /** Returns when the trial has ended, one way or another, and its process is gone; false if this worker could not do it at all. */
   async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
     void this.#keepLooking();
@@ -74,7 +77,7 @@ export class TrialRun {
       await this.#process?.kill();
       await this.#handling;
       await this.#settle(outcome);
-      return outcome.kind !== 'refused';
+      return outcome.kind !== 'refused' && outcome.kind !== 'unfit';
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'the trial is left to its lease');
       return true;
@@ -195,10 +198,11 @@ export class TrialRun {
     return persist(work, this.#options.logger, this.#ended.signal);
   }
 
-  /** An error of the trial's own ends it; one of the database's leaves it to its lease, and so to another attempt. */
+  /** An error of the trial's own ends it; one of the database's leaves it to its lease, one of this machine's to other workers. */
   #fail(error: unknown): void {
     if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
     else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
+    else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
     else this.#decide({ kind: 'failed', error: reportError(error) });
   }
 
@@ -214,6 +218,9 @@ export class TrialRun {
         return void (await moveTrial(mover, { ...from, event: 'fail', error: outcome.error }));
       case 'crashed':
         return void (await loseTrial(mover, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
+      case 'unfit':
+        logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train it');
+        return void (await moveTrial(mover, { ...from, event: 'lose-lease', error: outcome.error }));
       case 'released':
         return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
       case 'refused':

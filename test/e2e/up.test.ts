@@ -47,6 +47,28 @@ describe('priorities', () => {
   });
 });
 
+describe('a data folder', () => {
+  const up = (dir: string): Promise<{ stderr: string; code: number }> =>
+    promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dir], { timeout: 30_000 }).then(
+      () => ({ stderr: '', code: 0 }),
+      (error: { stderr: string; code: number }) => error,
+    );
+
+  test('that cannot be made is refused at once', async () => {
+    const { stderr, code } = await up('/proc/rafiki-nowhere');
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/rafiki-nowhere cannot be used as the data folder \(58000\)/),
+    ]);
+  });
+
+  test('whose lock was never written is nobody’s', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    writeFileSync(path.join(dataDir, 'up.pid'), '');
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+  });
+});
+
 describe('Ctrl-C', () => {
   test('stops a training worker, then Postgres: the trial waits for the next start, and no attempt is lost', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));

@@ -154,6 +154,28 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     }
   });
 
+  it('those who say what takes long, byte by byte, keep nobody out', async () => {
+    let dripping = true;
+    const drip = async (): Promise<void> => {
+      while (dripping) {
+        const socket = await stranger(way);
+        socket.write(Buffer.from([0, 0, 0x27, 0x10]));
+        while (dripping && !socket.destroyed && socket.readable) {
+          socket.write('a');
+          await pause(1);
+        }
+      }
+    };
+    const drips = Array.from({ length: 40 }, drip);
+    for (let i = 0; i < 20; i++) {
+      const client = await guest(way);
+      expect(await answerOf(client)).toEqual(yes);
+      await client.end();
+    }
+    dripping = false;
+    await Promise.all(drips);
+  });
+
   it('half-open connections are closed', async () => {
     const socket = await stranger(way);
     socket.end();
@@ -214,7 +236,7 @@ describe('after login', () => {
     const array = JSON.stringify(['x'.repeat(9 * MB)]);
     const refused = (await answerOf(client, `A\x1fkey\x1falice\x1f\x1f\x1f${array}`)) as { s: string; v: string };
     expect(refused.s).toBe('e');
-    expect(JSON.parse(refused.v)).toMatchObject({ sqlstate: '54000', detail: expect.stringContaining('9.0 MB') });
+    expect(JSON.parse(refused.v)).toMatchObject({ sqlstate: '54000', detail: expect.stringContaining('9.0 MiB') });
     expect(await answerOf(client)).toEqual(yes);
     expect((await answerOf(client, `A\x1fkey\x1falice\x1f\x1f\x1f["yes"]`)) as object).toMatchObject({ v: '{"yes"}' });
   });

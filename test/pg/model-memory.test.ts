@@ -1,15 +1,18 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Presence } from '../../src/db/presence.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { ModelMemory } from '../../src/serving/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
+import { PredictStat } from '../../src/serving/predict-stat.ts';
 import type { Terms } from '../../src/serving/questions.ts';
 import { Serving } from '../../src/serving/serving.ts';
+import { StatWriter } from '../../src/serving/stat-writer.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventually } from '../support/rafiki-up.ts';
 import { deployTinyModel, keyOf, trainTinyModel } from '../support/tiny-model.ts';
@@ -73,6 +76,9 @@ const isReady = (model: string, version = 1): Promise<boolean> =>
     const found = await stateOf(model);
     return found['version'] === version && found['state'] === 'ready' ? true : undefined;
   });
+
+const idOf = async (model: string): Promise<number> =>
+  (await db.query<{ id: number }>('select id from rafiki.model where name = $1', [model]))[0]?.id ?? 0;
 
 const patient: Terms = { budgetMs: 60_000, onOverdue: 'answer' };
 
@@ -140,16 +146,67 @@ test('a model that is larger than all memory is refused with what to do, and the
   });
   await start(2);
   await isReady('small');
-  const failed = await eventually(async () => {
+  const unfit = await eventually(async () => {
     const found = await stateOf('large');
-    return found['state'] === 'failed' ? found : undefined;
+    return found['error'] === null ? undefined : found;
   });
-  expect(failed['error']).toMatchObject({
+  expect(unfit['state']).toBe('loading'); // another server may have the memory
+  await expect(ask('large', 'good')).rejects.toMatchObject({ sqlstate: '53200' });
+  expect(unfit['error']).toMatchObject({
     sqlstate: '53200',
     message: 'model "large", version 1, does not fit into the memory for models',
     hint: expect.stringContaining('RAFIKI_MODEL_MEMORY'),
   });
   expect(await ask('small', 'good')).toBe('pos');
+});
+
+test('a server whose folder fails takes no model out of service, says why, and answers when the folder is there', async () => {
+  await deploy('a');
+  await start(2);
+  await isReady('a');
+  await serving.stop();
+  rmSync(cacheDir, { recursive: true });
+  writeFileSync(cacheDir, '');
+  await start(2);
+  const refused = { sqlstate: '58000', hint: expect.stringContaining('RAFIKI_CACHE_DIR') };
+  await expect(ask('a', 'good')).rejects.toMatchObject(refused);
+  expect(await stateOf('a')).toMatchObject({ state: 'ready', error: null });
+  await deploy('b');
+  const key = await keyOf(db, 'b');
+  await eventually(() => askBy(key, 'good').then(() => undefined, refusedWith('58000')));
+  const noted = await eventually(async () => ((await stateOf('b'))['error'] === null ? undefined : stateOf('b')));
+  expect(noted).toMatchObject({ state: 'loading', error: refused });
+  rmSync(cacheDir);
+  await isReady('b');
+  const answers = (): Promise<string | undefined> =>
+    ask('a', 'good').then(
+      (label) => label ?? undefined,
+      () => undefined,
+    );
+  expect(await eventually(answers)).toBe('pos');
+});
+
+test('what was counted of a model is forgotten when it is dropped', async () => {
+  for (const name of ['a', 'b']) await deploy(name);
+  await start(2);
+  await isReady('b');
+  await ask('a', 'good');
+  const counts = new Map([await idOf('a'), await idOf('b')].map((id) => [id, new PredictStat()]));
+  const presence = { id: 1 } as Presence;
+  const writer = new StatWriter({
+    database: database.service,
+    presence,
+    logger: silentLogger,
+    stats: () => counts,
+    everyMs: 5,
+    forgetMs: 0,
+  });
+  await writer.start();
+  await db.query(`delete from rafiki.model where name = 'a'`);
+  const left = await idOf('b');
+  await eventually(async () => (counts.size === 1 ? true : undefined));
+  expect([...counts.keys()]).toEqual([left]);
+  await writer.stop();
 });
 
 test('a late answer is refused in time while the model is loaded', async () => {

@@ -165,6 +165,9 @@ describe('a grant', () => {
     expect(await mallory.query('select * from rafiki.study')).toEqual([]);
     // the transport is reached: no server has run for this database
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('08006');
+    expect(await failureOf(alice, `select rafiki_grant('hers', 3999999999::oid::regrole)`)).toMatchObject({
+      code: '42704',
+    });
     for (const call of [`rafiki_drop_model('hers')`, `rafiki_undeploy('hers')`, `rafiki_grant('hers', 'postgres')`]) {
       expect((await failureOf(mallory, `select ${call}`)).code, call).toBe('42501');
     }

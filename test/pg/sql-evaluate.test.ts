@@ -72,6 +72,15 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     );
   });
 
+  test('take tables of long texts, whose bytes count and not their characters', async () => {
+    await db.query(`insert into words select i, '好', repeat('好看的电影', 300) || i from generate_series(10, 3009) i`);
+    expect(await db.query(`select value from ${evaluate} where metric = 'rows'`)).toEqual([{ value: 3005 }]);
+    const query = `select id, word from words where id >= 10`;
+    expect(
+      await db.query(`select prediction, count(*) from rafiki_predict_query('letters', $1) group by 1`, [query]),
+    ).toEqual([{ prediction: '好', count: 3000 }]);
+  });
+
   test('know the columns of the model’s own study, and infer others as rafiki_train does', async () => {
     await db.query(`alter table words add title text`);
     expect((await failureOf(db, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42702');

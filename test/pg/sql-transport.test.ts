@@ -66,6 +66,50 @@ describe('a request', () => {
     expect((await failureOf(alice, `select rafiki_predict('m', array[['a'], ['b']])`)).code).toBe('2202E');
   });
 
+  describe('of any size', () => {
+    const lengths = (fields: string[]): Reply => {
+      if (/^n/i.test(fields[0] ?? '')) return reply(String(fields.slice(6).join('\x1f').length));
+      return reply(`{${(JSON.parse(fields.slice(5).join('\x1f')) as string[]).map((text) => text.length).join()}}`);
+    };
+    beforeEach(() => {
+      bridge.answer = lengths;
+    });
+
+    test.each([
+      [
+        'texts that end just before a part does',
+        `array[repeat('a', 3999990), repeat('b', 3999990), 'c']`,
+        '{3999990,3999990,1}',
+      ],
+      [
+        'what JSON writes in six bytes',
+        `array_fill(repeat(e'\\x01', 1000000), array[5])`,
+        '{1000000,1000000,1000000,1000000,1000000}',
+      ],
+      [
+        'the longest among short ones',
+        `array['a', repeat(e'\\n', 8000000), 'b', repeat('字', 2600000)]`,
+        '{1,8000000,1,2600000}',
+      ],
+      ['many', `array_fill('ab'::text, array[40000])`, `{${new Array(40_000).fill(2).join()}}`],
+    ])('arrays: %s', async (_, texts, expected) => {
+      expect(await ask(`rafiki_predict('m', ${texts})::text`)).toBe(expected);
+    });
+
+    test('arrays of many small images, too', async () => {
+      expect(await ask(`cardinality(rafiki_predict('m', array_fill('\\x00'::bytea, array[70000])))`)).toBe(70_000);
+    });
+
+    test('but a text has 8,000,000 bytes at most, in every form', async () => {
+      expect(await ask(`rafiki_predict('m', repeat('a', 8000000))`)).toBe('8000000');
+      const refused = { code: '54000', detail: 'It has 8000001 bytes; 8000000 are the most.' };
+      for (const form of ['rafiki_predict', 'rafiki_predict_detail'])
+        expect(await failureOf(alice, `select ${form}('m', repeat('a', 8000001))`)).toMatchObject(refused);
+      const array = `select rafiki_predict('m', array['a', repeat('a', 8000001)])`;
+      expect(await failureOf(alice, array)).toMatchObject(refused);
+    });
+  });
+
   test('states both the session and the owner with whose rights a function predicts', async () => {
     await db.query(
       `create function as_owner() returns text language sql security definer as $$ select rafiki_predict('m', 'x') $$`,

@@ -22,9 +22,9 @@ beforeAll(async () => {
     [error],
   );
   await db.query(
-    `insert into rafiki.trial (study_id, number, family, knobs, seed, state, attempt, epoch, epochs, score, seconds, process_id, ended_at)
+    `insert into rafiki.trial (study_id, number, family, knobs, seed, state, attempt, epoch, epochs, score, seconds, process_id, started_at, ended_at)
      select $1, i, 'temporal_cnn', $2, i, case i when 1 then 'running' else 'cancelled' end, 3, 100, 100, 0.123456, 12345.67,
-            case i when 1 then 1 end, case i when 2 then now() end from generate_series(1, 2) i`,
+            case i when 1 then 1 end, now() - interval '90 h', case i when 2 then now() end from generate_series(1, 2) i`,
     [studyId, knobs],
   );
   await db.query(`insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds)

@@ -37,6 +37,11 @@ describe('rafiki_wait', () => {
     expect(await failureOf(db, `select rafiki_wait($1, '-1 s')`, [id])).toMatchObject({ code: '22023' });
   });
 
+  test('refuses a time below 0, however long ago', async () => {
+    for (const timeout of ['-1 s', '-290000 years'])
+      expect((await failureOf(db, `select rafiki_wait(1, '${timeout}')`)).code).toBe('22023');
+  });
+
   test('refuses a study that is not there, not committed, or cannot be seen to change', async () => {
     const id = await insertStudy(db);
     expect(await failureOf(db, 'select rafiki_wait(4711)')).toMatchObject({
@@ -113,8 +118,9 @@ describe('rafiki_train_wait', () => {
     );
     await show();
     await db.query(
-      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, epochs)
-       select $1, number, 'fasttext', '{}', 1, 'running', least(number - 1, 1), case when number > 1 then 9 end
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, epochs, started_at)
+       select $1, number, 'fasttext', '{}', 1, 'running', least(number - 1, 1), case when number > 1 then 9 end,
+         now() - interval '4 min'
        from generate_series(1, 5) as number`,
       [id],
     );
@@ -124,7 +130,7 @@ describe('rafiki_train_wait', () => {
     );
     await show();
     expect(notices).toEqual([
-      '4 of 10 min: no trial is running',
+      '0 of 10 min: no trial is running', // its time has not begun
       '4 of 10 min: fasttext 0.500 (epoch 1/9), fasttext 0.400 (epoch 1/9), 3 more',
     ]);
   });

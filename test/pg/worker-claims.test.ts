@@ -3,6 +3,7 @@ import { claimTrial } from '../../src/db/statements/claims.ts';
 import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
+import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, renewLease, selectExpired, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
@@ -47,6 +48,27 @@ describe('claiming', () => {
   test('leaves the trials of families that the worker does not know', async () => {
     await trials(1, 'from_the_future');
     expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
+  });
+
+  test('begins the study’s time with its first trial, however long it waited for a worker', async () => {
+    await trials(2);
+    await db.query(
+      `update rafiki.study set state = 'running', started_at = now() - interval '1 h', max_time = '2 min'`,
+    );
+    const HOUR_MS = 3_600_000;
+    const [waiting] = await selectOpenStudies(db);
+    expect([waiting?.elapsedMs, (waiting?.waitedMs ?? 0) >= HOUR_MS]).toEqual([0, true]);
+    const first = await claimTrial(db, await worker(), { families: ['fasttext'] });
+    expect(first?.study.secondsLeft).toBe(120);
+    await db.query(`update rafiki.trial set started_at = now() - interval '1 min' where id = $1`, [first?.trialId]);
+    const [begun] = await selectOpenStudies(db);
+    expect([begun?.waitedMs, (begun?.elapsedMs ?? 0) >= 60_000, (begun?.elapsedMs ?? 0) < HOUR_MS]).toEqual([
+      0,
+      true,
+      true,
+    ]);
+    const second = await claimTrial(db, await worker(), { families: ['fasttext'] });
+    expect(second?.study.secondsLeft).toBeLessThan(61);
   });
 
   test('tells the worker everything that it needs', async () => {

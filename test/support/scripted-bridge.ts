@@ -1,12 +1,14 @@
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import type { Reply } from '../../src/bridge/messages.ts';
+import { checkSize } from '../../src/bridge/request.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
+import { textsOf } from '../../src/bridge/text-array.ts';
 import type { Queryable } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 
 export const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });
 
-/** The real wire server, with a conversation that notes what was asked and answers what the test wants. */
+/** The real wire server, with a conversation that notes what was asked, refuses what ours does for its size, and answers what the test wants. */
 export class ScriptedBridge {
   /** The fields of each request. */
   requests: string[][] = [];
@@ -29,8 +31,9 @@ export class ScriptedBridge {
       secret: 'secret',
       certificate: await createCertificate(),
       converse: () => ({
-        admit: () => undefined,
+        admit: checkSize,
         answer: (request) => {
+          if (/^a/i.test(request)) textsOf(request.split('\x1f').slice(5).join('\x1f'));
           const fields = request.split('\x1f');
           this.requests.push(fields);
           return this.answer(fields);

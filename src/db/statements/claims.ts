@@ -87,7 +87,8 @@ const claim = `
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
-      'secondsLeft', extract(epoch from coalesce(s.started_at, now()) + s.max_time - now())::float8) as study,
+      'secondsLeft', extract(epoch from
+        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time - now())::float8) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
       else greatest($6, 1 / ceil($7::float8 / (select count(*) from rafiki.process p where p.kind = 'worker')))

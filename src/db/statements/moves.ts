@@ -72,7 +72,7 @@ const moveTrialSql = `
     process_id = case when $3 = 'running' then process_id end,
     lease_until = case when $3 = 'running' then lease_until end,
     attempt = coalesce($4, attempt),
-    error = $5,
+    error = case when $3 = 'cancelled' then coalesce($5, error) else $5 end, -- why no machine could train it
     ended_at = case when $6 then now() end,
     checkpoint_id = case when $6 then null else checkpoint_id end,
     score = coalesce($7, score),

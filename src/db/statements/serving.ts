@@ -2,6 +2,7 @@ import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
 import { DataTooLarge, InvalidState, RowHeld } from '../../errors/errors.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
 /** A deployment that serving answers for, or is to, as a look shows it. */
@@ -124,6 +125,20 @@ export interface PredictStatRow {
   bytes: number;
   p50Ms: number | null;
   p99Ms: number | null;
+}
+
+/** Those of some models that are there. */
+export async function selectModelsOf(on: Queryable, ids: readonly number[]): Promise<number[]> {
+  const rows = await on.query<{ id: number }>('select id from rafiki.model where id = any($1)', [ids]);
+  return rows.map(({ id }) => id);
+}
+
+/** Why a deployment is not ready yet, as a server sees it that could not load it: it stays as it is, since another one may. */
+export async function noteFault(on: Queryable, deploymentId: number, error: ErrorReport): Promise<void> {
+  await on.query(`update rafiki.deployment set error = $2 where id = $1 and state = 'loading'`, [
+    deploymentId,
+    JSON.stringify(error),
+  ]);
 }
 
 /** Leaves out a model or process that is gone by now. */

@@ -27,8 +27,10 @@ export interface Study {
   deploy: boolean;
   state: StudyState;
   cancelRequested: boolean;
-  /** Since it was started, by the database's clock. */
+  /** Since its first trial began, by the database's clock: to wait for a worker takes none of its time. */
   elapsedMs: number;
+  /** How long no trial has begun since it was started. */
+  waitedMs: number;
   incumbentId: number | null;
   incumbentScore: number | null;
   /** Why no further trial is begun although no limit is reached. */
@@ -45,9 +47,11 @@ const openStudies = `
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
     s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
-    coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) as "elapsedMs",
+    coalesce((extract(epoch from now() - began.at) * 1000)::float8, 0) as "elapsedMs",
+    case when began.at is null then coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
     s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore", s.version
   from rafiki.study s
+  cross join lateral (select min(t.started_at) as at from rafiki.trial t where t.study_id = s.id) began
   where s.state in ('queued', 'running') and s.task = any($1)
   order by s.id`;
 

@@ -124,8 +124,8 @@ describe('the requests of the bridge', () => {
   });
 
   it.each([
-    ['A', '8 MB', 9 * 2 ** 20],
-    ['p', '48 MB', 49 * 2 ** 20],
+    ['A', '8 MiB (8388608 bytes)', 9 * 2 ** 20],
+    ['p', '48 MiB (50331648 bytes)', 49 * 2 ** 20],
   ])('refuses %s above %s with 54000 and its size', async (verb, most, bytes) => {
     const { verbs } = await setUp();
     expect(() => verbs.admit(`${verb}\x1fkey\x1falice`, bytes)).toThrowError(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Advisor } from '../../../src/advisors/advisor.ts';
 import { random } from '../../../src/advisors/random.ts';
-import { type Action, MAX_FAILURES, OVERTIME_MS, planStudy } from '../../../src/coordinator/plan.ts';
+import { type Action, MAX_FAILURES, OVERTIME_MS, planStudy, QUEUE_MS } from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { Trial } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
@@ -30,6 +30,7 @@ const study = (changes: Partial<Study> = {}): Study => ({
   state: 'running',
   cancelRequested: false,
   elapsedMs: 1_000,
+  waitedMs: 0,
   incumbentId: null,
   incumbentScore: null,
   version: null,
@@ -110,6 +111,14 @@ describe('the next actions of a study', () => {
     expect(plan([trial('running', { epoch: 2, stopRequested: true })], late)).toEqual([]);
     expect(kinds(plan([scored(), trial('running')], late))).toEqual(['cancel-trial']);
     expect(kinds(plan([scored()], late))).toEqual(['conclude']);
+  });
+
+  test('wait for a worker without using up its time, for a day', () => {
+    expect(plan([trial('waiting')], { elapsedMs: 0, waitedMs: 10 * 60_000 })).toEqual([]);
+    expect(kinds(plan([trial('waiting')], { elapsedMs: 0, waitedMs: QUEUE_MS }))).toEqual(['cancel-trial']);
+    expect(plan([trial('cancelled')], { elapsedMs: 0, waitedMs: QUEUE_MS })).toMatchObject([
+      { kind: 'fail', error: { sqlstate: '57014', message: 'no worker began a trial' } },
+    ]);
   });
 
   test('cut off a trial that goes on long after the time', () => {

@@ -1,9 +1,21 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DiskCache } from '../../../src/params/disk-cache.ts';
-import { ensurePrivateDir } from '../../../src/runtime/private-dir.ts';
+import { ensurePrivateDir, ensureUsableDir } from '../../../src/runtime/private-dir.ts';
+
+import { smallDisk } from '../../support/small-disk.ts';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
@@ -26,6 +38,27 @@ test('makes a folder for this user alone, with those above it', async () => {
   await ensurePrivateDir(deep);
   expect(statSync(deep).mode & 0o777).toBe(0o700);
   expect(statSync(path.dirname(deep)).mode & 0o777).toBe(0o700);
+});
+
+test('refuses a folder that the system has no place for, at once', async () => {
+  const refused = { sqlstate: '58000', detail: expect.stringContaining('cannot be made') };
+  await expect(ensurePrivateDir('/proc/rafiki/deep')).rejects.toMatchObject(refused);
+});
+
+test('tells a folder that nothing can be written to', async () => {
+  await ensureUsableDir(path.join(dir, 'usable'));
+  expect(readdirSync(path.join(dir, 'usable'))).toEqual([]);
+  writeFileSync(path.join(dir, 'file'), '');
+  await expect(ensureUsableDir(path.join(dir, 'file'))).rejects.toMatchObject({ sqlstate: '58000' });
+  const disk = smallDisk();
+  if (disk === undefined) return;
+  try {
+    writeFileSync(path.join(disk.dir, 'ballast'), Buffer.alloc(2 ** 20 - 8192));
+    const refused = { sqlstate: '58000', detail: expect.stringContaining('ENOSPC') };
+    await expect(ensureUsableDir(disk.dir)).rejects.toMatchObject(refused);
+  } finally {
+    disk.remove();
+  }
 });
 
 test('closes one of ours that was open', async () => {

@@ -40,6 +40,17 @@ describe('Client', () => {
     expect(turns).toBeGreaterThan(1);
   });
 
+  it('waits for an answer in time where the budget is longer than a timer can be', async () => {
+    const { connect, device } = await stageModel();
+    device.slowMs = 60;
+    const budgetMs = 26 * 86_400_000;
+    for (const onOverdue of ['error', 'null'] as const) {
+      const texts = [`slow ${onOverdue}`];
+      const asked = connect().predictMany({ key: 'key', input: 'text', role: 'a', texts }, { budgetMs, onOverdue });
+      expect(await asked).toEqual(['no']);
+    }
+  });
+
   it('shows details: label, probabilities, versions, batch, time', async () => {
     const { connect } = await stageModel();
     expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'yes' }, terms)).toEqual({

@@ -1,9 +1,13 @@
 import { expect, it } from 'vitest';
+import { EnvironmentUnfit } from '../../../src/errors/errors.ts';
 import { ModelMemory } from '../../../src/serving/model-memory.ts';
 import { ResidentDevice } from '../../../src/serving/resident-device.ts';
 
 /** A device that notes what becomes of it; its batches end when the test says so. */
-function setUp(memory: ModelMemory, { bytes = 40, grownBytes = 100, isBroken = false } = {}) {
+function setUp(
+  memory: ModelMemory,
+  { bytes = 40, grownBytes = 100, isBroken = false, fault = undefined as Error | undefined } = {},
+) {
   const log: string[] = [];
   const ends: (() => void)[] = [];
   let taken = 0;
@@ -26,7 +30,11 @@ function setUp(memory: ModelMemory, { bytes = 40, grownBytes = 100, isBroken = f
     name: 'm',
     slots: 1,
     memory,
-    fetch: async () => ({ bytes, grownBytes, prepare: async () => void log.push('prepare'), load }),
+    fetch: async () => {
+      log.push('fetch');
+      if (fault !== undefined) throw fault;
+      return { bytes, grownBytes, prepare: async () => void log.push('prepare'), load };
+    },
     onFirstLoad: async () => void log.push('measure'),
     onLoad: () => undefined,
     onBytes: (more) => {
@@ -47,7 +55,7 @@ it('is loaded once for all who open it, and measured the first time only', async
   await other.device.open();
   expect(device.isReady).toBe(false);
   await device.open();
-  expect(log).toEqual(['prepare', 'load', 'measure', 'release', 'load']);
+  expect(log).toEqual(['fetch', 'prepare', 'load', 'measure', 'release', 'fetch', 'load']);
 });
 
 it('leaves when its batches have ended, and comes again for the next', async () => {
@@ -83,6 +91,31 @@ it('grows when it is asked often and has room, and gives all of it back', async 
   for (const end of ends) end();
   await device.release();
   expect([taken(), memory.usedBytes]).toEqual([0, 0]);
+});
+
+it('gives back all that it had grown to, although it is asked again before its last batch has ended', async () => {
+  const memory = new ModelMemory(120);
+  const { device, ends, taken } = setUp(memory);
+  await device.open();
+  void device.run(texts(64), 1);
+  await turn();
+  expect(taken()).toBe(100);
+  const other = setUp(memory, { bytes: 50 });
+  const opening = other.device.open(); // it must leave
+  await turn();
+  const again = device.open();
+  await turn();
+  for (const end of ends) end();
+  await Promise.all([opening, again]);
+  expect(taken()).toBe(40);
+  await device.release();
+  expect([taken(), other.taken(), memory.usedBytes]).toEqual([0, 50, 50]);
+});
+
+it('that this machine cannot load is not tried again for each question', async () => {
+  const { device, log } = setUp(new ModelMemory(50), { fault: new EnvironmentUnfit('the disk is full') });
+  for (let i = 0; i < 3; i++) await expect(device.open()).rejects.toMatchObject({ sqlstate: '58000' });
+  expect(log).toEqual(['fetch']);
 });
 
 it('goes on as it is where its grown form has no room', async () => {
