@@ -275,8 +275,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   kept text := rafiki._keep_secret(secret); -- it may have been changed meanwhile
-begin
-  lock table rafiki.bridge_address in share row exclusive mode;
+begin -- with bridge_address locked: _keep_secret() has done that
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
   if found and exists (select from pg_foreign_server where srvname = 'rafiki_bridge')
      and not exists (select from rafiki.bridge_address where seen_at < now() - interval '30 s') then

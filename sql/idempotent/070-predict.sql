@@ -96,7 +96,8 @@ begin
       where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
     return key;
   end if;
-  select (m.key #>> '{}')::uuid as key, exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
+  select (m.key #>> '{}')::uuid as key,
+         exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
   into known from rafiki.model_access m where m.name = model;
   if not found or not known.is_deployed then
     perform rafiki._explain_no_answer(model);
@@ -170,8 +171,9 @@ as $$
         from unnest(inputs) with ordinality u(input, place)) i
 $$;
 
--- One request for the labels of a JSON array of inputs.
-create or replace function rafiki._predict_json(model text, is_image boolean, terms text, inputs text) returns text[]
+-- One request, with another key where that has changed meanwhile: the label of an input, or of a JSON array of them the labels as the
+-- literal of an array.
+create or replace function rafiki._request(model text, is_image boolean, is_array boolean, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -180,29 +182,23 @@ declare
   reply rafiki.reply;
 begin
   for attempt in 1..5 loop
-    reply := rafiki._ask_labels(model_key, is_image, terms, inputs);
+    reply := case when is_array then rafiki._ask_labels(model_key, is_image, terms, input)
+                  else rafiki._ask_label(model_key, is_image, terms, '', input) end;
     exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
   end loop;
   return reply.v;
 end $$;
 
+-- The labels of a JSON array of inputs. Inlined, as the next one.
+create or replace function rafiki._predict_json(model text, is_image boolean, terms text, inputs text) returns text[]
+language sql stable parallel safe
+as $$ select rafiki._request(model, is_image, true, terms, inputs)::pg_catalog.text[] $$;
+
 -- The label of an input that is too long to be part of an array.
 create or replace function rafiki._predict_long(model text, is_image boolean, terms text, input text) returns text
-language plpgsql stable strict parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  model_key uuid := rafiki._model_key(model);
-  reply rafiki.reply;
-begin
-  for attempt in 1..5 loop
-    reply := rafiki._ask_label(model_key, is_image, terms, '', input);
-    exit when reply.s is distinct from 'e';
-    model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
-  end loop;
-  return reply.v;
-end $$;
+language sql stable parallel safe
+as $$ select rafiki._request(model, is_image, false, terms, input) $$;
 
 -- The labels of inputs, in requests that the server reads without letting others wait: 4 MB of JSON take it some 15 ms, and more
 -- than 65,536 texts it refuses. A part is the inputs that begin within so many bytes of JSON (which writes a line break as \n, and

@@ -123,7 +123,9 @@ declare
   named constant int := 2; -- what fits a line
   progress text;
 begin
-  select format('%s of %s min: %s', round(extract(epoch from coalesce(clock_timestamp() - (select min(b.started_at) from rafiki.trial b where b.study_id = s.id), '0')) / 60),
+  select format('%s of %s min: %s',
+                round(extract(epoch from coalesce(clock_timestamp() - (
+                  select min(b.started_at) from rafiki.trial b where b.study_id = s.id), '0')) / 60),
                 round(extract(epoch from s.max_time) / 60),
                 coalesce(string_agg(t.line, ', ' order by t.place) filter (where t.place <= named)
                            || case when count(*) > named then format(', %s more', count(*) - named) else '' end,

@@ -39,6 +39,33 @@ create or replace trigger make_keys after insert on rafiki.model
 create or replace trigger make_keys after insert on rafiki.study
   for each row execute function rafiki._make_keys();
 
+-- Stops where a study trains a model.
+create or replace function rafiki._check_no_training(model text) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  training constant bigint := (
+    select s.id from rafiki.study s where s.model = _check_no_training.model and s.state in ('queued', 'running'));
+begin
+  if training is not null then
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', model),
+      detail = format('By study %s.', training), hint = format('Stop it first with: select rafiki_cancel(%s);', training);
+  end if;
+end $$;
+
+-- Stops where there is no such role: any number is a regrole.
+create or replace function rafiki._check_role(role regrole) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_roles r where r.oid = role) then
+    raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
+      hint = 'Give the name of a role: \du lists them.';
+  end if;
+end $$;
+
 -- The model that a key gives the right to change, locked against other changes of it.
 create or replace function rafiki._hold_model(owner_key uuid) returns rafiki.model
 language plpgsql volatile parallel unsafe
@@ -230,13 +257,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   own record := rafiki._own_model(model_name);
-  training bigint := (select s.id from rafiki.study s where s.model = model_name and s.state in ('queued', 'running'));
 begin
-  if training is not null then
-    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', model_name),
-      detail = format('By study %s.', training),
-      hint = format('Stop it first with: select rafiki_cancel(%s);', training);
-  end if;
+  perform rafiki._check_no_training(model_name);
   perform rafiki._delete_model(own.key);
 end $$;
 
@@ -255,10 +277,7 @@ as $$
 declare
   own record := rafiki._own_model(model_name);
 begin
-  if not exists (select from pg_roles r where r.oid = role) then -- any number is a regrole
-    raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
-      detail = format('It would have been given the use of model "%s".', model_name), hint = 'Give the name of a role: \du lists them.';
-  end if;
+  perform rafiki._check_role(role);
   perform rafiki._add_grant(own.key, role);
 end $$;
 

@@ -7,16 +7,13 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   held rafiki.model := rafiki._hold_model(owner_key);
-  asker constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
-  training constant bigint := (select s.id from rafiki.study s where s.model = held.name and s.state in ('queued', 'running'));
+  asker constant name := rafiki._session_role();
 begin
   if not pg_has_role(asker, role, 'member') then
     raise exception using errcode = 'insufficient_privilege', message = format('must be a member of role %s', role),
       detail = format('You are %s.', asker), hint = 'A superuser may give a model to any role.';
-  elsif training is not null then
-    raise exception using errcode = 'object_in_use', message = format('model "%s" is in training', held.name),
-      detail = format('By study %s.', training), hint = format('Stop it first with: select rafiki_cancel(%s);', training);
   end if;
+  perform rafiki._check_no_training(held.name);
   update rafiki.model m set owner = role where m.id = held.id;
   update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid() where k.model_id = held.id;
 end $$;
@@ -28,10 +25,7 @@ as $$
 declare
   own record := rafiki._own_model(model_name);
 begin
-  if not exists (select from pg_roles r where r.oid = role) then
-    raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
-      hint = 'The view pg_roles lists them.';
-  end if;
+  perform rafiki._check_role(role);
   perform rafiki._set_owner(own.key, role);
 end $$;
 
