@@ -29,7 +29,8 @@ const STRETCH_MS = 900_000;
 export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable<Figure> {
   const duration = minutes === undefined ? Number(hours) * 60 : Number(minutes);
   if (!(duration > 0)) throw new InvalidParameter('bench soak takes --hours N or --minutes N');
-  const stage = await openStage();
+  // a bound that the models of a tenth of the time fill
+  const stage = await openStage({ env: { RAFIKI_CACHE_LIMIT: '16MB' } });
   try {
     await auditTrials(stage.admin);
     const load = startLoad(stage);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
 import type { Service } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { freshPassword } from './logins.ts';
 import { keepSecret, readSecret } from './secret-file.ts';
 import type { Identity } from './unprivileged.ts';
@@ -138,7 +139,7 @@ export class Cluster implements Service {
         const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
         throw new EnvironmentUnfit('PostgreSQL did not start', { detail: tail, hint: `See ${logFile}.` });
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS);
     }
   }
 }

@@ -69,7 +69,8 @@ flags (and their environment variables)
   --json                                    of up: one line of JSON when ready
 
   RAFIKI_MODEL_MEMORY=2GB bounds the models that a server keeps loaded (default: a quarter of the memory)
-  RAFIKI_DATA_LIMIT=4GB bounds the rows that a study reads; RAFIKI_CACHE_DIR is where rows and models are kept, for this user alone
+  RAFIKI_DATA_LIMIT=4GB bounds the rows that a study reads
+  RAFIKI_CACHE_DIR is where rows and models are kept, for this user alone; RAFIKI_CACHE_LIMIT=8GB bounds those models
   RAFIKI_SERVICE_PASSWORD=… of install: the password of rafiki_service and rafiki_reader (or …_FILE=PATH)
   RAFIKI_READER_URL=URL where rafiki_reader has another password than rafiki_service
   RAFIKI_PARAMS=s3://bucket/prefix keeps weights in S3 (default: in Postgres), with RAFIKI_S3_ENDPOINT and AWS_… as usual
@@ -112,9 +113,8 @@ async function useDevice({ device }: Options): Promise<void> {
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
   const logger = createLogger(name);
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
-  await database.start();
-  await checkDatabase(database);
-  const services = [database, create({ database, options, logger })];
+  const check = { start: () => checkDatabase(database), stop: async () => undefined };
+  const services: Service[] = [database, check, create({ database, options, logger })];
   await startAll(services);
   logger.info('ready');
   process.send?.('ready');
@@ -131,7 +131,6 @@ async function checkDatabase(database: Database): Promise<void> {
       to_regclass('rafiki.migration') is not null as installed
     from pg_roles where rolname = current_user`);
   if (row !== undefined && !row.super && row.installed) return;
-  await database.stop();
   if (row?.super) {
     throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
       detail: 'It is a superuser, or exempt from row-level security.',

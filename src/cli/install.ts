@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Queryable } from '../db/database.ts';
 import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { version } from '../runtime/version.ts';
 import { becomeOwner } from './owner-role.ts';
 
@@ -40,7 +41,7 @@ export async function install(db: Installer): Promise<Installed> {
       if (!IN_THE_WAY.has(code) && !SOMEBODY_ELSE.has(code)) throw cause;
       if (tries === TRIES) throw SOMEBODY_ELSE.has(code) ? cause : await inUse(db, cause as Error);
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await sleep(PAUSE_MS);
   }
 }
 

@@ -2,8 +2,7 @@ import type { Queryable } from '../db/database.ts';
 
 /**
  * Whoever may become rafiki_owner, and is no superuser, installs as that role: so nothing is his own, and what he was lent may be
- * taken back. For the
- * transaction, after the prologue, which looks who has logged in and where the API goes.
+ * taken back. For the transaction, after the prologue, which looks who has logged in and where the API goes.
  */
 export async function becomeOwner(tx: Queryable): Promise<void> {
   const [row] = await tx.query<{ may: boolean }>(`

@@ -5,6 +5,7 @@ import { Database } from '../db/database.ts';
 import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
@@ -178,7 +179,7 @@ export class Up implements Service {
         return;
       } catch (error) {
         this.#logger.warn({ tries, err: String(error) }, 'PostgreSQL does not start');
-        await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
+        await sleep(RESTART_PAUSE_MS);
       }
     }
   }

@@ -1,6 +1,6 @@
+import { checkLabel } from '../domain/class-limits.ts';
 import { BadData } from '../errors/errors.ts';
 import type { ImageSize } from '../features/images.ts';
-import { checkLabel } from './class-limits.ts';
 
 /** An object in an image as the source gives it, in pixels from the top left corner of the upright image. */
 export interface NamedBox {

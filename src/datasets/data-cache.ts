@@ -135,6 +135,7 @@ export class DataCache {
       const file = path.join(this.#dir, name);
       if (this.#used.has(name) || (await isAbandoned(file))) await rm(file, { force: true });
       this.#used.delete(name);
+      this.#intact.delete(file);
     }
   }
 }

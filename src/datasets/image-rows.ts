@@ -1,10 +1,10 @@
 import type { CopiedValue } from '../db/copy.ts';
+import { checkLabel, labelTooLong, MOST_LABEL_CHARS } from '../domain/class-limits.ts';
 import type { Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
 import { type BadRowRule, leaveOut } from './bad-row.ts';
 import { checkBoxes } from './boxes.ts';
-import { checkLabel, labelTooLong, MOST_LABEL_CHARS } from './class-limits.ts';
 import { imageRecord, type LabelledImage } from './data-file.ts';
 
 const MB = 2 ** 20;

@@ -13,9 +13,9 @@ import { textLines } from './text-rows.ts';
  * Streams the labelled rows of a study's source to its data file (`data-file.ts`), exactly as the study's owner sees them.
  * Labels, images and boxes are checked on the way; returns how many rows were left out for it.
  *
- * `connection` is the reader's, a login without any right, and was opened for the one function that it calls. That belongs to the owner
- * and works with his rights; whatever code of his it runs can get no further than to that login. The connection is closed afterwards by whoever opened
- * it, with whatever settings that code left behind.
+ * `connection` is the reader's, a login without any right, and was opened for the one function that it calls. That belongs to the
+ * owner and works with his rights; whatever code of his it runs can get no further than to that login. The connection is closed
+ * afterwards by whoever opened it, with whatever settings that code left behind.
  */
 export async function readSource(
   connection: Connection,

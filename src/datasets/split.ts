@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
-import { checkClassCount, checkLabel } from './class-limits.ts';
 import type { LabelledRow } from './data-file.ts';
 
 /** Rows of one input, which stay together: a text that is trained on must not be validated on. */

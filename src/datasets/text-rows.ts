@@ -1,5 +1,5 @@
+import { labelTooLong, MOST_LABEL_CHARS } from '../domain/class-limits.ts';
 import { type BadRowRule, leaveOut } from './bad-row.ts';
-import { labelTooLong, MOST_LABEL_CHARS } from './class-limits.ts';
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;

@@ -28,6 +28,11 @@ export class DiskCache {
     this.#maxBytes = maxBytes;
   }
 
+  /** Of one file: a larger one would throw out most of the others, and is not kept. */
+  get mostBytes(): number {
+    return this.#maxBytes / 2;
+  }
+
   async get(name: string): Promise<Buffer | undefined> {
     if (!(await checkPrivateDir(this.#dir))) return undefined;
     const file = path.join(this.#dir, name);
@@ -48,7 +53,7 @@ export class DiskCache {
 
   /** Under another name until it is complete: a file that is there is whole. */
   async set(name: string, data: Buffer): Promise<void> {
-    if (data.length > this.#maxBytes / 2) return; // it would throw out most of the others
+    if (data.length > this.mostBytes) return;
     await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, name);
     const unfinished = `${file}.${randomUUID()}.tmp`;

@@ -4,6 +4,8 @@ import { LRUCache } from 'lru-cache';
 import { pack, unpack } from 'msgpackr';
 import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { CorruptParams, EnvironmentUnfit } from '../errors/errors.ts';
+import { sizeText } from '../runtime/byte-size.ts';
+import { cacheLimitBytes } from '../runtime/cache-dir.ts';
 import { DiskCache } from './disk-cache.ts';
 import { unpackModel } from './model-codec.ts';
 import type { ParamStore } from './param-store.ts';
@@ -15,11 +17,10 @@ export interface ModelFile {
   bytes: number;
 }
 
-const MAX_BYTES = 8 * 2 ** 30;
 /** Models whose files are known by name: others are fetched anew. */
 const MOST_KNOWN = 10_000;
 
-const cacheIn = (dir: string): DiskCache => new DiskCache({ dir, maxBytes: MAX_BYTES });
+const cacheIn = (dir: string): DiskCache => new DiskCache({ dir, maxBytes: cacheLimitBytes() });
 
 /**
  * Trained models as files, so that a thread loads one without a word to the database, and without the event loop that
@@ -44,6 +45,12 @@ export class ModelFiles {
     const { onnx, features } = unpackModel(await this.#params.load(paramsId));
     const data = pack([features, onnx]);
     const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
+    if (data.length > this.#disk.mostBytes) {
+      throw new EnvironmentUnfit('a model is too large for the folder of models', {
+        detail: `It has ${sizeText(data.length)}; what has more than ${sizeText(this.#disk.mostBytes)} is not kept.`,
+        hint: 'Raise RAFIKI_CACHE_LIMIT where the server starts: a model may have half of it.',
+      });
+    }
     await this.#disk.set(file.name, data).catch((cause: unknown) => {
       if (cause instanceof EnvironmentUnfit) throw cause;
       throw new EnvironmentUnfit('a model cannot be written to this machine’s disk', {

@@ -8,6 +8,6 @@ export function yieldPriority(steps: number): void {
   try {
     setPriority(Math.min(getPriority() + steps, LEAST));
   } catch {
-    // a priority is a favour to others, never worth to fail for
+    // a priority is a favour to others, never worth failing for
   }
 }

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
@@ -16,6 +15,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { ensureUsableDir } from '../runtime/private-dir.ts';
 import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { TrialRun } from './trial-run.ts';
 
@@ -37,7 +37,7 @@ const LOOK_MS = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
 /** Before another trial is taken, where the login that reads sources was refused, or this machine cannot train. */
-const READER_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
+const UNFIT_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 const familyNames = families.map(({ name }) => name);
 
 export const createWorker = (options: WorkerOptions): Service => new Worker(options);
@@ -54,8 +54,8 @@ class Worker implements Service {
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
   #loop: Promise<void> | undefined;
-  /** Trials in a row whose source could not be read, since the reader's login is refused. */
-  #refusals = 0;
+  /** Trials in a row that were given back, since the reader's login was refused or this machine cannot train. */
+  #givenBack = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
@@ -126,15 +126,14 @@ class Worker implements Service {
     if (this.#stopping.signal.aborted) this.#run.release();
     const wasFit = await this.#run.run();
     this.#run = undefined;
-    if (wasFit) this.#refusals = 0;
+    if (wasFit) this.#givenBack = 0;
     else await this.#pause();
     return true;
   }
 
   /** Others may take the trial meanwhile. */
   async #pause(): Promise<void> {
-    const pauseMs = backoffMs(this.#refusals++, READER_PAUSE, createRng(process.pid));
-    await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    await sleep(backoffMs(this.#givenBack++, UNFIT_PAUSE, createRng(process.pid)), this.#stopping.signal);
   }
 
   async #threads(): Promise<number> {

@@ -12,6 +12,7 @@ import { LeaseLost, ReaderRefused } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { LONGEST_TIMER_MS } from '../runtime/timer.ts';
 import { Wake } from '../runtime/wake.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
 import type { FromChild } from './messages.ts';
@@ -36,7 +37,6 @@ type Outcome =
 const HEARTBEAT_MS = 4_000;
 /** Any role may send a NOTIFY: beside these heartbeats there is one at a time, no more often than this. */
 const LEAST_LOOK_MS = 500;
-const FOREVER_MS = 2 ** 31 - 1;
 /** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
 const LAST_CHECKPOINT_MS = 1_500;
 
@@ -95,7 +95,7 @@ export class TrialRun {
   async #keepLooking(): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      await this.#wake.wait(FOREVER_MS, signal);
+      await this.#wake.wait(LONGEST_TIMER_MS, signal);
       if (!signal.aborted) await this.#heartbeat();
     }
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { ParamSet } from '../../../src/domain/tensor.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
@@ -12,6 +13,7 @@ import { trainTrial } from '../../../src/worker/train.ts';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
 let files: ModelFiles;
+let stored: ParamSet;
 let fetched = 0;
 beforeAll(async () => {
   const inputs = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? `good film ${i}` : `bad film ${i}`));
@@ -20,13 +22,25 @@ beforeAll(async () => {
   const spec = { task: 'sentiment', family: 'fasttext', knobs: {}, seed: 1, threads: 1, data } as const;
   const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
   const { model } = await trainTrial(spec, hooks);
+  stored = packModel(model);
   const load = async () => {
     fetched++;
-    return packModel(model);
+    return stored;
   };
   files = new ModelFiles({ load } as Partial<ParamStore> as ParamStore, dir);
 });
 afterAll(() => rmSync(dir, { recursive: true }));
+
+it('a model that the folder would not keep is refused with the setting to raise', async () => {
+  process.env['RAFIKI_CACHE_LIMIT'] = '1kB';
+  try {
+    const load = async () => stored;
+    const refused = new ModelFiles({ load } as Partial<ParamStore> as ParamStore, dir).fetch(1);
+    await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('RAFIKI_CACHE_LIMIT') });
+  } finally {
+    delete process.env['RAFIKI_CACHE_LIMIT'];
+  }
+});
 
 /** Two threads that are one, and count what they are asked. */
 async function startDevice(rowsWithin: (ms: number) => number) {

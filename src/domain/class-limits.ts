@@ -6,8 +6,8 @@ export const MOST_LABEL_CHARS = 1000;
  * A study's classes. Each is a column of a network's last layer, and a row in every answer with probabilities; the largest data
  * sets of images in use have a thousand, of texts some thousand. All together because every server keeps them of every model.
  */
-const MOST_CLASSES = 10_000;
-const MOST_CLASS_BYTES = 2 ** 20;
+export const MOST_CLASSES = 10_000;
+export const MOST_CLASS_BYTES = 2 ** 20;
 
 /** Characters as Postgres counts them. */
 const charsOf = (text: string): number => (text.length <= MOST_LABEL_CHARS ? text.length : [...text].length);
