@@ -20,7 +20,7 @@ import { install } from './install.ts';
 import { hasServicePassword, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { ownerMembers } from './owner-role.ts';
-import { Up } from './up.ts';
+import { Up, USER_URL } from './up.ts';
 
 interface Command {
   title: string;
@@ -161,7 +161,10 @@ function sayReady(up: Up, options: Options): void {
       `${JSON.stringify({ event: 'ready', database_url: up.databaseUrl, bridge_port: up.bridgePort })}\n`,
     );
   } else {
-    const lines = ['ready', '', `  psql '${up.shownUrl}'`, '', `logs: ${options.dataDir}/rafiki.log`];
+    const lines = ['ready', '', `  psql '${up.shownUrl}'`, ''];
+    const userUrl = path.join(options.dataDir, USER_URL);
+    if (options.databaseUrl === undefined) lines.push(`URL for other clients, with its password: ${userUrl}`);
+    lines.push(`logs: ${options.dataDir}/rafiki.log`);
     const demo = demoDir(options.dataDir);
     if (existsSync(path.join(demo, 'db'))) lines.push(`tables and model of the demo: rafiki up --data-dir ${demo}`);
     process.stdout.write(`${lines.join('\n')}\n`);

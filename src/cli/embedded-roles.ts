@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/database.ts';
 import { setPassword } from './logins.ts';
+import type { KeptPassword } from './secret-file.ts';
 
 /** The database of `up`. */
 export const DATABASE = 'rafiki';
@@ -8,13 +9,13 @@ export const USER = 'rafiki_user';
 
 /**
  * Makes the user's role, and the database where there is none; both are his. As a superuser, in any database,
- * by a session with a pinned search path, as the next one: the user may make what stands in front of pg_catalog's.
+ * by a session with a pinned search path, as the next one: the user may make what stands in front of pg_catalog's. He may also
+ * have changed his password: it is given again where ours `isNew` only.
  */
-export async function createUser(admin: Queryable, password: string): Promise<void> {
-  if (!(await exists(admin, 'select from pg_roles where rolname = $1', USER))) {
-    await admin.query(`create role ${USER} login`);
-  }
-  await setPassword(admin, USER, password);
+export async function createUser(admin: Queryable, { password, isNew }: KeptPassword): Promise<void> {
+  const isThere = await exists(admin, 'select from pg_roles where rolname = $1', USER);
+  if (!isThere) await admin.query(`create role ${USER} login`);
+  if (!isThere || isNew) await setPassword(admin, USER, password);
   if (!(await exists(admin, 'select from pg_database where datname = $1', DATABASE))) {
     await admin.query(`create database ${DATABASE} owner ${USER}`);
   }

@@ -13,14 +13,19 @@ import path from 'node:path';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { freshPassword } from './logins.ts';
 
+export interface KeptPassword {
+  password: string;
+  /** Made just now: nobody can have it. */
+  isNew: boolean;
+}
+
 /** A password that is kept in a file of its own in the data folder, made at first. */
-export function keptPassword(dataDir: string, name: string): string {
+export function keptPassword(dataDir: string, name: string): KeptPassword {
   const file = path.join(dataDir, name);
   const kept = readSecret(file);
-  if (kept !== undefined) return kept;
-  const fresh = freshPassword();
-  keepSecret(file, fresh);
-  return fresh;
+  const password = kept ?? freshPassword();
+  if (kept === undefined) keepSecret(file, password);
+  return { password, isNew: kept === undefined };
 }
 
 /** A new file for the owner of the folder only takes the place of what had that name: neither a link nor its rights are kept. */

@@ -23,6 +23,9 @@ import { type Identity, postgresIdentity } from './unprivileged.ts';
 const RESTART_TRIES = 40;
 const RESTART_PAUSE_MS = 500;
 
+/** In the data folder of `up`: the user's URL with its password, for what does not read a `passfile`. */
+export const USER_URL = 'user-url';
+
 const INVALID_PASSWORD = '28P01';
 
 /** Everything in one process tree: Postgres (unless a URL is given), serving, coordinator, workers. */
@@ -60,7 +63,7 @@ export class Up implements Service {
     try {
       if (databaseUrl === undefined) await this.#startPostgres(identity);
       else await this.#useDatabase(databaseUrl);
-      await this.#checkService();
+      await this.#checkLogin(this.#serviceUrl, 'service-password');
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
       this.#checkNotStopping();
       this.#services = this.#children();
@@ -108,16 +111,15 @@ export class Up implements Service {
     }
   }
 
-  /** What would keep each of our processes from connecting is said once, here. */
-  async #checkService(): Promise<void> {
-    const url = this.#serviceUrl;
+  /** What would keep us, or each of our processes, from connecting is said once, here; `file` keeps the role's password. */
+  async #checkLogin(url: string, file: string): Promise<void> {
     try {
       await withSession(this.#pinned(url), (database) => database.start());
     } catch (cause) {
       if ((cause as { code?: string }).code !== INVALID_PASSWORD) throw cause;
-      throw new EnvironmentUnfit(`the password of ${SERVICE} is another one`, {
+      throw new EnvironmentUnfit(`the password of ${new URL(url).username} is another one`, {
         detail: (cause as Error).message,
-        hint: `Write it into ${path.join(this.#options.dataDir, 'service-password')}, or give the URL of that role.`,
+        hint: `Write it into ${path.join(this.#options.dataDir, file)}, for this user alone.`,
         cause,
       });
     }
@@ -151,19 +153,21 @@ export class Up implements Service {
     await cluster.start();
     const adminUrl = cluster.url(DATABASE);
     keepSecret(path.join(dataDir, 'admin-url'), adminUrl);
-    const password = keptPassword(dataDir, 'user-password');
-    const servicePassword = keptPassword(dataDir, 'service-password');
-    await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, password));
+    await this.#checkLogin(cluster.url('postgres'), 'password');
+    const { password, isNew } = keptPassword(dataDir, 'user-password');
+    const service = keptPassword(dataDir, 'service-password');
+    await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, { password, isNew }));
     await withSession(this.#session(adminUrl), install);
     await withSession(this.#pinned(adminUrl), async (admin) => {
-      await setServicePassword(admin, servicePassword);
+      await setServicePassword(admin, service.password);
       await handOver(admin);
     });
     this.databaseUrl = urlAs(adminUrl, USER, password);
     const passfile = path.join(dataDir, 'pgpass');
     keepSecret(passfile, passfileLine(this.databaseUrl));
+    keepSecret(path.join(dataDir, USER_URL), this.databaseUrl);
     this.shownUrl = withoutPassword(this.databaseUrl, passfile);
-    this.#serviceUrl = urlAs(adminUrl, SERVICE, servicePassword);
+    this.#serviceUrl = urlAs(adminUrl, SERVICE, service.password);
   }
 
   /** Its search path is pinned: the database is the user's. */

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
+import { urlAs } from '../../src/cli/logins.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -47,15 +49,16 @@ describe('priorities', () => {
   });
 });
 
-describe('a data folder', () => {
-  const up = (dir: string): Promise<{ stderr: string; code: number }> =>
-    promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dir], { timeout: 30_000 }).then(
-      () => ({ stderr: '', code: 0 }),
-      (error: { stderr: string; code: number }) => error,
-    );
+/** A start that is to fail. */
+const upOn = (dir: string): Promise<{ stderr: string; code: number }> =>
+  promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dir], { timeout: 30_000 }).then(
+    () => ({ stderr: '', code: 0 }),
+    (error: { stderr: string; code: number }) => error,
+  );
 
+describe('a data folder', () => {
   test('that cannot be made is refused at once', async () => {
-    const { stderr, code } = await up('/proc/rafiki-nowhere');
+    const { stderr, code } = await upOn('/proc/rafiki-nowhere');
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/rafiki-nowhere cannot be used as the data folder \(58000\)/),
@@ -109,6 +112,9 @@ describe('ready', () => {
       const url = /psql '(.*)'/.exec(said.join('\n'))?.[1] ?? '';
       const { stdout } = await promisify(execFile)('psql', ['-XAtw', url, '-c', 'select current_user']);
       expect(stdout.trim()).toBe('rafiki_user');
+      const client = new pg.Client(readFileSync(path.join(dataDir, 'user-url'), 'utf8').trim());
+      await client.connect();
+      await client.end();
     } finally {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
@@ -139,12 +145,29 @@ describe('what the user of up leaves behind', () => {
       );
     }
     await rafiki.db.query('alter database rafiki set search_path = public, pg_catalog');
+    await rafiki.db.query(`alter role rafiki_user password 'his own'`);
     await rafiki.stop();
 
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
     expect(
       await rafiki.admin.query(`select rolsuper from pg_catalog.pg_roles where rolname::text like 'rafiki\\_user'`),
     ).toEqual([{ rolsuper: false }]);
+    const own = new pg.Client(urlAs(rafiki.url, 'rafiki_user', 'his own'));
+    await own.connect();
+    await own.end();
+  });
+
+  test('nor does an administrator’s new password: the file to write it into is named', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    await rafiki.admin.query(`alter role postgres password 'another'`);
+    await rafiki.stop();
+    const { stderr, code } = await upOn(dataDir);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('the password of postgres is another one')]);
+    expect(stderr).toContain(path.join(dataDir, 'password'));
+
+    writeFileSync(path.join(dataDir, 'password'), 'another\n', { mode: 0o600 });
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
   });
 });
 

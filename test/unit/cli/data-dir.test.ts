@@ -41,7 +41,8 @@ const refusal = (detail: string): object => ({
 test('a folder is made that others may pass through and not look into; secrets are for this user alone', async () => {
   await openDataDir(dir);
   keepSecret(path.join(dir, 'admin-url'), 'postgres://…');
-  expect(keptPassword(dir, 'user-password')).toBe(keptPassword(dir, 'user-password'));
+  const { password, isNew } = keptPassword(dir, 'user-password');
+  expect([isNew, keptPassword(dir, 'user-password')]).toEqual([true, { password, isNew: false }]);
   expect([mode('.'), mode('admin-url'), mode('user-password')]).toEqual([0o711, 0o600, 0o600]);
   await openDataDir(dir); // as at the next start
 });
