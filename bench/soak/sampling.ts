@@ -7,7 +7,16 @@ import type { Stage } from '../load/stage.ts';
 export type Moment = Record<string, number | null>;
 
 /** What grows with every study by its nature: the record of what was done. */
-const historyTables = ['study', 'trial', 'trial_start', 'trial_variant', 'report', 'validation', 'deployment'];
+const historyTables = [
+  'study',
+  'trial',
+  'trial_start',
+  'trial_variant',
+  'report',
+  'validation',
+  'deployment',
+  'study_key',
+];
 
 /** Measures every process and the database of a stage. The series are the same in each moment. */
 export class Sampler {
