@@ -24,6 +24,9 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   return 0;
 }
 
+// Whoever read what we print may be gone (EPIPE): what runs goes on, and ends in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -3,6 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -120,6 +121,25 @@ describe('ready', () => {
       child.kill('SIGTERM');
       await ended;
     }
+  });
+
+  test('is said to nobody where the reader of its output has gone: everything runs, and stops in order', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    const inDir = (name: string): string => path.join(dataDir ?? '', name);
+    const shell = spawn('sh', [
+      '-c',
+      '"$0" "$1" up --data-dir "$2" --workers 1 | true',
+      process.execPath,
+      entry,
+      dataDir,
+    ]);
+    const ended = new Promise((resolve) => shell.once('exit', resolve));
+    const ready = (): number => readFileSync(inDir('rafiki.log'), 'utf8').split('"msg":"ready"').length - 1;
+    await eventually(async () => ready() === 3 || undefined);
+    await sleep(1_000); // it says so by then
+    process.kill(Number(readFileSync(inDir('up.pid'), 'utf8')), 'SIGTERM');
+    await ended;
+    expect(existsSync(inDir('db/postmaster.pid'))).toBe(false);
   });
 });
 
