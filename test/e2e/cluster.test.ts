@@ -1,13 +1,20 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cluster } from '../../src/cli/cluster.ts';
 import { embeddedPostgres } from '../../src/cli/embedded-binaries.ts';
 import { choosePort } from '../../src/cli/free-port.ts';
+import { install } from '../../src/cli/install.ts';
+import { SERVICE, setServicePassword, urlAs } from '../../src/cli/logins.ts';
 import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { Database } from '../../src/db/database.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { eventually } from '../support/rafiki-up.ts';
 
+const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 let dataDir: string;
 let cluster: Cluster;
 
@@ -50,3 +57,37 @@ test('none is started after it was stopped', async () => {
   expect([await starting, cluster.pid]).toEqual(['stopped', undefined]);
   expect(existsSync(path.join(dataDir, 'db/postmaster.pid'))).toBe(false);
 });
+
+test('our processes end when they are told to, while Postgres is away', async () => {
+  await cluster.start();
+  const admin = new Database({ url: cluster.url('postgres'), application: 'test', asUser: true, logger: silentLogger });
+  await install(admin);
+  await setServicePassword(admin, 'secret');
+  await admin.stop();
+  const env = { ...process.env, RAFIKI_LOG: 'info', RAFIKI_CACHE_DIR: path.join(dataDir, 'cache') };
+  const url = urlAs(cluster.url('postgres'), SERVICE, 'secret');
+  const bridgePort = await choosePort(undefined, 46_850, '--bridge-port');
+  const children = ['coordinator', 'worker', 'serve'].map((command) => {
+    const bridge = command === 'serve' ? ['--bridge-port', String(bridgePort)] : [];
+    return spawn(process.execPath, [entry, command, '--database-url', url, ...bridge], {
+      env,
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+  });
+  const ended = Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve))));
+  await Promise.all(children.map((child) => said(child, '"msg":"ready"')));
+  await cluster.stop();
+  await Promise.all(children.map((child) => said(child, 'ECONNREFUSED')));
+  for (const child of children) child.kill('SIGTERM');
+  expect(await ended).toEqual([0, 0, 0]);
+});
+
+/** Once it has written that. */
+async function said(child: ChildProcess, text: string): Promise<void> {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stderr! })) {
+    if (line.includes(text)) return;
+    lines.push(line);
+  }
+  throw new Error(`it never said ${text}:\n${lines.join('\n')}`);
+}

@@ -97,6 +97,26 @@ describe('Ctrl-C', () => {
   });
 });
 
+describe('Ctrl-C while Postgres starts', () => {
+  test('ends up and Postgres, and the next start works', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    const child = spawn(process.execPath, [entry, 'up', '--data-dir', dataDir], { stdio: 'ignore', detached: true });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const lock = path.join(dataDir, 'db/postmaster.pid');
+    const pid = await eventually(
+      async () => (existsSync(lock) && Number(readFileSync(lock, 'utf8').split('\n')[0])) || undefined,
+    );
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    await ended;
+    expect([existsSync(lock), existsSync(`/proc/${pid}`), existsSync(path.join(dataDir, 'up.pid'))]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+  });
+});
+
 describe('ready', () => {
   test.skipIf(!hasPsql)('is followed by a line for psql that works, and has no password in it', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
