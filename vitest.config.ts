@@ -1,14 +1,28 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-/** Every suite on real Postgres runs on the embedded 18, and on Debian's 15 where its binaries are on the machine. */
+/**
+ * Every suite on real Postgres runs on the embedded 18, and on Debian's 15 where its binaries are on the machine. What depends on
+ * the version (rights, installing, the way to the servers) runs on 16 and 17, too, where npm has them for the platform.
+ */
 const debian15 = '/usr/lib/postgresql/15/bin/postgres';
 if (!existsSync(debian15)) console.log('PostgreSQL 15 is not on this machine: its suites are skipped');
+const between = (['16', '17'] as const).filter((version) => existsSync(`node_modules/postgres-${version}`));
+if (between.length < 2) console.log('PostgreSQL 16 and 17 are not on this machine: their suites are skipped');
+const dependsOnVersion = [
+  'install*',
+  'readme',
+  'sql-catalog',
+  'sql-transport',
+  'array-literals',
+  'input-types',
+  'dblink-reach',
+];
 
-const onPostgres = (name: string, version: '18' | '15', include: string) => ({
+const onPostgres = (name: string, version: '18' | '17' | '16' | '15', ...include: string[]) => ({
   test: {
     name,
-    include: [include],
+    include,
     globalSetup: [`test/support/postgres-${version}.ts`],
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -42,6 +56,9 @@ export default defineConfig({
             onPostgres('hostile15', '15', 'test/hostile/sql-*.test.ts'),
           ]
         : []),
+      ...between.map((version) =>
+        onPostgres(`pg${version}`, version, ...dependsOnVersion.map((name) => `test/pg/${name}.test.ts`)),
+      ),
       {
         test: {
           name: 'e2e',
@@ -49,6 +66,15 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'drivers',
+          include: ['test/drivers/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -50,6 +50,17 @@ for (const [from, last] of Object.entries(released)) {
 }
 const control = readFileSync(path.join(root, 'sql/rafiki.control'), 'utf8').replace('@version@', version);
 writeFileSync(path.join(out, 'rafiki.control'), control);
+// Where no file can be put beside the server's, Trusted Language Extensions (pg_tle) keep the script in the database.
+const [, comment] = /^comment = '(.*)'$/m.exec(control);
+const quote = '$rafiki_script$';
+writeFileSync(
+  path.join(root, 'dist/extension/rafiki--pgtle.sql'),
+  `-- As a member of pgtle_admin, and after docs/install-managed.sql: psql -1 -v ON_ERROR_STOP=1 -f rafiki--pgtle.sql
+-- Then, as who installs: create extension rafiki;
+select pgtle.install_extension('rafiki', '${version}', '${comment}', ${quote}
+${script(incremental)}${quote}, '{dblink}');
+`,
+);
 writeFileSync(
   path.join(root, 'dist/extension/parts.json'),
   JSON.stringify({ build, prologue, joining, incremental, idempotent }, null, 1),

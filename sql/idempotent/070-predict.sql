@@ -135,6 +135,27 @@ begin
   return reply.v;
 end $$;
 
+-- A driver that passes a list without a type passes the text of an array, and PostgreSQL takes what has no type for a text, whatever
+-- other forms there are: the whole list would get one label. The regular expression is what text[] reads, but for the balance of inner
+-- brackets; in "C", since one of a nondeterministic collation is an error.
+create or replace function rafiki._refuse_array(input text) returns void
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  element constant text := e'[{[:space:]]*(?:"(?:[\\\\].|[^"\\\\])*"|(?:[\\\\].|[^{}",\\\\[:space:]])(?:[\\\\].|[^{}",\\\\])*)[}[:space:]]*';
+begin
+  if input collate "C" !~ format('^[{](?:[{}[:space:]]*|%1$s(?:,%1$s)*)[}]$', element)
+     or rafiki._switch_setting('rafiki.array_literals', false) then
+    return;
+  end if;
+  raise exception using errcode = 'datatype_mismatch', message = 'a list was given as one text',
+    detail = format('It is %s. Without a type PostgreSQL takes it for a text, which would get one label.',
+                    case when length(input) > 60 then left(input, 59) || '…' else input end),
+    hint = 'Give the type of the list, as in $2::text[], or call rafiki_predict_many(model, $2). '
+      'Where texts may look so: set rafiki.array_literals = on;';
+end $$;
+
 -- The search path is pinned here for all that these call, at 1 µs: nobody can put a function of his into other people's calls. As
 -- SQL, which the planner inlines, it would save 1 µs a row, and take 25 µs of each statement that is planned for a single row.
 -- COST: above that of the usual predicates, so that these run first, and low enough that 10,000 rows do not start JIT.
@@ -147,6 +168,8 @@ declare
 begin
   if model is null or input is null then
     return null;
+  elsif ascii(input) = 123 then -- {
+    perform rafiki._refuse_array(input);
   end if;
   select m.key #>> '{}' into model_key from rafiki.model_access m where m.name = model;
   if not found then
@@ -235,8 +258,8 @@ begin
   return labels;
 end $$;
 
-create or replace function rafiki_predict(model text, inputs text[], budget interval default null) returns text[]
-language plpgsql stable parallel safe cost 1000
+create or replace function rafiki._predict_texts(model text, inputs text[], budget interval) returns text[]
+language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -259,9 +282,30 @@ begin
   return rafiki._between_nulls(labels, inputs);
 end $$;
 
+create or replace function rafiki_predict(model text, inputs text[], budget interval default null) returns text[]
+language plpgsql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._predict_texts(model, inputs, budget);
+end $$;
+
 comment on function rafiki_predict(text, text[], interval) is
   'Predicts the labels of many texts in one call, in the order given; the fastest form. A NULL element predicts NULL. '
   'Example: select rafiki_predict(''reviews_sentiment'', array_agg(body)) from reviews.';
+
+-- Never a second one of this name: with one only, a list needs no type.
+create or replace function rafiki_predict_many(model text, inputs text[], budget interval default null) returns text[]
+language plpgsql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._predict_texts(model, inputs, budget);
+end $$;
+
+comment on function rafiki_predict_many(text, text[], interval) is
+  'rafiki_predict of an array of texts under a name of its own, for drivers that pass lists without a type: '
+  'select rafiki_predict_many(''reviews_sentiment'', $1).';
 
 create or replace function rafiki._detail(model text, is_image boolean, input text, budget interval) returns jsonb
 language plpgsql stable parallel safe
@@ -286,6 +330,8 @@ as $$
 begin
   if input is null or model is null then
     return null;
+  elsif ascii(input) = 123 then -- {
+    perform rafiki._refuse_array(input);
   end if;
   return rafiki._detail(model, false, input, budget);
 end $$;
@@ -293,3 +339,39 @@ end $$;
 comment on function rafiki_predict_detail(text, text, interval) is
   'As rafiki_predict, with all that is known of the answer: label, probabilities of all classes, versions that answered, '
   'batch size, milliseconds, and whether it was overdue.';
+
+-- Anything else than what the other forms take, arrays aside: else the error would not say what to write. What has no type stays a
+-- text, as do the types that PostgreSQL takes for one.
+create or replace function rafiki._refuse_type(input regtype) returns void
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'datatype_mismatch', message = format('a model reads texts or images, and no %s', input),
+    hint = case when input in ('json'::regtype, 'jsonb'::regtype) then 'Take the text out of it, as in input ->> ''body'', or give input::text.'
+                when input = 'record'::regtype or (select t.typtype from pg_type t where t.oid = input) = 'c'
+                then 'Name one column of the row, or join several: concat_ws(e''\n'', title, body).'
+                else 'Give it as a text: rafiki_predict(model, input::text).' end;
+end $$;
+
+create or replace function rafiki_predict(model text, input anynonarray, budget interval default null) returns text
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._refuse_type(pg_typeof(input));
+end $$;
+
+comment on function rafiki_predict(text, anynonarray, interval) is
+  'An error that says how to give a number, a date, JSON or a row: models read texts and images.';
+
+create or replace function rafiki_predict_detail(model text, input anynonarray, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._refuse_type(pg_typeof(input));
+end $$;
+
+comment on function rafiki_predict_detail(text, anynonarray, interval) is
+  'An error that says how to give a number, a date, JSON or a row: models read texts and images.';

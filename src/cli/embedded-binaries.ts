@@ -9,11 +9,14 @@ const platformPackage = (): string => {
 };
 
 /**
- * The folder that holds bin/, lib/ and share/ of the embedded PostgreSQL 18, where `identity` can reach it: a copy
- * under `scratch` when the package itself lies in somebody's private home.
+ * The folder that holds bin/, lib/ and share/ of the PostgreSQL in an npm package, the embedded 18 unless `name` says another, where
+ * `identity` can reach it: a copy under `scratch` when the package itself lies in somebody's private home.
  */
-export async function embeddedPostgres(identity: Identity | undefined, scratch: string): Promise<string> {
-  const name = platformPackage();
+export async function embeddedPostgres(
+  identity: Identity | undefined,
+  scratch: string,
+  name = platformPackage(),
+): Promise<string> {
   const found = await import(name).catch((cause: unknown) => {
     throw new EnvironmentUnfit(`there is no embedded PostgreSQL for ${process.platform} ${process.arch}`, {
       detail: `The package ${name} is not installed.`,

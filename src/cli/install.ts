@@ -5,6 +5,7 @@ import type { Queryable } from '../db/database.ts';
 import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { version } from '../runtime/version.ts';
+import { missingRights } from './missing-rights.ts';
 import { becomeOwner } from './owner-role.ts';
 
 /** The folder to put into `extension_control_path`, as built by `npm run build`. */
@@ -37,7 +38,7 @@ export async function install(db: Installer): Promise<Installed> {
       return await db.transaction(bringUp);
     } catch (cause) {
       const { code = '' } = cause as { code?: string };
-      if (code === INSUFFICIENT_PRIVILEGE) throw mayNotInstall(cause as Error);
+      if (code === INSUFFICIENT_PRIVILEGE) throw await mayNotInstall(db, cause as Error);
       if (!IN_THE_WAY.has(code) && !SOMEBODY_ELSE.has(code)) throw cause;
       if (tries === TRIES) throw SOMEBODY_ELSE.has(code) ? cause : await inUse(db, cause as Error);
     }
@@ -57,12 +58,18 @@ const LOCK_TIMEOUT_MS = 1_000;
 const TRIES = 5;
 const PAUSE_MS = 2_000;
 
-const mayNotInstall = (cause: Error): EnvironmentUnfit =>
-  new EnvironmentUnfit('this role may not install rafiki into the database', {
+async function mayNotInstall(db: Installer, cause: Error): Promise<EnvironmentUnfit> {
+  const missing = await db.transaction(missingRights);
+  const whole = 'docs/install-managed.sql, whose first lines say how';
+  return new EnvironmentUnfit('this role may not install rafiki into the database', {
     detail: cause.message,
-    hint: 'An administrator runs docs/install-managed.sql, before an upgrade too; its first lines say how.',
+    hint:
+      missing.length === 0
+        ? `An administrator runs ${whole}, before an upgrade too.`
+        : `An administrator runs this in the database, or all of ${whole}; before an upgrade too:\n  ${missing.join('\n  ')}`,
     cause,
   });
+}
 
 /** Begins with what pins the search path and looks whose the schemas are: before, nothing is called that another could have made. */
 async function bringUp(tx: Queryable): Promise<Installed> {

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,23 +9,7 @@ import { choosePort } from '../../src/cli/free-port.ts';
 import { urlAs } from '../../src/cli/logins.ts';
 import { postgresIdentity } from '../../src/cli/unprivileged.ts';
 import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
-
-/** What the README tells to type, and what it says is printed. */
-interface Example {
-  language: string;
-  code: string;
-  printed: string;
-}
-
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-function examplesOf(title: string): Example[] {
-  const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
-  const found = section.matchAll(/^( *)```(sql|sh)\n([\s\S]*?)```\n *```text\n([\s\S]*?)```/gm);
-  return [...found].map(([, indent = '', language = '', code = '', printed = '']) => {
-    const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of a list that it stands in
-    return { language, code: code.replace(own, ''), printed: printed.replace(own, '') };
-  });
-}
+import { examplesOf, runExample } from '../support/readme.ts';
 
 const examples = examplesOf('Three ways in');
 
@@ -41,12 +25,8 @@ afterAll(() => rafiki.stop());
 
 test('there are three of them', () => expect(examples).toHaveLength(3));
 
-test.skipIf(noPsql).each(examples)('$language: $code', ({ language, code, printed }) => {
-  const [command, args] =
-    language === 'sql' ? ['psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', rafiki.url]] : ['bash', ['-e']];
-  const env = { ...process.env, DATABASE_URL: rafiki.url };
-  const stdout = execFileSync(command, args, { input: code, env, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
-  expect(stdout.trimEnd()).toBe(printed.trimEnd());
+test.skipIf(noPsql).each(examples)('$language: $code', async (example) => {
+  expect(await runExample(example, rafiki.url)).toBe(example.printed.trimEnd());
 });
 
 test.skipIf(noPsql)('a managed PostgreSQL: what an administrator runs, and then the role that installs', async () => {
@@ -71,6 +51,12 @@ test.skipIf(noPsql)('a managed PostgreSQL: what an administrator runs, and then 
       RAFIKI_SERVICE_PASSWORD: undefined,
       RAFIKI_SERVICE_PASSWORD_FILE: passwordFile,
     };
+    const tooEarly = spawnSync(process.execPath, [entry, 'install', '--database-url', INSTALLER_URL], {
+      encoding: 'utf8',
+    });
+    expect(tooEarly.stderr).toContain(
+      '\n  create role rafiki_owner nologin;\n  create role rafiki_service login noinherit;\n',
+    );
     const input = `rafiki() { '${process.execPath}' '${entry}' "$@"; }\n${managed?.code}`;
     const stdout = execFileSync('bash', ['-e'], { input, env, encoding: 'utf8' });
     expect(stdout).toBe(managed?.printed);

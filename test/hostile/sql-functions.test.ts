@@ -80,7 +80,9 @@ const candidates = (): Record<string, string[]> => ({
   'name[]': [`'{body}'`, `'{}'`],
   'bigint[]': [`'{}'`, `array[1, null]`],
   anyelement: [`'x'::text`, `'\\x00'::bytea`, '1'],
+  anynonarray: ['1', `'{}'::jsonb`, `'x'::text`],
   anyarray: [`array['x']`],
+  regtype: [`'integer'`, '4294967295::oid::regtype'],
   'rafiki.task': [`(select t from rafiki.task t where t.name = 'sentiment')`, `row(null, null, null, null)`],
   'rafiki.study': [`(select s from rafiki.study s limit 1)`, `null`],
 });

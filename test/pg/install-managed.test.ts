@@ -6,6 +6,7 @@ import { extensionDir, install } from '../../src/cli/install.ts';
 import { scramVerifier } from '../../src/cli/logins.ts';
 import { becomeOwner, ownerMembers } from '../../src/cli/owner-role.ts';
 import { Database } from '../../src/db/database.ts';
+import type { EnvironmentUnfit } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
@@ -52,11 +53,42 @@ const asOwner = (sql: string): Promise<unknown> =>
     await tx.query(sql);
   });
 
-test('without an administrator it says what is missing', async () => {
-  await expect(install(installer)).rejects.toMatchObject({
-    message: 'this role may not install rafiki into the database',
-    hint: expect.stringContaining('docs/install-managed.sql'),
-  });
+/** What `rafiki install` says that an administrator has to run. */
+async function missing(): Promise<string[]> {
+  const failure = await install(installer).then(
+    () => undefined,
+    (error: EnvironmentUnfit) => error,
+  );
+  expect(failure).toMatchObject({ message: 'this role may not install rafiki into the database' });
+  const [how, ...statements] = failure?.hint?.split('\n  ') ?? [];
+  expect(how).toContain('docs/install-managed.sql');
+  return statements;
+}
+
+test('without an administrator it says what is missing, and that is all that he has to run', async () => {
+  // the roles are there already: they belong to the cluster, and another database has them
+  const statements = await missing();
+  expect(statements).toContain('create extension dblink schema rafiki_dblink;');
+  for (const each of statements) await database.db.query(each);
+  expect(await install(installer)).toBe(postgresVersion() < 18 ? 'as a script' : 'as an extension');
+});
+
+test.each([
+  ['create on database', (name: string) => `revoke create on database ${name} from rafiki_owner`],
+  ['usage, create on schema public', () => 'revoke create on schema public from rafiki_owner'],
+  [
+    'usage on foreign data wrapper dblink_fdw',
+    () => 'revoke usage on foreign data wrapper dblink_fdw from rafiki_owner',
+  ],
+  ['rafiki_owner to', (_: string, role: string) => `revoke rafiki_owner from ${role}`],
+])('where one right is missing, grant %s, it names that one', async (right, revoke) => {
+  for (const each of await missing()) await database.db.query(each);
+  await database.db.query(revoke(new URL(database.url).pathname.slice(1), await nameOf(installer)));
+  const [only, ...others] = await missing();
+  expect(only).toContain(`grant ${right}`);
+  expect(others).toEqual([]);
+  await database.db.query(only ?? '');
+  await install(installer);
 });
 
 test.skipIf(noPsql)('after him a role without any privilege installs; models train and predict', async () => {

@@ -20,12 +20,16 @@ declare module 'vitest' {
   }
 }
 
+/** `undefined`: the one that rafiki comes with. */
+const packageOf = (version: 16 | 17 | 18): string | undefined => (version === 18 ? undefined : `postgres-${version}`);
+
 /** A real server in a temporary folder, with rafiki installed in the template that each test's database is cloned from. */
-export async function startTestCluster(project: TestProject, version: 15 | 18): Promise<() => Promise<void>> {
+export async function startTestCluster(project: TestProject, version: 15 | 16 | 17 | 18): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(path.join(tmpdir(), `rafiki-pg${version}-`));
   chmodSync(dataDir, 0o755);
   const identity = postgresIdentity();
-  const postgresDir = version === 18 ? await embeddedPostgres(identity, dataDir) : '/usr/lib/postgresql/15';
+  const postgresDir =
+    version === 15 ? '/usr/lib/postgresql/15' : await embeddedPostgres(identity, dataDir, packageOf(version));
   const settings: Record<string, string> = {
     fsync: 'off',
     max_connections: '200',
@@ -36,7 +40,7 @@ export async function startTestCluster(project: TestProject, version: 15 | 18): 
     writeFileSync(path.join(dataDir, 'extension/extension/rafiki--0.1.0.sql'), released('rafiki--0.1.0')); // to upgrade from
     settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
   }
-  const port = await choosePort(undefined, version === 18 ? 54_518 : 54_515, '--port');
+  const port = await choosePort(undefined, 54_500 + version, '--port');
   const cluster = new Cluster({ postgresDir, dataDir, port, identity, settings });
   const stop = async (): Promise<void> => {
     await cluster.stop();

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+/** What the README tells to type, and what it says is printed. */
+export interface Example {
+  language: string;
+  code: string;
+  printed: string;
+}
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+export function examplesOf(title: string): Example[] {
+  const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
+  const found = section.matchAll(/^( *)```(sql|sh)\n([\s\S]*?)```\n *```text\n([\s\S]*?)```/gm);
+  return [...found].map(([, indent = '', language = '', code = '', printed = '']) => {
+    const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of a list that it stands in
+    return { language, code: code.replace(own, ''), printed: printed.replace(own, '') };
+  });
+}
+
+/** What it prints where DATABASE_URL is `url`. */
+export async function runExample({ language, code }: Example, url: string): Promise<string> {
+  const [command, args] = language === 'sql' ? ['psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', url]] : ['bash', ['-e']];
+  const running = promisify(execFile)(command, args, { env: { ...process.env, DATABASE_URL: url } });
+  running.child.stdin?.end(code);
+  return (await running).stdout.trimEnd();
+}
