@@ -14,8 +14,5 @@ const runAll = async () => {
   for (const feed of feeds) await session.run(feed);
 };
 await runAll();
-parentPort.on('message', async () => {
-  await runAll();
-  parentPort.postMessage('done');
-});
+parentPort.on('message', () => void runAll().then(() => parentPort.postMessage('done')));
 parentPort.postMessage('ready');
