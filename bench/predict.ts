@@ -9,7 +9,7 @@ import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
-import { accelerated, filtered, weak, wholeTables } from './predict/scans.ts';
+import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
 import { models, type Stage, startStage } from './predict/stage.ts';
 
 /** An accelerator as batches see it: 2 ms and 0.05 ms a row. */
@@ -75,6 +75,7 @@ async function* cpuFigures({ session, admin, url }: Stage, quick: boolean): Asyn
   yield* predictOne({ session, admin }, quick ? 10 : 40);
   yield* besideRaw({ session, admin }, rounds);
   yield* wholeTables(session, rounds);
+  yield* bulkForms(session, rounds);
   yield await filtered(session);
   yield* weak(session, rounds);
   yield await clients(url, session, {
