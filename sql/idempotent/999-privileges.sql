@@ -80,7 +80,8 @@ grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki
   rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.quota,
   rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.top_studies, rafiki.top_trials, rafiki.top_models, rafiki.top_workers,
+  rafiki.top_predict, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
