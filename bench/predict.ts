@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Database } from '../src/db/database.ts';
 import type { Figure } from './figure.ts';
+import { predictAll } from './predict/all.ts';
 import { besideFigures } from './predict/beside.ts';
 import { calls, hasPgbench, howToGetPgbench } from './predict/clients.ts';
 import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
-import { accelerated, filtered, weak, wholeTables } from './predict/scans.ts';
+import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
 import { models, type Stage, startStage } from './predict/stage.ts';
 
 /** An accelerator as batches see it: 2 ms and 0.05 ms a row. */
@@ -21,14 +22,22 @@ export interface PredictOptions {
   peer?: boolean | undefined;
   /** A clone whose build is measured beside ours, and nothing else. */
   beside?: string | undefined;
+  /** Only rafiki_predict_all, on a million rows. */
+  all?: boolean | undefined;
 }
 
 /** Predict calls from SQL, in every form, each beside its floor or its naive form from the same run. */
-export async function* predictBench({ quick, peer = false, beside }: PredictOptions): AsyncIterable<Figure> {
+export async function* predictBench({
+  quick,
+  peer = false,
+  beside,
+  all = false,
+}: PredictOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
   try {
     if (beside !== undefined) yield* besideClone(dataDir, peerDir, { clone: beside, quick });
+    else if (all) yield* onStage(dataDir, {}, (stage) => predictAll(stage, quick ? 100_000 : 1_000_000));
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));
@@ -75,6 +84,7 @@ async function* cpuFigures({ session, admin, url }: Stage, quick: boolean): Asyn
   yield* predictOne({ session, admin }, quick ? 10 : 40);
   yield* besideRaw({ session, admin }, rounds);
   yield* wholeTables(session, rounds);
+  yield* bulkForms(session, rounds);
   yield await filtered(session);
   yield* weak(session, rounds);
   yield await clients(url, session, {

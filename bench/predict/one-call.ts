@@ -16,7 +16,9 @@ export async function* predictOne(
 ): AsyncIterable<Figure> {
   const [bridge] = await admin.query<{ host: string }>('select host from rafiki.bridge_address');
   const host = bridge?.host ?? '127.0.0.1';
-  await admin.query(`grant usage on schema rafiki_dblink to ${await roleOf(session)}`);
+  const asker = await roleOf(session);
+  await admin.query(`grant usage on schema rafiki_dblink to ${asker}`);
+  await admin.query(`grant execute on all functions in schema rafiki_dblink to ${asker}`);
   await session.query(timerFunction);
   await session.query('set rafiki.read_ahead = off');
   await session.query(`select rafiki_dblink.dblink_connect('bench', $1)`, [session.url]);

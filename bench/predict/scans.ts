@@ -9,6 +9,12 @@ const { temporal_cnn: model, fasttext } = models;
 const scalar = `rafiki_predict('${model}', body)`;
 const inOrder = `select count(${scalar}) from bench_scan`;
 const array = `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan)))`;
+/** What more there is of each answer, in one call. */
+const forms: Readonly<Record<string, string>> = {
+  'predict-details': `select cardinality(rafiki_predict_detail('${model}', (select array_agg(body) from bench_scan)))`,
+  'predict-probabilities': `select cardinality(rafiki_probabilities('${model}', (select array_agg(body) from bench_scan)))`,
+  'predict-threshold': `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan), threshold => 0.9))`,
+};
 /** By the index, from its end: a sort would be made of rows that are predicted already. */
 const descending = `select count(label) from (select ${scalar} as label from bench_scan order by id desc offset 0) t`;
 
@@ -31,6 +37,20 @@ export async function* wholeTables(session: Database, rounds: number): AsyncIter
   const peer = 'array form';
   yield compare('predict-scalar', { ...byTurns(times['in order'], times.array), peer, bar: 1.2 });
   yield compare('predict-scalar-descending', { ...byTurns(times.descending, times.array), peer, bar: 1.5 });
+}
+
+/** Details and what is made of them beside the array form of labels: 10,000 rows, texts new each time, by turns. */
+export async function* bulkForms(session: Database, rounds: number): AsyncIterable<Figure> {
+  for (const [name, sql] of Object.entries(forms)) {
+    const times = { form: [] as number[], labels: [] as number[] };
+    for (let round = 0; round < rounds; round++) {
+      await freshTable(session, `${name} ${round}`, ROWS);
+      times.form.push(await timed(session, sql));
+      await freshTable(session, `labels beside ${name} ${round}`, ROWS);
+      times.labels.push(await timed(session, array));
+    }
+    yield compare(name, { ...byTurns(times.form, times.labels), peer: 'array form', bar: 1.5 });
+  }
 }
 
 /** What reading ahead computes for a query that asks one row in ten: what is known afterwards, of all rows. */

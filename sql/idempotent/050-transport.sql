@@ -195,6 +195,17 @@ begin
                           false);
 end $$;
 
+-- `inputs` is a JSON array; the details come as the literal of an array of JSON texts.
+create or replace function rafiki._ask_details(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
+language plpgsql volatile strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'b' else 'B' end, key, rafiki._session_role(), terms, inputs),
+                          false);
+end $$;
+
 -- The rows of a place that were read ahead, as a JSON array; no place: there are none.
 create or replace function rafiki._send_rows(key uuid, is_image boolean, place text, inputs text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer

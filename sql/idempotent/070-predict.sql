@@ -194,9 +194,9 @@ as $$
         from unnest(inputs) with ordinality u(input, place)) i
 $$;
 
--- One request, with another key where that has changed meanwhile: the label of an input, or of a JSON array of them the labels as the
--- literal of an array.
-create or replace function rafiki._request(model text, is_image boolean, is_array boolean, terms text, input text) returns text
+-- One request, with another key where that has changed meanwhile. `form` is what it gives: 'label' or 'detail' of an input, or of a JSON
+-- array of them 'labels' or 'details', as the literal of an array.
+create or replace function rafiki._request(model text, is_image boolean, form text, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -205,81 +205,87 @@ declare
   reply rafiki.reply;
 begin
   for attempt in 1..5 loop
-    reply := case when is_array then rafiki._ask_labels(model_key, is_image, terms, input)
-                  else rafiki._ask_label(model_key, is_image, terms, '', input) end;
+    reply := case form when 'labels' then rafiki._ask_labels(model_key, is_image, terms, input)
+                       when 'details' then rafiki._ask_details(model_key, is_image, terms, input)
+                       when 'detail' then rafiki._ask_detail(model_key, is_image, terms, input)
+                       else rafiki._ask_label(model_key, is_image, terms, '', input) end;
     exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
   end loop;
   return reply.v;
 end $$;
 
--- The labels of a JSON array of inputs. Inlined, as the next one.
-create or replace function rafiki._predict_json(model text, is_image boolean, terms text, inputs text) returns text[]
-language sql stable parallel safe
-as $$ select rafiki._request(model, is_image, true, terms, inputs)::pg_catalog.text[] $$;
+-- How many inputs one request for details may have, so that its reply stays at some 4 MB: each has a probability of every class, or
+-- boxes. The server refuses replies that are four times as long.
+create or replace function rafiki._detail_rows(model text) returns int
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select greatest(1, 4000000 / (200 + coalesce(max(
+    case m.task when 'object_detection' then 10000
+                else octet_length(array_to_json(v.classes)::text) + 8 * cardinality(v.classes) end), 0)))
+  from rafiki.model m join rafiki.model_version v on v.model_id = m.id where m.name = model
+$$;
 
--- The label of an input that is too long to be part of an array.
-create or replace function rafiki._predict_long(model text, is_image boolean, terms text, input text) returns text
-language sql stable parallel safe
-as $$ select rafiki._request(model, is_image, false, terms, input) $$;
-
--- The labels of inputs, in requests that the server reads without letting others wait: 4 MB of JSON take it some 15 ms, and more
--- than 65,536 texts it refuses. A part is the inputs that begin within so many bytes of JSON (which writes a line break as \n, and
+-- The labels or details of inputs, in requests that the server reads without letting others wait: 4 MB of JSON take it some 15 ms, and
+-- more than 65,536 texts it refuses. A part is the inputs that begin within so many bytes of JSON (which writes a line break as \n, and
 -- other control characters with six bytes), so it has less than twice as many: the server takes 8 MiB. Longer inputs go alone.
-create or replace function rafiki._predict_many(model text, is_image boolean, terms text, inputs text[]) returns text[]
+create or replace function rafiki._predict_many(model text, is_image boolean, form text, terms text, inputs text[]) returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   part_bytes constant int := 4000000;
-  part_rows constant int := 32768;
+  part_rows constant int := least(32768, case form when 'details' then rafiki._detail_rows(model) end);
   part record;
   whole text;
-  labels text[] := '{}';
+  answers text[] := '{}';
 begin
   if pg_column_size(inputs) <= part_bytes and cardinality(inputs) <= part_rows then
     whole := array_to_json(inputs)::text;
     if octet_length(whole) <= part_bytes then
-      return rafiki._predict_json(model, is_image, terms, whole);
+      return rafiki._request(model, is_image, form, terms, whole);
     end if;
   end if;
   for part in
     select bool_or(b.bytes > part_bytes) as is_long, string_agg(b.input, '') filter (where b.bytes > part_bytes) as input,
            json_agg(b.input order by b.place) filter (where b.bytes <= part_bytes) as inputs
-    from (select a.*, (sum(a.bytes) over (order by a.place) - a.bytes) / part_bytes as bytes_part, a.place / part_rows as rows_part,
+    from (select a.*, (sum(a.bytes) over (order by a.place) - a.bytes) / part_bytes as bytes_part, (a.place - 1) / part_rows as rows_part,
                  count(*) filter (where a.bytes > part_bytes) over (order by a.place) as longs
           from (select u.input, u.place, coalesce(octet_length(to_json(u.input)::text), 4) + 2 as bytes
                 from unnest(inputs) with ordinality u(input, place)) a) b
     group by b.rows_part, b.bytes_part, b.longs order by min(b.place)
   loop
-    labels := labels || case when part.is_long then array[rafiki._predict_long(model, is_image, terms, part.input)]
-                             else rafiki._predict_json(model, is_image, terms, part.inputs::text) end;
+    answers := answers || case when part.is_long then array[rafiki._request(model, is_image, rtrim(form, 's'), terms, part.input)]
+                               else rafiki._request(model, is_image, form, terms, part.inputs::text)::text[] end;
   end loop;
-  return labels;
+  return answers;
 end $$;
 
-create or replace function rafiki._predict_texts(model text, inputs text[], budget interval) returns text[]
+-- The labels or details of what a caller gives: null for null.
+create or replace function rafiki._predict_array(model text, is_image boolean, form text, inputs text[], budget interval) returns text[]
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  texts text[];
-  labels text[] := '{}';
+  given text[];
+  answers text[] := '{}';
 begin
   if inputs is null or model is null then
     return null;
   elsif array_ndims(inputs) > 1 then
     raise exception using errcode = 'array_subscript_error', message = 'inputs has more than one dimension',
-      hint = 'Give a plain array of texts, such as: (select array_agg(body) from reviews).';
+      detail = format('It has %s.', array_ndims(inputs)),
+      hint = 'Give a plain array, such as: (select array_agg(body) from reviews).';
   end if;
-  texts := array_remove(inputs, null);
-  if cardinality(texts) > 0 then
-    labels := rafiki._predict_many(model, false, rafiki._terms(budget), texts);
+  given := array_remove(inputs, null);
+  if cardinality(given) > 0 then
+    answers := rafiki._predict_many(model, is_image, form, rafiki._terms(budget), given);
   end if;
-  if cardinality(texts) = cardinality(inputs) then
-    return labels;
+  if cardinality(given) = cardinality(inputs) then
+    return answers;
   end if;
-  return rafiki._between_nulls(labels, inputs);
+  return rafiki._between_nulls(answers, inputs);
 end $$;
 
 create or replace function rafiki_predict(model text, inputs text[], budget interval default null) returns text[]
@@ -287,7 +293,7 @@ language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return rafiki._predict_texts(model, inputs, budget);
+  return rafiki._predict_array(model, false, 'labels', inputs, budget);
 end $$;
 
 comment on function rafiki_predict(text, text[], interval) is
@@ -300,45 +306,27 @@ language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return rafiki._predict_texts(model, inputs, budget);
+  return rafiki._predict_array(model, false, 'labels', inputs, budget);
 end $$;
 
 comment on function rafiki_predict_many(text, text[], interval) is
   'rafiki_predict of an array of texts under a name of its own, for drivers that pass lists without a type: '
   'select rafiki_predict_many(''reviews_sentiment'', $1).';
 
-create or replace function rafiki._detail(model text, is_image boolean, input text, budget interval) returns jsonb
-language plpgsql stable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  model_key uuid := rafiki._model_key(model);
-  reply rafiki.reply;
-begin
-  for attempt in 1..5 loop
-    reply := rafiki._ask_detail(model_key, is_image, rafiki._terms(budget), input);
-    exit when reply.s is distinct from 'e';
-    model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
-  end loop;
-  return reply.v;
-end $$;
+-- A budget that is written as a plain literal, as in rafiki_predict(m, body, '250 ms'): Postgres could not tell whether it is an interval
+-- or a threshold (074-details.sql), and takes a function of texts where there is one. The parsed bodies are bound to what they call, wherever
+-- the API is.
+create or replace function rafiki_predict(model text, input text, budget text) returns text
+language sql stable parallel safe
+return rafiki.rafiki_predict(model, input, budget::pg_catalog.interval);
 
-create or replace function rafiki_predict_detail(model text, input text, budget interval default null) returns jsonb
-language plpgsql stable parallel safe cost 100
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if input is null or model is null then
-    return null;
-  elsif ascii(input) = 123 then -- {
-    perform rafiki._refuse_array(input);
-  end if;
-  return rafiki._detail(model, false, input, budget);
-end $$;
+comment on function rafiki_predict(text, text, text) is 'As rafiki_predict, with the budget as a text';
 
-comment on function rafiki_predict_detail(text, text, interval) is
-  'As rafiki_predict, with all that is known of the answer: label, probabilities of all classes, versions that answered, '
-  'batch size, milliseconds, and whether it was overdue.';
+create or replace function rafiki_predict(model text, inputs text[], budget text) returns text[]
+language sql stable parallel safe
+return rafiki.rafiki_predict(model, inputs, budget::pg_catalog.interval);
+
+comment on function rafiki_predict(text, text[], text) is 'As rafiki_predict, with the budget as a text';
 
 -- Anything else than what the other forms take, arrays aside: else the error would not say what to write. What has no type stays a
 -- text, as do the types that PostgreSQL takes for one.
@@ -363,15 +351,4 @@ begin
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, interval) is
-  'An error that says how to give a number, a date, JSON or a row: models read texts and images.';
-
-create or replace function rafiki_predict_detail(model text, input anynonarray, budget interval default null) returns jsonb
-language plpgsql stable parallel safe cost 100
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform rafiki._refuse_type(pg_typeof(input));
-end $$;
-
-comment on function rafiki_predict_detail(text, anynonarray, interval) is
   'An error that says how to give a number, a date, JSON or a row: models read texts and images.';

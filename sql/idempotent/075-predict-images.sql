@@ -71,7 +71,7 @@ begin
                 from unnest(images) with ordinality u(image, place) where u.image is not null) a) i
     group by i.rows_part, i.bytes_part order by i.rows_part, i.bytes_part
   loop
-    labels := labels || rafiki._predict_json(model, true, rafiki._terms(budget), part);
+    labels := labels || rafiki._request(model, true, 'labels', rafiki._terms(budget), part)::text[];
   end loop;
   return case when cardinality(labels) = cardinality(images) then labels else rafiki._between_nulls(labels, images) end;
 end $$;
@@ -80,20 +80,17 @@ comment on function rafiki_predict(text, bytea[], interval) is
   'Predicts the labels of many images in one call, in the order given; the fastest form. A NULL element predicts NULL. '
   'Example: select rafiki_predict(''photos_image_classification'', array_agg(image)) from photos.';
 
-create or replace function rafiki_predict_detail(model text, image bytea, budget interval default null) returns jsonb
-language plpgsql stable parallel safe cost 100
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if image is null or model is null then
-    return null;
-  end if;
-  return rafiki._detail(model, true, rafiki._image_text(image), budget);
-end $$;
+create or replace function rafiki_predict(model text, image bytea, budget text) returns text
+language sql stable parallel safe
+return rafiki.rafiki_predict(model, image, budget::pg_catalog.interval);
 
-comment on function rafiki_predict_detail(text, bytea, interval) is
-  'As rafiki_predict, with all that is known of the answer: label and probabilities of all classes, or for object detection '
-  'the boxes with the doubtful ones among them; versions that answered, batch size, milliseconds, whether it was overdue.';
+comment on function rafiki_predict(text, bytea, text) is 'As rafiki_predict, with the budget as a text';
+
+create or replace function rafiki_predict(model text, images bytea[], budget text) returns text[]
+language sql stable parallel safe
+return rafiki.rafiki_predict(model, images, budget::pg_catalog.interval);
+
+comment on function rafiki_predict(text, bytea[], text) is 'As rafiki_predict, with the budget as a text';
 
 create or replace function rafiki._check_finds_objects(model text) returns void
 language plpgsql stable strict parallel safe

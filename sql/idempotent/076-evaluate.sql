@@ -1,10 +1,10 @@
 -- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
--- Predicts the rows of a query that gives (carried jsonb, input): in parts, mostly one request each, that the server works on from
+-- Predicts the rows of a query that gives (carried jsonb, input), their labels or details as `form` says: in parts, mostly one request each, that the server works on from
 -- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
 -- the qualified names, of types too: what is compiled once in a session serves all its roles. And no operator that pg_catalog does
 -- not have for just these types.
-create or replace function rafiki._predict_rows(model text, input_kind text, query text)
+create or replace function rafiki._predict_rows(model text, input_kind text, query text, form text default 'labels')
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
@@ -25,7 +25,7 @@ begin
     inputs := pg_catalog.array_append(inputs, asked.input);
     bytes := bytes + coalesce(pg_catalog.octet_length(asked.input), 0);
     if pg_catalog.cardinality(inputs) >= part_rows or bytes >= part_bytes then
-      answers := rafiki._predict_part(model, input_kind, inputs); -- not below: the planner would run it, too
+      answers := rafiki._predict_part(model, input_kind, inputs, form); -- not below: the planner would run it, too
       return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
@@ -33,7 +33,7 @@ begin
     end if;
   end loop;
   if pg_catalog.cardinality(inputs) > 0 then
-    answers := rafiki._predict_part(model, input_kind, inputs);
+    answers := rafiki._predict_part(model, input_kind, inputs, form);
     return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
   end if;
 end $$;
@@ -49,14 +49,14 @@ begin
 end $$;
 
 -- Nobody is in a hurry, so that no answer is late, whatever the settings. Nulls stay null.
-create or replace function rafiki._predict_part(model text, input_kind text, inputs text[]) returns text[]
+create or replace function rafiki._predict_part(model text, input_kind text, inputs text[], form text default 'labels') returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   no_hurry constant text := e'1h\x1fanswer';
 begin
-  return rafiki._predict_many(model, input_kind = 'image', no_hurry, inputs);
+  return rafiki._predict_many(model, input_kind = 'image', form, no_hurry, inputs);
 end $$;
 
 -- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as

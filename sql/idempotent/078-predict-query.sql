@@ -1,7 +1,7 @@
 -- Predictions for the rows of any query. No pinned search path in those that plan or run it: the query is the caller's, and so is
 -- his path. They leave nothing else to it, as _predict_rows().
 
--- The columns of a query with their types; it is planned, but none of its rows is asked for.
+-- The columns of a query in their order, with their types; it is planned, but none of its rows is asked for.
 create or replace function rafiki._query_columns(query text) returns table (name text, type text)
 language plpgsql stable strict parallel unsafe
 as $$
@@ -11,8 +11,13 @@ declare
   names pg_catalog.text[];
 begin
   execute pg_catalog.format(
-    'select pg_catalog.array_agg(k) from pg_catalog.jsonb_object_keys((select pg_catalog.to_jsonb(q) from (%s) q)) k', shape)
+    'select pg_catalog.array_agg(k) from pg_catalog.json_object_keys((select pg_catalog.to_json(q) from (%s) q)) k', shape)
     into names;
+  if pg_catalog.cardinality(names) > (select pg_catalog.count(distinct n) from pg_catalog.unnest(names) n) then
+    raise exception using errcode = 'duplicate_column', message = 'two columns of the query have the same name',
+      detail = pg_catalog.format('Its columns: %s.', pg_catalog.array_to_string(names, ', ')),
+      hint = 'Give each a name of its own, with "as".';
+  end if;
   return query execute pg_catalog.format(
     'select t.* from (%s) q, lateral (values %s) t (name, type)', shape,
     (select pg_catalog.string_agg(pg_catalog.format('(%L, pg_catalog.pg_typeof(q.%I)::pg_catalog.text)', n, n), ', ')
@@ -42,28 +47,103 @@ begin
     hint = 'Name one with input => ''column''.';
 end $$;
 
-create or replace function rafiki._predict_query(model text, query text, input name)
+-- The query as part of another one: it may end in a semicolon or a comment.
+create or replace function rafiki._inner_query(query text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select regexp_replace(query, ';[[:space:]]*$', '') || e'\n' $$;
+
+create or replace function rafiki._predict_query(model text, query text, input name, form text)
 returns table ("row" jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
 declare
   input_kind constant pg_catalog.text := rafiki._input_kind(model);
-  inner_query constant pg_catalog.text := pg_catalog.regexp_replace(query, ';[[:space:]]*$', '') || e'\n'; -- it may end in a comment
+  inner_query constant pg_catalog.text := rafiki._inner_query(query);
   input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
 begin
   return query select * from rafiki._predict_rows(
     model, input_kind,
     pg_catalog.format('select pg_catalog.to_jsonb(y)%s as carried, y.%I as input from (%s) y',
                       case input_kind when 'image' then pg_catalog.format(' - %L::pg_catalog.text', input_column) else '' end,
-                      input_column, inner_query));
+                      input_column, inner_query), form);
 end $$;
 
 create or replace function rafiki_predict_query(model text, query text, input name default null)
 returns table ("row" jsonb, prediction text)
 language sql stable parallel unsafe
-as $$ select * from rafiki._predict_query(model, query, input) $$;
+as $$ select * from rafiki._predict_query(model, query, input, 'labels') $$;
 
 comment on function rafiki_predict_query(text, text, name) is
   'Runs a query with your rights and predicts each of its rows, many in one request: for whole tables. Its column of texts '
   '(or of images, which are left out of row) is the input; input names it where there are several. Example: '
-  'select row ->> ''id'', prediction from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews'').';
+  'select row ->> ''id'', prediction from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews''). '
+  'rafiki_predict_columns gives the columns of the query in place of row.';
+
+-- Label and probabilities of a detail.
+create or replace function rafiki._label_and_probabilities(detail jsonb, out label text, out probabilities jsonb)
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select detail ->> 'label', detail -> 'probabilities' $$;
+
+create or replace function rafiki._predict_query_detailed(model text, query text, input name)
+returns table ("row" jsonb, prediction text, probabilities jsonb)
+language plpgsql stable parallel unsafe
+as $$
+begin
+  perform rafiki._check_has_classes(model);
+  return query
+    select q."row", d.label, d.probabilities
+    from rafiki._predict_query(model, query, input, 'details') q
+    left join lateral rafiki._label_and_probabilities(q.prediction::pg_catalog.jsonb) d on true;
+end $$;
+
+create or replace function rafiki_predict_query(model text, query text, with_probabilities boolean, input name default null)
+returns table ("row" jsonb, prediction text, probabilities jsonb)
+language plpgsql stable parallel unsafe
+as $$
+begin
+  if with_probabilities then
+    return query select * from rafiki._predict_query_detailed(model, query, input);
+  else
+    return query select q."row", q.prediction, null::pg_catalog.jsonb from rafiki._predict_query(model, query, input, 'labels') q;
+  end if;
+end $$;
+
+comment on function rafiki_predict_query(text, text, boolean, name) is
+  'As rafiki_predict_query, with the probabilities of all classes beside the label: select row ->> ''id'', prediction, '
+  'probabilities from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews'', with_probabilities => true).';
+
+-- The values of a row travel as texts, which every type can be read from again; each column is named, so that none is asked for twice.
+create or replace function rafiki_predict_columns(
+  model text, query text, input name default null, with_probabilities boolean default false
+) returns setof record
+language plpgsql stable parallel unsafe
+as $$
+declare
+  input_kind constant pg_catalog.text := rafiki._input_kind(model);
+  inner_query constant pg_catalog.text := rafiki._inner_query(query);
+  input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
+  form constant pg_catalog.text := case when with_probabilities then 'details' else 'labels' end;
+  texts pg_catalog.text;
+  columns pg_catalog.text;
+begin
+  select pg_catalog.string_agg(pg_catalog.format('y.%I::pg_catalog.text', t.name), ', '),
+         pg_catalog.string_agg(pg_catalog.format('(p.carried ->> %s::pg_catalog.int4)::%s', t.place - 1, t.type), ', ')
+  into texts, columns from rafiki._query_columns(inner_query) with ordinality t (name, type, place);
+  if with_probabilities then
+    perform rafiki._check_has_classes(model);
+  end if;
+  return query execute pg_catalog.format(
+    case when with_probabilities then
+      'select %s, d.label, d.probabilities from rafiki._predict_rows($1, $2, $3, $4) p '
+      'left join lateral rafiki._label_and_probabilities(p.prediction::pg_catalog.jsonb) d on true'
+    else 'select %s, p.prediction from rafiki._predict_rows($1, $2, $3, $4) p' end, columns)
+    using model, input_kind,
+      pg_catalog.format('select pg_catalog.to_jsonb(array[%s]) as carried, y.%I as input from (%s) y', texts, input_column, inner_query), form;
+end $$;
+
+comment on function rafiki_predict_columns(text, text, name, boolean) is
+  'As rafiki_predict_query, with the columns of the query and then the prediction, which you declare: select * from '
+  'rafiki_predict_columns(''reviews_sentiment'', ''select id, body from reviews'') as t (id int, body text, prediction text). '
+  'with_probabilities => true adds a column of type jsonb at the end. Declare types without a size: numeric, not numeric(10,2).';

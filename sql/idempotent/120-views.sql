@@ -1,13 +1,14 @@
--- Each fits 120 columns in psql, for \watch. security_invoker: everybody sees what the policies let him see.
+-- What there is, whole, to be joined and searched; and at the end, for \watch, the same cut to 80 columns. security_invoker: everybody sees
+-- what the policies let him see.
 
 create or replace view rafiki.studies with (security_invoker = true) as
-select s.id as study, left(s.model, 24) as model, s.state,
+select s.id as study, s.model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
          t.began + s.max_time - now(), -- the trials so far took so long: the others will take the same
          (now() - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
-       left(coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
-                                                             coalesce(s.notice, s.closed)), '')), 26) as notice
+       coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
+                                                        coalesce(s.notice, s.closed)), '')) as notice
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
@@ -15,22 +16,22 @@ cross join lateral (
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;
 comment on view rafiki.studies is
-  'Studies, newest first: state, trials done, running and asked for, best score, time left; whole errors in rafiki.study';
+  'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed';
 
 create or replace view rafiki.trials with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,
        concat_ws('/', t.epoch, t.epochs) as epoch,
        round(t.score::numeric, 4) as score, round(t.seconds::numeric, 1) as seconds,
        p.number as parent, round(100 * t.warm_share) || '%' as warm,
-       left(coalesce(t.error ->> 'message', k.knobs), 20) as knobs_or_error
+       coalesce(t.error ->> 'message', k.knobs) as knobs_or_error
 from rafiki.trial t
 left join rafiki.trial p on p.id = t.parent_id
 cross join lateral (
-  select string_agg(k.key || '=' || left(k.value, 6), ' ') as knobs from jsonb_each_text(t.knobs) k) k
+  select string_agg(k.key || '=' || k.value, ' ' order by k.key) as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
 comment on view rafiki.trials is
   'Trials, best first within each study: the leaderboard. warm is the share of first weights that came from other trials, '
-  'most of them from parent. All knobs are in rafiki.trial.knobs';
+  'most of them from parent. As jsonb the knobs are in rafiki.trial';
 
 create or replace view rafiki.reports with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, r.epoch, r.step, round(r.loss::numeric, 4) as loss,
@@ -40,9 +41,9 @@ order by t.study_id desc, t.number, r.epoch;
 comment on view rafiki.reports is 'Learning curves: what each trial measured after each epoch';
 
 create or replace view rafiki.models with (security_invoker = true) as
-select left(m.name, 32) as model, v.version, m.task, m.owner, round(v.score::numeric, 4) as score,
+select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) as score,
        cardinality(v.classes) as classes,
-       (select left(string_agg(b.family, '+' order by b.rank), 32)
+       (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
@@ -51,9 +52,9 @@ comment on view rafiki.models is
   'Models that you may use, with their versions: score on the validation rows, families of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
-select left(m.name, 32) as model, v.version, d.state,
+select m.name as model, v.version, d.state,
        date_trunc('second', coalesce(d.retired_at, d.ready_at, d.created_at)) as since,
-       left(d.error ->> 'message', 32) as error
+       d.error ->> 'message' as error
 from rafiki.deployment d
 join rafiki.model m on m.id = d.model_id
 join rafiki.model_version v on v.id = d.version_id
@@ -71,7 +72,7 @@ with backlog as (
   select coalesce(sum(t.attempt), 0) as lost
   from rafiki.study s join rafiki.trial t on t.study_id = s.id where s.state in ('queued', 'running')
 )
-select p.id as process, p.kind, left(p.host, 15) as host, p.pid, p.device,
+select p.id as process, p.kind, p.host, p.pid, p.device,
        date_trunc('second', now() - p.started_at) as up,
        round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id || '/' || t.number as trial,
        case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
@@ -89,7 +90,7 @@ comment on view rafiki.workers is
   'made. lost: trials taken from it since it was not heard of in time; in a coordinator''s row, all that open studies lost';
 
 create or replace view rafiki.stat_predict with (security_invoker = true) as
-select left(m.name, 24) as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
+select m.name as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
        sum(s.batches) as batches,
        round(sum(s.rows - s.cached) / nullif(sum(s.batches), 0), 1) as rows_per_batch, sum(s.overdue) as overdue,
        round(max(s.p50_ms)::numeric, 2) as p50_ms, round(max(s.p99_ms)::numeric, 2) as p99_ms
@@ -100,10 +101,42 @@ comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
 
 create or replace view rafiki.stat_memory with (security_invoker = true) as
-select left(m.name, 32) as model, p.id as process, left(p.host, 15) as host, round(s.bytes / 1048576.0, 1) as mb, s.loads,
+select m.name as model, p.id as process, p.host, round(s.bytes / 1048576.0, 1) as mb, s.loads,
        s.rows - s.cached as computed, s.cold, round(greatest(0, 100 - 100.0 * s.cold / nullif(s.rows - s.cached, 0)), 1) as hit_pct
 from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
 order by s.bytes desc, m.name, p.id;
 comment on view rafiki.stat_memory is
   'Models in the memory of each server, and out of it (mb 0): how often each was loaded, rows computed, and those of them that '
   'had to wait for a load (cold). The memory is RAFIKI_MODEL_MEMORY; whoever is asked least for what he takes leaves first';
+
+-- What does not fit ends in an ellipsis. Inlined.
+create or replace function rafiki._cut(value text, width int) returns text
+language sql immutable parallel safe
+as $$ select case when pg_catalog.length(value) > width then pg_catalog.left(value, width - 1) || '…' else value end $$;
+
+create or replace view rafiki.top_studies with (security_invoker = true) as
+select s.study, rafiki._cut(s.model, 18) as model, s.state, s.done || '/' || s.total as trials, s.best,
+       rafiki._cut(coalesce(s.eta || ' left', s.notice), 17) as notice
+from rafiki.studies s
+order by s.study desc;
+comment on view rafiki.top_studies is 'rafiki.studies in 80 columns, for \watch; whole names and reasons are there';
+
+create or replace view rafiki.top_trials with (security_invoker = true) as
+select t.study, t.trial, t.family, t.state, t.epoch, t.score, rafiki._cut(t.knobs_or_error, 15) as knobs_or_error
+from rafiki.trials t;
+comment on view rafiki.top_trials is 'rafiki.trials in 80 columns, for \watch; whole knobs and errors are there';
+
+create or replace view rafiki.top_models with (security_invoker = true) as
+select rafiki._cut(m.model, 23) as model, m.version, m.task, m.score, m.deployment
+from rafiki.models m;
+comment on view rafiki.top_models is 'rafiki.models in 80 columns, for \watch; whole names are there';
+
+create or replace view rafiki.top_workers with (security_invoker = true) as
+select w.process, w.kind, rafiki._cut(w.host, 12) as host, w.device, w.seen_s, w.trial, w.lost
+from rafiki.workers w;
+comment on view rafiki.top_workers is 'rafiki.workers in 80 columns, for \watch; whole names are there';
+
+create or replace view rafiki.top_predict with (security_invoker = true) as
+select rafiki._cut(p.model, 18) as model, p.calls, p.rows, p.overdue, p.p50_ms, p.p99_ms
+from rafiki.stat_predict p;
+comment on view rafiki.top_predict is 'rafiki.stat_predict in 80 columns, for \watch; whole names are there';

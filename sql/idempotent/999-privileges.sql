@@ -63,7 +63,7 @@ revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
   rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
-  rafiki._send_rows(uuid, boolean, text, text) to public;
+  rafiki._ask_details(uuid, boolean, text, text), rafiki._send_rows(uuid, boolean, text, text) to public;
 -- none: it connects to nothing but our own server, as any prediction does
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- the owner's key of a model, which its owner can see
@@ -80,7 +80,8 @@ grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki
   rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.quota,
   rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.top_studies, rafiki.top_trials, rafiki.top_models, rafiki.top_workers,
+  rafiki.top_predict, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,

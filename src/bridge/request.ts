@@ -6,7 +6,7 @@ import { parseDurationMs } from './duration.ts';
 export const SEPARATOR = '\x1f';
 
 /** Those that state a key; in lower case they ask the same of images, which come in base64. */
-const verbs = ['P', 'N', 'A', 'D', 'V'] as const;
+const verbs = ['P', 'N', 'A', 'D', 'B', 'V'] as const;
 export type Verb = (typeof verbs)[number];
 
 export function verbOf(request: string): Verb {
@@ -39,7 +39,7 @@ export function checkSize(request: string, bytes: number): void {
 /** The fields between a verb and its last one, which takes the rest. */
 const asked = ['key', 'role', 'budget', 'on_overdue'] as const;
 const scanned = [...asked, 'statement'] as const;
-const layouts = { P: scanned, N: scanned, A: asked, D: asked, V: ['key', 'role', 'place'] } as const;
+const layouts = { P: scanned, N: scanned, A: asked, D: asked, B: asked, V: ['key', 'role', 'place'] } as const;
 
 /** The most characters of those that no user types; the others are judged where they are read. */
 const mostChars: Readonly<Record<string, number>> = { key: 64, role: 256, place: 256 };

@@ -52,7 +52,8 @@ export class Verbs implements Conversation {
     const fields = fieldsOf(verb, request);
     if (verb === 'P') return this.#predict(input, fields);
     if (verb === 'N') return this.#predictNext(input, fields);
-    return verb === 'A' ? this.#predictArray(input, fields) : this.#detail(input, fields);
+    if (verb === 'A') return this.#predictArray(input, fields);
+    return verb === 'D' ? this.#detail(input, fields) : this.#detailArray(input, fields);
   }
 
   cancel(): void {
@@ -102,6 +103,15 @@ export class Verbs implements Conversation {
   #detail(input: InputKind, [key = '', role = '', budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
     const detail = this.#client.detail({ key, input, role, text }, termsOf(budget, onOverdue));
     return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
+  }
+
+  #detailArray(
+    input: InputKind,
+    [key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
+  ): Promise<Reply> {
+    const details = this.#client.detailMany({ key, input, role, texts: textsOf(texts) }, termsOf(budget, onOverdue));
+    const literal = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
+    return this.#patiently(details.then((values) => answered(arrayLiteral(values.map(literal)))));
   }
 
   /** Rows are taken from the role that was told to send them, and while its key holds: it must not fail for what is only ahead. */

@@ -133,6 +133,6 @@ function sayWhatNext(up: Up, { task, relation, model }: Story, dataDir: string):
   say(`  psql '${up.shownUrl}'`);
   say(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
   say(`  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`);
-  say('  SELECT * FROM rafiki.studies;  \\watch 2');
+  say('  SELECT * FROM rafiki.top_studies;  \\watch 2');
   say('  \\df+ rafiki_*');
 }

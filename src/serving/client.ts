@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { type Detail, detailOf } from './detail.ts';
+import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
 import type { Outcome } from './queued-question.ts';
@@ -42,13 +42,10 @@ const MOST_ALONG_CHARS = 256 * 1024;
 const PART_ROWS = 256;
 const PARTS_AT_ONCE = 4;
 
-/** Rows of an array that are asked together, and where their labels go. */
-interface ArrayPart {
-  role: string;
-  texts: readonly (string | null)[];
-  labels: (string | null)[];
-  rows: Int32Array;
-}
+type Texts = readonly (string | null)[];
+
+/** Asks rows of an array together, and keeps their answers; whether anything had to be asked. */
+type AskPart = (rows: Int32Array, deadline: Deadline) => Promise<boolean>;
 
 /** One session's questions: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
@@ -108,31 +105,37 @@ export class Client {
   }
 
   /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
-  async predictMany(
-    { texts, ...asking }: Asking & { texts: readonly (string | null)[] },
-    terms: Terms,
-  ): Promise<(string | null)[]> {
+  async predictMany({ texts, ...asking }: Asking & { texts: Texts }, terms: Terms): Promise<(string | null)[]> {
     const startedMs = this.#options.clock.nowMs();
     const first = await this.#model(asking);
-    const deadline = this.#deadline(first, terms, startedMs);
     const labels = new Array<string | null>(texts.length).fill(null);
-    const rows = await inOrder(texts);
-    let next = 0;
-    const part = async (): Promise<void> => {
-      while (next < rows.length) {
-        const from = next;
-        next = Math.min(rows.length, from + PART_ROWS);
-        const part = { texts, labels, rows: rows.subarray(from, next), role: asking.role };
-        if (!(await this.#predictPart(first, part, deadline))) await nextTurn();
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: PARTS_AT_ONCE }, part));
-    } finally {
-      next = rows.length; // the other parts of a failed call ask no more
-    }
-    this.#count(first, deadline, texts.length);
+    const { role } = asking;
+    await this.#inParts(first, texts, this.#deadline(first, terms, startedMs), (rows, deadline) =>
+      this.#predictPart(this.#current(first), { role, texts, labels, rows }, deadline),
+    );
     return labels;
+  }
+
+  /** As {@link predictMany}; details are computed anew, also of texts whose label is known. */
+  async detailMany({ texts, ...asking }: Asking & { texts: Texts }, terms: Terms): Promise<(Detail | null)[]> {
+    const { clock } = this.#options;
+    const startedMs = clock.nowMs();
+    const first = await this.#model(asking);
+    checkReplySize(first.row, texts.length);
+    const details = new Array<Detail | null>(texts.length).fill(null);
+    await this.#inParts(first, texts, this.#deadline(first, terms, startedMs), async (rows, deadline) => {
+      const model = this.#current(first);
+      const asked = Array.from(rows, (row) => texts[row] as string);
+      const outcomes = await this.#ask(model, { role: asking.role, texts: asked, wantsDetail: true, deadline });
+      const ms = clock.nowMs() - startedMs;
+      const overdue = ms > deadline.budgetMs;
+      for (const [i, row] of rows.entries()) {
+        const outcome = outcomes[i];
+        if (outcome) details[row] = detailOf(outcome, model, { ms, overdue });
+      }
+      return true;
+    });
+    return details;
   }
 
   async detail(question: Question, terms: Terms): Promise<Detail | null> {
@@ -184,17 +187,38 @@ export class Client {
     return outcome?.answer ?? null;
   }
 
-  /**
-   * By the version that answers now: the call goes on when the model gets another one, or another key. Whether anything had to be
-   * asked: what is known comes at once, and others shall have their turn in between.
-   */
-  async #predictPart(
-    first: ServedModel,
-    { texts, labels, rows, role }: ArrayPart,
-    deadline: Deadline,
-  ): Promise<boolean> {
+  /** Asks the rows of an array that are not null, long ones first, a few parts at a time, and counts the call. */
+  async #inParts(model: ServedModel, texts: Texts, deadline: Deadline, ask: AskPart): Promise<void> {
+    const rows = await inOrder(texts);
+    let next = 0;
+    const part = async (): Promise<void> => {
+      while (next < rows.length) {
+        const from = next;
+        next = Math.min(rows.length, from + PART_ROWS);
+        if (!(await ask(rows.subarray(from, next), deadline))) await nextTurn();
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: PARTS_AT_ONCE }, part));
+    } finally {
+      next = rows.length; // the other parts of a failed call ask no more
+    }
+    this.#count(model, deadline, texts.length);
+  }
+
+  /** The version that answers now: a call goes on when the model gets another one, or another key. */
+  #current(first: ServedModel): ServedModel {
     const model = this.#options.models.current(first.row.modelId);
     if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
+    return model;
+  }
+
+  /** Whether anything had to be asked: what is known comes at once, and others shall have their turn in between. */
+  async #predictPart(
+    model: ServedModel,
+    { texts, labels, rows, role }: { role: string; texts: Texts; labels: (string | null)[]; rows: Int32Array },
+    deadline: Deadline,
+  ): Promise<boolean> {
     const unknown: number[] = [];
     const asked: string[] = [];
     for (const row of rows) {
@@ -265,7 +289,7 @@ export class Client {
 }
 
 /** Long texts first; of very many, piece by piece, and others have their turn in between. */
-async function inOrder(texts: readonly (string | null)[]): Promise<Int32Array> {
+async function inOrder(texts: Texts): Promise<Int32Array> {
   if (texts.length <= PIECE_ROWS) return longestFirst(texts);
   const places = new Int32Array(texts.length);
   let rows = 0;

@@ -41,8 +41,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test.each(['studies', 'trials', 'reports', 'models', 'deployments', 'workers', 'stat_predict', 'stat_memory'])(
-  'rafiki.%s fits 120 columns in psql',
+test.each(['reports', 'top_studies', 'top_trials', 'top_models', 'top_workers', 'top_predict'])(
+  'rafiki.%s fits 80 columns in psql',
   async (view) => {
     const columns = await database.db.query<{ name: string; width: number }>(
       `select attname as name, length(attname) as width from pg_attribute where attrelid = $1::regclass order by attnum`,
@@ -53,9 +53,23 @@ test.each(['studies', 'trials', 'reports', 'models', 'deployments', 'workers', '
     expect(rows).not.toEqual([]);
     const widest = columns.map(({ name, width }) => Math.max(width, ...rows.map((row) => row[name] ?? 0)));
     const width = widest.reduce((sum, each) => sum + each + 3, -1);
-    expect(width).toBeLessThanOrEqual(120);
+    expect(width).toBeLessThanOrEqual(80);
   },
 );
+
+test('names and reasons are whole, so that they can be joined', async () => {
+  const { db } = database;
+  const name = 'a_model_with_a_name_of_some_length_as_people_choose';
+  const message = 'a message of the length that messages tend to have, or even more';
+  expect(await db.query('select model, notice from rafiki.studies')).toEqual([{ model: name, notice: message }]);
+  for (const view of ['models', 'deployments', 'stat_predict', 'stat_memory'])
+    expect(await db.query(`select model from rafiki.${view} join rafiki.studies using (model)`), view).toHaveLength(1);
+  expect(await db.query('select error from rafiki.deployments')).toEqual([{ error: message }]);
+  expect(await db.query(`select distinct knobs_or_error as knobs from rafiki.trials`)).toEqual([
+    { knobs: 'dropout=0.123456 filters=128 learning_rate=0.012345678 weight_decay=0.00001 word_dropout=0.25' },
+  ]);
+  expect(await db.query('select model from rafiki.top_studies')).toEqual([{ model: 'a_model_with_a_na…' }]);
+});
 
 test('rafiki.studies counts trials and tells the time left', async () => {
   const [study] = await database.db.query('select done, running, total, best::float8, eta::text from rafiki.studies');

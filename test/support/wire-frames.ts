@@ -33,7 +33,7 @@ const field = fc.oneof(
 );
 const request = fc
   .tuple(
-    fc.constantFrom(...'PNADVRSpnadvrX'),
+    fc.constantFrom(...'PNADBVRSpnadbvrX'),
     fc.oneof({ weight: 3, arbitrary: fc.constant('key') }, field),
     fc.array(field, { maxLength: 7 }),
   )

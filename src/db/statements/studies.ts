@@ -114,7 +114,7 @@ export async function setClosed(on: Queryable, studyId: number, why: string): Pr
   await on.query('update rafiki.study set closed = $2 where id = $1', [studyId, why]);
 }
 
-/** Says in an open study that no worker can read its source, or that one can again. As long as rafiki.studies has room for. */
+/** Says in an open study that no worker can read its source, or that one can again. */
 export async function setReaderNotice(on: Queryable, studyId: number, isRefused: boolean): Promise<void> {
   const sql = `
     update rafiki.study set notice = case when $2 then $3::text end

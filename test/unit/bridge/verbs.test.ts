@@ -34,7 +34,14 @@ describe('the requests of the bridge', () => {
     });
   });
 
-  it.each(['p', 'n', 'a', 'd', 'v'])('%s asks of images what the capital asks of texts', async (verb) => {
+  it('B answers an array literal of details', async () => {
+    const { ask } = await setUp();
+    expect((await ask('B', 'key', 'alice', '', '', '[null,"yes"]')).v).toMatch(
+      /^\{NULL,"\{\\"label\\":\\"yes\\",\\"probabilities\\":\{\\"no\\":0\.1,\\"yes\\":0\.9\},.*\}"\}$/,
+    );
+  });
+
+  it.each(['p', 'n', 'a', 'd', 'b', 'v'])('%s asks of images what the capital asks of texts', async (verb) => {
     const { ask, device } = await setUp();
     const request = ['n', 'p'].includes(verb)
       ? ['', '', '', 'eWVz']

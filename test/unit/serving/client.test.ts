@@ -64,6 +64,34 @@ describe('Client', () => {
     });
   });
 
+  it('shows details of an array in its order, null for null, and counts one call', async () => {
+    const { connect, model } = await stageModel();
+    const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
+    const patient = { budgetMs: 60_000, onOverdue: 'answer' } as const;
+    const details = await connect().detailMany({ key: 'key', input: 'text', role: 'a', texts }, patient);
+    const expected = texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no'));
+    expect(details.map((detail) => (detail !== null && 'label' in detail ? detail.label : null))).toEqual(expected);
+    expect(details[1]).toMatchObject({ probabilities: { no: 0.9, yes: 0.1 }, versions: [3], overdue: false });
+    expect(model.stat).toMatchObject({ calls: 1, rows: 3000 });
+  });
+
+  it('leaves out details that are late where that is wished', async () => {
+    const { connect, device } = await stageModel();
+    device.slowMs = 200;
+    const array = { key: 'key', input: 'text', role: 'a', texts: ['slow 1'] } as const;
+    const hasty = { budgetMs: 20, onOverdue: 'null' } as const;
+    expect(await connect().detailMany(array, hasty)).toEqual([null]);
+  });
+
+  it('refuses details whose reply would be long to write, never those of one input', async () => {
+    const { connect, model } = await stageModel();
+    model.row.classes = Array.from({ length: 9000 }, (_, i) => `class ${i}`);
+    const ask = (rows: number) =>
+      connect().detailMany({ key: 'key', input: 'text', role: 'a', texts: new Array<string>(rows).fill('yes') }, terms);
+    await expect(ask(100)).rejects.toMatchObject({ sqlstate: '54000', hint: expect.stringContaining('parts') });
+    expect(await ask(1)).toHaveLength(1);
+  });
+
   it('counts an answer after the model’s own budget as overdue, and gives it', async () => {
     const { connect, device, model } = await stageModel();
     device.slowMs = 60;
