@@ -36,8 +36,15 @@ afterAll(async () => {
 const LIST = ['great', 'an "awful" one, {indeed}', 'back\\slash', ''];
 
 describe('a list without a type', () => {
-  test.each(['rafiki_predict', 'rafiki_predict_detail'])('is no text to %s', async (name) => {
-    expect(await failureOf(session, `select ${name}('m', $1)`, [LIST])).toEqual({
+  test.each([
+    `rafiki_predict('m', $1)`,
+    `rafiki_predict('m', $1, threshold => 0.9)`,
+    `rafiki_predict('m', $1, '250 ms')`,
+    `rafiki_predict_detail('m', $1)`,
+    `rafiki_probabilities('m', $1)`,
+    `rafiki_predict_top('m', $1)`,
+  ])('is no text to %s', async (call) => {
+    expect(await failureOf(session, `select ${call}`, [LIST])).toEqual({
       code: '42804',
       message: 'a list was given as one text',
       detail: expect.stringContaining('It is {"great","an \\"awful\\" one, {indeed}","back\\\\slash",""}.'),
