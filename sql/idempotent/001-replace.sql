@@ -11,7 +11,7 @@ begin
     where (p.pronamespace = n.oid and not exists (
         select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
       or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.pronamespace <> n.oid
-         and p.proname like 'rafiki\_%')
+         and p.proname like e'rafiki\\_%')
       and not exists (
         select from pg_depend d join pg_extension e on e.oid = d.refobjid
         where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'

@@ -21,9 +21,9 @@ begin
     create or replace function rafiki._dblink_close() returns text language sql volatile parallel safe
     return %1$s.dblink_disconnect('rafiki') $sql$, home);
   if exists (
-    select from pg_depend d join pg_proc p on p.oid = d.refobjid and p.proname like 'dblink\_%'
+    select from pg_depend d join pg_proc p on p.oid = d.refobjid and p.proname like e'dblink\\_%'
     where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
-      and d.objid in (select oid from pg_proc where pronamespace = 'rafiki'::regnamespace and proname like '\_dblink\_%')
+      and d.objid in (select oid from pg_proc where pronamespace = 'rafiki'::regnamespace and proname like e'\\_dblink\\_%')
       and not exists (
         select from pg_depend m join pg_extension e on e.oid = m.refobjid and e.extname = 'dblink'
         where m.classid = 'pg_proc'::regclass and m.objid = p.oid and m.refclassid = 'pg_extension'::regclass and m.deptype = 'e'))

@@ -19,6 +19,10 @@ begin
   if not exists (select from pg_foreign_server where srvname = 'rafiki_bridge') then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has ever run for this database',
       hint = 'Start one with: rafiki up, or rafiki serve.';
+  elsif not exists (select from pg_user_mappings m where m.srvname = 'rafiki_bridge' and m.usename = 'rafiki_owner') then
+    raise exception using errcode = 'connection_failure', message = 'the secret of the rafiki server is not known here',
+      detail = 'Foreign server rafiki_bridge has no user mapping for rafiki_owner: it was dropped, or not restored.',
+      hint = 'Start a server anew, which makes it: rafiki up, or rafiki serve.';
   elsif not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has run for this database yet',
       detail = 'It was restored from a dump, or upgraded. The server of the database that it came from is not asked.',
@@ -303,11 +307,9 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if exists (select from pg_user_mappings where srvname = 'rafiki_bridge' and usename = current_user) then
-    execute format('alter user mapping for current_user server rafiki_bridge options (set password %L)', secret);
-  else
-    execute format('create user mapping for current_user server rafiki_bridge options (user %L, password %L)', 'rafiki', secret);
-  end if;
+  -- made anew: a dump that no superuser made has one without its options, which cannot be set where they are not
+  drop user mapping if exists for current_user server rafiki_bridge;
+  execute format('create user mapping for current_user server rafiki_bridge options (user %L, password %L)', 'rafiki', secret);
 end $$;
 
 -- Another secret, for when the old one stood in a dump that went astray. Sessions that are connected go on.

@@ -113,8 +113,8 @@ set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._confusion(model, source, target, feature) $$;
 
 comment on function rafiki_confusion(text, regclass, name, name) is
-  'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
-  '\crosstabview. Rows with a null label or input are left out.';
+  e'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
+  '\\crosstabview. Rows with a null label or input are left out.';
 
 create or replace function rafiki._class_metrics(model text, source regclass, target name, feature name)
 returns table (metric text, value float8)

@@ -1,7 +1,8 @@
 -- Predictions for the rows of any query. No pinned search path in those that plan or run it: the query is the caller's, and so is
 -- his path. They leave nothing else to it, as _predict_rows().
 
--- The columns of a query in their order, with their types; it is planned, but none of its rows is asked for.
+-- The columns of a query in their order, with their types; it is planned, but none of its rows is asked for. What is wrong with it is
+-- told without the statement that it stands in here, which is not the caller's.
 create or replace function rafiki._query_columns(query text) returns table (name text, type text)
 language plpgsql stable strict parallel unsafe
 as $$
@@ -9,10 +10,20 @@ declare
   shape constant pg_catalog.text := pg_catalog.format(
     'select z.* from (select) one left join lateral (select * from (%s) y limit 0) z on true', query);
   names pg_catalog.text[];
+  state pg_catalog.text;
+  said pg_catalog.text;
+  advice pg_catalog.text;
 begin
-  execute pg_catalog.format(
-    'select pg_catalog.array_agg(k) from pg_catalog.json_object_keys((select pg_catalog.to_json(q) from (%s) q)) k', shape)
-    into names;
+  begin
+    execute pg_catalog.format(
+      'select pg_catalog.array_agg(k) from pg_catalog.json_object_keys((select pg_catalog.to_json(q) from (%s) q)) k', shape)
+      into names;
+  exception when syntax_error_or_access_rule_violation then -- the class: what is not there, or not allowed
+    get stacked diagnostics state = returned_sqlstate, said = message_text, advice = pg_exception_hint;
+    raise exception using errcode = state, message = said,
+      detail = pg_catalog.format('The query that was given: %s', pg_catalog.left(pg_catalog.btrim(query, e' \n'), 200)),
+      hint = coalesce(nullif(advice, ''), 'It is what stands in a FROM clause: one SELECT, TABLE or VALUES.');
+  end;
   if pg_catalog.cardinality(names) > (select pg_catalog.count(distinct n) from pg_catalog.unnest(names) n) then
     raise exception using errcode = 'duplicate_column', message = 'two columns of the query have the same name',
       detail = pg_catalog.format('Its columns: %s.', pg_catalog.array_to_string(names, ', ')),

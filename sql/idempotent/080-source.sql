@@ -104,7 +104,9 @@ begin
   end if;
   raise exception using errcode = 'undefined_column', message = format('no column of %s can be the %s', source, role),
     detail = format('Columns that you may read: %s.', columns),
-    hint = format('Name it with %s, or add it in a view.', format(example, 'name'));
+    hint = format('Name it with %s, or add it in a view%s', format(example, 'name'), case when role like 'image%'
+      then ': images are bytea, of base64 decode(column, ''base64'') as image. Files are not opened: load their bytes into a column.'
+      else '.' end);
 end $$;
 
 -- Fills in what was not named: a column is inferred only where one candidate is left.
@@ -168,10 +170,11 @@ begin
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
       message = 'a column has a type that this task cannot use', detail = wrong,
-      hint = format('The task %s learns from a %s column; %s. A view can cast them.', task.name,
+      hint = format('The task %s learns from a %s column; %s. A view can cast them%s.', task.name,
                     case task.input when 'image' then 'bytea' else 'text' end,
                     case task.output when 'boxes' then 'boxes are jsonb arrays of {"label", "x", "y", "w", "h"}'
-                                     else 'labels are text, boolean, integer or an enum' end);
+                                     else 'labels are text, boolean, integer or an enum' end,
+                    case task.input when 'image' then ', as decode(column, ''base64'') as image' end);
   end if;
 end $$;
 

@@ -232,7 +232,12 @@ begin
         hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
     commit; -- lets go of the snapshot
-    perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
+    begin -- no COMMIT within
+      perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
+    exception when query_canceled then
+      raise exception using errcode = 'query_canceled', message = sqlerrm, detail = pg_catalog.format('Study %s goes on.', study),
+        hint = pg_catalog.format('Wait again with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', study);
+    end;
   end loop;
   perform rafiki._show_end(study);
 end $$;

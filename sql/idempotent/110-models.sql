@@ -62,7 +62,7 @@ as $$
 begin
   if not exists (select from pg_roles r where r.oid = role) then
     raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
-      hint = 'Give the name of a role: \du lists them.';
+      hint = e'Give the name of a role: \\du lists them.';
   end if;
 end $$;
 

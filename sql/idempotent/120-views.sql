@@ -1,4 +1,4 @@
--- What there is, whole, to be joined and searched; and at the end, for \watch, the same cut to 80 columns. security_invoker: everybody sees
+-- What there is, whole, to be joined and searched; and at the end, for watching, the same cut to 80 columns. security_invoker: everybody sees
 -- what the policies let him see.
 
 create or replace view rafiki.studies with (security_invoker = true) as
@@ -119,24 +119,24 @@ select s.study, rafiki._cut(s.model, 18) as model, s.state, s.done || '/' || s.t
        rafiki._cut(coalesce(s.eta || ' left', s.notice), 17) as notice
 from rafiki.studies s
 order by s.study desc;
-comment on view rafiki.top_studies is 'rafiki.studies in 80 columns, for \watch; whole names and reasons are there';
+comment on view rafiki.top_studies is 'rafiki.studies in 80 columns, for watching; whole names and reasons are there';
 
 create or replace view rafiki.top_trials with (security_invoker = true) as
 select t.study, t.trial, t.family, t.state, t.epoch, t.score, rafiki._cut(t.knobs_or_error, 15) as knobs_or_error
 from rafiki.trials t;
-comment on view rafiki.top_trials is 'rafiki.trials in 80 columns, for \watch; whole knobs and errors are there';
+comment on view rafiki.top_trials is 'rafiki.trials in 80 columns, for watching; whole knobs and errors are there';
 
 create or replace view rafiki.top_models with (security_invoker = true) as
 select rafiki._cut(m.model, 23) as model, m.version, m.task, m.score, m.deployment
 from rafiki.models m;
-comment on view rafiki.top_models is 'rafiki.models in 80 columns, for \watch; whole names are there';
+comment on view rafiki.top_models is 'rafiki.models in 80 columns, for watching; whole names are there';
 
 create or replace view rafiki.top_workers with (security_invoker = true) as
 select w.process, w.kind, rafiki._cut(w.host, 12) as host, w.device, w.seen_s, w.trial, w.lost
 from rafiki.workers w;
-comment on view rafiki.top_workers is 'rafiki.workers in 80 columns, for \watch; whole names are there';
+comment on view rafiki.top_workers is 'rafiki.workers in 80 columns, for watching; whole names are there';
 
 create or replace view rafiki.top_predict with (security_invoker = true) as
 select rafiki._cut(p.model, 18) as model, p.calls, p.rows, p.overdue, p.p50_ms, p.p99_ms
 from rafiki.stat_predict p;
-comment on view rafiki.top_predict is 'rafiki.stat_predict in 80 columns, for \watch; whole names are there';
+comment on view rafiki.top_predict is 'rafiki.stat_predict in 80 columns, for watching; whole names are there';

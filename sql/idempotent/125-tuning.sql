@@ -152,5 +152,5 @@ set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._curve(study) $$;
 
 comment on function rafiki_curve(bigint) is
-  'Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. '
-  'In psql: select * from rafiki_curve(1) or, as it goes on, with \watch.';
+  e'Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. '
+  'In psql: select * from rafiki_curve(1) or, as it goes on, with \\watch.';

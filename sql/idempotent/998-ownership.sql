@@ -40,7 +40,7 @@ begin
   end loop;
   for statement in
     select format('alter routine %s set schema %s', p.oid::regprocedure, home) from pg_proc p
-    where p.pronamespace = 'rafiki'::regnamespace and p.proname like 'rafiki\_%' and home <> 'rafiki'::regnamespace
+    where p.pronamespace = 'rafiki'::regnamespace and p.proname like e'rafiki\\_%' and home <> 'rafiki'::regnamespace
   loop
     execute statement;
   end loop;

@@ -24,7 +24,7 @@ begin
       from pg_proc p
       where p.proowner = 'rafiki_owner'::regrole
         and (p.pronamespace = 'rafiki'::regnamespace
-             or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like 'rafiki\_%')
+             or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like e'rafiki\\_%')
       union all
       select 'schema', quote_ident(n.nspname), n.nspowner, n.nspacl from pg_namespace n
       where n.nspname in ('rafiki', 'rafiki_reader')
@@ -51,7 +51,7 @@ begin
     select p.oid from pg_proc p
     where p.proowner = 'rafiki_owner'::regrole and not p.prosecdef and p.prorettype <> 'trigger'::regtype
       and (p.pronamespace = 'rafiki'::regnamespace
-           or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like 'rafiki\_%')
+           or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like e'rafiki\\_%')
   loop
     execute format('grant execute on routine %s to public', invoker);
   end loop;

@@ -17,7 +17,7 @@ import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
 import { demo } from './demo.ts';
 import { install } from './install.ts';
-import { hasServicePassword, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
+import { hasServicePassword, loginRefused, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { ownerMembers } from './owner-role.ts';
 import { Up, USER_URL } from './up.ts';
@@ -115,7 +115,9 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
   const check = { start: () => checkDatabase(database), stop: async () => undefined };
   const services: Service[] = [database, check, create({ database, options, logger })];
-  await startAll(services);
+  await startAll(services).catch((error: unknown) => {
+    throw loginRefused(error);
+  });
   logger.info('ready');
   process.send?.('ready');
   await untilSignal();
@@ -269,8 +271,13 @@ async function runBench(options: Options): Promise<void> {
 }
 
 function requireUrl({ databaseUrl }: Options): string {
-  if (databaseUrl) return databaseUrl;
-  throw new InvalidParameter('no database given', { hint: 'Pass --database-url or set DATABASE_URL.' });
+  if (!databaseUrl)
+    throw new InvalidParameter('no database given', { hint: 'Pass --database-url or set DATABASE_URL.' });
+  if (URL.canParse(databaseUrl) && /^postgres(ql)?:\/\//.test(databaseUrl)) return databaseUrl;
+  throw new InvalidParameter('the database URL is none', {
+    detail: 'It has no scheme postgres://, or not the form of a URL.', // nothing of it, since a password may be in it
+    hint: 'Write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for an @ in the password.',
+  });
 }
 
 /** A second signal changes nothing: all is stopping already, and what were killed now would leave others behind. */

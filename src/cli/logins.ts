@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createVerifier } from '../bridge/scram.ts';
 import type { Queryable } from '../db/database.ts';
+import { StatementRefused } from '../errors/errors.ts';
 
 /** The logins that our processes use; `sql/incremental/0002-roles.sql` makes them, without passwords. */
 export const SERVICE = 'rafiki_service';
@@ -62,3 +63,21 @@ export function scramVerifier(password: string): string {
   const [salted, stored, server] = [salt, storedKey, serverKey].map((bytes) => bytes.toString('base64'));
   return `SCRAM-SHA-256$${iterations}:${salted}$${stored}:${server}`;
 }
+
+/**
+ * Why a process of ours cannot log in, with what to do. PostgreSQL tells a role that is not there and a password that is another one
+ * apart where it asks for no password only, so the hint has both.
+ */
+export function loginRefused(error: unknown): unknown {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  const hint = loginHints[code];
+  return hint === undefined ? error : new StatementRefused(code, message, { hint, cause: error });
+}
+
+const loginHints: Record<string, string> = {
+  '28000':
+    'Is rafiki installed in this cluster? "rafiki install --database-url URL" makes the role rafiki_service, as whose URL this runs.',
+  '28P01':
+    'Is rafiki installed in this cluster? "RAFIKI_SERVICE_PASSWORD=… rafiki install --database-url URL" makes the role rafiki_service, and gives it that password.',
+  '3D000': 'Name a database of this server in the URL, in which rafiki is installed: psql -l lists them.',
+};

@@ -39,7 +39,7 @@ const sql = `
      'grant usage on foreign data wrapper dblink_fdw to rafiki_owner;'),
     -- an administrator who is no superuser has to be a member of it for the moment
     (9, coalesce(h.dblink, h.own_dblink, 0) in (0, h.own_dblink)
-        and (select n.nspowner from pg_namespace n where n.oid = h.own_dblink) is distinct from h.owner::oid,
+        and ((select n.nspowner from pg_namespace n where n.oid = h.own_dblink) = h.owner::oid) is not true,
      'grant rafiki_owner to current_user; alter schema rafiki_dblink owner to rafiki_owner; revoke rafiki_owner from current_user;'),
     (10, h.owner is null or not pg_has_role(h.owner::oid, case when h.has_options then 'set' else 'member' end),
      format('grant rafiki_owner to %s%s;', h.installer, case when h.has_options then ' with inherit false, set true' else '' end)),

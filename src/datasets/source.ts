@@ -4,6 +4,7 @@ import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
 import { refusal } from '../db/refusal.ts';
 import { inputOf, type Task } from '../domain/task.ts';
+import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
 import { imageRecords, MOST_ROW_BYTES } from './image-rows.ts';
 import type { Reading } from './reading.ts';
@@ -38,6 +39,21 @@ export async function readSource(
     await connection.query('rollback');
     return skipped;
   } catch (error) {
-    throw refusal(error);
+    throw explained(refusal(error));
   }
+}
+
+/** What Postgres refuses without a hint, and what the caller may not know: that others' code is behind it, and where it runs. */
+function explained(error: unknown): unknown {
+  if (
+    !(error instanceof StatementRefused) ||
+    error.hint !== undefined ||
+    !/set parameter "(role|session_authorization)"/.test(error.message)
+  )
+    return error;
+  return new StatementRefused(error.sqlstate, error.message, {
+    detail: error.detail ?? 'Code behind the source changes its role.',
+    hint: 'A source is read by a function with the rights of who trains, in which SET ROLE is refused. Copy what it gives into a table: create table … as select …',
+    cause: error,
+  });
 }

@@ -1,3 +1,5 @@
+import { systemReport } from './system-report.ts';
+
 /** What every error of ours carries: it says what happened (message), with what value (detail), what to do next (hint). */
 export interface RafikiErrorOptions {
   detail?: string;
@@ -31,7 +33,7 @@ export interface ErrorReport {
   hint?: string;
 }
 
-/** Flattens any thrown value; what is not ours becomes an internal error (XX000) that keeps its message. */
+/** Flattens any thrown value: what the system refused says so, and anything else that is not ours becomes an internal error (XX000) that keeps its message. */
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof RafikiError) {
     return {
@@ -41,5 +43,5 @@ export function reportError(error: unknown): ErrorReport {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     };
   }
-  return { sqlstate: 'XX000', message: error instanceof Error ? error.message : String(error) };
+  return systemReport(error) ?? { sqlstate: 'XX000', message: error instanceof Error ? error.message : String(error) };
 }

@@ -38,7 +38,7 @@ export function checkInput({ row, input }: ServedModel, asking: Asking): void {
     input === 'image'
       ? [
           'reads images and was given a text',
-          'Give the bytes of an image file: a bytea column, or a value with ::bytea.',
+          "Give the bytes of an image file: a bytea column, input::bytea, or decode(input, 'base64') where the text is base64. A path is not opened: whoever calls reads the file.",
         ]
       : [
           'reads texts and was given an image',
