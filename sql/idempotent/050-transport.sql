@@ -38,7 +38,7 @@ begin
     begin
       perform rafiki._dblink_open();
       return;
-    exception when sqlclient_unable_to_establish_sqlconnection then
+    exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then -- which is made anew just now
       get stacked diagnostics reason = pg_exception_detail;
     end;
   end loop;

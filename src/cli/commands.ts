@@ -140,7 +140,7 @@ async function checkDatabase(database: Database): Promise<void> {
     });
   }
   throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {
-    hint: 'Install it with: rafiki install --database-url URL, as the owner of the database.',
+    hint: 'Install it with: rafiki install --database-url URL, as a superuser, or after docs/install-managed.sql.',
   });
 }
 
@@ -176,7 +176,7 @@ function sayReady(up: Up, options: Options): void {
 async function runInstall(options: Options): Promise<void> {
   const logger = createLogger('rafiki');
   // keeps its own search path, which says where the API goes, until install() pins it; the rest is qualified
-  const database = new Database({ url: requireUrl(options), application: 'rafiki install', asUser: true, logger });
+  const database = new Database({ url: requireUrl(options), application: 'rafiki install', installs: true, logger });
   try {
     process.stdout.write(`rafiki is installed (${await install(database)})\n`);
     const password = givenPassword();

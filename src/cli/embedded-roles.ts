@@ -25,8 +25,8 @@ const exists = async (on: Queryable, sql: string, name: string): Promise<boolean
   (await on.query(sql, [name])).length > 0;
 
 /**
- * With 0.1.0 the user of `up` was the superuser: what he made is handed to the role that he is now. Whose the database is tells
- * whether that was done. As a superuser, in the database itself.
+ * With 0.1.0 the user of `up` was the superuser: what he made is handed to the role that he is now, where the database is still the
+ * superuser's. Once: later that, and what is in it, is as an administrator wants it. As a superuser, in the database itself.
  */
 export async function handOver(admin: Queryable): Promise<void> {
   await admin.query(handOverSql);

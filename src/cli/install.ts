@@ -11,7 +11,7 @@ import { becomeOwner } from './owner-role.ts';
 /** The folder to put into `extension_control_path`, as built by `npm run build`. */
 export const extensionDir = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../dist/extension');
 
-export type Installed = 'there already' | 'as an extension' | 'as a script' | 'upgraded';
+export type Installed = 'there already' | 'as an extension' | 'as a script' | 'upgraded' | 'repaired';
 
 /** Sessions of whoever installs: they keep their own search path, which says where the API goes. */
 export type Installer = Queryable & { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
@@ -143,12 +143,77 @@ const otherFiles = (offered: string | null): EnvironmentUnfit =>
 
 async function upgradeScript(tx: Queryable, parts: Parts, applied: readonly string[]): Promise<Installed> {
   const missing = parts.incremental.filter(({ name }) => !applied.includes(name));
-  if (missing.length === 0) {
-    const [row] = await tx.query<{ build: string }>('select rafiki._build() as build');
-    if (row?.build === parts.build) return 'there already';
+  if (missing.length > 0 || !(await isBuild(tx, parts.build))) {
+    await runScript(tx, parts, missing);
+    return 'upgraded';
   }
-  await runScript(tx, parts, missing);
-  return 'upgraded';
+  if (await isIntact(tx)) return 'there already';
+  await checkRoles(tx);
+  await tx.query(takeBack);
+  await runScript(tx, parts, []);
+  await tx.query('delete from rafiki.bridge'); // whoever could call anything may have put his own server there
+  return 'repaired';
+}
+
+async function isBuild(tx: Queryable, build: string): Promise<boolean> {
+  const [made] = await tx.query<{ there: boolean }>(`select to_regproc('rafiki._build') is not null as there`);
+  if (made?.there !== true) return false;
+  const [row] = await tx.query<{ build: string }>('select rafiki._build() as build');
+  return row?.build === build;
+}
+
+/**
+ * Whether all is rafiki_owner's, with the rights that the script gave. What is restored without its roles, or without owners or rights,
+ * is another's, open to everybody or to nobody. Objects that lost their rights have none written down.
+ */
+async function isIntact(tx: Queryable): Promise<boolean> {
+  const [row] = await tx.query<{ intact: boolean }>(`
+    with ours (owner, has_rights) as (
+      select n.nspowner, n.nspacl is not null from pg_namespace n where n.nspname in ('rafiki', 'rafiki_reader')
+      union all
+      select c.relowner, c.relacl is not null and (not c.relrowsecurity or exists (select from pg_policy p where p.polrelid = c.oid))
+      from pg_class c where c.relnamespace = to_regnamespace('rafiki') and c.relkind in ('r', 'v') and not ${isForeign('c')}
+      union all
+      select p.proowner, p.proacl is not null from pg_proc p where p.pronamespace = to_regnamespace('rafiki') and not ${isForeign('p')})
+    select bool_and(has_rights and owner = to_regrole('rafiki_owner')) is true as intact from ours`);
+  return row?.intact === true;
+}
+
+/** What another extension has in schema rafiki. */
+const isForeign = (alias: string): string => `exists (
+  select from pg_depend d join pg_extension e on e.oid = d.refobjid
+  where d.classid = ${alias}.tableoid and d.objid = ${alias}.oid and d.deptype = 'e'
+    and d.refclassid = 'pg_extension'::regclass and e.extname <> 'rafiki')`;
+
+/** The script replaces what belongs to the owner of the schema. */
+const takeBack = `
+do $$
+declare
+  restorer constant oid := (select nspowner from pg_namespace where nspname = 'rafiki');
+  statement text;
+begin
+  alter schema rafiki owner to rafiki_owner;
+  alter schema rafiki_reader owner to rafiki_owner;
+  for statement in
+    select format('alter routine %s owner to rafiki_owner', p.oid::regprocedure) from pg_proc p
+    where p.proowner <> 'rafiki_owner'::regrole and not ${isForeign('p')} and (p.pronamespace = 'rafiki'::regnamespace
+      or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like e'rafiki\\_%' and p.proowner = restorer)
+  loop
+    execute statement;
+  end loop;
+end $$`;
+
+/** The script makes them when it installs; a dump does not have them. */
+async function checkRoles(tx: Queryable): Promise<void> {
+  const missing = await tx.query<{ name: string }>(`
+    select r.name from unnest('{rafiki_owner,rafiki_service,rafiki_reader}'::text[]) r (name) where to_regrole(r.name) is null`);
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name);
+  const login = (name: string): string => (name === 'rafiki_owner' ? 'nologin' : 'login noinherit');
+  throw new EnvironmentUnfit(`roles that rafiki works with are missing: ${names.join(', ')}`, {
+    detail: 'The database was restored without them, or they were dropped.',
+    hint: `An administrator makes them, then install again: ${names.map((name) => `create role ${name} ${login(name)};`).join(' ')}`,
+  });
 }
 
 /** The incremental files that the database has had. Refuses one with files that this version does not know. */

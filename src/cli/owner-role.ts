@@ -2,7 +2,7 @@ import type { Queryable } from '../db/database.ts';
 
 /**
  * Whoever may become rafiki_owner, and is no superuser, installs as that role: so nothing is his own, and what he was lent may be
- * taken back. For the transaction, after the prologue, which looks who has logged in and where the API goes.
+ * taken back. Not where 0.1.0 is his own, which only he can give away. For the transaction, after the prologue, which looks who has logged in and where the API goes.
  */
 export async function becomeOwner(tx: Queryable): Promise<void> {
   const [row] = await tx.query<{ may: boolean }>(`
@@ -10,7 +10,9 @@ export async function becomeOwner(tx: Queryable): Promise<void> {
         and pg_catalog.pg_has_role(o.oid, case when pg_catalog.current_setting('server_version_num')::int4
                                                    operator(pg_catalog.>=) 160000 then 'set' else 'member' end)
         and not exists (select from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'rafiki'
-                          and e.extowner operator(pg_catalog.<>) o.oid) as may
+                          and e.extowner operator(pg_catalog.<>) o.oid)
+        and not exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'rafiki'
+                          and n.nspowner operator(pg_catalog.<>) o.oid) as may
     from pg_catalog.pg_roles r left join pg_catalog.pg_roles o on o.rolname operator(pg_catalog.=) 'rafiki_owner'
     where r.rolname operator(pg_catalog.=) current_user`);
   if (row?.may !== true) return;

@@ -127,7 +127,7 @@ export class Up implements Service {
 
   /** Of whoever installs: nothing but install() may use it before it has pinned the search path, or else qualified names. */
   #session(url: string): Database {
-    return new Database({ url, application: 'rafiki up', maxConnections: 1, asUser: true, logger: this.#logger });
+    return new Database({ url, application: 'rafiki up', maxConnections: 1, installs: true, logger: this.#logger });
   }
 
   /** Our own, with an ordinary role for the user: its superuser is for administrators, whose URL is in the file `admin-url`. */
@@ -154,14 +154,16 @@ export class Up implements Service {
     const adminUrl = cluster.url(DATABASE);
     keepSecret(path.join(dataDir, 'admin-url'), adminUrl);
     await this.#checkLogin(cluster.url('postgres'), 'password');
+    const handedOver = path.join(dataDir, 'handed-over');
     const { password, isNew } = keptPassword(dataDir, 'user-password');
     const service = keptPassword(dataDir, 'service-password');
     await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, { password, isNew }));
     await withSession(this.#session(adminUrl), install);
     await withSession(this.#pinned(adminUrl), async (admin) => {
       await setServicePassword(admin, service.password);
-      await handOver(admin);
+      if (!existsSync(handedOver)) await handOver(admin);
     });
+    keepSecret(handedOver, 'What the superuser of 0.1.0 had made is rafiki_user’s. Later it stays whose it is.');
     this.databaseUrl = urlAs(adminUrl, USER, password);
     const passfile = path.join(dataDir, 'pgpass');
     keepSecret(passfile, passfileLine(this.databaseUrl));

@@ -159,14 +159,15 @@ function startOf(study: Study, { number, seed }: { number: number; seed: number 
 const cancelAll = (trials: readonly Trial[]): Action[] =>
   trials.filter((trial) => !trialEnded(trial.state)).map((trial) => ({ kind: 'cancel-trial', trial }));
 
-/** What went wrong where other knobs, another family or another worker may do better. */
-const knobFaults = new Set(['22003', '22023', '58000', 'XX000', 'XX001']);
+/** What went wrong where other knobs or another family may do better; or another worker: of connections, resources and the system. */
+const knobFaults = new Set(['22003', '22023', 'XX000', 'XX001']);
+const isOfWorker = ({ sqlstate }: ErrorReport): boolean => /^(08|53|58)/.test(sqlstate);
 
 /** Why no trial will ever score: the data cannot be read or used, or too many failed in a row. */
 function hopelessError(trials: readonly Trial[]): ErrorReport | null {
   if (trials.some((trial) => trial.score !== null)) return null;
   const errors = trials.filter((trial) => trial.state === 'failed').flatMap((trial) => trial.error ?? []);
-  const ofData = errors.find((error) => !knobFaults.has(error.sqlstate));
+  const ofData = errors.find((error) => !knobFaults.has(error.sqlstate) && !isOfWorker(error));
   if (ofData !== undefined) return ofData;
   return errors.length >= MAX_FAILURES ? mostCommon(errors) : null;
 }

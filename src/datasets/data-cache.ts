@@ -103,7 +103,7 @@ export class DataCache {
     try {
       signal.throwIfAborted();
       await setReaderNotice(this.#database, study.id, false);
-      await admitReading(this.#database, session.pid, reading.ticket);
+      await admitReading(this.#database, session.pid, reading);
       const skipped = await readSource(session.connection, reading, { task: study.task, count, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);

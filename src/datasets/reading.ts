@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/database.ts';
-import { UndefinedObject } from '../errors/errors.ts';
+import { InvalidState, UndefinedObject } from '../errors/errors.ts';
 
 /** How a study's source is read: through a function that its owner made for it, in a session that was opened for that one. */
 export interface Reading {
@@ -22,11 +22,22 @@ export async function selectReading(on: Queryable, studyId: number): Promise<Rea
   });
 }
 
-/** Lets the session with that backend call the function of that ticket, and no other. Before its transaction begins. */
-export async function admitReading(on: Queryable, pid: number, ticket: string): Promise<void> {
+/**
+ * Lets the session with that backend call the function of that ticket, and no other. Before its transaction begins. The function works
+ * with its owner's rights, which have to be those of the study's: REASSIGN OWNED may have given it to somebody else.
+ */
+export async function admitReading(on: Queryable, pid: number, { reader, ticket }: Reading): Promise<void> {
   const sql = `
-    insert into rafiki.reading (pid, ticket) values ($1, $2) on conflict (pid) do update set ticket = excluded.ticket`;
-  await on.query(sql, [pid, ticket]);
+    insert into rafiki.reading (pid, ticket)
+    select $1, s.ticket from rafiki.study s join pg_proc p on p.proname = s.reader::text and p.proowner = s.owner
+    where s.ticket = $2 and s.reader = $3 and p.pronamespace = 'rafiki_reader'::regnamespace
+    on conflict (pid) do update set ticket = excluded.ticket
+    returning pid`;
+  if ((await on.query(sql, [pid, ticket, reader])).length > 0) return;
+  throw new InvalidState('the function that reads the source of the study belongs to another role than the study', {
+    detail: 'It would read with that role’s rights. REASSIGN OWNED and ALTER FUNCTION change whose it is.',
+    hint: 'Train again.',
+  });
 }
 
 /** The session is over. A row that is left behind, by a worker that was killed, says nothing of the next session with that pid. */

@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   maxConnections?: number;
   /** A session that is not ours: it keeps the search path and the time limits that its role and database have. */
   asUser?: boolean;
+  /** A session that installs: it keeps the search path, which says where the API goes. */
+  installs?: boolean;
   logger: Logger;
 }
 
@@ -24,11 +26,14 @@ export interface DatabaseOptions {
  * What holds in each session of ours, whatever is set for the role or the database. Nothing is looked up outside pg_catalog: an
  * operator that somebody made in "public" would run with our rights. Nobody who holds a lock keeps us waiting for long.
  */
-const sessionSettings: Record<string, string> = {
-  search_path: 'pg_catalog,pg_temp',
-  lock_timeout: '2s',
+const timeLimits: Record<string, string> = {
   statement_timeout: '0',
   idle_in_transaction_session_timeout: '0',
+};
+const sessionSettings: Record<string, string> = {
+  ...timeLimits,
+  search_path: 'pg_catalog,pg_temp',
+  lock_timeout: '2s',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   row_security: 'on',
@@ -49,7 +54,10 @@ const lateSettings = `
 
 /** As libpq takes them at the start of a session. */
 export const startupOptions = (settings: Record<string, string> = {}): string =>
-  Object.entries({ ...sessionSettings, ...settings })
+  optionsOf({ ...sessionSettings, ...settings });
+
+const optionsOf = (settings: Record<string, string>): string =>
+  Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
     .join(' ');
 
@@ -84,23 +92,20 @@ export class Database implements Service, Queryable {
   readonly #asUser: boolean;
   #ended = false;
 
-  constructor({ url, application, maxConnections = 4, asUser = false, logger }: DatabaseOptions) {
+  constructor(options: DatabaseOptions) {
+    const { url, application, maxConnections = 4, installs = false, asUser = installs, logger } = options;
     this.url = url;
     this.#asUser = asUser;
+    const verify = (client: pg.PoolClient, done: (error?: Error) => void): void => {
+      client.query(lateSettings).then(() => done(), done);
+    };
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: application,
       max: maxConnections,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      ...(asUser
-        ? {}
-        : {
-            options: startupOptions(),
-            query_timeout: QUERY_TIMEOUT_MS,
-            verify: (client: pg.PoolClient, done: (error?: Error) => void) => {
-              client.query(lateSettings).then(() => done(), done);
-            },
-          }),
+      ...(asUser ? {} : { options: startupOptions(), query_timeout: QUERY_TIMEOUT_MS, verify }),
+      ...(installs ? { options: optionsOf(timeLimits), verify } : {}),
       types,
     });
     // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
@@ -138,6 +143,8 @@ export class Database implements Service, Queryable {
   async transaction<T>(work: (tx: Queryable) => Promise<T>, mode = ''): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    const onLost = (): void => undefined; // the statement under way, or the next, fails with it
+    client.on('error', onLost);
     try {
       await client.query(`begin ${mode}`);
       const result = await work(queryable(client));
@@ -149,6 +156,7 @@ export class Database implements Service, Queryable {
       });
       throw error;
     } finally {
+      client.off('error', onLost);
       client.release(broken);
     }
   }

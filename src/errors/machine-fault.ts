@@ -8,5 +8,10 @@ export const isMachineFault = (error: unknown): boolean =>
   error instanceof EnvironmentUnfit || error instanceof OutOfMemory || isSystemError(error);
 
 /** As Node throws what the operating system refused; a connection that fails is the network's, or the other side's. */
-const isSystemError = (error: unknown): boolean =>
-  error instanceof Error && 'syscall' in error && error.syscall !== 'connect' && 'path' in error;
+function isSystemError(error: unknown): boolean {
+  if (!(error instanceof Error && 'syscall' in error) || error.syscall === 'connect') return false;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return 'path' in error || ofMachine.has(code); // what is written through a descriptor says no path
+}
+
+const ofMachine = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM']);

@@ -1,5 +1,3 @@
-import type { ErrorReport } from './rafiki-error.ts';
-
 /** What the operating system says, by its name of it: the SQLSTATE that PostgreSQL has for the same, and what helps. */
 const known: Record<string, readonly [sqlstate: string, what: string, hint: string]> = {
   ENOENT: ['58P01', 'there is no such file or folder', 'Look for a typo in the path, or make it.'],
@@ -26,8 +24,16 @@ const known: Record<string, readonly [sqlstate: string, what: string, hint: stri
   EPIPE: ['08006', 'the other side closed the connection', 'Look into its log, and try again.'],
 };
 
+/** What is said of an error of the operating system. */
+interface SystemReport {
+  sqlstate: string;
+  message: string;
+  detail: string;
+  hint: string;
+}
+
 /** An error of the operating system, in words; undefined where it is none, or none that is known. Pure. */
-export function systemReport(error: unknown): ErrorReport | undefined {
+export function systemReport(error: unknown): SystemReport | undefined {
   if (!(error instanceof Error)) return undefined;
   // of several addresses of one host each has failed; Node gathers that without a message
   const one = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;

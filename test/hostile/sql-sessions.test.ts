@@ -320,11 +320,36 @@ describe('the login that reads sources', () => {
   /** In a session that our service has opened for the function of a ticket, or for none. */
   const asReader = async (sql: string, ticket = 'none'): Promise<string> => {
     const { connection, pid } = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
-    await admitReading(stage.database.service, pid, ticket);
+    await stage.database.service.query('insert into rafiki.reading (pid, ticket) values ($1, $2)', [pid, ticket]);
     const found = await code(connection, sql);
     await connection.close();
     return found;
   };
+
+  test('reads with nobody else’s rights, whoever a function was given to', async () => {
+    const { database, modelOwner, grantee } = stage;
+    const [study] = await modelOwner.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'given away') as id`,
+    );
+    const [{ reader, ticket } = { reader: '', ticket: '' }] = await database.db.query<{
+      reader: string;
+      ticket: string;
+    }>('select reader::text as reader, ticket from rafiki.study where id = $1', [study?.id]);
+    const owned = (role: string): string =>
+      `select format('alter function %s owner to ${role}', oid::regprocedure) as sql from pg_proc where proname = '${reader}'`;
+    const reading = { reader, ticket, onBadRow: 'error' } as const;
+    const [give] = await database.db.query<{ sql: string }>(owned(grantee.sql));
+    await database.db.query(give?.sql ?? '');
+    await expect(admitReading(database.service, 1, reading)).rejects.toMatchObject({
+      sqlstate: '55000',
+      hint: 'Train again.',
+    });
+    const [back] = await database.db.query<{ sql: string }>(owned(modelOwner.sql));
+    await database.db.query(back?.sql ?? '');
+    await admitReading(database.service, 1, reading);
+    await database.db.query('delete from rafiki.reading where pid = 1');
+    await modelOwner.session.query('select rafiki_cancel($1)', [study?.id]);
+  });
 
   test("gets nothing out of anybody's function without its ticket, and nothing elsewhere", async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(

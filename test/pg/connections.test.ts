@@ -2,8 +2,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { choosePort } from '../../src/cli/free-port.ts';
+import { install } from '../../src/cli/install.ts';
 import { SERVICE } from '../../src/cli/logins.ts';
 import { postgresIdentity } from '../../src/cli/unprivileged.ts';
 import { Database } from '../../src/db/database.ts';
@@ -38,6 +40,32 @@ describe('time limits that an administrator set', () => {
     await session.query('begin; select pg_sleep(0.1); commit');
     await session.close();
   });
+});
+
+test('a connection that is lost in a transaction fails that one, and ends no process', async () => {
+  const lost = database.service.transaction(async (tx) => {
+    const [row] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid');
+    await database.db.query('select pg_terminate_backend($1)', [row?.pid]);
+    await sleep(200); // Node hears of it with no statement under way
+    await tx.query('select 1');
+  });
+  await expect(lost).rejects.toThrow();
+  expect(await database.service.query('select 1 as one')).toEqual([{ one: 1 }]);
+});
+
+test('rafiki is installed whatever time limits the database has', async () => {
+  const empty = await createTestDatabase('template0');
+  const limits = postgresVersion() >= 17 ? ['transaction_timeout'] : [];
+  for (const limit of ['statement_timeout', 'idle_in_transaction_session_timeout', ...limits]) {
+    await database.db.query(`alter database ${nameOf(empty)} set ${limit} = '1ms'`);
+  }
+  const installer = new Database({ url: empty.url, application: 'test', installs: true, logger: silentLogger });
+  try {
+    expect(await install(installer)).toBe(postgresVersion() < 18 ? 'as a script' : 'as an extension');
+  } finally {
+    await installer.stop();
+    await empty.drop();
+  }
 });
 
 const hasPgbouncer = existsSync('/usr/sbin/pgbouncer');
