@@ -186,12 +186,19 @@ describe('what the user of up leaves behind', () => {
     }
     await rafiki.db.query('alter database rafiki set search_path = public, pg_catalog');
     await rafiki.db.query(`alter role rafiki_user password 'his own'`);
+    await rafiki.admin.query('alter database rafiki owner to postgres');
+    await rafiki.admin.query('create schema ops; create table ops.payroll (id int)');
     await rafiki.stop();
 
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
     expect(
       await rafiki.admin.query(`select rolsuper from pg_catalog.pg_roles where rolname::text like 'rafiki\\_user'`),
     ).toEqual([{ rolsuper: false }]);
+    expect(
+      await rafiki.admin.query(
+        `select relowner::regrole::text as owner from pg_catalog.pg_class where relname::text like 'payroll'`,
+      ),
+    ).toEqual([{ owner: 'postgres' }]);
     const own = new pg.Client(urlAs(rafiki.url, 'rafiki_user', 'his own'));
     await own.connect();
     await own.end();

@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { released } from '../support/released.ts';
 import { type Running, startProcesses } from '../support/running.ts';
 import { SERVICE_PASSWORD } from '../support/service-password.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -146,6 +147,25 @@ test.skipIf(noPsql)('what is lent for an installation can be taken back, and not
     'create table rafiki.mine ()',
   ])
     expect((await failureOf(installer, attack)).code, attack).toMatch(/^(42501|42704|0A000)$/);
+});
+
+test.skipIf(noPsql)('0.1.0 that a role without privileges installed is brought up to date by that role', async () => {
+  const name = await nameOf(installer);
+  await database.db.query(`
+    create schema rafiki_dblink; create extension dblink schema rafiki_dblink;
+    grant usage on schema rafiki_dblink to ${name}; grant usage on foreign data wrapper dblink_fdw to ${name};
+    grant create on database ${new URL(database.url).pathname.slice(1)} to ${name}; grant create on schema public to ${name}`);
+  await installer.query(released('rafiki--0.1.0'));
+  await administrate();
+  expect(await install(installer)).toBe('upgraded');
+  await database.db.query(`revoke rafiki_owner from ${name}`);
+  const other = await createTestDatabase('template0');
+  try {
+    await other.db.transaction((tx) => tx.query(script));
+    expect(await catalogue(database.db)).toEqual(await catalogue(other.db));
+  } finally {
+    await other.drop();
+  }
 });
 
 test.skipIf(noPsql)('an upgrade needs it once more, and says so', async () => {
