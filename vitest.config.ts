@@ -16,6 +16,7 @@ const dependsOnVersion = [
   'sql-transport',
   'array-literals',
   'input-types',
+  'messages',
   'dblink-reach',
 ];
 

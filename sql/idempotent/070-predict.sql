@@ -166,9 +166,11 @@ as $$
 declare
   model_key uuid;
 begin
-  if model is null or input is null then
-    return null;
-  elsif ascii(input) = 123 then -- {
+  -- one expression for all that is rare, a null and what begins with {: a second one takes 0.8 µs of each row
+  if (model is null or ascii(input) = 123) is not false then
+    if model is null or input is null then
+      return null;
+    end if;
     perform rafiki._refuse_array(input);
   end if;
   select m.key #>> '{}' into model_key from rafiki.model_access m where m.name = model;
@@ -338,7 +340,7 @@ begin
   raise exception using errcode = 'datatype_mismatch', message = format('a model reads texts or images, and no %s', input),
     hint = case when input in ('json'::regtype, 'jsonb'::regtype) then 'Take the text out of it, as in input ->> ''body'', or give input::text.'
                 when input = 'record'::regtype or (select t.typtype from pg_type t where t.oid = input) = 'c'
-                then 'Name one column of the row, or join several: concat_ws(e''\n'', title, body).'
+                then 'Name one column of the row, or join several: concat_ws('' '', title, body).'
                 else 'Give it as a text: rafiki_predict(model, input::text).' end;
 end $$;
 

@@ -151,7 +151,7 @@ begin
   if cardinality(features) > 1 then
     raise exception using errcode = 'feature_not_supported', message = format('task %s learns from one column', task.name),
       detail = format('Given: %s.', array_to_string(features, ', ')),
-      hint = 'Name one with features =>. Texts can be joined in a view, e.g. select title || e''\n'' || body as body.';
+      hint = 'Name one with features =>. Texts can be joined in a view, e.g. select title || '' '' || body as body.';
   end if;
   feature := features[1];
   foreach named in array array_remove(array[target, feature], null) loop

@@ -297,7 +297,7 @@ begin
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_predict_all cannot run in a transaction block',
       detail = 'It commits part by part, so that what is done stays done.',
-      hint = 'Call it outside of one; in psql, with \set AUTOCOMMIT on.';
+      hint = e'Call it outside of one; in psql, with \\set AUTOCOMMIT on.';
   elsif model is null or source_table is null or into_table is null then
     raise exception using errcode = 'null_value_not_allowed', message = 'model, source_table and into_table must not be null',
       hint = 'For example: call rafiki_predict_all(''reviews_sentiment'', ''reviews'', ''moods'');';

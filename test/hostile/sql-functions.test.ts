@@ -145,7 +145,7 @@ const CLASSES = [
   'P0',
 ];
 
-test('what is ours alone is denied to everybody, and the rest harms nobody', async () => {
+test('what is ours alone is denied to everybody, and the rest harms nobody', { timeout: 180_000 }, async () => {
   const people: Person[] = [stage.stranger, stage.dbo, await stage.join('fn Ödd"'), stage.grantee];
   const before = await state();
   for (const person of people) {
