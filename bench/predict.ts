@@ -37,7 +37,10 @@ export async function* predictBench({
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
   try {
     if (beside !== undefined) yield* besideClone(dataDir, peerDir, { clone: beside, quick });
-    else if (all) yield* onStage(dataDir, {}, (stage) => predictAll(stage, quick ? 100_000 : 1_000_000));
+    else if (all)
+      yield* onStage(dataDir, {}, (stage) =>
+        predictAll(stage, { rows: quick ? 100_000 : 1_000_000, rounds: quick ? 3 : 6 }),
+      );
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

@@ -48,6 +48,7 @@ for (const [from, last] of Object.entries(released)) {
     script(incremental.filter(({ name }) => name > last)),
   );
 }
+writeFileSync(path.join(root, 'dist/extension/uninstall.sql'), read('uninstall.sql'));
 const control = readFileSync(path.join(root, 'sql/rafiki.control'), 'utf8').replace('@version@', version);
 writeFileSync(path.join(out, 'rafiki.control'), control);
 // Where no file can be put beside the server's, Trusted Language Extensions (pg_tle) keep the script in the database.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
-import { compare, median, timed } from './measure.ts';
+import { byTurns, compare, median, timed } from './measure.ts';
 import { models, type Stage } from './stage.ts';
 
 const { temporal_cnn: model } = models;
@@ -10,32 +11,59 @@ const MB = 2 ** 20;
 /** The most that a process may grow by between the first tenth of the rows and the last. */
 const MOST_GROWTH_MB = 50;
 
-/** `rafiki_predict_all` on many short texts, none of them seen before: its speed beside the array form's, and what its processes grow by. */
-export async function* predictAll({ session, admin }: Stage, rows: number): AsyncIterable<Figure> {
-  await makeTexts(session, 'bench_all', rows);
-  await makeTexts(session, 'bench_array', ARRAY_ROWS);
-  const array = (round: number): string =>
-    `select cardinality(rafiki_predict('${model}', array_agg(body || ' array ${round}'))) from bench_array`;
-  const arrayMs: number[] = [];
-  for (let round = -2; round < 3; round++) arrayMs.push(await timed(session, array(round)));
+const call = `call rafiki_predict_all('${model}', 'bench_all', 'bench_predicted')`;
+const array = `select cardinality(rafiki_predict('${model}', array_agg(body))) from bench_array`;
+
+/** Rows of one call whose speed is measured. */
+const CALL_ROWS = 100_000;
+
+/** `rafiki_predict_all` on short texts, none of them seen before: its speed beside the array form's, by turns. */
+async function speed(session: Database, rounds: number): Promise<Figure> {
+  const times = { all: [] as number[], array: [] as number[] };
+  for (let round = 0; round < rounds; round++) {
+    await makeTexts(session, 'bench_all', CALL_ROWS, `all ${round}`);
+    times.all.push((await timed(session, call)) / CALL_ROWS);
+    const arrays: number[] = [];
+    for (let again = 0; again < 3; again++) {
+      await makeTexts(session, 'bench_array', ARRAY_ROWS, `array ${round} ${again}`);
+      arrays.push((await timed(session, array)) / ARRAY_ROWS);
+    }
+    times.array.push(median(arrays));
+  }
+  const { value, peerValue, ratio } = byTurns(times.all, times.array);
+  const speeds = {
+    value: 1000 / value,
+    unit: 'rows/s',
+    peer: 'array form',
+    peerValue: 1000 / peerValue,
+    ratio: 1 / (ratio ?? Number.NaN),
+  };
+  return compare('predict-all', { ...speeds, bar: 0.75, least: true });
+}
+
+/** The figures of `bench predict --all`: speed, then one call on so many rows and what its processes grow by. */
+export async function* predictAll(
+  { session, admin }: Stage,
+  { rows, rounds }: { rows: number; rounds: number },
+): AsyncIterable<Figure> {
+  yield await speed(session, rounds);
+  await makeTexts(session, 'bench_all', rows, 'memory');
   const memory = new MemoryWatch(await processes(admin, session));
   const watching = setInterval(() => memory.look(), 500);
-  const ms = await timed(session, `call rafiki_predict_all('${model}', 'bench_all', 'bench_predicted')`).finally(() =>
-    clearInterval(watching),
-  );
-  for (let round = 3; round < 6; round++) arrayMs.push(await timed(session, array(round)));
+  const ms = await timed(session, call).finally(() => clearInterval(watching));
   const [found] = await session.query<{ wrong: number }>(
     `select count(*)::int as wrong from bench_all a full join bench_predicted p using (id) where p.prediction is null or a.id is null`,
   );
-  yield compare('predict-all', {
-    value: (rows * 1000) / ms,
-    unit: 'rows/s',
-    peer: 'array form',
-    peerValue: (ARRAY_ROWS * 1000) / median(arrayMs.slice(2)),
-    bar: 0.75,
-    least: true,
-    note: `${rows} rows, ${found?.wrong ?? '?'} of them missing or too many`,
-  });
+  const wrong = found?.wrong ?? Number.NaN;
+  yield {
+    bench: 'predict',
+    name: 'predict-all-wrong',
+    value: wrong,
+    unit: 'rows',
+    bar: 0,
+    ok: wrong === 0,
+    note: `of ${rows}, in ${Math.round(ms / 1000)} s`,
+  };
   for (const { name, growthMb } of memory.growths()) {
     yield {
       bench: 'predict',
@@ -48,11 +76,11 @@ export async function* predictAll({ session, admin }: Stage, rows: number): Asyn
   }
 }
 
-async function makeTexts(session: Stage['session'], table: string, rows: number): Promise<void> {
+async function makeTexts(session: Database, table: string, rows: number, word: string): Promise<void> {
   await session.query(`drop table if exists ${table}, bench_predicted`);
   await session.query(
     `create table ${table} as
-     select i as id, concat_ws(' ', '${table}', i, 'w' || i % 4999, 'w' || i % 3001, 'positive' || i % 19, 'w' || i % 977) as body
+     select i as id, concat_ws(' ', '${word}', i, 'w' || i % 4999, 'w' || i % 3001, 'positive' || i % 19, 'w' || i % 977) as body
      from generate_series(1, ${rows}) i`,
   );
   await session.query(`alter table ${table} add primary key (id)`);
@@ -60,7 +88,7 @@ async function makeTexts(session: Stage['session'], table: string, rows: number)
 }
 
 /** The backend that predicts, and the servers. */
-async function processes(admin: Stage['admin'], session: Stage['session']): Promise<Map<string, number>> {
+async function processes(admin: Database, session: Database): Promise<Map<string, number>> {
   const [backend] = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
   const servers = await admin.query<{ pid: number }>(
     `select pid from rafiki.process where kind = 'serving' order by id`,

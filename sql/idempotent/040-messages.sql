@@ -39,3 +39,15 @@ as $$
   select coalesce(string_agg(near.c, ', '), 'none')
   from (select c from unnest(candidates) c order by rafiki._likeness(coalesce(name, ''), c) desc, c limit 8) near
 $$;
+
+-- Stops where a function that changes something is called with a null: to do nothing, and say nothing, would look as if it were done.
+create or replace function rafiki._check_given(what text, is_given boolean) returns void
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not is_given then
+    raise exception using errcode = 'null_value_not_allowed', message = format('%s must not be null', what),
+      detail = 'Nothing was changed.', hint = 'Look at where the value comes from: a query may have found no row.';
+  end if;
+end $$;

@@ -37,6 +37,7 @@ begin
   for attempt in 1..greatest(servers, 1) loop
     begin
       perform rafiki._dblink_open();
+      perform rafiki._warn_misspelt(false); -- at the first prediction of a session
       return;
     exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then -- which is made anew just now
       get stacked diagnostics reason = pg_exception_detail;

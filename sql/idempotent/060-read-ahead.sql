@@ -29,6 +29,18 @@ as $$
       and has_table_privilege(c.oid, 'select')) -- ctid is not readable with column rights alone
 $$;
 
+-- What could be read ahead of a relation for a question about a value of that type: its columns, and the expressions of the query.
+create or replace function rafiki._readable(relation oid, asked regtype) returns table (attnum int2, value text)
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select (-e.nth)::int2, e.expression from rafiki._query_expressions(relation) e where asked <> 'bytea'::regtype
+  union all
+  select a.attnum, quote_ident(a.attname) from pg_attribute a
+  where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+    and a.atttypid = any (case asked when 'bytea'::regtype then '{bytea}' else '{text,varchar}' end::regtype[])
+$$;
+
 -- Where `input` stands in the tables that this statement scans, among their first and their last `rows` rows. No row: nowhere.
 create or replace function rafiki._find_scan(input anyelement, rows int)
 returns table (relation oid, attnum int2, place tid)
@@ -36,23 +48,21 @@ language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  types constant regtype[] := case pg_typeof(input) when 'bytea'::regtype then '{bytea}' else '{text,varchar}' end;
-  attname name;
+  value text;
 begin
-  for relation, attnum, attname in
-    select c.oid, a.attnum, a.attname
+  for relation, attnum, value in
+    select c.oid, r.attnum, r.value
     from pg_catalog.pg_locks l
     join pg_catalog.pg_class c on c.oid = l.relation and c.relkind = 'r'
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname not in ('pg_catalog', 'rafiki')
-    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-                                      and a.atttypid = any (types)
+    cross join lateral rafiki._readable(c.oid, pg_typeof(input)) r
     where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.granted
       and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
       and rafiki._is_trusted(c.oid)
     limit 8
   loop
-    execute format('select t.ctid from (select ctid, %1$I as value from only %2$s limit $2) t where t.value = $1 '
-                   'union all select ctid from only %2$s where ctid >= $3 and %1$I = $1 limit 1', attname, relation::regclass)
+    execute format('select t.ctid from (select ctid, %1$s as value from only %2$s limit $2) t where t.value = $1 '
+                   'union all select ctid from only %2$s where ctid >= $3 and %1$s = $1 limit 1', value, relation::regclass)
       into place
       using input, rows, format('(%s,0)', greatest(0, pg_relation_size(relation) / 8192 - rafiki._blocks(relation, rows)))::tid;
     if place is not null then
@@ -77,18 +87,19 @@ declare
   block constant bigint := split_part(ltrim(place::text, '('), ',', 1);
   bound constant bigint := greatest(0, block + case when upward then 1 else -1 end * rafiki._blocks(relation, rows));
   edge constant tid := format('(%s,0)', bound);
-  attribute pg_attribute;
+  is_image constant boolean := exists (
+    select from pg_attribute a where a.attrelid = relation and a.attnum = _window.attnum and a.atttypid = 'bytea'::regtype);
+  value text;
   part text;
   found_rows bigint;
   bytes bigint;
 begin
-  select * into attribute from pg_attribute a
-  where a.attrelid = relation and a.attnum = _window.attnum and not a.attisdropped and rafiki._is_trusted(relation)
-    and a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype);
+  select r.value into value from rafiki._readable(relation, case when is_image then 'bytea' else 'text' end::regtype) r
+  where r.attnum = _window.attnum and rafiki._is_trusted(relation);
   if not found then
     return;
   end if;
-  part := format('from (select ctid, %I as value from only %s where ctid %s limit $3) t', attribute.attname, relation::regclass,
+  part := format('from (select ctid, %s as value from only %s where ctid %s limit $3) t', value, relation::regclass,
                  case when not upward then '< $1 and ctid >= $2 order by ctid desc'
                       when row_security_active(relation) then '> $1 and ctid < $2 order by ctid'
                       else '> $1 and ctid < $2' end);
@@ -100,7 +111,7 @@ begin
     rows := least(rows / 2, found_rows * window_bytes / bytes);
   end loop;
   execute format('select coalesce(array_agg(%s %s) filter (where octet_length(value) <= $4), ''{}'') %s',
-                 case when attribute.atttypid = 'bytea'::regtype then 'encode(value, ''base64'')' else 'value::text' end,
+                 case when is_image then 'encode(value, ''base64'')' else 'value::text' end,
                  case when upward then '' else 'order by ctid' end, part)
     into inputs using place, edge, rows, window_bytes;
   if next is null then
@@ -109,35 +120,41 @@ begin
   return next;
 end $$;
 
--- Why this query is not read ahead, and how to write it so that it is as quick. Once a session; before PostgreSQL 17 once a scan, since
--- a parallel query refuses to have anything set, and an exception block too.
-create or replace function rafiki._tell_untrusted() returns void
+-- Why this query is not read ahead, after so many of the rows of its tables were looked through, and how to write it so that it is as
+-- quick. Once a session; before PostgreSQL 17 once a scan, since a parallel query refuses to have anything set, and an exception block too.
+create or replace function rafiki._tell_unread(rows int) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  names text;
+  patience_rows constant int := 4096; -- after the second look: the first may come too early in a scan
+  scanned text;
+  untrusted text;
 begin
-  if current_setting('rafiki.told', true) = 'untrusted' then
+  if current_setting('rafiki.told', true) = 'unread' then
     return;
   end if;
-  select string_agg(c.oid::regclass::text, ', ') into names
+  select string_agg(c.oid::regclass::text, ', ' order by c.oid), string_agg(c.oid::regclass::text, ', ' order by c.oid) filter (where not rafiki._is_trusted(c.oid))
+  into scanned, untrusted
   from pg_locks l join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p', 'f')
   join pg_namespace n on n.oid = c.relnamespace and n.nspname not in ('pg_catalog', 'rafiki')
   where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.granted
-    and l.database = (select oid from pg_database where datname = current_database()) and not rafiki._is_trusted(c.oid);
-  if names is null or exists (select from pg_stat_get_activity(pg_backend_pid()) a where a.leader_pid is not null) then
+    and l.database = (select oid from pg_database where datname = current_database());
+  if scanned is null or untrusted is null and rows < patience_rows
+     or exists (select from pg_stat_get_activity(pg_backend_pid()) a where a.leader_pid is not null) then
     return;
   end if;
   if current_setting('server_version_num')::int >= 170000 then
     begin
-      perform set_config('rafiki.told', 'untrusted', false);
+      perform set_config('rafiki.told', 'unread', false);
     exception when invalid_transaction_state then
       return; -- the leader of a parallel query: another one tells
     end;
   end if;
   raise notice 'rafiki does not read ahead in this query'
-    using detail = format('It reads ahead in tables of the role that asks only; here: %s.', left(names, 200)),
+    using detail = case
+            when untrusted is not null then format('It reads ahead in tables of the role that asks only; here: %s.', left(untrusted, 200))
+            else format('What it asks about is no column of a table whose rows are asked in order, and no simple expression of texts; here: %s.', left(scanned, 200)) end,
           hint = 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).';
 end $$;
 
@@ -161,7 +178,7 @@ begin
       rafiki._window(s.relation, s.attnum, s.place, false, look_rows) before,
       rafiki._window(s.relation, s.attnum, s.place, true, look_rows) after;
     if not found then
-      perform rafiki._tell_untrusted();
+      perform rafiki._tell_unread(words[2]::int);
     end if;
   elsif words[1] = '+' then
     select concat_ws(';', words[3], words[4], words[5], w.next) as place, w.inputs as texts

@@ -182,7 +182,8 @@ begin
 end $$;
 
 comment on function rafiki_predict(text, text, interval) is
-  'Predicts the label of one text with the deployed version of a model. NULL predicts NULL. Whole tables work well in this '
+  'Predicts the label of one text with the deployed version of a model. NULL predicts NULL. The label is a text: compare numbers with '
+  'it as stars::text. Whole tables work well in this '
   'plain form: select body, rafiki_predict(''reviews_sentiment'', body) from reviews. '
   'budget: how long the call may take; without it the setting rafiki.latency_budget (50 ms), see also rafiki.on_overdue.';
 

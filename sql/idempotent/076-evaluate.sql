@@ -79,7 +79,7 @@ begin
     order by s.id desc limit 1;
   end if;
   select c.target, c.feature into target, feature
-  from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null)) c;
+  from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
 end $$;
 
 -- How often the model says what for the labelled rows of a source.

@@ -25,6 +25,8 @@ declare
   task rafiki.task;
   wrong text;
 begin
+  perform rafiki._check_given(g.what, g.is_given) from (values ('model', model is not null), ('target', target is not null),
+    ('input', input is not null), ('output', output is not null)) g (what, is_given);
   perform rafiki._model_key(model);
   perform rafiki._check_relation(target);
   perform rafiki._check_column(target, input);
@@ -48,7 +50,7 @@ begin
 end $$;
 
 create or replace function rafiki_attach(model text, target regclass, input name, output name) returns void
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._attach(model, target, input, output) $$;
 
@@ -63,6 +65,8 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_given('target', target is not null);
+  perform rafiki._check_given('output', output is not null);
   if not exists (select from pg_trigger t where t.tgrelid = target and t.tgname = 'rafiki_' || output
                  and t.tgfoid = 'rafiki._fill_prediction()'::regprocedure) then
     return false;
@@ -72,7 +76,7 @@ begin
 end $$;
 
 create or replace function rafiki_detach(target regclass, output name) returns boolean
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._detach(target, output) $$;
 

@@ -110,7 +110,9 @@ begin
 end $$;
 
 -- Fills in what was not named: a column is inferred only where one candidate is left.
-create or replace function rafiki._infer_columns(source regclass, task rafiki.task, inout target name, inout feature name)
+create or replace function rafiki._infer_columns(
+  source regclass, task rafiki.task, inout target name, inout feature name, feature_argument text default 'features => array[%L]'
+)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -128,7 +130,7 @@ begin
   if feature is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
     where c.is_feature and c.name is distinct from target;
-    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', 'features => array[%L]');
+    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument);
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
@@ -139,7 +141,8 @@ end $$;
 
 -- Target and feature, named or inferred, of types that the task can use.
 create or replace function rafiki._resolve_columns(
-  source regclass, task rafiki.task, inout target name, features name[], out feature name
+  source regclass, task rafiki.task, inout target name, features name[], out feature name,
+  feature_argument text default 'features => array[%L]' -- how the caller's function has it
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -160,9 +163,9 @@ begin
   if target = feature then
     raise exception using errcode = 'duplicate_column',
       message = format('column "%s" cannot be both feature and target', target),
-      hint = 'Name another column with target => or features =>.';
+      hint = format('Name another column with target => or %s =>.', split_part(feature_argument, ' ', 1));
   end if;
-  select * into target, feature from rafiki._infer_columns(source, task, target, feature);
+  select * into target, feature from rafiki._infer_columns(source, task, target, feature, feature_argument);
   select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target

@@ -188,8 +188,29 @@ begin
   return target;
 end $$;
 
+-- Whether the key of a row is above $2, as a condition on `alias`. Operators of several schemas stand in no comparison of rows: there, what is
+-- alike may be of any length, and the column after it is above.
+create or replace function rafiki._above(source regclass, key name[], alias text) returns text
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with k as (
+    select t.place, t.operators, format('%I.%I', alias, t.name) as own, format('($2)[%s]::%s', t.place, t.type) as reached
+    from rafiki._key(source, key, false) t
+  )
+  select format('($2 is null or %s)', case when count(distinct k.operators) = 1
+    then format('row(%s) operator(%s.>) row(%s)', string_agg(k.own, ', ' order by k.place), min(k.operators),
+                string_agg(k.reached, ', ' order by k.place))
+    else string_agg((select format('(%s)', string_agg(format('%s operator(%s.%s) %s', e.own, e.operators,
+                                                             case when e.place = k.place then '>' else '=' end, e.reached),
+                                                      ' and ' order by e.place))
+                     from k e where e.place <= k.place), ' or ' order by k.place) end)
+  from k
+$$;
+
 -- The statement that predicts the next part: $1 the model, $2 the key of the last row before it, as texts, null for none. It gives the key of
--- its own last row, and how many rows it has. A part has so many rows, or so many bytes of inputs and one input more.
+-- its own last row, and how many rows it has. A part has so many rows, or so many bytes of inputs and one input more. The key is compared in
+-- the table that takes the predictions, too, or each part would look through those of all before it.
 create or replace function rafiki._all_statement(
   source regclass, target regclass, key name[], input name, input_kind text, outputs name[]
 ) returns text
@@ -202,22 +223,13 @@ as $$
            string_agg(format('s.%I', k.name), ', ' order by k.place) as own,
            string_agg(quote_ident(k.name), ', ' order by k.place) as names,
            string_agg(format('c.k%s', k.place), ', ' order by k.place) as taken,
-           string_agg(format('c.k%s::pg_catalog.text', k.place), ', ' order by k.place) as texts,
-           string_agg(format('($2)[%s]::%s', k.place, k.type), ', ' order by k.place) as reached,
-           min(k.operators) as operators, count(distinct k.operators) as schemas
+           string_agg(format('c.k%s::pg_catalog.text', k.place), ', ' order by k.place) as texts
     from rafiki._key(source, key, false) k
-  ), above as ( -- operators of several schemas stand in no comparison of rows: there, what is alike may be of any length, and the next is above
-    select case when (select k.schemas from keys k) = 1
-      then (select format('row(%s) operator(%s.>) row(%s)', k.own, k.operators, k.reached) from keys k)
-      else (select format('(%s)', string_agg(a.case_, ' or ' order by a.place)) from (
-        select k.place, format('(%s)', string_agg(format('s.%I operator(%s.%s) ($2)[%s]::%s', e.name, e.operators,
-                                      case when e.place = k.place then '>' else '=' end, e.place, e.type), ' and ' order by e.place)) as case_
-        from rafiki._key(source, key, false) k join rafiki._key(source, key, false) e on e.place <= k.place group by k.place) a) end as condition
   )
   select format($sql$
     with head as materialized (
       select %1$s, s.%2$I%10$s as input from %3$s s
-      where ($2 is null or %4$s) and not exists (select from %5$s t where %6$s)
+      where %4$s and not exists (select from %5$s t where %6$s and %18$s)
       order by %7$s limit 8192
     ), chunk as materialized (
       select * from (
@@ -235,15 +247,15 @@ as $$
       on conflict (%15$s) do nothing
     )
     select (select array[%16$s] from chunk c order by c.place desc limit 1), (select pg_catalog.count(*) from chunk)$sql$,
-    k.selected, input, source, a.condition, target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
+    k.selected, input, source, rafiki._above(source, key, 's'), target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
     case input_kind when 'image' then '' else '::pg_catalog.text' end,
     case when cardinality(outputs) > 1 then 'details' else 'labels' end,
     k.names || (select string_agg(', ' || quote_ident(o), '' order by n) from unnest(outputs) with ordinality u (o, n)),
     k.taken || case when cardinality(outputs) > 1 then ', d.label, d.probabilities' else ', a.answer' end,
     case when cardinality(outputs) > 1
          then 'left join lateral rafiki._label_and_probabilities(a.answer::pg_catalog.jsonb) d on true' else '' end,
-    k.names, k.texts, case input_kind when 'image' then 'rafiki._image_text(c.input)' else 'c.input' end)
-  from keys k, above a
+    k.names, k.texts, case input_kind when 'image' then 'rafiki._image_text(c.input)' else 'c.input' end, rafiki._above(source, key, 't'))
+  from keys k
 $$;
 
 -- What predicting all comes down to: the statement of the next part.

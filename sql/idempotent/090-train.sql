@@ -276,6 +276,7 @@ declare
   feature name;
   request rafiki.study;
 begin
+  perform rafiki._warn_misspelt(true);
   perform rafiki._check_task(task);
   select * into chosen from rafiki.task t where t.name = task;
   perform rafiki._check_relation(source);

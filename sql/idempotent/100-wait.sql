@@ -62,12 +62,13 @@ begin
 end $$;
 
 create or replace function rafiki_cancel(study bigint) returns boolean
-language plpgsql volatile strict parallel unsafe
+language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   own record;
 begin
+  perform rafiki._check_given('study', study is not null);
   loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
     select s.state, (k.key #>> '{}')::uuid as key into own
     from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;

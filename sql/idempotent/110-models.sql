@@ -7,6 +7,7 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_given('model', model_name is not null);
   select m.id, m.owner, o.key #>> '{}' into id, owner, key
   from rafiki.model m left join rafiki.model_ownership o on o.id = m.id where m.name = model_name;
   if id is null then
@@ -56,10 +57,11 @@ end $$;
 
 -- Stops where there is no such role: any number is a regrole.
 create or replace function rafiki._check_role(role regrole) returns void
-language plpgsql stable strict parallel unsafe
+language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_given('role', role is not null);
   if not exists (select from pg_roles r where r.oid = role) then
     raise exception using errcode = 'undefined_object', message = format('role %s does not exist', role),
       hint = e'Give the name of a role: \\du lists them.';
@@ -154,6 +156,7 @@ as $$
 declare
   own record := rafiki._own_model(model_name);
 begin
+  perform rafiki._check_given('version', number is not null);
   if not exists (select from rafiki.model_version v where v.model_id = own.id and v.version = number) then
     raise exception using errcode = 'undefined_object',
       message = format('model "%s" has no version %s', model_name, number),
@@ -165,7 +168,7 @@ begin
 end $$;
 
 create or replace function rafiki_deploy(model text, version int) returns int
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy(model, version) $$;
 
@@ -181,6 +184,7 @@ declare
   made record;
   study_state text := (select s.state from rafiki.study s where s.id = study);
 begin
+  perform rafiki._check_given('study', study is not null);
   select m.name, v.version into made
   from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.study_id = study;
   if found then
@@ -196,7 +200,7 @@ begin
 end $$;
 
 create or replace function rafiki_deploy(study bigint) returns int
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy_study(study) $$;
 
@@ -215,7 +219,7 @@ begin
 end $$;
 
 create or replace function rafiki_undeploy(model text) returns boolean
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._undeploy(model) $$;
 
@@ -244,7 +248,7 @@ begin
 end $$;
 
 create or replace function rafiki_rollback(model text) returns int
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
@@ -263,7 +267,7 @@ begin
 end $$;
 
 create or replace function rafiki_drop_model(model text) returns void
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._drop_model(model) $$;
 
@@ -282,7 +286,7 @@ begin
 end $$;
 
 create or replace function rafiki_grant(model text, role regrole) returns void
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._grant(model, role) $$;
 
@@ -296,11 +300,12 @@ as $$
 declare
   own record := rafiki._own_model(model_name);
 begin
+  perform rafiki._check_given('role', role is not null);
   return rafiki._remove_grant(own.key, role);
 end $$;
 
 create or replace function rafiki_revoke(model text, role regrole) returns boolean
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._revoke(model, role) $$;
 

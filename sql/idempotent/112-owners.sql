@@ -30,7 +30,7 @@ begin
 end $$;
 
 create or replace function rafiki_set_owner(model text, role regrole) returns void
-language sql volatile strict parallel unsafe
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._give_model(model, role) $$;
 

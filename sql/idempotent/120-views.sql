@@ -140,3 +140,10 @@ create or replace view rafiki.top_predict with (security_invoker = true) as
 select rafiki._cut(p.model, 18) as model, p.calls, p.rows, p.overdue, p.p50_ms, p.p99_ms
 from rafiki.stat_predict p;
 comment on view rafiki.top_predict is 'rafiki.stat_predict in 80 columns, for watching; whole names are there';
+
+create or replace view rafiki.settings with (security_invoker = true) as
+select s.name, coalesce(nullif(current_setting(s.name, true), ''), s.usual) as value, s.usual, s.meaning
+from rafiki._settings() s;
+comment on view rafiki.settings is
+  'What may be set (set rafiki.on_overdue = ''error''), what holds in this session, and what holds where nothing is set: SHOW knows only '
+  'those that were set';

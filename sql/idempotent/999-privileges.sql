@@ -81,7 +81,7 @@ grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki
   rafiki.params_tensor, rafiki.blob to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict, rafiki.stat_memory, rafiki.top_studies, rafiki.top_trials, rafiki.top_models, rafiki.top_workers,
-  rafiki.top_predict, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
+  rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,

@@ -20,6 +20,7 @@ import { install } from './install.ts';
 import { hasServicePassword, loginRefused, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { ownerMembers } from './owner-role.ts';
+import { uninstall } from './uninstall.ts';
 import { Up, USER_URL } from './up.ts';
 
 interface Command {
@@ -37,6 +38,7 @@ export const commands: Record<string, Command> = {
     },
   },
   install: { title: 'put the SQL side into a database', run: runInstall },
+  uninstall: { title: 'removes the SQL side, with all studies and models', run: runUninstall },
   verifier: { title: 'prints what Postgres has to know of the password of rafiki_service', run: printVerifier },
   'rotate-secret': { title: 'another secret between Postgres and the servers of predictions', run: runRotate },
   coordinator: {
@@ -184,6 +186,18 @@ async function runInstall(options: Options): Promise<void> {
     else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
     const members = await ownerMembers(database);
     if (members.length > 0) process.stderr.write(membersHint(members));
+  } finally {
+    await database.stop();
+  }
+}
+
+/** Its roles are the cluster's, so they stay. */
+async function runUninstall(options: Options): Promise<void> {
+  const logger = createLogger('rafiki');
+  const database = new Database({ url: requireUrl(options), application: 'rafiki uninstall', asUser: true, logger });
+  try {
+    await uninstall(database);
+    process.stdout.write('rafiki is removed\n');
   } finally {
     await database.stop();
   }

@@ -183,7 +183,7 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
       ],
       '42704',
     ],
-    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.told = 'untrusted'`], '42704'],
+    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.told = 'unread'`], '42704'],
     ['a prepared transaction', ['begin', `select ${definer}`, `prepare transaction 'x'`], '42704'],
   ];
   for (const [what, before, wanted] of denied) {

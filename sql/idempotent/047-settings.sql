@@ -1,0 +1,62 @@
+-- What users set, in one place. Postgres itself takes any name after "rafiki.", says nothing of one that is misspelt, and shows none before it
+-- was set; nor does any catalogue list what a session has set, so misspelt names have to be guessed.
+
+create or replace function rafiki._settings() returns table (name text, usual text, meaning text)
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  values ('rafiki.latency_budget', '50ms', 'how long a prediction may take'),
+         ('rafiki.on_overdue', 'answer', 'what a late prediction gives: answer, error or null'),
+         ('rafiki.read_ahead', 'on', 'whether the plain form reads rows ahead'),
+         ('rafiki.array_literals', 'off', 'whether a single text may look like an array'),
+         ('rafiki.alpha_first', '1', 'how often the first trials of a study start at random'),
+         ('rafiki.alpha_last', '0.1', 'how often the last trials of a study do'),
+         ('rafiki.delta', '0.005', 'by how much a score must be better for its weights to be published'),
+         ('rafiki.terminator', 'on', 'whether a study ends when more trials are not worth it'),
+         ('rafiki.gpu', 'off', 'whether only workers with a GPU take the trials of a study')
+$$;
+
+-- Settings of this session, its role or database that are none of ours but nearly: a letter left out, twice, or in its neighbour's place;
+-- where it is to be `thorough`, another letter or one more. What roles and databases set is known, and found in any case.
+create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with known as (
+    select s.name, substr(s.name, 8) as word from rafiki._settings() s
+  ), place as (
+    select k.name, left(k.word, i - 1) as head, substr(k.word, i, 1) as letter, substr(k.word, i + 1) as tail
+    from known k, generate_series(1, length(k.word)) i
+  ), variant as (
+    select p.name, p.head || v.middle as word
+    from place p cross join lateral (values (p.tail), (p.letter || p.letter || p.tail),
+                                            (left(p.tail, 1) || p.letter || substr(p.tail, 2))) v (middle)
+    union all
+    select p.name, p.head || v.middle
+    from place p, unnest(string_to_array('a b c d e f g h i j k l m n o p q r s t u v w x y z _', ' ')) other,
+      lateral (values (other || p.tail), (other || p.letter || p.tail), (p.letter || other || p.tail)) v (middle)
+    where thorough
+  ), found as (
+    select distinct 'rafiki.' || v.word as name, v.name as meant from variant v
+    where nullif(current_setting('rafiki.' || v.word, true), '') is not null
+    union
+    select split_part(o, '=', 1), null from pg_db_role_setting d, unnest(d.setconfig) o
+    where o like 'rafiki.%' and d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+      and (d.setrole = 0 or d.setrole = (select oid from pg_roles where rolname = session_user))
+  )
+  select f.name, coalesce(min(f.meant), (select k.name from known k order by rafiki._likeness(k.name, f.name) desc, k.name limit 1))
+  from found f where f.name not in (select k.name from known k) group by f.name
+$$;
+
+create or replace function rafiki._warn_misspelt(thorough boolean) returns void
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  wrong record;
+begin
+  for wrong in select * from rafiki._misspelt(thorough) loop
+    raise warning using errcode = 'undefined_object', message = format('there is no setting %s', wrong.name),
+      detail = 'It changes nothing.', hint = format('Did you mean %s? The view rafiki.settings lists them.', wrong.meant);
+  end loop;
+end $$;

@@ -1,0 +1,148 @@
+-- What a query asks about need not be a column: "select rafiki_predict(m, title || ' ' || body) from t". Its text says what it is. The
+-- expression is read anew here, word by word, and only what is understood is evaluated: texts of a table's columns, literals, and functions of
+-- pg_catalog that cannot fail and change nothing. So an expression that means something else where it stands is just not found in the table.
+
+-- Functions of texts: how many of their first arguments are texts, and then numbers, the fewest and the most of all. Numbers are
+-- literals, and so not negative.
+create or replace function rafiki._text_functions()
+returns table (name text, texts int, fewest int, most int)
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  values ('lower', 1, 1, 1), ('upper', 1, 1, 1), ('initcap', 1, 1, 1), ('btrim', 2, 1, 2), ('ltrim', 2, 1, 2), ('rtrim', 2, 1, 2),
+         ('trim', 1, 1, 1), ('reverse', 1, 1, 1), ('replace', 3, 3, 3), ('left', 1, 2, 2), ('right', 1, 2, 2), ('substr', 1, 2, 3),
+         ('substring', 1, 2, 3), ('concat', 100, 1, 100), ('concat_ws', 100, 2, 100), ('coalesce', 100, 1, 100), ('nullif', 2, 2, 2)
+$$;
+
+-- The words of SQL, small where they are no quoted names or literals. A literal with a backslash falls apart: what that means depends on settings.
+create or replace function rafiki._words(sql text) returns text[]
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(case when m.word[1] ~ '^[''"]' then m.word[1] else lower(m.word[1]) end order by m.place)
+  from regexp_matches(sql, $re$'(?:[^'\\]|'')*'|"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*|[0-9]+|\|\||::|=>|--|/\*|[^[:space:]]$re$, 'g')
+       with ordinality m (word, place)
+$$;
+
+-- The words at which the second argument of a call begins and ends, whose first argument begins at `at`; no row where there is none.
+create or replace function rafiki._second_argument(words text[], at int)
+returns table (first int, last int)
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  depth int := 0;
+begin
+  for i in at..cardinality(words) loop
+    if words[i] = '(' then
+      depth := depth + 1;
+    elsif depth > 0 and words[i] = ')' then
+      depth := depth - 1;
+    elsif depth = 0 and words[i] in (',', ')', ';') then
+      if first is not null then
+        last := i - 1;
+        return next;
+      end if;
+      exit when first is not null or words[i] <> ',';
+      first := i + 1;
+    end if;
+  end loop;
+end $$;
+
+-- An expression over texts as SQL of ours, or null where a word is not understood; `columns` are those of texts. After a value comes an
+-- operator, a comma within a function, or a bracket; after these a value. All collations are one, so that none can be in conflict.
+create or replace function rafiki._text_expression(words text[], columns name[]) returns text
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result text := '';
+  wants_value boolean := true;
+  calls text[] := '{}'; -- the functions that are open, innermost last; '' is a bracket alone
+  places int[] := '{}'; -- which of their arguments this is
+  depth int := 0;
+  called record;
+  wants_number boolean := false;
+  at int := 1;
+  word text;
+begin
+  while at <= cardinality(words) loop
+    select f.* into called from rafiki._text_functions() f where f.name = calls[depth];
+    wants_number := depth > 0 and calls[depth] <> '' and places[depth] > called.texts;
+    if wants_value and words[at + 1] = '.' and words[at] ~ '^["[:alpha:]_]' then
+      at := at + 2; -- whose column it is
+    end if;
+    word := words[at];
+    at := at + 1;
+    if wants_value and (word = '(' or words[at] = '(' and exists (select from rafiki._text_functions() f where f.name = word)) then
+      if wants_number then
+        return null;
+      elsif word <> '(' then
+        at := at + 1;
+      end if;
+      result := result || case word when '(' then word else word || '(' end;
+      depth := depth + 1;
+      calls[depth] := case word when '(' then '' else word end;
+      places[depth] := 1;
+    elsif wants_value and wants_number then
+      if word !~ '^[0-9]{1,9}$' then
+        return null;
+      end if;
+      result := result || word;
+      wants_value := false;
+    elsif wants_value then
+      if word like '''%' then
+        result := result || word || '::text';
+      elsif trim('"' from replace(word, '""', '"')) = any (columns) then
+        result := result || format('(%I::text collate "default")', trim('"' from replace(word, '""', '"')));
+      else
+        return null;
+      end if;
+      wants_value := false;
+    elsif word = ')' and depth > 0 and (calls[depth] = '' or places[depth] >= called.fewest) then
+      result := result || word;
+      depth := depth - 1;
+    elsif word = ',' and depth > 0 and calls[depth] <> '' and places[depth] < called.most then
+      result := result || ', ';
+      places[depth] := places[depth] + 1;
+      wants_value := true;
+    elsif word = '||' and not wants_number then
+      result := result || ' || ';
+      wants_value := true;
+    elsif word = '::' and not wants_number and words[at] in ('text', 'varchar') then
+      at := at + 1;
+    else
+      return null;
+    end if;
+  end loop;
+  return case when depth = 0 and not wants_value then '(' || result || ')' end;
+end $$;
+
+-- What the predictions in the text of the running query ask about, where that is an expression over texts of a relation: by their place in
+-- the text.
+create or replace function rafiki._query_expressions(relation oid) returns table (nth int, expression text)
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_chars constant int := 20000; -- of the query, so that a look costs a few milliseconds at the most
+  most_calls constant int := 8;
+  query constant text := left(current_query(), most_chars);
+  words text[];
+  columns name[];
+begin
+  if query !~* 'rafiki_predict' then
+    return;
+  end if;
+  words := rafiki._words(query);
+  columns := array(select a.attname from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+                   and a.atttypid = any ('{text,varchar}'::regtype[]));
+  return query
+    select c.nth::int, e.expression
+    from (select row_number() over (order by u.place) as nth, u.place::int as place from unnest(words) with ordinality u (word, place)
+          where u.word = 'rafiki_predict' and words[u.place + 1] = '(' order by u.place limit most_calls) c
+    cross join lateral rafiki._second_argument(words, c.place + 2) a
+    cross join lateral (select case when words[a.first + 1] = '=>' then a.first + 2 else a.first end as first) b
+    cross join lateral rafiki._text_expression(words[b.first:a.last], columns) e (expression)
+    where e.expression is not null and words[b.first:a.last] && array['||', '('];
+end $$;
