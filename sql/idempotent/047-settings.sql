@@ -21,6 +21,7 @@ $$;
 create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
+set jit = off -- the planner cannot know how short names are, and compiling takes most of a second
 as $$
   with known as (
     select s.name, substr(s.name, 8) as word from rafiki._settings() s
