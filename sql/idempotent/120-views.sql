@@ -5,9 +5,10 @@ create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, s.model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
-         t.began + s.max_time - now(), -- the trials so far took so long: the others will take the same
-         (now() - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
-       coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
+         t.began + s.max_time + s.paused_for - coalesce(s.paused_at, now()), -- the trials so far took so long: the others will take the same
+         (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
+       coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
+                                                        'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                         coalesce(s.notice, s.closed)), '')) as notice
 from rafiki.study s
 cross join lateral (

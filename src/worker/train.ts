@@ -27,7 +27,10 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
     if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
     let state: TrainingResult['state'] = 'completed';
     while (progress.epoch < progress.epochs && state === 'completed') {
-      await trainEpoch(trial, { trainer, progress, hooks });
+      if (!(await trainEpoch(trial, { trainer, progress, hooks }))) {
+        state = 'stopped';
+        break;
+      }
       const report = await finishEpoch(trial, { trainer, progress, hooks });
       if ((await hooks.onReport(report, () => startWeights(wanted, trainer))) === 'stop') state = 'stopped';
     }
@@ -43,11 +46,15 @@ interface Course {
   hooks: TrainingHooks;
 }
 
-/** The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. */
-async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<void> {
+/**
+ * The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. False where it
+ * was to be stopped before its end, and there is a best epoch to stop with.
+ */
+async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<boolean> {
   const { recipe } = trial;
   const order = orderOf(trial, progress.epoch);
   while (progress.step < trial.stepsPerEpoch) {
+    if (progress.best !== null && hooks.stopNow?.() === true) return false;
     const startedMs = systemClock.nowMs();
     const count = Math.min(recipe.stepsPerRun, trial.stepsPerEpoch - progress.step);
     const batches = batchesOf(
@@ -62,6 +69,7 @@ async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): P
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
     await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));
   }
+  return true;
 }
 
 /** The rows of an epoch, shuffled anew for each pass over them. */
@@ -106,7 +114,10 @@ async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): 
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
   const weights = deployed.weights(trainer.weights());
   const answers = await answerAll(exportModel(deployed.network, weights), valid, spec.threads);
-  const { score, metrics } = kind.score(answers, spec.data.valid.labels, spec.data.classes);
+  const { score, metrics } = kind.score(answers, spec.data.valid.labels, {
+    classes: spec.data.classes,
+    metric: spec.metric,
+  });
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 

@@ -599,13 +599,13 @@ describe('with coordinator and worker', () => {
       .transaction(async (tx) => {
         await tx.query(`create temp table request on commit drop as select r.* from rafiki.study r limit 0`);
         await tx.query(`insert into request (task, source, target, features, max_trials, max_time, validation, seed, knobs, advisor, on_bad_row,
-          alpha_first, alpha_last, delta, terminator, gpu, deploy, collaborative, reader, ticket)
-        select 'sentiment', 'reviews', 'label', '{body}', 1, '1 min', 0.2, 1, '{}', 'random', 'error', 1, 1, 0, true, false, true, true, r.reader, r.ticket
-        from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body') r`);
+          alpha_first, alpha_last, delta, terminator, gpu, deploy, collaborative, metric, replace, reader, ticket)
+        select 'sentiment', 'reviews', 'label', '{body}', 1, '1 min', 0.2, 1, '{}', 'random', 'error', 1, 1, 0, true, false, true, true, 'accuracy', false, r.reader, r.ticket
+        from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}')) r`);
         for (const [field, value] of request) {
           const other =
             field === 'reader'
-              ? `(select reader from rafiki._make_reader('reviews', (select t from rafiki.task t limit 1), 'label', 'body'))`
+              ? `(select reader from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}')))`
               : value;
           await tx.query(`update request set ${field} = ${other}`);
         }

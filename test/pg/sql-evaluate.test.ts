@@ -61,6 +61,14 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ]);
   });
 
+  test('count nothing right as 0', async () => {
+    await db.query(`update words set label = 'x' where label is not null`);
+    expect(await db.query(`select value from ${evaluate} where metric in ('accuracy', 'macro_f1')`)).toEqual([
+      { value: 0 },
+      { value: 0 },
+    ]);
+  });
+
   test('ask in parts, without hurry, whatever the settings', async () => {
     await db.query(`insert into words select i, 'w', 'w' || i from generate_series(10, 5009) i`);
     const session = await db.connect(() => undefined);
@@ -133,7 +141,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       JSON.stringify([box, { ...box, label: 'pear', x: 50 }]),
     ]);
     bridge.answer = () => reply(JSON.stringify({ boxes: [{ ...box, w: 14, score: 0.2 }] })); // overlap 10/14
-    expect(await db.query(`select * from rafiki_evaluate('finder', 'shelf') order by metric`)).toEqual([
+    expect(await db.query(`select metric, value from rafiki_evaluate('finder', 'shelf') order by metric`)).toEqual([
       { metric: 'ap50:apple', value: 1 },
       { metric: 'ap50:pear', value: 0 },
       { metric: 'ap75', value: 0 },

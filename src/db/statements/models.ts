@@ -74,6 +74,24 @@ export function selectLoading(on: Queryable, modelId: number): Promise<{ id: num
   return on.query(`select id from rafiki.deployment where model_id = $1 and state = 'loading'`, [modelId]);
 }
 
+/** The version that answers for a model, or is about to; null where none does. */
+export async function selectAnswering(on: Queryable, modelId: number): Promise<number | null> {
+  const sql = `
+    select version_id as id from rafiki.deployment where model_id = $1 and state in ('loading', 'ready') order by state limit 1`;
+  const [row] = await on.query<{ id: number }>(sql, [modelId]);
+  return row?.id ?? null;
+}
+
+export function selectDeployments(on: Queryable, modelId: number): Promise<{ id: number; state: DeploymentState }[]> {
+  return on.query(`select id, state from rafiki.deployment where model_id = $1 and state in ('loading', 'ready')`, [
+    modelId,
+  ]);
+}
+
+export async function setTask(on: Queryable, modelId: number, task: Task): Promise<void> {
+  await on.query('update rafiki.model set task = $2 where id = $1', [modelId, task]);
+}
+
 export async function insertDeployment(on: Queryable, modelId: number, versionId: number): Promise<void> {
   await on.query('insert into rafiki.deployment (model_id, version_id) values ($1, $2)', [modelId, versionId]);
 }
