@@ -11,6 +11,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
+import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { leastEpochs, prepareTrial, type Trial, trainerOf } from './trial.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
@@ -74,16 +75,10 @@ async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): P
 
 /** The rows of an epoch, shuffled anew for each pass over them. */
 function orderOf({ spec, train, passes }: Trial, epoch: number): Int32Array {
-  const order = new Int32Array(train.count * passes);
+  const { labels } = spec.data.train;
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
-  for (let pass = 0; pass < passes; pass++) {
-    const own = order.subarray(pass * train.count, (pass + 1) * train.count);
-    own.forEach((_, i) => {
-      own[i] = i;
-    });
-    rng.shuffle(own);
-  }
-  return order;
+  if (spec.balanced && labels instanceof Int32Array) return balancedOrder(labels, passes, rng);
+  return shuffledOrder(train.count, passes, rng);
 }
 
 /** The rows of a run cut into batches of rows alike in length, which come in random order. */

@@ -35,7 +35,7 @@ describe('by hand', () => {
 
 const hasScikit = ((): boolean => {
   try {
-    execFileSync('python3', ['-c', 'import sklearn'], { stdio: 'ignore' });
+    execFileSync('/usr/bin/python3', ['-c', 'import sklearn'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -61,7 +61,7 @@ test.skipIf(!hasScikit)('scikit-learn says the same', () => {
     const y = rows.map((_, i) => (i < classes ? i : Math.floor(rng.uniform() * classes)));
     const p = Float32Array.from(rows.flat());
     const said = rows.map((row) => row.indexOf(Math.max(...row)));
-    const out = execFileSync('python3', ['-c', peer], {
+    const out = execFileSync('/usr/bin/python3', ['-c', peer], {
       input: JSON.stringify({ p: rows, y }),
       stdio: ['pipe', 'pipe', 'ignore'],
     });
