@@ -240,6 +240,7 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_task(request.task);
   perform rafiki._check_limits(request.max_trials, request.max_time, request.target_score, request.validation);
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_advisor(request.advisor);
@@ -369,7 +370,7 @@ exception when lock_not_available then
     detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
 end $$;
 
--- What rafiki_train asks for, with its columns found, and checked but for the rows.
+-- What rafiki_train asks for, with its columns found.
 create or replace function rafiki._request(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
@@ -411,7 +412,6 @@ begin
   request.delta := rafiki._number_setting('rafiki.delta', 0.005, 'infinity');
   request.terminator := rafiki._switch_setting('rafiki.terminator', true);
   request.gpu := rafiki._switch_setting('rafiki.gpu', false);
-  perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
   select c.target, array[c.feature] into request.target, request.features
   from rafiki._resolve_columns(source, chosen, target, features) c;
   return rafiki._resolve_judge(request, chosen, validation_after);
@@ -444,6 +444,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
   perform rafiki._check_rows(request);
   select r.reader, r.ticket into request.reader, request.ticket from rafiki._make_reader(request) r;
   if request.gpu and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then

@@ -83,6 +83,7 @@ begin
     from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
+      return false; -- no study was named
     elsif own.state not in ('queued', 'running') then
       return false;
     elsif own.max_time + more > interval '30 days' then
@@ -266,6 +267,7 @@ create or replace procedure rafiki_train_wait(
 language plpgsql
 as $$
 declare
+  request rafiki.study;
   study bigint;
   study_state pg_catalog.text;
   shown bigint[] := '{}';
@@ -280,11 +282,13 @@ begin
       detail = 'It commits, so that the workers see the study, and then waits for them.',
       hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
   end if;
-  study := rafiki._train(rafiki._request(
+  request := rafiki._request(
     task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
-    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace));
+    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace);
+  study := rafiki._train(request);
   commit;
   raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;
+  perform rafiki._show_check(request); -- while workers begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
     ended := rafiki._show_ended_trials(study, shown);

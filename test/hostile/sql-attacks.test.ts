@@ -312,7 +312,7 @@ describe('with a real server', () => {
       `_set_deployment('${kept?.ownerKey}', 1)`,
     ])
       expect(await outcome(stranger.session, `select rafiki.${call}`), call).toBe('42704');
-    await stranger.session.query(`select rafiki._cancel_study('${cancels?.key}')`);
+    await stranger.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
     expect(await db.query('select cancel_requested from rafiki.study where id = $1', [study?.id])).toEqual([
       { cancel_requested: false },
     ]);
@@ -589,7 +589,7 @@ describe('with coordinator and worker', () => {
     ['too many trials', { max_trials: '2147483647' }, '22023'],
     ['a score that is no number', { target_score: 'NaN' }, '22023'],
     ['a delta that is no number', { delta: 'NaN' }, '23514'],
-    ['a task that there is not', { task: 'divination' }, '23503'],
+    ['a task that there is not', { task: 'divination' }, '42704'],
     ['a ticket of its own', { ticket: 'x' }, '42501'],
     ['the reader of another study', { reader: 'other' }, '42501'],
   ])('18: a study made by hand with %s is refused', async (_what, fields, sqlstate) => {
