@@ -34,7 +34,7 @@ export async function* checkBench(): AsyncIterable<Figure> {
 }
 
 const figure = (name: string, value: number, more: Pick<Figure, 'unit' | 'ok'> & { bar?: number }): Figure => ({
-  ...{ bench: 'check', name: `check-${name}`, value, peer: null, peerValue: null, ratio: null },
+  ...{ bench: 'check', name: `check-${name}`, value },
   ...more,
 });
 
