@@ -266,7 +266,8 @@ begin
   end if;
 end $$;
 
-create or replace function rafiki._detail_rows(model text, source regclass, target name, feature name)
+-- The labelled rows of a source with the details of their answers.
+create or replace function rafiki._answered_rows(model text, source regclass, target name, feature name)
 returns table (actual text, label text, probabilities jsonb)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -274,18 +275,13 @@ as $$
 declare
   columns record := rafiki._model_columns(model, source, target, feature);
 begin
-  if (columns.task).output <> 'label' then
-    raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no classes to report on', model),
-      detail = format('Its task is %s.', (columns.task).name),
-      hint = 'Use rafiki_evaluate, which measures how well objects are found.';
-  end if;
-  return query execute format(
-    'select r.actual, r.detail ->> ''label'', r.detail -> ''probabilities'' from ('
-      'select %1$I::text as actual, rafiki._detail($1, %4$L, %5$s, ''1 h'') as detail from %3$s '
-      'where %1$I is not null and %2$I is not null offset 0) r',
-    columns.target, columns.feature, source, (columns.task).input = 'image',
-    format(case (columns.task).input when 'image' then 'rafiki._image_text(%I)' else '%I::text' end, columns.feature))
-  using model;
+  perform rafiki._check_has_classes(model);
+  return query
+    select p.carried #>> '{}', p.prediction::jsonb ->> 'label', p.prediction::jsonb -> 'probabilities'
+    from rafiki._predict_rows(
+      model, (columns.task).input,
+      format('select to_jsonb(%1$I::text) as carried, %2$I as input from %3$s where %1$I is not null and %2$I is not null',
+             columns.target, columns.feature, source), 'details') p;
 end $$;
 
 -- Of each class: precision and recall (Wilson), F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (the delta method, as above), and
@@ -340,7 +336,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   z constant float8 := rafiki._z(confidence);
-  details constant jsonb := (select coalesce(jsonb_agg(r), '[]') from rafiki._detail_rows(model, source, target, feature) r);
+  details constant jsonb := (select coalesce(jsonb_agg(r), '[]') from rafiki._answered_rows(model, source, target, feature) r);
 begin
   perform rafiki._check_judged(model, source, (
     select coalesce(jsonb_agg(jsonb_build_object('actual', d.actual, 'row_count', 1)), '[]')
@@ -357,5 +353,5 @@ as $$ select * from rafiki._report(model, source, target, feature, confidence) $
 
 comment on function rafiki_class_report(text, regclass, name, name, float8) is
   'How well a model knows each class: precision, recall, F1 and the area under the ROC curve (auc, up to 100 classes) on labelled rows, '
-  'each with the interval in which it lies with the confidence given (0.9, 0.95 or 0.99). Each row is asked by itself, with its '
-  'probabilities: select * from rafiki_class_report(''reviews_sentiment'', ''test'').';
+  'each with the interval in which it lies with the confidence given (0.9, 0.95 or 0.99): '
+  'select * from rafiki_class_report(''reviews_sentiment'', ''test'').';

@@ -205,7 +205,7 @@ as $$
       from f where f.valid > 0
     union all select 12, 'error', format('standard error of a score: %s at most', round((0.5 / sqrt(f.valid))::numeric, 3)) from f where f.valid > 0
     union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
-  select l.finding, left(l.detail, 62) from line l order by l.place
+  select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from line l order by l.place
 $$;
 
 create or replace function rafiki._check(request rafiki.study) returns table (finding text, detail text)

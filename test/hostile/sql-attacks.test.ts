@@ -416,6 +416,10 @@ describe('with coordinator and worker', () => {
       'rafiki_importance($1)',
       'rafiki_wait($1)',
       'rafiki_cancel($1)',
+      'rafiki_finish($1)',
+      'rafiki_pause($1)',
+      'rafiki_resume($1)',
+      `rafiki_extend($1, '1 min')`,
       'rafiki_deploy($1)',
     ])
       await fresh.session.query(`select ${call}`, [id]);
@@ -427,6 +431,8 @@ describe('with coordinator and worker', () => {
     for (const call of [
       `rafiki_evaluate(${model}, 'public.reviews')`,
       `rafiki_confusion(${model}, 'public.reviews')`,
+      `rafiki_class_report(${model}, 'public.reviews')`,
+      `rafiki_check('sentiment', 'public.reviews')`,
       `rafiki_predict_query(${model}, 'select body, id from public.reviews')`,
       `rafiki_predict_detail(${model}, 'x')`,
       `rafiki_predict(${model}, array['x', null])`,
