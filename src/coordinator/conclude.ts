@@ -18,6 +18,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
+import { knowsNothing, reasonNotToDeploy } from './may-deploy.ts';
 import { isScored } from './plan.ts';
 
 /** How long a study waits for its model to be loaded before it is completed anyway. */
@@ -38,7 +39,7 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   }
   const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectAnswering(on, model.id) });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
-  const notices = [finished, idleGuess(chosen), reason].filter((notice) => notice !== null);
+  const notices = [finished, knowsNothing(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
   if (isOther) await changeTask(mover, model.id, study);
@@ -101,33 +102,6 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   );
   const members = [...exact, ...variants];
   return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), classes, blind };
-}
-
-const idleGuess = ({ score, blind }: Chosen): string | null =>
-  score > blind
-    ? null
-    : `It scores no better than an answer without looking (${score.toFixed(4)}, ${blind.toFixed(4)}).`;
-
-interface Candidate extends Chosen {
-  version: number;
-  /** The id of the version that answers now, or is about to. */
-  answering: number | null;
-}
-
-/** Of what answers nothing is made worse, as far as the study's validation rows tell. */
-function reasonNotToDeploy(study: Study, { version, score, blind, answering }: Candidate): string | null {
-  const anyway = `rafiki_deploy(${study.id}) deploys it.`;
-  const not = `Version ${version} was not deployed`;
-  const { incumbentId, incumbentScore } = study;
-  if (!study.deploy) return `${not}, as asked; ${anyway}`;
-  if (answering === null || (incumbentId === null && study.replace)) return null;
-  if (answering !== incumbentId) return `${not}: another version was while the study ran; ${anyway}`;
-  if (incumbentScore === null) return `${not}: the deployed one could not be scored on the same rows; ${anyway}`;
-  const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;
-  if (score < incumbentScore)
-    return `${not}: it is worse than the deployed one on the same rows (${scores}); ${anyway}`;
-  if (score === incumbentScore && score <= blind) return `${not}: it is no better than the deployed one; ${anyway}`;
-  return null;
 }
 
 /** Nothing that answers for the other task may go on: its answers are of another kind. */

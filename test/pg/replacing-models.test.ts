@@ -128,6 +128,39 @@ describe('with coordinator and worker', () => {
     ).toEqual([{ version: 1, state: 'loading' }]);
   });
 
+  test('one for another task replaces it where that is said, and the old versions stay away', async () => {
+    await createReviewsAnew(60);
+    await studyEnd(db, await insertStudy(db, good));
+    const refused = await studyEnd(db, await insertStudy(db, { ...good, task: 'text_classification' }));
+    expect(refused).toMatchObject({ state: 'failed', error: { message: expect.stringContaining('was taken') } });
+    const end = await studyEnd(db, await insertStudy(db, { ...bad, task: 'text_classification', replace: true }));
+    expect(end).toMatchObject({ state: 'completed', version: 2 });
+    expect(await db.query('select task from rafiki.model')).toEqual([{ task: 'text_classification' }]);
+    expect(
+      await db.query(
+        `select v.version, d.state from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id order by 1`,
+      ),
+    ).toEqual([
+      { version: 1, state: 'retired' },
+      { version: 2, state: 'loading' },
+    ]);
+    expect(await failureOf(db, `select rafiki_deploy('m', 1)`)).toMatchObject({
+      ...{ code: '55000', message: 'version 1 of model "m" is for another task' },
+    });
+  });
+
+  test('a source whose code finds its functions by a search path fails with what to do', async () => {
+    await db.query(`
+      create function shout(body text) returns text language sql as 'select upper(body)';
+      create function loud(body text) returns text language plpgsql as 'begin return shout(body); end';
+      create view loud_reviews as select label, loud(body) as body from reviews`);
+    const end = await studyEnd(db, await insertStudy(db, { ...good, source: 'loud_reviews' }));
+    expect(end.error).toMatchObject({
+      ...{ sqlstate: '42883', message: expect.stringContaining('shout(text) does not exist') },
+      ...{ detail: expect.stringContaining('search path'), hint: expect.stringContaining('alter function') },
+    });
+  });
+
   const createReviewsAnew = async (rows: number): Promise<void> => {
     await db.query('drop table reviews');
     await createReviews(db, rows);
