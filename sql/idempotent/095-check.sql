@@ -255,7 +255,7 @@ begin
   end if;
   select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,
          string_agg(f.detail, '') filter (where f.finding = 'classes') as classes,
-         string_agg(f.detail, '; ') filter (where f.finding in ('majority', 'error')) as scores,
+         string_agg(f.detail, '; ' order by f.finding desc) filter (where f.finding in ('majority', 'error')) as scores,
          string_agg(distinct f.finding, ', ') filter (where f.finding not in ('rows', 'classes', 'majority', 'error', 'time')) as others
   into found from rafiki._findings(request, rafiki._facts(request)) f;
   raise notice 'rows: %', found.rows;

@@ -221,7 +221,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   ended rafiki.study;
-  version_score float8;
+  version_score text;
   deployment text;
 begin
   select * into ended from rafiki.study s where s.id = study;
@@ -234,13 +234,15 @@ begin
   if ended.skipped_rows > 0 then
     raise notice 'rows left out: %, the first of them: %', ended.skipped_rows, ended.skipped_example;
   end if;
-  select v.score, d.state into version_score, deployment
+  select round(v.score::numeric, 3) || case when w.low is null then '' else format(' (%s to %s)', round(w.low::numeric, 3), round(w.high::numeric, 3)) end, d.state
+  into version_score, deployment
   from rafiki.model_version v
+  left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
   left join rafiki.deployment d on d.version_id = v.id and d.state in ('ready', 'loading')
   where v.study_id = study
   order by d.state desc limit 1;
   raise notice using
-    message = format('model "%s" version %s: score %s, %s%s', ended.model, ended.version, round(version_score::numeric, 3),
+    message = format('model "%s" version %s: score %s, %s%s', ended.model, ended.version, version_score,
                      case deployment when 'ready' then 'deployed' when 'loading' then 'waits for a server to load it'
                                      else 'not deployed' end,
                      coalesce(': ' || ended.notice, ''));

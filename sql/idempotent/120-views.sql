@@ -46,11 +46,14 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        cardinality(v.classes) as classes,
        (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
-       (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment
+       (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
+       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
+left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
-  'Models that you may use, with their versions: score on the validation rows, families of the ensemble';
+  'Models that you may use, with their versions: score on the validation rows, of an accuracy where it lies with 95 % confidence, families '
+  'of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,

@@ -16,6 +16,7 @@ comment on column rafiki.study.metric is 'What its trials are compared by';
 comment on column rafiki.study.class_weights is 'balanced: all classes weigh the same in training';
 comment on column rafiki.study.replace is 'Whether its model may take the place of one for other classes or another task';
 comment on column rafiki.study.paused_at is 'Since when it is paused';
+comment on column rafiki.model_version.judged_rows is 'Of how many rows its score is, by the metric';
 comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'One set of knob values each, tried for a study; see the view rafiki.trials';

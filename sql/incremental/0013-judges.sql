@@ -20,3 +20,6 @@ update rafiki.study set metric = 'map50' where task = 'object_detection';
 -- The inputs that trials with these validation rows were trained on: the first eight bytes of the SHA-256 of each, in ascending order,
 -- at most 262144 of them (2 MB), those that come first. Null for studies before it.
 alter table rafiki.validation add trained bigint[] check (cardinality(trained) <= 262144);
+
+-- What its score is, and of how many rows: null for versions before.
+alter table rafiki.model_version add metric text, add judged_rows int;

@@ -32,7 +32,10 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   const isOther = model.task !== study.task;
   if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
   const { members, score, accuracies, classes } = chosen;
-  const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, accuracies, classes });
+  const { id, version } = await insertVersion(on, {
+    ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
+    ...{ metric: study.metric, judgedRows: chosen.judgedRows },
+  });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
@@ -72,6 +75,7 @@ interface Chosen {
   score: number;
   accuracies: number[] | null;
   classes: string[];
+  judgedRows: number | null;
   /** What whoever does not look at the rows would score. */
   blind: number;
 }
@@ -89,8 +93,9 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   const { metric } = study;
   const labels = uint16s(validation.labels);
   const blind = baseline(metric, labels, classes.length);
+  const judged = { classes, blind, judgedRows: labels.length === 0 ? null : labels.length };
   if (!kindOf(study.task).votes(metric))
-    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, classes, blind };
+    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...judged };
   const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
   const { members: count, score } = bestEnsemble(votesOf(ranked), labels, (predicted, actual) =>
     scoreOfClasses(metric === 'macro_f1' ? metric : 'accuracy', { predicted, actual, classes: classes.length }),
@@ -101,7 +106,7 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     exact.map((trial) => trial.id),
   );
   const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), classes, blind };
+  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...judged };
 }
 
 /** Nothing that answers for the other task may go on: its answers are of another kind. */
