@@ -62,7 +62,7 @@ async function acrossSplit(db: Database): Promise<number> {
   const rows = await db.query<{ label: string; input: string }>('select label, input from mr');
   const { train, valid } = splitRows(rows, { task: 'sentiment', validation: 0.2 });
   const folded = (inputs: readonly unknown[]): Set<string> =>
-    new Set(inputs.map((input) => String(input).normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim()));
+    new Set(inputs.map((input) => String(input).normalize('NFKC').toLowerCase().replace(/\s+/g, '')));
   const trained = folded(train.inputs);
   return [...folded(valid.inputs)].filter((text) => trained.has(text)).length;
 }

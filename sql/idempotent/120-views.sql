@@ -71,7 +71,7 @@ with backlog as (
          extract(epoch from now() - min(w.created_at)) as oldest,
          extract(epoch from now() - min(w.created_at) filter (where not s.gpu)) as oldest_cpu
   from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
-  where s.state in ('queued', 'running')
+  where s.state in ('queued', 'running') and s.paused_at is null
 ), lost as (
   select coalesce(sum(t.attempt), 0) as lost
   from rafiki.study s join rafiki.trial t on t.study_id = s.id where s.state in ('queued', 'running')
