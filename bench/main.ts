@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
+import { checkBench } from './check.ts';
 import { engineBench } from './engine.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
@@ -34,6 +35,7 @@ interface Bench {
 
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
+  check: { run: checkBench, flags: [] },
   engine: { run: engineBench, flags: [] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },

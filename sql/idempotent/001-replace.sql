@@ -1,15 +1,15 @@
--- What an earlier version made goes, or comes back to be replaced: its own functions where nothing depends on them, and the API,
--- on which views of users may depend; see prologue.sql. What somebody else put into schema rafiki, such as an extension, is left alone.
+-- What an earlier version made goes where nothing depends on it, since arguments and results may have changed; the API, on which views of
+-- users may depend, comes back to be replaced then; see prologue.sql. What somebody else put into schema rafiki, such as an extension, is left alone.
 do $$
 declare
   known record;
 begin
   for known in
-    select p.oid::regprocedure as name, case when p.pronamespace = 'rafiki'::regnamespace then 'drop routine %s'
-                                             else 'alter routine %s set schema rafiki' end as statement
+    select p.oid::regprocedure as name, case when used.is then 'alter routine %s set schema rafiki' else 'drop routine %s' end as statement
     from pg_proc p join pg_namespace n on n.nspname = 'rafiki' and n.nspowner = p.proowner
-    where (p.pronamespace = n.oid and not exists (
-        select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
+    cross join lateral (select exists (
+      select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid) as is) used
+    where (p.pronamespace = n.oid and not used.is
       or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.pronamespace <> n.oid
          and p.proname like e'rafiki\\_%')
       and not exists (

@@ -31,6 +31,17 @@ begin
   return null;
 end $$;
 
+-- Workers look at their trials, and for some that wait.
+create or replace function rafiki._notify_pause() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._hint('rafiki_stop', t.id::text) from rafiki.trial t where t.study_id = new.id and t.state = 'running';
+  perform rafiki._hint('rafiki_trial', new.id::text);
+  return null;
+end $$;
+
 create or replace function rafiki._notify_report() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -60,9 +71,14 @@ end $$;
 
 create or replace trigger notify_new after insert on rafiki.study
   for each row execute function rafiki._notify_id('rafiki_study');
-create or replace trigger notify_cancel after update of cancel_requested on rafiki.study
-  for each row when (new.cancel_requested and not old.cancel_requested)
+drop trigger if exists notify_cancel on rafiki.study;
+create or replace trigger notify_steer after update of cancel_requested, finish_requested, paused_at, max_time on rafiki.study
+  for each row when ((new.cancel_requested, new.finish_requested, new.paused_at, new.max_time)
+                     is distinct from (old.cancel_requested, old.finish_requested, old.paused_at, old.max_time))
   execute function rafiki._notify_id('rafiki_study');
+create or replace trigger notify_pause after update of paused_at on rafiki.study
+  for each row when ((new.paused_at is null) <> (old.paused_at is null))
+  execute function rafiki._notify_pause();
 create or replace trigger notify_end after update of state on rafiki.study
   for each row when (old.state <> new.state and new.state in ('completed', 'failed', 'cancelled'))
   execute function rafiki._notify_id('rafiki_study_end');

@@ -65,6 +65,14 @@ from rafiki.model m join rafiki.model_key k on k.model_id = m.id
 where pg_has_role(m.owner, 'member');
 comment on view rafiki.model_ownership is 'The keys of your own models: who can see one may change the model';
 
+create or replace view rafiki.trained_inputs with (security_barrier) as
+select m.id as model_id, v.version, r.trained
+from rafiki.model m join rafiki.model_version v on v.model_id = m.id
+join rafiki.model_member b on b.version_id = v.id and b.rank = 0 join rafiki.trial t on t.id = b.trial_id
+join rafiki.validation r on r.study_id = v.study_id and r.hash = t.validation_hash
+where pg_has_role(m.owner, 'member');
+comment on view rafiki.trained_inputs is 'Hashes of the inputs that the versions of your own models were trained on';
+
 create or replace view rafiki.study_ownership with (security_barrier) as
 select s.id, to_jsonb(k.key) as key
 from rafiki.study s join rafiki.study_key k on k.study_id = s.id

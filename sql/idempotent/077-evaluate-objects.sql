@@ -80,27 +80,31 @@ begin
     select 'ap50:' || p.label, p.value from precision p where p.least_overlap = 0.5;
 end $$;
 
-create or replace function rafiki._evaluate(model text, source regclass, target name, feature name)
-returns table (metric text, value float8)
+create or replace function rafiki._evaluate(model text, source regclass, target name, feature name, confidence float8)
+returns table (metric text, value float8, low float8, high float8)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  z constant float8 := rafiki._z(confidence);
 begin
   if ((rafiki._model_columns(model, source, target, feature)).task).output = 'boxes' then
-    return query select * from rafiki._object_metrics(model, source, target, feature);
+    return query select m.metric, m.value, null::float8, null::float8 from rafiki._object_metrics(model, source, target, feature) m;
   else
-    return query select * from rafiki._class_metrics(model, source, target, feature);
+    return query select * from rafiki._class_metrics(model, source, target, feature, z);
   end if;
 end $$;
 
 create or replace function rafiki_evaluate(
-  model text, source regclass, target name default null, feature name default null
-) returns table (metric text, value float8)
+  model text, source regclass, target name default null, feature name default null, confidence float8 default 0.95
+) returns table (metric text, value float8, low float8, high float8)
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
-as $$ select * from rafiki._evaluate(model, source, target, feature) $$;
+as $$ select * from rafiki._evaluate(model, source, target, feature, confidence) $$;
 
-comment on function rafiki_evaluate(text, regclass, name, name) is
-  'How well a model does on labelled rows: accuracy and macro F1; for objects the mean average precision at overlaps of half '
-  '(map50) and three quarters (ap75), and ap50 of each class. Give rows that it was not trained on: '
+comment on function rafiki_evaluate(text, regclass, name, name, float8) is
+  'How well a model does on labelled rows: accuracy and macro F1, with the interval in which each lies with the confidence given (0.9, '
+  '0.95 or 0.99); for objects, without intervals, the mean average precision at overlaps of half '
+  '(map50) and three quarters (ap75), and ap50 of each class. Of your own models it says how many of the rows were trained on, and '
+  'the scores without them (accuracy_unseen). Give rows that it has not seen: '
   'select * from rafiki_evaluate(''reviews_sentiment'', ''test'').';

@@ -1,7 +1,7 @@
 -- Checks of a study's source, in the order in which a user would find out: relation, columns, rows. Column rights are
 -- enough: what the caller may not read is no candidate.
 
-create or replace function rafiki._check_relation(source regclass) returns void
+create or replace function rafiki._check_relation(source regclass, may_be_temporary boolean default false) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -17,7 +17,7 @@ begin
     raise exception using errcode = 'wrong_object_type', message = format('%s has no rows to learn from', source),
       detail = case relation.relkind when 'S' then 'It is a sequence.' when 'c' then 'It is a type.' else 'It is an index.' end,
       hint = 'Name a table, a view, a materialized view or a foreign table.';
-  elsif relation.relpersistence = 't' then
+  elsif relation.relpersistence = 't' and not may_be_temporary then
     raise exception using errcode = 'feature_not_supported', message = format('%s is a temporary table', source),
       detail = 'Other sessions, the workers among them, cannot read it.', hint = 'Copy it: create table … as table ….';
   elsif not has_any_column_privilege(source, 'select') then
@@ -139,6 +139,12 @@ begin
   end if;
 end $$;
 
+-- What to do where a number is to be predicted.
+create or replace function rafiki._no_regression() returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select 'Numbers are not predicted yet, but classes of them: a view can make some, e.g. width_bucket(price, 0, 1000, 5).' $$;
+
 -- Target and feature, named or inferred, of types that the task can use.
 create or replace function rafiki._resolve_columns(
   source regclass, task rafiki.task, inout target name, features name[], out feature name,
@@ -173,11 +179,12 @@ begin
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
       message = 'a column has a type that this task cannot use', detail = wrong,
-      hint = format('The task %s learns from a %s column; %s. A view can cast them%s.', task.name,
+      hint = format('The task %s learns from a %s column; %s. A view can cast them%s.%s', task.name,
                     case task.input when 'image' then 'bytea' else 'text' end,
                     case task.output when 'boxes' then 'boxes are jsonb arrays of {"label", "x", "y", "w", "h"}'
                                      else 'labels are text, boolean, integer or an enum' end,
-                    case task.input when 'image' then ', as decode(column, ''base64'') as image' end);
+                    case task.input when 'image' then ', as decode(column, ''base64'') as image' end,
+                    case when wrong ~ 'type (real|double)' then ' ' || rafiki._no_regression() else '' end);
   end if;
 end $$;
 
@@ -224,59 +231,156 @@ begin
 end $$;
 
 -- One scan with the caller's rights: are there rows enough to learn from?
-create or replace function rafiki._check_classes(source regclass, target name, feature name, on_bad_row text) returns void
+create or replace function rafiki._check_classes(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  total bigint;
-  labelled bigint;
-  longest int;
-  classes bigint;
-  bytes numeric;
-  example text;
+  source constant regclass := request.source;
+  target constant name := request.target;
+  counted record;
 begin
   -- the rows of each label first: what is distinct is then no label longer than what is looked at
-  execute format('select coalesce(sum(n), 0), coalesce(sum(n) filter (where usable), 0), max(length) filter (where usable), '
-                 'count(label) filter (where usable), sum(octet_length(label)) filter (where usable), '
-                 'min(label) filter (where usable) '
-                 'from (select label, length, usable, count(*) as n from ('
-                   'select left(t.text, 1001) as label, length(t.text) as length, '
-                   't.text is not null and t.is_given and (length(t.text) <= 1000 or %4$L <> ''skip'') as usable '
-                   'from (select %1$I::text as text, %2$I is not null as is_given from %3$s offset 0) t) l group by label, length, usable) g',
-                 target, feature, source, on_bad_row) into total, labelled, longest, classes, bytes, example;
-  perform rafiki._check_counts(source, target, feature, total, labelled);
-  perform rafiki._check_labels(source, target, feature, longest, classes, bytes);
-  if classes = 1 then
+  execute format('select coalesce(sum(n), 0) as total, coalesce(sum(n) filter (where usable), 0) as labelled, '
+                 'max(length) filter (where usable) as longest, count(distinct label) filter (where usable) as classes, '
+                 'sum(octet_length(label)) filter (where usable) as bytes, min(label) filter (where usable) as example, '
+                 'coalesce(sum(n) filter (where usable and validates), 0) as judging, '
+                 'coalesce(sum(n) filter (where usable and validates is not true), 0) as learnt, '
+                 'count(distinct label) filter (where usable and validates is not true) as learnt_classes '
+                 'from (select label, length, usable, validates, count(*) as n from ('
+                   'select left(t.text, 1001) as label, length(t.text) as length, t.validates, '
+                   't.text is not null and t.is_given and (length(t.text) <= 1000 or %2$L <> ''skip'') as usable '
+                   'from (select r.label::text as text, r.input is not null as is_given, r.validates from (%1$s) r offset 0) t'
+                   ') l group by label, length, usable, validates) g',
+                 rafiki._study_rows(request), request.on_bad_row) into counted;
+  perform rafiki._check_counts(source, target, request.features[1], counted.total::bigint, counted.labelled::bigint);
+  perform rafiki._check_labels(source, target, request.features[1], counted.longest, counted.classes, counted.bytes);
+  if rafiki._is_judged(request) then
+    perform rafiki._check_sides(request, counted.learnt::bigint, counted.judging::bigint);
+  end if;
+  if counted.learnt_classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),
-      detail = format('"%s" is %s in all %s labelled rows.', target, quote_literal(left(example, 40)), labelled),
+      detail = format('"%s" is %s in all %s labelled rows%s.', target, quote_literal(left(counted.example, 40)), counted.learnt,
+                      case when rafiki._is_judged(request) then ' that are learnt' else '' end),
       hint = 'Give rows of at least two classes, or name another column with target =>.';
-  elsif labelled < classes * 2 then
+  elsif counted.labelled < counted.classes * 2 and not rafiki._is_judged(request) then
     raise exception using errcode = 'cardinality_violation',
       message = format('%s has too few rows for its classes', source),
       detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.',
-                      labelled, classes, target),
-      hint = 'Give more rows, or name another column with target =>: this one may be no label.';
+                      counted.labelled, counted.classes, target),
+      hint = 'Give more rows, or name another column with target =>: this one may be no label.'
+             || coalesce(' ' || (select rafiki._no_regression() from rafiki._source_columns(source) c
+                                 where c.name = target and c.type ~ '^(numeric|integer|bigint|smallint)'), '');
   end if;
+  perform rafiki._check_inputs(request);
 end $$;
 
--- The same for boxes. What is wrong in one of them is found when a worker reads the images: they have to fit.
-create or replace function rafiki._check_boxes(source regclass, target name, feature name) returns void
+-- Stops where the rows that somebody chose to judge by leave none to learn, or the other way round.
+create or replace function rafiki._check_sides(request rafiki.study, learnt bigint, judging bigint) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if learnt > 0 and judging > 0 then
+    return;
+  end if;
+  raise exception using errcode = 'no_data_found',
+    message = case when judging = 0 then 'there is no row to validate on' else 'there is no row to train on' end,
+    detail = case
+      when request.validation_source is not null then format('%s has %s labelled rows, %s has %s.', request.source, learnt,
+                                                             request.validation_source, judging)
+      when request.validation_after is null then format('"%s" is true in %s of %s labelled rows.', request.validation_split, judging,
+                                                        judging + learnt)
+      else format('"%s" is later than %s in %s of %s labelled rows.', request.validation_split, request.validation_after, judging,
+                  judging + learnt) end,
+    hint = 'Trials learn from some rows and are scored on others; leave the option out to have a share of the rows chosen.';
+end $$;
+
+-- Names an input, a text or the bytes of an image: the first eight bytes of its SHA-256, as workers have it (src/datasets/split.ts).
+-- Not pinned, so that it is inlined: it is asked of every row.
+create or replace function rafiki._input_hash(input bytea) returns bigint
+language sql immutable parallel safe
+as $$ select pg_catalog.concat('x', pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(input), 1, 8), 'hex'))::pg_catalog.bit(64)::bigint $$;
+create or replace function rafiki._input_hash(input text) returns bigint
+language sql immutable parallel safe
+as $$ select rafiki._input_hash(pg_catalog.convert_to(input, 'UTF8')) $$;
+
+-- How an input of a task's kind is hashed.
+create or replace function rafiki._hash_call(task text) returns text
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('rafiki._input_hash(r.input::%s)', case t.input when 'image' then 'bytea' else 'text' end)
+  from rafiki.task t where t.name = task
+$$;
+
+-- Stops where nothing could be told apart, or nothing would be left to validate on: rows of one input stay on one side of the split.
+create or replace function rafiki._check_inputs(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  total bigint;
-  labelled bigint;
-  boxed bigint;
+  first_rows constant int := 200; -- they tell at once, but for sources that repeat themselves
+  kind constant text := (select t.input from rafiki.task t where t.name = request.task);
+  looked_at int;
+  counted record;
 begin
-  execute format('select count(*), count(*) filter (where usable), count(*) filter (where usable and boxes <> %4$L) '
-                 'from (select %1$I as boxes, %1$I is not null and %2$I is not null as usable from %3$s) t',
-                 target, feature, source, '[]') into total, labelled, boxed;
-  perform rafiki._check_counts(source, target, feature, total, labelled);
-  if boxed < 2 then
-    raise exception using errcode = 'cardinality_violation', message = format('%s has too few images with boxes', source),
-      detail = format('In %s of its %s labelled rows "%s" has a box; two are the least.', boxed, labelled, target),
+  foreach looked_at in array array[first_rows, null] loop
+    execute format('select count(distinct hash) as inputs, coalesce(sum(rows), 0) as rows, max(of_label) as widest '
+                   'from (select hash, label, count(*) as rows, count(*) over (partition by label) as of_label '
+                     'from (select r.label::text as label, %s as hash from (%s) r '
+                       'where r.label is not null and r.input is not null limit %s) h group by hash, label) g',
+                   rafiki._hash_call(request.task), rafiki._study_rows(request), coalesce(looked_at::text, 'all')) into counted;
+    if counted.widest > 1 or rafiki._is_judged(request) and counted.inputs > 1 then
+      return;
+    end if;
+  end loop;
+  if counted.inputs = 1 then
+    raise exception using errcode = 'data_exception', message = format('all %ss of %s are the same', kind, request.source),
+      detail = format('"%s" has one value in its %s labelled rows.', request.features[1], counted.rows),
+      hint = format('Nothing can be learnt from it: name another column with features =>, or give rows of different %ss.', kind);
+  end if;
+  raise exception using errcode = 'cardinality_violation', message = format('%s repeats too few %ss', request.source, kind),
+    detail = format('Its %s labelled rows have %s different values of "%s", and no class has two.',
+                    counted.rows, counted.inputs, request.features[1]),
+    hint = format('Rows of the same %s are either learnt or validated on: give two different ones of a class at least.', kind);
+end $$;
+
+-- The same for boxes. What is wrong in one of them is found when a worker reads the images: they have to fit.
+create or replace function rafiki._check_boxes(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  counted record;
+begin
+  execute format('select count(*) as total, count(*) filter (where usable) as labelled, '
+                 'count(*) filter (where usable and label <> %L) as boxed, '
+                 'count(*) filter (where usable and validates) as judging '
+                 'from (select r.label, r.validates, r.label is not null and r.input is not null as usable from (%s) r) t',
+                 '[]', rafiki._study_rows(request)) into counted;
+  perform rafiki._check_counts(request.source, request.target, request.features[1], counted.total, counted.labelled);
+  if rafiki._is_judged(request) then
+    perform rafiki._check_sides(request, counted.labelled - counted.judging, counted.judging);
+  end if;
+  if counted.boxed < 2 then
+    raise exception using errcode = 'cardinality_violation',
+      message = format('%s has too few images with boxes', request.source),
+      detail = format('In %s of its %s labelled rows "%s" has a box; two are the least.', counted.boxed, counted.labelled,
+                      request.target),
       hint = 'Give more rows, or name another column with target =>.';
   end if;
+end $$;
+
+-- The classes in the rows of a study.
+create or replace function rafiki._study_classes(request rafiki.study) returns setof text
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query execute format(
+    case when request.task = 'object_detection' -- whose boxes may be wrong still
+      then 'select distinct b #>> ''{}'' from (%s) r, jsonb_path_query(r.label, ''$[*].label'') b where r.input is not null'
+      else 'select distinct r.label::text from (%s) r where r.label is not null and r.input is not null' end,
+    rafiki._study_rows(request));
 end $$;

@@ -26,44 +26,29 @@ begin
   end if;
 end $$;
 
--- What names a row in messages, as far as the caller may read it: its primary key, a column "id", its place; or nothing.
-create or replace function rafiki._row_name(source regclass) returns text
-language sql stable strict parallel unsafe
+-- A text row is a line of JSON, [label, text], and with a third element, whether it validates, where the owner chose that. An image row
+-- is bytes: what names the row and what labels it, each after its length, then whether it validates (0: its input decides, 1: no, 2: yes),
+-- and then the image.
+create or replace function rafiki._reader_query(request rafiki.study) returns text
+language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    (select format('pg_catalog.concat(%L, %s, '')'')', format('Key (%s)=(', string_agg(a.attname, ', ' order by i.nth)),
-                   string_agg(format('%I', a.attname), ', '', '', ' order by i.nth))
-     from (
-       select k.attnum, k.nth from pg_index x, unnest(x.indkey) with ordinality k (attnum, nth)
-       where x.indrelid = source and x.indisprimary and k.nth <= x.indnkeyatts
-       union all
-       select a.attnum, 1 from pg_attribute a where a.attrelid = source and a.attname = 'id' and not a.attisdropped
-         and not exists (select from pg_index x where x.indrelid = source and x.indisprimary)) i
-     join pg_attribute a on a.attrelid = source and a.attnum = i.attnum
-     having bool_and(has_column_privilege(source, a.attnum, 'select'))),
-    (select 'pg_catalog.concat(''Row '', ctid::pg_catalog.text)' from pg_class c
-     where c.oid = source and c.relkind in ('r', 'm') and has_table_privilege(source, 'select')),
-    quote_literal(''))
-$$;
-
--- A text row is a line of JSON, [label, text]. An image row is bytes: what names the row and what labels it, each after its
--- length, and then the image.
-create or replace function rafiki._reader_query(source regclass, task rafiki.task, target name, feature name) returns text
-language sql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-  select case task.input
+  select case t.input
     when 'text' then format(
-      'select pg_catalog.json_build_array(%1$I::pg_catalog.text, %2$I::pg_catalog.text)::pg_catalog.text '
-      'from %3$s where %1$I is not null and %2$I is not null', target, feature, source)
+      'select pg_catalog.json_build_array(r.label::pg_catalog.text, r.input::pg_catalog.text%s)::pg_catalog.text '
+      'from (%s) r where r.label is not null and r.input is not null',
+      case when rafiki._is_judged(request) then ', coalesce(r.validates, false)' else '' end, rafiki._study_rows(request))
     else format(
       'select pg_catalog.int4send(pg_catalog.octet_length(r.name)) || r.name || '
-        'pg_catalog.int4send(pg_catalog.octet_length(r.label)) || r.label || r.image '
-      'from (select pg_catalog.convert_to(%4$s, ''UTF8'') as name, '
-        'pg_catalog.convert_to(%1$I::pg_catalog.text, ''UTF8'') as label, %2$I::pg_catalog.bytea as image '
-        'from %3$s where %1$I is not null and %2$I is not null) r', target, feature, source, rafiki._row_name(source))
+        'pg_catalog.int4send(pg_catalog.octet_length(r.label)) || r.label || r.side || r.image '
+      'from (select pg_catalog.convert_to(r.name, ''UTF8'') as name, '
+        'pg_catalog.convert_to(r.label::pg_catalog.text, ''UTF8'') as label, '
+        '%s::pg_catalog.bytea as side, r.input::pg_catalog.bytea as image '
+        'from (%s) r where r.label is not null and r.input is not null) r',
+      case when rafiki._is_judged(request) then $side$case when r.validates then '\x02' else '\x01' end$side$ else $side$'\x00'$side$ end,
+      rafiki._study_rows(request, true))
   end
+  from rafiki.task t where t.name = request.task
 $$;
 
 -- The arguments of a reader, which mean nothing: as many as a function can have. Everybody sees its name in pg_proc and may make
@@ -100,9 +85,7 @@ as $$
     and not exists (select from rafiki.attachment a where a.reader = _maker_of.reader)
 $$;
 
-create or replace function rafiki._make_reader(
-  source regclass, task rafiki.task, target name, feature name, out reader uuid, out ticket text
-)
+create or replace function rafiki._make_reader(request rafiki.study, out reader uuid, out ticket text)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -113,8 +96,10 @@ begin
       hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
   reader := gen_random_uuid();
-  ticket := rafiki._create_reader(reader, format('setof %s stable', case task.input when 'text' then 'text' else 'bytea' end),
-                                  rafiki._reader_query(source, task, target, feature));
+  ticket := rafiki._create_reader(reader, format('setof %s stable',
+                                                 case (select t.input from rafiki.task t where t.name = request.task)
+                                                   when 'text' then 'text' else 'bytea' end),
+                                  rafiki._reader_query(request));
 end $$;
 
 -- Drops what no open study or attached table needs in the schema of the readers: functions of studies that have ended, and whatever else

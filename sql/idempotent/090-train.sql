@@ -7,7 +7,8 @@ as $$
 begin
   if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
-      detail = format('This version knows %s tasks.', (select count(*) from rafiki.task)),
+      detail = case when task ~* 'regress|number|numeric|forecast' then rafiki._no_regression()
+                    else format('This version knows %s tasks.', (select count(*) from rafiki.task)) end,
       hint = format('Tasks, nearest name first: %s.',
                     (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
   end if;
@@ -204,18 +205,122 @@ begin
   end if;
 end $$;
 
+-- What a task's trials can be compared by, the usual one first.
+create or replace function rafiki._metrics(task text) returns text[]
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case t.output when 'boxes' then array['map50'] else array['accuracy', 'macro_f1', 'log_loss', 'auc'] end
+  from rafiki.task t where t.name = task
+$$;
+
+create or replace function rafiki._check_aims(task text, metric text, class_weights text) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (metric = any (rafiki._metrics(task))) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = format('metric "%s" does not exist for task %s', metric, task),
+      detail = case when metric in ('rmse', 'mae', 'r2') then rafiki._no_regression()
+                    else 'It is what the trials of a study are compared by.' end,
+      hint = format('Metrics, the default first: %s.', array_to_string(rafiki._metrics(task), ', '));
+  elsif class_weights <> 'balanced' then
+    raise exception using errcode = 'invalid_parameter_value', message = format('class_weights cannot be "%s"', class_weights),
+      detail = 'With ''balanced'' all classes weigh the same in training, however many rows they have.',
+      hint = 'Leave it out, and each row weighs the same.';
+  elsif class_weights is not null and task = 'object_detection' then
+    raise exception using errcode = 'feature_not_supported', message = 'class_weights is for classes, and this task finds objects',
+      hint = 'Leave it out.';
+  end if;
+end $$;
+
 -- Stops where something is wrong with what a study is to do, whoever asks for it in which way.
 create or replace function rafiki._check_request(request rafiki.study, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_task(request.task);
   perform rafiki._check_limits(request.max_trials, request.max_time, request.target_score, request.validation);
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_advisor(request.advisor);
   perform rafiki._check_families(request.task, request.families);
   perform rafiki._check_knobs(request.task, request.families, request.knobs);
+  perform rafiki._check_aims(request.task, request.metric, request.class_weights);
   perform rafiki._check_model_name(request.model, asker);
+  perform rafiki._check_model_task(request);
+end $$;
+
+-- A model whose name says nothing of the schema goes on with the table that it has learnt from, while that is there.
+create or replace function rafiki._default_name(source regclass, task text) returns text
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  chosen record;
+  other regclass;
+begin
+  select c.relname || '_' || task as name, n.nspname || '_' || c.relname || '_' || task as longer, format('%I.%I', n.nspname, c.relname) as source
+  into chosen from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = source;
+  select s.source into other from rafiki.study s
+  where s.model = chosen.name
+    and (s.state in ('queued', 'running')
+         or s.version is not null and exists (select from rafiki.model m where m.name = s.model))
+  order by s.id desc limit 1;
+  if other <> source and exists (select from pg_class c where c.oid = other) then
+    raise exception using errcode = 'duplicate_object',
+      message = format('model "%s" learns from %s', chosen.name, (
+        select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = other)),
+      detail = format('By default that of %s has the same name.', chosen.source),
+      hint = format('Name it, e.g. model => %L; with model => %L it becomes the next version of the other one.',
+                    chosen.longer, chosen.name);
+  end if;
+  return chosen.name;
+end $$;
+
+-- A model is for one task: whoever asks it expects answers of that kind.
+create or replace function rafiki._check_model_task(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  present constant text := (select m.task from rafiki.model m where m.name = request.model);
+begin
+  if present <> request.task and not request.replace then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('model "%s" is one for %s', request.model, present),
+      detail = format('The study is for %s: whoever asks the model gets other answers then.', request.task),
+      hint = 'Choose another name with model =>, or give replace => true.';
+  end if;
+end $$;
+
+-- Nor may a version that lacks classes take the place of one that is asked for them.
+create or replace function rafiki._check_model_classes(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  present record;
+  missing text[];
+begin
+  select v.version, v.classes into present
+  from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
+  join rafiki.model_version v on v.id = d.version_id
+  where m.name = request.model and m.task = request.task order by d.state limit 1; -- the one that is being loaded
+  if not found or request.replace then
+    return;
+  end if;
+  missing := array(select c from unnest(present.classes) c except select c from rafiki._study_classes(request) c order by 1);
+  if missing <> '{}' then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('model "%s" knows classes that %s does not have', request.model, request.source),
+      detail = format('Version %s answers with %s; missing: %s%s.', present.version,
+                      (select string_agg(format('"%s"', left(c, 40)), ', ' order by n) from unnest(present.classes[:5]) with ordinality u (c, n))
+                        || case when cardinality(present.classes) > 5 then ', …' else '' end,
+                      (select string_agg(format('"%s"', left(c, 40)), ', ' order by n) from unnest(missing[:5]) with ordinality u (c, n)),
+                      case when cardinality(missing) > 5 then format(' and %s more', cardinality(missing) - 5) else '' end),
+      hint = 'Choose another name with model =>, or give replace => true.';
+  end if;
 end $$;
 
 -- Puts a study in the queue and gives its id. Whose it is says the function that reads its source: it belongs to who made it, and
@@ -242,11 +347,13 @@ begin
   end if;
   insert into rafiki.study (owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
-                            on_bad_row, reader, ticket)
+                            on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
+                            reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, request.max_time, request.target_score, request.validation, request.seed,
-          request.deploy, request.on_bad_row, request.reader, rafiki._ticket_hash(request.ticket))
+          request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
+          request.metric, request.class_weights, request.replace, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then
@@ -259,17 +366,18 @@ exception when lock_not_available then
     detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
 end $$;
 
-create or replace function rafiki._train(
+-- What rafiki_train asks for, with its columns found.
+create or replace function rafiki._request(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
-  deploy boolean, on_bad_row text
-) returns bigint
+  deploy boolean, on_bad_row text, validation_source regclass, validation_split name, validation_after timestamptz,
+  metric text, class_weights text, replace boolean
+) returns rafiki.study
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   chosen rafiki.task;
-  feature name;
   request rafiki.study;
 begin
   perform rafiki._warn_misspelt(true);
@@ -278,7 +386,7 @@ begin
   perform rafiki._check_relation(source);
   request.task := task;
   request.source := source;
-  request.model := coalesce(model, (select c.relname from pg_class c where c.oid = source) || '_' || task);
+  request.model := coalesce(model, rafiki._default_name(source, task));
   request.families := families;
   request.knobs := knobs;
   request.advisor := advisor;
@@ -290,21 +398,51 @@ begin
   request.seed := coalesce(seed, (random() * 2147483647)::int);
   request.deploy := coalesce(deploy, true);
   request.on_bad_row := on_bad_row;
+  request.validation_source := validation_source;
+  request.validation_split := validation_split;
+  request.metric := coalesce(metric, (rafiki._metrics(task))[1]);
+  request.class_weights := class_weights;
+  request.replace := coalesce(replace, false);
   request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1, 1);
   request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 0.1, 1);
   request.delta := rafiki._number_setting('rafiki.delta', 0.005, 'infinity');
   request.terminator := rafiki._switch_setting('rafiki.terminator', true);
   request.gpu := rafiki._switch_setting('rafiki.gpu', false);
-  perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
-  select * into target, feature from rafiki._resolve_columns(source, chosen, target, features);
-  if chosen.output = 'boxes' then
-    perform rafiki._check_boxes(source, target, feature);
+  select c.target, array[c.feature] into request.target, request.features
+  from rafiki._resolve_columns(source, chosen, target, features) c;
+  return rafiki._resolve_judge(request, chosen, validation_after);
+end $$;
+
+-- Whether the rows will do. They are read as workers read them, with the search path pinned.
+create or replace function rafiki._check_rows(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  context text;
+begin
+  if request.task = 'object_detection' then
+    perform rafiki._check_boxes(request);
   else
-    perform rafiki._check_classes(source, target, feature, on_bad_row);
+    perform rafiki._check_classes(request);
   end if;
-  request.target := target;
-  request.features := array[feature];
-  select r.reader, r.ticket into request.reader, request.ticket from rafiki._make_reader(source, chosen, target, feature) r;
+  perform rafiki._check_model_classes(request);
+exception when undefined_function or undefined_table or undefined_object then
+  get stacked diagnostics context = pg_exception_context;
+  raise exception using errcode = sqlstate, message = sqlerrm,
+    detail = format('Code behind %s names it without a schema, and workers read with the search path pg_catalog. Context: %s.',
+                    request.source, split_part(context, e'\n', 1)),
+    hint = 'Give the function a path of its own: alter function … set search_path = public; or name the schema in it.';
+end $$;
+
+create or replace function rafiki._train(request rafiki.study) returns bigint
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
+  perform rafiki._check_rows(request);
+  select r.reader, r.ticket into request.reader, request.ticket from rafiki._make_reader(request) r;
   if request.gpu and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then
     raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
       hint = 'Start one with: rafiki worker --device cuda; or, before you train: reset rafiki.gpu;';
@@ -316,20 +454,28 @@ create or replace function rafiki_train(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
-  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error'
+  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error',
+  validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
+  metric text default null, class_weights text default null, replace boolean default false
 ) returns bigint
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
-                       max_trials, max_time, target_score, validation, seed, deploy, on_bad_row)
+  select rafiki._train(rafiki._request(
+    task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
+    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace))
 $$;
 
 comment on function rafiki_train is
   'Starts training a model on the rows of a table or view and returns the study''s id at once: workers begin when the '
   'transaction commits. Example: select rafiki_train(''sentiment'', ''reviews''). The columns are inferred where '
   'one candidate is left. model defaults to <table>_<task>; a name that exists gets its next version, deployed only if it '
-  'is not worse. on_bad_row => ''skip'' leaves out rows whose image or boxes cannot be used, and counts them. '
+  'is not worse on the rows of this study; with other classes or for another task it needs replace => true. '
+  'on_bad_row => ''skip'' leaves out rows whose image or boxes cannot be used, and counts them. '
+  'Trials are scored on the share validation of the rows, or on those of validation_source => ''table''; or where the boolean column '
+  'validation_split is true; or where that, a column of times, is later than validation_after => ''2026-01-01''. '
+  'metric => accuracy (the default), macro_f1, log_loss (scored as exp(-loss)) or auc is what they are compared by; with '
+  'class_weights => ''balanced'' rare classes weigh as much as frequent ones. Look at the rows first with rafiki_check. '
   'Follow it with rafiki_wait(study) or in the view rafiki.studies. With collaborative (the default) a trial '
   'starts from the weights of earlier good ones, or at random with a chance that falls from the setting rafiki.alpha_first '
   '(1) to rafiki.alpha_last (0.1) by half of max_trials or max_time; weights are published when a score beats the best of '

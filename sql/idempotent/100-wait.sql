@@ -50,18 +50,27 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
--- False where no open study has that key.
-create or replace function rafiki._cancel_study(study_key uuid) returns boolean
-language plpgsql volatile strict parallel unsafe security definer
+-- Moves an open study by the proof of a right to it. False where no open study has that key.
+create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
+language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update rafiki.study s set cancel_requested = true
-  from rafiki.study_key k where k.key = _cancel_study.study_key and s.id = k.study_id and s.state in ('queued', 'running');
+  update rafiki.study s set
+    cancel_requested = s.cancel_requested or steer = 'cancel',
+    finish_requested = s.finish_requested or steer = 'finish',
+    paused_for = case when steer <> 'pause' and s.paused_at is not null then s.paused_for + (now() - s.paused_at) else s.paused_for end,
+    paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when steer in ('resume', 'finish', 'cancel') then null
+                     when s.paused_at is not null then now() end,
+    max_time = case when steer = 'extend' then s.max_time + more else s.max_time end,
+    closed = case when steer = 'extend' then null else s.closed end
+  from rafiki.study_key k
+  where k.key = study_key and s.id = k.study_id and s.state in ('queued', 'running');
   return found;
 end $$;
 
-create or replace function rafiki_cancel(study bigint) returns boolean
+-- True where the study was still open.
+create or replace function rafiki._steer(study bigint, steer text, more interval default null) returns boolean
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -70,14 +79,19 @@ declare
 begin
   perform rafiki._check_given('study', study is not null);
   loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
-    select s.state, (k.key #>> '{}')::uuid as key into own
+    select s.state, s.max_time, (k.key #>> '{}')::uuid as key into own
     from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
+      return false; -- no study was named
     elsif own.state not in ('queued', 'running') then
       return false;
+    elsif own.max_time + more > interval '30 days' then
+      raise exception using errcode = 'invalid_parameter_value', message = 'a study may take 30 days at most',
+        detail = format('Study %s has %s, and %s more were asked for.', study, own.max_time, more),
+        hint = 'What is not done by then: train its model again.';
     end if;
-    exit when rafiki._cancel_study(own.key);
+    exit when rafiki._steer_study(own.key, steer, more);
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
       raise exception using errcode = 'serialization_failure', message = format('study %s has changed since this transaction began', study),
         hint = 'Begin the transaction again.';
@@ -86,8 +100,62 @@ begin
   return true;
 end $$;
 
+create or replace function rafiki_cancel(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'cancel') $$;
+
 comment on function rafiki_cancel(bigint) is
-  'Cancels a study: its trials stop soon after the commit. True if it was still open, false if it had ended already.';
+  'Cancels a study: its trials stop soon after the commit, and nothing of it is kept: rafiki_finish keeps the best. True if it was '
+  'still open, false if it had ended already.';
+
+create or replace function rafiki_finish(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'finish') $$;
+
+comment on function rafiki_finish(bigint) is
+  'Ends a study now and keeps the best that it has: trials that are running stop with their best epoch, the model is made of those that '
+  'have a score, and deployed as usual. Of trials none of which has a score yet, one goes on to its first. False if it had ended already.';
+
+create or replace function rafiki_pause(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'pause') $$;
+
+comment on function rafiki_pause(bigint) is
+  'Takes a study''s trials off the workers, which keep where they were, until rafiki_resume(study). The time that it is paused is none '
+  'of its max_time; after 30 days it ends with what it has. False if it had ended already.';
+
+create or replace function rafiki_resume(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'resume') $$;
+
+comment on function rafiki_resume(bigint) is
+  'Lets a study go on that rafiki_pause(study) paused: its trials continue where they were. False if it had ended already.';
+
+create or replace function rafiki._extend(study bigint, more interval) returns boolean
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('more', more is not null);
+  if more <= interval '0' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a study can only be given more time',
+      detail = format('It is %s.', more), hint = 'To end it now with what it has: select rafiki_finish(study);';
+  end if;
+  return rafiki._steer(study, 'extend', more);
+end $$;
+
+create or replace function rafiki_extend(study bigint, more interval) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._extend(study, more) $$;
+
+comment on function rafiki_extend(bigint, interval) is
+  'Gives an open study more time: select rafiki_extend(1, ''10 min''). It begins trials again where it had ended them early. False if it '
+  'had ended already.';
 
 -- One line for each trial that ended since the last look, unless it was cancelled before it had begun to learn; returns all
 -- that have been shown by now.
@@ -125,12 +193,12 @@ declare
   progress text;
 begin
   select format('%s of %s min: %s',
-                round(extract(epoch from coalesce(clock_timestamp() - (
+                round(extract(epoch from coalesce(coalesce(s.paused_at, clock_timestamp()) - s.paused_for - (
                   select min(b.started_at) from rafiki.trial b where b.study_id = s.id), '0')) / 60),
                 round(extract(epoch from s.max_time) / 60),
                 coalesce(string_agg(t.line, ', ' order by t.place) filter (where t.place <= named)
                            || case when count(*) > named then format(', %s more', count(*) - named) else '' end,
-                         'no trial is running'))
+                         case when s.paused_at is null then 'no trial is running' else 'paused' end))
   into progress
   from rafiki.study s
   left join lateral (
@@ -153,7 +221,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   ended rafiki.study;
-  version_score float8;
+  version_score text;
   deployment text;
 begin
   select * into ended from rafiki.study s where s.id = study;
@@ -166,13 +234,15 @@ begin
   if ended.skipped_rows > 0 then
     raise notice 'rows left out: %, the first of them: %', ended.skipped_rows, ended.skipped_example;
   end if;
-  select v.score, d.state into version_score, deployment
+  select round(v.score::numeric, 3) || case when w.low is null then '' else format(' (%s to %s)', round(w.low::numeric, 3), round(w.high::numeric, 3)) end, d.state
+  into version_score, deployment
   from rafiki.model_version v
+  left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
   left join rafiki.deployment d on d.version_id = v.id and d.state in ('ready', 'loading')
   where v.study_id = study
   order by d.state desc limit 1;
   raise notice using
-    message = format('model "%s" version %s: score %s, %s%s', ended.model, ended.version, round(version_score::numeric, 3),
+    message = format('model "%s" version %s: score %s, %s%s', ended.model, ended.version, version_score,
                      case deployment when 'ready' then 'deployed' when 'loading' then 'waits for a server to load it'
                                      else 'not deployed' end,
                      coalesce(': ' || ended.notice, ''));
@@ -192,11 +262,14 @@ create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
-  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error'
+  validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error',
+  validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
+  metric text default null, class_weights text default null, replace boolean default false
 )
 language plpgsql
 as $$
 declare
+  request rafiki.study;
   study bigint;
   study_state pg_catalog.text;
   shown bigint[] := '{}';
@@ -211,10 +284,13 @@ begin
       detail = 'It commits, so that the workers see the study, and then waits for them.',
       hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
   end if;
-  study := rafiki._train(task, source, model, target, features, families, knobs, advisor, collaborative,
-                         max_trials, max_time, target_score, validation, seed, deploy, on_bad_row);
+  request := rafiki._request(
+    task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
+    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace);
+  study := rafiki._train(request);
   commit;
   raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;
+  perform rafiki._show_check(request); -- while workers begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
     ended := rafiki._show_ended_trials(study, shown);

@@ -155,9 +155,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   own record := rafiki._own_model(model_name);
+  other text;
 begin
   perform rafiki._check_given('version', number is not null);
-  if not exists (select from rafiki.model_version v where v.model_id = own.id and v.version = number) then
+  select s.task into other from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.study s on s.id = v.study_id
+  where m.id = own.id and v.version = number and s.task <> m.task;
+  if other is not null then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('version %s of model "%s" is for another task', number, model_name),
+      detail = format('It is for %s; the model has been replaced by one for %s.', other, (
+        select m.task from rafiki.model m where m.id = own.id)),
+      hint = 'Train again for that task, with replace => true or under another name.';
+  elsif not exists (select from rafiki.model_version v where v.model_id = own.id and v.version = number) then
     raise exception using errcode = 'undefined_object',
       message = format('model "%s" has no version %s', model_name, number),
       hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)

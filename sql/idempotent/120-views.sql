@@ -5,9 +5,10 @@ create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, s.model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
-         t.began + s.max_time - now(), -- the trials so far took so long: the others will take the same
-         (now() - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
-       coalesce(s.error ->> 'message', nullif(concat_ws('; ', 'rows skipped: ' || nullif(s.skipped_rows, 0),
+         t.began + s.max_time + s.paused_for - coalesce(s.paused_at, now()), -- the trials so far took so long: the others will take the same
+         (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
+       coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
+                                                        'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                         coalesce(s.notice, s.closed)), '')) as notice
 from rafiki.study s
 cross join lateral (
@@ -45,11 +46,14 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        cardinality(v.classes) as classes,
        (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
-       (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment
+       (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
+       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
+left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
-  'Models that you may use, with their versions: score on the validation rows, families of the ensemble';
+  'Models that you may use, with their versions: score on the validation rows, of an accuracy where it lies with 95 % confidence, families '
+  'of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
@@ -67,7 +71,7 @@ with backlog as (
          extract(epoch from now() - min(w.created_at)) as oldest,
          extract(epoch from now() - min(w.created_at) filter (where not s.gpu)) as oldest_cpu
   from rafiki.study s join rafiki.trial w on w.study_id = s.id and w.state = 'waiting'
-  where s.state in ('queued', 'running')
+  where s.state in ('queued', 'running') and s.paused_at is null
 ), lost as (
   select coalesce(sum(t.attempt), 0) as lost
   from rafiki.study s join rafiki.trial t on t.study_id = s.id where s.state in ('queued', 'running')

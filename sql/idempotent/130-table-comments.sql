@@ -10,6 +10,15 @@ comment on column rafiki.study.owner is 'Its source is read with this role''s ri
 comment on column rafiki.study.on_bad_row is 'Whether a row that cannot be used ends the study, or is left out';
 comment on column rafiki.study.skipped_rows is 'Rows that were left out; skipped_example says what was wrong with the first';
 comment on column rafiki.study.gpu is 'Whether only workers with a GPU take its trials';
+comment on column rafiki.study.validation_source is 'The table whose rows its trials are scored on, if not rows of the source';
+comment on column rafiki.study.validation_split is 'The column that says which rows of the source its trials are scored on';
+comment on column rafiki.study.validation_after is 'From when on they are scored on rows, where that is a column of times';
+comment on column rafiki.study.metric is 'What its trials are compared by';
+comment on column rafiki.study.class_weights is 'balanced: all classes weigh the same in training';
+comment on column rafiki.study.replace is 'Whether its model may take the place of one for other classes or another task';
+comment on column rafiki.study.paused_at is 'Since when it is paused';
+comment on column rafiki.model_version.judged_rows is 'Of how many rows its score is, by the metric';
+comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'One set of knob values each, tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: whoever works on an older attempt has lost the trial';

@@ -71,7 +71,7 @@ grant execute on function rafiki._open_bridge(boolean) to public;
 grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
   rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole) to public;
 -- the key of a study, and the ticket in a function that the caller made
-grant execute on function rafiki._cancel_study(uuid), rafiki._enqueue(rafiki.study) to public;
+grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
 -- the functions of triggers on tables of others, which whoever attaches needs to be allowed
 grant execute on function rafiki._fill_prediction(), rafiki._fill_row(), rafiki._fill_rest(), rafiki._mark_row() to public;
 -- the key of a model; whoever knows it is answered as by the others, or not in time
@@ -90,7 +90,8 @@ grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki
   rafiki.params_tensor, rafiki.blob, rafiki.attachment, rafiki.attachment_mark, rafiki.unanswered to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
-  rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership to public;
+  rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
+  rafiki.trained_inputs to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,

@@ -4,16 +4,21 @@ import {
   insertDeployment,
   insertMember,
   insertVersion,
+  selectAnswering,
+  selectDeployments,
   selectLoading,
   selectStudyDeployment,
+  setTask,
 } from '../db/statements/models.ts';
 import { type Mover, moveDeployment, moveStudy } from '../db/statements/moves.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
 import { selectVariantVotes, selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
+import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
+import { knowsNothing, reasonNotToDeploy } from './may-deploy.ts';
 import { isScored } from './plan.ts';
 
 /** How long a study waits for its model to be loaded before it is completed anyway. */
@@ -24,17 +29,24 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   const { on } = mover;
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
-  if (!model.own || model.task !== study.task) throw nameTaken(study);
+  const isOther = model.task !== study.task;
+  if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
   const { members, score, accuracies, classes } = chosen;
-  const { id, version } = await insertVersion(on, { modelId: model.id, studyId: study.id, score, accuracies, classes });
+  const { id, version } = await insertVersion(on, {
+    ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
+    ...{ metric: study.metric, judgedRows: chosen.judgedRows },
+  });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
   }
-  const notice = reasonNotToDeploy(study, { version, score });
-  await setOutcome(on, study.id, { version, notice });
+  const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectAnswering(on, model.id) });
+  const finished = study.finishRequested ? 'Finished early, as asked.' : null;
+  const notices = [finished, knowsNothing(chosen), reason].filter((notice) => notice !== null);
+  await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
-  if (notice === null) await deploy(mover, model.id, id);
+  if (isOther) await changeTask(mover, model.id, study);
+  if (reason === null) await deploy(mover, model.id, id);
   else await moveStudy(mover, { id: study.id, from: 'running', event: 'complete' });
 }
 
@@ -63,6 +75,9 @@ interface Chosen {
   score: number;
   accuracies: number[] | null;
   classes: string[];
+  judgedRows: number | null;
+  /** What whoever does not look at the rows would score. */
+  blind: number;
 }
 
 async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial[]): Promise<Chosen> {
@@ -75,25 +90,30 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     candidates.map((trial) => trial.id),
   );
   const { classes } = validation;
-  if (!kindOf(study.task).votes) return { members: ranked.slice(0, 1), score: best.score, accuracies: null, classes };
-  const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
+  const { metric } = study;
   const labels = uint16s(validation.labels);
-  const { members: count, score } = bestEnsemble(votesOf(ranked), labels);
+  const blind = baseline(metric, labels, classes.length);
+  const judged = { classes, blind, judgedRows: labels.length === 0 ? null : labels.length };
+  if (!kindOf(study.task).votes(metric))
+    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...judged };
+  const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
+  const { members: count, score } = bestEnsemble(votesOf(ranked), labels, (predicted, actual) =>
+    scoreOfClasses(metric === 'macro_f1' ? metric : 'accuracy', { predicted, actual, classes: classes.length }),
+  );
   const exact = ranked.slice(0, count);
   const variants = await selectVariantVotes(
     on,
     exact.map((trial) => trial.id),
   );
   const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), classes };
+  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...judged };
 }
 
-function reasonNotToDeploy(study: Study, { version, score }: { version: number; score: number }): string | null {
-  const anyway = `rafiki_deploy(${study.id}) deploys it.`;
-  if (!study.deploy) return `Version ${version} was not deployed, as asked; ${anyway}`;
-  if (study.incumbentScore === null || score >= study.incumbentScore) return null;
-  const scores = `${score.toFixed(4)} against ${study.incumbentScore.toFixed(4)}`;
-  return `Version ${version} was not deployed: it is worse than the deployed one on the same rows (${scores}); ${anyway}`;
+/** Nothing that answers for the other task may go on: its answers are of another kind. */
+async function changeTask(mover: Mover, modelId: number, { task }: Study): Promise<void> {
+  for (const { id, state } of await selectDeployments(mover.on, modelId))
+    await moveDeployment(mover, { id, from: state, event: 'retire' });
+  await setTask(mover.on, modelId, task);
 }
 
 /** A version that was still being loaded makes way: the newest one is wanted. */

@@ -32,11 +32,18 @@ export interface Ensemble {
   score: number;
 }
 
-/** How many of the ranked members make the most accurate ensemble on the validation rows; of equals, the largest. */
-export function bestEnsemble(votes: readonly Uint16Array[], labels: Uint16Array): Ensemble {
+/** In [0, 1], larger is better. */
+export type VoteScore = (predicted: Uint16Array, labels: Uint16Array) => number;
+
+/** How many of the ranked members make the best ensemble on the validation rows; of equals, the largest. */
+export function bestEnsemble(
+  votes: readonly Uint16Array[],
+  labels: Uint16Array,
+  scoreOf: VoteScore = accuracy,
+): Ensemble {
   const ensembles = votes.map((_, last) => ({
     members: last + 1,
-    score: voteAccuracy(votes.slice(0, last + 1), labels),
+    score: scoreOf(voted(votes.slice(0, last + 1), labels), labels),
   }));
   return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
 }
@@ -45,11 +52,9 @@ export function bestEnsemble(votes: readonly Uint16Array[], labels: Uint16Array)
 export function subsetAccuracies(votes: readonly Uint16Array[], labels: Uint16Array): number[] {
   return Array.from({ length: 2 ** votes.length }, (_, subset) => {
     const asked = votes.filter((_, m) => (subset & (1 << m)) !== 0);
-    return asked.length === 0 ? 0 : voteAccuracy(asked, labels);
+    return asked.length === 0 ? 0 : accuracy(voted(asked, labels), labels);
   });
 }
 
-function voteAccuracy(votes: readonly Uint16Array[], labels: Uint16Array): number {
-  const voted = labels.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));
-  return accuracy(voted, labels);
-}
+const voted = (votes: readonly Uint16Array[], labels: Uint16Array): Uint16Array =>
+  labels.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));

@@ -34,6 +34,8 @@ export type Action =
 export const OVERTIME_MS = 60_000;
 /** How long a study waits for a worker to begin with it: roles take turns, so that is for as long as others' trials take. */
 export const QUEUE_MS = 24 * 3_600_000;
+/** A study that was paused for so long ends with what it has: it keeps rows, checkpoints and its name from others. */
+export const MOST_PAUSE_MS = 30 * 24 * 3_600_000;
 /** Share of a trial's first weights from other trials with which it counts as warm-started. */
 const WARM_SHARE = 0.5;
 /** Failed trials without a single score after which a study is given up. */
@@ -42,7 +44,7 @@ export const MAX_FAILURES = 3;
 /** The next actions for an open study; pure, so after any restart the same rows lead to the same actions. */
 export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   const { study, trials } = view;
-  if (study.state === 'queued') return [{ kind: study.cancelRequested ? 'cancel' : 'start' }];
+  if (study.state === 'queued') return begin(study);
   if (study.version !== null) return [{ kind: 'await-deployment' }];
   if (study.cancelRequested) return [...cancelAll(trials), { kind: 'cancel' }];
 
@@ -50,11 +52,18 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   if (hopeless !== null) return [...cancelAll(trials), { kind: 'fail', error: hopeless }];
 
   const why = reasonToClose(study, trials);
+  if (why === null && study.pausedMs !== null) return []; // its workers give its trials back
   const open = trials.filter((trial) => !trialEnded(trial.state));
   const proposed = why === null ? proposals(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
   return [...judgements(view, advisor), ...proposed];
+}
+
+/** A study that is to finish before it has begun has nothing to keep. */
+function begin({ cancelRequested, finishRequested, pausedMs }: Study): Action[] {
+  if (cancelRequested || finishRequested) return [{ kind: 'cancel' }];
+  return pausedMs === null ? [{ kind: 'start' }] : [];
 }
 
 /** The trial as the advisor sees it. */
@@ -76,9 +85,11 @@ export const isScored = (trial: Trial): trial is Trial & { score: number; valida
   trial.validationHash !== null;
 
 function reasonToClose(
-  { elapsedMs, waitedMs, maxTimeMs, targetScore }: Study,
+  { elapsedMs, waitedMs, pausedMs, maxTimeMs, targetScore, finishRequested }: Study,
   trials: readonly Trial[],
 ): string | null {
+  if (finishRequested) return 'it was asked to finish';
+  if ((pausedMs ?? 0) >= MOST_PAUSE_MS) return 'it was paused for too long';
   if (elapsedMs >= maxTimeMs) return 'max_time is over';
   if (waitedMs >= QUEUE_MS) return 'no worker began with it';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
@@ -92,9 +103,10 @@ interface Closing {
   trials: readonly Trial[];
 }
 
-/** A running trial ends with its next report; it is cut off where it would keep the study waiting for nothing. */
+/** A running trial ends with its best epoch so far, or its first; it is cut off where it would keep the study waiting for nothing. */
 function close(trial: Trial, { why, study, trials }: Closing): Action[] {
-  const expendable = trial.epoch === 0 && trials.some(isScored);
+  const others = study.finishRequested ? trials.some(({ score }) => score !== null) : trials.some(isScored);
+  const expendable = trial.epoch === 0 && others;
   const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
   if (trial.state === 'waiting' || expendable || late) return [{ kind: 'cancel-trial', trial }];
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
@@ -175,7 +187,7 @@ function hopelessError(trials: readonly Trial[]): ErrorReport | null {
 function endOf(study: Study, trials: readonly Trial[]): Action {
   if (trials.some(isScored)) return { kind: 'conclude' };
   const errors = trials.flatMap((trial) => trial.error ?? []);
-  return { kind: 'fail', error: mostCommon(errors) ?? tooLittleTime(study) };
+  return { kind: 'fail', error: mostCommon(errors) ?? (study.finishRequested ? nothingToKeep : tooLittleTime(study)) };
 }
 
 function mostCommon(errors: readonly ErrorReport[]): ErrorReport | null {
@@ -183,6 +195,12 @@ function mostCommon(errors: readonly ErrorReport[]): ErrorReport | null {
   const [first] = [...errors].sort((a, b) => count(b.message) - count(a.message));
   return first ?? null;
 }
+
+const nothingToKeep: ErrorReport = {
+  sqlstate: '55000',
+  message: 'the study was asked to finish before a trial had a score',
+  hint: 'Train again, and look at rafiki.trials before you finish it.',
+};
 
 const tooLittleTime = ({ maxTimeMs, waitedMs }: Study): ErrorReport => ({
   sqlstate: '57014',

@@ -9,19 +9,25 @@ import type { NamedBox } from './boxes.ts';
 /** A row of a source: what is answered, and its class or the objects in it. */
 export type LabelledRow = LabelledText | LabelledImage;
 
-export interface LabelledText {
+export interface LabelledText extends Judged {
   input: string;
   label: string;
 }
 
-export interface LabelledImage {
+export interface LabelledImage extends Judged {
   input: Uint8Array;
   label: string | readonly NamedBox[];
 }
 
+interface Judged {
+  /** Whether trials are scored on the row, where the study's owner chose that; otherwise its input decides. */
+  validates?: boolean;
+}
+
 /**
- * The rows of a data file. For texts one JSON array [label, text] a line; for images one record each: the sizes of label and
- * image (uint32, little endian), the label as JSON, and the image file as it is. The last 32 bytes are the SHA-256 of those
+ * The rows of a data file. For texts one JSON array [label, text] or [label, text, validates] a line; for images one record each: the
+ * sizes of label and image (uint32, little endian), whether it validates (a byte: 0 is not said, 1 no, 2 yes), the label as JSON, and
+ * the image file as it is. The last 32 bytes are the SHA-256 of those
  * before. A file that is damaged is deleted: the next attempt reads the source anew.
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
@@ -86,27 +92,31 @@ async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   for await (const chunk of chunks) yield decoder.write(chunk);
 }
 
-const SIZES_BYTES = 8;
+const HEAD_BYTES = 9;
+/** The byte that says whether a row validates. */
+export const sides = [undefined, false, true] as const;
 
 /** One record; the image is not copied twice. */
-export function imageRecord({ input, label }: LabelledImage): Buffer {
+export function imageRecord({ input, label, validates }: LabelledImage): Buffer {
   const json = Buffer.from(JSON.stringify(label));
-  const sizes = Buffer.alloc(SIZES_BYTES);
-  sizes.writeUInt32LE(json.length, 0);
-  sizes.writeUInt32LE(input.length, 4);
-  return Buffer.concat([sizes, json, input]);
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.writeUInt32LE(json.length, 0);
+  head.writeUInt32LE(input.length, 4);
+  head.writeUInt8(sides.indexOf(validates), 8);
+  return Buffer.concat([head, json, input]);
 }
 
 /** The images share the memory of the file. */
 function imagesOf(file: Buffer): LabelledImage[] {
   const rows: LabelledImage[] = [];
   for (let at = 0; at < file.length; ) {
-    if (at + SIZES_BYTES > file.length) throw unreadable();
-    const labelAt = at + SIZES_BYTES;
+    if (at + HEAD_BYTES > file.length) throw unreadable();
+    const labelAt = at + HEAD_BYTES;
     const imageAt = labelAt + file.readUInt32LE(at);
     const end = imageAt + file.readUInt32LE(at + 4);
     if (end > file.length) throw unreadable();
-    rows.push({ label: parseLabel(file.toString('utf8', labelAt, imageAt)), input: file.subarray(imageAt, end) });
+    const label = parseLabel(file.toString('utf8', labelAt, imageAt));
+    rows.push({ label, input: file.subarray(imageAt, end), ...judged(sides[file[at + 8] ?? 0]) });
     at = end;
   }
   return rows;
@@ -140,9 +150,11 @@ async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
 function parseRow(line: string): LabelledText {
   const row: unknown = JSON.parse(line);
   if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
-    return { label: row[0], input: row[1] };
+    return { label: row[0], input: row[1], ...judged(row[2]) };
   throw unreadable();
 }
+
+const judged = (validates: unknown): Judged => (typeof validates === 'boolean' ? { validates } : {});
 
 const unreadable = (): CorruptParams =>
   new CorruptParams('the cached data file is damaged', {

@@ -5,7 +5,7 @@ import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
 import { type BadRowRule, leaveOut } from './bad-row.ts';
 import { checkBoxes } from './boxes.ts';
-import { imageRecord, type LabelledImage } from './data-file.ts';
+import { imageRecord, type LabelledImage, sides } from './data-file.ts';
 
 const MB = 2 ** 20;
 
@@ -59,7 +59,7 @@ async function check({ bytes, size }: CopiedValue, number: number, task: Task): 
     name = bytes.toString('utf8', 4, Math.min(named.end, 4 + 4 * MOST_NAME_CHARS)).slice(0, MOST_NAME_CHARS) || name;
     if (size > bytes.length) throw rowTooLarge(size);
     const labelled = partAt(bytes, named.end);
-    if (labelled.end > bytes.length) throw malformed();
+    if (labelled.end >= bytes.length) throw malformed();
     return imageRecord(await labelledImage(bytes, labelled, task));
   } catch (error) {
     return { name, error };
@@ -74,9 +74,11 @@ async function labelledImage(bytes: Buffer, { start, end }: Part, task: Task): P
   if (!hasBoxes && end - start > 4 * MOST_LABEL_CHARS) throw labelTooLong();
   const text = bytes.toString('utf8', start, end);
   if (!hasBoxes) checkLabel(text);
-  const image = bytes.subarray(end);
+  const validates = sides[bytes[end] ?? 0];
+  const image = bytes.subarray(end + 1);
   const size = await checkImage(image);
-  return { input: image, label: hasBoxes ? checkBoxes(JSON.parse(text), size) : text };
+  const label = hasBoxes ? checkBoxes(JSON.parse(text), size) : text;
+  return { input: image, label, ...(validates === undefined ? {} : { validates }) };
 }
 
 interface Part {

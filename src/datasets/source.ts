@@ -40,16 +40,23 @@ export async function readSource(
   }
 }
 
-/** What Postgres refuses without a hint, and what the caller may not know: that others' code is behind it, and where it runs. */
+/** undefined_function, undefined_table, undefined_object */
+const unknownNames = new Set(['42883', '42P01', '42704']);
+
+/** What Postgres refuses without a hint that helps, and what the caller may not know: that others' code is behind it, and where it runs. */
 function explained(error: unknown): unknown {
-  if (
-    !(error instanceof StatementRefused) ||
-    error.hint !== undefined ||
-    !/set parameter "(role|session_authorization)"/.test(error.message)
-  )
-    return error;
-  return new StatementRefused(error.sqlstate, error.message, {
-    detail: error.detail ?? 'Code behind the source changes its role.',
+  if (!(error instanceof StatementRefused)) return error;
+  const { sqlstate, message, detail, hint } = error;
+  if (unknownNames.has(sqlstate)) {
+    return new StatementRefused(sqlstate, message, {
+      detail: 'Code behind the source names it without a schema, and workers read with the search path pg_catalog.',
+      hint: 'Give the function a path of its own: alter function … set search_path = public; or name the schema in it.',
+      cause: error,
+    });
+  }
+  if (hint !== undefined || !/set parameter "(role|session_authorization)"/.test(message)) return error;
+  return new StatementRefused(sqlstate, message, {
+    detail: detail ?? 'Code behind the source changes its role.',
     hint: 'A source is read by a function with the rights of who trains, in which SET ROLE is refused. Copy what it gives into a table: create table … as select …',
     cause: error,
   });

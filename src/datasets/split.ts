@@ -17,7 +17,8 @@ interface Group {
 /**
  * Splits rows into training and validation. A row's side follows from its input and nothing else, neither seed nor
  * study nor the order of reading: whatever a deployed model was trained on is never what its successor is compared
- * on. Every class with two inputs or more is on both sides. Rows come out ordered by hash, so equal rows give equal
+ * on. Every class with two inputs or more is on both sides. Where the study's owner chose the rows to validate on, it is those,
+ * and rows to train on with an input of theirs are left out. Rows come out ordered by hash, so equal rows give equal
  * data sets wherever they are read.
  */
 export function splitRows(
@@ -29,7 +30,9 @@ export function splitRows(
   checkClasses(rows, classes, task);
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);
-  for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
+  const isJudged = rows.some((row) => row.validates !== undefined);
+  if (isJudged) groups.forEach(judge);
+  else for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
   const side = (valid: boolean): Examples => {
     const chosen = groups.filter((group) => group.valid === valid);
     return examplesOf(chosen, classes, task);
@@ -50,6 +53,15 @@ export function validationHash({ classes, valid }: DataSet): Buffer {
 export function snapshotHash(data: DataSet): Buffer {
   const sides = [validationHash(data), validationHash({ ...data, valid: data.train })];
   return createHash('sha256').update(Buffer.concat(sides)).digest();
+}
+
+/** How many inputs are remembered as trained on; `rafiki.validation` has the same number. */
+const MOST_TRAINED = 2 ** 18;
+
+/** Names the inputs that were trained on, as `rafiki._input_hash` does: each once, ascending, the first of them where they are many. */
+export function trainedInputs({ train }: DataSet, most = MOST_TRAINED): BigInt64Array {
+  const hashes = train.inputs.map((input) => createHash('sha256').update(input).digest().readBigInt64BE(0));
+  return BigInt64Array.from(new Set(hashes)).sort().slice(0, most);
 }
 
 /** One for a class, several or none for an image with boxes. */
@@ -81,6 +93,13 @@ function groupByInput(rows: readonly LabelledRow[], validation: number): Group[]
     groups.set(hash, group);
   }
   return [...groups.values()].sort((a, b) => compare(a.hash, b.hash));
+}
+
+/** One row that validates takes the whole input to its side, where the others are no more. */
+function judge(group: Group): void {
+  const judging = group.rows.filter((row) => row.validates === true);
+  group.valid = judging.length > 0;
+  if (group.valid) group.rows = judging;
 }
 
 /** Moves the input nearest to the border where all inputs of a class fell on one side. */

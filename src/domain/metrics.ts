@@ -5,7 +5,10 @@ export function accuracy(predicted: ArrayLike<number>, actual: ArrayLike<number>
   return actual.length === 0 ? 0 : hits / actual.length;
 }
 
-/** Unweighted mean over classes of F1 = 2·TP / (2·TP + FP + FN); a class that never occurs nor is predicted is left out. */
+/**
+ * Unweighted mean over classes of F1 = 2·TP / (2·TP + FP + FN); a class that never occurs nor is predicted is
+ * left out. A prediction that is no index of a class is wrong.
+ */
 export function macroF1(predicted: ArrayLike<number>, actual: ArrayLike<number>, classes: number): number {
   const tp = new Float64Array(classes);
   const missed = new Float64Array(classes);
@@ -34,4 +37,79 @@ export function argmax(values: ArrayLike<number>, offset: number, n: number): nu
   let best = 0;
   for (let i = 1; i < n; i++) if ((values[offset + i] as number) > (values[offset + best] as number)) best = i;
   return best;
+}
+
+/** What the trials of a study are compared by. */
+export type Metric = 'accuracy' | 'macro_f1' | 'log_loss' | 'auc' | 'map50';
+
+/** Class indexes, one for each row. */
+interface Classified {
+  predicted: ArrayLike<number>;
+  actual: ArrayLike<number>;
+  /** How many there are; a prediction that lies outside is wrong. */
+  classes: number;
+}
+
+/** In [0, 1]; of a metric that the predicted classes decide. */
+export function scoreOfClasses(metric: 'accuracy' | 'macro_f1', { predicted, actual, classes }: Classified): number {
+  return metric === 'accuracy' ? accuracy(predicted, actual) : macroF1(predicted, actual, classes);
+}
+
+/** A probability of 0 counts as this much, as in scikit-learn for float32: one sure mistake does not make the loss infinite. */
+const LEAST_PROBABILITY = 2 ** -23;
+
+/** Mean of −ln p of the right class over all rows; `probabilities` is [N, classes]. 0 for no rows. */
+export function logLoss(probabilities: Float32Array, actual: ArrayLike<number>): number {
+  const classes = probabilities.length / actual.length;
+  let sum = 0;
+  for (let i = 0; i < actual.length; i++) {
+    const p = probabilities[i * classes + (actual[i] as number)] as number;
+    sum -= Math.log(Math.min(1 - LEAST_PROBABILITY, Math.max(LEAST_PROBABILITY, p)));
+  }
+  return actual.length === 0 ? 0 : sum / actual.length;
+}
+
+/**
+ * Area under the ROC curve of each class against all others, the unweighted mean over those that have rows on both sides; 0.5 for
+ * none. Equal probabilities share their ranks: with ranks r in ascending order, (Σ r of the class − n(n+1)/2) / (n · others).
+ */
+export function areaUnderCurve(probabilities: Float32Array, actual: ArrayLike<number>): number {
+  const rows = actual.length;
+  const classes = probabilities.length / Math.max(1, rows);
+  const areas: number[] = [];
+  for (let c = 0; c < classes; c++) {
+    const p = (row: number): number => probabilities[row * classes + c] as number;
+    const order = Int32Array.from({ length: rows }, (_, row) => row).sort((a, b) => p(a) - p(b));
+    let own = 0;
+    let ranks = 0;
+    for (let from = 0, to = 0; from < rows; from = to) {
+      let hits = 0;
+      for (; to < rows && p(order[to] as number) === p(order[from] as number); to++)
+        if (actual[order[to] as number] === c) hits++;
+      own += hits;
+      ranks += hits * ((from + 1 + to) / 2);
+    }
+    if (own > 0 && own < rows) areas.push((ranks - (own * (own + 1)) / 2) / (own * (rows - own)));
+  }
+  return areas.length === 0 ? 0.5 : areas.reduce((sum, area) => sum + area, 0) / areas.length;
+}
+
+/** The score of whoever always answers by how frequent the classes are: what a model has to beat. */
+export function baseline(metric: Metric, labels: ArrayLike<number>, classes: number): number {
+  const counts = new Float64Array(classes);
+  for (let i = 0; i < labels.length; i++) counts[labels[i] as number]!++;
+  const shares = Array.from(counts, (count) => count / labels.length).filter((share) => share > 0);
+  const most = Math.max(0, ...shares);
+  switch (metric) {
+    case 'accuracy':
+      return most;
+    case 'macro_f1':
+      return shares.length === 0 ? 0 : (2 * most) / (1 + most) / shares.length;
+    case 'log_loss':
+      return Math.exp(shares.reduce((sum, share) => sum + share * Math.log(share), 0));
+    case 'auc':
+      return 0.5;
+    case 'map50':
+      return 0;
+  }
 }

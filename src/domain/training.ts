@@ -1,4 +1,5 @@
 import type { Knobs } from './hyper-space.ts';
+import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
@@ -13,6 +14,10 @@ export interface TrainingSpec {
   /** ONNX Runtime threads of this trial. */
   threads: number;
   data: DataSet;
+  /** What its epochs are compared by; the task's usual one where not given. */
+  metric?: Metric;
+  /** Whether all classes weigh the same in training, however many rows they have. */
+  balanced?: boolean;
 }
 
 /** One measured score of a running trial, at the end of an epoch. */
@@ -23,7 +28,7 @@ export interface TrainingReport {
   step: number;
   /** Mean training loss of the epoch. */
   loss: number;
-  /** Validation score in [0, 1], as the task's kind measures it: accuracy, or mAP50 of boxes. */
+  /** Validation score in [0, 1] by the study's metric. */
   score: number;
   /** Further validation metrics, e.g. macro_f1. */
   metrics: Record<string, number>;
@@ -46,6 +51,8 @@ export interface TrainingHooks {
   warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
   /** Where its epochs would take longer, fewer are planned: the learning rate comes down to zero in time. Asked after each epoch. */
   timeLeft?(): TimeLeft;
+  /** Whether to end with the best epoch so far instead of training on to the next report; asked between runs of the engine. */
+  stopNow?(): boolean;
   /**
    * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
    * trials may start from.

@@ -44,6 +44,8 @@ export async function prepareAssignment(
     threads,
     dataFile,
     validation: study.validation,
+    metric: study.metric,
+    balanced: study.balanced,
     time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds },
     chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,

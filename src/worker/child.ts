@@ -1,5 +1,5 @@
 import { readDataFile } from '../datasets/data-file.ts';
-import { snapshotHash, splitRows, validationHash } from '../datasets/split.ts';
+import { snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
@@ -30,6 +30,7 @@ const startedMs = systemClock.nowMs();
 /** What the parent said that training has yet to look at. */
 let checkpointWanted = false;
 let storing = false;
+let stopWanted = false;
 let onAnswer: ((answer: Answer) => void) | undefined;
 let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
@@ -41,22 +42,24 @@ process.on('message', (message: ToChild) => {
   else if (message.kind === 'answer') onAnswer?.(message);
   else if (message.kind === 'start') onStart?.(message.tensors);
   else if (message.kind === 'checkpoint') checkpointWanted = true;
+  else if (message.kind === 'stop') stopWanted = true;
   else storing = false;
 });
 
 async function run(assignment: Assignment): Promise<void> {
-  const { task, family, knobs, seed, threads, dataFile, validation } = assignment;
+  const { task, family, knobs, seed, threads, dataFile, validation, metric, balanced } = assignment;
   try {
     yieldPriority(YIELD);
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
-    const asked = { task, family, knobs, seed, threads, data };
+    const asked = { task, family, knobs, seed, threads, data, metric, balanced };
     const spec = assignment.resume === undefined ? await inTime(asked, assignment) : asked;
     const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
       labels: kindOf(task).truth(data.valid.labels),
+      trained: trainedInputs(data),
     };
     await tell({ kind: 'finished', result, validated });
   } catch (error) {
@@ -78,9 +81,9 @@ function timeLeft({ studySeconds, shareSeconds }: TimeLeft): TimeLeft {
 }
 
 /** A deployed model that cannot be scored any more must not keep its successor from being trained. */
-async function scoreFirst({ task, incumbent, threads }: Assignment, data: DataSet): Promise<void> {
+async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
-  const score = await scoreIncumbent(incumbent, { task, data, threads }).catch(() => undefined);
+  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch(() => undefined);
   if (score !== undefined) await tell({ kind: 'incumbent', score });
 }
 
@@ -89,6 +92,7 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
+    stopNow: () => stopWanted,
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
     async onReport(report, weights) {

@@ -1,4 +1,5 @@
 import { kindOf } from '../domain/kinds/registry.ts';
+import type { Metric } from '../domain/metrics.ts';
 import type { DataSet, Task } from '../domain/task.ts';
 import type { TrainedModel } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
@@ -7,15 +8,15 @@ import { createEncoder } from '../features/registry.ts';
 /** Score of a deployed ensemble (best member first) on the validation rows; classes that they do not have count as wrong. */
 export async function scoreIncumbent(
   members: readonly TrainedModel[],
-  { task, data, threads }: { task: Task; data: DataSet; threads: number },
+  { task, data, threads, metric }: { task: Task; data: DataSet; threads: number; metric?: Metric },
 ): Promise<number> {
   const { inputs, labels } = data.valid;
   const kind = kindOf(task);
-  const asked = kind.votes ? members : members.slice(0, 1);
+  const asked = kind.votes(metric) ? members : members.slice(0, 1);
   const answers = [];
   for (const { onnx, features } of asked) {
     const rows = await createEncoder(features).prepare(inputs);
     answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes });
   }
-  return kind.scoreEnsemble(answers, labels, data.classes);
+  return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric });
 }

@@ -24,13 +24,13 @@ export async function int8Variant(trial: Trial, graph: Graph): Promise<TrainedVa
   const { threads, data } = spec;
   const folded = foldNorms(graph);
   const names = namesToWatch(folded);
-  if (names.length === 0 || !kind.votes) return null;
+  if (names.length === 0 || !kind.votes(spec.metric)) return null;
   const rows = await createEncoder(features).prepare(data.train.inputs.slice(0, watchedRows));
   const onnx = encodeModel(quantise(folded, await rangesOf(folded, names, { rows, threads })));
   const gain = await gainOf(onnx, encodeModel(graph), trial);
   if (gain < leastGain) return null;
   const answers = await answerAll(onnx, valid, threads);
-  const { score } = kind.score(answers, data.valid.labels, data.classes);
+  const { score } = kind.score(answers, data.valid.labels, { classes: data.classes, metric: spec.metric });
   return { precision: 'int8', score, gain, model: { onnx, features }, predictions: kind.ballots(answers) };
 }
 

@@ -1,4 +1,5 @@
 import type { Knobs } from '../domain/hyper-space.ts';
+import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
@@ -15,6 +16,9 @@ export interface Assignment {
   threads: number;
   dataFile: string;
   validation: number;
+  metric: Metric;
+  /** Whether all classes weigh the same in training. */
+  balanced: boolean;
   /** How long the trial may take. */
   time: TimeLeft;
   /** Knobs that are not to be changed where time is short. */
@@ -36,6 +40,8 @@ export type ToChild =
   | { kind: 'start'; tensors: Record<string, TensorData> }
   /** Send a checkpoint at the next chance, however young the last one is. */
   | { kind: 'checkpoint' }
+  /** End with the best epoch, at the next chance; where there is none yet, with the first. */
+  | { kind: 'stop' }
   /** The last checkpoint is stored; the next one may come. */
   | { kind: 'stored' };
 
@@ -44,6 +50,8 @@ export interface Validated {
   hash: Uint8Array;
   classes: string[];
   labels: Uint16Array;
+  /** The inputs that were trained on: see `trainedInputs`. */
+  trained: BigInt64Array;
 }
 
 export type FromChild =

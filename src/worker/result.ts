@@ -29,7 +29,7 @@ export async function storeResult(
     const stored = { paramsId: await save(model), predictions: uint16Bytes(predictions) };
     variants.push({ trialId: owner.trialId, precision, score, ...stored });
   }
-  const { hash, classes, labels } = validated;
+  const { hash, classes, labels, trained } = validated;
   const move: TrialMove = {
     id: owner.trialId,
     from: 'running',
@@ -46,7 +46,12 @@ export async function storeResult(
   };
   const store = (): Promise<boolean> =>
     database.transaction(async (tx) => {
-      await insertValidation(tx, owner.study.id, { hash: Buffer.from(hash), classes, labels: uint16Bytes(labels) });
+      await insertValidation(tx, owner.study.id, {
+        hash: Buffer.from(hash),
+        classes,
+        labels: uint16Bytes(labels),
+        trained,
+      });
       if (!(await moveTrial({ on: tx, logger }, move))) return false;
       for (const variant of variants) await insertVariant(tx, variant);
       return true;

@@ -11,6 +11,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
+import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { leastEpochs, prepareTrial, type Trial, trainerOf } from './trial.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
@@ -27,7 +28,10 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
     if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
     let state: TrainingResult['state'] = 'completed';
     while (progress.epoch < progress.epochs && state === 'completed') {
-      await trainEpoch(trial, { trainer, progress, hooks });
+      if (!(await trainEpoch(trial, { trainer, progress, hooks }))) {
+        state = 'stopped';
+        break;
+      }
       const report = await finishEpoch(trial, { trainer, progress, hooks });
       if ((await hooks.onReport(report, () => startWeights(wanted, trainer))) === 'stop') state = 'stopped';
     }
@@ -43,11 +47,15 @@ interface Course {
   hooks: TrainingHooks;
 }
 
-/** The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. */
-async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<void> {
+/**
+ * The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. False where it
+ * was to be stopped before its end, and there is a best epoch to stop with.
+ */
+async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<boolean> {
   const { recipe } = trial;
   const order = orderOf(trial, progress.epoch);
   while (progress.step < trial.stepsPerEpoch) {
+    if (progress.best !== null && hooks.stopNow?.() === true) return false;
     const startedMs = systemClock.nowMs();
     const count = Math.min(recipe.stepsPerRun, trial.stepsPerEpoch - progress.step);
     const batches = batchesOf(
@@ -62,20 +70,15 @@ async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): P
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
     await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));
   }
+  return true;
 }
 
 /** The rows of an epoch, shuffled anew for each pass over them. */
 function orderOf({ spec, train, passes }: Trial, epoch: number): Int32Array {
-  const order = new Int32Array(train.count * passes);
+  const { labels } = spec.data.train;
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
-  for (let pass = 0; pass < passes; pass++) {
-    const own = order.subarray(pass * train.count, (pass + 1) * train.count);
-    own.forEach((_, i) => {
-      own[i] = i;
-    });
-    rng.shuffle(own);
-  }
-  return order;
+  if (spec.balanced && labels instanceof Int32Array) return balancedOrder(labels, passes, rng);
+  return shuffledOrder(train.count, passes, rng);
 }
 
 /** The rows of a run cut into batches of rows alike in length, which come in random order. */
@@ -106,7 +109,10 @@ async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): 
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
   const weights = deployed.weights(trainer.weights());
   const answers = await answerAll(exportModel(deployed.network, weights), valid, spec.threads);
-  const { score, metrics } = kind.score(answers, spec.data.valid.labels, spec.data.classes);
+  const { score, metrics } = kind.score(answers, spec.data.valid.labels, {
+    classes: spec.data.classes,
+    metric: spec.metric,
+  });
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 

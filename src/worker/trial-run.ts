@@ -39,6 +39,8 @@ const HEARTBEAT_MS = 4_000;
 const LEAST_LOOK_MS = 500;
 /** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
 const LAST_CHECKPOINT_MS = 1_500;
+/** Nobody waits for a study that is paused: what is lost is trained again. */
+const PAUSE_CHECKPOINT_MS = 60_000;
 
 /** One claimed trial, from its data to its result. Everything written names the attempt, so a worker that lost it writes nothing. */
 export class TrialRun {
@@ -103,19 +105,22 @@ export class TrialRun {
   /** Extends the lease, and learns whether the trial is still ours. */
   async #heartbeat(): Promise<void> {
     try {
-      if ((await renewLease(this.#options.database, this.#trial)) === undefined) this.#decide({ kind: 'lost' });
+      const held = await renewLease(this.#options.database, this.#trial);
+      if (held === undefined) this.#decide({ kind: 'lost' });
+      else if (held.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
+      else if (held.stop) this.#process?.tell({ kind: 'stop' });
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
   }
 
   /** Gives the trial back, with a checkpoint of where it is if that comes soon. */
-  release(): void {
+  release(waitMs = LAST_CHECKPOINT_MS): void {
     this.#releasing = true;
     if (this.#process === undefined) this.#decide({ kind: 'released' });
     else {
       this.#process.tell({ kind: 'checkpoint' });
-      setTimeout(() => this.#decide({ kind: 'released' }), LAST_CHECKPOINT_MS).unref();
+      setTimeout(() => this.#decide({ kind: 'released' }), waitMs).unref();
     }
   }
 

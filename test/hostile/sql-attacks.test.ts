@@ -312,7 +312,7 @@ describe('with a real server', () => {
       `_set_deployment('${kept?.ownerKey}', 1)`,
     ])
       expect(await outcome(stranger.session, `select rafiki.${call}`), call).toBe('42704');
-    await stranger.session.query(`select rafiki._cancel_study('${cancels?.key}')`);
+    await stranger.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
     expect(await db.query('select cancel_requested from rafiki.study where id = $1', [study?.id])).toEqual([
       { cancel_requested: false },
     ]);
@@ -416,6 +416,10 @@ describe('with coordinator and worker', () => {
       'rafiki_importance($1)',
       'rafiki_wait($1)',
       'rafiki_cancel($1)',
+      'rafiki_finish($1)',
+      'rafiki_pause($1)',
+      'rafiki_resume($1)',
+      `rafiki_extend($1, '1 min')`,
       'rafiki_deploy($1)',
     ])
       await fresh.session.query(`select ${call}`, [id]);
@@ -427,6 +431,8 @@ describe('with coordinator and worker', () => {
     for (const call of [
       `rafiki_evaluate(${model}, 'public.reviews')`,
       `rafiki_confusion(${model}, 'public.reviews')`,
+      `rafiki_class_report(${model}, 'public.reviews')`,
+      `rafiki_check('sentiment', 'public.reviews')`,
       `rafiki_predict_query(${model}, 'select body, id from public.reviews')`,
       `rafiki_predict_detail(${model}, 'x')`,
       `rafiki_predict(${model}, array['x', null])`,
@@ -589,7 +595,7 @@ describe('with coordinator and worker', () => {
     ['too many trials', { max_trials: '2147483647' }, '22023'],
     ['a score that is no number', { target_score: 'NaN' }, '22023'],
     ['a delta that is no number', { delta: 'NaN' }, '23514'],
-    ['a task that there is not', { task: 'divination' }, '23503'],
+    ['a task that there is not', { task: 'divination' }, '42704'],
     ['a ticket of its own', { ticket: 'x' }, '42501'],
     ['the reader of another study', { reader: 'other' }, '42501'],
   ])('18: a study made by hand with %s is refused', async (_what, fields, sqlstate) => {
@@ -599,13 +605,13 @@ describe('with coordinator and worker', () => {
       .transaction(async (tx) => {
         await tx.query(`create temp table request on commit drop as select r.* from rafiki.study r limit 0`);
         await tx.query(`insert into request (task, source, target, features, max_trials, max_time, validation, seed, knobs, advisor, on_bad_row,
-          alpha_first, alpha_last, delta, terminator, gpu, deploy, collaborative, reader, ticket)
-        select 'sentiment', 'reviews', 'label', '{body}', 1, '1 min', 0.2, 1, '{}', 'random', 'error', 1, 1, 0, true, false, true, true, r.reader, r.ticket
-        from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body') r`);
+          alpha_first, alpha_last, delta, terminator, gpu, deploy, collaborative, metric, replace, reader, ticket)
+        select 'sentiment', 'reviews', 'label', '{body}', 1, '1 min', 0.2, 1, '{}', 'random', 'error', 1, 1, 0, true, false, true, true, 'accuracy', false, r.reader, r.ticket
+        from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}')) r`);
         for (const [field, value] of request) {
           const other =
             field === 'reader'
-              ? `(select reader from rafiki._make_reader('reviews', (select t from rafiki.task t limit 1), 'label', 'body'))`
+              ? `(select reader from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}')))`
               : value;
           await tx.query(`update request set ${field} = ${other}`);
         }

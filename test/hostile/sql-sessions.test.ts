@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
-import type { Connection } from '../../src/db/database.ts';
 import { admitReading } from '../../src/datasets/reading.ts';
+import type { Connection } from '../../src/db/database.ts';
 import { ReaderLogin } from '../../src/db/reader-login.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
@@ -235,8 +235,8 @@ describe('what somebody holds open', () => {
     const { stranger, grantee } = stage;
     const make = (
       n: number,
-    ): string => `select count(r.reader) from generate_series(1, ${n}) i, lateral rafiki._make_reader('reviews',
-      (select t from rafiki.task t where i > 0 and t.name = 'sentiment'), 'label', 'body') r`;
+    ): string => `select count(r.reader) from generate_series(1, ${n}) i, lateral rafiki._make_reader(jsonb_populate_record(null::rafiki.study,
+      jsonb_build_object('source', 'reviews', 'task', 'sentiment', 'target', 'label', 'features', '["body"]'::jsonb, 'id', i))) r`;
     await stranger.session.query(make(300));
     const holder = await open(stranger);
     await holder.query('begin');
@@ -353,7 +353,7 @@ describe('the login that reads sources', () => {
 
   test("gets nothing out of anybody's function without its ticket, and nothing elsewhere", async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
-      `select reader, ticket from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+      `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     const name = `rafiki_reader."${made?.reader}"`;
     const call = `${name}(${Array(100).fill('true').join()})`;
@@ -422,11 +422,11 @@ describe('the login that reads sources', () => {
 
   test("of a study reads nothing through another study's function, whoever has kept that one's ticket", async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
-      `select reader, ticket from rafiki._make_reader('reviews', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+      `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     await stage.stranger.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
     const [own] = await stage.stranger.session.query<{ reader: string; ticket: string }>(
-      `select reader, ticket from rafiki._make_reader('own_rows', (select t from rafiki.task t where t.name = 'sentiment'), 'label', 'body')`,
+      `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "own_rows", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     const booleans = (word: string): string => Array(100).fill(word).join();
     await stage.stranger.session.query(

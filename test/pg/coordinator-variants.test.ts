@@ -28,7 +28,12 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
   await createReviews(db);
   const study = await insertStudy(db);
   await db.query(`update rafiki.study set state = 'running'`);
-  await insertValidation(db, study, { hash, classes: ['neg', 'pos'], labels: bytesOf(0, 1, 0, 1) });
+  await insertValidation(db, study, {
+    hash,
+    classes: ['neg', 'pos'],
+    labels: bytesOf(0, 1, 0, 1),
+    trained: new BigInt64Array(),
+  });
   await insertTrial(db, { studyId: study, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
   const save = (): Promise<number> => params.save('model', { tensors: {}, meta: {} });
   const [exact, quick] = [await save(), await save()];

@@ -61,6 +61,107 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ]);
   });
 
+  test('count nothing right as 0', async () => {
+    await db.query(`update words set label = 'x' where label is not null`);
+    expect(await db.query(`select value from ${evaluate} where metric in ('accuracy', 'macro_f1')`)).toEqual([
+      { value: 0 },
+      { value: 0 },
+    ]);
+  });
+
+  /** Lets the model answer with a version of these classes, trained on these texts. */
+  async function deploy(classes: string[], trained: string[] = []): Promise<void> {
+    await db.query(
+      `with study as (
+         insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
+         values (current_user::regrole, 'text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1)
+         returning id),
+       trial as (insert into rafiki.trial (study_id, number, family, knobs, seed, state, validation_hash)
+                 select id, 1, 'f', '{}', 1, 'completed', '\\x01' from study returning id),
+       validated as (insert into rafiki.validation (study_id, hash, classes, labels, trained)
+                     select id, '\\x01', $1, '', array(select rafiki._input_hash(t) from unnest($2::text[]) t order by 1) from study),
+       params as (insert into rafiki.params (kind, meta) values ('model', '') returning id),
+       version as (insert into rafiki.model_version (model_id, version, study_id, score, classes)
+                   select m.id, 1, s.id, 1, $1 from rafiki.model m, study s where m.name = 'letters' returning *),
+       member as (insert into rafiki.model_member (version_id, rank, trial_id, family, score, params_id)
+                  select v.id, 0, t.id, 'f', 1, p.id from version v, trial t, params p)
+       insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`,
+      [classes, trained],
+    );
+  }
+
+  /** What is noticed, and the metrics. */
+  async function evaluated(sql: string): Promise<{ notices: string[]; metrics: Record<string, number> }> {
+    const session = await db.connect(() => undefined);
+    const notices: string[] = [];
+    session.onNotice((notice) => notices.push(notice));
+    try {
+      const rows = await session.query<{ metric: string; value: number }>(`select metric, value from ${sql}`);
+      return { notices, metrics: Object.fromEntries(rows.map(({ metric, value }) => [metric, value])) };
+    } finally {
+      await session.close();
+    }
+  }
+
+  test('say that rows were trained on, and how well the model does on the others', async () => {
+    await deploy(['a', 'b', 'c'], ['apple', 'ant', 'bee']);
+    const { notices, metrics } = await evaluated(evaluate);
+    expect(notices).toEqual(['model "letters" was trained on 3 of these 5 rows']);
+    expect(metrics).toMatchObject({
+      rows: 5,
+      accuracy: 0.6,
+      rows_trained_on: 3,
+      accuracy_unseen: 0,
+      macro_f1_unseen: 0,
+    });
+    await grantTo('mallory');
+    const mallory = await database.as('mallory');
+    await db.query('grant select on words to public');
+    await grantTo('mallory');
+    expect(await mallory.query(`select metric from ${evaluate}`)).toEqual([
+      ...[{ metric: 'rows' }, { metric: 'accuracy' }, { metric: 'macro_f1' }],
+    ]);
+  });
+
+  test('refuse labels that the model does not know, and say where it knows some', async () => {
+    await deploy(['a', 'b']);
+    expect((await evaluated(evaluate)).notices).toEqual([
+      '1 of 5 rows have a label that model "letters" does not know',
+    ]);
+    await db.query('alter table words add number int');
+    await db.query('update words set number = id % 2');
+    expect(
+      await failureOf(db, `select * from rafiki_evaluate('letters', 'words', target => 'number', feature => 'word')`),
+    ).toMatchObject({
+      ...{ code: '22000', message: 'no label of public.words is a class of model "letters"' },
+      detail: 'Labels: "0", "1". The model answers with "a", "b".',
+    });
+  });
+
+  test('have intervals, and take temporary tables', async () => {
+    const session = await db.connect(() => undefined);
+    await session.query('create temporary table mine as table words');
+    const [row] = await session.query<{ value: number; low: number; high: number }>(
+      `select value, low, high from rafiki_evaluate('letters', 'mine', 'label', 'word') where metric = 'accuracy'`,
+    );
+    await session.close();
+    expect(row?.value).toBe(0.6);
+    expect(row?.low).toBeCloseTo(0.2307, 4); // 3 of 5 by Wilson
+    expect(row?.high).toBeCloseTo(0.8824, 4);
+    expect(
+      await failureOf(db, `select * from rafiki_evaluate('letters', 'words', 'label', 'word', 0.5)`),
+    ).toMatchObject({
+      code: '22023',
+    });
+  });
+
+  test('say that there is nothing to measure', async () => {
+    await db.query('delete from words');
+    const { notices, metrics } = await evaluated(evaluate);
+    expect(notices).toEqual(['public.words has no row with a label and an input']);
+    expect(metrics['rows']).toBe(0);
+  });
+
   test('ask in parts, without hurry, whatever the settings', async () => {
     await db.query(`insert into words select i, 'w', 'w' || i from generate_series(10, 5009) i`);
     const session = await db.connect(() => undefined);
@@ -133,7 +234,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       JSON.stringify([box, { ...box, label: 'pear', x: 50 }]),
     ]);
     bridge.answer = () => reply(JSON.stringify({ boxes: [{ ...box, w: 14, score: 0.2 }] })); // overlap 10/14
-    expect(await db.query(`select * from rafiki_evaluate('finder', 'shelf') order by metric`)).toEqual([
+    expect(await db.query(`select metric, value from rafiki_evaluate('finder', 'shelf') order by metric`)).toEqual([
       { metric: 'ap50:apple', value: 1 },
       { metric: 'ap50:pear', value: 0 },
       { metric: 'ap75', value: 0 },

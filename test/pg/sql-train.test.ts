@@ -18,9 +18,9 @@ beforeAll(async () => {
     create table numbers (id int primary key, label int);
     insert into numbers values (1, 1), (2, 2);
     create table two_texts (title text, body text, label text);
-    insert into two_texts values ('a', 'b', 'x'), ('a', 'b', 'y'), ('a', 'b', 'x'), ('a', 'b', 'y');
+    insert into two_texts values ('a', 'b', 'x'), ('a', 'b', 'y'), ('a', 'c', 'x'), ('a', 'd', 'y');
     create table two_targets (body text, stars int, spam bool);
-    insert into two_targets select 'text', i % 2, i % 2 = 0 from generate_series(1, 8) i;
+    insert into two_targets select 'text ' || i, i % 2, i % 2 = 0 from generate_series(1, 8) i;
     create table one_class (body text, label text);
     insert into one_class select 'text', 'same' from generate_series(1, 8) i;
     create table no_labels (body text, label text);
@@ -30,11 +30,20 @@ beforeAll(async () => {
     create table documents (body text, label jsonb);
     insert into documents select 'text', '1' from generate_series(1, 8) i;
     create table long_labels (id int primary key, body text, label text);
-    insert into long_labels select i, 'text', case when i = 7 then repeat('x', 1001) else (i % 2)::text end from generate_series(1, 8) i;
+    insert into long_labels select i, 'text ' || i, case when i = 7 then repeat('x', 1001) else (i % 2)::text end from generate_series(1, 8) i;
     create table many_classes (body text, label int);
-    insert into many_classes select 'text', i % 10001 from generate_series(1, 20002) i;
+    insert into many_classes select 'text ' || i, i % 10001 from generate_series(1, 20002) i;
     create table wide_classes (body text, label text);
     insert into wide_classes select 'text', i % 3000 || repeat('x', 400) from generate_series(1, 6000) i;
+    create table alike (body text, label text);
+    insert into alike select 'text', i % 2 from generate_series(1, 8) i;
+    create table repeating (body text, label text);
+    insert into repeating select 'text ' || i % 2, i % 2 from generate_series(1, 1000) i;
+    create table prices (body text, price float8, cents int);
+    insert into prices select 'text ' || i, i / 7.0, i from generate_series(1, 8) i;
+    create function shout(body text) returns text language sql as 'select upper(body)';
+    create function loud(body text) returns text language plpgsql as 'begin return shout(body); end';
+    create view loud_reviews as select label, loud(body) as body from reviews;
     create sequence counter;
     insert into rafiki.family (name, task, title, knobs) values
       ('fasttext', 'sentiment', 'fastText', '{
@@ -76,6 +85,44 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   ['one class', `'sentiment', 'one_class'`, '22000', /one class only; "label" is 'same' in all 8/, /two classes/],
   ['no labels', `'sentiment', 'no_labels'`, '22004', /no labelled row; In all of its 8 rows/, /labels/],
   ['rows < classes × 2', `'sentiment', 'all_different'`, '21000', /8 labelled rows have 8 different/, /more rows/],
+  [
+    'texts that are all alike',
+    `'sentiment', 'alike'`,
+    '22000',
+    /all texts .* the same; "body" has one value in its 8/,
+    /features =>/,
+  ],
+  [
+    'two texts, repeated',
+    `'sentiment', 'repeating'`,
+    '21000',
+    /repeats too few texts; Its 1000 labelled rows have 2 different values of "body", and no class has two/,
+    /two different ones/,
+  ],
+  [
+    'a task of numbers',
+    `'tabular_regression', 'prices'`,
+    '42704',
+    /Numbers are not predicted yet.*width_bucket/,
+    /sentiment/,
+  ],
+  ['a number as label', `'sentiment', 'prices', target => 'price'`, '42804', /type double/, /width_bucket/],
+  ['a number in whole cents', `'sentiment', 'prices', target => 'cents'`, '21000', /8 different/, /width_bucket/],
+  [
+    'a metric for numbers',
+    `'sentiment', 'reviews', metric => 'rmse'`,
+    '22023',
+    /Numbers are not/,
+    /accuracy, macro_f1/,
+  ],
+  ['unknown weights', `'sentiment', 'reviews', class_weights => 'heavy'`, '22023', /cannot be "heavy"/, /Leave it out/],
+  [
+    'a function without a path of its own',
+    `'sentiment', 'loud_reviews'`,
+    '42883',
+    /function shout\(text\) does not exist.*function public\.loud\(text\)/s,
+    /set search_path = /,
+  ],
   ['max_trials 0', `'sentiment', 'reviews', max_trials => 0`, '22023', /at least 1; It is 0/, /16/],
   ['no max_trials', `'sentiment', 'reviews', max_trials => null`, '22023', /It is null/, /16/],
   [

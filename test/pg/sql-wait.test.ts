@@ -93,7 +93,8 @@ describe('rafiki_train_wait', () => {
     );
     await db.query(
       `with model as (insert into rafiki.model (name, task, owner) values ('reviews_sentiment', 'sentiment', current_user::regrole) returning id)
-       insert into rafiki.model_version (model_id, version, study_id, score, classes) select id, 1, $1, 0.78125, '{}' from model`,
+       insert into rafiki.model_version (model_id, version, study_id, score, classes, metric, judged_rows)
+       select id, 1, $1, 0.78125, '{}', 'accuracy', 1600 from model`,
       [id],
     );
     await db.query(`update rafiki.study set version = 1, notice = 'no server runs'`);
@@ -101,9 +102,15 @@ describe('rafiki_train_wait', () => {
     await call;
     expect(notices).toEqual([
       `study ${id} is queued: up to 2 trials in 00:10:00`,
+      expect.stringMatching(/^rows: 20 used: \d+ to train on, \d+ to validate on$/),
+      'classes: 2: "neg" 10, "pos" 10',
+      expect.stringMatching(
+        /^scores: "\w+" every time would score 0\.\d{3}; standard error of a score: 0\.\d{3} at most$/,
+      ),
+      `to look at: few rows; select * from rafiki_check('sentiment', 'public.reviews')`,
       'trial 1/2 fasttext 0.781 in 14 s, best 0.781',
       'trial 2/2 temporal_cnn failed: diverged, best 0.781',
-      'model "reviews_sentiment" version 1: score 0.781, not deployed: no server runs',
+      'model "reviews_sentiment" version 1: score 0.781 (0.760 to 0.801), not deployed: no server runs',
     ]);
   });
 

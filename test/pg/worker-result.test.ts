@@ -47,7 +47,12 @@ const store = (variants: TrainedVariant[]): Promise<void> =>
         ...{ state: 'completed', score: 1, metrics: {}, epochs: 3, seconds: 4 },
         ...{ model: modelOf(32), predictions: Uint16Array.of(0, 1), variants },
       },
-      validated: { hash: Uint8Array.of(1), classes: ['a', 'b'], labels: Uint16Array.of(0, 1) },
+      validated: {
+        hash: Uint8Array.of(1),
+        classes: ['a', 'b'],
+        labels: Uint16Array.of(0, 1),
+        trained: BigInt64Array.of(-7n, 7n),
+      },
     },
     { database: database.service, params, logger: silentLogger },
   );

@@ -28,30 +28,37 @@ export interface StudyFields {
   deploy?: boolean;
   /** Chance of a random start, all through the study. */
   alpha?: number;
+  /** What its trials are scored on, if not a share of the rows. */
+  judge?: { validation_source?: string; validation_split?: string; validation_after?: string };
+  metric?: string;
+  classWeights?: string | null;
+  replace?: boolean;
 }
 
 /** A queued study, written as rafiki_train would; `db` is a superuser's. */
 export function insertStudy(db: Database, fields: StudyFields = {}): Promise<number> {
   const { model = 'm', task = 'sentiment', source = 'reviews', target = 'label', features = ['body'] } = fields;
   const { families = null, knobs = {}, maxTrials = 2, maxTime = '2 min', deploy = true, alpha = 1 } = fields;
+  const { judge = {}, metric = 'accuracy', classWeights = null, replace = false } = fields;
   return db.transaction(async (tx) => {
     if (fields.owner !== undefined) await tx.query(`set local role "${fields.owner}"`);
     const make = `
       select reader, ticket, (select oid from pg_roles where rolname = current_user) as owner
-      from rafiki._make_reader($1::text::regclass, (select t from rafiki.task t where t.name = $2), $3, $4)`;
-    const [made] = await tx.query<{ reader: string; ticket: string; owner: number }>(make, [
-      ...[source, task, target, features[0]],
-    ]);
+      from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, $1))`;
+    const request = { source, task, target, features, ...judge };
+    const [made] = await tx.query<{ reader: string; ticket: string; owner: number }>(make, [JSON.stringify(request)]);
     await tx.query('reset role');
     const sql = `
       insert into rafiki.study (owner, task, source, model, target, features, families, knobs, max_trials, max_time, validation,
-                                seed, deploy, alpha_first, alpha_last, reader, ticket)
+                                seed, deploy, alpha_first, alpha_last, reader, ticket, metric, class_weights, replace,
+                                validation_source, validation_split, validation_after)
       values ($1::oid::regrole, $2, $3::text::regclass, $4, $5, $6, $7, $8, $9, $10, 0.25, 1, $11, $12, $12, $13,
-              rafiki._ticket_hash($14))
+              rafiki._ticket_hash($14), $15, $16, $17, $18::text::regclass, $19, $20)
       returning id`;
     const [row] = await tx.query<{ id: number }>(sql, [
       ...[made!.owner, task, source, model, target, features, families, JSON.stringify(knobs), maxTrials, maxTime],
-      ...[deploy, alpha, made!.reader, made!.ticket],
+      ...[deploy, alpha, made!.reader, made!.ticket, metric, classWeights, replace],
+      ...[judge.validation_source ?? null, judge.validation_split ?? null, judge.validation_after ?? null],
     ]);
     return row!.id;
   });

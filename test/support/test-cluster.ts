@@ -40,7 +40,8 @@ export async function startTestCluster(project: TestProject, version: 15 | 16 | 
     writeFileSync(path.join(dataDir, 'extension/extension/rafiki--0.1.0.sql'), released('rafiki--0.1.0')); // to upgrade from
     settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
   }
-  const port = await choosePort(undefined, 54_500 + version, '--port');
+  // from a place of this run's own: others on this machine look for one at the same moment
+  const port = await choosePort(undefined, 40_000 + (process.pid % 1000) * 10 + version, '--port');
   const cluster = new Cluster({ postgresDir, dataDir, port, identity, settings });
   const stop = async (): Promise<void> => {
     await cluster.stop();

@@ -1,4 +1,5 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
+import type { Metric } from '../../domain/metrics.ts';
 import type { Task } from '../../domain/task.ts';
 import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
@@ -21,6 +22,9 @@ export interface ClaimedTrial extends Ownership {
     /** Knobs that the user fixed or narrowed. */
     chosenKnobs: string[];
     collaborative: boolean;
+    metric: Metric;
+    /** Whether all classes weigh the same in training. */
+    balanced: boolean;
     /** Until its max_time is over. */
     secondsLeft: number;
   };
@@ -54,7 +58,7 @@ const claim = `
     from rafiki.study s
     cross join lateral (
       select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
-    where s.state in ('queued', 'running')
+    where s.state in ('queued', 'running') and s.paused_at is null
   ), owner as (
     select o.owner, sum(o.trials) as trials, max(o.turn) as turn from open o group by o.owner
   ), next as (
@@ -87,8 +91,9 @@ const claim = `
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
+      'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
-        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time - now())::float8) as study,
+        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
       else greatest($6, 1 / ceil($7::float8 / (select count(*) from rafiki.process p where p.kind = 'worker')))

@@ -1,3 +1,4 @@
+import type { Metric } from '../../domain/metrics.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import type { Task } from '../../domain/task.ts';
@@ -39,17 +40,22 @@ export interface NewVersion {
   /** Of each subset of members, by its bits; null where members do not vote. */
   accuracies: readonly number[] | null;
   classes: readonly string[];
+  metric: Metric;
+  /** Of how many rows the score is; null where it is of something else. */
+  judgedRows: number | null;
 }
 
 export async function insertVersion(
   on: Queryable,
-  { modelId, studyId, score, accuracies, classes }: NewVersion,
+  { modelId, studyId, score, accuracies, classes, metric, judgedRows }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
-    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes)
-    select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from rafiki.model_version where model_id = $1
+    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows)
+    select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6, $7 from rafiki.model_version where model_id = $1
     returning id, version`;
-  const [row] = await on.query<{ id: number; version: number }>(sql, [modelId, studyId, score, accuracies, classes]);
+  const [row] = await on.query<{ id: number; version: number }>(sql, [
+    ...[modelId, studyId, score, accuracies, classes, metric, judgedRows],
+  ]);
   return row!;
 }
 
@@ -72,6 +78,24 @@ export async function insertMember(on: Queryable, versionId: number, member: New
 
 export function selectLoading(on: Queryable, modelId: number): Promise<{ id: number }[]> {
   return on.query(`select id from rafiki.deployment where model_id = $1 and state = 'loading'`, [modelId]);
+}
+
+/** The version that answers for a model, or is about to; null where none does. */
+export async function selectAnswering(on: Queryable, modelId: number): Promise<number | null> {
+  const sql = `
+    select version_id as id from rafiki.deployment where model_id = $1 and state in ('loading', 'ready') order by state limit 1`;
+  const [row] = await on.query<{ id: number }>(sql, [modelId]);
+  return row?.id ?? null;
+}
+
+export function selectDeployments(on: Queryable, modelId: number): Promise<{ id: number; state: DeploymentState }[]> {
+  return on.query(`select id, state from rafiki.deployment where model_id = $1 and state in ('loading', 'ready')`, [
+    modelId,
+  ]);
+}
+
+export async function setTask(on: Queryable, modelId: number, task: Task): Promise<void> {
+  await on.query('update rafiki.model set task = $2 where id = $1', [modelId, task]);
 }
 
 export async function insertDeployment(on: Queryable, modelId: number, versionId: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { KnobOverride } from '../../domain/hyper-space.ts';
+import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
 import { NotSupported, RowHeld } from '../../errors/errors.ts';
@@ -27,7 +28,14 @@ export interface Study {
   deploy: boolean;
   state: StudyState;
   cancelRequested: boolean;
-  /** Since its first trial began, by the database's clock: to wait for a worker takes none of its time. */
+  /** Whether it is to end now with what it has. */
+  finishRequested: boolean;
+  /** How long it has been paused this time; null where it is not. */
+  pausedMs: number | null;
+  metric: Metric;
+  /** Whether its model may take the place of one for another task. */
+  replace: boolean;
+  /** Since its first trial began, by the database's clock: to wait for a worker, or paused, takes none of its time. */
   elapsedMs: number;
   /** How long no trial has begun since it was started. */
   waitedMs: number;
@@ -44,14 +52,18 @@ export interface Study {
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed,
-    (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as "validationRows",
+    (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
+     where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
     s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
-    coalesce((extract(epoch from now() - began.at) * 1000)::float8, 0) as "elapsedMs",
-    case when began.at is null then coalesce((extract(epoch from now() - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
+    s.finish_requested as "finishRequested", s.metric, s.replace,
+    (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
+    coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
+    case when began.at is null then coalesce((extract(epoch from now_.at - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
     s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore", s.version
   from rafiki.study s
   cross join lateral (select min(t.started_at) as at from rafiki.trial t where t.study_id = s.id) began
+  cross join lateral (select coalesce(s.paused_at, now()) - s.paused_for as at) now_ -- if it had never been paused
   where s.state in ('queued', 'running') and s.task = any($1)
   order by s.id`;
 
@@ -83,12 +95,12 @@ export async function forgetRoles(on: Queryable): Promise<number> {
   return row?.forgotten ?? 0;
 }
 
-/** The version that answers for the study's model when it begins; null where none does. */
+/** The version that answers for the study's model when it begins, or is about to; null where none does. */
 export async function setIncumbent(on: Queryable, studyId: number): Promise<void> {
   const sql = `
     update rafiki.study s set incumbent_id = (
       select d.version_id from rafiki.deployment d join rafiki.model m on m.id = d.model_id
-      where m.name = s.model and d.state = 'ready')
+      where m.name = s.model and m.task = s.task and d.state in ('loading', 'ready') order by d.state limit 1)
     where s.id = $1`;
   await on.query(sql, [studyId]);
 }
@@ -157,12 +169,12 @@ export interface ValidationRows {
 export async function insertValidation(
   on: Queryable,
   studyId: number,
-  { hash, classes, labels }: ValidationRows,
+  { hash, classes, labels, trained }: ValidationRows & { trained: BigInt64Array },
 ): Promise<void> {
   const sql = `
-    insert into rafiki.validation (study_id, hash, classes, labels) values ($1, $2, $3, $4)
+    insert into rafiki.validation (study_id, hash, classes, labels, trained) values ($1, $2, $3, $4, $5)
     on conflict do nothing`;
-  await on.query(sql, [studyId, hash, classes, labels]);
+  await on.query(sql, [studyId, hash, classes, labels, [...trained]]);
 }
 
 export async function selectValidation(on: Queryable, studyId: number, hash: Buffer): Promise<ValidationRows> {

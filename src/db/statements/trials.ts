@@ -71,16 +71,16 @@ export interface Ownership {
   processId: number;
 }
 
-/** Extends the lease; undefined when it went to somebody else, or the trial was cancelled. */
+/** Extends the lease; undefined when it went to somebody else, or the trial was cancelled. Says whether it is to stop, or its study is paused. */
 export async function renewLease(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-): Promise<{ stop: boolean } | undefined> {
+): Promise<{ stop: boolean; paused: boolean } | undefined> {
   const sql = `
-    update rafiki.trial set lease_until = now() + $4 * interval '1 ms'
+    update rafiki.trial t set lease_until = now() + $4 * interval '1 ms'
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
-    returning stop_requested as stop`;
-  const [row] = await on.query<{ stop: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
+    returning stop_requested as stop, (select s.paused_at is not null from rafiki.study s where s.id = t.study_id) as paused`;
+  const [row] = await on.query<{ stop: boolean; paused: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
   return row;
 }
 

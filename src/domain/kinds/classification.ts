@@ -1,8 +1,8 @@
-import { accuracy, argmax, macroF1 } from '../metrics.ts';
+import { areaUnderCurve, argmax, logLoss, type Metric, macroF1, scoreOfClasses } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote } from '../vote.ts';
-import { floats, type TaskKind } from './kind.ts';
+import { floats, type MemberAnswers, type TaskKind } from './kind.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
 const classTarget = 'truth';
@@ -10,38 +10,60 @@ const classTarget = 'truth';
 /** Stands for a class that the data does not have: no label's index. */
 const unknownClass = 0xffff;
 
-/** One class for each row: answers are probabilities [N, classes], the score is the share of rows answered right. */
+/** One class for each row: answers are probabilities [N, classes]. The metrics accuracy and macro_f1 look at the likeliest class alone. */
 export const classification: TaskKind = {
   targets(labels, rows, { shapes, smoothing }) {
     const classes = Number(shapes[classTarget]?.shape[0]);
     return { [classTarget]: distributions(classLabels(labels), rows, { classes, smoothing }) };
   },
 
-  score(answers, labels, classes) {
+  score(answers, labels, { classes, metric = 'accuracy' }) {
     const [predicted, actual] = [classesOf(answers), classLabels(labels)];
-    return {
-      score: accuracy(predicted, actual),
-      metrics: { macro_f1: macroF1(predicted, actual, classes.length) },
-    };
+    const macro_f1 = macroF1(predicted, actual, classes.length);
+    if (isOfClasses(metric))
+      return { score: scoreOfClasses(metric, { predicted, actual, classes: classes.length }), metrics: { macro_f1 } };
+    return { score: scoreOfProbabilities(metric, floats(answers), actual), metrics: { macro_f1 } };
   },
 
-  /** Majority vote; classes that the data does not have count as wrong. */
-  scoreEnsemble(members, labels, classes) {
+  /** Majority vote, or the best member's probabilities; classes that the data does not have count as wrong. */
+  scoreEnsemble(members, labels, { classes, metric = 'accuracy' }) {
     const actual = classLabels(labels);
+    if (!isOfClasses(metric)) return scoreOfProbabilities(metric, translated(members, classes), actual);
     const votes = members.map(({ answers, classes: own }) => {
       const place = own.map((label) => (classes.includes(label) ? classes.indexOf(label) : unknownClass));
       return classesOf(answers).map((index) => place[index] as number);
     });
-    return accuracy(
-      actual.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number))),
-      actual,
-    );
+    const predicted = actual.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));
+    return scoreOfClasses(metric, { predicted, actual, classes: classes.length });
   },
 
-  votes: true,
+  votes: (metric = 'accuracy') => isOfClasses(metric),
   ballots: classesOf,
   truth: (labels) => Uint16Array.from(classLabels(labels)),
 };
+
+function isOfClasses(metric: Metric): metric is 'accuracy' | 'macro_f1' {
+  return metric === 'accuracy' || metric === 'macro_f1';
+}
+
+/** In [0, 1]: of a log loss its exp(−loss), the geometric mean of what is given to the right classes. */
+function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actual: Int32Array): number {
+  return metric === 'auc' ? areaUnderCurve(probabilities, actual) : Math.exp(-logLoss(probabilities, actual));
+}
+
+/** Probabilities of the data's classes as the best member has them: 0 for those that it does not know. */
+function translated([best]: readonly MemberAnswers[], classes: readonly string[]): Float32Array {
+  if (best === undefined) return new Float32Array(0);
+  const own = best.classes.length;
+  const given = floats(best.answers);
+  const probabilities = new Float32Array((given.length / own) * classes.length);
+  const places = classes.map((label) => best.classes.indexOf(label));
+  for (let row = 0; row < given.length / own; row++)
+    places.forEach((place, c) => {
+      if (place >= 0) probabilities[row * classes.length + c] = given[row * own + place] as number;
+    });
+  return probabilities;
+}
 
 /** The likeliest class of each row. */
 function classesOf(answers: TensorData): Uint16Array {

@@ -41,10 +41,10 @@ export const detection: TaskKind = {
     return { [objectsTarget]: objectsTensor(objects, most) };
   },
 
-  score: (answers, labels, classes) => scoresOf(detectionsOf(answers), boxLabels(labels), classes),
+  score: (answers, labels, { classes }) => scoresOf(detectionsOf(answers), boxLabels(labels), classes),
 
   /** The best member answers alone; classes that the data does not have count as wrong. */
-  scoreEnsemble([best], labels, classes) {
+  scoreEnsemble([best], labels, { classes }) {
     if (best === undefined) return 0;
     const place = best.classes.map((label) => classes.indexOf(label));
     const translated = detectionsOf(best.answers).map((found) =>
@@ -53,7 +53,7 @@ export const detection: TaskKind = {
     return scoresOf(translated, boxLabels(labels), classes).score;
   },
 
-  votes: false,
+  votes: () => false,
   ballots: () => new Uint16Array(0),
   truth: () => new Uint16Array(0),
 };

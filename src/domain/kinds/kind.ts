@@ -1,3 +1,4 @@
+import type { Metric } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 
@@ -6,11 +7,11 @@ export interface TaskKind {
   /** The network's targets of a step, for the rows named; their encoded inputs say how images were fitted. */
   targets(labels: Labels, rows: Int32Array, encoding: TargetEncoding): Record<string, TensorData>;
   /** Judges the answers [rows, …] to all rows of `labels`. */
-  score(answers: TensorData, labels: Labels, classes: readonly string[]): Scores;
+  score(answers: TensorData, labels: Labels, by: Judging): Scores;
   /** Judges the answers of an ensemble, best member first; the members may know other classes than the data. */
-  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, classes: readonly string[]): number;
-  /** Whether members of an ensemble vote, row by row; otherwise the best member answers alone. */
-  votes: boolean;
+  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, by: Judging): number;
+  /** Whether members of an ensemble vote, row by row, and a vote has a score by the metric; otherwise the best member answers alone. */
+  votes(metric?: Metric): boolean;
   /** The vote of each row; empty where members do not vote. */
   ballots(answers: TensorData): Uint16Array;
   /** What the votes are compared with; empty where members do not vote. */
@@ -23,6 +24,13 @@ export interface TargetEncoding {
   inputs: Readonly<Record<string, TensorData>>;
   /** Share of a class target that is spread evenly over the classes. */
   smoothing: number;
+}
+
+export interface Judging {
+  /** Of the data: what its labels index. */
+  classes: readonly string[];
+  /** The task's usual one where not given. */
+  metric?: Metric | undefined;
 }
 
 export interface Scores {

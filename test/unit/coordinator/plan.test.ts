@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Advisor } from '../../../src/advisors/advisor.ts';
 import { random } from '../../../src/advisors/random.ts';
-import { type Action, MAX_FAILURES, OVERTIME_MS, planStudy, QUEUE_MS } from '../../../src/coordinator/plan.ts';
+import {
+  type Action,
+  MAX_FAILURES,
+  MOST_PAUSE_MS,
+  OVERTIME_MS,
+  planStudy,
+  QUEUE_MS,
+} from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { Trial } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
@@ -29,6 +36,10 @@ const study = (changes: Partial<Study> = {}): Study => ({
   deploy: true,
   state: 'running',
   cancelRequested: false,
+  finishRequested: false,
+  pausedMs: null,
+  metric: 'accuracy',
+  replace: false,
   elapsedMs: 1_000,
   waitedMs: 0,
   incumbentId: null,
@@ -253,4 +264,39 @@ test('a study always moves on: it ends, or a trial is open, or one is proposed',
       expect(ends.length).toBeLessThanOrEqual(1);
     }),
   );
+});
+
+describe('a study that is asked to finish', () => {
+  const finish = { finishRequested: true };
+  const kinds = (trials: Trial[], changes: Partial<Study> = {}): string[] =>
+    plan(trials, { ...finish, ...changes }).map(({ kind }) => kind);
+
+  test('stops what has a score, cancels what has none, and then makes its model', () => {
+    const running = trial('running', { id: 1, epoch: 2, score: 0.7 });
+    const begun = trial('running', { id: 2, number: 2 });
+    const waiting = trial('waiting', { id: 3, number: 3 });
+    expect(kinds([running, begun, waiting])).toEqual(['stop-trial', 'cancel-trial', 'cancel-trial']);
+    expect(kinds([scored(), trial('cancelled', { id: 2, number: 2 })])).toEqual(['conclude']);
+  });
+
+  test('lets a trial go on to its first score where there is none', () => {
+    expect(kinds([trial('running')])).toEqual(['stop-trial']);
+  });
+
+  test('fails where no trial has begun, and is cancelled where it has not begun itself', () => {
+    expect(plan([trial('cancelled')], finish)).toMatchObject([{ kind: 'fail', error: { sqlstate: '55000' } }]);
+    expect(kinds([], { state: 'queued' })).toEqual(['cancel']);
+  });
+});
+
+describe('a study that is paused', () => {
+  test('does nothing, neither before it has begun nor after its time', () => {
+    expect(plan([], { state: 'queued', pausedMs: 0 })).toEqual([]);
+    expect(plan([scored(), trial('waiting', { id: 2, number: 2 })], { pausedMs: 1 })).toEqual([]);
+  });
+
+  test('ends with what it has after so long, and at once where it is cancelled', () => {
+    expect(plan([scored()], { pausedMs: MOST_PAUSE_MS })).toEqual([{ kind: 'conclude' }]);
+    expect(plan([scored()], { pausedMs: 1, cancelRequested: true })).toEqual([{ kind: 'cancel' }]);
+  });
 });

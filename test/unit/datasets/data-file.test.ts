@@ -28,6 +28,11 @@ test('reads back any rows, long ones and strange line ends among them', async ()
   );
 });
 
+test('reads whether a text validates', async () => {
+  writeSealed('["a", "x", true]\n["b", "y", false]\n["c", "z"]\n');
+  expect((await readDataFile(file, 'sentiment')).map((row) => row.validates)).toEqual([true, false, undefined]);
+});
+
 test('refuses a line that is not a row', async () => {
   writeSealed('["only a label"]\n');
   await expect(readDataFile(file, 'sentiment')).rejects.toThrow(CorruptParams);
@@ -38,12 +43,15 @@ test('reads back images as they are, with a label or with boxes', async () => {
   const row = fc.record({
     input: fc.uint8Array({ maxLength: 300 }),
     label: fc.oneof(fc.string({ unit: 'grapheme' }), fc.array(box, { maxLength: 3 })),
+    validates: fc.option(fc.boolean(), { nil: undefined }),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 5 }), async (rows) => {
-      writeSealed(Buffer.concat(rows.map(imageRecord)));
+      const given = rows.map(({ validates, ...rest }) => (validates === undefined ? rest : { ...rest, validates }));
+      writeSealed(Buffer.concat(given.map(imageRecord)));
       const read = await readDataFile(file, 'object_detection');
-      expect(read.map(({ input, label }) => ({ input: Uint8Array.from(Buffer.from(input)), label }))).toEqual(rows);
+      const bare = read.map((one) => ({ ...one, input: Uint8Array.from(Buffer.from(one.input as Uint8Array)) }));
+      expect(bare).toEqual(given);
     }),
     { numRuns: 50 },
   );

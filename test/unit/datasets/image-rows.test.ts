@@ -9,7 +9,8 @@ const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => 
     length.writeInt32BE(bytes.length);
     return [length, bytes];
   };
-  return Buffer.concat([...part(name), ...part(label), image]);
+  const side = Buffer.of(0); // its input decides
+  return Buffer.concat([...part(name), ...part(label), side, image]);
 };
 
 async function read(rows: { bytes: Buffer; size?: number }[]) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LabelledText } from '../../../src/datasets/data-file.ts';
-import { splitRows as split, validationHash } from '../../../src/datasets/split.ts';
+import { splitRows as split, trainedInputs, validationHash } from '../../../src/datasets/split.ts';
 import type { DataSet } from '../../../src/domain/task.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
@@ -22,6 +22,33 @@ const many = (count: number): LabelledText[] =>
   Array.from({ length: count }, (_, i) => ({ label: labels[i % 2] as string, input: `text ${i}` }));
 const rowsOf = ({ classes, train, valid }: DataSet): string[] =>
   [train, valid].flatMap((part) => part.inputs.map((text, i) => `${classes[Number(part.labels[i])]} ${text}`)).sort();
+
+describe('rows that somebody chose to validate on', () => {
+  const rows = [
+    { label: 'neg', input: 'a', validates: false },
+    { label: 'pos', input: 'b', validates: false },
+    { label: 'pos', input: 'c', validates: true },
+    { label: 'pos', input: 'a', validates: true },
+    { label: 'so-so', input: 'd', validates: true },
+  ];
+
+  test('are those, and nothing with an input of theirs is trained on', () => {
+    const { classes, train, valid } = splitRows(rows, 0.01);
+    expect(train.inputs).toEqual(['b']);
+    expect(valid.inputs.toSorted()).toEqual(['a', 'c', 'd']);
+    expect(valid.inputs.map((input, i) => `${input} ${classes[Number(valid.labels[i])]}`).toSorted()).toEqual([
+      ...['a pos', 'c pos', 'd so-so'],
+    ]);
+  });
+});
+
+test('inputs that were trained on are named once each, in ascending order, the first of many', () => {
+  const data = splitRows([...many(40), ...many(40)], 0.2);
+  const names = trainedInputs(data);
+  expect(names).toHaveLength(new Set(data.train.inputs).size);
+  expect([...names]).toEqual([...names].toSorted((a, b) => (a < b ? -1 : 1)));
+  expect(trainedInputs(data, 5)).toEqual(names.slice(0, 5));
+});
 
 describe('splitting rows', () => {
   test('loses none and adds none', () => {

@@ -18,7 +18,7 @@ describe('kinds of tasks', () => {
 
   it('refuse labels of another kind', () => {
     expect(() => classification.truth([[]])).toThrow(RangeError);
-    expect(() => detection.score(tensor([0, 1, 6], []), new Int32Array(0), [])).toThrow(RangeError);
+    expect(() => detection.score(tensor([0, 1, 6], []), new Int32Array(0), { classes: [] })).toThrow(RangeError);
   });
 });
 
@@ -36,7 +36,7 @@ describe('classification', () => {
   it('votes for the likeliest class and scores by accuracy and macro F1', () => {
     const answers = tensor([3, 2], [0.9, 0.1, 0.2, 0.8, 0.6, 0.4]);
     expect(Array.from(classification.ballots(answers))).toEqual([0, 1, 0]);
-    const { score, metrics } = classification.score(answers, Int32Array.of(0, 1, 1), ['no', 'yes']);
+    const { score, metrics } = classification.score(answers, Int32Array.of(0, 1, 1), { classes: ['no', 'yes'] });
     expect(score).toBeCloseTo(2 / 3);
     expect(metrics['macro_f1']).toBeCloseTo(2 / 3);
   });
@@ -63,7 +63,7 @@ describe('detection', () => {
   });
 
   it('scores mAP50, with AP75 and each class beside it', () => {
-    const { score, metrics } = detection.score(answer(0, 16), [[cat]], ['cat', 'dog']);
+    const { score, metrics } = detection.score(answer(0, 16), [[cat]], { classes: ['cat', 'dog'] });
     expect(score).toBe(1);
     expect(metrics).toEqual({ map50: 1, ap75: 0, 'ap50:cat': 1 });
   });
@@ -72,8 +72,8 @@ describe('detection', () => {
     const labels = [[{ ...cat, label: 1 }]];
     const knows = { answers: answer(0, 10), classes: ['cat'] };
     const stranger = { answers: answer(1, 10), classes: ['cow', 'hen'] };
-    expect(detection.scoreEnsemble([knows, stranger], labels, ['ant', 'cat'])).toBe(1);
-    expect(detection.scoreEnsemble([stranger, knows], labels, ['ant', 'cat'])).toBe(0);
-    expect(detection.votes).toBe(false);
+    expect(detection.scoreEnsemble([knows, stranger], labels, { classes: ['ant', 'cat'] })).toBe(1);
+    expect(detection.scoreEnsemble([stranger, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
+    expect(detection.votes()).toBe(false);
   });
 });

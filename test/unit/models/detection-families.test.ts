@@ -85,7 +85,7 @@ describe.each(familiesFor('object_detection').map((family) => [family.name, fami
     const together = await answerAll(model.onnx, rows, 1);
     expect(together.shape[0]).toBe(data.valid.inputs.length);
     expect(together.shape[2]).toBe(6);
-    expect(detection.score(together, data.valid.labels, data.classes).score).toBe(score);
+    expect(detection.score(together, data.valid.labels, { classes: data.classes }).score).toBe(score);
     const one = await createEncoder(model.features).prepare(data.valid.inputs.slice(0, 1));
     const alone = (await answerAll(model.onnx, one, 1)).data;
     alone.forEach((value, i) => {

@@ -1,0 +1,122 @@
+-- What a study's trials are judged by: a share of its rows, or rows that its owner chose.
+
+-- What names a row in messages, as far as the caller may read it: its primary key, a column "id", its place; or nothing.
+create or replace function rafiki._row_name(source regclass) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select format('pg_catalog.concat(%L, %s, '')'')', format('Key (%s)=(', string_agg(a.attname, ', ' order by i.nth)),
+                   string_agg(format('%I', a.attname), ', '', '', ' order by i.nth))
+     from (
+       select k.attnum, k.nth from pg_index x, unnest(x.indkey) with ordinality k (attnum, nth)
+       where x.indrelid = source and x.indisprimary and k.nth <= x.indnkeyatts
+       union all
+       select a.attnum, 1 from pg_attribute a where a.attrelid = source and a.attname = 'id' and not a.attisdropped
+         and not exists (select from pg_index x where x.indrelid = source and x.indisprimary)) i
+     join pg_attribute a on a.attrelid = source and a.attnum = i.attnum
+     having bool_and(has_column_privilege(source, a.attnum, 'select'))),
+    (select 'pg_catalog.concat(''Row '', ctid::pg_catalog.text)' from pg_class c
+     where c.oid = source and c.relkind in ('r', 'm') and has_table_privilege(source, 'select')),
+    quote_literal(''))
+$$;
+
+-- The type of a column of times, by its qualified name; null where it is of another type.
+create or replace function rafiki._time_type(source regclass, name name) returns text
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'pg_catalog.' || t.typname
+  from pg_attribute a join pg_type c on c.oid = a.atttypid
+  join pg_type t on t.oid = case when c.typtype = 'd' then c.typbasetype else c.oid end
+  where a.attrelid = source and a.attname = _time_type.name and not a.attisdropped
+    and t.oid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+$$;
+
+-- The rows of a study as a query, with columns name (what names the row in messages), label, input and validates: whether its trials are
+-- scored on the row; null where the row's input decides. Read by workers, and by what looks at the rows before.
+create or replace function rafiki._study_rows(request rafiki.study, with_names boolean default false) returns text
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('select %s as name, %I as label, %I as input, %s as validates from %s',
+                           case when with_names then rafiki._row_name(r.relation) else 'null::pg_catalog.text' end,
+                           request.target, request.features[1], r.validates, r.relation), ' union all ')
+  from (
+    select request.source as relation, case
+      when request.validation_source is not null then 'false'
+      when request.validation_split is null then 'null::pg_catalog.bool'
+      when request.validation_after is null then format('%I operator(pg_catalog.=) true', request.validation_split)
+      else format('%I operator(pg_catalog.>) %L::%s', request.validation_split, request.validation_after,
+                  rafiki._time_type(request.source, request.validation_split)) end as validates
+    union all
+    select request.validation_source, 'true' where request.validation_source is not null) r
+$$;
+
+-- The column of times that validation_after is about: the one that was named, or the only one.
+create or replace function rafiki._split_column(source regclass, named name) returns name
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  candidates constant name[] := (
+    select coalesce(array_agg(c.name), '{}') from rafiki._source_columns(source) c where rafiki._time_type(source, c.name) is not null);
+begin
+  if named is null then
+    return rafiki._only_candidate(source, candidates, 'time that validation_after is about', 'validation_split => %L');
+  elsif named <> all (candidates) then
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s does not say a time', named, source),
+      detail = format('Columns of type date or timestamp: %s.', coalesce(nullif(array_to_string(candidates, ', '), ''), 'none')),
+      hint = 'Leave out validation_after => where the column is a boolean, or name a column of times with validation_split =>.';
+  end if;
+  return named;
+end $$;
+
+-- Fills in what rows the trials are judged by, as the reader of the source needs it: the request with validation_split and
+-- validation_after. All columns that are named are the caller's to read.
+create or replace function rafiki._resolve_judge(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if request.validation_source is not null and (request.validation_split is not null or after is not null) then
+    raise exception using errcode = 'invalid_parameter_value', message = 'two things say which rows trials are scored on',
+      detail = format('A table of its own, %s, and a column of %s.', request.validation_source, request.source),
+      hint = 'Give validation_source =>, or validation_split => and validation_after =>.';
+  elsif request.validation_source is not null then
+    perform rafiki._check_relation(request.validation_source);
+    perform rafiki._resolve_columns(request.validation_source, task, request.target, request.features);
+    if request.validation_source = request.source then
+      raise exception using errcode = 'invalid_parameter_value', message = 'validation_source is the source itself',
+        detail = format('It is %s: trials would be scored on the rows that they learn.', request.source),
+        hint = 'Leave it out to keep a share of the rows for it, or name another table.';
+    end if;
+  elsif request.validation_split is not null or after is not null then
+    if request.validation_split is not null then
+      perform rafiki._check_column(request.source, request.validation_split);
+    end if;
+    if after is not null then
+      request.validation_split := rafiki._split_column(request.source, request.validation_split);
+      execute format('select to_json($1::%s) #>> ''{}''', rafiki._time_type(request.source, request.validation_split))
+        into request.validation_after using after; -- workers have another time zone and another DateStyle
+    elsif not exists (select from rafiki._source_columns(request.source) c
+                      where c.name = request.validation_split and c.type = 'boolean') then
+      raise exception using errcode = 'datatype_mismatch',
+        message = format('column "%s" of %s does not say which rows to validate on', request.validation_split, request.source),
+        detail = 'It is not a boolean.',
+        hint = 'Of a column of times, say from when on: validation_after => ''2026-01-01''.';
+    end if;
+    if request.validation_split in (request.target, request.features[1]) then
+      raise exception using errcode = 'duplicate_column',
+        message = format('column "%s" cannot be both learnt and what splits the rows', request.validation_split),
+        hint = 'Name another column with validation_split =>.';
+    end if;
+  end if;
+  return request;
+end $$;
+
+-- Whether somebody chose the rows that trials are judged by.
+create or replace function rafiki._is_judged(request rafiki.study) returns boolean
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select request.validation_source is not null or request.validation_split is not null $$;

@@ -1,0 +1,273 @@
+-- What rows are like before anything is learnt from them: rafiki_check. All is read with the caller's rights.
+
+-- A text but for case, spaces and how its characters are composed, in ten times less time than by regular expressions. Not pinned, so
+-- that it is inlined: it is asked of every row.
+create or replace function rafiki._folded(input text) returns text
+language sql immutable parallel safe
+as $$
+  select pg_catalog.translate(pg_catalog.lower(
+    case when pg_catalog.octet_length(input) = pg_catalog.length(input) then input else pg_catalog.normalize(input, 'NFKC') end), e' \t\n\r\f\v', '')
+$$;
+
+-- A label but for what tells no two classes apart: case, accents, spaces and what stands for them, characters that are not seen.
+create or replace function rafiki._label_form(label text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(nullif(btrim(regexp_replace(regexp_replace(
+    lower(normalize(label, nfkd)), '[\u0300-\u036f\u200b-\u200d\ufeff]', '', 'g'), '[[:space:]_.-]+', ' ', 'g')), ''), label)
+$$;
+
+-- Labels that look like others: equal but for their form, or one rare and one frequent that differ by a letter or two. What two texts
+-- have in common once a letter (of eight or more: two) is taken out of either shows it without comparing each with each; two letters
+-- only where the first is the same, since prefixes make other words. Numbers are no typos of one another, nor are names with numbers. `classes` is an array of
+-- {label, n}; beyond 3000 of them two letters are not looked for.
+create or replace function rafiki._typos(classes jsonb)
+returns table (label text, n bigint, like_label text, like_n bigint)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with class as materialized (
+         select c.label, c.n, rafiki._label_form(c.label) as form from jsonb_to_recordset(classes) c (label text, n bigint)),
+       form as materialized (
+         select c.form, (array_agg(c.n order by c.n desc, c.label))[1] as n, (array_agg(c.label order by c.n desc, c.label))[1] as label,
+                length(c.form) between 8 and 30 and c.form !~ '[0-9]' and (select count(*) from class) <= 3000 as is_long
+         from class c group by c.form),
+       looked_at as materialized ( -- there are rarer ones than this, or more frequent ones
+         select f.* from form f, (select min(n) as least, max(n) as most from form) all_
+         where length(f.form) between 4 and 64 and (f.n >= 4 * all_.least or 4 * f.n <= all_.most)),
+       shorter as materialized (
+         select f.form, f.form as rest, 0 as taken from looked_at f
+         union
+         select f.form, left(f.form, i - 1) || substr(f.form, i + 1), 1 from looked_at f, generate_series(1, length(f.form)) i
+         union
+         select f.form, left(f.form, i - 1) || substr(f.form, i + 1, j - i - 1) || substr(f.form, j + 1), 2
+         from looked_at f, generate_series(1, length(f.form) - 1) i, generate_series(i + 1, length(f.form)) j where f.is_long),
+       near as (
+         select a.form as rare, b.form as frequent, min(greatest(a.taken, b.taken)) as taken
+         from shorter a join shorter b on b.rest = a.rest and b.form <> a.form group by 1, 2)
+  select c.label, c.n, f.label, f.n
+  from class c join form f on f.form = c.form where c.label <> f.label
+  union all
+  select r.label, r.n, f.label, f.n
+  from near p join form r on r.form = p.rare join form f on f.form = p.frequent
+  where (r.n * 20 <= f.n or r.n <= 2 and f.n >= 4 * r.n and p.taken <= 1)
+    and (p.taken <= 1 or left(r.form, 1) = left(f.form, 1))
+    and regexp_replace(r.form, '[0-9]+', '', 'g') <> regexp_replace(f.form, '[0-9]+', '', 'g')
+  order by 4 desc, 1
+$$;
+
+-- The labelled rows of a study by class and input, with the side of the split that src/datasets/split.ts puts them on (of inputs with
+-- several labels nearly so): n rows count, and `dropped` are left out for a row that was chosen to validate on. As a query, whose numbers
+-- do not depend on the task.
+create or replace function rafiki._split_query(request rafiki.study) returns text
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select format($query$
+    with given as (
+      select left(r.label::text, 1001) collate "C" as label, %1$s as hash, %2$s as folded, %3$s collate "C" as excerpt, octet_length(r.input::%4$s) as bytes, r.validates
+      from (%5$s) r
+      where r.label is not null and r.input is not null and (length(r.label::text) <= 1000 or %6$L <> 'skip')
+    ), grouped as (
+      select label, hash, min(folded) as folded, min(excerpt) as excerpt, sum(bytes) as bytes, count(*) as n,
+             count(*) filter (where validates) as judging, ((hash >> 32) & 4294967295) / 4294967296.0 < %7$s as is_drawn
+      from given group by label, hash
+    ), placed as (
+      select g.*, count(*) over of_label as inputs, count(*) filter (where is_drawn) over of_label as drawn,
+             row_number() over (partition by label order by hash < 0, hash) as place, %9$s as is_judged
+      from grouped g window of_label as (partition by label)
+    )
+    select label, hash, folded, excerpt, bytes, inputs, case when is_judged then judging else n end as n,
+           case when is_judged then n - judging else 0 end as dropped,
+           case when %8$L then is_judged when inputs = 1 then false when drawn = 0 then place = 1 when drawn = inputs then place < inputs
+                else is_drawn end as is_valid
+    from placed$query$,
+    hash_call,
+    case when is_text then 'rafiki._input_hash(rafiki._folded(r.input::text))' else hash_call end,
+    case when is_text then 'left(r.input::text, 60)' else 'null::text' end,
+    case when is_text then 'text' else 'bytea' end,
+    rafiki._study_rows(request), request.on_bad_row, request.validation, rafiki._is_judged(request),
+    case when rafiki._is_judged(request) then 'sum(judging) over (partition by hash) > 0' else 'false' end)
+  from (select t.input = 'text' as is_text, rafiki._hash_call(t.name) as hash_call from rafiki.task t where t.name = request.task) t
+$$;
+
+-- What there is to know of the rows of a study for classes, as one object; rafiki._findings names its fields.
+create or replace function rafiki._facts(request rafiki.study) returns jsonb
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+set work_mem = '32MB' -- else most of the time goes into sorting on disk
+as $$
+declare
+  facts jsonb;
+  counted jsonb;
+begin
+  execute format('select to_jsonb(c) from (select count(*) as rows, count(*) filter (where r.label is null) as no_label, '
+                 'count(*) filter (where r.label is not null and r.input is null) as no_input, '
+                 'count(*) filter (where length(r.label::text) > 1000 and r.input is not null) as long_label from (%s) r) c',
+                 rafiki._study_rows(request)) into counted;
+  execute format($query$
+    with split as materialized (%s),
+         class as materialized (
+           select label, sum(n) as n, min(inputs) as inputs, coalesce(sum(n) filter (where is_valid), 0) as valid from split group by label),
+         twin as materialized (
+           select folded, count(distinct label) as labels, bool_or(is_valid and n > 0) and bool_or(not is_valid or dropped > 0) as is_both,
+                  min(excerpt) as excerpt, sum(n) filter (where is_valid) as valid from split group by folded)
+    select jsonb_build_object(
+      'used', (select coalesce(sum(n), 0) from split), 'valid', (select coalesce(sum(n), 0) from split where is_valid),
+      'dropped', (select coalesce(sum(dropped), 0) from split), 'bytes', (select coalesce(sum(bytes), 0) from split),
+      'repeats', (select coalesce(sum(n), 0) - count(distinct hash) from split where n > 0),
+      'classes', (select count(*) from class),
+      'most', (select jsonb_agg(c order by c.n desc, c.label) from (select label, n from class order by n desc, label limit 5) c),
+      'single', (select count(*) from class where inputs = 1), 'single_label', (select min(label) from class where inputs = 1),
+      'both', (select count(*) from twin where is_both), 'both_rows', (select coalesce(sum(valid), 0) from twin where is_both),
+      'both_conflict', (select count(*) from twin where is_both and labels > 1),
+      'both_examples', (select jsonb_agg(t.excerpt) from (select excerpt from twin where is_both order by labels desc, excerpt limit 3) t),
+      'conflict', (select count(*) from twin where labels > 1), 'conflict_example', (select min(excerpt) from twin where labels > 1),
+      'majority', (select label from class order by valid desc, label limit 1),
+      'shares', (select jsonb_agg(valid) from class where valid > 0),
+      'typos', (select jsonb_agg(t) from rafiki._typos(
+        (select jsonb_agg(jsonb_build_object('label', label, 'n', n)) from class where length(label) <= 64)) t))
+    $query$, rafiki._split_query(request)) into facts;
+  return facts || counted;
+end $$;
+
+-- The score of an answer without looking, as `baseline` in src/domain/metrics.ts; null of no rows.
+create or replace function rafiki._blind_score(metric text, counts jsonb) returns numeric
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select round(case metric when 'accuracy' then max(s.share) when 'macro_f1' then 2 * max(s.share) / (1 + max(s.share)) / count(*)
+                           when 'log_loss' then exp(sum(s.share * ln(s.share))) else 0.5 end, 3)
+  from (select c::numeric / sum(c::numeric) over () as share from jsonb_array_elements_text(counts) c) s
+$$;
+
+-- A text in quotes that fits a line: what would break it becomes a space.
+create or replace function rafiki._quoted(value text, most int) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('"%s%s"', regexp_replace(left(value, most), '[[:cntrl:]]', ' ', 'g'), case when length(value) > most then '…' end)
+$$;
+
+-- How long a first trial takes, on two cores of an Intel Xeon (the machine of README's figures): fastText reads 1 MB of texts ten times in
+-- 2.2 s, a ResNet takes 2 ms for an image of 32 × 32 in each of some 30 epochs.
+create or replace function rafiki._time_estimate(request rafiki.study, bytes numeric, learnt bigint) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('some %s for a first trial; %s for all at most',
+                case when t.seconds < 90 then ceil(t.seconds) || ' s' else round(t.seconds / 60) || ' min' end,
+                case when t.most < 3600 then round(t.most / 60, 1) || ' min' else round(t.most / 3600, 1) || ' h' end)
+  from (select m.most, least(m.most, case when request.task like 'image%' then 2 + learnt * 0.06 else 1 + bytes * 2.2e-6 end) as seconds
+        from (select extract(epoch from request.max_time)::numeric as most) m) t
+$$;
+
+-- What is found, in the order in which it is read; each row fits 80 columns in psql.
+create or replace function rafiki._findings(request rafiki.study, facts jsonb)
+returns table (finding text, detail text)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with f as (
+    select f.*, case when request.task like 'image%' then 'image' else 'text' end as input
+    from jsonb_to_record(facts) f (
+      rows bigint, no_label bigint, no_input bigint, long_label bigint, used bigint, valid bigint, dropped bigint, bytes numeric,
+      repeats bigint, classes bigint, most jsonb, single bigint, single_label text, "both" bigint, both_rows bigint, both_conflict bigint,
+      both_examples jsonb, conflict bigint, conflict_example text, majority text, shares jsonb, typos jsonb)
+  ), line (place, finding, detail) as (
+    select 1, 'rows', format('%s used: %s to train on, %s to validate on', f.used, f.used - f.valid, f.valid) from f
+    union all select 2, 'left out', format('%s whose "%s" is null', f.no_label, left(request.target, 30)) from f where f.no_label > 0
+    union all select 2, 'left out', format('%s whose "%s" is null', f.no_input, left(request.features[1], 30)) from f where f.no_input > 0
+    union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
+                     format('%s with a label of more than 1000 characters', f.long_label) from f where f.long_label > 0
+    union all select 2, 'left out', format('%s to train on, whose %s is validated on', f.dropped, f.input) from f where f.dropped > 0
+    union all select 3, 'classes', format('%s: %s', f.classes, (
+        select string_agg(format('%s %s', rafiki._quoted(m ->> 'label', 14), m ->> 'n'), ', ') from jsonb_array_elements(f.most) m))
+      from f where f.classes > 0
+    union all select 4, 'few rows', 'there is nothing to learn' from f where f.used = 0
+    union all select 4, 'few rows', 'one class only: there is nothing to tell apart' from f where f.classes = 1
+    union all select 4, 'few rows', format('%s to validate on: scores tell next to nothing', f.valid) from f where f.used > 0 and f.valid < 30
+    union all select 5, 'many classes', format('%s rows each in the mean: is "%s" a label?', round(f.used::numeric / f.classes, 1),
+                                               left(request.target, 14)) from f where f.classes > 100 and f.used < 20 * f.classes
+    union all select 6, 'one row', case f.single when 1 then format('class %s has one %s, which is never validated',
+                                                                    rafiki._quoted(f.single_label, 16), f.input)
+                                   else format('%s classes have one %s each, which is never validated', f.single, f.input) end
+      from f where f.single > 0
+    union all select 7, 'typo?', format('%s (%s) looks like %s (%s)', rafiki._quoted(t ->> 'label', 16), t ->> 'n',
+                                        rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
+      from f, jsonb_path_query(f.typos, '$[0 to 19]') t
+    union all select 7, 'typo?', format('and %s more', jsonb_array_length(f.typos) - 20) from f where jsonb_array_length(f.typos) > 20
+    union all select 8, 'repeats', format('%s rows have the %s of another row', f.repeats, f.input) from f where f.repeats > 0
+    union all select 9, 'both sides', format('%s %ss are trained and validated on (%s rows)', f."both", f.input, f.both_rows) from f where f."both" > 0
+    union all select 9, 'both sides', format('%s of them with different labels', f.both_conflict) from f where f.both_conflict > 0
+    union all select 9, 'both sides', 'such as ' || rafiki._quoted(e #>> '{}', 46) from f, jsonb_array_elements(f.both_examples) e
+      where f."both" > 0 and f.input = 'text'
+    union all select 10, 'two labels', format('%s %ss have several%s', f.conflict, f.input,
+                                              ', such as ' || rafiki._quoted(f.conflict_example, 20)) from f where f.conflict > 0
+    union all select 11, 'majority', case request.metric
+        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._blind_score('accuracy', f.shares))
+        else format('an answer without looking has a %s of %s', request.metric, rafiki._blind_score(request.metric, f.shares)) end
+      from f where f.valid > 0
+    union all select 12, 'error', format('standard error of a score: %s at most', round((0.5 / sqrt(f.valid))::numeric, 3)) from f where f.valid > 0
+    union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
+  select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from line l order by l.place
+$$;
+
+create or replace function rafiki._check(request rafiki.study) returns table (finding text, detail text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_limits(1, request.max_time, null, request.validation);
+  perform rafiki._check_on_bad_row(request.on_bad_row);
+  perform rafiki._check_aims(request.task, request.metric, null);
+  if request.task = 'object_detection' then
+    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
+      hint = 'Each image and box is checked in training, before anything is learnt.';
+  end if;
+  return query select * from rafiki._findings(request, rafiki._facts(request));
+end $$;
+
+create or replace function rafiki_check(
+  task text, source regclass, target name default null, features name[] default null, validation float8 default 0.2,
+  on_bad_row text default 'error', validation_source regclass default null, validation_split name default null,
+  validation_after timestamptz default null, metric text default null, max_time interval default '10 min'
+) returns table (finding text, detail text)
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.* from rafiki._check(rafiki._request(
+    task, source, 'none', target, features, null, '{}', 'bayesian', true, 16, max_time, null, validation, null, true, on_bad_row,
+    validation_source, validation_split, validation_after, metric, null, false)) c
+$$;
+
+comment on function rafiki_check is
+  'Looks at rows before rafiki_train, whose arguments it takes, learns from them: rows used and left out, classes, labels that look like '
+  'typos of others, rows that repeat others, are on both sides of the split or have several labels, what an answer without looking would '
+  'score, how sure a score is and how long it takes: select * from rafiki_check(''sentiment'', ''reviews''). All is read with your '
+  'rights, and nothing is written.';
+
+-- The gist in four lines, for who watches a study begin. What goes wrong here stops nothing.
+create or replace function rafiki._show_check(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found record;
+begin
+  if request.task = 'object_detection' then
+    return;
+  end if;
+  select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,
+         string_agg(f.detail, '') filter (where f.finding = 'classes') as classes,
+         string_agg(f.detail, '; ' order by f.finding desc) filter (where f.finding in ('majority', 'error')) as scores,
+         string_agg(distinct f.finding, ', ') filter (where f.finding not in ('rows', 'classes', 'majority', 'error', 'time')) as others
+  into found from rafiki._findings(request, rafiki._facts(request)) f;
+  raise notice 'rows: %', found.rows;
+  raise notice 'classes: %', found.classes;
+  raise notice 'scores: %', found.scores;
+  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L)', request.task, request.source), 'nothing');
+exception when others then
+  raise notice 'the rows could not be looked at: %', sqlerrm;
+end $$;

@@ -1,0 +1,36 @@
+import type { Study } from '../db/statements/studies.ts';
+
+/** A version that was just made, on the validation rows of its study. */
+export interface NewVersion {
+  version: number;
+  score: number;
+  /** What an answer without looking would score. */
+  blind: number;
+  /** The id of the version that answers for the model now, or is about to; null where none does. */
+  answering: number | null;
+}
+
+/** What a study deploys, and what it is compared with. */
+export type Aim = Pick<Study, 'id' | 'deploy' | 'replace' | 'incumbentId' | 'incumbentScore'>;
+
+/** What its owner should know of a version that has learnt nothing; null of others. */
+export const knowsNothing = ({ score, blind }: Pick<NewVersion, 'score' | 'blind'>): string | null =>
+  score > blind
+    ? null
+    : `It scores no better than an answer without looking (${score.toFixed(4)}, ${blind.toFixed(4)}).`;
+
+/** Of what answers nothing is made worse, as far as the study's validation rows tell; null where the version may take its place. */
+export function reasonNotToDeploy(study: Aim, { version, score, blind, answering }: NewVersion): string | null {
+  const anyway = `rafiki_deploy(${study.id}) deploys it.`;
+  const not = `Version ${version} was not deployed`;
+  const { incumbentId, incumbentScore } = study;
+  if (!study.deploy) return `${not}, as asked; ${anyway}`;
+  if (answering === null || (incumbentId === null && study.replace)) return null;
+  if (answering !== incumbentId) return `${not}: another version was while the study ran; ${anyway}`;
+  if (incumbentScore === null) return `${not}: the deployed one could not be scored on the same rows; ${anyway}`;
+  const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;
+  if (score < incumbentScore)
+    return `${not}: it is worse than the deployed one on the same rows (${scores}); ${anyway}`;
+  if (score === incumbentScore && score <= blind) return `${not}: it is no better than the deployed one; ${anyway}`;
+  return null;
+}

@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import type { Database } from '../../src/db/database.ts';
+import { silentLogger as logger } from '../../src/runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
+import { createWorker } from '../../src/worker/create-worker.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: Database;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+});
+afterEach(() => database.drop());
+
+const steer = async (call: string): Promise<unknown> => {
+  const [row] = await db.query<{ open: boolean }>(`select rafiki_${call} as open`);
+  return row?.open;
+};
+const studyRow = async (id: number): Promise<Record<string, unknown> | undefined> => {
+  const [row] = await db.query<Record<string, unknown>>(
+    `select finish_requested, paused_at is not null as paused, extract(epoch from paused_for)::float8 as paused_for,
+            max_time::text, closed from rafiki.study where id = $1`,
+    [id],
+  );
+  return row;
+};
+
+describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
+  test('are for open studies of one’s own', async () => {
+    await createReviews(db, 20);
+    const id = await insertStudy(db);
+    const mallory = await database.as('mallory');
+    for (const call of ['finish($1)', 'pause($1)', 'resume($1)', `extend($1, '1 min')`]) {
+      const other = call.replace('$1', '4711');
+      expect(await failureOf(db, `select rafiki_${other}`)).toMatchObject({ code: '42704' });
+      expect(await failureOf(mallory, `select rafiki_${call.replace('$1', String(id))}`)).toMatchObject({
+        code: '42704',
+      });
+    }
+    await db.query(`update rafiki.study set state = 'cancelled', ended_at = now()`);
+    for (const call of ['finish(ID)', 'pause(ID)', 'resume(ID)', `extend(ID, '1 min')`])
+      expect(await steer(call.replace('ID', String(id)))).toBe(false);
+  });
+
+  test('say in the row what is to be done; paused time is no study’s time', async () => {
+    await createReviews(db, 20);
+    const id = await insertStudy(db);
+    expect(await steer(`pause(${id})`)).toBe(true);
+    await db.query(`update rafiki.study set paused_at = now() - interval '1 hour', closed = 'enough'`);
+    expect(await steer(`pause(${id})`)).toBe(true); // which it is
+    expect(await steer(`extend(${id}, '3 min')`)).toBe(true);
+    expect(await studyRow(id)).toMatchObject({ paused: true, max_time: '00:05:00', closed: null });
+    expect(await steer(`resume(${id})`)).toBe(true);
+    const resumed = await studyRow(id);
+    expect(resumed).toMatchObject({ paused: false, finish_requested: false });
+    expect(Math.abs(Number(resumed?.['paused_for']) - 3600)).toBeLessThan(60);
+    expect(await steer(`resume(${id})`)).toBe(true);
+    expect((await studyRow(id))?.['paused_for']).toBe(resumed?.['paused_for']);
+    expect(await steer(`finish(${id})`)).toBe(true);
+    expect(await studyRow(id)).toMatchObject({ finish_requested: true });
+  });
+
+  test('give no time back, and no more than 30 days', async () => {
+    await createReviews(db, 20);
+    const id = await insertStudy(db);
+    expect(await failureOf(db, `select rafiki_extend(${id}, '-1 min')`)).toMatchObject({
+      code: '22023',
+      hint: expect.stringContaining('rafiki_finish'),
+    });
+    expect(await failureOf(db, `select rafiki_extend(${id}, '30 days')`)).toMatchObject({
+      code: '22023',
+      detail: expect.stringContaining('00:02:00'),
+    });
+  });
+});
+
+describe('a running study', () => {
+  /** So many epochs that it is still running when the test interferes. */
+  const endless = {
+    families: ['fasttext'],
+    knobs: { epochs: 20, word_dropout: 0.6, learning_rate: 1e-3 },
+    maxTrials: 1,
+  };
+  let cacheDir: string;
+  let services: Service[];
+  beforeEach(async () => {
+    cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
+    services = [
+      createCoordinator({ database: database.service, logger }),
+      createWorker({ database: database.service, threads: 1, cores: 2, cacheDir, logger }),
+    ];
+    await createReviews(db, 4000);
+    await startAll(services);
+  });
+  afterEach(async () => {
+    await stopAll(services);
+    rmSync(cacheDir, { recursive: true });
+  });
+
+  test('finishes at once with the best epoch of the trial that runs', async () => {
+    const id = await insertStudy(db, { ...endless, maxTime: '1 hour' });
+    await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
+    expect(await steer(`finish(${id})`)).toBe(true);
+    expect(await studyEnd(db, id)).toMatchObject({
+      ...{ state: 'completed', version: 1 },
+      notice: expect.stringContaining('Finished early, as asked.'),
+    });
+    const [trial] = await db.query<{ state: string; epoch: number; score: number; best: number }>(
+      `select t.state, t.epoch, t.score, (select max(r.score) from rafiki.report r where r.trial_id = t.id) as best from rafiki.trial t`,
+    );
+    expect(trial).toMatchObject({ state: 'stopped', score: trial?.best });
+    expect(trial?.epoch).toBeLessThan(20);
+  });
+
+  test('gives its trial back while it is paused, and goes on where it was', async () => {
+    const id = await insertStudy(db, endless);
+    await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
+    await steer(`pause(${id})`);
+    await eventually(
+      db,
+      `select from rafiki.trial where state = 'waiting' and checkpoint_id is not null and attempt = 0`,
+    );
+    const [before] = await db.query<{ n: number }>('select count(*)::int as n from rafiki.report');
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a coordinator's tick: nobody takes it
+    expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'waiting' }]);
+    await steer(`resume(${id})`);
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
+    const reports = await db.query<{ epoch: number; step: number }>(
+      'select epoch, step from rafiki.report order by epoch',
+    );
+    expect(reports.length).toBeGreaterThan(before?.n ?? 0);
+    expect(reports.every(({ epoch, step }) => step === epoch * reports[0]!.step)).toBe(true);
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { type Aim, knowsNothing, type NewVersion, reasonNotToDeploy } from '../../../src/coordinator/may-deploy.ts';
+
+const aim = (changes: Partial<Aim> = {}): Aim => ({
+  ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8 },
+  ...changes,
+});
+const made = (changes: Partial<NewVersion> = {}): NewVersion => ({
+  ...{ version: 2, score: 0.9, blind: 0.5, answering: 1 },
+  ...changes,
+});
+
+describe('a version takes the place of', () => {
+  test.each([
+    ['nothing', aim({ incumbentId: null, incumbentScore: null }), made({ answering: null })],
+    ['one that was taken out of service', aim(), made({ answering: null })],
+    ['a worse one', aim(), made()],
+    ['one as good', aim({ incumbentScore: 0.9 }), made()],
+    [
+      'one for another task that was to be replaced',
+      aim({ incumbentId: null, incumbentScore: null, replace: true }),
+      made(),
+    ],
+  ])('%s', (_what, study, version) => expect(reasonNotToDeploy(study, version)).toBeNull());
+});
+
+describe('a version does not take the place of', () => {
+  test.each([
+    ['a better one', aim({ incumbentScore: 0.9001 }), made(), /worse .* \(0\.9000 against 0\.9001\)/],
+    ['one that could not be scored', aim({ incumbentScore: null }), made(), /could not be scored/],
+    ['one that was deployed meanwhile', aim(), made({ answering: 3 }), /another version/],
+    ['one that was deployed first meanwhile', aim({ incumbentId: null }), made(), /another version/],
+    ['one as good, where neither has learnt anything', aim({ incumbentScore: 0.5 }), made({ score: 0.5 }), /no better/],
+    ['any, where that was asked', aim({ deploy: false }), made({ answering: null }), /as asked/],
+  ])('%s', (_what, study, version, reason) => {
+    expect(reasonNotToDeploy(study, version)).toMatch(reason);
+    expect(reasonNotToDeploy(study, version)).toContain('rafiki_deploy(7)');
+  });
+});
+
+test('a version that has learnt nothing says so', () => {
+  expect(knowsNothing({ score: 0.5001, blind: 0.5 })).toBeNull();
+  expect(knowsNothing({ score: 0.5, blind: 0.5 })).toBe(
+    'It scores no better than an answer without looking (0.5000, 0.5000).',
+  );
+});
