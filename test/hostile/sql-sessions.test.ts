@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
-import type { Connection } from '../../src/db/database.ts';
 import { admitReading } from '../../src/datasets/reading.ts';
+import type { Connection } from '../../src/db/database.ts';
 import { ReaderLogin } from '../../src/db/reader-login.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';

@@ -55,7 +55,8 @@ export async function admitFilling(on: Queryable, pid: number, id: number): Prom
     returning pid`;
   if ((await on.query(sql, [pid, id])).length > 0) return;
   throw new InvalidState('the table has another owner now', {
-    detail: 'It, or the function that fills it with its owner’s rights, belongs to another role than when it was attached.',
+    detail:
+      'It, or the function that fills it with its owner’s rights, belongs to another role than when it was attached.',
     hint: 'Attach the model again, as the owner of the table: rafiki_attach.',
   });
 }
