@@ -54,6 +54,15 @@ async function startBridge(): Promise<ScriptedBridge> {
   return started;
 }
 
+/** Runs a statement of which it matters what becomes of its rows, not when: a machine that is busy may need a coordinator for it. */
+async function filled(statement: string): Promise<void> {
+  await db.query(statement);
+  if ((await marks()) === 0) return;
+  await startCoordinator();
+  await allFilled();
+  await coordinator?.stop();
+}
+
 async function startCoordinator(): Promise<void> {
   coordinator = createCoordinator({ database: database.service, logger });
   await coordinator.start();
@@ -110,15 +119,15 @@ describe('a statement', () => {
     const insert = `insert into inbox (id, body, letter) select i, 'hello', 'x' from generate_series(1, 40) i`;
     const labels = (): Promise<unknown[]> => db.query('select letter, count(*)::int from inbox group by 1');
     await attachLetters();
-    await db.query(insert);
+    await filled(insert);
     expect(await labels()).toEqual([{ letter: 'h', count: 40 }]);
     await db.query('truncate inbox');
     await attachLetters(', keep => true');
     await db.query(insert);
     expect(await labels()).toEqual([{ letter: 'x', count: 40 }]);
     await db.query(`update inbox set body = 'world', letter = 'y' where id = 1`);
-    await db.query(`update inbox set body = 'world' where id = 2`);
-    await db.query(`update inbox set letter = null where id = 3`);
+    await filled(`update inbox set body = 'world' where id = 2`);
+    await filled(`update inbox set letter = null where id = 3`);
     expect((await rows()).slice(0, 4)).toMatchObject([
       { letter: 'y' },
       { letter: 'w' },
@@ -130,9 +139,9 @@ describe('a statement', () => {
   test('works with upserts, COPY-like loads without a key, and within functions that write row by row', async () => {
     await attachLetters();
     const upsert = `insert into inbox (id, body) values (1, $1) on conflict (id) do update set body = excluded.body`;
-    for (const body of ['hello', 'world']) await db.query(upsert, [body]);
+    for (const body of ['hello', 'world']) await filled(upsert.replace('$1', `'${body}'`));
     expect(await rows()).toMatchObject([{ letter: 'w' }]);
-    await db.query(`do $$ begin for i in 2..40 loop insert into inbox (id, body) values (i, 'row'); end loop; end $$`);
+    await filled(`do $$ begin for i in 2..40 loop insert into inbox (id, body) values (i, 'row'); end loop; end $$`);
     expect(await db.query('select from inbox where letter is distinct from left(body, 1)')).toEqual([]);
     await db.query('alter table inbox drop constraint inbox_pkey');
     await db.query(`insert into inbox (id, body) select 9, 'hello' from generate_series(1, 40)`);
@@ -149,7 +158,7 @@ describe('a statement', () => {
     await db.query('alter table inbox rename body to content');
     await db.query('alter table inbox rename letter to initial');
     await db.query('alter table inbox rename to outbox');
-    await db.query(`insert into outbox (id, content) select i, 'hello' from generate_series(1, 40) i`);
+    await filled(`insert into outbox (id, content) select i, 'hello' from generate_series(1, 40) i`);
     expect(await db.query('select distinct initial from outbox')).toEqual([{ initial: 'h' }]);
     expect(await attachment()).toMatchObject({ relation: 'outbox', input: 'content', output: 'initial' });
     for (const column of ['content', 'initial'])
@@ -199,8 +208,8 @@ describe('while no server answers, a statement', () => {
     await db.transaction(async (tx) => {
       await tx.query(`set local rafiki.fill_wait = '300ms'`);
       for (const [id, atLeastMs, belowMs] of [
-        [1, 280, 600],
-        [2, 0, 100],
+        [1, 280, 900],
+        [2, 0, 280],
       ] as const) {
         const startedMs = performance.now();
         await tx.query(`insert into inbox (id, body) values ($1, 'hello')`, [id]);
@@ -418,7 +427,7 @@ describe('rafiki_attach', () => {
       await db.query(`create type said as enum ('h', 'world')`);
       await db.query(`alter table inbox add a varchar(5), add b said`);
       for (const column of ['a', 'b']) await db.query(`select rafiki_attach('letters', 'inbox', 'body', '${column}')`);
-      await db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 40) i`);
+      await filled(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 40) i`);
       expect(await db.query('select distinct a, b from inbox')).toEqual([{ a: 'h', b: 'h' }]);
     });
 
@@ -473,7 +482,7 @@ describe('rafiki_attach', () => {
 
   test('ends with rafiki_detach, and what is predicted stays', async () => {
     await attachLetters();
-    await db.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await filled(`insert into inbox (id, body) values (1, 'hello')`);
     const detach = `select rafiki_detach('inbox', 'letter') as done`;
     expect([await db.query(detach), await db.query(detach)]).toEqual([[{ done: true }], [{ done: false }]]);
     await db.query(`update inbox set body = 'world'`);
