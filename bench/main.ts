@@ -8,6 +8,7 @@ import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
+import { rowsBench } from './rows.ts';
 import { type ServingOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
@@ -40,6 +41,7 @@ const benches: Record<string, Bench> = {
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
+  rows: { run: rowsBench, flags: [] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },

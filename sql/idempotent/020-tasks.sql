@@ -19,7 +19,8 @@ create or replace trigger take_quota before insert on rafiki.quota
   for each row execute function rafiki._take_quota();
 
 with known (name, value, title) as (values
-  ('open_studies', 100, 'studies of one role that are queued or running')
+  ('open_studies', 100, 'studies of one role that are queued or running'),
+  ('attachments', 1000, 'columns of one role''s tables that models are attached to')
 ), titled as (
   update rafiki.quota q set title = k.title from known k where k.name = q.name
 )

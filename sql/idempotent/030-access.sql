@@ -11,7 +11,8 @@ begin
     execute format('drop policy %I on rafiki.%I', policy.policyname, policy.tablename);
   end loop;
   foreach relation in array array['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member',
-                                  'deployment', 'predict_stat', 'params_tensor', 'blob'] loop
+                                  'deployment', 'predict_stat', 'params_tensor', 'blob', 'attachment', 'attachment_mark',
+                                  'unanswered'] loop
     execute format('alter table rafiki.%I enable row level security', relation);
     execute format('create policy service on rafiki.%I to rafiki_service using (true)', relation);
   end loop;
@@ -39,6 +40,14 @@ create policy own on rafiki.blob for select using (exists (select from rafiki.pa
 -- and so are its counters: those of the answers that were known tell whether somebody had asked the same before
 create policy own on rafiki.predict_stat for select
   using (exists (select from rafiki.model m where m.id = model_id and pg_has_role(m.owner, 'member')));
+
+-- what is attached concerns the owner of the table, and of the model
+create policy own on rafiki.attachment for select
+  using (exists (select from pg_class c where c.oid = target and pg_has_role(c.relowner, 'member')));
+create policy model on rafiki.attachment for select
+  using (exists (select from rafiki.model m where m.id = model_id and pg_has_role(m.owner, 'member')));
+create policy seen on rafiki.attachment_mark for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
+create policy seen on rafiki.unanswered for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 
 -- Keys are not in those tables: what EXPLAIN ANALYZE says of a comparison tells of rows that a policy or a view hides, since operators
 -- that give nothing away (LEAKPROOF), as those of uuid and text, are applied before it is decided who may see a row. Those of jsonb

@@ -13,6 +13,9 @@ begin
   execute format($sql$
     create or replace function rafiki._dblink_send(request text) returns int language sql volatile parallel safe
     return %1$s.dblink_send_query('rafiki', request) $sql$, home);
+  execute format($sql$
+    create or replace function rafiki._dblink_is_busy() returns boolean language sql volatile parallel safe
+    return %1$s.dblink_is_busy('rafiki') operator(pg_catalog.=) 1 $sql$, home);
   -- stable, or the planner would not inline what returns rows
   execute format($sql$
     create or replace function rafiki._dblink_fetch() returns table (s text, v text, loc text) language sql stable parallel safe

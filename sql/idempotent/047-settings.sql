@@ -9,6 +9,7 @@ as $$
          ('rafiki.on_overdue', 'answer', 'what a late prediction gives: answer, error or null'),
          ('rafiki.read_ahead', 'on', 'whether the plain form reads rows ahead'),
          ('rafiki.array_literals', 'off', 'whether a single text may look like an array'),
+         ('rafiki.fill_wait', '500ms', 'how long a write to an attached table may wait for predictions, 0 to 1s'),
          ('rafiki.alpha_first', '1', 'how often the first trials of a study start at random'),
          ('rafiki.alpha_last', '0.1', 'how often the last trials of a study do'),
          ('rafiki.delta', '0.005', 'by how much a score must be better for its weights to be published'),
@@ -21,6 +22,7 @@ $$;
 create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
+set jit = off -- the planner cannot know how short names are, and compiling takes most of a second
 as $$
   with known as (
     select s.name, substr(s.name, 8) as word from rafiki._settings() s

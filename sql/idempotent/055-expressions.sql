@@ -33,7 +33,7 @@ as $$
 declare
   depth int := 0;
 begin
-  for i in at..cardinality(words) loop
+  for i in greatest(at, 1)..cardinality(words) loop
     if words[i] = '(' then
       depth := depth + 1;
     elsif depth > 0 and words[i] = ')' then

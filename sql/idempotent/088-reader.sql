@@ -58,7 +58,33 @@ language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
 
--- Everybody may create in schema rafiki_reader and only the reader's login may look into it: names there say nothing to others.
+-- Makes a function that sessions of the reader call and that works with the rights of who makes it; gives the ticket that proves who that
+-- was. Everybody may create in its schema and only the reader's login may look into it: names there say nothing to others.
+create or replace function rafiki._create_reader(reader uuid, result text, query text) returns text
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ticket constant text := concat(gen_random_uuid(), gen_random_uuid());
+begin
+  execute format('create function rafiki_reader.%I(%s) returns %s language sql security definer '
+                   'set search_path = pg_catalog, pg_temp as %L',
+                 reader, oidvectortypes(rafiki._reader_arguments()), result, concat(rafiki._ticket_check(ticket), ' ', query));
+  return ticket;
+end $$;
+
+-- Who made the function of that ticket: nobody else can know it.
+create or replace function rafiki._maker_of(reader uuid, ticket text) returns regrole
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.proowner from pg_proc p
+  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = reader::text and p.proargtypes = rafiki._reader_arguments()
+    and p.prosecdef and starts_with(p.prosrc, rafiki._ticket_check(ticket))
+    and not exists (select from rafiki.study s where s.reader = _maker_of.reader)
+    and not exists (select from rafiki.attachment a where a.reader = _maker_of.reader)
+$$;
+
 create or replace function rafiki._make_reader(request rafiki.study, out reader uuid, out ticket text)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -70,16 +96,13 @@ begin
       hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
   reader := gen_random_uuid();
-  ticket := concat(gen_random_uuid(), gen_random_uuid());
-  execute format('create function rafiki_reader.%I(%s) returns setof %s language sql stable security definer '
-                   'set search_path = pg_catalog, pg_temp as %L',
-                 reader, oidvectortypes(rafiki._reader_arguments()),
-                 case (select t.input from rafiki.task t where t.name = request.task) when 'text' then 'text' else 'bytea' end,
-                 concat(rafiki._ticket_check(ticket), ' ', rafiki._reader_query(request)));
+  ticket := rafiki._create_reader(
+    reader, format('setof %s stable', case (select t.input from rafiki.task t where t.name = request.task) when 'text' then 'text' else 'bytea' end),
+    rafiki._reader_query(request));
 end $$;
 
--- Drops what no open study needs in the schema of the readers: functions of studies that have ended, and whatever else somebody has
--- made there, who may create what he likes. The owner of a schema may drop what others made in it. But whoever made something can hold
+-- Drops what no open study or attached table needs in the schema of the readers: functions of studies that have ended, and whatever else
+-- somebody has made there, who may create what he likes. The owner of a schema may drop what others made in it. But whoever made something can hold
 -- a lock on it, or give a function arguments of types that nobody else may name: so all makers take turns, what cannot be dropped is
 -- passed over, and a round has an end.
 create or replace function rafiki._drop_readers() returns int
@@ -95,6 +118,8 @@ declare
 begin
   update rafiki.study set reader = null, ticket = null
   where reader is not null and state not in ('queued', 'running');
+  delete from rafiki.attachment a where not exists (select from pg_class c where c.oid = a.target);
+  delete from rafiki.attachment_mark m where not exists (select from rafiki.attachment a where a.id = m.attachment_id);
   delete from rafiki.reading r where not exists (select from pg_stat_get_activity(null) a where a.pid = r.pid);
   for unused in
     select u.classid, u.objid
@@ -105,8 +130,8 @@ begin
             left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
             left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
           where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'rafiki_reader'::regnamespace and d.deptype = 'n'
-            and not exists (select from rafiki.study s
-                            where s.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())) u
+            and not exists (select from (select s.reader from rafiki.study s union all select a.reader from rafiki.attachment a) used
+                            where used.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())) u
     order by u.turn, random() limit 500
   loop
     ends_at := coalesce(ends_at, clock_timestamp() + interval '1 s');

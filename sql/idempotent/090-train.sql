@@ -332,14 +332,10 @@ set lock_timeout = '2s' -- for a study of that model which somebody has not comm
 as $$
 declare
   most constant bigint := (select q.value from rafiki.quota q where q.name = 'open_studies');
-  asker regrole;
+  asker constant regrole := rafiki._maker_of(request.reader, request.ticket);
   study bigint;
 begin
-  select p.proowner into asker from pg_proc p
-  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = request.reader::text
-    and p.proargtypes = rafiki._reader_arguments() and p.prosecdef
-    and starts_with(p.prosrc, rafiki._ticket_check(request.ticket));
-  if not found or exists (select from rafiki.study s where s.reader = request.reader) then
+  if asker is null then
     raise exception using errcode = 'insufficient_privilege', message = 'a study comes with a function of its own that reads its source',
       hint = 'Call rafiki_train, which makes it.';
   end if;

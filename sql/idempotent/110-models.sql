@@ -264,24 +264,49 @@ as $$ select rafiki._rollback(model) $$;
 comment on function rafiki_rollback(text) is
   'Deploys the version before the one that answers now, and returns its number.';
 
-create or replace function rafiki._drop_model(model_name text) returns void
+-- Detaches a model from a table, as far as that is the caller's to do. Triggers of others' tables stay, and do nothing any more.
+create or replace function rafiki._detach_own(target regclass, attachment bigint) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  output constant name := (select a.output from rafiki._attached(target, attachment::text) a);
+begin
+  if output is not null and pg_has_role((select c.relowner from pg_class c where c.oid = target), 'usage') then
+    perform rafiki._detach(target, output);
+  end if;
+end $$;
+
+create or replace function rafiki._drop_model(model_name text, cascade boolean) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   own record := rafiki._own_model(model_name);
+  dependent text;
 begin
   perform rafiki._check_no_training(model_name);
+  select string_agg(format('Column %s of table %s is filled by it.', coalesce(quote_ident(c.output), '(dropped)'), a.target), ' '
+                    order by a.id) into dependent
+  from rafiki.attachment a left join rafiki._attached(a.target, a.id::text) c on true where a.model_id = own.id;
+  if dependent is not null and cascade is not true then
+    raise exception using errcode = 'dependent_objects_still_exist',
+      message = format('cannot drop model "%s" because tables are attached to it', model_name), detail = dependent,
+      hint = format('Detach it with rafiki_detach, or: select rafiki_drop_model(%L, cascade => true);', model_name);
+  end if;
+  perform rafiki._detach_own(a.target, a.id) from rafiki.attachment a where a.model_id = own.id;
   perform rafiki._delete_model(own.key);
 end $$;
 
-create or replace function rafiki_drop_model(model text) returns void
+drop function if exists rafiki_drop_model(text); -- of 0.1.0: a call without cascade would mean either
+create or replace function rafiki_drop_model(model text, cascade boolean default false) returns void
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
-as $$ select rafiki._drop_model(model) $$;
+as $$ select rafiki._drop_model(model, cascade) $$;
 
-comment on function rafiki_drop_model(text) is
-  'Drops a model with all its versions and deployments. Refused while a study trains it. Its studies and trials stay.';
+comment on function rafiki_drop_model(text, boolean) is
+  'Drops a model with all its versions and deployments. Refused while a study trains it, or tables are attached to it, unless cascade '
+  'is true: then they are detached. Its studies and trials stay.';
 
 create or replace function rafiki._grant(model_name text, role regrole) returns void
 language plpgsql volatile parallel unsafe

@@ -104,6 +104,23 @@ order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
 
+create or replace view rafiki.attachments with (security_invoker = true) as
+select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, c.input, c.output,
+       case when w.since is not null then a.to_come end as to_come, date_trunc('second', now() - w.since) as oldest,
+       (select count(*) from rafiki.unanswered u where u.attachment_id = a.id) as unanswered,
+       date_trunc('second', a.filled_at) as last_fill,
+       coalesce(a.error, (select u.error from rafiki.unanswered u where u.attachment_id = a.id order by u.noted_at desc limit 1))
+         ->> 'message' as last_error
+from rafiki.attachment a
+left join rafiki.model m on m.id = a.model_id
+left join rafiki._attached(a.target, a.id::text) c on true
+cross join lateral (
+  select least(a.waiting_since, min(k.since)) as since from rafiki.attachment_mark k where k.attachment_id = a.id) w
+order by a.target::text, a.id;
+comment on view rafiki.attachments is
+  'Tables that models are attached to. to_come: rows that wait for their prediction, when they were counted last; oldest: for how long, '
+  'at most. unanswered: rows that the model has no answer to, or whose column does not take it';
+
 create or replace view rafiki.stat_memory with (security_invoker = true) as
 select m.name as model, p.id as process, p.host, round(s.bytes / 1048576.0, 1) as mb, s.loads,
        s.rows - s.cached as computed, s.cold, round(greatest(0, 100 - 100.0 * s.cold / nullif(s.rows - s.cached, 0)), 1) as hit_pct

@@ -1,5 +1,6 @@
 comment on schema rafiki is 'Machine learning in SQL: tables, views and internals. The API is the functions named rafiki_*';
-comment on schema rafiki_reader is 'Functions through which sources of open studies are read, each made by the study''s owner';
+comment on schema rafiki_reader is
+  'Functions through which sources of open studies are read and attached tables filled, each made by the study''s or table''s owner';
 comment on table rafiki.task is 'What can be learned: the first argument of rafiki_train';
 comment on table rafiki.family is 'The model zoo as the last coordinator knows it; see rafiki_knobs(task)';
 comment on column rafiki.family.knobs is 'Per knob: group, kind, domain and the value that works without tuning';
@@ -50,5 +51,9 @@ comment on table rafiki.study_key is 'What proves that a role may cancel a study
 comment on table rafiki.reading is 'Which function each session of rafiki_reader may call';
 comment on column rafiki.study.reader is 'The function of schema rafiki_reader that gives the rows of the source, while the study is open';
 comment on column rafiki.study.ticket is 'What that function asks for';
+comment on table rafiki.attachment is 'What rafiki_attach made; see the view rafiki.attachments';
+comment on column rafiki.attachment.error is 'Why the last try filled nothing; it is tried again at retry_at';
+comment on table rafiki.attachment_mark is 'Sessions that left rows of attached tables without a prediction';
+comment on table rafiki.unanswered is 'Versions of rows that have no prediction, and why; they are not asked again';
 comment on table rafiki.leader is 'Which coordinator acts';
 comment on table rafiki.quota is 'What one role may have at once; for administrators to change';

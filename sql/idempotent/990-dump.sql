@@ -6,10 +6,14 @@ declare
 begin
   if exists (select from pg_extension where extname = 'rafiki') then
     foreach relation in array array['process', 'study', 'object', 'blob', 'params', 'params_tensor', 'trial', 'trial_variant', 'trial_start', 'validation',
-                                    'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment', 'quota'] loop
+                                    'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment', 'quota', 'attachment',
+                                    'attachment_mark'] loop
       perform pg_extension_config_dump(format('rafiki.%I', relation)::regclass, case relation
         -- never a number in place of a role that is gone: where it is restored that may be another role's
-        when 'model_grant' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) role)' else '' end);
+        when 'model_grant' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) role)'
+        when 'attachment' then 'where exists (select from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) target '
+          'and c.relowner operator(pg_catalog.=) owner)'
+        else '' end);
       perform pg_extension_config_dump(s.name::regclass, '')
       from (select pg_get_serial_sequence(format('rafiki.%I', relation), a.attname) as name from pg_attribute a
             where a.attrelid = format('rafiki.%I', relation)::regclass and a.attidentity <> '') s;

@@ -58,7 +58,8 @@ begin
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
   rafiki._hold_model(uuid), rafiki._dblink_open(), rafiki._dblink_is_open(), rafiki._dblink_send(text), rafiki._dblink_fetch(),
-  rafiki._dblink_close() from public;
+  rafiki._dblink_is_busy(), rafiki._dblink_close(), rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz)
+  from public;
 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
@@ -71,17 +72,25 @@ grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(u
   rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole) to public;
 -- the key of a study, and the ticket in a function that the caller made
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
--- the function of a trigger on tables of others, which whoever attaches needs to be allowed
-grant execute on function rafiki._fill_prediction() to public;
+-- the functions of triggers on tables of others, which whoever attaches needs to be allowed
+grant execute on function rafiki._fill_prediction(), rafiki._fill_row(), rafiki._fill_rest(), rafiki._mark_row() to public;
+-- the key of a model; whoever knows it is answered as by the others, or not in time
+grant execute on function rafiki._ask_in_time(uuid, boolean, boolean, float8, text) to public;
+-- the ticket in a function that the owner of the table made
+grant execute on function rafiki._add_attachment(bigint, regclass, uuid, text) to public;
+-- that the triggers are gone, which is there to be seen
+grant execute on function rafiki._forget_attachments(regclass) to public;
+-- none: it makes the coordinator look at a table, no more
+grant execute on function rafiki._mark(bigint) to public;
 -- the session, which our service opened for that function
 grant execute on function rafiki._check_ticket(text) to public;
 
 grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.quota,
-  rafiki.params_tensor, rafiki.blob to public;
+  rafiki.params_tensor, rafiki.blob, rafiki.attachment, rafiki.attachment_mark, rafiki.unanswered to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.top_studies, rafiki.top_trials, rafiki.top_models, rafiki.top_workers,
-  rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
+  rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
   rafiki.trained_inputs to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
@@ -89,6 +98,9 @@ grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.st
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader, rafiki.reading to rafiki_service;
 grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;
+grant select, update on rafiki.attachment to rafiki_service;
+grant select, update, delete on rafiki.attachment_mark to rafiki_service;
+grant select, insert, update, delete on rafiki.unanswered to rafiki_service;
 grant select on rafiki.model_grant to rafiki_service;
 -- what `rafiki install` looks at, to find that there is nothing to do
 grant select on rafiki.migration to public;

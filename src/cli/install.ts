@@ -6,7 +6,7 @@ import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { version } from '../runtime/version.ts';
 import { missingRights } from './missing-rights.ts';
-import { becomeOwner } from './owner-role.ts';
+import { becomeOwner, giveToOwner, isForeign } from './owner-role.ts';
 
 /** The folder to put into `extension_control_path`, as built by `npm run build`. */
 export const extensionDir = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../dist/extension');
@@ -149,7 +149,7 @@ async function upgradeScript(tx: Queryable, parts: Parts, applied: readonly stri
   }
   if (await isIntact(tx)) return 'there already';
   await checkRoles(tx);
-  await tx.query(takeBack);
+  await giveToOwner(tx);
   await runScript(tx, parts, []);
   await tx.query('delete from rafiki.bridge'); // whoever could call anything may have put his own server there
   return 'repaired';
@@ -178,30 +178,6 @@ async function isIntact(tx: Queryable): Promise<boolean> {
     select bool_and(has_rights and owner = to_regrole('rafiki_owner')) is true as intact from ours`);
   return row?.intact === true;
 }
-
-/** What another extension has in schema rafiki. */
-const isForeign = (alias: string): string => `exists (
-  select from pg_depend d join pg_extension e on e.oid = d.refobjid
-  where d.classid = ${alias}.tableoid and d.objid = ${alias}.oid and d.deptype = 'e'
-    and d.refclassid = 'pg_extension'::regclass and e.extname <> 'rafiki')`;
-
-/** The script replaces what belongs to the owner of the schema. */
-const takeBack = `
-do $$
-declare
-  restorer constant oid := (select nspowner from pg_namespace where nspname = 'rafiki');
-  statement text;
-begin
-  alter schema rafiki owner to rafiki_owner;
-  alter schema rafiki_reader owner to rafiki_owner;
-  for statement in
-    select format('alter routine %s owner to rafiki_owner', p.oid::regprocedure) from pg_proc p
-    where p.proowner <> 'rafiki_owner'::regrole and not ${isForeign('p')} and (p.pronamespace = 'rafiki'::regnamespace
-      or p.pronamespace = current_setting('rafiki.home')::regnamespace and p.proname like e'rafiki\\_%' and p.proowner = restorer)
-  loop
-    execute statement;
-  end loop;
-end $$`;
 
 /** The script makes them when it installs; a dump does not have them. */
 async function checkRoles(tx: Queryable): Promise<void> {

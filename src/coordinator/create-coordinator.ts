@@ -13,6 +13,7 @@ import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { familyRows } from './family-rows.ts';
+import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { keepStudies, type Leader } from './study-keeper.ts';
 
@@ -45,7 +46,7 @@ class Coordinator implements Service {
     this.#presence = new Presence({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
-      channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment'],
+      channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill'],
       onNotify: () => this.#wake.poke(),
       onConnect: () => this.#wake.poke(),
       logger,
@@ -93,12 +94,13 @@ class Coordinator implements Service {
       logger.info('leading');
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
+      const filler = new Filler({ database, onTurn: () => this.#wake.poke(), logger });
       try {
         while (!lost && !signal.aborted && this.#presence.id === processId && (await leads())) {
-          await this.#tick(leader, housekeeping);
+          await this.#tick(leader, housekeeping, filler);
         }
       } finally {
-        await housekeeping.stop();
+        await Promise.all([housekeeping.stop(), filler.stop()]);
         if (!lost) await giveUpLead(connection, processId);
       }
     } finally {
@@ -106,8 +108,9 @@ class Coordinator implements Service {
     }
   }
 
-  async #tick(leader: Leader, housekeeping: Housekeeping): Promise<void> {
+  async #tick(leader: Leader, housekeeping: Housekeeping, filler: Filler): Promise<void> {
     if (await keepStudies(leader)) this.#wake.poke();
+    await filler.run();
     await housekeeping.run();
     await this.#wake.wait(TICK_MS, this.#stopping.signal);
   }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
+import { endReading, ReaderLogin, type ReaderSession } from '../db/reader-login.ts';
 import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
@@ -12,8 +13,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
 import { byteLimit, DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
-import { ReaderLogin, type ReaderSession } from './reader-login.ts';
-import { admitReading, endReading, selectReading } from './reading.ts';
+import { admitReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
 /** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
@@ -33,6 +33,8 @@ export interface DataCacheOptions {
   logger: Logger;
 }
 
+/** A source that takes longer to be read than this is given up. */
+const LONGEST_READ = '6h';
 /** Files of other databases, or of workers that died, are left alone for so long. */
 const ABANDONED_MS = 24 * 3600_000;
 
@@ -94,7 +96,7 @@ export class DataCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(file: string, study: StudySource, signal: AbortSignal): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const session = await this.#reader.connect();
+    const session = await this.#reader.connect(LONGEST_READ);
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;

@@ -39,8 +39,3 @@ export async function admitReading(on: Queryable, pid: number, { reader, ticket 
     hint: 'Train again.',
   });
 }
-
-/** The session is over. A row that is left behind, by a worker that was killed, says nothing of the next session with that pid. */
-export async function endReading(on: Queryable, pid: number): Promise<void> {
-  await on.query('delete from rafiki.reading where pid = $1', [pid]);
-}

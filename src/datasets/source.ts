@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
+import { readerCall } from '../db/reader-login.ts';
 import { refusal } from '../db/refusal.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
@@ -25,11 +26,7 @@ export async function readSource(
 ): Promise<Skipped> {
   try {
     await connection.query('begin isolation level repeatable read read only');
-    const [most] = await connection.query<{ count: number }>(
-      `select current_setting('max_function_args')::int as count`,
-    );
-    const args = Array(most?.count).fill('true').join(); // so that nobody can make another one that this call might mean
-    const call = `select rafiki_reader."${reader}"(${args})`; // a uuid, as Postgres prints it
+    const call = `select ${await readerCall(connection, reader)}`;
     const skipped: Skipped = { rows: 0, example: null };
     const rows =
       inputOf(task) === 'text'

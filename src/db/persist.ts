@@ -15,7 +15,7 @@ const transientClasses = new Set(['08', '40', '53', '57']);
 /** Somebody holds a lock that we do not wait for any longer. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
-const isTransientState = (sqlstate: string): boolean =>
+export const isTransientState = (sqlstate: string): boolean =>
   transientClasses.has(sqlstate.slice(0, 2)) || sqlstate === LOCK_NOT_AVAILABLE;
 
 const networkCodes = new Set([

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
-import { ReaderLogin } from '../../src/datasets/reader-login.ts';
-import { admitReading } from '../../src/datasets/reading.ts';
 import type { Connection } from '../../src/db/database.ts';
+import { admitReading } from '../../src/datasets/reading.ts';
+import { ReaderLogin } from '../../src/db/reader-login.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -319,7 +319,7 @@ const hashOf = (ticket = ''): string => createHash('sha256').update(ticket).dige
 describe('the login that reads sources', () => {
   /** In a session that our service has opened for the function of a ticket, or for none. */
   const asReader = async (sql: string, ticket = 'none'): Promise<string> => {
-    const { connection, pid } = await new ReaderLogin(stage.database.service.url, silentLogger).connect();
+    const { connection, pid } = await new ReaderLogin(stage.database.service.url, silentLogger).connect('1min');
     await stage.database.service.query('insert into rafiki.reading (pid, ticket) values ($1, $2)', [pid, ticket]);
     const found = await code(connection, sql);
     await connection.close();

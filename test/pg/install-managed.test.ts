@@ -158,7 +158,9 @@ test.skipIf(noPsql)('0.1.0 that a role without privileges installed is brought u
   await installer.query(released('rafiki--0.1.0'));
   await administrate();
   expect(await install(installer)).toBe('upgraded');
-  await database.db.query(`revoke rafiki_owner from ${name}`);
+  await database.db.query(
+    `revoke rafiki_owner from ${name}; revoke usage on foreign data wrapper dblink_fdw from ${name}`,
+  );
   const other = await createTestDatabase('template0');
   try {
     await other.db.transaction((tx) => tx.query(script));

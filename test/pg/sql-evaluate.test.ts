@@ -298,59 +298,6 @@ describe('rafiki_predict_query', () => {
   });
 });
 
-describe('rafiki_attach', () => {
-  beforeEach(() => db.query('create table inbox (id int, body text, letter text, size int, photo bytea)'));
-  const rows = (): Promise<unknown[]> => db.query('select id, letter, size from inbox order by id');
-
-  test('predicts new rows and those whose input is written', async () => {
-    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
-    await db.query(`select rafiki_attach('sizes', 'inbox', 'photo', 'size')`);
-    await db.query(`insert into inbox (id, body, photo) values (1, 'hello', '\\x0102'), (2, null, null)`);
-    expect(await rows()).toEqual([
-      { id: 1, letter: 'h', size: 2 },
-      { id: 2, letter: null, size: null },
-    ]);
-    await db.query(`update inbox set body = 'world' where id = 2`);
-    bridge.requests = [];
-    await db.query(`update inbox set id = 3 where id = 2`);
-    expect(bridge.requests).toEqual([]);
-    expect((await rows())[1]).toEqual({ id: 3, letter: 'w', size: null });
-  });
-
-  test('can be attached to rows that are there already, and detached', async () => {
-    await db.query(`insert into inbox (id, body) values (1, 'hello')`);
-    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
-    await db.query('update inbox set body = body');
-    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
-    const detach = `select rafiki_detach('inbox', 'letter') as done`;
-    expect([await db.query(detach), await db.query(detach)]).toEqual([[{ done: true }], [{ done: false }]]);
-    await db.query(`update inbox set body = 'world'`);
-    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
-  });
-
-  test.each([
-    [`'leters', 'inbox', 'body', 'letter'`, '42704'],
-    [`'letters', 'inbox', 'bod', 'letter'`, '42703'],
-    [`'letters', 'inbox', 'body', 'leter'`, '42703'],
-    [`'letters', 'inbox', 'photo', 'letter'`, '42804'],
-    [`'letters', 'inbox', 'body', 'body'`, '42701'],
-  ])('refuses (%s)', async (args, code) => {
-    expect(await failureOf(db, `select rafiki_attach(${args})`)).toMatchObject({ code, hint: expect.any(String) });
-  });
-
-  test('does so for the owner of the table only, and never lets a row in without its prediction', async () => {
-    const mallory = await database.as('mallory');
-    await db.query('grant select, insert on inbox to public');
-    await grantTo('mallory');
-    expect((await failureOf(mallory, `select rafiki_attach('letters', 'inbox', 'body', 'letter')`)).code).toBe('42501');
-    await db.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
-    await mallory.query(`insert into inbox (id, body) values (1, 'hello')`);
-    await db.query('delete from rafiki.model_grant');
-    expect((await failureOf(mallory, `insert into inbox (id, body) values (2, 'hello')`)).code).toBe('42704');
-    expect(await rows()).toEqual([{ id: 1, letter: 'h', size: null }]);
-  });
-});
-
 test('rafiki_export gives the owner the ONNX file of the version that answers, of an ensemble the best member', async () => {
   const file = Buffer.from('an onnx file');
   expect((await failureOf(db, `select rafiki_export('letters')`)).code).toBe('42704');

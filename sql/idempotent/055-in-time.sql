@@ -1,0 +1,83 @@
+-- A request whose answer is waited for so long and no longer, whatever has become of the server: for those who write rows, and must
+-- not be kept by it.
+
+-- Waits for the answer that was asked for. A quick one comes within half a millisecond, and pg_sleep() wakes after one at the soonest.
+create or replace function rafiki._await_answer(until timestamptz) returns boolean
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  quick_looks constant int := 200;
+  looks int := 0;
+begin
+  while rafiki._dblink_is_busy() loop
+    if clock_timestamp() >= until then
+      return false;
+    end if;
+    looks := looks + 1;
+    if looks > quick_looks then
+      perform pg_sleep(0.001);
+    end if;
+  end loop;
+  return true;
+end $$;
+
+-- One request, as _exchange(); null where it is not answered by then. A server that has not been heard of lately is not tried: to
+-- connect to one that hangs takes seconds.
+create or replace function rafiki._exchange_until(request text, until timestamptz) returns rafiki.reply
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  asked text;
+  reply rafiki.reply;
+begin
+  for attempt in 1..2 loop -- the server may have been started anew since the session connected
+    asked := request;
+    if not rafiki._dblink_is_open() then
+      if not exists (select from rafiki.bridge_address a where a.seen_at > clock_timestamp() - interval '15 s') then
+        raise exception using errcode = 'connection_failure', message = 'no rafiki server has been heard of lately',
+          hint = 'Start one with: rafiki up, or rafiki serve.';
+      end if;
+      perform rafiki._open_bridge(false);
+    end if;
+    loop -- what came along with an earlier answer
+      perform from rafiki._dblink_fetch();
+      exit when not found;
+    end loop;
+    while rafiki._dblink_send(asked) = 1 loop
+      if not rafiki._await_answer(until) then
+        perform rafiki._dblink_close(); -- the server drops what it still had for us
+        return null;
+      end if;
+      select * into reply from rafiki._dblink_fetch();
+      exit when not found; -- broken
+      perform from rafiki._dblink_fetch();
+      if reply.s <> 'w' then
+        return reply;
+      end if;
+      asked := e'R\x1f' || reply.v;
+    end loop;
+    perform rafiki._dblink_close();
+  end loop;
+  raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
+    hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+end $$;
+
+-- The label of an input, or with is_array of a JSON array of them the labels as the literal of an array. Whoever waits for it gives up
+-- after wait_ms; that is the server's budget, too, and it answers what is late nevertheless.
+create or replace function rafiki._ask_in_time(key uuid, is_image boolean, is_array boolean, wait_ms float8, input text)
+returns rafiki.reply
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+declare
+  until constant timestamptz := clock_timestamp() + wait_ms * interval '1 ms';
+  verb constant text := case when is_array then 'A' else 'P' end;
+  budget constant text := greatest(1, round(wait_ms)) || 'ms';
+begin
+  return rafiki._exchange_until(
+    concat_ws(e'\x1f', case when is_image then lower(verb) else verb end, key, rafiki._session_role(), budget, 'answer',
+              case when not is_array then '' end, input), until);
+end $$;

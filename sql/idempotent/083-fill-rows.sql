@@ -1,0 +1,323 @@
+-- The triggers of an attached table, with the rights of whoever writes. No writer waits longer than rafiki.fill_wait in a statement, and
+-- none fails for what has become of model or server: a row without an answer keeps a null output, which says that it is still to come,
+-- and a mark tells the coordinator to have it filled (084-fill-later.sql).
+--   rafiki_<id>_insert   the first rows that a statement inserts, one by one, so that INSERT … RETURNING has them
+--   rafiki_<id>_rest     the other ones, many in one request, and then an UPDATE by their key
+--   rafiki_<id>_update   rows whose input is written, or whose output is set to null
+--   rafiki_<id>_waiting  marks a row that still waits when it is written for any other reason: it may have moved
+
+-- How long a statement may wait for predictions, in milliseconds.
+create or replace function rafiki._fill_wait_ms() returns float8
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  usual_ms constant float8 := 500;
+  most_ms constant float8 := 1000;
+  given constant text := nullif(current_setting('rafiki.fill_wait', true), '');
+  ms float8;
+begin
+  if given is null then
+    return usual_ms;
+  end if;
+  begin
+    ms := extract(epoch from given::interval) * 1000;
+  exception when data_exception then
+    ms := -1;
+  end;
+  if ms between 0 and most_ms then
+    return ms;
+  end if;
+  raise exception using errcode = 'invalid_parameter_value', message = format('setting rafiki.fill_wait cannot be "%s"', given),
+    detail = 'It is a length of time from 0 to 1s: how long a statement may wait for predictions of its rows.',
+    hint = 'The default is 500ms: reset rafiki.fill_wait;';
+end $$;
+
+-- Whether rows are still asked for one by one in this statement. In conditions of triggers, where the planner inlines it.
+create or replace function rafiki._asks_rows() returns boolean
+language sql stable parallel safe
+as $$
+  select pg_catalog.texteq(pg_catalog.current_setting('rafiki.fill_rest', true), pg_catalog.statement_timestamp()::pg_catalog.text)
+         is not true
+$$;
+
+-- The columns of an attachment on a relation, a partition perhaps: those of its trigger for updates. No row: one of them was dropped.
+create or replace function rafiki._attached(relation oid, attachment text)
+returns table (input name, output name, type regtype, is_partition boolean)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select i.attname, o.attname, o.atttypid::regtype, t.tgparentid <> 0
+  from pg_trigger t
+  join pg_attribute i on i.attrelid = relation and i.attnum = t.tgattr[0]
+  join pg_attribute o on o.attrelid = relation and o.attnum = t.tgattr[1]
+  where t.tgrelid = relation and t.tgname = format('rafiki_%s_update', attachment)
+$$;
+
+-- An input as it is sent, as an expression: %s is the column. Null where it is too large to be.
+create or replace function rafiki._input_sql(is_image boolean) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when is_image
+    then 'case when pg_catalog.octet_length(%1$s) <= 33554432 then pg_catalog.encode(%1$s, ''base64'') end'
+    else 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= 8000000 then %1$s::pg_catalog.text end' end
+$$;
+
+-- A label as the value of a column, as an expression. A text that is too long for its column is refused, as in any assignment.
+create or replace function rafiki._answer_sql(type regtype) returns text
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when t.typcategory = 'S' then '%s' else '%s::' || type::text end from pg_type t where t.oid = type
+$$;
+
+-- Says that rows of an attached table wait. Any session may: it makes the coordinator look at the table, which it does only for a tenth
+-- of its time where it finds nothing there.
+create or replace function rafiki._mark(attachment bigint) returns void
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  marked constant text := format('rafiki.fill_marked_%s', attachment);
+  is_first boolean;
+begin
+  if current_setting(marked, true) = 'yes' -- by this transaction; what is rolled back is not marked any more
+     or not exists (select from rafiki.attachment a where a.id = attachment) then
+    return;
+  end if;
+  is_first := not exists (select from rafiki.attachment_mark m where m.attachment_id = attachment);
+  -- held until the end of the transaction: only then the coordinator takes it, and sees the rows
+  perform from rafiki.attachment_mark m
+  where m.attachment_id = attachment and m.pid = pg_backend_pid() limit 1 for update skip locked;
+  if not found then
+    insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
+  end if;
+  if is_first then
+    perform rafiki._hint('rafiki_fill', attachment::text);
+  end if;
+  perform set_config(marked, 'yes', true);
+end $$;
+
+create or replace function rafiki._mark_row() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._mark(tg_argv[0]::bigint);
+  return new;
+end $$;
+
+-- What the statement that runs has asked and waited for, in all attached tables.
+create or replace function rafiki._fill_spent(out rows int, out ms float8)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  words constant text[] := string_to_array(current_setting('rafiki.fill_spent', true), ';');
+begin
+  rows := 0;
+  ms := 0;
+  if words[1] = statement_timestamp()::text and words[2] ~ '^[0-9]{1,9}$' and words[3] ~ '^[0-9]{1,9}$' then
+    rows := words[2];
+    ms := words[3]::float8 / 1000;
+  end if;
+end $$;
+
+-- The labels of the first of some inputs: as many as are there in time. Raises what has become of model or server. Of many inputs
+-- parts are asked whose answers can be awaited to the end, by how long those before them took.
+create or replace function rafiki._labels_in_time(model text, is_image boolean, inputs text[], wait_ms float8) returns text[]
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_rows constant int := 8192;
+  most_bytes constant int := case when is_image then 46000000 else 8000000 end; -- the server takes a little more
+  part_bytes constant int := 4000000;
+  mean_bytes constant int := 1 + pg_column_size(inputs) / greatest(1, cardinality(inputs));
+  model_key uuid := rafiki._model_key(model);
+  began constant timestamptz := clock_timestamp();
+  rows int := greatest(1, least(256, part_bytes / mean_bytes));
+  labels text[] := '{}';
+  asked text;
+  is_single boolean;
+  spent_ms float8 := 0;
+  attempt int := 1;
+  reply rafiki.reply;
+begin
+  while cardinality(labels) < cardinality(inputs) and spent_ms < wait_ms and rows > 0 loop
+    asked := array_to_json(inputs[cardinality(labels) + 1:cardinality(labels) + rows])::text;
+    if octet_length(asked) > most_bytes and rows > 1 then
+      rows := rows / 2;
+      continue;
+    end if;
+    is_single := (cardinality(inputs) = 1 or octet_length(asked) > most_bytes) and inputs[cardinality(labels) + 1] is not null;
+    reply := rafiki._ask_in_time(model_key, is_image, not is_single, wait_ms - spent_ms,
+                                 case when is_single then inputs[cardinality(labels) + 1] else asked end);
+    if reply.s is null then
+      exit when cardinality(labels) > 0;
+      raise exception using errcode = 'connection_failure', message = 'the rafiki server does not answer in time',
+        detail = format('It was waited for for %s ms.', round(wait_ms));
+    elsif reply.s = 'e' then
+      model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
+      attempt := attempt + 1;
+      continue;
+    end if;
+    labels := labels || case when is_single then array[reply.v] else reply.v::text[] end;
+    spent_ms := extract(epoch from clock_timestamp() - began) * 1000;
+    rows := least(most_rows, part_bytes / mean_bytes + 1, cardinality(inputs) - cardinality(labels),
+                  floor(0.5 * (wait_ms - spent_ms) * cardinality(labels) / greatest(spent_ms, 0.01)));
+  end loop;
+  return labels;
+end $$;
+
+-- The same for whoever writes: fewer labels, or none, where the statement has waited long enough, something is wrong with model, right or
+-- server, and for a while after that, or with one of the inputs. Then the rest of the statement's rows is left.
+create or replace function rafiki._labels_for_writer(model_id bigint, is_image boolean, inputs text[]) returns text[]
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pause_s constant float8 := 2;
+  -- of a statement, that are asked one by one
+  first_rows constant int := 32;
+  first_ms constant float8 := 50;
+  began constant float8 := extract(epoch from clock_timestamp());
+  paused_until constant text := current_setting('rafiki.fill_pause', true); -- by this session
+  wait_ms constant float8 := rafiki._fill_wait_ms();
+  spent record := rafiki._fill_spent();
+  labels text[] := '{}';
+begin
+  if spent.ms < wait_ms and (paused_until ~ '^[0-9.]{1,20}$' and paused_until::float8 > began) is not true then
+    begin
+      labels := rafiki._labels_in_time((select a.name from rafiki.model_access a where a.id = model_id), is_image, inputs,
+                                       wait_ms - spent.ms);
+    exception
+      when data_exception or program_limit_exceeded then
+        null; -- the coordinator's function finds out which row it is
+      when others then
+        perform set_config('rafiki.fill_pause', (extract(epoch from clock_timestamp()) + pause_s)::text, false);
+    end;
+    spent.ms := spent.ms + (extract(epoch from clock_timestamp()) - began) * 1000;
+    spent.rows := spent.rows + cardinality(inputs);
+    perform set_config('rafiki.fill_spent', concat_ws(';', statement_timestamp(), spent.rows, round(spent.ms * 1000)), true);
+  end if;
+  if cardinality(labels) is distinct from cardinality(inputs) or spent.rows >= first_rows or spent.ms >= least(first_ms, wait_ms) then
+    perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
+  end if;
+  return coalesce(labels, '{}');
+end $$;
+
+-- A row with another value in one column. Raises where the column does not take it.
+create or replace function rafiki._with_answer(written anyelement, output name, type regtype, label text) returns anyelement
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(written, jsonb_build_object(
+    output, case when type in ('json'::regtype, 'jsonb'::regtype) then label::jsonb else to_jsonb(label) end))
+$$;
+
+-- Arguments: attachment, model, kind of input. Its condition says that the row has an input whose answer is wanted, or lost one.
+create or replace function rafiki._fill_row() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  is_image constant boolean := tg_argv[2] = 'image';
+  is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- written elsewhere before
+  attached record;
+  written record;
+  label text;
+begin
+  select * into attached from rafiki._attached(tg_relid, tg_argv[0]);
+  if not found then
+    return new;
+  end if;
+  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %3$s as is_given', attached.output,
+                 format(rafiki._input_sql(is_image), format('($1).%I', attached.input)),
+                 case tg_op when 'INSERT' then format('($1).%I is not null', attached.output)
+                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end)
+    into written using new, case tg_op when 'UPDATE' then old end;
+  if is_replayed and written.is_given and not written.is_empty then
+    return new;
+  elsif written.input is not null and not is_replayed then
+    label := (rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, array[written.input]))[1];
+  end if;
+  if label is not null then
+    begin
+      return rafiki._with_answer(new, attached.output, attached.type, label);
+    exception when data_exception or check_violation then -- such as a label that a new version brought
+      perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
+    end;
+  end if;
+  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) then
+    perform rafiki._mark(tg_argv[0]::bigint); -- its table's trigger for the rest may not be told of it
+  end if;
+  return case when written.is_empty then new else rafiki._with_answer(new, attached.output, attached.type, null) end;
+end $$;
+
+-- The columns by which an UPDATE finds the rows of a statement again: those of the primary key, or another that is as good.
+create or replace function rafiki._key_columns(relation regclass) returns name[]
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select a.attname from unnest(x.indkey) with ordinality k (attnum, nth) join pg_attribute a
+               on a.attrelid = relation and a.attnum = k.attnum where k.nth <= x.indnkeyatts order by k.nth)
+  from pg_index x
+  where x.indrelid = relation and x.indisunique and x.indimmediate and x.indisvalid and x.indpred is null and x.indexprs is null
+    and not exists (select from unnest(x.indkey) with ordinality k (attnum, nth) join pg_attribute a
+                    on a.attrelid = relation and a.attnum = k.attnum where k.nth <= x.indnkeyatts and not a.attnotnull)
+  order by x.indisprimary desc, x.indexrelid limit 1
+$$;
+
+-- The rows of a statement that were not asked for one by one, many in one request: what it takes is the writer's UPDATE. Arguments as
+-- of _fill_row(). Of long inputs no more are held at once than 16 MB.
+create or replace function rafiki._fill_rest() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant int := 16777216;
+  is_image constant boolean := tg_argv[2] = 'image';
+  key constant name[] := rafiki._key_columns(tg_relid);
+  attached record;
+  waiting text; -- the rows of the statement that wait, numbered
+  total bigint;
+  inputs text[];
+  labels text[] := '{}';
+  filled bigint := 0;
+begin
+  select * into attached from rafiki._attached(tg_relid, tg_argv[0]);
+  if not found then
+    return null;
+  end if;
+  waiting := format('select pg_catalog.row_number() over () as nth, w.* from written w where w.%I is null and w.%I is not null',
+                    attached.output, attached.input);
+  execute format('select count(*) from (%s) w', waiting) into total;
+  if total = 0 then
+    return null;
+  end if;
+  if key is not null then
+    execute format('select array_agg(i.input order by i.nth) from (select w.nth, w.input, sum(octet_length(w.input)) over (order by w.nth) as '
+                     'bytes from (select w.nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
+                   format(rafiki._input_sql(is_image), format('w.%I', attached.input)), waiting)
+      into inputs using most_bytes;
+    labels := rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, inputs);
+  end if;
+  if cardinality(labels) > 0 then
+    begin
+      execute format('update %1$s t set %2$I = %3$s from (%4$s) w join unnest($1) with ordinality l (label, nth) using (nth) '
+                     'where l.label is not null and t.%2$I is null and t.%5$I is not distinct from w.%5$I and %6$s',
+                     tg_relid::regclass, attached.output, format(rafiki._answer_sql(attached.type), 'l.label'), waiting, attached.input,
+                     (select string_agg(format('t.%1$I operator(pg_catalog.=) w.%1$I', k), ' and ') from unnest(key) k))
+        using labels;
+      get diagnostics filled = row_count;
+    exception when others then
+      filled := 0; -- the writer may not update, or a label is not taken: the coordinator's function works with its owner's rights
+    end;
+  end if;
+  if filled < total then
+    perform rafiki._mark(tg_argv[0]::bigint);
+  end if;
+  return null;
+end $$;

@@ -1,0 +1,262 @@
+-- Rows that were left without a prediction, filled as the owner of their table: the coordinator calls a function of schema rafiki_reader
+-- that belongs to him (079-attach.sql) in a session of rafiki_reader, and what follows runs in that. A table is looked through once, in
+-- the order in which its rows lie, a stretch a call, each a transaction of its own; what moves meanwhile is marked again by its triggers.
+
+-- The relations that hold the rows of a table: its partitions, or itself.
+create or replace function rafiki._leaves(target regclass) returns setof regclass
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid::regclass from (select target as relid union select p.relid from pg_partition_tree(target) p) r
+  join pg_class c on c.oid = r.relid where c.relkind = 'r' order by c.oid
+$$;
+
+-- Stops where a relation that is written to along with the table belongs to somebody else: his triggers would run as whoever fills.
+create or replace function rafiki._check_fills(target regclass) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  strange record;
+begin
+  select c.oid::regclass as name, c.relowner::regrole as owner into strange
+  from (select target as relid union select p.relid from pg_partition_tree(target) p union select pg_partition_ancestors(target)) r
+  join pg_class c on c.oid = r.relid where c.relowner <> (select u.oid from pg_roles u where u.rolname = current_user) limit 1;
+  if found then
+    raise exception using errcode = 'insufficient_privilege', message = format('%s belongs to role %s', strange.name, strange.owner),
+      detail = format('Rows of %s are filled as role %s, in whose name triggers of others must not run.', target, current_user),
+      hint = format('Let all of them belong to one role, and attach again as that: select rafiki_attach(…, %L, …);', target);
+  end if;
+end $$;
+
+-- The answers to some inputs, or what is wrong with one of them. No row for those after which time was over.
+create or replace function rafiki._answers(model text, is_image boolean, inputs text[], until timestamptz)
+returns table (nth bigint, label text, error jsonb)
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  half constant int := cardinality(inputs) / 2;
+  told text;
+begin
+  if clock_timestamp() >= until then
+    return;
+  end if;
+  return query select l.place, l.label, null::jsonb
+    from unnest(rafiki._labels_in_time(model, is_image, inputs, extract(epoch from until - clock_timestamp()) * 1000))
+    with ordinality l (label, place);
+exception when data_exception or program_limit_exceeded then
+  if sqlstate = '22023' then
+    raise;
+  elsif half = 0 then
+    get stacked diagnostics told = pg_exception_detail;
+    return query select 1::bigint, null::text, jsonb_strip_nulls(jsonb_build_object(
+      'sqlstate', sqlstate, 'message', sqlerrm, 'detail', nullif(told, '')));
+    return;
+  end if;
+  return query select a.* from rafiki._answers(model, is_image, inputs[:half], until) a;
+  return query select a.nth + half, a.label, a.error from rafiki._answers(model, is_image, inputs[half + 1:], until) a;
+end $$;
+
+-- Rows of a relation that wait, from a place on, and the place where to go on: null at its end. The settings leave the planner nothing
+-- but to read the blocks in their order.
+create or replace function rafiki._stretch(relation regclass, input name, output name, after tid)
+returns table (places tid[], versions xid[], next tid)
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_indexscan = off
+set enable_bitmapscan = off
+set synchronize_seqscans = off
+set max_parallel_workers_per_gather = 0
+as $$
+declare
+  most_rows constant int := 4000;
+  most_blocks constant bigint := 16384;
+  edge constant bigint := split_part(ltrim(after::text, '('), ',', 1)::bigint + most_blocks;
+begin
+  execute format('select array_agg(w.ctid), array_agg(w.xmin) from (select ctid, xmin from only %s '
+                 'where ctid > $1 and ctid < $2 and %I is null and %I is not null limit $3) w', relation, output, input)
+    into places, versions using after, format('(%s,0)', edge)::tid, most_rows;
+  next := case when cardinality(places) = most_rows then places[most_rows]
+               when edge * current_setting('block_size')::int < pg_relation_size(relation) then format('(%s,0)', edge)::tid end;
+  return next;
+end $$;
+
+-- Puts answers into rows that still wait as they were read. A row for each that took its answer, and each that could not with the reason;
+-- none for those that have changed, or that somebody holds.
+create or replace function rafiki._put_answers(
+  relation regclass, output name, type regtype, places tid[], versions xid[], labels text[]
+) returns table (place tid, version xid, error jsonb)
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kept constant jsonb := jsonb_build_object('sqlstate', '27000', 'message', 'a trigger of the table does not let the answer in');
+  held record;
+  filled tid[];
+begin
+  execute format('select array_agg(w.place) as places, array_agg(w.version) as versions, array_agg(w.label) as labels from ('
+                   'select a.* from only %1$s t join unnest($1, $2, $3) a (place, version, label) on t.ctid = a.place and t.xmin = a.version '
+                   'where t.%2$I is null for no key update of t skip locked) w', relation, output)
+    into held using places, versions, labels;
+  -- whole before any of it is given back: a foreign key is looked at when all is written
+  execute format('with filled as (update only %1$s t set %2$I = %3$s from unnest($1, $2) a (place, label) where t.ctid = a.place '
+                   'returning a.place, t.%2$I is not null as is_in) select array_agg(f.place) from filled f where f.is_in',
+                 relation, output, format(rafiki._answer_sql(type), 'a.label'))
+    into filled using held.places, held.labels;
+  return query execute
+    'select h.place, h.version, case when f.place is null then $4 end from unnest($1, $2) h (place, version) '
+    'left join unnest($3) f (place) on f.place = h.place' using held.places, held.versions, filled, kept;
+exception when data_exception or integrity_constraint_violation then
+  if cardinality(places) = 1 then
+    return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm);
+    return;
+  end if;
+  for n in 1..cardinality(places) loop
+    return query select * from rafiki._put_answers(relation, output, type, places[n:n], versions[n:n], labels[n:n]);
+  end loop;
+end $$;
+
+-- What is to be filled by a function, for who owns the table and may use the model. Else it stops.
+create or replace function rafiki._filled_attachment(
+  reader uuid, out id bigint, out target regclass, out model text, out is_image boolean
+)
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  model_id bigint;
+begin
+  select a.id, a.target, a.model_id into id, target, model_id from rafiki.attachment a where a.reader = _filled_attachment.reader;
+  if not found then
+    raise exception using errcode = 'undefined_object', message = 'no table of this role is filled by that function',
+      detail = format('Its role is %s.', current_user), hint = 'Attach the model to the table as its owner: rafiki_attach.';
+  end if;
+  perform rafiki._check_fills(target);
+  select m.name, t.input = 'image' into model, is_image from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
+  if not found then
+    raise exception using errcode = 'insufficient_privilege',
+      message = 'the table''s owner may not use the model',
+      detail = format('Rows of %s are filled as its owner, role %s.', target, current_user),
+      hint = format('The owner of the model lets him with: select rafiki_grant(model, %L);', current_user);
+  end if;
+end $$;
+
+-- Of some rows those that are not known to have no answer, with their inputs, as many as come to 4 MB; the first in any case.
+create or replace function rafiki._waiting_inputs(
+  attachment bigint, relation regclass, input text, inout places tid[], inout versions xid[], out inputs text[], out is_cut boolean
+)
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  most_bytes constant int := 4000000;
+begin
+  execute format(
+    'with open as (select t.ctid, t.xmin, %s as input from only %s t join unnest($1, $2) p (place, version) '
+      'on t.ctid = p.place and t.xmin = p.version where not exists (select from rafiki.unanswered u where u.attachment_id = $3 '
+      'and u.relation = $4 and u.place = p.place and u.version = p.version)), '
+    'summed as (select *, sum(octet_length(input)) over (order by ctid) as bytes, row_number() over (order by ctid) as nth from open) '
+    'select array_agg(ctid order by nth) filter (where f), array_agg(xmin order by nth) filter (where f), '
+    'array_agg(input order by nth) filter (where f), not bool_and(f) '
+    'from (select *, bytes <= $5 or nth = 1 as f from (select ctid, xmin, input, coalesce(bytes, 0) as bytes, nth from summed) s) s',
+    input, relation)
+    into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, most_bytes;
+end $$;
+
+-- Asks for the answers to some rows and puts them in: how many were filled, how many are left and which have no answer, as JSON.
+create or replace function rafiki._answer_rows(
+  model text, is_image boolean, relation regclass, attached record, places tid[], versions xid[], inputs text[], until timestamptz
+) returns jsonb
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  none constant jsonb := jsonb_build_object('sqlstate', '54000', 'message', 'the model has no answer, or the input is too large');
+  answers record;
+  filled bigint;
+  unanswered jsonb;
+begin
+  select array_agg(places[a.nth]) filter (where a.label is not null) as places,
+         array_agg(versions[a.nth]) filter (where a.label is not null) as versions,
+         array_agg(a.label) filter (where a.label is not null) as labels,
+         jsonb_agg(jsonb_build_object('place', places[a.nth], 'version', versions[a.nth], 'error', coalesce(a.error, none)))
+           filter (where a.label is null) as unanswered
+  into answers from rafiki._answers(model, is_image, inputs, until) a;
+  select count(*) filter (where p.error is null),
+         jsonb_agg(jsonb_build_object('place', p.place, 'version', p.version, 'error', p.error)) filter (where p.error is not null)
+  into filled, unanswered
+  from rafiki._put_answers(relation, attached.output, attached.type, answers.places, answers.versions, answers.labels) p;
+  unanswered := coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]');
+  return jsonb_build_object('filled', filled, 'left', cardinality(places) - filled - jsonb_array_length(unanswered),
+                            'relation', relation::oid::bigint, 'unanswered', unanswered);
+end $$;
+
+-- How many rows wait; null in a large table, where to count takes long.
+create or replace function rafiki._count_waiting(target regclass, input name, output name) returns bigint
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant bigint := 1073741824;
+  waiting bigint;
+begin
+  if (select sum(pg_relation_size(l)) from rafiki._leaves(target) l) <= most_bytes then
+    execute format('select count(*) from %s where %I is null and %I is not null', target, output, input) into waiting;
+  end if;
+  return waiting;
+end $$;
+
+-- Fills some of the rows that wait, from the place on that the setting rafiki.fill_place names (an earlier call gave it), and says what
+-- became of them, as JSON: how many it filled; how many are left, since others hold them or there was no time; which have no answer; and
+-- the place where to go on, none at the end; how many waited, where they are many; what keeps it from filling any.
+create or replace function rafiki._fill(reader uuid) returns text
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  until constant timestamptz := clock_timestamp() + interval '10 s';
+  begins constant text[] := string_to_array(nullif(current_setting('rafiki.fill_place', true), ''), ';');
+  attachment constant record := rafiki._filled_attachment(reader);
+  leaves constant regclass[] := array(select l from rafiki._leaves(attachment.target) l where l::oid >= coalesce(begins[1]::oid, 0)
+                                      order by l::oid limit 2);
+  attached record;
+  stretch record;
+  waiting record;
+  outcome jsonb := '{}';
+  detail text;
+  hint text;
+begin
+  if leaves[1] is null then
+    return outcome;
+  end if;
+  select * into attached from rafiki._attached(leaves[1], attachment.id::text);
+  if not found then
+    raise exception using errcode = 'undefined_column', message = format('what the model reads or fills is gone from %s', leaves[1]),
+      hint = 'Attach it to the columns that are there: rafiki_attach.';
+  end if;
+  select * into stretch from rafiki._stretch(leaves[1], attached.input, attached.output,
+    case when leaves[1]::oid = begins[1]::oid then begins[2] else '(0,0)' end::tid);
+  select * into waiting from rafiki._waiting_inputs(attachment.id, leaves[1],
+    format(rafiki._input_sql(attachment.is_image), format('t.%I', attached.input)), stretch.places, stretch.versions);
+  begin
+    if waiting.places is not null then
+      outcome := rafiki._answer_rows(attachment.model, attachment.is_image, leaves[1], attached, waiting.places, waiting.versions,
+                                     waiting.inputs, until);
+    end if;
+  exception when others then
+    get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
+    outcome := jsonb_build_object('error', jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm, 'detail', detail, 'hint', hint));
+  end;
+  if begins is null and (outcome ? 'error' or cardinality(stretch.places) = cardinality(waiting.places) and stretch.next is not null) then
+    outcome := outcome || jsonb_build_object('to_come', rafiki._count_waiting(attachment.target, attached.input, attached.output)
+                                                        + coalesce((outcome ->> 'filled')::bigint, 0));
+  end if;
+  return outcome || jsonb_build_object('place', case
+    when waiting.is_cut then leaves[1]::oid || ';' || waiting.places[cardinality(waiting.places)]
+    when stretch.next is not null then leaves[1]::oid || ';' || stretch.next
+    else leaves[2]::oid || ';(0,0)' end);
+end $$;

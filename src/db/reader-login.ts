@@ -1,0 +1,80 @@
+import { ReaderRefused } from '../errors/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type Connection, Database, type Queryable } from './database.ts';
+
+const READER = 'rafiki_reader';
+
+/**
+ * The login that reads sources and fills tables: `RAFIKI_READER_URL`, or the service's own URL in the name of rafiki_reader, which has the same
+ * password unless somebody gave it another one.
+ */
+function readerUrl(serviceUrl: string): string {
+  const given = process.env['RAFIKI_READER_URL'];
+  if (given !== undefined && given !== '') return given;
+  const url = new URL(serviceUrl);
+  url.username = READER;
+  if (url.searchParams.has('user')) url.searchParams.set('user', READER);
+  return url.href;
+}
+
+/** A session, and the backend that serves it. */
+export interface ReaderSession {
+  connection: Connection;
+  pid: number;
+}
+
+/** Sessions that may do nothing but call the function that they were opened for, of schema rafiki_reader. */
+export class ReaderLogin {
+  readonly #database: Database;
+
+  constructor(serviceUrl: string, logger: Logger) {
+    this.#database = new Database({ url: readerUrl(serviceUrl), application: 'rafiki reader', logger });
+  }
+
+  /** A statement that takes longer is given up, even by a process that cannot end it any more. Its loss makes the one under way fail. */
+  async connect(longestStatement: string): Promise<ReaderSession> {
+    const settings = { statement_timeout: longestStatement };
+    const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
+    const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
+    return { connection, pid: backend?.pid ?? 0 };
+  }
+
+  /**
+   * Ends a session in its backend. To close the connection would leave it running there, and code of owners can catch what
+   * cancels a statement, but not this.
+   */
+  async end({ pid }: ReaderSession): Promise<void> {
+    const other = await this.#database.connect(() => undefined);
+    try {
+      await other.query('select pg_terminate_backend($1)', [pid]);
+    } finally {
+      await other.close();
+    }
+  }
+}
+
+/** The call of a function of schema rafiki_reader: with as many arguments as there can be, so that nobody can make another one that it might mean. */
+export async function readerCall(on: Queryable, reader: string): Promise<string> {
+  const [most] = await on.query<{ count: number }>(`select current_setting('max_function_args')::int as count`);
+  return `rafiki_reader."${reader}"(${Array(most?.count).fill('true').join()})`; // a uuid, as Postgres prints it
+}
+
+/** The session is over. A row that is left behind, by a process that was killed, says nothing of the next session with that pid. */
+export async function endReading(on: Queryable, pid: number): Promise<void> {
+  await on.query('delete from rafiki.reading where pid = $1', [pid]);
+}
+
+/** What the password or the right to connect is not there for, or the role's limit of connections: nothing that a study can help. */
+const refusals = /^(28...|42501|3D000|53300|55000)$/;
+
+function refused(cause: Error & { code?: string }): never {
+  if (!refusals.test(cause.code ?? '')) throw cause;
+  throw new ReaderRefused(
+    `nobody can log in as ${READER}, who reads the tables that models are trained on, and fills those that they are attached to`,
+    {
+      detail: cause.message,
+      hint: `It has the password of rafiki_service unless RAFIKI_READER_URL says otherwise, and the right to connect to the database.`,
+      cause,
+    },
+  );
+}

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { silentLogger as logger } from '../../src/runtime/logger.ts';
+import { startAll, stopAll } from '../../src/runtime/service.ts';
+import { createStage, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { eventually } from '../support/studies.ts';
+
+/** Tables are filled in the background with their owners' rights: what their owners, and whoever writes to them, can do with that. */
+let stage: Stage;
+let db: Stage['database']['db'];
+let hostile: Person;
+let number = 0;
+let table: string;
+
+beforeAll(async () => {
+  stage = await createStage();
+  db = stage.database.db;
+  hostile = stage.grantee;
+  await stage.serve();
+  await stage.addModel('hers', stage.modelOwner, hostile);
+  await untilReady(stage, 'hers');
+  await db.query('create table secrets (secret text)');
+  await db.query(`insert into secrets values ('of others')`);
+});
+afterAll(() => stage.stop());
+beforeEach(async () => {
+  table = `${hostile.sql}.inbox${number++}`;
+  await hostile.session.query(`create table ${table} (id int primary key, body text, mood text)`);
+});
+
+const attach = (by: Person['session'], to = table): Promise<unknown> =>
+  by.query(`select rafiki_attach('hers', '${to}', 'body', 'mood')`);
+const insert = (to = table): Promise<unknown> =>
+  hostile.session.query(`set local rafiki.fill_wait = 0; insert into ${to} (id, body) values (1, 'good film 4')`);
+
+async function whileFilling(work: () => Promise<unknown>): Promise<void> {
+  const coordinator = createCoordinator({ database: stage.database.service, logger });
+  await startAll([coordinator]);
+  try {
+    await work();
+  } finally {
+    await stopAll([coordinator]);
+  }
+}
+
+const errorOf = (to = table): Promise<{ error: { sqlstate: string } }> =>
+  eventually(db, `select error from rafiki.attachment where target = '${to}'::regclass and error is not null`);
+const filled = (to = table): Promise<unknown> => eventually(db, `select from ${to} where mood = 'pos'`);
+
+/** A trigger of the table that notes who it runs as, and what becomes of what it tries. */
+async function spy(on: string, by: Person['session'], attempt: string): Promise<void> {
+  await by.query(`create table ${on}_seen (who text, login text, super text, state text)`);
+  await by.query(`grant all on ${on}_seen to public`);
+  await by.query(`create function ${on}_spy() returns trigger language plpgsql as $$
+    begin
+      begin
+        execute ${attempt};
+        insert into ${on}_seen values (current_user, session_user, current_setting('is_superuser'), 'done');
+      exception when others then
+        insert into ${on}_seen values (current_user, session_user, current_setting('is_superuser'), sqlstate);
+      end;
+      return new;
+    end $$`);
+  await by.query(`create trigger spy before update on ${on} for each row execute function ${on}_spy()`);
+}
+
+test.each([
+  ['read what is not its owner’s', `'select * from public.secrets'`, '42501'],
+  ['become somebody else', `'set role rafiki_owner'`, '42501'],
+  ['become who has logged in', `'set session authorization default'`, '42501'],
+  ['read the keys of models', `'select * from rafiki.model_key'`, '42501'],
+  ['admit the session to another function', `'insert into rafiki.reading values (pg_backend_pid(), ''x'')'`, '42501'],
+  ['write down what a table is filled by', `'update rafiki.attachment set reader = gen_random_uuid()'`, '42501'],
+])(
+  'code of a table’s owner runs as himself and cannot %s, also where a superuser attached it',
+  async (_what, attempt, state) => {
+    await attach(db);
+    await spy(table, hostile.session, attempt);
+    await insert();
+    await whileFilling(() => filled());
+    const seen = await db.query(`select * from ${table}_seen`);
+    expect(seen).toEqual([{ who: hostile.name, login: 'rafiki_reader', super: 'off', state }]);
+  },
+);
+
+test('a table that was given away is not filled as who had it, nor one with partitions of others', async () => {
+  await db.query('create table given (id int primary key, body text, mood text)');
+  await attach(db, 'given');
+  await db.query(`alter table given owner to ${hostile.sql}`);
+  await spy('given', db, `'select 1'`);
+  await insert('given');
+  const parts = `${hostile.sql}.parts${number++}`;
+  await db.query(`create table ${parts} (id int primary key, body text, mood text) partition by range (id)`);
+  await attach(db, parts);
+  await hostile.session.query(`alter table ${table} add check (id is not null)`);
+  await db.query(`alter table ${parts} attach partition ${table} for values from (0) to (10)`);
+  await hostile.session.query(`insert into ${table} (id, body) values (1, 'good film 4')`);
+  await db.query(`update ${table} set mood = null`);
+  await whileFilling(async () => {
+    for (const each of ['given', parts]) expect((await errorOf(each)).error.sqlstate).toMatch(/^42/);
+  });
+  expect(await db.query('select * from given_seen')).toEqual([]);
+});
+
+test('nobody attaches a model to a table that is not his, or writes down such an attachment', async () => {
+  const { stranger } = stage;
+  await hostile.session.query(`grant all on schema ${hostile.sql} to public`);
+  await hostile.session.query(`grant all on ${table} to public`);
+  expect(
+    (await failureOf(stage.modelOwner.session, `select rafiki_attach('hers', '${table}', 'body', 'mood')`)).code,
+  ).toBe('42501');
+  const add = `select rafiki._add_attachment((select id from rafiki.model), '${table}', r.reader, r.ticket)
+    from rafiki._make_filler('${table}') r`;
+  expect((await failureOf(stranger.session, add)).code).toBe('42501');
+  const own = `with r as (select gen_random_uuid() as reader), t as (
+      select reader, rafiki._create_reader(reader, 'text volatile', 'select null::text') as ticket from r)
+    select rafiki._add_attachment(1, '${table}', reader, ticket) from t`;
+  expect((await failureOf(stranger.session, own)).code).toBe('42501');
+  await attach(hostile.session);
+  expect(await stranger.session.query('select from rafiki.attachment')).toEqual([]);
+  const [made] = await db.query<{ reader: string }>('select reader from rafiki.attachment order by id desc limit 1');
+  const call = `rafiki_reader."${made?.reader}"(${Array(100).fill('true').join()})`;
+  expect((await failureOf(stranger.session, `select ${call}`)).code).toBe('42501');
+  expect((await failureOf(stranger.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
+});
+
+test('a function that its owner has replaced harms nobody: what it says is not believed, and others are filled', async () => {
+  await attach(hostile.session);
+  await insert();
+  await hostile.session.query(`do $$ declare f record; begin
+    for f in select p.proname, oidvectortypes(p.proargtypes) as args from pg_proc p join rafiki.attachment a on a.reader::text = p.proname
+             where a.target = '${table}'::regclass loop
+      execute format('create or replace function rafiki_reader.%I(%s) returns text language sql security definer as %L',
+                     f.proname, f.args, 'select repeat(''{"unanswered": [{}], "place": "1;(0,0)'', 100000)');
+    end loop; end $$`);
+  const other = stage.modelOwner;
+  await other.session.query(`create table ${other.sql}.films (id int primary key, body text, mood text)`);
+  await other.session.query(`insert into ${other.sql}.films values (1, 'good film 4')`);
+  await attach(other.session, `${other.sql}.films`);
+  await whileFilling(async () => {
+    await filled(`${other.sql}.films`);
+    expect((await errorOf()).error.sqlstate).toBe('22000');
+  });
+});
+
+test('anybody’s marks only make the coordinator look', async () => {
+  await attach(hostile.session);
+  const [{ id } = { id: 0 }] = await db.query<{ id: number }>('select max(id) as id from rafiki.attachment');
+  for (const each of [id, 0, -1]) await stage.stranger.session.query('select rafiki._mark($1)', [each]);
+  expect(await stage.stranger.session.query('select from rafiki.attachment_mark')).toEqual([]);
+  await whileFilling(() =>
+    eventually(
+      db,
+      `select from rafiki.attachment a where id = $1 and waiting_since is null and retry_at > created_at
+       and not exists (select from rafiki.attachment_mark m where m.attachment_id = a.id)`,
+      [id],
+    ),
+  );
+});
