@@ -15,7 +15,7 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(nullif(btrim(regexp_replace(regexp_replace(
-    lower(normalize(label, nfkd)), '[\u0300-\u036f\u200b-\u200d\ufeff]', '', 'g'), '[[:space:]_.-]+', ' ', 'g')), ''), label)
+    lower(normalize(label, nfkd)), e'[\\u0300-\\u036f\\u200b-\\u200d\\ufeff]', '', 'g'), '[[:space:]_.-]+', ' ', 'g')), ''), label)
 $$;
 
 -- Labels that look like others: equal but for their form, or one rare and one frequent that differ by a letter or two. What two texts
