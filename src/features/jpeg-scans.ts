@@ -2,7 +2,8 @@ import { BadData } from '../errors/errors.ts';
 
 /**
  * A photograph has one scan, a progressive one some ten. Each goes over the whole image, for a few bytes: 323 KB of 1,500 scans
- * took three minutes; a hundred over 50 million pixels take six seconds. The decoder looks at its time limit only between rows, and has none before the last scan.
+ * took three minutes, a hundred over 50 million pixels take six seconds. The decoder looks at its time limit only between rows,
+ * and has none before the last scan.
  */
 const MAX_SCANS = 100;
 
