@@ -1,9 +1,9 @@
 import type { Connection } from '../db/database.ts';
 import { isHeld } from '../db/persist.ts';
-import { loseTrial } from '../db/statements/moves.ts';
+import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
-import { LEASE_MS, selectExpired } from '../db/statements/trials.ts';
+import { LEASE_MS, selectExpired, selectStray } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -53,6 +53,7 @@ export class Housekeeping {
     if (nowMs - this.#prunedMs >= PRUNE_EVERY_MS) {
       this.#prunedMs = nowMs;
       await this.#unlessHeld(() => deleteDeadProcesses(connection, DEAD_MS));
+      await this.#unlessHeld(() => this.#cancelStray());
       await this.#unlessHeld(() => dropReaders(connection));
       await this.#unlessHeld(() => this.#forgetRoles());
     }
@@ -100,6 +101,14 @@ export class Housekeeping {
       logger.warn({ err: reportError(error) }, 'objects in S3 are left for later');
     }
     this.#collecting = undefined;
+  }
+
+  /** Whatever led to it: a worker that trains for a study that has ended is needed elsewhere, and learns it from the row. */
+  async #cancelStray(): Promise<void> {
+    const { connection, logger } = this.#options;
+    for (const { id, state } of await selectStray(connection)) {
+      await moveTrial({ on: connection, logger }, { id, from: state, event: 'cancel' });
+    }
   }
 
   async #rescue(): Promise<void> {

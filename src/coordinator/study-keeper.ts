@@ -14,7 +14,7 @@ import {
   setIncumbent,
 } from '../db/statements/studies.ts';
 import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
-import { InvalidParameter, LeaseLost } from '../errors/errors.ts';
+import { InvalidParameter, LeaseLost, RowHeld } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -96,8 +96,7 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
       logger.info({ trial: action.trial.id, why: action.why }, 'stop requested');
       return requestStop(on, action.trial.id);
     case 'cancel-trial':
-      await moveTrial(mover, { id: action.trial.id, from: action.trial.state, event: 'cancel' });
-      return;
+      return cancelTrial(mover, action.trial);
     case 'conclude':
       return conclude(mover, study, trials);
     case 'await-deployment':
@@ -111,6 +110,12 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
       await moveStudy(mover, { id: study.id, from: study.state, event: 'fail', error: action.error });
       return;
   }
+}
+
+/** A trial that a worker has claimed or ended meanwhile is no longer what the plan was made for: nothing of it is done then. */
+async function cancelTrial(mover: Mover, { id, state }: Trial): Promise<void> {
+  if (await moveTrial(mover, { id, from: state, event: 'cancel' })) return;
+  throw new RowHeld(`trial ${id} is being changed by somebody else`);
 }
 
 /** The families that the study may try: those that its owner named, or all of its task that it has room for. */

@@ -2,6 +2,7 @@ import sharp, { type Metadata, type Sharp } from 'sharp';
 import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
 import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
+import { checkScans } from './jpeg-scans.ts';
 
 /** Images in hand at once: the decoder has four threads, and a budget of memory. */
 const atOnce = 16;
@@ -71,11 +72,12 @@ export async function decodeWhole(file: Uint8Array, side: number): Promise<Pictu
   });
 }
 
-/** Looks at the first bytes, refuses what is too large, and decodes when there is memory for it; of several pages the first. */
+/** Looks at the first bytes, refuses what is too large or takes too long, and decodes when there is memory for it; of several pages the first. */
 async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Metadata) => Promise<T>): Promise<T> {
   try {
     const header = await sharp(file, { limitInputPixels: false }).metadata(); // with a limit, the size would not be told
     checkLimits(header);
+    if (header.format === 'jpeg') checkScans(file);
     const image = sharp(file, { autoOrient: true, limitInputPixels: MAX_PIXELS, page: 0, pages: 1 });
     return await budget.run(decodeBytes(header), () => work(image.timeout({ seconds: TIME_LIMIT_SECONDS }), header));
   } catch (cause) {

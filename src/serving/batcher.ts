@@ -4,7 +4,7 @@ import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
 import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
-import { doomed, lateAt } from './policies/batches.ts';
+import { doomed, earliestMs, lateAt } from './policies/batches.ts';
 import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
 import { cannotBeInTime, type Question, type QuestionTerms, type RoleShare, type Waiter } from './queued-question.ts';
 import { Slots } from './slots.ts';
@@ -190,8 +190,12 @@ export class Batcher {
     return true;
   }
 
-  #lookAgain(atMs: number): false {
-    const ms = atMs - this.#options.clock.nowMs();
+  /** At the latest when the first who waits could not be in time any more: he is put off then, and answered once a slot is free. */
+  #lookAgain(untilMs: number): false {
+    const nowMs = this.#options.clock.nowMs();
+    const idle = { ...this.#state(), freeMs: [[nowMs]] };
+    const firstMs = this.#lanes.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const ms = Math.min(untilMs - nowMs, firstMs - earliestMs(this.#options.fleet, idle));
     if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
   }

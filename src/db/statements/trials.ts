@@ -71,7 +71,10 @@ export interface Ownership {
   processId: number;
 }
 
-/** Extends the lease; undefined when it went to somebody else, or the trial was cancelled. Says whether it is to stop, or its study is paused. */
+/**
+ * Extends the lease; undefined when it went to somebody else, the trial was cancelled, or its study has ended. Says whether it is to
+ * stop, or its study is paused.
+ */
 export async function renewLease(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
@@ -79,6 +82,7 @@ export async function renewLease(
   const sql = `
     update rafiki.trial t set lease_until = now() + $4 * interval '1 ms'
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
+      and exists (select from rafiki.study s where s.id = t.study_id and s.state in ('queued', 'running'))
     returning stop_requested as stop, (select s.paused_at is not null from rafiki.study s where s.id = t.study_id) as paused`;
   const [row] = await on.query<{ stop: boolean; paused: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
   return row;
@@ -119,6 +123,18 @@ export function selectExpired(on: Queryable): Promise<{ id: number; attempt: num
   const sql = `
     select id, attempt, process_id as "processId" from rafiki.trial
     where state = 'running' and lease_until < now() order by id`;
+  return on.query(sql);
+}
+
+/** Trials that wait or run although their study has ended; each state has an index of its own. */
+export function selectStray(on: Queryable): Promise<{ id: number; state: TrialState }[]> {
+  const sql = `
+    select t.id, t.state from (
+      select id, study_id, state from rafiki.trial where state = 'waiting'
+      union all
+      select id, study_id, state from rafiki.trial where state = 'running') t
+    join rafiki.study s on s.id = t.study_id
+    where s.state not in ('queued', 'running') order by t.id`;
   return on.query(sql);
 }
 

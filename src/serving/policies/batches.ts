@@ -108,14 +108,20 @@ export function lateAt(queue: QueueView, ms: number): number {
   return low;
 }
 
-/** How many at the head of the queue no batch can answer in time: the quickest member with the smallest batch is too late. */
-export function doomed(fleet: Fleet, state: PolicyState): number {
+/** When a batch that is dispatched now is answered at the earliest: the smallest one, by the quickest subset worth asking. */
+export function earliestMs(fleet: Fleet, state: PolicyState): number {
   let earliest = Number.POSITIVE_INFINITY;
-  for (let m = 0; m < fleet.members; m++) {
-    earliest = Math.min(earliest, finishMs(fleet, state, { subset: 1 << m, rows: fleet.sizes[0] ?? 1 }));
+  for (const subset of usefulSubsets(fleet)) {
+    earliest = Math.min(earliest, finishMs(fleet, state, { subset, rows: fleet.sizes[0] ?? 1 }));
   }
-  return lateAt(state.queue, earliest);
+  return earliest;
 }
+
+/**
+ * How many at the head of the queue no batch can answer in time. Only subsets that a policy would ask count: it would wait
+ * for ever with a question that just a member could answer in time which nobody asks, such as one whose variant is as accurate.
+ */
+export const doomed = (fleet: Fleet, state: PolicyState): number => lateAt(state.queue, earliestMs(fleet, state));
 
 /** The largest allowed size that `rows` fill; the smallest size where they fill none. */
 export function largestFilled(sizes: readonly number[], rows: number): number {

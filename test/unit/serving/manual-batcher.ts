@@ -51,18 +51,17 @@ export interface SetUp {
   accuracy?: number[];
   /** So many of the last members are variants of the first ones. */
   variants?: number;
+  /** What each member takes for a row, ms. */
+  rowMs?: number[];
 }
 
-/** Members that take 0.1 ms a row. */
-export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0 }: SetUp = {}) {
+/** Members that take 0.1 ms a row unless told otherwise. */
+export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0, rowMs = [] }: SetUp = {}) {
   const device = new ManualDevice();
   const clock = new ManualClock();
   const answers: string[] = [];
-  const times = new Map([
-    [1, 0.1],
-    [256, 25.6],
-  ]);
-  const latency = Array.from({ length: Math.log2(accuracy.length) }, () => new LatencyModel(times));
+  const timesOf = (ms: number) => new LatencyModel(new Map([1, 256].map((rows) => [rows, rows * ms])));
+  const latency = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => timesOf(rowMs[m] ?? 0.1));
   const exact = latency.length - variants;
   const members = latency.map(
     (_, m): Pick<Member, 'family' | 'precision'> => ({

@@ -176,6 +176,13 @@ describe('batches', () => {
     expect(doomed(threeMembers, state)).toBe(3);
     expect(doomed(threeMembers, { ...state, freeMs: [[0], [0], [1006]] })).toBe(5);
   });
+
+  it('does not count on a member that is never asked, since its variant is as accurate', () => {
+    const latencyMs = (member: number): number => (member === 0 ? 40 : 60);
+    const fleet = { ...oneMember, members: 2, originals: [0, 0], accuracy: [0, 0.9, 0.9, 0.9], latencyMs };
+    const stations = [{ members: 3, servers: 1 }];
+    expect(doomed({ ...fleet, stations }, stateOf(oneMember, { queued: 1, leftMs: 50 }))).toBe(1);
+  });
 });
 
 describe('the registry', () => {

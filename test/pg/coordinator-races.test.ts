@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
+import { keepStudies, type Leader } from '../../src/coordinator/study-keeper.ts';
+import type { Connection, Database } from '../../src/db/database.ts';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
+import { takeLead } from '../../src/db/statements/leadership.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertTrial, renewLease } from '../../src/db/statements/trials.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { ManualClock } from '../../src/runtime/clock.ts';
+import { silentLogger as logger } from '../../src/runtime/logger.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: Database;
+let connection: Connection;
+let studyId: number;
+let workerId: number;
+let leader: Leader;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  connection = await db.connect(() => undefined);
+  await createReviews(db, 10);
+  studyId = await insertStudy(db);
+  await db.query(`update rafiki.study set state = 'running', started_at = now()`);
+  const row = { host: 'h', pid: 1, threads: 1, version: '0' };
+  workerId = await insertProcess(db, { kind: 'worker', ...row });
+  const processId = await insertProcess(db, { kind: 'coordinator', ...row });
+  await takeLead(connection, processId);
+  leader = { connection, processId, logger };
+});
+
+afterEach(async () => {
+  await connection.close();
+  await database.drop();
+});
+
+const propose = (number: number): Promise<unknown> =>
+  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+const claim = (): Promise<ClaimedTrial | undefined> => claimTrial(db, workerId, { families: ['fasttext'] });
+const states = async (): Promise<unknown> => ({
+  study: (await db.query<{ state: string }>('select state from rafiki.study'))[0]?.state,
+  trials: (await db.query<{ state: string }>('select state from rafiki.trial order by number')).map(
+    ({ state }) => state,
+  ),
+});
+
+/** The leader, to whom something happens after it has read the rows, and before it acts on them. */
+function overtaken(by: () => Promise<unknown>): Leader {
+  let isOver = false;
+  const query: Connection['query'] = async (sql, values) => {
+    if (sql === 'begin' && !isOver) {
+      isOver = true;
+      await by();
+    }
+    return connection.query(sql, values);
+  };
+  return { ...leader, connection: { ...connection, query } };
+}
+
+describe('a trial that is claimed between the coordinator’s look and its act', () => {
+  test('is cancelled with its study', async () => {
+    await propose(1);
+    await db.query('update rafiki.study set cancel_requested = true');
+    await keepStudies(overtaken(claim));
+    expect(await states()).toEqual({ study: 'running', trials: ['running'] });
+    await keepStudies(leader);
+    expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
+  });
+
+  test('is cancelled with a study that fails', async () => {
+    await propose(1);
+    await propose(2);
+    const error = { sqlstate: '42501', message: 'permission denied' };
+    await db.query(`update rafiki.trial set state = 'failed', error = $1 where number = 1`, [JSON.stringify(error)]);
+    await keepStudies(overtaken(claim));
+    expect(await states()).toEqual({ study: 'running', trials: ['failed', 'running'] });
+    await keepStudies(leader);
+    expect(await states()).toEqual({ study: 'failed', trials: ['failed', 'cancelled'] });
+  });
+
+  test('nor is one forgotten whose worker gave it back then', async () => {
+    await propose(1);
+    await claim();
+    await db.query('update rafiki.study set cancel_requested = true');
+    await keepStudies(overtaken(() => db.query(`update rafiki.trial set state = 'waiting', process_id = null`)));
+    await keepStudies(leader);
+    expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
+  });
+});
+
+describe('a trial of a study that has ended', () => {
+  test('has its lease renewed no more, and is cancelled', async () => {
+    await propose(1);
+    await propose(2);
+    const trial = await claim();
+    if (trial === undefined) throw new Error('there is a trial to claim');
+    expect(await renewLease(db, trial)).toEqual({ stop: false });
+    await db.query(`update rafiki.study set state = 'failed', ended_at = now()`);
+    expect(await renewLease(db, trial)).toBeUndefined();
+    const clock = new ManualClock();
+    const params = new PostgresParamStore({ database: database.service, graceMs: 0 });
+    const housekeeping = new Housekeeping({ connection, params, clock, logger });
+    clock.advance(10_000);
+    await housekeeping.run();
+    expect(await states()).toEqual({ study: 'failed', trials: ['cancelled', 'cancelled'] });
+  });
+});

@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { policies } from '../../../src/serving/policies/registry.ts';
+import { type SetUp, setUp } from './manual-batcher.ts';
+
+/** A member and its variant, or two members; each may take longer for one row than the budget of 50 ms. */
+const anyMembers = fc.record({
+  rowMs: fc.array(fc.double({ min: 1, max: 120, noNaN: true }), { minLength: 2, maxLength: 2 }),
+  variants: fc.integer({ min: 0, max: 1 }),
+  accuracy: fc
+    .array(fc.constantFrom(0.7, 0.8, 0.9), { minLength: 3, maxLength: 3 })
+    .map((accuracies) => [0, ...accuracies]),
+});
+const anyQuestions = fc.array(
+  fc.record({
+    afterMs: fc.integer({ min: 0, max: 80 }),
+    budgetMs: fc.constantFrom(1, 50, 60, 200, 5000),
+    isFirm: fc.boolean(),
+    role: fc.constantFrom('a', 'b'),
+  }),
+  { minLength: 1, maxLength: 6 },
+);
+/** How batches go against what was expected. */
+const anyPace = fc.double({ min: 0.5, max: 2.5, noNaN: true });
+
+/** Where nothing runs, time goes on in such steps: timers come up to so much late, as they may. */
+const STEP_MS = 10;
+/** More than the longest budget has, and so many batches. */
+const MANY_STEPS = 1000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Asks all, lets batches end and timers come; how many questions are open when nothing more would ever happen. */
+async function leftWaiting(
+  members: SetUp,
+  questions: readonly { afterMs: number; budgetMs: number; isFirm: boolean; role: string }[],
+  pace: number,
+): Promise<number> {
+  const { device, clock, fleet, ask } = setUp(members);
+  let open = 0;
+  let ended = 0;
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await vi.advanceTimersByTimeAsync(ms);
+    await settle();
+  };
+  const closed = (): void => {
+    open--;
+  };
+  const step = async (): Promise<boolean> => {
+    const batch = device.batches[ended];
+    if (batch === undefined) {
+      if (vi.getTimerCount() === 0) return false;
+      await pass(STEP_MS);
+      return true;
+    }
+    ended++;
+    await pass(pace * fleet.subsetMs(batch.subset, batch.texts.length));
+    batch.finish();
+    await settle();
+    return true;
+  };
+  for (const [i, { afterMs, ...terms }] of questions.entries()) {
+    await pass(afterMs);
+    try {
+      open++;
+      void ask(`text ${i}`, terms).outcome.then(closed, closed);
+    } catch {
+      closed(); // refused at once
+    }
+    await settle();
+  }
+  for (let steps = 0; open > 0 && steps < MANY_STEPS; steps++) if (!(await step())) break;
+  return open;
+}
+
+describe.each(policies)('with the policy $name', (policy) => {
+  it('a question that cannot be in time is answered by a device that is idle, without another event', async () => {
+    const one = { afterMs: 0, budgetMs: 50, isFirm: false, role: 'a' };
+    // the variant is as accurate, and slower: it alone is asked, and takes longer than the budget
+    const members = { policy, rowMs: [40, 56.7], variants: 1, accuracy: [0, 0.9, 0.9, 0.9] };
+    expect(await leftWaiting(members, [one], 1)).toBe(0);
+  });
+
+  it('nobody waits while nothing runs and no timer is set, whatever batches take', async () => {
+    const property = fc.asyncProperty(anyMembers, anyQuestions, anyPace, async (members, questions, pace) => {
+      expect(await leftWaiting({ policy, ...members }, questions, pace)).toBe(0);
+    });
+    await fc.assert(property, { numRuns: 60 });
+  });
+});
