@@ -134,7 +134,7 @@ begin
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
-    where c.is_target and c.name <> feature;
+    where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which names rows
     target := rafiki._only_candidate(source, candidates, 'target', columns);
   end if;
 end $$;

@@ -13,6 +13,8 @@ beforeAll(async () => {
     insert into photos select i, 'kind ' || i % 2, '\\x00' from generate_series(1, 8) i;
     create table shelf (id int primary key, name text, image bytea, boxes jsonb);
     insert into shelf select i, 'shelf', '\\x00', '[{"label": "apple", "x": 0, "y": 0, "w": 1, "h": 1}]' from generate_series(1, 4) i;
+    create table snaps (id int, truth text, image bytea); -- nothing says that "id" is a key
+    insert into snaps select i, i % 2, '\\x00' from generate_series(1, 8) i;
     create table two_images (label text, front bytea, back bytea);
     insert into two_images select i % 2, '\\x00', '\\x00' from generate_series(1, 8) i;
     create table two_jsons (image bytea, meta jsonb, found jsonb);
@@ -41,6 +43,7 @@ describe('rafiki_train', () => {
       features: ['image'],
       on_bad_row: 'error',
     });
+    expect(await train(`'image_classification', 'snaps'`)).toMatchObject({ target: 'truth' });
     expect(await train(`'object_detection', 'shelf', on_bad_row => 'skip'`)).toEqual({
       model: 'shelf_object_detection',
       target: 'boxes',
