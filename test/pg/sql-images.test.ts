@@ -10,19 +10,19 @@ beforeAll(async () => {
   db = database.db;
   await db.query(`
     create table photos (id int primary key, kind text, image bytea);
-    insert into photos select i, 'kind ' || i % 2, '\\x00' from generate_series(1, 8) i;
+    insert into photos select i, 'kind ' || i % 2, int4send(i) from generate_series(1, 8) i;
     create table shelf (id int primary key, name text, image bytea, boxes jsonb);
-    insert into shelf select i, 'shelf', '\\x00', '[{"label": "apple", "x": 0, "y": 0, "w": 1, "h": 1}]' from generate_series(1, 4) i;
+    insert into shelf select i, 'shelf', int4send(i), '[{"label": "apple", "x": 0, "y": 0, "w": 1, "h": 1}]' from generate_series(1, 4) i;
     create table snaps (id int, truth text, image bytea); -- nothing says that "id" is a key
-    insert into snaps select i, i % 2, '\\x00' from generate_series(1, 8) i;
+    insert into snaps select i, i % 2, int4send(i) from generate_series(1, 8) i;
     create table two_images (label text, front bytea, back bytea);
-    insert into two_images select i % 2, '\\x00', '\\x00' from generate_series(1, 8) i;
+    insert into two_images select i % 2, '\\x00', int4send(i) from generate_series(1, 8) i;
     create table two_jsons (image bytea, meta jsonb, found jsonb);
-    insert into two_jsons select '\\x00', '{}', '[{}]' from generate_series(1, 4) i;
+    insert into two_jsons select int4send(i), '{}', '[{}]' from generate_series(1, 4) i;
     create table bare_shelf (image bytea, boxes jsonb);
-    insert into bare_shelf select '\\x00', '[]' from generate_series(1, 4) i;
+    insert into bare_shelf select int4send(i), '[]' from generate_series(1, 4) i;
     create table unboxed (image bytea, boxes jsonb);
-    insert into unboxed select '\\x00' from generate_series(1, 4) i`);
+    insert into unboxed select int4send(i) from generate_series(1, 4) i`);
 });
 afterEach(() => db.query('delete from rafiki.study'));
 afterAll(() => database.drop());
