@@ -4,8 +4,8 @@ import type { Logger } from '../runtime/logger.ts';
 
 const READER = 'rafiki_reader';
 
-/** A source that takes longer to be read than this is given up, even by a worker that cannot end the read any more. */
-const LONGEST_READ = '6h';
+/** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
+const STATEMENT_TIMEOUT = '7h';
 
 /**
  * The login that reads sources: `RAFIKI_READER_URL`, or the service's own URL in the name of rafiki_reader, which has the same
@@ -19,6 +19,9 @@ function readerUrl(serviceUrl: string): string {
   if (url.searchParams.has('user')) url.searchParams.set('user', READER);
   return url.href;
 }
+
+/** A backend whose worker was killed hears nothing of it while code behind a source sleeps; unlike a time limit, no code catches this. */
+const endWithClient = `set client_connection_check_interval = '5s'`;
 
 /** A session, and the backend that serves it. */
 export interface ReaderSession {
@@ -36,8 +39,9 @@ export class ReaderLogin {
 
   /** Its loss makes the statement under way fail. */
   async connect(): Promise<ReaderSession> {
-    const settings = { statement_timeout: LONGEST_READ };
+    const settings = { statement_timeout: STATEMENT_TIMEOUT };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
+    await connection.query(endWithClient).catch(() => undefined); // a server that cannot look for its clients does without
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
   }
