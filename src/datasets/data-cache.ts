@@ -6,13 +6,14 @@ import { endReading, ReaderLogin, type ReaderSession } from '../db/reader-login.
 import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
-import { Cancelled } from '../errors/errors.ts';
+import { Cancelled, type ReadTooLong, WorkerWanted } from '../errors/errors.ts';
 import { diskError } from '../runtime/disk-error.ts';
-import { withFileLock } from '../runtime/file-lock.ts';
+import { isFresh, withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
 import { byteLimit, DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
+import { lookEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
 import { admitReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
@@ -31,10 +32,21 @@ export interface DataCacheOptions {
   database: Database;
   dir: string;
   logger: Logger;
+  /** Those of {@link READ_TIMES}, but for these. */
+  times?: Partial<ReadTimes>;
 }
 
-/** A source that takes longer to be read than this is given up. */
-const LONGEST_READ = '6h';
+/** Who wants a study's file. */
+export interface Wanting {
+  signal: AbortSignal;
+  /** Whether a role of which nothing runs waits for this worker; nobody does where not given. */
+  isWanted?: () => Promise<boolean>;
+}
+
+const LOCK = '.lock';
+
+/** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
+const STATEMENT_TIMEOUT = '7h';
 /** Files of other databases, or of workers that died, are left alone for so long. */
 const ABANDONED_MS = 24 * 3600_000;
 
@@ -44,33 +56,48 @@ export class DataCache {
   readonly #reader: ReaderLogin;
   readonly #dir: string;
   readonly #logger: Logger;
+  readonly #times: ReadTimes;
   readonly #used = new Set<string>();
   /** Files whose hash this process has seen to be right. */
   readonly #intact = new Set<string>();
 
-  constructor({ database, dir, logger }: DataCacheOptions) {
+  constructor({ database, dir, logger, times = {} }: DataCacheOptions) {
     this.#database = database;
     this.#reader = new ReaderLogin(database.url, logger);
     this.#dir = dir;
     this.#logger = logger;
+    this.#times = { ...READ_TIMES, ...times };
   }
 
-  /** The path of the study's file, read from its source where no worker of this machine has done so yet. */
-  async file(study: StudySource, signal: AbortSignal): Promise<string> {
+  /**
+   * The path of the study's file, read from its source where no worker of this machine has done so yet. Throws
+   * {@link ReadTooLong} where that takes too long, {@link WorkerWanted} where another worker reads it and this one is needed elsewhere.
+   */
+  async file(study: StudySource, { signal, isWanted = nobodyWants }: Wanting): Promise<string> {
     await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, fileName(study));
     this.#used.add(path.basename(file));
     if (await this.#isThere(file)) return file;
+    const giveWay = new AbortController();
+    const stopLooking = lookEvery(this.#times.lookMs, async () => {
+      if (await isWanted()) giveWay.abort(workerWanted(study));
+    });
     try {
-      return await withFileLock(`${file}.lock`, signal, () => this.#fetch(file, study, signal));
+      return await withFileLock(`${file}${LOCK}`, AbortSignal.any([signal, giveWay.signal]), () => {
+        stopLooking();
+        return this.#fetch(file, study, { signal, isWanted });
+      });
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
+      giveWay.signal.throwIfAborted();
       throw diskError(error, this.#dir);
+    } finally {
+      stopLooking();
     }
   }
 
-  async #fetch(file: string, study: StudySource, signal: AbortSignal): Promise<string> {
-    if (!(await this.#isThere(file))) await this.#read(file, study, signal);
+  async #fetch(file: string, study: StudySource, wanting: Required<Wanting>): Promise<string> {
+    if (!(await this.#isThere(file))) await this.#read(file, study, wanting);
     return file;
   }
 
@@ -93,15 +120,28 @@ export class DataCache {
     return names.flatMap((name) => /^study-(\d+)-\w+\.rows$/.exec(name)?.[1] ?? []).map(Number);
   }
 
+  /** Ids of the studies that a worker of this machine reads the source of now. */
+  async beingRead(): Promise<number[]> {
+    const names = await readdir(this.#dir).catch(() => []);
+    const locks = names.filter((name) => name.startsWith('study-') && name.endsWith(LOCK));
+    const fresh = await Promise.all(locks.map((name) => isFresh(path.join(this.#dir, name))));
+    return locks.filter((_, i) => fresh[i]).map((name) => Number.parseInt(name.slice('study-'.length), 10));
+  }
+
   /** Under another name until it is complete: a file that is there is whole. */
-  async #read(file: string, study: StudySource, signal: AbortSignal): Promise<void> {
+  async #read(file: string, study: StudySource, { signal, isWanted }: Required<Wanting>): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const session = await this.#reader.connect(LONGEST_READ);
+    const session = await this.#reader.connect(STATEMENT_TIMEOUT);
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;
     const destination = new DataFileWriter(unfinished);
     const count = byteLimit(dataLimitBytes());
+    let tooLong: ReadTooLong | undefined;
+    const stopLooking = lookEvery(this.#times.lookMs, async (elapsedMs) => {
+      tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWanted);
+      if (tooLong !== undefined) await this.#end(session); // again, where that did not work
+    });
     try {
       signal.throwIfAborted();
       await setReaderNotice(this.#database, study.id, false);
@@ -110,7 +150,10 @@ export class DataCache {
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
       this.#intact.add(file);
+    } catch (error) {
+      throw tooLong ?? error;
     } finally {
+      stopLooking();
       signal.removeEventListener('abort', end);
       await session.connection.close();
       await endReading(this.#database, session.pid).catch(() => undefined); // the next session with that pid says its own
@@ -141,6 +184,13 @@ export class DataCache {
     }
   }
 }
+
+const nobodyWants = async (): Promise<boolean> => false;
+
+const workerWanted = ({ id }: StudyKey): WorkerWanted =>
+  new WorkerWanted(`another worker reads the source of study ${id}, and somebody waits of whom nothing runs`, {
+    hint: 'Wait until the other worker has read it.',
+  });
 
 function fileName({ id, createdAt }: StudyKey): string {
   const mark = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);

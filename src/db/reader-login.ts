@@ -17,6 +17,9 @@ function readerUrl(serviceUrl: string): string {
   return url.href;
 }
 
+/** A backend whose process was killed hears nothing of it while an owner's code sleeps; unlike a time limit, no code catches this. */
+const endWithClient = `set client_connection_check_interval = '5s'`;
+
 /** A session, and the backend that serves it. */
 export interface ReaderSession {
   connection: Connection;
@@ -35,6 +38,7 @@ export class ReaderLogin {
   async connect(longestStatement: string): Promise<ReaderSession> {
     const settings = { statement_timeout: longestStatement };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
+    await connection.query(endWithClient).catch(() => undefined); // a server that cannot look for its clients does without
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
   }

@@ -89,6 +89,17 @@ export class ReaderRefused extends RafikiError {
   readonly sqlstate = '28000';
 }
 
+/** Reading a study's source takes longer than it may (57014): DETAIL says why it was ended. */
+export class ReadTooLong extends RafikiError {
+  readonly sqlstate = '57014';
+}
+
+/** A worker that only waits is needed by a role of which nothing runs (57014); what it waited for is left to others. */
+export class WorkerWanted extends RafikiError {
+  readonly sqlstate = '57014';
+  override readonly retryable = true;
+}
+
 /** Somebody else is changing the row (55P03); asking again later helps, and other rows need not wait. */
 export class RowHeld extends RafikiError {
   readonly sqlstate = '55P03';

@@ -28,6 +28,8 @@ export const families: readonly Family[] = [
   fasterRcnn,
 ];
 
+export const familyNames: readonly string[] = families.map(({ name }) => name);
+
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => family.tasks.includes(task));
 
 export function familyByName(name: string): Family {

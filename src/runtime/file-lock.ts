@@ -54,6 +54,12 @@ async function acquire(
   }
 }
 
+/** Whether a holder has touched the file lately, by the clock of this machine: whoever acts on it must bear that it is wrong. */
+export async function isFresh(file: string): Promise<boolean> {
+  const touchedMs = (await stat(file).catch(() => undefined))?.mtimeMs;
+  return touchedMs !== undefined && Date.now() - touchedMs < DEFAULT_TIMES.staleMs;
+}
+
 async function create(file: string, mark: string): Promise<boolean> {
   try {
     await writeFile(file, mark, { flag: 'wx', mode: 0o600 });

@@ -1,12 +1,13 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
-import type { ClaimedTrial } from '../db/statements/claims.ts';
+import { type ClaimedTrial, isWorkerWanted } from '../db/statements/claims.ts';
 import { selectMemberParams } from '../db/statements/models.ts';
 import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TrainedModel } from '../domain/training.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
+import { familyNames } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.ts';
 import { rankStarts } from '../params/starts.ts';
@@ -32,7 +33,8 @@ export async function prepareAssignment(
   const claimedMs = systemClock.nowMs();
   const { study, family, knobs, seed, shareSeconds } = trial;
   const { threads, checkpointEveryMs } = options;
-  const dataFile = await options.cache.file(study, signal);
+  const isWanted = (): Promise<boolean> => isWorkerWanted(options.database, trial.processId, { families: familyNames });
+  const dataFile = await options.cache.file(study, { signal, isWanted });
   const resume = await loadCheckpoint(trial, options);
   const incumbent = await loadIncumbent(trial, options);
   return {

@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { DataCache } from '../datasets/data-cache.ts';
+import type { ReadTimes } from '../datasets/read-times.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { Presence } from '../db/presence.ts';
 import { claimTrial } from '../db/statements/claims.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { chosenDevice } from '../engine/device-name.ts';
-import { families } from '../models/registry.ts';
+import { familyNames } from '../models/registry.ts';
 import { createParamStore } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
@@ -28,6 +29,8 @@ export interface WorkerOptions {
   cacheDir?: string;
   /** Least time between two checkpoints of a trial. */
   checkpointEveryMs?: number;
+  /** How long a source may keep it. */
+  readTimes?: Partial<ReadTimes>;
 }
 
 /** NOTIFY may be lost: look for a waiting trial at least so often. */
@@ -38,7 +41,6 @@ const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
 /** Before another trial is taken, where the login that reads sources was refused, or this machine cannot train. */
 const UNFIT_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
-const familyNames = families.map(({ name }) => name);
 
 export const createWorker = (options: WorkerOptions): Service => new Worker(options);
 
@@ -60,10 +62,10 @@ class Worker implements Service {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    const { database, logger, cacheDir = defaultCacheDir() } = options;
+    const { database, logger, cacheDir = defaultCacheDir(), readTimes = {} } = options;
     this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, cacheDir);
-    this.#cache = new DataCache({ database, dir: cacheDir, logger });
+    this.#cache = new DataCache({ database, dir: cacheDir, logger, times: readTimes });
     this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
     this.#listener = new Listener({
       url: database.url,
@@ -108,7 +110,8 @@ class Worker implements Service {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const processId = this.#presence.id;
     if (processId === undefined) return false;
-    const trial = await claimTrial(database, processId, { families: familyNames, held: await this.#cache.held() });
+    const [held, beingRead] = await Promise.all([this.#cache.held(), this.#cache.beingRead()]);
+    const trial = await claimTrial(database, processId, { families: familyNames, held, beingRead });
     if (trial === undefined) {
       await this.#sweep();
       return false;

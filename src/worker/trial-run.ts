@@ -8,7 +8,7 @@ import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
-import { LeaseLost, ReaderRefused } from '../errors/errors.ts';
+import { LeaseLost, ReaderRefused, WorkerWanted } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -24,7 +24,7 @@ type Outcome =
   | { kind: 'failed'; error: ErrorReport }
   /** The training process died; whether another attempt is made depends on how many there were. */
   | { kind: 'crashed'; cause: string }
-  /** The worker stops: the trial waits for another one, and no attempt is counted. */
+  /** The worker stops, or is needed elsewhere: the trial waits for another one, and no attempt is counted. */
   | { kind: 'released' }
   /** Its source cannot be read by this worker: as released, but the worker waits before it takes another one. */
   | { kind: 'refused'; error: ReaderRefused }
@@ -206,6 +206,7 @@ export class TrialRun {
   /** An error of the trial's own ends it; one of the database's leaves it to its lease, one of this machine's to other workers. */
   #fail(error: unknown): void {
     if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
+    else if (error instanceof WorkerWanted) this.#decide({ kind: 'released' });
     else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
     else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
     else this.#decide({ kind: 'failed', error: reportError(error) });

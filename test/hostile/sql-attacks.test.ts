@@ -352,7 +352,7 @@ describe('with a real server', () => {
     );
     const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
     const cache = new DataCache({ database: stage.database.service, dir, logger: silentLogger });
-    const file = await cache.file({ id: study!.id, createdAt: '1', task: 'sentiment' }, new AbortController().signal);
+    const file = await cache.file({ id: study!.id, createdAt: '1', task: 'sentiment' }, new AbortController());
     expect(await readDataFile(file, 'sentiment')).toHaveLength(20);
     rmSync(dir, { recursive: true });
     await db.query('delete from rafiki.study where id = $1', [study!.id]);
@@ -576,7 +576,7 @@ describe('with coordinator and worker', () => {
       dir: mkdtempSync(path.join(dir, 'who-')),
       logger: silentLogger,
     });
-    const file = await cache.file({ id, createdAt: '1', task: 'sentiment' }, new AbortController().signal);
+    const file = await cache.file({ id, createdAt: '1', task: 'sentiment' }, new AbortController());
     const [row] = await readDataFile(file, 'sentiment');
     const own = (await stranger.session.query('select from rafiki.model')).length;
     expect(row?.input).toBe(`rafiki_reader ${stranger.name} off on ${own} 0 0 f f`);

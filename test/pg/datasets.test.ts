@@ -39,7 +39,7 @@ const textsIn = (file: string): Promise<LabelledRow[]> => readDataFile(file, 'se
 /** A study of alice's on a relation of hers; returns what the worker reads for it. */
 async function read(source: string): Promise<[string, string][]> {
   const id = await insertStudy(db, { source, owner: alice, model: `m${models++}` });
-  const file = await cacheIn(dir).file({ id, createdAt: String(id), task: 'sentiment' }, new AbortController().signal);
+  const file = await cacheIn(dir).file({ id, createdAt: String(id), task: 'sentiment' }, new AbortController());
   return (await textsIn(file)).map(({ label, input }): [string, string] => [String(label), String(input)]);
 }
 
@@ -172,7 +172,7 @@ describe('reading a source as the owner of the study', () => {
     await db.query('create table t (label text, body text)');
     const id = await insertStudy(db, { source: 't' });
     await db.query('drop table t');
-    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController().signal);
+    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
     await expect(reading).rejects.toMatchObject({ sqlstate: '42P01' });
     expect(readdirSync(dir)).toEqual([]);
   });
@@ -196,10 +196,10 @@ describe('the cache of data files', () => {
   test('reads once, however many ask at the same time, and is for nobody else to see', async () => {
     const key = await studyKey();
     const caches = Array.from({ length: 4 }, () => cacheIn(path.join(dir, 'deep')));
-    const files = await Promise.all(caches.map((cache) => cache.file(key, new AbortController().signal)));
+    const files = await Promise.all(caches.map((cache) => cache.file(key, new AbortController())));
     expect(new Set(files).size).toBe(1);
     await db.query(`insert into t values ('late', 'row')`);
-    expect(await textsIn(await caches[0]!.file(key, new AbortController().signal))).toHaveLength(1);
+    expect(await textsIn(await caches[0]!.file(key, new AbortController()))).toHaveLength(1);
     expect(statSync(path.join(dir, 'deep')).mode & 0o777).toBe(0o700);
     expect(statSync(files[0]!).mode & 0o777).toBe(0o600);
   });
@@ -207,7 +207,7 @@ describe('the cache of data files', () => {
   test('deletes the file when the study has ended, not before', async () => {
     const key = await studyKey();
     const cache = cacheIn(dir);
-    await cache.file(key, new AbortController().signal);
+    await cache.file(key, new AbortController());
     await cache.sweep();
     expect(readdirSync(dir)).toHaveLength(1);
     await db.query(`update rafiki.study set state = 'completed'`);
@@ -217,7 +217,7 @@ describe('the cache of data files', () => {
 
   test('reads the source again where the file was damaged, or is a link', async () => {
     const key = await studyKey();
-    const file = await cacheIn(dir).file(key, new AbortController().signal);
+    const file = await cacheIn(dir).file(key, new AbortController());
     const whole = readFileSync(file);
     const elsewhere = path.join(dir, 'elsewhere');
     writeFileSync(elsewhere, whole);
@@ -231,7 +231,7 @@ describe('the cache of data files', () => {
     ];
     for (const spoilt of spoil) {
       spoilt();
-      await cacheIn(dir).file(key, new AbortController().signal);
+      await cacheIn(dir).file(key, new AbortController());
       expect(readFileSync(file).equals(whole)).toBe(true);
       expect(statSync(file).mode & 0o777).toBe(0o600);
     }
@@ -245,7 +245,7 @@ describe('the cache of data files', () => {
     const id = await insertStudy(db, { source: 'large' });
     process.env['RAFIKI_DATA_LIMIT'] = '1MB';
     try {
-      const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController().signal);
+      const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
       await expect(reading).rejects.toMatchObject({
         sqlstate: '54000',
         detail: expect.stringMatching(/^1\.?\d* MB were read so far; the limit is 1 MB\.$/),
@@ -266,7 +266,7 @@ describe('the cache of data files', () => {
       );
       const id = await insertStudy(db, { source: 'large' });
       const study = { id, createdAt: 'x', task: 'sentiment' } as const;
-      const reading = cacheIn(disk.dir).file(study, new AbortController().signal);
+      const reading = cacheIn(disk.dir).file(study, new AbortController());
       await expect(reading).rejects.toMatchObject({ sqlstate: '58000', detail: expect.stringContaining(disk.dir) });
       expect(readdirSync(disk.dir)).toEqual([]);
     } finally {
@@ -277,7 +277,7 @@ describe('the cache of data files', () => {
   test('takes no lock that another role can take', async () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(1)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });
-    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController().signal);
+    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
     await expect.poll(() => readdirSync(dir).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
     await expect
       .poll(() =>
@@ -299,7 +299,7 @@ describe('the cache of data files', () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(30)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });
     const abort = new AbortController();
-    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, abort.signal);
+    const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, abort);
     const reads = `
       select from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
     await expect.poll(() => db.query(reads), { timeout: 10_000 }).toHaveLength(1);

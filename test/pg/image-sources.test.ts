@@ -39,7 +39,7 @@ const put = (id: number, boxes: unknown, image: Buffer = picture): Promise<unkno
 async function read(source: string, target: string, task: Task = 'object_detection'): Promise<LabelledRow[]> {
   const id = await insertStudy(db, { source, task, target, features: ['image'], model: `${source} ${target} ${task}` });
   const cache = new DataCache({ database: database.service, dir, logger: silentLogger });
-  const file = await cache.file({ id, createdAt: String(id), task }, new AbortController().signal);
+  const file = await cache.file({ id, createdAt: String(id), task }, new AbortController());
   return readDataFile(file, task);
 }
 

@@ -46,11 +46,11 @@ const SHARE = 0.25;
 const FAMILIES = 2;
 
 /**
- * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. Roles take
- * turns first, however many studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes
- * first, then what this machine has the data of, unless nobody is at that study or its trial has waited for long; among
- * equals the role, and then the study, whose turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over
- * it, so that only one row is locked.
+ * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. Last come those
+ * whose source another worker of this machine is reading, which this one would only wait for. Roles take turns, however many
+ * studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes first, then what this machine
+ * has the data of, unless nobody is at that study or its trial has waited for long; among equals the role, and then the study, whose
+ * turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
  */
 const claim = `
   with open as materialized (
@@ -72,7 +72,7 @@ const claim = `
         select t.created_at < now() - $5 * interval '1 ms' as long from rafiki.trial t
         where t.study_id = s.id and t.state = 'waiting' order by t.created_at, t.id limit 1) waits
       where p.id = $1
-      order by o.trials, s.gpu desc, (s.id = any($4) or s.trials = 0 or waits.long) desc, o.turn nulls first, s.trials,
+      order by s.id = any($8), o.trials, s.gpu desc, (s.id = any($4) or s.trials = 0 or waits.long) desc, o.turn nulls first, s.trials,
         s.turn nulls first, s.id
       offset 0
     ) s
@@ -106,16 +106,41 @@ export interface Ability {
   families: readonly string[];
   /** Studies whose data its machine holds. */
   held?: readonly number[];
+  /** Studies whose data its machine is reading now. */
+  beingRead?: readonly number[];
 }
 
 /** Takes a waiting trial of a family that this worker has, each study in its turn: two workers never get the same one. */
 export async function claimTrial(
   on: Queryable,
   processId: number,
-  { families, held = [] }: Ability,
+  { families, held = [], beingRead = [] }: Ability,
 ): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [
-    ...[processId, LEASE_MS, families, held, LOCAL_MS, SHARE, FAMILIES],
+    ...[processId, LEASE_MS, families, held, LOCAL_MS, SHARE, FAMILIES, beingRead],
   ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
+}
+
+/** A trial that has waited for so long waits for a worker: one that is idle takes it within two seconds. */
+const WANTED_MS = 10_000;
+
+const wanted = `
+  select from rafiki.process p
+  join rafiki.study s on s.state in ('queued', 'running') and s.paused_at is null and (not s.gpu or p.device <> 'cpu')
+  where p.id = $1
+    and exists (select from rafiki.trial t
+                where t.study_id = s.id and t.state = 'waiting' and t.family = any($2)
+                  and t.created_at < now() - $3 * interval '1 ms')
+    and not exists (select from rafiki.study o join rafiki.trial t on t.study_id = o.id
+                    where o.owner = s.owner and o.state in ('queued', 'running') and t.state = 'running')
+  limit 1`;
+
+/** Whether a role of which nothing runs has waited for long for a worker that can do what this one can. */
+export async function isWorkerWanted(
+  on: Queryable,
+  processId: number,
+  { families }: Pick<Ability, 'families'>,
+): Promise<boolean> {
+  return (await on.query(wanted, [processId, families, WANTED_MS])).length > 0;
 }

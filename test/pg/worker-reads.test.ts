@@ -1,0 +1,147 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import { DataCache } from '../../src/datasets/data-cache.ts';
+import type { ReadTimes } from '../../src/datasets/read-times.ts';
+import type { Database } from '../../src/db/database.ts';
+import { ReaderLogin } from '../../src/db/reader-login.ts';
+import { claimTrial } from '../../src/db/statements/claims.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertTrial } from '../../src/db/statements/trials.ts';
+import { silentLogger as logger } from '../../src/runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
+import { createWorker } from '../../src/worker/create-worker.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: Database;
+let dir: string;
+let mallory: string;
+let services: Service[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  dir = mkdtempSync(path.join(tmpdir(), 'rafiki-reads-'));
+  const session = await database.as('mallory');
+  [{ mallory }] = (await session.query<{ mallory: string }>('select current_user::text as mallory')) as [
+    { mallory: string },
+  ];
+  await createReviews(db);
+  await db.query('grant select on reviews to public');
+  await db.query(`
+    create function asleep() returns boolean language plpgsql as $$
+    begin
+      loop
+        begin
+          perform pg_sleep(1000);
+        exception when query_canceled then null;
+        end;
+      end loop;
+    end $$`);
+  await db.query('create view sleeping as select * from reviews where asleep()');
+  await db.query('grant select on sleeping to public');
+});
+
+afterEach(async () => {
+  await stopAll(services);
+  services = [];
+  rmSync(dir, { recursive: true, force: true });
+  await database.drop();
+});
+
+const reads = `
+  select pid from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
+const sleep = (model: string, maxTrials = 4): Promise<number> =>
+  insertStudy(db, {
+    model,
+    owner: mallory,
+    source: 'sleeping',
+    families: ['fasttext'],
+    maxTrials,
+    maxTime: '30 days',
+  });
+const train = (): Promise<number> =>
+  insertStudy(db, { model: 'honest', families: ['fasttext'], knobs: { epochs: 2 }, maxTrials: 1 });
+
+async function run(readTimes: Partial<ReadTimes>): Promise<void> {
+  const worker = () =>
+    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir: dir, logger, readTimes });
+  services = [createCoordinator({ database: database.service, logger }), worker(), worker()];
+  await startAll(services);
+}
+
+describe('a source that sleeps, whatever cancels it', () => {
+  test('is given up in its backend once a read has taken as long as any may', async () => {
+    const id = await sleep('m');
+    const cache = new DataCache({ database: database.service, dir, logger, times: { longestMs: 500, lookMs: 50 } });
+    const reading = cache.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
+    await expect(reading).rejects.toMatchObject({
+      sqlstate: '57014',
+      message: 'reading the source of the study takes too long',
+      detail: expect.stringContaining('no read takes longer'),
+      hint: expect.stringContaining('create table'),
+    });
+    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]);
+  });
+
+  test('ends in its backend when its worker is gone without a word', async () => {
+    const { connection } = await new ReaderLogin(database.service.url, logger).connect('1h');
+    const sleeping = connection.query('select public.asleep()');
+    await expect.poll(() => db.query(reads)).toHaveLength(1);
+    connection.client.connection.stream.destroy();
+    await expect(sleeping).rejects.toThrow();
+    await expect.poll(() => db.query(reads), { timeout: 20_000 }).toEqual([]);
+  });
+
+  test('keeps one worker, not all: those that wait for its rows leave it for another role', async () => {
+    const asleep = await sleep('m');
+    await run({ lookMs: 200 });
+    await eventually(db, `select where (select count(*) from rafiki.trial where state = 'running') = 2`);
+    await eventually(db, reads);
+    expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
+    expect(await db.query('select state from rafiki.study where id = $1', [asleep])).toEqual([{ state: 'running' }]);
+    expect(await db.query(reads)).toHaveLength(1);
+  });
+
+  test('loses its worker to a role of which nothing runs, however many of them there are', async () => {
+    for (let i = 0; i < 5; i++) await sleep(`m${i}`, 1); // so no two workers want the same rows
+    await run({ lookMs: 200, contendedMs: 1_000 });
+    await eventually(db, `select where (select count(*) from pg_stat_activity where usename = 'rafiki_reader') >= 2`);
+    expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
+    const failed = await db.query<{ error: { detail: string } }>(
+      `select error from rafiki.study where state = 'failed'`,
+    );
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed[0]?.error).toMatchObject({ sqlstate: '57014', detail: expect.stringContaining('others wait') });
+  });
+});
+
+test('a worker takes no trial of a study that another one of its machine is reading, while there is another', async () => {
+  const [first, second] = [await insertStudy(db, { model: 'a' }), await insertStudy(db, { model: 'b' })];
+  for (const studyId of [first, first, second]) {
+    const number = studyId === first ? (await db.query('select from rafiki.trial')).length + 1 : 1;
+    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  }
+  const row = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
+  const claim = async (): Promise<number | undefined> => {
+    const processId = await insertProcess(db, row);
+    return (await claimTrial(db, processId, { families: ['fasttext'], beingRead: [first] }))?.study.id;
+  };
+  expect([await claim(), await claim(), await claim()]).toEqual([second, first, first]);
+});
+
+test('a read that is going on is seen by the other workers of the machine', async () => {
+  const id = await sleep('m');
+  const [reader, other] = [0, 1].map(() => new DataCache({ database: database.service, dir, logger }));
+  expect(await other!.beingRead()).toEqual([]);
+  const abort = new AbortController();
+  const reading = reader!.file({ id, createdAt: 'x', task: 'sentiment' }, abort);
+  await expect.poll(() => other!.beingRead()).toEqual([id]);
+  abort.abort();
+  await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
+  expect(await other!.beingRead()).toEqual([]);
+});
