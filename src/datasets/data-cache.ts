@@ -43,10 +43,10 @@ export interface Wanting {
   isWanted?: () => Promise<boolean>;
 }
 
-/** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
-const STATEMENT_TIMEOUT = '7h';
 const LOCK = '.lock';
 
+/** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
+const STATEMENT_TIMEOUT = '7h';
 /** Files of other databases, or of workers that died, are left alone for so long. */
 const ABANDONED_MS = 24 * 3600_000;
 
@@ -134,14 +134,14 @@ export class DataCache {
     const session = await this.#reader.connect(STATEMENT_TIMEOUT);
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
+    const unfinished = `${file}.${randomUUID()}.tmp`;
+    const destination = new DataFileWriter(unfinished);
+    const count = byteLimit(dataLimitBytes());
     let tooLong: ReadTooLong | undefined;
     const stopLooking = lookEvery(this.#times.lookMs, async (elapsedMs) => {
       tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWanted);
       if (tooLong !== undefined) await this.#end(session); // again, where that did not work
     });
-    const unfinished = `${file}.${randomUUID()}.tmp`;
-    const destination = new DataFileWriter(unfinished);
-    const count = byteLimit(dataLimitBytes());
     try {
       signal.throwIfAborted();
       await setReaderNotice(this.#database, study.id, false);

@@ -17,7 +17,7 @@ function readerUrl(serviceUrl: string): string {
   return url.href;
 }
 
-/** A backend whose process was killed hears nothing of it while code of owners sleeps; unlike a time limit, no code catches this. */
+/** A backend whose process was killed hears nothing of it while an owner's code sleeps; unlike a time limit, no code catches this. */
 const endWithClient = `set client_connection_check_interval = '5s'`;
 
 /** A session, and the backend that serves it. */

@@ -98,7 +98,7 @@ describe('a trial of a study that has ended', () => {
     await propose(2);
     const trial = await claim();
     if (trial === undefined) throw new Error('there is a trial to claim');
-    expect(await renewLease(db, trial)).toEqual({ stop: false });
+    expect(await renewLease(db, trial)).toMatchObject({ stop: false });
     await db.query(`update rafiki.study set state = 'failed', ended_at = now()`);
     expect(await renewLease(db, trial)).toBeUndefined();
     const clock = new ManualClock();

@@ -47,10 +47,10 @@ const FAMILIES = 2;
 
 /**
  * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. Last come those
- * whose source another worker of this machine is reading, which this one would only wait for. Roles take turns first, however many studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes
- * first, then what this machine has the data of, unless nobody is at that study or its trial has waited for long; among
- * equals the role, and then the study, whose turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over
- * it, so that only one row is locked.
+ * whose source another worker of this machine is reading, which this one would only wait for. Roles take turns, however many
+ * studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes first, then what this machine
+ * has the data of, unless nobody is at that study or its trial has waited for long; among equals the role, and then the study, whose
+ * turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
  */
 const claim = `
   with open as materialized (
@@ -127,7 +127,7 @@ const WANTED_MS = 10_000;
 
 const wanted = `
   select from rafiki.process p
-  join rafiki.study s on s.state in ('queued', 'running') and (not s.gpu or p.device <> 'cpu')
+  join rafiki.study s on s.state in ('queued', 'running') and s.paused_at is null and (not s.gpu or p.device <> 'cpu')
   where p.id = $1
     and exists (select from rafiki.trial t
                 where t.study_id = s.id and t.state = 'waiting' and t.family = any($2)
