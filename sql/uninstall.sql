@@ -22,7 +22,7 @@ begin
   with ours as (
     select 'pg_proc'::regclass as class, p.oid from pg_proc p
     where p.proowner = 'rafiki_owner'::regrole
-      and (p.pronamespace = 'rafiki'::regnamespace or p.pronamespace = home and p.proname like 'rafiki\_%')
+      and (p.pronamespace = 'rafiki'::regnamespace or p.pronamespace = home and p.proname like e'rafiki\\_%')
     union all
     select 'pg_class'::regclass, c.oid from pg_class c where c.relnamespace = 'rafiki'::regnamespace
     union all
@@ -66,7 +66,7 @@ begin
   drop extension if exists rafiki cascade;
   for routine in
     select p.oid from pg_proc p
-    where p.pronamespace = home and p.proname like 'rafiki\_%' and p.proowner = (select r.oid from pg_roles r where r.rolname = 'rafiki_owner')
+    where p.pronamespace = home and p.proname like e'rafiki\\_%' and p.proowner = (select r.oid from pg_roles r where r.rolname = 'rafiki_owner')
   loop
     if exists (select from pg_proc p where p.oid = routine) then -- it may have gone with another one, whose body called it
       execute format('drop routine %s cascade', routine);

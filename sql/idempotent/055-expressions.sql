@@ -20,7 +20,7 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(case when m.word[1] ~ '^[''"]' then m.word[1] else lower(m.word[1]) end order by m.place)
-  from regexp_matches(sql, $re$'(?:[^'\\]|'')*'|"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*|[0-9]+|\|\||::|=>|--|/\*|[^[:space:]]$re$, 'g')
+  from regexp_matches(sql, e'''(?:[^''\\\\]|'''')*''|"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*|[0-9]+|\\|\\||::|=>|-{2}|/\\*|[^[:space:]]', 'g')
        with ordinality m (word, place)
 $$;
 

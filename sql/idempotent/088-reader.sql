@@ -45,7 +45,7 @@ as $$
         'pg_catalog.convert_to(r.label::pg_catalog.text, ''UTF8'') as label, '
         '%s::pg_catalog.bytea as side, r.input::pg_catalog.bytea as image '
         'from (%s) r where r.label is not null and r.input is not null) r',
-      case when rafiki._is_judged(request) then $side$case when r.validates then '\x02' else '\x01' end$side$ else $side$'\x00'$side$ end,
+      case when rafiki._is_judged(request) then $side$case when r.validates then e'\\x02' else e'\\x01' end$side$ else $side$e'\\x00'$side$ end,
       rafiki._study_rows(request, true))
   end
   from rafiki.task t where t.name = request.task
