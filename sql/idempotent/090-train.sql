@@ -159,9 +159,9 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  open rafiki.study;
+  open record;
 begin
-  select * into open from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running');
+  select s.id, s.owner into open from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running');
   if (btrim(model) <> '') is not true then
     raise exception using errcode = 'invalid_name', message = 'the model name is empty',
       hint = 'Leave it out to get <table>_<task>.';
@@ -303,9 +303,9 @@ declare
   present record;
   missing text[];
 begin
-  select v.version, v.classes into present
+  select v.version, c.classes into present
   from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
-  join rafiki.model_version v on v.id = d.version_id
+  join rafiki.model_version v on v.id = d.version_id join rafiki.version_classes c on c.id = v.id
   where m.name = request.model and m.task = request.task order by d.state limit 1; -- the one that is being loaded
   if not found or request.replace then
     return;

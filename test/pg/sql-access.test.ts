@@ -54,13 +54,11 @@ const tables = [
   'model_version',
   'model_member',
   'deployment',
-  'params_tensor',
-  'blob',
 ];
 
 describe('another role', () => {
   test('sees nothing of a study, and cannot cancel or wait for it', async () => {
-    for (const table of tables) expect(await mallory.query(`select * from rafiki.${table}`), table).toEqual([]);
+    for (const table of tables) expect(await mallory.query(`select from rafiki.${table}`), table).toEqual([]);
     expect(await failureOf(mallory, `select rafiki_cancel(${studyId})`)).toMatchObject({ code: '42704' });
     expect(await failureOf(mallory, `select rafiki_wait(${studyId})`)).toMatchObject({ code: '42704' });
     const update = 'update rafiki.study set cancel_requested = true';
@@ -70,7 +68,7 @@ describe('another role', () => {
 
   test('can neither use, deploy, roll back, grant nor drop a model', async () => {
     await completeStudy();
-    for (const table of tables) expect(await mallory.query(`select * from rafiki.${table}`), table).toEqual([]);
+    for (const table of tables) expect(await mallory.query(`select from rafiki.${table}`), table).toEqual([]);
     const calls = [
       `rafiki_predict('hers', 'x')`,
       `rafiki_predict('hers', array['x'])`,
@@ -112,7 +110,10 @@ describe('another role', () => {
       `insert into rafiki.deployment (model_id, version_id) select id, id from generate_series(1, 9) id`,
       `insert into rafiki.model_grant (model_id, role, owner) select id, '${malloryName}', '${aliceName}' from generate_series(1, 9) id`,
       `update rafiki.model set owner = '${malloryName}'`,
-      `select * from rafiki.params`,
+      `select from rafiki.params`,
+      `select from rafiki.params_tensor`,
+      `select from rafiki.blob`,
+      `select from rafiki.predict_stat`,
       `insert into rafiki.blob values ('\\x00', '')`,
       `delete from rafiki.params_tensor`,
       `select * from rafiki.bridge`,
@@ -162,7 +163,7 @@ describe('a grant', () => {
     expect(await mallory.query('select model, deployment from rafiki.models')).toEqual([
       { model: 'hers', deployment: 'ready' },
     ]);
-    expect(await mallory.query('select * from rafiki.study')).toEqual([]);
+    expect(await mallory.query('select from rafiki.study')).toEqual([]);
     // the transport is reached: no server has run for this database
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('08006');
     expect(await failureOf(alice, `select rafiki_grant('hers', 3999999999::oid::regrole)`)).toMatchObject({
