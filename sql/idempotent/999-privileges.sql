@@ -57,9 +57,9 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._dblink_open(), rafiki._dblink_is_open(), rafiki._dblink_send(text), rafiki._dblink_fetch(),
-  rafiki._dblink_is_busy(), rafiki._dblink_close(), rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz)
-  from public;
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
+  rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),

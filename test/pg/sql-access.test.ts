@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { setIncumbent } from '../../src/db/statements/studies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { failureOf } from '../support/sql-failure.ts';
+import { failureOf, type SqlFailure } from '../support/sql-failure.ts';
 import { createReviews } from '../support/studies.ts';
 
 let database: TestDatabase;
@@ -45,16 +46,7 @@ async function completeStudy(): Promise<void> {
     insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
 }
 
-const tables = [
-  'study',
-  'trial',
-  'report',
-  'model',
-  'model_grant',
-  'model_version',
-  'model_member',
-  'deployment',
-];
+const tables = ['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment'];
 
 describe('another role', () => {
   test('sees nothing of a study, and cannot cancel or wait for it', async () => {
@@ -96,6 +88,50 @@ describe('another role', () => {
     await completeStudy();
     expect(await failureOf(mallory, train)).toMatchObject({ code: '42710' });
     await db.query(`revoke select on reviews from ${malloryName}`);
+  });
+
+  test('cannot take the name of a model that its transaction began too early to see', async () => {
+    await db.query(`grant select on reviews to ${malloryName}`);
+    const train = `select rafiki_train('sentiment', 'reviews', model => 'hers')`;
+    /** Trains in a transaction that looked before `meanwhile`. */
+    const trainLate = (level: string, meanwhile: () => Promise<unknown>): Promise<SqlFailure> =>
+      mallory.transaction(async (tx) => {
+        await tx.query(`set transaction isolation level ${level}`);
+        await tx.query('select count(*) from rafiki.model');
+        await meanwhile();
+        return failureOf(tx, train);
+      });
+    await db.query('delete from rafiki.study');
+    for (const level of ['repeatable read', 'serializable']) {
+      const failure = await trainLate(level, async () => {
+        await alice.query(train);
+        await completeStudy();
+      });
+      expect(failure, level).toMatchObject({ code: '40001', hint: 'Begin the transaction again.' });
+      await db.query('delete from rafiki.model');
+      expect(await trainLate(level, () => alice.query(train)), level).toMatchObject({ code: '40001' });
+      await db.query('delete from rafiki.study');
+    }
+    // nor that of one which was hers then
+    await alice.query(train);
+    await completeStudy();
+    await db.query(`update rafiki.model set owner = '${malloryName}'`);
+    const given = await trainLate('repeatable read', () => db.query(`update rafiki.model set owner = '${aliceName}'`));
+    expect(given).toMatchObject({ code: '40001' });
+    expect(await db.query('select from rafiki.study where ended_at is null')).toEqual([]);
+    expect(await db.query('select name from rafiki.model')).toEqual([{ name: 'hers' }]);
+    await db.query(`revoke select on reviews from ${malloryName}`);
+  });
+
+  test('does not get a model measured that is not his, should a study of his bear its name', async () => {
+    await completeStudy();
+    const incumbent = async (): Promise<number | null | undefined> => {
+      await setIncumbent(database.service, studyId);
+      return (await db.query<{ id: number | null }>('select incumbent_id as id from rafiki.study'))[0]?.id;
+    };
+    expect(await incumbent()).not.toBeNull();
+    await db.query(`update rafiki.study set owner = '${malloryName}'`);
+    expect(await incumbent()).toBeNull();
   });
 
   test('cannot write rows in the name of another, nor what only our processes write', async () => {
