@@ -1,6 +1,7 @@
 -- Who sees what. A study belongs to the role that made it, and so do its trials and reports; a model also to whom it was
 -- granted. Everybody only reads: what changes rows are functions of rafiki_owner, and their proof of a right is a key which only those
--- who have the right can see.
+-- who have the right can see. A member of a role has what its privileges would give: at once where it inherits ('usage'), and else after
+-- SET ROLE. From PostgreSQL 16 on a membership may give neither.
 
 do $$
 declare
@@ -17,15 +18,15 @@ begin
   end loop;
 end $$;
 
-create policy own on rafiki.study for select using (pg_has_role(owner, 'member'));
+create policy own on rafiki.study for select using (pg_has_role(owner, 'usage'));
 create policy seen on rafiki.trial for select using (exists (select from rafiki.study s where s.id = study_id));
 create policy seen on rafiki.report for select using (exists (select from rafiki.trial t where t.id = trial_id));
 
-create policy own on rafiki.model for select using (pg_has_role(owner, 'member'));
+create policy own on rafiki.model for select using (pg_has_role(owner, 'usage'));
 create policy granted on rafiki.model for select
-  using (exists (select from rafiki.model_grant g where g.model_id = id and pg_has_role(g.role, 'member')));
-create policy own on rafiki.model_grant for select using (pg_has_role(owner, 'member'));
-create policy granted on rafiki.model_grant for select using (pg_has_role(role, 'member'));
+  using (exists (select from rafiki.model_grant g where g.model_id = id and pg_has_role(g.role, 'usage')));
+create policy own on rafiki.model_grant for select using (pg_has_role(owner, 'usage'));
+create policy granted on rafiki.model_grant for select using (pg_has_role(role, 'usage'));
 
 create policy seen on rafiki.model_version for select using (exists (select from rafiki.model m where m.id = model_id));
 create policy seen on rafiki.model_member for select
@@ -48,14 +49,14 @@ create policy seen on rafiki.unanswered for select using (exists (select from ra
 create or replace view rafiki.model_access with (security_barrier) as
 select m.id, m.name, to_jsonb(k.key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id
-where pg_has_role(m.owner, 'member')
-  or exists (select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(g.role, 'member'));
+where pg_has_role(m.owner, 'usage')
+  or exists (select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(g.role, 'usage'));
 comment on view rafiki.model_access is 'The access keys, which predictions state to the server, of the models that you may use';
 
 create or replace view rafiki.model_ownership with (security_barrier) as
 select m.id, to_jsonb(k.owner_key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id
-where pg_has_role(m.owner, 'member');
+where pg_has_role(m.owner, 'usage');
 comment on view rafiki.model_ownership is 'The keys of your own models: who can see one may change the model';
 
 create or replace view rafiki.trained_inputs with (security_barrier) as
@@ -69,7 +70,7 @@ comment on view rafiki.trained_inputs is 'Hashes of the inputs that the versions
 create or replace view rafiki.study_ownership with (security_barrier) as
 select s.id, to_jsonb(k.key) as key, to_jsonb(s.skipped_example) as skipped_example
 from rafiki.study s join rafiki.study_key k on k.study_id = s.id
-where pg_has_role(s.owner, 'member');
+where pg_has_role(s.owner, 'usage');
 comment on view rafiki.study_ownership is
   'The keys of your own studies: who can see one may cancel the study; and the first row that was left out';
 

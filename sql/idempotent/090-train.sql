@@ -178,8 +178,8 @@ begin
     raise exception using errcode = 'name_too_long', message = 'the model name is too long',
       detail = format('It has %s characters; 200 are the most.', length(model)),
       hint = 'Choose a shorter one with model => ''name''.';
-  elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'member'))
-        or open.id is not null and not pg_has_role(asker, open.owner, 'member') then
+  elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'usage'))
+        or open.id is not null and not pg_has_role(asker, open.owner, 'usage') then
     perform rafiki._raise_name_taken(model);
   elsif open.id is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { setIncumbent } from '../../src/db/statements/studies.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { failureOf, type SqlFailure } from '../support/sql-failure.ts';
 import { createReviews } from '../support/studies.ts';
 
@@ -213,6 +213,60 @@ describe('a grant', () => {
     const [now] = await db.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
     expect(now?.key).not.toBe(seen?.key);
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('42704');
+  });
+});
+
+describe('a member of the owner', () => {
+  const seen = `select (select count(*)::int from rafiki.studies) as studies, (select count(*)::int from rafiki.models) as models,
+    (select count(*)::int from rafiki.model_ownership) as own, (select count(*)::int from rafiki.study_ownership) as cancel`;
+  const nothing = { studies: 0, models: 0, own: 0, cancel: 0 };
+  const all = { studies: 1, models: 1, own: 1, cancel: 1 };
+  const calls = [
+    `rafiki_export('hers')`,
+    `rafiki_predict('hers', 'x')`,
+    `rafiki_undeploy('hers')`,
+    `rafiki_grant('hers', 'postgres')`,
+    `rafiki_drop_model('hers')`,
+  ];
+  afterEach(() => db.query(`revoke ${aliceName} from ${malloryName}; alter role ${malloryName} inherit`));
+
+  test('who neither inherits nor may SET ROLE has nothing of hers, as with her tables', async () => {
+    await completeStudy();
+    if (postgresVersion() < 16) return; // there is no such membership
+    await db.query(`grant ${aliceName} to ${malloryName} with inherit false, set false`);
+    expect((await failureOf(mallory, `set role ${aliceName}`)).code).toBe('42501');
+    expect(await mallory.query(seen)).toEqual([nothing]);
+    for (const call of calls) expect((await failureOf(mallory, `select ${call}`)).code, call).toBe('42704');
+    await db.query(`grant select on reviews to ${malloryName}`);
+    const train = `select rafiki_train('sentiment', 'reviews', model => 'hers')`;
+    expect(await failureOf(mallory, train)).toMatchObject({ code: '42710' });
+    await mallory.query(`select rafiki_train('sentiment', 'reviews', model => 'his')`);
+    await db.query(`revoke select on reviews from ${malloryName}`);
+    await db.query(`insert into rafiki.model (name, owner, task) values ('his', '${malloryName}', 'sentiment')`);
+    await db.query(`update rafiki.study set state = 'cancelled', ended_at = now() where ended_at is null`);
+    const give = `select rafiki_set_owner('his', '${aliceName}')`;
+    expect(await failureOf(mallory, give)).toMatchObject({
+      code: '42501',
+      message: `must be able to SET ROLE ${aliceName}`,
+    });
+    // to be given a model takes SET alone, as with a table
+    await db.query(`grant ${aliceName} to ${malloryName} with set true`);
+    await mallory.query(give);
+  });
+
+  test('who inherits has her rights, and who does not has them after SET ROLE', async () => {
+    await completeStudy();
+    await db.query(`grant ${aliceName} to ${malloryName}`);
+    expect(await mallory.query(seen)).toEqual([all]);
+    const withhold =
+      postgresVersion() >= 16
+        ? `grant ${aliceName} to ${malloryName} with inherit false`
+        : `alter role ${malloryName} noinherit`;
+    await db.query(withhold);
+    expect(await mallory.query(seen)).toEqual([nothing]);
+    await mallory.query(`set role ${aliceName}`);
+    expect(await mallory.query(seen)).toEqual([all]);
+    await mallory.query('reset role');
   });
 });
 
