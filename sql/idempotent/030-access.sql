@@ -35,9 +35,9 @@ create policy seen on rafiki.deployment for select using (exists (select from ra
 
 -- what is attached concerns the owner of the table, and of the model
 create policy own on rafiki.attachment for select
-  using (exists (select from pg_class c where c.oid = target and pg_has_role(c.relowner, 'member')));
+  using (exists (select from pg_class c where c.oid = target and pg_has_role(c.relowner, 'usage')));
 create policy model on rafiki.attachment for select
-  using (exists (select from rafiki.model m where m.id = model_id and pg_has_role(m.owner, 'member')));
+  using (exists (select from rafiki.model m where m.id = model_id and pg_has_role(m.owner, 'usage')));
 create policy seen on rafiki.attachment_mark for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 create policy seen on rafiki.unanswered for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 
@@ -64,7 +64,7 @@ select m.id as model_id, v.version, r.trained || '{}' as trained
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 join rafiki.model_member b on b.version_id = v.id and b.rank = 0 join rafiki.trial t on t.id = b.trial_id
 join rafiki.validation r on r.study_id = v.study_id and r.hash = t.validation_hash
-where pg_has_role(m.owner, 'member');
+where pg_has_role(m.owner, 'usage');
 comment on view rafiki.trained_inputs is 'Hashes of the inputs that the versions of your own models were trained on';
 
 create or replace view rafiki.study_ownership with (security_barrier) as

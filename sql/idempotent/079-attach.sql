@@ -195,8 +195,8 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'an attachment comes with a function of the table''s owner',
       hint = 'Call rafiki_attach, which makes it.';
   elsif not exists (
-    select from rafiki.model m where m.id = model_id and (pg_has_role(filler, m.owner, 'member') or exists (
-      select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(filler, g.role, 'member'))))
+    select from rafiki.model m where m.id = model_id and (pg_has_role(filler, m.owner, 'usage') or exists (
+      select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(filler, g.role, 'usage'))))
   then
     raise exception using errcode = 'insufficient_privilege', message = format('role %s may not use the model', filler),
       detail = format('Rows of %s are filled as its owner.', target), hint = format('Let him: select rafiki_grant(model, %L);', filler);
