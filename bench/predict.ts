@@ -142,7 +142,7 @@ async function batches(session: Database, model: string): Promise<{ rows: number
   await session.query('select pg_sleep(2.5)');
   const [row] = await session.query<{ rows: number; batches: number }>(
     `select coalesce(sum(rows - cached), 0)::float8 as rows, coalesce(sum(batches), 0)::float8 as batches
-     from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id where m.name = $1`,
+     from rafiki.stat_predict where model = $1`,
     [model],
   );
   return row ?? { rows: 0, batches: 0 };

@@ -76,8 +76,7 @@ export async function filtered(session: Database): Promise<Figure> {
 async function knownRows(session: Database): Promise<number> {
   await session.query('select pg_sleep(2.5)');
   const [row] = await session.query<{ cached: number }>(
-    `select coalesce(sum(cached), 0)::float8 as cached
-     from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id where m.name = $1`,
+    'select coalesce(sum(cached), 0)::float8 as cached from rafiki.stat_predict where model = $1',
     [model],
   );
   return row?.cached ?? 0;

@@ -20,12 +20,12 @@ language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  training rafiki.study;
+  training record;
   known bigint := (select id from rafiki.model where name = model_name);
   newest int := (select max(version) from rafiki.model_version where model_id = known);
   failure jsonb;
 begin
-  select * into training from rafiki.study s where s.model = model_name and s.state in ('queued', 'running');
+  select s.id, s.state, s.max_trials into training from rafiki.study s where s.model = model_name and s.state in ('queued', 'running');
   if found then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('model "%s" is still training', model_name),
@@ -226,8 +226,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select greatest(1, 4000000 / (200 + coalesce(max(
     case m.task when 'object_detection' then 10000
-                else octet_length(array_to_json(v.classes)::text) + 8 * cardinality(v.classes) end), 0)))
-  from rafiki.model m join rafiki.model_version v on v.model_id = m.id where m.name = model
+                else octet_length(array_to_json(c.classes)::text) + 8 * cardinality(c.classes) end), 0)))
+  from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
 -- The labels or details of inputs, in requests that the server reads without letting others wait: 4 MB of JSON take it some 15 ms, and

@@ -83,11 +83,11 @@ begin
 end $$;
 
 -- The version that answers now; none where a model has never been deployed.
-create or replace function rafiki._answering_version(model text) returns rafiki.model_version
+create or replace function rafiki._answering_version(model text) returns table (id bigint, model_id bigint, version int)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select v.* from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
+  select v.id, v.model_id, v.version from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
   join rafiki.model_version v on v.id = d.version_id where m.name = model
 $$;
 
@@ -158,7 +158,8 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  known constant text[] := (select v.classes from rafiki._answering_version(model) v);
+  known constant text[] := (
+    select c.classes from rafiki._answering_version(model) v join rafiki.version_classes c on c.id = v.id);
   counted record;
 begin
   select coalesce(sum(r.row_count), 0) as rows, coalesce(sum(r.row_count) filter (where r.trained), 0) as trained,

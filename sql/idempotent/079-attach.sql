@@ -104,7 +104,8 @@ begin
   if fault is null and task.output = 'label' then
     select format('It has type %s and does not take the label "%s": %s.', type, left(c.label, 80), c.fault) into fault
     from (select l.label, rafiki._label_fault(type, l.label) as fault
-          from (select unnest(v.classes) as label from rafiki.model_version v where v.model_id = _check_output.model_id
+          from (select unnest(c.classes) as label from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
+                where v.model_id = _check_output.model_id
                 order by v.version desc limit 10000) l offset 0) c
     where c.fault is not null limit 1;
   end if;
@@ -122,7 +123,9 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  classes constant text[] := array(select distinct unnest(v.classes) from rafiki.model_version v where v.model_id = _check_overwrites.model_id);
+  classes constant text[] := array(
+    select distinct unnest(c.classes) from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
+    where v.model_id = _check_overwrites.model_id);
   study record;
   strange text;
 begin
@@ -192,8 +195,8 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'an attachment comes with a function of the table''s owner',
       hint = 'Call rafiki_attach, which makes it.';
   elsif not exists (
-    select from rafiki.model m where m.id = model_id and (pg_has_role(filler, m.owner, 'member') or exists (
-      select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(filler, g.role, 'member'))))
+    select from rafiki.model m where m.id = model_id and (pg_has_role(filler, m.owner, 'usage') or exists (
+      select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(filler, g.role, 'usage'))))
   then
     raise exception using errcode = 'insufficient_privilege', message = format('role %s may not use the model', filler),
       detail = format('Rows of %s are filled as its owner.', target), hint = format('Let him: select rafiki_grant(model, %L);', filler);

@@ -152,6 +152,15 @@ begin
   end loop;
 end $$;
 
+create or replace function rafiki._raise_name_taken(model text) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'duplicate_object', message = format('the model name "%s" is taken by another role', model),
+    hint = 'Choose another one with model => ''name''.';
+end $$;
+
 -- A version joins the model of its study's name, so a study may only name a model of its own owner. Of what the caller may not see
 -- it says no more than that the name is taken.
 create or replace function rafiki._check_model_name(model text, asker regrole) returns void
@@ -159,9 +168,9 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  open rafiki.study;
+  open record;
 begin
-  select * into open from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running');
+  select s.id, s.owner into open from rafiki.study s where s.model = _check_model_name.model and s.state in ('queued', 'running');
   if (btrim(model) <> '') is not true then
     raise exception using errcode = 'invalid_name', message = 'the model name is empty',
       hint = 'Leave it out to get <table>_<task>.';
@@ -169,11 +178,9 @@ begin
     raise exception using errcode = 'name_too_long', message = 'the model name is too long',
       detail = format('It has %s characters; 200 are the most.', length(model)),
       hint = 'Choose a shorter one with model => ''name''.';
-  elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'member'))
-        or open.id is not null and not pg_has_role(asker, open.owner, 'member') then
-    raise exception using errcode = 'duplicate_object',
-      message = format('the model name "%s" is taken by another role', model),
-      hint = 'Choose another one with model => ''name''.';
+  elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'usage'))
+        or open.id is not null and not pg_has_role(asker, open.owner, 'usage') then
+    perform rafiki._raise_name_taken(model);
   elsif open.id is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),
       detail = format('By study %s.', open.id),
@@ -303,9 +310,9 @@ declare
   present record;
   missing text[];
 begin
-  select v.version, v.classes into present
+  select v.version, c.classes into present
   from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
-  join rafiki.model_version v on v.id = d.version_id
+  join rafiki.model_version v on v.id = d.version_id join rafiki.version_classes c on c.id = v.id
   where m.name = request.model and m.task = request.task order by d.state limit 1; -- the one that is being loaded
   if not found or request.replace then
     return;
@@ -323,12 +330,28 @@ begin
   end if;
 end $$;
 
+-- Whose a model of that name is now, or would be: the index of names knows what is committed, whatever the transaction's snapshot shows, and
+-- where that is too old Postgres says so (40001). All is undone at once, so that nobody waits for the caller's transaction.
+create or replace function rafiki._name_owner(model text, task text, asker regrole) returns regrole
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  holder regrole;
+begin
+  insert into rafiki.model as m (name, task, owner) values (_name_owner.model, _name_owner.task, asker)
+  on conflict (name) do update set task = m.task returning m.owner into holder;
+  raise exception using errcode = 'UNDO0';
+exception when sqlstate 'UNDO0' then
+  return holder;
+end $$;
+
 -- Puts a study in the queue and gives its id. Whose it is says the function that reads its source: it belongs to who made it, and
 -- nobody else knows the ticket that its text has the hash of.
 create or replace function rafiki._enqueue(request rafiki.study) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s' -- for a study of that model which somebody has not committed yet
+set lock_timeout = '2s' -- for a study of that model, or a change of it, which somebody has not committed yet
 as $$
 declare
   most constant bigint := (select q.value from rafiki.quota q where q.name = 'open_studies');
@@ -356,14 +379,21 @@ begin
           request.metric, request.class_weights, request.replace, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
-  if study is not null then
+  if study is not null then -- and so the name is nobody else's to train until this is decided
+    if not pg_has_role(asker, rafiki._name_owner(request.model, request.task, asker), 'usage') then
+      perform rafiki._raise_name_taken(request.model);
+    end if;
     return study;
   end if;
   perform rafiki._check_model_name(request.model, asker); -- somebody was quicker between the check and here
   raise lock_not_available;
-exception when lock_not_available then
-  raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', request.model),
-    detail = 'By a study that has not been committed yet.', hint = 'Try again in a moment.';
+exception
+  when lock_not_available then
+    raise exception using errcode = 'object_in_use', message = format('model "%s" is being trained or changed already', request.model),
+      detail = 'By a transaction that has not been committed yet.', hint = 'Try again in a moment.';
+  when serialization_failure then
+    raise exception using errcode = 'serialization_failure',
+      message = format('model "%s" has changed since this transaction began', request.model), hint = 'Begin the transaction again.';
 end $$;
 
 -- What rafiki_train asks for, with its columns found.

@@ -6,7 +6,7 @@ as $$
 declare
   deadline timestamptz := clock_timestamp() + greatest(least(timeout, interval '1000 days'), interval '0');
   pause float8 := 0.05;
-  seen rafiki.study;
+  seen record;
 begin
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
     raise exception using errcode = 'invalid_transaction_state',
@@ -18,7 +18,7 @@ begin
       detail = format('It is %s.', timeout), hint = 'Give an interval such as ''10 min''.';
   end if;
   loop
-    select * into seen from rafiki.study s where s.id = study;
+    select s.state, s.created_at, s.ended_at into seen from rafiki.study s where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
     elsif seen.created_at = now() then -- now() is this transaction's start
@@ -220,11 +220,12 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  ended rafiki.study;
+  ended record;
   version_score text;
   deployment text;
 begin
-  select * into ended from rafiki.study s where s.id = study;
+  select s.state, s.error, s.skipped_rows, o.skipped_example #>> '{}' as skipped_example, s.model, s.version, s.notice into ended
+  from rafiki.study s join rafiki.study_ownership o on o.id = s.id where s.id = study;
   if ended.state = 'failed' then
     perform rafiki._raise(coalesce(ended.error, jsonb_build_object('message', format('study %s failed', study))));
   elsif ended.state = 'cancelled' then

@@ -1,6 +1,6 @@
 -- Models that change hands, and what is left of roles that were dropped.
 
--- The new owner is a role that the session belongs to, as with ALTER … OWNER TO: nobody is given what he did not ask for.
+-- The new owner is a role that the session may become, as with ALTER … OWNER TO: nobody is given what he did not ask for.
 create or replace function rafiki._set_owner(owner_key uuid, role regrole) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -8,9 +8,11 @@ as $$
 declare
   held rafiki.model := rafiki._hold_model(owner_key);
   asker constant name := rafiki._session_role();
+  -- until PostgreSQL 15 every member may SET ROLE
+  becoming constant text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
-  if not pg_has_role(asker, role, 'member') then
-    raise exception using errcode = 'insufficient_privilege', message = format('must be a member of role %s', role),
+  if not pg_has_role(asker, role, becoming) then
+    raise exception using errcode = 'insufficient_privilege', message = format('must be able to SET ROLE %s', role),
       detail = format('You are %s.', asker), hint = 'A superuser may give a model to any role.';
   end if;
   perform rafiki._check_no_training(held.name);
@@ -35,7 +37,7 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._give_model(model, role) $$;
 
 comment on function rafiki_set_owner(text, regrole) is
-  'Gives one of your models to a role that you are a member of; a superuser gives it to any. Models of a role that was dropped '
+  'Gives one of your models to a role that you may become (SET ROLE); a superuser gives it to any. Models of a role that was dropped '
   'belong to rafiki_owner: select rafiki_set_owner(''reviews_sentiment'', ''bob'').';
 
 -- A column of type regrole holds a number, and a dump says the number where there is no such role: restored elsewhere it may be another

@@ -43,7 +43,7 @@ comment on view rafiki.reports is 'Learning curves: what each trial measured aft
 
 create or replace view rafiki.models with (security_invoker = true) as
 select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) as score,
-       cardinality(v.classes) as classes,
+       (select cardinality(c.classes) from rafiki.version_classes c where c.id = v.id) as classes,
        (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
@@ -93,12 +93,15 @@ comment on view rafiki.workers is
   'at. waiting, oldest_s: trials that wait for such a worker, in a coordinator''s row for any, and seconds since the oldest was '
   'made. lost: trials taken from it since it was not heard of in time; in a coordinator''s row, all that open studies lost';
 
-create or replace view rafiki.stat_predict with (security_invoker = true) as
+-- Counters are for the owner of a model: those of the answers that were known tell whether somebody had asked the same before. These two
+-- views read them with the rights of rafiki_owner, and add up, so that no comparison gets below to rows of others.
+create or replace view rafiki.stat_predict with (security_barrier) as
 select m.name as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
        sum(s.batches) as batches,
        round(sum(s.rows - s.cached) / nullif(sum(s.batches), 0), 1) as rows_per_batch, sum(s.overdue) as overdue,
        round(max(s.p50_ms)::numeric, 2) as p50_ms, round(max(s.p99_ms)::numeric, 2) as p99_ms
 from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id
+where pg_has_role(m.owner, 'usage')
 group by m.name
 order by m.name;
 comment on view rafiki.stat_predict is
@@ -121,11 +124,14 @@ comment on view rafiki.attachments is
   'Tables that models are attached to. to_come: rows that wait for their prediction, when they were counted last; oldest: for how long, '
   'at most. unanswered: rows that the model has no answer to, or whose column does not take it';
 
-create or replace view rafiki.stat_memory with (security_invoker = true) as
-select m.name as model, p.id as process, p.host, round(s.bytes / 1048576.0, 1) as mb, s.loads,
-       s.rows - s.cached as computed, s.cold, round(greatest(0, 100 - 100.0 * s.cold / nullif(s.rows - s.cached, 0)), 1) as hit_pct
+create or replace view rafiki.stat_memory with (security_barrier) as
+select m.name as model, p.id as process, p.host, round(sum(s.bytes) / 1048576.0, 1) as mb, sum(s.loads)::bigint as loads,
+       sum(s.rows - s.cached)::bigint as computed, sum(s.cold)::bigint as cold,
+       round(greatest(0, 100 - 100.0 * sum(s.cold) / nullif(sum(s.rows - s.cached), 0)), 1) as hit_pct
 from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
-order by s.bytes desc, m.name, p.id;
+where pg_has_role(m.owner, 'usage')
+group by m.name, p.id
+order by sum(s.bytes) desc, m.name, p.id;
 comment on view rafiki.stat_memory is
   'Models in the memory of each server, and out of it (mb 0): how often each was loaded, rows computed, and those of them that '
   'had to wait for a load (cold). The memory is RAFIKI_MODEL_MEMORY; whoever is asked least for what he takes leaves first';

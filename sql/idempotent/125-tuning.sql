@@ -11,7 +11,7 @@ as $$
   with trial as (
     select t.family, t.id, t.knobs, count(*) over own as n,
            rank() over (own order by t.score desc) <= ceil(count(*) over own / 4.0) as good
-    from (select * from rafiki.trial t where t.study_id = _knob_divergence.study and t.ended_at is not null and t.score is not null
+    from (select t.id, t.family, t.knobs, t.score from rafiki.trial t where t.study_id = _knob_divergence.study and t.ended_at is not null and t.score is not null
           order by t.number desc limit 1000) t
     window own as (partition by t.family)
   ), value as ( -- where a value lies: in 0 … 1, or at a place of the list

@@ -8,7 +8,7 @@ comment on table rafiki.process is 'Running processes; each says every 5 s that 
 comment on table rafiki.study is 'One request for a model each: its source, budget and knobs; see the view rafiki.studies';
 comment on column rafiki.study.owner is 'Its source is read with this role''s rights';
 comment on column rafiki.study.on_bad_row is 'Whether a row that cannot be used ends the study, or is left out';
-comment on column rafiki.study.skipped_rows is 'Rows that were left out; skipped_example says what was wrong with the first';
+comment on column rafiki.study.skipped_rows is 'Rows that were left out; skipped_example, which rafiki.study_ownership shows, says what was wrong with the first';
 comment on column rafiki.study.gpu is 'Whether only workers with a GPU take its trials';
 comment on column rafiki.study.validation_source is 'The table whose rows its trials are scored on, if not rows of the source';
 comment on column rafiki.study.validation_split is 'The column that says which rows of the source its trials are scored on';

@@ -57,9 +57,9 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._dblink_open(), rafiki._dblink_is_open(), rafiki._dblink_send(text), rafiki._dblink_fetch(),
-  rafiki._dblink_is_busy(), rafiki._dblink_close(), rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz)
-  from public;
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
+  rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
 -- the key of a model, which those can see who may use it
 grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
@@ -69,7 +69,8 @@ grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- the owner's key of a model, which its owner can see
 grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
-  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole) to public;
+  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
+  rafiki._read_weights(uuid) to public;
 -- the key of a study, and the ticket in a function that the caller made
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
 -- the functions of triggers on tables of others, which whoever attaches needs to be allowed
@@ -85,13 +86,23 @@ grant execute on function rafiki._mark(bigint) to public;
 -- the session, which our service opened for that function
 grant execute on function rafiki._check_ticket(text) to public;
 
-grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.report, rafiki.model,
-  rafiki.model_grant, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.quota,
-  rafiki.params_tensor, rafiki.blob, rafiki.attachment, rafiki.attachment_mark, rafiki.unanswered to public;
+-- What everybody may compare in rows that policies hide: see 030-access.sql. Names, states, settings, scores and times; not what rows of
+-- sources or weights hold, hence columns: without skipped_example, predictions, validation_hash, classes.
+grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.report, rafiki.model, rafiki.model_grant, rafiki.model_member,
+  rafiki.deployment, rafiki.quota, rafiki.attachment, rafiki.attachment_mark, rafiki.unanswered to public;
+grant select (id, owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first, alpha_last, delta,
+  terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
+  incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
+  validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for)
+  on rafiki.study to public;
+grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
+  seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at)
+  on rafiki.trial to public;
+grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows) on rafiki.model_version to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
-  rafiki.trained_inputs to public;
+  rafiki.version_classes, rafiki.trained_inputs to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,

@@ -87,7 +87,12 @@ const candidates = (): Record<string, string[]> => ({
   anyarray: [`array['x']`],
   regtype: [`'integer'`, '4294967295::oid::regtype'],
   'rafiki.task': [`(select t from rafiki.task t where t.name = 'sentiment')`, `row(null, null, null, null)`],
-  'rafiki.study': [`(select s from rafiki.study s limit 1)`, `null`],
+  'rafiki.study': [
+    `(select jsonb_populate_record(null::rafiki.study, to_jsonb(s)) from (
+        select task, source, model, target, features, families, knobs, advisor, max_trials, max_time, validation, seed, on_bad_row
+        from rafiki.study limit 1) s)`,
+    `null`,
+  ],
 });
 
 /** A call with the nth candidate of each argument. */

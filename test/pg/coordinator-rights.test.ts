@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import type { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 
 let database: TestDatabase;
 let db: Database;
@@ -47,6 +47,14 @@ describe('keys follow rights', () => {
     await db.query(`grant ${names['other']} to ${names['member']}`);
     await watch.look(database.service);
     expect(await renewedBy(`revoke ${names['other']} from ${names['member']}`)).toEqual(['granted']);
+  });
+
+  test('of a member that does not inherit any more', async () => {
+    const [team, member] = [names['team'], names['member']];
+    const change =
+      postgresVersion() >= 16 ? `grant ${team} to ${member} with inherit false` : `alter role ${member} noinherit`;
+    expect(await renewedBy(change)).toEqual(['granted']);
+    expect(await renewedBy(`revoke ${team} from ${member}`)).toEqual([]);
   });
 
   test('of a member of the owner', async () => {

@@ -99,7 +99,7 @@ test('a model is given to a role that one belongs to, and by a superuser to any'
   );
   await addModel('m', a!);
   const give = `select rafiki_set_owner('m', $1::regrole)`;
-  expect(await failureOf(alice, give, [b])).toMatchObject({ code: '42501', message: `must be a member of role ${b}` });
+  expect(await failureOf(alice, give, [b])).toMatchObject({ code: '42501', message: `must be able to SET ROLE ${b}` });
   expect(await failureOf(bob, give, [b])).toMatchObject({ code: '42704' });
   // nor by the way of what rafiki_set_owner calls
   const direct = `select rafiki._set_owner((select (key #>> '{}')::uuid from rafiki.model_ownership), $1::regrole)`;

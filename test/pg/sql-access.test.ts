@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { failureOf } from '../support/sql-failure.ts';
+import { setIncumbent } from '../../src/db/statements/studies.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { failureOf, type SqlFailure } from '../support/sql-failure.ts';
 import { createReviews } from '../support/studies.ts';
 
 let database: TestDatabase;
@@ -45,22 +46,11 @@ async function completeStudy(): Promise<void> {
     insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
 }
 
-const tables = [
-  'study',
-  'trial',
-  'report',
-  'model',
-  'model_grant',
-  'model_version',
-  'model_member',
-  'deployment',
-  'params_tensor',
-  'blob',
-];
+const tables = ['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment'];
 
 describe('another role', () => {
   test('sees nothing of a study, and cannot cancel or wait for it', async () => {
-    for (const table of tables) expect(await mallory.query(`select * from rafiki.${table}`), table).toEqual([]);
+    for (const table of tables) expect(await mallory.query(`select from rafiki.${table}`), table).toEqual([]);
     expect(await failureOf(mallory, `select rafiki_cancel(${studyId})`)).toMatchObject({ code: '42704' });
     expect(await failureOf(mallory, `select rafiki_wait(${studyId})`)).toMatchObject({ code: '42704' });
     const update = 'update rafiki.study set cancel_requested = true';
@@ -70,7 +60,7 @@ describe('another role', () => {
 
   test('can neither use, deploy, roll back, grant nor drop a model', async () => {
     await completeStudy();
-    for (const table of tables) expect(await mallory.query(`select * from rafiki.${table}`), table).toEqual([]);
+    for (const table of tables) expect(await mallory.query(`select from rafiki.${table}`), table).toEqual([]);
     const calls = [
       `rafiki_predict('hers', 'x')`,
       `rafiki_predict('hers', array['x'])`,
@@ -100,6 +90,50 @@ describe('another role', () => {
     await db.query(`revoke select on reviews from ${malloryName}`);
   });
 
+  test('cannot take the name of a model that its transaction began too early to see', async () => {
+    await db.query(`grant select on reviews to ${malloryName}`);
+    const train = `select rafiki_train('sentiment', 'reviews', model => 'hers')`;
+    /** Trains in a transaction that looked before `meanwhile`. */
+    const trainLate = (level: string, meanwhile: () => Promise<unknown>): Promise<SqlFailure> =>
+      mallory.transaction(async (tx) => {
+        await tx.query(`set transaction isolation level ${level}`);
+        await tx.query('select count(*) from rafiki.model');
+        await meanwhile();
+        return failureOf(tx, train);
+      });
+    await db.query('delete from rafiki.study');
+    for (const level of ['repeatable read', 'serializable']) {
+      const failure = await trainLate(level, async () => {
+        await alice.query(train);
+        await completeStudy();
+      });
+      expect(failure, level).toMatchObject({ code: '40001', hint: 'Begin the transaction again.' });
+      await db.query('delete from rafiki.model');
+      expect(await trainLate(level, () => alice.query(train)), level).toMatchObject({ code: '40001' });
+      await db.query('delete from rafiki.study');
+    }
+    // nor that of one which was hers then
+    await alice.query(train);
+    await completeStudy();
+    await db.query(`update rafiki.model set owner = '${malloryName}'`);
+    const given = await trainLate('repeatable read', () => db.query(`update rafiki.model set owner = '${aliceName}'`));
+    expect(given).toMatchObject({ code: '40001' });
+    expect(await db.query('select from rafiki.study where ended_at is null')).toEqual([]);
+    expect(await db.query('select name from rafiki.model')).toEqual([{ name: 'hers' }]);
+    await db.query(`revoke select on reviews from ${malloryName}`);
+  });
+
+  test('does not get a model measured that is not his, should a study of his bear its name', async () => {
+    await completeStudy();
+    const incumbent = async (): Promise<number | null | undefined> => {
+      await setIncumbent(database.service, studyId);
+      return (await db.query<{ id: number | null }>('select incumbent_id as id from rafiki.study'))[0]?.id;
+    };
+    expect(await incumbent()).not.toBeNull();
+    await db.query(`update rafiki.study set owner = '${malloryName}'`);
+    expect(await incumbent()).toBeNull();
+  });
+
   test('cannot write rows in the name of another, nor what only our processes write', async () => {
     await completeStudy();
     const columns = '(task, source, model, target, features, max_trials, max_time, validation, seed';
@@ -112,7 +146,10 @@ describe('another role', () => {
       `insert into rafiki.deployment (model_id, version_id) select id, id from generate_series(1, 9) id`,
       `insert into rafiki.model_grant (model_id, role, owner) select id, '${malloryName}', '${aliceName}' from generate_series(1, 9) id`,
       `update rafiki.model set owner = '${malloryName}'`,
-      `select * from rafiki.params`,
+      `select from rafiki.params`,
+      `select from rafiki.params_tensor`,
+      `select from rafiki.blob`,
+      `select from rafiki.predict_stat`,
       `insert into rafiki.blob values ('\\x00', '')`,
       `delete from rafiki.params_tensor`,
       `select * from rafiki.bridge`,
@@ -162,7 +199,7 @@ describe('a grant', () => {
     expect(await mallory.query('select model, deployment from rafiki.models')).toEqual([
       { model: 'hers', deployment: 'ready' },
     ]);
-    expect(await mallory.query('select * from rafiki.study')).toEqual([]);
+    expect(await mallory.query('select from rafiki.study')).toEqual([]);
     // the transport is reached: no server has run for this database
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('08006');
     expect(await failureOf(alice, `select rafiki_grant('hers', 3999999999::oid::regrole)`)).toMatchObject({
@@ -176,6 +213,60 @@ describe('a grant', () => {
     const [now] = await db.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
     expect(now?.key).not.toBe(seen?.key);
     expect((await failureOf(mallory, `select rafiki_predict('hers', 'x')`)).code).toBe('42704');
+  });
+});
+
+describe('a member of the owner', () => {
+  const seen = `select (select count(*)::int from rafiki.studies) as studies, (select count(*)::int from rafiki.models) as models,
+    (select count(*)::int from rafiki.model_ownership) as own, (select count(*)::int from rafiki.study_ownership) as cancel`;
+  const nothing = { studies: 0, models: 0, own: 0, cancel: 0 };
+  const all = { studies: 1, models: 1, own: 1, cancel: 1 };
+  const calls = [
+    `rafiki_export('hers')`,
+    `rafiki_predict('hers', 'x')`,
+    `rafiki_undeploy('hers')`,
+    `rafiki_grant('hers', 'postgres')`,
+    `rafiki_drop_model('hers')`,
+  ];
+  afterEach(() => db.query(`revoke ${aliceName} from ${malloryName}; alter role ${malloryName} inherit`));
+
+  test('who neither inherits nor may SET ROLE has nothing of hers, as with her tables', async () => {
+    await completeStudy();
+    if (postgresVersion() < 16) return; // there is no such membership
+    await db.query(`grant ${aliceName} to ${malloryName} with inherit false, set false`);
+    expect((await failureOf(mallory, `set role ${aliceName}`)).code).toBe('42501');
+    expect(await mallory.query(seen)).toEqual([nothing]);
+    for (const call of calls) expect((await failureOf(mallory, `select ${call}`)).code, call).toBe('42704');
+    await db.query(`grant select on reviews to ${malloryName}`);
+    const train = `select rafiki_train('sentiment', 'reviews', model => 'hers')`;
+    expect(await failureOf(mallory, train)).toMatchObject({ code: '42710' });
+    await mallory.query(`select rafiki_train('sentiment', 'reviews', model => 'his')`);
+    await db.query(`revoke select on reviews from ${malloryName}`);
+    await db.query(`insert into rafiki.model (name, owner, task) values ('his', '${malloryName}', 'sentiment')`);
+    await db.query(`update rafiki.study set state = 'cancelled', ended_at = now() where ended_at is null`);
+    const give = `select rafiki_set_owner('his', '${aliceName}')`;
+    expect(await failureOf(mallory, give)).toMatchObject({
+      code: '42501',
+      message: `must be able to SET ROLE ${aliceName}`,
+    });
+    // to be given a model takes SET alone, as with a table
+    await db.query(`grant ${aliceName} to ${malloryName} with set true`);
+    await mallory.query(give);
+  });
+
+  test('who inherits has her rights, and who does not has them after SET ROLE', async () => {
+    await completeStudy();
+    await db.query(`grant ${aliceName} to ${malloryName}`);
+    expect(await mallory.query(seen)).toEqual([all]);
+    const withhold =
+      postgresVersion() >= 16
+        ? `grant ${aliceName} to ${malloryName} with inherit false`
+        : `alter role ${malloryName} noinherit`;
+    await db.query(withhold);
+    expect(await mallory.query(seen)).toEqual([nothing]);
+    await mallory.query(`set role ${aliceName}`);
+    expect(await mallory.query(seen)).toEqual([all]);
+    await mallory.query('reset role');
   });
 });
 

@@ -60,6 +60,20 @@ const privileges = `
   where role <> 'rafiki_owner'
   group by what, role order by what collate "C", role`;
 
+/**
+ * What everybody may compare in rows that are not his: columns of tables with row-level security, and of views that read with
+ * rafiki_owner's rights. Policies and barriers do not hide these from EXPLAIN, so nothing of sources, labels or weights stands here but
+ * what a view makes of it by a function that is not leakproof.
+ */
+const comparable = `
+  select format('%s: %s', c.oid::regclass, string_agg(
+           format('%s %s', a.attname, format_type(a.atttypid, null)), ', ' order by a.attname collate "C")) as line
+  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'rafiki'::regnamespace and has_column_privilege('public', c.oid, a.attnum, 'select')
+    and (c.relkind = 'r' and c.relrowsecurity
+         or c.relkind = 'v' and not coalesce('security_invoker=true' = any (c.reloptions), false))
+  group by c.oid order by c.relname collate "C"`;
+
 /** Words before a bracket that are neither qualified nor part of the language. */
 function unqualifiedCalls(source: string): string[] {
   const language =
@@ -89,6 +103,10 @@ describe.each([
       `select has_schema_privilege('public', 'rafiki_dblink', 'usage') as reach`,
     );
     expect(row?.reach).toBe(false);
+  });
+
+  test('everybody may compare these columns of rows that are not his', async () => {
+    await expect(await lines(db(), comparable)).toMatchFileSnapshot('golden/comparable.txt');
   });
 
   test('all of it is the owner’s, who cannot log in; definers pin their search path', async () => {

@@ -226,7 +226,9 @@ const values: Record<string, fc.Arbitrary<Literal>> = {
     `'x'`,
   ),
   'rafiki.study': fc.constantFrom(
-    `(select s::text from rafiki.study s limit 1)`,
+    `(select jsonb_populate_record(null::rafiki.study, to_jsonb(s))::text from (
+        select task, source, model, target, features, families, knobs, advisor, max_trials, max_time, validation, seed, on_bad_row
+        from rafiki.study limit 1) s)`,
     `'x'`,
     `(select row(s.*)::text from (select null::rafiki.study as s) s)`,
   ),

@@ -1,17 +1,21 @@
 import type { Queryable } from '../database.ts';
 
-/** A role that models belong to or were granted to, and all who are members of it, itself among them. */
+/** A role that models belong to or were granted to, and all who have its rights, itself among them. */
 export interface Holders {
   /** Its oid; 0 stands for those whom no policy holds back. */
   role: number;
   members: number[];
 }
 
-/** Who may use models by what roles are members of what. */
+/**
+ * Who may use models by what roles inherit from what: until PostgreSQL 15 a role inherits from all that it is a member of or from none,
+ * and since then each membership says so.
+ */
 export function selectHolders(on: Queryable): Promise<Holders[]> {
   const sql = `
     with recursive membership (roleid, member) as (
-      select m.roleid, m.member from pg_auth_members m
+      select m.roleid, m.member from pg_auth_members m join pg_roles r on r.oid = m.member
+      where coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
       union all -- of whoever owns the database, which no row says
       select 'pg_database_owner'::regrole::oid, d.datdba from pg_database d where d.datname = current_database()
     ), holder as (

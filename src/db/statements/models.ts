@@ -8,7 +8,7 @@ import type { Queryable } from '../database.ts';
 
 export interface ModelRow {
   id: number;
-  /** Whether the owner of the study belongs to the role that owns the model. */
+  /** Whether the owner of the study has the rights of the role that owns the model. */
   own: boolean;
   task: string;
 }
@@ -27,7 +27,7 @@ export async function holdModel(
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `
-    select id, pg_has_role($2::oid, owner::oid, 'member') as own, task from rafiki.model where name = $1 for update skip locked`;
+    select id, pg_has_role($2::oid, owner::oid, 'usage') as own, task from rafiki.model where name = $1 for update skip locked`;
   const [row] = await on.query<ModelRow>(select, [name, owner]);
   if (row !== undefined) return row;
   throw new RowHeld(`model "${name}" is being changed by somebody else`);

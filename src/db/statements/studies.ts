@@ -95,12 +95,13 @@ export async function forgetRoles(on: Queryable): Promise<number> {
   return row?.forgotten ?? 0;
 }
 
-/** The version that answers for the study's model when it begins, or is about to; null where none does. */
+/** The version that answers for the study's model when it begins, or is about to; null where none does, or where it is another role's. */
 export async function setIncumbent(on: Queryable, studyId: number): Promise<void> {
   const sql = `
     update rafiki.study s set incumbent_id = (
       select d.version_id from rafiki.deployment d join rafiki.model m on m.id = d.model_id
-      where m.name = s.model and m.task = s.task and d.state in ('loading', 'ready') order by d.state limit 1)
+      where m.name = s.model and m.task = s.task and d.state in ('loading', 'ready') and pg_has_role(s.owner::oid, m.owner::oid, 'usage')
+      order by d.state limit 1)
     where s.id = $1`;
   await on.query(sql, [studyId]);
 }
