@@ -22,6 +22,35 @@ begin
   end if;
 end $$;
 
+-- Whether a key gives the right to change a model, which then is held against other changes until the end of the transaction; those of
+-- its keys are left out meanwhile (renewKeys). The second look sees keys that were changed before.
+create or replace function rafiki._is_held(owner_key uuid) returns boolean
+language plpgsql volatile strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from rafiki.model_key k join rafiki.model m on m.id = k.model_id where k.owner_key = _is_held.owner_key
+  for no key update of m;
+  return exists (select from rafiki.model_key k where k.owner_key = _is_held.owner_key);
+end $$;
+
+-- As _own_model(), of a model that is about to be changed: its key holds until that is done.
+create or replace function rafiki._hold_own_model(model_name text, out id bigint, out owner regrole, out key uuid)
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  for attempt in 1..5 loop
+    select o.id, o.owner, o.key into id, owner, key from rafiki._own_model(model_name) o;
+    if rafiki._is_held(key) then
+      return;
+    end if;
+    exit when current_setting('transaction_isolation') in ('repeatable read', 'serializable');
+  end loop;
+  raise exception using errcode = 'serialization_failure', message = format('model "%s" has changed since this transaction began', model_name),
+    hint = 'Begin the transaction again.';
+end $$;
+
 create or replace function rafiki._make_keys() returns trigger
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -154,7 +183,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
   other text;
 begin
   perform rafiki._check_given('version', number is not null);
@@ -222,7 +251,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
 begin
   return rafiki._retire(own.key, array['loading', 'ready']);
 end $$;
@@ -241,7 +270,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
   present int := (select max(v.version) from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
                   where d.model_id = own.id and d.state = 'ready');
   previous int := (select max(v.version) from rafiki.model_version v
@@ -282,7 +311,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
   dependent text;
 begin
   perform rafiki._check_no_training(model_name);
@@ -313,7 +342,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
 begin
   perform rafiki._check_role(role);
   perform rafiki._add_grant(own.key, role);
@@ -332,7 +361,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
 begin
   perform rafiki._check_given('role', role is not null);
   return rafiki._remove_grant(own.key, role);

@@ -25,7 +25,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  own record := rafiki._own_model(model_name);
+  own record := rafiki._hold_own_model(model_name);
 begin
   perform rafiki._check_role(role);
   perform rafiki._set_owner(own.key, role);

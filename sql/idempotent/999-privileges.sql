@@ -68,8 +68,8 @@ grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid
 -- none: it connects to nothing but our own server, as any prediction does
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- the owner's key of a model, which its owner can see
-grant execute on function rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int), rafiki._delete_model(uuid),
-  rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
+grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int),
+  rafiki._delete_model(uuid), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
   rafiki._read_weights(uuid) to public;
 -- the key of a study, and the ticket in a function that the caller made
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import type { Database } from '../../src/db/database.ts';
+import { renewKeys } from '../../src/db/statements/keys.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 
@@ -39,6 +40,20 @@ async function renewedBy(change: string): Promise<string[]> {
   const after = await keys();
   return Object.keys(after).filter((model) => after[model] !== before[model]);
 }
+
+test('keys that change meanwhile keep no owner from changing his model', async () => {
+  let going = true;
+  const renewing = (async () => {
+    while (going) await renewKeys(database.service, [0]);
+  })();
+  try {
+    for (let i = 0; i < 300; i++)
+      await db.query(`select rafiki_grant('private', 'pg_monitor'), rafiki_undeploy('granted')`);
+  } finally {
+    going = false;
+    await renewing;
+  }
+});
 
 describe('keys follow rights', () => {
   test('of a role that leaves another one which had a grant, at any depth', async () => {
