@@ -113,7 +113,11 @@ interface Found {
 async function bringTo(tx: Queryable, found: Found, parts: Parts, applied?: readonly string[]): Promise<Installed> {
   const { extension, offered, home } = found;
   if (applied !== undefined) {
-    return extension === null ? upgradeScript(tx, parts, applied) : upgradeExtension(tx, extension, offered);
+    const missing = parts.incremental.filter(({ name }) => !applied.includes(name));
+    const isCurrent = missing.length === 0 && (await isBuild(tx, parts.build));
+    return extension === null
+      ? upgradeScript(tx, parts, { missing, isCurrent })
+      : upgradeExtension(tx, { present: extension, offered, isCurrent });
   }
   if (offered !== null) return createExtension(tx, offered, home);
   await runScript(tx, parts, parts.incremental);
@@ -127,8 +131,20 @@ async function createExtension(tx: Queryable, offered: string, home: string): Pr
   return 'as an extension';
 }
 
-async function upgradeExtension(tx: Queryable, present: string, offered: string | null): Promise<Installed> {
-  if (present === version) return 'there already';
+interface PresentExtension {
+  present: string;
+  offered: string | null;
+  isCurrent: boolean;
+}
+
+async function upgradeExtension(tx: Queryable, { present, offered, isCurrent }: PresentExtension): Promise<Installed> {
+  if (present === version) {
+    if (isCurrent) return 'there already';
+    throw new EnvironmentUnfit(`the database has an unreleased build of rafiki ${version}`, {
+      detail: 'PostgreSQL upgrades an extension from one version to another only, and these are two builds of one.',
+      hint: 'Dump the database and restore it, which makes the extension anew; or remove the data folder if nothing in it is worth keeping.',
+    });
+  }
   if (offered !== version) throw otherFiles(offered);
   await becomeOwner(tx);
   await tx.query('alter extension rafiki update');
@@ -141,9 +157,14 @@ const otherFiles = (offered: string | null): EnvironmentUnfit =>
     hint: `Copy the files of ${path.join(extensionDir, 'extension')} to where it looks for extensions.`,
   });
 
-async function upgradeScript(tx: Queryable, parts: Parts, applied: readonly string[]): Promise<Installed> {
-  const missing = parts.incremental.filter(({ name }) => !applied.includes(name));
-  if (missing.length > 0 || !(await isBuild(tx, parts.build))) {
+interface PresentScript {
+  /** Files that the database has not had. */
+  missing: Parts['incremental'];
+  isCurrent: boolean;
+}
+
+async function upgradeScript(tx: Queryable, parts: Parts, { missing, isCurrent }: PresentScript): Promise<Installed> {
+  if (!isCurrent) {
     await runScript(tx, parts, missing);
     return 'upgraded';
   }

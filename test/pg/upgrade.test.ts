@@ -230,6 +230,19 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
     await expect(install(db)).rejects.toMatchObject({ message: expect.stringContaining('newer version') });
   });
 
+  test('of this version but another build is refused, and left as it is', async () => {
+    await install(db);
+    await db.query(
+      `create or replace function rafiki._build() returns text language sql immutable as $$ select 'another' $$`,
+    );
+    const before = await catalogue(db);
+    await expect(install(db)).rejects.toMatchObject({
+      message: expect.stringContaining('unreleased build'),
+      hint: expect.stringContaining('Dump the database'),
+    });
+    expect(await catalogue(db)).toEqual(before);
+  });
+
   test('of 0.1.0 with its rows keeps them, predicts and trains', async () => {
     const dump = released('as-extension').replace('EXISTS rafiki WITH SCHEMA public', `$& VERSION '0.1.0'`);
     await restore(db, dump);
