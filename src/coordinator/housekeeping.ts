@@ -3,7 +3,7 @@ import { isHeld } from '../db/persist.ts';
 import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
-import { LEASE_MS, selectExpired, selectStray } from '../db/statements/trials.ts';
+import { LEASE_MS, noteOverdue, selectStray } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -19,6 +19,9 @@ export interface HousekeepingOptions {
 
 /** A process unseen for so long is dead. */
 const DEAD_MS = 60_000;
+const RESCUE_EVERY_MS = 1_000;
+/** As many looks as fit into a lease. */
+const OVERDUE_LOOKS = LEASE_MS / RESCUE_EVERY_MS;
 const PRUNE_EVERY_MS = 10_000;
 const WATCH_EVERY_MS = 10_000;
 const COLLECT_EVERY_MS = 60_000;
@@ -28,6 +31,7 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #leadsSinceMs: number;
   readonly #rights: RightsWatch;
+  #rescuedMs = Number.NEGATIVE_INFINITY;
   #prunedMs: number;
   #watchedMs = Number.NEGATIVE_INFINITY;
   #collectedMs: number;
@@ -44,8 +48,10 @@ export class Housekeeping {
   async run(): Promise<void> {
     const { connection, clock } = this.#options;
     const nowMs = clock.nowMs();
-    // After a restart of Postgres all leases have run out while nobody could renew them: workers go first.
-    if (nowMs - this.#leadsSinceMs >= LEASE_MS) await this.#unlessHeld(() => this.#rescue());
+    if (nowMs - this.#rescuedMs >= RESCUE_EVERY_MS) {
+      this.#rescuedMs = nowMs;
+      await this.#unlessHeld(() => this.#rescue(nowMs - this.#leadsSinceMs >= LEASE_MS));
+    }
     if (nowMs - this.#watchedMs >= WATCH_EVERY_MS) {
       this.#watchedMs = nowMs;
       await this.#unlessHeld(() => this.#rights.look(connection));
@@ -111,9 +117,14 @@ export class Housekeeping {
     }
   }
 
-  async #rescue(): Promise<void> {
+  /**
+   * After a restart of Postgres all leases have run out while nobody could renew them: workers have a lease of time to do so first, in
+   * which a leader looks. Where leaders end before that too, all their looks together count.
+   */
+  async #rescue(leadsForLong: boolean): Promise<void> {
     const { connection, logger } = this.#options;
-    for (const { id, attempt, processId } of await selectExpired(connection)) {
+    for (const { id, attempt, processId, looks } of await noteOverdue(connection)) {
+      if (!leadsForLong && looks < OVERDUE_LOOKS) continue;
       const lost = await loseTrial({ on: connection, logger }, { id, attempt }, 'its worker was not heard of any more');
       if (lost && processId !== null) await countLost(connection, processId);
     }

@@ -21,9 +21,16 @@ beforeEach(async () => {
   db = database.db;
   connection = await db.connect(() => undefined);
   clock = new ManualClock();
-  const params = new PostgresParamStore({ database: database.service, graceMs: 0 });
-  housekeeping = new Housekeeping({ connection, params, clock, logger: silentLogger });
+  housekeeping = begin();
 });
+
+const begin = (): Housekeeping =>
+  new Housekeeping({
+    connection,
+    params: new PostgresParamStore({ database: database.service, graceMs: 0 }),
+    clock,
+    logger: silentLogger,
+  });
 afterEach(async () => {
   await connection.close();
   await database.drop();
@@ -55,6 +62,19 @@ describe('the leader', () => {
       { state: 'running', attempt: 0 },
     ]);
     expect(await db.query('select lost::int from rafiki.workers order by process')).toEqual([{ lost: 1 }, { lost: 0 }]);
+  });
+
+  test('gives a lost trial to the next worker although no leader lives as long as a lease', async () => {
+    await createReviews(db, 10);
+    await insertTrial(db, {
+      ...{ studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' },
+    });
+    await claimTrial(db, await worker(), { families: ['fasttext'] });
+    await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
+    for (let leader = 1; leader < LEASE_MS / 1000; leader++) await begin().run();
+    expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'running' }]);
+    await begin().run();
+    expect(await db.query('select state, attempt from rafiki.trial')).toEqual([{ state: 'waiting', attempt: 1 }]);
   });
 
   test('forgets processes that are dead, not those that are only late', async () => {

@@ -4,7 +4,7 @@ import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/move
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
-import { insertTrial, renewLease, selectExpired, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
+import { insertTrial, renewLease, noteOverdue, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -108,8 +108,8 @@ describe('a worker that stalled and lost its trial', () => {
     const mover = { on: db, logger: silentLogger };
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
-    const expired = await selectExpired(db);
-    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId }]);
+    const expired = await noteOverdue(db);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, looks: 1 }]);
     await loseTrial(mover, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);

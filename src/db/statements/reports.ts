@@ -5,7 +5,7 @@ import { LEASE_MS, type Ownership } from './trials.ts';
 const report = `
   with held as (
     update rafiki.trial
-    set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms'
+    set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms', overdue_looks = 0
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
     returning id, study_id, family, attempt, stop_requested
   ), written as (

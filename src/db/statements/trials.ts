@@ -80,7 +80,7 @@ export async function renewLease(
   { trialId, attempt, processId }: Ownership,
 ): Promise<{ stop: boolean; paused: boolean } | undefined> {
   const sql = `
-    update rafiki.trial t set lease_until = now() + $4 * interval '1 ms'
+    update rafiki.trial t set lease_until = now() + $4 * interval '1 ms', overdue_looks = 0
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
       and exists (select from rafiki.study s where s.id = t.study_id and s.state in ('queued', 'running'))
     returning stop_requested as stop, (select s.paused_at is not null from rafiki.study s where s.id = t.study_id) as paused`;
@@ -118,11 +118,19 @@ export async function setKnobs(
   return (await on.query(sql, [trialId, attempt, processId, JSON.stringify(knobs)])).length > 0;
 }
 
-/** Running trials whose worker was not heard of in time. */
-export function selectExpired(on: Queryable): Promise<{ id: number; attempt: number; processId: number | null }[]> {
+export interface OverdueTrial {
+  id: number;
+  attempt: number;
+  processId: number | null;
+  /** How often that was seen, now included. */
+  looks: number;
+}
+
+/** Running trials whose worker was not heard of in time; notes that they were seen. */
+export function noteOverdue(on: Queryable): Promise<OverdueTrial[]> {
   const sql = `
-    select id, attempt, process_id as "processId" from rafiki.trial
-    where state = 'running' and lease_until < now() order by id`;
+    update rafiki.trial set overdue_looks = overdue_looks + 1 where state = 'running' and lease_until < now()
+    returning id, attempt, process_id as "processId", overdue_looks as looks`;
   return on.query(sql);
 }
 
