@@ -10,9 +10,9 @@ import { models, type Stage } from './stage.ts';
 const MEAN_BAR = 1.05;
 const LINE_BAR = 1.15;
 /** Calls of one round of single calls. */
-const CALLS = 200;
+const CALLS = 1000;
 /** Such rounds of each build before any counts: their servers' JavaScript is slow until it is compiled. */
-const WARM_UP = 50;
+const WARM_UP = 10;
 
 /** Milliseconds of one round on a stage. */
 type Measure = (stage: Stage, round: number) => Promise<number>;

@@ -114,14 +114,17 @@ end $$;
 
 -- The answer to one input, asked for now. A new transaction prepares each expression of PL/pgSQL anew, at 1 µs: hence few and
 -- large ones, and none in a query, which prepares its own each time.
-create or replace function rafiki._predict_one(
-  is_image boolean, model text, model_key uuid, input text, raw anyelement, budget interval
-) returns text
+create or replace function rafiki._predict_one(is_image boolean, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
 declare
+  model_key uuid;
   reply rafiki.reply;
 begin
+  select m.key #>> '{}' into model_key from rafiki.model_access m where m.name = model;
+  if not found then
+    perform rafiki._explain_no_answer(model);
+  end if;
   for attempt in 1..5 loop
     reply := rafiki._ask_label(model_key, is_image, rafiki._terms(budget), case
       when coalesce(nullif(pg_catalog.current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
@@ -163,8 +166,6 @@ create or replace function rafiki_predict(model text, input text, budget interva
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  model_key uuid;
 begin
   -- one expression for all that is rare, a null and what begins with {: a second one takes 0.8 µs of each row
   if (model is null or ascii(input) = 123) is not false then
@@ -173,12 +174,7 @@ begin
     end if;
     perform rafiki._refuse_array(input);
   end if;
-  select m.key #>> '{}' into model_key from rafiki.model_access m where m.name = model;
-  if not found then
-    perform rafiki._explain_no_answer(model);
-  end if;
-  return coalesce(rafiki._take(model_key, input, current_user),
-                  rafiki._predict_one(false, model, model_key, input, input, budget));
+  return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(false, model, input, input, budget));
 end $$;
 
 comment on function rafiki_predict(text, text, interval) is

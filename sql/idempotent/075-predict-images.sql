@@ -23,13 +23,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   input constant text := rafiki._image_text(image);
-  model_key constant uuid := rafiki._model_key(model);
 begin
-  if model_key is null or input is null then
+  if model is null or input is null then
     return null;
   end if;
-  return coalesce(rafiki._take(model_key, input, current_user),
-                  rafiki._predict_one(true, model, model_key, input, image, budget));
+  return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(true, model, input, image, budget));
 end $$;
 
 create or replace function rafiki_predict(model text, image bytea, budget interval default null) returns text

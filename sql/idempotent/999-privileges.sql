@@ -62,7 +62,7 @@ revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), 
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
 -- the key of a model, which those can see who may use it
-grant execute on function rafiki._take(uuid, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
+grant execute on function rafiki._take(text, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
   rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
   rafiki._ask_details(uuid, boolean, text, text), rafiki._send_rows(uuid, boolean, text, text) to public;
 -- none: it connects to nothing but our own server, as any prediction does

@@ -189,10 +189,10 @@ const mayReadAhead = (role: string, statement: string): boolean =>
 /** A longer text is known by its hash in the reply that its answer goes along with. */
 const HASH_ABOVE_BYTES = 256;
 
-/** What an answer that goes along is to: a backend takes it for this statement, key and text only. */
-function questionOf({ statement, key, text }: Along): string {
+/** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
+function questionOf({ statement, model, text }: Along): string {
   const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
-  return [statement, key, content].join(SEPARATOR);
+  return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
 }
 
 const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });

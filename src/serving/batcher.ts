@@ -267,7 +267,7 @@ export class Batcher {
     const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
     const rows = Math.min(most, this.#lanes.deferred + this.#lanes.speculative);
     const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
-    return Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part);
+    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
   }
 
   #run({ questions, subset }: Batch, inline = false): void {

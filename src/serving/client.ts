@@ -30,7 +30,8 @@ export interface ClientOptions {
 /** An answer that goes along with the reply to another question, and the question that it is for. */
 export interface Along {
   statement: string;
-  key: string;
+  /** Its name. */
+  model: string;
   text: string;
   label: string;
 }
@@ -99,7 +100,7 @@ export class Client {
       this.#scans.answered(scan);
       model.stat.answeredAlong(1);
       chars += answer.label.length;
-      answers.push({ statement, key: scan.key, text: answer.text, label: answer.label });
+      answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
     }
     return answers;
   }

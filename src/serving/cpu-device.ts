@@ -44,8 +44,8 @@ export class CpuDevice implements LoadedDevice {
 
   run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     const { pool } = this.#options;
-    const isTiny = texts.length <= this.inlineRows && (pool.size === 0 || texts.every(isShort));
-    if (this.#here !== undefined && isTiny) return this.#here.run(texts, subset);
+    const isTiny = texts.length <= this.inlineRows && texts.every(isShort);
+    if (this.#here !== undefined && (isTiny || pool.size === 0)) return this.#here.run(texts, subset);
     return pool.run(this.#id, { texts, subset, work });
   }
 

@@ -216,7 +216,7 @@ describe('where rafiki is installed, he', () => {
     await dbo.query('create schema rafiki_dblink; grant usage on schema rafiki_dblink to public');
     await dbo.query(`create function rafiki_dblink.dblink_get_connections() returns text[] language plpgsql as $$ begin
       raise exception 'this runs as %', current_user using errcode = 'ZZ999'; end $$`);
-    expect(await outcome(dbo, `select rafiki._take(gen_random_uuid(), 'x', current_user)`)).toBe('ok');
+    expect(await outcome(dbo, `select rafiki._take('m', 'x', current_user)`)).toBe('ok');
     expect(await outcome(dbo, `select rafiki._send_rows(gen_random_uuid(), false, '', '[]')`)).not.toBe('ZZ999');
     expect(await outcome(dbo, 'select rafiki._open_bridge(false)')).toMatch(/^08/); // no server has ever run
     await expect(upgrade(db)).rejects.toMatchObject({ message: expect.stringContaining(`belongs to ${dboName}`) });

@@ -376,16 +376,16 @@ describe('reading ahead', () => {
   });
 
   test('takes answers that came along for this statement, model and text, and throws away the others', async () => {
-    const label = (statement: string, key: string, text: string): Reply =>
-      reply(`along ${text}`, 'n', [statement, key, `=${text}`].join('\x1f'));
-    bridge.answer = ([, key = '', , , , statement = '', text = '']) => ({
+    const label = (statement: string, model: string, text: string): Reply =>
+      reply(`along ${text}`, 'n', [statement, model.length, model, `=${text}`].join('\x1f'));
+    bridge.answer = ([, , , , , statement = '', text = '']) => ({
       ...reply(`asked ${text}`),
       along: [
-        label('another', key, 't2'),
+        label('another', 'm', 't2'),
         label(statement, 'another', 't2'),
-        label(statement, key, 't9'),
-        label(statement, key, 't2'),
-        label(statement, key, 't4'),
+        label(statement, 'm', 't9'),
+        label(statement, 'm', 't2'),
+        label(statement, 'm', 't4'),
       ],
     });
     const rows = await alice.query<{ v: string }>(

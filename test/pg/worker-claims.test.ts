@@ -4,7 +4,7 @@ import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/move
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
-import { insertTrial, renewLease, noteOverdue, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
+import { insertTrial, noteOverdue, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

@@ -8,6 +8,7 @@ import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/cpu-device.ts';
 import type { Run } from '../../../src/serving/inference-threads.ts';
+import { largestBatch } from '../../../src/serving/latency-model.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/replica.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 
@@ -68,6 +69,17 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
   expect(rowsOnThreads()).toBe(before + 5);
   await device.run(['good film '.repeat(100_000)], 1);
   expect(rowsOnThreads()).toBe(before + 6);
+  await device.release();
+});
+
+it('without threads, as on WebGPU, answers all on the calling thread', async () => {
+  const pool = {
+    ...{ size: 0, load: async () => 1, spread: async () => undefined, unload: async () => undefined },
+    run: () => Promise.reject(new Error('there is no thread')),
+  };
+  const device = await CpuDevice.load({ files: ensemble, pool, rowsWithin: () => 4 });
+  const texts = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
+  expect(await device.run(texts, 1)).toHaveLength(texts.length);
   await device.release();
 });
 
