@@ -43,9 +43,15 @@ it('a model that the folder would not keep is refused with the setting to raise'
   }
 });
 
+const ensembleFiles = async (): Promise<EnsembleFiles> => ({
+  models: [await files.fetch(1)],
+  input: 'text',
+  threads: 1,
+});
+
 /** Two threads that are one, and count what they are asked. */
 async function startDevice(rowsWithin: (ms: number) => number) {
-  const ensemble: EnsembleFiles = { models: [await files.fetch(1)], input: 'text', threads: 1 };
+  const ensemble = await ensembleFiles();
   const thread = await Replica.load(ensemble);
   let rows = 0;
   const run = (_: number, { texts, subset }: Run) => {
@@ -77,7 +83,7 @@ it('without threads, as on WebGPU, answers all on the calling thread', async () 
     ...{ size: 0, load: async () => 1, spread: async () => undefined, unload: async () => undefined },
     run: () => Promise.reject(new Error('there is no thread')),
   };
-  const device = await CpuDevice.load({ files: ensemble, pool, rowsWithin: () => 4 });
+  const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });
   const texts = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
   expect(await device.run(texts, 1)).toHaveLength(texts.length);
   await device.release();
