@@ -85,7 +85,7 @@ it('without threads, as on WebGPU, answers all on the calling thread', async () 
   };
   const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });
   const texts = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
-  expect(await device.run(texts, 1)).toHaveLength(texts.length);
+  expect(await device.run(texts, 1)).toHaveLength(1); // of one member
   await device.release();
 });
 
