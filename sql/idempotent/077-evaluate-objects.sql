@@ -12,7 +12,7 @@ as $$
                * greatest(0, least(ay + ah, by + bh) - greatest(ay, by)) as shared) s
 $$;
 
--- Of each class that has objects, for two least overlaps; `rows` holds arrays of boxes by image.
+-- Of each class that has objects, for two least overlaps; `images` holds arrays of boxes by image.
 create or replace function rafiki._average_precisions(images jsonb)
 returns table (label text, least_overlap float8, value float8)
 language sql stable strict parallel safe

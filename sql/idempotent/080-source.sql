@@ -205,7 +205,7 @@ begin
   end if;
 end $$;
 
--- Stops where labels are no labels: too long, or too many different ones. The numbers are those of src/datasets/class-limits.ts.
+-- Stops where labels are no labels: too long, or too many different ones. The numbers are those of src/domain/class-limits.ts.
 create or replace function rafiki._check_labels(
   source regclass, target name, feature name, longest int, classes bigint, bytes numeric
 ) returns void

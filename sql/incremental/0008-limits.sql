@@ -1,4 +1,4 @@
--- Servers keep the classes of all models, and coordinators those of a study: src/datasets/class-limits.ts says how many. What was
+-- Servers keep the classes of all models, and coordinators those of a study: src/domain/class-limits.ts says how many. What was
 -- trained before them stays, and a server does not take it.
 alter table rafiki.model_version
   add constraint model_version_classes

@@ -26,7 +26,7 @@ const PRUNE_EVERY_MS = 10_000;
 const WATCH_EVERY_MS = 10_000;
 const COLLECT_EVERY_MS = 60_000;
 
-/** What the leader does besides studies: rescue trials, forget dead processes, delete parameters that nobody names. */
+/** What the leader does besides studies: rescues trials, watches rights, forgets what is gone, deletes what nobody names. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #leadsSinceMs: number;

@@ -1,9 +1,12 @@
-/** The states of design section 6 as full tables: every (state, event) pair is answered, `null` meaning "refused". */
+/**
+ * What becomes of a state by an event, for what TypeScript moves; `null`: the event is refused. A trial is claimed, and what users cancel is
+ * ended, by statements of their own.
+ */
 export type StudyState = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
 export type StudyEvent = 'start' | 'complete' | 'fail' | 'cancel';
 
 export type TrialState = 'waiting' | 'running' | 'completed' | 'stopped' | 'failed' | 'cancelled';
-export type TrialEvent = 'claim' | 'complete' | 'stop' | 'fail' | 'cancel' | 'lose-lease';
+export type TrialEvent = 'complete' | 'stop' | 'fail' | 'cancel' | 'lose-lease';
 
 export type DeploymentState = 'loading' | 'ready' | 'retired' | 'failed';
 export type DeploymentEvent = 'load' | 'retire' | 'fail';
@@ -20,12 +23,11 @@ export const studyTable: Table<StudyState, StudyEvent> = {
   cancelled: refuseAll,
 };
 
-const refuseTrial = { claim: null, complete: null, stop: null, fail: null, cancel: null, 'lose-lease': null } as const;
+const refuseTrial = { complete: null, stop: null, fail: null, cancel: null, 'lose-lease': null } as const;
 
 export const trialTable: Table<TrialState, TrialEvent> = {
-  waiting: { claim: 'running', complete: null, stop: null, fail: 'failed', cancel: 'cancelled', 'lose-lease': null },
+  waiting: { complete: null, stop: null, fail: 'failed', cancel: 'cancelled', 'lose-lease': null },
   running: {
-    claim: null,
     complete: 'completed',
     stop: 'stopped',
     fail: 'failed',

@@ -5,7 +5,7 @@ export class InvalidParameter extends RafikiError {
   readonly sqlstate = '22023';
 }
 
-/** A feature that the design names and this version does not have (0A000). */
+/** Something that was asked for and that this version does not have (0A000). */
 export class NotSupported extends RafikiError {
   readonly sqlstate = '0A000';
 }

@@ -8,8 +8,8 @@ export interface RafikiErrorOptions {
 }
 
 /**
- * Base of all operating errors. Subclasses are named after the broken rule and fix `sqlstate` and `retryable`;
- * the mapping to SQL, HTTP and exit codes reads these fields and nothing else.
+ * Base of all operating errors. Subclasses are named after the broken rule and fix `sqlstate` and `retryable`, and
+ * what goes over the wire is these fields and nothing else.
  */
 export abstract class RafikiError extends Error {
   abstract readonly sqlstate: string;

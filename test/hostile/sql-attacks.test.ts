@@ -536,7 +536,7 @@ describe('with coordinator and worker', () => {
       expect((await studyEnd(db, study)).state).toBe('completed');
       return study;
     });
-    expect(id).toBeGreaterThan(0);
+    expect(await db.query('select state from rafiki.study where id = $1', [id])).toEqual([{ state: 'completed' }]);
     expect(
       await db.query(`select application_name from pg_locks join pg_stat_activity using (pid)
       where locktype = 'advisory' and application_name like 'rafiki%' or locktype = 'advisory' and usename like 'rafiki%'`),

@@ -70,6 +70,8 @@ const candidates = (): Record<string, string[]> => ({
   interval: [`'1 s'`, `'-1 s'`, `'178000000 years'`, `'0'`],
   jsonb: [`'{}'`, `'[]'`, `'null'`, `'{"epochs": {"min": 9, "max": 1}}'`, `'"x"'`],
   json: [`'{}'`],
+  'jsonb[]': [`'{}'`, `array['{}'::jsonb, null]`],
+  record: [`row(1, 'x')`, `(select m from rafiki.model m limit 1)`],
   'double precision': ['0.5', `'NaN'`, `'infinity'`, '-1e308'],
   real: ['0.5', `'NaN'`, '-1'],
   numeric: ['0.5', `'NaN'`],
@@ -99,7 +101,8 @@ const candidates = (): Record<string, string[]> => ({
 function call({ name, kind, types }: (typeof functions)[number], nth: number): string {
   const known = candidates();
   const args = types.map((type, place) => {
-    const choices = known[type] ?? ['null'];
+    const choices = known[type];
+    if (choices === undefined) throw new Error(`no candidates for arguments of type ${type}`);
     const value = nth < 0 ? 'null' : choices[(nth + place * (nth >> 1)) % choices.length];
     return type.startsWith('any')
       ? nth < 0

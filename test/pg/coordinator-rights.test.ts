@@ -43,6 +43,7 @@ async function renewedBy(change: string): Promise<string[]> {
 
 test('keys that change meanwhile keep no owner from changing his model', async () => {
   let going = true;
+  const before = await keys();
   const renewing = (async () => {
     while (going) await renewKeys(database.service, [0]);
   })();
@@ -53,6 +54,7 @@ test('keys that change meanwhile keep no owner from changing his model', async (
     going = false;
     await renewing;
   }
+  expect((await keys())['private']).not.toBe(before['private']);
 });
 
 describe('keys follow rights', () => {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { extensionDir } from '../../src/cli/install.ts';
 import { Database } from '../../src/db/database.ts';
+import { inputOf, tasks } from '../../src/domain/task.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -155,7 +156,9 @@ describe.each([
   });
 
   test('a second install fails, and changes nothing', async () => {
+    const before = [await lines(db(), functions), await lines(db(), privileges)];
     await expect(db().transaction((tx) => tx.query(script))).rejects.toMatchObject({ code: '42P06' });
+    expect([await lines(db(), functions), await lines(db(), privileges)]).toEqual(before);
   });
 });
 
@@ -164,6 +167,13 @@ test('what can be replaced can be replaced again, and nothing changes', async ()
   const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
   await asScript.transaction((tx) => tx.query(prologue + idempotent));
   expect([await lines(asScript, functions), await lines(asScript, privileges)]).toEqual(before);
+});
+
+test('the tasks of SQL are those of TypeScript, with the same kinds of input', async () => {
+  const rows = await asScript.query<{ name: string; input: string }>(
+    'select name, input from rafiki.task order by name',
+  );
+  expect(rows).toEqual([...tasks].sort().map((name) => ({ name, input: inputOf(name) })));
 });
 
 test('a database in another encoding than UTF8 is refused', async () => {

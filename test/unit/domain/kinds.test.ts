@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { detection, objectsTensor } from '../../../src/domain/kinds/detection.ts';
-import { kindOf } from '../../../src/domain/kinds/registry.ts';
-import { type Box, tasks } from '../../../src/domain/task.ts';
+import type { Box } from '../../../src/domain/task.ts';
 import type { TensorData } from '../../../src/domain/tensor.ts';
 
 const tensor = (shape: number[], values: number[]): TensorData => ({
@@ -12,10 +11,6 @@ const tensor = (shape: number[], values: number[]): TensorData => ({
 });
 
 describe('kinds of tasks', () => {
-  it('are there for every task', () => {
-    for (const task of tasks) expect(kindOf(task).score).toBeTypeOf('function');
-  });
-
   it('refuse labels of another kind', () => {
     expect(() => classification.truth([[]])).toThrow(RangeError);
     expect(() => detection.score(tensor([0, 1, 6], []), new Int32Array(0), { classes: [] })).toThrow(RangeError);

@@ -70,6 +70,7 @@ describe('characters', () => {
         const width = ids?.shape[1] ?? 0;
         expect(width % 3).toBe(0);
         for (const row of textsOfIds(ids)) expect(row.length).toBeLessThanOrEqual(width - 2);
+        expect(width).toBeGreaterThan(0);
         for (const id of ids?.data ?? []) expect(Number(id)).toBeLessThan(characterRows(features));
       }),
     );
