@@ -56,7 +56,8 @@ as $$
                               pg_catalog.translate(caller::text, e'\x1f', ''))
 $$;
 
--- What an answer is to, for comparing: statement, model, and the text itself, or of a long one its hash.
+-- What an answer is to, for comparing: statement, model, and the text itself, or of a long one its hash; as questionOf() of
+-- src/bridge/verbs.ts has it.
 create or replace function rafiki._question(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$

@@ -186,7 +186,7 @@ const MOST_STATEMENT_CHARS = 8192;
 const mayReadAhead = (role: string, statement: string): boolean =>
   statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
 
-/** A longer text is known by its hash in the reply that its answer goes along with. */
+/** A longer text is known by its hash in the reply that its answer goes along with: as rafiki._question() of 050-transport.sql has it. */
 const HASH_ABOVE_BYTES = 256;
 
 /** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
