@@ -30,6 +30,9 @@ export async function* predictOne(
     yield { ...rest, name: `${figure.name}-up`, ok: null, note: `bridge at ${host}, peer on TCP; no bar` };
   }
   await session.query('reset rafiki.read_ahead');
+  await session.query(`select rafiki_dblink.dblink_disconnect('bench')`);
+  await admin.query(`revoke all on schema rafiki_dblink from ${asker}`); // or the next start refuses the database
+  await admin.query(`revoke all on all functions in schema rafiki_dblink from ${asker}`);
 }
 
 async function roleOf(session: Database): Promise<string> {
