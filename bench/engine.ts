@@ -1,14 +1,14 @@
 import { fasttextTrials } from './engine/fasttext-trials.ts';
 import { jobs, OwnJob } from './engine/jobs.ts';
 import { memoryFigure } from './engine/memory.ts';
-import { howToGetPeer, Peer } from './engine/peer.ts';
+import { EnginePeer, howToGetPeer } from './engine/peer.ts';
 import type { Figure } from './figure.ts';
 
 /** One training step of each network, and the memory it takes, against PyTorch's on as many threads; then whole trials of fastText. */
 export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   const rounds = quick ? 3 : 10;
   for (const job of jobs) {
-    const peer = await Peer.start(job.threads);
+    const peer = await EnginePeer.start(job.threads);
     const own = await OwnJob.start(job);
     try {
       yield figureOf(job, await measure(own, peer, { peers: job.peers, rounds }));
@@ -21,7 +21,7 @@ export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable
   yield* fasttextTrials({ quick });
 }
 
-interface Measured {
+interface MeasuredNetwork {
   own: number;
   /** The best of PyTorch's ways; null without PyTorch. */
   peer: number | null;
@@ -30,9 +30,9 @@ interface Measured {
 /** Medians of rounds that alternate, so that whatever else the machine does meets both. */
 async function measure(
   own: OwnJob,
-  peer: Peer | null,
+  peer: EnginePeer | null,
   { peers, rounds }: { peers: readonly string[]; rounds: number },
-): Promise<Measured> {
+): Promise<MeasuredNetwork> {
   const ownMs: number[] = [];
   const peerMs = new Map(peers.map((name) => [name, [] as number[]]));
   for (let round = 0; round <= rounds; round++) {
@@ -47,7 +47,7 @@ async function measure(
   return { own: median(ownMs), peer: peer === null ? null : Math.min(...[...peerMs.values()].map(median)) };
 }
 
-function figureOf({ name, bar }: { name: string; bar: number }, { own, peer }: Measured): Figure {
+function figureOf({ name, bar }: { name: string; bar: number }, { own, peer }: MeasuredNetwork): Figure {
   const figure = { bench: 'engine', name, value: round(own), unit: 'ms/step', peer: 'pytorch', bar };
   if (peer === null) return { ...figure, peerValue: null, ratio: null, ok: null, note: howToGetPeer };
   const ratio = own / peer;

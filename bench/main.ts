@@ -9,17 +9,17 @@ import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
 import { rowsBench } from './rows.ts';
-import { type ServingOptions, servingBench } from './serving.ts';
+import { type ServingBenchOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
-type Options = ZooOptions &
+type BenchOptions = ZooOptions &
   StudyOptions &
   TuningOptions &
-  ServingOptions &
+  ServingBenchOptions &
   FaultOptions &
   SoakOptions &
   WireOptions &
@@ -28,7 +28,7 @@ type Options = ZooOptions &
 
 interface Bench {
   /** Yields its figures as they are measured. */
-  run(options: Options): AsyncIterable<Figure>;
+  run(options: BenchOptions): AsyncIterable<Figure>;
   /** What it takes beside `--quick` and `--json`; those with a placeholder have a value. */
   flags: readonly string[];
 }
@@ -68,14 +68,14 @@ try {
   fail([error.message, error.hint].join('\n'));
 }
 
-function parse(flags: readonly string[]): Options & { json: boolean } {
+function parse(flags: readonly string[]): BenchOptions & { json: boolean } {
   const options = flags.map((flag) => {
     const [option = '', placeholder] = flag.split(' ');
     return [option, { type: placeholder === undefined ? 'boolean' : 'string' }] as const;
   });
   const always = { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } as const;
   try {
-    return parseArgs({ args, options: { ...Object.fromEntries(options), ...always } }).values as Options & {
+    return parseArgs({ args, options: { ...Object.fromEntries(options), ...always } }).values as BenchOptions & {
       json: boolean;
     };
   } catch (error) {

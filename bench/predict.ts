@@ -11,7 +11,7 @@ import { predictOne } from './predict/one-call.ts';
 import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
-import { models, type Stage, startStage } from './predict/stage.ts';
+import { models, type PredictStage, startStage } from './predict/stage.ts';
 
 /** An accelerator as batches see it: 2 ms and 0.05 ms a row. */
 const syntheticDevice = { RAFIKI_SYNTHETIC_DEVICE: '2+0.05' };
@@ -72,7 +72,7 @@ async function* besideClone(
 async function* onStage(
   dataDir: string,
   env: NodeJS.ProcessEnv,
-  measure: (stage: Stage) => AsyncIterable<Figure>,
+  measure: (stage: PredictStage) => AsyncIterable<Figure>,
 ): AsyncIterable<Figure> {
   const stage = await startStage(dataDir, { env });
   try {
@@ -82,7 +82,7 @@ async function* onStage(
   }
 }
 
-async function* cpuFigures({ session, admin, url }: Stage, quick: boolean): AsyncIterable<Figure> {
+async function* cpuFigures({ session, admin, url }: PredictStage, quick: boolean): AsyncIterable<Figure> {
   const rounds = roundsOf(quick);
   yield* predictOne({ session, admin }, quick ? 10 : 40);
   yield* besideRaw({ session, admin }, rounds);
@@ -99,7 +99,7 @@ async function* cpuFigures({ session, admin, url }: Stage, quick: boolean): Asyn
   });
 }
 
-async function* syntheticFigures({ session, url }: Stage, quick: boolean): AsyncIterable<Figure> {
+async function* syntheticFigures({ session, url }: PredictStage, quick: boolean): AsyncIterable<Figure> {
   yield await accelerated(session, quick ? 500 : 2000);
   yield await clients(url, session, {
     name: 'predict-clients-32',

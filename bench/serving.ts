@@ -8,7 +8,7 @@ import { writeReport } from './serving/report.ts';
 import { claimFigures, figure, tableFigures } from './serving/table.ts';
 import { traceFigures } from './serving/trace.ts';
 
-export interface ServingOptions {
+export interface ServingBenchOptions {
   quick: boolean;
   /** The server itself over SQL instead of the simulator. */
   real?: boolean | undefined;
@@ -21,7 +21,13 @@ export interface ServingOptions {
 }
 
 /** Schedulers on simulated time against the clairvoyant bound; with `--quick` one seed, and nothing is kept. */
-export async function* servingBench({ quick, real, minutes, models, trace }: ServingOptions): AsyncIterable<Figure> {
+export async function* servingBench({
+  quick,
+  real,
+  minutes,
+  models,
+  trace,
+}: ServingBenchOptions): AsyncIterable<Figure> {
   if (real) {
     yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
     return;

@@ -6,8 +6,8 @@ import { createRng } from '../src/runtime/rng.ts';
 import type { Figure } from './figure.ts';
 import { type Accounts, accountTrials, auditTrials } from './load/accounts.ts';
 import { killOne } from './load/kills.ts';
-import { goesOn, openStage, type Stage } from './load/stage.ts';
-import { type Load, startLoad } from './load/workload.ts';
+import { goesOn, type LoadStage, openStage } from './load/stage.ts';
+import { startLoad, type Workload } from './load/workload.ts';
 import { experimentsDir } from './results.ts';
 import { report, type SoakResult, type TimedMoment, trends } from './soak/report.ts';
 import { isJudged, Sampler } from './soak/sampling.ts';
@@ -48,8 +48,8 @@ export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable
 }
 
 async function watch(
-  stage: Stage,
-  { outcomes }: Load,
+  stage: LoadStage,
+  { outcomes }: Workload,
   durationMs: number,
 ): Promise<Pick<SoakResult, 'moments' | 'kills'>> {
   const sampler = await Sampler.on(stage);
@@ -79,7 +79,7 @@ async function watch(
 
 const cell = (value: number | null): string => (value === null ? '' : String(Math.round(value * 100) / 100));
 
-function* figures(result: SoakResult, { outcomes }: Load, { faults }: Accounts): Iterable<Figure> {
+function* figures(result: SoakResult, { outcomes }: Workload, { faults }: Accounts): Iterable<Figure> {
   const figure = (name: string, value: number, ok: boolean, note: string): Figure => ({
     bench: 'soak',
     name,

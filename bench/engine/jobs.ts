@@ -1,5 +1,5 @@
 import type { TensorData } from '../../src/domain/tensor.ts';
-import type { Step } from '../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../src/engine/feeds.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 import type { Network } from '../../src/graph/network.ts';
 import type { OptimiserName } from '../../src/graph/optimisers/registry.ts';
@@ -14,7 +14,7 @@ const length = 64;
 /** Steps of one run of the engine, as in training. */
 const stepsPerRun = 16;
 
-export interface Job {
+export interface EngineJob {
   name: string;
   network: Network;
   optimiser: OptimiserName;
@@ -32,7 +32,7 @@ const texts = { optimiser: 'adamw', threads: 1 } as const;
 const characters = { optimiser: 'adamw', threads: 2, dropout: 0, inputs: randomCharacters } as const;
 const images = { optimiser: 'sgd', threads: 2, dropout: 0, inputs: randomImages } as const;
 
-export const jobs: readonly Job[] = [
+export const jobs: readonly EngineJob[] = [
   {
     name: 'textcnn',
     bar: 1.1,
@@ -61,15 +61,15 @@ export const jobs: readonly Job[] = [
 /** Our side of one job. */
 export class OwnJob {
   readonly #trainer: Trainer;
-  readonly #job: Job;
+  readonly #job: EngineJob;
   readonly #rng = createRng(1);
 
-  private constructor(job: Job, trainer: Trainer) {
+  private constructor(job: EngineJob, trainer: Trainer) {
     this.#job = job;
     this.#trainer = trainer;
   }
 
-  static async start(job: Job): Promise<OwnJob> {
+  static async start(job: EngineJob): Promise<OwnJob> {
     const { network, optimiser, threads } = job;
     return new OwnJob(job, await Trainer.create({ network, optimiser, batch, threads, seed: 1 }));
   }
@@ -86,7 +86,7 @@ export class OwnJob {
     return this.#trainer.release();
   }
 
-  #step(): Step {
+  #step(): TrainingStep {
     const classes = Number(this.#job.network.targets['truth']?.shape[0]);
     const data = new Float32Array(batch * classes);
     for (let row = 0; row < batch; row++) data[row * classes + (row % classes)] = 1;

@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Figure } from '../figure.ts';
-import type { Job } from './jobs.ts';
-import { howToGetPeer, Peer } from './peer.ts';
+import type { EngineJob } from './jobs.ts';
+import { EnginePeer, howToGetPeer } from './peer.ts';
 
 const script = fileURLToPath(new URL('./memory-process.ts', import.meta.url));
 
@@ -11,12 +11,12 @@ const script = fileURLToPath(new URL('./memory-process.ts', import.meta.url));
 const steps = 16;
 
 /** The most memory that training a network takes, the whole process counted, against PyTorch's leanest way. */
-export async function memoryFigure(job: Job): Promise<Figure> {
+export async function memoryFigure(job: EngineJob): Promise<Figure> {
   const value = await ownPeakMb(job.name);
   const figure = { bench: 'engine', name: `${job.name}-memory`, value, unit: 'MB', peer: 'pytorch', bar: 1 };
   const peaks: number[] = [];
   for (const way of job.peers) {
-    const peer = await Peer.start(job.threads);
+    const peer = await EnginePeer.start(job.threads);
     if (peer === null) return { ...figure, peerValue: null, ratio: null, ok: null, note: howToGetPeer };
     await peer.steps(way, steps);
     peaks.push(await peer.peakMb());

@@ -6,7 +6,7 @@ export const howToGetPeer = 'no PyTorch on this machine: apt-get install python3
 const script = fileURLToPath(new URL('./peer.py', import.meta.url));
 
 /** PyTorch in a process of its own, one request at a time. */
-export class Peer {
+export class EnginePeer {
   readonly #python: PythonProcess;
 
   private constructor(python: PythonProcess) {
@@ -14,9 +14,9 @@ export class Peer {
   }
 
   /** Null where Python has no torch. */
-  static async start(threads: number): Promise<Peer | null> {
+  static async start(threads: number): Promise<EnginePeer | null> {
     const python = await PythonProcess.start(script, [String(threads)]);
-    return python && new Peer(python);
+    return python && new EnginePeer(python);
   }
 
   /** Milliseconds of each of `steps` steps of the named job. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Accounts, accountTrials, auditTrials } from '../load/accounts.ts';
-import { goesOn, openStage, type Stage, type StageOptions } from '../load/stage.ts';
-import { type Load, startLoad } from '../load/workload.ts';
+import { goesOn, type LoadStage, type LoadStageOptions, openStage } from '../load/stage.ts';
+import { startLoad, type Workload } from '../load/workload.ts';
 
 /** For every loop of the load to have begun. */
 const BEFORE_MS = 5_000;
@@ -14,10 +14,10 @@ export interface SingleFault {
   name: string;
   /** What must hold afterwards. */
   checks: string;
-  run(): Promise<Verdict>;
+  run(): Promise<FaultVerdict>;
 }
 
-export interface Verdict {
+export interface FaultVerdict {
   /** What did not hold. */
   broken: string[];
   note: string;
@@ -28,9 +28,9 @@ export class FaultSkipped extends Error {}
 
 /** Opens a stage, breaks it under load, and says what did not hold. What `during` finds counts too. */
 export async function underLoad(
-  options: StageOptions,
-  during: (stage: Stage, load: Load) => Promise<string[] | undefined>,
-): Promise<Verdict> {
+  options: LoadStageOptions,
+  during: (stage: LoadStage, load: Workload) => Promise<string[] | undefined>,
+): Promise<FaultVerdict> {
   const stage = await openStage(options);
   try {
     await auditTrials(stage.admin);
@@ -46,7 +46,7 @@ export async function underLoad(
 }
 
 /** What every load must have come through: the answers were right, every session goes on, each trial is accounted for. */
-async function judge(stage: Stage, load: Load): Promise<Verdict> {
+async function judge(stage: LoadStage, load: Workload): Promise<FaultVerdict> {
   await load.stop();
   const accounts = await accountTrials(stage.admin);
   const { wrong, stuck, unexpected } = load.outcomes;
@@ -62,7 +62,7 @@ async function judge(stage: Stage, load: Load): Promise<Verdict> {
 }
 
 /** The folder of a stage goes with it: what explains a failure is kept elsewhere. */
-function keepLogs({ rafiki: { dataDir } }: Stage): string {
+function keepLogs({ rafiki: { dataDir } }: LoadStage): string {
   const kept = mkdtempSync(path.join(tmpdir(), 'rafiki-fault-logs-'));
   for (const name of ['rafiki.log', 'postgres.log']) {
     if (existsSync(path.join(dataDir, name))) copyFileSync(path.join(dataDir, name), path.join(kept, name));

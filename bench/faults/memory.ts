@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../test/support/rafiki-up.ts';
 import { kill } from '../load/kills.ts';
-import type { Stage } from '../load/stage.ts';
+import type { LoadStage } from '../load/stage.ts';
 import { type SingleFault, underLoad } from './fault.ts';
 
 const LOOK_MS = 20;
@@ -45,7 +45,7 @@ function outOfMemory(name: string, checks: string, act: (pid: number) => boolean
   };
 }
 
-async function begin({ db }: Stage): Promise<number> {
+async function begin({ db }: LoadStage): Promise<number> {
   const [row] = await db.query<{ study: number }>(
     `select rafiki_train('text_classification', 'mail', model => 'too_large', families => '{fasttext}', max_trials => 1,
        max_time => '5 min', seed => 9) as study`,
@@ -54,7 +54,7 @@ async function begin({ db }: Stage): Promise<number> {
 }
 
 /** Acts once on each training process, as soon as `act` says that it did. */
-async function hunt(stage: Stage, act: (pid: number) => boolean, signal: AbortSignal): Promise<void> {
+async function hunt(stage: LoadStage, act: (pid: number) => boolean, signal: AbortSignal): Promise<void> {
   const seen = new Set<number>();
   while (!signal.aborted) {
     for (const pid of stage.pids('trial')) {
@@ -70,7 +70,7 @@ async function hunt(stage: Stage, act: (pid: number) => boolean, signal: AbortSi
 }
 
 /** What is wrong with how the study and its trial ended. */
-async function reasonOf({ db }: Stage, study: number): Promise<string[]> {
+async function reasonOf({ db }: LoadStage, study: number): Promise<string[]> {
   const trial = await eventually(async () => {
     const [row] = await db.query<{ state: string; error: { message?: string; hint?: string } | null }>(
       'select state, error from rafiki.trial where study_id = $1 and ended_at is not null',

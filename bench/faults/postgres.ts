@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kill } from '../load/kills.ts';
-import type { Stage } from '../load/stage.ts';
+import type { LoadStage } from '../load/stage.ts';
 import { type SingleFault, underLoad } from './fault.ts';
 
 const TIMES = 6;
@@ -49,7 +49,7 @@ export const postgresSlow: SingleFault = {
     }),
 };
 
-const postgresOf = (stage: Stage): number[] => [
+const postgresOf = (stage: LoadStage): number[] => [
   ...stage.pids('backend'),
   ...stage.pids('auxiliary'),
   ...stage.pids('postmaster'),

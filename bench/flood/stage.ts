@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createRng } from '../../src/runtime/rng.ts';
-import { models, type Stage as PredictStage, startStage } from '../predict/stage.ts';
+import { models, type PredictStage, startStage } from '../predict/stage.ts';
 
 export const TEXT_MODEL = models.temporal_cnn;
 export const IMAGE_MODEL = 'bench_pictures';

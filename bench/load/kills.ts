@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rng } from '../../src/runtime/rng.ts';
-import { type ProcessKind, processesOf } from './processes.ts';
-import type { Stage } from './stage.ts';
+import { processesOf, type VictimKind } from './processes.ts';
+import type { LoadStage } from './stage.ts';
 
 /** Not `up`: nobody would start it again. */
-const victims: readonly ProcessKind[] = [
+const victims: readonly VictimKind[] = [
   'serving',
   'coordinator',
   'worker',
@@ -15,7 +15,7 @@ const victims: readonly ProcessKind[] = [
 ];
 
 /** Kills a random process of a random kind; undefined when none of that kind was running. */
-export function killOne(stage: Stage, rng: Rng): ProcessKind | undefined {
+export function killOne(stage: LoadStage, rng: Rng): VictimKind | undefined {
   const kind = victims[rng.below(victims.length)] ?? 'worker';
   const running = processesOf(stage.rafiki.process.pid ?? 0).filter((each) => each.kind === kind);
   const victim = running[rng.below(running.length)];
@@ -24,10 +24,10 @@ export function killOne(stage: Stage, rng: Rng): ProcessKind | undefined {
 
 /** Kills until so many are dead, with random pauses up to `pauseMs` between. How many of each kind. */
 export async function killMany(
-  stage: Stage,
+  stage: LoadStage,
   { kills, pauseMs, rng }: { kills: number; pauseMs: number; rng: Rng },
-): Promise<Map<ProcessKind, number>> {
-  const killed = new Map<ProcessKind, number>();
+): Promise<Map<VictimKind, number>> {
+  const killed = new Map<VictimKind, number>();
   for (let done = 0; done < kills; ) {
     await sleep(rng.uniform() * pauseMs);
     const kind = killOne(stage, rng);

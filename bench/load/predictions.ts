@@ -1,10 +1,10 @@
 import type { Rng } from '../../src/runtime/rng.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { LoadSession } from './session.ts';
-import type { Stage } from './stage.ts';
+import type { LoadStage } from './stage.ts';
 
-export interface Turn {
-  stage: Stage;
+export interface PredictionTurn {
+  stage: LoadStage;
   session: LoadSession;
   outcomes: Outcomes;
   rng: Rng;
@@ -14,11 +14,11 @@ const SCAN_ROWS = 40;
 const ARRAY_TEXTS = 20;
 
 /** One call of a random form, whose answer is held against what is known. */
-export async function predictOnce(turn: Turn): Promise<void> {
+export async function predictOnce(turn: PredictionTurn): Promise<void> {
   await (forms[turn.rng.below(forms.length)] ?? single)(turn);
 }
 
-async function single({ stage, session, outcomes, rng }: Turn): Promise<void> {
+async function single({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const at = rng.below(stage.texts.length);
   const rows = await session.call<{ label: string }>('single', `select rafiki_predict('steady', $1) as label`, [
     stage.texts[at],
@@ -27,7 +27,7 @@ async function single({ stage, session, outcomes, rng }: Turn): Promise<void> {
   if (row !== undefined) expectLabel(outcomes, `single, text ${at}`, row.label, stage.known.steady[at]);
 }
 
-async function array({ stage, session, outcomes, rng }: Turn): Promise<void> {
+async function array({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const from = rng.below(stage.texts.length - ARRAY_TEXTS);
   const texts = stage.texts.slice(from, from + ARRAY_TEXTS);
   const sql = `select rafiki_predict('steady', $1::text[]) as labels`;
@@ -38,7 +38,7 @@ async function array({ stage, session, outcomes, rng }: Turn): Promise<void> {
 }
 
 /** The plain form, answered with the help of reading ahead. */
-async function scan({ stage, session, outcomes, rng }: Turn): Promise<void> {
+async function scan({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const from = 1 + rng.below(stage.texts.length - SCAN_ROWS);
   const sql = `select id, rafiki_predict('steady', body) as label from mail where id >= $1 order by id limit ${SCAN_ROWS}`;
   for (const { id, label } of (await session.call<{ id: number; label: string }>('scan', sql, [from])) ?? [])
@@ -46,7 +46,7 @@ async function scan({ stage, session, outcomes, rng }: Turn): Promise<void> {
 }
 
 /** A row that is labelled at once or a little later, found again and deleted: what was committed is not lost. */
-async function attached({ stage, session, outcomes, rng }: Turn): Promise<void> {
+async function attached({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const at = rng.below(stage.texts.length);
   const sql = 'insert into inbox (body) values ($1) returning id, label';
   const [row] = (await session.call<{ id: string; label: string | null }>('insert', sql, [stage.texts[at]])) ?? [];
@@ -59,7 +59,7 @@ async function attached({ stage, session, outcomes, rng }: Turn): Promise<void> 
 }
 
 /** The model whose version changes: the label must be that of the version which the answer names. */
-async function either({ stage, session, outcomes, rng }: Turn): Promise<void> {
+async function either({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const at = rng.below(stage.texts.length);
   const sql = `select d ->> 'label' as label, d -> 'versions' as versions from rafiki_predict_detail('turning', $1) d`;
   const [row] = (await session.call<{ label: string; versions: number[] }>('detail', sql, [stage.texts[at]])) ?? [];

@@ -11,11 +11,11 @@ export const processKinds = [
   'backend',
   'auxiliary',
 ] as const;
-export type ProcessKind = (typeof processKinds)[number];
+export type VictimKind = (typeof processKinds)[number];
 
 export interface RunningProcess {
   pid: number;
-  kind: ProcessKind;
+  kind: VictimKind;
 }
 
 /** Of one process, from /proc: memory that is its own alone, the most that it ever had in memory, open files, threads. */
@@ -70,7 +70,7 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-function kindOf(pid: number): ProcessKind | undefined {
+function kindOf(pid: number): VictimKind | undefined {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
     if (command.startsWith('postgres: ')) return /\(\d+\)|\[local\]/.test(command) ? 'backend' : 'auxiliary';

@@ -9,7 +9,7 @@ const RETRY_MS = 200;
 /** From the first failure of a session's calls until it counts as stuck; Postgres and its crash recovery take some of it. */
 const PATIENCE_MS = 120_000;
 
-export interface SessionOptions {
+export interface LoadSessionOptions {
   url: string;
   outcomes: Outcomes;
 }
@@ -17,12 +17,12 @@ export interface SessionOptions {
 /** A client's session as an application has one: it goes on after errors, and connects anew only when the connection is lost. */
 export class LoadSession {
   readonly name: string;
-  readonly #options: SessionOptions;
+  readonly #options: LoadSessionOptions;
   #client: pg.Client | undefined;
   #failingSinceMs: number | undefined;
   #reported = false;
 
-  constructor(name: string, options: SessionOptions) {
+  constructor(name: string, options: LoadSessionOptions) {
     this.name = name;
     this.#options = options;
   }

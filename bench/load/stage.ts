@@ -5,10 +5,10 @@ import { choosePort } from '../../src/cli/free-port.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
-import { type ProcessKind, processesOf } from './processes.ts';
+import { processesOf, type VictimKind } from './processes.ts';
 
 /** A running Rafiki with two models whose every answer is known. */
-export interface Stage {
+export interface LoadStage {
   rafiki: RunningRafiki;
   clientUrl: string;
   db: Database;
@@ -17,11 +17,11 @@ export interface Stage {
   texts: readonly string[];
   /** Label of each text, by version; `steady` has one version, `turning` two. */
   known: { steady: readonly string[]; turning: ReadonlyMap<number, readonly string[]> };
-  pids(kind: ProcessKind): number[];
+  pids(kind: VictimKind): number[];
   stop(): Promise<void>;
 }
 
-export interface StageOptions {
+export interface LoadStageOptions {
   workers?: number;
   args?: string[];
   env?: NodeJS.ProcessEnv;
@@ -43,7 +43,7 @@ const TRAIN_MS = 300_000;
 /** One family and one trial: one member, so no answer depends on how busy the server is. */
 const ONE = `families => '{fasttext}', max_trials => 1, knobs => '{"epochs": 4}', max_time => '5 min'`;
 
-export async function openStage(options: StageOptions = {}): Promise<Stage> {
+export async function openStage(options: LoadStageOptions = {}): Promise<LoadStage> {
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'rafiki-load-'));
   const postgres = options.ports?.postgres ?? (await choosePort(undefined, POSTGRES_PORT, '--port'));
   const bridge = options.ports?.bridge ?? (await choosePort(undefined, BRIDGE_PORT, '--bridge-port'));
@@ -79,7 +79,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
 }
 
 /** Whether the whole loop still works: a study ends, its model answers, and a deployed version takes over. */
-export async function goesOn({ db }: Stage): Promise<string[]> {
+export async function goesOn({ db }: LoadStage): Promise<string[]> {
   const faults: string[] = [];
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     await work().catch((error: Error) => faults.push(`${what}: ${error.message}`));
@@ -95,7 +95,7 @@ export async function goesOn({ db }: Stage): Promise<string[]> {
   return faults;
 }
 
-async function prepare(db: Database): Promise<Pick<Stage, 'texts' | 'known'>> {
+async function prepare(db: Database): Promise<Pick<LoadStage, 'texts' | 'known'>> {
   await loadMails(db, 'mail', MAILS);
   await db.query('create table inbox (id bigint generated always as identity primary key, body text, label text)');
   await train(db, `model => 'steady', seed => 1, ${ONE}`);

@@ -3,9 +3,9 @@ import { createRng } from '../../src/runtime/rng.ts';
 import { Outcomes } from './outcomes.ts';
 import { predictOnce } from './predictions.ts';
 import { LoadSession } from './session.ts';
-import type { Stage } from './stage.ts';
+import type { LoadStage } from './stage.ts';
 
-export interface Load {
+export interface Workload {
   outcomes: Outcomes;
   /** Every session calls once more until it has an answer; then all of them close. */
   stop(): Promise<void>;
@@ -26,7 +26,10 @@ const STUDY_MS = 600_000;
 const LAST_CALL_MS = 90_000;
 
 /** Predictions, attached inserts, short trainings, deploys and drops, all at once, each on a session of its own. */
-export function startLoad(stage: Stage, { sessions = 4, trainings = true, deploys = true }: LoadOptions = {}): Load {
+export function startLoad(
+  stage: LoadStage,
+  { sessions = 4, trainings = true, deploys = true }: LoadOptions = {},
+): Workload {
   const outcomes = new Outcomes();
   const ending = new AbortController();
   const options = { url: stage.clientUrl, outcomes };
@@ -76,14 +79,14 @@ function deploysOf(session: LoadSession): () => Promise<void> {
   };
 }
 
-interface Running {
+interface RunningLoops {
   outcomes: Outcomes;
   pause(ms: number): Promise<void>;
   signal: AbortSignal;
 }
 
 /** One study of two trials after another; its model answers once and is dropped. */
-function trainingsOf(session: LoadSession, { outcomes, pause, signal }: Running): () => Promise<void> {
+function trainingsOf(session: LoadSession, { outcomes, pause, signal }: RunningLoops): () => Promise<void> {
   let turn = 0;
   return async () => {
     const model = `short_${++turn}`;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
 import { byTurns, compare, median, timed } from './measure.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 const { temporal_cnn: model } = models;
 /** Rows of one array beside them: as many as the array form is measured with elsewhere. */
@@ -43,7 +43,7 @@ async function speed(session: Database, rounds: number): Promise<Figure> {
 
 /** The figures of `bench predict --all`: speed, then one call on so many rows and what its processes grow by. */
 export async function* predictAll(
-  { session, admin }: Stage,
+  { session, admin }: PredictStage,
   { rows, rounds }: { rows: number; rounds: number },
 ): AsyncIterable<Figure> {
   yield await speed(session, rounds);

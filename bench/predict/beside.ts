@@ -4,7 +4,7 @@ import { calls, hasPgbench } from './clients.ts';
 import { byTurns, compare, freshTable, roundsOf, timed } from './measure.ts';
 import { timerFunction } from './one-call.ts';
 import { allScans } from './scans.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 /** The most that the geometric mean of all lines may be, and any one of them. */
 const MEAN_BAR = 1.05;
@@ -15,10 +15,10 @@ const CALLS = 1000;
 const WARM_UP = 10;
 
 /** Milliseconds of one round on a stage. */
-type Measure = (stage: Stage, round: number) => Promise<number>;
+type Measure = (stage: PredictStage, round: number) => Promise<number>;
 
 /** Two builds of rafiki at once on one machine, each asked in turn: what it may be slow at for a while slows both. */
-export async function* besideFigures(own: Stage, other: Stage, quick: boolean): AsyncIterable<Figure> {
+export async function* besideFigures(own: PredictStage, other: PredictStage, quick: boolean): AsyncIterable<Figure> {
   for (const { session } of [own, other]) {
     await session.query(timerFunction);
     for (let round = 0; round < WARM_UP; round++) await single(session, unseenText(-round));

@@ -21,7 +21,7 @@ export interface Calls {
   p99Ms: number;
 }
 
-export interface Load {
+export interface ClientLoad {
   clients: number;
   seconds: number;
   /** Seconds that do not count: sessions connect, and load what they need. */
@@ -32,7 +32,7 @@ export interface Load {
 export async function calls(
   url: string,
   predict: (text: string) => string,
-  { clients, seconds, warmUp = 0 }: Load,
+  { clients, seconds, warmUp = 0 }: ClientLoad,
 ): Promise<Calls> {
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {

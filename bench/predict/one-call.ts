@@ -1,7 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
 import { compare, median } from './measure.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 /** Rounds before those that count: the server's JavaScript is slow for its first ten thousand calls, until it is compiled. */
 const WARM_UP = 100;
@@ -11,7 +11,7 @@ const WARM_UP = 100;
  * gives us an advantage that the peer does not have: that one has no bar.
  */
 export async function* predictOne(
-  { session, admin }: Pick<Stage, 'session' | 'admin'>,
+  { session, admin }: Pick<PredictStage, 'session' | 'admin'>,
   rounds: number,
 ): AsyncIterable<Figure> {
   const [bridge] = await admin.query<{ host: string }>('select host from rafiki.bridge_address');
@@ -41,7 +41,7 @@ async function roleOf(session: Database): Promise<string> {
 }
 
 /** Points the foreign server there; the session connects anew at its next call. */
-async function reachBridge({ session, admin }: Pick<Stage, 'session' | 'admin'>, host: string): Promise<void> {
+async function reachBridge({ session, admin }: Pick<PredictStage, 'session' | 'admin'>, host: string): Promise<void> {
   await admin.query(`alter server rafiki_bridge options (set host '${host}')`);
   await session.query(
     `select rafiki_dblink.dblink_disconnect('rafiki') where 'rafiki' = any (rafiki_dblink.dblink_get_connections())`,

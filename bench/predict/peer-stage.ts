@@ -7,7 +7,7 @@ import { Database } from '../../src/db/database.ts';
 import { readInt32s, readInteger } from '../../src/features/state.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { trainedModel } from './raw.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 const postgresDir = '/usr/lib/postgresql/17';
 
@@ -25,7 +25,7 @@ export interface PeerStage {
   stop(): Promise<void>;
 }
 
-export async function startPeer(ours: Pick<Stage, 'session' | 'admin'>, dataDir: string): Promise<PeerStage> {
+export async function startPeer(ours: Pick<PredictStage, 'session' | 'admin'>, dataDir: string): Promise<PeerStage> {
   const folder = path.join(dataDir, 'python');
   mkdirSync(folder);
   copyFileSync(path.join(import.meta.dirname, 'peer.py'), path.join(folder, 'peer.py')); // where the server may read
@@ -49,7 +49,7 @@ export async function startPeer(ours: Pick<Stage, 'session' | 'admin'>, dataDir:
   return { url, session, stop };
 }
 
-async function fill({ session: ours, admin }: Pick<Stage, 'session' | 'admin'>, peer: Database): Promise<void> {
+async function fill({ session: ours, admin }: Pick<PredictStage, 'session' | 'admin'>, peer: Database): Promise<void> {
   await peer.query(readFileSync(path.join(import.meta.dirname, 'peer.sql'), 'utf8'));
   for (const model of Object.values(models)) {
     const { features } = await trainedModel(admin, model);

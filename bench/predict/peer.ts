@@ -5,7 +5,7 @@ import type { Figure } from '../figure.ts';
 import { type Calls, calls, hasPgbench, howToGetPgbench } from './clients.ts';
 import { compare, freshTable, median, roundsOf, settled, timed } from './measure.ts';
 import { missingPeer, type PeerStage, startPeer } from './peer-stage.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 const ROWS = 10_000;
 const CHECKED_ROWS = 1000;
@@ -21,7 +21,7 @@ interface Side {
 }
 
 /** Against PL/Python with ONNX Runtime in the backend of PostgreSQL 17: same networks, same texts, by turns. */
-export async function* peerFigures(stage: Stage, dataDir: string, quick: boolean): AsyncIterable<Figure> {
+export async function* peerFigures(stage: PredictStage, dataDir: string, quick: boolean): AsyncIterable<Figure> {
   const missing = missingPeer();
   if (missing !== null) {
     yield { bench: 'predict', name: 'predict-peer', value: 0, unit: 'rows/s', ok: null, note: missing };

@@ -7,7 +7,7 @@ import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import type { Figure } from '../figure.ts';
 import { byTurns, compare, freshTable, timed } from './measure.ts';
-import { models, type Stage } from './stage.ts';
+import { models, type PredictStage } from './stage.ts';
 
 const ROWS = 10_000;
 /** Rows alike in length together, as serving has them, and more at once than it takes: fewer calls. */
@@ -16,7 +16,7 @@ const CORES = 2;
 
 /** The array form beside ONNX Runtime alone on tensors that are ready, by turns: the quicker of one session with two threads and two with one. */
 export async function* besideRaw(
-  { session, admin }: Pick<Stage, 'session' | 'admin'>,
+  { session, admin }: Pick<PredictStage, 'session' | 'admin'>,
   rounds: number,
 ): AsyncIterable<Figure> {
   for (const [family, model] of Object.entries(models)) {

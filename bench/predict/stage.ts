@@ -6,7 +6,7 @@ import { createRng } from '../../src/runtime/rng.ts';
 import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 
 /** A whole Rafiki with trained models and rows to predict. */
-export interface Stage {
+export interface PredictStage {
   url: string;
   /** Of the user, who owns models and texts. One connection, so that temporary functions stay. */
   session: Database;
@@ -17,7 +17,7 @@ export interface Stage {
 
 export const models = { fasttext: 'bench_fasttext', temporal_cnn: 'bench_temporal_cnn' } as const;
 
-export interface StageOptions {
+export interface PredictStageOptions {
   env?: NodeJS.ProcessEnv;
   /** Another clone, whose build is run. */
   clone?: string;
@@ -26,7 +26,7 @@ export interface StageOptions {
 }
 
 /** Boots everything on `dataDir`, which keeps data and models from one start to the next. */
-export async function startStage(dataDir: string, options: StageOptions = {}): Promise<Stage> {
+export async function startStage(dataDir: string, options: PredictStageOptions = {}): Promise<PredictStage> {
   const { env = {}, clone, ordinary = false } = options;
   const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir, clone });
   const url = ordinary ? await ordinaryUrl(rafiki) : rafiki.url;

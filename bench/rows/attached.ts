@@ -6,7 +6,7 @@ import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Figure } from '../figure.ts';
 import { byTurns, freshTable, roundsOf, timed } from '../predict/measure.ts';
-import { models, type Stage } from '../predict/stage.ts';
+import { models, type PredictStage } from '../predict/stage.ts';
 
 const ROWS = 10_000;
 const WRITERS = 4;
@@ -37,7 +37,7 @@ async function untilFilled(session: Session, name: string): Promise<number> {
 }
 
 /** INSERT … SELECT into an attached table until each row is predicted, beside the array form and a plain INSERT … SELECT, by turns. */
-export async function* inserts({ session }: Stage, quick: boolean): AsyncIterable<Figure> {
+export async function* inserts({ session }: PredictStage, quick: boolean): AsyncIterable<Figure> {
   await session.query(`set rafiki.fill_wait = '1s'`);
   for (const [family, model] of Object.entries(models)) {
     await makeTable(session, 'bench_plain');
@@ -80,7 +80,7 @@ export async function* inserts({ session }: Stage, quick: boolean): AsyncIterabl
 }
 
 /** COPY of many rows: the rate until each is predicted, most of them after it has ended. */
-export async function loads({ session, url }: Stage, rows: number): Promise<Figure> {
+export async function loads({ session, url }: PredictStage, rows: number): Promise<Figure> {
   await makeTable(session, 'bench_load', models.fasttext);
   const texts = await session.query<{ body: string }>('select body from bench_text order by id');
   const lines = Array.from({ length: rows }, (_, i) => `${i}\t${texts[i % texts.length]?.body} ${i}\n`);
@@ -114,7 +114,7 @@ async function killServer(admin: Session): Promise<void> {
 }
 
 /** The server is killed again and again while rows are written: the longest statement, and rows that were not filled exactly once. */
-export async function* killed({ session, admin, url }: Stage, kills: number): AsyncIterable<Figure> {
+export async function* killed({ session, admin, url }: PredictStage, kills: number): AsyncIterable<Figure> {
   await makeTable(session, 'bench_killed', models.fasttext);
   await session.query('drop table if exists bench_fills');
   await session.query('create table bench_fills (id int)');

@@ -3,7 +3,7 @@ import type { Rng } from '../../src/runtime/rng.ts';
 /** Arrival times, ms, ascending. */
 export type Arrivals = Float64Array;
 
-export interface Load {
+export interface ArrivalLoad {
   /** Maximum throughput r_u, requests a millisecond. */
   capacity: number;
   /** τ, ms. */
@@ -15,7 +15,7 @@ export interface Load {
  * The paper's sine (section 6): r(t) = γ sin(2πt / T) + b with T = 500 τ, above r_u for 20 % of a cycle with a peak of
  * 1.1 r_u, hence γ = .5236 r_u and b = .5764 r_u; arrivals are Poisson around it. `scale` stretches r_u.
  */
-export function sine(load: Load, rng: Rng, scale = 1): Arrivals {
+export function sine(load: ArrivalLoad, rng: Rng, scale = 1): Arrivals {
   const peak = 1.1 * load.capacity * scale;
   const at = (ms: number): number =>
     load.capacity * scale * (0.5236 * Math.sin((2 * Math.PI * ms) / (500 * load.budgetMs)) + 0.5764);
@@ -29,7 +29,7 @@ export interface SourceState {
 }
 
 /** Markov-modulated Poisson: the source goes round its states, staying in each for an exponential time. */
-export function modulated(load: Load, rng: Rng, states: readonly SourceState[]): Arrivals {
+export function modulated(load: ArrivalLoad, rng: Rng, states: readonly SourceState[]): Arrivals {
   const times: number[] = [];
   let ms = 0;
   for (let turn = 0; ms < load.lengthMs; turn++) {
@@ -49,7 +49,11 @@ export function modulated(load: Load, rng: Rng, states: readonly SourceState[]):
 }
 
 /** On and off by turns, each for a fixed time in τ; Poisson at `rate` × r_u while on. */
-export function onOff(load: Load, rng: Rng, { on, off, rate }: { on: number; off: number; rate: number }): Arrivals {
+export function onOff(
+  load: ArrivalLoad,
+  rng: Rng,
+  { on, off, rate }: { on: number; off: number; rate: number },
+): Arrivals {
   const peak = rate * load.capacity;
   const at = (ms: number): number => ((ms / load.budgetMs) % (on + off) < on ? peak : 0);
   return thin({ lengthMs: load.lengthMs, peak, at }, rng);

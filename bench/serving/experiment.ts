@@ -9,7 +9,7 @@ import { simulate } from './simulator.ts';
 import { arrivalsOf, isHighRate, type Setting } from './workloads.ts';
 
 /** One policy on one load with one seed. */
-export interface Run {
+export interface ExperimentRun {
   setting: Setting;
   load: string;
   policy: string;
@@ -19,7 +19,7 @@ export interface Run {
 }
 
 /** What came of it, beside the bound. */
-export interface Measured {
+export interface MeasuredPolicy {
   /** Of the bound's reward. */
   fraction: number;
   missed: number;
@@ -53,7 +53,7 @@ export class Experiment {
     this.#bounds = isKept ? new KeptResults('serving/bounds.csv', bounds) : new Results();
   }
 
-  async measure(run: Run): Promise<Measured> {
+  async measure(run: ExperimentRun): Promise<MeasuredPolicy> {
     const key = [run.setting.name, run.load, run.policy, run.drops ? 'yes' : 'no', run.noise, run.seed];
     if (!this.#runs.has(...key)) this.#runs.add([...key, ...(await this.#simulate(run)).map(short)]);
     const row = this.#runs.rows.find((values) => key.every((value, i) => values[i] === String(value))) ?? [];
@@ -61,13 +61,13 @@ export class Experiment {
   }
 
   /** The runs of one policy with the seeds 1 to `seeds`. */
-  async each(run: Omit<Run, 'seed'>, seeds: number): Promise<Measured[]> {
-    const measured: Measured[] = [];
+  async each(run: Omit<ExperimentRun, 'seed'>, seeds: number): Promise<MeasuredPolicy[]> {
+    const measured: MeasuredPolicy[] = [];
     for (let seed = 1; seed <= seeds; seed++) measured.push(await this.measure({ ...run, seed }));
     return measured;
   }
 
-  async #simulate(run: Run): Promise<number[]> {
+  async #simulate(run: ExperimentRun): Promise<number[]> {
     const { setting, load, policy, drops, noise, seed } = run;
     const { fleet, budgetMs } = setting;
     const arrivals = arrivalsOf(setting, load, seed);
@@ -93,7 +93,7 @@ export class Experiment {
     ];
   }
 
-  async #bound({ setting, load, seed }: Run): Promise<[number, number]> {
+  async #bound({ setting, load, seed }: ExperimentRun): Promise<[number, number]> {
     const key = [setting.name, load, seed];
     if (!this.#bounds.has(...key)) {
       const { reward, missed } = await bound(setting.fleet, arrivalsOf(setting, load, seed), setting.budgetMs);
@@ -107,7 +107,7 @@ export class Experiment {
 /** A policy that learns begins on a quiet load that grows to the one that counts: r_u times these. */
 const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1];
 
-export function train({ setting, drops, seed }: Pick<Run, 'setting' | 'drops' | 'seed'>): Policy {
+export function train({ setting, drops, seed }: Pick<ExperimentRun, 'setting' | 'drops' | 'seed'>): Policy {
   const { fleet, budgetMs, capacity } = setting;
   const policy = actorCritic({ fleet, drops, seed });
   TRAINING.forEach((scale, turn) => {
@@ -143,7 +143,7 @@ class Phase {
 
 const short = (value: number): number => Number(value.toPrecision(6));
 
-function decode(values: readonly number[]): Measured {
+function decode(values: readonly number[]): MeasuredPolicy {
   const at = (i: number): number => values[i] ?? Number.NaN;
   return {
     ...{ fraction: at(0), missed: at(1), boundMissed: at(2), overdueShare: at(3) },

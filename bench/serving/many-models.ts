@@ -7,7 +7,7 @@ import { eventually } from '../../test/support/rafiki-up.ts';
 import type { Figure } from '../figure.ts';
 import { models, startStage } from '../predict/stage.ts';
 import { modulated } from './arrivals.ts';
-import { openLoop, type Call as Timed } from './open-loop.ts';
+import { openLoop, type ModelCall as Timed } from './open-loop.ts';
 import { servingMemoryMb } from './serving-process.ts';
 import { Sessions } from './sessions.ts';
 import { mean, quantile } from './statistics.ts';
@@ -127,14 +127,14 @@ class Askers {
   }
 }
 
-interface Asking extends ManyModelsOptions {
+interface ModelAsking extends ManyModelsOptions {
   fitting: number;
   db: Database;
   url: string;
 }
 
 /** First those calls alone that are for hot models, then all of them. */
-async function* askAll({ models: count, minutes, fitting, db, url }: Asking): AsyncIterable<Figure> {
+async function* askAll({ models: count, minutes, fitting, db, url }: ModelAsking): AsyncIterable<Figure> {
   const hot = Math.max(1, Math.round(HOT_SHARE * count));
   const texts = await db.query<{ body: string }>('select body from bench_text order by id');
   const askers = new Askers(url, { texts, hot });
@@ -171,7 +171,7 @@ function replay(calls: readonly { ms: number; model: number }[], askers: Askers)
   return openLoop(arrivals, () => askers.ask(calls[next++]?.model ?? 0));
 }
 
-interface Outcome {
+interface CallOutcome {
   all: readonly TimedCall[];
   alone: readonly TimedCall[];
   hot: number;
@@ -180,7 +180,7 @@ interface Outcome {
   after: Loads;
 }
 
-function* figuresOf({ all, alone, hot, fitting, before, after }: Outcome): Iterable<Figure> {
+function* figuresOf({ all, alone, hot, fitting, before, after }: CallOutcome): Iterable<Figure> {
   const p99 = (calls: readonly TimedCall[]): number =>
     quantile(
       calls.map(({ ms }) => ms),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arrivals } from './arrivals.ts';
 
 /** How one call went. */
-export interface Call<T> {
+export interface ModelCall<T> {
   arrivedMs: number;
   /** From its arrival, whether or not a session was free for it then. */
   ms: number;
@@ -10,9 +10,9 @@ export interface Call<T> {
 }
 
 /** Makes each call when it is due, by performance.now(), whatever became of those before: arrivals never wait for answers. */
-export async function openLoop<T>(arrivals: Arrivals, call: (dueMs: number) => Promise<T>): Promise<Call<T>[]> {
+export async function openLoop<T>(arrivals: Arrivals, call: (dueMs: number) => Promise<T>): Promise<ModelCall<T>[]> {
   const startedMs = performance.now();
-  const calls: Promise<Call<T>>[] = [];
+  const calls: Promise<ModelCall<T>>[] = [];
   for (const arrivedMs of arrivals) {
     const earlyMs = startedMs + arrivedMs - performance.now();
     if (earlyMs > 0) await sleep(earlyMs);

@@ -44,7 +44,7 @@ function windowsOf(
   { policy, drops }: { policy: string; drops: boolean },
 ): { missed: number; accuracy: number }[] {
   const { fleet, budgetMs } = setting;
-  const windows: Window[] = [];
+  const windows: TimeWindow[] = [];
   const trained = policy === 'actor-critic' ? train({ setting, drops, seed: SEED }) : null;
   simulate({
     fleet,
@@ -68,7 +68,7 @@ function windowsOf(
   }));
 }
 
-interface Window {
+interface TimeWindow {
   late: number[];
   accuracies: number[];
 }

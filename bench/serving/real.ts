@@ -2,7 +2,7 @@ import { createRng } from '../../src/runtime/rng.ts';
 import type { Figure } from '../figure.ts';
 import { type Arrivals, modulated, sine } from './arrivals.ts';
 import { hasImages, type ImageStage, MODEL, startImageStage } from './image-stage.ts';
-import { type Call, openLoop } from './open-loop.ts';
+import { type ModelCall, openLoop } from './open-loop.ts';
 import { servingMemoryMb } from './serving-process.ts';
 import { mean, quantile } from './statistics.ts';
 import { figure } from './table.ts';
@@ -16,7 +16,7 @@ const FLAT = 1.1;
 /** Mean of the sine in r_u. */
 const SINE_MEAN = 0.5764;
 
-interface Answer {
+interface TimedAnswer {
   /** Null where the call was refused. */
   isRight: boolean | null;
 }
@@ -112,14 +112,14 @@ async function memoryLater({ rafiki }: ImageStage, ms: number): Promise<number> 
 let salt = 0;
 
 /** How a call is made: when it was due, how long it may take from then, and whether it wants late answers. */
-interface Terms {
+interface CallTerms {
   dueMs: number;
   budgetMs: number;
   onOverdue: 'answer' | 'error';
 }
 
 /** One call on an image that no call had before: other bytes follow it, which its decoder does not read. */
-async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: Terms): Promise<Answer> {
+async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: CallTerms): Promise<TimedAnswer> {
   const number = salt++;
   const image = stage.asked[number % stage.asked.length];
   const query = `
@@ -127,7 +127,7 @@ async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: Terms): Pr
     from bench_image, set_config('rafiki.on_overdue', $4, false) where id = $1`;
   const deadlineMs = dueMs + budgetMs;
   const untilMs = onOverdue === 'error' ? deadlineMs : Number.POSITIVE_INFINITY;
-  const answer = await stage.withSession<Answer>(untilMs, async (session) => {
+  const answer = await stage.withSession<TimedAnswer>(untilMs, async (session) => {
     const leftMs = deadlineMs - performance.now(); // a session may not have been free at once
     try {
       const values = [image?.id, number, Math.max(1, leftMs), onOverdue];
@@ -140,7 +140,7 @@ async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: Terms): Pr
   return answer ?? { isRight: null };
 }
 
-const isFirstHalf = ({ arrivedMs }: Call<Answer>, lengthMs: number): boolean => arrivedMs < lengthMs / 2;
+const isFirstHalf = ({ arrivedMs }: ModelCall<TimedAnswer>, lengthMs: number): boolean => arrivedMs < lengthMs / 2;
 
-const rightShare = (calls: readonly Call<Answer>[]): number =>
+const rightShare = (calls: readonly ModelCall<TimedAnswer>[]): number =>
   mean(calls.map(({ result }) => (result.isRight === true ? 1 : 0)));

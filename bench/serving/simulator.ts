@@ -39,10 +39,10 @@ export interface Result {
 
 /** Runs a policy over arrivals on simulated time. */
 export function simulate(simulation: Simulation): Result {
-  return new Run(simulation).result();
+  return new SimulatedRun(simulation).result();
 }
 
-interface Running {
+interface SimulatedBatch {
   endMs: number;
   subset: number;
   rows: number;
@@ -57,14 +57,14 @@ const knownFleet = (fleet: Fleet, margin: Margin): Fleet => ({
   },
 });
 
-class Run {
+class SimulatedRun {
   readonly #simulation: Simulation;
   readonly #margin = new Margin();
   readonly #fleet: Fleet;
   readonly #policy: Policy;
   readonly #queue: Waiting;
   readonly #freeMs: number[][];
-  readonly #running: Running[] = [];
+  readonly #running: SimulatedBatch[] = [];
   readonly #rate: ArrivalRate;
   readonly #result: Result = {
     requests: 0,

@@ -1,5 +1,5 @@
 import type { Figure } from '../figure.ts';
-import type { Experiment, Measured } from './experiment.ts';
+import type { Experiment, MeasuredPolicy } from './experiment.ts';
 import { halfInterval, mean } from './statistics.ts';
 import { type Setting, settings } from './workloads.ts';
 
@@ -61,7 +61,7 @@ export async function* tableFigures(experiment: Experiment, seeds: number): Asyn
 function otherFigure(
   name: string,
   { policy, drops }: { policy: string; drops: boolean },
-  runs: readonly Measured[],
+  runs: readonly MeasuredPolicy[],
 ): Figure {
   const missed = mean(runs.map((run) => run.missed)).toFixed(3);
   const note = `${drops ? 'dropping' : 'all served'}; missed ${missed}`;

@@ -1,7 +1,7 @@
 import { createRng } from '../../src/runtime/rng.ts';
 import { everyone, stationMs } from '../../src/serving/policies/batches.ts';
 import type { Fleet } from '../../src/serving/policies/policy.ts';
-import { type Arrivals, type Load, modulated, onOff, sine } from './arrivals.ts';
+import { type ArrivalLoad, type Arrivals, modulated, onOff, sine } from './arrivals.ts';
 import { single, three } from './profiles.ts';
 
 /** Models, τ and the throughput r_u that loads are relative to. */
@@ -37,7 +37,7 @@ const LENGTH = 1000;
  * Arrivals of a mean of about .55 r_u, for 1000 τ. The notes that bars come from do not say what bursts and on-off were;
  * these are such that the greedy rule on one model misses what it missed there.
  */
-const loads: Record<string, (load: Load, seed: number) => Arrivals> = {
+const loads: Record<string, (load: ArrivalLoad, seed: number) => Arrivals> = {
   sine: (load, seed) => sine(load, createRng(seed)),
   /** Markov-modulated Poisson: .35 r_u for 40 τ on average, then 1.3 r_u for 9 τ. */
   bursts: (load, seed) =>

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type ProcessKind, processesOf, processKinds, sample } from '../load/processes.ts';
-import type { Stage } from '../load/stage.ts';
+import { processesOf, processKinds, sample, type VictimKind } from '../load/processes.ts';
+import type { LoadStage } from '../load/stage.ts';
 
 /** One moment: the value of each series; null where it could not be measured, as while Postgres is away. */
 export type Moment = Record<string, number | null>;
@@ -20,15 +20,15 @@ const historyTables = [
 
 /** Measures every process and the database of a stage. The series are the same in each moment. */
 export class Sampler {
-  readonly #stage: Stage;
+  readonly #stage: LoadStage;
   readonly #tables: readonly string[];
 
-  private constructor(stage: Stage, tables: readonly string[]) {
+  private constructor(stage: LoadStage, tables: readonly string[]) {
     this.#stage = stage;
     this.#tables = tables;
   }
 
-  static async on(stage: Stage): Promise<Sampler> {
+  static async on(stage: LoadStage): Promise<Sampler> {
     const rows = await stage.admin.query<{ name: string }>(
       `select c.relname::text as name from pg_class c
        where c.relnamespace = 'rafiki'::regnamespace and c.relkind = 'r' order by 1`,
@@ -105,6 +105,6 @@ export const isHistory = (series: string): boolean => historyTables.includes(ser
 
 /** Whether a slope of it says something: peaks only rise while a process lives, training processes live for seconds. */
 export const isJudged = (series: string): boolean => {
-  const unjudged: ProcessKind[] = ['trial'];
+  const unjudged: VictimKind[] = ['trial'];
   return !isHistory(series) && !/_peak_mb$/.test(series) && !unjudged.some((kind) => series.startsWith(`${kind}_`));
 };

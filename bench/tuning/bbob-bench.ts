@@ -3,7 +3,7 @@ import type { Figure } from '../figure.ts';
 import { draw } from '../plot.ts';
 import { KeptResults, Results } from '../results.ts';
 import { bbob, FUNCTIONS, type Objective } from './bbob/functions.ts';
-import { howToGetPeer, Peer } from './peer.ts';
+import { howToGetPeer, TuningPeer } from './peer.ts';
 import { type Budget, type Regrets, runStudy } from './study.ts';
 
 /** On how many of the 24 functions the median regret must be smaller than random search's, after so many evaluations. */
@@ -60,7 +60,7 @@ async function measure(tuner: string, results: Results, options: BbobOptions): P
 /** Several at a time: most of the time of each is waiting for an answer from the other process. */
 async function measurePeer(results: Results, options: BbobOptions): Promise<void> {
   const tasks = missingOf(results, options);
-  const peers = await Promise.all(Array.from({ length: PEERS }, () => Peer.start()));
+  const peers = await Promise.all(Array.from({ length: PEERS }, () => TuningPeer.start()));
   const lanes = peers.map(async (peer) => {
     if (peer === null) return;
     for (const { objective, budget, keep } of tasks) keep(await peer.runStudy(objective, budget));
@@ -69,14 +69,14 @@ async function measurePeer(results: Results, options: BbobOptions): Promise<void
   await Promise.all(lanes);
 }
 
-interface Task {
+interface BbobTask {
   objective: Objective;
   budget: Budget;
   keep(regrets: Regrets): void;
 }
 
 /** What is not measured yet, seed by seed, so that what an interrupted run has measured can be compared. */
-function* missingOf(results: Results, { dimensions, budgets, seeds }: BbobOptions): Generator<Task> {
+function* missingOf(results: Results, { dimensions, budgets, seeds }: BbobOptions): Generator<BbobTask> {
   for (let seed = 1; seed <= seeds; seed++) {
     for (const each of dimensions) {
       for (let number = 1; number <= FUNCTIONS; number++) {
@@ -127,13 +127,13 @@ function mediansOf({ rows }: Results, { dimensions, column, seeds }: Place): num
   return medians.every((value) => value !== undefined) ? medians : undefined;
 }
 
-interface Comparison extends Place {
+interface PeerComparison extends Place {
   name: string;
 }
 
 function* compare(
   medians: ReadonlyMap<string, number[] | undefined>,
-  { name, budget, dimensions, seeds }: Comparison,
+  { name, budget, dimensions, seeds }: PeerComparison,
 ): Iterable<Figure> {
   const own = medians.get(name);
   const count = (against: string, holds: (regret: number, other: number) => boolean): number | undefined => {

@@ -75,7 +75,7 @@ const mayInherit = (
   { known, spent, seed }: { known: Known; spent: number; seed: number },
 ): boolean => collaborative && known.published.length > 0 && !startsAtRandom(GREED, { progress: spent / epochs, seed });
 
-interface Turn {
+interface StudyTurn {
   trial: TrialHistory;
   seed: number;
   starts: readonly Published[];
@@ -86,7 +86,7 @@ interface Turn {
 
 async function train(
   setting: StudySetting,
-  { trial, seed, starts, history, known, spent }: Turn,
+  { trial, seed, starts, history, known, spent }: StudyTurn,
 ): Promise<TrialHistory> {
   const { task, family, data, threads, advisor, collaborative, epochs } = setting;
   const scores: number[] = [];

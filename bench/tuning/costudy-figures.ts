@@ -6,7 +6,7 @@ export const advisorNames = ['random', 'bayesian'] as const;
 type Mode = (typeof modes)[number];
 
 /** How a trial of a measured study ended. */
-export interface Row {
+export interface CostudyRow {
   mode: string;
   advisor: string;
   seed: number;
@@ -15,7 +15,7 @@ export interface Row {
 }
 
 /** Of the seeds that every kind of study was made with: of an interrupted run, one has some only. */
-export const comparable = (rows: readonly Row[]): Row[] =>
+export const comparable = (rows: readonly CostudyRow[]): CostudyRow[] =>
   rows.filter(({ seed }) =>
     modes.every((mode) =>
       advisorNames.every((name) => rows.some((row) => row.seed === seed && row.mode === mode && row.advisor === name)),
@@ -23,9 +23,9 @@ export const comparable = (rows: readonly Row[]): Row[] =>
   );
 
 /** Best score, and how many trials are among the best quarter of both kinds of study. */
-export function* compare(data: string, rows: readonly Row[]): Iterable<Figure> {
+export function* compare(data: string, rows: readonly CostudyRow[]): Iterable<Figure> {
   const seeds = [...new Set(rows.map(({ seed }) => seed))];
-  const of = (mode: Mode, advisor: string, seed?: number): Row[] =>
+  const of = (mode: Mode, advisor: string, seed?: number): CostudyRow[] =>
     rows.filter((row) => row.mode === mode && row.advisor === advisor && (seed === undefined || row.seed === seed));
   const bests = (mode: Mode, advisor: string): number[] =>
     seeds.map((seed) => Math.max(...of(mode, advisor, seed).map(({ score }) => score)));
@@ -70,7 +70,7 @@ function compared(own: readonly number[], other: readonly number[]): Omit<Figure
 }
 
 /** Best score so far against epochs spent, mean and 95 % interval over the seeds. */
-export function plot(data: string, epochs: number, rows: readonly Row[]): void {
+export function plot(data: string, epochs: number, rows: readonly CostudyRow[]): void {
   const seeds = [...new Set(rows.map(({ seed }) => seed))];
   const curves = advisorNames.flatMap((advisor) =>
     modes.map((mode) => {

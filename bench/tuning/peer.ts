@@ -8,7 +8,7 @@ export const howToGetPeer = 'no Optuna on this machine: apt-get install python3-
 const script = fileURLToPath(new URL('./peer.py', import.meta.url));
 
 /** Optuna's TPE with its default settings, in a process of its own, one study at a time. */
-export class Peer {
+export class TuningPeer {
   readonly #python: PythonProcess;
 
   private constructor(python: PythonProcess) {
@@ -16,9 +16,9 @@ export class Peer {
   }
 
   /** Null where Python has no optuna. */
-  static async start(): Promise<Peer | null> {
+  static async start(): Promise<TuningPeer | null> {
     const python = await PythonProcess.start(script);
-    return python && new Peer(python);
+    return python && new TuningPeer(python);
   }
 
   async runStudy({ optimum, value }: Objective, { evaluations, seed }: Budget): Promise<Regrets> {

@@ -12,18 +12,18 @@ export const dataSets = {
   trec: { task: 'text_classification', read: (part) => texts(`trec/${part}.csv`) },
   fruit: { task: 'object_detection', read: (part) => scenes(`detection/fruit/${part}.jsonl.gz`) },
   raccoon: { task: 'object_detection', read: (part) => scenes(`detection/raccoon/${part}.jsonl.gz`) },
-} satisfies Record<string, { task: Task; read(part: 'train' | 'valid'): Row[] }>;
+} satisfies Record<string, { task: Task; read(part: 'train' | 'valid'): ZooRow[] }>;
 export type DataName = keyof typeof dataSets;
 
 export const isDataName = (name: string): name is DataName => Object.hasOwn(dataSets, name);
 
-interface NamedBox extends Omit<Box, 'label'> {
+interface ZooBox extends Omit<Box, 'label'> {
   label: string;
 }
 
-interface Row {
+interface ZooRow {
   input: string | Uint8Array;
-  label: string | NamedBox[];
+  label: string | ZooBox[];
 }
 
 export function readDataSet(name: DataName): DataSet {
@@ -36,7 +36,7 @@ export function readDataSet(name: DataName): DataSet {
   return { classes, train: examplesOf(train, classes), valid: examplesOf(valid, classes) };
 }
 
-function examplesOf(rows: readonly Row[], classes: readonly string[]): Examples {
+function examplesOf(rows: readonly ZooRow[], classes: readonly string[]): Examples {
   const inputs = rows.map(({ input }) => input);
   const place = (label: string): number => classes.indexOf(label);
   const named = rows.flatMap(({ label }) => (typeof label === 'string' ? [place(label)] : []));
@@ -45,20 +45,20 @@ function examplesOf(rows: readonly Row[], classes: readonly string[]): Examples 
   return { inputs, labels: boxes.map((own) => own.map((box) => ({ ...box, label: place(box.label) }))) };
 }
 
-const texts = (name: string): Row[] =>
+const texts = (name: string): ZooRow[] =>
   records(fileOf(name)).map(({ text = '', label = '' }) => ({ input: text, label }));
 
 /** Images as Postgres writes bytea: \x and hexadecimal digits. */
-const pictures = (name: string): Row[] =>
+const pictures = (name: string): ZooRow[] =>
   records(gunzipSync(fileOf(name))).map(({ image = '', label = '' }) => ({
     input: Buffer.from(image.slice(2), 'hex'),
     label,
   }));
 
-function scenes(name: string): Row[] {
+function scenes(name: string): ZooRow[] {
   const lines = gunzipSync(fileOf(name)).toString().trimEnd().split('\n');
   return lines.map((line) => {
-    const { image, boxes } = JSON.parse(line) as { image: string; boxes: NamedBox[] };
+    const { image, boxes } = JSON.parse(line) as { image: string; boxes: ZooBox[] };
     return { input: Buffer.from(image, 'base64'), label: boxes };
   });
 }

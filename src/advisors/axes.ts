@@ -9,7 +9,7 @@ import {
 import type { Proposal, SearchSpace } from './advisor.ts';
 import { nearestValue } from './draw.ts';
 
-type Range = Extract<Domain, { kind: 'range' }>;
+type RangeDomain = Extract<Domain, { kind: 'range' }>;
 
 /** A knob that is free to vary. Its position is a number in [0, 1], or the index of a category. */
 export interface Axis {
@@ -70,7 +70,7 @@ function valueAt(domain: Domain, position: number): KnobValue {
 }
 
 /** The part of the axis whose positions round to the same value; of no width where the domain is continuous. */
-export function cellOf(domain: Range, position: number): [low: number, high: number] {
+export function cellOf(domain: RangeDomain, position: number): [low: number, high: number] {
   const unit = unitOf(domain);
   if (unit === 0) return [position, position];
   const value = nearestValue(domain, valueAt(domain, position)) as number;
@@ -78,16 +78,16 @@ export function cellOf(domain: Range, position: number): [low: number, high: num
 }
 
 /** What rounding works in: a step, whole numbers, or nothing (0). */
-const unitOf = ({ dtype, step }: Range): number => step ?? (dtype === 'int' ? 1 : 0);
+const unitOf = ({ dtype, step }: RangeDomain): number => step ?? (dtype === 'int' ? 1 : 0);
 
-function toUnit(domain: Range, value: number): number {
+function toUnit(domain: RangeDomain, value: number): number {
   const { low, high } = scaleOf(domain);
   const scaled = domain.log ? Math.log(Math.max(value, domain.min / 2)) : value;
   return Math.min(1, Math.max(0, (scaled - low) / (high - low)));
 }
 
 /** The ends of the axis. Each whole number has its cell, so the ends lie half a unit outside; a logarithm stays finite. */
-function scaleOf(domain: Range): { low: number; high: number } {
+function scaleOf(domain: RangeDomain): { low: number; high: number } {
   const { min, max, log } = domain;
   const half = unitOf(domain) / 2;
   return log

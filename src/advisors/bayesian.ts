@@ -10,7 +10,7 @@ import { fitHyperparameters } from './gp/fit.ts';
 import { type Prediction, posterior, type Samples } from './gp/gaussian-process.ts';
 import { halfRank } from './gp/half-rank.ts';
 import { judging } from './judging.ts';
-import { type Point, pointOf, snap } from './points.ts';
+import { pointOf, type SearchPoint, snap } from './points.ts';
 import { random } from './random.ts';
 import { BEST_START, RANDOM_START, startsOf } from './starts.ts';
 import { tpe } from './tpe.ts';
@@ -53,7 +53,7 @@ export const bayesian: Advisor = {
   },
 };
 
-interface Question {
+interface ProposalRequest {
   evidence: Evidence;
   start: Start;
   rng: Rng;
@@ -62,18 +62,18 @@ interface Question {
 function proposeByProcess(
   search: SearchSpace,
   branches: readonly Branch[],
-  { evidence, start, rng }: Question,
+  { evidence, start, rng }: ProposalRequest,
 ): Proposal {
   const withStarts = start === 'open' || evidence.scored.some(({ trial }) => trial.parent !== undefined);
   const { expected, best, incumbents } = learn(branches, evidence, withStarts);
   const gainOver =
     (least: number, where: number) =>
-    (candidate: Point): number =>
+    (candidate: SearchPoint): number =>
       logExpectedImprovement(expected(snap(search, branches, candidate), where), least);
   // Knobs are compared with those of trials that started alike: next to warm ones no random start would look promising.
-  const startingAt = (where: number): Point =>
+  const startingAt = (where: number): SearchPoint =>
     mostPromising({ branches, incumbents, value: gainOver(best(where), where) }, rng);
-  const proposalOf = ({ branch, positions }: Point): Proposal =>
+  const proposalOf = ({ branch, positions }: SearchPoint): Proposal =>
     proposalAt(branches[branch] as Branch, search.overrides, positions);
 
   const fromRandom = startingAt(RANDOM_START);
@@ -86,13 +86,13 @@ function proposeByProcess(
 /** What the process has learnt from a study's trials. */
 interface Learnt {
   /** Of a point, with first weights from there. */
-  expected(point: Point, where: number): Prediction;
+  expected(point: SearchPoint, where: number): Prediction;
   /**
    * The best value that it believes in, of trials that started like one from there, or of all. Not the best score seen: of noisy
    * scores, and of ripples that are noise to the model, that would be the luckiest.
    */
   best(where?: number): number;
-  incumbents: readonly Point[];
+  incumbents: readonly SearchPoint[];
 }
 
 function learn(branches: readonly Branch[], evidence: Evidence, withStarts: boolean): Learnt {

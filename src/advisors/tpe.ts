@@ -4,7 +4,7 @@ import { type Branch, branchesOf, proposalAt } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';
 import { judging } from './judging.ts';
-import { type Point, pointOf, snap } from './points.ts';
+import { pointOf, type SearchPoint, snap } from './points.ts';
 import { random } from './random.ts';
 import { rankedByStart } from './starts.ts';
 import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
@@ -48,12 +48,12 @@ function densities(branches: readonly Branch[], history: readonly TrialHistory[]
   const ranked = rankedByStart(scored);
   const count = Math.min(MOST_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
   const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MOST_OTHERS);
-  const points = (trials: readonly TrialHistory[]): Point[] =>
+  const points = (trials: readonly TrialHistory[]): SearchPoint[] =>
     trials.flatMap((trial) => pointOf(branches, trial) ?? []);
   return { good: estimate(branches, points(ranked.slice(0, count))), others: estimate(branches, points(rest)) };
 }
 
-function bestOf(count: number, candidate: () => { point: Point; value: number }): Point {
+function bestOf(count: number, candidate: () => { point: SearchPoint; value: number }): SearchPoint {
   let best = candidate();
   for (let i = 1; i < count; i++) {
     const next = candidate();

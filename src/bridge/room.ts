@@ -1,4 +1,4 @@
-interface Waiter {
+interface RoomWaiter {
   bytes: number;
   enter(): void;
 }
@@ -6,7 +6,7 @@ interface Waiter {
 /** Memory that long requests share: who finds none free waits his turn. */
 export class Room {
   #free: number;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting = new Set<RoomWaiter>();
 
   constructor(bytes: number) {
     this.#free = bytes;

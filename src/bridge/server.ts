@@ -12,7 +12,7 @@ import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
 import { Room } from './room.ts';
 import { createVerifier, type Verifier } from './scram.ts';
-import { type Conversation, Session } from './session.ts';
+import { BridgeSession, type Conversation } from './session.ts';
 import { Strangers } from './strangers.ts';
 
 export interface BridgeOptions {
@@ -50,8 +50,8 @@ export class BridgeServer implements Service {
   readonly #limits: BridgeLimits;
   readonly #room: Room;
   readonly #alertness: Alertness;
-  readonly #strangers: Strangers<Session>;
-  readonly #sessions = new Map<number, { session: Session; secret: number }>();
+  readonly #strangers: Strangers<BridgeSession>;
+  readonly #sessions = new Map<number, { session: BridgeSession; secret: number }>();
   #secret: string;
   #verifier: Verifier;
   readonly #server: Server;
@@ -146,7 +146,7 @@ export class BridgeServer implements Service {
     const { certificate, converse } = this.#options;
     const key = { pid: this.#nextPid, secret: randomInt(2 ** 31) };
     this.#nextPid = (this.#nextPid % 0x7fffffff) + 1;
-    const session = new Session({
+    const session = new BridgeSession({
       socket,
       certificate,
       isLocal: isLocal(socket),
@@ -168,7 +168,7 @@ export class BridgeServer implements Service {
     });
   }
 
-  #known(session: Session, key: CancelKey): void {
+  #known(session: BridgeSession, key: CancelKey): void {
     const most = this.#limits.sessions;
     if (this.#sessions.size >= most) {
       throw new TooManyConnections('the bridge has no connection left', {

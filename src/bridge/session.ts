@@ -38,9 +38,9 @@ export interface SessionOptions {
   room: Room;
   converse(): Conversation;
   /** A stranger sent a whole message, of which a handshake has few: single bytes of one are no word. */
-  onWord(session: Session): void;
+  onWord(session: BridgeSession): void;
   /** A stranger knows the secret: throws where all places are taken. */
-  onKnown(session: Session): void;
+  onKnown(session: BridgeSession): void;
   onCancelRequest(key: CancelKey): void;
   /** A request was answered. */
   onAnswered(session: object): void;
@@ -55,7 +55,7 @@ const QUERY = 0x51; // Q
 const TERMINATE = 0x58; // X
 
 /** One connection: a handshake, then simple queries, each answered before the next is read. */
-export class Session {
+export class BridgeSession {
   readonly #options: SessionOptions;
   readonly #reader = new FrameReader();
   #socket: Socket;

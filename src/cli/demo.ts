@@ -6,7 +6,7 @@ import { BadData } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { LiveLine } from './live-line.ts';
 import { demoDir, type Options } from './options.ts';
-import { type LabelledText, spamAssassinMails } from './spam-mails.ts';
+import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
 import { Up } from './up.ts';
 
@@ -77,7 +77,7 @@ async function ownData(session: Connection, file: string): Promise<Story> {
 const ROWS_PER_INSERT = 500;
 
 /** Rows whose text hashes into one fifth are held out: the models never see them. */
-async function load(session: Connection, task: string, relation: string, rows: LabelledText[]): Promise<Story> {
+async function load(session: Connection, task: string, relation: string, rows: LabelledMail[]): Promise<Story> {
   const heldOut = `${relation}_held_out`;
   await session.query(`drop table if exists ${relation}, ${heldOut}`);
   await session.query(`create table ${relation} (id int generated always as identity, label text, body text)`);

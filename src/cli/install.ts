@@ -17,7 +17,7 @@ export type Installed = 'there already' | 'as an extension' | 'as a script' | 'u
 export type Installer = Queryable & { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
 
 /** What `scripts/build-sql.mjs` writes: the script in its parts. */
-interface Parts {
+interface ScriptParts {
   /** Names what is replaceable. */
   build: string;
   prologue: string;
@@ -110,7 +110,12 @@ interface Found {
   offered: string | null;
 }
 
-async function bringTo(tx: Queryable, found: Found, parts: Parts, applied?: readonly string[]): Promise<Installed> {
+async function bringTo(
+  tx: Queryable,
+  found: Found,
+  parts: ScriptParts,
+  applied?: readonly string[],
+): Promise<Installed> {
   const { extension, offered, home } = found;
   if (applied !== undefined) {
     const missing = parts.incremental.filter(({ name }) => !applied.includes(name));
@@ -159,11 +164,15 @@ const otherFiles = (offered: string | null): EnvironmentUnfit =>
 
 interface PresentScript {
   /** Files that the database has not had. */
-  missing: Parts['incremental'];
+  missing: ScriptParts['incremental'];
   isCurrent: boolean;
 }
 
-async function upgradeScript(tx: Queryable, parts: Parts, { missing, isCurrent }: PresentScript): Promise<Installed> {
+async function upgradeScript(
+  tx: Queryable,
+  parts: ScriptParts,
+  { missing, isCurrent }: PresentScript,
+): Promise<Installed> {
   if (!isCurrent) {
     await runScript(tx, parts, missing);
     return 'upgraded';
@@ -214,7 +223,7 @@ async function checkRoles(tx: Queryable): Promise<void> {
 }
 
 /** The incremental files that the database has had. Refuses one with files that this version does not know. */
-async function appliedFiles(tx: Queryable, { incremental }: Parts): Promise<string[]> {
+async function appliedFiles(tx: Queryable, { incremental }: ScriptParts): Promise<string[]> {
   const [ledger] = await tx.query<{ plain: boolean }>(
     `select relkind = 'r' as plain from pg_class where oid = to_regclass('rafiki.migration')`,
   );
@@ -233,8 +242,8 @@ async function appliedFiles(tx: Queryable, { incremental }: Parts): Promise<stri
 /** The prologue has run. */
 async function runScript(
   tx: Queryable,
-  { joining, idempotent }: Parts,
-  incremental: Parts['incremental'],
+  { joining, idempotent }: ScriptParts,
+  incremental: ScriptParts['incremental'],
 ): Promise<void> {
   await becomeOwner(tx);
   await tx.query('set local search_path = rafiki, pg_temp');
@@ -278,8 +287,8 @@ async function inUse(db: Installer, cause: Error): Promise<RowHeld> {
   });
 }
 
-function readParts(): Parts {
+function readParts(): ScriptParts {
   const file = path.join(extensionDir, 'parts.json');
   if (!existsSync(file)) throw new EnvironmentUnfit(`there is no ${file}`, { hint: 'Run npm run build.' });
-  return JSON.parse(readFileSync(file, 'utf8')) as Parts;
+  return JSON.parse(readFileSync(file, 'utf8')) as ScriptParts;
 }

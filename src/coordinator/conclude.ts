@@ -13,7 +13,7 @@ import {
 import { type Mover, moveDeployment, moveStudy } from '../db/statements/moves.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
-import { selectVariantVotes, selectVotes, type Trial, type TrialVotes } from '../db/statements/trials.ts';
+import { selectVariantVotes, selectVotes, type TrialRow, type TrialVotes } from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
@@ -25,7 +25,7 @@ import { isScored } from './plan.ts';
 const DEPLOY_WAIT_MS = 60_000;
 
 /** Writes a study's model: version, members, and a deployment where the model is to answer. Runs in a transaction. */
-export async function conclude(mover: Mover, study: Study, trials: readonly Trial[]): Promise<void> {
+export async function conclude(mover: Mover, study: Study, trials: readonly TrialRow[]): Promise<void> {
   const { on } = mover;
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
@@ -80,7 +80,7 @@ interface Chosen {
   blind: number;
 }
 
-async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial[]): Promise<Chosen> {
+async function chooseMembers(on: Queryable, study: Study, trials: readonly TrialRow[]): Promise<Chosen> {
   const candidates = bestOfFamilies(trials.filter(isScored));
   const [best] = candidates;
   if (best === undefined) throw new InvalidState(`study ${study.id} has no scored trial to make a model of`);

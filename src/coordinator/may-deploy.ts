@@ -1,7 +1,7 @@
 import type { Study } from '../db/statements/studies.ts';
 
 /** A version that was just made, on the validation rows of its study. */
-export interface NewVersion {
+export interface JudgedVersion {
   version: number;
   score: number;
   /** What an answer without looking would score. */
@@ -14,13 +14,13 @@ export interface NewVersion {
 export type Aim = Pick<Study, 'id' | 'deploy' | 'replace' | 'incumbentId' | 'incumbentScore'>;
 
 /** What its owner should know of a version that has learnt nothing; null of others. */
-export const knowsNothing = ({ score, blind }: Pick<NewVersion, 'score' | 'blind'>): string | null =>
+export const knowsNothing = ({ score, blind }: Pick<JudgedVersion, 'score' | 'blind'>): string | null =>
   score > blind
     ? null
     : `It scores no better than an answer without looking (${score.toFixed(4)}, ${blind.toFixed(4)}).`;
 
 /** Of what answers nothing is made worse, as far as the study's validation rows tell; null where the version may take its place. */
-export function reasonNotToDeploy(study: Aim, { version, score, blind, answering }: NewVersion): string | null {
+export function reasonNotToDeploy(study: Aim, { version, score, blind, answering }: JudgedVersion): string | null {
   const anyway = `rafiki_deploy(${study.id}) deploys it.`;
   const not = `Version ${version} was not deployed`;
   const { incumbentId, incumbentScore } = study;

@@ -2,7 +2,7 @@ import type { Advisor, SearchSpace, Start, TrialHistory } from '../advisors/advi
 import { regretBound, standardError } from '../advisors/terminator.ts';
 import { startsAtRandom } from '../advisors/warm-start.ts';
 import type { Study } from '../db/statements/studies.ts';
-import type { NewTrial, Trial } from '../db/statements/trials.ts';
+import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { deriveSeed } from '../runtime/rng.ts';
@@ -11,7 +11,7 @@ import { deriveSeed } from '../runtime/rng.ts';
 export interface StudyView {
   study: Study;
   /** In order of number. */
-  trials: readonly Trial[];
+  trials: readonly TrialRow[];
   search: SearchSpace;
   idleWorkers: number;
 }
@@ -21,8 +21,8 @@ export type Action =
   | { kind: 'propose'; trial: NewTrial }
   /** Begin no further trial. */
   | { kind: 'close'; why: string }
-  | { kind: 'stop-trial'; trial: Trial; why: string }
-  | { kind: 'cancel-trial'; trial: Trial }
+  | { kind: 'stop-trial'; trial: TrialRow; why: string }
+  | { kind: 'cancel-trial'; trial: TrialRow }
   /** Write the model and deploy it. */
   | { kind: 'conclude' }
   /** The model is written: see whether it answers. */
@@ -67,18 +67,18 @@ function begin({ cancelRequested, finishRequested, pausedMs }: Study): Action[] 
 }
 
 /** The trial as the advisor sees it. */
-const historyOf = (trial: Trial): TrialHistory => {
+const historyOf = (trial: TrialRow): TrialHistory => {
   const { number, family, knobs, scores, epochs, state } = trial;
   return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
 };
 
-function parentOf({ start, parent, warmShare }: Trial): TrialHistory['parent'] {
+function parentOf({ start, parent, warmShare }: TrialRow): TrialHistory['parent'] {
   if (start === 'open') return null;
   return (warmShare ?? 0) >= WARM_SHARE ? parent : undefined;
 }
 
 /** A trial whose weights can become part of a model. */
-export const isScored = (trial: Trial): trial is Trial & { score: number; validationHash: Buffer } =>
+export const isScored = (trial: TrialRow): trial is TrialRow & { score: number; validationHash: Buffer } =>
   (trial.state === 'completed' || trial.state === 'stopped') &&
   trial.hasParams &&
   trial.score !== null &&
@@ -86,7 +86,7 @@ export const isScored = (trial: Trial): trial is Trial & { score: number; valida
 
 function reasonToClose(
   { elapsedMs, waitedMs, pausedMs, maxTimeMs, targetScore, finishRequested }: Study,
-  trials: readonly Trial[],
+  trials: readonly TrialRow[],
 ): string | null {
   if (finishRequested) return 'it was asked to finish';
   if ((pausedMs ?? 0) >= MOST_PAUSE_MS) return 'it was paused for too long';
@@ -100,11 +100,11 @@ function reasonToClose(
 interface Closing {
   why: string;
   study: Study;
-  trials: readonly Trial[];
+  trials: readonly TrialRow[];
 }
 
 /** A running trial ends with its best epoch so far, or its first; it is cut off where it would keep the study waiting for nothing. */
-function close(trial: Trial, { why, study, trials }: Closing): Action[] {
+function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
   const others = study.finishRequested ? trials.some(({ score }) => score !== null) : trials.some(isScored);
   const expendable = trial.epoch === 0 && others;
   const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
@@ -168,7 +168,7 @@ function startOf(study: Study, { number, seed }: { number: number; seed: number 
   return startsAtRandom(greed, { progress, seed }) ? 'random' : 'open';
 }
 
-const cancelAll = (trials: readonly Trial[]): Action[] =>
+const cancelAll = (trials: readonly TrialRow[]): Action[] =>
   trials.filter((trial) => !trialEnded(trial.state)).map((trial) => ({ kind: 'cancel-trial', trial }));
 
 /** What went wrong where other knobs or another family may do better; or another worker: of connections, resources and the system. */
@@ -176,7 +176,7 @@ const knobFaults = new Set(['22003', '22023', 'XX000', 'XX001']);
 const isOfWorker = ({ sqlstate }: ErrorReport): boolean => /^(08|53|58)/.test(sqlstate);
 
 /** Why no trial will ever score: the data cannot be read or used, or too many failed in a row. */
-function hopelessError(trials: readonly Trial[]): ErrorReport | null {
+function hopelessError(trials: readonly TrialRow[]): ErrorReport | null {
   if (trials.some((trial) => trial.score !== null)) return null;
   const errors = trials.filter((trial) => trial.state === 'failed').flatMap((trial) => trial.error ?? []);
   const ofData = errors.find((error) => !knobFaults.has(error.sqlstate) && !isOfWorker(error));
@@ -184,7 +184,7 @@ function hopelessError(trials: readonly Trial[]): ErrorReport | null {
   return errors.length >= MAX_FAILURES ? mostCommon(errors) : null;
 }
 
-function endOf(study: Study, trials: readonly Trial[]): Action {
+function endOf(study: Study, trials: readonly TrialRow[]): Action {
   if (trials.some(isScored)) return { kind: 'conclude' };
   const errors = trials.flatMap((trial) => trial.error ?? []);
   return { kind: 'fail', error: mostCommon(errors) ?? (study.finishRequested ? nothingToKeep : tooLittleTime(study)) };

@@ -13,7 +13,7 @@ import {
   setClosed,
   setIncumbent,
 } from '../db/statements/studies.ts';
-import { insertTrial, requestStop, selectTrials, type Trial } from '../db/statements/trials.ts';
+import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
 import { InvalidParameter, LeaseLost, RowHeld } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
@@ -72,13 +72,13 @@ async function keepStudy(leader: Leader, study: Study): Promise<boolean> {
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
 }
 
-interface Step {
+interface StudyAction {
   study: Study;
-  trials: readonly Trial[];
+  trials: readonly TrialRow[];
   action: Action;
 }
 
-async function act(mover: Mover, { study, trials, action }: Step): Promise<void> {
+async function act(mover: Mover, { study, trials, action }: StudyAction): Promise<void> {
   const { on, logger } = mover;
   switch (action.kind) {
     case 'start':
@@ -113,7 +113,7 @@ async function act(mover: Mover, { study, trials, action }: Step): Promise<void>
 }
 
 /** A trial that a worker has claimed or ended meanwhile is no longer what the plan was made for: nothing of it is done then. */
-async function cancelTrial(mover: Mover, { id, state }: Trial): Promise<void> {
+async function cancelTrial(mover: Mover, { id, state }: TrialRow): Promise<void> {
   if (await moveTrial(mover, { id, from: state, event: 'cancel' })) return;
   throw new RowHeld(`trial ${id} is being changed by somebody else`);
 }

@@ -9,17 +9,17 @@ import type { NamedBox } from './boxes.ts';
 /** A row of a source: what is answered, and its class or the objects in it. */
 export type LabelledRow = LabelledText | LabelledImage;
 
-export interface LabelledText extends Judged {
+export interface LabelledText extends ValidationMark {
   input: string;
   label: string;
 }
 
-export interface LabelledImage extends Judged {
+export interface LabelledImage extends ValidationMark {
   input: Uint8Array;
   label: string | readonly NamedBox[];
 }
 
-interface Judged {
+interface ValidationMark {
   /** Whether trials are scored on the row, where the study's owner chose that; otherwise its input decides. */
   validates?: boolean;
 }
@@ -154,7 +154,7 @@ function parseRow(line: string): LabelledText {
   throw unreadable();
 }
 
-const judged = (validates: unknown): Judged => (typeof validates === 'boolean' ? { validates } : {});
+const judged = (validates: unknown): ValidationMark => (typeof validates === 'boolean' ? { validates } : {});
 
 const unreadable = (): CorruptParams =>
   new CorruptParams('the cached data file is damaged', {

@@ -66,7 +66,7 @@ async function check({ bytes, size }: CopiedValue, number: number, task: Task): 
   }
 }
 
-async function labelledImage(bytes: Buffer, { start, end }: Part, task: Task): Promise<LabelledImage> {
+async function labelledImage(bytes: Buffer, { start, end }: ByteRange, task: Task): Promise<LabelledImage> {
   const hasBoxes = task === 'object_detection';
   if (hasBoxes && end - start > MOST_BOXES_BYTES) {
     throw new BadData('an image has too many boxes', { detail: `They have ${end - start} bytes; 1 MB is the most.` });
@@ -81,13 +81,13 @@ async function labelledImage(bytes: Buffer, { start, end }: Part, task: Task): P
   return { input: image, label, ...(validates === undefined ? {} : { validates }) };
 }
 
-interface Part {
+interface ByteRange {
   start: number;
   end: number;
 }
 
 /** What stands behind its length, in a row as `rafiki._reader_query` packs it; its owner may have put other code in the place. */
-function partAt(row: Buffer, at: number): Part {
+function partAt(row: Buffer, at: number): ByteRange {
   const length = at + 4 <= row.length ? row.readInt32BE(at) : -1;
   if (length < 0) throw malformed();
   return { start: at + 4, end: at + 4 + length };

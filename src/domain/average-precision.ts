@@ -6,7 +6,7 @@ export interface Detection extends Box {
   score: number;
 }
 
-export interface Judged {
+export interface PrecisionTarget {
   /** The class that is looked for. */
   label: number;
   /** Least intersection over union of a detection with the object that it finds. */
@@ -22,7 +22,7 @@ export interface Judged {
 export function averagePrecision(
   found: readonly (readonly Detection[])[],
   actual: readonly (readonly Box[])[],
-  judged: Judged,
+  judged: PrecisionTarget,
 ): number | null {
   const objects = actual.map((boxes) => boxes.filter((box) => box.label === judged.label));
   const total = objects.reduce((sum, boxes) => sum + boxes.length, 0);
@@ -35,7 +35,7 @@ export function averagePrecision(
 function hitsOf(
   found: readonly (readonly Detection[])[],
   objects: readonly (readonly Box[])[],
-  { label, overlap }: Judged,
+  { label, overlap }: PrecisionTarget,
 ): boolean[] {
   const taken = objects.map((boxes) => new Uint8Array(boxes.length));
   const ranked = found.flatMap((detections, image) =>

@@ -11,11 +11,11 @@ export type TrialEvent = 'complete' | 'stop' | 'fail' | 'cancel' | 'lose-lease';
 export type DeploymentState = 'loading' | 'ready' | 'retired' | 'failed';
 export type DeploymentEvent = 'load' | 'retire' | 'fail';
 
-type Table<S extends string, E extends string> = Record<S, Record<E, S | null>>;
+type StateTable<S extends string, E extends string> = Record<S, Record<E, S | null>>;
 
 const refuseAll = { start: null, complete: null, fail: null, cancel: null } as const;
 
-export const studyTable: Table<StudyState, StudyEvent> = {
+export const studyTable: StateTable<StudyState, StudyEvent> = {
   queued: { start: 'running', complete: null, fail: 'failed', cancel: 'cancelled' },
   running: { start: null, complete: 'completed', fail: 'failed', cancel: 'cancelled' },
   completed: refuseAll,
@@ -25,7 +25,7 @@ export const studyTable: Table<StudyState, StudyEvent> = {
 
 const refuseTrial = { complete: null, stop: null, fail: null, cancel: null, 'lose-lease': null } as const;
 
-export const trialTable: Table<TrialState, TrialEvent> = {
+export const trialTable: StateTable<TrialState, TrialEvent> = {
   waiting: { complete: null, stop: null, fail: 'failed', cancel: 'cancelled', 'lose-lease': null },
   running: {
     complete: 'completed',
@@ -40,7 +40,7 @@ export const trialTable: Table<TrialState, TrialEvent> = {
   cancelled: refuseTrial,
 };
 
-export const deploymentTable: Table<DeploymentState, DeploymentEvent> = {
+export const deploymentTable: StateTable<DeploymentState, DeploymentEvent> = {
   loading: { load: 'ready', retire: 'retired', fail: 'failed' },
   ready: { load: null, retire: 'retired', fail: 'failed' },
   retired: { load: null, retire: null, fail: null },
@@ -48,7 +48,7 @@ export const deploymentTable: Table<DeploymentState, DeploymentEvent> = {
 };
 
 /** The state after `event`, or null where the event is refused. */
-export function transition<S extends string, E extends string>(table: Table<S, E>, state: S, event: E): S | null {
+export function transition<S extends string, E extends string>(table: StateTable<S, E>, state: S, event: E): S | null {
   return table[state][event];
 }
 

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Kernels } from '../graph/kernels.ts';
-import type { Session } from './session.ts';
+import type { GraphSession } from './session.ts';
 
 /** What runs training graphs. */
 export interface Engine {
@@ -9,5 +9,5 @@ export interface Engine {
   /** What it is fast at, or able to do: graphs are emitted for it. */
   kernels(threads: number): Promise<Kernels>;
   /** Compiles a graph; whoever borrows it releases it. */
-  borrow(graph: Graph, threads: number): Promise<Session>;
+  borrow(graph: Graph, threads: number): Promise<GraphSession>;
 }

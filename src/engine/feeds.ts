@@ -8,7 +8,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { boundsOf, joinData } from './join.ts';
 
 /** One step's rows: the network's inputs and targets by name, [B, …]. */
-export interface Step {
+export interface TrainingStep {
   inputs: Record<string, TensorData>;
   targets: Record<string, TensorData>;
   learningRate: number;
@@ -29,7 +29,7 @@ export type Feeds = Record<string, TensorData>;
 
 /** How many steps, their rates, and the settings; `done` steps came before. */
 export function scalarFeeds(
-  steps: readonly Step[],
+  steps: readonly TrainingStep[],
   settings: Settings,
   run: { optimiser: Optimiser; done: number },
 ): Feeds {
@@ -52,11 +52,14 @@ export function scalarFeeds(
 }
 
 /** Inputs and targets of all steps, end to end. */
-export function batchFeeds(steps: readonly Step[], { network, batch }: { network: Network; batch: number }): Feeds {
+export function batchFeeds(
+  steps: readonly TrainingStep[],
+  { network, batch }: { network: Network; batch: number },
+): Feeds {
   const feeds: Feeds = {};
   const lay = (
     specs: Network['inputs'],
-    part: (step: Step) => Step['inputs'],
+    part: (step: TrainingStep) => TrainingStep['inputs'],
     fedAs: (name: string) => string,
   ): void => {
     for (const [name, { shape, dtype }] of Object.entries(specs)) {

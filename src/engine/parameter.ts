@@ -3,7 +3,7 @@ import { CorruptParams } from '../errors/errors.ts';
 import { feed, result } from '../graph/feed-names.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import type { Rng } from '../runtime/rng.ts';
-import type { Feeds, Step } from './feeds.ts';
+import type { Feeds, TrainingStep } from './feeds.ts';
 import { initialise } from './initialise.ts';
 
 /** A weight with its optimiser slots, as the host holds them between runs. */
@@ -13,7 +13,7 @@ export interface Parameter {
   /** What a trained model has of it: the weight's average where one is kept, else the weight. The next run may change it. */
   readonly exported: Float32Array;
   /** Feeds what a run of these steps needs of it. */
-  enter(feeds: Feeds, steps: readonly Step[]): void;
+  enter(feeds: Feeds, steps: readonly TrainingStep[]): void;
   /** Takes the moved values out of a run's results. */
   leave(results: Feeds): void;
   /** Copies of weight and slots by name. */

@@ -1,5 +1,5 @@
 import type { GraphParts } from '../graph/graph.ts';
-import type { Range, Ranges } from '../graph/int8/quantise.ts';
+import type { Ranges, ValueRange } from '../graph/int8/quantise.ts';
 import { extremeOf, watched } from '../graph/int8/watch.ts';
 import { encodeModel } from '../graph/onnx.ts';
 import type { EvaluationRows } from './evaluate.ts';
@@ -15,7 +15,7 @@ export async function rangesOf(
   { rows, threads }: { rows: EvaluationRows; threads: number },
 ): Promise<Ranges> {
   const session = await createSession(encodeModel(watched(graph, names)), threads);
-  const ranges = new Map<string, Range>();
+  const ranges = new Map<string, ValueRange>();
   try {
     for (let start = 0; start < rows.count; start += rowsPerCall) {
       const count = Math.min(rowsPerCall, rows.count - start);

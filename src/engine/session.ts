@@ -10,13 +10,17 @@ const maxIdle = 4;
 const idle = new Map<string, ort.InferenceSession[]>();
 
 /** A compiled graph, lent to one user at a time. */
-export interface Session {
+export interface GraphSession {
   run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
   release(): Promise<void>;
 }
 
 /** Compiles a graph that will be run once more by others: an equal graph that was released before is taken again. */
-export async function borrowSession(model: Uint8Array, threads: number, device: DeviceName = 'cpu'): Promise<Session> {
+export async function borrowSession(
+  model: Uint8Array,
+  threads: number,
+  device: DeviceName = 'cpu',
+): Promise<GraphSession> {
   const key = `${device}:${threads}:${createHash('sha256').update(model).digest('hex')}`;
   const native = idle.get(key)?.pop() ?? (await create(model, { threads, device, planned: false }));
   return lent(native, async () => {
@@ -32,7 +36,7 @@ export async function createSession(
   threads: number,
   device: DeviceName = 'cpu',
   { lasts = false } = {},
-): Promise<Session> {
+): Promise<GraphSession> {
   const native = await create(model, { threads, device, planned: true, lasts });
   return lent(native, () => native.release());
 }
@@ -78,7 +82,7 @@ async function create(
   }
 }
 
-function lent(native: ort.InferenceSession, giveBack: () => Promise<void>): Session {
+function lent(native: ort.InferenceSession, giveBack: () => Promise<void>): GraphSession {
   let released = false;
   return {
     async run(feeds) {

@@ -2,7 +2,7 @@ import type { TensorData } from '../domain/tensor.ts';
 import { feed, result } from '../graph/feed-names.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import { type TableLayout, tableLayout } from '../graph/table-rows.ts';
-import type { Feeds, Step } from './feeds.ts';
+import type { Feeds, TrainingStep } from './feeds.ts';
 import { initialise } from './initialise.ts';
 import { boundsOf } from './join.ts';
 import { type Beginning, float32, type Parameter, storedTensor } from './parameter.ts';
@@ -13,7 +13,7 @@ import { RowWindow } from './row-window.ts';
  * gathers rows straight from this memory, and the moved ones come back as one stretch each. Interleaved, and gathered by
  * the runtime, a run moves rows in 0.4 ms a step where three tables and loops of ours took 1.4 (`bench engine` fasttext).
  */
-export class Table implements Parameter {
+export class RowTable implements Parameter {
   readonly name: string;
   readonly spec: ParameterSpec;
   readonly #tensors: readonly string[];
@@ -42,7 +42,7 @@ export class Table implements Parameter {
   }
 
   /** Feeds the table and which of its rows these steps touch; the ids among `feeds` become local. */
-  enter(feeds: Feeds, steps: readonly Step[]): void {
+  enter(feeds: Feeds, steps: readonly TrainingStep[]): void {
     const ids = this.spec.rowsOf ?? '';
     const bounds = boundsOf(steps.map(({ inputs }) => inputs[ids] as TensorData));
     const { rows, perStep, width } = this.#window.localise(feeds[feed.input(ids)]?.data as Int32Array, bounds);

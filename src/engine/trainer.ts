@@ -4,15 +4,15 @@ import { result } from '../graph/feed-names.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import { type OptimiserName, optimisers } from '../graph/optimisers/registry.ts';
-import { buildTraining, type Course, stateNames } from '../graph/training-graph.ts';
+import { buildTraining, stateNames, type UpdateRule } from '../graph/training-graph.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { chosenEngine } from './choice.ts';
 import type { Engine } from './engine.ts';
-import { batchFeeds, noiseFeeds, type Settings, type Step, scalarFeeds } from './feeds.ts';
+import { batchFeeds, noiseFeeds, type Settings, scalarFeeds, type TrainingStep } from './feeds.ts';
 import { DenseParameter, float32, type Parameter, storedTensor } from './parameter.ts';
-import type { Session } from './session.ts';
+import type { GraphSession } from './session.ts';
 import { stepsPerCall } from './steps-per-call.ts';
-import { Table } from './table.ts';
+import { RowTable } from './table.ts';
 
 export interface TrainerOptions {
   network: Network;
@@ -40,7 +40,7 @@ const firstLoss = 'first loss';
  */
 const explosion = 1e4;
 
-const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions): Course => ({
+const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions): UpdateRule => ({
   optimiser: optimisers[optimiser],
   clips,
   averages,
@@ -52,14 +52,14 @@ const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions
  */
 export class Trainer {
   readonly #options: TrainerOptions;
-  readonly #session: Session;
+  readonly #session: GraphSession;
   readonly #noise: readonly number[][];
   readonly #parameters: readonly Parameter[];
   #steps = 0;
   /** Not a number before the first step. */
   #firstLoss = Number.NaN;
 
-  private constructor(options: TrainerOptions, session: Session, noise: readonly number[][]) {
+  private constructor(options: TrainerOptions, session: GraphSession, noise: readonly number[][]) {
     this.#options = options;
     this.#session = session;
     this.#noise = noise;
@@ -67,7 +67,9 @@ export class Trainer {
     this.#parameters = Object.entries(options.network.parameters).map(([name, spec], i) => {
       const rng = createRng(deriveSeed(options.seed, i));
       const beginning = { tensors: stateNames(name, spec, course), averaged: course.averages, rng };
-      return spec.rowsOf === undefined ? new DenseParameter(name, spec, beginning) : new Table(name, spec, beginning);
+      return spec.rowsOf === undefined
+        ? new DenseParameter(name, spec, beginning)
+        : new RowTable(name, spec, beginning);
     });
   }
 
@@ -84,7 +86,7 @@ export class Trainer {
   }
 
   /** Trains on `steps` and returns their losses. The caller keeps it to about a second: nothing else runs. */
-  async run(steps: readonly Step[], settings: Settings): Promise<Float32Array> {
+  async run(steps: readonly TrainingStep[], settings: Settings): Promise<Float32Array> {
     const losses = new Float32Array(steps.length);
     const most = stepsPerCall(this.#options.network);
     for (let at = 0; at < steps.length; at += most)
@@ -92,7 +94,7 @@ export class Trainer {
     return losses;
   }
 
-  async #call(steps: readonly Step[], settings: Settings): Promise<Float32Array> {
+  async #call(steps: readonly TrainingStep[], settings: Settings): Promise<Float32Array> {
     const { seed } = this.#options;
     const done = this.#steps;
     const feeds = {
@@ -141,7 +143,7 @@ export class Trainer {
     return this.#session.release();
   }
 
-  #refuseDiverged(losses: Float32Array, steps: readonly Step[], settings: Settings): void {
+  #refuseDiverged(losses: Float32Array, steps: readonly TrainingStep[], settings: Settings): void {
     if (Number.isNaN(this.#firstLoss)) this.#firstLoss = losses[0] ?? Number.NaN;
     const limit = explosion * Math.max(1, this.#firstLoss);
     const at = losses.findIndex((loss) => !(loss <= limit));

@@ -36,12 +36,12 @@ export async function fitPixels(
   return { ...state, whitening: fitWhitening(standardised(pixels, side * side, moments), side, whitening) };
 }
 
-interface Moments {
+interface PixelMoments {
   mean: number[];
   deviation: number[];
 }
 
-function momentsOf(pixels: Uint8Array, plane: number): Moments {
+function momentsOf(pixels: Uint8Array, plane: number): PixelMoments {
   const [mean, deviation] = [new Array<number>(colours), new Array<number>(colours)];
   for (let colour = 0; colour < colours; colour++) {
     let [sum, squares, count] = [0, 0, 0];
@@ -59,7 +59,7 @@ function momentsOf(pixels: Uint8Array, plane: number): Moments {
   return { mean, deviation };
 }
 
-function standardised(pixels: Uint8Array, plane: number, { mean, deviation }: Moments): Float32Array {
+function standardised(pixels: Uint8Array, plane: number, { mean, deviation }: PixelMoments): Float32Array {
   return Float32Array.from(pixels, (value, i) => {
     const colour = Math.floor(i / plane) % colours;
     return (value - (mean[colour] ?? 0)) / (deviation[colour] ?? 1);

@@ -37,7 +37,7 @@ export function fitWhitening(images: Float32Array, side: number, name: 'pca' | '
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(covariance(images, side, size), {
     assumeSymmetric: true,
   });
-  const axes = realEigenvalues.map((variance, i): Axis => {
+  const axes = realEigenvalues.map((variance, i): PrincipalAxis => {
     const scale = 1 / Math.sqrt(Math.max(0, variance) + floor);
     return {
       variance,
@@ -50,20 +50,20 @@ export function fitWhitening(images: Float32Array, side: number, name: 'pca' | '
 }
 
 /** A column of E, and the same divided by its deviation. */
-interface Axis {
+interface PrincipalAxis {
   variance: number;
   of: number[];
   scaled: number[];
 }
 
-const largest = (axes: readonly Axis[]): number[][] =>
+const largest = (axes: readonly PrincipalAxis[]): number[][] =>
   [...axes]
     .sort((a, b) => b.variance - a.variance)
     .slice(0, components)
     .map(({ scaled }) => scaled);
 
 /** One row of E (Λ + ε)^-½ Eᵀ. */
-const turnedBack = (axes: readonly Axis[], row: number): number[] =>
+const turnedBack = (axes: readonly PrincipalAxis[], row: number): number[] =>
   axes.map((_, i) => axes.reduce((sum, { of, scaled }) => sum + (of[row] ?? 0) * (scaled[i] ?? 0), 0));
 
 /** Where a patch [3, size, size] has its middle pixel, once in each colour. */
@@ -90,14 +90,14 @@ function covariance(images: Float32Array, side: number, size: number): Matrix {
   return new Matrix(Array.from({ length }, (_, i) => Array.from({ length }, (__, j) => entry(i, j))));
 }
 
-interface Place {
+interface PatchPlace {
   side: number;
   size: number;
   top: number;
   left: number;
 }
 
-function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, left }: Place): void {
+function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, left }: PatchPlace): void {
   let at = 0;
   for (let colour = 0; colour < colours; colour++) {
     for (let y = top; y < top + size; y++) {

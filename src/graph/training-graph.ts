@@ -21,13 +21,17 @@ export interface TrainingGraph {
  * A parameter's tensors: the weight under the parameter's name, then the optimiser's slots where it moves the weight, last its
  * average where weights are averaged.
  */
-export function stateNames(parameter: string, { follows }: ParameterSpec, { optimiser, averages }: Course): string[] {
+export function stateNames(
+  parameter: string,
+  { follows }: ParameterSpec,
+  { optimiser, averages }: UpdateRule,
+): string[] {
   const slots = [...(follows ? [] : optimiser.slots), ...(averages ? ['average'] : [])];
   return [parameter, ...slots.map((slot) => `${parameter}/${slot}`)];
 }
 
 /** How weights move: what a graph is compiled for. All numbers in it are inputs. */
-export interface Course {
+export interface UpdateRule {
   optimiser: Optimiser;
   /** Whether gradients are clipped by their norm. */
   clips: boolean;
@@ -35,7 +39,7 @@ export interface Course {
   averages: boolean;
 }
 
-export interface TrainingPlan extends Course {
+export interface TrainingPlan extends UpdateRule {
   network: Network;
   /** Rows of a step. */
   batch: number;
@@ -170,7 +174,7 @@ function activePart(
   body: Graph,
   step: StepInputs,
   { name, spec, held }: Carried,
-  course: Course,
+  course: UpdateRule,
 ): { active: Value[]; writeBack: (moved: Value[]) => Value[] } {
   const [window] = held;
   if (spec.rowsOf === undefined || window === undefined) return { active: held, writeBack: (moved) => moved };

@@ -1,7 +1,7 @@
 /** What stands where there is no image: about the mean of any colour. */
 export const grey = 128;
 
-export interface Move {
+export interface ImageMove {
   width: number;
   height: number;
   /** Pixels. */
@@ -12,7 +12,7 @@ export interface Move {
 }
 
 /** `to` is the image `from`, [C, H, W] both, moved by whole pixels. */
-export function move(from: Uint8Array, to: Uint8Array, { width, height, down, right, mirrored }: Move): void {
+export function move(from: Uint8Array, to: Uint8Array, { width, height, down, right, mirrored }: ImageMove): void {
   to.fill(grey);
   const [first, last] = [Math.max(0, right), Math.min(width, width + right)];
   const step = mirrored ? -1 : 1;
@@ -34,7 +34,7 @@ const half = unit / 2;
 const rounding = 1 << (2 * bits - 1);
 
 /** The same with a turn about the image's middle, between mirroring and moving; between pixels colours are mixed bilinearly. */
-export function turn(from: Uint8Array, to: Uint8Array, { degrees, ...placed }: Move & { degrees: number }): void {
+export function turn(from: Uint8Array, to: Uint8Array, { degrees, ...placed }: ImageMove & { degrees: number }): void {
   const { width, height, down, right, mirrored } = placed;
   const plane = width * height;
   const angle = (degrees * Math.PI) / 180;

@@ -49,7 +49,7 @@ interface InceptionSize extends ImageTask {
 }
 
 /** Layers one after the other; all but the last have batch norm and ReLU of their own, the last shares the module's. */
-interface Branch {
+interface InceptionBranch {
   pooled: boolean;
   layers: readonly ConvLayer[];
 }
@@ -58,7 +58,7 @@ interface Module {
   name: string;
   /** Channels of all branches together. */
   to: number;
-  branches: readonly Branch[];
+  branches: readonly InceptionBranch[];
 }
 
 function inceptionNetwork({ width, modules, ...task }: InceptionSize): Network {

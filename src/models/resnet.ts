@@ -30,7 +30,7 @@ interface ResnetSize extends ImageTask {
   blocks: number;
 }
 
-interface Stage {
+interface ResnetStage {
   widen: ConvLayer;
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
@@ -58,7 +58,7 @@ function resnetNetwork({ width, blocks, ...task }: ResnetSize): Network {
   });
 }
 
-function stageOf(number: number, { from, count }: { from: number; count: number }): Stage {
+function stageOf(number: number, { from, count }: { from: number; count: number }): ResnetStage {
   const to = 2 * from;
   const blocks = Array.from({ length: count }, (_, i) => {
     const name = `stage${number}.block${i + 1}`;

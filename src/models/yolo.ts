@@ -6,7 +6,7 @@ import { clip, exp } from '../graph/ops/elementwise.ts';
 import { concat, slice, transpose } from '../graph/ops/shaping.ts';
 import type { Tape } from '../graph/tape.ts';
 import { anchorBoxes } from './detection/anchors.ts';
-import { type Assignment, assign, boxColumns, present } from './detection/assign.ts';
+import { assign, boxColumns, type PlaceTargets, present } from './detection/assign.ts';
 import { type BackboneSize, backbone, pyramidChannels } from './detection/backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detection/detector.ts';
 import { cutRows, type HeadLayer, headLayerParameters, headRows, withPrior } from './detection/heads.ts';
@@ -85,7 +85,11 @@ function boxesOf(t: Tape, sides: Value, side: number): Value {
 }
 
 /** A cell answers for the smallest object whose middle is near, if the cell's own middle lies within it. */
-function assignCells(g: Graph, objects: Value, { middles, classes }: { middles: Value; classes: number }): Assignment {
+function assignCells(
+  g: Graph,
+  objects: Value,
+  { middles, classes }: { middles: Value; classes: number },
+): PlaceTargets {
   const [n = 1, m = 1] = objects.shape;
   const boxes = boxColumns(g, objects);
   const side = (i: number): Value => emit.reshape(g, coordinate(g, boxes, i), [n, 1, m]);

@@ -1,7 +1,7 @@
 import type { OfferedTensor } from '../db/statements/warm-starts.ts';
 import type { WantedTensor } from '../domain/warm-start.ts';
 
-export interface Match {
+export interface TensorMatch {
   name: string;
   hash: Buffer;
   paramsId: number;
@@ -14,17 +14,17 @@ export interface Match {
  * one whose tensors fit most, since weights that learnt together work together; each of the rest from the first set that
  * has one of the same shape and role. What is left out starts at random.
  */
-export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): Match[] {
+export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): TensorMatch[] {
   const sets = [...new Set(offered.map(({ paramsId }) => paramsId))];
   const bySet = new Map(sets.map((id) => [id, offered.filter(({ paramsId }) => paramsId === id)]));
-  const namesakes = (id: number): Match[] =>
+  const namesakes = (id: number): TensorMatch[] =>
     wanted.flatMap((tensor) => {
       const found = bySet.get(id)?.find((each) => each.name === tensor.name && fits(each, tensor));
       return found === undefined ? [] : [matchOf(tensor, found)];
     });
   const parent = sets
     .map(namesakes)
-    .reduce<Match[]>((best, next) => (sizeOfAll(next) > sizeOfAll(best) ? next : best), []);
+    .reduce<TensorMatch[]>((best, next) => (sizeOfAll(next) > sizeOfAll(best) ? next : best), []);
   const taken = new Set(parent.map(({ name }) => name));
   const rest = wanted.flatMap((tensor) => {
     const found = taken.has(tensor.name) ? undefined : offered.find((each) => fits(each, tensor));
@@ -40,7 +40,7 @@ export interface Origin {
   share: number;
 }
 
-export function originOf(wanted: readonly WantedTensor[], matches: readonly Match[]): Origin {
+export function originOf(wanted: readonly WantedTensor[], matches: readonly TensorMatch[]): Origin {
   const total = wanted.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const given = new Map<number, number>();
   for (const { paramsId, size } of matches) given.set(paramsId, (given.get(paramsId) ?? 0) + size);
@@ -51,7 +51,7 @@ export function originOf(wanted: readonly WantedTensor[], matches: readonly Matc
 const fits = (a: WantedTensor, b: WantedTensor): boolean =>
   a.role === b.role && a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
 
-const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTensor): Match => ({
+const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTensor): TensorMatch => ({
   name,
   hash,
   paramsId,
@@ -59,4 +59,4 @@ const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTenso
 });
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
-const sizeOfAll = (matches: readonly Match[]): number => matches.reduce((sum, { size }) => sum + size, 0);
+const sizeOfAll = (matches: readonly TensorMatch[]): number => matches.reduce((sum, { size }) => sum + size, 0);

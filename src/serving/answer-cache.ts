@@ -14,7 +14,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const ENTRY_BYTES = 128;
 
 /** Labels by text, of each model version. */
-type Labels = Map<number, Map<string, string>>;
+type LabelsByVersion = Map<number, Map<string, string>>;
 
 /**
  * Labels by model version and text. A prediction is a pure function of both, so an entry is never wrong and never expires;
@@ -26,8 +26,8 @@ type Labels = Map<number, Map<string, string>>;
 export class AnswerCache {
   readonly #halfEntries: number;
   readonly #halfBytes: number;
-  #young: Labels = new Map();
-  #old: Labels = new Map();
+  #young: LabelsByVersion = new Map();
+  #old: LabelsByVersion = new Map();
   #entries = 0;
   #bytes = 0;
 

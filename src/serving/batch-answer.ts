@@ -2,10 +2,10 @@ import { BadData } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Crowd } from './crowd.ts';
 import type { Device } from './device.ts';
-import type { Judge } from './ensemble.ts';
+import type { AnswerMaker } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
 import type { Policy, Subset } from './policies/policy.ts';
-import type { Question } from './queued-question.ts';
+import type { QueuedRequest } from './queued-question.ts';
 import type { Work } from './work.ts';
 
 export interface BatcherOptions {
@@ -13,7 +13,7 @@ export interface BatcherOptions {
   fleet: ServedFleet;
   policy: Policy;
   clock: Clock;
-  judge: Judge;
+  judge: AnswerMaker;
   /** τ of most questions. */
   budgetMs: number;
   onBatch(rows: number): void;
@@ -26,19 +26,19 @@ export interface BatcherOptions {
 }
 
 /** One batch. */
-export interface Running {
-  questions: readonly Question[];
+export interface RunningBatch {
+  questions: readonly QueuedRequest[];
   subset: Subset;
   /** For whom it runs, where several roles ask. */
   work: Omit<Work, 'begins'> | undefined;
   /** Hears of each question that has its answer, or never will. */
-  closed(question: Question): void;
+  closed(question: QueuedRequest): void;
   /** How long a batch took; whether that says something of the model. */
   ended(ms: number, expectedMs: number): boolean;
 }
 
 /** Runs a batch and gives its answers to those who wait. */
-export async function answerBatch(running: Running, options: BatcherOptions): Promise<void> {
+export async function answerBatch(running: RunningBatch, options: BatcherOptions): Promise<void> {
   const { questions: batch, closed, work } = running;
   const { device, fleet, policy, clock } = options;
   const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : running.subset;

@@ -6,10 +6,16 @@ import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import { doomed, earliestMs, lateAt } from './policies/batches.ts';
 import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
-import { cannotBeInTime, type Question, type QuestionTerms, type RoleShare, type Waiter } from './queued-question.ts';
+import {
+  cannotBeInTime,
+  type QuestionTerms,
+  type QueuedRequest,
+  type RequestWaiter,
+  type RoleShare,
+} from './queued-question.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
-import { type Batch, DEFERRED_SHARE, LONG_SHARE, Turns } from './turns.ts';
+import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 import type { Work } from './work.ts';
 
 /** So long after a question met another one, more are expected to come together. */
@@ -44,7 +50,7 @@ export class Batcher {
   }
 
   /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
-  ask(text: string, terms: QuestionTerms, waiter: Waiter): Question {
+  ask(text: string, terms: QuestionTerms, waiter: RequestWaiter): QueuedRequest {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
     this.#options.crowd.asked(terms.role, nowMs);
@@ -61,7 +67,7 @@ export class Batcher {
     return question;
   }
 
-  leave(question: Question, waiter: Waiter): void {
+  leave(question: QueuedRequest, waiter: RequestWaiter): void {
     const place = question.waiters.indexOf(waiter);
     if (place < 0) return;
     question.waiters.splice(place, 1);
@@ -206,13 +212,13 @@ export class Batcher {
   }
 
   /** A batch of rows that nobody waits for in time. */
-  #idleBatch(rows: number): Question[] {
+  #idleBatch(rows: number): QueuedRequest[] {
     const late = this.#lanes.takeDeferred(rows);
     return [...late, ...this.#lanes.takeSpeculative(rows - late.length)];
   }
 
   /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
-  #roomIn(batch: readonly Question[]): number {
+  #roomIn(batch: readonly QueuedRequest[]): number {
     const { fleet, clock } = this.#options;
     const leftMs = (batch[0]?.deadlineMs ?? 0) - clock.nowMs();
     return Math.min(this.#idleRows(), fleet.rowsWithin(leftMs / fleet.margin)) - batch.length;
@@ -270,7 +276,7 @@ export class Batcher {
     return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
   }
 
-  #run({ questions, subset }: Batch, inline = false): void {
+  #run({ questions, subset }: QueueBatch, inline = false): void {
     if (questions.length === 0) return;
     const { fleet, clock, budgetMs } = this.#options;
     const shortMs = LONG_SHARE * budgetMs;
@@ -282,7 +288,7 @@ export class Batcher {
       questions,
       subset,
       work: workOf(questions, roles),
-      closed: (question: Question): void => this.#lanes.close(question),
+      closed: (question: QueuedRequest): void => this.#lanes.close(question),
       ended: (ms: number, expectedMs: number): boolean =>
         roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#lanes.roles),
     };
@@ -294,12 +300,12 @@ export class Batcher {
     });
   }
 
-  #rolesOf(questions: readonly Question[]): RoleShare[] {
+  #rolesOf(questions: readonly QueuedRequest[]): RoleShare[] {
     return [...new Set(questions.map(({ role }) => role))].map((role) => this.#lanes.roleOf(role));
   }
 }
 
-function workOf(questions: readonly Question[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
+function workOf(questions: readonly QueuedRequest[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
   if (roles.length === 0) return undefined;
   const rows = new Map<string, number>();
   for (const { role } of questions) rows.set(role, (rows.get(role) ?? 0) + 1);

@@ -3,8 +3,8 @@ import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
-import { type Asking, checkInput, type Deadline, type Question, type Terms } from './questions.ts';
-import type { Outcome } from './queued-question.ts';
+import { type Asking, checkInput, type Deadline, type PredictRequest, type Terms } from './questions.ts';
+import type { RequestOutcome } from './queued-question.ts';
 import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
 import { Scans } from './scans.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
@@ -69,7 +69,7 @@ export class Client {
 
   /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
   scan(
-    { statement, ...question }: Question & { statement: string },
+    { statement, ...question }: PredictRequest & { statement: string },
     terms: Terms,
   ): { label: string | null | Promise<string | null>; wish: string | null } {
     const { key, text } = question;
@@ -139,7 +139,7 @@ export class Client {
     return details;
   }
 
-  async detail(question: Question, terms: Terms): Promise<Detail | null> {
+  async detail(question: PredictRequest, terms: Terms): Promise<Detail | null> {
     const startedMs = this.#options.clock.nowMs();
     const model = await this.#model(question);
     const deadline = this.#deadline(model, terms, startedMs);
@@ -174,7 +174,7 @@ export class Client {
     this.#scans.clear();
   }
 
-  async #predict(question: Question, terms: Terms): Promise<string | null> {
+  async #predict(question: PredictRequest, terms: Terms): Promise<string | null> {
     const startedMs = this.#options.clock.nowMs();
     const model = this.#present(question) ?? (await this.#model(question));
     const deadline = this.#deadline(model, terms, startedMs);
@@ -242,7 +242,7 @@ export class Client {
   async #ask(
     model: ServedModel,
     asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
-  ): Promise<(Outcome | null)[]> {
+  ): Promise<(RequestOutcome | null)[]> {
     const rows = new RowsAsked(model.batcher, { ...asked, session: this, clock: this.#options.clock });
     const giveUp = (error: Cancelled): void => rows.giveUp(error);
     this.#waiting.add(giveUp);

@@ -1,7 +1,7 @@
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { RequestTooLarge } from '../errors/errors.ts';
 import type { FoundBox } from './ensemble.ts';
-import type { Outcome } from './queued-question.ts';
+import type { RequestOutcome } from './queued-question.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** What `rafiki_predict_detail` shows. */
@@ -16,7 +16,7 @@ export type Detail = ShownFinding & {
 type ShownFinding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
 
 export function detailOf(
-  outcome: Outcome,
+  outcome: RequestOutcome,
   { row }: ServedModel,
   { ms, overdue }: { ms: number; overdue: boolean },
 ): Detail {
@@ -30,7 +30,7 @@ export function detailOf(
   };
 }
 
-function findingOf({ answer, finding }: Outcome, classes: readonly string[]): ShownFinding {
+function findingOf({ answer, finding }: RequestOutcome, classes: readonly string[]): ShownFinding {
   if (finding === null) throw new Error('details of an answer that was asked without them');
   if ('boxes' in finding) return finding;
   const { probabilities } = finding;

@@ -18,7 +18,7 @@ export interface FoundBox {
 }
 
 /** What an ensemble says of row `row` of the `rows` rows that the members answered. */
-export interface Judge {
+export interface AnswerMaker {
   /** What `rafiki_predict` gives: the label, or the objects found, as JSON. */
   answer(outputs: readonly MemberOutput[], row: number, rows: number): string;
   finding(outputs: readonly MemberOutput[], row: number, rows: number): Finding;
@@ -35,11 +35,11 @@ const CLEAR_SCORE = 0.3;
 export const answeringMembers = (task: Task, members: number): number =>
   task === 'object_detection' ? Math.min(1, members) : members;
 
-export const judgeOf = (task: Task, classes: readonly string[]): Judge =>
+export const answerMakerOf = (task: Task, classes: readonly string[]): AnswerMaker =>
   task === 'object_detection' ? judgeObjects(classes) : judgeClasses(classes);
 
 /** Of probabilities [rows, classes] for each member. */
-function judgeClasses(names: readonly string[]): Judge {
+function judgeClasses(names: readonly string[]): AnswerMaker {
   const classes = names.length;
   /** Outputs that fit no class are another model's, or none: an error, never an answer. */
   const nameOf = (label: number): string => {
@@ -63,7 +63,7 @@ function judgeClasses(names: readonly string[]): Judge {
 }
 
 /** Of detections [rows, M, 6], best first, unused ones with score 0. */
-function judgeObjects(names: readonly string[]): Judge {
+function judgeObjects(names: readonly string[]): AnswerMaker {
   const boxesOf = ([output = new Float32Array(0)]: readonly MemberOutput[], row: number, rows: number): FoundBox[] => {
     const size = output.length / rows;
     const boxes: FoundBox[] = [];

@@ -2,11 +2,11 @@ import { parentPort } from 'node:worker_threads';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
 import { Replica } from './replica.ts';
-import { type Order, type Report, textSeparator } from './thread-orders.ts';
+import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';
 
 const replicas = new Map<number, Replica>();
 
-async function obey(order: Order): Promise<MemberOutput[]> {
+async function obey(order: ThreadOrder): Promise<MemberOutput[]> {
   const replica = replicas.get(order.id);
   switch (order.kind) {
     case 'load':
@@ -22,7 +22,7 @@ async function obey(order: Order): Promise<MemberOutput[]> {
   }
 }
 
-async function report(order: Order): Promise<Report> {
+async function report(order: ThreadOrder): Promise<Report> {
   try {
     return { ok: true, outputs: await obey(order) };
   } catch (error) {
@@ -32,6 +32,6 @@ async function report(order: Order): Promise<Report> {
 
 /** One order after the other: answers are told apart by their order only, and a model must not go while it runs. */
 let last: Promise<void> = Promise.resolve();
-parentPort?.on('message', (order: Order) => {
+parentPort?.on('message', (order: ThreadOrder) => {
   last = last.then(() => report(order)).then((answer) => parentPort?.postMessage(answer));
 });

@@ -7,7 +7,7 @@ import type { MemberOutput } from './device.ts';
 import { type Job, JobQueue } from './job-queue.ts';
 import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
-import { type Order, type Report, textSeparator } from './thread-orders.ts';
+import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';
 import type { Work } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
@@ -18,14 +18,14 @@ const built = !import.meta.url.endsWith('.ts');
 const MAX_RESTARTS = 3;
 
 /** A batch, and for whom it runs where several roles ask. */
-export interface Run {
+export interface ThreadRun {
   texts: readonly string[];
   subset: Subset;
   work?: Work | undefined;
 }
 
-interface Batch extends Job {
-  order: Order;
+interface ThreadBatch extends Job {
+  order: ThreadOrder;
   resolve(outputs: MemberOutput[]): void;
   reject(error: unknown): void;
 }
@@ -42,7 +42,7 @@ export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
-  readonly #queue = new JobQueue<Batch>();
+  readonly #queue = new JobQueue<ThreadBatch>();
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
@@ -112,10 +112,10 @@ export class InferenceThreads implements Service {
     this.#next();
   }
 
-  run(id: number, { texts, subset, work }: Run): Promise<MemberOutput[]> {
+  run(id: number, { texts, subset, work }: ThreadRun): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      const order: Order = { kind: 'run', id, texts: texts.join(textSeparator), subset };
+      const order: ThreadOrder = { kind: 'run', id, texts: texts.join(textSeparator), subset };
       this.#queue.push({ id, order, work, resolve, reject });
       this.#next();
     });
@@ -206,7 +206,7 @@ class Thread {
     else this.#onIdle = callback;
   }
 
-  order(order: Order): Promise<MemberOutput[]> {
+  order(order: ThreadOrder): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.idle) this.#worker.ref(); // or the process would end while it waits for nothing else
       this.#orders.push({ resolve, reject });

@@ -10,7 +10,7 @@ export interface Job {
 }
 
 /** A thread, as far as it decides what it can run. */
-export interface Runner {
+export interface JobRunner {
   holds: ReadonlySet<number>;
   /** Whether it is kept for short batches: those that take long run elsewhere where that can be. */
   isKept: boolean;
@@ -30,7 +30,7 @@ export class JobQueue<T extends Job> {
   }
 
   /** The job that a free thread runs next; `elsewhere` tells whether another thread could run it. */
-  take({ holds, isKept }: Runner, elsewhere: (id: number) => boolean): T | undefined {
+  take({ holds, isKept }: JobRunner, elsewhere: (id: number) => boolean): T | undefined {
     let first: T | undefined;
     for (const job of this.#jobs) {
       if (!holds.has(job.id) || (isKept && job.work?.isLong === true && elsewhere(job.id))) continue;

@@ -2,9 +2,9 @@ import { DeadlineQueue } from './deadline-queue.ts';
 import { Fifo } from './fifo.ts';
 import type { QueueView } from './policies/policy.ts';
 import {
-  Load,
-  type Question,
   type QuestionTerms,
+  type QueuedRequest,
+  QueueLoad,
   queueFull,
   type RoleShare,
   type WaitingLane,
@@ -29,14 +29,14 @@ const FEW = 8;
  * last two stays there as well, and is passed over.
  */
 export class Lanes {
-  readonly #demanded = new DeadlineQueue<Question>();
-  readonly #deferred = new Fifo<Question>();
-  readonly #speculative = new Fifo<Question>();
+  readonly #demanded = new DeadlineQueue<QueuedRequest>();
+  readonly #deferred = new Fifo<QueuedRequest>();
+  readonly #speculative = new Fifo<QueuedRequest>();
   /** By text, the running ones too; questions for details apart. */
-  readonly #open = new Map<string, Question>();
-  readonly #openDetails = new Map<string, Question>();
+  readonly #open = new Map<string, QueuedRequest>();
+  readonly #openDetails = new Map<string, QueuedRequest>();
   readonly #shares = new Shares();
-  readonly #speculativeLoad = new Load();
+  readonly #speculativeLoad = new QueueLoad();
   #deferredCount = 0;
 
   /** Those who can still be answered in time, for the policy. */
@@ -75,15 +75,15 @@ export class Lanes {
     return this.demanded + this.deferred + this.speculative;
   }
 
-  first(): Question | undefined {
+  first(): QueuedRequest | undefined {
     return this.#demanded.at(0);
   }
 
-  find(text: string, wantsDetail: boolean): Question | undefined {
+  find(text: string, wantsDetail: boolean): QueuedRequest | undefined {
     return (wantsDetail ? this.#openDetails : this.#open).get(text);
   }
 
-  demand(text: string, terms: QuestionTerms): Question {
+  demand(text: string, terms: QuestionTerms): QueuedRequest {
     this.#makeRoom(terms);
     const question = newQuestion(text, terms, 'demanded');
     this.#openOf(question).set(question.text, question);
@@ -112,7 +112,7 @@ export class Lanes {
   }
 
   /** Somebody asks what is open already. */
-  join(question: Question, terms: QuestionTerms): void {
+  join(question: QueuedRequest, terms: QuestionTerms): void {
     const { deadlineMs, isFirm } = terms;
     if (question.lane === 'speculative') {
       this.#speculativeLoad.remove(question);
@@ -134,11 +134,11 @@ export class Lanes {
   }
 
   /** In another role's place, which has more before it. */
-  #comesSooner({ role }: Question, terms: QuestionTerms): boolean {
+  #comesSooner({ role }: QueuedRequest, terms: QuestionTerms): boolean {
     return terms.role !== role && this.#shares.rowsOf(terms.role) < this.#shares.rowsOf(role);
   }
 
-  #demandBy(question: Question, { deadlineMs, budgetMs, isFirm, role, session }: QuestionTerms): void {
+  #demandBy(question: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: QuestionTerms): void {
     question.lane = 'demanded';
     question.deadlineMs = deadlineMs;
     question.budgetMs = budgetMs;
@@ -150,7 +150,7 @@ export class Lanes {
   }
 
   /** Nobody waits any more for a question that does not run yet. */
-  drop(question: Question): void {
+  drop(question: QueuedRequest): void {
     if (question.lane === 'demanded') this.#demanded.remove(question);
     else if (question.lane === 'deferred') this.#deferredCount--;
     else return;
@@ -160,8 +160,8 @@ export class Lanes {
   }
 
   /** The first so many are late whatever is done: gives those that nobody wants then, and puts off the others. */
-  setAside(count: number): Question[] {
-    const refused: Question[] = [];
+  setAside(count: number): QueuedRequest[] {
+    const refused: QueuedRequest[] = [];
     for (const question of this.#demanded.take(0, count)) {
       if (question.isFirm) {
         this.#shares.remove(question, 'demanded');
@@ -190,13 +190,13 @@ export class Lanes {
   }
 
   /** The question has its answer, or never will. */
-  close(question: Question): void {
+  close(question: QueuedRequest): void {
     this.#openOf(question).delete(question.text);
   }
 
   /** Everybody, where nobody can be answered. */
-  takeAll(): Question[] {
-    const taken: Question[] = [];
+  takeAll(): QueuedRequest[] {
+    const taken: QueuedRequest[] = [];
     while (this.demanded > 0) taken.push(...this.takeDemanded(0, this.demanded));
     while (this.deferred > 0) taken.push(...this.takeDeferred(this.deferred));
     for (const question of taken) this.close(question);
@@ -204,7 +204,7 @@ export class Lanes {
     return taken;
   }
 
-  takeDemanded(from: number, rows: number): Question[] {
+  takeDemanded(from: number, rows: number): QueuedRequest[] {
     let chars = 0;
     const taken = this.#demanded.take(from, rows, ({ text }) => {
       const fits = chars < BATCH_CHARS;
@@ -218,7 +218,7 @@ export class Lanes {
     return taken;
   }
 
-  takeDeferred(rows: number): Question[] {
+  takeDeferred(rows: number): QueuedRequest[] {
     const taken = take(this.#deferred, 'deferred', rows);
     this.#deferredCount -= taken.length;
     for (const question of taken) this.#shares.remove(question, 'deferred');
@@ -226,12 +226,12 @@ export class Lanes {
   }
 
   /** Whose turn it is, by role and session. */
-  turns(options: PickOptions): Question[] {
+  turns(options: PickOptions): QueuedRequest[] {
     return this.#shares.pick(options);
   }
 
   /** Takes what {@link turns} gave, or some of it, in its order. */
-  takeTurns(questions: readonly Question[], lane: WaitingLane): void {
+  takeTurns(questions: readonly QueuedRequest[], lane: WaitingLane): void {
     for (const question of questions) question.lane = 'running';
     this.#shares.began(questions, lane);
     if (lane === 'deferred') this.#deferredCount -= questions.length;
@@ -240,7 +240,7 @@ export class Lanes {
   }
 
   /** With `ofOneRole`, as many as come from the same role one after another. */
-  takeSpeculative(rows: number, ofOneRole = false): Question[] {
+  takeSpeculative(rows: number, ofOneRole = false): QueuedRequest[] {
     const taken = take(this.#speculative, 'speculative', rows, ofOneRole);
     for (const question of taken) this.#speculativeLoad.remove(question);
     return taken;
@@ -256,20 +256,25 @@ export class Lanes {
     for (const waiter of last.waiters.splice(0)) waiter.reject(queueFull(this.#shares.rows));
   }
 
-  #openOf({ wantsDetail }: Question): Map<string, Question> {
+  #openOf({ wantsDetail }: QueuedRequest): Map<string, QueuedRequest> {
     return wantsDetail ? this.#openDetails : this.#open;
   }
 }
 
 /** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
-function newQuestion(text: string, terms: QuestionTerms, lane: Question['lane']): Question {
+function newQuestion(text: string, terms: QuestionTerms, lane: QueuedRequest['lane']): QueuedRequest {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
   return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
 }
 
 /** The first `rows` of a queue that are still in its lane, fewer where they are long. */
-function take(queue: Fifo<Question>, lane: Question['lane'], rows: number, ofOneRole = false): Question[] {
-  const taken: Question[] = [];
+function take(
+  queue: Fifo<QueuedRequest>,
+  lane: QueuedRequest['lane'],
+  rows: number,
+  ofOneRole = false,
+): QueuedRequest[] {
+  const taken: QueuedRequest[] = [];
   for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
     const next = queue.peek();
     if (ofOneRole && next?.lane === lane && next.role !== (taken[0] ?? next).role) break;

@@ -21,7 +21,7 @@ export class LatencyModel {
   constructor(measured: ReadonlyMap<number, number>) {
     this.#points = [...measured].map(([rows, ms]) => ({ rows, ms })).sort((a, b) => a.rows - b.rows);
     for (let i = this.#points.length - 2; i >= 0; i--) {
-      const [point, larger] = [this.#points[i] as Point, this.#points[i + 1] as Point];
+      const [point, larger] = [this.#points[i] as LatencyPoint, this.#points[i + 1] as LatencyPoint];
       point.ms = Math.min(point.ms, larger.ms);
     }
   }
@@ -42,16 +42,16 @@ export class LatencyModel {
   }
 
   /** The measured points beside `rows`; twice the last one beyond the end, twice the first before the beginning. */
-  #around(rows: number): [Point, Point] {
+  #around(rows: number): [LatencyPoint, LatencyPoint] {
     const points = this.#points;
     let right = points.findIndex((point) => point.rows >= rows);
     if (right < 0) right = points.length - 1;
-    const beyond = right === 0 || (points[right] as Point).rows < rows;
-    return [points[beyond ? right : right - 1] as Point, points[right] as Point];
+    const beyond = right === 0 || (points[right] as LatencyPoint).rows < rows;
+    return [points[beyond ? right : right - 1] as LatencyPoint, points[right] as LatencyPoint];
   }
 }
 
-interface Point {
+interface LatencyPoint {
   rows: number;
   ms: number;
 }

@@ -6,17 +6,17 @@ import type { LoadedDevice } from './resident-device.ts';
 /** A batch size that takes so long is the last to be measured: larger ones are in proportion. */
 const ENOUGH_MS = 250;
 
-type Runner = Pick<LoadedDevice, 'run'>;
+type MeasuredDevice = Pick<LoadedDevice, 'run'>;
 
 /** c(m, b) of each member on an input like those that the model sees. */
-export async function measureLatency(device: Runner, members: number, sample: string): Promise<LatencyModel[]> {
+export async function measureLatency(device: MeasuredDevice, members: number, sample: string): Promise<LatencyModel[]> {
   const latency: LatencyModel[] = [];
   for (let m = 0; m < members; m++) latency.push(new LatencyModel(await measure(device, 1 << m, sample)));
   return latency;
 }
 
 /** Of one member, by batch size. */
-async function measure(device: Runner, subset: Subset, sample: string): Promise<Map<number, number>> {
+async function measure(device: MeasuredDevice, subset: Subset, sample: string): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {
     const texts = Array.from({ length: size }, () => sample);

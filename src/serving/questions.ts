@@ -19,7 +19,7 @@ export interface Asking {
   role: string;
 }
 
-export interface Question extends Asking {
+export interface PredictRequest extends Asking {
   /** An image is given in base64. */
   text: string;
 }

@@ -6,24 +6,24 @@ import type { Finding } from './ensemble.ts';
 export type WaitingLane = 'demanded' | 'deferred';
 
 /** What one session of a role has waiting for one model. */
-export interface Part {
+export interface SessionShare {
   readonly session: object;
   readonly share: RoleShare;
-  readonly load: Load;
+  readonly load: QueueLoad;
   readonly rows: Record<WaitingLane, number>;
   /** With some that have left: those are passed over. */
-  readonly queues: Readonly<Record<WaitingLane, DeadlineQueue<Question>>>;
+  readonly queues: Readonly<Record<WaitingLane, DeadlineQueue<QueuedRequest>>>;
 }
 
 /** What one role has waiting for one model, and what is known of it. */
 export interface RoleShare {
   readonly role: string;
-  readonly load: Load;
+  readonly load: QueueLoad;
   readonly rows: Record<WaitingLane, number>;
   /** By session; whose turn is next comes first. */
-  readonly parts: Map<object, Part>;
+  readonly parts: Map<object, SessionShare>;
   /** The part that was empty last: a session that asks one row after another has the same again. */
-  spare: Part | null;
+  spare: SessionShare | null;
   /** Batches that run with rows of it. */
   running: number;
   /** How many times c(b) batches of its own take, on average and at their quickest, 0 while that is not known. */
@@ -34,7 +34,7 @@ export interface RoleShare {
 }
 
 /** How much waits. */
-export class Load {
+export class QueueLoad {
   rows = 0;
   chars = 0;
 
@@ -49,7 +49,7 @@ export class Load {
   }
 }
 
-export interface Outcome {
+export interface RequestOutcome {
   answer: string;
   /** Where details were wanted. */
   finding: Finding | null;
@@ -59,12 +59,12 @@ export interface Outcome {
   members: number;
 }
 
-export interface Waiter {
-  resolve(outcome: Outcome): void;
+export interface RequestWaiter {
+  resolve(outcome: RequestOutcome): void;
   reject(error: unknown): void;
 }
 
-export interface Question {
+export interface QueuedRequest {
   readonly text: string;
   readonly wantsDetail: boolean;
   /** By when its first asker wants the answer, and how long he gave it, ms. */
@@ -76,14 +76,17 @@ export interface Question {
   role: string;
   session: object;
   /** Where it is found as long as it waits. */
-  part: Part | null;
+  part: SessionShare | null;
   lane: WaitingLane | 'speculative' | 'running' | 'dropped';
   /** Who asked; nobody yet for what is read ahead. */
-  readonly waiters: Waiter[];
+  readonly waiters: RequestWaiter[];
 }
 
 /** How a text is asked. */
-export type QuestionTerms = Pick<Question, 'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'>;
+export type QuestionTerms = Pick<
+  QueuedRequest,
+  'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
+>;
 
 export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {

@@ -42,13 +42,13 @@ export interface ModelState {
 }
 
 /** A part of a table's column that was read: relation, column, and the places before and after it, '' at the table's ends. */
-interface Place {
+interface WindowPlace {
   column: string;
   low: string;
   high: string;
 }
 
-type Order = 'up' | 'down' | 'none';
+type ScanOrder = 'up' | 'down' | 'none';
 
 /**
  * Reading ahead for one column in one session: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
@@ -70,8 +70,8 @@ export class ReadAhead {
   #nextLook = 0;
   #recent: string[] = [];
 
-  #place: Place = { column: '', low: '', high: '' };
-  #order: Order = 'up';
+  #place: WindowPlace = { column: '', low: '', high: '' };
+  #order: ScanOrder = 'up';
   #followsAny = false;
   #sent = 0;
   #used = 0;

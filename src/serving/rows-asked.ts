@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { LONGEST_TIMER_MS, setTimer } from '../runtime/timer.ts';
 import type { Batcher } from './batcher.ts';
 import { type Deadline, overdueError } from './questions.ts';
-import type { Outcome, Question, QuestionTerms, Waiter } from './queued-question.ts';
+import type { QuestionTerms, QueuedRequest, RequestOutcome, RequestWaiter } from './queued-question.ts';
 
 export interface RowsAskedOptions {
   texts: readonly string[];
@@ -20,14 +20,14 @@ const WAY_BACK = 0.01;
 /** Rows of one call: asked one by one, waited for and given up together. */
 export class RowsAsked {
   /** In the order of the texts; null for what is overdue where that was wished. */
-  readonly outcomes: Promise<(Outcome | null)[]>;
+  readonly outcomes: Promise<(RequestOutcome | null)[]>;
   readonly #batcher: Batcher;
   readonly #deadline: Deadline;
-  readonly #found: (Outcome | null)[];
+  readonly #found: (RequestOutcome | null)[];
   /** By row; undefined for those that have their outcome. */
-  readonly #rows: (Row | undefined)[] = [];
+  readonly #rows: (AskedRow | undefined)[] = [];
   #open = 0;
-  #settle: { resolve(outcomes: (Outcome | null)[]): void; reject(error: unknown): void } | undefined;
+  #settle: { resolve(outcomes: (RequestOutcome | null)[]): void; reject(error: unknown): void } | undefined;
   #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
 
@@ -35,7 +35,7 @@ export class RowsAsked {
     this.#batcher = batcher;
     this.#clock = clock;
     this.#deadline = deadline;
-    this.#found = new Array<Outcome | null>(texts.length).fill(null);
+    this.#found = new Array<RequestOutcome | null>(texts.length).fill(null);
     this.outcomes = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -68,7 +68,7 @@ export class RowsAsked {
     this.#settle = undefined;
   }
 
-  answered(row: number, outcome: Outcome | null): void {
+  answered(row: number, outcome: RequestOutcome | null): void {
     if (this.#rows[row] === undefined) return;
     this.#rows[row] = undefined;
     this.#found[row] = outcome;
@@ -82,7 +82,7 @@ export class RowsAsked {
 
   #ask(text: string, terms: QuestionTerms): void {
     if (this.#settle === undefined) return; // an earlier row was refused
-    const row = new Row(this, this.#rows.length);
+    const row = new AskedRow(this, this.#rows.length);
     this.#rows.push(undefined);
     try {
       row.question = this.#batcher.ask(text, terms, row);
@@ -118,17 +118,17 @@ export class RowsAsked {
 }
 
 /** A class rather than closures: there is one for each row. */
-class Row implements Waiter {
+class AskedRow implements RequestWaiter {
   readonly place: number;
   readonly #call: RowsAsked;
-  question: Question | undefined;
+  question: QueuedRequest | undefined;
 
   constructor(call: RowsAsked, place: number) {
     this.#call = call;
     this.place = place;
   }
 
-  resolve(outcome: Outcome): void {
+  resolve(outcome: RequestOutcome): void {
     this.#call.answered(this.place, outcome);
   }
 

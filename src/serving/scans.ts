@@ -4,7 +4,7 @@ import { type ModelState, ReadAhead } from './read-ahead.ts';
 const MAX_SCANS = 8;
 
 /** A column that questions to one model come from. */
-export interface Scan {
+export interface ColumnScan {
   readonly key: string;
   readonly ahead: ReadAhead;
   /** Larger than that of any scan whose turn was before. */
@@ -13,10 +13,10 @@ export interface Scan {
 
 /** The scans of one session: a statement may ask several models, and each of them about several columns, by turns. */
 export class Scans {
-  readonly #scans: Scan[] = [];
-  #asking: Scan | undefined;
+  readonly #scans: ColumnScan[] = [];
+  #asking: ColumnScan | undefined;
   /** Whose rows come next. */
-  #wishing: Scan | undefined;
+  #wishing: ColumnScan | undefined;
   #turns = 0;
 
   /** One question to a model. Returns what the database shall read for that column or another one of the same model, or null. */
@@ -51,12 +51,12 @@ export class Scans {
   }
 
   /** Whose turn is next in a statement: the scan that was not asked for the longest time. */
-  next(statement: string): Scan | undefined {
+  next(statement: string): ColumnScan | undefined {
     return firstInTurn(this.#scans, ({ ahead }) => ahead.statement === statement && ahead.isFollowing);
   }
 
   /** A row of the scan has its answer, asked or not: the others' turns come first. */
-  answered(scan: Scan): void {
+  answered(scan: ColumnScan): void {
     scan.turn = ++this.#turns;
   }
 
@@ -66,12 +66,12 @@ export class Scans {
     this.#wishing = undefined;
   }
 
-  #wish(scan: Scan, wish: string | null): string | null {
+  #wish(scan: ColumnScan, wish: string | null): string | null {
     if (wish !== null) this.#wishing = scan;
     return wish;
   }
 
-  #add(key: string): Scan {
+  #add(key: string): ColumnScan {
     if (this.#scans.length >= MAX_SCANS) this.#scans.shift();
     const scan = { key, ahead: new ReadAhead(), turn: 0 };
     this.#scans.push(scan);
@@ -80,8 +80,8 @@ export class Scans {
 }
 
 /** The one that was not asked for the longest time. */
-function firstInTurn(scans: readonly Scan[], fits: (scan: Scan) => boolean): Scan | undefined {
-  let first: Scan | undefined;
+function firstInTurn(scans: readonly ColumnScan[], fits: (scan: ColumnScan) => boolean): ColumnScan | undefined {
+  let first: ColumnScan | undefined;
   for (const scan of scans) if (fits(scan) && (first === undefined || scan.turn < first.turn)) first = scan;
   return first;
 }

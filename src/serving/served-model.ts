@@ -5,7 +5,7 @@ import type { AnswerCache } from './answer-cache.ts';
 import { Batcher } from './batcher.ts';
 import type { Crowd } from './crowd.ts';
 import type { Device } from './device.ts';
-import { judgeOf } from './ensemble.ts';
+import { answerMakerOf } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
 import { longestFirst } from './longest-first.ts';
 import type { Policy } from './policies/policy.ts';
@@ -54,7 +54,7 @@ export class ServedModel {
       policy: this.policy,
       clock,
       crowd,
-      judge: judgeOf(row.task, row.classes),
+      judge: answerMakerOf(row.task, row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;

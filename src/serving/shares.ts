@@ -1,7 +1,13 @@
 import { ownCopy } from './crowd.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { FairClock } from './fair-clock.ts';
-import { Load, type Part, type Question, type RoleShare, type WaitingLane } from './queued-question.ts';
+import {
+  type QueuedRequest,
+  QueueLoad,
+  type RoleShare,
+  type SessionShare,
+  type WaitingLane,
+} from './queued-question.ts';
 
 /** Questions that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
 export const MAX_QUEUED = 16_384;
@@ -25,7 +31,7 @@ export interface PickOptions {
 
 /** Who has how much of a model's queue, and whose turn is next: by role, then by session. */
 export class Shares {
-  readonly #load = new Load();
+  readonly #load = new QueueLoad();
   readonly #clock = new FairClock();
   readonly #roles = new Map<string, RoleShare>();
 
@@ -54,7 +60,7 @@ export class Shares {
     return this.#roles.get(role) ?? this.#newRole(role);
   }
 
-  add(question: Question, lane: WaitingLane): void {
+  add(question: QueuedRequest, lane: WaitingLane): void {
     const part = this.#partOf(question.role, question.session);
     question.part = part;
     this.#load.add(question);
@@ -64,7 +70,7 @@ export class Shares {
   }
 
   /** From one lane to the other. */
-  move(question: Question, from: WaitingLane, to: WaitingLane): void {
+  move(question: QueuedRequest, from: WaitingLane, to: WaitingLane): void {
     const { part } = question;
     if (part === null) return;
     part.rows[from]--;
@@ -72,7 +78,7 @@ export class Shares {
     this.#enter(question, part, to);
   }
 
-  remove(question: Question, lane: WaitingLane): void {
+  remove(question: QueuedRequest, lane: WaitingLane): void {
     const { part } = question;
     if (part === null) return;
     question.part = null;
@@ -85,7 +91,7 @@ export class Shares {
   }
 
   /** As {@link remove}, where it may come back before its place is cleared out. */
-  takeOut(question: Question, lane: WaitingLane): void {
+  takeOut(question: QueuedRequest, lane: WaitingLane): void {
     const queues = question.part?.queues;
     this.remove(question, lane);
     queues?.demanded.remove(question);
@@ -96,14 +102,14 @@ export class Shares {
    * The rows whose turn is next, one role after another in the order of their tags, and of each its sessions by turns. A role
    * whose rows take long has batches of its own. Nothing is taken before {@link began}.
    */
-  pick({ lane, mostRows, admits }: PickOptions): Question[] {
+  pick({ lane, mostRows, admits }: PickOptions): QueuedRequest[] {
     const all = [...this.#roles.values()]
       .filter((share) => share.rows[lane] > 0 && admits?.(share) !== false)
       .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, lane) }));
     const first = earliest(all);
     if (first === undefined) return [];
     const turns = first.share.isApart ? [first] : all.filter(({ share }) => !share.isApart);
-    const picked: Question[] = [];
+    const picked: QueuedRequest[] = [];
     const most = mostRows(first.share);
     for (let chars = 0; picked.length < most && chars < BATCH_CHARS; ) {
       const turn = earliest(turns);
@@ -121,7 +127,7 @@ export class Shares {
   }
 
   /** These rows leave the queue for a batch: their roles pay for them, and their sessions' turns are over. */
-  began(questions: readonly Question[], lane: WaitingLane): void {
+  began(questions: readonly QueuedRequest[], lane: WaitingLane): void {
     for (const question of questions) {
       const { part } = question;
       if (part === null) continue;
@@ -137,7 +143,7 @@ export class Shares {
    * The part of a full queue that gives a place to a question: of the role that has most where the asker's has less than an
    * even part, otherwise of the session that has most in his own; null where that has its part already.
    */
-  mostGreedy(role: string, session: object): Part | null {
+  mostGreedy(role: string, session: object): SessionShare | null {
     const waiting = this.waiting;
     const own = this.#roles.get(role);
     const roles = waiting.length + (this.rowsOf(role) === 0 ? 1 : 0);
@@ -152,7 +158,7 @@ export class Shares {
   }
 
   /** The one of a part that is due last; where all are late, the last of these. */
-  lastOf(part: Part): Question | undefined {
+  lastOf(part: SessionShare): QueuedRequest | undefined {
     for (const lane of ['demanded', 'deferred'] as const) {
       settle(part, lane);
       const queue = part.queues[lane];
@@ -161,7 +167,7 @@ export class Shares {
     return undefined;
   }
 
-  #enter(question: Question, part: Part, lane: WaitingLane): void {
+  #enter(question: QueuedRequest, part: SessionShare, lane: WaitingLane): void {
     const queue = part.queues[lane];
     if (queue.length > 2 * part.rows[lane] + SLACK) settle(part, lane);
     part.rows[lane]++;
@@ -169,7 +175,7 @@ export class Shares {
     queue.insert(question);
   }
 
-  #partOf(role: string, session: object): Part {
+  #partOf(role: string, session: object): SessionShare {
     const share = this.roleOf(role);
     const known = share.parts.get(session);
     if (known !== undefined) return known;
@@ -179,7 +185,7 @@ export class Shares {
   }
 
   /** Nothing of it waits any more. */
-  #put(part: Part): void {
+  #put(part: SessionShare): void {
     part.share.parts.delete(part.session);
     part.queues.demanded.clear();
     part.queues.deferred.clear();
@@ -194,7 +200,7 @@ export class Shares {
     }
     const share: RoleShare = {
       role: ownCopy(role),
-      load: new Load(),
+      load: new QueueLoad(),
       rows: noRows(),
       parts: new Map(),
       spare: null,
@@ -208,12 +214,12 @@ export class Shares {
   }
 }
 
-const newPart = (session: object, share: RoleShare): Part => ({
+const newPart = (session: object, share: RoleShare): SessionShare => ({
   session,
   share,
-  load: new Load(),
+  load: new QueueLoad(),
   rows: noRows(),
-  queues: { demanded: new DeadlineQueue<Question>(), deferred: new DeadlineQueue<Question>() },
+  queues: { demanded: new DeadlineQueue<QueuedRequest>(), deferred: new DeadlineQueue<QueuedRequest>() },
 });
 
 const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 });
@@ -222,13 +228,13 @@ const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 })
 const costOf = ({ isApart, slowness }: RoleShare): number => (isApart ? Math.max(1, slowness) : 1);
 
 /** How much of a queue's limits is taken. */
-const fill = ({ rows, chars }: Load): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
+const fill = ({ rows, chars }: QueueLoad): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
 
 /** Whether one row more stays within a share of the queue. */
-const hasRoom = (load: Load | undefined, share: number): boolean =>
+const hasRoom = (load: QueueLoad | undefined, share: number): boolean =>
   (load === undefined ? 0 : fill(load)) + 1 / MAX_QUEUED <= share * (1 + 1e-9);
 
-function largest<T extends { load: Load }>(all: Iterable<T>): T | undefined {
+function largest<T extends { load: QueueLoad }>(all: Iterable<T>): T | undefined {
   let most: T | undefined;
   for (const each of all) if (most === undefined || fill(each.load) > fill(most.load)) most = each;
   return most;
@@ -241,10 +247,10 @@ function earliest<T extends { start: number }>(turns: readonly T[]): T | undefin
 }
 
 /** A row of each session by turns, of each those first that are due first. */
-function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<Question, undefined> {
-  let round: Iterable<Part> = parts.values();
+function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRequest, undefined> {
+  let round: Iterable<SessionShare> = parts.values();
   for (let place = 0; ; place++) {
-    const more: Part[] = [];
+    const more: SessionShare[] = [];
     for (const part of round) {
       if (place === 0) settle(part, lane);
       const question = part.queues[lane].at(place);
@@ -258,7 +264,7 @@ function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<Question
 }
 
 /** Clears out what has left. */
-function settle(part: Part, lane: WaitingLane): void {
+function settle(part: SessionShare, lane: WaitingLane): void {
   const queue = part.queues[lane];
   if (queue.length !== part.rows[lane]) queue.keepOnly((question) => question.part === part && question.lane === lane);
 }

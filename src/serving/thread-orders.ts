@@ -4,7 +4,7 @@ import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
 
 /** What the pool asks of a thread. Every order is answered, in turn. */
-export type Order =
+export type ThreadOrder =
   | { kind: 'load'; id: number; files: EnsembleFiles }
   | { kind: 'run'; id: number; texts: JoinedTexts; subset: Subset }
   | { kind: 'unload'; id: number };

@@ -3,7 +3,7 @@ import { DeadlineQueue } from './deadline-queue.ts';
 import type { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import type { PolicyState, QueueView, Subset } from './policies/policy.ts';
-import type { Question, RoleShare } from './queued-question.ts';
+import type { QueuedRequest, RoleShare } from './queued-question.ts';
 
 /**
  * Where several roles ask, no batch is meant to run longer than this part of the model’s budget: who comes then waits for one of
@@ -17,13 +17,13 @@ export const DEFERRED_SHARE = 0.125;
 /** A batch that is longer than this part of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
-export interface Batch {
-  questions: Question[];
+export interface QueueBatch {
+  questions: QueuedRequest[];
   subset: Subset;
 }
 
 /** What is decided about the rows whose turn it is, or null where there are none. */
-export type Turn = ({ kind: 'run' } & Batch) | { kind: 'wait'; untilMs: number } | null;
+export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: number } | null;
 
 /** The batches of a model that several roles ask: each role has its turns, and of each its sessions. */
 export class Turns {
@@ -51,7 +51,7 @@ export class Turns {
     const admits = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
     const picked = this.#lanes.turns({ lane: 'demanded', mostRows: (first) => this.#mostRows(first), admits });
     if (picked.length === 0) return null;
-    const queue = new DeadlineQueue<Question>();
+    const queue = new DeadlineQueue<QueuedRequest>();
     for (const question of picked) queue.insert(question);
     const decision = this.#options.policy.decide(stateOf(queue));
     if (decision.kind === 'wait') return decision;
@@ -62,7 +62,7 @@ export class Turns {
   }
 
   /** Late answers that go along with a batch; none with rows that take long, and none that do. */
-  lateAlong(batch: readonly Question[]): Question[] {
+  lateAlong(batch: readonly QueuedRequest[]): QueuedRequest[] {
     if (this.#lanes.deferred === 0 || batch.some(({ role }) => this.#lanes.roleOf(role).isApart)) return [];
     this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
     const most = Math.floor(this.#owedLate);
@@ -72,7 +72,7 @@ export class Turns {
   }
 
   /** A batch of at most so many rows that nobody waits for in time; where no slot is free, as in {@link next}. */
-  idle(rows: number, isAnyFree: boolean): Question[] {
+  idle(rows: number, isAnyFree: boolean): QueuedRequest[] {
     const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
     if (late.length > 0 || !isAnyFree) return late;
     const role = this.#lanes.nextSpeculative;
@@ -80,7 +80,7 @@ export class Turns {
     return this.#lanes.takeSpeculative(most, true);
   }
 
-  #late(rows: number, admits: (share: RoleShare) => boolean): Question[] {
+  #late(rows: number, admits: (share: RoleShare) => boolean): QueuedRequest[] {
     const late = this.#lanes.turns({
       lane: 'deferred',
       mostRows: (first) => Math.min(rows, this.#mostRows(first)),

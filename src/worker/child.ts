@@ -23,7 +23,7 @@ const LARGE_BYTES = 64 * 2 ** 20;
 /** Predictions on the same machine come first. */
 const YIELD = 10;
 
-type Answer = Extract<ToChild, { kind: 'answer' }>;
+type ParentAnswer = Extract<ToChild, { kind: 'answer' }>;
 
 const startedMs = systemClock.nowMs();
 
@@ -31,7 +31,7 @@ const startedMs = systemClock.nowMs();
 let checkpointWanted = false;
 let storing = false;
 let stopWanted = false;
-let onAnswer: ((answer: Answer) => void) | undefined;
+let onAnswer: ((answer: ParentAnswer) => void) | undefined;
 let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
 void tell({ kind: 'began' });
@@ -131,9 +131,9 @@ async function askForStart(wanted: readonly WantedTensor[], basis: Uint8Array): 
   return started;
 }
 
-async function askForAnswer(report: TrainingReport): Promise<Answer> {
+async function askForAnswer(report: TrainingReport): Promise<ParentAnswer> {
   failpoint('training.report');
-  const answered = new Promise<Answer>((resolve) => {
+  const answered = new Promise<ParentAnswer>((resolve) => {
     onAnswer = resolve;
   });
   await tell({ kind: 'report', report });

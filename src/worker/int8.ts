@@ -8,7 +8,7 @@ import { foldNorms } from '../graph/int8/fold-norms.ts';
 import { namesToWatch, quantise } from '../graph/int8/quantise.ts';
 import { encodeModel } from '../graph/onnx.ts';
 import { systemClock } from '../runtime/clock.ts';
-import type { Trial } from './trial.ts';
+import type { PreparedTrial } from './trial.ts';
 
 /** Training rows on which it is seen what numbers a network's values take. */
 const watchedRows = 256;
@@ -19,7 +19,7 @@ const timedRuns = 5;
 const leastGain = 1.5;
 
 /** The trained model in 8 bits, scored on the validation rows; null where it has no convolutions or is hardly quicker. */
-export async function int8Variant(trial: Trial, graph: Graph): Promise<TrainedVariant | null> {
+export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<TrainedVariant | null> {
   const { spec, kind, features, valid } = trial;
   const { threads, data } = spec;
   const folded = foldNorms(graph);
@@ -35,7 +35,11 @@ export async function int8Variant(trial: Trial, graph: Graph): Promise<TrainedVa
 }
 
 /** How many times quicker `quick` answers than `exact`, by the quickest run of each. */
-async function gainOf(quick: Uint8Array, exact: Uint8Array, { spec: { threads }, valid }: Trial): Promise<number> {
+async function gainOf(
+  quick: Uint8Array,
+  exact: Uint8Array,
+  { spec: { threads }, valid }: PreparedTrial,
+): Promise<number> {
   const rows = valid.batch(Int32Array.from({ length: Math.min(timedRows, valid.count) }, (_, row) => row));
   const models: LoadedModel[] = [];
   const least = [exact, quick].map(() => Number.POSITIVE_INFINITY);

@@ -4,10 +4,10 @@ import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import { packMeta } from '../params/tensor-codec.ts';
-import type { Trial } from './trial.ts';
+import type { PreparedTrial } from './trial.ts';
 
 /** The tensors of a trial's network with their roles, as a warm start looks for them. */
-export function wantedTensors({ network, features }: Pick<Trial, 'network' | 'features'>): WantedTensor[] {
+export function wantedTensors({ network, features }: Pick<PreparedTrial, 'network' | 'features'>): WantedTensor[] {
   const fitted = fingerprint(features);
   return Object.entries(network.parameters).map(([name, spec]) => ({
     name,

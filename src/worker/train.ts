@@ -1,6 +1,6 @@
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
-import type { Step } from '../engine/feeds.ts';
+import type { TrainingStep } from '../engine/feeds.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { exportModel, inferenceGraph } from '../graph/inference-graph.ts';
 import { encodeModel } from '../graph/onnx.ts';
@@ -12,7 +12,7 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
 import { int8Variant } from './int8.ts';
 import { startWeights, wantedTensors } from './roles.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
-import { leastEpochs, prepareTrial, type Trial, trainerOf } from './trial.ts';
+import { leastEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
@@ -41,7 +41,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   }
 }
 
-interface Course {
+interface TrainingRun {
   trainer: Trainer;
   progress: Progress;
   hooks: TrainingHooks;
@@ -51,7 +51,7 @@ interface Course {
  * The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. False where it
  * was to be stopped before its end, and there is a best epoch to stop with.
  */
-async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<boolean> {
+async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<boolean> {
   const { recipe } = trial;
   const order = orderOf(trial, progress.epoch);
   while (progress.step < trial.stepsPerEpoch) {
@@ -74,7 +74,7 @@ async function trainEpoch(trial: Trial, { trainer, progress, hooks }: Course): P
 }
 
 /** The rows of an epoch, shuffled anew for each pass over them. */
-function orderOf({ spec, train, passes }: Trial, epoch: number): Int32Array {
+function orderOf({ spec, train, passes }: PreparedTrial, epoch: number): Int32Array {
   const { labels } = spec.data.train;
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
   if (spec.balanced && labels instanceof Int32Array) return balancedOrder(labels, passes, rng);
@@ -82,7 +82,7 @@ function orderOf({ spec, train, passes }: Trial, epoch: number): Int32Array {
 }
 
 /** The rows of a run cut into batches of rows alike in length, which come in random order. */
-function batchesOf({ spec, train, batch }: Trial, rows: Int32Array, step: number): Int32Array[] {
+function batchesOf({ spec, train, batch }: PreparedTrial, rows: Int32Array, step: number): Int32Array[] {
   const sorted = rows.slice().sort((a, b) => train.length(a) - train.length(b));
   const places = createRng(deriveSeed(spec.seed, stream.batches, step)).shuffle(
     Int32Array.from({ length: rows.length / batch }, (_, i) => i),
@@ -91,10 +91,10 @@ function batchesOf({ spec, train, batch }: Trial, rows: Int32Array, step: number
 }
 
 function stepOf(
-  { spec, recipe, train, stepsPerEpoch }: Trial,
+  { spec, recipe, train, stepsPerEpoch }: PreparedTrial,
   rows: Int32Array,
   { step, epochs }: { step: number; epochs: number },
-): Step {
+): TrainingStep {
   const total = epochs * stepsPerEpoch;
   const rng = createRng(deriveSeed(spec.seed, stream.augment, step));
   return {
@@ -104,7 +104,7 @@ function stepOf(
 }
 
 /** Validates the weights as they are, keeps them if they are the best so far, and moves on to the next epoch. */
-async function finishEpoch(trial: Trial, { trainer, progress, hooks }: Course): Promise<TrainingReport> {
+async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
   const weights = deployed.weights(trainer.weights());
@@ -142,7 +142,11 @@ function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSec
   progress.epochs = Math.min(recipe.epochs, wanted, within(studySeconds));
 }
 
-async function resultOf(trial: Trial, progress: Progress, state: TrainingResult['state']): Promise<TrainingResult> {
+async function resultOf(
+  trial: PreparedTrial,
+  progress: Progress,
+  state: TrainingResult['state'],
+): Promise<TrainingResult> {
   const { score, metrics, weights, predictions }: Best = progress.best as Best;
   const { epoch: epochs, seconds } = progress;
   const graph = inferenceGraph(trial.deployed.network, weights);

@@ -19,7 +19,7 @@ import type { FromChild } from './messages.ts';
 import { type Finished, storeResult } from './result.ts';
 import { TrainingProcess } from './training-process.ts';
 
-type Outcome =
+type TrialOutcome =
   | ({ kind: 'finished' } & Finished)
   | { kind: 'failed'; error: ErrorReport }
   /** The training process died; whether another attempt is made depends on how many there were. */
@@ -48,8 +48,8 @@ export class TrialRun {
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
   readonly #wake = new Wake(LEAST_LOOK_MS);
-  #decide: (outcome: Outcome) => void = () => undefined;
-  readonly #outcome: Promise<Outcome>;
+  #decide: (outcome: TrialOutcome) => void = () => undefined;
+  readonly #outcome: Promise<TrialOutcome>;
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
   #releasing = false;
@@ -212,7 +212,7 @@ export class TrialRun {
     else this.#decide({ kind: 'failed', error: reportError(error) });
   }
 
-  async #settle(outcome: Outcome): Promise<void> {
+  async #settle(outcome: TrialOutcome): Promise<void> {
     const { database, logger } = this.#options;
     const owner = this.#trial;
     const mover = { on: database, logger };

@@ -13,7 +13,7 @@ import { familyByName } from '../models/registry.ts';
 const leastStepsPerEpoch = 16;
 
 /** A trial's parts, made anew from its spec: they are the same on every attempt. */
-export interface Trial {
+export interface PreparedTrial {
   spec: TrainingSpec;
   kind: TaskKind;
   family: Family;
@@ -30,7 +30,7 @@ export interface Trial {
   stepsPerEpoch: number;
 }
 
-export async function prepareTrial(given: TrainingSpec): Promise<Trial> {
+export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> {
   const { train, valid, classes } = given.data;
   if (train.inputs.length === 0 || valid.inputs.length === 0) {
     throw new BadData('there are too few rows to train and validate', {
@@ -59,7 +59,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<Trial> {
 export function epochOf(
   { batch, stepsPerEpoch }: Recipe,
   rows: number,
-): Pick<Trial, 'batch' | 'passes' | 'stepsPerEpoch'> {
+): Pick<PreparedTrial, 'batch' | 'passes' | 'stepsPerEpoch'> {
   if (stepsPerEpoch === undefined) {
     const fitting = Math.min(batch, Math.ceil(rows / leastStepsPerEpoch));
     return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
@@ -76,7 +76,7 @@ export const trainerOf = ({
   network,
   recipe,
   batch,
-}: Pick<Trial, 'spec' | 'network' | 'recipe' | 'batch'>): TrainerOptions => ({
+}: Pick<PreparedTrial, 'spec' | 'network' | 'recipe' | 'batch'>): TrainerOptions => ({
   network,
   optimiser: recipe.optimiser,
   batch,
@@ -86,10 +86,10 @@ export const trainerOf = ({
   averages: recipe.averageDecay !== undefined,
 });
 
-type Parts = Pick<Trial, 'spec' | 'kind' | 'family' | 'recipe' | 'features' | 'network'>;
+type TrialParts = Pick<PreparedTrial, 'spec' | 'kind' | 'family' | 'recipe' | 'features' | 'network'>;
 
 async function trainingRows(
-  { spec, kind, family, recipe, features, network }: Parts,
+  { spec, kind, family, recipe, features, network }: TrialParts,
   encoder: Encoder,
 ): Promise<TrainingRows> {
   const { knobs, data } = spec;

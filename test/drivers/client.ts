@@ -66,16 +66,18 @@ export const isThere = ({ probe: [command = '', ...args] }: Driver): boolean =>
 /** A value by what it is to the driver: its string, its list of strings, its bytes (in base64 on the way to it). */
 export type Argument = { text: string | null } | { texts: (string | null)[] } | { bytes: string };
 
-export interface Call {
+export interface DriverCall {
   /** With $1, $2, … in order, which each driver writes as it does. */
   sql: string;
   args: Argument[];
 }
 
-export type Answer = { value: unknown } | { error: { sqlstate: string | null; message: string; hint: string | null } };
+export type DriverAnswer =
+  | { value: unknown }
+  | { error: { sqlstate: string | null; message: string; hint: string | null } };
 
 /** A process that talks to Postgres through one driver: a line of JSON for each call, and one for its answer. */
-export class Client {
+export class DriverClient {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   /** Of the driver. */
@@ -87,20 +89,20 @@ export class Client {
     this.version = version;
   }
 
-  static async connect({ name, command: [command = '', ...args] }: Driver, url: string): Promise<Client> {
+  static async connect({ name, command: [command = '', ...args] }: Driver, url: string): Promise<DriverClient> {
     const child = spawn(command, args, { cwd: clients, stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     child.stdin.write(`${JSON.stringify({ url })}\n`);
     const { value, done } = await lines.next();
     if (done) throw new Error(`the client of ${name} ended before it had connected`);
-    return new Client(child, lines, (JSON.parse(value) as { version: string }).version);
+    return new DriverClient(child, lines, (JSON.parse(value) as { version: string }).version);
   }
 
-  async ask(call: Call): Promise<Answer> {
+  async ask(call: DriverCall): Promise<DriverAnswer> {
     this.#process.stdin?.write(`${JSON.stringify(call)}\n`);
     const { value, done } = await this.#lines.next();
     if (done) throw new Error('the client ended');
-    return JSON.parse(value) as Answer;
+    return JSON.parse(value) as DriverAnswer;
   }
 
   async close(): Promise<void> {

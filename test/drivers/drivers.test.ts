@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 import { createReviews } from '../support/studies.ts';
-import { type Answer, type Argument, Client, drivers, isThere } from './client.ts';
+import { type Argument, type DriverAnswer, DriverClient, drivers, isThere } from './client.ts';
 
 /**
  * What people's drivers get when they pass a value as is natural to them: the right answer, or an error that says what to write. A
@@ -22,7 +22,7 @@ const images = { text: 'photos_image_classification' };
 const list = { texts: [GREAT, null, AWFUL] };
 const labels = ['pos', null, 'neg'];
 
-const value = (given: unknown): Answer => ({ value: given });
+const value = (given: unknown): DriverAnswer => ({ value: given });
 /** `hint`: where it is of ours, and reaches whoever calls. */
 const error = (sqlstate: string, message: RegExp, hint?: RegExp): unknown => ({
   error: expect.objectContaining({
@@ -149,9 +149,9 @@ for (const driver of drivers) {
   const here = isThere(driver);
   if (!here) console.log(`${driver.name} is not on this machine, so it is skipped: ${driver.missing}`);
   describe.skipIf(!here)(driver.name, () => {
-    let client: Client;
+    let client: DriverClient;
     beforeAll(async () => {
-      client = await Client.connect(driver, rafiki.url);
+      client = await DriverClient.connect(driver, rafiki.url);
       console.log(`${driver.name} ${client.version}`);
     });
     afterAll(() => client?.close());

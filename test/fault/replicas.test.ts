@@ -45,16 +45,16 @@ function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   });
 }
 
-interface Load {
+interface ReplicaLoad {
   calls: number;
   failures: unknown[];
   stop(): Promise<void>;
 }
 
 /** Sessions that ask one text after the other, each a new one. */
-function startLoad(name: string): Load {
+function startLoad(name: string): ReplicaLoad {
   let isOn = true;
-  const load: Load = { calls: 0, failures: [], stop: () => Promise.resolve() };
+  const load: ReplicaLoad = { calls: 0, failures: [], stop: () => Promise.resolve() };
   const session = async (number: number): Promise<void> => {
     const connection = await rafiki.db.connect(() => {});
     while (isOn && load.failures.length < MOST_FAILURES) {
@@ -74,7 +74,7 @@ function startLoad(name: string): Load {
   return load;
 }
 
-const more = (load: Load, calls: number): Promise<true> => {
+const more = (load: ReplicaLoad, calls: number): Promise<true> => {
   const enough = load.calls + calls;
   return eventually(async () => (load.calls >= enough ? true : undefined));
 };

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
-import { createStage, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
 /** Tables are filled in the background with their owners' rights: what their owners, and whoever writes to them, can do with that. */
-let stage: Stage;
-let db: Stage['database']['db'];
+let stage: HostileStage;
+let db: HostileStage['database']['db'];
 let hostile: Person;
 let number = 0;
 let table: string;

@@ -9,14 +9,14 @@ import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
-import { createStage, outcome, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, outcome, type Person, untilReady } from '../support/hostile-stage.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually, studyEnd } from '../support/studies.ts';
 
 /** The attacks of issue 14 that are made from SQL, as they were found, each beside those that are like it. */
-let stage: Stage;
-let db: Stage['database']['db'];
+let stage: HostileStage;
+let db: HostileStage['database']['db'];
 let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type Stage } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
 /**
@@ -8,7 +8,7 @@ import { createReviews } from '../support/studies.ts';
  * was never asked, so halving finds any value that has operators which give nothing away (LEAKPROOF), as PostgreSQL sees it.
  */
 const attempts = new Attempts('columns');
-let stage: Stage;
+let stage: HostileStage;
 beforeAll(async () => {
   stage = await createStage();
   const { db } = stage.database;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type Person, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
 /** Everybody calls every function of ours, with what might do somebody harm, with what is wrong, and with nulls; nothing is undone. */
 const attempts = new Attempts('functions');
-let stage: Stage;
-let db: Stage['database']['db'];
+let stage: HostileStage;
+let db: HostileStage['database']['db'];
 let study: number;
 let functions: { name: string; kind: string; types: string[]; open: boolean; trigger: boolean }[];
 

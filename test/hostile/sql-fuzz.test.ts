@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { urlAs } from '../../src/cli/logins.ts';
-import { createStage, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, untilReady } from '../support/hostile-stage.ts';
 import { callables, complaints, furnish, fuzz } from '../support/sql-fuzz.ts';
 
 /** Generated calls; ten times as many are made by `npm run -s bench -- fuzz`. */
-let stage: Stage;
+let stage: HostileStage;
 beforeAll(async () => {
   stage = await createStage();
   await stage.serve();

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, outcome, outcomeOfAll, type Person, type Stage, tried } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, outcome, outcomeOfAll, type Person, tried } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
 /** Everybody against every table, view and sequence of ours, with every privilege and every kind of statement that could use it. */
 const attempts = new Attempts('privileges');
-let stage: Stage;
-let db: Stage['database']['db'];
+let stage: HostileStage;
+let db: HostileStage['database']['db'];
 let everybody: Person[];
 let acls: string;
 /** Who was given what: a GRANT that has nothing to give is no error but a warning. */

@@ -8,14 +8,14 @@ import { holdModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type Stage, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, untilReady } from '../support/hostile-stage.ts';
 import { postgresVersion } from '../support/postgres.ts';
 import { createReviews, eventually } from '../support/studies.ts';
 
 /** What a session may set, keep open and put in front of ours: the answers stay right, rights stay whose they are, others go on. */
 const attempts = new Attempts('sessions');
-let stage: Stage;
-let db: Stage['database']['db'];
+let stage: HostileStage;
+let db: HostileStage['database']['db'];
 
 beforeAll(async () => {
   stage = await createStage();

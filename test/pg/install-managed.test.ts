@@ -12,7 +12,7 @@ import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { released } from '../support/released.ts';
-import { type Running, startProcesses } from '../support/running.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { SERVICE_PASSWORD } from '../support/service-password.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually, studyEnd } from '../support/studies.ts';
@@ -25,7 +25,7 @@ const file = path.resolve(import.meta.dirname, '../../docs/install-managed.sql')
 let database: TestDatabase;
 /** Of a role that may create neither roles nor extensions. */
 let installer: Database;
-let processes: Running | undefined;
+let processes: RunningProcesses | undefined;
 beforeEach(async () => {
   database = await createTestDatabase('template0');
   installer = await database.as('installer');

@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/database.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { type Running, startProcesses } from '../support/running.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually } from '../support/studies.ts';
@@ -112,7 +112,7 @@ test('Ctrl-C while a study is waited for says that it goes on, and how to stop i
 });
 
 describe('behind a source', () => {
-  let processes: Running;
+  let processes: RunningProcesses;
   beforeEach(async () => {
     processes = await startProcesses(database.service);
   });

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { type Running, startProcesses } from '../support/running.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
 
 let database: TestDatabase;
-let processes: Running | undefined;
+let processes: RunningProcesses | undefined;
 beforeEach(async () => {
   database = await createTestDatabase();
   processes = undefined;

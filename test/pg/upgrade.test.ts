@@ -9,20 +9,20 @@ import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { released, restore } from '../support/released.ts';
-import { type Running, startProcesses } from '../support/running.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
 /** In the dumps the model reviews_sentiment is alice's, bob may use it, and her table inbox is attached to it. */
 const people = ['alice', 'bob', 'carol'] as const;
-type Person = (typeof people)[number];
+type UpgradedRole = (typeof people)[number];
 
 const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
 
 let database: TestDatabase;
 let db: Database;
-let sessions: Record<Person, Database>;
-let processes: Running | undefined;
+let sessions: Record<UpgradedRole, Database>;
+let processes: RunningProcesses | undefined;
 
 beforeEach(async () => {
   database = await createTestDatabase('template0');
@@ -43,18 +43,20 @@ afterEach(async () => {
 const sessionOf = (role: string): Database =>
   new Database({ url: urlAs(database.url, role, 'secret'), application: 'test', asUser: true, logger });
 
-type Row = Record<string, unknown>;
+type DumpedRow = Record<string, unknown>;
 
 /** Every row of every table but those that say who runs, as JSON. */
-async function allRows(): Promise<Map<string, Row[]>> {
+async function allRows(): Promise<Map<string, DumpedRow[]>> {
   const tables = await db.query<{ name: string }>(
     `select oid::regclass::text as name from pg_class where relkind = 'r'
        and relnamespace in ('rafiki'::regnamespace, 'public'::regnamespace) order by 1`,
   );
-  const rows = new Map<string, Row[]>();
+  const rows = new Map<string, DumpedRow[]>();
   for (const { name } of tables) {
     // keys are others after an upgrade, and in a table of their own
-    const found = await db.query<{ row: Row }>(`select to_jsonb(t) - 'key' as row from ${name} t order by t::text`);
+    const found = await db.query<{ row: DumpedRow }>(
+      `select to_jsonb(t) - 'key' as row from ${name} t order by t::text`,
+    );
     rows.set(
       name,
       found.map(({ row }) => row),
@@ -64,7 +66,7 @@ async function allRows(): Promise<Map<string, Row[]>> {
 }
 
 /** What those rows have by now in the columns that they had. */
-function inColumnsOf(before: Map<string, Row[]>, after: Map<string, Row[]>): Map<string, Row[]> {
+function inColumnsOf(before: Map<string, DumpedRow[]>, after: Map<string, DumpedRow[]>): Map<string, DumpedRow[]> {
   return new Map(
     [...before].map(([name, rows]) => {
       const columns = Object.keys(rows[0] ?? {});
@@ -74,7 +76,7 @@ function inColumnsOf(before: Map<string, Row[]>, after: Map<string, Row[]>): Map
   );
 }
 
-const sorted = (rows: Map<string, Row[]>): Map<string, string[]> =>
+const sorted = (rows: Map<string, DumpedRow[]>): Map<string, string[]> =>
   new Map([...rows].map(([name, each]) => [name, each.map((row) => JSON.stringify(row)).sort()]));
 
 /** Two studies that were open: one waits, of the other a trial is under way. */

@@ -30,7 +30,7 @@ export interface Person {
 export type Part = 'modelOwner' | 'grantee' | 'stranger' | 'dbo';
 
 /** A database with models and people in it who wish each other no good. */
-export interface Stage extends Record<Part, Person> {
+export interface HostileStage extends Record<Part, Person> {
   database: TestDatabase;
   /** Somebody else, under any name; a schema of his own goes along. */
   join(name: string): Promise<Person>;
@@ -45,7 +45,7 @@ export interface Stage extends Record<Part, Person> {
 
 const PASSWORD = 'secret';
 
-export async function createStage(): Promise<Stage> {
+export async function createStage(): Promise<HostileStage> {
   const database = await createTestDatabase();
   const { db } = database;
   const mark = new URL(database.url).pathname.slice(1);
@@ -150,7 +150,7 @@ async function dropRoles(names: readonly string[]): Promise<void> {
 }
 
 /** Waits until a model answers. */
-export const untilReady = (stage: Stage, model: string): Promise<unknown> =>
+export const untilReady = (stage: HostileStage, model: string): Promise<unknown> =>
   eventually(
     stage.database.db,
     `select from rafiki.deployment d join rafiki.model m on m.id = d.model_id where m.name = $1 and d.state = 'ready'`,

@@ -8,12 +8,12 @@ import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
 
-export interface Running {
+export interface RunningProcesses {
   stop(): Promise<void>;
 }
 
 /** Server, coordinator and a worker of ours within this process, on a cache of their own. */
-export async function startProcesses(database: Database): Promise<Running> {
+export async function startProcesses(database: Database): Promise<RunningProcesses> {
   const cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
   const before = process.env['RAFIKI_CACHE_DIR'];
   process.env['RAFIKI_CACHE_DIR'] = cacheDir;

@@ -2,7 +2,7 @@ import { createRng, deriveSeed, type Rng } from '../../../src/runtime/rng.ts';
 
 /** The building blocks of the BBOB functions (Hansen et al. 2009, "Real-Parameter Black-Box Optimization Benchmarking"). */
 export type Vector = readonly number[];
-export type Matrix = readonly Vector[];
+export type Rotation = readonly Vector[];
 
 /** What distinguishes one instance of a function from another: where its optimum lies, and two rotations. */
 export interface Instance {
@@ -10,8 +10,8 @@ export interface Instance {
   rng: Rng;
   /** In [−4, 4] in every direction. */
   optimum: Vector;
-  q: Matrix;
-  r: Matrix;
+  q: Rotation;
+  r: Rotation;
 }
 
 export function createInstance(dimensions: number, seed: number): Instance {
@@ -29,7 +29,7 @@ export const minus = (x: Vector, y: Vector): number[] => x.map((value, i) => val
 export const sum = (values: Vector): number => values.reduce((a, b) => a + b, 0);
 export const squares = (x: Vector): number => sum(x.map((value) => value * value));
 
-export const times = (matrix: Matrix, x: Vector): number[] =>
+export const times = (matrix: Rotation, x: Vector): number[] =>
   matrix.map((row) => row.reduce((total, value, i) => total + value * (x[i] as number), 0));
 
 /** Λ^α: direction i stretched by α^(½ i/(D−1)). */
@@ -61,7 +61,7 @@ export const signs = (dimensions: number, rng: Rng): number[] =>
   range(dimensions, () => (rng.uniform() < 0.5 ? -1 : 1));
 
 /** A random orthogonal matrix: Gram-Schmidt on normal rows. */
-function rotation(n: number, rng: Rng): Matrix {
+function rotation(n: number, rng: Rng): Rotation {
   const rows: number[][] = [];
   while (rows.length < n) {
     let row = range(n, () => rng.normal());

@@ -76,7 +76,7 @@ async function next({ service }: WorkedCluster, held: Map<number, ClaimedTrial>,
   return tookMs;
 }
 
-interface Load {
+interface ClaimLoad {
   workers: readonly number[];
   held: Map<number, ClaimedTrial>;
   count: number;
@@ -85,7 +85,7 @@ interface Load {
 
 async function measure(
   cluster: WorkedCluster,
-  { workers, held, count, windowMs }: Load,
+  { workers, held, count, windowMs }: ClaimLoad,
 ): Promise<{ rate: number; medianMs: number; lateMs: number }> {
   const startedMs = performance.now();
   const times: number[] = [];

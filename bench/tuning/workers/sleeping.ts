@@ -64,20 +64,20 @@ async function sleepWithin(
   return row ?? { asleep: Number.NaN, each: Number.NaN };
 }
 
-interface Run {
+interface SleepingRun {
   workers: number;
   trialMs: number;
   windowMs: number;
 }
 
-interface Measured {
+interface MeasuredClaims {
   rate: number;
   /** Without anything between two trials. */
   linear: number;
   cost: string;
 }
 
-async function measure(cluster: WorkedCluster, run: Run): Promise<Measured> {
+async function measure(cluster: WorkedCluster, run: SleepingRun): Promise<MeasuredClaims> {
   const { db, service, pid } = cluster;
   const coordinator = createCoordinator({ database: service, logger: silentLogger });
   const study = await insertStudy(cluster, `sleep_${run.workers}`);
@@ -103,7 +103,7 @@ async function measure(cluster: WorkedCluster, run: Run): Promise<Measured> {
   }
 }
 
-function startSleepers(url: string, { workers, trialMs }: Run): ChildProcess[] {
+function startSleepers(url: string, { workers, trialMs }: SleepingRun): ChildProcess[] {
   const processes = Math.min(workers, PROCESSES);
   return Array.from({ length: processes }, (_, i) => {
     const share = Math.floor((workers + i) / processes);

@@ -1,6 +1,6 @@
 import type { Rng } from '../../runtime/rng.ts';
 import type { Branch } from '../axes.ts';
-import type { Point } from '../points.ts';
+import type { SearchPoint } from '../points.ts';
 
 /** Points drawn anywhere, and near each of the best trials; the best of all are then improved step by step. */
 const ANYWHERE = 200;
@@ -14,19 +14,19 @@ const NEAR = 1e-4;
 export interface Landscape {
   branches: readonly Branch[];
   /** Good places to look around. */
-  incumbents: readonly Point[];
+  incumbents: readonly SearchPoint[];
   /** How promising a point is. */
-  value(point: Point): number;
+  value(point: SearchPoint): number;
 }
 
 interface Valued {
-  point: Point;
+  point: SearchPoint;
   value: number;
 }
 
 /** The most promising point that a bounded search finds: draws, then steps that shorten when they fail. */
-export function mostPromising({ branches, incumbents, value }: Landscape, rng: Rng): Point {
-  const valued = (point: Point): Valued => ({ point, value: value(point) });
+export function mostPromising({ branches, incumbents, value }: Landscape, rng: Rng): SearchPoint {
+  const valued = (point: SearchPoint): Valued => ({ point, value: value(point) });
   const candidates = [
     ...Array.from({ length: ANYWHERE }, () => anywhere(branches, rng)),
     ...incumbents.flatMap((point) =>
@@ -40,7 +40,7 @@ export function mostPromising({ branches, incumbents, value }: Landscape, rng: R
   return tops.reduce((top, next) => (next.value > top.value ? next : top)).point;
 }
 
-function climb(start: Valued, step: (point: Point, scale: number) => Valued): Valued {
+function climb(start: Valued, step: (point: SearchPoint, scale: number) => Valued): Valued {
   let top = start;
   let scale = FAR / 2;
   for (let i = 0; i < STEPS; i++) {
@@ -52,7 +52,7 @@ function climb(start: Valued, step: (point: Point, scale: number) => Valued): Va
   return top;
 }
 
-function anywhere(branches: readonly Branch[], rng: Rng): Point {
+function anywhere(branches: readonly Branch[], rng: Rng): SearchPoint {
   const branch = rng.below(branches.length);
   const positions = Float64Array.from((branches[branch] as Branch).axes, ({ domain }) =>
     domain.kind === 'range' ? rng.uniform() : rng.below(domain.list.length),
@@ -63,9 +63,9 @@ function anywhere(branches: readonly Branch[], rng: Rng): Point {
 /** Half of the axes moved, or one at least: numbers by a normal step, categories anew. */
 function moved(
   branches: readonly Branch[],
-  { branch, positions }: Point,
+  { branch, positions }: SearchPoint,
   { scale, rng }: { scale: number; rng: Rng },
-): Point {
+): SearchPoint {
   const { axes } = branches[branch] as Branch;
   const one = rng.below(axes.length);
   const next = positions.map((position, i) => {

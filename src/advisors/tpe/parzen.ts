@@ -1,7 +1,7 @@
 import type { Rng } from '../../runtime/rng.ts';
 import { type Axis, type Branch, cellOf } from '../axes.ts';
 import { cumulative, LOG_SQRT_2PI } from '../normal.ts';
-import type { Point } from '../points.ts';
+import type { SearchPoint } from '../points.ts';
 
 /** What a component adds along one axis: a normal distribution cut to [0, 1], or a category with some of the others. */
 interface Kernel {
@@ -29,7 +29,7 @@ export interface Parzen {
 /** Tries at drawing within [0, 1] before the nearest end is taken; a try fails with probability 2/3 at most. */
 const MAX_DRAWS = 64;
 
-export function estimate(branches: readonly Branch[], points: readonly Point[]): Parzen {
+export function estimate(branches: readonly Branch[], points: readonly SearchPoint[]): Parzen {
   const components = branches.flatMap(({ axes }, branch) => {
     const own = points.filter((point) => point.branch === branch).map(({ positions }) => positions);
     const spreads = axes.map((axis, i) => spreadOf(axis, own, i));
@@ -42,7 +42,7 @@ export function estimate(branches: readonly Branch[], points: readonly Point[]):
 }
 
 /** log of the density; of a whole number, of the mass of its cell. */
-export function logDensity({ branches, components }: Parzen, { branch, positions }: Point): number {
+export function logDensity({ branches, components }: Parzen, { branch, positions }: SearchPoint): number {
   const { axes } = branches[branch] as Branch;
   const cells = axes.map(({ domain }, i): [number, number] =>
     domain.kind === 'range' ? cellOf(domain, positions[i] as number) : [0, 0],
@@ -64,7 +64,7 @@ export function logDensity({ branches, components }: Parzen, { branch, positions
   return logSumExp(logs) - Math.log(components.length + 1);
 }
 
-export function draw({ branches, components }: Parzen, rng: Rng): Point {
+export function draw({ branches, components }: Parzen, rng: Rng): SearchPoint {
   const chosen = components[rng.below(components.length + 1)];
   const branch = chosen?.branch ?? rng.below(branches.length);
   const { axes } = branches[branch] as Branch;

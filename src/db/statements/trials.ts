@@ -8,7 +8,7 @@ import type { Queryable } from '../database.ts';
 export const LEASE_MS = 15_000;
 
 /** A trial as the coordinator sees it. */
-export interface Trial {
+export interface TrialRow {
   id: number;
   number: number;
   family: string;
@@ -31,7 +31,7 @@ export interface Trial {
   scores: number[];
 }
 
-export function selectTrials(on: Queryable, studyId: number): Promise<Trial[]> {
+export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",

@@ -17,7 +17,7 @@ const objectSize = 5;
 const detectionSize = 6;
 
 /** Where an image lies in the network's square input, all in the order of the tensor. */
-export interface Frame {
+export interface ImageFrame {
   /** Pixels of the input to the left of and above the image. */
   left: number;
   top: number;
@@ -68,7 +68,7 @@ export interface FramedObject {
 }
 
 /** Objects of an image where they lie in the network's input. */
-export const framed = (boxes: readonly Box[], { left, top, scale }: Frame): FramedObject[] =>
+export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame): FramedObject[] =>
   boxes.map(({ label, x, y, w, h }) => ({
     label,
     left: left + x / scale,
@@ -93,7 +93,7 @@ export function objectsTensor(images: readonly (readonly FramedObject[])[], most
 
 const area = ({ left, top, right, bottom }: FramedObject): number => (right - left) * (bottom - top);
 
-function frameAt(frames: TensorData, row: number): Frame {
+function frameAt(frames: TensorData, row: number): ImageFrame {
   const [left = 0, top = 0, scale = 1, width = 0, height = 0] = floats(frames).subarray(row * 5, row * 5 + 5);
   return { left, top, scale, width, height };
 }

@@ -6,7 +6,7 @@ export type TensorFlow = typeof tfjs;
 export type Tensor = tfjs.Tensor;
 
 /** One ONNX node with its inputs at hand: what an operator's row of the table works on. */
-export class Call {
+export class OperatorCall {
   readonly tf: TensorFlow;
   readonly #node: Node;
   readonly #inputs: readonly (Tensor | undefined)[];
@@ -63,4 +63,4 @@ export class Call {
 }
 
 /** What one ONNX operator is in TensorFlow.js: its outputs, those that nobody reads left out. */
-export type Operator = (call: Call) => Tensor | readonly Tensor[];
+export type Operator = (call: OperatorCall) => Tensor | readonly Tensor[];

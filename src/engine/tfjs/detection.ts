@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
-import type { Call, Operator, Tensor } from './call.ts';
+import type { Operator, OperatorCall, Tensor } from './call.ts';
 
 /** Boxes [N, A, 4] and scores [N, C, A] → (image, class, box) of each box that no better one of its class covers. */
 const nonMaxSuppression: Operator = (call) => {
@@ -25,6 +25,6 @@ const nonMaxSuppression: Operator = (call) => {
 };
 
 /** x[index] along the first axis, which stays as size 1. */
-const rowOf = ({ tf }: Call, x: Tensor, index: number): Tensor => tf.gather(x, tf.tensor1d([index], 'int32'));
+const rowOf = ({ tf }: OperatorCall, x: Tensor, index: number): Tensor => tf.gather(x, tf.tensor1d([index], 'int32'));
 
 export const detection = { NonMaxSuppression: nonMaxSuppression } satisfies Record<string, Operator>;

@@ -1,6 +1,6 @@
 import type { Graph } from '../../graph/graph.ts';
 import type { Engine } from '../engine.ts';
-import type { Session } from '../session.ts';
+import type { GraphSession } from '../session.ts';
 import type { TensorFlow } from './call.ts';
 import { Interpreter } from './interpreter.ts';
 import { fromTensor, toTensor } from './tensors.ts';
@@ -15,7 +15,7 @@ export const tensorflowEngine = (tf: TensorFlow): Engine => ({
   borrow: async (graph) => createSession(tf, graph),
 });
 
-function createSession(tf: TensorFlow, graph: Graph): Session {
+function createSession(tf: TensorFlow, graph: Graph): GraphSession {
   const interpreter = new Interpreter(tf);
   return {
     async run(feeds) {

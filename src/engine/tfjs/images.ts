@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
-import type { Call, Operator, Tensor, TensorFlow } from './call.ts';
+import type { Operator, OperatorCall, Tensor, TensorFlow } from './call.ts';
 
 type Images = tfjs.Tensor4D;
 
@@ -52,7 +52,7 @@ const conv: Operator = (call) => {
 };
 
 /** A kernel with zeros between, since TensorFlow.js has no gradient of a dilated convolution. */
-function dilated(call: Call, w: Tensor): Tensor {
+function dilated(call: OperatorCall, w: Tensor): Tensor {
   const { tf } = call;
   const [down, across] = pair(call.list('dilations', [1, 1]));
   if (down === 1 && across === 1) return w;
@@ -68,13 +68,13 @@ function dilated(call: Call, w: Tensor): Tensor {
   return tf.slice(whole, [0, 0, 0, 0], [co, ci, (kh - 1) * down + 1, (kw - 1) * across + 1]);
 }
 
-interface Windows {
+interface ConvWindows {
   size: [number, number];
   strides: [number, number];
   pads: readonly number[];
 }
 
-const windowsOf = (call: Call): Windows => ({
+const windowsOf = (call: OperatorCall): ConvWindows => ({
   size: pair(call.list('kernel_shape', [1, 1])),
   strides: pair(call.list('strides', [1, 1])),
   pads: call.list('pads', [0, 0, 0, 0]),

@@ -1,6 +1,6 @@
 import { NotSupported } from '../../errors/errors.ts';
 import type { Constant, Graph, Node } from '../../graph/graph.ts';
-import { Call, type Tensor, type TensorFlow } from './call.ts';
+import { OperatorCall, type Tensor, type TensorFlow } from './call.ts';
 import { type GradientPlan, planGradients } from './gradient-plan.ts';
 import { operators } from './registry.ts';
 import { Scope } from './scope.ts';
@@ -45,7 +45,7 @@ export class Interpreter {
       });
     }
     const inputs = node.inputs.map((name) => (name === '' ? undefined : read(name)));
-    const result = operator(new Call(this.#tf, node, inputs));
+    const result = operator(new OperatorCall(this.#tf, node, inputs));
     const outputs = Array.isArray(result) ? result : [result];
     node.outputs.forEach((name, i) => {
       if (outputs[i] !== undefined) scope.set(name, outputs[i]);

@@ -1,4 +1,4 @@
-import type { Call, Operator, Tensor } from './call.ts';
+import type { Operator, OperatorCall, Tensor } from './call.ts';
 
 /** One direction of ONNX's recurrent operators, weights of the gates side by side. */
 interface Layer {
@@ -11,7 +11,7 @@ interface Layer {
   hidden: number;
 }
 
-function layerOf(call: Call, gates: number): Layer {
+function layerOf(call: OperatorCall, gates: number): Layer {
   const { tf } = call;
   const hidden = call.number('hidden_size', 1);
   const biases = tf.reshape(call.optional(3) ?? tf.zeros([2 * gates * hidden]), [2, gates * hidden]);
@@ -24,7 +24,7 @@ function layerOf(call: Call, gates: number): Layer {
  * Goes through time: x [T, N, I], states [N, H] → what `step` makes of them, the first being the layer's answer. In the
  * padding behind a text's length (input 4) states stay and answers are zero. Gives Y [T, 1, N, H] and the last states.
  */
-function overTime(call: Call, states: Tensor[], step: (x: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
+function overTime(call: OperatorCall, states: Tensor[], step: (x: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
   const { tf } = call;
   const x = call.input(0);
   const lengths = call.optional(4);
@@ -44,7 +44,7 @@ function overTime(call: Call, states: Tensor[], step: (x: Tensor, states: Tensor
 }
 
 /** Zeros where the node is not given the state. */
-function firstState(call: Call, index: number, hidden: number): Tensor {
+function firstState(call: OperatorCall, index: number, hidden: number): Tensor {
   const given = call.optional(index);
   return given === undefined ? call.tf.zeros([call.input(0).shape[1] ?? 1, hidden]) : call.tf.squeeze(given, [0]);
 }

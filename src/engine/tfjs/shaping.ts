@@ -1,4 +1,4 @@
-import type { Call, Operator, Tensor } from './call.ts';
+import type { Operator, OperatorCall, Tensor } from './call.ts';
 
 /** 0 copies a dimension, −1 is worked out. */
 const reshape: Operator = (call) => {
@@ -64,7 +64,7 @@ const scatterElements: Operator = (call) => {
 
 const scatterNd: Operator = (call) => scatter(call, call.input(0), call.input(1), call.input(2));
 
-function scatter(call: Call, data: Tensor, places: Tensor, updates: Tensor): Tensor {
+function scatter(call: OperatorCall, data: Tensor, places: Tensor, updates: Tensor): Tensor {
   const { tf } = call;
   if (call.text('reduction', 'none') !== 'add') return tf.tensorScatterUpdate(data, places, updates);
   return tf.add(data, tf.scatterND(places, updates, data.shape));

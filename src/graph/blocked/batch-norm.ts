@@ -1,10 +1,10 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import {
+  type BatchMoments,
   type BatchNormParts,
   inputCoefficients,
   inverseDeviation,
-  type Moments,
   varianceOf,
 } from '../ops/batch-moments.ts';
 import type { Tape } from '../tape.ts';
@@ -22,7 +22,7 @@ interface Normalisation {
  * Batch norm, shortcut and ReLU of a blocked x in one pass after the statistics, and dx in two: see `ops/batch-norm.ts` for
  * the formulas. Sums over pixels are pooled, since ReduceSum knows no blocks.
  */
-export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: Value; moments: Moments } {
+export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: Value; moments: BatchMoments } {
   const g = t.graph;
   const { parts, count, residual, relu } = norm;
   const mean = channelMeans(g, x);

@@ -2,12 +2,12 @@ import type { GraphParts, Node, Shape } from '../graph.ts';
 import { GraphEdit } from './graph-edit.ts';
 
 /** The smallest and the largest number that a value was seen to hold. */
-export interface Range {
+export interface ValueRange {
   low: number;
   high: number;
 }
 
-export type Ranges = ReadonlyMap<string, Range>;
+export type Ranges = ReadonlyMap<string, ValueRange>;
 
 /** How floats are held in a byte: x = scale · (q − zero). */
 interface Coding {
@@ -168,7 +168,7 @@ class Quantiser {
     return maker !== undefined && passesOn(maker.op) && maker.inputs.every((input) => this.#isPositive(input));
   }
 
-  #rangeOf(name: string): Range {
+  #rangeOf(name: string): ValueRange {
     const range = this.#ranges.get(name);
     if (range === undefined) throw new RangeError(`the range of "${name}" is not known`);
     return range;
@@ -190,7 +190,7 @@ const isHeld = (edit: GraphEdit, { op, inputs }: Node): boolean =>
 const passesOn = (op: string): boolean => op === 'MaxPool' || op === 'Concat';
 
 /** Zero must be held exactly: images are padded with it. */
-function codingOf({ low, high }: Range, rectified: boolean): Coding {
+function codingOf({ low, high }: ValueRange, rectified: boolean): Coding {
   const least = rectified ? 0 : Math.min(0, low);
   const scale = Math.max(Math.max(0, high) - least, Number.EPSILON) / largestByte;
   return { scale, zero: Math.round(-least / scale) };

@@ -13,7 +13,7 @@ export interface BatchNormParts {
 }
 
 /** Statistics of a batch, [C] each. */
-export interface Moments {
+export interface BatchMoments {
   mean: Value;
   /** Mean of squares less square of mean: divided by n, not by n − 1. */
   variance: Value;

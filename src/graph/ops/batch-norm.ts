@@ -6,11 +6,11 @@ import type { Tape } from '../tape.ts';
 import { relu } from './activations.ts';
 import { add } from './arithmetic.ts';
 import {
+  type BatchMoments,
   type BatchNormParts,
   epsilon,
   inputCoefficients,
   inverseDeviation,
-  type Moments,
   varianceOf,
 } from './batch-moments.ts';
 
@@ -82,7 +82,7 @@ function normalised(t: Tape, x: Value, { parts, count }: { parts: BatchNormParts
 }
 
 /** The running variance is the unbiased one, divided by n − 1. */
-function keepAverages(t: Tape, parts: BatchNormParts, { mean, variance }: Moments, count: number): void {
+function keepAverages(t: Tape, parts: BatchNormParts, { mean, variance }: BatchMoments, count: number): void {
   const g = t.graph;
   const towards = (held: Value, now: Value): void =>
     t.follow(held, emit.add(g, emit.mul(g, held, g.scalar(1 - pace)), emit.mul(g, now, g.scalar(pace))));

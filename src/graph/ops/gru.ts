@@ -12,7 +12,7 @@ import { noState, scan } from './sequence.ts';
  * dr = dn ⊙ (r_n h + b') r(1 − r), and r_n h + b' has dn ⊙ r; all but dh is known before the way back through time, which
  * is left with one product a step: dh of h = [dz dr dn⊙r]·r + dh ⊙ z.
  */
-export const gru = recurrent<Gates>({
+export const gru = recurrent<GruGates>({
   operator: 'GRU',
   attributes: { linear_before_reset: 1 },
   biases: 2,
@@ -21,7 +21,7 @@ export const gru = recurrent<Gates>({
 });
 
 /** After each step, [T, N, ·]. */
-interface Gates {
+interface GruGates {
   states: Value;
   /** z and r side by side. */
   open: Value;
@@ -31,7 +31,7 @@ interface Gates {
   candidate: Value;
 }
 
-function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
+function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): GruGates {
   const [time = 1, n = 1] = x.shape;
   const hidden = Number(emit.dimOf(r, 1));
   const rows = (v: Value, from: number, to: number): Value => emit.slice(g, v, 0, from * hidden, to * hidden);
@@ -57,7 +57,7 @@ function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
   return { states, open, recalled, candidate };
 }
 
-function backward(g: Graph, gates: Gates, { parts, h, arrived: { start, added } }: WayBack) {
+function backward(g: Graph, gates: GruGates, { parts, h, arrived: { start, added } }: WayBack) {
   const { states } = gates;
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(states, 2));
@@ -81,7 +81,7 @@ function backward(g: Graph, gates: Gates, { parts, h, arrived: { start, added } 
 }
 
 /** Of all steps at once, [T·N, ·]: what dh is multiplied by on its way to the gates' inputs. */
-function factorsOf(g: Graph, { open, h, ...gates }: Gates & { h: Value }, hidden: number) {
+function factorsOf(g: Graph, { open, h, ...gates }: GruGates & { h: Value }, hidden: number) {
   const both = emit.flatten(g, open);
   const [z, reset] = [emit.slice(g, both, 1, 0, hidden), emit.slice(g, both, 1, hidden, 2 * hidden)];
   const [recalled, n] = [emit.flatten(g, gates.recalled), emit.flatten(g, gates.candidate)];

@@ -11,10 +11,10 @@ import { before, noState, scan } from './sequence.ts';
  * dc' = dc + dh ⊙ o(1 − tanh² c'), and a has the gradients da_i = dc' ⊙ g i(1 − i), da_o = dh ⊙ tanh c' o(1 − o),
  * da_f = dc' ⊙ c f(1 − f), da_c = dc' ⊙ i(1 − g²); the step before gets dc = dc' ⊙ f and dh = da·r.
  */
-export const lstm = recurrent<Gates>({ operator: 'LSTM', biases: 1, forward, backward });
+export const lstm = recurrent<LstmGates>({ operator: 'LSTM', biases: 1, forward, backward });
 
 /** After each step, [T, N, ·]. */
-interface Gates {
+interface LstmGates {
   states: Value;
   /** i, o and f side by side. */
   open: Value;
@@ -23,7 +23,7 @@ interface Gates {
   cells: Value;
 }
 
-function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
+function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): LstmGates {
   const [time = 1, n = 1] = x.shape;
   const hidden = Number(emit.dimOf(r, 1));
   const start = noState(g, Number(n), hidden);
@@ -46,7 +46,7 @@ function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): Gates {
   return { states, open, candidate, cells };
 }
 
-function backward(g: Graph, gates: Gates, { parts: { r }, arrived: { start, added } }: WayBack) {
+function backward(g: Graph, gates: LstmGates, { parts: { r }, arrived: { start, added } }: WayBack) {
   const { states } = gates;
   const [n = 1, hidden = 1] = states.shape.slice(1).map(Number);
   const [pre = start] = scan(g, `${states.name}.back`, {
@@ -68,7 +68,7 @@ function backward(g: Graph, gates: Gates, { parts: { r }, arrived: { start, adde
 }
 
 /** Of all steps, what dh is multiplied by for the output gate and for the cell, [T, N, H], dc' for the other gates, [T, N, 3, H], and f. */
-function factorsOf(g: Graph, { states, cells, ...gates }: Gates): Value[] {
+function factorsOf(g: Graph, { states, cells, ...gates }: LstmGates): Value[] {
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(states, 2));
   const [open, candidate] = [emit.flatten(g, gates.open), emit.flatten(g, gates.candidate)];

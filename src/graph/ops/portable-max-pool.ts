@@ -7,7 +7,7 @@ import { inputGradient, seenByOffset } from './plain-conv.ts';
 /** Stands for −∞ beyond the edge: it never wins. */
 const lowest = -3e38;
 
-interface Windows {
+interface PoolWindows {
   size: number;
   stride: number;
   pad: number;
@@ -18,7 +18,7 @@ interface Windows {
  * the window in turn whether the pixel there is the maximum, m_ij = [x_ij = y] · (1 − Σ earlier m): the first of equals; and
  * takes m_ij ⊙ dy back to where it came from.
  */
-export function recordWithoutWinners(t: Tape, x: Value, y: Value, { size, stride, pad }: Windows): Value {
+export function recordWithoutWinners(t: Tape, x: Value, y: Value, { size, stride, pad }: PoolWindows): Value {
   const g = t.graph;
   const channels = Number(emit.dimOf(x, 1));
   const shape = convShape(x, { ...x, shape: [channels, 1, size, size] }, { stride, pad, groups: channels });

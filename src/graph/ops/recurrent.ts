@@ -1,7 +1,15 @@
 import * as emit from '../emit.ts';
 import { absent, type Graph, type Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { type Arrival, arriving, before, type Course, givenOf, type RecurrentOptions, timeFirst } from './sequence.ts';
+import {
+  type Arrival,
+  arriving,
+  before,
+  givenOf,
+  type RecurrentOptions,
+  type SequencePass,
+  timeFirst,
+} from './sequence.ts';
 
 /** The rows of K gates below each other, in the order of ONNX's operator. */
 export interface RecurrentParts {
@@ -40,7 +48,7 @@ export const recurrent =
     const { w, r, b } = parts;
     const inputs = [x, w, r, b];
     const xs = timeFirst(g, x);
-    const course: Course = { give: 'last', ...options, x: xs, hidden: Number(emit.dimOf(r, 1)) };
+    const course: SequencePass = { give: 'last', ...options, x: xs, hidden: Number(emit.dimOf(r, 1)) };
     if (!t.training || t.engineGradients) return t.record(fused(g, cell, { parts, course }), inputs, () => []);
     const kept = cell.forward(g, xs, parts);
     return t.record(givenOf(g, kept.states, course), inputs, (dy, needs) => {
@@ -59,7 +67,7 @@ export const recurrent =
 function fused(
   g: Graph,
   { operator, attributes, biases }: Pick<RecurrentCell<never>, 'operator' | 'attributes' | 'biases'>,
-  { parts: { w, r, b }, course: { x, hidden, lengths, give } }: { parts: RecurrentParts; course: Course },
+  { parts: { w, r, b }, course: { x, hidden, lengths, give } }: { parts: RecurrentParts; course: SequencePass },
 ): Value {
   const [time = 1, n = 1] = x.shape;
   const both = biases === 2 ? b : emit.pad(g, b, 0, 0, Number(emit.dimOf(b, 0)));

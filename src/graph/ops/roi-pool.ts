@@ -35,7 +35,7 @@ export function roiPool(t: Tape, x: Value, boxes: Value, options: RoiPoolOptions
   return transpose(t, reshape(t, pooled, [all, size, channels, size]), [0, 2, 1, 3]);
 }
 
-interface Axis extends RoiPoolOptions {
+interface PoolAxis extends RoiPoolOptions {
   /** Where in a box its first and its last edge on this axis stand. */
   from: number;
   to: number;
@@ -44,7 +44,7 @@ interface Axis extends RoiPoolOptions {
 }
 
 /** The share of each pixel in each bin along one axis: [N, R, size, length]. */
-function hats(g: Graph, boxes: Value, { size, samples = 2, from, to, length }: Axis): Value {
+function hats(g: Graph, boxes: Value, { size, samples = 2, from, to, length }: PoolAxis): Value {
   const [n = 1, r = 1] = boxes.shape;
   const points = size * samples;
   const steps = g.shared(`samples ${points}`, () =>

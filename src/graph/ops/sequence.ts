@@ -22,7 +22,7 @@ export function textLengths({ graph: g }: Tape, ids: Value, every = 1): Value {
 export const timeFirst = (g: Graph, x: Value): Value => emit.transpose(g, x, [1, 0, 2]);
 
 /** One way through time. */
-export interface Course extends RecurrentOptions {
+export interface SequencePass extends RecurrentOptions {
   /** [T, N, I] */
   x: Value;
   hidden: number;
@@ -38,7 +38,7 @@ export interface Arrival {
  * Where the gradient dy of what a recurrent op gave meets the way back through time. Nothing arrives in the padding, so
  * nothing moves there.
  */
-export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: Course): Arrival {
+export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: SequencePass): Arrival {
   const n = emit.dimOf(x, 1);
   if (give === 'last' && lengths === undefined) return { start: dy, added: [] };
   const start = noState(g, Number(n), hidden);
@@ -47,7 +47,7 @@ export function arriving(g: Graph, dy: Value, { x, hidden, lengths, give }: Cour
 }
 
 /** What a recurrent op gives of the states after each step, [T, N, H]: [N, H] or [N, T, H]. */
-export function givenOf(g: Graph, states: Value, { x, hidden, lengths, give }: Course): Value {
+export function givenOf(g: Graph, states: Value, { x, hidden, lengths, give }: SequencePass): Value {
   const n = emit.dimOf(x, 1);
   const chosen = lengths === undefined ? states : emit.mul(g, states, chosenSteps(g, x, { lengths, give }));
   if (give === 'all') return timeFirst(g, chosen);
@@ -84,7 +84,7 @@ export function before(g: Graph, states: Value): Value {
   return { ...shifted, shape: states.shape };
 }
 
-interface Scan {
+interface SequenceScan {
   direction: 'forward' | 'backward';
   /** What a step hands to the next. */
   carried: readonly Value[];
@@ -95,7 +95,7 @@ interface Scan {
 }
 
 /** Goes through time; what the steps keep comes back as [T, …]. */
-export function scan(g: Graph, name: string, { direction, carried, each, step }: Scan): Value[] {
+export function scan(g: Graph, name: string, { direction, carried, each, step }: SequenceScan): Value[] {
   const [time = 1] = each[0]?.shape ?? [];
   const body = new Graph(name);
   const holds = carried.map(({ shape }, i) => body.input(`${name}.carried${i}`, shape));

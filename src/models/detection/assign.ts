@@ -3,7 +3,7 @@ import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import { coordinate, count, overlaps, same } from './overlap.ts';
 
 /** What each place of a detector (a cell, an anchor, a proposal) is to answer. */
-export interface Assignment {
+export interface PlaceTargets {
   /** 1 where the place has an object, else 0: [N, A, 1]. */
   positive: Value;
   /** Box of its object, [N, A, 4]; of no meaning where there is none. */
@@ -27,7 +27,7 @@ export function assign(
   g: Graph,
   fitness: Value,
   { objects, classes }: { objects: Value; classes: number },
-): Assignment {
+): PlaceTargets {
   const [n = 1, a = 1, m = 1] = fitness.shape;
   const attributes = { axis: 2, keepdims: 1 };
   const best = g.node('ArgMax', [fitness], [n, a, 1], { attributes, dtype: 'int64' });
@@ -42,7 +42,7 @@ export function assign(
 }
 
 /** How well places fit objects, and which of them must not learn that they have none. */
-export interface Match {
+export interface PlaceMatch {
   fitness: Value;
   /** 0 for a place that overlaps an object too much to be background and too little to have it, else 1: [N, A, 1]. */
   certain: Value;
@@ -59,7 +59,7 @@ export interface MatchOptions {
 }
 
 /** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
-export function match(g: Graph, boxes: Value, { objects, least, most = least, forced }: MatchOptions): Match {
+export function match(g: Graph, boxes: Value, { objects, least, most = least, forced }: MatchOptions): PlaceMatch {
   const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
   const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(least)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);

@@ -25,7 +25,7 @@ export interface BackboneSize {
 /** Channels of each map of the pyramid. */
 export const pyramidChannels = ({ width }: BackboneSize): number => 2 * width;
 
-interface Stage {
+interface BackboneStage {
   enter: ConvLayer;
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
@@ -74,7 +74,7 @@ export function backbone(size: BackboneSize) {
   return { parameters, look };
 }
 
-function stagesOf({ width, blocks }: BackboneSize): Stage[] {
+function stagesOf({ width, blocks }: BackboneSize): BackboneStage[] {
   const channels = [width, 2 * width, 4 * width, 4 * width];
   return channels.map((to, i) => {
     const from = channels[i - 1] ?? 3 * patch * patch;

@@ -25,7 +25,7 @@ export interface Sheet {
 }
 
 /** Between which two pixels of an axis each place of the canvas lies, in bytes of a row, and how near the second, in [0, 1). */
-interface Axis {
+interface SourcePixels {
   first: number;
   last: number;
   before: Int32Array;
@@ -55,14 +55,14 @@ export function draw(
   }
 }
 
-interface Row {
+interface CanvasRow {
   y: number;
-  across: Axis;
+  across: SourcePixels;
   rows: { upper: number; lower: number; share: number };
   colour: ColourChange;
 }
 
-function drawRow({ pixels, width }: Level, { planes, side }: Sheet, { y, across, rows, colour }: Row): void {
+function drawRow({ pixels, width }: Level, { planes, side }: Sheet, { y, across, rows, colour }: CanvasRow): void {
   const { first, last, before, after, share } = across;
   const upper = rows.upper * width;
   const lower = rows.lower * width;
@@ -95,7 +95,7 @@ function axisOf(
   { from, to }: { from: number; to: number },
   { start, length, mirrored }: { start: number; length: number; mirrored: boolean },
   pixels: number,
-): Axis {
+): SourcePixels {
   const first = Math.max(from, Math.ceil(start - 0.5));
   const last = Math.min(to, Math.floor(start + length + 0.5));
   const [before, after, share] = [new Int32Array(to), new Int32Array(to), new Float32Array(to)];

@@ -5,7 +5,7 @@ import { qualityFocal } from '../../graph/losses/quality-focal.ts';
 import { add, mul } from '../../graph/ops/arithmetic.ts';
 import { detach } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { type Assignment, countPositives } from './assign.ts';
+import { countPositives, type PlaceTargets } from './assign.ts';
 
 /** Weight of the boxes beside the classes. */
 const boxWeight = 2;
@@ -22,7 +22,7 @@ export interface Places {
  * Quality focal loss of the classes, whose targets are the overlaps of the boxes as they are now (Li et al. 2020), so that a score
  * says how well a box lies, and GIoU loss of the boxes; both divided by the number of places that have an object.
  */
-export function qualityLoss(t: Tape, { logits, boxes }: Places, wanted: Assignment): Value {
+export function qualityLoss(t: Tape, { logits, boxes }: Places, wanted: PlaceTargets): Value {
   const g = t.graph;
   const overlap = intersectionOverUnion(t, detach(t, boxes), wanted.boxes);
   const normaliser = countPositives(g, wanted.positive);

@@ -11,7 +11,7 @@ import { reshape, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { decodeOffsets, encodeOffsets } from './anchors.ts';
 import type { Findings } from './answer.ts';
-import { type Assignment, assign, boxColumns, classColumn, countPositives, match } from './assign.ts';
+import { assign, boxColumns, classColumn, countPositives, match, type PlaceTargets } from './assign.ts';
 import { cutRows } from './heads.ts';
 
 /** Of the map that regions are cut from. */
@@ -89,7 +89,7 @@ function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
   return emit.concat(g, [emit.slice(g, regions, 1, 0, proposals - shown), mixed], 1);
 }
 
-const withBackground = (g: Graph, { positive, classes }: Assignment): Value =>
+const withBackground = (g: Graph, { positive, classes }: PlaceTargets): Value =>
   emit.concat(g, [emit.sub(g, g.scalar(1), positive), classes], 2);
 
 function denseParameters(

@@ -14,7 +14,7 @@ const LAMBDA = 0.3;
 /** β: what an overdue answer costs, in right ones. */
 const BETA = 1;
 
-interface Step {
+interface PolicyStep {
   opinion: Opinion;
   action: number;
   reward: number;
@@ -32,7 +32,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const actions = actionsOf(fleet);
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
   const network = new ActorCriticNetwork(inputs, actions.length, rng);
-  const steps: Step[] = [];
+  const steps: PolicyStep[] = [];
   let most = 1;
 
   const choose = ({ probabilities }: Opinion): number => {
@@ -105,7 +105,7 @@ function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float
 }
 
 /** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), from the value of the state that follows backwards. */
-function lessonsOf(steps: readonly Step[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
+function lessonsOf(steps: readonly PolicyStep[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
   const lessons: Lesson[] = [];
   let target = next.value;
   let value = next.value;

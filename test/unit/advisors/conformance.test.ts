@@ -26,10 +26,10 @@ const search = (overrides: SearchSpace['overrides'] = {}, seed = 1, names = ['a'
 });
 
 /** What comes of a proposal, at a given place of a random study: a score, a failure, or nothing yet. */
-type Outcome = Pick<TrialHistory, 'scores' | 'ended' | 'parent'>;
-const pending: Outcome = { scores: [], ended: false };
+type StudyOutcome = Pick<TrialHistory, 'scores' | 'ended' | 'parent'>;
+const pending: StudyOutcome = { scores: [], ended: false };
 
-function mixedOutcomes(seed: number): () => Outcome {
+function mixedOutcomes(seed: number): () => StudyOutcome {
   const rng = createRng(seed);
   return () => {
     const chance = rng.uniform();
@@ -96,7 +96,7 @@ describe.each(advisors.map((advisor) => [advisor.name, advisor] as const))('the 
 
   test('has nothing to choose where the user fixed every knob', () => {
     const fixed = { rate: 0.1, layers: 4, width: 8, decay: 0, batch: 16 };
-    const outcome = (): Outcome => ({ scores: [0.5], ended: true });
+    const outcome = (): StudyOutcome => ({ scores: [0.5], ended: true });
     for (const { knobs } of propose(advisor, search(fixed, 1, ['a']), { count: 15, outcome })) {
       expect(knobs).toEqual(fixed);
     }

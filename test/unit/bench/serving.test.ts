@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Load, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
+import { type ArrivalLoad, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
 import { bound } from '../../../bench/serving/bound.ts';
 import { single, three } from '../../../bench/serving/profiles.ts';
 import { type Result, simulate } from '../../../bench/serving/simulator.ts';
@@ -8,17 +8,17 @@ import type { Fleet } from '../../../src/serving/policies/policy.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
 
 /** Inception-v3 under on-off for 50 τ. */
-const load: Load = { capacity: 64 / 235, budgetMs: 560, lengthMs: 50 * 560 };
+const load: ArrivalLoad = { capacity: 64 / 235, budgetMs: 560, lengthMs: 50 * 560 };
 const arrivals = onOff(load, createRng(3), { on: 3, off: 4, rate: 1.35 });
 
-interface Case {
+interface ScheduleCase {
   policy: string;
   fleet?: Fleet;
   drops?: boolean;
   noise?: number;
 }
 
-function run({ policy, fleet = single, drops = true, noise = 0 }: Case): Result {
+function run({ policy, fleet = single, drops = true, noise = 0 }: ScheduleCase): Result {
   return simulate({
     fleet,
     budgetMs: load.budgetMs,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type Aim, knowsNothing, type NewVersion, reasonNotToDeploy } from '../../../src/coordinator/may-deploy.ts';
+import { type Aim, type JudgedVersion, knowsNothing, reasonNotToDeploy } from '../../../src/coordinator/may-deploy.ts';
 
 const aim = (changes: Partial<Aim> = {}): Aim => ({
   ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8 },
   ...changes,
 });
-const made = (changes: Partial<NewVersion> = {}): NewVersion => ({
+const made = (changes: Partial<JudgedVersion> = {}): JudgedVersion => ({
   ...{ version: 2, score: 0.9, blind: 0.5, answering: 1 },
   ...changes,
 });

@@ -11,7 +11,7 @@ import {
   QUEUE_MS,
 } from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
-import type { Trial } from '../../../src/db/statements/trials.ts';
+import type { TrialRow } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 
@@ -48,7 +48,7 @@ const study = (changes: Partial<Study> = {}): Study => ({
   ...changes,
 });
 
-const trial = (state: TrialState, changes: Partial<Trial> = {}): Trial => ({
+const trial = (state: TrialState, changes: Partial<TrialRow> = {}): TrialRow => ({
   id: 1,
   number: 1,
   family: 'fasttext',
@@ -69,16 +69,16 @@ const trial = (state: TrialState, changes: Partial<Trial> = {}): Trial => ({
   ...changes,
 });
 
-const scored = (score = 0.8): Trial =>
+const scored = (score = 0.8): TrialRow =>
   trial('completed', { score, hasParams: true, validationHash: Buffer.of(1), epoch: 4 });
-const failed = (sqlstate: string, message = 'no'): Trial => trial('failed', { error: { sqlstate, message } });
+const failed = (sqlstate: string, message = 'no'): TrialRow => trial('failed', { error: { sqlstate, message } });
 
 const search = {
   families: familiesFor('sentiment').map(({ name, space }) => ({ name, space: space('sentiment') })),
   overrides: {},
   seed: 1,
 };
-const plan = (trials: Trial[], changes: Partial<Study> = {}, idleWorkers = 1): Action[] =>
+const plan = (trials: TrialRow[], changes: Partial<Study> = {}, idleWorkers = 1): Action[] =>
   planStudy({ study: study(changes), trials, search, idleWorkers }, random);
 const kinds = (actions: Action[]): string[] => actions.map(({ kind }) => kind);
 
@@ -168,7 +168,7 @@ describe('the next actions of a study', () => {
   });
 
   test('begin trials of a collaborative study from published weights, but for the share α', () => {
-    const starts = (changes: Partial<Study>, trials: Trial[] = []): unknown[] =>
+    const starts = (changes: Partial<Study>, trials: TrialRow[] = []): unknown[] =>
       plan(trials, { maxTrials: 40, collaborative: true, ...changes }, 30).map((action) =>
         action.kind === 'propose' ? action.trial.start : null,
       );
@@ -268,7 +268,7 @@ test('a study always moves on: it ends, or a trial is open, or one is proposed',
 
 describe('a study that is asked to finish', () => {
   const finish = { finishRequested: true };
-  const kinds = (trials: Trial[], changes: Partial<Study> = {}): string[] =>
+  const kinds = (trials: TrialRow[], changes: Partial<Study> = {}): string[] =>
     plan(trials, { ...finish, ...changes }).map(({ kind }) => kind);
 
   test('stops what has a score, cancels what has none, and then makes its model', () => {

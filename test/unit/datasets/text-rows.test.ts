@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textLines } from '../../../src/datasets/text-rows.ts';
 
-interface Row {
+interface TextRow {
   label: string;
   input: string;
 }
 
-const linesOf = (rows: readonly Row[]): Buffer =>
+const linesOf = (rows: readonly TextRow[]): Buffer =>
   Buffer.from(rows.map(({ label, input }) => `[${JSON.stringify(label)}, ${JSON.stringify(input)}]\n`).join(''));
 
 async function filtered(bytes: Buffer, chunkBytes: number, onBadRow: 'error' | 'skip' = 'skip') {

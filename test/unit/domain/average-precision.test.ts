@@ -4,16 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { averagePrecision, type Detection, intersectionOverUnion } from '../../../src/domain/average-precision.ts';
 import type { Box } from '../../../src/domain/task.ts';
 
-interface Case {
+interface PrecisionCase {
   actual: Box[][];
   found: Detection[][];
   /** By overlap, one for each class. */
   expected: Record<string, (number | null)[]>;
 }
 
-const cases: Case[] = JSON.parse(
+const cases: PrecisionCase[] = JSON.parse(
   readFileSync(new URL('./average-precision/cases.json', import.meta.url), 'utf8'),
-) as Case[];
+) as PrecisionCase[];
 
 const box = (x: number, y: number, w: number, h: number, label = 0): Box => ({ label, x, y, w, h });
 const sure = (of: Box, score: number): Detection => ({ ...of, score });

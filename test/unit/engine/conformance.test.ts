@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import { chosenEngine } from '../../../src/engine/choice.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import type { Settings, Step } from '../../../src/engine/feeds.ts';
+import type { Settings, TrainingStep } from '../../../src/engine/feeds.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { Graph } from '../../../src/graph/graph.ts';
@@ -12,7 +12,7 @@ import { ops } from '../../../src/graph/ops/registry.ts';
 import { detach } from '../../../src/graph/ops/shaping.ts';
 import { type OptimiserName, optimisers } from '../../../src/graph/optimisers/registry.ts';
 import { families, familyByName } from '../../../src/models/registry.ts';
-import type { Trial } from '../../../src/worker/trial.ts';
+import type { PreparedTrial } from '../../../src/worker/trial.ts';
 import { tensorflowWitness } from '../../support/tensorflow.ts';
 import { type GradientCase, lossAndGradients } from '../graph/finite-differences.ts';
 import { lossCases } from '../graph/loss-cases.ts';
@@ -110,13 +110,13 @@ interface Stepped {
   state: Record<string, TensorData>;
 }
 
-async function oneStep(trial: Trial, engine: Engine): Promise<Stepped> {
+async function oneStep(trial: PreparedTrial, engine: Engine): Promise<Stepped> {
   const { network, batch } = trial;
   const trainer = await Trainer.create({ network, optimiser: 'sgd', batch, threads: 1, seed: 4, engine });
   return stepped(trainer, firstSteps(trial, 1), { momentum: 0, weightDecay: 0, dropout: 0.1 });
 }
 
-async function stepped(trainer: Trainer, steps: readonly Step[], settings: Settings): Promise<Stepped> {
+async function stepped(trainer: Trainer, steps: readonly TrainingStep[], settings: Settings): Promise<Stepped> {
   const losses = await trainer.run(steps, settings);
   const state = trainer.state();
   await trainer.release();

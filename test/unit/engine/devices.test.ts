@@ -7,7 +7,7 @@ import { createSession, releaseIdleSessions } from '../../../src/engine/session.
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { exportModel } from '../../../src/graph/inference-graph.ts';
 import { families } from '../../../src/models/registry.ts';
-import type { Trial } from '../../../src/worker/trial.ts';
+import type { PreparedTrial } from '../../../src/worker/trial.ts';
 import { difference } from './difference.ts';
 import { firstSteps, smallTrial } from './small-trials.ts';
 
@@ -26,7 +26,10 @@ if (!hasWebgpu) console.log('no Vulkan driver is on this machine: training on We
 afterAll(releaseIdleSessions);
 
 /** The losses of five steps, and what the model as it is then answers to four rows. */
-async function trained(trial: Trial, device: DeviceName): Promise<{ losses: Float32Array; answer: TensorData }> {
+async function trained(
+  trial: PreparedTrial,
+  device: DeviceName,
+): Promise<{ losses: Float32Array; answer: TensorData }> {
   const { network, recipe, batch, valid } = trial;
   const { optimiser, momentum, weightDecay } = recipe;
   const engine = onnxEngine(device);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { imageBlock } from '../../../src/engine/device.ts';
-import type { Step } from '../../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import type { Network } from '../../../src/graph/network.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
@@ -16,7 +16,7 @@ const networks = familiesFor('image_classification').map(({ name, space, network
 const batch = 8;
 const settings = { momentum: 0.9, weightDecay: 1e-3, dropout: 0.2 };
 
-function randomSteps(count: number): Step[] {
+function randomSteps(count: number): TrainingStep[] {
   const rng = createRng(9);
   return Array.from({ length: count }, () => {
     const data = Uint8Array.from({ length: batch * 3 * 256 }, () => rng.below(256));

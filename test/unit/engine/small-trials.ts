@@ -1,17 +1,17 @@
 import sharp from 'sharp';
 import type { Knobs, KnobValue } from '../../../src/domain/hyper-space.ts';
 import { type DataSet, inputOf, type Labels, type Task } from '../../../src/domain/task.ts';
-import type { Step } from '../../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import type { Family } from '../../../src/models/family.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { prepareTrial, type Trial } from '../../../src/worker/trial.ts';
+import { type PreparedTrial, prepareTrial } from '../../../src/worker/trial.ts';
 
 const classes = ['a', 'b', 'c'];
 const rows = 8;
 const pictureSide = 32;
 
 /** A trial of any family, as small as its knobs allow. */
-export async function smallTrial(family: Family): Promise<Trial> {
+export async function smallTrial(family: Family): Promise<PreparedTrial> {
   const [task] = family.tasks;
   if (task === undefined) throw new RangeError(`${family.name} is for no task`);
   const knobs = { ...smallestKnobs(family, task), epochs: 1 };
@@ -30,7 +30,7 @@ export async function smallTrial(family: Family): Promise<Trial> {
 const climb = 50;
 
 /** The same steps for whoever asks. */
-export function firstSteps({ train, batch, recipe }: Trial, count: number): Step[] {
+export function firstSteps({ train, batch, recipe }: PreparedTrial, count: number): TrainingStep[] {
   return Array.from({ length: count }, (_, step) => {
     const indexes = Int32Array.from({ length: batch }, (_, i) => (step * batch + i) % train.count);
     const drawn = train.batch(indexes, { rng: createRng(step), progress: step / count });

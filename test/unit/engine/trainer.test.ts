@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorData } from '../../../src/domain/tensor.ts';
-import type { Step } from '../../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import { Trainer, type TrainerOptions } from '../../../src/engine/trainer.ts';
 import { classifier } from '../../../src/graph/classifier.ts';
 import type { Network } from '../../../src/graph/network.ts';
@@ -23,7 +23,7 @@ const floats = (shape: number[], ...data: number[]): TensorData => ({
   shape,
   data: Float32Array.from(data),
 });
-const linearStep = (learningRate: number, ...truth: [number, number]): Step => ({
+const linearStep = (learningRate: number, ...truth: [number, number]): TrainingStep => ({
   inputs: { x: floats([1, 1], 1) },
   targets: { truth: floats([1, 2], ...truth) },
   learningRate,
@@ -131,7 +131,7 @@ describe('a loss beyond reason', () => {
 describe('a run that is killed between two chunks', () => {
   const image = { side: 8, mean: [128, 128, 128], deviation: [74, 74, 74] };
   const batch = 4;
-  const cases: Record<string, { network: Network; inputs: (rng: Rng) => Step['inputs'] }> = {
+  const cases: Record<string, { network: Network; inputs: (rng: Rng) => TrainingStep['inputs'] }> = {
     'of a table': {
       network: fasttextNetwork({ rows: 50, dim: 8, classes: 2 }),
       inputs: (rng) => ({
@@ -151,10 +151,10 @@ describe('a run that is killed between two chunks', () => {
   };
   const settings = { momentum: 0.9, weightDecay: 1e-3, dropout: 0.3, clipNorm: 1, averageDecay: 0.9 };
 
-  function chunksOf(inputs: (rng: Rng) => Step['inputs']): Step[][] {
+  function chunksOf(inputs: (rng: Rng) => TrainingStep['inputs']): TrainingStep[][] {
     const rng = createRng(5);
     const truth = floats([batch, 2], 1, 0, 0, 1, 0, 1, 1, 0);
-    const step = (): Step => ({ inputs: inputs(rng), targets: { truth }, learningRate: 0.01 });
+    const step = (): TrainingStep => ({ inputs: inputs(rng), targets: { truth }, learningRate: 0.01 });
     return Array.from({ length: 4 }, () => [step(), step(), step()]);
   }
 

@@ -20,15 +20,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-interface Measured {
+interface MeasuredDecode {
   bytes: number;
   refused: string[];
 }
 
-async function measure(how: string, names: readonly string[]): Promise<Measured> {
+async function measure(how: string, names: readonly string[]): Promise<MeasuredDecode> {
   const script = path.join(import.meta.dirname, '../../support/decode-memory.ts');
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, how, ...names]);
-  return JSON.parse(stdout) as Measured;
+  return JSON.parse(stdout) as MeasuredDecode;
 }
 
 const plain = (width: number, height: number, channels: 3 | 4 = 3): Sharp =>

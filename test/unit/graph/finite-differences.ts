@@ -1,7 +1,7 @@
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { onnxEngine } from '../../../src/engine/onnx-engine.ts';
-import type { Session } from '../../../src/engine/session.ts';
+import type { GraphSession } from '../../../src/engine/session.ts';
 import { toPlain } from '../../../src/graph/blocked/layout.ts';
 import * as emit from '../../../src/graph/emit.ts';
 import { Graph, type Shape, type Value } from '../../../src/graph/graph.ts';
@@ -61,7 +61,7 @@ export async function lossAndGradients(
 }
 
 interface Compiled {
-  session: Session;
+  session: GraphSession;
   feeds: Record<string, TensorData>;
   names: string[];
 }

@@ -9,14 +9,14 @@ import { Tape } from '../../../src/graph/tape.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { ids, recurrentParts } from './op-cases.ts';
 
-interface Case {
+interface ShapeCase {
   shapes: Record<string, number[]>;
   /** The shapes of an exported model, where the batch and the length of texts are names. */
   named: Record<string, Shape>;
   build(t: Tape, of: (name: string) => Value): Value;
 }
 
-const recurrent = (kind: 'gru' | 'lstm', give: 'last' | 'all'): Case => {
+const recurrent = (kind: 'gru' | 'lstm', give: 'last' | 'all'): ShapeCase => {
   const gates = { gru: [9, 18], lstm: [12, 12] }[kind] as [number, number];
   return {
     shapes: { x: [3, 4, 2], w: [gates[0], 2], r: [gates[0], 3], b: [gates[1]], ids: [3, 4] },
@@ -25,7 +25,7 @@ const recurrent = (kind: 'gru' | 'lstm', give: 'last' | 'all'): Case => {
   };
 };
 
-const cases: Record<string, Case> = {
+const cases: Record<string, ShapeCase> = {
   'gru, last': recurrent('gru', 'last'),
   'gru, all': recurrent('gru', 'all'),
   'lstm, last': recurrent('lstm', 'last'),
@@ -42,7 +42,12 @@ const cases: Record<string, Case> = {
   },
 };
 
-async function run(g: Graph, t: Tape, { named, build }: Case, given: Record<string, TensorData>): Promise<TensorData> {
+async function run(
+  g: Graph,
+  t: Tape,
+  { named, build }: ShapeCase,
+  given: Record<string, TensorData>,
+): Promise<TensorData> {
   const values = Object.entries(given).map(
     ([name, { shape, dtype }]) => [name, g.input(name, t.training ? shape : (named[name] ?? shape), dtype)] as const,
   );

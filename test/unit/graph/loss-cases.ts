@@ -2,7 +2,7 @@ import type { Value } from '../../../src/graph/graph.ts';
 import { losses } from '../../../src/graph/losses/registry.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import type { Tape } from '../../../src/graph/tape.ts';
-import { type Case, floats, kinked, smooth } from './op-cases.ts';
+import { floats, kinked, type OpCase, smooth } from './op-cases.ts';
 
 const distributions = floats([2, 3], 0.9, 0.05, 0.05, 0.1, 0.2, 0.7);
 const binary = floats([2, 3], 1, 0, 0, 0, 1, 1);
@@ -21,7 +21,7 @@ function boxAt(t: Tape, of: (name: string) => Value): Value {
 }
 
 /** One case for each loss of the registry, with weights. */
-export const lossCases: Record<keyof typeof losses, Case> = {
+export const lossCases: Record<keyof typeof losses, OpCase> = {
   softmaxCrossEntropy: {
     tolerance: smooth,
     inputs: { x: [2, 3] },

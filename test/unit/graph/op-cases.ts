@@ -32,14 +32,14 @@ export const normParts = (of: (name: string) => Value): BatchNormParts => ({
 export const recurrentParts = (of: (name: string) => Value): RecurrentParts => ({ w: of('w'), r: of('r'), b: of('b') });
 
 /** Largest relative error allowed. Smooth ops: float32 rounding over a step of 1e-2. Kinked ones take a smaller step. */
-export interface Case extends GradientCase {
+export interface OpCase extends GradientCase {
   tolerance: number;
 }
 export const smooth = 2e-3;
 export const kinked = 1e-2;
 
 /** One case for each op of the registry: what every engine's gradients are held to. */
-export const opCases: Record<keyof typeof ops, Case> = {
+export const opCases: Record<keyof typeof ops, OpCase> = {
   add: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [3, 1] }, build: (t, of) => ops.add(t, of('a'), of('b')) },
   sub: { tolerance: smooth, inputs: { a: [2, 1, 4], b: [3, 4] }, build: (t, of) => ops.sub(t, of('a'), of('b')) },
   mul: { tolerance: smooth, inputs: { a: [2, 3, 4], b: [4] }, build: (t, of) => ops.mul(t, of('a'), of('b')) },

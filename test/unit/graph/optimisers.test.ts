@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorData } from '../../../src/domain/tensor.ts';
-import type { Step } from '../../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { classifier } from '../../../src/graph/classifier.ts';
 import { matmul } from '../../../src/graph/ops/matmul.ts';
@@ -75,7 +75,7 @@ const rules: Record<OptimiserName, () => Rule> = {
 describe.each(Object.keys(rules) as OptimiserName[])('%s', (optimiser) => {
   it('moves weights as the textbook says, across runs', async () => {
     const trainer = await Trainer.create({ network, optimiser, batch: 1, threads: 1, seed: 1 });
-    const step: Step = { inputs: { x }, targets: { truth }, learningRate: rate };
+    const step: TrainingStep = { inputs: { x }, targets: { truth }, learningRate: rate };
     for (let done = 0; done < count; done += 4) await trainer.run([step, step, step, step], settings);
     const trained = Array.from(trainer.weights()['w']?.data ?? []);
     await trainer.release();

@@ -3,7 +3,7 @@ import { classification } from '../../../src/domain/kinds/classification.ts';
 import { floats } from '../../../src/domain/kinds/kind.ts';
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
-import type { Step } from '../../../src/engine/feeds.ts';
+import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
@@ -29,7 +29,7 @@ const imagesOf = (data: Uint8Array, side: number): TensorData => ({
 });
 
 /** A batch of random images with random labels. */
-function randomStep({ rows, side }: { rows: number; side: number }): Step {
+function randomStep({ rows, side }: { rows: number; side: number }): TrainingStep {
   const rng = createRng(rows * side);
   const truth = new Float32Array(rows * classes.length);
   for (let row = 0; row < rows; row++) truth[row * classes.length + rng.below(classes.length)] = 1;
@@ -44,7 +44,7 @@ const startTrainer = (network: Network, batch: number): Promise<Trainer> =>
   Trainer.create({ network, optimiser: 'nesterov', batch, threads: 1, seed: 4 });
 
 /** What the exported model answers to a step's rows, and the mean of −log of what it gives the right classes. */
-async function answersOf(network: Network, trainer: Trainer, { inputs, targets }: Step) {
+async function answersOf(network: Network, trainer: Trainer, { inputs, targets }: TrainingStep) {
   const onnx = exportModel(network, trainer.weights());
   const rows = inputs['image']?.shape[0] ?? 0;
   const answers = await answerAll(onnx, { count: rows, batch: () => inputs }, 1);
@@ -102,7 +102,7 @@ describe.each(familiesFor('image_classification').map((family) => [family.name, 
       const network = networkOf(16);
       const trainer = await startTrainer(network, 16);
       const step = randomStep({ rows: 16, side: 16 });
-      const losses = await trainer.run(new Array<Step>(50).fill(step), settings); // nothing moves: the rate is 0
+      const losses = await trainer.run(new Array<TrainingStep>(50).fill(step), settings); // nothing moves: the rate is 0
       const { loss } = await answersOf(network, trainer, step);
       await trainer.release();
       expect(Math.abs(loss - Number(losses.at(-1)))).toBeLessThan(0.02 * loss); // averages hold the unbiased variance

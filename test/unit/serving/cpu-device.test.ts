@@ -7,7 +7,7 @@ import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/cpu-device.ts';
-import type { Run } from '../../../src/serving/inference-threads.ts';
+import type { ThreadRun } from '../../../src/serving/inference-threads.ts';
 import { largestBatch } from '../../../src/serving/latency-model.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/replica.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
@@ -54,7 +54,7 @@ async function startDevice(rowsWithin: (ms: number) => number) {
   const ensemble = await ensembleFiles();
   const thread = await Replica.load(ensemble);
   let rows = 0;
-  const run = (_: number, { texts, subset }: Run) => {
+  const run = (_: number, { texts, subset }: ThreadRun) => {
     rows += texts.length;
     return thread.run(texts, subset);
   };

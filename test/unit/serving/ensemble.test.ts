@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { answeringMembers, judgeOf } from '../../../src/serving/ensemble.ts';
+import { answeringMembers, answerMakerOf } from '../../../src/serving/ensemble.ts';
 
 describe('an ensemble of classifiers', () => {
   // two rows, three classes
   const best = Float32Array.from([0.6, 0.3, 0.1, 0.2, 0.7, 0.1]);
   const second = Float32Array.from([0.1, 0.8, 0.1, 0.3, 0.3, 0.4]);
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
-  const judge = judgeOf('sentiment', ['a', 'b', 'c']);
+  const judge = answerMakerOf('sentiment', ['a', 'b', 'c']);
 
   it('takes the label of most members, not of the mean', () => {
     expect(judge.answer([best, second, third], 0, 2)).toBe('b');
@@ -37,7 +37,7 @@ describe('a detector', () => {
     ...[0, 0, 0, 0, 0, 0],
     ...[0, 0, 0, 0, 0, 0],
   ]);
-  const judge = judgeOf('object_detection', ['apple', 'pear']);
+  const judge = answerMakerOf('object_detection', ['apple', 'pear']);
   const boxesOf = (row: number): unknown => {
     const finding = judge.finding([output], row, 2);
     return 'boxes' in finding && finding.boxes;

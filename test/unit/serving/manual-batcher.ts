@@ -3,12 +3,12 @@ import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Batcher } from '../../../src/serving/batcher.ts';
 import { Crowd } from '../../../src/serving/crowd.ts';
 import type { Device, MemberOutput } from '../../../src/serving/device.ts';
-import { judgeOf } from '../../../src/serving/ensemble.ts';
+import { answerMakerOf } from '../../../src/serving/ensemble.ts';
 import { ServedFleet } from '../../../src/serving/fleet.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import type { Outcome, QuestionTerms, Waiter } from '../../../src/serving/queued-question.ts';
+import type { QuestionTerms, RequestOutcome, RequestWaiter } from '../../../src/serving/queued-question.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {
@@ -77,7 +77,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     fleet,
     clock,
     crowd: new Crowd(),
-    judge: judgeOf('sentiment', ['no', 'yes']),
+    judge: answerMakerOf('sentiment', ['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
     onAway: () => undefined,
@@ -87,8 +87,8 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     const budgetMs = terms.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
     const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...terms };
-    const waiter: Waiter = { resolve: () => undefined, reject: () => undefined };
-    const outcome = new Promise<Outcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
+    const waiter: RequestWaiter = { resolve: () => undefined, reject: () => undefined };
+    const outcome = new Promise<RequestOutcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
     const question = batcher.ask(text, asked, waiter);
     return { outcome, leave: () => batcher.leave(question, waiter) };
   };
