@@ -5,7 +5,7 @@ export interface BridgeLimits {
   /** Connections that know the secret: each backend that predicts keeps one. */
   sessions: number;
   /** Connections that have not shown that they do: half of them more than the 511 that Node's listen lets come at once. */
-  strangers: number;
+  unauthenticated: number;
   /** How long a stranger may take to say who he is: a handshake takes milliseconds, over a slow network a second. */
   openingMs: number;
   /** How long a client has to take the last message. */
@@ -25,7 +25,7 @@ export interface BridgeLimits {
 
 export const defaultLimits: BridgeLimits = {
   sessions: 1000,
-  strangers: 1024,
+  unauthenticated: 1024,
   openingMs: 5000,
   farewellMs: 1000,
   sendBytes: MB,

@@ -6,14 +6,14 @@ import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/er
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
-import { Alertness } from './alertness.ts';
+import { BusyPoll } from './busy-poll.ts';
 import type { Certificate } from './certificate.ts';
 import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
 import { Room } from './room.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { BridgeSession, type Conversation } from './session.ts';
-import { Strangers } from './strangers.ts';
+import { UnauthenticatedConnections } from './unauthenticated.ts';
 
 export interface BridgeOptions {
   host: string;
@@ -49,8 +49,8 @@ export class BridgeServer implements Service {
   readonly #options: BridgeOptions;
   readonly #limits: BridgeLimits;
   readonly #room: Room;
-  readonly #alertness: Alertness;
-  readonly #strangers: Strangers<BridgeSession>;
+  readonly #busyPoll: BusyPoll;
+  readonly #unauthenticated: UnauthenticatedConnections<BridgeSession>;
   readonly #sessions = new Map<number, { session: BridgeSession; secret: number }>();
   #secret: string;
   #verifier: Verifier;
@@ -64,8 +64,8 @@ export class BridgeServer implements Service {
     this.#verifier = createVerifier(options.secret);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#room = new Room(this.#limits.roomBytes);
-    this.#strangers = new Strangers(this.#limits.strangers);
-    this.#alertness = new Alertness(systemClock, options.isCalm);
+    this.#unauthenticated = new UnauthenticatedConnections(this.#limits.unauthenticated);
+    this.#busyPoll = new BusyPoll(systemClock, options.isCalm);
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) =>
       this.#accept(socket),
     );
@@ -109,7 +109,7 @@ export class BridgeServer implements Service {
     const servers = [this.#server, this.#local].filter((server) => server.listening);
     const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
     const deadline = performance.now() + STOP_MS;
-    for (const stranger of this.#strangers) stranger.end(stopping());
+    for (const session of this.#unauthenticated) session.end(stopping());
     this.#endIdle();
     while (this.#sessions.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -155,16 +155,16 @@ export class BridgeServer implements Service {
       limits: this.#limits,
       room: this.#room,
       converse,
-      onWord: (stranger) => this.#strangers.heard(stranger),
-      onKnown: (stranger) => this.#known(stranger, key),
+      onWord: (session) => this.#unauthenticated.heard(session),
+      onKnown: (session) => this.#known(session, key),
       onCancelRequest: (wanted) => this.#cancel(wanted),
-      onAnswered: (answered) => this.#alertness.answered(answered),
+      onAnswered: (answered) => this.#busyPoll.answered(answered),
     });
-    this.#strangers.add(session);
+    this.#unauthenticated.add(session);
     socket.on('close', () => {
-      this.#strangers.remove(session);
+      this.#unauthenticated.remove(session);
       this.#sessions.delete(key.pid);
-      this.#alertness.forget(session);
+      this.#busyPoll.forget(session);
     });
   }
 
@@ -176,7 +176,7 @@ export class BridgeServer implements Service {
         hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
       });
     }
-    this.#strangers.remove(session);
+    this.#unauthenticated.remove(session);
     this.#sessions.set(key.pid, { session, secret: key.secret });
   }
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
 import { UndefinedObject } from '../errors/errors.ts';
-import type { Along, Client } from '../serving/client.ts';
+import type { Client, PrefetchedAnswer } from '../serving/client.ts';
 import type { Serving } from '../serving/serving.ts';
 import type { Reply } from './messages.ts';
 import { checkSize, fieldsOf, inputOf, keyOf, SEPARATOR, termsOf, type Verb, verbOf } from './request.ts';
@@ -190,7 +190,7 @@ const mayReadAhead = (role: string, statement: string): boolean =>
 const HASH_ABOVE_BYTES = 256;
 
 /** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
-function questionOf({ statement, model, text }: Along): string {
+function questionOf({ statement, model, text }: PrefetchedAnswer): string {
   const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
   return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
 }

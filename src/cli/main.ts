@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { refusal } from '../db/refusal.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { commands, usage } from './commands.ts';
@@ -30,7 +30,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const { sqlstate, message, detail, hint } = reportError(refusal(error));
+  const { sqlstate, message, detail, hint } = reportError(translatePostgresError(error));
   const lines = [
     `rafiki: ${message} (${sqlstate})`,
     ...(detail ? [`DETAIL: ${detail}`] : []),

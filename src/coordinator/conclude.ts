@@ -10,9 +10,9 @@ import {
   selectStudyDeployment,
   setTask,
 } from '../db/statements/models.ts';
-import { type Mover, moveDeployment, moveStudy } from '../db/statements/moves.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
+import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
 import { selectVariantVotes, selectVotes, type TrialRow, type TrialVotes } from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
@@ -25,7 +25,7 @@ import { isScored } from './plan.ts';
 const DEPLOY_WAIT_MS = 60_000;
 
 /** Writes a study's model: version, members, and a deployment where the model is to answer. Runs in a transaction. */
-export async function conclude(mover: Mover, study: Study, trials: readonly TrialRow[]): Promise<void> {
+export async function conclude(mover: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
   const { on } = mover;
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
@@ -47,11 +47,11 @@ export async function conclude(mover: Mover, study: Study, trials: readonly Tria
   await dropStudyParams(on, study.id);
   if (isOther) await changeTask(mover, model.id, study);
   if (reason === null) await deploy(mover, model.id, id);
-  else await moveStudy(mover, { id: study.id, from: 'running', event: 'complete' });
+  else await transitionStudy(mover, { id: study.id, from: 'running', event: 'complete' });
 }
 
 /** Completes the study once its model answers, or once waiting for that makes no sense. */
-export async function awaitDeployment(mover: Mover, study: Study): Promise<void> {
+export async function awaitDeployment(mover: TransitionContext, study: Study): Promise<void> {
   const deployment = await selectStudyDeployment(mover.on, study.id);
   if (deployment?.state === 'loading') {
     const alive = await isServingAlive(mover.on);
@@ -67,7 +67,7 @@ export async function awaitDeployment(mover: Mover, study: Study): Promise<void>
       `Version ${study.version} could not be loaded: ${deployment.error?.message ?? 'unknown error'}.`,
     );
   }
-  await moveStudy(mover, { id: study.id, from: 'running', event: 'complete' });
+  await transitionStudy(mover, { id: study.id, from: 'running', event: 'complete' });
 }
 
 interface Chosen {
@@ -110,16 +110,16 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
 }
 
 /** Nothing that answers for the other task may go on: its answers are of another kind. */
-async function changeTask(mover: Mover, modelId: number, { task }: Study): Promise<void> {
+async function changeTask(mover: TransitionContext, modelId: number, { task }: Study): Promise<void> {
   for (const { id, state } of await selectDeployments(mover.on, modelId))
-    await moveDeployment(mover, { id, from: state, event: 'retire' });
+    await transitionDeployment(mover, { id, from: state, event: 'retire' });
   await setTask(mover.on, modelId, task);
 }
 
 /** A version that was still being loaded makes way: the newest one is wanted. */
-async function deploy(mover: Mover, modelId: number, versionId: number): Promise<void> {
+async function deploy(mover: TransitionContext, modelId: number, versionId: number): Promise<void> {
   for (const { id } of await selectLoading(mover.on, modelId)) {
-    await moveDeployment(mover, { id, from: 'loading', event: 'retire' });
+    await transitionDeployment(mover, { id, from: 'loading', event: 'retire' });
   }
   await insertDeployment(mover.on, modelId, versionId);
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
+import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
-import { Presence } from '../db/presence.ts';
-import { refusal } from '../db/refusal.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { replaceFamilies } from '../db/statements/families.ts';
 import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -33,7 +33,7 @@ export const createCoordinator = (options: CoordinatorOptions): Service => new C
 class Coordinator implements Service {
   readonly #options: CoordinatorOptions;
   readonly #params: ParamStore;
-  readonly #presence: Presence;
+  readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
   readonly #wake = new Wake(LOOK_MS);
   readonly #stopping = new AbortController();
@@ -43,7 +43,7 @@ class Coordinator implements Service {
     this.#options = options;
     const { database, logger } = options;
     this.#params = createParamStore(database);
-    this.#presence = new Presence({ database, kind: 'coordinator', logger });
+    this.#heartbeat = new Heartbeat({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill'],
@@ -55,14 +55,14 @@ class Coordinator implements Service {
 
   async start(): Promise<void> {
     await replaceFamilies(this.#options.database, familyRows());
-    await startAll([this.#presence, this.#listener]);
+    await startAll([this.#heartbeat, this.#listener]);
     this.#loop = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
-    await stopAll([this.#presence, this.#listener]);
+    await stopAll([this.#heartbeat, this.#listener]);
   }
 
   async #run(): Promise<void> {
@@ -71,7 +71,7 @@ class Coordinator implements Service {
       try {
         await this.#session();
       } catch (error) {
-        logger.warn({ err: reportError(refusal(error)) }, 'leadership lost, or not to be had');
+        logger.warn({ err: reportError(translatePostgresError(error)) }, 'leadership lost, or not to be had');
         await sleep(TICK_MS, this.#stopping.signal); // whatever pokes: Postgres may be starting
       }
     }
@@ -86,7 +86,7 @@ class Coordinator implements Service {
       lost = true;
       this.#wake.poke();
     });
-    const processId = this.#presence.id ?? 0;
+    const processId = this.#heartbeat.id ?? 0;
     const leads = (): Promise<boolean> => takeLead(connection, processId);
     try {
       while (!lost && !signal.aborted && !(await leads())) await this.#wake.wait(TICK_MS, signal);
@@ -96,7 +96,7 @@ class Coordinator implements Service {
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
       const filler = new Filler({ database, onTurn: () => this.#wake.poke(), logger });
       try {
-        while (!lost && !signal.aborted && this.#presence.id === processId && (await leads())) {
+        while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
           await this.#tick(leader, housekeeping, filler);
         }
       } finally {

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { isHeld, isTransientState } from '../db/persist.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
-import { refusal } from '../db/refusal.ts';
 import {
   admitFilling,
   endFill,
@@ -84,7 +84,7 @@ export class Filler {
   #begin(attachment: WaitingAttachment): void {
     const { id, owner } = attachment;
     const done = this.#fill(attachment)
-      .catch((error: unknown) => this.#retry(id, reportError(refusal(error))))
+      .catch((error: unknown) => this.#retry(id, reportError(translatePostgresError(error))))
       .catch((error: unknown) =>
         this.#options.logger.warn({ attachment: id, err: reportError(error) }, 'filling is left for later'),
       )

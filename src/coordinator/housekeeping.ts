@@ -1,8 +1,8 @@
 import type { Connection } from '../db/database.ts';
 import { isHeld } from '../db/persist.ts';
-import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
+import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import { LEASE_MS, noteOverdue, selectStray } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -113,7 +113,7 @@ export class Housekeeping {
   async #cancelStray(): Promise<void> {
     const { connection, logger } = this.#options;
     for (const { id, state } of await selectStray(connection)) {
-      await moveTrial({ on: connection, logger }, { id, from: state, event: 'cancel' });
+      await transitionTrial({ on: connection, logger }, { id, from: state, event: 'cancel' });
     }
   }
 

@@ -3,7 +3,6 @@ import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isHeld, isTransient } from '../db/persist.ts';
 import { holdLead } from '../db/statements/leadership.ts';
-import { type Mover, moveStudy, moveTrial } from '../db/statements/moves.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
   dropStudyParams,
@@ -13,6 +12,7 @@ import {
   setClosed,
   setIncumbent,
 } from '../db/statements/studies.ts';
+import { type TransitionContext, transitionStudy, transitionTrial } from '../db/statements/transitions.ts';
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
 import { InvalidParameter, LeaseLost, RowHeld } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -51,7 +51,7 @@ async function giveUp(leader: Leader, { id, state }: Study, error: unknown): Pro
   logger.error({ study: id, err: reportError(error) }, 'the study cannot go on');
   try {
     const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
-    await inTransaction(leader, (on) => moveStudy({ on, logger }, failed));
+    await inTransaction(leader, (on) => transitionStudy({ on, logger }, failed));
   } catch (failure) {
     if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
     logger.error({ study: id, err: reportError(failure) }, 'nor can it be marked as failed');
@@ -78,12 +78,12 @@ interface StudyAction {
   action: Action;
 }
 
-async function act(mover: Mover, { study, trials, action }: StudyAction): Promise<void> {
+async function act(mover: TransitionContext, { study, trials, action }: StudyAction): Promise<void> {
   const { on, logger } = mover;
   switch (action.kind) {
     case 'start':
       await setIncumbent(on, study.id);
-      await moveStudy(mover, { id: study.id, from: 'queued', event: 'start' });
+      await transitionStudy(mover, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':
       await insertTrial(on, action.trial);
@@ -103,18 +103,18 @@ async function act(mover: Mover, { study, trials, action }: StudyAction): Promis
       return awaitDeployment(mover, study);
     case 'cancel':
       await dropStudyParams(on, study.id);
-      await moveStudy(mover, { id: study.id, from: study.state, event: 'cancel' });
+      await transitionStudy(mover, { id: study.id, from: study.state, event: 'cancel' });
       return;
     case 'fail':
       await dropStudyParams(on, study.id);
-      await moveStudy(mover, { id: study.id, from: study.state, event: 'fail', error: action.error });
+      await transitionStudy(mover, { id: study.id, from: study.state, event: 'fail', error: action.error });
       return;
   }
 }
 
 /** A trial that a worker has claimed or ended meanwhile is no longer what the plan was made for: nothing of it is done then. */
-async function cancelTrial(mover: Mover, { id, state }: TrialRow): Promise<void> {
-  if (await moveTrial(mover, { id, from: state, event: 'cancel' })) return;
+async function cancelTrial(mover: TransitionContext, { id, state }: TrialRow): Promise<void> {
+  if (await transitionTrial(mover, { id, from: state, event: 'cancel' })) return;
   throw new RowHeld(`trial ${id} is being changed by somebody else`);
 }
 

@@ -2,8 +2,8 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { readerCall } from '../db/reader-login.ts';
-import { refusal } from '../db/refusal.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
@@ -36,7 +36,7 @@ export async function readSource(
     await connection.query('rollback');
     return skipped;
   } catch (error) {
-    throw explained(refusal(error));
+    throw explained(translatePostgresError(error));
   }
 }
 

@@ -5,7 +5,7 @@ import type { Device } from './device.ts';
 import type { AnswerMaker } from './ensemble.ts';
 import type { ServedFleet } from './fleet.ts';
 import type { Policy, Subset } from './policies/policy.ts';
-import type { QueuedRequest } from './queued-question.ts';
+import type { QueuedRequest } from './queued-request.ts';
 import type { Work } from './work.ts';
 
 export interface BatcherOptions {
@@ -14,7 +14,7 @@ export interface BatcherOptions {
   policy: Policy;
   clock: Clock;
   judge: AnswerMaker;
-  /** τ of most questions. */
+  /** τ of most requests. */
   budgetMs: number;
   onBatch(rows: number): void;
   /** Whether several roles ask the server; of all its models. */
@@ -27,28 +27,28 @@ export interface BatcherOptions {
 
 /** One batch. */
 export interface RunningBatch {
-  questions: readonly QueuedRequest[];
+  requests: readonly QueuedRequest[];
   subset: Subset;
   /** For whom it runs, where several roles ask. */
   work: Omit<Work, 'begins'> | undefined;
-  /** Hears of each question that has its answer, or never will. */
-  closed(question: QueuedRequest): void;
+  /** Hears of each request that has its answer, or never will. */
+  closed(request: QueuedRequest): void;
   /** How long a batch took; whether that says something of the model. */
   ended(ms: number, expectedMs: number): boolean;
 }
 
 /** Runs a batch and gives its answers to those who wait. */
 export async function answerBatch(running: RunningBatch, options: BatcherOptions): Promise<void> {
-  const { questions: batch, closed, work } = running;
+  const { requests: batch, closed, work } = running;
   const { device, fleet, policy, clock } = options;
-  const subset = batch.some((question) => question.wantsDetail) ? fleet.exact : running.subset;
+  const subset = batch.some((request) => request.wantsDetail) ? fleet.exact : running.subset;
   let startedMs = clock.nowMs();
   const begins = (): void => {
     startedMs = clock.nowMs();
   };
   try {
     const outputs = await device.run(
-      batch.map((question) => question.text),
+      batch.map((request) => request.text),
       subset,
       work && { ...work, begins },
     );
@@ -59,26 +59,26 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
-    batch.forEach((question, row) => {
-      closed(question);
+    batch.forEach((request, row) => {
+      closed(request);
       const answer = options.judge.answer(outputs, row, rows);
-      if (isBest) options.onAnswer(question.text, answer);
-      if (question.waiters.length === 0) return; // read ahead, and not asked yet
-      const finding = question.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
+      if (isBest) options.onAnswer(request.text, answer);
+      if (request.waiters.length === 0) return; // read ahead, and not asked yet
+      const finding = request.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
-      for (const waiter of question.waiters) waiter.resolve(outcome);
+      for (const waiter of request.waiters) waiter.resolve(outcome);
     });
   } catch (error) {
     if (error instanceof BadData && batch.length > 1) {
       // a broken image fails its own call only: halving finds it
       const half = batch.length >> 1;
-      await answerBatch({ ...running, questions: batch.slice(0, half) }, options);
-      await answerBatch({ ...running, questions: batch.slice(half) }, options);
+      await answerBatch({ ...running, requests: batch.slice(0, half) }, options);
+      await answerBatch({ ...running, requests: batch.slice(half) }, options);
       return;
     }
-    for (const question of batch) {
-      closed(question);
-      for (const waiter of question.waiters.splice(0)) waiter.reject(error);
+    for (const request of batch) {
+      closed(request);
+      for (const waiter of request.waiters.splice(0)) waiter.reject(error);
     }
   }
 }

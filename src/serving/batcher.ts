@@ -2,23 +2,23 @@ import { ShuttingDown } from '../errors/errors.ts';
 import { setTimer } from '../runtime/timer.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
-import { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import { doomed, earliestMs, lateAt } from './policies/batches.ts';
 import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
 import {
   cannotBeInTime,
-  type QuestionTerms,
   type QueuedRequest,
+  type RequestTerms,
   type RequestWaiter,
   type RoleShare,
-} from './queued-question.ts';
+} from './queued-request.ts';
+import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
 import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 import type { Work } from './work.ts';
 
-/** So long after a question met another one, more are expected to come together. */
+/** So long after a request met another one, more are expected to come together. */
 const COMPANY_MS = 100;
 /** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
 const SPECULATIVE_MS = 10;
@@ -27,10 +27,10 @@ const SHARING_MS = 0.5;
 /** Deadlines no further apart are the same one. */
 const SAME_MS = 1e-6;
 
-/** One model's queue: questions go in one by one, leave in batches when the policy says so, equal ones are asked once. */
+/** One model's queue: requests go in one by one, leave in batches when the policy says so, equal ones are asked once. */
 export class Batcher {
   readonly #options: BatcherOptions;
-  readonly #lanes = new Lanes();
+  readonly #requests = new RequestQueue();
   readonly #turns: Turns;
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
@@ -44,54 +44,54 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#turns = new Turns(options, this.#lanes);
+    this.#turns = new Turns(options, this.#requests);
     this.#slots = new Slots(options.device.slots);
     this.#rate = new ArrivalRate(options.budgetMs);
   }
 
   /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
-  ask(text: string, terms: QuestionTerms, waiter: RequestWaiter): QueuedRequest {
+  ask(text: string, terms: RequestTerms, waiter: RequestWaiter): QueuedRequest {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
     this.#options.crowd.asked(terms.role, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
-    const open = this.#lanes.find(text, terms.wantsDetail);
+    const open = this.#requests.find(text, terms.wantsDetail);
     if (open === undefined) {
       this.#rate.arrived(nowMs);
       if (terms.isFirm) this.#refuseHopeless(terms, nowMs);
-    } else this.#lanes.join(open, terms);
-    const question = open ?? this.#lanes.demand(text, terms);
-    question.waiters.push(waiter);
+    } else this.#requests.join(open, terms);
+    const request = open ?? this.#requests.demand(text, terms);
+    request.waiters.push(waiter);
     if (!this.#options.device.isReady) this.#options.onAway();
     this.#schedule();
-    return question;
+    return request;
   }
 
-  leave(question: QueuedRequest, waiter: RequestWaiter): void {
-    const place = question.waiters.indexOf(waiter);
+  leave(request: QueuedRequest, waiter: RequestWaiter): void {
+    const place = request.waiters.indexOf(waiter);
     if (place < 0) return;
-    question.waiters.splice(place, 1);
-    if (question.waiters.length === 0) this.#lanes.drop(question);
+    request.waiters.splice(place, 1);
+    if (request.waiters.length === 0) this.#requests.drop(request);
   }
 
-  /** Computes ahead of a question that will probably come; for nothing if it does not. */
+  /** Computes ahead of a request that will probably come; for nothing if it does not. */
   warm(text: string, role: string): void {
     if (this.#closed || this.isOpen(text)) return;
-    if (this.#lanes.speculate(text, role)) this.#schedule();
+    if (this.#requests.speculate(text, role)) this.#schedule();
   }
 
   isOpen(text: string): boolean {
-    return this.#lanes.find(text, false) !== undefined;
+    return this.#requests.find(text, false) !== undefined;
   }
 
   get speculativeQueued(): number {
-    return this.#lanes.speculative;
+    return this.#requests.speculative;
   }
 
-  /** Takes no more questions, answers those that wait, forgets what was read ahead. */
+  /** Takes no more requests, answers those that wait, forgets what was read ahead. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#lanes.dropSpeculative();
+    this.#requests.dropSpeculative();
     if (this.#idle) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
@@ -100,13 +100,13 @@ export class Batcher {
   }
 
   get #idle(): boolean {
-    return this.#lanes.demanded + this.#lanes.deferred + this.#slots.taken + this.#inline === 0;
+    return this.#requests.demanded + this.#requests.deferred + this.#slots.taken + this.#inline === 0;
   }
 
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  #refuseHopeless({ deadlineMs, budgetMs, role }: QuestionTerms, nowMs: number): void {
+  #refuseHopeless({ deadlineMs, budgetMs, role }: RequestTerms, nowMs: number): void {
     const { fleet, device } = this.#options;
-    const ahead = this.#lanes.before(role, lateAt(this.#lanes.queue, deadlineMs + SAME_MS));
+    const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;
     const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
     const readyMs = nowMs + (ahead * rowMs) / (largestBatch * device.slots);
@@ -115,7 +115,7 @@ export class Batcher {
 
   /**
    * With company, after the sockets that are readable now have been read: what they ask goes into one batch. A lone
-   * question does not wait for that (25 µs).
+   * request does not wait for that (25 µs).
    */
   #schedule(): void {
     if (this.#scheduled) return;
@@ -130,19 +130,19 @@ export class Batcher {
 
   #dispatch(): void {
     clearTimeout(this.#timer);
-    if (!this.#options.device.isReady && this.#lanes.length > 0) {
+    if (!this.#options.device.isReady && this.#requests.length > 0) {
       this.#bringUp();
       return;
     }
     while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
-    while (this.#lanes.deferred + this.#lanes.speculative > 0) {
-      const questions = this.#isShared
+    while (this.#requests.deferred + this.#requests.speculative > 0) {
+      const requests = this.#isShared
         ? this.#turns.idle(this.#idleRows(), this.#slots.anyFree)
         : this.#slots.anyFree
           ? this.#idleBatch(this.#idleRows())
           : [];
-      if (questions.length === 0) break;
-      this.#run({ questions, subset: this.#options.fleet.best });
+      if (requests.length === 0) break;
+      this.#run({ requests, subset: this.#options.fleet.best });
     }
     if (this.#idle) this.#onIdle?.();
   }
@@ -152,7 +152,7 @@ export class Batcher {
     if (this.#comingUp) return;
     this.#comingUp = true;
     const failed = (error: unknown): void => {
-      for (const { waiters } of this.#lanes.takeAll()) for (const waiter of waiters.splice(0)) waiter.reject(error);
+      for (const { waiters } of this.#requests.takeAll()) for (const waiter of waiters.splice(0)) waiter.reject(error);
     };
     void this.#options.device
       .open()
@@ -166,23 +166,23 @@ export class Batcher {
   /** Runs the batch that the policy wants now; false when it wants none, or nothing is free to run it. */
   #dispatchDemanded(): boolean {
     const { device, fleet } = this.#options;
-    const few = this.#lanes.demanded <= device.inlineRows && this.#inline === 0;
-    if (this.#lanes.demanded === 0 || !(this.#slots.anyFree || few)) return false;
+    const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
+    if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few)) return false;
     const decision = this.#decide(few);
     if (decision.kind === 'wait') return this.#lookAgain(decision.untilMs);
     const { subset, from, rows } = decision;
-    const late = Math.min(this.#lanes.deferred, Math.floor(DEFERRED_SHARE * rows));
-    const batch = this.#lanes.takeDemanded(from, rows - late);
+    const late = Math.min(this.#requests.deferred, Math.floor(DEFERRED_SHARE * rows));
+    const batch = this.#requests.takeDemanded(from, rows - late);
     const inline = batch.length + late <= device.inlineRows && this.#inline === 0;
-    batch.push(...this.#lanes.takeDeferred(late));
-    if (!inline && subset === fleet.best) batch.push(...this.#lanes.takeSpeculative(this.#roomIn(batch)));
-    this.#run({ questions: batch, subset }, inline);
+    batch.push(...this.#requests.takeDeferred(late));
+    if (!inline && subset === fleet.best) batch.push(...this.#requests.takeSpeculative(this.#roomIn(batch)));
+    this.#run({ requests: batch, subset }, inline);
     return true;
   }
 
   /** As {@link #dispatchDemanded}, where several roles ask. */
   #dispatchTurn(): boolean {
-    if (this.#lanes.demanded === 0) return false;
+    if (this.#requests.demanded === 0) return false;
     const nowMs = this.#options.clock.nowMs();
     const { anyFree } = this.#slots;
     const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
@@ -190,9 +190,9 @@ export class Batcher {
     const turn = this.#turns.next(anyFree, (queue) => this.#state(queue, freeMs));
     if (turn === null) return false;
     if (turn.kind === 'wait') return this.#lookAgain(turn.untilMs);
-    const inline = turn.questions.length <= this.#options.device.inlineRows && this.#inline === 0;
-    const late = inline ? [] : this.#turns.lateAlong(turn.questions);
-    this.#run({ ...turn, questions: [...turn.questions, ...late] }, inline);
+    const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
+    const late = inline ? [] : this.#turns.lateAlong(turn.requests);
+    this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }
 
@@ -200,7 +200,7 @@ export class Batcher {
   #lookAgain(untilMs: number): false {
     const nowMs = this.#options.clock.nowMs();
     const idle = { ...this.#state(), freeMs: [[nowMs]] };
-    const firstMs = this.#lanes.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const firstMs = this.#requests.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
     const ms = Math.min(untilMs - nowMs, firstMs - earliestMs(this.#options.fleet, idle));
     if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
@@ -213,8 +213,8 @@ export class Batcher {
 
   /** A batch of rows that nobody waits for in time. */
   #idleBatch(rows: number): QueuedRequest[] {
-    const late = this.#lanes.takeDeferred(rows);
-    return [...late, ...this.#lanes.takeSpeculative(rows - late.length)];
+    const late = this.#requests.takeDeferred(rows);
+    return [...late, ...this.#requests.takeSpeculative(rows - late.length)];
   }
 
   /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
@@ -231,12 +231,12 @@ export class Batcher {
       kind: 'dispatch',
       subset: fleet.best,
       from: 0,
-      rows: Math.min(this.#lanes.demanded, largestBatch),
+      rows: Math.min(this.#requests.demanded, largestBatch),
     } as const;
     if (this.#closed || (few && !this.#slots.anyFree)) return all;
     const state = this.#state();
     this.#setLateAside(state);
-    if (this.#lanes.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
+    if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
     return policy.decide(state);
   }
 
@@ -245,15 +245,15 @@ export class Batcher {
     const late = doomed(fleet, state);
     if (late === 0) return;
     const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-    for (const question of this.#lanes.setAside(late)) {
-      for (const waiter of question.waiters.splice(0)) waiter.reject(cannotBeInTime(question.budgetMs, retryMs));
+    for (const request of this.#requests.setAside(late)) {
+      for (const waiter of request.waiters.splice(0)) waiter.reject(cannotBeInTime(request.budgetMs, retryMs));
     }
   }
 
-  /** The rate is worked out only when a policy wants it: a lone question is answered before that. */
-  #state(queue: QueueView = this.#lanes.queue, freeMs?: readonly number[]): PolicyState {
+  /** The rate is worked out only when a policy wants it: a lone request is answered before that. */
+  #state(queue: QueueView = this.#requests.queue, freeMs?: readonly number[]): PolicyState {
     const nowMs = this.#options.clock.nowMs();
-    const budgetMs = this.#lanes.first()?.budgetMs ?? this.#options.budgetMs;
+    const budgetMs = this.#requests.first()?.budgetMs ?? this.#options.budgetMs;
     const rate = this.#rate;
     return {
       nowMs,
@@ -271,26 +271,26 @@ export class Batcher {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
     const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
-    const rows = Math.min(most, this.#lanes.deferred + this.#lanes.speculative);
+    const rows = Math.min(most, this.#requests.deferred + this.#requests.speculative);
     const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
     return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
   }
 
-  #run({ questions, subset }: QueueBatch, inline = false): void {
-    if (questions.length === 0) return;
+  #run({ requests, subset }: QueueBatch, inline = false): void {
+    if (requests.length === 0) return;
     const { fleet, clock, budgetMs } = this.#options;
     const shortMs = LONG_SHARE * budgetMs;
-    const roles = this.#isShared ? this.#rolesOf(questions) : [];
-    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, questions.length));
+    const roles = this.#isShared ? this.#rolesOf(requests) : [];
+    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, requests.length));
     if (inline) this.#inline++;
     for (const role of roles) role.running++;
     const running = {
-      questions,
+      requests,
       subset,
-      work: workOf(questions, roles),
-      closed: (question: QueuedRequest): void => this.#lanes.close(question),
+      work: workOf(requests, roles),
+      closed: (request: QueuedRequest): void => this.#requests.close(request),
       ended: (ms: number, expectedMs: number): boolean =>
-        roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#lanes.roles),
+        roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#requests.roles),
     };
     void answerBatch(running, this.#options).finally(() => {
       if (slot === undefined) this.#inline--;
@@ -300,14 +300,14 @@ export class Batcher {
     });
   }
 
-  #rolesOf(questions: readonly QueuedRequest[]): RoleShare[] {
-    return [...new Set(questions.map(({ role }) => role))].map((role) => this.#lanes.roleOf(role));
+  #rolesOf(requests: readonly QueuedRequest[]): RoleShare[] {
+    return [...new Set(requests.map(({ role }) => role))].map((role) => this.#requests.roleOf(role));
   }
 }
 
-function workOf(questions: readonly QueuedRequest[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
+function workOf(requests: readonly QueuedRequest[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
   if (roles.length === 0) return undefined;
   const rows = new Map<string, number>();
-  for (const { role } of questions) rows.set(role, (rows.get(role) ?? 0) + 1);
+  for (const { role } of requests) rows.set(role, (rows.get(role) ?? 0) + 1);
   return { rows, isLong: roles.some(({ isApart }) => isApart) };
 }

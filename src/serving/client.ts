@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
-import { type Asking, checkInput, type Deadline, type PredictRequest, type Terms } from './questions.ts';
-import type { RequestOutcome } from './queued-question.ts';
-import { RowsAsked, type RowsAskedOptions } from './rows-asked.ts';
+import { type Asking, checkInput, type Deadline, type PredictRequest, type Terms } from './predict-request.ts';
+import type { RequestOutcome } from './queued-request.ts';
 import { Scans } from './scans.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
@@ -27,8 +27,8 @@ export interface ClientOptions {
   clock: Clock;
 }
 
-/** An answer that goes along with the reply to another question, and the question that it is for. */
-export interface Along {
+/** An answer that goes along with the reply to another request, and the request that it is for. */
+export interface PrefetchedAnswer {
   statement: string;
   /** Its name. */
   model: string;
@@ -48,7 +48,7 @@ type Texts = readonly (string | null)[];
 /** Asks rows of an array together, and keeps their answers; whether anything had to be asked. */
 type AskPart = (rows: Int32Array, deadline: Deadline) => Promise<boolean>;
 
-/** One session's questions: what it waits for can be cancelled, and it may read ahead. */
+/** One session's requests: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #waiting = new Set<(error: Cancelled) => void>();
@@ -69,28 +69,28 @@ export class Client {
 
   /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
   scan(
-    { statement, ...question }: PredictRequest & { statement: string },
+    { statement, ...request }: PredictRequest & { statement: string },
     terms: Terms,
   ): { label: string | null | Promise<string | null>; wish: string | null } {
-    const { key, text } = question;
-    const model = this.#present(question);
-    if (model === undefined) return { label: this.#predict(question, terms), wish: null };
+    const { key, text } = request;
+    const model = this.#present(request);
+    if (model === undefined) return { label: this.#predict(request, terms), wish: null };
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
     const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
-    const wish = statement === '' ? null : this.#scans.question(key, { statement, text, state });
-    if (cached === undefined) return { label: this.#predict(question, terms), wish };
+    const wish = statement === '' ? null : this.#scans.request(key, { statement, text, state });
+    if (cached === undefined) return { label: this.#predict(request, terms), wish };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, wish };
   }
 
-  /** Answers to the questions that come after the last one, as far as they are there; none where its statement may have none. */
-  along(mayHave: (statement: string) => boolean): Along[] {
+  /** Answers to the requests that come after the last one, as far as they are there; none where its statement may have none. */
+  along(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
     const { asking } = this.#scans;
     if (asking === undefined || !mayHave(asking.statement)) return [];
     const { statement, mostAlong } = asking;
-    const answers: Along[] = [];
+    const answers: PrefetchedAnswer[] = [];
     let chars = 0;
     while (answers.length < mostAlong && chars < MOST_ALONG_CHARS) {
       const scan = this.#scans.next(statement);
@@ -139,13 +139,13 @@ export class Client {
     return details;
   }
 
-  async detail(question: PredictRequest, terms: Terms): Promise<Detail | null> {
+  async detail(request: PredictRequest, terms: Terms): Promise<Detail | null> {
     const startedMs = this.#options.clock.nowMs();
-    const model = await this.#model(question);
+    const model = await this.#model(request);
     const deadline = this.#deadline(model, terms, startedMs);
     const [outcome] = await this.#ask(model, {
-      role: question.role,
-      texts: [question.text],
+      role: request.role,
+      texts: [request.text],
       wantsDetail: true,
       deadline,
     });
@@ -174,13 +174,13 @@ export class Client {
     this.#scans.clear();
   }
 
-  async #predict(question: PredictRequest, terms: Terms): Promise<string | null> {
+  async #predict(request: PredictRequest, terms: Terms): Promise<string | null> {
     const startedMs = this.#options.clock.nowMs();
-    const model = this.#present(question) ?? (await this.#model(question));
+    const model = this.#present(request) ?? (await this.#model(request));
     const deadline = this.#deadline(model, terms, startedMs);
     const [outcome] = await this.#ask(model, {
-      role: question.role,
-      texts: [question.text],
+      role: request.role,
+      texts: [request.text],
       wantsDetail: false,
       deadline,
     });
@@ -241,9 +241,9 @@ export class Client {
   /** The outcomes, unless the session cancels. */
   async #ask(
     model: ServedModel,
-    asked: Pick<RowsAskedOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
+    asked: Pick<ArrayRequestOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(RequestOutcome | null)[]> {
-    const rows = new RowsAsked(model.batcher, { ...asked, session: this, clock: this.#options.clock });
+    const rows = new ArrayRequest(model.batcher, { ...asked, session: this, clock: this.#options.clock });
     const giveUp = (error: Cancelled): void => rows.giveUp(error);
     this.#waiting.add(giveUp);
     try {

@@ -18,7 +18,7 @@ export class Crowd {
     this.#latestMs = nowMs;
   }
 
-  /** The clock is read only where another role has asked: a lone question is answered in 10 µs, and it takes a tenth of one. */
+  /** The clock is read only where another role has asked: a lone request is answered in 10 µs, and it takes a tenth of one. */
   isMixed(clock: Clock): boolean {
     return this.#otherMs > Number.NEGATIVE_INFINITY && clock.nowMs() - this.#otherMs < ABOUT_MS;
   }

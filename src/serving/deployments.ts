@@ -1,7 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { isHeld, isTransient } from '../db/persist.ts';
-import { moveDeployment } from '../db/statements/moves.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
@@ -10,6 +9,7 @@ import {
   selectClasses,
   selectDeployments,
 } from '../db/statements/serving.ts';
+import { transitionDeployment } from '../db/statements/transitions.ts';
 import { InvalidState, NotReady, UndefinedObject } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
@@ -238,14 +238,14 @@ export class Deployments implements Service, ModelDirectory {
     return this.#options.serve({ ...row, classes });
   }
 
-  /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first question. */
+  /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first request. */
   async #warm(model: ServedModel): Promise<void> {
     const hasPredecessor = this.#serving.has(model.row.modelId);
     if (!hasPredecessor && performance.now() > this.#warmUntilMs) return;
     try {
       await model.open({ mayEvict: hasPredecessor });
     } catch (error) {
-      if (!isMachineFault(error)) throw error; // else each question tries again, or learns why not
+      if (!isMachineFault(error)) throw error; // else each request tries again, or learns why not
       this.#options.logger.warn({ model: model.row.model, err: String(error) }, 'a model cannot be loaded here');
     }
   }
@@ -255,8 +255,9 @@ export class Deployments implements Service, ModelDirectory {
     await database.transaction(async (on) => {
       const mover = { on, logger };
       const old = await holdReady(on, row.modelId);
-      if (old !== undefined && old !== row.id) await moveDeployment(mover, { id: old, from: 'ready', event: 'retire' });
-      if (await moveDeployment(mover, { id: row.id, from: 'loading', event: 'load' })) return;
+      if (old !== undefined && old !== row.id)
+        await transitionDeployment(mover, { id: old, from: 'ready', event: 'retire' });
+      if (await transitionDeployment(mover, { id: row.id, from: 'loading', event: 'load' })) return;
       // Another server was faster, or it was retired meanwhile: the old one stays as it was, the next scan tells.
       this.#wake.poke();
       throw new InvalidState(`deployment ${row.id} is not loading any more`);
@@ -284,13 +285,13 @@ export class Deployments implements Service, ModelDirectory {
       return;
     }
     this.#failedLoads.delete(row.id);
-    await moveDeployment(
+    await transitionDeployment(
       { on: database, logger },
       { id: row.id, from: row.state, event: 'fail', error: reportError(error) },
     );
   }
 
-  /** Takes out of memory what no row names any more; its last questions are answered first. */
+  /** Takes out of memory what no row names any more; its last requests are answered first. */
   #retire(): void {
     const named = new Set(this.#rows.map((row) => row.id));
     for (const id of this.#failedLoads.keys()) if (!named.has(id)) this.#failedLoads.delete(id);

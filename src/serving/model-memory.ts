@@ -2,7 +2,7 @@ import { OutOfMemory } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 
 /** What takes part of the memory while it is loaded. */
-export interface Tenant {
+export interface MemoryEntry {
   /** What it is called in errors. */
   readonly name: string;
   /** Bytes that it takes while it is loaded. */
@@ -14,7 +14,7 @@ export interface Tenant {
 /** So much of the memory may go to models that have grown, beyond what they came with: the rest is for many of them. */
 const GROWTH_SHARE = 0.5;
 
-interface Stay {
+interface HeldEntry {
   bytes: number;
   /** Of these, what it has grown by. */
   grownBytes: number;
@@ -30,7 +30,7 @@ interface Stay {
  */
 export class ModelMemory {
   readonly budgetBytes: number;
-  readonly #stays = new Map<Tenant, Stay>();
+  readonly #stays = new Map<MemoryEntry, HeldEntry>();
   #turn: Promise<void> = Promise.resolve();
   #usedBytes = 0;
   #age = 0;
@@ -47,7 +47,7 @@ export class ModelMemory {
    * Loads it in its turn; `load` tells the milliseconds that it costs. False where others would have to leave and `mayEvict`
    * is not set.
    */
-  admit(tenant: Tenant, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
+  admit(tenant: MemoryEntry, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
     return this.#inTurn(async () => {
       const { bytes } = tenant;
       if (bytes > this.budgetBytes && mayEvict) throw tooLarge(tenant, this.budgetBytes);
@@ -68,7 +68,7 @@ export class ModelMemory {
   }
 
   /** Gives it more bytes where only those of less worth must leave for that; whether it has them. */
-  grow(tenant: Tenant, bytes: number, work: () => Promise<void>): Promise<boolean> {
+  grow(tenant: MemoryEntry, bytes: number, work: () => Promise<void>): Promise<boolean> {
     return this.#inTurn(async () => {
       const stay = this.#stays.get(tenant);
       const grownBytes = [...this.#stays.values()].reduce((sum, other) => sum + other.grownBytes, bytes);
@@ -85,20 +85,20 @@ export class ModelMemory {
     });
   }
 
-  /** So many questions were asked of it. */
-  used(tenant: Tenant, questions: number): void {
+  /** So many requests were asked of it. */
+  used(tenant: MemoryEntry, requests: number): void {
     const stay = this.#stays.get(tenant);
     if (stay === undefined) return;
-    stay.uses += questions;
+    stay.uses += requests;
     stay.worth = this.#worthOf(stay);
   }
 
   /** Nobody will ask it again. */
-  dismiss(tenant: Tenant): Promise<void> {
+  dismiss(tenant: MemoryEntry): Promise<void> {
     return this.#inTurn(() => this.#evict(tenant));
   }
 
-  async #makeRoom(bytes: number, keep?: Tenant): Promise<void> {
+  async #makeRoom(bytes: number, keep?: MemoryEntry): Promise<void> {
     while (this.#usedBytes + bytes > this.budgetBytes) {
       const others = [...this.#stays].filter(([tenant]) => tenant !== keep);
       const [least, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
@@ -107,18 +107,18 @@ export class ModelMemory {
     }
   }
 
-  async #evict(tenant: Tenant): Promise<void> {
+  async #evict(tenant: MemoryEntry): Promise<void> {
     if (!this.#stays.has(tenant)) return;
     await tenant.leave();
     this.#forget(tenant);
   }
 
-  #forget(tenant: Tenant): void {
+  #forget(tenant: MemoryEntry): void {
     this.#usedBytes -= this.#stays.get(tenant)?.bytes ?? 0;
     this.#stays.delete(tenant);
   }
 
-  #worthOf({ bytes, costMs, uses }: Stay): number {
+  #worthOf({ bytes, costMs, uses }: HeldEntry): number {
     return this.#age + (uses * costMs) / bytes;
   }
 
@@ -138,7 +138,7 @@ export class ModelMemory {
   }
 }
 
-const tooLarge = ({ name, bytes }: Tenant, budgetBytes: number): OutOfMemory =>
+const tooLarge = ({ name, bytes }: MemoryEntry, budgetBytes: number): OutOfMemory =>
   new OutOfMemory(`${name} does not fit into the memory for models`, {
     detail: `It takes ${sizeText(bytes)}, and there are ${sizeText(budgetBytes)} for all models.`,
     hint: 'Start the server with a larger RAFIKI_MODEL_MEMORY, or deploy a smaller version.',

@@ -1,12 +1,12 @@
-/** So many questions of one statement that the server did not know start reading ahead. */
+/** So many requests of one statement that the server did not know start reading ahead. */
 const TRIGGER_MISSES = 8;
-/** So many questions start it even if all were known: answers that travel along are worth it too. */
+/** So many requests start it even if all were known: answers that travel along are worth it too. */
 const TRIGGER_WATCHED = 64;
-/** Where reading ahead brought nothing, the scan is looked for again after so many times the questions. */
+/** Where reading ahead brought nothing, the scan is looked for again after so many times the requests. */
 const PATIENCE = 8;
-/** Rows looked through for each question that was asked: a search must stay cheap beside them. */
+/** Rows looked through for each request that was asked: a search must stay cheap beside them. */
 const SEARCHED_PER_CALL = 64;
-/** The last questions, by which the order of the scan is known. */
+/** The last requests, by which the order of the scan is known. */
 const REMEMBERED_QUESTIONS = 8;
 
 /** Rows that may be computed for nothing. */
@@ -17,7 +17,7 @@ const ROWS_PER_USED = 2;
 const MOST_ROWS = 1024;
 /** A window is worth its way when it is so long, or half of all before it. */
 const LEAST_ROWS = 32;
-/** Fewer rows than this waiting, for their answers or for their questions: time to fetch more. */
+/** Fewer rows than this waiting, for their answers or for their requests: time to fetch more. */
 const LOW_WATER = 512;
 /** And no more characters than this: images are long. */
 const MOST_CHARS = 16 * 1024 * 1024;
@@ -26,12 +26,12 @@ const MOST_CHARS = 16 * 1024 * 1024;
 const FIRST_ALONG = 16;
 /** The most of them: the round trip is a small part of what their rows cost a backend. */
 const MOST_ALONG = 128;
-/** A filter may skip rows: the next question is looked for so far down the scan. */
+/** A filter may skip rows: the next request is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
-/** After so many questions from elsewhere the scan is lost. */
+/** After so many requests from elsewhere the scan is lost. */
 const LOST_QUESTIONS = 16;
 
-/** What a question meets. */
+/** What a request meets. */
 export interface ModelState {
   /** Whether its answer is there or on its way. */
   known: boolean;
@@ -54,7 +54,7 @@ type ScanOrder = 'up' | 'down' | 'none';
  * Reading ahead for one column in one session: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
  * database is told to send rows that come next, and answers that are there travel along with the reply to an earlier row.
  *
- * It begins with a look: the rows around the one that was asked. Where the last questions lie among them tells in which
+ * It begins with a look: the rows around the one that was asked. Where the last requests lie among them tells in which
  * order the scan goes, or that it leaves most rows out and nothing is to be gained. From then on one rule bounds the waste:
  * rows sent ≤ a first few + twice those used.
  *
@@ -64,7 +64,7 @@ export class ReadAhead {
   #statement = '';
   #state: 'watching' | 'looking' | 'reading' | 'fetching' = 'watching';
   #calls = 0;
-  /** Questions since the scan is looked for, and those that were not known. */
+  /** Requests since the scan is looked for, and those that were not known. */
   #watched = 0;
   #misses = 0;
   #nextLook = 0;
@@ -80,11 +80,11 @@ export class ReadAhead {
   #rows: string[] = [];
   #at = 0;
   #most = FIRST_ALONG;
-  /** Where the answers began that went along since the last question. */
+  /** Where the answers began that went along since the last request. */
   #alongFrom = 0;
 
-  /** One question. Returns what the database shall read, or null. */
-  question(statement: string, text: string, { known, queued, batchesPay }: ModelState): string | null {
+  /** One request. Returns what the database shall read, or null. */
+  request(statement: string, text: string, { known, queued, batchesPay }: ModelState): string | null {
     if (statement !== this.#statement) this.#begin(statement);
     this.#calls++;
     if (this.#state === 'reading' && this.#order !== 'none') this.#follow(text);
@@ -133,7 +133,7 @@ export class ReadAhead {
     return this.#state === 'reading' && this.#order !== 'none';
   }
 
-  /** Whether a question is one that the scan can come to next. */
+  /** Whether a request is one that the scan can come to next. */
   expects(text: string): boolean {
     return this.isNext(text) || this.#again(text) >= 0 || this.#ahead(text) >= 0;
   }
@@ -155,12 +155,12 @@ export class ReadAhead {
     return this.#fetch(queued);
   }
 
-  /** A question came from elsewhere; after so many in a row the scan is over. */
+  /** A request came from elsewhere; after so many in a row the scan is over. */
   missed(): void {
     if (++this.#lost > LOST_QUESTIONS) this.#stop();
   }
 
-  /** How many answers may go along with the reply to a question. Each goes once: whoever throws them away gets fewer. */
+  /** How many answers may go along with the reply to a request. Each goes once: whoever throws them away gets fewer. */
   get mostAlong(): number {
     return this.#most;
   }
@@ -221,7 +221,7 @@ export class ReadAhead {
     return 2 * found < span ? null : this.#order === 'up' ? after : before;
   }
 
-  /** Where the question stands in the scan: what was passed over since the last one was left out by a filter. */
+  /** Where the request stands in the scan: what was passed over since the last one was left out by a filter. */
   #follow(text: string): void {
     const isNext = this.isNext(text);
     const again = isNext ? -1 : this.#again(text);
@@ -277,7 +277,7 @@ export class ReadAhead {
     return `${down ? '-' : '+'};${rows};${column};${low};${high}`;
   }
 
-  /** Whether enough rows wait for their questions. */
+  /** Whether enough rows wait for their requests. */
   #hasPlenty(): boolean {
     if (this.#rows.length - this.#at >= LOW_WATER) return true;
     let chars = 0;

@@ -2,7 +2,7 @@ import { isMachineFault } from '../errors/machine-fault.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { createRng } from '../runtime/rng.ts';
 import type { Device, MemberOutput } from './device.ts';
-import type { ModelMemory, Tenant } from './model-memory.ts';
+import type { MemoryEntry, ModelMemory } from './model-memory.ts';
 import type { Subset } from './policies/policy.ts';
 import type { Work } from './work.ts';
 
@@ -39,11 +39,11 @@ export interface ResidentDeviceOptions {
 
 /** Rows asked of a model before it grows: those that are asked now and then take little memory, and come quickly. */
 const ASKED_OFTEN = 64;
-/** Questions for a model that this machine could not load learn why at once, for so long: not each of them reads it all again. */
+/** Requests for a model that this machine could not load learn why at once, for so long: not each of them reads it all again. */
 const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 
 /** A model's device while the model comes and goes: loaded when it is asked, away when others are worth more. */
-export class ResidentDevice implements Device, Tenant {
+export class ResidentDevice implements Device, MemoryEntry {
   readonly name: string;
   readonly slots: number;
   bytes = 0;

@@ -3,7 +3,7 @@ import { type ModelState, ReadAhead } from './read-ahead.ts';
 /** Columns that one session reads ahead: more in one statement is not a scan. */
 const MAX_SCANS = 8;
 
-/** A column that questions to one model come from. */
+/** A column that requests to one model come from. */
 export interface ColumnScan {
   readonly key: string;
   readonly ahead: ReadAhead;
@@ -19,8 +19,8 @@ export class Scans {
   #wishing: ColumnScan | undefined;
   #turns = 0;
 
-  /** One question to a model. Returns what the database shall read for that column or another one of the same model, or null. */
-  question(
+  /** One request to a model. Returns what the database shall read for that column or another one of the same model, or null. */
+  request(
     key: string,
     { statement, text, state }: { statement: string; text: string; state: ModelState },
   ): string | null {
@@ -33,7 +33,7 @@ export class Scans {
     this.answered(scan);
     this.#asking = scan;
     const inTurn = expecting?.ahead.isNext(text) === true;
-    let wish = this.#wish(scan, scan.ahead.question(statement, text, state));
+    let wish = this.#wish(scan, scan.ahead.request(statement, text, state));
     if (inTurn) for (const other of following) wish ??= this.#wish(other, other.ahead.more(state.queued));
     return wish;
   }
@@ -45,7 +45,7 @@ export class Scans {
     return scan?.key === key ? scan.ahead.received(place, texts) : [];
   }
 
-  /** The scan of the last question, if what comes after it is known. */
+  /** The scan of the last request, if what comes after it is known. */
   get asking(): ReadAhead | undefined {
     return this.#asking?.ahead.isFollowing === true ? this.#asking.ahead : undefined;
   }

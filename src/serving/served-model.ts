@@ -23,7 +23,7 @@ export interface ServedModelOptions {
   clock: Clock;
 }
 
-/** Rows read ahead whose order is free, so that those alike in length share a batch: as many as always wait for their questions. */
+/** Rows read ahead whose order is free, so that those alike in length share a batch: as many as always wait for their requests. */
 const WARM_ROWS = 512;
 
 /** τ where neither the call, nor the session, nor the model says another. */

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { Presence } from '../db/presence.ts';
+import { Heartbeat } from '../db/heartbeat.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
 import { chosenDevice } from '../engine/device-name.ts';
 import type { ModelFiles } from '../params/model-files.ts';
@@ -52,10 +52,10 @@ export class Serving implements Service {
     this.#threads = new InferenceThreads({ threads, logger });
     this.#loader = new ModelLoader({ ...options, pool: this.#threads });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
-    const presence = new Presence({ database, kind: 'serving', threads, device: chosenDevice(), logger });
-    const stats = new StatWriter({ database, presence, logger, stats: () => this.#stats });
+    const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: chosenDevice(), logger });
+    const stats = new StatWriter({ database, heartbeat, logger, stats: () => this.#stats });
     this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
-    this.#services = [this.#threads, this.#deployments, presence, stats, this.#weights];
+    this.#services = [this.#threads, this.#deployments, heartbeat, stats, this.#weights];
   }
 
   start(): Promise<void> {

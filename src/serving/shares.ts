@@ -7,9 +7,9 @@ import {
   type RoleShare,
   type SessionShare,
   type WaitingLane,
-} from './queued-question.ts';
+} from './queued-request.ts';
 
-/** Questions that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
+/** Requests that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
 export const MAX_QUEUED = 16_384;
 /** And so many characters: images are long. */
 const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
@@ -60,42 +60,42 @@ export class Shares {
     return this.#roles.get(role) ?? this.#newRole(role);
   }
 
-  add(question: QueuedRequest, lane: WaitingLane): void {
-    const part = this.#partOf(question.role, question.session);
-    question.part = part;
-    this.#load.add(question);
-    part.load.add(question);
-    part.share.load.add(question);
-    this.#enter(question, part, lane);
+  add(request: QueuedRequest, lane: WaitingLane): void {
+    const part = this.#partOf(request.role, request.session);
+    request.part = part;
+    this.#load.add(request);
+    part.load.add(request);
+    part.share.load.add(request);
+    this.#enter(request, part, lane);
   }
 
   /** From one lane to the other. */
-  move(question: QueuedRequest, from: WaitingLane, to: WaitingLane): void {
-    const { part } = question;
+  move(request: QueuedRequest, from: WaitingLane, to: WaitingLane): void {
+    const { part } = request;
     if (part === null) return;
     part.rows[from]--;
     part.share.rows[from]--;
-    this.#enter(question, part, to);
+    this.#enter(request, part, to);
   }
 
-  remove(question: QueuedRequest, lane: WaitingLane): void {
-    const { part } = question;
+  remove(request: QueuedRequest, lane: WaitingLane): void {
+    const { part } = request;
     if (part === null) return;
-    question.part = null;
-    this.#load.remove(question);
-    part.load.remove(question);
-    part.share.load.remove(question);
+    request.part = null;
+    this.#load.remove(request);
+    part.load.remove(request);
+    part.share.load.remove(request);
     part.rows[lane]--;
     part.share.rows[lane]--;
     if (part.load.rows === 0) this.#put(part);
   }
 
   /** As {@link remove}, where it may come back before its place is cleared out. */
-  takeOut(question: QueuedRequest, lane: WaitingLane): void {
-    const queues = question.part?.queues;
-    this.remove(question, lane);
-    queues?.demanded.remove(question);
-    queues?.deferred.remove(question);
+  takeOut(request: QueuedRequest, lane: WaitingLane): void {
+    const queues = request.part?.queues;
+    this.remove(request, lane);
+    queues?.demanded.remove(request);
+    queues?.deferred.remove(request);
   }
 
   /**
@@ -127,20 +127,20 @@ export class Shares {
   }
 
   /** These rows leave the queue for a batch: their roles pay for them, and their sessions' turns are over. */
-  began(questions: readonly QueuedRequest[], lane: WaitingLane): void {
-    for (const question of questions) {
-      const { part } = question;
+  began(requests: readonly QueuedRequest[], lane: WaitingLane): void {
+    for (const request of requests) {
+      const { part } = request;
       if (part === null) continue;
       const { share, session } = part;
       this.#clock.begin(this.#clock.startOf(share.role));
       this.#clock.charge(share.role, costOf(share));
-      this.remove(question, lane);
+      this.remove(request, lane);
       if (share.parts.delete(session)) share.parts.set(session, part);
     }
   }
 
   /**
-   * The part of a full queue that gives a place to a question: of the role that has most where the asker's has less than an
+   * The part of a full queue that gives a place to a request: of the role that has most where the asker's has less than an
    * even part, otherwise of the session that has most in his own; null where that has its part already.
    */
   mostGreedy(role: string, session: object): SessionShare | null {
@@ -167,12 +167,12 @@ export class Shares {
     return undefined;
   }
 
-  #enter(question: QueuedRequest, part: SessionShare, lane: WaitingLane): void {
+  #enter(request: QueuedRequest, part: SessionShare, lane: WaitingLane): void {
     const queue = part.queues[lane];
     if (queue.length > 2 * part.rows[lane] + SLACK) settle(part, lane);
     part.rows[lane]++;
     part.share.rows[lane]++;
-    queue.insert(question);
+    queue.insert(request);
   }
 
   #partOf(role: string, session: object): SessionShare {
@@ -253,10 +253,10 @@ function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRe
     const more: SessionShare[] = [];
     for (const part of round) {
       if (place === 0) settle(part, lane);
-      const question = part.queues[lane].at(place);
-      if (question === undefined) continue;
+      const request = part.queues[lane].at(place);
+      if (request === undefined) continue;
       more.push(part);
-      yield question;
+      yield request;
     }
     if (more.length === 0) return undefined;
     round = more;
@@ -266,5 +266,5 @@ function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRe
 /** Clears out what has left. */
 function settle(part: SessionShare, lane: WaitingLane): void {
   const queue = part.queues[lane];
-  if (queue.length !== part.rows[lane]) queue.keepOnly((question) => question.part === part && question.lane === lane);
+  if (queue.length !== part.rows[lane]) queue.keepOnly((request) => request.part === part && request.lane === lane);
 }

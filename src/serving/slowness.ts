@@ -1,4 +1,4 @@
-import type { RoleShare } from './queued-question.ts';
+import type { RoleShare } from './queued-request.ts';
 
 /** Rows that take so many times as long as others' when these are quick are not like them: a busy machine makes rows 3 to 5 times slower. */
 const APART = 8;

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { Presence } from '../db/presence.ts';
+import type { Heartbeat } from '../db/heartbeat.ts';
 import { selectModelsOf, writePredictStat } from '../db/statements/serving.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
@@ -8,7 +8,7 @@ import type { PredictStat } from './predict-stat.ts';
 export interface StatWriterOptions {
   database: Database;
   /** Whose row the counts belong to. */
-  presence: Presence;
+  heartbeat: Heartbeat;
   logger: Logger;
   /** How often models are looked for that were dropped. */
   forgetMs?: number;
@@ -47,9 +47,9 @@ export class StatWriter implements Service {
   }
 
   async #write(): Promise<void> {
-    const { database, presence, stats, logger } = this.#options;
-    if (presence.id !== this.#processId) this.#written.clear(); // taken for dead: the old row went, and its counts with it
-    this.#processId = presence.id;
+    const { database, heartbeat, stats, logger } = this.#options;
+    if (heartbeat.id !== this.#processId) this.#written.clear(); // taken for dead: the old row went, and its counts with it
+    this.#processId = heartbeat.id;
     if (this.#processId === undefined) return;
     try {
       for (const [modelId, stat] of stats()) {

@@ -1,9 +1,9 @@
 import type { BatcherOptions } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import type { Lanes } from './lanes.ts';
 import { largestBatch } from './latency-model.ts';
 import type { PolicyState, QueueView, Subset } from './policies/policy.ts';
-import type { QueuedRequest, RoleShare } from './queued-question.ts';
+import type { QueuedRequest, RoleShare } from './queued-request.ts';
+import type { RequestQueue } from './request-queue.ts';
 
 /**
  * Where several roles ask, no batch is meant to run longer than this part of the model’s budget: who comes then waits for one of
@@ -18,7 +18,7 @@ export const DEFERRED_SHARE = 0.125;
 export const LONG_SHARE = 0.5;
 
 export interface QueueBatch {
-  questions: QueuedRequest[];
+  requests: QueuedRequest[];
   subset: Subset;
 }
 
@@ -28,13 +28,13 @@ export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: num
 /** The batches of a model that several roles ask: each role has its turns, and of each its sessions. */
 export class Turns {
   readonly #options: BatcherOptions;
-  readonly #lanes: Lanes;
+  readonly #requests: RequestQueue;
   /** Rows that late answers may take of the batches to come. */
   #owedLate = 0;
 
-  constructor(options: BatcherOptions, lanes: Lanes) {
+  constructor(options: BatcherOptions, requests: RequestQueue) {
     this.#options = options;
-    this.#lanes = lanes;
+    this.#requests = requests;
   }
 
   /** The longest that a batch is meant to run. */
@@ -49,21 +49,21 @@ export class Turns {
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
     const admits = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#lanes.turns({ lane: 'demanded', mostRows: (first) => this.#mostRows(first), admits });
+    const picked = this.#requests.turns({ lane: 'demanded', mostRows: (first) => this.#mostRows(first), admits });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
-    for (const question of picked) queue.insert(question);
+    for (const request of picked) queue.insert(request);
     const decision = this.#options.policy.decide(stateOf(queue));
     if (decision.kind === 'wait') return decision;
     const chosen = new Set(queue.take(decision.from, decision.rows));
-    const questions = picked.filter((question) => chosen.has(question));
-    this.#lanes.takeTurns(questions, 'demanded');
-    return { kind: 'run', questions, subset: decision.subset };
+    const requests = picked.filter((request) => chosen.has(request));
+    this.#requests.takeTurns(requests, 'demanded');
+    return { kind: 'run', requests, subset: decision.subset };
   }
 
   /** Late answers that go along with a batch; none with rows that take long, and none that do. */
   lateAlong(batch: readonly QueuedRequest[]): QueuedRequest[] {
-    if (this.#lanes.deferred === 0 || batch.some(({ role }) => this.#lanes.roleOf(role).isApart)) return [];
+    if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isApart)) return [];
     this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
     const most = Math.floor(this.#owedLate);
     const late = most === 0 ? [] : this.#late(most, ({ isApart }) => !isApart);
@@ -75,18 +75,18 @@ export class Turns {
   idle(rows: number, isAnyFree: boolean): QueuedRequest[] {
     const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
     if (late.length > 0 || !isAnyFree) return late;
-    const role = this.#lanes.nextSpeculative;
-    const most = role === undefined ? rows : Math.min(rows, this.#mostRows(this.#lanes.roleOf(role)));
-    return this.#lanes.takeSpeculative(most, true);
+    const role = this.#requests.nextSpeculative;
+    const most = role === undefined ? rows : Math.min(rows, this.#mostRows(this.#requests.roleOf(role)));
+    return this.#requests.takeSpeculative(most, true);
   }
 
   #late(rows: number, admits: (share: RoleShare) => boolean): QueuedRequest[] {
-    const late = this.#lanes.turns({
+    const late = this.#requests.turns({
       lane: 'deferred',
       mostRows: (first) => Math.min(rows, this.#mostRows(first)),
       admits,
     });
-    this.#lanes.takeTurns(late, 'deferred');
+    this.#requests.takeTurns(late, 'deferred');
     return late;
   }
 

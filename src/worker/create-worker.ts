@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import { DataCache } from '../datasets/data-cache.ts';
 import type { ReadTimes } from '../datasets/read-times.ts';
 import type { Database } from '../db/database.ts';
+import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
-import { Presence } from '../db/presence.ts';
 import { claimTrial } from '../db/statements/claims.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { chosenDevice } from '../engine/device-name.ts';
@@ -50,7 +50,7 @@ class Worker implements Service {
   readonly #cacheDir: string;
   readonly #params: ParamStore;
   readonly #cache: DataCache;
-  readonly #presence: Presence;
+  readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
   readonly #wake = new Wake(LOOK_MS);
   readonly #stopping = new AbortController();
@@ -66,7 +66,7 @@ class Worker implements Service {
     this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, cacheDir);
     this.#cache = new DataCache({ database, dir: cacheDir, logger, times: readTimes });
-    this.#presence = new Presence({ database, kind: 'worker', device: chosenDevice(), logger });
+    this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: chosenDevice(), logger });
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop'],
@@ -78,7 +78,7 @@ class Worker implements Service {
 
   async start(): Promise<void> {
     await ensureUsableDir(this.#cacheDir);
-    await startAll([this.#presence, this.#listener]);
+    await startAll([this.#heartbeat, this.#listener]);
     this.#loop = this.#work();
   }
 
@@ -86,7 +86,7 @@ class Worker implements Service {
     this.#stopping.abort();
     this.#run?.release();
     await this.#loop;
-    await stopAll([this.#presence, this.#listener]);
+    await stopAll([this.#heartbeat, this.#listener]);
   }
 
   #hint(channel: string, payload: string): void {
@@ -108,7 +108,7 @@ class Worker implements Service {
   /** Trains the next waiting trial; false when there is none. */
   async #next(): Promise<boolean> {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
-    const processId = this.#presence.id;
+    const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
     const [held, beingRead] = await Promise.all([this.#cache.held(), this.#cache.beingRead()]);
     const trial = await claimTrial(database, processId, { families: familyNames, held, beingRead });

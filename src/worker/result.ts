@@ -1,7 +1,7 @@
 import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
-import { moveTrial, type TrialMove } from '../db/statements/moves.ts';
 import { insertValidation } from '../db/statements/studies.ts';
+import { type TrialTransition, transitionTrial } from '../db/statements/transitions.ts';
 import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
@@ -30,7 +30,7 @@ export async function storeResult(
     variants.push({ trialId: owner.trialId, precision, score, ...stored });
   }
   const { hash, classes, labels, trained } = validated;
-  const move: TrialMove = {
+  const move: TrialTransition = {
     id: owner.trialId,
     from: 'running',
     event: result.state === 'stopped' ? 'stop' : 'complete',
@@ -52,7 +52,7 @@ export async function storeResult(
         labels: uint16Bytes(labels),
         trained,
       });
-      if (!(await moveTrial({ on: tx, logger }, move))) return false;
+      if (!(await transitionTrial({ on: tx, logger }, move))) return false;
       for (const variant of variants) await insertVariant(tx, variant);
       return true;
     });

@@ -1,8 +1,8 @@
 import { isTransient, persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
-import { loseTrial, moveTrial } from '../db/statements/moves.ts';
 import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore, setReaderNotice } from '../db/statements/studies.ts';
+import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
@@ -221,21 +221,21 @@ export class TrialRun {
       case 'finished':
         return storeResult(owner, outcome, this.#options);
       case 'failed':
-        return void (await moveTrial(mover, { ...from, event: 'fail', error: outcome.error }));
+        return void (await transitionTrial(mover, { ...from, event: 'fail', error: outcome.error }));
       case 'crashed':
         return void (await loseTrial(mover, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
       case 'unfit':
         logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train it');
-        return void (await moveTrial(mover, { ...from, event: 'lose-lease', error: outcome.error }));
+        return void (await transitionTrial(mover, { ...from, event: 'lose-lease', error: outcome.error }));
       case 'released':
-        return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
+        return void (await transitionTrial(mover, { ...from, event: 'lose-lease' }));
       case 'refused':
         logger.error(
           { trial: owner.trialId, err: reportError(outcome.error) },
           'no source can be read; the trial waits',
         );
         await setReaderNotice(database, owner.study.id, true);
-        return void (await moveTrial(mover, { ...from, event: 'lose-lease' }));
+        return void (await transitionTrial(mover, { ...from, event: 'lose-lease' }));
       case 'lost':
         return logger.warn({ trial: owner.trialId, attempt: owner.attempt }, 'the trial is no longer ours');
     }

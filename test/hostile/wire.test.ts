@@ -33,7 +33,7 @@ const ask = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1fyes';
 /** Short, so that what ends by them ends soon. */
 const limits: Partial<BridgeLimits> = {
   sessions: 4,
-  strangers: 16,
+  unauthenticated: 16,
   openingMs: 400,
   farewellMs: 100,
   sendMs: 300,

@@ -2,15 +2,15 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Presence } from '../../src/db/presence.ts';
+import type { Heartbeat } from '../../src/db/heartbeat.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { ModelMemory } from '../../src/serving/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
+import type { Terms } from '../../src/serving/predict-request.ts';
 import { PredictStat } from '../../src/serving/predict-stat.ts';
-import type { Terms } from '../../src/serving/questions.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { StatWriter } from '../../src/serving/stat-writer.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -192,10 +192,10 @@ test('what was counted of a model is forgotten when it is dropped', async () => 
   await isReady('b');
   await ask('a', 'good');
   const counts = new Map([await idOf('a'), await idOf('b')].map((id) => [id, new PredictStat()]));
-  const presence = { id: 1 } as Presence;
+  const heartbeat = { id: 1 } as Heartbeat;
   const writer = new StatWriter({
     database: database.service,
-    presence,
+    heartbeat,
     logger: silentLogger,
     stats: () => counts,
     everyMs: 5,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { claimTrial } from '../../src/db/statements/claims.ts';
-import { loseTrial, MAX_ATTEMPTS, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
+import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial, noteOverdue, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
@@ -122,14 +122,14 @@ describe('a worker that stalled and lost its trial', () => {
     await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
     expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
     expect(await loseTrial(mover, { id, attempt: 0, owner: stalled }, 'it crashed, too late')).toBe(false);
-    expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
+    expect(await transitionTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
     expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
     expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
     expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
-    expect(await moveTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
-    expect(await moveTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
+    expect(await transitionTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
+    expect(await transitionTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
   });
 
@@ -166,8 +166,8 @@ test('a change of state that the table of transitions refuses is never tried', a
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   const mover = { on: db, logger: silentLogger };
   const id = trial.trialId;
-  await expect(moveTrial(mover, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);
-  await expect(moveTrial(mover, { id, from: 'waiting', event: 'complete' })).rejects.toThrow(InvalidState);
-  expect(await moveTrial(mover, { id, from: 'waiting', event: 'cancel' })).toBe(false); // allowed, but it is running
+  await expect(transitionTrial(mover, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);
+  await expect(transitionTrial(mover, { id, from: 'waiting', event: 'complete' })).rejects.toThrow(InvalidState);
+  expect(await transitionTrial(mover, { id, from: 'waiting', event: 'cancel' })).toBe(false); // allowed, but it is running
   expect(await stateOf(id)).toMatchObject({ state: 'running' });
 });

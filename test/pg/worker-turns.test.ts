@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
-import { loseTrial, moveTrial } from '../../src/db/statements/moves.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
+import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -32,7 +32,7 @@ const worker = (device = 'cpu'): Promise<number> =>
 const claim = (id: number, held: number[] = []): Promise<ClaimedTrial | undefined> =>
   claimTrial(db, id, { families: ['fasttext'], held });
 const end = (owner: ClaimedTrial): Promise<boolean> =>
-  moveTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
+  transitionTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
 
 /** Studies in the order in which the worker gets their trials, each ended before the next is taken. */
 async function served(id: number, times: number, held: number[] = []): Promise<number[]> {

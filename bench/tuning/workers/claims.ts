@@ -1,6 +1,6 @@
 import { type ClaimedTrial, claimTrial } from '../../../src/db/statements/claims.ts';
-import { moveTrial } from '../../../src/db/statements/moves.ts';
 import { insertProcess } from '../../../src/db/statements/processes.ts';
+import { transitionTrial } from '../../../src/db/statements/transitions.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { Figure } from '../../figure.ts';
 import { insertStudy, type WorkedCluster } from './cluster.ts';
@@ -63,7 +63,7 @@ async function prepare(cluster: WorkedCluster): Promise<number[]> {
 async function next({ service }: WorkedCluster, held: Map<number, ClaimedTrial>, id: number): Promise<number> {
   const owner = held.get(id);
   if (owner !== undefined) {
-    await moveTrial(
+    await transitionTrial(
       { on: service, logger: silentLogger },
       { id: owner.trialId, from: 'running', event: 'complete', owner },
     );

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../../../src/db/database.ts';
+import { Heartbeat } from '../../../src/db/heartbeat.ts';
 import { Listener } from '../../../src/db/listener.ts';
-import { Presence } from '../../../src/db/presence.ts';
 import { type ClaimedTrial, claimTrial } from '../../../src/db/statements/claims.ts';
-import { moveTrial } from '../../../src/db/statements/moves.ts';
 import { insertReport } from '../../../src/db/statements/reports.ts';
+import { transitionTrial } from '../../../src/db/statements/transitions.ts';
 import { PostgresParamStore } from '../../../src/params/param-store.ts';
 import { silentLogger as logger } from '../../../src/runtime/logger.ts';
 import { startAll } from '../../../src/runtime/service.ts';
@@ -24,7 +24,7 @@ const SPREAD = 0.2;
 async function work(number: number): Promise<void> {
   const database = new Database({ url, application: 'sleeper', maxConnections: 1, logger });
   const wake = new Wake();
-  const presence = new Presence({ database, kind: 'worker', logger });
+  const presence = new Heartbeat({ database, kind: 'worker', logger });
   const poke = (): void => wake.poke();
   await startAll([
     presence,
@@ -61,7 +61,7 @@ async function finish(owner: ClaimedTrial, { database, params, seconds, mark }: 
     meta: {},
   });
   const result = { score: 0.5, epoch: 1, seconds, paramsId, predictions: Buffer.alloc(400) };
-  await moveTrial(
+  await transitionTrial(
     { on: database, logger },
     {
       id: owner.trialId,

@@ -119,7 +119,7 @@ export function earliestMs(fleet: Fleet, state: PolicyState): number {
 
 /**
  * How many at the head of the queue no batch can answer in time. Only subsets that a policy would ask count: it would wait
- * for ever with a question that just a member could answer in time which nobody asks, such as one whose variant is as accurate.
+ * for ever with a request that just a member could answer in time which nobody asks, such as one whose variant is as accurate.
  */
 export const doomed = (fleet: Fleet, state: PolicyState): number => lateAt(state.queue, earliestMs(fleet, state));
 

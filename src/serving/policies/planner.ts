@@ -1,6 +1,6 @@
 import { finishMs, mostAccurate, startMs, usefulSubsets } from './batches.ts';
 import { type Choice, emptyChoice } from './choices.ts';
-import { Outlook } from './outlook.ts';
+import { LookAhead } from './look-ahead.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { decisionOf, nothingInTime } from './price-rule.ts';
 import { PriceList } from './prices.ts';
@@ -29,7 +29,7 @@ export function planner(options: PolicyOptions): Policy {
       }
       const worth = prices.at(state.rate, state.budgetMs);
       const all = isLone && worth.stations.every((price) => price === 0) ? allInTime(state, fleet) : null;
-      return all ?? plan(new Outlook(fleet, state, worth), state, options);
+      return all ?? plan(new LookAhead(fleet, state, worth), state, options);
     },
   };
 }
@@ -44,16 +44,16 @@ function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
   return { kind: 'dispatch', subset, from: 0, rows: queue.length };
 }
 
-function plan(outlook: Outlook, state: PolicyState, options: PolicyOptions): Decision {
+function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions): Decision {
   const endMs = state.nowMs + HORIZON * state.budgetMs;
-  const choices = outlook.choices().sort((a, b) => b.score - a.score);
+  const choices = lookAhead.choices().sort((a, b) => b.score - a.score);
   const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, TRIED);
   let best: Choice | undefined;
   let most = Number.NEGATIVE_INFINITY;
   for (const choice of now) {
-    outlook.reset();
-    outlook.take(choice);
-    const reward = rewardOf(choice, outlook) + rewardAhead(outlook, endMs);
+    lookAhead.reset();
+    lookAhead.take(choice);
+    const reward = rewardOf(choice, lookAhead) + rewardAhead(lookAhead, endMs);
     if (reward <= most) continue;
     most = reward;
     best = choice;
@@ -61,34 +61,34 @@ function plan(outlook: Outlook, state: PolicyState, options: PolicyOptions): Dec
   if (best === undefined) return nothingInTime(options, state);
   const later = Math.min(...choices.filter(({ startMs }) => startMs > state.nowMs).map(({ startMs }) => startMs));
   if (!Number.isFinite(later)) return decisionOf(best, state.nowMs);
-  outlook.reset();
-  outlook.nowMs = later;
-  if (rewardAhead(outlook, endMs) <= most) return decisionOf(best, state.nowMs);
+  lookAhead.reset();
+  lookAhead.nowMs = later;
+  if (rewardAhead(lookAhead, endMs) <= most) return decisionOf(best, state.nowMs);
   return { kind: 'wait', untilMs: later, rows: Number.POSITIVE_INFINITY };
 }
 
 /** Reward until `endMs` when the price rule goes on from here, and the worth of what is then left. */
-function rewardAhead(outlook: Outlook, endMs: number): number {
+function rewardAhead(lookAhead: LookAhead, endMs: number): number {
   let reward = 0;
   const choice = emptyChoice();
-  for (let step = 0; step < MAX_STEPS && outlook.nowMs < endMs; step++) {
-    const nextFreeMs = outlook.nextFreeMs;
-    if (!outlook.isAnyFree) {
-      outlook.nowMs = nextFreeMs;
-    } else if (outlook.tail <= outlook.head) {
-      outlook.nowMs = Math.min(nextFreeMs, outlook.nextArrivalMs);
+  for (let step = 0; step < MAX_STEPS && lookAhead.nowMs < endMs; step++) {
+    const nextFreeMs = lookAhead.nextFreeMs;
+    if (!lookAhead.isAnyFree) {
+      lookAhead.nowMs = nextFreeMs;
+    } else if (lookAhead.tail <= lookAhead.head) {
+      lookAhead.nowMs = Math.min(nextFreeMs, lookAhead.nextArrivalMs);
     } else {
       // where none is found, all of them are lost
-      if (!outlook.findBest(choice)) outlook.head = outlook.tail;
-      else if (choice.startMs > outlook.nowMs) outlook.nowMs = nextFreeMs;
+      if (!lookAhead.findBest(choice)) lookAhead.head = lookAhead.tail;
+      else if (choice.startMs > lookAhead.nowMs) lookAhead.nowMs = nextFreeMs;
       else {
-        outlook.take(choice);
-        reward += rewardOf(choice, outlook);
+        lookAhead.take(choice);
+        reward += rewardOf(choice, lookAhead);
       }
     }
   }
-  outlook.nowMs = endMs;
-  return reward + outlook.prices.request * outlook.inTime(endMs) - outlook.debt(endMs);
+  lookAhead.nowMs = endMs;
+  return reward + lookAhead.prices.request * lookAhead.inTime(endMs) - lookAhead.debt(endMs);
 }
 
-const rewardOf = ({ subset, rows }: Choice, { fleet }: Outlook): number => (fleet.accuracy[subset] ?? 0) * rows;
+const rewardOf = ({ subset, rows }: Choice, { fleet }: LookAhead): number => (fleet.accuracy[subset] ?? 0) * rows;

@@ -30,7 +30,7 @@ export interface QueueView {
   deadlineMs(place: number): number;
 }
 
-/** What a policy sees at a decision point: a server is free and at least one question waits. */
+/** What a policy sees at a decision point: a server is free and at least one request waits. */
 export interface PolicyState {
   readonly nowMs: number;
   readonly queue: QueueView;

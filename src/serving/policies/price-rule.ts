@@ -1,6 +1,6 @@
 import { startMs, usefulSubsets } from './batches.ts';
 import { type Choice, emptyChoice } from './choices.ts';
-import { Outlook } from './outlook.ts';
+import { LookAhead } from './look-ahead.ts';
 import type { Decision, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { PriceList } from './prices.ts';
 
@@ -16,8 +16,8 @@ export function priceRule(options: PolicyOptions): Policy {
     name: 'price',
     decide(state): Decision {
       const best = emptyChoice();
-      const outlook = new Outlook(fleet, state, prices.at(state.rate, state.budgetMs));
-      return outlook.findBest(best) ? decisionOf(best, state.nowMs) : nothingInTime(options, state);
+      const lookAhead = new LookAhead(fleet, state, prices.at(state.rate, state.budgetMs));
+      return lookAhead.findBest(best) ? decisionOf(best, state.nowMs) : nothingInTime(options, state);
     },
   };
 }

@@ -53,7 +53,7 @@ function throughputRows(fleet: Fleet, budgetMs: number): number {
  * every tremor of the estimate are worse: three models on the sine had .9965 of the bound with 4 steps, .9954 with 16.
  */
 const STEPS_PER_DOUBLING = 4;
-/** Service times drift: prices are made anew after so many questions. */
+/** Service times drift: prices are made anew after so many requests. */
 const FRESH_FOR = 1024;
 
 /** Prices by rate, computed when they are asked for the first time. */

@@ -49,7 +49,7 @@ beforeEach(async () => {
     isCalm: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
-    limits: { sessions: 3, strangers: 8, openingMs: 300, farewellMs: 50 },
+    limits: { sessions: 3, unauthenticated: 8, openingMs: 300, farewellMs: 50 },
   });
   await server.start();
 });

@@ -83,7 +83,7 @@ describe('Batcher', () => {
     expect(device.batches.map((batch) => batch.subset)).toEqual(subsets);
   });
 
-  it('refuses a question when its queue is full, and takes questions again later', async () => {
+  it('refuses a request when its queue is full, and takes requests again later', async () => {
     const { device, ask } = setUp();
     ask('running');
     await turn();

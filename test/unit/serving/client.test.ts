@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { Client } from '../../../src/serving/client.ts';
-import type { Terms } from '../../../src/serving/questions.ts';
+import type { Terms } from '../../../src/serving/predict-request.ts';
 import { directoryOf, stageModel } from './staged-model.ts';
 
 const terms: Terms = { budgetMs: null, onOverdue: 'answer' };
@@ -10,9 +10,9 @@ describe('Client', () => {
   it('answers each text once and then from the cache, at once', async () => {
     const { connect, device, model } = await stageModel();
     const client = connect();
-    const question = { key: 'key', input: 'text', role: 'a', text: 'yes', statement: '' } as const;
-    expect(await client.scan(question, terms).label).toBe('yes');
-    expect(client.scan(question, terms).label).toBe('yes');
+    const request = { key: 'key', input: 'text', role: 'a', text: 'yes', statement: '' } as const;
+    expect(await client.scan(request, terms).label).toBe('yes');
+    expect(client.scan(request, terms).label).toBe('yes');
     expect(device.asked).toEqual(['yes']);
     expect(model.stat).toMatchObject({ calls: 2, rows: 2, cached: 1, batches: 1, overdue: 0 });
   });

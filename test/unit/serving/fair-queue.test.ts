@@ -45,7 +45,7 @@ const texts = ({ batches }: ManualDevice): (readonly string[])[] => batches.map(
 describe.each(['eager', 'planner'])('with the policy %s', (name) => {
   const policy = policyByName(name);
 
-  it('one role’s 10,000 rows do not stand before another’s single question, whatever runs', async () => {
+  it('one role’s 10,000 rows do not stand before another’s single request, whatever runs', async () => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 10_000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();
@@ -145,7 +145,7 @@ describe('a queue that several roles share', () => {
     expect((await Promise.race(refusals)) as Error).toBeInstanceOf(LimitReached);
   });
 
-  it('does not refuse a firm question for another role’s rows before it', async () => {
+  it('does not refuse a firm request for another role’s rows before it', async () => {
     const { ask } = await stage();
     ask('b running', { role: 'b' });
     await turn();
@@ -153,7 +153,7 @@ describe('a queue that several roles share', () => {
     expect(() => ask('b', { role: 'b', isFirm: true })).not.toThrow();
   });
 
-  it('answers a question that another role has far back in its queue, when it is asked', async () => {
+  it('answers a request that another role has far back in its queue, when it is asked', async () => {
     const { device, ask } = await stage();
     for (let i = 0; i < 5000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();

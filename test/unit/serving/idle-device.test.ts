@@ -36,10 +36,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Asks all, lets batches end and timers come; how many questions are open when nothing more would ever happen. */
+/** Asks all, lets batches end and timers come; how many requests are open when nothing more would ever happen. */
 async function leftWaiting(
   members: SetUp,
-  questions: readonly { afterMs: number; budgetMs: number; isFirm: boolean; role: string }[],
+  requests: readonly { afterMs: number; budgetMs: number; isFirm: boolean; role: string }[],
   pace: number,
 ): Promise<number> {
   const { device, clock, fleet, ask } = setUp(members);
@@ -69,7 +69,7 @@ async function leftWaiting(
     await settle();
     return true;
   };
-  for (const [i, { afterMs, ...terms }] of questions.entries()) {
+  for (const [i, { afterMs, ...terms }] of requests.entries()) {
     await pass(afterMs);
     try {
       open++;
@@ -84,7 +84,7 @@ async function leftWaiting(
 }
 
 describe.each(policies)('with the policy $name', (policy) => {
-  it('a question that cannot be in time is answered by a device that is idle, without another event', async () => {
+  it('a request that cannot be in time is answered by a device that is idle, without another event', async () => {
     const one = { afterMs: 0, budgetMs: 50, isFirm: false, role: 'a' };
     // the variant is as accurate, and slower: it alone is asked, and takes longer than the budget
     const members = { policy, rowMs: [40, 56.7], variants: 1, accuracy: [0, 0.9, 0.9, 0.9] };
@@ -92,8 +92,8 @@ describe.each(policies)('with the policy $name', (policy) => {
   });
 
   it('nobody waits while nothing runs and no timer is set, whatever batches take', async () => {
-    const property = fc.asyncProperty(anyMembers, anyQuestions, anyPace, async (members, questions, pace) => {
-      expect(await leftWaiting({ policy, ...members }, questions, pace)).toBe(0);
+    const property = fc.asyncProperty(anyMembers, anyQuestions, anyPace, async (members, requests, pace) => {
+      expect(await leftWaiting({ policy, ...members }, requests, pace)).toBe(0);
     });
     await fc.assert(property, { numRuns: 60 });
   });

@@ -8,7 +8,7 @@ import { ServedFleet } from '../../../src/serving/fleet.ts';
 import { LatencyModel } from '../../../src/serving/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import type { QuestionTerms, RequestOutcome, RequestWaiter } from '../../../src/serving/queued-question.ts';
+import type { RequestOutcome, RequestTerms, RequestWaiter } from '../../../src/serving/queued-request.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {
@@ -83,14 +83,14 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     onAway: () => undefined,
     onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
   });
-  const ask = (text: string, terms: Partial<QuestionTerms> = {}) => {
+  const ask = (text: string, terms: Partial<RequestTerms> = {}) => {
     const budgetMs = terms.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
     const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...terms };
     const waiter: RequestWaiter = { resolve: () => undefined, reject: () => undefined };
     const outcome = new Promise<RequestOutcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
-    const question = batcher.ask(text, asked, waiter);
-    return { outcome, leave: () => batcher.leave(question, waiter) };
+    const request = batcher.ask(text, asked, waiter);
+    return { outcome, leave: () => batcher.leave(request, waiter) };
   };
   return { device, clock, batcher, fleet, ask, answers };
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { modelMemoryBytes } from '../../../src/serving/memory-budget.ts';
-import { ModelMemory, type Tenant } from '../../../src/serving/model-memory.ts';
+import { type MemoryEntry, ModelMemory } from '../../../src/serving/model-memory.ts';
 
 /** A tenant that leaves at once, or when the test says so. */
-class Guest implements Tenant {
+class Guest implements MemoryEntry {
   readonly name: string;
   readonly bytes: number;
   isIn = false;
@@ -32,7 +32,7 @@ function come(memory: ModelMemory, guest: Guest, { costMs = 10, mayEvict = true 
 const guests = (names: string, bytes = 40): Guest[] => [...names].map((name) => new Guest(name, bytes));
 
 describe('ModelMemory', () => {
-  it('sends away whom it pays least to keep: few questions, quickly loaded, large', async () => {
+  it('sends away whom it pays least to keep: few requests, quickly loaded, large', async () => {
     const memory = new ModelMemory(160);
     const [often, slow, plain] = guests('abc') as [Guest, Guest, Guest];
     const large = new Guest('d', 40);

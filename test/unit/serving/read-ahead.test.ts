@@ -7,7 +7,7 @@ const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 interface Played {
   /** Rows computed, whoever asked for them. */
   computed: number;
-  /** Questions that came to the server. */
+  /** Requests that came to the server. */
   asked: number;
   /** Of those, the ones whose answer was not there. */
   missed: number;
@@ -27,7 +27,7 @@ function play(rows: readonly number[], { batchesPay = true } = {}): Played {
     played.asked++;
     const isKnown = known.has(text);
     if (!isKnown) played.missed++;
-    const wish = scan.question('statement', text, { known: isKnown, queued: 0, batchesPay });
+    const wish = scan.request('statement', text, { known: isKnown, queued: 0, batchesPay });
     known.add(text);
     if (wish !== null) for (const next of scan.received(...windowOf(wish, text))) known.add(next);
     along = takeAlong(scan, known);
@@ -71,28 +71,28 @@ const all = table.map((_, i) => i);
 const filtered = (keep: (row: number) => boolean): number[] => all.filter(keep);
 
 describe('reading ahead', () => {
-  it('begins after eight questions that were not known, or sixty-four that were', () => {
+  it('begins after eight requests that were not known, or sixty-four that were', () => {
     const scan = new ReadAhead();
-    const wish = (known: boolean) => scan.question('s', 'text', { known, queued: 0, batchesPay: true });
+    const wish = (known: boolean) => scan.request('s', 'text', { known, queued: 0, batchesPay: true });
     for (let i = 0; i < 7; i++) expect(wish(false)).toBeNull();
     expect(wish(false)).toMatch(/^\?;/);
     const other = new ReadAhead();
     for (let i = 0; i < 63; i++)
-      expect(other.question('s', 'text', { known: true, queued: 0, batchesPay: true })).toBeNull();
-    expect(other.question('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
+      expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toBeNull();
+    expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
   });
 
   it('does not begin over many statements', () => {
     const scan = new ReadAhead();
     for (let i = 0; i < 100; i++)
-      expect(scan.question(`s${i}`, 'text', { known: false, queued: 0, batchesPay: true })).toBeNull();
+      expect(scan.request(`s${i}`, 'text', { known: false, queued: 0, batchesPay: true })).toBeNull();
   });
 
   it.each([
     ['in the order of the table', all],
     ['in the reverse order', [...all].reverse()],
     ['from the middle', all.slice(4000)],
-  ])('answers nearly all of a scan %s ahead, most of it without a question', (_, rows) => {
+  ])('answers nearly all of a scan %s ahead, most of it without a request', (_, rows) => {
     const played = play(rows);
     expect(played.computed).toBeLessThan(rows.length + 100);
     expect(played.missed).toBeLessThan(20);
@@ -137,7 +137,7 @@ describe('reading ahead', () => {
     const scan = new ReadAhead();
     const wishes: string[] = [];
     for (let i = 0; i < 10_000; i++) {
-      const wish = scan.question('s', `other ${i}`, { known: false, queued: 0, batchesPay: true });
+      const wish = scan.request('s', `other ${i}`, { known: false, queued: 0, batchesPay: true });
       if (wish === null) continue;
       wishes.push(wish);
       scan.received('', []);
@@ -149,7 +149,7 @@ describe('reading ahead', () => {
     const scan = new ReadAhead();
     const sent: number[] = [];
     for (const text of table.slice(0, 2000)) {
-      const wish = scan.question('s', text, { known: true, queued: 0, batchesPay: true });
+      const wish = scan.request('s', text, { known: true, queued: 0, batchesPay: true });
       if (wish !== null) scan.received(...windowOf(wish, text));
       sent.push(takeAlong(scan, { has: () => true }).length);
     }
@@ -159,11 +159,11 @@ describe('reading ahead', () => {
 
   it('goes on where many rows have the same text', () => {
     const scan = new ReadAhead();
-    for (const text of table.slice(0, 8)) scan.question('s', text, { known: false, queued: 0, batchesPay: true });
+    for (const text of table.slice(0, 8)) scan.request('s', text, { known: false, queued: 0, batchesPay: true });
     scan.received('1;2;;', [...table.slice(0, 7), null, ...Array.from({ length: 600 }, () => 'same')]);
     const sent: number[] = [];
     for (let i = 0; i < 5; i++) {
-      scan.question('s', 'same', { known: true, queued: 0, batchesPay: true });
+      scan.request('s', 'same', { known: true, queued: 0, batchesPay: true });
       sent.push(takeAlong(scan, { has: () => true }).length);
     }
     expect(sent).toEqual([33, 67, 128, 128, 128]);
@@ -172,7 +172,7 @@ describe('reading ahead', () => {
   it('keeps no more characters than it may, however few rows they are', () => {
     const scan = new ReadAhead();
     const image = (i: number): string => `${i} `.padEnd(2_000_000, 'x');
-    const ask = (i: number) => scan.question('s', image(i), { known: false, queued: 0, batchesPay: true });
+    const ask = (i: number) => scan.request('s', image(i), { known: false, queued: 0, batchesPay: true });
     for (let i = 0; i < 7; i++) ask(i);
     expect(ask(7)).toMatch(/^\?;/);
     scan.received('1;2;;(0,9)', [...Array.from({ length: 7 }, (_, i) => image(i)), null, image(8), image(9)]);

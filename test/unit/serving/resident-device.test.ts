@@ -112,7 +112,7 @@ it('gives back all that it had grown to, although it is asked again before its l
   expect([taken(), other.taken(), memory.usedBytes]).toEqual([0, 50, 50]);
 });
 
-it('that this machine cannot load is not tried again for each question', async () => {
+it('that this machine cannot load is not tried again for each request', async () => {
   const { device, log } = setUp(new ModelMemory(50), { fault: new EnvironmentUnfit('the disk is full') });
   for (let i = 0; i < 3; i++) await expect(device.open()).rejects.toMatchObject({ sqlstate: '58000' });
   expect(log).toEqual(['fetch']);

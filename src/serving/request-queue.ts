@@ -2,13 +2,13 @@ import { DeadlineQueue } from './deadline-queue.ts';
 import { Fifo } from './fifo.ts';
 import type { QueueView } from './policies/policy.ts';
 import {
-  type QuestionTerms,
   type QueuedRequest,
   QueueLoad,
   queueFull,
+  type RequestTerms,
   type RoleShare,
   type WaitingLane,
-} from './queued-question.ts';
+} from './queued-request.ts';
 import { BATCH_CHARS, type PickOptions, Shares } from './shares.ts';
 
 /** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
@@ -24,15 +24,15 @@ const SLACK = 1024;
 const FEW = 8;
 
 /**
- * The questions of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
- * that are late anyway, which must not make others late; and those that were read ahead. A question that leaves one of the
+ * The requests of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
+ * that are late anyway, which must not make others late; and those that were read ahead. A request that leaves one of the
  * last two stays there as well, and is passed over.
  */
-export class Lanes {
+export class RequestQueue {
   readonly #demanded = new DeadlineQueue<QueuedRequest>();
   readonly #deferred = new Fifo<QueuedRequest>();
   readonly #speculative = new Fifo<QueuedRequest>();
-  /** By text, the running ones too; questions for details apart. */
+  /** By text, the running ones too; requests for details apart. */
   readonly #open = new Map<string, QueuedRequest>();
   readonly #openDetails = new Map<string, QueuedRequest>();
   readonly #shares = new Shares();
@@ -83,13 +83,13 @@ export class Lanes {
     return (wantsDetail ? this.#openDetails : this.#open).get(text);
   }
 
-  demand(text: string, terms: QuestionTerms): QueuedRequest {
+  demand(text: string, terms: RequestTerms): QueuedRequest {
     this.#makeRoom(terms);
-    const question = newQuestion(text, terms, 'demanded');
-    this.#openOf(question).set(question.text, question);
-    this.#demanded.insert(question);
-    this.#shares.add(question, 'demanded');
-    return question;
+    const request = newRequest(text, terms, 'demanded');
+    this.#openOf(request).set(request.text, request);
+    this.#demanded.insert(request);
+    this.#shares.add(request, 'demanded');
+    return request;
   }
 
   /** False where there is no room for a row read ahead. */
@@ -98,10 +98,10 @@ export class Lanes {
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const never = Number.POSITIVE_INFINITY;
     const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
-    const question = newQuestion(text, terms, 'speculative');
-    this.#openOf(question).set(question.text, question);
-    this.#speculative.push(question);
-    load.add(question);
+    const request = newRequest(text, terms, 'speculative');
+    this.#openOf(request).set(request.text, request);
+    this.#speculative.push(request);
+    load.add(request);
     return true;
   }
 
@@ -112,66 +112,66 @@ export class Lanes {
   }
 
   /** Somebody asks what is open already. */
-  join(question: QueuedRequest, terms: QuestionTerms): void {
+  join(request: QueuedRequest, terms: RequestTerms): void {
     const { deadlineMs, isFirm } = terms;
-    if (question.lane === 'speculative') {
-      this.#speculativeLoad.remove(question);
-      this.#demandBy(question, terms);
+    if (request.lane === 'speculative') {
+      this.#speculativeLoad.remove(request);
+      this.#demandBy(request, terms);
       return;
     }
-    question.isFirm &&= isFirm;
-    const moves = this.#comesSooner(question, terms);
-    if (question.lane === 'deferred' && moves) {
+    request.isFirm &&= isFirm;
+    const moves = this.#comesSooner(request, terms);
+    if (request.lane === 'deferred' && moves) {
       this.#deferredCount--;
-      this.#shares.takeOut(question, 'deferred');
-      this.#demandBy(question, { ...terms, isFirm: question.isFirm });
-    } else if (question.lane === 'demanded' && (moves || deadlineMs < question.deadlineMs)) {
-      this.#demanded.remove(question);
-      this.#shares.takeOut(question, 'demanded');
-      const { role, session } = moves ? terms : question;
-      this.#demandBy(question, { ...question, role, session, deadlineMs: Math.min(deadlineMs, question.deadlineMs) });
+      this.#shares.takeOut(request, 'deferred');
+      this.#demandBy(request, { ...terms, isFirm: request.isFirm });
+    } else if (request.lane === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
+      this.#demanded.remove(request);
+      this.#shares.takeOut(request, 'demanded');
+      const { role, session } = moves ? terms : request;
+      this.#demandBy(request, { ...request, role, session, deadlineMs: Math.min(deadlineMs, request.deadlineMs) });
     }
   }
 
   /** In another role's place, which has more before it. */
-  #comesSooner({ role }: QueuedRequest, terms: QuestionTerms): boolean {
+  #comesSooner({ role }: QueuedRequest, terms: RequestTerms): boolean {
     return terms.role !== role && this.#shares.rowsOf(terms.role) < this.#shares.rowsOf(role);
   }
 
-  #demandBy(question: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: QuestionTerms): void {
-    question.lane = 'demanded';
-    question.deadlineMs = deadlineMs;
-    question.budgetMs = budgetMs;
-    question.isFirm = isFirm;
-    question.role = role;
-    question.session = session;
-    this.#shares.add(question, 'demanded');
-    this.#demanded.insert(question);
+  #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestTerms): void {
+    request.lane = 'demanded';
+    request.deadlineMs = deadlineMs;
+    request.budgetMs = budgetMs;
+    request.isFirm = isFirm;
+    request.role = role;
+    request.session = session;
+    this.#shares.add(request, 'demanded');
+    this.#demanded.insert(request);
   }
 
-  /** Nobody waits any more for a question that does not run yet. */
-  drop(question: QueuedRequest): void {
-    if (question.lane === 'demanded') this.#demanded.remove(question);
-    else if (question.lane === 'deferred') this.#deferredCount--;
+  /** Nobody waits any more for a request that does not run yet. */
+  drop(request: QueuedRequest): void {
+    if (request.lane === 'demanded') this.#demanded.remove(request);
+    else if (request.lane === 'deferred') this.#deferredCount--;
     else return;
-    this.#shares.remove(question, question.lane);
-    question.lane = 'dropped';
-    this.close(question);
+    this.#shares.remove(request, request.lane);
+    request.lane = 'dropped';
+    this.close(request);
   }
 
   /** The first so many are late whatever is done: gives those that nobody wants then, and puts off the others. */
   setAside(count: number): QueuedRequest[] {
     const refused: QueuedRequest[] = [];
-    for (const question of this.#demanded.take(0, count)) {
-      if (question.isFirm) {
-        this.#shares.remove(question, 'demanded');
-        question.lane = 'dropped';
-        this.close(question);
-        refused.push(question);
+    for (const request of this.#demanded.take(0, count)) {
+      if (request.isFirm) {
+        this.#shares.remove(request, 'demanded');
+        request.lane = 'dropped';
+        this.close(request);
+        refused.push(request);
       } else {
-        question.lane = 'deferred';
-        this.#shares.move(question, 'demanded', 'deferred');
-        this.#deferred.push(question);
+        request.lane = 'deferred';
+        this.#shares.move(request, 'demanded', 'deferred');
+        this.#deferred.push(request);
         this.#deferredCount++;
       }
     }
@@ -182,16 +182,16 @@ export class Lanes {
 
   dropSpeculative(): void {
     while (this.speculative > 0) {
-      for (const question of this.takeSpeculative(this.speculative)) {
-        question.lane = 'dropped';
-        this.close(question);
+      for (const request of this.takeSpeculative(this.speculative)) {
+        request.lane = 'dropped';
+        this.close(request);
       }
     }
   }
 
-  /** The question has its answer, or never will. */
-  close(question: QueuedRequest): void {
-    this.#openOf(question).delete(question.text);
+  /** The request has its answer, or never will. */
+  close(request: QueuedRequest): void {
+    this.#openOf(request).delete(request.text);
   }
 
   /** Everybody, where nobody can be answered. */
@@ -199,7 +199,7 @@ export class Lanes {
     const taken: QueuedRequest[] = [];
     while (this.demanded > 0) taken.push(...this.takeDemanded(0, this.demanded));
     while (this.deferred > 0) taken.push(...this.takeDeferred(this.deferred));
-    for (const question of taken) this.close(question);
+    for (const request of taken) this.close(request);
     this.dropSpeculative();
     return taken;
   }
@@ -211,9 +211,9 @@ export class Lanes {
       chars += text.length;
       return fits;
     });
-    for (const question of taken) {
-      question.lane = 'running';
-      this.#shares.remove(question, 'demanded');
+    for (const request of taken) {
+      request.lane = 'running';
+      this.#shares.remove(request, 'demanded');
     }
     return taken;
   }
@@ -221,7 +221,7 @@ export class Lanes {
   takeDeferred(rows: number): QueuedRequest[] {
     const taken = take(this.#deferred, 'deferred', rows);
     this.#deferredCount -= taken.length;
-    for (const question of taken) this.#shares.remove(question, 'deferred');
+    for (const request of taken) this.#shares.remove(request, 'deferred');
     return taken;
   }
 
@@ -231,23 +231,23 @@ export class Lanes {
   }
 
   /** Takes what {@link turns} gave, or some of it, in its order. */
-  takeTurns(questions: readonly QueuedRequest[], lane: WaitingLane): void {
-    for (const question of questions) question.lane = 'running';
-    this.#shares.began(questions, lane);
-    if (lane === 'deferred') this.#deferredCount -= questions.length;
-    else if (questions.length <= FEW) for (const question of questions) this.#demanded.remove(question);
-    else this.#demanded.keepOnly((question) => question.lane === 'demanded');
+  takeTurns(requests: readonly QueuedRequest[], lane: WaitingLane): void {
+    for (const request of requests) request.lane = 'running';
+    this.#shares.began(requests, lane);
+    if (lane === 'deferred') this.#deferredCount -= requests.length;
+    else if (requests.length <= FEW) for (const request of requests) this.#demanded.remove(request);
+    else this.#demanded.keepOnly((request) => request.lane === 'demanded');
   }
 
   /** With `ofOneRole`, as many as come from the same role one after another. */
   takeSpeculative(rows: number, ofOneRole = false): QueuedRequest[] {
     const taken = take(this.#speculative, 'speculative', rows, ofOneRole);
-    for (const question of taken) this.#speculativeLoad.remove(question);
+    for (const request of taken) this.#speculativeLoad.remove(request);
     return taken;
   }
 
   /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
-  #makeRoom({ role, session }: QuestionTerms): void {
+  #makeRoom({ role, session }: RequestTerms): void {
     if (!this.#shares.isFull) return;
     const greedy = this.#shares.mostGreedy(role, session);
     const last = greedy === null ? undefined : this.#shares.lastOf(greedy);
@@ -262,7 +262,7 @@ export class Lanes {
 }
 
 /** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
-function newQuestion(text: string, terms: QuestionTerms, lane: QueuedRequest['lane']): QueuedRequest {
+function newRequest(text: string, terms: RequestTerms, lane: QueuedRequest['lane']): QueuedRequest {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
   return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
 }
@@ -278,12 +278,12 @@ function take(
   for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
     const next = queue.peek();
     if (ofOneRole && next?.lane === lane && next.role !== (taken[0] ?? next).role) break;
-    const question = queue.shift();
-    if (question === undefined) break;
-    if (question.lane !== lane) continue;
-    question.lane = 'running';
-    chars += question.text.length;
-    taken.push(question);
+    const request = queue.shift();
+    if (request === undefined) break;
+    if (request.lane !== lane) continue;
+    request.lane = 'running';
+    chars += request.text.length;
+    taken.push(request);
   }
   return taken;
 }

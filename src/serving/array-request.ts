@@ -2,10 +2,10 @@ import { DeadlineMissed } from '../errors/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { LONGEST_TIMER_MS, setTimer } from '../runtime/timer.ts';
 import type { Batcher } from './batcher.ts';
-import { type Deadline, overdueError } from './questions.ts';
-import type { QuestionTerms, QueuedRequest, RequestOutcome, RequestWaiter } from './queued-question.ts';
+import { type Deadline, overdueError } from './predict-request.ts';
+import type { QueuedRequest, RequestOutcome, RequestTerms, RequestWaiter } from './queued-request.ts';
 
-export interface RowsAskedOptions {
+export interface ArrayRequestOptions {
   texts: readonly string[];
   wantsDetail: boolean;
   role: string;
@@ -18,20 +18,20 @@ export interface RowsAskedOptions {
 const WAY_BACK = 0.01;
 
 /** Rows of one call: asked one by one, waited for and given up together. */
-export class RowsAsked {
+export class ArrayRequest {
   /** In the order of the texts; null for what is overdue where that was wished. */
   readonly outcomes: Promise<(RequestOutcome | null)[]>;
   readonly #batcher: Batcher;
   readonly #deadline: Deadline;
   readonly #found: (RequestOutcome | null)[];
   /** By row; undefined for those that have their outcome. */
-  readonly #rows: (AskedRow | undefined)[] = [];
+  readonly #rows: (ArrayRow | undefined)[] = [];
   #open = 0;
   #settle: { resolve(outcomes: (RequestOutcome | null)[]): void; reject(error: unknown): void } | undefined;
   #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(batcher: Batcher, { texts, wantsDetail, role, session, deadline, clock }: RowsAskedOptions) {
+  constructor(batcher: Batcher, { texts, wantsDetail, role, session, deadline, clock }: ArrayRequestOptions) {
     this.#batcher = batcher;
     this.#clock = clock;
     this.#deadline = deadline;
@@ -80,12 +80,12 @@ export class RowsAsked {
     else this.giveUp(error);
   }
 
-  #ask(text: string, terms: QuestionTerms): void {
+  #ask(text: string, terms: RequestTerms): void {
     if (this.#settle === undefined) return; // an earlier row was refused
-    const row = new AskedRow(this, this.#rows.length);
+    const row = new ArrayRow(this, this.#rows.length);
     this.#rows.push(undefined);
     try {
-      row.question = this.#batcher.ask(text, terms, row);
+      row.request = this.#batcher.ask(text, terms, row);
     } catch (error) {
       this.refused(row.place, error);
       return;
@@ -111,19 +111,19 @@ export class RowsAsked {
 
   #leave(): void {
     clearTimeout(this.#timer);
-    for (const row of this.#rows) if (row?.question !== undefined) this.#batcher.leave(row.question, row);
+    for (const row of this.#rows) if (row?.request !== undefined) this.#batcher.leave(row.request, row);
     this.#rows.fill(undefined);
     this.#open = 0;
   }
 }
 
 /** A class rather than closures: there is one for each row. */
-class AskedRow implements RequestWaiter {
+class ArrayRow implements RequestWaiter {
   readonly place: number;
-  readonly #call: RowsAsked;
-  question: QueuedRequest | undefined;
+  readonly #call: ArrayRequest;
+  request: QueuedRequest | undefined;
 
-  constructor(call: RowsAsked, place: number) {
+  constructor(call: ArrayRequest, place: number) {
     this.#call = call;
     this.place = place;
   }

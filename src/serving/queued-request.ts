@@ -2,7 +2,7 @@ import { DeadlineMissed, LimitReached } from '../errors/errors.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 import type { Finding } from './ensemble.ts';
 
-/** Where questions wait that somebody wants answered: in time, or late as they are. */
+/** Where requests wait that somebody wants answered: in time, or late as they are. */
 export type WaitingLane = 'demanded' | 'deferred';
 
 /** What one session of a role has waiting for one model. */
@@ -83,7 +83,7 @@ export interface QueuedRequest {
 }
 
 /** How a text is asked. */
-export type QuestionTerms = Pick<
+export type RequestTerms = Pick<
   QueuedRequest,
   'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
 >;

@@ -8,7 +8,7 @@ interface Evictable {
  * half for those that have; where a half is full, the one whose last whole message is oldest makes way. So whoever connects
  * and is silent takes no place from a handshake that goes on, which takes milliseconds.
  */
-export class Strangers<Stranger extends Evictable> {
+export class UnauthenticatedConnections<Stranger extends Evictable> {
   readonly #most: number;
   /** In the order in which they were heard last. */
   readonly #silent = new Set<Stranger>();

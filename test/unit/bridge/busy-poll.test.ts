@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { Alertness } from '../../../src/bridge/alertness.ts';
+import { BusyPoll } from '../../../src/bridge/busy-poll.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** An alertness whose rounds are counted: it asks whether all is calm on each. */
-function counted(): { alertness: Alertness; clock: ManualClock; rounds(): number } {
+function counted(): { alertness: BusyPoll; clock: ManualClock; rounds(): number } {
   const clock = new ManualClock();
   let asked = 0;
-  const alertness = new Alertness(clock, () => {
+  const alertness = new BusyPoll(clock, () => {
     asked++;
     return true;
   });

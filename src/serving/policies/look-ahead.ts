@@ -14,7 +14,7 @@ const CROWDED = 2;
  * setting `nowMs`, and back to the decision by `reset`. A plan looks at thousands of batches within a millisecond: this
  * file allocates nothing for one.
  */
-export class Outlook {
+export class LookAhead {
   readonly fleet: Fleet;
   readonly prices: Prices;
   nowMs: number;

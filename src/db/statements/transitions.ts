@@ -19,27 +19,27 @@ import type { Queryable } from '../database.ts';
 import type { Ownership } from './trials.ts';
 
 /** A connection and who hears of the changes made through it. */
-export interface Mover {
+export interface TransitionContext {
   on: Queryable;
   logger: Logger;
 }
 
-export interface Move<S, E> {
+export interface Transition<S, E> {
   id: number;
   from: S;
   event: E;
 }
 
-export interface StudyMove extends Move<StudyState, StudyEvent> {
+export interface StudyTransition extends Transition<StudyState, StudyEvent> {
   error?: ErrorReport;
 }
 
-export interface DeploymentMove extends Move<DeploymentState, DeploymentEvent> {
+export interface DeploymentTransition extends Transition<DeploymentState, DeploymentEvent> {
   error?: ErrorReport;
 }
 
 /** Everything that a trial's change of state may write along with it. */
-export interface TrialMove extends Move<TrialState, TrialEvent> {
+export interface TrialTransition extends Transition<TrialState, TrialEvent> {
   /** Only if this process still owns the trial. */
   owner?: Ownership;
   error?: ErrorReport;
@@ -55,7 +55,10 @@ export interface TrialMove extends Move<TrialState, TrialEvent> {
 }
 
 /** Changes a study's state; false when it was no longer in state `from`. */
-export async function moveStudy({ on, logger }: Mover, { id, from, event, error }: StudyMove): Promise<boolean> {
+export async function transitionStudy(
+  { on, logger }: TransitionContext,
+  { id, from, event, error }: StudyTransition,
+): Promise<boolean> {
   const to = next(transition(studyTable, from, event), `study ${id}`, from, event);
   const rows = await on.query(
     `update rafiki.study set state = $3, error = coalesce($4, error),
@@ -85,7 +88,7 @@ const moveTrialSql = `
   returning id`;
 
 /** Changes a trial's state; false when it was no longer in state `from`, or no longer the owner's. */
-export async function moveTrial({ on, logger }: Mover, move: TrialMove): Promise<boolean> {
+export async function transitionTrial({ on, logger }: TransitionContext, move: TrialTransition): Promise<boolean> {
   const { id, from, event, owner, error, attempt, result } = move;
   const to = next(transition(trialTable, from, event), `trial ${id}`, from, event);
   const rows = await on.query(moveTrialSql, [
@@ -108,9 +111,9 @@ export async function moveTrial({ on, logger }: Mover, move: TrialMove): Promise
 }
 
 /** Changes a deployment's state; false when it was no longer in state `from`. */
-export async function moveDeployment(
-  { on, logger }: Mover,
-  { id, from, event, error }: DeploymentMove,
+export async function transitionDeployment(
+  { on, logger }: TransitionContext,
+  { id, from, event, error }: DeploymentTransition,
 ): Promise<boolean> {
   const to = next(transition(deploymentTable, from, event), `deployment ${id}`, from, event);
   const rows = await on.query(
@@ -128,14 +131,14 @@ export const MAX_ATTEMPTS = 3;
 
 /** Puts a trial whose worker is gone back in line, to go on from its last checkpoint, or gives it up. */
 export function loseTrial(
-  mover: Mover,
+  mover: TransitionContext,
   trial: { id: number; attempt: number; owner?: Ownership },
   cause: string,
 ): Promise<boolean> {
   const { id, attempt, owner } = trial;
   const held = owner === undefined ? {} : { owner };
   if (attempt + 1 < MAX_ATTEMPTS) {
-    return moveTrial(mover, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
+    return transitionTrial(mover, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
   }
   const error = {
     sqlstate: '58000',
@@ -143,7 +146,7 @@ export function loseTrial(
     detail: cause,
     hint: 'The log of the worker says more; too little memory is the usual cause.',
   };
-  return moveTrial(mover, { id, from: 'running', event: 'fail', error, ...held });
+  return transitionTrial(mover, { id, from: 'running', event: 'fail', error, ...held });
 }
 
 function next<S extends string>(to: S | null, what: string, from: string, event: string): S {

@@ -12,7 +12,7 @@ const MOST_PASSED = 255;
  * answer to a lone session the loop goes round for a moment instead of sleeping, unless batches need the cores. A backend
  * that has its turn on the same core cannot ask before that moment is over, so it is tried less often where it catches nothing.
  */
-export class Alertness {
+export class BusyPoll {
   readonly #clock: Clock;
   readonly #isCalm: () => boolean;
   #last: object | undefined;
