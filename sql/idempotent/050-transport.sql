@@ -56,19 +56,19 @@ as $$
                               pg_catalog.translate(caller::text, e'\x1f', ''))
 $$;
 
--- What an answer is to, for comparing: statement, model, and the text itself, or of a long one its hash; as questionOf() of
+-- What tells one request from all others: statement, model, and the text itself, or of a long one its hash; as fingerprintOf() of
 -- src/bridge/verbs.ts has it.
-create or replace function rafiki._question(statement text, model text, input text) returns text
+create or replace function rafiki._fingerprint(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$
   select pg_catalog.concat_ws(e'\x1f', statement, pg_catalog.octet_length(model), model, case when pg_catalog.octet_length(input) <= 256 then '=' || input
     else '#' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), 'hex') end)
 $$;
 
--- Answers to the next rows of a scan may come along with an answer, as further results. They wait in libpq, where nobody can
+-- Answers to the next rows of a scan may be prefetched with an answer, as further results. They wait in libpq, where nobody can
 -- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
 -- one for a model, input and caller; what was for other calls is thrown away. STABLE, so that it sees the snapshot of the query.
--- No key is asked for, which would take a fifth of the row: the server sends answers along to the role of the session alone, and whose
+-- No key is asked for, which would take a fifth of the row: the server prefetches for the role of the session alone, and whose
 -- code runs there in a statement of that role can ask in its name, as a function of the invoker (docs/decisions/0018).
 create or replace function rafiki._take(model text, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer
@@ -85,7 +85,7 @@ begin
     select * into reply from rafiki._dblink_fetch();
     if not found then
       return null;
-    elsif reply.loc = rafiki._question(rafiki._statement(caller), model, input) and reply.s = 'n' then
+    elsif reply.loc = rafiki._fingerprint(rafiki._statement(caller), model, input) and reply.s = 'n' then
       return reply.v;
     end if;
   end loop;
@@ -134,14 +134,14 @@ begin
       end if;
       perform rafiki._open_bridge(false);
     end if;
-    while not taken loop -- what came along
+    while not taken loop -- what was prefetched
       perform from rafiki._dblink_fetch();
       taken := not found;
     end loop;
     while rafiki._dblink_send(coalesce(e'R\x1f' || ticket, request)) = 1 loop
       select * into reply from rafiki._dblink_fetch();
       if reply.s = 'k' then
-        return reply; -- the next call takes what came along
+        return reply; -- the next call takes what was prefetched
       end if;
       exit when not found; -- broken
       perform from rafiki._dblink_fetch();
@@ -161,7 +161,7 @@ begin
 end $$;
 
 -- The role of the session, which a request is made for: for fairness and statistics. What gives access is the model's key, which
--- only those can see who may use the model; what comes along goes to no other role than this one.
+-- only those can see who may use the model; nothing is prefetched for any other role than this one.
 create or replace function rafiki._session_role() returns text
 language sql stable parallel safe
 as $$

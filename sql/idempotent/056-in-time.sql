@@ -41,7 +41,7 @@ begin
       end if;
       perform rafiki._open_bridge(false);
     end if;
-    loop -- what came along with an earlier answer
+    loop -- what was prefetched with an earlier answer
       perform from rafiki._dblink_fetch();
       exit when not found;
     end loop;

@@ -6,7 +6,7 @@ export interface Reply {
   v: string | null;
   loc: string | null;
   /** Further results of the same request, one row each: they wait in the backend's libpq until they are asked for. */
-  along?: readonly Reply[];
+  prefetched?: readonly Reply[];
 }
 
 /** The messages that a server of the PostgreSQL protocol sends, version 3. */
@@ -31,7 +31,7 @@ export function errorResponse(
 
 /** A reply is one result, or several, and ReadyForQuery, in one buffer: one write per answer, and no copies on the way. */
 export function queryReply(reply: Reply): Buffer {
-  const rows = [reply, ...(reply.along ?? [])];
+  const rows = [reply, ...(reply.prefetched ?? [])];
   const buffer = Buffer.allocUnsafe(rows.reduce((bytes, row) => bytes + rowBytes(row), readyForQuery.length));
   const end = rows.reduce((at, row) => writeRow(buffer, at, row), 0);
   readyForQuery.copy(buffer, end);

@@ -71,25 +71,29 @@ export class Verbs implements Conversation {
     [key = '', role = '', budget = '', onOverdue = '', stated = '', text = '']: string[],
   ): Reply | Promise<Reply> {
     const statement = mayReadAhead(role, stated) ? stated : '';
-    const { label, wish } = this.#client.scan({ key, input, role, text, statement }, termsOf(budget, onOverdue));
-    if (wish !== null) this.#reader = role;
-    const reply = (value: string | null): Reply => ({ s: wish === null ? 'k' : 'h', v: value, loc: wish });
+    const { label, readRequest } = this.#client.scan({ key, input, role, text, statement }, termsOf(budget, onOverdue));
+    if (readRequest !== null) this.#reader = role;
+    const reply = (value: string | null): Reply => ({
+      s: readRequest === null ? 'k' : 'h',
+      v: value,
+      loc: readRequest,
+    });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
-  /** As P, and what the scan asks next may come along. */
+  /** As P; answers to what the scan asks next may be prefetched with it. */
   #predictNext(input: InputKind, fields: string[]): Reply | Promise<Reply> {
     const [, role = '', , , statement = ''] = fields;
     const mayCome = mayReadAhead(role, statement);
-    const withAlong = (reply: Reply): Reply =>
-      reply.s === 'k' && mayCome ? { ...reply, along: this.#along(role) } : reply;
+    const withPrefetched = (reply: Reply): Reply =>
+      reply.s === 'k' && mayCome ? { ...reply, prefetched: this.#prefetched(role) } : reply;
     const reply = this.#predict(input, fields);
-    return reply instanceof Promise ? reply.then(withAlong) : withAlong(reply);
+    return reply instanceof Promise ? reply.then(withPrefetched) : withPrefetched(reply);
   }
 
-  #along(role: string): Reply[] {
-    const answers = this.#client.along((statement) => mayReadAhead(role, statement));
-    return answers.map((along) => ({ s: 'n', v: along.label, loc: questionOf(along) }));
+  #prefetched(role: string): Reply[] {
+    const answers = this.#client.prefetched((statement) => mayReadAhead(role, statement));
+    return answers.map((answer) => ({ s: 'n', v: answer.label, loc: fingerprintOf(answer) }));
   }
 
   #predictArray(
@@ -123,7 +127,7 @@ export class Verbs implements Conversation {
     const rows = isWanted ? { place, texts: textsOf(texts) } : { place: '', texts: [] };
     this.#takeRows = this.#client.readAhead({ key, input, role }, rows);
     setImmediate(() => this.#settle());
-    return { ...answered(null), along: this.#along(role) };
+    return { ...answered(null), prefetched: this.#prefetched(role) };
   }
 
   /** The statement goes on without rows that are refused: what it asks for next is answered, or not, by itself. */
@@ -180,17 +184,17 @@ const callerOf = (statement: string): string => statement.split(' ').slice(2).jo
 const MOST_STATEMENT_CHARS = 8192;
 
 /**
- * Rows are read, and answers go along, for the role itself that the session has: whoever calls a function that predicts with
+ * Rows are read, and answers prefetched, for the role itself that the session has: whoever calls a function that predicts with
  * its owner's rights could otherwise take what is its owner's, or have the owner read what he wants.
  */
 const mayReadAhead = (role: string, statement: string): boolean =>
   statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
 
-/** A longer text is known by its hash in the reply that its answer goes along with: as rafiki._question() of 050-transport.sql has it. */
+/** A longer text has its hash in the fingerprint, as rafiki._fingerprint() of 050-transport.sql has it. */
 const HASH_ABOVE_BYTES = 256;
 
-/** What an answer that goes along is to: a backend takes it for this statement, model and text only. */
-function questionOf({ statement, model, text }: PrefetchedAnswer): string {
+/** Of the request that a prefetched answer is for: a backend takes it for this statement, model and text only. */
+function fingerprintOf({ statement, model, text }: PrefetchedAnswer): string {
   const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
   return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
 }

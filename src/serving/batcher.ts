@@ -191,7 +191,7 @@ export class Batcher {
     if (turn === null) return false;
     if (turn.kind === 'wait') return this.#lookAgain(turn.untilMs);
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
-    const late = inline ? [] : this.#turns.lateAlong(turn.requests);
+    const late = inline ? [] : this.#turns.lateBeside(turn.requests);
     this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }

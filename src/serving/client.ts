@@ -27,7 +27,7 @@ export interface ClientOptions {
   clock: Clock;
 }
 
-/** An answer that goes along with the reply to another request, and the request that it is for. */
+/** An answer that is sent with the reply to an earlier request, and the request that it is for. */
 export interface PrefetchedAnswer {
   statement: string;
   /** Its name. */
@@ -36,8 +36,8 @@ export interface PrefetchedAnswer {
   label: string;
 }
 
-/** A backend keeps what goes along in its memory: few where labels are long, as those of boxes are. */
-const MOST_ALONG_CHARS = 256 * 1024;
+/** A backend keeps prefetched answers in its memory: few where labels are long, as those of boxes are. */
+const MOST_PREFETCHED_CHARS = 256 * 1024;
 
 /** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
 const PART_ROWS = 256;
@@ -71,34 +71,34 @@ export class Client {
   scan(
     { statement, ...request }: PredictRequest & { statement: string },
     terms: Terms,
-  ): { label: string | null | Promise<string | null>; wish: string | null } {
+  ): { label: string | null | Promise<string | null>; readRequest: string | null } {
     const { key, text } = request;
     const model = this.#present(request);
-    if (model === undefined) return { label: this.#predict(request, terms), wish: null };
+    if (model === undefined) return { label: this.#predict(request, terms), readRequest: null };
     const cached = model.recall(text);
     const known = cached !== undefined || model.batcher.isOpen(text);
     const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
-    const wish = statement === '' ? null : this.#scans.request(key, { statement, text, state });
-    if (cached === undefined) return { label: this.#predict(request, terms), wish };
+    const readRequest = statement === '' ? null : this.#scans.request(key, { statement, text, state });
+    if (cached === undefined) return { label: this.#predict(request, terms), readRequest };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
-    return { label: cached, wish };
+    return { label: cached, readRequest };
   }
 
   /** Answers to the requests that come after the last one, as far as they are there; none where its statement may have none. */
-  along(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
+  prefetched(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
     const { asking } = this.#scans;
     if (asking === undefined || !mayHave(asking.statement)) return [];
-    const { statement, mostAlong } = asking;
+    const { statement, mostPrefetched } = asking;
     const answers: PrefetchedAnswer[] = [];
     let chars = 0;
-    while (answers.length < mostAlong && chars < MOST_ALONG_CHARS) {
+    while (answers.length < mostPrefetched && chars < MOST_PREFETCHED_CHARS) {
       const scan = this.#scans.next(statement);
       const model = scan && this.#options.models.get(scan.key);
       const answer = model && scan.ahead.takeNext((text) => model.recall(text));
       if (!answer) break;
       this.#scans.answered(scan);
-      model.stat.answeredAlong(1);
+      model.stat.answeredPrefetched(1);
       chars += answer.label.length;
       answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
     }

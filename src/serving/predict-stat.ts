@@ -24,8 +24,8 @@ export class PredictStat {
     if (overdue) this.overdue++;
   }
 
-  /** Calls that need not be made: their answers travel along with another's. They have no latency of their own. */
-  answeredAlong(rows: number): void {
+  /** Calls that need not be made: their answers are prefetched. They have no latency of their own. */
+  answeredPrefetched(rows: number): void {
     this.rows += rows;
     this.cached += rows;
   }

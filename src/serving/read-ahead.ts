@@ -23,9 +23,9 @@ const LOW_WATER = 512;
 const MOST_CHARS = 16 * 1024 * 1024;
 
 /** Answers that go along with one reply: at first so many that little is lost unused. */
-const FIRST_ALONG = 16;
+const FIRST_PREFETCHED = 16;
 /** The most of them: the round trip is a small part of what their rows cost a backend. */
-const MOST_ALONG = 128;
+const MOST_PREFETCHED = 128;
 /** A filter may skip rows: the next request is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
 /** After so many requests from elsewhere the scan is lost. */
@@ -58,7 +58,7 @@ type ScanOrder = 'up' | 'down' | 'none';
  * order the scan goes, or that it leaves most rows out and nothing is to be gained. From then on one rule bounds the waste:
  * rows sent ≤ a first few + twice those used.
  *
- * A wish is `?;rows`, find the row among so many, or `+;rows;place` or `-;rows;place`, the rows after or before a place.
+ * A read request is `?;rows`, find the row among so many, or `+;rows;place` or `-;rows;place`, the rows after or before a place.
  */
 export class ReadAhead {
   #statement = '';
@@ -79,9 +79,9 @@ export class ReadAhead {
   /** Rows of the scan that were read ahead, in its order; those before `#at` are done with. */
   #rows: string[] = [];
   #at = 0;
-  #most = FIRST_ALONG;
+  #most = FIRST_PREFETCHED;
   /** Where the answers began that went along since the last request. */
-  #alongFrom = 0;
+  #prefetchedFrom = 0;
 
   /** One request. Returns what the database shall read, or null. */
   request(statement: string, text: string, { known, queued, batchesPay }: ModelState): string | null {
@@ -120,7 +120,7 @@ export class ReadAhead {
     if (this.#order === 'none') return rows;
     this.#rows = [...this.#rows.slice(this.#at), ...rows];
     this.#at = 0;
-    this.#alongFrom = 0;
+    this.#prefetchedFrom = 0;
     return rows;
   }
 
@@ -161,7 +161,7 @@ export class ReadAhead {
   }
 
   /** How many answers may go along with the reply to a request. Each goes once: whoever throws them away gets fewer. */
-  get mostAlong(): number {
+  get mostPrefetched(): number {
     return this.#most;
   }
 
@@ -193,8 +193,8 @@ export class ReadAhead {
     this.#lost = 0;
     this.#rows = [];
     this.#at = 0;
-    this.#alongFrom = 0;
-    this.#most = FIRST_ALONG;
+    this.#prefetchedFrom = 0;
+    this.#most = FIRST_PREFETCHED;
     return [];
   }
 
@@ -227,8 +227,8 @@ export class ReadAhead {
     const again = isNext ? -1 : this.#again(text);
     if (again >= 0) {
       // the backend did not use what went along
-      this.#at = this.#alongFrom + again + 1;
-      this.#alongFrom = this.#at;
+      this.#at = this.#prefetchedFrom + again + 1;
+      this.#prefetchedFrom = this.#at;
       this.#most >>= 1;
       return;
     }
@@ -239,21 +239,21 @@ export class ReadAhead {
       return;
     }
     this.#lost = 0;
-    this.#used += skipped === 0 ? this.#at - this.#alongFrom + 1 : 1;
-    this.#most = skipped === 0 ? Math.min(MOST_ALONG, 2 * this.#most + 1) : this.#most >> 1;
+    this.#used += skipped === 0 ? this.#at - this.#prefetchedFrom + 1 : 1;
+    this.#most = skipped === 0 ? Math.min(MOST_PREFETCHED, 2 * this.#most + 1) : this.#most >> 1;
     this.#at += skipped + 1;
-    this.#alongFrom = this.#at;
+    this.#prefetchedFrom = this.#at;
   }
 
   /** What went along was used. */
   #countAlong(): void {
-    this.#used += this.#at - this.#alongFrom;
-    this.#alongFrom = this.#at;
+    this.#used += this.#at - this.#prefetchedFrom;
+    this.#prefetchedFrom = this.#at;
   }
 
   /** Which of the answers that went along it asks for. */
   #again(text: string): number {
-    return this.#rows.slice(this.#alongFrom, this.#at).indexOf(text);
+    return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(text);
   }
 
   /** How many rows are passed over before it comes. */

@@ -16,7 +16,7 @@ export class Scans {
   readonly #scans: ColumnScan[] = [];
   #asking: ColumnScan | undefined;
   /** Whose rows come next. */
-  #wishing: ColumnScan | undefined;
+  #reading: ColumnScan | undefined;
   #turns = 0;
 
   /** One request to a model. Returns what the database shall read for that column or another one of the same model, or null. */
@@ -33,15 +33,15 @@ export class Scans {
     this.answered(scan);
     this.#asking = scan;
     const inTurn = expecting?.ahead.isNext(text) === true;
-    let wish = this.#wish(scan, scan.ahead.request(statement, text, state));
-    if (inTurn) for (const other of following) wish ??= this.#wish(other, other.ahead.more(state.queued));
-    return wish;
+    let readRequest = this.#readRequest(scan, scan.ahead.request(statement, text, state));
+    if (inTurn) for (const other of following) readRequest ??= this.#readRequest(other, other.ahead.more(state.queued));
+    return readRequest;
   }
 
-  /** The database sent what was wished for last. Gives the rows to compute, as {@link ReadAhead.received} does. */
+  /** The database sent the rows of the last read request. Gives the rows to compute, as {@link ReadAhead.received} does. */
   received(key: string, place: string, texts: readonly (string | null)[]): string[] {
-    const scan = this.#wishing;
-    this.#wishing = undefined;
+    const scan = this.#reading;
+    this.#reading = undefined;
     return scan?.key === key ? scan.ahead.received(place, texts) : [];
   }
 
@@ -63,12 +63,12 @@ export class Scans {
   clear(): void {
     this.#scans.length = 0;
     this.#asking = undefined;
-    this.#wishing = undefined;
+    this.#reading = undefined;
   }
 
-  #wish(scan: ColumnScan, wish: string | null): string | null {
-    if (wish !== null) this.#wishing = scan;
-    return wish;
+  #readRequest(scan: ColumnScan, readRequest: string | null): string | null {
+    if (readRequest !== null) this.#reading = scan;
+    return readRequest;
   }
 
   #add(key: string): ColumnScan {

@@ -62,7 +62,7 @@ export class Turns {
   }
 
   /** Late answers that go along with a batch; none with rows that take long, and none that do. */
-  lateAlong(batch: readonly QueuedRequest[]): QueuedRequest[] {
+  lateBeside(batch: readonly QueuedRequest[]): QueuedRequest[] {
     if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isApart)) return [];
     this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
     const most = Math.floor(this.#owedLate);

@@ -142,9 +142,9 @@ test('one notice a session says so, after some questions, with the quick way', a
   const session = await alice.connect(() => undefined);
   const notices: string[] = [];
   session.onNotice((notice) => notices.push(notice));
-  const ask = async (wish: string): Promise<void> => {
+  const ask = async (readRequest: string): Promise<void> => {
     let looks = 0;
-    bridge.answer = (fields) => (fields[0] === 'V' || looks++ > 0 ? reply('x') : reply('x', 'h', wish));
+    bridge.answer = (fields) => (fields[0] === 'V' || looks++ > 0 ? reply('x') : reply('x', 'h', readRequest));
     await session.query(`select rafiki_predict('m', number || title) from (select * from texts limit 3) t`);
   };
   await ask('?;512');

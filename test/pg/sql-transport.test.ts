@@ -309,12 +309,12 @@ describe('reading ahead', () => {
       .map((fields) => [fields[3] ?? '', JSON.parse(fields[4] ?? '')]);
   const ends = (texts: readonly (string | null)[]): unknown[] => [texts[0], texts.at(-1), texts.length];
 
-  /** Answers each question with the next wish; `place` in it is the place that was sent last. */
-  const wish = (...wishes: string[]): void => {
+  /** Answers each question with the next readRequest; `place` in it is the place that was sent last. */
+  const readRequest = (...readRequests: string[]): void => {
     bridge.requests = [];
     bridge.answer = (fields) => {
       if (fields[0]?.toUpperCase() === 'V') return reply(null);
-      const next = wishes.shift();
+      const next = readRequests.shift();
       return next === undefined ? reply('x') : reply('x', 'h', next.replace('place', sent().at(-1)?.[0] ?? ''));
     };
   };
@@ -326,7 +326,7 @@ describe('reading ahead', () => {
   });
 
   test('sends the rows around the one asked, then those after and before, to the ends of the table', async () => {
-    wish('?;512', '+;100;place', '-;100;place', '+;5000;place', '-;5000;place');
+    readRequest('?;512', '+;100;place', '-;100;place', '+;5000;place', '-;5000;place');
     await alice.query(`select rafiki_predict('m', body) from (select body from texts offset 600 limit 5) t`);
     const [look, ...windows] = sent();
     expect(look?.[1].map((text) => text ?? '?')).toEqual(
@@ -343,7 +343,7 @@ describe('reading ahead', () => {
 
   test('finds a row at the end of a long table, where only so many may be looked through', async () => {
     await db.query('analyze texts');
-    wish('?;10', '?;10');
+    readRequest('?;10', '?;10');
     await alice.query(
       `select rafiki_predict('m', body) from (select body from texts where body in ('t600', 't1099')) t`,
     );
@@ -352,7 +352,7 @@ describe('reading ahead', () => {
 
   test('reads what the caller may read only', async () => {
     const asked = async (): Promise<unknown> => {
-      wish('?;512');
+      readRequest('?;512');
       await alice.query(`select rafiki_predict('m', body) from (select body from texts_view limit 1) t`);
       return sent().map(([, texts]) => texts);
     };
@@ -367,10 +367,10 @@ describe('reading ahead', () => {
   });
 
   test('gives up when the text stands in no column, or the place is gone', async () => {
-    wish('?;512');
+    readRequest('?;512');
     await alice.query(`select rafiki_predict('m', md5(body)) from (select body from texts limit 1) t`);
     expect(sent()).toEqual([['', []]]);
-    wish('+;64;1;1;(0,0);(0,0)');
+    readRequest('+;64;1;1;(0,0);(0,0)');
     await alice.query(`select rafiki_predict('m', 'x')`);
     expect(sent()).toEqual([['', []]]);
   });
@@ -380,7 +380,7 @@ describe('reading ahead', () => {
       reply(`along ${text}`, 'n', [statement, model.length, model, `=${text}`].join('\x1f'));
     bridge.answer = ([, , , , , statement = '', text = '']) => ({
       ...reply(`asked ${text}`),
-      along: [
+      prefetched: [
         label('another', 'm', 't2'),
         label(statement, 'another', 't2'),
         label(statement, 'm', 't9'),

@@ -86,7 +86,7 @@ describe('the requests of the bridge', () => {
       s: 'k',
       v: 'no',
       loc: null,
-      along: [{ s: 'n', v: 'yes', loc: `${statement}\x1f1\x1fm\x1f=yes 10` }],
+      prefetched: [{ s: 'n', v: 'yes', loc: `${statement}\x1f1\x1fm\x1f=yes 10` }],
     });
   });
 

@@ -178,41 +178,46 @@ describe('Client', () => {
     const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
     for (let row = 0; row < 8; row++) {
       for (const key of ['one', 'two']) {
-        const { label, wish } = ask(key, row);
+        const { label, readRequest } = ask(key, row);
         await label;
-        if (wish !== null) client.readAhead({ key, input: 'text', role: 'a' }, { place: '1;2;;', texts })();
+        if (readRequest !== null) client.readAhead({ key, input: 'text', role: 'a' }, { place: '1;2;;', texts })();
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(ask('one', 8).label).toBe('yes');
-    const along = client.along(() => true);
-    expect(along.slice(0, 4).map(({ text }) => text)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
-    expect(along).toHaveLength(23);
-    expect(client.along(() => true)).toEqual([]);
+    const prefetched = client.prefetched(() => true);
+    expect(prefetched.slice(0, 4).map(({ text }) => text)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
+    expect(prefetched).toHaveLength(23);
+    expect(client.prefetched(() => true)).toEqual([]);
   });
 
   it('reads ahead for each of several columns that one statement asks one model about', async () => {
     const { connect } = await stageModel();
     const client = connect();
     const columns = ['yes', 'no'].map((word) => Array.from({ length: 300 }, (_, row) => `${word} ${row}`));
-    const database = (wish: string, column: number, row: number): { place: string; texts: (string | null)[] } => {
-      const [kind, count, , wished, , from] = wish.split(';');
+    const database = (
+      readRequest: string,
+      column: number,
+      row: number,
+    ): { place: string; texts: (string | null)[] } => {
+      const [kind, count, , wished, , from] = readRequest.split(';');
       const texts = columns[kind === '?' ? column : Number(wished)] ?? [];
       const [low, high] = kind === '?' ? [0, row + 64] : [Number(from), Number(from) + Number(count)];
       const place = `1;${kind === '?' ? column : wished};;${high < texts.length ? high : ''}`;
       return { place, texts: texts.slice(low, high).map((text, i) => (kind === '?' && i === row ? null : text)) };
     };
     let asked = 0;
-    let along: string[] = [];
+    let prefetched: string[] = [];
     const ask = async (column: number, row: number): Promise<void> => {
       const text = columns[column]?.[row] ?? '';
-      if (along.shift() === text) return;
+      if (prefetched.shift() === text) return;
       asked++;
-      const { label, wish } = client.scan({ key: 'key', input: 'text', role: 'a', text, statement: 's' }, terms);
+      const { label, readRequest } = client.scan({ key: 'key', input: 'text', role: 'a', text, statement: 's' }, terms);
       expect(await label).toBe(text.split(' ')[0]);
-      if (wish !== null) client.readAhead({ key: 'key', input: 'text', role: 'a' }, database(wish, column, row))();
+      if (readRequest !== null)
+        client.readAhead({ key: 'key', input: 'text', role: 'a' }, database(readRequest, column, row))();
       await new Promise((resolve) => setTimeout(resolve, 2)); // what was read ahead is computed
-      along = client.along(() => true).map((answer) => answer.text);
+      prefetched = client.prefetched(() => true).map((answer) => answer.text);
     };
     for (let row = 0; row < 300; row++) for (const column of columns.keys()) await ask(column, row);
     expect(asked).toBeLessThan(60);

@@ -13,32 +13,32 @@ interface Played {
   missed: number;
 }
 
-/** A statement that predicts these rows of the table, in this order; the database does what the scan wishes. */
+/** A statement that predicts these rows of the table, in this order; the database does what the scan readRequests. */
 function play(rows: readonly number[], { batchesPay = true } = {}): Played {
   const scan = new ReadAhead();
   const known = new Set<string>();
-  let along: string[] = [];
+  let prefetched: string[] = [];
   const played = { computed: 0, asked: 0, missed: 0 };
   for (const row of rows) {
     const text = table[row] as string;
-    const place = along.indexOf(text);
-    along = along.slice(place + 1);
+    const place = prefetched.indexOf(text);
+    prefetched = prefetched.slice(place + 1);
     if (place >= 0) continue;
     played.asked++;
     const isKnown = known.has(text);
     if (!isKnown) played.missed++;
-    const wish = scan.request('statement', text, { known: isKnown, queued: 0, batchesPay });
+    const readRequest = scan.request('statement', text, { known: isKnown, queued: 0, batchesPay });
     known.add(text);
-    if (wish !== null) for (const next of scan.received(...windowOf(wish, text))) known.add(next);
-    along = takeAlong(scan, known);
+    if (readRequest !== null) for (const next of scan.received(...windowOf(readRequest, text))) known.add(next);
+    prefetched = takePrefetched(scan, known);
   }
   return { ...played, computed: known.size };
 }
 
 /** The texts whose answers go along with a reply. */
-function takeAlong(scan: ReadAhead, known: { has(text: string): boolean }): string[] {
+function takePrefetched(scan: ReadAhead, known: { has(text: string): boolean }): string[] {
   const taken: string[] = [];
-  while (scan.isFollowing && taken.length < scan.mostAlong) {
+  while (scan.isFollowing && taken.length < scan.mostPrefetched) {
     const next = scan.takeNext((text) => (known.has(text) ? 'label' : undefined));
     if (next === null) break;
     taken.push(next.text);
@@ -47,8 +47,8 @@ function takeAlong(scan: ReadAhead, known: { has(text: string): boolean }): stri
 }
 
 /** What the database sends; a place is the number of a row here. */
-function windowOf(wish: string, asked: string): [string, (string | null)[]] {
-  const [kind, count, , , low, high] = wish.split(';');
+function windowOf(readRequest: string, asked: string): [string, (string | null)[]] {
+  const [kind, count, , , low, high] = readRequest.split(';');
   const rows = Number(count);
   const place = (from: number, to: number): string =>
     `1;2;${from <= 0 ? '' : from - 1};${to >= table.length ? '' : to}`;
@@ -73,9 +73,9 @@ const filtered = (keep: (row: number) => boolean): number[] => all.filter(keep);
 describe('reading ahead', () => {
   it('begins after eight requests that were not known, or sixty-four that were', () => {
     const scan = new ReadAhead();
-    const wish = (known: boolean) => scan.request('s', 'text', { known, queued: 0, batchesPay: true });
-    for (let i = 0; i < 7; i++) expect(wish(false)).toBeNull();
-    expect(wish(false)).toMatch(/^\?;/);
+    const readRequest = (known: boolean) => scan.request('s', 'text', { known, queued: 0, batchesPay: true });
+    for (let i = 0; i < 7; i++) expect(readRequest(false)).toBeNull();
+    expect(readRequest(false)).toMatch(/^\?;/);
     const other = new ReadAhead();
     for (let i = 0; i < 63; i++)
       expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toBeNull();
@@ -135,23 +135,23 @@ describe('reading ahead', () => {
 
   it('gives up where the argument stands in no column, and looks again seldom', () => {
     const scan = new ReadAhead();
-    const wishes: string[] = [];
+    const readRequests: string[] = [];
     for (let i = 0; i < 10_000; i++) {
-      const wish = scan.request('s', `other ${i}`, { known: false, queued: 0, batchesPay: true });
-      if (wish === null) continue;
-      wishes.push(wish);
+      const readRequest = scan.request('s', `other ${i}`, { known: false, queued: 0, batchesPay: true });
+      if (readRequest === null) continue;
+      readRequests.push(readRequest);
       scan.received('', []);
     }
-    expect(wishes).toEqual(['?;512', '?;4096', '?;32768', '?;262144']);
+    expect(readRequests).toEqual(['?;512', '?;4096', '?;32768', '?;262144']);
   });
 
   it('sends no answers along to a backend that does not use them', () => {
     const scan = new ReadAhead();
     const sent: number[] = [];
     for (const text of table.slice(0, 2000)) {
-      const wish = scan.request('s', text, { known: true, queued: 0, batchesPay: true });
-      if (wish !== null) scan.received(...windowOf(wish, text));
-      sent.push(takeAlong(scan, { has: () => true }).length);
+      const readRequest = scan.request('s', text, { known: true, queued: 0, batchesPay: true });
+      if (readRequest !== null) scan.received(...windowOf(readRequest, text));
+      sent.push(takePrefetched(scan, { has: () => true }).length);
     }
     expect(Math.max(...sent)).toBeGreaterThan(8);
     expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
@@ -164,7 +164,7 @@ describe('reading ahead', () => {
     const sent: number[] = [];
     for (let i = 0; i < 5; i++) {
       scan.request('s', 'same', { known: true, queued: 0, batchesPay: true });
-      sent.push(takeAlong(scan, { has: () => true }).length);
+      sent.push(takePrefetched(scan, { has: () => true }).length);
     }
     expect(sent).toEqual([33, 67, 128, 128, 128]);
   });
