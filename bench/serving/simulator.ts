@@ -1,8 +1,8 @@
 import type { Rng } from '../../src/runtime/rng.ts';
-import { ArrivalRate } from '../../src/serving/arrival-rate.ts';
-import { Margin } from '../../src/serving/margin.ts';
 import { doomed, smallestHolding, stationMs } from '../../src/serving/policies/batches.ts';
+import { Margin } from '../../src/serving/policies/margin.ts';
 import type { Decision, Fleet, Policy, PolicyState } from '../../src/serving/policies/policy.ts';
+import { ArrivalRate } from '../../src/serving/queue/arrival-rate.ts';
 import type { Arrivals } from './arrivals.ts';
 import { Waiting } from './waiting.ts';
 

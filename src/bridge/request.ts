@@ -1,6 +1,6 @@
 import type { InputKind } from '../domain/task.ts';
 import { InvalidParameter, ProtocolViolation, RequestTooLarge } from '../errors/errors.ts';
-import type { OnOverdue, Terms } from '../serving/predict-request.ts';
+import type { OnOverdue, Terms } from '../serving/session/predict-request.ts';
 import { parseDurationMs } from './duration.ts';
 
 export const SEPARATOR = '\x1f';

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { InputKind } from '../domain/task.ts';
 import { UndefinedObject } from '../errors/errors.ts';
-import type { Client, PrefetchedAnswer } from '../serving/client.ts';
 import type { Serving } from '../serving/serving.ts';
+import type { Client, PrefetchedAnswer } from '../serving/session/client.ts';
 import type { Reply } from './messages.ts';
 import { checkSize, fieldsOf, inputOf, keyOf, SEPARATOR, termsOf, type Verb, verbOf } from './request.ts';
 import type { Conversation } from './session.ts';

@@ -5,11 +5,11 @@ import { createParamStore } from '../params/create-param-store.ts';
 import { ModelFiles } from '../params/model-files.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { modelMemoryBytes } from './memory-budget.ts';
-import { ModelMemory } from './model-memory.ts';
+import { modelMemoryBytes } from './devices/memory-budget.ts';
+import { ModelMemory } from './devices/model-memory.ts';
+import { parseSyntheticTiming } from './devices/synthetic-device.ts';
 import { policies, policyByName } from './policies/registry.ts';
 import { Serving } from './serving.ts';
-import { parseSyntheticTiming } from './synthetic-device.ts';
 
 export interface CreateServingOptions {
   database: Database;

@@ -19,8 +19,8 @@ import { createRng } from '../runtime/rng.ts';
 import type { Service } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
 import { Changes } from './changes.ts';
-import type { ModelDirectory } from './client.ts';
 import type { ServedModel } from './served-model.ts';
+import type { ModelDirectory } from './session/client.ts';
 
 export interface DeploymentsOptions {
   database: Database;

@@ -2,7 +2,7 @@ import { argmax } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import { majorityVote } from '../domain/vote.ts';
 import { InvalidState } from '../errors/errors.ts';
-import type { MemberOutput } from './device.ts';
+import type { MemberOutput } from './devices/device.ts';
 
 /** What `rafiki_predict_detail` shows; probabilities are means over the members asked, one per class. */
 export type Finding = { probabilities: readonly number[] } | { boxes: FoundBox[] };

@@ -2,15 +2,15 @@ import type { DeploymentRow } from '../db/statements/serving.ts';
 import { type InputKind, inputOf } from '../domain/task.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
-import { Batcher } from './batcher.ts';
-import type { Crowd } from './crowd.ts';
-import type { Device } from './device.ts';
+import type { Device } from './devices/device.ts';
 import { answerMakerOf } from './ensemble.ts';
-import type { ServedFleet } from './fleet.ts';
-import { longestFirst } from './longest-first.ts';
+import type { ServedFleet } from './policies/fleet.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
+import { Batcher } from './queue/batcher.ts';
+import type { Crowd } from './queue/crowd.ts';
+import { longestFirst } from './session/longest-first.ts';
 
 export interface ServedModelOptions {
   row: DeploymentRow;

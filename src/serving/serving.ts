@@ -7,19 +7,19 @@ import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
-import { Client } from './client.ts';
-import { Crowd } from './crowd.ts';
 import { Deployments } from './deployments.ts';
+import { InferenceThreads } from './devices/inference-threads.ts';
+import { ModelLoader } from './devices/model-loader.ts';
+import type { ModelMemory } from './devices/model-memory.ts';
+import type { SyntheticTiming } from './devices/synthetic-device.ts';
 import { answeringMembers } from './ensemble.ts';
-import { assumedAccuracies, ServedFleet } from './fleet.ts';
-import { InferenceThreads } from './inference-threads.ts';
-import { ModelLoader } from './model-loader.ts';
-import type { ModelMemory } from './model-memory.ts';
+import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
+import { Crowd } from './queue/crowd.ts';
 import { ServedModel } from './served-model.ts';
+import { Client } from './session/client.ts';
 import { StatWriter } from './stat-writer.ts';
-import type { SyntheticTiming } from './synthetic-device.ts';
 import { WeightKeeper } from './weight-keeper.ts';
 
 export interface ServingOptions {

@@ -9,7 +9,7 @@ import { RafikiError } from '../../src/errors/rafiki-error.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { ModelMemory } from '../../src/serving/model-memory.ts';
+import { ModelMemory } from '../../src/serving/devices/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { ArrivalRate } from '../../../src/serving/arrival-rate.ts';
+import { ArrivalRate } from '../../../src/serving/queue/arrival-rate.ts';
 
 /** Poisson arrivals of `rate` a millisecond. */
 function feed(estimate: ArrivalRate, { fromMs, toMs, rate }: { fromMs: number; toMs: number; rate: number }): void {

@@ -6,10 +6,10 @@ import type { ParamSet } from '../../../src/domain/tensor.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
-import { CpuDevice } from '../../../src/serving/cpu-device.ts';
-import type { ThreadRun } from '../../../src/serving/inference-threads.ts';
-import { largestBatch } from '../../../src/serving/latency-model.ts';
-import { type EnsembleFiles, Replica } from '../../../src/serving/replica.ts';
+import { CpuDevice } from '../../../src/serving/devices/cpu-device.ts';
+import type { ThreadRun } from '../../../src/serving/devices/inference-threads.ts';
+import { type EnsembleFiles, Replica } from '../../../src/serving/devices/replica.ts';
+import { largestBatch } from '../../../src/serving/policies/latency-model.ts';
 import { trainTrial } from '../../../src/worker/train.ts';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DeadlineQueue } from '../../../src/serving/deadline-queue.ts';
+import { DeadlineQueue } from '../../../src/serving/queue/deadline-queue.ts';
 
 interface Item {
   id: number;

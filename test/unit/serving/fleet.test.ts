@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { ServedFleet } from '../../../src/serving/fleet.ts';
-import { LatencyModel } from '../../../src/serving/latency-model.ts';
+import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
+import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 
 const members = [{ family: 'f', precision: 'float32' as const }];
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Job, JobQueue } from '../../../src/serving/job-queue.ts';
+import { type Job, JobQueue } from '../../../src/serving/devices/job-queue.ts';
 
 const everywhere = () => true;
 const thread = { holds: new Set([1, 2]), isKept: false };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { LatencyModel, measuredSizes } from '../../../src/serving/latency-model.ts';
+import { LatencyModel, measuredSizes } from '../../../src/serving/policies/latency-model.ts';
 
 const measured = new Map(measuredSizes.map((size) => [size, 2 + 0.05 * size]));
 

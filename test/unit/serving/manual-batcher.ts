@@ -1,14 +1,14 @@
 import type { Member } from '../../../src/db/statements/serving.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
-import { Batcher } from '../../../src/serving/batcher.ts';
-import { Crowd } from '../../../src/serving/crowd.ts';
-import type { Device, MemberOutput } from '../../../src/serving/device.ts';
+import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
 import { answerMakerOf } from '../../../src/serving/ensemble.ts';
-import { ServedFleet } from '../../../src/serving/fleet.ts';
-import { LatencyModel } from '../../../src/serving/latency-model.ts';
+import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
+import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import type { RequestOutcome, RequestTerms, RequestWaiter } from '../../../src/serving/queued-request.ts';
+import { Batcher } from '../../../src/serving/queue/batcher.ts';
+import { Crowd } from '../../../src/serving/queue/crowd.ts';
+import type { RequestOutcome, RequestTerms, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {

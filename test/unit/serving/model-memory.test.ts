@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { modelMemoryBytes } from '../../../src/serving/memory-budget.ts';
-import { type MemoryEntry, ModelMemory } from '../../../src/serving/model-memory.ts';
+import { modelMemoryBytes } from '../../../src/serving/devices/memory-budget.ts';
+import { type MemoryEntry, ModelMemory } from '../../../src/serving/devices/model-memory.ts';
 
 /** A tenant that leaves at once, or when the test says so. */
 class Guest implements MemoryEntry {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { ReadAhead } from '../../../src/serving/read-ahead.ts';
+import { ReadAhead } from '../../../src/serving/session/read-ahead.ts';
 
 const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 

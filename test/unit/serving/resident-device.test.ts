@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { EnvironmentUnfit } from '../../../src/errors/errors.ts';
-import { ModelMemory } from '../../../src/serving/model-memory.ts';
-import { ResidentDevice } from '../../../src/serving/resident-device.ts';
+import { ModelMemory } from '../../../src/serving/devices/model-memory.ts';
+import { ResidentDevice } from '../../../src/serving/devices/resident-device.ts';
 
 /** A device that notes what becomes of it; its batches end when the test says so. */
 function setUp(

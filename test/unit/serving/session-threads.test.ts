@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chooseThreads } from '../../../src/serving/session-threads.ts';
+import { chooseThreads } from '../../../src/serving/devices/session-threads.ts';
 
 /** Four inference threads whose batches take what `ms` says: of a session with so many threads, with so many batches at once. */
 function pool(ms: (threads: number, atOnce: number) => number) {

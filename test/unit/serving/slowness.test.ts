@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Shares } from '../../../src/serving/shares.ts';
-import { judgeRun } from '../../../src/serving/slowness.ts';
+import { Shares } from '../../../src/serving/queue/shares.ts';
+import { judgeRun } from '../../../src/serving/queue/slowness.ts';
 
 const setUp = () => {
   const shares = new Shares();

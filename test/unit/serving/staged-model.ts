@@ -2,14 +2,14 @@ import type { DeploymentRow } from '../../../src/db/statements/serving.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
-import { Client, type ModelDirectory } from '../../../src/serving/client.ts';
-import { Crowd } from '../../../src/serving/crowd.ts';
-import type { Device, MemberOutput } from '../../../src/serving/device.ts';
-import { assumedAccuracies, ServedFleet } from '../../../src/serving/fleet.ts';
-import { measureLatency } from '../../../src/serving/measure.ts';
+import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
+import { measureLatency } from '../../../src/serving/devices/measure.ts';
+import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
+import { Crowd } from '../../../src/serving/queue/crowd.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
+import { Client, type ModelDirectory } from '../../../src/serving/session/client.ts';
 
 /** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
 class WordDevice implements Device {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { InvalidParameter } from '../errors/errors.ts';
+import { InvalidParameter } from '../../errors/errors.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
-import type { Subset } from './policies/policy.ts';
 import type { LoadedDevice } from './resident-device.ts';
 import type { Work } from './work.ts';
 

@@ -1,10 +1,11 @@
-import { ShuttingDown } from '../errors/errors.ts';
-import { setTimer } from '../runtime/timer.ts';
+import { ShuttingDown } from '../../errors/errors.ts';
+import { setTimer } from '../../runtime/timer.ts';
+import type { Work } from '../devices/work.ts';
+import { doomed, earliestMs, lateAt } from '../policies/batches.ts';
+import { largestBatch } from '../policies/latency-model.ts';
+import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
-import { largestBatch } from './latency-model.ts';
-import { doomed, earliestMs, lateAt } from './policies/batches.ts';
-import type { Decision, PolicyState, QueueView } from './policies/policy.ts';
 import {
   cannotBeInTime,
   type QueuedRequest,
@@ -16,7 +17,6 @@ import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
 import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
-import type { Work } from './work.ts';
 
 /** So long after a request met another one, more are expected to come together. */
 const COMPANY_MS = 100;

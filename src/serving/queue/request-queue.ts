@@ -1,6 +1,6 @@
+import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { Fifo } from './fifo.ts';
-import type { QueueView } from './policies/policy.ts';
 import {
   type QueuedRequest,
   QueueLoad,

@@ -1,9 +1,9 @@
-import { DeadlineMissed } from '../errors/errors.ts';
-import type { Clock } from '../runtime/clock.ts';
-import { LONGEST_TIMER_MS, setTimer } from '../runtime/timer.ts';
-import type { Batcher } from './batcher.ts';
+import { DeadlineMissed } from '../../errors/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { LONGEST_TIMER_MS, setTimer } from '../../runtime/timer.ts';
+import type { Batcher } from '../queue/batcher.ts';
+import type { QueuedRequest, RequestOutcome, RequestTerms, RequestWaiter } from '../queue/queued-request.ts';
 import { type Deadline, overdueError } from './predict-request.ts';
-import type { QueuedRequest, RequestOutcome, RequestTerms, RequestWaiter } from './queued-request.ts';
 
 export interface ArrayRequestOptions {
   texts: readonly string[];

@@ -1,6 +1,6 @@
-import type { ErrorReport } from '../errors/rafiki-error.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
-import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
 
 /** What the pool asks of a thread. Every order is answered, in turn. */

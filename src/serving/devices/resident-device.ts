@@ -1,9 +1,9 @@
-import { isMachineFault } from '../errors/machine-fault.ts';
-import { backoffMs } from '../runtime/backoff.ts';
-import { createRng } from '../runtime/rng.ts';
+import { isMachineFault } from '../../errors/machine-fault.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import { createRng } from '../../runtime/rng.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { Device, MemberOutput } from './device.ts';
 import type { MemoryEntry, ModelMemory } from './model-memory.ts';
-import type { Subset } from './policies/policy.ts';
 import type { Work } from './work.ts';
 
 /** A device with the model on it, for as long as it is there. */

@@ -1,5 +1,5 @@
-import type { InputKind } from '../domain/task.ts';
-import { sampleImage } from '../features/images.ts';
+import type { InputKind } from '../../domain/task.ts';
+import { sampleImage } from '../../features/images.ts';
 
 const sampleText =
   'an idea that sounds good on paper , told with warmth and wit , and not a minute too long for what it has to say';

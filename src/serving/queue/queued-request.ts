@@ -1,6 +1,6 @@
-import { DeadlineMissed, LimitReached } from '../errors/errors.ts';
+import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
+import type { Finding } from '../ensemble.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
-import type { Finding } from './ensemble.ts';
 
 /** Where requests wait that somebody wants answered: in time, or late as they are. */
 export type WaitingLane = 'demanded' | 'deferred';

@@ -1,6 +1,6 @@
-import type { InputKind } from '../domain/task.ts';
-import { DeadlineMissed, InvalidParameter } from '../errors/errors.ts';
-import type { ServedModel } from './served-model.ts';
+import type { InputKind } from '../../domain/task.ts';
+import { DeadlineMissed, InvalidParameter } from '../../errors/errors.ts';
+import type { ServedModel } from '../served-model.ts';
 
 /** What happens to an answer that comes later than the budget: it counts as overdue in any case. */
 export type OnOverdue = 'answer' | 'error' | 'null';

@@ -1,4 +1,4 @@
-import type { QueueView } from './policies/policy.ts';
+import type { QueueView } from '../policies/policy.ts';
 
 /** Those who wait, the earliest deadline first; of equal ones, who came first. Most come in the order of their deadlines. */
 export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements QueueView {

@@ -1,7 +1,7 @@
+import { largestBatch } from '../policies/latency-model.ts';
+import type { PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { BatcherOptions } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { largestBatch } from './latency-model.ts';
-import type { PolicyState, QueueView, Subset } from './policies/policy.ts';
 import type { QueuedRequest, RoleShare } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 

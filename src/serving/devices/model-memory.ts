@@ -1,5 +1,5 @@
-import { OutOfMemory } from '../errors/errors.ts';
-import { sizeText } from '../runtime/byte-size.ts';
+import { OutOfMemory } from '../../errors/errors.ts';
+import { sizeText } from '../../runtime/byte-size.ts';
 
 /** What takes part of the memory while it is loaded. */
 export interface MemoryEntry {

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { parseBytes } from '../runtime/byte-size.ts';
+import { parseBytes } from '../../runtime/byte-size.ts';
 
 /** Postgres, the page cache and the workers live on the same machine. */
 const DEFAULT_SHARE = 0.25;

@@ -1,8 +1,8 @@
-import type { DeploymentRow } from '../db/statements/serving.ts';
-import { RequestTooLarge } from '../errors/errors.ts';
-import type { FoundBox } from './ensemble.ts';
-import type { RequestOutcome } from './queued-request.ts';
-import type { ServedModel } from './served-model.ts';
+import type { DeploymentRow } from '../../db/statements/serving.ts';
+import { RequestTooLarge } from '../../errors/errors.ts';
+import type { FoundBox } from '../ensemble.ts';
+import type { RequestOutcome } from '../queue/queued-request.ts';
+import type { ServedModel } from '../served-model.ts';
 
 /** What `rafiki_predict_detail` shows. */
 export type Detail = ShownFinding & {

@@ -1,4 +1,4 @@
-import type { Subset } from './policies/policy.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { Work } from './work.ts';
 
 /** What one member says of each row of a batch: probabilities [rows, classes]. */

@@ -1,10 +1,10 @@
-import type { InputKind, RawInput } from '../domain/task.ts';
-import { type LoadedModel, loadModel } from '../engine/inference.ts';
-import type { Encoder } from '../features/encoder.ts';
-import { createEncoder } from '../features/registry.ts';
-import { type ModelFile, readModel } from '../params/model-files.ts';
+import type { InputKind, RawInput } from '../../domain/task.ts';
+import { type LoadedModel, loadModel } from '../../engine/inference.ts';
+import type { Encoder } from '../../features/encoder.ts';
+import { createEncoder } from '../../features/registry.ts';
+import { type ModelFile, readModel } from '../../params/model-files.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
-import type { Subset } from './policies/policy.ts';
 
 /**
  * A batch is padded to its longest text, and on a CPU large batches save nothing per row: so rows alike in length go

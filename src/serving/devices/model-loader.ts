@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
-import type { DeploymentRow } from '../db/statements/serving.ts';
-import { inputOf } from '../domain/task.ts';
-import type { ModelFiles } from '../params/model-files.ts';
+import type { DeploymentRow } from '../../db/statements/serving.ts';
+import { inputOf } from '../../domain/task.ts';
+import type { ModelFiles } from '../../params/model-files.ts';
+import type { ServedFleet } from '../policies/fleet.ts';
+import type { PredictStat } from '../predict-stat.ts';
 import { CpuDevice, copiesOn } from './cpu-device.ts';
-import type { ServedFleet } from './fleet.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { measureLatency } from './measure.ts';
 import type { ModelMemory } from './model-memory.ts';
-import type { PredictStat } from './predict-stat.ts';
 import { replicaBytes } from './replica.ts';
 import { type Loadable, ResidentDevice } from './resident-device.ts';
 import { sampleInput } from './sample-input.ts';

@@ -1,8 +1,8 @@
-import type { Member } from '../db/statements/serving.ts';
+import type { Member } from '../../db/statements/serving.ts';
+import { mostAccurate } from './batches.ts';
 import { type LatencyModel, measuredSizes } from './latency-model.ts';
 import { Margin } from './margin.ts';
-import { mostAccurate } from './policies/batches.ts';
-import type { Fleet, Station, Subset } from './policies/policy.ts';
+import type { Fleet, Station, Subset } from './policy.ts';
 
 /** Text models on a CPU gain 2 times by a batch of so many, accelerators 10 times. */
 const PAYING_ROWS = 16;

@@ -1,12 +1,12 @@
-import { BadData } from '../errors/errors.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Device } from '../devices/device.ts';
+import type { Work } from '../devices/work.ts';
+import type { AnswerMaker } from '../ensemble.ts';
+import type { ServedFleet } from '../policies/fleet.ts';
+import type { Policy, Subset } from '../policies/policy.ts';
 import type { Crowd } from './crowd.ts';
-import type { Device } from './device.ts';
-import type { AnswerMaker } from './ensemble.ts';
-import type { ServedFleet } from './fleet.ts';
-import type { Policy, Subset } from './policies/policy.ts';
 import type { QueuedRequest } from './queued-request.ts';
-import type { Work } from './work.ts';
 
 export interface BatcherOptions {
   device: Device;

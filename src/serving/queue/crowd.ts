@@ -1,4 +1,4 @@
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
 
 /** Who asked within so long is about: a role that asks once in a few minutes must not find all threads taken for long. */
 const ABOUT_MS = 600_000;

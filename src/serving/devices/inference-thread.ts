@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { reportError } from '../errors/rafiki-error.ts';
+import { reportError } from '../../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
 import { Replica } from './replica.ts';
 import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';

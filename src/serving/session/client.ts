@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Cancelled, type NotReady, UndefinedObject } from '../errors/errors.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { Cancelled, type NotReady, UndefinedObject } from '../../errors/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { RequestOutcome } from '../queue/queued-request.ts';
+import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
 import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 import { type Asking, checkInput, type Deadline, type PredictRequest, type Terms } from './predict-request.ts';
-import type { RequestOutcome } from './queued-request.ts';
 import { Scans } from './scans.ts';
-import { DEFAULT_BUDGET_MS, type ServedModel } from './served-model.ts';
 
 /** Where the models of a key are found. */
 export interface ModelDirectory {

@@ -1,5 +1,5 @@
-import { LatencyModel, measuredSizes } from './latency-model.ts';
-import type { Subset } from './policies/policy.ts';
+import { LatencyModel, measuredSizes } from '../policies/latency-model.ts';
+import type { Subset } from '../policies/policy.ts';
 import { quickestRun } from './quickest-run.ts';
 import type { LoadedDevice } from './resident-device.ts';
 

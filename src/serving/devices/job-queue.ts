@@ -1,4 +1,4 @@
-import { FairClock } from './fair-clock.ts';
+import { FairClock } from '../queue/fair-clock.ts';
 import type { Work } from './work.ts';
 
 /** What waits for a thread. */

@@ -1,7 +1,7 @@
+import { largestBatch } from '../policies/latency-model.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
-import { largestBatch } from './latency-model.ts';
-import type { Subset } from './policies/policy.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
 import type { Work } from './work.ts';

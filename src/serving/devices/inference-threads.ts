@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { BadData, EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
-import type { ErrorReport, RafikiError } from '../errors/rafiki-error.ts';
-import type { Logger } from '../runtime/logger.ts';
-import type { Service } from '../runtime/service.ts';
+import { BadData, EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Service } from '../../runtime/service.ts';
+import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import { type Job, JobQueue } from './job-queue.ts';
-import type { Subset } from './policies/policy.ts';
 import type { EnsembleFiles } from './replica.ts';
 import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';
 import type { Work } from './work.ts';
