@@ -1,6 +1,7 @@
 -- What a query asks about need not be a column: "select rafiki_predict(m, title || ' ' || body) from t". Its text says what it is. The
 -- expression is read anew here, word by word, and only what is understood is evaluated: texts of a table's columns, literals, and functions of
--- pg_catalog that cannot fail and change nothing. So an expression that means something else where it stands is just not found in the table.
+-- pg_catalog that cannot fail and change nothing, of rows that are not long: what is made of them must not reach 1 GB, so that there is no
+-- replace() either. So an expression that means something else where it stands is just not found in the table.
 
 -- Functions of texts: how many of their first arguments are texts, and then numbers, the fewest and the most of all. Numbers are
 -- literals, and so not negative.
@@ -10,7 +11,7 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   values ('lower', 1, 1, 1), ('upper', 1, 1, 1), ('initcap', 1, 1, 1), ('btrim', 2, 1, 2), ('ltrim', 2, 1, 2), ('rtrim', 2, 1, 2),
-         ('trim', 1, 1, 1), ('reverse', 1, 1, 1), ('replace', 3, 3, 3), ('left', 1, 2, 2), ('right', 1, 2, 2), ('substr', 1, 2, 3),
+         ('trim', 1, 1, 1), ('reverse', 1, 1, 1), ('left', 1, 2, 2), ('right', 1, 2, 2), ('substr', 1, 2, 3),
          ('substring', 1, 2, 3), ('concat', 100, 1, 100), ('concat_ws', 100, 2, 100), ('coalesce', 100, 1, 100), ('nullif', 2, 2, 2)
 $$;
 
@@ -127,6 +128,7 @@ as $$
 declare
   most_chars constant int := 20000; -- of the query, so that a look costs a few milliseconds at the most
   most_calls constant int := 8;
+  most_bytes constant int := 50000; -- of a row's texts: each may stand in the expression some thousand times
   query constant text := left(current_query(), most_chars);
   words text[];
   columns name[];
@@ -138,7 +140,8 @@ begin
   columns := array(select a.attname from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
                    and a.atttypid = any ('{text,varchar}'::regtype[]));
   return query
-    select c.nth::int, e.expression
+    select c.nth::int, format('case when %s <= %s then %s end', (
+      select string_agg(format('coalesce(octet_length(%I), 0)', u.name), ' + ') from unnest(columns) u (name)), most_bytes, e.expression)
     from (select row_number() over (order by u.place) as nth, u.place::int as place from unnest(words) with ordinality u (word, place)
           where u.word = 'rafiki_predict' and words[u.place + 1] = '(' order by u.place limit most_calls) c
     cross join lateral rafiki._second_argument(words, c.place + 2) a

@@ -32,7 +32,7 @@ declare
   asked text;
   reply rafiki.reply;
 begin
-  for attempt in 1..2 loop -- the server may have been started anew since the session connected
+  for attempt in 1..3 loop -- the server may have been started anew since the session connected
     asked := request;
     if not rafiki._dblink_is_open() then
       if not exists (select from rafiki.bridge_address a where a.seen_at > clock_timestamp() - interval '15 s') then
@@ -40,6 +40,10 @@ begin
           hint = 'Start one with: rafiki up, or rafiki serve.';
       end if;
       perform rafiki._open_bridge(false);
+    end if;
+    if rafiki._dblink_is_busy() then -- with a request that was cancelled: its answer may never come
+      perform rafiki._dblink_close();
+      continue;
     end if;
     loop -- what was prefetched with an earlier answer
       perform from rafiki._dblink_fetch();

@@ -63,7 +63,33 @@ begin
   end if;
 end $$;
 
--- Why a column does not take a label; null where it does.
+-- The one text that a query gives, with the rights of a table's owner: to look into the table, or at what its types do, is to run his code.
+-- SET ROLE would not keep that from becoming the caller again.
+create or replace function rafiki._as_owner(target regclass, query text) returns text
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  before constant text := current_setting('role');
+  owner constant name := (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = target);
+  name constant text := format('pg_temp.%I', gen_random_uuid());
+  answer text;
+begin
+  if owner = current_user then
+    execute query into answer;
+    return answer;
+  end if;
+  perform set_config('role', owner, true);
+  execute format('create function %s() returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as %L',
+                 name, query);
+  execute format('grant execute on function %s() to public', name);
+  perform set_config('role', before, true);
+  execute format('select %s()', name) into answer;
+  execute format('drop function %s()', name);
+  return answer;
+end $$;
+
+-- Why a column does not take a label; null where it does. As the owner of the column's table.
 create or replace function rafiki._label_fault(type text, label text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -78,7 +104,7 @@ end $$;
 
 -- Stops where a column cannot be written by us, or cannot hold what the model says. Null means that the prediction is still to come.
 create or replace function rafiki._check_output(target regclass, output name, model_id bigint, task rafiki.task) returns void
-language plpgsql stable parallel unsafe
+language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -102,12 +128,12 @@ begin
     when type = 'boolean' and not exists (select from rafiki.model_version v where v.model_id = _check_output.model_id)
       then 'It has type boolean.' end;
   if fault is null and task.output = 'label' then
-    select format('It has type %s and does not take the label "%s": %s.', type, left(c.label, 80), c.fault) into fault
-    from (select l.label, rafiki._label_fault(type, l.label) as fault
-          from (select unnest(c.classes) as label from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
-                where v.model_id = _check_output.model_id
-                order by v.version desc limit 10000) l offset 0) c
-    where c.fault is not null limit 1;
+    fault := rafiki._as_owner(target, format(
+      $query$select format('It has type %%s and does not take the label "%%s": %%s.', %1$L, left(c.label, 80), c.fault)
+             from (select l.label, rafiki._label_fault(%1$L, l.label) as fault from unnest(%2$L::text[]) l (label) offset 0) c
+             where c.fault is not null limit 1$query$, type, array(
+        select unnest(c.classes) from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
+        where v.model_id = _check_output.model_id order by v.version desc limit 10000)));
   end if;
   if fault is not null then
     raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s cannot hold predictions', output, target),
@@ -119,7 +145,7 @@ end $$;
 create or replace function rafiki._check_overwrites(
   target regclass, input name, output name, model_id bigint, task rafiki.task, keep boolean
 ) returns void
-language plpgsql stable parallel unsafe
+language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -151,8 +177,9 @@ begin
   if keep or task.output <> 'label' or cardinality(classes) = 0 then
     return;
   end if;
-  execute format('select left(x::text, 80) from (select %1$I as x from %2$s where %1$I is not null limit 1000) t '
-                 'where x::text not in (select unnest($1)) limit 1', output, target) into strange using classes;
+  strange := rafiki._as_owner(target, format(
+    'select left(x::text, 80) from (select %1$I as x from %2$s where %1$I is not null limit 1000) t '
+    'where x::text not in (select unnest(%3$L::text[])) limit 1', output, target, classes));
   if strange is not null then
     raise exception using errcode = 'invalid_column_reference',
       message = format('column "%s" of %s holds something else than predictions', output, target),

@@ -170,7 +170,7 @@ begin
     if parts[1] is null or to_regnamespace(quote_ident(parts[1])) is null then
       raise exception using errcode = 'invalid_schema_name', message = format('there is no schema for table %s', parts[2]),
         detail = format('Schema: %s.', coalesce(parts[1], 'none of the search path')), hint = 'Name one that is there: into_table => ''public.…''.';
-    elsif not has_schema_privilege(quote_ident(parts[1]), 'create') then
+    elsif not has_schema_privilege(parts[1], 'create') then
       raise exception using errcode = 'insufficient_privilege', message = format('permission denied for schema %s', quote_ident(parts[1])),
         detail = format('Table %s is not there, and role %s may not make it: it lacks create.', name, current_user),
         hint = format('Let the owner run: grant create on schema %I to %I; or make the table with the columns %s, %s and a primary key of the first.',
@@ -305,7 +305,8 @@ declare
   began constant pg_catalog.timestamptz := pg_catalog.clock_timestamp();
   told_at pg_catalog.timestamptz := began;
 begin
-  if pg_catalog.now() <> pg_catalog.statement_timestamp() then
+  -- drivers that prepare a statement begin its transaction a moment before it
+  if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_predict_all cannot run in a transaction block',
       detail = 'It commits part by part, so that what is done stays done.',
@@ -320,7 +321,7 @@ begin
   end if;
   statement := rafiki._begin_all(model, source_table, pg_catalog.to_regclass(into_table), parts, input, output, key, with_probabilities);
   loop
-    perform pg_catalog.set_config('datestyle', 'ISO', true); -- keys are kept as texts; until the end of the transaction
+    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are kept as texts; until the end of the transaction
     execute statement into reached, part_rows using model, reached;
     exit when part_rows = 0;
     commit;

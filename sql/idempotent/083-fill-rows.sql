@@ -16,9 +16,11 @@ declare
   most_ms constant float8 := 1000;
   given constant text := nullif(current_setting('rafiki.fill_wait', true), '');
   ms float8;
+  -- a statement that its time limit ends would fail, for the sake of what can be done later
+  limit_ms constant float8 := nullif(extract(epoch from current_setting('statement_timeout')::interval), 0) * 500;
 begin
   if given is null then
-    return usual_ms;
+    return least(usual_ms, limit_ms);
   end if;
   begin
     ms := extract(epoch from given::interval) * 1000;
@@ -26,7 +28,7 @@ begin
     ms := -1;
   end;
   if ms between 0 and most_ms then
-    return ms;
+    return least(ms, limit_ms);
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting rafiki.fill_wait cannot be "%s"', given),
     detail = 'It is a length of time from 0 to 1s: how long a statement may wait for predictions of its rows.',
@@ -87,6 +89,12 @@ begin
     return;
   end if;
   is_first := not exists (select from rafiki.attachment_mark m where m.attachment_id = attachment);
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then -- the mark that it sees may be gone
+    insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
+    perform rafiki._hint('rafiki_fill', attachment::text);
+    perform set_config(marked, 'yes', true);
+    return;
+  end if;
   -- held until the end of the transaction: only then the coordinator takes it, and sees the rows
   perform from rafiki.attachment_mark m
   where m.attachment_id = attachment and m.pid = pg_backend_pid() limit 1 for update skip locked;
@@ -178,7 +186,7 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  pause_s constant float8 := 2;
+  pause_s constant float8 := 2; -- at the least
   -- of a statement, that are asked one by one
   first_rows constant int := 32;
   first_ms constant float8 := 50;
@@ -188,7 +196,7 @@ declare
   spent record := rafiki._fill_spent();
   labels text[] := '{}';
 begin
-  if spent.ms < wait_ms and (paused_until ~ '^[0-9.]{1,20}$' and paused_until::float8 > began) is not true then
+  if spent.ms < wait_ms and (paused_until ~ '^[0-9]{1,15}([.][0-9]{1,9})?$' and paused_until::float8 > began) is not true then
     begin
       labels := rafiki._labels_in_time((select a.name from rafiki.model_access a where a.id = model_id), is_image, inputs,
                                        wait_ms - spent.ms);
@@ -196,7 +204,7 @@ begin
       when data_exception or program_limit_exceeded then
         null; -- the coordinator's function finds out which row it is
       when others then
-        perform set_config('rafiki.fill_pause', (extract(epoch from clock_timestamp()) + pause_s)::text, false);
+        perform set_config('rafiki.fill_pause', (extract(epoch from clock_timestamp()) + greatest(pause_s, 5 * (extract(epoch from clock_timestamp()) - began)))::text, false);
     end;
     spent.ms := spent.ms + (extract(epoch from clock_timestamp()) - began) * 1000;
     spent.rows := spent.rows + cardinality(inputs);

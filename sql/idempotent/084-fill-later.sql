@@ -108,8 +108,10 @@ begin
   return query execute
     'select h.place, h.version, case when f.place is null then $4 end from unnest($1, $2) h (place, version) '
     'left join unnest($3) f (place) on f.place = h.place' using held.places, held.versions, filled, kept;
-exception when data_exception or integrity_constraint_violation then
-  if cardinality(places) = 1 then
+exception when others then
+  if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then -- of the table, the machine or the moment, and of no single row
+    raise;
+  elsif cardinality(places) = 1 then
     return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm);
     return;
   end if;
@@ -249,6 +251,9 @@ begin
     end if;
   exception when others then
     get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
+    if sqlstate in ('42P01', '42883', '42704') and hint = '' then
+      hint := 'Triggers of the table run here with search_path = pg_catalog: name schemas in their functions, or give these a search_path.';
+    end if;
     outcome := jsonb_build_object('error', jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm, 'detail', detail, 'hint', hint));
   end;
   if begins is null and (outcome ? 'error' or cardinality(stretch.places) = cardinality(waiting.places) and stretch.next is not null) then

@@ -279,7 +279,8 @@ declare
   heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
   -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
-  if pg_catalog.now() <> pg_catalog.statement_timestamp() then
+  -- drivers that prepare a statement begin its transaction a moment before it
+  if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_train_wait cannot run in a transaction block',
       detail = 'It commits, so that the workers see the study, and then waits for them.',

@@ -107,14 +107,23 @@ order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
 
+create or replace view rafiki.attachment_error with (security_barrier) as
+select a.id, e.error ->> case when pg_has_role(c.relowner, 'usage') then 'message' else 'sqlstate' end as message
+from rafiki.attachment a join pg_class c on c.oid = a.target
+cross join lateral (select coalesce(a.error, (
+  select u.error from rafiki.unanswered u where u.attachment_id = a.id order by u.noted_at desc limit 1)) as error) e
+where pg_has_role(c.relowner, 'usage') or exists (select from rafiki.model m where m.id = a.model_id and pg_has_role(m.owner, 'usage'));
+comment on view rafiki.attachment_error is
+  'Why rows of attached tables are not filled: what an error says may hold what stands in a row, so the owner of a model sees its code only';
+
 create or replace view rafiki.attachments with (security_invoker = true) as
 select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, c.input, c.output,
        case when w.since is not null then a.to_come end as to_come, date_trunc('second', now() - w.since) as oldest,
        (select count(*) from rafiki.unanswered u where u.attachment_id = a.id) as unanswered,
        date_trunc('second', a.filled_at) as last_fill,
-       coalesce(a.error, (select u.error from rafiki.unanswered u where u.attachment_id = a.id order by u.noted_at desc limit 1))
-         ->> 'message' as last_error
+       e.message as last_error
 from rafiki.attachment a
+left join rafiki.attachment_error e on e.id = a.id
 left join rafiki.model m on m.id = a.model_id
 left join rafiki._attached(a.target, a.id::text) c on true
 cross join lateral (

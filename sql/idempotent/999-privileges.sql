@@ -89,7 +89,10 @@ grant execute on function rafiki._check_ticket(text) to public;
 -- What everybody may compare in rows that policies hide: see 030-access.sql. Names, states, settings, scores and times; not what rows of
 -- sources or weights hold, hence columns: without skipped_example, predictions, validation_hash, classes.
 grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.report, rafiki.model, rafiki.model_grant, rafiki.model_member,
-  rafiki.deployment, rafiki.quota, rafiki.attachment, rafiki.attachment_mark, rafiki.unanswered to public;
+  rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;
+grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
+  on rafiki.attachment to public;
+grant select (attachment_id, relation, place, version, noted_at) on rafiki.unanswered to public;
 grant select (id, owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first, alpha_last, delta,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
@@ -102,7 +105,7 @@ grant select (id, model_id, version, study_id, score, accuracies, created_at, me
 grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
   rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
-  rafiki.version_classes, rafiki.trained_inputs to public;
+  rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
 
 grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,

@@ -10,7 +10,10 @@ import {
   selectWaiting,
   takeMarks,
   type WaitingAttachment,
+  yieldFill,
 } from '../db/statements/attachments.ts';
+import { fillerVersion, selectDeferred } from '../db/statements/filler-session.ts';
+import { InvalidState } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { readOutcome } from './fill-outcome.ts';
@@ -33,7 +36,6 @@ const SLICE_MS = 10_000;
 const LOOK_SHARE = 0.1;
 /** Until the next try. It is twice as long each time where the error does not go by itself, as that of a server that is not there does. */
 const RETRY_MS = 500;
-const MOST_OUTCOME_CHARS = 4_000_000;
 
 /** What is known of a look at a table that goes on. */
 interface Look {
@@ -95,13 +97,14 @@ export class Filler {
     this.#running.set(owner, { id, done });
   }
 
-  async #fill({ id, reader }: WaitingAttachment): Promise<void> {
+  async #fill(attachment: WaitingAttachment): Promise<void> {
     const { database } = this.#options;
+    const { id } = attachment;
     const session = await this.#reader.connect(CALL_TIMEOUT);
     this.#sessions.add(session);
     try {
       await admitFilling(database, session.pid, id);
-      await this.#look(id, session, await readerCall(session.connection, reader));
+      await this.#look(attachment, session);
     } finally {
       this.#sessions.delete(session);
       await session.connection.close().catch(() => undefined);
@@ -110,14 +113,16 @@ export class Filler {
   }
 
   /** Goes through the table, from where the last slice ended. */
-  async #look(id: number, session: ReaderSession, call: string): Promise<void> {
+  async #look(attachment: WaitingAttachment, session: ReaderSession): Promise<void> {
     const { database } = this.#options;
+    const { id } = attachment;
+    const call = await readerCall(session.connection, attachment.reader);
     const look = this.#looks.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
     this.#looks.set(id, look);
     const untilMs = performance.now() + SLICE_MS;
     while (performance.now() < untilMs && !this.#stopping) {
       const calledMs = performance.now();
-      const outcome = readOutcome(await this.#call(session, call, look.place));
+      const outcome = readOutcome(await this.#call(session, attachment, { call, place: look.place }));
       const ms = performance.now() - calledMs;
       await noteFill(database, id, outcome);
       if (outcome.error !== null) return this.#retry(id, outcome.error, ms);
@@ -127,17 +132,35 @@ export class Filler {
       look.ms += ms;
       if (outcome.place === null) return this.#end(id, look);
     }
+    await yieldFill(database, id);
   }
 
-  async #call({ connection, pid }: ReaderSession, call: string, place: string | null): Promise<string | null> {
+  /**
+   * One call in a transaction of its own. All that the owner's code does, it does within his function, with his rights: whatever he put
+   * in that function's place, or left to the end of the transaction, would run as rafiki_reader, who could change its own password.
+   */
+  async #call(
+    { connection, pid }: ReaderSession,
+    attachment: WaitingAttachment,
+    { call, place }: { call: string; place: string | null },
+  ): Promise<string | null> {
     const timer = setTimeout(() => {
       void this.#reader.end({ connection, pid }).catch(() => undefined);
     }, CALL_END_MS);
     try {
-      await connection.query(`select set_config('rafiki.fill_place', $1, false)`, [place ?? '']);
-      const sql = `select left(o.outcome::text, ${MOST_OUTCOME_CHARS}) as outcome from (select ${call} as outcome) o limit 1`;
-      const [row] = await connection.query<{ outcome: string | null }>(sql);
+      await connection.query('begin');
+      await connection.query(`select set_config('rafiki.fill_place', $1, true)`, [place ?? '']);
+      const version = await fillerVersion(connection, attachment);
+      if (version === undefined) throw replaced();
+      const [row] = await connection.query<{ outcome: string | null }>(`select ${call} as outcome`);
+      if ((await fillerVersion(connection, attachment)) !== version) throw replaced();
+      const deferred = await selectDeferred(connection);
+      if (deferred !== undefined) throw leftForLater(deferred);
+      await connection.query('commit');
       return row?.outcome ?? null;
+    } catch (error) {
+      await connection.query('rollback').catch(() => undefined); // the connection may be lost
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -159,3 +182,14 @@ export class Filler {
     await retryFill(database, id, { error, pauseMs, grows: !isTransientState(error.sqlstate) });
   }
 }
+
+const replaced = (): InvalidState =>
+  new InvalidState('the function that fills the table is not the one that rafiki_attach made', {
+    hint: 'Attach the model again, as the owner of the table: rafiki_attach.',
+  });
+
+const leftForLater = (what: string): InvalidState =>
+  new InvalidState('rows are not filled where something is left for the end of the transaction', {
+    detail: `It would run as another role than the table's owner: ${what}.`,
+    hint: 'Make the trigger or constraint not deferrable, and close cursors.',
+  });

@@ -1,6 +1,7 @@
 import { ReaderRefused } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Connection, Database, type Queryable } from './database.ts';
+import { limitMessages } from './message-limit.ts';
 
 const READER = 'rafiki_reader';
 
@@ -38,6 +39,7 @@ export class ReaderLogin {
   async connect(longestStatement: string): Promise<ReaderSession> {
     const settings = { statement_timeout: longestStatement };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
+    limitMessages(connection.client.connection.stream);
     await connection.query(endWithClient).catch(() => undefined); // a server that cannot look for its clients does without
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };

@@ -3,6 +3,7 @@ import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
+import { postgresVersion } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
@@ -143,6 +144,99 @@ test('a function that its owner has replaced harms nobody: what it says is not b
     await filled(`${other.sql}.films`);
     expect((await errorOf()).error.sqlstate).toBe('22000');
   });
+});
+
+/** Puts something in the place of the function that fills the table. */
+const forge = (kind: string, body: string): Promise<unknown> =>
+  hostile.session.query(`do $do$ declare f record; begin
+    for f in select p.proname, oidvectortypes(p.proargtypes) as args from pg_proc p join rafiki.attachment a on a.reader::text = p.proname
+             where a.target = '${table}'::regclass loop
+      execute format('create or replace function rafiki_reader.%I(%s) returns text ${kind} as %L', f.proname, f.args, $body$${body}$body$);
+    end loop; end $do$`);
+
+const readerPassword = (): Promise<unknown[]> =>
+  db.query(`select rolpassword from pg_authid where rolname = 'rafiki_reader'`);
+
+/** Takes over the login that fills tables, where it runs as that. */
+const takeOver = `begin execute 'alter role rafiki_reader password ''pwned'''; exception when others then null; end`;
+
+test.each([
+  ['by a function that runs as its caller', 'function'],
+  ['by a cursor that is held', 'cursor'],
+  ['by a trigger that is deferred', 'deferred'],
+])('nobody takes over the login that fills tables %s', async (_what, way) => {
+  const before = await readerPassword();
+  await hostile.session.query(`grant usage on schema ${hostile.sql} to public`);
+  await hostile.session.query(`create or replace function ${hostile.sql}.evil() returns text language plpgsql as
+    $$ begin ${takeOver}; return 'x'; end $$`);
+  if (way === 'deferred') {
+    await hostile.session.query(`create or replace function ${hostile.sql}.evil_trigger() returns trigger language plpgsql as
+      $$ begin perform ${hostile.sql}.evil(); return null; end $$`);
+    await hostile.session.query(`create constraint trigger evil after update on ${table} deferrable initially deferred
+      for each row execute function ${hostile.sql}.evil_trigger()`);
+  }
+  if (way === 'cursor') {
+    await hostile.session.query(`create or replace function ${hostile.sql}.hold() returns trigger language plpgsql as
+      $$ begin execute 'declare c cursor with hold for select ${hostile.sql}.evil()'; return new; end $$`);
+    await hostile.session.query(
+      `create trigger hold before update on ${table} for each row execute function ${hostile.sql}.hold()`,
+    );
+  }
+  await attach(hostile.session);
+  if (way === 'function') await forge('language plpgsql', `begin ${takeOver}; return '{}'; end`);
+  await insert();
+  await whileFilling(async () => {
+    // from 18 on a deferred trigger runs as who wrote the row
+    if (way === 'deferred' && postgresVersion() >= 18) await filled();
+    else expect((await errorOf()).error.sqlstate).toBe('55000');
+  });
+  expect(await readerPassword()).toEqual(before);
+});
+
+test('a message of hundreds of megabytes ends no process', async () => {
+  await attach(hostile.session);
+  await forge(
+    'language plpgsql security definer',
+    `begin perform set_config('client_min_messages', 'notice', false); raise notice '%', repeat('x', 600000000); return '{}'; end`,
+  );
+  await insert();
+  await whileFilling(async () => {
+    expect((await errorOf()).error.sqlstate).toBe('54000');
+  });
+});
+
+test('a superuser who attaches runs no code of the table’s owner as himself', async () => {
+  await hostile.session.query(`create table ${table}_ran (who name)`);
+  await hostile.session.query(`grant all on ${table}_ran to public`);
+  await hostile.session.query(`create function ${table}_fits(v text) returns boolean language plpgsql as
+    $$ begin insert into ${table}_ran values (current_user); return true; end $$`);
+  await hostile.session.query(`create domain ${table}_label as text check (${table}_fits(value))`);
+  await hostile.session.query(`alter table ${table} alter mood type ${table}_label`);
+  await attach(db);
+  expect(await db.query(`select distinct who from ${table}_ran`)).toEqual([{ who: hostile.name }]);
+});
+
+test('the owner of a model does not read in errors what stands in others’ rows', async () => {
+  await hostile.session.query(`alter table ${table} add amount int`);
+  await hostile.session.query(`create function ${table}_amount() returns trigger language plpgsql as
+    $$ begin if new.mood is not null then new.amount := new.body::int; end if; return new; end $$`);
+  await hostile.session.query(
+    `create trigger amount before update on ${table} for each row execute function ${table}_amount()`,
+  );
+  await attach(hostile.session);
+  await insert();
+  const seen = (of: Person): Promise<{ last_error: string }[]> =>
+    of.session.query(`select last_error from rafiki.attachments where relation like '%inbox${number - 1}'`);
+  await whileFilling(() =>
+    eventually(
+      db,
+      `select from rafiki.unanswered u join rafiki.attachment a on a.id = u.attachment_id where a.target = '${table}'::regclass`,
+    ),
+  );
+  expect((await seen(hostile))[0]?.last_error).toContain('good film 4');
+  expect(await seen(stage.modelOwner)).toEqual([{ last_error: '22P02' }]);
+  for (const column of ['rafiki.unanswered u', 'rafiki.attachment u'])
+    expect((await failureOf(stage.modelOwner.session, `select u.error from ${column}`)).code).toBe('42501');
 });
 
 test('anybody’s marks only make the coordinator look', async () => {

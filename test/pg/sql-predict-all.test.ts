@@ -183,11 +183,19 @@ describe('rafiki_predict_all', () => {
     await makeWords(1);
     const session = await db.connect(() => undefined);
     await session.query('begin');
+    await session.query('select pg_sleep(0.15)'); // of a block that has just begun PostgreSQL says it, without a hint
     expect(await failureOf(session, call(`'words', 'out'`))).toMatchObject({
       code: '2D000',
       hint: expect.stringContaining('outside'),
     });
     await session.close();
+  });
+
+  test('runs over the extended protocol too, with parameters', async () => {
+    await makeWords(3);
+    await db.query('alter table words add primary key (id)');
+    await db.query('call rafiki_predict_all($1, $2, $3)', ['lengths', 'words', 'out']);
+    expect(await db.query('select count(*)::int as n from out')).toEqual([{ n: 3 }]);
   });
 
   test('says what is wrong', async () => {

@@ -160,7 +160,10 @@ describe('rafiki_train_wait', () => {
   });
 
   test('refuses to run in a transaction block, and leaves nothing behind', async () => {
-    const call = db.transaction((tx) => tx.query(`call rafiki_train_wait('sentiment', 'reviews')`));
+    const call = db.transaction(async (tx) => {
+      await tx.query('select pg_sleep(0.15)'); // of a block that has just begun PostgreSQL says it, without a hint
+      await tx.query(`call rafiki_train_wait('sentiment', 'reviews')`);
+    });
     await expect(call).rejects.toMatchObject({ code: '2D000', hint: expect.stringContaining('rafiki_wait') });
     expect(await db.query('select id from rafiki.study')).toEqual([]);
   });

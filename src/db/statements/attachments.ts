@@ -101,6 +101,11 @@ export async function endFill(on: Queryable, id: number, pauseMs: number): Promi
   await on.query(sql, [id, pauseMs]);
 }
 
+/** It goes on when those that wait have had their turns. */
+export async function yieldFill(on: Queryable, id: number): Promise<void> {
+  await on.query('update rafiki.attachment set retry_at = now() where id = $1', [id]);
+}
+
 /** A right may have come back meanwhile. */
 const MOST_PAUSE_MS = 60_000;
 
