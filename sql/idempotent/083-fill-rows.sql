@@ -258,7 +258,7 @@ begin
       perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
     end;
   end if;
-  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) then
+  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) or written.input is null then -- a text that is too large
     perform rafiki._mark(tg_argv[0]::bigint); -- its table's trigger for the rest may not be told of it
   end if;
   return case when written.is_empty then new else rafiki._with_answer(new, attached.output, attached.type, null) end;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database } from '../db/database.ts';
 import { BadData } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -57,21 +57,34 @@ async function mails(session: Connection): Promise<Story> {
   return load(session, 'text_classification', 'mails', await spamAssassinMails());
 }
 
+const OWN_TABLE = 'texts';
+
 async function ownData(session: Connection, file: string): Promise<Story> {
-  const rows = parse(readFileSync(file), { columns: true, bom: true, skip_empty_lines: true }) as Record<
-    string,
-    string
-  >[];
+  const rows = rowsOf(file);
   const [first] = rows;
   if (!first || first['label'] === undefined || first['text'] === undefined) {
     throw new BadData(`${file} needs a header line with the columns label and text`, {
       detail: `It has: ${Object.keys(first ?? {}).join(', ') || 'no rows'}.`,
     });
   }
-  say(`Loading ${rows.length} rows of ${path.basename(file)} into table texts …`);
+  say(`Loading ${rows.length} rows of ${path.basename(file)} into table ${OWN_TABLE} …`);
   const labelled = rows.map((row) => ({ label: row['label'] ?? '', text: row['text'] ?? '' }));
   const task = new Set(labelled.map(({ label }) => label)).size === 2 ? 'sentiment' : 'text_classification';
-  return load(session, task, 'texts', labelled);
+  return load(session, task, OWN_TABLE, labelled);
+}
+
+function rowsOf(file: string): Record<string, string>[] {
+  const bytes = readFileSync(file);
+  try {
+    return parse(bytes, { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new BadData(`${file} is no CSV file`, {
+      detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
+      hint: 'It needs a header line with the columns label and text; a text with quotes or line breaks stands in quotes.',
+      cause: error,
+    });
+  }
 }
 
 const ROWS_PER_INSERT = 500;
@@ -99,7 +112,8 @@ async function load(session: Connection, task: string, relation: string, rows: L
 
 async function tell(session: Connection, story: Story, live: LiveLine): Promise<void> {
   const { task, relation, heldOut, model } = story;
-  const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s')`;
+  const replace = relation === OWN_TABLE ? ', replace => true' : ''; // an earlier file had other classes
+  const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s'${replace})`;
   say(`\n=> ${train};`);
   live.start();
   await session.query(train).finally(() => live.stop());
