@@ -241,10 +241,11 @@ begin
   if not found then
     return new;
   end if;
-  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %3$s as is_given', attached.output,
+  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %2$s is null and ($1).%4$I is not null as is_too_large, %3$s as is_given',
+                 attached.output,
                  format(rafiki._input_sql(is_image), format('($1).%I', attached.input)),
                  case tg_op when 'INSERT' then format('($1).%I is not null', attached.output)
-                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end)
+                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end, attached.input)
     into written using new, case tg_op when 'UPDATE' then old end;
   if is_replayed and written.is_given and not written.is_empty then
     return new;
@@ -258,7 +259,7 @@ begin
       perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
     end;
   end if;
-  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) or written.input is null then -- a text that is too large
+  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) or written.is_too_large then
     perform rafiki._mark(tg_argv[0]::bigint); -- its table's trigger for the rest may not be told of it
   end if;
   return case when written.is_empty then new else rafiki._with_answer(new, attached.output, attached.type, null) end;

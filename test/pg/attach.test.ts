@@ -101,6 +101,28 @@ describe('a statement', () => {
     expect(await marks()).toBe(0);
   });
 
+  test('reports a text that is too large to be asked about', async () => {
+    await attachLetters();
+    await db.query(`insert into inbox (id, body) values (1, repeat('y ', 4100000))`);
+    expect(await db.query('select from rafiki.attachment_mark')).toHaveLength(1);
+  });
+
+  test('writes in a transaction that does not see what the coordinator has taken', async () => {
+    await attachLetters();
+    const many = (first: number): string =>
+      `insert into inbox (id, body) select i, 'a text' from generate_series(${first}, ${first} + 99) i`;
+    const writer = await db.connect(() => undefined);
+    await writer.query('set rafiki.fill_wait = 0');
+    await writer.query(many(1));
+    await writer.query('begin isolation level repeatable read');
+    await writer.query('select from inbox');
+    await db.query('delete from rafiki.attachment_mark');
+    await writer.query(many(1000));
+    await writer.query('commit');
+    expect(await db.query('select from rafiki.attachment_mark')).toHaveLength(1);
+    await writer.close();
+  });
+
   test('returns the predictions of its first rows, and asks for the others at once', async () => {
     await attachLetters();
     const returned = await db.query<{ letter: string | null }>(
