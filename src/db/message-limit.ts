@@ -12,8 +12,10 @@ export function limitMessages(stream: Duplex): void {
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = 0;
   let bodyBytes = 0; // of the message, that are still to come
-  const look = (chunk: Buffer): void => {
-    for (let at = 0; at < chunk.length; ) {
+  const push = stream.push.bind(stream);
+  // what comes from the network passes here once and in order; listeners for data come and go, and COPY gives back what it has read
+  stream.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
+    for (let at = 0; chunk !== null && at < chunk.length; ) {
       if (bodyBytes > 0) {
         const passed = Math.min(bodyBytes, chunk.length - at);
         bodyBytes -= passed;
@@ -26,11 +28,11 @@ export function limitMessages(stream: Duplex): void {
       bodyBytes = head.readUInt32BE(1) - 4; // the length counts itself
       if (bodyBytes > MOST_BYTES) {
         stream.destroy(tooLong(bodyBytes));
-        return;
+        return false;
       }
     }
+    return push(chunk, encoding);
   };
-  stream.prependListener('data', look);
 }
 
 const tooLong = (bytes: number): DataTooLarge =>
