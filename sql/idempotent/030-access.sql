@@ -47,16 +47,16 @@ create policy seen on rafiki.unanswered for select using (exists (select from ra
 -- know it see it through these views, made by a function that is not leakproof: to_jsonb, or || with an empty array, which costs nothing.
 -- In a view the current role is that of who asks.
 create or replace view rafiki.model_access with (security_barrier) as
-select k.model_id as id, k.name, to_jsonb(k.key) as key
-from rafiki.model_key k
-where pg_has_role(k.owner, 'usage')
-  or exists (select from rafiki.model_grant g where g.model_id = k.model_id and pg_has_role(g.role, 'usage'));
+select m.id, m.name, to_jsonb(k.key) as key
+from rafiki.model m join rafiki.model_key k on k.model_id = m.id
+where pg_has_role(m.owner, 'usage')
+  or exists (select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(g.role, 'usage'));
 comment on view rafiki.model_access is 'The access keys, which predictions state to the server, of the models that you may use';
 
 create or replace view rafiki.model_ownership with (security_barrier) as
-select k.model_id as id, to_jsonb(k.owner_key) as key
-from rafiki.model_key k
-where pg_has_role(k.owner, 'usage');
+select m.id, to_jsonb(k.owner_key) as key
+from rafiki.model m join rafiki.model_key k on k.model_id = m.id
+where pg_has_role(m.owner, 'usage');
 comment on view rafiki.model_ownership is 'The keys of your own models: who can see one may change the model';
 
 create or replace view rafiki.trained_inputs with (security_barrier) as

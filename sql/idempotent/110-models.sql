@@ -57,7 +57,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_relid = 'rafiki.model'::regclass then
-    insert into rafiki.model_key (model_id, name, owner) values (new.id, new.name, new.owner) on conflict do nothing;
+    insert into rafiki.model_key (model_id) values (new.id) on conflict do nothing;
   else
     insert into rafiki.study_key (study_id) values (new.id) on conflict do nothing;
   end if;
