@@ -1,5 +1,5 @@
--- What users set: names, usual values and meaning, for those who ask. Postgres itself takes any name after "rafiki.", says nothing of one that is misspelt, and shows none before it
--- was set; nor does any catalogue list what a session has set, so misspelt names have to be guessed.
+-- What users set: names, usual values and meaning, for those who ask. Postgres itself takes any name after "rafiki.", says nothing of one
+-- that is misspelt, and shows none before it was set; nor does any catalogue list what a session has set, so misspelt names have to be guessed.
 
 create or replace function rafiki._settings() returns table (name text, usual text, meaning text)
 language sql immutable parallel safe

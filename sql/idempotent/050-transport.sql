@@ -68,7 +68,7 @@ $$;
 -- Answers to the next rows of a scan may be prefetched with an answer, as further results. They wait in libpq, where nobody can
 -- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
 -- one for a model, input and caller; what was for other calls is thrown away. STABLE, so that it sees the snapshot of the query.
--- No key is asked for, which would take a fifth of the row: the server prefetches for the role of the session alone, and whose
+-- No key is asked for, which each row would have to look up: the server prefetches for the role of the session alone, and whose
 -- code runs there in a statement of that role can ask in its name, as a function of the invoker (docs/decisions/0018).
 create or replace function rafiki._take(model text, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer

@@ -89,18 +89,17 @@ begin
     return;
   end if;
   is_first := not exists (select from rafiki.attachment_mark m where m.attachment_id = attachment);
-  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then -- the mark that it sees may be gone
-    insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
-    perform rafiki._hint('rafiki_fill', attachment::text);
-    perform set_config(marked, 'yes', true);
-    return;
-  end if;
   -- held until the end of the transaction: only then the coordinator takes it, and sees the rows
-  perform from rafiki.attachment_mark m
-  where m.attachment_id = attachment and m.pid = pg_backend_pid() limit 1 for update skip locked;
-  if not found then
+  begin
+    perform from rafiki.attachment_mark m
+    where m.attachment_id = attachment and m.pid = pg_backend_pid() order by m.since desc limit 1 for update skip locked;
+    if not found then
+      insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
+    end if;
+  exception when serialization_failure then -- at REPEATABLE READ: it sees one that the coordinator has taken meanwhile
     insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
-  end if;
+    is_first := true;
+  end;
   if is_first then
     perform rafiki._hint('rafiki_fill', attachment::text);
   end if;

@@ -153,6 +153,7 @@ export class Filler {
       const version = await fillerVersion(connection, attachment);
       if (version === undefined) throw replaced();
       const [row] = await connection.query<{ outcome: string | null }>(`select ${call} as outcome`);
+      await connection.query('set search_path = pg_catalog, pg_temp'); // which his code may have changed
       if ((await fillerVersion(connection, attachment)) !== version) throw replaced();
       const deferred = await selectDeferred(connection);
       if (deferred !== undefined) throw leftForLater(deferred);

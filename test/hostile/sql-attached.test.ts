@@ -164,6 +164,7 @@ test.each([
   ['by a function that runs as its caller', 'function'],
   ['by a cursor that is held', 'cursor'],
   ['by a trigger that is deferred', 'deferred'],
+  ['by a search path that the next statements have', 'path'],
 ])('nobody takes over the login that fills tables %s', async (_what, way) => {
   const before = await readerPassword();
   await hostile.session.query(`grant usage on schema ${hostile.sql} to public`);
@@ -184,8 +185,31 @@ test.each([
   }
   await attach(hostile.session);
   if (way === 'function') await forge('language plpgsql', `begin ${takeOver}; return '{}'; end`);
+  if (way === 'path') {
+    for (const name of ['pg_proc', 'pg_cursors', 'pg_trigger']) {
+      const view = `${hostile.sql}.${name}`;
+      await hostile.session.query(
+        `create view ${view} as select ${hostile.sql}.evil() as evil, t.* from pg_catalog.${name} t`,
+      );
+      await hostile.session.query(`grant select on ${view} to public`);
+    }
+    await hostile.session.query(
+      `create function ${hostile.sql}.format(text, name, text) returns text language sql as 'select ${hostile.sql}.evil()'`,
+    );
+    await forge(
+      'language plpgsql security definer',
+      `begin perform set_config('search_path', '${hostile.sql}, pg_catalog', false); return '{"filled": 0}'; end`,
+    );
+  }
   await insert();
   await whileFilling(async () => {
+    if (way === 'path') {
+      await eventually(
+        db,
+        `select from rafiki.attachment where target = '${table}'::regclass and waiting_since is null`,
+      );
+      return;
+    }
     // from 18 on a deferred trigger runs as who wrote the row
     if (way === 'deferred' && postgresVersion() >= 18) await filled();
     else expect((await errorOf()).error.sqlstate).toBe('55000');
