@@ -20,6 +20,7 @@ import { install } from './install.ts';
 import { hasServicePassword, loginRefused, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
 import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
 import { ownerMembers } from './owner-role.ts';
+import { sayAlive, tellSupervisor } from './supervisor.ts';
 import { uninstall } from './uninstall.ts';
 import { Up, USER_URL } from './up.ts';
 
@@ -113,6 +114,7 @@ async function useDevice({ device }: Options): Promise<void> {
 
 /** Runs one service until a signal, or until the parent that spawned it is gone. */
 async function runService(name: string, options: Options, create: (wiring: Wiring) => Service): Promise<void> {
+  sayAlive();
   const logger = createLogger(name);
   const database = new Database({ url: requireUrl(options), application: `rafiki ${name}`, logger });
   const check = { start: () => checkDatabase(database), stop: async () => undefined };
@@ -121,7 +123,7 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
     throw loginRefused(error);
   });
   logger.info('ready');
-  process.send?.('ready');
+  tellSupervisor('ready');
   await untilSignal();
   logger.info('stopping');
   await Promise.race([stopAll(services), sleep(STOP_MS, undefined, { ref: false })]);

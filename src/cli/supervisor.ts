@@ -20,7 +20,26 @@ const HEALTHY_MS = 30_000;
 /** Longest a child may take to stop before it is killed; a worker writes a checkpoint meanwhile. */
 const STOP_TIMEOUT_MS = 20_000;
 
-/** Keeps one child process of ours alive: starts it again, ever more slowly, whenever it ends. */
+/** How often a child says that it runs, and we look whether it did. */
+const ALIVE_MS = 1_000;
+/** In looks, not in seconds: a machine that slept has silenced nobody. So long a loop of ours is never busy. */
+const MOST_SILENT = 10;
+
+/** What a child that `up` started tells it. */
+type ChildMessage = 'ready' | 'alive';
+
+/** Tells whoever started this process, if that was {@link SupervisedChild}. */
+export const tellSupervisor = (message: ChildMessage): void => void process.send?.(message);
+
+/** From now on this process says that its event loop runs. */
+export function sayAlive(): void {
+  setInterval(() => tellSupervisor('alive'), ALIVE_MS).unref();
+}
+
+/**
+ * Keeps one child process of ours alive: starts it again, ever more slowly, whenever it ends. One that says nothing any more is killed:
+ * a server that hangs would hold whoever connects to it.
+ */
 export class SupervisedChild implements Service {
   readonly #spec: ChildSpec;
   readonly #entry: string;
@@ -72,10 +91,20 @@ export class SupervisedChild implements Service {
     const child = spawn(process.execPath, [this.#entry, ...args], { env, stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log); // the child has its own
     this.#child = child;
-    child.on('message', (message) => {
+    let silent = 0;
+    let watch: NodeJS.Timeout | undefined;
+    const look = (): void => {
+      if (++silent < MOST_SILENT) return;
+      this.#logger.warn({ child: name, pid: child.pid }, 'child hangs, it is killed');
+      child.kill('SIGKILL');
+    };
+    child.on('message', (message: ChildMessage) => {
+      silent = 0;
+      watch ??= setInterval(look, ALIVE_MS); // not before: to start may take a busy machine longer
       if (message === 'ready') this.#onReady?.();
     });
     child.once('exit', (code, signal) => {
+      clearInterval(watch);
       this.#child = undefined;
       if (this.#stopping) return;
       if (performance.now() - startedMs > HEALTHY_MS) this.#restarts = 0;

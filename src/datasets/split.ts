@@ -60,9 +60,21 @@ const MOST_TRAINED = 2 ** 18;
 
 /** Names the inputs that were trained on, as `rafiki._input_hash` does: each once, ascending, the first of them where they are many. */
 export function trainedInputs({ train }: DataSet, most = MOST_TRAINED): BigInt64Array {
-  const hashes = train.inputs.map((input) => createHash('sha256').update(input).digest().readBigInt64BE(0));
-  return BigInt64Array.from(new Set(hashes)).sort().slice(0, most);
+  return BigInt64Array.from(new Set(train.inputs.map(inputHash)))
+    .sort()
+    .slice(0, most);
 }
+
+/** How many of the inputs are among those that were trained on; where not all of these are remembered, as their share tells. */
+export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt64Array, most = MOST_TRAINED): number {
+  const known = new Set(trained);
+  const last = trained.length < most ? undefined : trained.at(-1);
+  const hashes = inputs.map(inputHash).filter((hash) => last === undefined || hash <= last);
+  const among = hashes.filter((hash) => known.has(hash)).length;
+  return hashes.length === 0 ? 0 : Math.round((among / hashes.length) * inputs.length);
+}
+
+const inputHash = (input: string | Uint8Array): bigint => createHash('sha256').update(input).digest().readBigInt64BE(0);
 
 /** One for a class, several or none for an image with boxes. */
 const labelsOf = ({ label }: LabelledRow): string[] =>

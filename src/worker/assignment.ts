@@ -2,10 +2,9 @@ import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerWanted } from '../db/statements/claims.ts';
-import { selectMemberParams } from '../db/statements/models.ts';
+import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
 import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { TrainedModel } from '../domain/training.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
@@ -13,7 +12,7 @@ import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.
 import { rankStarts } from '../params/starts.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Assignment } from './messages.ts';
+import type { Assignment, Incumbent } from './messages.ts';
 
 export interface TrialRunOptions {
   database: Database;
@@ -69,15 +68,13 @@ async function loadCheckpoint(
   }
 }
 
-async function loadIncumbent(
-  { incumbentId }: ClaimedTrial,
-  options: TrialRunOptions,
-): Promise<TrainedModel[] | undefined> {
+async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOptions): Promise<Incumbent | undefined> {
   if (incumbentId === null) return undefined;
   try {
     const ids = await selectMemberParams(options.database, incumbentId);
     if (ids.length === 0) return undefined; // the model was dropped meanwhile
-    return await Promise.all(ids.map(async (id) => unpackModel(await options.params.load(id))));
+    const members = await Promise.all(ids.map(async (id) => unpackModel(await options.params.load(id))));
+    return { members, trained: await selectTrained(options.database, incumbentId) };
   } catch (error) {
     return without('a score of the deployed model', error, options.logger);
   }

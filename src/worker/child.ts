@@ -1,5 +1,5 @@
 import { readDataFile } from '../datasets/data-file.ts';
-import { snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
+import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
@@ -83,8 +83,10 @@ function timeLeft({ studySeconds, shareSeconds }: TimeLeft): TimeLeft {
 /** A deployed model that cannot be scored any more must not keep its successor from being trained. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
-  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch(() => undefined);
-  if (score !== undefined) await tell({ kind: 'incumbent', score });
+  const { members, trained: inputs } = incumbent;
+  const score = await scoreIncumbent(members, { task, data, threads, metric }).catch(() => undefined);
+  const trained = inputs === undefined ? null : countTrained(data.valid.inputs, inputs);
+  if (score !== undefined) await tell({ kind: 'incumbent', score, trained });
 }
 
 function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {

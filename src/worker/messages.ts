@@ -28,8 +28,15 @@ export interface Assignment {
   resume?: ParamSet;
   /** Whether the trial may start from the weights of others, and publish its own. */
   collaborative: boolean;
-  /** The members of the deployed model, best first, to be scored on the same validation rows. */
-  incumbent?: TrainedModel[];
+  /** The deployed model, to be scored on the same validation rows. */
+  incumbent?: Incumbent;
+}
+
+export interface Incumbent {
+  /** Best first. */
+  members: TrainedModel[];
+  /** The inputs that it was trained on (see `trainedInputs`), where that was kept. */
+  trained: BigInt64Array | undefined;
 }
 
 export type ToChild =
@@ -57,7 +64,7 @@ export interface Validated {
 export type FromChild =
   /** It runs. */
   | { kind: 'began' }
-  | { kind: 'incumbent'; score: number }
+  | { kind: 'incumbent'; score: number; trained: number | null }
   /** Smaller knobs than those asked for, as time is short. */
   | { kind: 'knobs'; knobs: Knobs }
   /** What can I start from? `basis` names the rows: weights learnt from others must not be given. */

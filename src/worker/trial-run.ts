@@ -146,7 +146,7 @@ export class TrialRun {
       case 'began':
         return;
       case 'incumbent':
-        return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message.score));
+        return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message));
       case 'knobs':
         return this.#changeKnobs(message.knobs);
       case 'start':

@@ -82,6 +82,17 @@ test('serving killed: a predict fails with 08006 and a hint, and the same sessio
   await session.close();
 });
 
+test('serving hangs: who connects to it waits until it is killed, and the next one is answered', async () => {
+  const predict = `select rafiki_predict('worker_killed', 'free money') as label`;
+  const hanging = (await rafiki.pids('serving')).at(-1)!;
+  process.kill(hanging, 'SIGSTOP');
+  const session = await rafiki.db.connect(() => {});
+  await expect(session.query(predict)).rejects.toMatchObject({ code: '08006' });
+  expect(() => process.kill(hanging, 0)).toThrow();
+  await eventually(async () => (await session.query(predict).catch(() => [])).length === 1 || undefined);
+  await session.close();
+});
+
 test('Postgres killed: it is started again, and the study completes', async () => {
   const study = await begin('postgres_killed', 3);
   await workerOf(study);

@@ -84,6 +84,22 @@ describe('own judges', () => {
     expect(trial).toEqual({ score });
   });
 
+  test('say how many of the rows the deployed version was trained on', async () => {
+    await train(`model => 'by_share'`);
+    await db.query(`update rafiki.deployment set state = 'ready'`);
+    await train(`model => 'by_share', validation_split => 'held'`);
+    const [row] = await db.query<{ counted: number; trained: number }>(
+      `select s.incumbent_trained as counted,
+         (select count(*)::int from reviews where held and rafiki._input_hash(body) = any (t.trained)) as trained
+       from rafiki.study s join rafiki.model m on m.name = s.model
+       join rafiki.trained_inputs t on t.model_id = m.id and t.version = 1
+       where s.model = 'by_share' and s.validation_split = 'held'`,
+    );
+    expect(row?.counted).toBeGreaterThan(20);
+    expect(row?.counted).toBe(row?.trained);
+    await db.query(`select rafiki_drop_model('by_share')`);
+  });
+
   test('say when a model knows no more than the frequency of the classes', async () => {
     await db.query(
       `create table noise as select id as number, case when id % 4 = 0 then 'a' else 'b' end as label, md5(id::text) as body from reviews`,

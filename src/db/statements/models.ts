@@ -119,6 +119,16 @@ export async function selectStudyDeployment(on: Queryable, studyId: number): Pro
 }
 
 /** The parameters of a version's members in full precision, best first. */
+/** Hashes of the inputs that the version was trained on, ascending: see `trainedInputs`. Undefined where that was not kept. */
+export async function selectTrained(on: Queryable, versionId: number): Promise<BigInt64Array | undefined> {
+  const sql = `
+    select r.trained::text[] as trained from rafiki.model_version v
+    join rafiki.model_member b on b.version_id = v.id and b.rank = 0 join rafiki.trial t on t.id = b.trial_id
+    join rafiki.validation r on r.study_id = v.study_id and r.hash = t.validation_hash where v.id = $1`;
+  const [row] = await on.query<{ trained: string[] | null }>(sql, [versionId]);
+  return row?.trained ? BigInt64Array.from(row.trained, BigInt) : undefined;
+}
+
 export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
   const sql = 'select params_id as id from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
   return (await on.query<{ id: number }>(sql, [versionId, 'float32'])).map((row) => row.id);

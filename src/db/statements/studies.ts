@@ -41,6 +41,8 @@ export interface Study {
   waitedMs: number;
   incumbentId: number | null;
   incumbentScore: number | null;
+  /** On how many of the validation rows the deployed version was trained; null where that is not known. */
+  incumbentTrained: number | null;
   /** Why no further trial is begun although no limit is reached. */
   closed: string | null;
   /** Rows that scores are the share of; null before the first trial has ended, and where scores are something else. */
@@ -60,7 +62,8 @@ const openStudies = `
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
     coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
     case when began.at is null then coalesce((extract(epoch from now_.at - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
-    s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore", s.version
+    s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore",
+    s.incumbent_trained as "incumbentTrained", s.version
   from rafiki.study s
   cross join lateral (select min(t.started_at) as at from rafiki.trial t where t.study_id = s.id) began
   cross join lateral (select coalesce(s.paused_at, now()) - s.paused_for as at) now_ -- if it had never been paused
@@ -107,11 +110,14 @@ export async function setIncumbent(on: Queryable, studyId: number): Promise<void
 }
 
 /** The first measurement counts: several workers may hold the data at the same time. */
-export async function setIncumbentScore(on: Queryable, studyId: number, score: number): Promise<void> {
-  await on.query('update rafiki.study set incumbent_score = $2 where id = $1 and incumbent_score is null', [
-    studyId,
-    score,
-  ]);
+export async function setIncumbentScore(
+  on: Queryable,
+  studyId: number,
+  { score, trained }: { score: number; trained: number | null },
+): Promise<void> {
+  const sql = `
+    update rafiki.study set incumbent_score = $2, incumbent_trained = $3 where id = $1 and incumbent_score is null`;
+  await on.query(sql, [studyId, score, trained]);
 }
 
 export async function setOutcome(

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { type Aim, type JudgedVersion, knowsNothing, reasonNotToDeploy } from '../../../src/coordinator/may-deploy.ts';
 
 const aim = (changes: Partial<Aim> = {}): Aim => ({
-  ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8 },
+  ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8, incumbentTrained: null },
   ...changes,
 });
 const made = (changes: Partial<JudgedVersion> = {}): JudgedVersion => ({
-  ...{ version: 2, score: 0.9, blind: 0.5, answering: 1 },
+  ...{ version: 2, score: 0.9, judgedRows: 40, blind: 0.5, answering: 1 },
   ...changes,
 });
 
@@ -26,7 +26,18 @@ describe('a version takes the place of', () => {
 
 describe('a version does not take the place of', () => {
   test.each([
-    ['a better one', aim({ incumbentScore: 0.9001 }), made(), /worse .* \(0\.9000 against 0\.9001\)/],
+    [
+      'a better one',
+      aim({ incumbentScore: 0.9001 }),
+      made(),
+      /worse \(0\.9000 against 0\.9001\) than the deployed one;/,
+    ],
+    [
+      'a better one, which knows some of the rows',
+      aim({ incumbentScore: 1, incumbentTrained: 32 }),
+      made(),
+      /worse \(0\.9000 against 1\.0000\) than the deployed one, which was trained on 32 of these 40 rows;/,
+    ],
     ['one that could not be scored', aim({ incumbentScore: null }), made(), /could not be scored/],
     ['one that was deployed meanwhile', aim(), made({ answering: 3 }), /another version/],
     ['one that was deployed first meanwhile', aim({ incumbentId: null }), made(), /another version/],

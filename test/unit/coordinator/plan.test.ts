@@ -44,6 +44,7 @@ const study = (changes: Partial<Study> = {}): Study => ({
   waitedMs: 0,
   incumbentId: null,
   incumbentScore: null,
+  incumbentTrained: null,
   version: null,
   ...changes,
 });

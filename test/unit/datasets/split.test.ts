@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LabelledText } from '../../../src/datasets/data-file.ts';
-import { splitRows as split, trainedInputs, validationHash } from '../../../src/datasets/split.ts';
+import { countTrained, splitRows as split, trainedInputs, validationHash } from '../../../src/datasets/split.ts';
 import type { DataSet } from '../../../src/domain/task.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
@@ -48,6 +48,9 @@ test('inputs that were trained on are named once each, in ascending order, the f
   expect(names).toHaveLength(new Set(data.train.inputs).size);
   expect([...names]).toEqual([...names].toSorted((a, b) => (a < b ? -1 : 1)));
   expect(trainedInputs(data, 5)).toEqual(names.slice(0, 5));
+  expect(countTrained([...data.train.inputs, 'unknown'], names)).toBe(names.length);
+  expect(countTrained(data.valid.inputs, names)).toBe(0);
+  expect(countTrained(data.train.inputs, trainedInputs(data, 5), 5)).toBe(data.train.inputs.length);
 });
 
 describe('splitting rows', () => {
