@@ -12,7 +12,8 @@ const rooms = {
   datasets: ['errors', 'runtime', 'domain', 'features', 'db'],
   params: ['errors', 'runtime', 'domain', 'db'],
   coordinator: ['errors', 'runtime', 'domain', 'db', 'params', 'advisors', 'models'],
-  worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'features', 'graph', 'engine'],
+  training: ['errors', 'runtime', 'domain', 'datasets', 'models', 'features', 'graph', 'engine'],
+  worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'engine', 'training'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine'],
   bridge: ['errors', 'runtime', 'domain', 'serving'],
 };
@@ -27,6 +28,13 @@ module.exports = {
       from: { path: `^src/${room}/` },
       to: { path: '^src/', pathNot: `^src/(${[room, ...allowed].join('|')})/` },
     })),
+    {
+      name: 'training-knows-no-database',
+      comment: 'a training process is given all that it needs: what it imports must not reach db or params either',
+      severity: 'error',
+      from: { path: '^src/training/' },
+      to: { path: '^src/(db|params)/', reachable: true },
+    },
     {
       name: 'only-db-knows-pg',
       comment: 'db is the only importer of pg and pg-listen',

@@ -2,8 +2,8 @@ import type { KnobValue } from '../src/domain/hyper-space.ts';
 import type { DataSet } from '../src/domain/task.ts';
 import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/training.ts';
 import { InvalidParameter } from '../src/errors/errors.ts';
-import { fitToTime } from '../src/worker/fit-to-time.ts';
-import { trainTrial } from '../src/worker/train.ts';
+import { fitToTime } from '../src/training/fit-to-time.ts';
+import { trainTrial } from '../src/training/train.ts';
 import type { Figure } from './figure.ts';
 import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts';
 

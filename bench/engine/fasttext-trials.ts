@@ -7,7 +7,7 @@ import type { DataSet } from '../../src/domain/task.ts';
 import { EnvironmentUnfit } from '../../src/errors/errors.ts';
 import { textsOf } from '../../src/features/encoder.ts';
 import { createRng } from '../../src/runtime/rng.ts';
-import { trainTrial } from '../../src/worker/train.ts';
+import { trainTrial } from '../../src/training/train.ts';
 import type { Figure } from '../figure.ts';
 import { readDataSet } from '../zoo/data.ts';
 import { howToGetPeer } from './peer.ts';

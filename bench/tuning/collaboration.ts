@@ -9,7 +9,7 @@ import { familyByName } from '../../src/models/registry.ts';
 import { matchTensors } from '../../src/params/matching.ts';
 import { rankStarts } from '../../src/params/starts.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
-import { trainTrial } from '../../src/worker/train.ts';
+import { trainTrial } from '../../src/training/train.ts';
 
 /** A study as it is compared: one worker, one family, and as many epochs as the budget has, shared out as the study likes. */
 export interface StudySetting {

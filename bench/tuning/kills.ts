@@ -7,7 +7,7 @@ import { selectMemberParams } from '../../src/db/statements/models.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { createRng } from '../../src/runtime/rng.ts';
-import { scoreIncumbent } from '../../src/worker/incumbent.ts';
+import { scoreIncumbent } from '../../src/training/incumbent.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import type { Figure } from '../figure.ts';
 

@@ -12,7 +12,7 @@ import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.
 import { rankStarts } from '../params/starts.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Assignment, Incumbent } from './messages.ts';
+import type { Assignment, Incumbent } from '../training/messages.ts';
 
 export interface TrialRunOptions {
   database: Database;

@@ -5,8 +5,8 @@ import { type TrialTransition, transitionTrial } from '../db/statements/transiti
 import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
+import type { Validated } from '../training/messages.ts';
 import type { TrialRunOptions } from './assignment.ts';
-import type { Validated } from './messages.ts';
 
 /** What training came to, and what it was measured on. */
 export interface Finished {

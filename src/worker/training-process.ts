@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Assignment, FromChild, ToChild } from './messages.ts';
+import type { Assignment, FromChild, ToChild } from '../training/messages.ts';
 
 export interface TrainingListener {
   onMessage(message: FromChild): void;
@@ -10,7 +10,7 @@ export interface TrainingListener {
 
 /** Sources run through tsx, the build as it is. */
 const isSource = import.meta.url.endsWith('.ts');
-const entry = fileURLToPath(new URL(isSource ? './child.ts' : './child.js', import.meta.url));
+const entry = fileURLToPath(new URL(isSource ? '../training/child.ts' : '../training/child.js', import.meta.url));
 
 /** A process that has not said a word by then never will, say for want of memory. */
 const BEGIN_MS = 60_000;

@@ -14,8 +14,8 @@ import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { LONGEST_TIMER_MS } from '../runtime/timer.ts';
 import { Wake } from '../runtime/wake.ts';
+import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
-import type { FromChild } from './messages.ts';
 import { type Finished, storeResult } from './result.ts';
 import { TrainingProcess } from './training-process.ts';
 

@@ -14,7 +14,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import { ModelMemory } from '../../src/serving/devices/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
 import { Serving } from '../../src/serving/serving.ts';
-import { trainTrial } from '../../src/worker/train.ts';
+import { trainTrial } from '../../src/training/train.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { eventually } from './studies.ts';
 import { keyOf } from './tiny-model.ts';

@@ -2,7 +2,7 @@ import type { Queryable } from '../../src/db/database.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
 import { packModel } from '../../src/params/model-codec.ts';
 import type { PostgresParamStore } from '../../src/params/param-store.ts';
-import { trainTrial } from '../../src/worker/train.ts';
+import { trainTrial } from '../../src/training/train.ts';
 
 /** A real model that says "pos" to good films and "neg" to bad ones; trained within a second. */
 export async function trainTinyModel(): Promise<TrainedModel> {

@@ -12,7 +12,7 @@ import { ops } from '../../../src/graph/ops/registry.ts';
 import { detach } from '../../../src/graph/ops/shaping.ts';
 import { type OptimiserName, optimisers } from '../../../src/graph/optimisers/registry.ts';
 import { families, familyByName } from '../../../src/models/registry.ts';
-import type { PreparedTrial } from '../../../src/worker/trial.ts';
+import type { PreparedTrial } from '../../../src/training/trial.ts';
 import { tensorflowWitness } from '../../support/tensorflow.ts';
 import { type GradientCase, lossAndGradients } from '../graph/finite-differences.ts';
 import { lossCases } from '../graph/loss-cases.ts';

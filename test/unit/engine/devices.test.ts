@@ -7,7 +7,7 @@ import { createSession, releaseIdleSessions } from '../../../src/engine/session.
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { exportModel } from '../../../src/graph/inference-graph.ts';
 import { families } from '../../../src/models/registry.ts';
-import type { PreparedTrial } from '../../../src/worker/trial.ts';
+import type { PreparedTrial } from '../../../src/training/trial.ts';
 import { difference } from './difference.ts';
 import { firstSteps, smallTrial } from './small-trials.ts';
 

@@ -4,7 +4,7 @@ import { type DataSet, inputOf, type Labels, type Task } from '../../../src/doma
 import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import type { Family } from '../../../src/models/family.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { type PreparedTrial, prepareTrial } from '../../../src/worker/trial.ts';
+import { type PreparedTrial, prepareTrial } from '../../../src/training/trial.ts';
 
 const classes = ['a', 'b', 'c'];
 const rows = 8;

@@ -12,7 +12,7 @@ import { encodeModel } from '../../../src/graph/onnx.ts';
 import { fasttextNetwork } from '../../../src/models/fasttext.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { prepareTrial } from '../../../src/worker/trial.ts';
+import { prepareTrial } from '../../../src/training/trial.ts';
 import { pictureSpec, randomPictures } from '../models/pictures.ts';
 
 const threads = 1;

@@ -8,7 +8,7 @@ import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 import { watched } from './sentences.ts';
 
 /** PNG files of grey noise with one or two plain rectangles of different colours: red ones and blue ones. */

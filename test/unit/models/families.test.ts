@@ -5,7 +5,7 @@ import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
 import { familiesFor, familyByName } from '../../../src/models/registry.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 import { hasReviews, reviews } from './reviews.ts';
 import { memorable, specOf, watched } from './sentences.ts';
 

@@ -11,7 +11,7 @@ import { exportModel } from '../../../src/graph/inference-graph.ts';
 import type { Network } from '../../../src/graph/network.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 import { hasRealImages } from '../../support/real-images.ts';
 import { pictureSpec, randomPictures, realPictures, shallow } from './pictures.ts';
 import { watched } from './sentences.ts';

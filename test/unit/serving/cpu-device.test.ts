@@ -10,7 +10,7 @@ import { CpuDevice } from '../../../src/serving/devices/cpu-device.ts';
 import type { ThreadRun } from '../../../src/serving/devices/inference-threads.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/devices/replica.ts';
 import { largestBatch } from '../../../src/serving/policies/latency-model.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
 let files: ModelFiles;

@@ -10,9 +10,9 @@ import { systemClock } from '../runtime/clock.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
-import { startWeights, wantedTensors } from './roles.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { leastEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
+import { startWeights, wantedTensors } from './warm-start.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;

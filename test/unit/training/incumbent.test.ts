@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { DataSet, Examples } from '../../../src/domain/task.ts';
 import type { TrainedModel } from '../../../src/domain/training.ts';
-import { scoreIncumbent } from '../../../src/worker/incumbent.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { scoreIncumbent } from '../../../src/training/incumbent.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 
 const task = 'sentiment';
 const part = (texts: string[], labels: number[]): Examples => ({ inputs: texts, labels: Int32Array.from(labels) });

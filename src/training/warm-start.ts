@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { serialize } from 'node:v8';
 import type { FittedFeatures } from '../domain/training.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { ParameterSpec } from '../graph/network.ts';
-import { packMeta } from '../params/tensor-codec.ts';
 import type { PreparedTrial } from './trial.ts';
 
 /** The tensors of a trial's network with their roles, as a warm start looks for them. */
@@ -43,4 +43,4 @@ function roleOf({ rowsOf, follows, init }: ParameterSpec, fitted: string): strin
 }
 
 const fingerprint = ({ encoder, state }: FittedFeatures): string =>
-  createHash('sha256').update(encoder).update(packMeta(state)).digest('hex').slice(0, 32);
+  createHash('sha256').update(encoder).update(serialize(state)).digest('hex').slice(0, 32);

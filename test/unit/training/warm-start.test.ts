@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { TrainingHooks, TrainingResult } from '../../../src/domain/training.ts';
 import type { StartWeights, WantedTensor } from '../../../src/domain/warm-start.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 import { specOf, watched } from '../models/sentences.ts';
 
 afterAll(releaseIdleSessions);

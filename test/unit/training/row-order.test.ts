@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { balancedOrder, shuffledOrder } from '../../../src/worker/row-order.ts';
+import { balancedOrder, shuffledOrder } from '../../../src/training/row-order.ts';
 
 test('each pass has each row once', () => {
   const order = shuffledOrder(50, 2, createRng(1));

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
-import { trainTrial } from '../../../src/worker/train.ts';
+import { trainTrial } from '../../../src/training/train.ts';
 import { memorable, specOf, watched } from '../models/sentences.ts';
 
 const spec = specOf('fasttext', { epochs: 4, batch: 16 }, memorable(64));

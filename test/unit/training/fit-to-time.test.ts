@@ -2,7 +2,7 @@ import { afterAll, expect, it } from 'vitest';
 import type { Knobs } from '../../../src/domain/hyper-space.ts';
 import type { TrainingSpec } from '../../../src/domain/training.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
-import { fitToTime } from '../../../src/worker/fit-to-time.ts';
+import { fitToTime } from '../../../src/training/fit-to-time.ts';
 import { randomPictures } from '../models/pictures.ts';
 import { specOf } from '../models/sentences.ts';
 
