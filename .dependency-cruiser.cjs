@@ -14,8 +14,9 @@ const rooms = {
   coordinator: ['errors', 'runtime', 'domain', 'db', 'params', 'advisors', 'models'],
   training: ['errors', 'runtime', 'domain', 'datasets', 'models', 'features', 'graph', 'engine'],
   worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'engine', 'training'],
-  serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine'],
-  bridge: ['errors', 'runtime', 'domain', 'serving'],
+  protocol: ['errors', 'domain'],
+  serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
+  bridge: ['errors', 'runtime', 'protocol', 'serving'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

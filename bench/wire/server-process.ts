@@ -1,7 +1,7 @@
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
-import { Verbs } from '../../src/bridge/verbs.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { PredictConversation } from '../../src/serving/session/conversation.ts';
 import { stageModel } from '../../test/unit/serving/staged-model.ts';
 
 // A bridge over a model of the tests, in a process of its own: started by bench/wire/stage.ts.
@@ -15,7 +15,7 @@ const server = new BridgeServer({
   port: 0,
   secret: 'right',
   certificate: await createCertificate(),
-  converse: () => new Verbs(staged),
+  converse: () => new PredictConversation(staged.connect()),
   isCalm: () => true,
   logger: silentLogger,
 });

@@ -57,7 +57,7 @@ as $$
 $$;
 
 -- What tells one request from all others: statement, model, and the text itself, or of a long one its hash; as fingerprintOf() of
--- src/bridge/verbs.ts has it.
+-- src/protocol has it.
 create or replace function rafiki._fingerprint(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$

@@ -5,9 +5,9 @@ import { ensureUsableDir } from '../runtime/private-dir.ts';
 import type { Service } from '../runtime/service.ts';
 import { BridgeRecord } from '../serving/bridge-record.ts';
 import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';
+import { PredictConversation } from '../serving/session/conversation.ts';
 import { createCertificate } from './certificate.ts';
 import { type Address, BridgeServer } from './server.ts';
-import { Verbs } from './verbs.ts';
 
 export interface CreateBridgeOptions extends CreateServingOptions {
   /** Where to listen. Unless told: on loopback, or where the database hears this machine from, if it is on another one. */
@@ -41,7 +41,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
         socketDir,
         secret,
         certificate: await createCertificate(),
-        converse: () => new Verbs(serving),
+        converse: () => new PredictConversation(serving.connect()),
         isCalm: () => serving.isCalm(),
         logger,
       });

@@ -1,13 +1,5 @@
 import type { ErrorReport } from '../errors/rafiki-error.ts';
-
-/** What a request is answered with: one row. docs/architecture.md has the meaning of each letter. */
-export interface Reply {
-  s: 'k' | 'h' | 'w' | 'e' | 'n';
-  v: string | null;
-  loc: string | null;
-  /** Further results of the same request, one row each: they wait in the backend's libpq until they are asked for. */
-  prefetched?: readonly Reply[];
-}
+import type { Reply } from '../protocol/reply.ts';
 
 /** The messages that a server of the PostgreSQL protocol sends, version 3. */
 export const authenticationOk = (): Buffer => message('R', int32(0));

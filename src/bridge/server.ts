@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { type AddressInfo, BlockList, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
+import type { Conversation } from '../protocol/conversation.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
@@ -12,7 +13,7 @@ import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
 import { Room } from './room.ts';
 import { createVerifier, type Verifier } from './scram.ts';
-import { BridgeSession, type Conversation } from './session.ts';
+import { BridgeSession } from './session.ts';
 import { UnauthenticatedConnections } from './unauthenticated.ts';
 
 export interface BridgeOptions {

@@ -2,29 +2,17 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Cancelled, ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import type { Conversation } from '../protocol/conversation.ts';
+import type { Reply } from '../protocol/reply.ts';
 import type { Certificate } from './certificate.ts';
 import { carriesUtf8, foreignEncoding, requestText, wishedEncoding } from './encoding.ts';
 import { type Frame, type FrameHead, FrameReader } from './frames.ts';
 import { type CancelKey, Handshake } from './handshake.ts';
 import type { BridgeLimits } from './limits.ts';
 import { LongRequest } from './long-request.ts';
-import type { Reply } from './messages.ts';
 import * as messages from './messages.ts';
 import type { Room } from './room.ts';
 import type { Verifier } from './scram.ts';
-
-/** Answers the requests of one session, one after the other. */
-export interface Conversation {
-  /**
-   * A long request is coming, of which only the first bytes are there: throws where it is not for this server to take. Nothing
-   * of it is kept before that is known.
-   */
-  admit(start: string, bytes: number): void | Promise<void>;
-  answer(request: string): Reply | Promise<Reply>;
-  /** The request that is being answered is not wanted any more. */
-  cancel(): void;
-  close(): void;
-}
 
 export interface SessionOptions {
   socket: Socket;

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import type { BridgeLimits } from '../../src/bridge/limits.ts';
 import { type Address, BridgeServer } from '../../src/bridge/server.ts';
-import { Verbs } from '../../src/bridge/verbs.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { PredictConversation } from '../../src/serving/session/conversation.ts';
 import {
   bare,
   CANCEL_REQUEST,
@@ -57,7 +57,7 @@ beforeEach(async () => {
     socketDir,
     secret: 'right',
     certificate: await createCertificate(),
-    converse: () => new Verbs(staged),
+    converse: () => new PredictConversation(staged.connect()),
     isCalm: () => true,
     limits,
     logger: silentLogger,

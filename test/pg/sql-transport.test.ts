@@ -1,9 +1,10 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Reply } from '../../src/bridge/messages.ts';
 import type { Database } from '../../src/db/database.ts';
+import type { Reply } from '../../src/protocol/reply.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { protocol } from '../support/protocol-fixtures.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
@@ -28,6 +29,30 @@ afterEach(async () => {
 
 const ask = async (expression: string, session = alice): Promise<unknown> =>
   (await session.query<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
+
+describe('what both sides are tested against', () => {
+  test.each(protocol.requests)('SQL asks and takes $call', async ({ call, request, reply: replied, answer }) => {
+    bridge.answer = () => replied;
+    expect(await ask(call)).toEqual(answer);
+    const [model] = await db.query<{ key: string; owner: string }>(
+      'select a.key, m.owner::text from rafiki.model m join rafiki.model_access a using (id)',
+    );
+    const sent = bridge.requests[0] ?? [];
+    const known = new Map([
+      ['KEY', model?.key],
+      ['ROLE', model?.owner],
+      ['STATEMENT', sent[request.indexOf('STATEMENT')]],
+    ]);
+    expect(sent).toEqual(request.map((field) => known.get(field) ?? field));
+  });
+
+  test.each(protocol.fingerprints)('SQL names the request $model, $text', async (request) => {
+    const { statement, model, text, fingerprint } = request;
+    expect(await db.query('select rafiki._fingerprint($1, $2, $3) as named', [statement, model, text])).toEqual([
+      { named: fingerprint },
+    ]);
+  });
+});
 
 describe('a request', () => {
   test('states key, caller, terms and text', async () => {

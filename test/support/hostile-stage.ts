@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
-import { Verbs } from '../../src/bridge/verbs.ts';
 import { urlAs } from '../../src/cli/logins.ts';
 import { Database } from '../../src/db/database.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
@@ -14,6 +13,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import { ModelMemory } from '../../src/serving/devices/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
 import { Serving } from '../../src/serving/serving.ts';
+import { PredictConversation } from '../../src/serving/session/conversation.ts';
 import { trainTrial } from '../../src/training/train.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { eventually } from './studies.ts';
@@ -118,7 +118,7 @@ export async function createStage(): Promise<HostileStage> {
         port: 0,
         secret: 'secret',
         certificate: await createCertificate(),
-        converse: () => new Verbs(serving),
+        converse: () => new PredictConversation(serving.connect()),
         isCalm: () => serving.isCalm(),
         logger: silentLogger,
       });

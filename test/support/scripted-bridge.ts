@@ -1,9 +1,9 @@
 import { createCertificate } from '../../src/bridge/certificate.ts';
-import type { Reply } from '../../src/bridge/messages.ts';
-import { checkSize } from '../../src/bridge/request.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
-import { textsOf } from '../../src/bridge/text-array.ts';
 import type { Queryable } from '../../src/db/database.ts';
+import type { Reply } from '../../src/protocol/reply.ts';
+import { checkSize } from '../../src/protocol/request.ts';
+import { textsOf } from '../../src/protocol/text-array.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 
 export const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });

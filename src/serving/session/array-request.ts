@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { LONGEST_TIMER_MS, setTimer } from '../../runtime/timer.ts';
 import type { Batcher } from '../queue/batcher.ts';
 import type { QueuedRequest, RequestOutcome, RequestTerms, RequestWaiter } from '../queue/queued-request.ts';
-import { type Deadline, overdueError } from './predict-request.ts';
+import { type Deadline, overdueError } from './deadline.ts';
 
 export interface ArrayRequestOptions {
   texts: readonly string[];

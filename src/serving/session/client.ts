@@ -1,12 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cancelled, type NotReady, UndefinedObject } from '../../errors/errors.ts';
+import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
+import type { Asking, PredictRequest } from '../../protocol/request.ts';
+import type { Terms } from '../../protocol/terms.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
 import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
+import { checkInput } from './check-input.ts';
+import type { Deadline } from './deadline.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
-import { type Asking, checkInput, type Deadline, type PredictRequest, type Terms } from './predict-request.ts';
 import { Scans } from './scans.ts';
 
 /** Where the models of a key are found. */
@@ -28,11 +32,7 @@ export interface ClientOptions {
 }
 
 /** An answer that is sent with the reply to an earlier request, and the request that it is for. */
-export interface PrefetchedAnswer {
-  statement: string;
-  /** Its name. */
-  model: string;
-  text: string;
+export interface PrefetchedAnswer extends PrefetchedRequest {
   label: string;
 }
 

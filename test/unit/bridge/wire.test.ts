@@ -3,10 +3,10 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCertificate } from '../../../src/bridge/certificate.ts';
-import type { Reply } from '../../../src/bridge/messages.ts';
 import { BridgeServer } from '../../../src/bridge/server.ts';
-import type { Conversation } from '../../../src/bridge/session.ts';
 import { Cancelled, InvalidParameter, ProtocolViolation, UndefinedObject } from '../../../src/errors/errors.ts';
+import type { Conversation } from '../../../src/protocol/conversation.ts';
+import type { Reply } from '../../../src/protocol/reply.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 /** Echoes a request; waits on "wait" until cancelled; refuses two. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Terms } from '../../../src/protocol/terms.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { Client } from '../../../src/serving/session/client.ts';
-import type { Terms } from '../../../src/serving/session/predict-request.ts';
 import { directoryOf, stageModel } from './staged-model.ts';
 
 const terms: Terms = { budgetMs: null, onOverdue: 'answer' };

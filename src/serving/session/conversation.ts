@@ -1,23 +1,20 @@
-import { hash } from 'node:crypto';
-import type { InputKind } from '../domain/task.ts';
-import { UndefinedObject } from '../errors/errors.ts';
-import type { Serving } from '../serving/serving.ts';
-import type { Client, PrefetchedAnswer } from '../serving/session/client.ts';
-import type { Reply } from './messages.ts';
-import { checkSize, fieldsOf, inputOf, keyOf, SEPARATOR, termsOf, type Verb, verbOf } from './request.ts';
-import type { Conversation } from './session.ts';
-import { textsOf } from './text-array.ts';
+import { UndefinedObject } from '../../errors/errors.ts';
+import type { Conversation } from '../../protocol/conversation.ts';
+import { fingerprintOf } from '../../protocol/fingerprint.ts';
+import { answered, arrayLiteral, type Reply } from '../../protocol/reply.ts';
+import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
+import { textsOf } from '../../protocol/text-array.ts';
+import type { Client } from './client.ts';
 
 /** A backend must look up from waiting this often, or Ctrl-C and statement_timeout do not bite. */
 const LONG_POLL_MS = 100;
 /** Answers that one session may still come back for; a backend runs one call at a time. */
 const MAX_TICKETS = 8;
 
-/** What of serving the requests need. */
-export type Predictions = Pick<Serving, 'connect'>;
+type RequestOf<V extends BridgeRequest['verb']> = Extract<BridgeRequest, { verb: V }>;
 
 /** The requests of docs/architecture.md, for one session. The key comes first: nothing of a request whose key no model has is read. */
-export class Verbs implements Conversation {
+export class PredictConversation implements Conversation {
   readonly #client: Client;
   readonly #tickets = new Map<string, Promise<Reply>>();
   #nextTicket = 1;
@@ -26,8 +23,8 @@ export class Verbs implements Conversation {
   /** The role that was told to read ahead. */
   #reader: string | undefined;
 
-  constructor(serving: Predictions) {
-    this.#client = serving.connect();
+  constructor(client: Client) {
+    this.#client = client;
   }
 
   admit(start: string, bytes: number): void | Promise<void> {
@@ -39,21 +36,11 @@ export class Verbs implements Conversation {
 
   answer(request: string): Reply | Promise<Reply> {
     this.#settle();
-    if (request.startsWith(`R${SEPARATOR}`)) return this.#redeem(request.slice(2));
     const verb = verbOf(request);
-    if (verb === 'V') return this.#readAhead(request);
+    if (verb === 'R' || verb === 'V') return this.#ask(parseRequest(request));
     const admitted = this.#client.admit(keyOf(request));
-    if (admitted === undefined) return this.#ask(verb, request);
-    return this.#patiently(admitted.then(() => this.#ask(verb, request)));
-  }
-
-  #ask(verb: Exclude<Verb, 'V'>, request: string): Reply | Promise<Reply> {
-    const input = inputOf(request);
-    const fields = fieldsOf(verb, request);
-    if (verb === 'P') return this.#predict(input, fields);
-    if (verb === 'N') return this.#predictNext(input, fields);
-    if (verb === 'A') return this.#predictArray(input, fields);
-    return verb === 'D' ? this.#detail(input, fields) : this.#detailArray(input, fields);
+    if (admitted === undefined) return this.#ask(parseRequest(request));
+    return this.#patiently(admitted.then(() => this.#ask(parseRequest(request))));
   }
 
   cancel(): void {
@@ -66,28 +53,41 @@ export class Verbs implements Conversation {
     this.#client.close();
   }
 
-  #predict(
-    input: InputKind,
-    [key = '', role = '', budget = '', onOverdue = '', stated = '', text = '']: string[],
-  ): Reply | Promise<Reply> {
-    const statement = mayReadAhead(role, stated) ? stated : '';
-    const { label, readRequest } = this.#client.scan({ key, input, role, text, statement }, termsOf(budget, onOverdue));
+  #ask(request: BridgeRequest): Reply | Promise<Reply> {
+    switch (request.verb) {
+      case 'P':
+        return this.#predict(request);
+      case 'N':
+        return this.#predictNext(request);
+      case 'A':
+        return this.#predictArray(request);
+      case 'D':
+        return this.#detail(request);
+      case 'B':
+        return this.#detailArray(request);
+      case 'V':
+        return this.#readAhead(request);
+      case 'R':
+        return this.#redeem(request.ticket);
+    }
+  }
+
+  #predict({ terms, ...request }: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
+    const { role } = request;
+    const statement = mayReadAhead(role, request.statement) ? request.statement : '';
+    const { label, readRequest } = this.#client.scan({ ...request, statement }, terms);
     if (readRequest !== null) this.#reader = role;
-    const reply = (value: string | null): Reply => ({
-      s: readRequest === null ? 'k' : 'h',
-      v: value,
-      loc: readRequest,
-    });
+    const reply = (v: string | null): Reply => (readRequest === null ? answered(v) : { s: 'h', v, loc: readRequest });
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
   /** As P; answers to what the scan asks next may be prefetched with it. */
-  #predictNext(input: InputKind, fields: string[]): Reply | Promise<Reply> {
-    const [, role = '', , , statement = ''] = fields;
+  #predictNext(request: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
+    const { role, statement } = request;
     const mayCome = mayReadAhead(role, statement);
     const withPrefetched = (reply: Reply): Reply =>
       reply.s === 'k' && mayCome ? { ...reply, prefetched: this.#prefetched(role) } : reply;
-    const reply = this.#predict(input, fields);
+    const reply = this.#predict(request);
     return reply instanceof Promise ? reply.then(withPrefetched) : withPrefetched(reply);
   }
 
@@ -96,36 +96,29 @@ export class Verbs implements Conversation {
     return answers.map((answer) => ({ s: 'n', v: answer.label, loc: fingerprintOf(answer) }));
   }
 
-  #predictArray(
-    input: InputKind,
-    [key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
-  ): Promise<Reply> {
-    const labels = this.#client.predictMany({ key, input, role, texts: textsOf(texts) }, termsOf(budget, onOverdue));
-    return this.#patiently(labels.then((values) => answered(arrayLiteral(values))));
+  #predictArray({ terms, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
+    return this.#patiently(this.#client.predictMany(request, terms).then((labels) => answered(arrayLiteral(labels))));
   }
 
-  #detail(input: InputKind, [key = '', role = '', budget = '', onOverdue = '', text = '']: string[]): Promise<Reply> {
-    const detail = this.#client.detail({ key, input, role, text }, termsOf(budget, onOverdue));
-    return this.#patiently(detail.then((value) => answered(value === null ? null : JSON.stringify(value))));
+  #detail({ terms, ...request }: RequestOf<'D'>): Promise<Reply> {
+    return this.#patiently(this.#client.detail(request, terms).then((detail) => answered(json(detail))));
   }
 
-  #detailArray(
-    input: InputKind,
-    [key = '', role = '', budget = '', onOverdue = '', texts = '']: string[],
-  ): Promise<Reply> {
-    const details = this.#client.detailMany({ key, input, role, texts: textsOf(texts) }, termsOf(budget, onOverdue));
-    const literal = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
-    return this.#patiently(details.then((values) => answered(arrayLiteral(values.map(literal)))));
+  #detailArray({ terms, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
+    return this.#patiently(
+      this.#client.detailMany(request, terms).then((details) => answered(arrayLiteral(details.map(json)))),
+    );
   }
 
   /** Rows are taken from the role that was told to send them, and while its key holds: it must not fail for what is only ahead. */
-  #readAhead(request: string): Reply {
-    const input = inputOf(request);
-    const [key = '', role = '', place = '', texts = ''] = fieldsOf('V', request);
+  #readAhead({ place, json: rows, ...asking }: RequestOf<'V'>): Reply {
+    const { key, role } = asking;
     const isWanted = role === this.#reader && this.#client.knows(key);
     this.#reader = undefined;
-    const rows = isWanted ? { place, texts: textsOf(texts) } : { place: '', texts: [] };
-    this.#takeRows = this.#client.readAhead({ key, input, role }, rows);
+    this.#takeRows = this.#client.readAhead(
+      asking,
+      isWanted ? { place, texts: textsOf(rows) } : { place: '', texts: [] },
+    );
     setImmediate(() => this.#settle());
     return { ...answered(null), prefetched: this.#prefetched(role) };
   }
@@ -177,6 +170,8 @@ export class Verbs implements Conversation {
   }
 }
 
+const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
+
 /** A statement is its time, its snapshot, and the role that it runs as where it predicts. */
 const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
@@ -189,19 +184,3 @@ const MOST_STATEMENT_CHARS = 8192;
  */
 const mayReadAhead = (role: string, statement: string): boolean =>
   statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
-
-/** A longer text has its hash in the fingerprint, as rafiki._fingerprint() of 050-transport.sql has it. */
-const HASH_ABOVE_BYTES = 256;
-
-/** Of the request that a prefetched answer is for: a backend takes it for this statement, model and text only. */
-function fingerprintOf({ statement, model, text }: PrefetchedAnswer): string {
-  const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
-  return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
-}
-
-const answered = (v: string | null): Reply => ({ s: 'k', v, loc: null });
-
-/** The text form of text[]: {"a","b",NULL}. */
-function arrayLiteral(values: readonly (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
-}

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Verbs } from '../../../src/bridge/verbs.ts';
 import { ProtocolViolation } from '../../../src/errors/errors.ts';
-import { stageModel } from '../serving/staged-model.ts';
+import { PredictConversation } from '../../../src/serving/session/conversation.ts';
+import { stageModel } from './staged-model.ts';
 
 async function setUp() {
   const { connect, device } = await stageModel();
-  const verbs = new Verbs({ connect });
+  const verbs = new PredictConversation(connect());
   const ask = async (...fields: string[]) => verbs.answer(fields.join('\x1f'));
   return { verbs, ask, device };
 }

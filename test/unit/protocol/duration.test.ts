@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseDurationMs } from '../../../src/bridge/duration.ts';
 import { InvalidParameter } from '../../../src/errors/errors.ts';
+import { parseDurationMs } from '../../../src/protocol/duration.ts';
 
 describe('parseDurationMs', () => {
   it.each([

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { textsOf } from '../../../src/bridge/text-array.ts';
 import { ProtocolViolation } from '../../../src/errors/errors.ts';
+import { textsOf } from '../../../src/protocol/text-array.ts';
 
 describe('the texts of an array', () => {
   it('are those of its JSON, however it is spaced', () => {

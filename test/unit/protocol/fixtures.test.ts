@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { fingerprintOf } from '../../../src/protocol/fingerprint.ts';
+import { answered, arrayLiteral } from '../../../src/protocol/reply.ts';
+import { keyOf, parseRequest, SEPARATOR } from '../../../src/protocol/request.ts';
+import { protocol } from '../../support/protocol-fixtures.ts';
+
+test.each(protocol.requests)('the server reads what SQL sends for $call', ({ request, parsed }) => {
+  const sent = request.join(SEPARATOR);
+  expect(keyOf(sent)).toBe('KEY');
+  expect(parseRequest(sent)).toEqual(parsed);
+});
+
+test.each(protocol.requests.filter(({ values }) => values))('the server answers $call', ({ values, reply }) => {
+  expect(answered(arrayLiteral(values ?? []))).toEqual(reply);
+});
+
+test.each(protocol.fingerprints)('the server names the request $model, $text', ({ fingerprint, ...request }) => {
+  expect(fingerprintOf(request)).toBe(fingerprint);
+});
+
+test('a ticket is all that follows its verb', () => {
+  expect(parseRequest(`R${SEPARATOR}7`)).toEqual({ verb: 'R', ticket: '7' });
+});
+
+test.each([
+  ['SQL', 'select 1', 'the bridge takes prediction requests only, never SQL'],
+  ['a verb without a field', 'P', 'the bridge takes prediction requests only, never SQL'],
+  ['a ticket in lower case', `r${SEPARATOR}7`, 'the bridge takes prediction requests only, never SQL'],
+  ['a request that ends early', `P${SEPARATOR}key${SEPARATOR}role`, 'a request has no role, or one that is too long'],
+  [
+    'a key that is too long',
+    `P${SEPARATOR}${'k'.repeat(65)}${SEPARATOR}`,
+    'a request has no key, or one that is too long',
+  ],
+])('the server refuses %s', (_, request, message) => {
+  expect(() => parseRequest(request)).toThrowError(expect.objectContaining({ sqlstate: '08P01', message }));
+});
