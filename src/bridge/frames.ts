@@ -33,6 +33,14 @@ export class FrameReader {
     return this.#end - this.#start;
   }
 
+  /** Before encryption begins. Throws {@link ProtocolViolation}. */
+  checkEmpty(): void {
+    if (this.buffered === 0) return;
+    throw new ProtocolViolation('bytes came ahead of the encryption that was asked for', {
+      detail: `${this.buffered} bytes: somebody may have put them there`,
+    });
+  }
+
   push(chunk: Buffer): void {
     const passed = Math.min(this.#unwanted, chunk.length);
     this.#unwanted -= passed;

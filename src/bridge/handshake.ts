@@ -1,5 +1,5 @@
 import { AuthenticationFailed, ProtocolViolation } from '../errors/errors.ts';
-import { carriesUtf8, foreignEncoding } from './encoding.ts';
+import { checkEncoding } from './encoding.ts';
 import type { Frame, FrameReader } from './frames.ts';
 import * as messages from './messages.ts';
 import { ScramExchange, type Verifier } from './scram.ts';
@@ -18,7 +18,7 @@ export interface HandshakeOptions {
   binding?: Buffer | undefined;
   write(bytes: Buffer): void;
   /** The client knows the secret: throws where there is no place for it all the same. */
-  onKnown(): void;
+  onAuthenticated(): void;
   onCancelRequest(key: CancelKey): void;
 }
 
@@ -26,7 +26,7 @@ const bridgeUser = 'rafiki';
 
 const MAX_REFUSALS = 2;
 
-/** As in Postgres: what a stranger may make us hold. */
+/** As in Postgres: what a client may make us hold before it is authenticated. */
 const OPENING_BYTES = 10_000;
 
 const CANCEL_REQUEST = 80877102;
@@ -62,16 +62,16 @@ export class Handshake {
     return this.#phase === 'opening' ? reader.nextOpening(OPENING_BYTES) : reader.next(OPENING_BYTES);
   }
 
-  /** What the connection is after this frame: still strange, to be encrypted, known, or one that only came to cancel another. */
-  take({ type, body }: Frame): 'strange' | 'encrypt' | 'known' | 'done' {
+  /** What the connection is after this frame: not authenticated yet, to be encrypted, authenticated, or one that only came to cancel another. */
+  take({ type, body }: Frame): 'unauthenticated' | 'encrypt' | 'authenticated' | 'done' {
     if (this.#phase === 'opening') return this.#open(body);
     if (type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
     if (this.#phase === 'sasl-final') return this.#saslFinal(body);
     this.#saslFirst(body);
-    return 'strange';
+    return 'unauthenticated';
   }
 
-  #open(body: Buffer): 'strange' | 'encrypt' | 'done' {
+  #open(body: Buffer): 'unauthenticated' | 'encrypt' | 'done' {
     const { write, onCancelRequest, isLocal, binding } = this.#options;
     const code = body.readInt32BE(0);
     if (code === SSL_REQUEST && binding === undefined) {
@@ -81,7 +81,7 @@ export class Handshake {
     if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
       if (++this.#refusals > MAX_REFUSALS) throw new ProtocolViolation('encryption was refused and is asked for again');
       write(refusedEncryption);
-      return 'strange';
+      return 'unauthenticated';
     }
     if (code === CANCEL_REQUEST) {
       if (body.length === 12) onCancelRequest({ pid: body.readInt32BE(4), secret: body.readInt32BE(8) });
@@ -95,12 +95,11 @@ export class Handshake {
     if (code >> 16 !== 3) throw new ProtocolViolation('this server speaks version 3 of the PostgreSQL protocol');
     const settings = startupSettings(body.subarray(4));
     this.#user = settings.get('user') ?? '';
-    const encoding = settings.get('client_encoding') ?? 'UTF8';
-    if (!carriesUtf8(encoding)) throw foreignEncoding(encoding);
+    checkEncoding(settings.get('client_encoding') ?? 'UTF8');
     if ((code & 0xffff) !== 0) write(messages.negotiateProtocolVersion());
     write(messages.authenticationSasl(this.#scram.mechanism));
     this.#phase = 'sasl-first';
-    return 'strange';
+    return 'unauthenticated';
   }
 
   /** SASLInitialResponse: mechanism as a C string, int32 length, data. */
@@ -113,11 +112,11 @@ export class Handshake {
     this.#phase = 'sasl-final';
   }
 
-  #saslFinal(body: Buffer): 'known' {
+  #saslFinal(body: Buffer): 'authenticated' {
     const proof = this.#scram.final(body.toString('utf8'));
     if (this.#user !== bridgeUser) throw new AuthenticationFailed('the bridge does not know this user');
-    const { key, write, onKnown } = this.#options;
-    onKnown();
+    const { key, write, onAuthenticated } = this.#options;
+    onAuthenticated();
     write(
       Buffer.concat([
         messages.authenticationSaslFinal(proof),
@@ -127,7 +126,7 @@ export class Handshake {
         messages.readyForQuery,
       ]),
     );
-    return 'known';
+    return 'authenticated';
   }
 }
 

@@ -6,7 +6,7 @@ export interface BridgeLimits {
   sessions: number;
   /** Connections that have not shown that they do: half of them more than the 511 that Node's listen lets come at once. */
   unauthenticated: number;
-  /** How long a stranger may take to say who he is: a handshake takes milliseconds, over a slow network a second. */
+  /** How long a client may take to authenticate: a handshake takes milliseconds, over a slow network a second. */
   openingMs: number;
   /** How long a client has to take the last message. */
   farewellMs: number;

@@ -1,21 +1,20 @@
+import { Cancelled } from '../errors/errors.ts';
+import type { FrameReader } from './frames.ts';
 import type { Room } from './room.ts';
-
-export interface LongRequestOptions {
-  bytes: number;
-  room: Room;
-  /** Aborted when the client is gone. */
-  signal: AbortSignal;
-}
 
 /** A long request that is on its way: whether it may come at all, and the room that it takes until it is answered. */
 export class LongRequest {
-  readonly #options: LongRequestOptions;
+  readonly #bytes: number;
+  readonly #room: Room;
+  readonly #gone = new AbortController();
   #held = 0;
+  #isDiscarding = false;
   /** Why it is thrown away as it comes. */
   refusal: unknown;
 
-  constructor(options: LongRequestOptions) {
-    this.#options = options;
+  constructor(bytes: number, room: Room) {
+    this.#bytes = bytes;
+    this.#room = room;
   }
 
   /** Undefined where it is known at once; never rejects. */
@@ -33,19 +32,32 @@ export class LongRequest {
     }
   }
 
+  /** Throws away what is there of it; whether that was the last of it. */
+  discardFrom(reader: FrameReader): boolean {
+    if (!this.#isDiscarding) reader.discard();
+    this.#isDiscarding = reader.isDiscarding;
+    return !this.#isDiscarding;
+  }
+
+  /** The client is gone. */
+  abort(): void {
+    this.#gone.abort(new Cancelled('the client is gone'));
+    this.release();
+  }
+
   release(): void {
     const held = this.#held;
     this.#held = 0;
-    if (held > 0) this.#options.room.give(held);
+    if (held > 0) this.#room.give(held);
   }
 
   #enter(): Promise<void> | undefined {
-    const { bytes, room, signal } = this.#options;
+    const { signal } = this.#gone;
     signal.throwIfAborted();
-    const entered = room.take(bytes, signal);
-    if (entered === undefined) this.#held = bytes;
+    const entered = this.#room.take(this.#bytes, signal);
+    if (entered === undefined) this.#held = this.#bytes;
     return entered?.then(() => {
-      this.#held = bytes;
+      this.#held = this.#bytes;
       if (signal.aborted) this.release();
     });
   }

@@ -76,7 +76,7 @@ export class ScramExchange {
   }
 }
 
-/** One message for every reason: a stranger learns nothing from it. */
+/** One message for every reason: who does not know the secret learns nothing from it. */
 function refused(): AuthenticationFailed {
   return new AuthenticationFailed('the bridge refused the connection', {
     hint: 'Only the database that serving was started for may connect: its foreign server rafiki_bridge has the secret.',

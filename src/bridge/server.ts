@@ -156,8 +156,8 @@ export class BridgeServer implements Service {
       limits: this.#limits,
       room: this.#room,
       converse,
-      onWord: (session) => this.#unauthenticated.heard(session),
-      onKnown: (session) => this.#known(session, key),
+      onHandshakeMessage: (session) => this.#unauthenticated.heardFrom(session),
+      onAuthenticated: (session) => this.#enter(session, key),
       onCancelRequest: (wanted) => this.#cancel(wanted),
       onAnswered: (answered) => this.#busyPoll.answered(answered),
     });
@@ -169,7 +169,7 @@ export class BridgeServer implements Service {
     });
   }
 
-  #known(session: BridgeSession, key: CancelKey): void {
+  #enter(session: BridgeSession, key: CancelKey): void {
     const most = this.#limits.sessions;
     if (this.#sessions.size >= most) {
       throw new TooManyConnections('the bridge has no connection left', {

@@ -4,21 +4,21 @@ interface Evictable {
 }
 
 /**
- * Connections that have not shown that they know the secret. Half of the places are for those that have not said a word,
+ * Connections that have not shown that they know the secret. Half of the places are for those that have sent no message,
  * half for those that have; where a half is full, the one whose last whole message is oldest makes way. So whoever connects
  * and is silent takes no place from a handshake that goes on, which takes milliseconds.
  */
-export class UnauthenticatedConnections<Stranger extends Evictable> {
+export class UnauthenticatedConnections<C extends Evictable> {
   readonly #most: number;
   /** In the order in which they were heard last. */
-  readonly #silent = new Set<Stranger>();
-  readonly #talking = new Set<Stranger>();
+  readonly #silent = new Set<C>();
+  readonly #talking = new Set<C>();
 
   constructor(most: number) {
     this.#most = Math.max(1, most >> 1);
   }
 
-  *[Symbol.iterator](): IterableIterator<Stranger> {
+  *[Symbol.iterator](): IterableIterator<C> {
     yield* this.#silent;
     yield* this.#talking;
   }
@@ -27,26 +27,26 @@ export class UnauthenticatedConnections<Stranger extends Evictable> {
     return this.#silent.size + this.#talking.size;
   }
 
-  add(stranger: Stranger): void {
-    this.#put(this.#silent, stranger);
+  add(connection: C): void {
+    this.#put(this.#silent, connection);
   }
 
-  heard(stranger: Stranger): void {
-    if (!this.remove(stranger)) return;
-    this.#put(this.#talking, stranger);
+  heardFrom(connection: C): void {
+    if (!this.remove(connection)) return;
+    this.#put(this.#talking, connection);
   }
 
   /** Whether it was one. */
-  remove(stranger: Stranger): boolean {
-    return this.#silent.delete(stranger) || this.#talking.delete(stranger);
+  remove(connection: C): boolean {
+    return this.#silent.delete(connection) || this.#talking.delete(connection);
   }
 
-  #put(half: Set<Stranger>, stranger: Stranger): void {
+  #put(half: Set<C>, connection: C): void {
     const [longest] = half;
     if (half.size >= this.#most && longest !== undefined) {
       half.delete(longest);
       longest.destroy();
     }
-    half.add(stranger);
+    half.add(connection);
   }
 }
