@@ -19,7 +19,7 @@ export interface PredictRequest extends Asking {
 }
 
 export interface ArrayOfInputs extends Asking {
-  texts: (string | null)[];
+  texts: readonly (string | null)[];
 }
 
 /** A request of a backend; docs/architecture.md has the verbs. */

@@ -1,33 +1,13 @@
-import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
-import { isHeld, isTransient } from '../db/persist.ts';
-import {
-  type DeploymentHead,
-  type DeploymentRow,
-  holdReady,
-  noteFault,
-  selectClasses,
-  selectDeployments,
-} from '../db/statements/serving.ts';
-import { transitionDeployment } from '../db/statements/transitions.ts';
-import { InvalidState, NotReady, UndefinedObject } from '../errors/errors.ts';
+import { type DeploymentHead, selectDeployments } from '../db/statements/serving.ts';
+import { NotReady, UndefinedObject } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
-import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { backoffMs } from '../runtime/backoff.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { createRng } from '../runtime/rng.ts';
 import type { Service } from '../runtime/service.ts';
 import { Wake } from '../runtime/wake.ts';
 import { Changes } from './changes.ts';
+import { DeployedModels, type DeploymentsOptions } from './deployed-models.ts';
 import type { ServedModel } from './served-model.ts';
-import type { ModelDirectory } from './session/client.ts';
-
-export interface DeploymentsOptions {
-  database: Database;
-  logger: Logger;
-  /** Makes a deployment ready to be asked; its model comes into memory when that is. */
-  serve(row: DeploymentRow): ServedModel;
-}
+import type { ModelDirectory } from './session/model-directory.ts';
 
 /** NOTIFY is the hint; this often the rows are looked at anyway. */
 const POLL_MS = 5000;
@@ -37,24 +17,10 @@ const LOOK_MS = 100;
 /** How long a call waits for a model that is being loaded, and for a look that tells whether there is one. */
 const ARRIVAL_MS = 30_000;
 const FIND_MS = 5000;
-/** A server that starts brings models into memory for so long before anybody can ask. */
-const WARM_MS = 5000;
-/** A load that fails for no reason that we know is tried so often. */
-const MAX_LOADS = 3;
-/** What this machine cannot load, it tries again after a while. */
-const MACHINE_PAUSE = { firstMs: 1000, maxMs: 60_000 };
-
-interface FailedLoad {
-  failures: number;
-  error: unknown;
-  /** Not tried again before. */
-  untilMs: number;
-}
 
 /**
  * Answers for what the rows of rafiki.deployment say. Keys follow them at each look, so that a key which was replaced opens
- * nothing any more. Models follow beside that, since loading takes long: a new version is loaded and measured beside the old
- * one; one transaction makes it ready and the old one retired, then it takes over here. No call fails in between.
+ * nothing any more; models follow beside that, since loading takes long.
  */
 export class Deployments implements Service, ModelDirectory {
   readonly #options: DeploymentsOptions;
@@ -67,19 +33,17 @@ export class Deployments implements Service, ModelDirectory {
   #rows: readonly DeploymentHead[] = [];
   #keys: ReadonlyMap<string, number> = new Map();
   #looks = 0;
-  /** All that rows name, by deployment. */
-  readonly #known = new Map<number, ServedModel>();
-  /** What answers now, by model. */
-  readonly #serving = new Map<number, ServedModel>();
-  /** Loads that failed and will be tried again, by deployment. */
-  readonly #failedLoads = new Map<number, FailedLoad>();
-  readonly #rng = createRng(process.pid);
-  #warmUntilMs = 0;
+  readonly #models: DeployedModels;
   readonly #changes = new Changes();
   #loops: Promise<unknown> = Promise.resolve();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
+    this.#models = new DeployedModels({
+      ...options,
+      onChange: () => this.#changes.changed(),
+      lookAgain: (ms) => void setTimeout(() => this.#wake.poke(), ms).unref(),
+    });
     this.#listener = new Listener({
       url: options.database.url,
       channels: ['rafiki_deployment'],
@@ -90,31 +54,28 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   async start(): Promise<void> {
-    this.#warmUntilMs = performance.now() + WARM_MS;
     await this.#look();
-    await this.#follow();
+    await this.#models.follow(() => this.#rows);
     await this.#listener.start();
     this.#loops = Promise.all([this.#keepLooking(), this.#keepFollowing()]);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#models.stop();
     this.#changes.changed();
     await this.#listener.stop();
     await this.#loops;
-    this.#serving.clear();
-    const models = [...this.#known.values()];
-    this.#known.clear();
-    await Promise.all(models.map((model) => model.release()));
+    await this.#models.release();
   }
 
   get(key: string): ServedModel | undefined {
     const modelId = this.#keys.get(key);
-    return modelId === undefined ? undefined : this.#serving.get(modelId);
+    return modelId === undefined ? undefined : this.#models.answering(modelId);
   }
 
   current(modelId: number): ServedModel | undefined {
-    return this.#serving.get(modelId);
+    return this.#models.answering(modelId);
   }
 
   has(key: string): boolean {
@@ -122,7 +83,7 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   models(): ServedModel[] {
-    return [...this.#serving.values()];
+    return this.#models.all();
   }
 
   async find(key: string): Promise<void> {
@@ -147,7 +108,7 @@ export class Deployments implements Service, ModelDirectory {
   /** Nobody waits for a model that this machine cannot load. */
   #refuseUnfit(key: string): undefined {
     const row = this.#rows.findLast(({ modelId }) => modelId === this.#keys.get(key));
-    const error = row && this.#failedLoads.get(row.id)?.error;
+    const error = row && this.#models.errorOf(row);
     if (isMachineFault(error)) throw error;
     return undefined;
   }
@@ -183,10 +144,10 @@ export class Deployments implements Service, ModelDirectory {
       await this.#looked.wait(POLL_MS, signal);
       if (signal.aborted) return;
       try {
-        await this.#follow();
+        await this.#models.follow(() => this.#rows);
       } catch (error) {
         this.#options.logger.warn({ err: String(error) }, 'cannot follow the deployments');
-        this.#lookAgain();
+        setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
       }
     }
   }
@@ -197,114 +158,6 @@ export class Deployments implements Service, ModelDirectory {
     this.#looks++;
     this.#looked.poke();
     this.#changes.changed();
-  }
-
-  #lookAgain(ms = RETRY_MS): void {
-    setTimeout(() => this.#wake.poke(), ms).unref();
-  }
-
-  async #follow(): Promise<void> {
-    for (const { id } of this.#rows) {
-      const row = this.#rows.find((each) => each.id === id); // a load takes long, and the rows change meanwhile
-      if (row !== undefined) await this.#followRow(row);
-    }
-    this.#retire();
-    this.#changes.changed();
-  }
-
-  /** Makes one row true in memory; a row that cannot be loaded does not stand in the way of the others. */
-  async #followRow(row: DeploymentHead): Promise<void> {
-    const now = this.#serving.get(row.modelId);
-    if (this.#stopping.signal.aborted || (now !== undefined && now.row.id >= row.id)) return;
-    if (performance.now() < (this.#failedLoads.get(row.id)?.untilMs ?? 0)) return;
-    try {
-      const model = this.#known.get(row.id) ?? (await this.#serve(row));
-      const isNew = !this.#known.has(row.id);
-      this.#known.set(row.id, model);
-      if (row.state === 'loading') {
-        await model.open();
-        await this.#makeReady(row);
-      } else if (isNew) await this.#warm(model);
-      this.#serving.set(row.modelId, model);
-      this.#failedLoads.delete(row.id);
-      this.#changes.changed();
-    } catch (error) {
-      await this.#failed(row, error);
-    }
-  }
-
-  async #serve(row: DeploymentHead): Promise<ServedModel> {
-    const classes = await selectClasses(this.#options.database, row.versionId);
-    return this.#options.serve({ ...row, classes });
-  }
-
-  /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first request. */
-  async #warm(model: ServedModel): Promise<void> {
-    const hasPredecessor = this.#serving.has(model.row.modelId);
-    if (!hasPredecessor && performance.now() > this.#warmUntilMs) return;
-    try {
-      await model.open({ mayEvict: hasPredecessor });
-    } catch (error) {
-      if (!isMachineFault(error)) throw error; // else each request tries again, or learns why not
-      this.#options.logger.warn({ model: model.row.model, err: String(error) }, 'a model cannot be loaded here');
-    }
-  }
-
-  async #makeReady(row: DeploymentHead): Promise<void> {
-    const { database, logger } = this.#options;
-    await database.transaction(async (on) => {
-      const mover = { on, logger };
-      const old = await holdReady(on, row.modelId);
-      if (old !== undefined && old !== row.id)
-        await transitionDeployment(mover, { id: old, from: 'ready', event: 'retire' });
-      if (await transitionDeployment(mover, { id: row.id, from: 'loading', event: 'load' })) return;
-      // Another server was faster, or it was retired meanwhile: the old one stays as it was, the next scan tells.
-      this.#wake.poke();
-      throw new InvalidState(`deployment ${row.id} is not loading any more`);
-    });
-  }
-
-  async #failed(row: DeploymentHead, error: unknown): Promise<void> {
-    const { database, logger } = this.#options;
-    if (error instanceof InvalidState) return;
-    if (isHeld(error)) {
-      this.#lookAgain(); // its owner is changing it, in a transaction that is open still
-      return;
-    }
-    const failures = (this.#failedLoads.get(row.id)?.failures ?? 0) + 1;
-    const ofMachine = isMachineFault(error);
-    const pauseMs = ofMachine ? backoffMs(failures - 1, MACHINE_PAUSE, this.#rng) : RETRY_MS;
-    this.#failedLoads.set(row.id, { failures, error, untilMs: performance.now() + pauseMs });
-    logger.warn({ deployment: row.id, model: row.model, failures, err: String(error) }, 'a model cannot be loaded');
-    this.#changes.changed();
-    const unknown = !(error instanceof RafikiError) || error.retryable;
-    if (ofMachine || isTransient(error) || (unknown && failures < MAX_LOADS)) {
-      this.#lookAgain(pauseMs);
-      // the row is everybody's: another machine may load it
-      if (ofMachine) await noteFault(database, row.id, reportError(error));
-      return;
-    }
-    this.#failedLoads.delete(row.id);
-    await transitionDeployment(
-      { on: database, logger },
-      { id: row.id, from: row.state, event: 'fail', error: reportError(error) },
-    );
-  }
-
-  /** Takes out of memory what no row names any more; its last requests are answered first. */
-  #retire(): void {
-    const named = new Set(this.#rows.map((row) => row.id));
-    for (const id of this.#failedLoads.keys()) if (!named.has(id)) this.#failedLoads.delete(id);
-    for (const [id, model] of this.#known) {
-      const { modelId } = model.row;
-      const now = this.#serving.get(modelId);
-      if (named.has(id) && (now === model || (now !== undefined && now.row.id < id))) continue;
-      if (now === model) this.#serving.delete(modelId);
-      this.#known.delete(id);
-      void model.release().catch((error: unknown) => {
-        this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not freed');
-      });
-    }
   }
 }
 

@@ -1,18 +1,10 @@
 import { ShuttingDown } from '../../errors/errors.ts';
 import { setTimer } from '../../runtime/timer.ts';
 import type { Work } from '../devices/work.ts';
-import { doomed, earliestMs, lateAt } from '../policies/batches.ts';
-import { largestBatch } from '../policies/latency-model.ts';
-import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
-import {
-  cannotBeInTime,
-  type QueuedRequest,
-  type RequestTerms,
-  type RequestWaiter,
-  type RoleShare,
-} from './queued-request.ts';
+import { BatchChoice } from './batch-choice.ts';
+import type { QueuedRequest, RequestTerms, RequestWaiter, RoleShare } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
@@ -20,13 +12,6 @@ import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
 /** So long after a request met another one, more are expected to come together. */
 const COMPANY_MS = 100;
-/** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
-const SPECULATIVE_MS = 10;
-/** Such a batch is shared among the free slots where each is that much sooner done: more than posting to a thread takes. */
-const SHARING_MS = 0.5;
-/** Deadlines no further apart are the same one. */
-const SAME_MS = 1e-6;
-
 /** One model's queue: requests go in one by one, leave in batches when the policy says so, equal ones are asked once. */
 export class Batcher {
   readonly #options: BatcherOptions;
@@ -34,6 +19,7 @@ export class Batcher {
   readonly #turns: Turns;
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
+  readonly #choice: BatchChoice;
   #inline = 0;
   #scheduled = false;
   #companyUntilMs = 0;
@@ -47,6 +33,7 @@ export class Batcher {
     this.#turns = new Turns(options, this.#requests);
     this.#slots = new Slots(options.device.slots);
     this.#rate = new ArrivalRate(options.budgetMs);
+    this.#choice = new BatchChoice({ ...options, requests: this.#requests, slots: this.#slots, rate: this.#rate });
   }
 
   /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
@@ -58,7 +45,7 @@ export class Batcher {
     const open = this.#requests.find(text, terms.wantsDetail);
     if (open === undefined) {
       this.#rate.arrived(nowMs);
-      if (terms.isFirm) this.#refuseHopeless(terms, nowMs);
+      if (terms.isFirm) this.#choice.refuseHopeless(terms, nowMs);
     } else this.#requests.join(open, terms);
     const request = open ?? this.#requests.demand(text, terms);
     request.waiters.push(waiter);
@@ -103,16 +90,6 @@ export class Batcher {
     return this.#requests.demanded + this.#requests.deferred + this.#slots.taken + this.#inline === 0;
   }
 
-  /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  #refuseHopeless({ deadlineMs, budgetMs, role }: RequestTerms, nowMs: number): void {
-    const { fleet, device } = this.#options;
-    const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
-    if (ahead === 0) return;
-    const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
-    const readyMs = nowMs + (ahead * rowMs) / (largestBatch * device.slots);
-    if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
-  }
-
   /**
    * With company, after the sockets that are readable now have been read: what they ask goes into one batch. A lone
    * request does not wait for that (25 µs).
@@ -137,9 +114,9 @@ export class Batcher {
     while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#requests.deferred + this.#requests.speculative > 0) {
       const requests = this.#isShared
-        ? this.#turns.idle(this.#idleRows(), this.#slots.anyFree)
+        ? this.#turns.idle(this.#choice.idleRows(), this.#slots.anyFree)
         : this.#slots.anyFree
-          ? this.#idleBatch(this.#idleRows())
+          ? this.#choice.idleBatch(this.#choice.idleRows())
           : [];
       if (requests.length === 0) break;
       this.#run({ requests, subset: this.#options.fleet.best });
@@ -168,14 +145,14 @@ export class Batcher {
     const { device, fleet } = this.#options;
     const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
     if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few)) return false;
-    const decision = this.#decide(few);
+    const decision = this.#choice.decide({ few, isClosing: this.#closed });
     if (decision.kind === 'wait') return this.#lookAgain(decision.untilMs);
     const { subset, from, rows } = decision;
     const late = Math.min(this.#requests.deferred, Math.floor(DEFERRED_SHARE * rows));
     const batch = this.#requests.takeDemanded(from, rows - late);
     const inline = batch.length + late <= device.inlineRows && this.#inline === 0;
     batch.push(...this.#requests.takeDeferred(late));
-    if (!inline && subset === fleet.best) batch.push(...this.#requests.takeSpeculative(this.#roomIn(batch)));
+    if (!inline && subset === fleet.best) batch.push(...this.#requests.takeSpeculative(this.#choice.roomIn(batch)));
     this.#run({ requests: batch, subset }, inline);
     return true;
   }
@@ -186,8 +163,8 @@ export class Batcher {
     const nowMs = this.#options.clock.nowMs();
     const { anyFree } = this.#slots;
     const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
-    this.#setLateAside({ ...this.#state(), freeMs: [[nowMs]] });
-    const turn = this.#turns.next(anyFree, (queue) => this.#state(queue, freeMs));
+    this.#choice.setLateAside({ ...this.#choice.state(), freeMs: [[nowMs]] });
+    const turn = this.#turns.next(anyFree, (queue) => this.#choice.state(queue, freeMs));
     if (turn === null) return false;
     if (turn.kind === 'wait') return this.#lookAgain(turn.untilMs);
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
@@ -196,12 +173,8 @@ export class Batcher {
     return true;
   }
 
-  /** At the latest when the first who waits could not be in time any more: he is put off then, and answered once a slot is free. */
   #lookAgain(untilMs: number): false {
-    const nowMs = this.#options.clock.nowMs();
-    const idle = { ...this.#state(), freeMs: [[nowMs]] };
-    const firstMs = this.#requests.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const ms = Math.min(untilMs - nowMs, firstMs - earliestMs(this.#options.fleet, idle));
+    const ms = this.#choice.untilNextLookMs(untilMs);
     if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
   }
@@ -209,71 +182,6 @@ export class Batcher {
   /** Whether several roles ask these days: each has its turns then. */
   get #isShared(): boolean {
     return !this.#closed && this.#options.crowd.isMixed(this.#options.clock);
-  }
-
-  /** A batch of rows that nobody waits for in time. */
-  #idleBatch(rows: number): QueuedRequest[] {
-    const late = this.#requests.takeDeferred(rows);
-    return [...late, ...this.#requests.takeSpeculative(rows - late.length)];
-  }
-
-  /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
-  #roomIn(batch: readonly QueuedRequest[]): number {
-    const { fleet, clock } = this.#options;
-    const leftMs = (batch[0]?.deadlineMs ?? 0) - clock.nowMs();
-    return Math.min(this.#idleRows(), fleet.rowsWithin(leftMs / fleet.margin)) - batch.length;
-  }
-
-  /** Those who cannot be in time are refused or put off first; `few` can run at once whatever else is busy. */
-  #decide(few: boolean): Decision {
-    const { fleet, policy } = this.#options;
-    const all = {
-      kind: 'dispatch',
-      subset: fleet.best,
-      from: 0,
-      rows: Math.min(this.#requests.demanded, largestBatch),
-    } as const;
-    if (this.#closed || (few && !this.#slots.anyFree)) return all;
-    const state = this.#state();
-    this.#setLateAside(state);
-    if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
-    return policy.decide(state);
-  }
-
-  #setLateAside(state: PolicyState): void {
-    const { fleet } = this.#options;
-    const late = doomed(fleet, state);
-    if (late === 0) return;
-    const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-    for (const request of this.#requests.setAside(late)) {
-      for (const waiter of request.waiters.splice(0)) waiter.reject(cannotBeInTime(request.budgetMs, retryMs));
-    }
-  }
-
-  /** The rate is worked out only when a policy wants it: a lone request is answered before that. */
-  #state(queue: QueueView = this.#requests.queue, freeMs?: readonly number[]): PolicyState {
-    const nowMs = this.#options.clock.nowMs();
-    const budgetMs = this.#requests.first()?.budgetMs ?? this.#options.budgetMs;
-    const rate = this.#rate;
-    return {
-      nowMs,
-      queue,
-      budgetMs,
-      freeMs: [freeMs ?? this.#slots.freeMs(nowMs)],
-      get rate() {
-        return rate.at(nowMs);
-      },
-    };
-  }
-
-  /** Rows that nobody waits for in time which one batch takes: more than run on the event loop, which has enough to do. */
-  #idleRows(): number {
-    const { fleet, device } = this.#options;
-    const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
-    const rows = Math.min(most, this.#requests.deferred + this.#requests.speculative);
-    const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
-    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {

@@ -35,3 +35,10 @@ export class FairClock {
     if (this.#ends.size > MAX_KEPT && oldest !== undefined) this.#ends.delete(oldest);
   }
 }
+
+/** Whose turn is next. */
+export function earliest<T extends { start: number }>(turns: readonly T[]): T | undefined {
+  let first: T | undefined;
+  for (const turn of turns) if (first === undefined || turn.start < first.start) first = turn;
+  return first;
+}

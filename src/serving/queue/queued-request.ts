@@ -88,6 +88,12 @@ export type RequestTerms = Pick<
   'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
 >;
 
+/** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
+export function newRequest(text: string, terms: RequestTerms, lane: QueuedRequest['lane']): QueuedRequest {
+  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
+  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
+}
+
 export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {
     detail: `${queued} are queued`,

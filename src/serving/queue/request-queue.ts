@@ -1,43 +1,34 @@
 import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { Fifo } from './fifo.ts';
+import { Lane } from './lane.ts';
+import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS } from './limits.ts';
 import {
+  newRequest,
   type QueuedRequest,
-  QueueLoad,
   queueFull,
   type RequestTerms,
   type RoleShare,
   type WaitingLane,
 } from './queued-request.ts';
-import { BATCH_CHARS, type PickOptions, Shares } from './shares.ts';
-
-/** Rows read ahead that may wait for one model; more are forgotten, which costs speed only. */
-const MAX_SPECULATIVE = 8192;
-/** And so many characters: images are long. */
-const MAX_SPECULATIVE_CHARS = 64 * 1024 * 1024;
+import { type PickOptions, Shares } from './shares.ts';
 
 /** In whose session rows are read ahead: in nobody's. */
 const nobody = {};
-/** Where so many more have left a queue than wait in it, these are cleared out. */
-const SLACK = 1024;
 /** Of a few, each is taken out of the queue by itself. */
 const FEW = 8;
 
 /**
  * The requests of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
- * that are late anyway, which must not make others late; and those that were read ahead. A request that leaves one of the
- * last two stays there as well, and is passed over.
+ * that are late anyway, which must not make others late; and those that were read ahead.
  */
 export class RequestQueue {
   readonly #demanded = new DeadlineQueue<QueuedRequest>();
-  readonly #deferred = new Fifo<QueuedRequest>();
-  readonly #speculative = new Fifo<QueuedRequest>();
+  readonly #deferred = new Lane('deferred');
+  readonly #speculative = new Lane('speculative');
   /** By text, the running ones too; requests for details apart. */
   readonly #open = new Map<string, QueuedRequest>();
   readonly #openDetails = new Map<string, QueuedRequest>();
   readonly #shares = new Shares();
-  readonly #speculativeLoad = new QueueLoad();
-  #deferredCount = 0;
 
   /** Those who can still be answered in time, for the policy. */
   get queue(): QueueView {
@@ -49,11 +40,11 @@ export class RequestQueue {
   }
 
   get deferred(): number {
-    return this.#deferredCount;
+    return this.#deferred.rows;
   }
 
   get speculative(): number {
-    return this.#speculativeLoad.rows;
+    return this.#speculative.rows;
   }
 
   /** What is known of each role. */
@@ -67,8 +58,7 @@ export class RequestQueue {
 
   /** Whose rows come next of those that were read ahead. */
   get nextSpeculative(): string | undefined {
-    this.#speculative.dropWhile(({ lane }) => lane !== 'speculative');
-    return this.#speculative.peek()?.role;
+    return this.#speculative.nextRole;
   }
 
   get length(): number {
@@ -94,14 +84,13 @@ export class RequestQueue {
 
   /** False where there is no room for a row read ahead. */
   speculate(text: string, role: string): boolean {
-    const load = this.#speculativeLoad;
+    const { load } = this.#speculative;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const never = Number.POSITIVE_INFINITY;
     const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
     const request = newRequest(text, terms, 'speculative');
     this.#openOf(request).set(request.text, request);
     this.#speculative.push(request);
-    load.add(request);
     return true;
   }
 
@@ -115,14 +104,14 @@ export class RequestQueue {
   join(request: QueuedRequest, terms: RequestTerms): void {
     const { deadlineMs, isFirm } = terms;
     if (request.lane === 'speculative') {
-      this.#speculativeLoad.remove(request);
+      this.#speculative.leave(request);
       this.#demandBy(request, terms);
       return;
     }
     request.isFirm &&= isFirm;
     const moves = this.#comesSooner(request, terms);
     if (request.lane === 'deferred' && moves) {
-      this.#deferredCount--;
+      this.#deferred.leave(request);
       this.#shares.takeOut(request, 'deferred');
       this.#demandBy(request, { ...terms, isFirm: request.isFirm });
     } else if (request.lane === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
@@ -152,7 +141,7 @@ export class RequestQueue {
   /** Nobody waits any more for a request that does not run yet. */
   drop(request: QueuedRequest): void {
     if (request.lane === 'demanded') this.#demanded.remove(request);
-    else if (request.lane === 'deferred') this.#deferredCount--;
+    else if (request.lane === 'deferred') this.#deferred.leave(request);
     else return;
     this.#shares.remove(request, request.lane);
     request.lane = 'dropped';
@@ -169,14 +158,10 @@ export class RequestQueue {
         this.close(request);
         refused.push(request);
       } else {
-        request.lane = 'deferred';
         this.#shares.move(request, 'demanded', 'deferred');
         this.#deferred.push(request);
-        this.#deferredCount++;
       }
     }
-    if (this.#deferred.length > 2 * this.#deferredCount + SLACK)
-      this.#deferred.keepOnly(({ lane }) => lane === 'deferred');
     return refused;
   }
 
@@ -219,8 +204,7 @@ export class RequestQueue {
   }
 
   takeDeferred(rows: number): QueuedRequest[] {
-    const taken = take(this.#deferred, 'deferred', rows);
-    this.#deferredCount -= taken.length;
+    const taken = this.#deferred.take(rows);
     for (const request of taken) this.#shares.remove(request, 'deferred');
     return taken;
   }
@@ -234,16 +218,14 @@ export class RequestQueue {
   takeTurns(requests: readonly QueuedRequest[], lane: WaitingLane): void {
     for (const request of requests) request.lane = 'running';
     this.#shares.began(requests, lane);
-    if (lane === 'deferred') this.#deferredCount -= requests.length;
+    if (lane === 'deferred') for (const request of requests) this.#deferred.leave(request);
     else if (requests.length <= FEW) for (const request of requests) this.#demanded.remove(request);
     else this.#demanded.keepOnly((request) => request.lane === 'demanded');
   }
 
   /** With `ofOneRole`, as many as come from the same role one after another. */
   takeSpeculative(rows: number, ofOneRole = false): QueuedRequest[] {
-    const taken = take(this.#speculative, 'speculative', rows, ofOneRole);
-    for (const request of taken) this.#speculativeLoad.remove(request);
-    return taken;
+    return this.#speculative.take(rows, ofOneRole);
   }
 
   /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
@@ -259,31 +241,4 @@ export class RequestQueue {
   #openOf({ wantsDetail }: QueuedRequest): Map<string, QueuedRequest> {
     return wantsDetail ? this.#openDetails : this.#open;
   }
-}
-
-/** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
-function newRequest(text: string, terms: RequestTerms, lane: QueuedRequest['lane']): QueuedRequest {
-  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
-  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
-}
-
-/** The first `rows` of a queue that are still in its lane, fewer where they are long. */
-function take(
-  queue: Fifo<QueuedRequest>,
-  lane: QueuedRequest['lane'],
-  rows: number,
-  ofOneRole = false,
-): QueuedRequest[] {
-  const taken: QueuedRequest[] = [];
-  for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
-    const next = queue.peek();
-    if (ofOneRole && next?.lane === lane && next.role !== (taken[0] ?? next).role) break;
-    const request = queue.shift();
-    if (request === undefined) break;
-    if (request.lane !== lane) continue;
-    request.lane = 'running';
-    chars += request.text.length;
-    taken.push(request);
-  }
-  return taken;
 }

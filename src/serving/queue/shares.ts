@@ -1,6 +1,8 @@
 import { ownCopy } from './crowd.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { FairClock } from './fair-clock.ts';
+import { earliest, FairClock } from './fair-clock.ts';
+import { fill, hasRoom, largest } from './fullness.ts';
+import { BATCH_CHARS, MAX_IDLE_ROLES, MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
 import {
   type QueuedRequest,
   QueueLoad,
@@ -9,14 +11,6 @@ import {
   type WaitingLane,
 } from './queued-request.ts';
 
-/** Requests that may wait for one model; more are refused (53400). At 10 µs a row this is a fraction of a second. */
-export const MAX_QUEUED = 16_384;
-/** And so many characters: images are long. */
-const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
-/** A batch is cut off at so many characters: it may be posted to a thread as one string. */
-export const BATCH_CHARS = 32 * 1024 * 1024;
-/** Roles that are remembered while nothing of them waits; beyond, who came first is a stranger again. */
-const MAX_IDLE_ROLES = 256;
 /** Rows that have left a session's queue are cleared out when they are as many as wait, and so many. */
 const SLACK = 64;
 
@@ -226,25 +220,6 @@ const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 })
 
 /** What a row costs its role: as others' rows, but where it is known to take far longer. */
 const costOf = ({ isApart, slowness }: RoleShare): number => (isApart ? Math.max(1, slowness) : 1);
-
-/** How much of a queue's limits is taken. */
-const fill = ({ rows, chars }: QueueLoad): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
-
-/** Whether one row more stays within a share of the queue. */
-const hasRoom = (load: QueueLoad | undefined, share: number): boolean =>
-  (load === undefined ? 0 : fill(load)) + 1 / MAX_QUEUED <= share * (1 + 1e-9);
-
-function largest<T extends { load: QueueLoad }>(all: Iterable<T>): T | undefined {
-  let most: T | undefined;
-  for (const each of all) if (most === undefined || fill(each.load) > fill(most.load)) most = each;
-  return most;
-}
-
-function earliest<T extends { start: number }>(turns: readonly T[]): T | undefined {
-  let first: T | undefined;
-  for (const turn of turns) if (first === undefined || turn.start < first.start) first = turn;
-  return first;
-}
 
 /** A row of each session by turns, of each those first that are due first. */
 function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRequest, undefined> {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BadData, DeadlineMissed, LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
-import { MAX_QUEUED } from '../../../src/serving/queue/shares.ts';
+import { MAX_QUEUED } from '../../../src/serving/queue/limits.ts';
 import { setUp, turn } from './manual-batcher.ts';
 
 describe('Batcher', () => {

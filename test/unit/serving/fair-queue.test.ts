@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LimitReached } from '../../../src/errors/errors.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
-import { MAX_QUEUED } from '../../../src/serving/queue/shares.ts';
+import { MAX_QUEUED } from '../../../src/serving/queue/limits.ts';
 import { type ManualDevice, setUp, turn } from './manual-batcher.ts';
 
 const HOUR = 3_600_000;

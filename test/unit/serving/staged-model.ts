@@ -9,7 +9,8 @@ import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
 import { Crowd } from '../../../src/serving/queue/crowd.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
-import { Client, type ModelDirectory } from '../../../src/serving/session/client.ts';
+import { Client } from '../../../src/serving/session/client.ts';
+import type { ModelDirectory } from '../../../src/serving/session/model-directory.ts';
 
 /** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
 class WordDevice implements Device {

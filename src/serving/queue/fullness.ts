@@ -1,0 +1,16 @@
+import { MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
+import type { QueueLoad } from './queued-request.ts';
+
+/** How much of a queue's limits is taken. */
+export const fill = ({ rows, chars }: QueueLoad): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);
+
+/** Whether one row more stays within a share of the queue. */
+export const hasRoom = (load: QueueLoad | undefined, share: number): boolean =>
+  (load === undefined ? 0 : fill(load)) + 1 / MAX_QUEUED <= share * (1 + 1e-9);
+
+/** The one that takes most. */
+export function largest<T extends { load: QueueLoad }>(all: Iterable<T>): T | undefined {
+  let most: T | undefined;
+  for (const each of all) if (most === undefined || fill(each.load) > fill(most.load)) most = each;
+  return most;
+}

@@ -1,0 +1,89 @@
+import { Cancelled, UndefinedObject } from '../../errors/errors.ts';
+import type { Asking } from '../../protocol/request.ts';
+import type { Terms } from '../../protocol/terms.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { RequestOutcome } from '../queue/queued-request.ts';
+import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
+import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
+import { checkInput } from './check-input.ts';
+import type { Deadline } from './deadline.ts';
+import type { ClientOptions, ModelDirectory } from './model-directory.ts';
+
+/** The calls of one session: what it waits for can be cancelled. */
+export class Calls {
+  readonly #models: ModelDirectory;
+  readonly #clock: Clock;
+  readonly #waiting = new Set<(error: Cancelled) => void>();
+
+  constructor({ models, clock }: ClientOptions) {
+    this.#models = models;
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** Nobody waits any more for what this session asked. */
+  cancel(): void {
+    const cancelled = new Cancelled('the prediction was cancelled');
+    for (const giveUp of [...this.#waiting]) giveUp(cancelled);
+  }
+
+  /** The version that answers now: a call goes on when the model gets another one, or another key. */
+  current(first: ServedModel): ServedModel {
+    const model = this.#models.current(first.row.modelId);
+    if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
+    return model;
+  }
+
+  /** The outcomes, unless the session cancels. */
+  async ask(
+    model: ServedModel,
+    asked: Pick<ArrayRequestOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
+  ): Promise<(RequestOutcome | null)[]> {
+    const rows = new ArrayRequest(model.batcher, { ...asked, session: this, clock: this.#clock });
+    const giveUp = (error: Cancelled): void => rows.giveUp(error);
+    this.#waiting.add(giveUp);
+    try {
+      return await rows.outcomes;
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
+  }
+
+  /** Counts a call that has ended; whether it was overdue. */
+  count(model: ServedModel, { budgetMs, startedMs }: Deadline, rows: number): boolean {
+    const ms = this.#clock.nowMs() - startedMs;
+    const overdue = ms > budgetMs;
+    model.stat.call(ms, { rows, overdue });
+    return overdue;
+  }
+
+  deadline(model: ServedModel, { budgetMs, onOverdue }: Terms, startedMs: number): Deadline {
+    return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
+  }
+
+  /** The model, where it is in memory. */
+  present(asking: Asking): ServedModel | undefined {
+    const model = this.#models.get(asking.key);
+    if (model !== undefined) checkInput(model, asking);
+    return model;
+  }
+
+  /** The model, waited for while it loads; the session may cancel that too. */
+  async model(asking: Asking): Promise<ServedModel> {
+    const found = this.present(asking);
+    if (found !== undefined) return found;
+    const model = await this.unlessCancelled(this.#models.arrival(asking.key));
+    checkInput(model, asking);
+    return model;
+  }
+
+  unlessCancelled<T>(awaited: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      awaited.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
+  }
+}
