@@ -39,7 +39,7 @@ export class Scans {
   }
 
   /** The database sent the rows of the last read request. Gives the rows to compute, as {@link ReadAhead.received} does. */
-  received(key: string, place: string, texts: readonly (string | null)[]): string[] {
+  received(key: string, place: string, texts: readonly (string | null)[]): readonly string[] {
     const scan = this.#reading;
     this.#reading = undefined;
     return scan?.key === key ? scan.ahead.received(place, texts) : [];
