@@ -51,7 +51,7 @@ exception when data_exception or program_limit_exceeded then
   elsif half = 0 then
     get stacked diagnostics told = pg_exception_detail;
     return query select 1::bigint, null::text, jsonb_strip_nulls(jsonb_build_object(
-      'sqlstate', sqlstate, 'message', sqlerrm, 'detail', nullif(told, '')));
+      'sqlstate', sqlstate, 'message', left(sqlerrm, 200), 'detail', nullif(left(told, 200), '')));
     return;
   end if;
   return query select a.* from rafiki._answers(model, is_image, inputs[:half], until) a;
@@ -112,7 +112,7 @@ exception when others then
   if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then -- of the table, the machine or the moment, and of no single row
     raise;
   elsif cardinality(places) = 1 then
-    return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm);
+    return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', left(sqlerrm, 200));
     return;
   end if;
   for n in 1..cardinality(places) loop
@@ -192,7 +192,7 @@ begin
          jsonb_agg(jsonb_build_object('place', p.place, 'version', p.version, 'error', p.error)) filter (where p.error is not null)
   into filled, unanswered
   from rafiki._put_answers(relation, attached.output, attached.type, answers.places, answers.versions, answers.labels) p;
-  unanswered := coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]');
+  unanswered := jsonb_path_query_array(coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]'), '$[0 to 999]'); -- more than that come with the next call
   return jsonb_build_object('filled', filled, 'left', cardinality(places) - filled - jsonb_array_length(unanswered),
                             'relation', relation::oid::bigint, 'unanswered', unanswered);
 end $$;
@@ -254,7 +254,8 @@ begin
     if sqlstate in ('42P01', '42883', '42704') and hint = '' then
       hint := 'Triggers of the table run here with search_path = pg_catalog: name schemas in their functions, or give these a search_path.';
     end if;
-    outcome := jsonb_build_object('error', jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm, 'detail', detail, 'hint', hint));
+    outcome := jsonb_build_object('error', jsonb_build_object(
+      'sqlstate', sqlstate, 'message', left(sqlerrm, 1000), 'detail', left(detail, 1000), 'hint', left(hint, 1000)));
   end;
   if begins is null and (outcome ? 'error' or cardinality(stretch.places) = cardinality(waiting.places) and stretch.next is not null) then
     outcome := outcome || jsonb_build_object('to_come', rafiki._count_waiting(attachment.target, attached.input, attached.output)

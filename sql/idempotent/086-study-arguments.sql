@@ -26,10 +26,10 @@ begin
   elsif max_trials > 10000 then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at most 10000',
       detail = format('It is %s.', max_trials), hint = 'A study that is not done by then: train its model again.';
-  elsif (max_time > interval '0') is not true then
+  elsif (extract(epoch from max_time) > 0) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be positive',
       detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
-  elsif max_time > interval '30 days' then
+  elsif extract(epoch from max_time) > 2592000 then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be at most 30 days',
       detail = format('It is %s.', max_time), hint = 'A study that is not done by then: train its model again.';
   elsif not (target_score > 0 and target_score <= 1) then -- NaN is larger than all numbers

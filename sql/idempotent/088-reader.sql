@@ -104,7 +104,7 @@ end $$;
 
 -- Drops what no open study or attached table needs in the schema of the readers: functions of studies that have ended, and whatever else
 -- somebody has made there, who may create what he likes. The owner of a schema may drop what others made in it. But whoever made something can hold
--- a lock on it, or give a function arguments of types that nobody else may name: so all makers take turns, what cannot be dropped is
+-- a lock on it, as on rows that he has written, or give a function arguments of types that nobody else may name: so all makers take turns, what cannot be dropped is
 -- passed over, and a round has an end.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
@@ -117,10 +117,19 @@ declare
   dropped int := 0;
   ends_at timestamptz;
 begin
-  update rafiki.study set reader = null, ticket = null
-  where reader is not null and state not in ('queued', 'running');
-  delete from rafiki.attachment a where not exists (select from pg_class c where c.oid = a.target);
-  delete from rafiki.attachment_mark m where not exists (select from rafiki.attachment a where a.id = m.attachment_id);
+  update rafiki.study s set reader = null, ticket = null from (
+    select f.id from rafiki.study f where f.reader is not null and f.state not in ('queued', 'running')
+    for no key update skip locked) free
+  where s.id = free.id;
+  delete from rafiki.attachment a using (
+    select f.id from rafiki.attachment f
+    where not exists (select from pg_class c where c.oid = f.target) or not exists (select from rafiki.model m where m.id = f.model_id)
+    for update skip locked) free
+  where a.id = free.id;
+  delete from rafiki.attachment_mark m using (
+    select f.id from rafiki.attachment_mark f where not exists (select from rafiki.attachment a where a.id = f.attachment_id)
+    for update skip locked) free
+  where m.id = free.id;
   delete from rafiki.reading r where not exists (select from pg_stat_get_activity(null) a where a.pid = r.pid);
   for unused in
     select u.classid, u.objid

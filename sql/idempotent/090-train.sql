@@ -45,7 +45,7 @@ begin
                             reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
-          request.gpu, request.max_trials, request.max_time, request.target_score, request.validation, request.seed,
+          request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
           request.metric, request.class_weights, request.replace, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing

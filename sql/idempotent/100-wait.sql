@@ -62,7 +62,7 @@ begin
     paused_for = case when steer <> 'pause' and s.paused_at is not null then s.paused_for + (now() - s.paused_at) else s.paused_for end,
     paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when steer in ('resume', 'finish', 'cancel') then null
                      when s.paused_at is not null then now() end,
-    max_time = case when steer = 'extend' then s.max_time + more else s.max_time end,
+    max_time = case when steer = 'extend' then s.max_time + make_interval(secs => extract(epoch from more)::float8) else s.max_time end,
     closed = case when steer = 'extend' then null else s.closed end
   from rafiki.study_key k
   where k.key = study_key and s.id = k.study_id and s.state in ('queued', 'running');
@@ -86,7 +86,7 @@ begin
       return false; -- no study was named
     elsif own.state not in ('queued', 'running') then
       return false;
-    elsif own.max_time + more > interval '30 days' then
+    elsif extract(epoch from own.max_time) + extract(epoch from more) > 2592000 then
       raise exception using errcode = 'invalid_parameter_value', message = 'a study may take 30 days at most',
         detail = format('Study %s has %s, and %s more were asked for.', study, own.max_time, more),
         hint = 'What is not done by then: train its model again.';
@@ -141,7 +141,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform rafiki._check_given('more', more is not null);
-  if more <= interval '0' then
+  if extract(epoch from more) <= 0 then
     raise exception using errcode = 'invalid_parameter_value', message = 'a study can only be given more time',
       detail = format('It is %s.', more), hint = 'To end it now with what it has: select rafiki_finish(study);';
   end if;

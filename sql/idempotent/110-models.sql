@@ -149,6 +149,9 @@ declare
   held rafiki.model := rafiki._hold_model(owner_key);
 begin
   delete from rafiki.model m where m.id = held.id;
+  delete from rafiki.attachment a using (
+    select f.id from rafiki.attachment f where f.model_id = held.id for update skip locked) free -- the rest: rafiki._drop_readers()
+  where a.id = free.id;
 end $$;
 
 create or replace function rafiki._add_grant(owner_key uuid, role regrole) returns void

@@ -12,8 +12,8 @@ export interface FillOutcome extends Fill {
   error: ErrorReport | null;
 }
 
-/** More than a call fills. */
-const MOST_ROWS = 4_000;
+/** As many as a call tells of. */
+const MOST_ROWS = 1_000;
 const MOST_CHARS = 1_000;
 
 /** Reads what the function of a table's owner said, who may have put anything in its place: no more is believed than does no harm. */
@@ -37,10 +37,10 @@ export function readOutcome(text: string | null): FillOutcome {
 
 function parse(text: string | null): unknown {
   try {
-    return JSON.parse(text ?? 'null');
+    return JSON.parse(text ?? '');
   } catch {
     throw new BadData('the function that fills the table did not say what it has done', {
-      detail: text?.slice(0, 100) ?? 'null',
+      detail: text?.slice(0, 100) ?? 'It said nothing, or more than the coordinator reads.',
       hint: 'Attach the model again: rafiki_attach.',
     });
   }

@@ -30,6 +30,9 @@ const MOST_AT_ONCE = 4;
 /** Of one call, which fills some thousand rows at the most; and after so long its backend is ended, whatever code runs in it. */
 const CALL_TIMEOUT = '30s';
 const CALL_END_MS = 40_000;
+/** What it says: what becomes of a thousand rows. JSON takes some thirty times as much to be read, and the process stands still meanwhile. */
+const OUTCOME_BYTES = 1_000_000;
+const MESSAGE_BYTES = 4 * OUTCOME_BYTES;
 /** Then it is another table's turn, and the owner's next one. */
 const SLICE_MS = 10_000;
 /** A look at a table that found nothing takes a tenth of the time at the most: anybody may ask for one. */
@@ -100,7 +103,7 @@ export class Filler {
   async #fill(attachment: WaitingAttachment): Promise<void> {
     const { database } = this.#options;
     const { id } = attachment;
-    const session = await this.#reader.connect(CALL_TIMEOUT);
+    const session = await this.#reader.connect({ longestStatement: CALL_TIMEOUT, mostBytes: MESSAGE_BYTES });
     this.#sessions.add(session);
     try {
       await admitFilling(database, session.pid, id);
@@ -136,23 +139,28 @@ export class Filler {
   }
 
   /**
-   * One call in a transaction of its own. All that the owner's code does, it does within his function, with his rights: whatever he put
-   * in that function's place, or left to the end of the transaction, would run as rafiki_reader, who could change its own password.
+   * One call in a transaction of its own, in a session that is as it began. All that the owner's code does, it does within his function,
+   * with his rights: whatever he put in that function's place, or left to the end of the transaction, would run as rafiki_reader, who could
+   * change its own password. Each look at that is of now, whatever isolation he may wish for.
    */
   async #call(
-    { connection, pid }: ReaderSession,
+    session: ReaderSession,
     attachment: WaitingAttachment,
     { call, place }: { call: string; place: string | null },
   ): Promise<string | null> {
+    const { connection } = session;
     const timer = setTimeout(() => {
-      void this.#reader.end({ connection, pid }).catch(() => undefined);
+      void this.#reader.end(session).catch(() => undefined);
     }, CALL_END_MS);
     try {
-      await connection.query('begin');
+      await this.#reader.renew(session);
+      await connection.query('begin isolation level read committed read write');
       await connection.query(`select set_config('rafiki.fill_place', $1, true)`, [place ?? '']);
       const version = await fillerVersion(connection, attachment);
       if (version === undefined) throw replaced();
-      const [row] = await connection.query<{ outcome: string | null }>(`select ${call} as outcome`);
+      const [row] = await connection.query<{ outcome: string | null }>(
+        `select case when octet_length(o) <= ${OUTCOME_BYTES} then o end as outcome from (select ${call}) f (o)`,
+      );
       await connection.query('set search_path = pg_catalog, pg_temp'); // which his code may have changed
       if ((await fillerVersion(connection, attachment)) !== version) throw replaced();
       const deferred = await selectDeferred(connection);

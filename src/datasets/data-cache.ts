@@ -45,6 +45,8 @@ export interface Wanting {
 
 const LOCK = '.lock';
 
+/** Of a row, an error or a notice. `pg` keeps it whole, and a string of 512 MB ends the process. */
+const MESSAGE_BYTES = 128 * 2 ** 20;
 /** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
 const STATEMENT_TIMEOUT = '7h';
 /** Files of other databases, or of workers that died, are left alone for so long. */
@@ -131,7 +133,7 @@ export class DataCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(file: string, study: StudySource, { signal, isWanted }: Required<Wanting>): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const session = await this.#reader.connect(STATEMENT_TIMEOUT);
+    const session = await this.#reader.connect({ longestStatement: STATEMENT_TIMEOUT, mostBytes: MESSAGE_BYTES });
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;

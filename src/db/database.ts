@@ -179,9 +179,14 @@ export class Database implements Service, Queryable {
     client.on('end', () => onLost(new Error('connection ended')));
     await client.connect();
     if (!this.#asUser) await client.query(lateSettings);
+    const asUser = this.#asUser;
     return {
       ...queryable(client),
       client,
+      async reset() {
+        await client.query('discard all');
+        if (!asUser) await client.query(lateSettings);
+      },
       onNotice: (handler) => void client.on('notice', (notice) => handler(notice.message ?? '')),
       close: () => client.end(),
     };
@@ -198,6 +203,8 @@ export interface ConnectOptions {
 export interface Connection extends Queryable {
   /** The `pg` client, for what only this room does with it (COPY). */
   client: pg.Client;
+  /** The session is as it began: settings, prepared statements, cursors, locks and temporary tables are gone, whoever made them. */
+  reset(): Promise<void>;
   /** Hears what the server has to say while a statement runs: RAISE NOTICE. */
   onNotice(handler: (message: string) => void): void;
   close(): Promise<void>;

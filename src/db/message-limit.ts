@@ -2,13 +2,11 @@ import type { Duplex } from 'node:stream';
 import { DataTooLarge } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 
-/** Of one message of the server, which may be a row, an error or a notice. `pg` keeps it whole, and a string of 512 MB ends the process. */
-const MOST_BYTES = 128 * 2 ** 20;
 /** Its type and its length. */
 const HEAD_BYTES = 5;
 
 /** Ends a connection to PostgreSQL where it begins a message that is too long, before any of it is kept. To be called between two messages. */
-export function limitMessages(stream: Duplex): void {
+export function limitMessages(stream: Duplex, mostBytes: number): void {
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = 0;
   let bodyBytes = 0; // of the message, that are still to come
@@ -26,8 +24,8 @@ export function limitMessages(stream: Duplex): void {
       if (headBytes < HEAD_BYTES) continue;
       headBytes = 0;
       bodyBytes = head.readUInt32BE(1) - 4; // the length counts itself
-      if (bodyBytes > MOST_BYTES) {
-        stream.destroy(tooLong(bodyBytes));
+      if (bodyBytes > mostBytes) {
+        stream.destroy(tooLong(bodyBytes, mostBytes));
         return false;
       }
     }
@@ -35,8 +33,8 @@ export function limitMessages(stream: Duplex): void {
   };
 }
 
-const tooLong = (bytes: number): DataTooLarge =>
+const tooLong = (bytes: number, most: number): DataTooLarge =>
   new DataTooLarge("a row or a message of the tables' owner is too long", {
-    detail: `It has ${sizeText(bytes)}; ${sizeText(MOST_BYTES)} are the most.`,
+    detail: `It has ${sizeText(bytes)}; ${sizeText(most)} are the most.`,
     hint: 'Look into the functions, triggers and policies of the table.',
   });

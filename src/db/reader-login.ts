@@ -19,7 +19,16 @@ function readerUrl(serviceUrl: string): string {
 }
 
 /** A backend whose process was killed hears nothing of it while an owner's code sleeps; unlike a time limit, no code catches this. */
-const endWithClient = `set client_connection_check_interval = '5s'`;
+async function endWithClient(on: Queryable): Promise<void> {
+  await on.query(`set client_connection_check_interval = '5s'`).catch(() => undefined); // a server that cannot look for its clients does without
+}
+
+export interface ReaderLimits {
+  /** As a setting of time is written. */
+  longestStatement: string;
+  /** Of one message of the server: a row, an error, a notice. */
+  mostBytes: number;
+}
 
 /** A session, and the backend that serves it. */
 export interface ReaderSession {
@@ -35,14 +44,23 @@ export class ReaderLogin {
     this.#database = new Database({ url: readerUrl(serviceUrl), application: 'rafiki reader', logger });
   }
 
-  /** A statement that takes longer is given up, even by a process that cannot end it any more. Its loss makes the one under way fail. */
-  async connect(longestStatement: string): Promise<ReaderSession> {
+  /**
+   * A statement that takes longer is given up, even by a process that cannot end it any more. The session's loss makes the one under way
+   * fail, and so does a message of the server that is too long.
+   */
+  async connect({ longestStatement, mostBytes }: ReaderLimits): Promise<ReaderSession> {
     const settings = { statement_timeout: longestStatement };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
-    limitMessages(connection.client.connection.stream);
-    await connection.query(endWithClient).catch(() => undefined); // a server that cannot look for its clients does without
+    limitMessages(connection.client.connection.stream, mostBytes);
+    await endWithClient(connection);
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
+  }
+
+  /** The session is as it began, whatever code of others has left in it. */
+  async renew({ connection }: ReaderSession): Promise<void> {
+    await connection.reset();
+    await endWithClient(connection);
   }
 
   /**

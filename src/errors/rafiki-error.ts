@@ -33,15 +33,35 @@ export interface ErrorReport {
   hint?: string;
 }
 
-/** Flattens any thrown value: what the system refused says so, and anything else that is not ours becomes an internal error (XX000) that keeps its message. */
+/** What others say in their errors, code of a table's owner for one, is stored and shown: so much of it tells enough. */
+const MOST_CHARS = 4_000;
+
+/**
+ * Flattens any thrown value: what the system refused says so, and anything else that is not ours becomes an internal error (XX000) that
+ * keeps its message. Nothing in it is longer than 4,000 characters.
+ */
 export function reportError(error: unknown): ErrorReport {
-  if (error instanceof RafikiError) {
-    return {
-      sqlstate: error.sqlstate,
-      message: error.message,
-      ...(error.detail === undefined ? {} : { detail: error.detail }),
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    };
-  }
-  return systemReport(error) ?? { sqlstate: 'XX000', message: error instanceof Error ? error.message : String(error) };
+  const { sqlstate, message, detail, hint } = wholeReport(error);
+  return {
+    sqlstate,
+    message: cut(message),
+    ...(detail === undefined ? {} : { detail: cut(detail) }),
+    ...(hint === undefined ? {} : { hint: cut(hint) }),
+  };
 }
+
+function wholeReport(error: unknown): ErrorReport {
+  if (!(error instanceof RafikiError))
+    return (
+      systemReport(error) ?? { sqlstate: 'XX000', message: error instanceof Error ? error.message : String(error) }
+    );
+  const { sqlstate, message, detail, hint } = error;
+  return {
+    sqlstate,
+    message,
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+const cut = (text: string): string => (text.length <= MOST_CHARS ? text : `${text.slice(0, MOST_CHARS - 1)}…`);

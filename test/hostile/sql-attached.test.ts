@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
+import type { Queryable } from '../../src/db/database.ts';
+import { holdModel } from '../../src/db/statements/models.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
@@ -26,9 +28,12 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 beforeEach(async () => {
+  await db.query('update rafiki.bridge_address set seen_at = now()'); // the stage's server does not beat
   table = `${hostile.sql}.inbox${number++}`;
   await hostile.session.query(`create table ${table} (id int primary key, body text, mood text)`);
 });
+
+afterEach(() => db.query(`drop table if exists ${table} cascade`)); // of one owner one table is filled at once
 
 const attach = (by: Person['session'], to = table): Promise<unknown> =>
   by.query(`select rafiki_attach('hers', '${to}', 'body', 'mood')`);
@@ -212,9 +217,97 @@ test.each([
     }
     // from 18 on a deferred trigger runs as who wrote the row
     if (way === 'deferred' && postgresVersion() >= 18) await filled();
-    else expect((await errorOf()).error.sqlstate).toBe('55000');
+    else expect((await errorOf()).error).toMatchObject({ sqlstate: '55000' });
   });
   expect(await readerPassword()).toEqual(before);
+});
+
+test('no call finds what the one before it has set: with another isolation nobody would see what was put in its place', async () => {
+  await hostile.session.query(`create table ${table}_calls (isolation text, deferred text, path text)`);
+  await hostile.session.query(`grant usage on schema ${hostile.sql} to public; grant all on ${table}_calls to public`);
+  await attach(hostile.session);
+  await forge(
+    'language plpgsql security definer',
+    `begin
+       insert into ${table}_calls values (current_setting('transaction_isolation'), current_setting('transaction_deferrable'),
+                                          current_setting('search_path'));
+       perform set_config('default_transaction_isolation', 'repeatable read', false);
+       perform set_config('default_transaction_deferrable', 'on', false);
+       perform set_config('search_path', '${hostile.sql}', false);
+       return case when (select count(*) from ${table}_calls) < 3 then '{"place": "1;(0,0)"}' else '{"filled": 1}' end; end`,
+  );
+  await insert();
+  const calls = `select isolation, deferred, path from ${table}_calls`;
+  await whileFilling(() => eventually(db, `select where (select count(*) from ${table}_calls) >= 3`));
+  const clean = { isolation: 'read committed', deferred: 'off', path: 'pg_catalog,pg_temp' };
+  expect((await db.query(calls)).slice(0, 3)).toEqual([clean, clean, clean]);
+});
+
+test.each([
+  ['says of what it did', `return repeat('[', 66000000) || repeat(']', 66000000);`, '22000'],
+  ['throws', `raise exception using errcode = '40001', message = repeat('x', 48000000);`, '54000'],
+  ['throws within bounds', `raise exception using errcode = '40001', message = repeat('x', 3000000);`, '40001'],
+])('what is long that the owner’s function %s is not kept', async (_, body, sqlstate) => {
+  await attach(hostile.session);
+  await forge('language plpgsql security definer', `begin ${body} end`);
+  await insert();
+  await whileFilling(async () => {
+    expect((await errorOf()).error.sqlstate).toBe(sqlstate);
+  });
+  const [{ bytes } = { bytes: 0 }] = await db.query<{ bytes: number }>(
+    'select max(octet_length(error::text)) as bytes from rafiki.attachment',
+  );
+  expect(bytes).toBeLessThan(20_000);
+});
+
+test('a transaction that attaches somebody’s model and stays open keeps its owner from nothing', async () => {
+  const { modelOwner, database } = stage;
+  const [{ owner } = { owner: 0 }] = await db.query<{ owner: number }>(
+    `select '${modelOwner.sql}'::regrole::oid::int8 as owner`,
+  );
+  const undone = new Error('undone');
+  const undo = (work: (tx: Queryable) => Promise<unknown>, by = modelOwner.session): Promise<unknown> =>
+    by.transaction(async (tx) => {
+      await tx.query(`set local lock_timeout = '3s'`);
+      await work(tx);
+      throw undone;
+    });
+  const open = undo(async (tx) => {
+    await tx.query(`select rafiki_attach('hers', '${table}', 'body', 'mood')`);
+    await expect(
+      undo((on) => holdModel(on, { name: 'hers', owner, task: 'sentiment' }), database.service),
+    ).rejects.toBe(undone);
+    await expect(undo((on) => on.query(`select rafiki_drop_model('hers', cascade => true)`))).rejects.toBe(undone);
+    await expect(undo((on) => on.query(`select rafiki_set_owner('hers', '${hostile.sql}')`), db)).rejects.toBe(undone);
+  }, hostile.session);
+  await expect(open).rejects.toBe(undone);
+});
+
+test('what somebody has locked of his own, or of a table that is gone, keeps nothing of others from being removed', async () => {
+  const { stranger, modelOwner } = stage;
+  await attach(hostile.session);
+  const [gone] = await db.query<{ oid: number; id: number }>(
+    `select target::oid::int8 as oid, id from rafiki.attachment order by id desc limit 1`,
+  );
+  await hostile.session.query(`drop table ${table}`);
+  const other = `${modelOwner.sql}.other${number}`;
+  await modelOwner.session.query(`create table ${other} (id int primary key, body text, mood text)`);
+  await attach(modelOwner.session, other);
+  const undone = new Error('undone');
+  const open = stranger.session.transaction(async (tx) => {
+    await tx.query(`select rafiki._forget_attachments($1::oid::regclass)`, [gone?.oid]);
+    await modelOwner.session.query(`drop table ${other}`);
+    await db.query('select rafiki._drop_readers()');
+    expect(
+      await db.query(
+        'select target::oid::int8 as oid from rafiki.attachment a where not exists (select from pg_class c where c.oid = a.target)',
+      ),
+    ).toEqual([{ oid: gone?.oid }]);
+    throw undone;
+  });
+  await expect(open).rejects.toBe(undone);
+  await db.query('select rafiki._drop_readers()');
+  expect(await db.query('select from rafiki.attachment where id = $1', [gone?.id])).toEqual([]);
 });
 
 test('a message of hundreds of megabytes ends no process', async () => {

@@ -500,7 +500,12 @@ describe('with coordinator and worker', () => {
 
   test('6: a study of 293,000 years is refused, and whatever is in a row, views and claims go on', async () => {
     const { modelOwner } = people;
-    for (const span of ['293000 years', '31 days', '178000000 years', '-1 s', '0', '30 days 1 microsecond'])
+    // a month is 30 days where intervals are compared, and as long as it is where one is added to a moment
+    const aDayOrBeyondAllTime = '4000000 months -119999999 days';
+    for (const span of [
+      ...['293000 years', '31 days', '178000000 years', '-1 s', '0', '30 days 1 microsecond'],
+      ...[aDayOrBeyondAllTime, '-4000000 months 120000001 days'],
+    ])
       expect(
         await outcome(modelOwner.session, `select rafiki_train('sentiment', 'reviews', max_time => '${span}')`),
         span,
@@ -511,6 +516,24 @@ describe('with coordinator and worker', () => {
     expect(await outcome(db, insert.replace('(task', '(owner, task').replace("('sent", "('postgres', 'sent"))).toBe(
       '23514',
     );
+    expect(
+      await outcome(
+        db,
+        insert
+          .replace('(task', '(owner, task')
+          .replace("('sent", "('postgres', 'sent")
+          .replace('293000 years', aDayOrBeyondAllTime),
+      ),
+    ).toBe('23514');
+    const [open] = await modelOwner.session.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'for a day', max_time => '1 month -29 days') as id`,
+    );
+    for (const more of [aDayOrBeyondAllTime, '-4000000 months 120000001 days'])
+      expect(await outcome(modelOwner.session, `select rafiki_extend(${open?.id}, '${more}')`), more).toBe('22023');
+    expect(await db.query('select max_time::text from rafiki.study where id = $1', [open?.id])).toEqual([
+      { max_time: '24:00:00' },
+    ]);
+    await modelOwner.session.query('select rafiki_cancel($1)', [open?.id]);
     expect(await outcome(modelOwner.session, 'select * from rafiki.studies')).toBe('ok');
     expect((await studyEnd(db, await train(modelOwner, 'reviews'))).state).toBe('completed');
   });

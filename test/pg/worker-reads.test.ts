@@ -89,7 +89,10 @@ describe('a source that sleeps, whatever cancels it', () => {
   });
 
   test('ends in its backend when its worker is gone without a word', async () => {
-    const { connection } = await new ReaderLogin(database.service.url, logger).connect('1h');
+    const { connection } = await new ReaderLogin(database.service.url, logger).connect({
+      longestStatement: '1h',
+      mostBytes: 2 ** 20,
+    });
     const sleeping = connection.query('select public.asleep()');
     await expect.poll(() => db.query(reads)).toHaveLength(1);
     connection.client.connection.stream.destroy();

@@ -27,7 +27,7 @@ export async function holdModel(
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `
-    select id, pg_has_role($2::oid, owner::oid, 'usage') as own, task from rafiki.model where name = $1 for update skip locked`;
+    select id, pg_has_role($2::oid, owner::oid, 'usage') as own, task from rafiki.model where name = $1 for no key update skip locked`;
   const [row] = await on.query<ModelRow>(select, [name, owner]);
   if (row !== undefined) return row;
   throw new RowHeld(`model "${name}" is being changed by somebody else`);
