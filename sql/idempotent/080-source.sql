@@ -246,7 +246,10 @@ begin
                  'sum(octet_length(label)) filter (where usable) as bytes, min(label) filter (where usable) as example, '
                  'coalesce(sum(n) filter (where usable and validates), 0) as judging, '
                  'coalesce(sum(n) filter (where usable and validates is not true), 0) as learnt, '
-                 'count(distinct label) filter (where usable and validates is not true) as learnt_classes '
+                 'count(distinct label) filter (where usable and validates is not true) as learnt_classes, '
+                 'count(distinct label) filter (where usable and validates) as judging_classes, '
+                 'min(label) filter (where usable and validates is not true) as learnt_example, '
+                 'min(label) filter (where usable and validates) as judging_example '
                  'from (select label, length, usable, validates, count(*) as n from ('
                    'select left(t.text, 1001) as label, length(t.text) as length, t.validates, '
                    't.text is not null and t.is_given and (length(t.text) <= 1000 or %2$L <> ''skip'') as usable '
@@ -257,6 +260,13 @@ begin
   perform rafiki._check_labels(source, target, request.features[1], counted.longest, counted.classes, counted.bytes);
   if rafiki._is_judged(request) then
     perform rafiki._check_sides(request, counted.learnt::bigint, counted.judging::bigint);
+    if counted.learnt_classes + counted.judging_classes = counted.classes then
+      raise exception using errcode = 'invalid_parameter_value', message = 'the rows to train on and those to validate on share no class',
+        detail = format('To train on: %s classes, such as "%s". To validate on: %s classes, such as "%s".', counted.learnt_classes,
+                        left(counted.learnt_example, 40), counted.judging_classes, left(counted.judging_example, 40)),
+        hint = 'No answer could be right: write the labels of both alike, or choose other rows with validation_source =>, '
+          'validation_split => or validation_after =>.';
+    end if;
   end if;
   if counted.learnt_classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),

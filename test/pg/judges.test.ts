@@ -63,6 +63,36 @@ describe('own judges', () => {
     expect(await train(`model => 'b', validation_after => '2026-07-01'`)).toMatchObject({ valid: 19, trained: 181 });
   });
 
+  test('that share no class with what is learnt are refused, also where only a worker can tell', async () => {
+    await db.query(`create table other_words as select upper(label) as label, body || ' once more' as body from reviews;
+      create table same_rows as select * from reviews where label = 'pos'`);
+    expect(
+      await failureOf(
+        db,
+        `select rafiki_train('sentiment', 'reviews', model => 'x', validation_source => 'other_words')`,
+      ),
+    ).toEqual({
+      code: '22023',
+      message: 'the rows to train on and those to validate on share no class',
+      detail: 'To train on: 2 classes, such as "neg". To validate on: 2 classes, such as "NEG".',
+      hint: expect.stringContaining('write the labels of both alike'),
+    });
+    // "pos" is in both, but all of its texts are judged by, and so they are not trained on
+    const [made] = await db.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'same', families => '{fasttext}', validation_source => 'same_rows') as id`,
+    );
+    expect(await studyEnd(db, made!.id)).toMatchObject({
+      state: 'failed',
+      error: {
+        sqlstate: '22023',
+        message: 'the rows to train on and those to validate on share no class',
+        detail: expect.stringContaining(
+          'To train on: 1 classes, such as "neg". To validate on: 1 classes, such as "pos".',
+        ),
+      },
+    });
+  });
+
   test('are a table of their own, whose texts are not trained on', async () => {
     await db.query(`create table judge as select label, body from reviews where id <= 30
       union all select case label when 'pos' then 'neg' else 'pos' end, body || ' again' from reviews where id <= 10`);
