@@ -143,7 +143,7 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select round(case metric when 'accuracy' then max(s.share) when 'macro_f1' then 2 * max(s.share) / (1 + max(s.share)) / count(*)
-                           when 'log_loss' then exp(sum(s.share * ln(s.share))) else 0.5 end, 3)
+                           when 'likelihood' then exp(sum(s.share * ln(s.share))) else 0.5 end, 3)
   from (select c::numeric / sum(c::numeric) over () as share from jsonb_array_elements_text(counts) c) s
 $$;
 

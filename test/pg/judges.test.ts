@@ -103,7 +103,7 @@ describe('own judges', () => {
 
   test.each([
     ['macro_f1', 0.6],
-    ['log_loss', 0.3],
+    ['likelihood', 0.3],
     ['auc', 0.8],
   ])('compare trials by %s', async (metric, least) => {
     const { score } = await train(`model => 'by_${metric}', metric => '${metric}', class_weights => 'balanced'`);
@@ -163,6 +163,7 @@ test.each([
   [`validation_after => '2030-01-01'`, 'P0002', /no row to validate on/],
   [`validation_after => '2020-01-01'`, 'P0002', /no row to train on/],
   [`validation_split => 'nothing'`, '42703', /does not exist/],
+  [`metric => 'log_loss'`, '22023', /metric "log_loss" does not exist/],
 ])('rafiki_train refuses %s', async (options, code, message) => {
   expect(await failureOf(db, `select rafiki_train('sentiment', 'reviews', model => 'x', ${options})`)).toMatchObject({
     ...{ code, message: expect.stringMatching(message), hint: expect.any(String) },
