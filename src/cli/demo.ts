@@ -93,7 +93,9 @@ const ROWS_PER_INSERT = 500;
 async function load(session: Connection, task: string, relation: string, rows: LabelledMail[]): Promise<Story> {
   const heldOut = `${relation}_held_out`;
   await session.query(`drop table if exists ${relation}, ${heldOut}`);
-  await session.query(`create table ${relation} (id int generated always as identity, label text, body text)`);
+  await session.query(
+    `create table ${relation} (id int generated always as identity primary key, label text, body text)`,
+  );
   for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
     const part = rows.slice(i, i + ROWS_PER_INSERT);
     await session.query(
@@ -101,7 +103,7 @@ async function load(session: Connection, task: string, relation: string, rows: L
       [part.map(({ label }) => label), part.map(({ text }) => text)],
     );
   }
-  await session.query(`create table ${heldOut} (like ${relation})`);
+  await session.query(`create table ${heldOut} (like ${relation} including indexes)`);
   const inFifth = `hashtextextended(body, 7) % 5 = 0`;
   await session.query(
     `with moved as (delete from ${relation} where ${inFifth} returning *) insert into ${heldOut} select * from moved`,
