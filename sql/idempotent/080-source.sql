@@ -127,18 +127,18 @@ begin
     select array_agg(c.name) into candidates from rafiki._task_columns(source, task) c
     where c.is_target and c.named_as_target and c.name is distinct from feature;
     if candidates is not null then
-      target := rafiki._only_candidate(source, candidates, 'target', columns, true);
+      target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
     end if;
   end if;
   if feature is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
     where c.is_feature and c.name is distinct from target;
-    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument, false);
+    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument, nameable => false);
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
     where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which names rows
-    target := rafiki._only_candidate(source, candidates, 'target', columns, true);
+    target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
   end if;
 end $$;
 

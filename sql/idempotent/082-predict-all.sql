@@ -116,7 +116,7 @@ begin
     return learnt;
   end if;
   return rafiki._only_candidate(source, array(select c from unnest(candidates) c where not c = any (key)), 'input', 'input => %L',
-                                cardinality(candidates) > 0);
+                                nameable => cardinality(candidates) > 0);
 end $$;
 
 -- Stops where a table that is there cannot take predictions under this key.
@@ -160,7 +160,7 @@ end $$;
 
 -- The parts of a table's name, its schema first if it has one.
 create or replace function rafiki._name_parts(name text) returns text[]
-language plpgsql stable strict parallel safe
+language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
