@@ -47,7 +47,7 @@ begin
     hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
 end $$;
 
--- A latency budget in milliseconds. src/bridge/duration.ts has the same bound for what a setting says.
+-- A latency budget in milliseconds. src/protocol/duration.ts has the same bound for what a setting says.
 create or replace function rafiki._budget_ms(budget interval) returns numeric
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
