@@ -47,14 +47,14 @@ begin
     hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
 end $$;
 
--- A latency budget in milliseconds.
+-- A latency budget in milliseconds. src/protocol/duration.ts has the same bound for what a setting says.
 create or replace function rafiki._budget_ms(budget interval) returns numeric
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if budget <= interval '0' then
-    raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be positive',
+  if budget <= interval '0' or budget > interval '30 days' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be above 0 and at most 30 days',
       detail = format('It is %s.', budget), hint = 'Give an interval such as ''50 ms''.';
   end if;
   return extract(epoch from budget) * 1000;

@@ -40,10 +40,11 @@ end $$;
 
 -- Whether a model reads texts or images; an error where the caller may not use it.
 create or replace function rafiki._input_kind(model text) returns text
-language plpgsql stable strict parallel safe
+language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform rafiki._check_given('model', model is not null);
   perform rafiki._model_key(model);
   return (select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
 end $$;
@@ -152,6 +153,19 @@ comment on function rafiki_confusion(text, regclass, name, name) is
   e'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
   '\\crosstabview. Rows with a null label or input are left out.';
 
+-- Stops where there is nothing to measure by: a score of no rows would be null, which no comparison finds too low.
+create or replace function rafiki._check_measurable(source regclass, rows bigint) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if rows = 0 then
+    raise exception using errcode = 'no_data_found', message = format('%s has no row with a label and an input', source),
+      detail = format('Role %s sees none.', current_user),
+      hint = 'Give labelled rows, or name their columns with target => and feature =>.';
+  end if;
+end $$;
+
 -- Says what of labelled rows the model cannot know, and what it knows by heart. `judged` is an array of {actual, predicted, trained, row_count}.
 create or replace function rafiki._check_judged(model text, source regclass, judged jsonb) returns void
 language plpgsql stable parallel unsafe
@@ -168,9 +182,8 @@ begin
           from (select distinct s.actual from jsonb_to_recordset(judged) s (actual text) where s.actual <> all (known)
                 order by 1 limit 5) l) as strangers
   into counted from jsonb_to_recordset(judged) r (actual text, predicted text, trained boolean, row_count bigint);
-  if counted.rows = 0 then
-    raise notice using message = format('%s has no row with a label and an input', source), hint = 'Nothing was measured.';
-  elsif counted.strange = counted.rows then
+  perform rafiki._check_measurable(source, counted.rows::bigint);
+  if counted.strange = counted.rows then
     raise exception using errcode = 'data_exception', message = format('no label of %s is a class of model "%s"', source, model),
       detail = format('Labels: %s. The model answers with %s%s.', counted.strangers,
                       (select string_agg(format('"%s"', left(c, 40)), ', ' order by n) from unnest(known[:5]) with ordinality u (c, n)),

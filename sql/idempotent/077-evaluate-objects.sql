@@ -70,9 +70,10 @@ begin
     'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._detail($1, true, rafiki._image_text(%2$I), ''1 h'') -> ''boxes'')) '
     'from %3$s where %1$I is not null and %2$I is not null', columns.target, columns.feature, source)
     into images using model;
+  perform rafiki._check_measurable(source, coalesce(jsonb_array_length(images), 0));
   return query
     with precision as materialized (select * from rafiki._average_precisions(images))
-    select 'rows', coalesce(jsonb_array_length(images), 0)::float8
+    select 'rows', jsonb_array_length(images)::float8
     union all
     select m.name, avg(p.value) from precision p join (values ('map50', 0.5), ('ap75', 0.75)) m (name, least_overlap)
       on m.least_overlap = p.least_overlap group by m.name

@@ -60,9 +60,13 @@ end $$;
 
 -- The query as part of another one: it may end in a semicolon or a comment.
 create or replace function rafiki._inner_query(query text) returns text
-language sql immutable strict parallel safe
+language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select regexp_replace(query, ';[[:space:]]*$', '') || e'\n' $$;
+as $$
+begin
+  perform rafiki._check_given('query', query is not null);
+  return regexp_replace(query, ';[[:space:]]*$', '') || e'\n';
+end $$;
 
 create or replace function rafiki._predict_query(model text, query text, input name, form text)
 returns table ("row" jsonb, prediction text)

@@ -85,8 +85,9 @@ begin
   end if;
 end $$;
 
--- Picks the one candidate; with none or several it stops, and lists what there is.
-create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text)
+-- Picks the one candidate; with none or several it stops, and lists what there is. `nameable`: whether a column that is no candidate can be
+-- named nevertheless.
+create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text, nameable boolean)
 returns name
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -104,9 +105,11 @@ begin
   end if;
   raise exception using errcode = 'undefined_column', message = format('no column of %s can be the %s', source, role),
     detail = format('Columns that you may read: %s.', columns),
-    hint = format('Name it with %s, or add it in a view%s', format(example, 'name'), case when role like 'image%'
-      then ': images are bytea, of base64 decode(column, ''base64'') as image. Files are not opened: load their bytes into a column.'
-      else '.' end);
+    hint = case when nameable then format('Name it with %s, or add it in a view', format(example, 'name')) else 'Add it in a view' end
+      || case when role like 'image%'
+           then ': images are bytea, of base64 decode(column, ''base64'') as image. Files are not opened: load their bytes into a column.'
+         when role like 'text%' then ': texts have a type such as text, and others can be joined to one: concat_ws('' '', make, year) as body.'
+         else '.' end;
 end $$;
 
 -- Fills in what was not named: a column is inferred only where one candidate is left.
@@ -124,18 +127,18 @@ begin
     select array_agg(c.name) into candidates from rafiki._task_columns(source, task) c
     where c.is_target and c.named_as_target and c.name is distinct from feature;
     if candidates is not null then
-      target := rafiki._only_candidate(source, candidates, 'target', columns);
+      target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
     end if;
   end if;
   if feature is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
     where c.is_feature and c.name is distinct from target;
-    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument);
+    feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument, nameable => false);
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
     where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which names rows
-    target := rafiki._only_candidate(source, candidates, 'target', columns);
+    target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
   end if;
 end $$;
 
@@ -246,7 +249,10 @@ begin
                  'sum(octet_length(label)) filter (where usable) as bytes, min(label) filter (where usable) as example, '
                  'coalesce(sum(n) filter (where usable and validates), 0) as judging, '
                  'coalesce(sum(n) filter (where usable and validates is not true), 0) as learnt, '
-                 'count(distinct label) filter (where usable and validates is not true) as learnt_classes '
+                 'count(distinct label) filter (where usable and validates is not true) as learnt_classes, '
+                 'count(distinct label) filter (where usable and validates) as judging_classes, '
+                 'min(label) filter (where usable and validates is not true) as learnt_example, '
+                 'min(label) filter (where usable and validates) as judging_example '
                  'from (select label, length, usable, validates, count(*) as n from ('
                    'select left(t.text, 1001) as label, length(t.text) as length, t.validates, '
                    't.text is not null and t.is_given and (length(t.text) <= 1000 or %2$L <> ''skip'') as usable '
@@ -257,6 +263,13 @@ begin
   perform rafiki._check_labels(source, target, request.features[1], counted.longest, counted.classes, counted.bytes);
   if rafiki._is_judged(request) then
     perform rafiki._check_sides(request, counted.learnt::bigint, counted.judging::bigint);
+    if counted.learnt_classes + counted.judging_classes = counted.classes then
+      raise exception using errcode = 'invalid_parameter_value', message = 'the rows to train on and those to validate on share no class',
+        detail = format('To train on: %s classes, such as "%s". To validate on: %s classes, such as "%s".', counted.learnt_classes,
+                        left(counted.learnt_example, 40), counted.judging_classes, left(counted.judging_example, 40)),
+        hint = 'No answer could be right: write the labels of both alike, or choose other rows with validation_source =>, '
+          'validation_split => or validation_after =>.';
+    end if;
   end if;
   if counted.learnt_classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),

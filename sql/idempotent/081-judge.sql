@@ -63,7 +63,7 @@ declare
     select coalesce(array_agg(c.name), '{}') from rafiki._source_columns(source) c where rafiki._time_type(source, c.name) is not null);
 begin
   if named is null then
-    return rafiki._only_candidate(source, candidates, 'time that validation_after is about', 'validation_split => %L');
+    return rafiki._only_candidate(source, candidates, 'time that validation_after is about', 'validation_split => %L', nameable => false);
   elsif named <> all (candidates) then
     raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s does not say a time', named, source),
       detail = format('Columns of type date or timestamp: %s.', coalesce(nullif(array_to_string(candidates, ', '), ''), 'none')),

@@ -115,7 +115,8 @@ begin
   elsif learnt = any (candidates) then
     return learnt;
   end if;
-  return rafiki._only_candidate(source, array(select c from unnest(candidates) c where not c = any (key)), 'input', 'input => %L');
+  return rafiki._only_candidate(source, array(select c from unnest(candidates) c where not c = any (key)), 'input', 'input => %L',
+                                nameable => cardinality(candidates) > 0);
 end $$;
 
 -- Stops where a table that is there cannot take predictions under this key.
@@ -157,7 +158,29 @@ begin
   perform rafiki._check_columns_rights(target, key, key || outputs);
 end $$;
 
--- The table that predictions go to: where it is not there it is made, with the columns of the key as the source has them.
+-- The parts of a table's name, its schema first if it has one.
+create or replace function rafiki._name_parts(name text) returns text[]
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parts text[];
+begin
+  begin
+    parts := parse_ident(name);
+  exception when invalid_parameter_value then
+    null;
+  end;
+  if (cardinality(parts) <= 2) is not true then
+    raise exception using errcode = 'invalid_name', message = 'into_table is no name of a table',
+      detail = format('It is "%s".', left(name, 80)),
+      hint = 'Write it as in SQL: moods, public.moods, or with quotes where it needs some: "My Moods".';
+  end if;
+  return parts;
+end $$;
+
+-- The table that predictions go to: where it is not there it is made, with the columns of the key as the source has them. Null where
+-- somebody else makes it at the same time, which a snapshot of later sees.
 create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[]) returns regclass
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -179,10 +202,14 @@ begin
       raise exception using errcode = 'duplicate_column', message = format('the key of %s has a column "%s"', source, outputs[1]),
         detail = format('Key: %s; predictions: %s.', columns, array_to_string(outputs, ', ')), hint = 'Name another with output =>.';
     end if;
-    execute format('create table %s as select %s, null::text as %I%s from %s with no data', name, columns, outputs[1],
-                   case when cardinality(outputs) > 1 then format(', null::jsonb as %I', outputs[2]) else '' end, source);
-    execute format('alter table %s add primary key (%s)', name, columns);
-    return name::regclass;
+    begin
+      execute format('create table %s as select %s, null::text as %I%s from %s with no data', name, columns, outputs[1],
+                     case when cardinality(outputs) > 1 then format(', null::jsonb as %I', outputs[2]) else '' end, source);
+      execute format('alter table %s add primary key (%s)', name, columns);
+      return name::regclass;
+    exception when unique_violation or duplicate_table then
+      return null;
+    end;
   end if;
   perform rafiki._check_all_target(source, target, key, outputs);
   return target;
@@ -258,7 +285,7 @@ as $$
   from keys k
 $$;
 
--- What predicting all comes down to: the statement of the next part.
+-- What predicting all comes down to: the statement of the next part. Null where it cannot be said yet, as _all_target().
 create or replace function rafiki._begin_all(
   model text, source regclass, target regclass, parts text[], input name, output name, key name[], with_probabilities boolean
 ) returns text
@@ -276,7 +303,7 @@ begin
   end if;
   select s.key, s.input, s.input_kind into key, input, input_kind from rafiki._all_source(model, source, key, input) s;
   target := rafiki._all_target(source, target, parts, key, outputs);
-  return rafiki._all_statement(source, target, key, input, input_kind, outputs);
+  return case when target is not null then rafiki._all_statement(source, target, key, input, input_kind, outputs) end;
 end $$;
 
 -- A line of at most 70 characters: psql puts NOTICE before it. How many rows there are is known as well as the table's statistics are.
@@ -315,11 +342,19 @@ begin
     raise exception using errcode = 'null_value_not_allowed', message = 'model, source_table and into_table must not be null',
       hint = 'For example: call rafiki_predict_all(''reviews_sentiment'', ''reviews'', ''moods'');';
   end if;
-  parts := pg_catalog.parse_ident(into_table);
+  parts := rafiki._name_parts(into_table);
   if pg_catalog.cardinality(parts) = 1 then
     parts := array[pg_catalog.current_schema()::pg_catalog.text, parts[1]];
   end if;
-  statement := rafiki._begin_all(model, source_table, pg_catalog.to_regclass(into_table), parts, input, output, key, with_probabilities);
+  for attempt in 1..3 loop
+    statement := rafiki._begin_all(model, source_table, pg_catalog.to_regclass(into_table), parts, input, output, key, with_probabilities);
+    exit when statement is not null;
+    commit;
+  end loop;
+  if statement is null then
+    raise exception using errcode = 'object_in_use', message = pg_catalog.format('table %s is made by others again and again', into_table),
+      hint = 'Make it first, or call again when they are done.';
+  end if;
   loop
     perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are kept as texts; until the end of the transaction
     execute statement into reached, part_rows using model, reached;

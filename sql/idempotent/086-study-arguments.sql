@@ -181,7 +181,7 @@ create or replace function rafiki._metrics(task text) returns text[]
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select case t.output when 'boxes' then array['map50'] else array['accuracy', 'macro_f1', 'log_loss', 'auc'] end
+  select case t.output when 'boxes' then array['map50'] else array['accuracy', 'macro_f1', 'likelihood', 'auc'] end
   from rafiki.task t where t.name = task
 $$;
 
@@ -193,6 +193,7 @@ begin
   if (metric = any (rafiki._metrics(task))) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = format('metric "%s" does not exist for task %s', metric, task),
       detail = case when metric in ('rmse', 'mae', 'r2') then rafiki._no_regression()
+                    when metric = 'log_loss' then 'Scores are larger where they are better, and a loss is not: likelihood is exp(-log loss).'
                     else 'It is what the trials of a study are compared by.' end,
       hint = format('Metrics, the default first: %s.', array_to_string(rafiki._metrics(task), ', '));
   elsif class_weights <> 'balanced' then

@@ -175,7 +175,7 @@ comment on function rafiki_train is
   'on_bad_row => ''skip'' leaves out rows whose image or boxes cannot be used, and counts them. '
   'Trials are scored on the share validation of the rows, or on those of validation_source => ''table''; or where the boolean column '
   'validation_split is true; or where that, a column of times, is later than validation_after => ''2026-01-01''. '
-  'metric => accuracy (the default), macro_f1, log_loss (scored as exp(-loss)) or auc is what they are compared by; with '
+  'metric => accuracy (the default), macro_f1, likelihood (exp(-log loss)) or auc is what they are compared by; with '
   'class_weights => ''balanced'' rare classes weigh as much as frequent ones. Look at the rows first with rafiki_check. '
   'Follow it with rafiki_wait(study) or in the view rafiki.studies. With collaborative (the default) a trial '
   'starts from the weights of earlier good ones, or at random with a chance that falls from the setting rafiki.alpha_first '

@@ -110,6 +110,9 @@ begin
     with split as materialized (%s),
          class as materialized (
            select label, sum(n) as n, min(inputs) as inputs, coalesce(sum(n) filter (where is_valid), 0) as valid from split group by label),
+         side as ( -- classes that are on one only
+           select label, n, valid > 0 as is_valid, count(*) over of_side as classes, row_number() over (of_side order by n desc, label) as place
+           from class where n > 0 and valid in (0, n) window of_side as (partition by valid > 0)),
          twin as materialized (
            select folded, count(distinct label) as labels, bool_or(is_valid and n > 0) and bool_or(not is_valid or dropped > 0) as is_both,
                   min(excerpt) as excerpt, sum(n) filter (where is_valid) as valid from split group by folded)
@@ -119,6 +122,8 @@ begin
       'repeats', (select coalesce(sum(n), 0) - count(distinct hash) from split where n > 0),
       'classes', (select count(*) from class),
       'most', (select jsonb_agg(c order by c.n desc, c.label) from (select label, n from class order by n desc, label limit 5) c),
+      'shared', (select count(*) from class where valid > 0 and valid < n),
+      'one_sided', (select jsonb_agg(s order by s.place) from side s where s.place <= 3),
       'single', (select count(*) from class where inputs = 1), 'single_label', (select min(label) from class where inputs = 1),
       'both', (select count(*) from twin where is_both), 'both_rows', (select coalesce(sum(valid), 0) from twin where is_both),
       'both_conflict', (select count(*) from twin where is_both and labels > 1),
@@ -138,7 +143,7 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select round(case metric when 'accuracy' then max(s.share) when 'macro_f1' then 2 * max(s.share) / (1 + max(s.share)) / count(*)
-                           when 'log_loss' then exp(sum(s.share * ln(s.share))) else 0.5 end, 3)
+                           when 'likelihood' then exp(sum(s.share * ln(s.share))) else 0.5 end, 3)
   from (select c::numeric / sum(c::numeric) over () as share from jsonb_array_elements_text(counts) c) s
 $$;
 
@@ -174,7 +179,7 @@ as $$
     from jsonb_to_record(facts) f (
       rows bigint, no_label bigint, no_input bigint, long_label bigint, used bigint, valid bigint, dropped bigint, bytes numeric,
       repeats bigint, classes bigint, most jsonb, single bigint, single_label text, "both" bigint, both_rows bigint, both_conflict bigint,
-      both_examples jsonb, conflict bigint, conflict_example text, majority text, shares jsonb, typos jsonb)
+      both_examples jsonb, shared bigint, one_sided jsonb, conflict bigint, conflict_example text, majority text, shares jsonb, typos jsonb)
   ), line (place, finding, detail) as (
     select 1, 'rows', format('%s used: %s to train on, %s to validate on', f.used, f.used - f.valid, f.valid) from f
     union all select 2, 'left out', format('%s whose "%s" is null', f.no_label, left(request.target, 30)) from f where f.no_label > 0
@@ -193,7 +198,16 @@ as $$
     union all select 6, 'one row', case f.single when 1 then format('class %s has one %s, which is never validated',
                                                                     rafiki._quoted(f.single_label, 16), f.input)
                                    else format('%s classes have one %s each, which is never validated', f.single, f.input) end
-      from f where f.single > 0
+      from f where f.single > 0 and not rafiki._is_judged(request)
+    union all select 6, 'no overlap', 'no class is trained and validated on: no answer could be right'
+      from f where f.used > 0 and f.shared = 0 and rafiki._is_judged(request)
+    union all
+    select 6, case when s.is_valid then 'only judged' else 'only trained' end,
+           format('%s %s, %s: %s', max(s.classes), case max(s.classes) when 1 then 'class' else 'classes' end,
+                  case when s.is_valid then 'always wrong' else 'never judged' end,
+                  string_agg(format('%s %s', rafiki._quoted(s.label, 14), s.n), ', ' order by s.place))
+    from f, jsonb_to_recordset(f.one_sided) s (label text, n bigint, is_valid boolean, classes bigint, place bigint)
+    where rafiki._is_judged(request) group by s.is_valid
     union all select 7, 'typo?', format('%s (%s) looks like %s (%s)', rafiki._quoted(t ->> 'label', 16), t ->> 'n',
                                         rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
       from f, jsonb_path_query(f.typos, '$[0 to 19]') t
@@ -255,6 +269,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   found record;
+  judge constant text := concat(
+    case when request.validation_source is not null then format(', validation_source => %L', request.validation_source) end,
+    case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
+    case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
 begin
   if request.task = 'object_detection' then
     return;
@@ -267,7 +285,7 @@ begin
   raise notice 'rows: %', found.rows;
   raise notice 'classes: %', found.classes;
   raise notice 'scores: %', found.scores;
-  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L)', request.task, request.source), 'nothing');
+  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, judge), 'nothing');
 exception when others then
   raise notice 'the rows could not be looked at: %', sqlerrm;
 end $$;

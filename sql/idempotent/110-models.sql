@@ -320,7 +320,8 @@ begin
   perform rafiki._check_no_training(model_name);
   select string_agg(format('Column %s of table %s is filled by it.', coalesce(quote_ident(c.output), '(dropped)'), a.target), ' '
                     order by a.id) into dependent
-  from rafiki.attachment a left join rafiki._attached(a.target, a.id::text) c on true where a.model_id = own.id;
+  from rafiki.attachment a join pg_class t on t.oid = a.target -- those of dropped tables are forgotten within seconds
+  left join rafiki._attached(a.target, a.id::text) c on true where a.model_id = own.id;
   if dependent is not null and cascade is not true then
     raise exception using errcode = 'dependent_objects_still_exist',
       message = format('cannot drop model "%s" because tables are attached to it', model_name), detail = dependent,

@@ -52,8 +52,8 @@ from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
-  'Models that you may use, with their versions: score on the validation rows, of an accuracy where it lies with 95 % confidence, families '
-  'of the ensemble';
+  'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), of an accuracy '
+  'where it lies with 95 % confidence, families of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,

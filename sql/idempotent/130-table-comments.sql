@@ -13,7 +13,7 @@ comment on column rafiki.study.gpu is 'Whether only workers with a GPU take its 
 comment on column rafiki.study.validation_source is 'The table whose rows its trials are scored on, if not rows of the source';
 comment on column rafiki.study.validation_split is 'The column that says which rows of the source its trials are scored on';
 comment on column rafiki.study.validation_after is 'From when on they are scored on rows, where that is a column of times';
-comment on column rafiki.study.metric is 'What its trials are compared by';
+comment on column rafiki.study.metric is 'What its trials are compared by, larger where it is better; likelihood is exp(-log loss)';
 comment on column rafiki.study.class_weights is 'balanced: all classes weigh the same in training';
 comment on column rafiki.study.replace is 'Whether its model may take the place of one for other classes or another task';
 comment on column rafiki.study.paused_at is 'Since when it is paused';

@@ -130,17 +130,36 @@ async function runService(name: string, options: Options, create: (wiring: Wirin
   if (process.connected) process.disconnect();
 }
 
+interface CheckedLogin {
+  name: string;
+  super: boolean;
+  database: string;
+  installed: boolean;
+  /** Whether it has the rights of the service. */
+  works: boolean;
+}
+
 /** A process of ours reads what everybody writes: it must not be able to do more than its work. */
 async function checkDatabase(database: Database): Promise<void> {
-  const [row] = await database.query<{ name: string; super: boolean; database: string; installed: boolean }>(`
+  const [row] = await database.query<CheckedLogin>(
+    `
     select rolname as name, rolsuper or rolbypassrls as super, current_database() as database,
-      to_regclass('rafiki.migration') is not null as installed
-    from pg_roles where rolname = current_user`);
-  if (row !== undefined && !row.super && row.installed) return;
+      to_regclass('rafiki.migration') is not null as installed,
+      exists (select from pg_roles s where s.rolname = $1 and pg_has_role(s.oid, 'usage')) as works
+    from pg_roles where rolname = current_user`,
+    [SERVICE],
+  );
+  if (row !== undefined && !row.super && row.installed && row.works) return;
   if (row?.super) {
     throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
       detail: 'It is a superuser, or exempt from row-level security.',
       hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+    });
+  }
+  if (row?.installed) {
+    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may not do its work`, {
+      detail: `It has not the rights of ${SERVICE}: studies, trials and models are that role's to write.`,
+      hint: `Give that role's URL: DATABASE_URL=postgres://${SERVICE}:…@HOST/${row.database}; "RAFIKI_SERVICE_PASSWORD=… rafiki install" sets its password.`,
     });
   }
   throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {

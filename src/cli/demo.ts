@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Connection, Database } from '../db/database.ts';
+import { type Connection, Database, type Queryable } from '../db/database.ts';
 import { BadData } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { LiveLine } from './live-line.ts';
@@ -54,7 +54,7 @@ interface Story {
 
 async function mails(session: Connection): Promise<Story> {
   say('Loading the SpamAssassin mails (subject and body) into table mails …');
-  return load(session, 'text_classification', 'mails', await spamAssassinMails());
+  return loadTables(session, 'text_classification', 'mails', await spamAssassinMails());
 }
 
 const OWN_TABLE = 'texts';
@@ -70,7 +70,7 @@ async function ownData(session: Connection, file: string): Promise<Story> {
   say(`Loading ${rows.length} rows of ${path.basename(file)} into table ${OWN_TABLE} …`);
   const labelled = rows.map((row) => ({ label: row['label'] ?? '', text: row['text'] ?? '' }));
   const task = new Set(labelled.map(({ label }) => label)).size === 2 ? 'sentiment' : 'text_classification';
-  return load(session, task, OWN_TABLE, labelled);
+  return loadTables(session, task, OWN_TABLE, labelled);
 }
 
 function rowsOf(file: string): Record<string, string>[] {
@@ -90,10 +90,17 @@ function rowsOf(file: string): Record<string, string>[] {
 const ROWS_PER_INSERT = 500;
 
 /** Rows whose text hashes into one fifth are held out: the models never see them. */
-async function load(session: Connection, task: string, relation: string, rows: LabelledMail[]): Promise<Story> {
+export async function loadTables(
+  session: Queryable,
+  task: string,
+  relation: string,
+  rows: LabelledMail[],
+): Promise<Story> {
   const heldOut = `${relation}_held_out`;
   await session.query(`drop table if exists ${relation}, ${heldOut}`);
-  await session.query(`create table ${relation} (id int generated always as identity, label text, body text)`);
+  await session.query(
+    `create table ${relation} (id int generated always as identity primary key, label text, body text)`,
+  );
   for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
     const part = rows.slice(i, i + ROWS_PER_INSERT);
     await session.query(
@@ -101,7 +108,7 @@ async function load(session: Connection, task: string, relation: string, rows: L
       [part.map(({ label }) => label), part.map(({ text }) => text)],
     );
   }
-  await session.query(`create table ${heldOut} (like ${relation})`);
+  await session.query(`create table ${heldOut} (like ${relation} including indexes)`);
   const inFifth = `hashtextextended(body, 7) % 5 = 0`;
   await session.query(
     `with moved as (delete from ${relation} where ${inFifth} returning *) insert into ${heldOut} select * from moved`,

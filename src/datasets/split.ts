@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
-import { BadData } from '../errors/errors.ts';
+import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
 
 /** Rows of one input, which stay together: a text that is trained on must not be validated on. */
@@ -31,8 +31,10 @@ export function splitRows(
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);
   const isJudged = rows.some((row) => row.validates !== undefined);
-  if (isJudged) groups.forEach(judge);
-  else for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
+  if (isJudged) {
+    groups.forEach(judge);
+    checkShared(groups);
+  } else for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
   const side = (valid: boolean): Examples => {
     const chosen = groups.filter((group) => group.valid === valid);
     return examplesOf(chosen, classes, task);
@@ -112,6 +114,25 @@ function judge(group: Group): void {
   const judging = group.rows.filter((row) => row.validates === true);
   group.valid = judging.length > 0;
   if (group.valid) group.rows = judging;
+}
+
+/** What is learnt of some classes cannot be judged by rows of others. */
+function checkShared(groups: readonly Group[]): void {
+  const classesOf = (valid: boolean): string[] =>
+    groups.filter((group) => group.valid === valid).flatMap(({ rows }) => rows.flatMap(labelsOf));
+  const trained = new Set(classesOf(false));
+  const judged = new Set(classesOf(true));
+  if ([...judged].some((label) => trained.has(label))) return;
+  throw new InvalidParameter('the rows to train on and those to validate on share no class', {
+    detail: `To train on: ${someOf(trained)}. To validate on: ${someOf(judged)}. Rows whose input is validated on are not trained on.`,
+    hint: 'No answer could be right: choose other rows with validation_source =>, validation_split => or validation_after =>.',
+  });
+}
+
+function someOf(labels: ReadonlySet<string>): string {
+  const shown = [...labels].sort().slice(0, 5);
+  const names = shown.map((label) => `"${label.slice(0, 40)}"`).join(', ');
+  return `${labels.size} classes${names === '' ? '' : `, such as ${names}`}`;
 }
 
 /** Moves the input nearest to the border where all inputs of a class fell on one side. */

@@ -39,8 +39,8 @@ export function argmax(values: ArrayLike<number>, offset: number, n: number): nu
   return best;
 }
 
-/** What the trials of a study are compared by. */
-export type Metric = 'accuracy' | 'macro_f1' | 'log_loss' | 'auc' | 'map50';
+/** What the trials of a study are compared by, larger where it is better. `likelihood` is exp(−log loss): the geometric mean of what the right classes were given. */
+export type Metric = 'accuracy' | 'macro_f1' | 'likelihood' | 'auc' | 'map50';
 
 /** Class indexes, one for each row. */
 interface Classified {
@@ -105,7 +105,7 @@ export function baseline(metric: Metric, labels: ArrayLike<number>, classes: num
       return most;
     case 'macro_f1':
       return shares.length === 0 ? 0 : (2 * most) / (1 + most) / shares.length;
-    case 'log_loss':
+    case 'likelihood':
       return Math.exp(shares.reduce((sum, share) => sum + share * Math.log(share), 0));
     case 'auc':
       return 0.5;

@@ -17,6 +17,8 @@ const unitMs: Record<string, number> = {
   day: 86_400_000,
 };
 
+/** As `rafiki._budget_ms` has it. */
+const mostMs = 30 * 86_400_000;
 /** Postgres prints no interval that is longer. */
 const mostChars = 64;
 /** Budgets come in a handful of spellings; more than this many are not from people. */
@@ -32,13 +34,13 @@ export function parseDurationMs(text: string): number {
   const known = remembered.get(text);
   if (known !== undefined) return known;
   const ms = readMs(text);
-  if (!(ms > 0) || !Number.isFinite(ms)) throw refused(`got "${text}"`);
+  if (!(ms > 0) || ms > mostMs) throw refused(`got "${text}"`);
   if (remembered.size < maxRemembered) remembered.set(text, ms);
   return ms;
 }
 
 const refused = (detail: string): InvalidParameter =>
-  new InvalidParameter('the latency budget is not a positive length of time', {
+  new InvalidParameter('the latency budget is no length of time above 0 and of at most 30 days', {
     detail,
     hint: `Write a number and a unit: set rafiki.latency_budget = '50ms'.`,
   });

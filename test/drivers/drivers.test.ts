@@ -91,6 +91,25 @@ const expectations = (): Expectation[] => [
     but: { 'postgres.js': wordNull, PDO: wordArray },
   },
   {
+    what: 'an empty list without a type',
+    sql: 'select rafiki_predict($1, $2)',
+    args: [texts, { texts: [] }],
+    is: refused,
+    but: {
+      JDBC: value([]),
+      asyncpg: notSent,
+      'postgres.js': { value: expect.stringMatching(/^(pos|neg)$/) }, // of the empty text
+      PDO: { value: expect.stringMatching(/^(pos|neg)$/) },
+    },
+  },
+  {
+    what: 'an empty list to rafiki_predict_many',
+    sql: 'select rafiki_predict_many($1, $2)',
+    args: [texts, { texts: [] }],
+    is: value([]),
+    but: { PDO: wordArray },
+  },
+  {
     what: 'a list as JSON',
     sql: `select to_jsonb(rafiki_predict_many($1, ${fromJson}))::text`,
     args: [texts, { text: JSON.stringify(list.texts) }],

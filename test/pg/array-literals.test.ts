@@ -66,6 +66,15 @@ describe('a list without a type', () => {
     expect(bridge.requests.at(-1)?.[3]).toMatch(/^250\.0+ms$/);
   });
 
+  test('that is empty is one, too', async () => {
+    expect(await failureOf(session, `select rafiki_predict('m', '{}')`)).toMatchObject({
+      ...{ code: '42804', hint: expect.stringContaining('rafiki_predict_many') },
+    });
+    for (const call of [`rafiki_predict_many('m', '{}')`, `rafiki_predict('m', '{}'::text[])`])
+      expect(await session.query(`select ${call} as v`)).toEqual([{ v: [] }]);
+    expect(bridge.requests).toEqual([]);
+  });
+
   test('may be meant as a text', async () => {
     await session.query('set rafiki.array_literals = on');
     expect(await session.query(`select rafiki_predict('m', $1) as v`, ['{a,b}'])).toEqual([{ v: '<{a,b}>' }]);

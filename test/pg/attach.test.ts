@@ -552,9 +552,10 @@ describe('rafiki_attach', () => {
     expect(await db.query(owner)).toEqual([{ name }]);
   });
 
-  test('is forgotten with its table', async () => {
+  test('is forgotten with its table, which keeps no model from being dropped meanwhile', async () => {
     await attachLetters();
     await db.query('drop table inbox');
+    await db.query(`begin; select rafiki_drop_model('letters'); rollback`);
     await db.query('select rafiki._drop_readers()');
     expect(await db.query('select from rafiki.attachment')).toEqual([]);
     expect(await db.query(`select from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`)).toEqual([]);

@@ -89,6 +89,36 @@ describe('rafiki_check', () => {
     expect(found['rows']).toEqual(['450 used: 390 to train on, 60 to validate on']);
   });
 
+  test('says where the rows to judge by have other classes', async () => {
+    for (const label of ['complaint', 'praise', 'question', 'x']) await insert(label, 40);
+    await db.query(`create table held_out as select id, label, 'held out: ' || body as body from letters`);
+    await db.query(`delete from letters where label in ('praise', 'x'); delete from held_out where label = 'question'`);
+    const args = `'text_classification', 'letters', validation_source => 'held_out'`;
+    const found = await check(args);
+    expect(found['only judged']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
+    expect(found['only trained']).toEqual(['1 class, never judged: "question" 40']);
+    expect(found['no overlap']).toBeUndefined();
+    await db.query(`update held_out set label = 'Complaint' where label = 'complaint'`);
+    expect(await check(args)).toMatchObject({
+      'no overlap': ['no class is trained and validated on: no answer could be right'],
+      'only judged': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
+      'only trained': ['2 classes, never judged: "complaint" 40, "question" 40'],
+    });
+    await db.query(`update letters set held = label = 'question'`);
+    expect(await check(`'text_classification', 'letters', validation_split => 'held'`)).toHaveProperty(['no overlap']);
+    expect(Object.keys(await check())).not.toContain('only trained');
+    const session = await db.connect(() => undefined);
+    const notices: string[] = [];
+    session.onNotice((notice) => notices.push(notice));
+    await session.query(`select rafiki._show_check(jsonb_populate_record(null::rafiki.study, jsonb_build_object(
+      'task', 'text_classification', 'source', 'letters', 'target', 'label', 'features', '{body}'::text[], 'validation', 0.2,
+      'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
+    await session.close();
+    expect(notices.at(-1)).toBe(
+      `to look at: no overlap, only judged, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
+    );
+  });
+
   test('says of little data, of many classes and of repeated rows what they are worth', async () => {
     await insert('a', 5);
     await insert('b', 5);

@@ -63,6 +63,36 @@ describe('own judges', () => {
     expect(await train(`model => 'b', validation_after => '2026-07-01'`)).toMatchObject({ valid: 19, trained: 181 });
   });
 
+  test('that share no class with what is learnt are refused, also where only a worker can tell', async () => {
+    await db.query(`create table other_words as select upper(label) as label, body || ' once more' as body from reviews;
+      create table same_rows as select * from reviews where label = 'pos'`);
+    expect(
+      await failureOf(
+        db,
+        `select rafiki_train('sentiment', 'reviews', model => 'x', validation_source => 'other_words')`,
+      ),
+    ).toEqual({
+      code: '22023',
+      message: 'the rows to train on and those to validate on share no class',
+      detail: 'To train on: 2 classes, such as "neg". To validate on: 2 classes, such as "NEG".',
+      hint: expect.stringContaining('write the labels of both alike'),
+    });
+    // "pos" is in both, but all of its texts are judged by, and so they are not trained on
+    const [made] = await db.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', model => 'same', families => '{fasttext}', validation_source => 'same_rows') as id`,
+    );
+    expect(await studyEnd(db, made!.id)).toMatchObject({
+      state: 'failed',
+      error: {
+        sqlstate: '22023',
+        message: 'the rows to train on and those to validate on share no class',
+        detail: expect.stringContaining(
+          'To train on: 1 classes, such as "neg". To validate on: 1 classes, such as "pos".',
+        ),
+      },
+    });
+  });
+
   test('are a table of their own, whose texts are not trained on', async () => {
     await db.query(`create table judge as select label, body from reviews where id <= 30
       union all select case label when 'pos' then 'neg' else 'pos' end, body || ' again' from reviews where id <= 10`);
@@ -73,7 +103,7 @@ describe('own judges', () => {
 
   test.each([
     ['macro_f1', 0.6],
-    ['log_loss', 0.3],
+    ['likelihood', 0.3],
     ['auc', 0.8],
   ])('compare trials by %s', async (metric, least) => {
     const { score } = await train(`model => 'by_${metric}', metric => '${metric}', class_weights => 'balanced'`);
@@ -133,6 +163,7 @@ test.each([
   [`validation_after => '2030-01-01'`, 'P0002', /no row to validate on/],
   [`validation_after => '2020-01-01'`, 'P0002', /no row to train on/],
   [`validation_split => 'nothing'`, '42703', /does not exist/],
+  [`metric => 'log_loss'`, '22023', /metric "log_loss" does not exist/],
 ])('rafiki_train refuses %s', async (options, code, message) => {
   expect(await failureOf(db, `select rafiki_train('sentiment', 'reviews', model => 'x', ${options})`)).toMatchObject({
     ...{ code, message: expect.stringMatching(message), hint: expect.any(String) },

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli/commands.ts';
 import { extensionDir } from '../../src/cli/install.ts';
+import { parseOptions } from '../../src/cli/options.ts';
 import type { Database } from '../../src/db/database.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -81,6 +83,35 @@ describe('the secret of the server', () => {
       [bridge.port],
     );
     expect(await db.query(`select rafiki_predict('m', 'x') as v`)).toEqual([{ v: '<x>' }]);
+  });
+});
+
+test.each(['0', '-1 ms', '31 days', '170000000 years'])('a budget of %s is refused with its range', async (budget) => {
+  for (const call of [`rafiki_predict('m', 'x', interval '${budget}')`, `rafiki_predict_detail('m', 'x', '${budget}')`])
+    expect(await failureOf(db, `select ${call}`)).toMatchObject({
+      ...{ code: '22023', message: 'the latency budget must be above 0 and at most 30 days' },
+    });
+});
+
+test('so is one without end, which PostgreSQL has from 17 on', async () => {
+  const failure = await failureOf(db, `select rafiki_predict('m', 'x', budget => interval 'infinity')`);
+  expect(failure.code).toBe(postgresVersion() >= 17 ? '22023' : '22007');
+});
+
+test('where no column can be learnt from, none is to be named', async () => {
+  await db.query('create table numbers (id int primary key, label text, price int)');
+  expect(await failureOf(db, `select rafiki_train('sentiment', 'numbers')`)).toMatchObject({
+    code: '42703',
+    message: 'no column of public.numbers can be the text to learn from',
+    hint: expect.stringMatching(/^Add it in a view: .*as body\.$/),
+  });
+});
+
+test.each(['coordinator', 'worker', 'serve'])('rafiki %s says whose URL it needs', async (command) => {
+  const url = (await database.as('alice')).url;
+  await expect(commands[command]?.run(parseOptions(['--database-url', url]))).rejects.toMatchObject({
+    message: expect.stringMatching(/^rafiki does not work as role alice_\w+, which may not do its work$/),
+    hint: expect.stringMatching(/postgres:\/\/rafiki_service:/),
   });
 });
 

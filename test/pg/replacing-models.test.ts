@@ -119,7 +119,7 @@ describe('with coordinator and worker', () => {
     const end = await studyEnd(db, await insertStudy(db, bad));
     expect(end).toMatchObject({
       ...{ state: 'completed', version: 2 },
-      notice: expect.stringMatching(/not deployed: it is worse/),
+      notice: expect.stringMatching(/not deployed: on the same rows it is worse/),
     });
     expect(
       await db.query(

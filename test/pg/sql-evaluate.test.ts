@@ -156,10 +156,18 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
   });
 
   test('say that there is nothing to measure', async () => {
-    await db.query('delete from words');
-    const { notices, metrics } = await evaluated(evaluate);
-    expect(notices).toEqual(['public.words has no row with a label and an input']);
-    expect(metrics['rows']).toBe(0);
+    await db.query('delete from words where label is not null and word is not null');
+    await db.query('create table shelf (image bytea, boxes jsonb)');
+    const report = `rafiki_class_report('letters', 'words', feature => 'word', target => 'label')`;
+    for (const [sql, table] of [
+      [evaluate, 'words'],
+      [report, 'words'],
+      [`rafiki_evaluate('finder', 'shelf')`, 'shelf'],
+    ])
+      expect(await failureOf(db, `select * from ${sql}`)).toMatchObject({
+        ...{ code: 'P0002', message: `public.${table} has no row with a label and an input` },
+        hint: expect.stringContaining('target =>'),
+      });
   });
 
   test('ask in parts, without hurry, whatever the settings', async () => {
@@ -259,6 +267,20 @@ describe('rafiki_predict_query', () => {
         `select prediction from rafiki_predict_query('letters', 'select word from words order by id -- all')`,
       ),
     ).toEqual(['a', 'a', 'a', 'b', 'b', 'c', null].map((prediction) => ({ prediction })));
+  });
+
+  test('takes no null', async () => {
+    for (const call of [
+      `rafiki_predict_query('letters', null)`,
+      `rafiki_predict_query('letters', null, with_probabilities => true)`,
+      `rafiki_predict_columns('letters', null) as t (a text)`,
+    ])
+      expect(await failureOf(db, `select * from ${call}`)).toMatchObject({
+        ...{ code: '22004', message: 'query must not be null' },
+      });
+    expect(await failureOf(db, `select * from rafiki_predict_query(null, 'table words')`)).toMatchObject({
+      ...{ code: '22004', message: 'model must not be null' },
+    });
   });
 
   test('leaves images out of the rows', async () => {

@@ -56,7 +56,13 @@ describe('rafiki_train', () => {
   test.each([
     ['several images', `'image_classification', 'two_images'`, '42702', /front, back/, /array\['front'\]/],
     ['several boxes', `'object_detection', 'two_jsons'`, '42702', /meta, found/, /target => 'meta'/],
-    ['no image', `'image_classification', 'pg_class'`, '42703', /can be the image to learn from/, /features/],
+    [
+      'no image',
+      `'image_classification', 'pg_class'`,
+      '42703',
+      /can be the image to learn from/,
+      /^Add it in a view: images/,
+    ],
     [
       'a text for an image',
       `'image_classification', 'photos', features => '{kind}', target => 'id'`,

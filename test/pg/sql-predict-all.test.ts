@@ -3,6 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
+import { eventually } from '../support/studies.ts';
 
 let database: TestDatabase;
 let db: Database;
@@ -92,6 +93,31 @@ describe('rafiki_predict_all', () => {
     await db.query(`create table out (id int primary key, prediction text)`);
     await Promise.all([db.query(call(`'words', 'out'`)), db.query(call(`'words', 'out'`))]);
     expect(await wrong()).toEqual([]);
+  });
+
+  test.each([
+    ['read committed', ['done']],
+    ['repeatable read', ['done', '40001']], // rows that the other one predicted meanwhile
+  ])('of two first calls at once, %s, one makes the table', async (level, ends) => {
+    await makeWords(20_000);
+    await db.query('alter table words add primary key (id)');
+    const [first, second] = [await db.connect(() => undefined), await db.connect(() => undefined)];
+    const [{ pid } = { pid: 0 }] = await second.query<{ pid: number }>('select pg_backend_pid() as pid');
+    await second.query(`set default_transaction_isolation = '${level}'`);
+    let later: Promise<string> | undefined;
+    // the first has made the table, and not committed it; the second waits for that
+    before = async () => {
+      if (later !== undefined) return;
+      later = second.query(call(`'words', 'out'`)).then(
+        () => 'done',
+        ({ code }: { code: string }) => code,
+      );
+      await eventually(db, `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`, [pid]);
+    };
+    await first.query(call(`'words', 'out'`));
+    expect(ends).toContain(await later);
+    expect(await wrong()).toEqual([]);
+    await Promise.all([first.close(), second.close()]);
   });
 
   const keys: [string, string][] = [
@@ -208,6 +234,8 @@ describe('rafiki_predict_all', () => {
     expect(await failure(`'words', null`)).toMatchObject({ code: '22004' });
     expect(await failure(`'words', 'words'`)).toMatchObject({ code: '22023' });
     expect(await failure(`'words', 'out', input => 'id'`)).toMatchObject({ code: '42804' });
+    for (const name of ['', 'a b.c', 'x.y.z', '"unfinished', '.'])
+      expect(await failure(`'words', '${name}'`), name).toMatchObject({ code: '42602', detail: `It is "${name}".` });
     expect(await failure(`'words', 'nowhere.out'`)).toMatchObject({ code: '3F000' });
     expect(await failure(`'words', 'out', output => 'id'`)).toMatchObject({ code: '42701' });
     await db.query('create view seen as table words');

@@ -67,7 +67,7 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
     `'sentiment', 'numbers'`,
     '42703',
     /could|can be the text.*id integer, label integer/,
-    /features/,
+    /^Add it in a view: texts/,
   ],
   ['several texts', `'sentiment', 'two_texts'`, '42702', /Candidates: title, body/, /features => array\['title'\]/],
   ['several targets', `'sentiment', 'two_targets'`, '42702', /Candidates: stars, spam/, /target => 'stars'/],

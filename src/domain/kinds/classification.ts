@@ -46,7 +46,7 @@ function isOfClasses(metric: Metric): metric is 'accuracy' | 'macro_f1' {
   return metric === 'accuracy' || metric === 'macro_f1';
 }
 
-/** In [0, 1]: of a log loss its exp(−loss), the geometric mean of what is given to the right classes. */
+/** In [0, 1]. */
 function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actual: Int32Array): number {
   return metric === 'auc' ? areaUnderCurve(probabilities, actual) : Math.exp(-logLoss(probabilities, actual));
 }

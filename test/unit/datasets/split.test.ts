@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { LabelledText } from '../../../src/datasets/data-file.ts';
 import { countTrained, splitRows as split, trainedInputs, validationHash } from '../../../src/datasets/split.ts';
 import type { DataSet } from '../../../src/domain/task.ts';
-import { BadData } from '../../../src/errors/errors.ts';
+import { BadData, InvalidParameter } from '../../../src/errors/errors.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 const labels = ['neg', 'pos', 'so-so'];
@@ -39,6 +39,16 @@ describe('rows that somebody chose to validate on', () => {
     expect(valid.inputs.map((input, i) => `${input} ${classes[Number(valid.labels[i])]}`).toSorted()).toEqual([
       ...['a pos', 'c pos', 'd so-so'],
     ]);
+  });
+
+  test('share a class with those to train on, of images too', () => {
+    const relabelled = rows.map((row) => (row.validates ? { ...row, label: row.label.toUpperCase() } : row));
+    expect(() => splitRows(relabelled, 0.01)).toThrow(InvalidParameter);
+    const boxes = rows.map(({ label, input, validates }, i) => ({
+      ...{ input: Uint8Array.from([i, input.length]), validates },
+      label: [{ label: validates ? label.toUpperCase() : label, x: 1, y: 1, w: 1, h: 1 }],
+    }));
+    expect(() => split(boxes, { task: 'object_detection', validation: 0.2 })).toThrow(/share no class/);
   });
 });
 

@@ -28,7 +28,7 @@ describe('by hand', () => {
     expect(baseline('accuracy', labels, 3)).toBe(0.75);
     expect(baseline('macro_f1', labels, 3)).toBeCloseTo(macroF1([0, 0, 0, 0], labels, 3), 12);
     const shares = Float32Array.from(labels.flatMap(() => [0.75, 0.25, 0]));
-    expect(baseline('log_loss', labels, 3)).toBeCloseTo(Math.exp(-logLoss(shares, labels)), 9);
+    expect(baseline('likelihood', labels, 3)).toBeCloseTo(Math.exp(-logLoss(shares, labels)), 9);
     expect(baseline('auc', labels, 3)).toBe(0.5);
   });
 });
