@@ -396,5 +396,4 @@ set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._knobs(task) $$;
 
 comment on function rafiki_knobs(text) is
-  'The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes. A coordinator must '
-  'have run once to fill it in.';
+  'The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes.';
