@@ -44,6 +44,13 @@ test.each(pages)('%s names scripts of package.json and benches that are there', 
   expect(benches.filter((name) => !new RegExp(`^  ${name}: `, 'm').test(known))).toEqual([]);
 });
 
+test('every decision says when it was made, and whether it is in force', () => {
+  const decisions = pages.filter((page) => page.startsWith('docs/decisions/'));
+  const head =
+    /^# \d+\. .+\n\n\*Decided \d{4}-\d{2}-\d{2}\. (In force(; replaces decision \d+)?|Replaced by decision \d+)\.\*\n/;
+  expect(decisions.filter((page) => !head.test(read(page)))).toEqual([]);
+});
+
 test('CONTRIBUTING.md explains every script', () => {
   const text = read('CONTRIBUTING.md');
   expect(Object.keys(scripts).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
