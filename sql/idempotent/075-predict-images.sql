@@ -39,7 +39,7 @@ begin
 end $$;
 
 comment on function rafiki_predict(text, bytea, interval) is $$As rafiki_predict of a text, for an image: the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file, 33,554,432 at most
-(54000). A file that cannot be read, or that has too many pixels, is an error (22023). A model for object detection
+(54000). A file that cannot be read, or that has too many pixels, is an error (22000). A model for object detection
 answers what rafiki_detect gives, as a JSON array.
 
 Example:

@@ -159,12 +159,7 @@ Arguments:
 Result: the label of the rows, the label that the model says, and of how many rows; in psql add \crosstabview
 
 Errors:
-  those of rafiki_predict
-  42P01: the source is no relation
-  42501: you may not read it, or one of its columns
-  42702: several columns could be meant
-  42703: no column, or not the one named
-  22000: no label is a class of the model
+  those of rafiki_evaluate
   42809: the model finds objects
 
 Example:
@@ -384,7 +379,6 @@ Result: of each class its rows, and of each metric the value with the ends of it
 
 Errors:
   those of rafiki_confusion
-  22023: another confidence
 
 Example:
   select * from rafiki_class_report('reviews_sentiment', 'test_reviews');$$;

@@ -116,7 +116,12 @@ Arguments:
 Result: of each metric the value, and the ends of its interval
 
 Errors:
-  those of rafiki_confusion
+  those of rafiki_predict
+  42P01: the source is no relation
+  42501: you may not read it, or one of its columns
+  42702: several columns could be meant
+  42703: no column, or not the one named
+  22000: no label is a class of the model
   22023: another confidence
 
 Example:

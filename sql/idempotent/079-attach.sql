@@ -396,7 +396,7 @@ Result: false if no model was attached
 
 Errors:
   42501: the table is not yours
-  42703: no such column
+  22004: a null where a name is wanted
 
 Example:
   select rafiki_detach('inbox', 'mood');$$;

@@ -52,7 +52,8 @@ Arguments:
 Result: the bytes of the file
 
 Errors:
-  those of rafiki_deploy
+  42704: no such model
+  42501: the model is another's
   55000: the model is not deployed
   0A000: its weights are kept in S3
 
