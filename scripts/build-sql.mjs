@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { registryRows } from '../dist/cli/registries.js';
 
 /** The last incremental file of each released version: it and those before it never change. */
 const released = { '0.1.0': '0001-tables' };
@@ -29,7 +30,11 @@ const incremental = filesOf('incremental').map((file, place) => {
 });
 const prologue = read('prologue.sql');
 const joining = read('joining.sql');
-const replaceable = filesOf('idempotent').map((file) => read(`idempotent/${file}`));
+/** The rows of src/cli/registries.ts, in place of the names of their tables between @. */
+const registries = registryRows();
+const withRows = (text) =>
+  text.replace(/'@(\w+)@'/g, (_, table) => `'${JSON.stringify(registries[table]).replaceAll("'", "''")}'`);
+const replaceable = filesOf('idempotent').map((file) => withRows(read(`idempotent/${file}`)));
 const build = createHash('sha256').update(replaceable.join('')).digest('hex').slice(0, 16);
 const idempotent = [
   ...replaceable.slice(0, -2), // before the files that give everything to its owner, and rights to the others

@@ -177,11 +177,29 @@ begin
   return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(false, model, input, input, budget));
 end $$;
 
-comment on function rafiki_predict(text, text, interval) is
-  'Predicts the label of one text with the deployed version of a model. NULL predicts NULL. The label is a text: compare numbers with '
-  'it as stars::text. Whole tables work well in this '
-  'plain form: select body, rafiki_predict(''reviews_sentiment'', body) from reviews. '
-  'budget: how long the call may take; without it the setting rafiki.latency_budget (50 ms), see also rafiki.on_overdue.';
+comment on function rafiki_predict(text, text, interval) is $$The label of one text, as the deployed version of a model answers it. NULL gives NULL. Whole tables work well in this
+plain form, which reads rows ahead; an array is the quickest. A label is a text: compare it with stars::text.
+
+Arguments:
+  model: name of a model that you own or were granted
+  input: the text, 8,000,000 bytes at most
+  budget: how long the call may take; without it the setting rafiki.latency_budget (50ms) holds, and rafiki.on_overdue
+    says what becomes of a late one
+
+Result: the label
+
+Errors:
+  42704: no such model, or none that you may use
+  55000: it is still training, or not deployed
+  08006: no server runs, or it does not answer
+  57014: it would be late, and rafiki.on_overdue is error; or it was cancelled
+  22023: a budget that is not positive, a setting that cannot be, or a model that reads images
+  42804: a text that looks like a list that lost its type, such as {a,b} (see rafiki.array_literals)
+  54000: the text is too large
+  40001: rights to the model have changed since the transaction began
+
+Example:
+  select body, rafiki_predict('reviews_sentiment', body) from reviews;$$;
 
 -- Answers to the inputs that are not null, put in their places.
 create or replace function rafiki._between_nulls(answers text[], inputs anyarray) returns text[]
@@ -295,9 +313,11 @@ begin
   return rafiki._predict_array(model, false, 'labels', inputs, budget);
 end $$;
 
-comment on function rafiki_predict(text, text[], interval) is
-  'Predicts the labels of many texts in one call, in the order given; the fastest form. A NULL element predicts NULL. '
-  'Example: select rafiki_predict(''reviews_sentiment'', array_agg(body)) from reviews.';
+comment on function rafiki_predict(text, text[], interval) is $$As rafiki_predict of one text, for many in one call: the quickest form. A NULL element gives NULL; an array of more than
+one dimension is refused (2202E).
+
+Example:
+  select rafiki_predict('reviews_sentiment', array_agg(body)) from reviews;$$;
 
 -- Never a second one of this name: with one only, a list needs no type.
 create or replace function rafiki_predict_many(model text, inputs text[], budget interval default null) returns text[]
@@ -308,9 +328,22 @@ begin
   return rafiki._predict_array(model, false, 'labels', inputs, budget);
 end $$;
 
-comment on function rafiki_predict_many(text, text[], interval) is
-  'rafiki_predict of an array of texts under a name of its own, for drivers that pass lists without a type: '
-  'select rafiki_predict_many(''reviews_sentiment'', $1).';
+comment on function rafiki_predict_many(text, text[], interval) is $$The labels of a list of texts, under a name that no other function has: for drivers that pass lists without a type, as
+$1.
+
+Arguments:
+  model: name of a model that you own or were granted
+  inputs: the texts; a NULL element gives NULL
+  budget: how long the call may take
+
+Result: the labels, in the order of the texts
+
+Errors:
+  those of rafiki_predict
+  2202E: an array of more than one dimension
+
+Example:
+  select rafiki_predict_many('reviews_sentiment', '{"a great film","an awful film"}');$$;
 
 -- A budget that is written as a plain literal, as in rafiki_predict(m, body, '250 ms'): Postgres could not tell whether it is an interval
 -- or a threshold (074-details.sql), and takes a function of texts where there is one. The parsed bodies are bound to what they call, wherever
@@ -319,13 +352,19 @@ create or replace function rafiki_predict(model text, input text, budget text) r
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, input, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, text, text) is 'As rafiki_predict, with the budget as a text';
+comment on function rafiki_predict(text, text, text) is $$As rafiki_predict, with the budget as a literal without a type.
+
+Example:
+  select rafiki_predict('reviews_sentiment', 'a great film', '250 ms');$$;
 
 create or replace function rafiki_predict(model text, inputs text[], budget text) returns text[]
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, inputs, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, text[], text) is 'As rafiki_predict, with the budget as a text';
+comment on function rafiki_predict(text, text[], text) is $$As rafiki_predict of many texts, with the budget as a literal without a type.
+
+Example:
+  select rafiki_predict('reviews_sentiment', array['a great film', 'an awful film'], '1 s');$$;
 
 -- Anything else than what the other forms take, arrays aside: else the error would not say what to write. What has no type stays a
 -- text, as do the types that PostgreSQL takes for one.
@@ -349,5 +388,8 @@ begin
   perform rafiki._refuse_type(pg_typeof(input));
 end $$;
 
-comment on function rafiki_predict(text, anynonarray, interval) is
-  'An error that says how to give a number, a date, JSON or a row: models read texts and images.';
+comment on function rafiki_predict(text, anynonarray, interval) is $$As rafiki_predict, of anything that is neither a text nor an image: always an error (42804), which says what to cast, or
+to take out of it.
+
+Example:
+  select rafiki_predict('reviews_sentiment', id::text) from reviews; -- without the cast it is refused$$;

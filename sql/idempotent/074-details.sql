@@ -89,17 +89,34 @@ begin
   return rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget);
 end $$;
 
-comment on function rafiki_predict_detail(text, text, interval) is
-  'As rafiki_predict, with all that is known of the answer: label, probabilities of all classes, versions that answered, '
-  'batch size, milliseconds, and whether it was overdue. For many rows, give an array.';
-comment on function rafiki_predict_detail(text, bytea, interval) is
-  'As rafiki_predict, with all that is known of the answer: label and probabilities of all classes, or for object detection '
-  'the boxes with the doubtful ones among them; versions that answered, batch size, milliseconds, whether it was overdue.';
-comment on function rafiki_predict_detail(text, text[], interval) is
-  'The details of many texts in one call, in the order given. A NULL element gives NULL. Example: '
-  'select d ->> ''label'' from unnest(rafiki_predict_detail(''reviews_sentiment'', (select array_agg(body) from reviews))) d.';
-comment on function rafiki_predict_detail(text, bytea[], interval) is
-  'The details of many images in one call, in the order given. A NULL element gives NULL.';
+comment on function rafiki_predict_detail(text, text, interval) is $$As rafiki_predict, with all that is known of the answer. For many rows, give an array.
+
+Arguments:
+  model: name of a model that you own or were granted
+  input: the text, 8,000,000 bytes at most
+  budget: how long the call may take
+
+Result: label, probabilities of all classes, versions that answered, size of the batch, milliseconds, and whether it was
+overdue, as one object
+
+Errors:
+  those of rafiki_predict
+
+Example:
+  select rafiki_predict_detail('reviews_sentiment', 'a great film') -> 'probabilities';$$;
+comment on function rafiki_predict_detail(text, bytea, interval) is $$As rafiki_predict_detail of a text, for an image. For object detection it has the boxes, with the doubtful ones among
+them, in place of label and probabilities.
+
+Example:
+  select id, rafiki_predict_detail('photos_image_classification', image) ->> 'ms' from photos;$$;
+comment on function rafiki_predict_detail(text, text[], interval) is $$As rafiki_predict_detail of one text, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select d ->> 'label' from unnest(rafiki_predict_detail('reviews_sentiment', (select array_agg(body) from reviews))) d;$$;
+comment on function rafiki_predict_detail(text, bytea[], interval) is $$As rafiki_predict_detail of one image, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select d ->> 'label' from unnest(rafiki_predict_detail('photos_image_classification', (select array_agg(image) from photos))) d;$$;
 
 create or replace function rafiki_predict_detail(model text, input anynonarray, budget interval default null) returns jsonb
 language plpgsql stable parallel safe cost 100
@@ -109,8 +126,11 @@ begin
   perform rafiki._refuse_type(pg_typeof(input));
 end $$;
 
-comment on function rafiki_predict_detail(text, anynonarray, interval) is
-  'An error that says how to give a number, a date, JSON or a row: models read texts and images.';
+comment on function rafiki_predict_detail(text, anynonarray, interval) is $$As rafiki_predict_detail, of anything that is neither a text nor an image: always an error (42804), which says what to
+cast, or to take out of it.
+
+Example:
+  select rafiki_predict_detail('reviews_sentiment', id::text) from reviews; -- without the cast it is refused$$;
 
 -- The probabilities in details; null for null.
 create or replace function rafiki._probabilities(details jsonb[]) returns jsonb[]
@@ -164,15 +184,34 @@ begin
   return rafiki._probabilities(rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget)::jsonb[]);
 end $$;
 
-comment on function rafiki_probabilities(text, text, interval) is
-  'How probable each class is for a text, as one object: {"negative": 0.0213, "positive": 0.9787}. For many rows, give an array. '
-  'Of several models that answer together it is the mean, while rafiki_predict gives the label that most of them say.';
-comment on function rafiki_probabilities(text, bytea, interval) is 'How probable each class is for an image, as one object.';
-comment on function rafiki_probabilities(text, text[], interval) is
-  'The probabilities of many texts in one call, in the order given. A NULL element gives NULL. Example: '
-  'select p ->> ''positive'' from unnest(rafiki_probabilities(''reviews_sentiment'', (select array_agg(body) from reviews))) p.';
-comment on function rafiki_probabilities(text, bytea[], interval) is
-  'The probabilities of many images in one call, in the order given. A NULL element gives NULL.';
+comment on function rafiki_probabilities(text, text, interval) is $$How probable each class is for a text. Of several models that answer together it is the mean, while rafiki_predict gives
+the label that most of them say.
+
+Arguments:
+  model: name of a model that you own or were granted
+  input: the text, 8,000,000 bytes at most
+  budget: how long the call may take
+
+Result: the probability of each class, as one object: {"negative": 0.0213, "positive": 0.9787}
+
+Errors:
+  those of rafiki_predict
+  42809: a model that finds objects has no probabilities of classes
+
+Example:
+  select rafiki_probabilities('reviews_sentiment', 'a great film') ->> 'pos';$$;
+comment on function rafiki_probabilities(text, bytea, interval) is $$As rafiki_probabilities of a text, for an image.
+
+Example:
+  select id, rafiki_probabilities('photos_image_classification', image) from photos;$$;
+comment on function rafiki_probabilities(text, text[], interval) is $$As rafiki_probabilities of one text, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select p ->> 'pos' from unnest(rafiki_probabilities('reviews_sentiment', (select array_agg(body) from reviews))) p;$$;
+comment on function rafiki_probabilities(text, bytea[], interval) is $$As rafiki_probabilities of one image, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select p from unnest(rafiki_probabilities('photos_image_classification', (select array_agg(image) from photos))) p;$$;
 
 -- The first few classes of details: what rafiki_predict says, then by probability. In an ensemble the label that most say need not be
 -- the one of the highest mean.
@@ -233,16 +272,34 @@ language sql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._predict_top(model, true, rafiki._image_texts(images), k, budget) $$;
 
-comment on function rafiki_predict_top(text, text, int, interval) is
-  'The k most probable classes of a text as rows, what rafiki_predict says first: '
-  'select r.id, t.* from reviews r, rafiki_predict_top(''reviews_sentiment'', r.body, 2) t. For many rows, give an array.';
-comment on function rafiki_predict_top(text, bytea, int, interval) is
-  'The k most probable classes of an image as rows, what rafiki_predict says first.';
-comment on function rafiki_predict_top(text, text[], int, interval) is
-  'The k most probable classes of many texts in one call, place says which text: '
-  'select * from rafiki_predict_top(''reviews_sentiment'', (select array_agg(body order by id) from reviews), 2).';
-comment on function rafiki_predict_top(text, bytea[], int, interval) is
-  'The k most probable classes of many images in one call, place says which image.';
+comment on function rafiki_predict_top(text, text, int, interval) is $$The k most probable classes of a text as rows, what rafiki_predict says first. For many rows, give an array.
+
+Arguments:
+  model: name of a model that you own or were granted
+  input: the text, 8,000,000 bytes at most
+  k: how many classes, 1 or more
+  budget: how long the call may take
+
+Result: rank from 1, label, and its probability
+
+Errors:
+  those of rafiki_probabilities
+  22023: k is less than 1
+
+Example:
+  select r.id, t.* from reviews r, rafiki_predict_top('reviews_sentiment', r.body, 2) t;$$;
+comment on function rafiki_predict_top(text, bytea, int, interval) is $$As rafiki_predict_top of a text, for an image.
+
+Example:
+  select p.id, t.* from photos p, rafiki_predict_top('photos_image_classification', p.image, 2) t;$$;
+comment on function rafiki_predict_top(text, text[], int, interval) is $$As rafiki_predict_top of one text, for many in one call; place says which text, from 1.
+
+Example:
+  select * from rafiki_predict_top('reviews_sentiment', (select array_agg(body order by id) from reviews), 2);$$;
+comment on function rafiki_predict_top(text, bytea[], int, interval) is $$As rafiki_predict_top of one image, for many in one call; place says which image, from 1.
+
+Example:
+  select * from rafiki_predict_top('photos_image_classification', (select array_agg(image order by id) from photos), 2);$$;
 
 -- The labels in details that are probable enough, and what the caller wants to read in place of others; null for null.
 create or replace function rafiki._sure_labels(details jsonb[], threshold float8, otherwise text) returns text[]
@@ -304,12 +361,23 @@ language sql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._predict_sure(model, true, rafiki._image_texts(images), threshold, otherwise, budget) $$;
 
-comment on function rafiki_predict(text, text, float8, text, interval) is
-  'As rafiki_predict, but says so where the model is not sure: a label less probable than threshold becomes NULL, or the word given as '
-  'otherwise. Example: rafiki_predict(''reviews_sentiment'', body, threshold => 0.9, otherwise => ''unsure''). For many rows, give an array.';
-comment on function rafiki_predict(text, bytea, float8, text, interval) is
-  'As rafiki_predict for an image, with NULL, or the word given as otherwise, where the label is less probable than threshold.';
-comment on function rafiki_predict(text, text[], float8, text, interval) is
-  'The labels of many texts in one call, with NULL, or the word given as otherwise, where one is less probable than threshold.';
-comment on function rafiki_predict(text, bytea[], float8, text, interval) is
-  'The labels of many images in one call, with NULL, or the word given as otherwise, where one is less probable than threshold.';
+comment on function rafiki_predict(text, text, float8, text, interval) is $$As rafiki_predict, but says so where the model is not sure: a label less probable than threshold becomes NULL, or the
+word given as otherwise. A threshold that is no probability is refused (22023). For many rows, give an array.
+
+Example:
+  select body, rafiki_predict('reviews_sentiment', body, threshold => 0.9, otherwise => 'unsure') from reviews;$$;
+comment on function rafiki_predict(text, bytea, float8, text, interval) is $$As rafiki_predict of an image, with NULL, or the word given as otherwise, where the label is less probable than
+threshold.
+
+Example:
+  select id, rafiki_predict('photos_image_classification', image, threshold => 0.9) from photos;$$;
+comment on function rafiki_predict(text, text[], float8, text, interval) is $$As rafiki_predict of many texts, with NULL, or the word given as otherwise, where a label is less probable than
+threshold.
+
+Example:
+  select rafiki_predict('reviews_sentiment', array_agg(body), threshold => 0.9) from reviews;$$;
+comment on function rafiki_predict(text, bytea[], float8, text, interval) is $$As rafiki_predict of many images, with NULL, or the word given as otherwise, where a label is less probable than
+threshold.
+
+Example:
+  select rafiki_predict('photos_image_classification', array_agg(image), threshold => 0.9) from photos;$$;

@@ -38,10 +38,12 @@ begin
   return rafiki._predict_image(model, image, budget);
 end $$;
 
-comment on function rafiki_predict(text, bytea, interval) is
-  'Predicts the label of an image (the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file) with the deployed version of a '
-  'model: select id, rafiki_predict(''photos_image_classification'', image) from photos. A model for object detection '
-  'answers what rafiki_detect gives, as a JSON array. NULL predicts NULL.';
+comment on function rafiki_predict(text, bytea, interval) is $$As rafiki_predict of a text, for an image: the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file, 33,554,432 at most
+(54000). A file that cannot be read, or that has too many pixels, is an error (22000). A model for object detection
+answers what rafiki_detect gives, as a JSON array.
+
+Example:
+  select id, rafiki_predict('photos_image_classification', image) from photos;$$;
 
 -- An array goes in parts, so that no request grows beyond what the server takes: a byte is at most 1.4 of base64 in JSON, whose lines
 -- end in \n, and each image is some more. The last image of a part begins within 4 MB.
@@ -74,21 +76,28 @@ begin
   return case when cardinality(labels) = cardinality(images) then labels else rafiki._between_nulls(labels, images) end;
 end $$;
 
-comment on function rafiki_predict(text, bytea[], interval) is
-  'Predicts the labels of many images in one call, in the order given; the fastest form. A NULL element predicts NULL. '
-  'Example: select rafiki_predict(''photos_image_classification'', array_agg(image)) from photos.';
+comment on function rafiki_predict(text, bytea[], interval) is $$As rafiki_predict of one image, for many in one call: the quickest form. A NULL element gives NULL.
+
+Example:
+  select rafiki_predict('photos_image_classification', array_agg(image)) from photos;$$;
 
 create or replace function rafiki_predict(model text, image bytea, budget text) returns text
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, image, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, bytea, text) is 'As rafiki_predict, with the budget as a text';
+comment on function rafiki_predict(text, bytea, text) is $$As rafiki_predict of an image, with the budget as a literal without a type.
+
+Example:
+  select rafiki_predict('photos_image_classification', image, '250 ms') from photos;$$;
 
 create or replace function rafiki_predict(model text, images bytea[], budget text) returns text[]
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, images, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, bytea[], text) is 'As rafiki_predict, with the budget as a text';
+comment on function rafiki_predict(text, bytea[], text) is $$As rafiki_predict of many images, with the budget as a literal without a type.
+
+Example:
+  select rafiki_predict('photos_image_classification', array_agg(image), '1 s') from photos;$$;
 
 create or replace function rafiki._check_finds_objects(model text) returns void
 language plpgsql stable strict parallel safe
@@ -130,7 +139,19 @@ begin
     where b.score >= min_score;
 end $$;
 
-comment on function rafiki_detect(text, bytea, real, interval) is
-  'The objects that a model finds in an image, best first: label, score in [0, 1], and the box in pixels of the upright image, '
-  'x and y of its top left corner. Objects below min_score are left out; 0.05 is the least there is. '
-  'Example: select p.id, d.* from photos p, rafiki_detect(''photos_object_detection'', p.image) d.';
+comment on function rafiki_detect(text, bytea, real, interval) is $$The objects that a model finds in an image, best first.
+
+Arguments:
+  model: name of a model for object_detection
+  image: the bytes of an image file
+  min_score: objects below it are left out; 0.05 is the least there is
+  budget: how long the call may take
+
+Result: label, score in [0, 1], and the box in pixels of the upright image: x and y of its top left corner, w and h
+
+Errors:
+  those of rafiki_predict
+  42809: the model does not find objects
+
+Example:
+  select s.id, d.* from shelf s, rafiki_detect('shelf_object_detection', s.image) d;$$;

@@ -149,9 +149,22 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._confusion(model, source, target, feature) $$;
 
-comment on function rafiki_confusion(text, regclass, name, name) is
-  e'How often a model says which label for the rows of which: select * from rafiki_confusion(''reviews_sentiment'', ''test'') '
-  '\\crosstabview. Rows with a null label or input are left out.';
+comment on function rafiki_confusion(text, regclass, name, name) is $$How often a model says which label for the rows of which. Rows with a null label or input are left out.
+
+Arguments:
+  model: name of a model that you own or were granted
+  source: table or view with labelled rows
+  target: its column of labels; found by type and name where one candidate is left
+  feature: its column of texts or images; found likewise
+
+Result: the label of the rows, the label that the model says, and of how many rows; in psql add \crosstabview
+
+Errors:
+  those of rafiki_evaluate
+  42809: the model finds objects
+
+Example:
+  select * from rafiki_confusion('reviews_sentiment', 'test_reviews');$$;
 
 -- Stops where there is nothing to measure by: a score of no rows would be null, which no comparison finds too low.
 create or replace function rafiki._check_measurable(source regclass, rows bigint) returns void
@@ -365,7 +378,20 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._report(model, source, target, feature, confidence) $$;
 
-comment on function rafiki_class_report(text, regclass, name, name, float8) is
-  'How well a model knows each class: precision, recall, F1 and the area under the ROC curve (auc, up to 100 classes) on labelled rows, '
-  'each with the interval in which it lies with the confidence given (0.9, 0.95 or 0.99): '
-  'select * from rafiki_class_report(''reviews_sentiment'', ''test'').';
+comment on function rafiki_class_report(text, regclass, name, name, float8) is $$How well a model knows each class: precision, recall, F1 and the area under the ROC curve (auc, up to 100 classes) on
+labelled rows.
+
+Arguments:
+  model: name of a model that you own or were granted
+  source: table or view with labelled rows, which the model has not seen
+  target: its column of labels; found by type and name where one candidate is left
+  feature: its column of texts or images; found likewise
+  confidence: 0.9, 0.95 or 0.99: how often the intervals hold what they say
+
+Result: of each class its rows, and of each metric the value with the ends of its interval
+
+Errors:
+  those of rafiki_confusion
+
+Example:
+  select * from rafiki_class_report('reviews_sentiment', 'test_reviews');$$;

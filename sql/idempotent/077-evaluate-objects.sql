@@ -103,9 +103,27 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._evaluate(model, source, target, feature, confidence) $$;
 
-comment on function rafiki_evaluate(text, regclass, name, name, float8) is
-  'How well a model does on labelled rows: accuracy and macro F1, with the interval in which each lies with the confidence given (0.9, '
-  '0.95 or 0.99); for objects, without intervals, the mean average precision at overlaps of half '
-  '(map50) and three quarters (ap75), and ap50 of each class. Of your own models it says how many of the rows were trained on, and '
-  'the scores without them (accuracy_unseen). Give rows that it has not seen: '
-  'select * from rafiki_evaluate(''reviews_sentiment'', ''test'').';
+comment on function rafiki_evaluate(text, regclass, name, name, float8) is $$How well a model does on labelled rows: accuracy and macro F1; for objects, without intervals, the mean average
+precision at overlaps of half (map50) and three quarters (ap75), and ap50 of each class. Of your own models it says how
+many of the rows were trained on, and the scores without them (accuracy_unseen).
+
+Arguments:
+  model: name of a model that you own or were granted
+  source: table or view with labelled rows, which the model has not seen
+  target: its column of labels, or of boxes; found by type and name where one candidate is left
+  feature: its column of texts or images; found likewise
+  confidence: 0.9, 0.95 or 0.99: how often the intervals hold what they say
+
+Result: of each metric the value, and the ends of its interval
+
+Errors:
+  those of rafiki_predict
+  42P01: the source is no relation
+  42501: you may not read it, or one of its columns
+  42702: several columns could be meant
+  42703: no column, or not the one named
+  22000: no label is a class of the model
+  22023: another confidence
+
+Example:
+  select * from rafiki_evaluate('reviews_sentiment', 'test_reviews');$$;

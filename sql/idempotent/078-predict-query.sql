@@ -89,11 +89,25 @@ returns table ("row" jsonb, prediction text)
 language sql stable parallel unsafe
 as $$ select * from rafiki._predict_query(model, query, input, 'labels') $$;
 
-comment on function rafiki_predict_query(text, text, name) is
-  'Runs a query with your rights and predicts each of its rows, many in one request: for whole tables. Its column of texts '
-  '(or of images, which are left out of row) is the input; input names it where there are several. Example: '
-  'select row ->> ''id'', prediction from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews''). '
-  'rafiki_predict_columns gives the columns of the query in place of row.';
+comment on function rafiki_predict_query(text, text, name) is $$Runs a query with your rights and predicts each of its rows, many in one request: for whole tables.
+rafiki_predict_columns gives the columns of the query in place of row.
+
+Arguments:
+  model: name of a model that you own or were granted
+  query: a SELECT; its column of texts, or of images, is the input
+  input: which column, where there are several
+
+Result: each row as an object (without its image), and its prediction
+
+Errors:
+  those of rafiki_predict
+  42703: no column of the query is what the model reads
+  42702: several columns are
+  42701: two columns of the query have the same name
+  what Postgres says of the query, with its own code
+
+Example:
+  select row ->> 'id', prediction from rafiki_predict_query('reviews_sentiment', 'select id, body from reviews');$$;
 
 -- Label and probabilities of a detail.
 create or replace function rafiki._label_and_probabilities(detail jsonb, out label text, out probabilities jsonb)
@@ -125,9 +139,10 @@ begin
   end if;
 end $$;
 
-comment on function rafiki_predict_query(text, text, boolean, name) is
-  'As rafiki_predict_query, with the probabilities of all classes beside the label: select row ->> ''id'', prediction, '
-  'probabilities from rafiki_predict_query(''reviews_sentiment'', ''select id, body from reviews'', with_probabilities => true).';
+comment on function rafiki_predict_query(text, text, boolean, name) is $$As rafiki_predict_query, with the probabilities of all classes beside the label.
+
+Example:
+  select prediction, probabilities from rafiki_predict_query('reviews_sentiment', 'select id, body from reviews', with_probabilities => true);$$;
 
 -- The values of a row travel as texts, which every type can be read from again; each column is named, so that none is asked for twice.
 create or replace function rafiki_predict_columns(
@@ -158,7 +173,20 @@ begin
       pg_catalog.format('select pg_catalog.to_jsonb(array[%s]) as carried, y.%I as input from (%s) y', texts, input_column, inner_query), form;
 end $$;
 
-comment on function rafiki_predict_columns(text, text, name, boolean) is
-  'As rafiki_predict_query, with the columns of the query and then the prediction, which you declare: select * from '
-  'rafiki_predict_columns(''reviews_sentiment'', ''select id, body from reviews'') as t (id int, body text, prediction text). '
-  'with_probabilities => true adds a column of type jsonb at the end. Declare types without a size: numeric, not numeric(10,2).';
+comment on function rafiki_predict_columns(text, text, name, boolean) is $$Runs a query as rafiki_predict_query does, and gives its columns and then the prediction, all of which you declare.
+Declare types without a size: numeric, not numeric(10,2).
+
+Arguments:
+  model: name of a model that you own or were granted
+  query: a SELECT; its column of texts, or of images, is the input
+  input: which column, where there are several
+  with_probabilities: adds a last column of type jsonb: the probabilities of all classes
+
+Result: the rows of the query, each with its prediction
+
+Errors:
+  those of rafiki_predict_query
+  42804: the columns declared are not those that come
+
+Example:
+  select * from rafiki_predict_columns('reviews_sentiment', 'select id, body from reviews') as t (id int, body text, prediction text);$$;

@@ -309,12 +309,34 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._attach(model, target, input, output, keep) $$;
 
-comment on function rafiki_attach(text, regclass, name, name, boolean) is
-  'From now on each row of your table has a prediction: select rafiki_attach(''reviews_sentiment'', ''reviews'', ''body'', ''mood''). '
-  'New rows, and those whose input is written, have it at once where the server answers within the setting rafiki.fill_wait (500ms; 1s is '
-  'the most), and else a little later: until then the output is null. No write fails or waits for a server that does not answer. Rows that '
-  'are there already and have no output are filled, too; to have some predicted anew, set their output to null. With keep => true '
-  'an output that the writer gives is kept. See rafiki.attachments. Attaching to the same output again changes the model.';
+comment on function rafiki_attach(text, regclass, name, name, boolean) is $$From now on each row of your table has a prediction. New rows, and those whose input is written, have it at once where
+the server answers within the setting rafiki.fill_wait (500ms; 1s is the most), and else a little later: until then the
+output is null. No write fails or waits for a server that does not answer. Rows that are there already and have no
+output are filled, too; to have some predicted anew, set their output to null. Attaching to the same output again
+changes the model. See rafiki.attachments.
+
+Arguments:
+  model: name of a model that you own or were granted
+  target: the table, which has to be yours
+  input: its column of texts or images
+  output: its column for the label
+  keep: whether an output that the writer gives is kept
+
+Result: nothing
+
+Errors:
+  42704: no such model, or none that you may use
+  42809: not a table
+  42501: the table is not yours, or its owner may not use the model
+  42703: no such column
+  42701: input and output are the same column
+  42804: a column of a type that the model does not read, or that holds no predictions
+  428C9: the input is a generated column
+  42P10: the output is what the model learnt from, or holds something else than predictions
+  53400: more attached tables than rafiki.quota allows
+
+Example:
+  select rafiki_attach('reviews_sentiment', 'inbox', input => 'body', output => 'mood');$$;
 
 -- The number of what is attached to a column; null where nothing is.
 create or replace function rafiki._attachment_of(target regclass, output name) returns bigint
@@ -364,5 +386,17 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._detach(target, output) $$;
 
-comment on function rafiki_detach(regclass, name) is
-  'Ends what rafiki_attach began for an output column; what is predicted stays. False if no model was attached.';
+comment on function rafiki_detach(regclass, name) is $$Ends what rafiki_attach began for an output column; what is predicted stays.
+
+Arguments:
+  target: the table, which has to be yours
+  output: its column of predictions
+
+Result: false if no model was attached
+
+Errors:
+  42501: the table is not yours
+  22004: a null where a name is wanted
+
+Example:
+  select rafiki_detach('inbox', 'mood');$$;

@@ -369,9 +369,33 @@ begin
   raise notice '%, all done', rafiki._all_progress(source_table, done, began);
 end $$;
 
-comment on procedure rafiki_predict_all is
-  'Predicts all rows of a table into another one, which is made if it is not there: call rafiki_predict_all(''reviews_sentiment'', '
-  '''reviews'', ''moods''). It has the key of the first table and the column prediction (output => names another), with_probabilities => true '
-  'adds the column probabilities. The key is the primary key, or with key => ''{…}'' the columns of a unique index. Every few thousand rows are '
-  'committed; called again, after it was stopped or when there are new rows, it predicts those that are not there yet. To predict all anew, '
-  'empty the table. So it cannot run in a transaction block.';
+comment on procedure rafiki_predict_all is $$Predicts all rows of a table into another one, which is made if it is not there: it has the key of the first table and
+the predictions. Every few thousand rows are committed; called again, after it was stopped or when there are new rows,
+it predicts those that are not there yet. To predict all anew, empty the table.
+
+Arguments:
+  model: name of a model that you own or were granted
+  source_table: the table to read
+  into_table: name of the table for the predictions, with its schema where it is another
+  input: the column of texts or images, where there are several
+  output: name of the column for the predictions
+  key: columns of a unique index; without it the primary key
+  with_probabilities: adds the column probabilities, of type jsonb
+
+Result: nothing; NOTICEs say how far it is
+
+Errors:
+  those of rafiki_predict
+  2D000: it commits, so it cannot run in a transaction block
+  22004: a null where a name is wanted
+  42809: one of the two is no table
+  42P16: one of the two has no such key
+  42501: you may not read the one, or write the other
+  42703: the second table lacks a column
+  42701: the key has a column with the name of the predictions
+  42804: columns of other types than are wanted
+  22023: both are the same table
+  3F000: no such schema
+
+Example:
+  call rafiki_predict_all('reviews_sentiment', 'reviews', 'moods');$$;

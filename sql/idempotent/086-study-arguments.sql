@@ -43,7 +43,6 @@ begin
   end if;
 end $$;
 
--- `rafiki.family` mirrors the zoo of the coordinator; before the first one has run there is nothing to check against.
 create or replace function rafiki._check_families(task text, families text[]) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -131,7 +130,7 @@ begin
     from rafiki.family f
     where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name])) and f.knobs ? knob;
     fault := rafiki._knob_fault(known, override);
-    if known is null and exists (select from rafiki.family f where f.task = _check_knobs.task) then
+    if known is null then
       raise exception using errcode = 'undefined_object', message = format('knob "%s" does not exist', knob),
         detail = format('Families asked for: %s.', coalesce(array_to_string(families, ', '), 'all of the task')),
         hint = format('Knobs, nearest name first: %s. All: select * from rafiki_knobs(%L);', (
@@ -153,14 +152,14 @@ begin
 end $$;
 
 create or replace function rafiki._check_advisor(advisor text) returns void
-language plpgsql immutable parallel unsafe
+language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if (advisor in ('bayesian', 'tpe', 'random', 'grid')) is not true then
+  if not exists (select from rafiki.advisor a where a.name = advisor) then
     raise exception using errcode = 'invalid_parameter_value', message = format('advisor "%s" does not exist', advisor),
       detail = 'An advisor proposes the knobs of each trial.',
-      hint = 'Advisors: bayesian, tpe, random, grid.';
+      hint = format('Advisors: %s.', (select string_agg(a.name, ', ' order by a.place) from rafiki.advisor a));
   end if;
 end $$;
 
@@ -181,8 +180,7 @@ create or replace function rafiki._metrics(task text) returns text[]
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select case t.output when 'boxes' then array['map50'] else array['accuracy', 'macro_f1', 'likelihood', 'auc'] end
-  from rafiki.task t where t.name = task
+  select array_agg(m.name order by m.place) from rafiki.task t join rafiki.metric m on m.output = t.output where t.name = task
 $$;
 
 create or replace function rafiki._check_aims(task text, metric text, class_weights text) returns void
@@ -200,7 +198,7 @@ begin
     raise exception using errcode = 'invalid_parameter_value', message = format('class_weights cannot be "%s"', class_weights),
       detail = 'With ''balanced'' all classes weigh the same in training, however many rows they have.',
       hint = 'Leave it out, and each row weighs the same.';
-  elsif class_weights is not null and task = 'object_detection' then
+  elsif class_weights is not null and (select t.output <> 'label' from rafiki.task t where t.name = task) then
     raise exception using errcode = 'feature_not_supported', message = 'class_weights is for classes, and this task finds objects',
       hint = 'Leave it out.';
   end if;

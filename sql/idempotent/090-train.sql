@@ -167,18 +167,67 @@ as $$
     seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace))
 $$;
 
-comment on function rafiki_train is
-  'Starts training a model on the rows of a table or view and returns the study''s id at once: workers begin when the '
-  'transaction commits. Example: select rafiki_train(''sentiment'', ''reviews''). The columns are inferred where '
-  'one candidate is left. model defaults to <table>_<task>; a name that exists gets its next version, deployed only if it '
-  'is not worse on the rows of this study; with other classes or for another task it needs replace => true. '
-  'on_bad_row => ''skip'' leaves out rows whose image or boxes cannot be used, and counts them. '
-  'Trials are scored on the share validation of the rows, or on those of validation_source => ''table''; or where the boolean column '
-  'validation_split is true; or where that, a column of times, is later than validation_after => ''2026-01-01''. '
-  'metric => accuracy (the default), macro_f1, likelihood (exp(-log loss)) or auc is what they are compared by; with '
-  'class_weights => ''balanced'' rare classes weigh as much as frequent ones. Look at the rows first with rafiki_check. '
-  'Follow it with rafiki_wait(study) or in the view rafiki.studies. With collaborative (the default) a trial '
-  'starts from the weights of earlier good ones, or at random with a chance that falls from the setting rafiki.alpha_first '
-  '(1) to rafiki.alpha_last (0.1) by half of max_trials or max_time; weights are published when a score beats the best of '
-  'their family by rafiki.delta (0.005). A study ends early when more trials are not worth it, unless rafiki.terminator '
-  'is off. With rafiki.gpu on, only workers with a GPU take its trials.';
+comment on function rafiki_train is $$Starts training a model on the rows of a table or view: workers begin when the transaction commits. Follow it with
+rafiki_wait(study) or in the view rafiki.studies; look at the rows first with rafiki_check. A name that exists gets its
+next version, deployed only if it is not worse on the rows of this study. A study ends when its time or trials are used
+up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). With the setting
+rafiki.gpu on, only workers with a GPU take its trials.
+
+Arguments:
+  task: what to learn; rafiki.task lists them
+  source: table or view with labelled rows, read with your rights
+  model: its name, 200 characters at most; without it <table>_<task>
+  target: the column of labels, or of boxes; found by type and name where one candidate is left
+  features: the column of texts or images, as a list of one name; found likewise
+  families: which families to try; without it all of the task; rafiki.family lists them
+  knobs: values, ranges or lists of knobs: {"width": 16, "learning_rate": {"min": 0.01, "max": 0.1}}; rafiki_knobs(task)
+    lists them
+  advisor: what proposes the knobs of each trial; rafiki.advisor lists them
+  collaborative: a trial may start from weights that earlier ones published: at random with a chance that falls from the
+    setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by half of the study; published are weights whose score
+    beats the best of their family by rafiki.delta (0.005)
+  max_trials: how many trials at most, 10000 or less
+  max_time: how long they may take together, 30 days or less
+  target_score: a score in (0, 1] that is good enough to end
+  validation: share of the rows that trials are scored on
+  seed: makes two studies alike; without it a random one
+  deploy: whether the version answers at once
+  on_bad_row: error ends the study at a row that cannot be used; skip leaves such rows out, and counts them
+  validation_source: a table whose rows trials are scored on
+  validation_split: a boolean column, true where trials are scored on the row; or the column of times for
+    validation_after
+  validation_after: trials are scored on rows later than this
+  metric: what trials are compared by; without it the first of rafiki.metric
+  class_weights: balanced makes rare classes weigh as much as frequent ones
+  replace: lets the model take the place of one for other classes or another task
+
+Result: the number of the study, at once
+
+Errors:
+  42704: no such task, family or knob
+  42P01: the source is no relation
+  42809: the source has no rows to learn from
+  42501: you may not read it, or not train models
+  42702: several columns could be meant
+  42703: no column, or not the one named
+  42701: one column for two things
+  42804: a column, or the value of a knob, of a type that cannot be
+  22023: an argument that cannot be
+  22003: a value outside the domain of its knob
+  P0002: no rows, or none to learn from or to validate on
+  22004: no labelled row
+  22000: one class only, or all inputs the same
+  21000: too few rows for the classes
+  22001: a label above 1,000 characters
+  54000: more than 10,000 classes
+  0A000: a temporary table, several features, or what the task cannot do
+  42602: the model's name is empty
+  42622: the model's name is too long
+  42710: the model's name is taken by another role
+  55006: the model is in training already
+  55000: the model has other classes or another task, without replace
+  53400: more open studies than rafiki.quota allows
+  40001: the model has changed since the transaction began
+
+Example:
+  select rafiki_train('sentiment', 'reviews', max_trials => 8, max_time => '5 min');$$;

@@ -256,11 +256,32 @@ as $$
     validation_source, validation_split, validation_after, metric, null, false)) c
 $$;
 
-comment on function rafiki_check is
-  'Looks at rows before rafiki_train, whose arguments it takes, learns from them: rows used and left out, classes, labels that look like '
-  'typos of others, rows that repeat others, are on both sides of the split or have several labels, what an answer without looking would '
-  'score, how sure a score is and how long it takes: select * from rafiki_check(''sentiment'', ''reviews''). All is read with your '
-  'rights, and nothing is written.';
+comment on function rafiki_check is $$Looks at rows before rafiki_train, whose arguments it takes, learns from them: rows used and left out, classes, labels
+that look like typos of others, rows that repeat others, are on both sides of the split or have several labels, what an
+answer without looking would score, how sure a score is, and how long it takes. All is read with your rights, and
+nothing is written.
+
+Arguments:
+  task: what to learn; rafiki.task lists them
+  source: table or view with labelled rows
+  target: the column of labels
+  features: the column of texts or images, as a list of one name
+  validation: share of the rows that trials are scored on
+  on_bad_row: error or skip
+  validation_source: a table whose rows trials are scored on
+  validation_split: a boolean column, true where trials are scored on the row
+  validation_after: trials are scored on rows later than this
+  metric: what trials are compared by
+  max_time: how long trials may take together
+
+Result: findings, each with its detail
+
+Errors:
+  those of rafiki_train
+  0A000: the task finds objects
+
+Example:
+  select * from rafiki_check('sentiment', 'reviews');$$;
 
 -- The gist in four lines, for who watches a study begin. What goes wrong here stops nothing.
 create or replace function rafiki._show_check(request rafiki.study) returns void

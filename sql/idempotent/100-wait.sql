@@ -34,9 +34,23 @@ begin
   end loop;
 end $$;
 
-comment on function rafiki_wait(bigint, interval) is
-  'Waits until a study ends and returns its state: completed, failed or cancelled; after the timeout the state of then '
-  '(queued or running). A timeout of 0 just looks. Why a study failed stands in rafiki.studies.';
+comment on function rafiki_wait(bigint, interval) is $$Waits until a study ends.
+
+Arguments:
+  study: its number
+  timeout: how long to wait; 0 just looks
+
+Result: completed, failed or cancelled; after the timeout the state of then, queued or running. Why a study failed
+stands in rafiki.studies
+
+Errors:
+  42704: no such study of yours
+  55000: the study is not committed yet
+  25000: the transaction is REPEATABLE READ or SERIALIZABLE, and sees no progress
+  22023: a negative timeout
+
+Example:
+  select rafiki_wait(1, '10 min');$$;
 
 create or replace function rafiki._raise_no_study(study bigint) returns void
 language plpgsql stable strict parallel unsafe
@@ -105,35 +119,75 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'cancel') $$;
 
-comment on function rafiki_cancel(bigint) is
-  'Cancels a study: its trials stop soon after the commit, and nothing of it is kept: rafiki_finish keeps the best. True if it was '
-  'still open, false if it had ended already.';
+comment on function rafiki_cancel(bigint) is $$Cancels a study: its trials stop soon after the commit, and nothing of it is kept. rafiki_finish keeps the best.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  42704: no such study of yours
+  40001: the study has changed since the transaction began
+
+Example:
+  select rafiki_cancel(1);$$;
 
 create or replace function rafiki_finish(study bigint) returns boolean
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'finish') $$;
 
-comment on function rafiki_finish(bigint) is
-  'Ends a study now and keeps the best that it has: trials that are running stop with their best epoch, the model is made of those that '
-  'have a score, and deployed as usual. Of trials none of which has a score yet, one goes on to its first. False if it had ended already.';
+comment on function rafiki_finish(bigint) is $$Ends a study now and keeps the best that it has: trials that are running stop with their best epoch, the model is made
+of those that have a score, and deployed as usual. Of trials none of which has a score yet, one goes on to its first.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_finish(1);$$;
 
 create or replace function rafiki_pause(study bigint) returns boolean
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'pause') $$;
 
-comment on function rafiki_pause(bigint) is
-  'Takes a study''s trials off the workers, which keep where they were, until rafiki_resume(study). The time that it is paused is none '
-  'of its max_time; after 30 days it ends with what it has. False if it had ended already.';
+comment on function rafiki_pause(bigint) is $$Takes a study's trials off the workers, which keep where they were, until rafiki_resume(study). The time that it is
+paused is none of its max_time; after 30 days it ends with what it has.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_pause(1);$$;
 
 create or replace function rafiki_resume(study bigint) returns boolean
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'resume') $$;
 
-comment on function rafiki_resume(bigint) is
-  'Lets a study go on that rafiki_pause(study) paused: its trials continue where they were. False if it had ended already.';
+comment on function rafiki_resume(bigint) is $$Lets a study go on that rafiki_pause(study) paused: its trials continue where they were.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_resume(1);$$;
 
 create or replace function rafiki._extend(study bigint, more interval) returns boolean
 language plpgsql volatile parallel unsafe
@@ -153,9 +207,20 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._extend(study, more) $$;
 
-comment on function rafiki_extend(bigint, interval) is
-  'Gives an open study more time: select rafiki_extend(1, ''10 min''). It begins trials again where it had ended them early. False if it '
-  'had ended already.';
+comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. It begins trials again where it had ended them early.
+
+Arguments:
+  study: its number
+  more: how much is added to its max_time; 30 days are the most it may have together
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+  22023: not a positive time, or more than 30 days together
+
+Example:
+  select rafiki_extend(1, '10 min');$$;
 
 -- One line for each trial that ended since the last look, unless it was cancelled before it had begun to learn; returns all
 -- that have been shown by now.
@@ -321,6 +386,8 @@ begin
   perform rafiki._show_end(study);
 end $$;
 
-comment on procedure rafiki_train_wait is
-  'As rafiki_train, then waits for the end and shows each trial as a NOTICE, and each minute what is running: '
-  'call rafiki_train_wait(''sentiment'', ''reviews''). It commits at once, so it cannot run in a transaction block. Ctrl-C stops the waiting, not the study.';
+comment on procedure rafiki_train_wait is $$As rafiki_train, then waits for the end and shows each trial as a NOTICE, and each minute what is running. It commits at
+once, so it cannot run in a transaction block (2D000). Ctrl-C stops the waiting, not the study (57014 says so).
+
+Example:
+  call rafiki_train_wait('sentiment', 'reviews', max_trials => 1, knobs => '{"epochs": 4}');$$;

@@ -213,9 +213,23 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy(model, version) $$;
 
-comment on function rafiki_deploy(text, int) is
-  'Lets a version of a model answer, and returns its number. It takes over once a server has loaded it; until then the '
-  'version of before answers. See rafiki.deployments.';
+comment on function rafiki_deploy(text, int) is $$Lets a version of a model answer. It takes over once a server has loaded it; until then the version of before answers.
+See rafiki.deployments.
+
+Arguments:
+  model: one of your models
+  version: its number, as rafiki.models shows it
+
+Result: the number of the version
+
+Errors:
+  42704: no such model, or no such version
+  42501: the model is another's
+  55000: the version is for another task
+  40001: the model has changed since the transaction began
+
+Example:
+  select rafiki_deploy('reviews_sentiment', 1);$$;
 
 create or replace function rafiki._deploy_study(study bigint) returns int
 language plpgsql volatile parallel unsafe
@@ -245,9 +259,20 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy_study(study) $$;
 
-comment on function rafiki_deploy(bigint) is
-  'Lets the version that a study made answer for its model, and returns its number: for studies with deploy => false, and '
-  'for versions that were not deployed because they scored worse.';
+comment on function rafiki_deploy(bigint) is $$Lets the version that a study made answer for its model: for studies with deploy => false, and for versions that were
+not deployed because they scored worse.
+
+Arguments:
+  study: its number
+
+Result: the number of the version
+
+Errors:
+  those of rafiki_deploy
+  55000: the study has made no version
+
+Example:
+  select rafiki_deploy(1);$$;
 
 create or replace function rafiki._undeploy(model_name text) returns boolean
 language plpgsql volatile parallel unsafe
@@ -264,9 +289,18 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._undeploy(model) $$;
 
-comment on function rafiki_undeploy(text) is
-  'Takes a model out of service; its versions stay, and rafiki_deploy(model, version) brings one back. '
-  'False if it was not deployed.';
+comment on function rafiki_undeploy(text) is $$Takes a model out of service; its versions stay, and rafiki_deploy(model, version) brings one back.
+
+Arguments:
+  model: one of your models
+
+Result: false if it was not deployed
+
+Errors:
+  those of rafiki_deploy
+
+Example:
+  select rafiki_undeploy('reviews_sentiment');$$;
 
 create or replace function rafiki._rollback(model_name text) returns int
 language plpgsql volatile parallel unsafe
@@ -293,8 +327,19 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
-comment on function rafiki_rollback(text) is
-  'Deploys the version before the one that answers now, and returns its number.';
+comment on function rafiki_rollback(text) is $$Deploys the version before the one that answers now.
+
+Arguments:
+  model: one of your models
+
+Result: the number of the version
+
+Errors:
+  those of rafiki_deploy
+  55000: there is no version to go back to
+
+Example:
+  select rafiki_rollback('reviews_sentiment');$$;
 
 -- Detaches a model from a table, as far as that is the caller's to do. Triggers of others' tables stay, and do nothing any more.
 create or replace function rafiki._detach_own(target regclass, attachment bigint) returns void
@@ -337,9 +382,23 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._drop_model(model, cascade) $$;
 
-comment on function rafiki_drop_model(text, boolean) is
-  'Drops a model with all its versions and deployments. Refused while a study trains it, or tables are attached to it, unless cascade '
-  'is true: then they are detached. Its studies and trials stay.';
+comment on function rafiki_drop_model(text, boolean) is $$Drops a model with all its versions and deployments. Its studies and trials stay.
+
+Arguments:
+  model: one of your models
+  cascade: detaches the tables that it is attached to
+
+Result: nothing
+
+Errors:
+  42704: no such model
+  42501: the model is another's
+  55006: a study trains it
+  2BP01: tables are attached to it, without cascade
+  40001: the model has changed since the transaction began
+
+Example:
+  select rafiki_drop_model('reviews_sentiment', cascade => true);$$;
 
 create or replace function rafiki._grant(model_name text, role regrole) returns void
 language plpgsql volatile parallel unsafe
@@ -357,8 +416,21 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._grant(model, role) $$;
 
-comment on function rafiki_grant(text, regrole) is
-  'Lets a role and its members predict with a model and see its versions: select rafiki_grant(''reviews_sentiment'', ''bob'').';
+comment on function rafiki_grant(text, regrole) is $$Lets a role and its members predict with a model and see its versions.
+
+Arguments:
+  model: one of your models
+  role: the role
+
+Result: nothing
+
+Errors:
+  those of rafiki_deploy
+  42704: no such role
+  22004: a null where a name is wanted
+
+Example:
+  select rafiki_grant('reviews_sentiment', 'bob');$$;
 
 create or replace function rafiki._revoke(model_name text, role regrole) returns boolean
 language plpgsql volatile parallel unsafe
@@ -376,8 +448,19 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._revoke(model, role) $$;
 
-comment on function rafiki_revoke(text, regrole) is
-  'Takes back what rafiki_grant gave. False if the role had no grant.';
+comment on function rafiki_revoke(text, regrole) is $$Takes back what rafiki_grant gave.
+
+Arguments:
+  model: one of your models
+  role: the role
+
+Result: false if the role had no grant
+
+Errors:
+  those of rafiki_grant
+
+Example:
+  select rafiki_revoke('reviews_sentiment', 'bob');$$;
 
 create or replace function rafiki._knobs(task text)
 returns table (family text, knob text, grp text, kind text, domain text, initial text)
@@ -399,6 +482,16 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._knobs(task) $$;
 
-comment on function rafiki_knobs(text) is
-  'The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes. A coordinator must '
-  'have run once to fill it in.';
+comment on function rafiki_knobs(text) is $$The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes.
+
+Arguments:
+  task: rafiki.task lists them
+
+Result: of each knob its family, name, group (grp: preprocessing, architecture or training), kind, domain, and the value
+that works without tuning
+
+Errors:
+  42704: no such task
+
+Example:
+  select * from rafiki_knobs('sentiment');$$;

@@ -36,9 +36,21 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._give_model(model, role) $$;
 
-comment on function rafiki_set_owner(text, regrole) is
-  'Gives one of your models to a role that you may become (SET ROLE); a superuser gives it to any. Models of a role that was dropped '
-  'belong to rafiki_owner: select rafiki_set_owner(''reviews_sentiment'', ''bob'').';
+comment on function rafiki_set_owner(text, regrole) is $$Gives one of your models to another role; a superuser gives it to any. Models of a role that was dropped belong to
+rafiki_owner.
+
+Arguments:
+  model: one of your models
+  role: a role that you may become (SET ROLE)
+
+Result: nothing
+
+Errors:
+  those of rafiki_deploy
+  42501: you may not become that role
+
+Example:
+  select rafiki_set_owner('reviews_sentiment', 'bob');$$;
 
 -- A column of type regrole holds a number, and a dump says the number where there is no such role: restored elsewhere it may be another
 -- role's. So grants to roles that are gone are deleted, and what belonged to one is rafiki_owner's, which nobody but superusers is.

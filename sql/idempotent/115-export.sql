@@ -43,6 +43,19 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._export(model) $$;
 
-comment on function rafiki_export(text) is
-  'The deployed version of your model as an ONNX file, of an ensemble the best member: weights included, for any runtime that '
-  'reads ONNX. What turns texts into its inputs is not in it; images go in as numbers of 0 to 255.';
+comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file, of an ensemble the best member: weights included, for any runtime
+that reads ONNX. What turns texts into its inputs is not in it; images go in as numbers of 0 to 255.
+
+Arguments:
+  model: one of your models
+
+Result: the bytes of the file
+
+Errors:
+  42704: no such model
+  42501: the model is another's
+  55000: the model is not deployed
+  0A000: its weights are kept in S3
+
+Example:
+  select length(rafiki_export('reviews_sentiment'));$$;

@@ -92,9 +92,19 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._importance(study) $$;
 
-comment on function rafiki_importance(bigint) is
-  'Which knobs decide how good a trial is: of each family with 8 scored trials or more, the share of each knob (PED-ANOVA; '
-  'the shares of a family add up to 1). Knobs that did not vary are left out. Few trials make a rough estimate.';
+comment on function rafiki_importance(bigint) is $$Which knobs decide how good a trial is: of each family with 8 scored trials or more, the share of each knob (PED-ANOVA;
+the shares of a family add up to 1). Knobs that did not vary are left out. Few trials make a rough estimate.
+
+Arguments:
+  study: its number
+
+Result: of each knob its family, name, share, and of how many trials it is
+
+Errors:
+  42704: no such study of yours
+
+Example:
+  select * from rafiki_importance(1);$$;
 
 -- The picture of a study: at most 80 columns, a dot for each trial and a line for the best so far.
 create or replace function rafiki._curve(study bigint) returns setof text
@@ -151,6 +161,16 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._curve(study) $$;
 
-comment on function rafiki_curve(bigint) is
-  e'Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. '
-  'In psql: select * from rafiki_curve(1) or, as it goes on, with \\watch.';
+comment on function rafiki_curve(bigint) is $$Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. In psql,
+\watch follows it.
+
+Arguments:
+  study: its number
+
+Result: the lines of the drawing
+
+Errors:
+  42704: no such study of yours
+
+Example:
+  select * from rafiki_curve(1);$$;

@@ -2,7 +2,9 @@ comment on schema rafiki is 'Machine learning in SQL: tables, views and internal
 comment on schema rafiki_reader is
   'Functions through which sources of open studies are read and attached tables filled, each made by the study''s or table''s owner';
 comment on table rafiki.task is 'What can be learned: the first argument of rafiki_train';
-comment on table rafiki.family is 'The model zoo as the last coordinator knows it; see rafiki_knobs(task)';
+comment on table rafiki.metric is 'What the trials of a study can be compared by; the first for each kind of answer is the default';
+comment on table rafiki.advisor is 'What can propose the knobs of trials: the argument advisor of rafiki_train';
+comment on table rafiki.family is 'The model zoo: what each family can learn, and its knobs; see rafiki_knobs(task)';
 comment on column rafiki.family.knobs is 'Per knob: group, kind, domain and the value that works without tuning';
 comment on table rafiki.process is 'Running processes; each says every 5 s that it is alive';
 comment on table rafiki.study is 'One request for a model each: its source, budget and knobs; see the view rafiki.studies';

@@ -1,5 +1,5 @@
--- Under CREATE EXTENSION: what a dump has to carry. Not task, family and keys, which install, coordinator and a trigger fill
--- in, nor the bridge with its secret and the counters, which the next server makes anew.
+-- Under CREATE EXTENSION: what a dump has to carry. Not task, family, advisor, metric and keys, which install and a trigger
+-- fill in, nor the bridge with its secret and the counters, which the next server makes anew.
 do $$
 declare
   relation text;

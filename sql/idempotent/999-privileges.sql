@@ -88,8 +88,8 @@ grant execute on function rafiki._check_ticket(text) to public;
 
 -- What everybody may compare in rows that policies hide: see 030-access.sql. Names, states, settings, scores and times; not what rows of
 -- sources or weights hold, hence columns: without skipped_example, predictions, validation_hash, classes.
-grant select on rafiki.task, rafiki.family, rafiki.process, rafiki.report, rafiki.model, rafiki.model_grant, rafiki.model_member,
-  rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;
+grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.process, rafiki.report, rafiki.model,
+  rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
   on rafiki.attachment to public;
 grant select (attachment_id, relation, place, version, noted_at) on rafiki.unanswered to public;
@@ -107,7 +107,7 @@ grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, ra
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
   rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
 
-grant select, insert, update, delete on rafiki.family, rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
+grant select, insert, update, delete on rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader, rafiki.reading to rafiki_service;

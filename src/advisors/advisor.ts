@@ -40,6 +40,8 @@ export type Verdict = 'continue' | 'stop';
  */
 export interface Advisor {
   name: string;
+  /** How it proposes, in a few words: what `rafiki.advisor` says of it. */
+  title: string;
   /**
    * The next trial, given how it is to start and all trials so far in order of number, whatever became of them; null when
    * nothing is left to try.

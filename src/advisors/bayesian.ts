@@ -37,6 +37,7 @@ const INCUMBENTS = 3;
  */
 export const bayesian: Advisor = {
   name: 'bayesian',
+  title: 'a Gaussian process, or tpe beyond 20 free knobs',
   ...judging,
 
   propose(search, history, start = 'random') {

@@ -18,6 +18,7 @@ const MOST_POINTS = 1000;
  */
 export const grid: Advisor = {
   name: 'grid',
+  title: 'every combination of values once, in an order drawn at random',
   ...judging,
 
   propose(search, history) {

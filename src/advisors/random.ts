@@ -8,6 +8,7 @@ import { judging } from './judging.ts';
 /** Random search (Bergstra and Bengio 2012): family and knobs are drawn at random. */
 export const random: Advisor = {
   name: 'random',
+  title: 'values drawn at random',
   ...judging,
 
   propose(search, history) {

@@ -26,6 +26,7 @@ const CANDIDATES = 24;
  */
 export const tpe: Advisor = {
   name: 'tpe',
+  title: 'values that are frequent among good trials (Parzen estimators)',
   ...judging,
 
   propose(search, history) {

@@ -2,7 +2,6 @@ import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
-import { replaceFamilies } from '../db/statements/families.ts';
 import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { createParamStore } from '../params/create-param-store.ts';
@@ -12,7 +11,6 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
-import { familyRows } from './family-rows.ts';
 import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { keepStudies, type Leader } from './study-keeper.ts';
@@ -54,7 +52,6 @@ class Coordinator implements Service {
   }
 
   async start(): Promise<void> {
-    await replaceFamilies(this.#options.database, familyRows());
     await startAll([this.#heartbeat, this.#listener]);
     this.#loop = this.#run();
   }

@@ -1,3 +1,5 @@
+import type { OutputKind } from './task.ts';
+
 /** Share of `predicted[i] === actual[i]`, in [0, 1]; 0 for no rows. */
 export function accuracy(predicted: ArrayLike<number>, actual: ArrayLike<number>): number {
   let hits = 0;
@@ -39,8 +41,18 @@ export function argmax(values: ArrayLike<number>, offset: number, n: number): nu
   return best;
 }
 
-/** What the trials of a study are compared by, larger where it is better. `likelihood` is exp(−log loss): the geometric mean of what the right classes were given. */
-export type Metric = 'accuracy' | 'macro_f1' | 'likelihood' | 'auc' | 'map50';
+/**
+ * What the trials of a study can be compared by, all in [0, 1] with more being better. The first for a kind of answer is its
+ * default; SQL reads them in `rafiki.metric`.
+ */
+export const metrics = {
+  accuracy: { output: 'label', title: 'share of the rows whose class is right' },
+  macro_f1: { output: 'label', title: 'F1 of each class, the mean over classes' },
+  likelihood: { output: 'label', title: 'exp(-log loss): the geometric mean of what the right classes were given' },
+  auc: { output: 'label', title: 'area under the ROC curve of each class against the others, the mean over classes' },
+  map50: { output: 'boxes', title: 'average precision of each class at an overlap of 0.5, the mean over classes' },
+} as const satisfies Record<string, { output: OutputKind; title: string }>;
+export type Metric = keyof typeof metrics;
 
 /** Class indexes, one for each row. */
 interface Classified {

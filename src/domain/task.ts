@@ -1,21 +1,29 @@
-/** What a user asks for; a family says which tasks it can do. */
-export const tasks = ['sentiment', 'text_classification', 'image_classification', 'object_detection'] as const;
-export type Task = (typeof tasks)[number];
-
-export const isTask = (name: string): name is Task => (tasks as readonly string[]).includes(name);
-
 /** What a row is answered from: a text, or the bytes of an image file. */
 export type RawInput = string | Uint8Array;
 export type InputKind = 'text' | 'image';
+/** What it is answered with: one of the data's classes, or the objects in an image. */
+export type OutputKind = 'label' | 'boxes';
 
-const inputs: Readonly<Record<Task, InputKind>> = {
-  sentiment: 'text',
-  text_classification: 'text',
-  image_classification: 'image',
-  object_detection: 'image',
-};
+/** What a user can ask for; SQL reads them in `rafiki.task`. A family says which of them it can do. */
+const known = {
+  sentiment: { input: 'text', output: 'label', title: 'what a text feels: text → label' },
+  text_classification: { input: 'text', output: 'label', title: 'which class a text belongs to: text → label' },
+  image_classification: { input: 'image', output: 'label', title: 'which class an image belongs to: bytea → label' },
+  object_detection: {
+    input: 'image',
+    output: 'boxes',
+    title: 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}',
+  },
+} as const satisfies Record<string, { input: InputKind; output: OutputKind; title: string }>;
 
-export const inputOf = (task: Task): InputKind => inputs[task];
+export type Task = keyof typeof known;
+export const tasks = Object.keys(known) as readonly Task[];
+
+export const isTask = (name: string): name is Task => Object.hasOwn(known, name);
+
+export const inputOf = (task: Task): InputKind => known[task].input;
+export const outputOf = (task: Task): OutputKind => known[task].output;
+export const titleOf = (task: Task): string => known[task].title;
 
 /** An object in an image: in pixels of the upright image (turned as its EXIF says), x and y from its top left corner. */
 export interface Box {

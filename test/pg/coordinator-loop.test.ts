@@ -216,13 +216,4 @@ describe('several coordinators', () => {
     expect(numbers).toEqual([{ number: 1 }, { number: 2 }]);
     expect(await db.query(leaders)).toHaveLength(1);
   });
-
-  test('list the zoo for SQL', async () => {
-    await run(coordinator());
-    const rows = await db.query<{ name: string; task: string; knobs: Record<string, unknown> }>(
-      'select name, task, knobs from rafiki.family order by name, task',
-    );
-    expect(rows.map(({ name, task }) => `${name} ${task}`)).toContain('fasttext sentiment');
-    expect(rows[0]?.knobs['epochs']).toMatchObject({ kind: 'range', dtype: 'int', group: 'training' });
-  });
 });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { extensionDir } from '../../src/cli/install.ts';
+import { registryRows } from '../../src/cli/registries.ts';
 import { Database } from '../../src/db/database.ts';
-import { inputOf, tasks } from '../../src/domain/task.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -90,6 +90,11 @@ function unqualifiedCalls(source: string): string[] {
 const lines = async (db: Database, sql: string): Promise<string> =>
   `${(await db.query<{ line: string }>(sql)).map(({ line }) => line).join('\n')}\n`;
 
+const byKey = (rows: readonly unknown[]): unknown[] =>
+  (rows as { name: string; task?: string }[]).toSorted((a, b) =>
+    `${a.name} ${a.task}` < `${b.name} ${b.task}` ? -1 : 1,
+  );
+
 describe.each([
   ['as the template has it', () => database.db],
   ['as a script', () => asScript],
@@ -169,11 +174,11 @@ test('what can be replaced can be replaced again, and nothing changes', async ()
   expect([await lines(asScript, functions), await lines(asScript, privileges)]).toEqual(before);
 });
 
-test('the tasks of SQL are those of TypeScript, with the same kinds of input', async () => {
-  const rows = await asScript.query<{ name: string; input: string }>(
-    'select name, input from rafiki.task order by name',
-  );
-  expect(rows).toEqual([...tasks].sort().map((name) => ({ name, input: inputOf(name) })));
+test('the registries of TypeScript are what SQL knows, without a coordinator', async () => {
+  for (const [table, rows] of Object.entries(registryRows())) {
+    const known = await asScript.query<{ row: unknown }>(`select to_jsonb(t) as row from rafiki.${table} t`);
+    expect(byKey(known.map(({ row }) => row))).toEqual(byKey(rows));
+  }
 });
 
 test('a database in another encoding than UTF8 is refused', async () => {

@@ -45,6 +45,7 @@ beforeAll(async () => {
     create function loud(body text) returns text language plpgsql as 'begin return shout(body); end';
     create view loud_reviews as select label, loud(body) as body from reviews;
     create sequence counter;
+    delete from rafiki.family where task = 'sentiment';
     insert into rafiki.family (name, task, title, knobs) values
       ('fasttext', 'sentiment', 'fastText', '{
         "epochs": {"group": "training", "kind": "range", "dtype": "int", "min": 4, "max": 20, "log": false, "initial": 10},

@@ -45,10 +45,10 @@ const sessionOf = (role: string): Database =>
 
 type DumpedRow = Record<string, unknown>;
 
-/** Every row of every table but those that say who runs, as JSON. */
+/** Every row of every table, as JSON; but for the families, which are this version's. */
 async function allRows(): Promise<Map<string, DumpedRow[]>> {
   const tables = await db.query<{ name: string }>(
-    `select oid::regclass::text as name from pg_class where relkind = 'r'
+    `select oid::regclass::text as name from pg_class where relkind = 'r' and oid <> 'rafiki.family'::regclass
        and relnamespace in ('rafiki'::regnamespace, 'public'::regnamespace) order by 1`,
   );
   const rows = new Map<string, DumpedRow[]>();
@@ -161,7 +161,7 @@ describe('a database of 0.1.0, installed as a script', () => {
   test('becomes what a new one is, loses nothing, predicts and trains', async () => {
     await restore(db, released('as-script'));
     const before = await allRows();
-    expect([...before.values()].reduce((sum, rows) => sum + rows.length, 0)).toBeGreaterThan(250);
+    expect([...before.values()].reduce((sum, rows) => sum + rows.length, 0)).toBeGreaterThan(200);
     expect(await install(db)).toBe('upgraded');
     expect(sorted(inColumnsOf(before, await allRows()))).toEqual(sorted(before));
     await expectLikeFresh('as a script');

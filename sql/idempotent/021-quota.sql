@@ -1,10 +1,3 @@
-insert into rafiki.task (name, input, output, title) values
-  ('sentiment', 'text', 'label', 'what a text feels: text → label'),
-  ('text_classification', 'text', 'label', 'which class a text belongs to: text → label'),
-  ('image_classification', 'image', 'label', 'which class an image belongs to: bytea → label'),
-  ('object_detection', 'image', 'boxes', 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}')
-on conflict (name) do update set input = excluded.input, output = excluded.output, title = excluded.title;
-
 -- An administrator's numbers stay, and a dump of the extension carries them: restored rows take the place of those that are here.
 create or replace function rafiki._take_quota() returns trigger
 language plpgsql volatile parallel unsafe

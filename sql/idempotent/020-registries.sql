@@ -1,0 +1,21 @@
+-- What the registries of src/ know. The build writes their rows, as JSON, in place of the names between @ (src/cli/registries.ts): so they
+-- are there with the functions that check arguments against them, whether or not a coordinator has ever run.
+insert into rafiki.task (name, input, output, title)
+select w.name, w.input, w.output, w.title
+from jsonb_to_recordset('@task@') w (name text, input text, output text, title text)
+on conflict (name) do update set input = excluded.input, output = excluded.output, title = excluded.title;
+
+delete from rafiki.metric;
+insert into rafiki.metric (name, output, place, title)
+select w.name, w.output, w.place, w.title
+from jsonb_to_recordset('@metric@') w (name text, output text, place int, title text);
+
+delete from rafiki.advisor;
+insert into rafiki.advisor (name, place, title)
+select w.name, w.place, w.title
+from jsonb_to_recordset('@advisor@') w (name text, place int, title text);
+
+delete from rafiki.family;
+insert into rafiki.family (name, task, title, knobs)
+select w.name, w.task, w.title, w.knobs
+from jsonb_to_recordset('@family@') w (name text, task text, title text, knobs jsonb);

@@ -1,0 +1,17 @@
+/**
+ * What the package `rafiki` exports. Everything else may change with any version. Models are trained and asked in SQL (docs/api.md); this
+ * starts what answers, installs the SQL side, trains a trial without a database, and says what there is to ask for.
+ */
+export type { Advisor } from './advisors/advisor.ts';
+export { advisors } from './advisors/registry.ts';
+export { installInto, type StartedRafiki, type UpOptions, up } from './cli/library.ts';
+export type { Knobs } from './domain/hyper-space.ts';
+export { type DataSet, type Task, tasks } from './domain/task.ts';
+export type { TrainedModel, TrainingHooks, TrainingResult, TrainingSpec } from './domain/training.ts';
+export { RafikiError } from './errors/rafiki-error.ts';
+export type { Family } from './models/family.ts';
+export { families } from './models/registry.ts';
+export { version } from './runtime/version.ts';
+export type { Policy, PolicyOptions } from './serving/policies/policy.ts';
+export { policies } from './serving/policies/registry.ts';
+export { trainTrial } from './training/train.ts';

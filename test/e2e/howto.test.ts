@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Step, stepsOf, writeStep } from '../support/how-to.ts';
+
+/** Every how-to is followed in a copy of the tree, all in the same one: what they add stands side by side. */
+const root = path.resolve(import.meta.dirname, '../..');
+const pages = readdirSync(path.join(root, 'docs/howto')).filter((file) => file.endsWith('.md'));
+const steps = new Map(pages.map((page) => [page, stepsOf(readFileSync(path.join(root, 'docs/howto', page), 'utf8'))]));
+const written = (page: string): Exclude<Step, { kind: 'run' }>[] =>
+  (steps.get(page) ?? []).filter((step) => step.kind !== 'run');
+
+/** Not copied: what is large, or made anew. */
+const left = new Set(['node_modules', '.git', 'shared', 'coverage']);
+
+let copy: string;
+beforeAll(() => {
+  copy = mkdtempSync(path.join(tmpdir(), 'rafiki-howto-'));
+  cpSync(root, copy, { recursive: true, filter: (file) => !left.has(path.relative(root, file)) });
+  symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
+  for (const page of pages) for (const step of written(page)) writeStep(copy, step);
+});
+afterAll(() => rmSync(copy, { recursive: true }));
+
+/** Resolves with what it printed; rejects with it where it fails, or where it is vitest and no test ran. */
+async function run(script: string): Promise<string> {
+  const outer = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'));
+  const env = { ...Object.fromEntries(outer), FORCE_COLOR: '0' };
+  const running = promisify(execFile)('bash', ['-e', '-c', script], { cwd: copy, env, maxBuffer: 1 << 26 });
+  const { stdout, stderr } = await running.catch(({ stdout, stderr }) => {
+    throw new Error(`failed: ${script}\n${stdout}\n${stderr}`);
+  });
+  return stdout + stderr;
+}
+
+test('there are some, and each says what to write and what to run', () => {
+  expect(pages.length).toBeGreaterThan(5);
+  for (const page of pages) {
+    expect(written(page).length, page).toBeGreaterThan(0);
+    expect(
+      (steps.get(page) ?? []).some(({ kind }) => kind === 'run'),
+      page,
+    ).toBe(true);
+  }
+});
+
+test('what they tell to write has no type error, and is formatted', async () => {
+  const files = [...new Set(pages.flatMap((page) => written(page).map(({ file }) => file)))];
+  await run(`npx tsc --noEmit`);
+  await run(`npx biome check --vcs-enabled=false ${files.filter((file) => file.endsWith('.ts')).join(' ')}`);
+});
+
+describe.each(pages)('%s', (page) => {
+  const scripts = (steps.get(page) ?? []).flatMap((step) => (step.kind === 'run' ? [step.script] : []));
+  test.each(scripts)('%s', async (script) => {
+    for (const command of script.trim().split('\n')) {
+      const printed = await run(command);
+      if (/vitest/.test(command)) expect(printed).toMatch(/^[1-9]\d* passed, 0 failed/m);
+    }
+  });
+});

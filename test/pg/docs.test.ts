@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apiPage, type PublicFunction, publicFunctions, themes } from '../../scripts/docs/api.ts';
+import { parseComment } from '../../scripts/docs/comment.ts';
+import { rooms, tablesPage } from '../../scripts/docs/tables.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { fruit, hasRealImages, photographs } from '../support/real-images.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
+import { createReviews } from '../support/studies.ts';
+
+/** `npm run docs` writes both pages: this test with --update. */
+let database: TestDatabase;
+let functions: PublicFunction[];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  functions = await publicFunctions(database.db);
+});
+afterAll(() => database.drop());
+
+const byForm = (form: PublicFunction): string => `${form.name}(${form.signature})`;
+
+describe('the pages', () => {
+  test('docs/api.md is what the installed schema says', async () => {
+    await expect(await apiPage(database.db)).toMatchFileSnapshot('../../docs/api.md');
+  });
+
+  test('docs/tables.md is what the catalogue says', async () => {
+    await expect(await tablesPage(database.db)).toMatchFileSnapshot('../../docs/tables.md');
+  });
+
+  test('every function stands in one theme, and every table in one picture', async () => {
+    const named = Object.values(themes).flatMap((names) => names.map((name) => `rafiki_${name}`));
+    expect(named.toSorted()).toEqual([...new Set(functions.map(({ name }) => name))].toSorted());
+    const tables = await database.db.query<{ name: string }>(
+      `select relname::text as name from pg_class where relnamespace = 'rafiki'::regnamespace and relkind = 'r'`,
+    );
+    expect(Object.values(rooms).flat().toSorted()).toEqual(tables.map(({ name }) => name).toSorted());
+  });
+});
+
+describe('a comment', () => {
+  test('says of every argument what it is, what comes, which errors, and has an example; another form says whose it is', () => {
+    const faults = functions.flatMap((form) => {
+      const said = parseComment(form.comment);
+      if (said.example === '') return [`${byForm(form)}: no example`];
+      if (/^As rafiki_/.test(said.text)) return [];
+      const unlike = [...said.arguments.keys()].join() !== form.inputs.join();
+      return [
+        ...(unlike ? [`${byForm(form)}: arguments ${[...said.arguments.keys()].join()}`] : []),
+        ...(said.result === '' ? [`${byForm(form)}: no result`] : []),
+        ...(said.errors.length === 0 ? [`${byForm(form)}: no errors`] : []),
+      ];
+    });
+    expect(faults).toEqual([]);
+  });
+
+  test('whose errors it names is a function', () => {
+    const named = functions.flatMap(({ comment }) =>
+      parseComment(comment).errors.flatMap(({ when }) => /^those of (\w+)$/.exec(when)?.[1] ?? []),
+    );
+    expect(named.filter((name) => !functions.some((form) => form.name === name))).toEqual([]);
+  });
+});
+
+/** On models that were trained for it, each in a transaction of its own, which is rolled back; procedures commit. */
+describe.skipIf(!hasRealImages)('an example does what it says', { timeout: 120_000 }, () => {
+  let processes: RunningProcesses;
+  const isCall = ({ isProcedure }: PublicFunction): boolean => isProcedure;
+  const run = (sql: string): Promise<unknown> => database.db.query(sql);
+
+  beforeAll(async () => {
+    await createReviews(database.db, 80);
+    await run(`
+      create table test_reviews as select * from reviews;
+      create table inbox (id int primary key, body text, mood text);
+      create table photos (id int primary key, truth text, image bytea);
+      create table shelf (id int primary key, boxes jsonb, image bytea);
+      create role bob`);
+    for (const [id, [label, image]] of photographs(['cat', 'ship'], 24).entries())
+      await database.db.query('insert into photos values ($1, $2, $3::text::bytea)', [id, label, image]);
+    for (const [id, [boxes, image]] of fruit(8).entries())
+      await database.db.query('insert into shelf values ($1, $2, $3::text::bytea)', [id, boxes, image]);
+    processes = await startProcesses(database.service);
+    await train(`'sentiment', 'reviews', families => '{fasttext}', knobs => '{"epochs": 4}'`);
+    await train(`'image_classification', 'photos', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`);
+    await train(`'object_detection', 'shelf', families => '{yolo}', knobs => '{"width": 16, "side": 96, "epochs": 5}'`);
+    for (const form of functions.filter(isCall)) await run(parseComment(form.comment).example);
+    await run(`select rafiki_attach('reviews_sentiment', 'inbox', 'body', 'mood')`);
+  }, 120_000);
+  afterAll(async () => {
+    await processes?.stop();
+    await run('drop owned by bob cascade; drop role bob');
+  });
+
+  async function train(args: string): Promise<void> {
+    const [study] = await database.db.query<{ id: number }>(
+      `select rafiki_train(${args}, max_trials => 1, max_time => '20 s') as id`,
+    );
+    const [end] = await database.db.query('select rafiki_wait($1) as state', [study?.id]);
+    expect(end).toEqual({ state: 'completed' });
+  }
+
+  test('of every function', async () => {
+    const failed: string[] = [];
+    for (const form of functions.filter((each) => !isCall(each))) {
+      const { example } = parseComment(form.comment);
+      const asked = database.db.transaction(async (tx) => {
+        await tx.query(`set local rafiki.latency_budget = '20 s'`);
+        await tx.query(example);
+        throw new RolledBack();
+      });
+      await asked.catch((error: Error) => error instanceof RolledBack || failed.push(`${example}: ${error.message}`));
+    }
+    expect(failed).toEqual([]);
+  });
+});
+
+class RolledBack extends Error {}
