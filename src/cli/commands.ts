@@ -15,14 +15,14 @@ import { createLogger, type Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { version } from '../runtime/version.ts';
 import { createWorker } from '../worker/create-worker.ts';
-import { demo } from './demo.ts';
-import { install } from './install.ts';
+import { demo } from './demo/demo.ts';
+import { install } from './install/install.ts';
+import { ownerMembers } from './install/owner-role.ts';
+import { uninstall } from './install/uninstall.ts';
 import { hasServicePassword, loginRefused, SERVICE, scramVerifier, setServicePassword, urlAs } from './logins.ts';
-import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './options.ts';
-import { ownerMembers } from './owner-role.ts';
-import { sayAlive, tellSupervisor } from './supervisor.ts';
-import { uninstall } from './uninstall.ts';
-import { Up, USER_URL } from './up.ts';
+import { BRIDGE_PORT, defaultDataDir, demoDir, type Options, POSTGRES_PORT } from './settings.ts';
+import { sayAlive, tellSupervisor } from './up/supervisor.ts';
+import { Up, USER_URL } from './up/up.ts';
 
 interface Command {
   title: string;

@@ -3,7 +3,7 @@ import { translatePostgresError } from '../db/postgres-error.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { commands, usage } from './commands.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions } from './settings.ts';
 
 /** How long a command that is done, or failed, may take to end what it had begun: whatever is left then must not keep us. */
 const EXIT_MS = 5_000;

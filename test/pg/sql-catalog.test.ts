@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { extensionDir } from '../../src/cli/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import { Database } from '../../src/db/database.ts';
 import { inputOf, tasks } from '../../src/domain/task.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

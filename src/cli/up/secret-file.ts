@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { EnvironmentUnfit } from '../errors/errors.ts';
-import { freshPassword } from './logins.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { freshPassword } from '../logins.ts';
 
 export interface KeptPassword {
   password: string;

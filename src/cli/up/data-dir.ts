@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { EnvironmentUnfit } from '../errors/errors.ts';
-import { ensurePrivateDir } from '../runtime/private-dir.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { ensurePrivateDir } from '../../runtime/private-dir.ts';
 import type { Identity } from './unprivileged.ts';
 
 const hint = 'Choose a folder that belongs to this user alone, with --data-dir or RAFIKI_DATA_DIR.';

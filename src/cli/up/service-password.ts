@@ -1,6 +1,6 @@
-import type { Queryable } from '../db/database.ts';
-import { EnvironmentUnfit } from '../errors/errors.ts';
-import { freshPassword, hasServicePassword, SERVICE, setServicePassword } from './logins.ts';
+import type { Queryable } from '../../db/database.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { freshPassword, hasServicePassword, SERVICE, setServicePassword } from '../logins.ts';
 import { keepSecret, readSecret } from './secret-file.ts';
 
 /** Whether the role of the service is there, in which case it may have a password that processes of another database use. */

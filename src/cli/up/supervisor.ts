@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { ShuttingDown } from '../errors/errors.ts';
-import { backoffMs } from '../runtime/backoff.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { createRng } from '../runtime/rng.ts';
-import type { Service } from '../runtime/service.ts';
+import { ShuttingDown } from '../../errors/errors.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { createRng } from '../../runtime/rng.ts';
+import type { Service } from '../../runtime/service.ts';
 
 export interface ChildSpec {
   /** For the log. */

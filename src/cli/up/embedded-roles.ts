@@ -1,5 +1,5 @@
-import type { Queryable } from '../db/database.ts';
-import { setPassword } from './logins.ts';
+import type { Queryable } from '../../db/database.ts';
+import { setPassword } from '../logins.ts';
 import type { KeptPassword } from './secret-file.ts';
 
 /** The database of `up`. */

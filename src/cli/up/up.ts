@@ -1,19 +1,21 @@
-import { closeSync, cpSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { fitsSocket } from '../bridge/server.ts';
-import { Database } from '../db/database.ts';
-import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { type Service, startAll, stopAll } from '../runtime/service.ts';
-import { sleep } from '../runtime/sleep.ts';
+import { fitsSocket } from '../../bridge/server.ts';
+import { Database } from '../../db/database.ts';
+import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../runtime/service.ts';
+import { sleep } from '../../runtime/sleep.ts';
+import { install } from '../install/install.ts';
+import { extensionDir } from '../install/script-parts.ts';
+import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
+import { BRIDGE_PORT, type Options, POSTGRES_PORT } from '../settings.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, handOver, USER } from './embedded-roles.ts';
 import { choosePort } from './free-port.ts';
-import { extensionDir, install } from './install.ts';
-import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from './logins.ts';
-import { BRIDGE_PORT, type Options, POSTGRES_PORT } from './options.ts';
+import { takeLock } from './lock.ts';
 import { keepSecret, keptPassword } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import { SupervisedChild } from './supervisor.ts';
@@ -208,7 +210,7 @@ export class Up implements Service {
       RAFIKI_BRIDGE_PORT: String(this.bridgePort),
       ...(this.#usesSocket() ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir } : {}),
     };
-    const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+    const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
     const logFile = path.join(dataDir, 'rafiki.log');
     const child = (name: string, command: string): SupervisedChild =>
       new SupervisedChild({ name, args: [command], env }, { entry, logFile, logger: this.#logger });
@@ -225,33 +227,5 @@ async function withSession(session: Database, work: (session: Database) => Promi
     await work(session);
   } finally {
     await session.stop();
-  }
-}
-
-/** One `rafiki up` per folder; a lock whose process is gone is nobody's. */
-function takeLock(dataDir: string): string {
-  const file = path.join(dataDir, 'up.pid');
-  if (existsSync(file)) {
-    const pid = Number(readFileSync(file, 'utf8')); // 0 where whoever wrote it was killed before he had
-    if (pid > 0 && pid !== process.pid && isAlive(pid)) {
-      throw new EnvironmentUnfit(`${dataDir} is in use`, {
-        detail: `Process ${pid} runs rafiki on it.`,
-        hint: 'Stop it first, or choose another folder with --data-dir.',
-      });
-    }
-    rmSync(file, { force: true });
-  }
-  const lock = openSync(file, 'wx');
-  writeSync(lock, String(process.pid));
-  closeSync(lock);
-  return file;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -2,10 +2,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { EnvironmentUnfit, ShuttingDown } from '../errors/errors.ts';
-import type { Service } from '../runtime/service.ts';
-import { sleep } from '../runtime/sleep.ts';
-import { freshPassword } from './logins.ts';
+import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import type { Service } from '../../runtime/service.ts';
+import { sleep } from '../../runtime/sleep.ts';
+import { freshPassword } from '../logins.ts';
 import { keepSecret, readSecret } from './secret-file.ts';
 import type { Identity } from './unprivileged.ts';
 

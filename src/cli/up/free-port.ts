@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 
 /** `wanted` if nobody listens there; with no wish, `usual` or, where that is taken, any free port. */
 export async function choosePort(wanted: number | undefined, usual: number, flag: string): Promise<number> {

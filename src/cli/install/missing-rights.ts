@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/database.ts';
+import type { Queryable } from '../../db/database.ts';
 
 /**
  * What an administrator still has to run, in this database, so that the current role may install or upgrade, as statements in their

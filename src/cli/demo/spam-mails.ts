@@ -1,4 +1,4 @@
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 
 export interface LabelledMail {
   label: string;

@@ -1,6 +1,6 @@
 import { chmodSync, cpSync, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { type Identity, reachable } from './unprivileged.ts';
 
 const platformPackage = (): string => {

@@ -1,31 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Queryable } from '../db/database.ts';
-import { EnvironmentUnfit, RowHeld } from '../errors/errors.ts';
-import { sleep } from '../runtime/sleep.ts';
-import { version } from '../runtime/version.ts';
+import type { Queryable } from '../../db/database.ts';
+import { EnvironmentUnfit, RowHeld } from '../../errors/errors.ts';
+import { sleep } from '../../runtime/sleep.ts';
+import { version } from '../../runtime/version.ts';
+import { checkRoles, isIntact } from './intact.ts';
 import { missingRights } from './missing-rights.ts';
-import { becomeOwner, giveToOwner, isForeign } from './owner-role.ts';
-
-/** The folder to put into `extension_control_path`, as built by `npm run build`. */
-export const extensionDir = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../dist/extension');
+import { becomeOwner, giveToOwner } from './owner-role.ts';
+import { extensionDir, readParts, type ScriptParts } from './script-parts.ts';
 
 export type Installed = 'there already' | 'as an extension' | 'as a script' | 'upgraded' | 'repaired';
 
 /** Sessions of whoever installs: they keep their own search path, which says where the API goes. */
 export type Installer = Queryable & { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
-
-/** What `scripts/build-sql.mjs` writes: the script in its parts. */
-interface ScriptParts {
-  /** Names what is replaceable. */
-  build: string;
-  prologue: string;
-  /** Makes who may a member of rafiki_owner until the end of the script. */
-  joining: string;
-  incremental: { name: string; text: string }[];
-  idempotent: string;
-}
 
 /**
  * Brings the SQL side of a database to this version: as an extension where the server can see one, as a script elsewhere. Refuses
@@ -192,36 +178,6 @@ async function isBuild(tx: Queryable, build: string): Promise<boolean> {
   return row?.build === build;
 }
 
-/**
- * Whether all is rafiki_owner's, with the rights that the script gave. What is restored without its roles, or without owners or rights,
- * is another's, open to everybody or to nobody. Objects that lost their rights have none written down.
- */
-async function isIntact(tx: Queryable): Promise<boolean> {
-  const [row] = await tx.query<{ intact: boolean }>(`
-    with ours (owner, has_rights) as (
-      select n.nspowner, n.nspacl is not null from pg_namespace n where n.nspname in ('rafiki', 'rafiki_reader')
-      union all
-      select c.relowner, c.relacl is not null and (not c.relrowsecurity or exists (select from pg_policy p where p.polrelid = c.oid))
-      from pg_class c where c.relnamespace = to_regnamespace('rafiki') and c.relkind in ('r', 'v') and not ${isForeign('c')}
-      union all
-      select p.proowner, p.proacl is not null from pg_proc p where p.pronamespace = to_regnamespace('rafiki') and not ${isForeign('p')})
-    select bool_and(has_rights and owner = to_regrole('rafiki_owner')) is true as intact from ours`);
-  return row?.intact === true;
-}
-
-/** The script makes them when it installs; a dump does not have them. */
-async function checkRoles(tx: Queryable): Promise<void> {
-  const missing = await tx.query<{ name: string }>(`
-    select r.name from unnest('{rafiki_owner,rafiki_service,rafiki_reader}'::text[]) r (name) where to_regrole(r.name) is null`);
-  if (missing.length === 0) return;
-  const names = missing.map(({ name }) => name);
-  const login = (name: string): string => (name === 'rafiki_owner' ? 'nologin' : 'login noinherit');
-  throw new EnvironmentUnfit(`roles that rafiki works with are missing: ${names.join(', ')}`, {
-    detail: 'The database was restored without them, or they were dropped.',
-    hint: `An administrator makes them, then install again: ${names.map((name) => `create role ${name} ${login(name)};`).join(' ')}`,
-  });
-}
-
 /** The incremental files that the database has had. Refuses one with files that this version does not know. */
 async function appliedFiles(tx: Queryable, { incremental }: ScriptParts): Promise<string[]> {
   const [ledger] = await tx.query<{ plain: boolean }>(
@@ -285,10 +241,4 @@ async function inUse(db: Installer, cause: Error): Promise<RowHeld> {
     hint: end ? `Wait until it ends, or end it: ${end}` : 'Try again.',
     cause,
   });
-}
-
-function readParts(): ScriptParts {
-  const file = path.join(extensionDir, 'parts.json');
-  if (!existsSync(file)) throw new EnvironmentUnfit(`there is no ${file}`, { hint: 'Run npm run build.' });
-  return JSON.parse(readFileSync(file, 'utf8')) as ScriptParts;
 }

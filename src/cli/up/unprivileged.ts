@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 
 /** Whom to run Postgres as: it refuses root. `undefined` means "as ourselves". */
 export interface Identity {

@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/database.ts';
+import type { Queryable } from '../../db/database.ts';
 
 /**
  * Whoever may become rafiki_owner, and is no superuser, installs as that role: so nothing is his own, and what he was lent may be

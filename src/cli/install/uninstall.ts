@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { extensionDir, type Installer } from './install.ts';
+import type { Installer } from './install.ts';
 import { becomeOwner } from './owner-role.ts';
+import { extensionDir } from './script-parts.ts';
 
 /**
  * Removes the SQL side of rafiki from a database, with all studies and models, or nothing where something of others' uses it.

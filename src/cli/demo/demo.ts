@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Connection, Database } from '../db/database.ts';
-import { BadData } from '../errors/errors.ts';
-import type { Logger } from '../runtime/logger.ts';
+import { type Connection, Database } from '../../db/database.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { demoDir, type Options } from '../settings.ts';
+import { Up } from '../up/up.ts';
 import { LiveLine } from './live-line.ts';
-import { demoDir, type Options } from './options.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
-import { Up } from './up.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
