@@ -89,7 +89,7 @@ describe('a source that sleeps, whatever cancels it', () => {
   });
 
   test('ends in its backend when its worker is gone without a word', async () => {
-    const { connection } = await new ReaderLogin(database.service.url, logger).connect('1h');
+    const { connection } = await new ReaderLogin({ serviceUrl: database.service.url, logger }).connect('1h');
     const sleeping = connection.query('select public.asleep()');
     await expect.poll(() => db.query(reads)).toHaveLength(1);
     connection.client.connection.stream.destroy();

@@ -4,21 +4,26 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database } from '../../db/database.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { demoDir, type Options } from '../settings.ts';
-import { Up } from '../up/up.ts';
+import { demoDir } from '../up/data-dir.ts';
+import { Up, type UpOptions } from '../up/up.ts';
 import { LiveLine } from './live-line.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
+/** Of what `up` has, all but a database that somebody has: it makes its tables anew. */
+export interface DemoOptions extends Omit<UpOptions, 'databaseUrl' | 'readerUrl'> {
+  /** A CSV file with the columns label and text. */
+  data: string | undefined;
+}
+
 /**
  * The whole loop on real data, as a user would type it. On a terminal it stays up afterwards; `stopped` ends it at any
  * moment. Returns when everything has stopped.
  */
-export async function demo(options: Options, logger: Logger, stopped: Promise<void>): Promise<void> {
-  // never in a database that somebody has: it makes its tables anew
-  const up = new Up({ ...options, databaseUrl: undefined, dataDir: demoDir(options.dataDir) }, logger);
+export async function demo(options: DemoOptions, logger: Logger, stopped: Promise<void>): Promise<void> {
+  const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
   const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
   try {
     await Promise.race([played, stopped]);
@@ -28,7 +33,7 @@ export async function demo(options: Options, logger: Logger, stopped: Promise<vo
   }
 }
 
-async function play(up: Up, options: Options, logger: Logger): Promise<void> {
+async function play(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
   say('Starting PostgreSQL, serving, coordinator and workers …');
   await up.start();
   const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', asUser: true, logger });

@@ -1,12 +1,24 @@
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { ensurePrivateDir } from '../../runtime/private-dir.ts';
+import type { SettingValues } from '../settings/read.ts';
 import type { Identity } from './unprivileged.ts';
 
 const hint = 'Choose a folder that belongs to this user alone, with --data-dir or RAFIKI_DATA_DIR.';
 /** What Postgres owns where it runs as another user than we. */
 const OF_POSTGRES = ['db', 'password'];
+
+/** Where it is, unless told; a folder of root's home is out of reach for the user that Postgres runs as. */
+export function dataDirOr({ dataDir, xdgDataHome }: SettingValues<'dataDir' | 'xdgDataHome'>): string {
+  if (dataDir !== undefined) return dataDir;
+  if (process.getuid?.() === 0) return '/var/lib/rafiki';
+  return path.join(xdgDataHome ?? path.join(homedir(), '.local/share'), 'rafiki');
+}
+
+/** Where `demo` keeps its own database: beside the user's, whose tables it must not touch. */
+export const demoDir = (dataDir: string): string => path.join(dataDir, 'demo');
 
 /**
  * Makes the folder that `up` keeps everything in, or refuses one that somebody else made or put something into: what lies there is

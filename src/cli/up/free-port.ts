@@ -1,6 +1,10 @@
 import { createServer } from 'node:net';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 
+/** The first ports that `up` tries. */
+export const POSTGRES_PORT = 54_320;
+export const BRIDGE_PORT = 54_321;
+
 /** `wanted` if nobody listens there; with no wish, `usual` or, where that is taken, any free port. */
 export async function choosePort(wanted: number | undefined, usual: number, flag: string): Promise<number> {
   const port = await tryPort(wanted ?? usual);

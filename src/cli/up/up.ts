@@ -1,4 +1,5 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fitsSocket } from '../../bridge/server.ts';
 import { Database } from '../../db/database.ts';
@@ -9,17 +10,32 @@ import { sleep } from '../../runtime/sleep.ts';
 import { install } from '../install/install.ts';
 import { extensionDir } from '../install/script-parts.ts';
 import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
-import { BRIDGE_PORT, type Options, POSTGRES_PORT } from '../settings.ts';
+import { withSettings } from '../settings/read.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, handOver, USER } from './embedded-roles.ts';
-import { choosePort } from './free-port.ts';
+import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
 import { takeLock } from './lock.ts';
 import { keepSecret, keptPassword } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
+
+export interface UpOptions {
+  /** Where not given, it runs its own PostgreSQL. */
+  databaseUrl?: string | undefined;
+  /** Of rafiki_reader in that database. */
+  readerUrl?: string | undefined;
+  dataDir: string;
+  port: number | undefined;
+  bridgeHost: string | undefined;
+  bridgePort: number | undefined;
+  /** As many processes; one per core where not given. */
+  workers?: number | undefined;
+  /** Its children's, but for what it tells them itself. */
+  environment: NodeJS.ProcessEnv;
+}
 
 /** How long a crashed Postgres is started again and again before we give up: its orphans need a moment to leave. */
 const RESTART_TRIES = 40;
@@ -32,7 +48,7 @@ const INVALID_PASSWORD = '28P01';
 
 /** Everything in one process tree: Postgres (unless a URL is given), serving, coordinator, workers. */
 export class Up implements Service {
-  readonly #options: Options;
+  readonly #options: UpOptions;
   readonly #logger: Logger;
   #services: Service[] = [];
   #cluster: Cluster | undefined;
@@ -47,7 +63,7 @@ export class Up implements Service {
   #serviceUrl = '';
   bridgePort = 0;
 
-  constructor(options: Options, logger: Logger) {
+  constructor(options: UpOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
   }
@@ -201,15 +217,14 @@ export class Up implements Service {
   }
 
   #children(): SupervisedChild[] {
-    const { dataDir, bridgeHost, workers } = this.#options;
-    const env = {
-      ...process.env,
-      DATABASE_URL: this.#serviceUrl,
-      RAFIKI_CACHE_DIR: path.join(dataDir, 'cache'),
-      ...(bridgeHost === undefined ? {} : { RAFIKI_BRIDGE_HOST: bridgeHost }),
-      RAFIKI_BRIDGE_PORT: String(this.bridgePort),
-      ...(this.#usesSocket() ? { RAFIKI_BRIDGE_SOCKET_DIR: dataDir } : {}),
-    };
+    const { dataDir, databaseUrl, readerUrl, workers = availableParallelism(), environment } = this.#options;
+    const env = withSettings(environment, {
+      databaseUrl: this.#serviceUrl,
+      readerUrl: databaseUrl === undefined ? undefined : readerUrl, // that of another database
+      cacheDir: path.join(dataDir, 'cache'),
+      bridgePort: String(this.bridgePort),
+      bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
+    });
     const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
     const logFile = path.join(dataDir, 'rafiki.log');
     const child = (name: string, command: string): SupervisedChild =>
