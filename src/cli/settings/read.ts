@@ -33,7 +33,7 @@ export function readSettings<N extends SettingKey>(
       settings[name] = parsed(setting, byFlag);
       environment[variable] = byFlag;
     } else {
-      const text = byFlag === true ? 'true' : env[variable]?.trim() || setting.default;
+      const text = byFlag === true ? 'true' : env[variable] || setting.default;
       settings[name] = text === undefined ? undefined : parsed(setting, text);
     }
   }

@@ -19,8 +19,12 @@ describe('where a value comes from', () => {
   });
 
   test('an empty variable is not set; an empty flag, as of a shell variable that is not, is refused', () => {
-    expect(read('device', [], { RAFIKI_DEVICE: ' ' })).toBe('cpu');
+    expect(read('device', [], { RAFIKI_DEVICE: '' })).toBe('cpu');
     expect(() => read('databaseUrl', ['--database-url', ''])).toThrow(InvalidParameter);
+  });
+
+  test('a password is what it is, with its blanks', () => {
+    expect(read('servicePassword', [], { RAFIKI_SERVICE_PASSWORD: ' a b ' })).toBe(' a b ');
   });
 
   test('what is bad in the environment does not matter where a flag says otherwise', () => {
