@@ -97,6 +97,15 @@ describe('a source that sleeps, whatever cancels it', () => {
     await expect.poll(() => db.query(reads), { timeout: 20_000 }).toEqual([]);
   });
 
+  test('is by the URL of the reader where one is given, whatever the service has', async () => {
+    const given = new URL(database.service.url);
+    given.username = 'rafiki_reader';
+    const serviceUrl = 'postgres://rafiki_service@127.0.0.1:1/nowhere';
+    const { connection } = await new ReaderLogin({ serviceUrl, readerUrl: given.href, logger }).connect('1min');
+    expect(await connection.query('select session_user::text as name')).toEqual([{ name: 'rafiki_reader' }]);
+    await connection.close();
+  });
+
   test('keeps one worker, not all: those that wait for its rows leave it for another role', async () => {
     const asleep = await sleep('m');
     await run({ lookMs: 200 });

@@ -31,7 +31,7 @@ export function readSettings<N extends SettingKey>(
     const byFlag = values[flag];
     if (typeof byFlag === 'string') {
       settings[name] = parsed(setting, byFlag);
-      environment[variable] = byFlag;
+      if (variable !== '') environment[variable] = byFlag;
     } else {
       const text = byFlag === true ? 'true' : env[variable] || setting.default;
       settings[name] = text === undefined ? undefined : parsed(setting, text);

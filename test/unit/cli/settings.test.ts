@@ -40,9 +40,9 @@ describe('where a value comes from', () => {
 describe('what processes that are started find in their environment', () => {
   test('a flag stands there, too; the rest is as it was', () => {
     const env = { RAFIKI_THREADS: '1', HOME: '/home/x' };
-    const given = readSettings(['threads', 'json'], ['--threads', '2', '--json'], { env });
+    const given = readSettings(['threads', 'data'], ['--threads', '2', '--data', '/a.csv'], { env });
     expect(given.environment).toEqual({ RAFIKI_THREADS: '2', HOME: '/home/x' });
-    expect(given.settings).toEqual({ threads: 2, json: true });
+    expect(given.settings).toEqual({ threads: 2, data: '/a.csv' });
   });
 
   test('a setting is changed, or taken out, by its name', () => {
