@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { registryRows } from '../dist/cli/registries.js';
+import { registryRows } from '../dist/cli/install/registries.js';
 
 /** The last incremental file of each released version: it and those before it never change. */
 const released = { '0.1.0': '0001-tables' };
@@ -30,7 +30,7 @@ const incremental = filesOf('incremental').map((file, place) => {
 });
 const prologue = read('prologue.sql');
 const joining = read('joining.sql');
-/** The rows of src/cli/registries.ts, in place of the names of their tables between @. */
+/** The rows of src/cli/install/registries.ts, in place of the names of their tables between @. */
 const registries = registryRows();
 const withRows = (text) =>
   text.replace(/'@(\w+)@'/g, (_, table) => `'${JSON.stringify(registries[table]).replaceAll("'", "''")}'`);

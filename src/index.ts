@@ -4,7 +4,7 @@
  */
 export type { Advisor } from './advisors/advisor.ts';
 export { advisors } from './advisors/registry.ts';
-export { installInto, type StartedRafiki, type UpOptions, up } from './cli/library.ts';
+export { installInto, type RafikiOptions, type StartedRafiki, up } from './cli/library.ts';
 export type { Knobs } from './domain/hyper-space.ts';
 export { type DataSet, type Task, tasks } from './domain/task.ts';
 export type { TrainedModel, TrainingHooks, TrainingResult, TrainingSpec } from './domain/training.ts';

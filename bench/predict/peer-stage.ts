@@ -1,8 +1,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Cluster } from '../../src/cli/cluster.ts';
-import { choosePort } from '../../src/cli/free-port.ts';
-import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { Cluster } from '../../src/cli/up/cluster.ts';
+import { choosePort } from '../../src/cli/up/free-port.ts';
+import { postgresIdentity } from '../../src/cli/up/unprivileged.ts';
 import { Database } from '../../src/db/database.ts';
 import { readInt32s, readInteger } from '../../src/features/state.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

@@ -26,14 +26,14 @@ export interface Bridge extends Service {
 
 /** Serving with its bridge: loads the models, listens, and tells the database where. */
 export function createBridge(options: CreateBridgeOptions): Bridge {
-  const { database, host, port, socketDir, logger } = options;
+  const { database, host, port, socketDir, cacheDir = defaultCacheDir(), logger } = options;
   const serving = createServing(options);
   let server: BridgeServer | undefined;
   const record = new BridgeRecord({ database, onSecret: (secret) => server?.setSecret(secret), logger });
 
   return {
     async start() {
-      await ensureUsableDir(defaultCacheDir());
+      await ensureUsableDir(cacheDir);
       const secret = await record.secret(randomBytes(24).toString('hex'));
       server = new BridgeServer({
         host: host ?? (await record.ownAddress()) ?? loopback,

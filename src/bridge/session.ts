@@ -4,7 +4,7 @@ import { reportError } from '../errors/rafiki-error.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import type { Reply } from '../protocol/reply.ts';
 import type { Certificate } from './certificate.ts';
-import { Connection } from './connection.ts';
+import { ClientSocket } from './client-socket.ts';
 import { ClientEncoding } from './encoding.ts';
 import { errorReply } from './error-reply.ts';
 import { type Frame, type FrameHead, FrameReader } from './frames.ts';
@@ -41,7 +41,7 @@ const TERMINATE = 0x58; // X
 export class BridgeSession {
   readonly #options: SessionOptions;
   readonly #reader = new FrameReader();
-  readonly #connection: Connection;
+  readonly #connection: ClientSocket;
   #handshake: Handshake;
   #phase: 'handshake' | 'ready' | 'closed' = 'handshake';
   readonly #encoding = new ClientEncoding();
@@ -52,7 +52,7 @@ export class BridgeSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#connection = new Connection(options.socket, {
+    this.#connection = new ClientSocket(options.socket, {
       onData: (chunk) => this.#receive(chunk),
       onEnd: () => this.#leave(),
       onDrain: () => this.#sent(),

@@ -1,13 +1,12 @@
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Database } from '../db/database.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { install } from './install.ts';
-import type { Options } from './options.ts';
-import { Up } from './up.ts';
+import { install } from './install/install.ts';
+import { readSettings } from './settings/read.ts';
+import { Up } from './up/up.ts';
 
 /** The flags of `rafiki up`; what is left out is found as there. */
-export interface UpOptions {
+export interface RafikiOptions {
   /** Where database, cache and logs are kept: one process on it at a time. */
   dataDir: string;
   /** A database to use; without it, up runs a PostgreSQL 18 of its own. */
@@ -34,17 +33,11 @@ export interface StartedRafiki {
  *
  * @throws RafikiError 58000 where the machine, the folder or the database cannot be used
  */
-export async function up({ dataDir, ...given }: UpOptions): Promise<StartedRafiki> {
-  const { databaseUrl, port, bridgeHost, bridgePort, workers = availableParallelism() } = given;
+export async function up({ dataDir, ...given }: RafikiOptions): Promise<StartedRafiki> {
+  const { databaseUrl, port, bridgeHost, bridgePort, workers } = given;
+  const { settings, environment } = readSettings(['log'], []);
   const own = { dataDir: path.resolve(dataDir), databaseUrl, port, bridgeHost, bridgePort, workers };
-  const ofCommand = {
-    threads: undefined,
-    device: 'cpu',
-    json: false,
-    data: undefined,
-    positionals: [],
-  } satisfies Partial<Options>;
-  const started = new Up({ ...own, ...ofCommand }, createLogger('up', process.env['RAFIKI_LOG'] ?? 'warn'));
+  const started = new Up({ ...own, environment }, createLogger('up', settings.log ?? 'warn'));
   await started.start();
   return { databaseUrl: started.databaseUrl, bridgePort: started.bridgePort, stop: () => started.stop() };
 }

@@ -2,16 +2,17 @@
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { commands, usage } from './commands.ts';
-import { parseOptions } from './options.ts';
+import { commands } from './commands/registry.ts';
+import { commandUsage, usage } from './settings/help.ts';
+import { isDebugging } from './settings/read.ts';
 
 /** How long a command that is done, or failed, may take to end what it had begun: whatever is left then must not keep us. */
 const EXIT_MS = 5_000;
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage. */
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
-  if (name === '' || name === 'help' || name === '--help' || args.includes('--help')) {
-    process.stdout.write(usage());
+  if (name === '' || name === 'help' || name === '--help') {
+    process.stdout.write(usage(commands));
     return name === '' ? 2 : 0;
   }
   const command = commands[name === '--version' ? 'version' : name];
@@ -20,7 +21,8 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
       hint: `Commands: ${Object.keys(commands).join(', ')}.`,
     });
   }
-  await command.run(parseOptions(args, { allowPositionals: name === 'bench' }));
+  if (args.includes('--help')) process.stdout.write(commandUsage(name, command));
+  else await command.run(args);
   return 0;
 }
 
@@ -37,7 +39,7 @@ try {
     ...(hint ? [`HINT: ${hint}`] : []),
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
-  if (process.env['RAFIKI_LOG'] === 'debug') console.error(error);
+  if (isDebugging()) console.error(error);
   process.exitCode = error instanceof InvalidParameter ? 2 : 1;
 }
 setTimeout(() => process.exit(), EXIT_MS).unref();

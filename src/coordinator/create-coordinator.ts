@@ -4,7 +4,7 @@ import { Listener } from '../db/listener.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { createParamStore } from '../params/create-param-store.ts';
+import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -15,8 +15,10 @@ import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { keepStudies, type Leader } from './study-keeper.ts';
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends StorageOptions {
   database: Database;
+  /** Of whoever fills attached tables, where it is not the service's with another name. */
+  readerUrl?: string | undefined;
   logger: Logger;
 }
 
@@ -40,7 +42,7 @@ class Coordinator implements Service {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     const { database, logger } = options;
-    this.#params = createParamStore(database);
+    this.#params = createParamStore(database, options);
     this.#heartbeat = new Heartbeat({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
@@ -76,7 +78,7 @@ class Coordinator implements Service {
 
   /** One connection's life: stand by until the lead is ours, then act until it or the connection is lost. */
   async #session(): Promise<void> {
-    const { database, logger } = this.#options;
+    const { database, readerUrl, logger } = this.#options;
     const { signal } = this.#stopping;
     let lost = false;
     const connection = await database.connect(() => {
@@ -91,7 +93,7 @@ class Coordinator implements Service {
       logger.info('leading');
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
-      const filler = new Filler({ database, onTurn: () => this.#wake.poke(), logger });
+      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.poke(), logger });
       try {
         while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
           await this.#tick(leader, housekeeping, filler);

@@ -22,6 +22,8 @@ export interface FillerOptions {
   database: Database;
   /** Another table may have its turn. */
   onTurn(): void;
+  /** Of whoever fills, where it is not the service's with another name. */
+  readerUrl?: string | undefined;
   logger: Logger;
 }
 
@@ -61,7 +63,7 @@ export class Filler {
 
   constructor(options: FillerOptions) {
     this.#options = options;
-    this.#reader = new ReaderLogin(options.database.url, options.logger);
+    this.#reader = new ReaderLogin({ ...options, serviceUrl: options.database.url });
   }
 
   /** Begins to fill what waits, and returns without waiting for it. */

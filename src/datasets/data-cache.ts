@@ -12,7 +12,7 @@ import { isFresh, withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
-import { byteLimit, DataFileWriter, dataLimitBytes } from './data-file-writer.ts';
+import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.ts';
 import { lookEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
 import { admitReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
@@ -32,8 +32,12 @@ export interface DataCacheOptions {
   database: Database;
   dir: string;
   logger: Logger;
+  /** Of whoever reads sources, where it is not the service's with another name. */
+  readerUrl?: string | undefined;
+  /** The most bytes that a study's rows may have. */
+  limitBytes?: number | undefined;
   /** Those of {@link READ_TIMES}, but for these. */
-  times?: Partial<ReadTimes>;
+  times?: Partial<ReadTimes> | undefined;
 }
 
 /** Who wants a study's file. */
@@ -58,16 +62,19 @@ export class DataCache {
   readonly #reader: ReaderLogin;
   readonly #dir: string;
   readonly #logger: Logger;
+  readonly #limitBytes: number;
   readonly #times: ReadTimes;
   readonly #used = new Set<string>();
   /** Files whose hash this process has seen to be right. */
   readonly #intact = new Set<string>();
 
-  constructor({ database, dir, logger, times = {} }: DataCacheOptions) {
+  constructor(options: DataCacheOptions) {
+    const { database, dir, logger, readerUrl, limitBytes = DATA_LIMIT_BYTES, times = {} } = options;
     this.#database = database;
-    this.#reader = new ReaderLogin(database.url, logger);
+    this.#reader = new ReaderLogin({ serviceUrl: database.url, readerUrl, logger });
     this.#dir = dir;
     this.#logger = logger;
+    this.#limitBytes = limitBytes;
     this.#times = { ...READ_TIMES, ...times };
   }
 
@@ -138,7 +145,7 @@ export class DataCache {
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;
     const destination = new DataFileWriter(unfinished);
-    const count = byteLimit(dataLimitBytes());
+    const count = byteLimit(this.#limitBytes);
     let tooLong: ReadTooLong | undefined;
     const stopLooking = lookEvery(this.#times.lookMs, async (elapsedMs) => {
       tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWanted);

@@ -2,15 +2,10 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { DataTooLarge } from '../errors/errors.ts';
-import { parseBytes, sizeText } from '../runtime/byte-size.ts';
+import { sizeText } from '../runtime/byte-size.ts';
 
-const SETTING = 'RAFIKI_DATA_LIMIT';
-
-/** A trial reads all of its file into memory. */
-const DEFAULT_LIMIT = '4GB';
-
-/** The most bytes that a study's rows may have. */
-export const dataLimitBytes = (text = process.env[SETTING]): number => parseBytes(text || DEFAULT_LIMIT, SETTING);
+/** The most bytes that a study's rows may have, where nobody says otherwise: a trial reads all of its file into memory. */
+export const DATA_LIMIT_BYTES = 4 * 2 ** 30;
 
 /** Counts the bytes of a source as they are read, those of rows that are left out among them; throws above the limit. */
 export function byteLimit(limitBytes: number): (bytes: number) => void {
@@ -20,7 +15,7 @@ export function byteLimit(limitBytes: number): (bytes: number) => void {
     if (readBytes <= limitBytes) return;
     throw new DataTooLarge('the data of a study is too large', {
       detail: `${sizeText(readBytes)} were read so far; the limit is ${sizeText(limitBytes)}.`,
-      hint: `Train on a view with fewer rows, or raise ${SETTING} where the workers start.`,
+      hint: `Train on a view with fewer rows, or raise RAFIKI_DATA_LIMIT where the workers start.`,
     });
   };
 }

@@ -5,13 +5,15 @@ import { limitMessages } from './message-limit.ts';
 
 const READER = 'rafiki_reader';
 
-/**
- * The login that reads sources and fills tables: `RAFIKI_READER_URL`, or the service's own URL in the name of rafiki_reader, which has the same
- * password unless somebody gave it another one.
- */
-function readerUrl(serviceUrl: string): string {
-  const given = process.env['RAFIKI_READER_URL'];
-  if (given !== undefined && given !== '') return given;
+export interface ReaderLoginOptions {
+  serviceUrl: string;
+  /** Where rafiki_reader has another password than the service, or is reached otherwise. */
+  readerUrl?: string | undefined;
+  logger: Logger;
+}
+
+/** The service's own URL in the name of rafiki_reader. */
+function asReader(serviceUrl: string): string {
   const url = new URL(serviceUrl);
   url.username = READER;
   if (url.searchParams.has('user')) url.searchParams.set('user', READER);
@@ -36,12 +38,15 @@ export interface ReaderSession {
   pid: number;
 }
 
-/** Sessions that may do nothing but call the function that they were opened for, of schema rafiki_reader. */
+/**
+ * The login that reads sources and fills tables: sessions that may do nothing but call the function that they were opened for, of schema
+ * rafiki_reader.
+ */
 export class ReaderLogin {
   readonly #database: Database;
 
-  constructor(serviceUrl: string, logger: Logger) {
-    this.#database = new Database({ url: readerUrl(serviceUrl), application: 'rafiki reader', logger });
+  constructor({ serviceUrl, readerUrl = asReader(serviceUrl), logger }: ReaderLoginOptions) {
+    this.#database = new Database({ url: readerUrl, application: 'rafiki reader', logger });
   }
 
   /**

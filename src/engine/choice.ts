@@ -1,7 +1,5 @@
 import { createRequire } from 'node:module';
-import { InvalidParameter } from '../errors/errors.ts';
-import { createLogger, type Logger } from '../runtime/logger.ts';
-import { chosenDevice, type DeviceName } from './device-name.ts';
+import { type Computing, computing } from './computing.ts';
 import type { Engine } from './engine.ts';
 import { onnxEngine } from './onnx-engine.ts';
 import type { TensorFlow } from './tfjs/call.ts';
@@ -12,34 +10,15 @@ const tensorflowPackage = '@tensorflow/tfjs-node-gpu';
 
 let chosen: Promise<Engine> | null = null;
 
-/** The engine that this process trains with: `RAFIKI_ENGINE` (onnx, tfjs) and `RAFIKI_DEVICE`. */
+/** The engine that this process trains with, as `computeWith` was told. */
 export function chosenEngine(): Promise<Engine> {
-  chosen ??= chooseEngine(parseEngine(process.env['RAFIKI_ENGINE']), {
-    device: chosenDevice(),
-    logger: createLogger('engine'),
-  });
+  chosen ??= chooseEngine(computing());
   return chosen;
 }
 
-const engineNames = ['onnx', 'tfjs'] as const;
-type EngineName = (typeof engineNames)[number];
-
-/** The engine of that name; ONNX Runtime where none is given. */
-export function parseEngine(name: string | undefined): EngineName {
-  if (name === undefined || name === '') return 'onnx';
-  const engine = engineNames.find((known) => known === name);
-  if (engine !== undefined) return engine;
-  throw new InvalidParameter(`there is no engine "${name}"`, {
-    hint: `RAFIKI_ENGINE is one of ${engineNames.join(', ')}.`,
-  });
-}
-
 /** TensorFlow.js where it is asked for and loads, else ONNX Runtime. */
-export async function chooseEngine(
-  name: EngineName,
-  { device, logger }: { device: DeviceName; logger: Logger },
-): Promise<Engine> {
-  if (name === 'tfjs') {
+export async function chooseEngine({ engine, device, logger }: Computing): Promise<Engine> {
+  if (engine === 'tfjs') {
     try {
       return tensorflowEngine(await loadTensorflow());
     } catch (error) {

@@ -1,7 +1,5 @@
-import { InvalidParameter } from '../errors/errors.ts';
-
 /** Where ONNX Runtime computes. */
-const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
+export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 /** What must be there for a device to load. */
@@ -14,16 +12,3 @@ export const deviceNeeds: Record<DeviceName, string> = {
     'CUDA needs an NVIDIA GPU with its driver, CUDA 12 and cuDNN 9 on the library path, and ONNX Runtime’s CUDA ' +
     'libraries: npm run setup:cuda. RAFIKI_DEVICE=cpu needs nothing.',
 };
-
-/** The device that this process uses ONNX Runtime on. */
-export const chosenDevice = (): DeviceName => parseDevice(process.env['RAFIKI_DEVICE']);
-
-/** The device of that name; the CPU where none is given. */
-export function parseDevice(name: string | undefined): DeviceName {
-  if (name === undefined || name === '') return 'cpu';
-  const device = deviceNames.find((known) => known === name);
-  if (device !== undefined) return device;
-  throw new InvalidParameter(`there is no device "${name}"`, {
-    hint: `RAFIKI_DEVICE, or --device, is one of ${deviceNames.join(', ')}.`,
-  });
-}

@@ -1,6 +1,6 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import { chosenDevice } from './device-name.ts';
+import { computing } from './computing.ts';
 import { createSession } from './session.ts';
 
 /** A model ready to answer. */
@@ -18,7 +18,7 @@ export async function loadModel(
   onnx: Uint8Array,
   { threads, lasts = false }: { threads: number; lasts?: boolean },
 ): Promise<LoadedModel> {
-  const session = await createSession(onnx, threads, chosenDevice(), { lasts });
+  const session = await createSession(onnx, threads, computing().device, { lasts });
   return {
     async run(feeds) {
       const [output] = Object.values(await session.run(feeds));

@@ -5,7 +5,7 @@ import { pack, unpack } from 'msgpackr';
 import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { CorruptParams, EnvironmentUnfit } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
-import { cacheLimitBytes } from '../runtime/cache-dir.ts';
+import { CACHE_LIMIT_BYTES } from '../runtime/cache-dir.ts';
 import { DiskCache } from './disk-cache.ts';
 import { unpackModel } from './model-codec.ts';
 import type { ParamStore } from './param-store.ts';
@@ -20,8 +20,6 @@ export interface ModelFile {
 /** Models whose files are known by name: others are fetched anew. */
 const MOST_KNOWN = 10_000;
 
-const cacheIn = (dir: string): DiskCache => new DiskCache({ dir, maxBytes: cacheLimitBytes() });
-
 /**
  * Trained models as files, so that a thread loads one without a word to the database, and without the event loop that
  * answers meanwhile.
@@ -32,10 +30,10 @@ export class ModelFiles {
   readonly #disk: DiskCache;
   readonly #known = new LRUCache<number, ModelFile>({ max: MOST_KNOWN });
 
-  constructor(params: ParamStore, cacheDir: string) {
+  constructor(params: ParamStore, cacheDir: string, cacheLimitBytes = CACHE_LIMIT_BYTES) {
     this.#params = params;
     this.#dir = path.join(cacheDir, 'models');
-    this.#disk = cacheIn(this.#dir);
+    this.#disk = new DiskCache({ dir: this.#dir, maxBytes: cacheLimitBytes });
   }
 
   /** The file of a stored model; it is there when this returns. */
@@ -66,7 +64,7 @@ export class ModelFiles {
 
 /** Reads a model where it is loaded. One that was damaged is deleted: the next fetch brings it anew. */
 export async function readModel({ dir, name }: ModelFile): Promise<TrainedModel> {
-  const disk = cacheIn(dir);
+  const disk = new DiskCache({ dir, maxBytes: 0 }); // nothing is written
   const data = await disk.get(name);
   if (data === undefined || sha256(data) !== name) {
     await disk.delete(name);

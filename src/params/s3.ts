@@ -1,5 +1,5 @@
 import { AwsClient } from 'aws4fetch';
-import { EnvironmentUnfit, InvalidParameter, StoreUnreachable } from '../errors/errors.ts';
+import { EnvironmentUnfit, StoreUnreachable } from '../errors/errors.ts';
 
 /** Where the bytes of tensors are kept outside of Postgres: by key, each written once and never changed. */
 export interface ObjectStore {
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 120_000;
 /** Of answers 5xx and 429, after 50, 100 and 200 ms; whoever saves tries for longer. */
 const RETRIES = 3;
 
-/** A bucket of Amazon S3, or of a server with its API, as `bucketOf` finds it in the environment. */
+/** A bucket of Amazon S3, or of a server with its API, with the credentials and the region that all AWS tools use. */
 class S3Bucket implements ObjectStore {
   readonly #root: string;
   readonly #client: AwsClient;
@@ -70,46 +70,40 @@ const unreachable = (detail: string, cause?: unknown): StoreUnreachable =>
     cause,
   });
 
-/**
- * The bucket of `RAFIKI_PARAMS=s3://bucket/prefix`; undefined where parameters are kept in Postgres. `RAFIKI_S3_ENDPOINT`
- * names another server than Amazon's; credentials and region have the names that all AWS tools use.
- */
-export function bucketOf(env: NodeJS.ProcessEnv): ObjectStore | undefined {
-  const place = env['RAFIKI_PARAMS'];
-  if (place === undefined || place === '' || place === 'postgres') return undefined;
-  const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]+[a-z0-9])(?:\/([\w./-]*))?$/.exec(place) ?? [];
-  if (bucket === undefined) {
-    throw new InvalidParameter(`parameters cannot be kept in "${place}"`, {
-      hint: 'RAFIKI_PARAMS is postgres, which is the default, or s3://bucket/prefix.',
-    });
-  }
-  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1';
-  const accessKeyId = credential(env, 'AWS_ACCESS_KEY_ID');
-  const secretAccessKey = credential(env, 'AWS_SECRET_ACCESS_KEY');
-  const sessionToken = env['AWS_SESSION_TOKEN'];
-  const session = sessionToken === undefined ? {} : { sessionToken };
+export interface BucketOptions {
+  bucket: string;
+  /** A folder for all keys; none where it is empty. */
+  prefix: string;
+  /** URL of another server than Amazon's. */
+  endpoint?: string | undefined;
+  region: string;
+  accessKeyId: string | undefined;
+  secretAccessKey: string | undefined;
+  sessionToken?: string | undefined;
+}
+
+export function openBucket({ bucket, prefix, endpoint, region, sessionToken, ...keys }: BucketOptions): ObjectStore {
   const client = new AwsClient({
-    accessKeyId,
-    secretAccessKey,
-    ...session,
+    accessKeyId: credential('AWS_ACCESS_KEY_ID', keys.accessKeyId),
+    secretAccessKey: credential('AWS_SECRET_ACCESS_KEY', keys.secretAccessKey),
+    ...(sessionToken === undefined ? {} : { sessionToken }),
     region,
     service: 's3',
     retries: RETRIES,
   });
   const folder = prefix.replace(/\/*$/, prefix === '' ? '' : '/');
-  return new S3Bucket(`${rootOf(bucket, region, env['RAFIKI_S3_ENDPOINT'])}/${folder}`, client);
+  return new S3Bucket(`${rootOf(bucket, region, endpoint)}/${folder}`, client);
 }
 
 /** By path where the server is not Amazon's, or where the bucket's name, having dots, fits no certificate. */
 function rootOf(bucket: string, region: string, endpoint: string | undefined): string {
-  if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${bucket}`;
+  if (endpoint !== undefined) return `${endpoint.replace(/\/+$/, '')}/${bucket}`;
   const host = `s3.${region}.amazonaws.com`;
   return bucket.includes('.') ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
 }
 
-function credential(env: NodeJS.ProcessEnv, name: string): string {
-  const value = env[name];
-  if (value) return value;
+function credential(name: string, value: string | undefined): string {
+  if (value !== undefined) return value;
   throw new EnvironmentUnfit(`${name} is not set`, {
     detail: 'Parameters are to be kept in S3.',
     hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION where it is not us-east-1.',

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
 import type { DeploymentRow } from '../db/statements/serving.ts';
-import { chosenDevice } from '../engine/device-name.ts';
+import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -52,7 +52,7 @@ export class Serving implements Service {
     this.#threads = new InferenceThreads({ threads, logger });
     this.#loader = new ModelLoader({ ...options, pool: this.#threads });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
-    const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: chosenDevice(), logger });
+    const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: computing().device, logger });
     const stats = new StatWriter({ database, heartbeat, logger, stats: () => this.#stats });
     this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
     this.#services = [this.#threads, this.#deployments, heartbeat, stats, this.#weights];

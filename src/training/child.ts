@@ -5,9 +5,11 @@ import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
 import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
@@ -49,6 +51,7 @@ process.on('message', (message: ToChild) => {
 async function run(assignment: Assignment): Promise<void> {
   const { task, family, knobs, seed, threads, dataFile, validation, metric, balanced } = assignment;
   try {
+    computeWith({ ...assignment.computing, logger: createLogger('engine', assignment.logLevel) });
     yieldPriority(YIELD);
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);

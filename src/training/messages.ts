@@ -4,6 +4,7 @@ import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
 import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
 /** What a training process is told: everything that it needs, since it knows no database. */
@@ -14,6 +15,8 @@ export interface Assignment {
   knobs: Knobs;
   seed: number;
   threads: number;
+  computing: Pick<Computing, 'device' | 'engine'>;
+  logLevel: string;
   dataFile: string;
   validation: number;
   metric: Metric;

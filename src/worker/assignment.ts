@@ -5,6 +5,7 @@ import { type ClaimedTrial, isWorkerWanted } from '../db/statements/claims.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
 import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
+import { computing } from '../engine/computing.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
@@ -31,7 +32,8 @@ export async function prepareAssignment(
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
   const { study, family, knobs, seed, shareSeconds } = trial;
-  const { threads, checkpointEveryMs } = options;
+  const { threads, checkpointEveryMs, logger } = options;
+  const { device, engine } = computing();
   const isWanted = (): Promise<boolean> => isWorkerWanted(options.database, trial.processId, { families: familyNames });
   const dataFile = await options.cache.file(study, { signal, isWanted });
   const resume = await loadCheckpoint(trial, options);
@@ -43,6 +45,8 @@ export async function prepareAssignment(
     knobs,
     seed,
     threads,
+    computing: { device, engine },
+    logLevel: logger.level,
     dataFile,
     validation: study.validation,
     metric: study.metric,

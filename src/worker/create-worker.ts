@@ -6,9 +6,9 @@ import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { claimTrial } from '../db/statements/claims.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
-import { chosenDevice } from '../engine/device-name.ts';
+import { computing } from '../engine/computing.ts';
 import { familyNames } from '../models/registry.ts';
-import { createParamStore } from '../params/create-param-store.ts';
+import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
@@ -20,13 +20,16 @@ import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { TrialRun } from './trial-run.ts';
 
-export interface WorkerOptions {
+export interface WorkerOptions extends StorageOptions {
   database: Database;
   logger: Logger;
   /** ONNX Runtime threads of a trial; 'shared' divides the cores among this machine's workers. */
   threads: number | 'shared';
   cores: number;
-  cacheDir?: string;
+  /** Of whoever reads sources, where it is not the service's with another name. */
+  readerUrl?: string | undefined;
+  /** The most bytes that a study's rows may have. */
+  dataLimitBytes?: number | undefined;
   /** Least time between two checkpoints of a trial. */
   checkpointEveryMs?: number;
   /** How long a source may keep it. */
@@ -62,11 +65,18 @@ class Worker implements Service {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    const { database, logger, cacheDir = defaultCacheDir(), readTimes = {} } = options;
+    const {
+      database,
+      logger,
+      readerUrl,
+      cacheDir = defaultCacheDir(),
+      dataLimitBytes: limitBytes,
+      readTimes,
+    } = options;
     this.#cacheDir = cacheDir;
-    this.#params = createParamStore(database, cacheDir);
-    this.#cache = new DataCache({ database, dir: cacheDir, logger, times: readTimes });
-    this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: chosenDevice(), logger });
+    this.#params = createParamStore(database, options);
+    this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, times: readTimes, logger });
+    this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, logger });
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop'],

@@ -3,11 +3,11 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Cluster } from '../../src/cli/cluster.ts';
-import { embeddedPostgres } from '../../src/cli/embedded-binaries.ts';
-import { choosePort } from '../../src/cli/free-port.ts';
 import { urlAs } from '../../src/cli/logins.ts';
-import { postgresIdentity } from '../../src/cli/unprivileged.ts';
+import { Cluster } from '../../src/cli/up/cluster.ts';
+import { embeddedPostgres } from '../../src/cli/up/embedded-binaries.ts';
+import { choosePort } from '../../src/cli/up/free-port.ts';
+import { postgresIdentity } from '../../src/cli/up/unprivileged.ts';
 import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 import { examplesOf, runExample } from '../support/readme.ts';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { choosePort } from '../../src/cli/free-port.ts';
+import { choosePort } from '../../src/cli/up/free-port.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');

@@ -319,10 +319,10 @@ const hashOf = (ticket = ''): string => createHash('sha256').update(ticket).dige
 describe('the login that reads sources', () => {
   /** In a session that our service has opened for the function of a ticket, or for none. */
   const asReader = async (sql: string, ticket = 'none'): Promise<string> => {
-    const { connection, pid } = await new ReaderLogin(stage.database.service.url, silentLogger).connect({
-      longestStatement: '1min',
-      mostBytes: 2 ** 20,
-    });
+    const { connection, pid } = await new ReaderLogin({
+      serviceUrl: stage.database.service.url,
+      logger: silentLogger,
+    }).connect({ longestStatement: '1min', mostBytes: 2 ** 20 });
     await stage.database.service.query('insert into rafiki.reading (pid, ticket) values ($1, $2)', [pid, ticket]);
     const found = await code(connection, sql);
     await connection.close();

@@ -243,18 +243,14 @@ describe('the cache of data files', () => {
       `create table large as select 'a' as label, repeat(i::text, 1000) as body from generate_series(1, 2000) i`,
     );
     const id = await insertStudy(db, { source: 'large' });
-    process.env['RAFIKI_DATA_LIMIT'] = '1MB';
-    try {
-      const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
-      await expect(reading).rejects.toMatchObject({
-        sqlstate: '54000',
-        detail: expect.stringMatching(/^1\.?\d* MB were read so far; the limit is 1 MB\.$/),
-        hint: expect.stringContaining('RAFIKI_DATA_LIMIT'),
-      });
-      expect(readdirSync(dir)).toEqual([]);
-    } finally {
-      delete process.env['RAFIKI_DATA_LIMIT'];
-    }
+    const cache = new DataCache({ database: database.service, dir, limitBytes: 2 ** 20, logger: silentLogger });
+    const reading = cache.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
+    await expect(reading).rejects.toMatchObject({
+      sqlstate: '54000',
+      detail: expect.stringMatching(/^1\.?\d* MB were read so far; the limit is 1 MB\.$/),
+      hint: expect.stringContaining('RAFIKI_DATA_LIMIT'),
+    });
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   test('names a full disk, and leaves no part of a file', async ({ skip }) => {

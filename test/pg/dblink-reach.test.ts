@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { install } from '../../src/cli/install.ts';
+import { install } from '../../src/cli/install/install.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { extensionDir, install } from '../../src/cli/install.ts';
+import { install } from '../../src/cli/install/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

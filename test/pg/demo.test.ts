@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { loadTables } from '../../src/cli/demo.ts';
+import { loadTables } from '../../src/cli/demo/demo.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 
 test('the demo’s tables have keys, and every row is in one of them', async () => {

@@ -36,9 +36,13 @@ const put = (id: number, boxes: unknown, image: Buffer = picture): Promise<unkno
   db.query('insert into shelf values ($1, $2, $3)', [id, JSON.stringify(boxes), image]);
 
 /** What a worker reads for a study, as a trial gets it. */
-async function read(source: string, target: string, task: Task = 'object_detection'): Promise<LabelledRow[]> {
+async function read(
+  source: string,
+  target: string,
+  { task = 'object_detection', limitBytes }: { task?: Task; limitBytes?: number } = {},
+): Promise<LabelledRow[]> {
   const id = await insertStudy(db, { source, task, target, features: ['image'], model: `${source} ${target} ${task}` });
-  const cache = new DataCache({ database: database.service, dir, logger: silentLogger });
+  const cache = new DataCache({ database: database.service, dir, limitBytes, logger: silentLogger });
   const file = await cache.file({ id, createdAt: String(id), task }, new AbortController());
   return readDataFile(file, task);
 }
@@ -60,7 +64,7 @@ describe('reading images', () => {
     expect(third).toEqual({ input: picture, label: [{ ...box, x: 0, w: 20 }] });
     expect(more).toEqual([]);
     await db.query('delete from shelf where id > 3');
-    const labelled = await read('shelf', 'id', 'image_classification');
+    const labelled = await read('shelf', 'id', { task: 'image_classification' });
     expect(labelled.map(({ label }) => label)).toEqual(['1', '2', '3']);
   });
 
@@ -68,7 +72,7 @@ describe('reading images', () => {
     await db.query('create domain photo as bytea');
     await db.query(`create table photos (image photo, kind text)`);
     await db.query(`insert into photos values ($1, 'a')`, [picture]);
-    expect(await read('photos', 'kind', 'image_classification')).toEqual([{ input: picture, label: 'a' }]);
+    expect(await read('photos', 'kind', { task: 'image_classification' })).toEqual([{ input: picture, label: 'a' }]);
   });
 });
 
@@ -99,7 +103,7 @@ describe('a row that cannot be used', () => {
       ['bare', 'Row 1 as read: '],
     ];
     for (const [source, name] of names) {
-      await expect(read(source, 'kind', 'image_classification')).rejects.toMatchObject({
+      await expect(read(source, 'kind', { task: 'image_classification' })).rejects.toMatchObject({
         detail: expect.stringContaining(name),
       });
     }
@@ -133,14 +137,9 @@ describe('a row that cannot be used', () => {
       `insert into shelf select i, '[]', convert_to(repeat('x', 400000), 'UTF8') from generate_series(1, 5) i`,
     );
     await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
-    process.env['RAFIKI_DATA_LIMIT'] = '1MB';
-    try {
-      await expect(read('shelf', 'boxes')).rejects.toMatchObject({
-        sqlstate: '54000',
-        message: 'the data of a study is too large',
-      });
-    } finally {
-      delete process.env['RAFIKI_DATA_LIMIT'];
-    }
+    await expect(read('shelf', 'boxes', { limitBytes: 2 ** 20 })).rejects.toMatchObject({
+      sqlstate: '54000',
+      message: 'the data of a study is too large',
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { extensionDir } from '../../src/cli/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { commands } from '../../src/cli/commands.ts';
-import { extensionDir } from '../../src/cli/install.ts';
-import { parseOptions } from '../../src/cli/options.ts';
+import { commands } from '../../src/cli/commands/registry.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import type { Database } from '../../src/db/database.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
@@ -109,7 +108,7 @@ test('where no column can be learnt from, none is to be named', async () => {
 
 test.each(['coordinator', 'worker', 'serve'])('rafiki %s says whose URL it needs', async (command) => {
   const url = (await database.as('alice')).url;
-  await expect(commands[command]?.run(parseOptions(['--database-url', url]))).rejects.toMatchObject({
+  await expect(commands[command]?.run(['--database-url', url])).rejects.toMatchObject({
     message: expect.stringMatching(/^rafiki does not work as role alice_\w+, which may not do its work$/),
     hint: expect.stringMatching(/postgres:\/\/rafiki_service:/),
   });

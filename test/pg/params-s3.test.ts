@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { selectMemberParams } from '../../src/db/statements/models.ts';
 import { insertObject } from '../../src/db/statements/params.ts';
@@ -12,7 +12,7 @@ import { createParamStore } from '../../src/params/create-param-store.ts';
 import { DiskCache } from '../../src/params/disk-cache.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
-import { bucketOf } from '../../src/params/s3.ts';
+import { type BucketOptions, openBucket } from '../../src/params/s3.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
@@ -32,21 +32,20 @@ beforeEach(async () => {
   cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
 });
 afterEach(async () => {
-  vi.unstubAllEnvs();
   await s3.stop();
   await database.drop();
   rmSync(cacheDir, { recursive: true });
 });
 
-const store = (env: NodeJS.ProcessEnv = s3.env, graceMs = 600_000): PostgresParamStore =>
+const store = (bucket: BucketOptions = s3.options, graceMs = 600_000): PostgresParamStore =>
   new PostgresParamStore({
     database: database.service,
-    objects: bucketOf(env),
+    objects: openBucket(bucket),
     disk: new DiskCache({ dir: cacheDir, maxBytes: 2 ** 20 }),
     graceMs,
   });
 const withoutDisk = (): PostgresParamStore =>
-  new PostgresParamStore({ database: database.service, objects: bucketOf(s3.env) });
+  new PostgresParamStore({ database: database.service, objects: openBucket(s3.options) });
 const inPostgres = (graceMs = 600_000): PostgresParamStore =>
   new PostgresParamStore({ database: database.service, graceMs });
 
@@ -91,7 +90,7 @@ describe('parameters in S3', () => {
     const other = Buffer.from('other bytes');
     const keys = `select encode(hash, 'hex') || '/' || object_id as key from rafiki.blob`;
     for (const { key } of await db.query<{ key: string }>(keys)) {
-      await bucketOf(s3.env)?.put(key, other, createHash('sha256').update(other).digest());
+      await openBucket(s3.options).put(key, other, createHash('sha256').update(other).digest());
     }
     await expect(store().load(id)).rejects.toThrow(CorruptParams);
     expect(readdirSync(cacheDir)).toEqual([]);
@@ -106,7 +105,7 @@ describe('parameters in S3', () => {
   });
 
   test('cannot be written with a wrong secret', async () => {
-    const error: unknown = await store({ ...s3.env, AWS_SECRET_ACCESS_KEY: 'guessed' })
+    const error: unknown = await store({ ...s3.options, secretAccessKey: 'guessed' })
       .save('model', sample())
       .catch((refused: unknown) => refused);
     expect(error).toBeInstanceOf(EnvironmentUnfit);
@@ -115,20 +114,24 @@ describe('parameters in S3', () => {
   });
 
   test('are refused by S3 where other bytes arrive than were sent', async () => {
-    const sent = bucketOf(s3.env)?.put('key', Buffer.from('damaged'), createHash('sha256').update('whole').digest());
+    const sent = openBucket(s3.options).put(
+      'key',
+      Buffer.from('damaged'),
+      createHash('sha256').update('whole').digest(),
+    );
     await expect(sent).rejects.toThrow(EnvironmentUnfit);
-    expect(await bucketOf(s3.env)?.get('key')).toBeUndefined();
+    expect(await openBucket(s3.options).get('key')).toBeUndefined();
   });
 
   test('are asked for again later where S3 is away', async () => {
-    const away = { ...s3.env, RAFIKI_S3_ENDPOINT: 'http://127.0.0.1:1' };
+    const away = { ...s3.options, endpoint: 'http://127.0.0.1:1' };
     await expect(store(away).save('model', sample())).rejects.toThrow(StoreUnreachable);
   });
 });
 
 describe('garbage collection', () => {
   test('deletes in S3 what nothing names, and what a saver that died left there', async () => {
-    const graceless = store(s3.env, 0);
+    const graceless = store(s3.options, 0);
     await graceless.save('checkpoint', sample());
     const [kept] = await db.query<{ hash: Buffer }>('select hash from rafiki.object order by hash limit 1');
     await insertObject(db, kept!.hash); // written down, never uploaded
@@ -143,7 +146,7 @@ describe('garbage collection', () => {
   });
 
   test('leaves a tensor that was saved again alone, although its older object goes', async () => {
-    const graceless = store(s3.env, 0);
+    const graceless = store(s3.options, 0);
     await graceless.save('checkpoint', sample());
     await inPostgres(0).collectGarbage();
     const id = await graceless.save('checkpoint', sample());
@@ -153,11 +156,11 @@ describe('garbage collection', () => {
 });
 
 test('a study keeps its model in S3, from where whoever serves it gets it', async () => {
-  for (const [name, value] of Object.entries(s3.env)) vi.stubEnv(name, value);
+  const storage = { bucket: s3.options, cacheDir };
   await createReviews(db);
   const services = [
-    createCoordinator({ database: database.service, logger }),
-    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir, logger }),
+    createCoordinator({ database: database.service, ...storage, logger }),
+    createWorker({ database: database.service, threads: 1, cores: 2, ...storage, logger }),
   ];
   await startAll(services);
   try {
@@ -168,7 +171,7 @@ test('a study keeps its model in S3, from where whoever serves it gets it', asyn
   }
   expect((await blobs()).filter(({ here }) => here)).toEqual([]);
   const [version] = await db.query<{ id: number }>('select id from rafiki.model_version');
-  const serving = createParamStore(db, cacheDir);
+  const serving = createParamStore(db, storage);
   for (const id of await selectMemberParams(db, version!.id)) {
     expect(unpackModel(await serving.load(id)).onnx.length).toBeGreaterThan(1000);
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { extensionDir } from '../../src/cli/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import type { Database } from '../../src/db/database.ts';
 import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { hasService, servicePassword } from '../../src/cli/service-password.ts';
+import { hasService, servicePassword } from '../../src/cli/up/service-password.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 
 /** Roles belong to the cluster: in these tests another database of it, the template, has the service's password. */

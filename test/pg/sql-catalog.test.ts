@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { extensionDir } from '../../src/cli/install.ts';
-import { registryRows } from '../../src/cli/registries.ts';
+import { registryRows } from '../../src/cli/install/registries.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { version } from '../../src/runtime/version.ts';

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { extensionDir, install } from '../../src/cli/install.ts';
-import { uninstall } from '../../src/cli/uninstall.ts';
+import { install } from '../../src/cli/install/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
+import { uninstall } from '../../src/cli/install/uninstall.ts';
 import type { Database } from '../../src/db/database.ts';
 import { version } from '../../src/runtime/version.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { extensionDir, install } from '../../src/cli/install.ts';
+import { install } from '../../src/cli/install/install.ts';
+import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import { urlAs } from '../../src/cli/logins.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';

@@ -89,7 +89,7 @@ describe('a source that sleeps, whatever cancels it', () => {
   });
 
   test('ends in its backend when its worker is gone without a word', async () => {
-    const { connection } = await new ReaderLogin(database.service.url, logger).connect({
+    const { connection } = await new ReaderLogin({ serviceUrl: database.service.url, logger }).connect({
       longestStatement: '1h',
       mostBytes: 2 ** 20,
     });
@@ -98,6 +98,18 @@ describe('a source that sleeps, whatever cancels it', () => {
     connection.client.connection.stream.destroy();
     await expect(sleeping).rejects.toThrow();
     await expect.poll(() => db.query(reads), { timeout: 20_000 }).toEqual([]);
+  });
+
+  test('is by the URL of the reader where one is given, whatever the service has', async () => {
+    const given = new URL(database.service.url);
+    given.username = 'rafiki_reader';
+    const serviceUrl = 'postgres://rafiki_service@127.0.0.1:1/nowhere';
+    const { connection } = await new ReaderLogin({ serviceUrl, readerUrl: given.href, logger }).connect({
+      longestStatement: '1min',
+      mostBytes: 2 ** 20,
+    });
+    expect(await connection.query('select session_user::text as name')).toEqual([{ name: 'rafiki_reader' }]);
+    await connection.close();
   });
 
   test('keeps one worker, not all: those that wait for its rows leave it for another role', async () => {

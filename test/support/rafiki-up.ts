@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { spamAssassinMails } from '../../src/cli/demo/spam-mails.ts';
 import { SERVICE, urlAs } from '../../src/cli/logins.ts';
-import { spamAssassinMails } from '../../src/cli/spam-mails.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 

@@ -15,15 +15,11 @@ export interface RunningProcesses {
 /** Server, coordinator and a worker of ours within this process, on a cache of their own. */
 export async function startProcesses(database: Database): Promise<RunningProcesses> {
   const cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cache-'));
-  const before = process.env['RAFIKI_CACHE_DIR'];
-  process.env['RAFIKI_CACHE_DIR'] = cacheDir;
   const services = [
-    createBridge({ database, port: 0, logger }),
-    createCoordinator({ database, logger }),
+    createBridge({ database, port: 0, cacheDir, logger }),
+    createCoordinator({ database, cacheDir, logger }),
     createWorker({ database, threads: 1, cores: 2, cacheDir, logger }),
   ];
-  if (before === undefined) delete process.env['RAFIKI_CACHE_DIR'];
-  else process.env['RAFIKI_CACHE_DIR'] = before;
   const stop = async (): Promise<void> => {
     await stopAll(services);
     rmSync(cacheDir, { recursive: true });

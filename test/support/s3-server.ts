@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import S3rver from 's3rver';
+import type { BucketOptions } from '../../src/params/s3.ts';
 import { isBodyOf, isSignedWith } from './s3-signature.ts';
 
-/** An S3 server of the test's own with one empty bucket, and the environment that names it. */
+/** An S3 server of the test's own with one empty bucket, and what opens it. */
 export interface S3Server {
-  env: Record<string, string>;
+  options: BucketOptions;
   /** What is in the bucket under our prefix: a folder of the server's for each hash. */
   dir: string;
   stop(): Promise<void>;
@@ -34,15 +35,16 @@ export async function startS3(): Promise<S3Server> {
   const port = await new Promise<number>((resolve) => {
     door.listen(0, '127.0.0.1', () => resolve(portOf(door.address())));
   });
-  const env = {
-    RAFIKI_PARAMS: `s3://${BUCKET}/models`,
-    RAFIKI_S3_ENDPOINT: `http://127.0.0.1:${port}`,
-    AWS_ACCESS_KEY_ID: KEY,
-    AWS_SECRET_ACCESS_KEY: KEY,
-    AWS_REGION: 'us-east-1',
+  const options = {
+    bucket: BUCKET,
+    prefix: 'models',
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    accessKeyId: KEY,
+    secretAccessKey: KEY,
   };
   return {
-    env,
+    options,
     dir: path.join(directory, BUCKET, 'models'),
     async stop() {
       door.closeAllConnections();

@@ -1,12 +1,12 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Cluster } from '../../../src/cli/cluster.ts';
-import { embeddedPostgres } from '../../../src/cli/embedded-binaries.ts';
-import { choosePort } from '../../../src/cli/free-port.ts';
-import { install } from '../../../src/cli/install.ts';
+import { install } from '../../../src/cli/install/install.ts';
 import { SERVICE, setServicePassword, urlAs } from '../../../src/cli/logins.ts';
-import { postgresIdentity } from '../../../src/cli/unprivileged.ts';
+import { Cluster } from '../../../src/cli/up/cluster.ts';
+import { embeddedPostgres } from '../../../src/cli/up/embedded-binaries.ts';
+import { choosePort } from '../../../src/cli/up/free-port.ts';
+import { postgresIdentity } from '../../../src/cli/up/unprivileged.ts';
 import { Database } from '../../../src/db/database.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 

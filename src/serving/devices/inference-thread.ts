@@ -1,8 +1,11 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import { computeWith } from '../../engine/computing.ts';
 import { reportError } from '../../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
 import { Replica } from './replica.ts';
-import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';
+import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
+
+computeWith(workerData as ThreadData);
 
 const replicas = new Map<number, Replica>();
 

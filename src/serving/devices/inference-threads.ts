@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { computing } from '../../engine/computing.ts';
 import { BadData, EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
 import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -7,7 +8,7 @@ import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import { type Job, JobQueue } from './job-queue.ts';
 import type { EnsembleFiles } from './replica.ts';
-import { type Report, type ThreadOrder, textSeparator } from './thread-orders.ts';
+import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
 import type { Work } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
@@ -173,7 +174,7 @@ export class InferenceThreads implements Service {
 
 /** One worker thread; its orders are answered in turn. */
 class Thread {
-  readonly #worker = new Worker(threadFile);
+  readonly #worker = new Worker(threadFile, { workerData: { device: computing().device } satisfies ThreadData });
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
   #onIdle: (() => void) | undefined;
   /** Models that it has, or will have when its orders are done. */

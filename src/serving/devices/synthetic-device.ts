@@ -1,5 +1,4 @@
 import { Worker } from 'node:worker_threads';
-import { InvalidParameter } from '../../errors/errors.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { LoadedDevice } from './resident-device.ts';
@@ -14,15 +13,10 @@ export interface SyntheticTiming {
   rowMs: number;
 }
 
-export function parseSyntheticTiming(text: string | undefined): SyntheticTiming | null {
-  if (text === undefined || text === '') return null;
+/** Undefined for what is not two numbers. */
+export function parseSyntheticTiming(text: string): SyntheticTiming | undefined {
   const [, fixed, row] = /^(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(text) ?? [];
-  if (fixed === undefined || row === undefined) {
-    throw new InvalidParameter('RAFIKI_SYNTHETIC_DEVICE is not two numbers', {
-      detail: `got "${text}"`,
-      hint: 'Write milliseconds per batch and per row: RAFIKI_SYNTHETIC_DEVICE="2+0.05".',
-    });
-  }
+  if (fixed === undefined || row === undefined) return undefined;
   return { fixedMs: Number(fixed), rowMs: Number(row) };
 }
 

@@ -1,7 +1,13 @@
+import type { DeviceName } from '../../engine/device-name.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
+
+/** What a thread is told when it starts. */
+export interface ThreadData {
+  device: DeviceName;
+}
 
 /** What the pool asks of a thread. Every order is answered, in turn. */
 export type ThreadOrder =

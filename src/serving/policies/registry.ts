@@ -14,7 +14,7 @@ export interface PolicyKind {
   create(options: PolicyOptions): Policy;
 }
 
-/** The policies by name; `RAFIKI_POLICY` chooses one, the first is the default: it wins the table of docs/experiments/serving.md. */
+/** The policies by name; `RAFIKI_POLICY` chooses one, the default wins the table of docs/experiments/serving.md. */
 export const policies: readonly PolicyKind[] = [
   { name: 'planner', create: planner },
   { name: 'price', create: priceRule },
@@ -25,6 +25,8 @@ export const policies: readonly PolicyKind[] = [
   { name: 'aimd', create: aimd },
   { name: 'actor-critic', create: actorCritic },
 ];
+
+export const DEFAULT_POLICY = 'planner';
 
 export function policyByName(name: string): PolicyKind {
   const found = policies.find((policy) => policy.name === name);

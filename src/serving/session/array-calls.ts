@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ArrayOfInputs } from '../../protocol/request.ts';
 import type { Terms } from '../../protocol/terms.ts';
 import type { ServedModel } from '../served-model.ts';
-import type { Calls } from './calls.ts';
+import type { SessionCalls } from './calls.ts';
 import type { Deadline } from './deadline.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
@@ -18,9 +18,9 @@ type AskPart = (rows: Int32Array, deadline: Deadline) => Promise<boolean>;
 
 /** The array forms of one session's calls. */
 export class ArrayCalls {
-  readonly #calls: Calls;
+  readonly #calls: SessionCalls;
 
-  constructor(calls: Calls) {
+  constructor(calls: SessionCalls) {
     this.#calls = calls;
   }
 

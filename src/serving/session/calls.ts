@@ -10,7 +10,7 @@ import type { Deadline } from './deadline.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 
 /** The calls of one session: what it waits for can be cancelled. */
-export class Calls {
+export class SessionCalls {
   readonly #models: ModelDirectory;
   readonly #clock: Clock;
   readonly #waiting = new Set<(error: Cancelled) => void>();

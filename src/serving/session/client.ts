@@ -3,7 +3,7 @@ import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
 import type { ArrayOfInputs, Asking, PredictRequest } from '../../protocol/request.ts';
 import type { Terms } from '../../protocol/terms.ts';
 import { ArrayCalls } from './array-calls.ts';
-import { Calls } from './calls.ts';
+import { SessionCalls } from './calls.ts';
 import { type Detail, detailOf } from './detail.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 import { Scans } from './scans.ts';
@@ -19,13 +19,13 @@ const MOST_PREFETCHED_CHARS = 256 * 1024;
 /** One session's requests: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
   readonly #models: ModelDirectory;
-  readonly #calls: Calls;
+  readonly #calls: SessionCalls;
   readonly #arrays: ArrayCalls;
   readonly #scans = new Scans();
 
   constructor(options: ClientOptions) {
     this.#models = options.models;
-    this.#calls = new Calls(options);
+    this.#calls = new SessionCalls(options);
     this.#arrays = new ArrayCalls(this.#calls);
   }
 

@@ -1,5 +1,5 @@
 /** Rows that may be computed for nothing. */
-export const FIRST_ROWS = 64;
+const FIRST_ROWS = 64;
 /** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
 const ROWS_PER_USED = 2;
 /** Four of the largest batches. */

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openDataDir } from '../../../src/cli/data-dir.ts';
-import { keepSecret, keptPassword, readSecret } from '../../../src/cli/secret-file.ts';
+import { openDataDir } from '../../../src/cli/up/data-dir.ts';
+import { keepSecret, keptPassword, readSecret } from '../../../src/cli/up/secret-file.ts';
 
 /** What another user of the machine may have prepared where `up` keeps its database and its passwords. */
 const isRoot = process.getuid?.() === 0;

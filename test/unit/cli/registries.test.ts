@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { registryRows } from '../../../src/cli/registries.ts';
+import { registryRows } from '../../../src/cli/install/registries.ts';
 import { tasks } from '../../../src/domain/task.ts';
 import { families } from '../../../src/models/registry.ts';
 

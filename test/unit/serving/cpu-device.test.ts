@@ -33,14 +33,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 it('a model that the folder would not keep is refused with the setting to raise', async () => {
-  process.env['RAFIKI_CACHE_LIMIT'] = '1kB';
-  try {
-    const load = async () => stored;
-    const refused = new ModelFiles({ load } as Partial<ParamStore> as ParamStore, dir).fetch(1);
-    await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('RAFIKI_CACHE_LIMIT') });
-  } finally {
-    delete process.env['RAFIKI_CACHE_LIMIT'];
-  }
+  const load = async () => stored;
+  const refused = new ModelFiles({ load } as Partial<ParamStore> as ParamStore, dir, 1024).fetch(1);
+  await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('RAFIKI_CACHE_LIMIT') });
 });
 
 const ensembleFiles = async (): Promise<EnsembleFiles> => ({

@@ -1,0 +1,13 @@
+import { computeWith } from '../../engine/computing.ts';
+import { checkDevice } from '../../engine/device.ts';
+import type { SettingValues } from '../settings/read.ts';
+import { loggerOf } from './command.ts';
+
+/** What this process computes with; a device that is not there ends it before it takes any work. */
+export async function compute(
+  settings: SettingValues<'device' | 'log'> & Partial<SettingValues<'engine'>>,
+): Promise<void> {
+  const { device, engine = 'onnx' } = settings;
+  computeWith({ device, engine, logger: loggerOf('engine', settings) });
+  if (device !== 'cpu') await checkDevice(device);
+}

@@ -1,0 +1,81 @@
+import { Database } from '../../db/database.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { install as bringUp } from '../install/install.ts';
+import { ownerMembers } from '../install/owner-role.ts';
+import { uninstall as remove } from '../install/uninstall.ts';
+import { hasServicePassword, SERVICE, setServicePassword, urlAs } from '../logins.ts';
+import { command, loggerOf } from './command.ts';
+import { requireUrl } from './database-url.ts';
+import { givenPassword, passwordSettings } from './given-password.ts';
+
+export const install = command({
+  title: 'put the SQL side into a database',
+  settings: ['databaseUrl', ...passwordSettings],
+  async run({ settings }) {
+    const logger = loggerOf('rafiki', settings);
+    // keeps its own search path, which says where the API goes, until install() pins it; the rest is qualified
+    const database = new Database({ url: requireUrl(settings), application: 'rafiki install', installs: true, logger });
+    try {
+      process.stdout.write(`rafiki is installed (${await bringUp(database)})\n`);
+      const password = givenPassword(settings);
+      if (password !== undefined) await givePassword(database, password, logger);
+      else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
+      const members = await ownerMembers(database);
+      if (members.length > 0) process.stderr.write(membersHint(members));
+    } finally {
+      await database.stop();
+    }
+  },
+});
+
+/** Its roles are the cluster's, so they stay. */
+export const uninstall = command({
+  title: 'removes the SQL side, with all studies and models',
+  settings: ['databaseUrl'],
+  async run({ settings }) {
+    const logger = loggerOf('rafiki', settings);
+    const database = new Database({ url: requireUrl(settings), application: 'rafiki uninstall', asUser: true, logger });
+    try {
+      await remove(database);
+      process.stdout.write('rafiki is removed\n');
+    } finally {
+      await database.stop();
+    }
+  },
+});
+
+/** An administrator may have given it already, where this role may not. */
+async function givePassword(database: Database, password: string, logger: Logger): Promise<void> {
+  try {
+    await setServicePassword(database, password);
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== '42501') throw cause;
+    const url = urlAs(database.url, SERVICE, password);
+    const login = new Database({ url, application: 'rafiki install', logger });
+    try {
+      await login.start();
+    } catch {
+      throw new EnvironmentUnfit(`this role may not change the password of ${SERVICE}, which is another one`, {
+        detail: (cause as Error).message,
+        hint: 'An administrator gives it with docs/install-managed.sql; its first lines say how.',
+        cause,
+      });
+    } finally {
+      await login.stop();
+    }
+  }
+}
+
+const passwordHint = `
+The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or say:
+  \\password rafiki_service
+  \\password rafiki_reader
+in psql, with the same one.
+`;
+
+const membersHint = (members: readonly string[]): string => `
+Whoever is a member of rafiki_owner can do everything with rafiki in each database of this cluster. Once it is installed nobody needs to
+be one; an administrator takes it back with:
+  revoke rafiki_owner from ${members.join(', ')};
+`;

@@ -1,0 +1,127 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createBridge } from '../../bridge/create-bridge.ts';
+import { createCoordinator } from '../../coordinator/create-coordinator.ts';
+import { Database } from '../../db/database.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { type Service, startAll, stopAll } from '../../runtime/service.ts';
+import { createWorker } from '../../worker/create-worker.ts';
+import { loginRefused, SERVICE } from '../logins.ts';
+import type { SettingValues } from '../settings/read.ts';
+import { BRIDGE_PORT } from '../up/free-port.ts';
+import { sayAlive, tellSupervisor } from '../up/supervisor.ts';
+import { command, loggerOf } from './command.ts';
+import { compute } from './compute.ts';
+import { requireUrl } from './database-url.ts';
+import { untilSignal } from './signals.ts';
+import { storageOf, storageSettings } from './storage.ts';
+
+export const coordinator = command({
+  title: 'plans studies (several may run, one acts)',
+  settings: ['databaseUrl', 'readerUrl', ...storageSettings],
+  run: ({ settings }) =>
+    runService('coordinator', settings, ({ database, logger }) =>
+      createCoordinator({ database, readerUrl: settings.readerUrl, ...storageOf(settings), logger }),
+    ),
+});
+
+export const worker = command({
+  title: 'trains trials',
+  settings: ['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine', ...storageSettings],
+  async run({ settings }) {
+    await compute(settings);
+    const { threads = 'shared', readerUrl, dataLimit: dataLimitBytes } = settings;
+    const own = { cores: availableParallelism(), readerUrl, dataLimitBytes, ...storageOf(settings) };
+    await runService('worker', settings, (common) => createWorker({ ...common, ...own, threads }));
+  },
+});
+
+export const serve = command({
+  title: 'answers predictions',
+  settings: [
+    'databaseUrl',
+    'bridgeHost',
+    'bridgePort',
+    'bridgeSocketDir',
+    'policy',
+    'modelMemory',
+    'syntheticDevice',
+    'device',
+    ...storageSettings,
+  ],
+  async run({ settings }) {
+    await compute(settings);
+    const { bridgeHost: host, bridgePort: port = BRIDGE_PORT, bridgeSocketDir: socketDir } = settings;
+    const { policy, modelMemory: modelMemoryBytes, syntheticDevice: synthetic } = settings;
+    const own = { host, port, socketDir, policy, modelMemoryBytes, synthetic, ...storageOf(settings) };
+    await runService('serving', settings, (common) => createBridge({ ...common, ...own }));
+  },
+});
+
+/** A Postgres that is only half there must not keep a process which is told to stop: what it holds has leases. */
+const STOP_MS = 15_000;
+
+interface Common {
+  database: Database;
+  logger: Logger;
+}
+
+/** Runs one service until a signal, or until the parent that spawned it is gone. */
+async function runService(
+  name: string,
+  settings: SettingValues<'databaseUrl' | 'log'>,
+  create: (common: Common) => Service,
+): Promise<void> {
+  sayAlive();
+  const logger = loggerOf(name, settings);
+  const database = new Database({ url: requireUrl(settings), application: `rafiki ${name}`, logger });
+  const check = { start: () => checkDatabase(database), stop: async () => undefined };
+  const services: Service[] = [database, check, create({ database, logger })];
+  await startAll(services).catch((error: unknown) => {
+    throw loginRefused(error);
+  });
+  logger.info('ready');
+  tellSupervisor('ready');
+  await untilSignal();
+  logger.info('stopping');
+  await Promise.race([stopAll(services), sleep(STOP_MS, undefined, { ref: false })]);
+  if (process.connected) process.disconnect();
+}
+
+interface CheckedLogin {
+  name: string;
+  super: boolean;
+  database: string;
+  installed: boolean;
+  /** Whether it has the rights of the service. */
+  works: boolean;
+}
+
+/** A process of ours reads what everybody writes: it must not be able to do more than its work. */
+async function checkDatabase(database: Database): Promise<void> {
+  const [row] = await database.query<CheckedLogin>(
+    `
+    select rolname as name, rolsuper or rolbypassrls as super, current_database() as database,
+      to_regclass('rafiki.migration') is not null as installed,
+      exists (select from pg_roles s where s.rolname = $1 and pg_has_role(s.oid, 'usage')) as works
+    from pg_roles where rolname = current_user`,
+    [SERVICE],
+  );
+  if (row !== undefined && !row.super && row.installed && row.works) return;
+  if (row?.super) {
+    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
+      detail: 'It is a superuser, or exempt from row-level security.',
+      hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+    });
+  }
+  if (row?.installed) {
+    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may not do its work`, {
+      detail: `It has not the rights of ${SERVICE}: studies, trials and models are that role's to write.`,
+      hint: `Give that role's URL: DATABASE_URL=postgres://${SERVICE}:…@HOST/${row.database}; "RAFIKI_SERVICE_PASSWORD=… rafiki install" sets its password.`,
+    });
+  }
+  throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {
+    hint: 'Install it with: rafiki install --database-url URL, as a superuser, or after docs/install-managed.sql.',
+  });
+}

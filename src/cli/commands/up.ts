@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { ShuttingDown } from '../../errors/errors.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { demoDir } from '../up/data-dir.ts';
+import { Up, type UpOptions, USER_URL } from '../up/up.ts';
+import { command } from './command.ts';
+import { compute } from './compute.ts';
+import { untilSignal } from './signals.ts';
+import { upOptions, upSettings } from './up-options.ts';
+
+export const up = command({
+  title: 'all in one: Postgres, coordinator, workers, serving',
+  settings: ['databaseUrl', 'readerUrl', 'json', ...upSettings],
+  async run(given) {
+    const { settings } = given;
+    const { databaseUrl, readerUrl, json = false, log = 'warn' } = settings;
+    await compute(settings);
+    const options = { ...upOptions(given), databaseUrl, readerUrl };
+    const all = new Up(options, createLogger('up', log));
+    const stopped = untilSignal();
+    try {
+      await Promise.race([all.start(), stopped.then(() => Promise.reject(new ShuttingDown('stopped while starting')))]);
+      process.stdout.write(json ? readyLine(all) : readyText(all, options));
+      await stopped;
+    } finally {
+      await all.stop();
+    }
+  },
+});
+
+const readyLine = ({ databaseUrl, bridgePort }: Up): string =>
+  `${JSON.stringify({ event: 'ready', database_url: databaseUrl, bridge_port: bridgePort })}\n`;
+
+function readyText(all: Up, { databaseUrl, dataDir }: UpOptions): string {
+  const lines = ['ready', '', `  psql '${all.shownUrl}'`, ''];
+  if (databaseUrl === undefined)
+    lines.push(`URL for other clients, with its password: ${path.join(dataDir, USER_URL)}`);
+  lines.push(`logs: ${dataDir}/rafiki.log`);
+  const demo = demoDir(dataDir);
+  if (existsSync(path.join(demo, 'db'))) lines.push(`tables and model of the demo: rafiki up --data-dir ${demo}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,19 @@
+import { InvalidParameter } from '../../errors/errors.ts';
+import { scramVerifier } from '../logins.ts';
+import { command } from './command.ts';
+import { givenPassword, passwordSettings } from './given-password.ts';
+
+/** For `alter role … password`: neither the server nor its log learns the password itself. */
+export const verifier = command({
+  title: 'prints what Postgres has to know of the password of rafiki_service',
+  settings: passwordSettings,
+  async run({ settings }) {
+    const password = givenPassword(settings);
+    if (password === undefined) {
+      throw new InvalidParameter('no password given', {
+        hint: 'Set RAFIKI_SERVICE_PASSWORD, or RAFIKI_SERVICE_PASSWORD_FILE.',
+      });
+    }
+    process.stdout.write(`${scramVerifier(password)}\n`);
+  },
+});

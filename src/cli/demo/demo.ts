@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { CsvError, parse } from 'csv-parse/sync';
+import { type Connection, Database, type Queryable } from '../../db/database.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { demoDir } from '../up/data-dir.ts';
+import { Up, type UpOptions } from '../up/up.ts';
+import { LiveLine } from './live-line.ts';
+import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
+import { table } from './table.ts';
+
+const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+
+/** Of what `up` has, all but a database that somebody has: it makes its tables anew. */
+export interface DemoOptions extends Omit<UpOptions, 'databaseUrl' | 'readerUrl'> {
+  /** A CSV file with the columns label and text. */
+  data: string | undefined;
+}
+
+/**
+ * The whole loop on real data, as a user would type it. On a terminal it stays up afterwards; `stopped` ends it at any
+ * moment. Returns when everything has stopped.
+ */
+export async function demo(options: DemoOptions, logger: Logger, stopped: Promise<void>): Promise<void> {
+  const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
+  const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
+  try {
+    await Promise.race([played, stopped]);
+  } finally {
+    played.catch(() => undefined); // interrupted in the middle: what it was doing fails, and nobody minds
+    await up.stop();
+  }
+}
+
+async function play(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
+  say('Starting PostgreSQL, serving, coordinator and workers …');
+  await up.start();
+  const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', asUser: true, logger });
+  try {
+    const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
+    const told = options.data ? await ownData(session, options.data) : await mails(session);
+    const live = new LiveLine(database);
+    session.onNotice((message) => live.say(`  ${message}`));
+    await tell(session, told, live);
+    await session.close();
+    sayWhatNext(up, told, demoDir(options.dataDir));
+  } finally {
+    await database.stop();
+  }
+}
+
+interface Story {
+  task: string;
+  relation: string;
+  heldOut: string;
+  model: string;
+}
+
+async function mails(session: Connection): Promise<Story> {
+  say('Loading the SpamAssassin mails (subject and body) into table mails …');
+  return loadTables(session, 'text_classification', 'mails', await spamAssassinMails());
+}
+
+const OWN_TABLE = 'texts';
+
+async function ownData(session: Connection, file: string): Promise<Story> {
+  const rows = rowsOf(file);
+  const [first] = rows;
+  if (!first || first['label'] === undefined || first['text'] === undefined) {
+    throw new BadData(`${file} needs a header line with the columns label and text`, {
+      detail: `It has: ${Object.keys(first ?? {}).join(', ') || 'no rows'}.`,
+    });
+  }
+  say(`Loading ${rows.length} rows of ${path.basename(file)} into table ${OWN_TABLE} …`);
+  const labelled = rows.map((row) => ({ label: row['label'] ?? '', text: row['text'] ?? '' }));
+  const task = new Set(labelled.map(({ label }) => label)).size === 2 ? 'sentiment' : 'text_classification';
+  return loadTables(session, task, OWN_TABLE, labelled);
+}
+
+function rowsOf(file: string): Record<string, string>[] {
+  const bytes = readFileSync(file);
+  try {
+    return parse(bytes, { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new BadData(`${file} is no CSV file`, {
+      detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
+      hint: 'It needs a header line with the columns label and text; a text with quotes or line breaks stands in quotes.',
+      cause: error,
+    });
+  }
+}
+
+const ROWS_PER_INSERT = 500;
+
+/** Rows whose text hashes into one fifth are held out: the models never see them. */
+export async function loadTables(
+  session: Queryable,
+  task: string,
+  relation: string,
+  rows: LabelledMail[],
+): Promise<Story> {
+  const heldOut = `${relation}_held_out`;
+  await session.query(`drop table if exists ${relation}, ${heldOut}`);
+  await session.query(
+    `create table ${relation} (id int generated always as identity primary key, label text, body text)`,
+  );
+  for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
+    const part = rows.slice(i, i + ROWS_PER_INSERT);
+    await session.query(
+      `insert into ${relation} (label, body) select nullif(label, ''), body from unnest($1::text[], $2::text[]) as t (label, body)`,
+      [part.map(({ label }) => label), part.map(({ text }) => text)],
+    );
+  }
+  await session.query(`create table ${heldOut} (like ${relation} including indexes)`);
+  const inFifth = `hashtextextended(body, 7) % 5 = 0`;
+  await session.query(
+    `with moved as (delete from ${relation} where ${inFifth} returning *) insert into ${heldOut} select * from moved`,
+  );
+  await session.query(`analyze ${relation}, ${heldOut}`);
+  return { task, relation, heldOut, model: `${relation}_${task}` };
+}
+
+async function tell(session: Connection, story: Story, live: LiveLine): Promise<void> {
+  const { task, relation, heldOut, model } = story;
+  const replace = relation === OWN_TABLE ? ', replace => true' : ''; // an earlier file had other classes
+  const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s'${replace})`;
+  say(`\n=> ${train};`);
+  live.start();
+  await session.query(train).finally(() => live.stop());
+
+  await show(
+    session,
+    `SELECT trial, family, state, round(score::numeric, 4) AS score, epoch, seconds
+  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies) ORDER BY score DESC NULLS LAST`,
+  );
+  await show(
+    session,
+    `SELECT id, label, d->>'label' AS predicted, d->'probabilities' AS probabilities, left(body, 40) AS body
+  FROM (SELECT *, rafiki_predict_detail('${model}', body) AS d FROM ${heldOut} ORDER BY id LIMIT 6) AS t`,
+  );
+  await show(
+    session,
+    `SELECT count(*) AS held_out, round(avg((rafiki_predict('${model}', body) = label)::int), 4) AS accuracy
+  FROM ${heldOut} WHERE label IS NOT NULL`,
+  );
+}
+
+async function show(session: Connection, sql: string): Promise<void> {
+  say(`\n=> ${sql};`);
+  say(table(await session.query<Record<string, unknown>>(sql)));
+}
+
+/** Without a terminal all ends with the demo, and it has to be started again first. */
+function sayWhatNext(up: Up, { task, relation, model }: Story, dataDir: string): void {
+  say('\nWhat to try next:');
+  if (!process.stdout.isTTY) say(`  npm run rafiki -- up --data-dir ${dataDir}   # and in another terminal:`);
+  say(`  psql '${up.shownUrl}'`);
+  say(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
+  say(`  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`);
+  say('  SELECT * FROM rafiki.top_studies;  \\watch 2');
+  say('  \\df+ rafiki_*');
+}

@@ -1,0 +1,33 @@
+import type { Queryable } from '../../db/database.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { isForeign } from './owner-role.ts';
+
+/**
+ * Whether all is rafiki_owner's, with the rights that the script gave. What is restored without its roles, or without owners or rights,
+ * is another's, open to everybody or to nobody. Objects that lost their rights have none written down.
+ */
+export async function isIntact(tx: Queryable): Promise<boolean> {
+  const [row] = await tx.query<{ intact: boolean }>(`
+    with ours (owner, has_rights) as (
+      select n.nspowner, n.nspacl is not null from pg_namespace n where n.nspname in ('rafiki', 'rafiki_reader')
+      union all
+      select c.relowner, c.relacl is not null and (not c.relrowsecurity or exists (select from pg_policy p where p.polrelid = c.oid))
+      from pg_class c where c.relnamespace = to_regnamespace('rafiki') and c.relkind in ('r', 'v') and not ${isForeign('c')}
+      union all
+      select p.proowner, p.proacl is not null from pg_proc p where p.pronamespace = to_regnamespace('rafiki') and not ${isForeign('p')})
+    select bool_and(has_rights and owner = to_regrole('rafiki_owner')) is true as intact from ours`);
+  return row?.intact === true;
+}
+
+/** The script makes them when it installs; a dump does not have them. */
+export async function checkRoles(tx: Queryable): Promise<void> {
+  const missing = await tx.query<{ name: string }>(`
+    select r.name from unnest('{rafiki_owner,rafiki_service,rafiki_reader}'::text[]) r (name) where to_regrole(r.name) is null`);
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name);
+  const login = (name: string): string => (name === 'rafiki_owner' ? 'nologin' : 'login noinherit');
+  throw new EnvironmentUnfit(`roles that rafiki works with are missing: ${names.join(', ')}`, {
+    detail: 'The database was restored without them, or they were dropped.',
+    hint: `An administrator makes them, then install again: ${names.map((name) => `create role ${name} ${login(name)};`).join(' ')}`,
+  });
+}

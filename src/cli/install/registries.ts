@@ -1,0 +1,36 @@
+import { advisors } from '../../advisors/registry.ts';
+import type { Knob } from '../../domain/hyper-space.ts';
+import { metrics } from '../../domain/metrics.ts';
+import { inputOf, outputOf, tasks, titleOf } from '../../domain/task.ts';
+import { families } from '../../models/registry.ts';
+
+/** Rows of the tables that say what can be asked for; `knobs` is what rafiki_train checks overrides against and rafiki_knobs shows. */
+export interface RegistryRows {
+  task: { name: string; input: string; output: string; title: string }[];
+  metric: { name: string; output: string; place: number; title: string }[];
+  advisor: { name: string; place: number; title: string }[];
+  family: { name: string; task: string; title: string; knobs: Record<string, unknown> }[];
+}
+
+/** The registries as SQL knows them: `npm run build` writes them into the script that installs. */
+export function registryRows(): RegistryRows {
+  return {
+    task: tasks.map((name) => ({ name, input: inputOf(name), output: outputOf(name), title: titleOf(name) })),
+    metric: Object.entries(metrics).map(([name, { output, title }], place) => ({ name, output, place, title })),
+    advisor: advisors.map(({ name, title }, place) => ({ name, place, title })),
+    family: families.flatMap(({ name, tasks: able, title, space }) =>
+      able.map((task) => ({
+        name,
+        task,
+        title,
+        knobs: Object.fromEntries(
+          space(task)
+            .knobs()
+            .map((knob) => [knob.name, describe(knob)]),
+        ),
+      })),
+    ),
+  };
+}
+
+const describe = ({ group, domain, initial }: Knob): Record<string, unknown> => ({ group, ...domain, initial });

@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util';
+import { InvalidParameter } from '../../errors/errors.ts';
+import type { Kind } from './kinds.ts';
+import { type SettingKey, type SettingSpec, table } from './table.ts';
+
+type ValueOf<S extends SettingSpec> =
+  S['kind'] extends Kind<infer T> ? (S extends { default: string } ? T : T | undefined) : never;
+
+export type SettingValues<N extends SettingKey> = { readonly [K in N]: ValueOf<(typeof table)[K]> };
+
+export interface Given<N extends SettingKey> {
+  settings: SettingValues<N>;
+  /** Arguments that are no flags. */
+  words: readonly string[];
+  /** For processes that this one starts: what was given by a flag stands in it, too. */
+  environment: NodeJS.ProcessEnv;
+}
+
+/** Those settings: flag, then environment, then default. A variable that is empty is not set; an empty flag is refused. */
+export function readSettings<N extends SettingKey>(
+  names: readonly N[],
+  args: readonly string[],
+  { env = process.env, takesWords = false } = {},
+): Given<N> {
+  const { values, positionals } = readFlags(names, args, takesWords);
+  const environment = { ...env };
+  const settings: Record<string, unknown> = {};
+  for (const name of names) {
+    const setting: SettingSpec = table[name];
+    const { flag = '', variable = '' } = setting;
+    const byFlag = values[flag];
+    if (typeof byFlag === 'string') {
+      settings[name] = parsed(setting, byFlag);
+      if (variable !== '') environment[variable] = byFlag;
+    } else {
+      const text = byFlag === true ? 'true' : env[variable] || setting.default;
+      settings[name] = text === undefined ? undefined : parsed(setting, text);
+    }
+  }
+  return { settings: settings as SettingValues<N>, words: positionals, environment };
+}
+
+/** The environment with other settings, as their texts; undefined takes one out. */
+export function withSettings(
+  environment: NodeJS.ProcessEnv,
+  texts: { readonly [K in SettingKey]?: string | undefined },
+): NodeJS.ProcessEnv {
+  const changed = { ...environment };
+  for (const [name, text] of Object.entries(texts)) {
+    const { variable = '' }: SettingSpec = table[name as SettingKey];
+    changed[variable] = text;
+  }
+  return changed;
+}
+
+/** Whether errors are shown with where they come from; of a level that there is not nothing is said here. */
+export const isDebugging = (): boolean => process.env[table.log.variable] === 'debug';
+
+function parsed(setting: SettingSpec, text: string): unknown {
+  const { flag, variable, kind } = setting;
+  const value = text === '' ? undefined : kind.parse(text);
+  if (value !== undefined) return value;
+  const names = [...(flag === undefined ? [] : [`--${flag}`]), ...(variable === undefined ? [] : [variable])];
+  throw new InvalidParameter(`${names.join(', or ')}${names.length > 1 ? ',' : ''} is not ${kind.what}`, {
+    detail: kind.isSecret ? 'It is not shown: a password may be in it.' : `It is "${text}".`,
+    hint: `Write ${kind.write}.`,
+  });
+}
+
+function readFlags(names: readonly SettingKey[], args: readonly string[], takesWords: boolean) {
+  const flags = names.flatMap((name) => {
+    const { flag, kind }: SettingSpec = table[name];
+    return flag === undefined ? [] : [[flag, { type: kind.label === undefined ? 'boolean' : 'string' }] as const];
+  });
+  try {
+    return parseArgs({ args: [...args], allowPositionals: takesWords, options: Object.fromEntries(flags) });
+  } catch (cause) {
+    throw new InvalidParameter(cause instanceof Error ? cause.message : String(cause), {
+      hint: 'rafiki COMMAND --help lists the flags that a command takes.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,165 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import type { Service } from '../../runtime/service.ts';
+import { sleep } from '../../runtime/sleep.ts';
+import { freshPassword } from '../logins.ts';
+import { keepSecret, readSecret } from './secret-file.ts';
+import type { Identity } from './unprivileged.ts';
+
+export interface ClusterOptions {
+  /** Holds bin/ of the server. */
+  postgresDir: string;
+  /** The cluster lives in DIR/db, its password in DIR/password, its log in DIR/postgres.log. */
+  dataDir: string;
+  port: number;
+  identity: Identity | undefined;
+  /** Further arguments of initdb, e.g. the locale. */
+  initdbArgs?: readonly string[];
+  /** Further `-c name=value` settings. */
+  settings?: Record<string, string>;
+  /** Called when the server ends without having been asked to. */
+  onCrash?: () => void;
+}
+
+const POLL_MS = 25;
+
+/** One Postgres server of our own on a folder: initialised at the first start, run as a child of this process. */
+export class Cluster implements Service {
+  readonly #options: ClusterOptions;
+  readonly #db: string;
+  #server: ChildProcess | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#db = path.join(options.dataDir, 'db');
+  }
+
+  /** A superuser's URL for one of the cluster's databases. */
+  url(database: string): string {
+    const { dataDir, identity } = this.#options;
+    const password = readSecret(path.join(dataDir, 'password'), identity?.uid);
+    return `postgres://postgres:${password}@127.0.0.1:${this.#options.port}/${database}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
+  async start(): Promise<void> {
+    this.#stopping = false;
+    this.#starting = this.#start();
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    if (!existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#initialise();
+    await stopOrphan(this.#options);
+    if (this.#stopping) throw stopped();
+
+    const { port, identity, settings = {}, dataDir, onCrash } = this.#options;
+    const args = [
+      '-D',
+      this.#db,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      'unix_socket_directories=',
+    ];
+    for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
+    const logFile = path.join(dataDir, 'postgres.log');
+    const log = openSync(logFile, 'a', 0o600);
+    // detached: Ctrl-C on our terminal is for us to hear, and to stop everything in order
+    const server = spawn(this.#bin('postgres'), args, {
+      ...identity,
+      stdio: ['ignore', log, log],
+      cwd: this.#db,
+      detached: true,
+    });
+    closeSync(log);
+    this.#server = server;
+    server.once('error', () => undefined); // it has no pid then, and is not ready
+    await this.#untilReady(server, logFile);
+    server.once('exit', () => {
+      if (this.#server !== server) return; // stop() took it
+      this.#server = undefined;
+      onCrash?.();
+    });
+  }
+
+  /** Fast shutdown: clients are disconnected, nothing committed is lost. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const server = this.#server;
+    this.#server = undefined;
+    if (server?.pid !== undefined && !hasEnded(server)) {
+      const ended = new Promise((resolve) => server.once('exit', resolve));
+      server.kill('SIGINT');
+      await ended;
+    }
+    await this.#starting?.catch(() => undefined);
+  }
+
+  #bin(name: string): string {
+    return path.join(this.#options.postgresDir, 'bin', name);
+  }
+
+  async #initialise(): Promise<void> {
+    const { dataDir, identity, initdbArgs = ['--locale=C'] } = this.#options;
+    mkdirSync(dataDir, { recursive: true });
+    rmSync(this.#db, { recursive: true, force: true }); // what an interrupted initdb left behind
+    mkdirSync(this.#db, { mode: 0o700 });
+    const password = path.join(dataDir, 'password');
+    keepSecret(password, freshPassword());
+    if (identity) for (const file of [this.#db, password]) chownSync(file, identity.uid, identity.gid);
+    chmodSync(this.#db, 0o700);
+    const args = ['-D', this.#db, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${password}`];
+    args.push('--encoding=UTF8', '--no-instructions', ...initdbArgs);
+    await promisify(execFile)(this.#bin('initdb'), args, { ...identity, cwd: dataDir }).catch((cause: unknown) => {
+      rmSync(this.#db, { recursive: true, force: true });
+      throw new EnvironmentUnfit('initdb failed', { detail: String(cause), hint: `Is ${dataDir} writable?`, cause });
+    });
+  }
+
+  /** postmaster.pid says "ready" in its eighth line once connections are accepted. To recover may take as long as it takes. */
+  async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
+    const pidFile = path.join(this.#db, 'postmaster.pid');
+    for (;;) {
+      const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
+      if (lines[0] === String(server.pid) && lines[7]?.trim() === 'ready') return;
+      if (this.#stopping) throw stopped();
+      if (server.pid === undefined || hasEnded(server)) {
+        this.#server = undefined;
+        const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+        throw new EnvironmentUnfit('PostgreSQL did not start', { detail: tail, hint: `See ${logFile}.` });
+      }
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
+const stopped = (): ShuttingDown => new ShuttingDown('PostgreSQL was stopped while it started');
+
+/**
+ * A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. It may hold the port that
+ * we want.
+ */
+export async function stopOrphan({
+  postgresDir,
+  dataDir,
+  identity,
+}: Pick<ClusterOptions, 'postgresDir' | 'dataDir' | 'identity'>): Promise<void> {
+  const db = path.join(dataDir, 'db');
+  if (!existsSync(path.join(db, 'postmaster.pid'))) return;
+  const args = ['stop', '-D', db, '-m', 'fast', '-w'];
+  // It fails when the server is dead already and only its file is left: postgres itself deals with that.
+  await promisify(execFile)(path.join(postgresDir, 'bin/pg_ctl'), args, { ...identity, cwd: db }).catch(() => {});
+}

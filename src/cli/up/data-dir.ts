@@ -1,0 +1,46 @@
+import { chmodSync, lstatSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { ensurePrivateDir } from '../../runtime/private-dir.ts';
+import type { SettingValues } from '../settings/read.ts';
+import type { Identity } from './unprivileged.ts';
+
+const hint = 'Choose a folder that belongs to this user alone, with --data-dir or RAFIKI_DATA_DIR.';
+/** What Postgres owns where it runs as another user than we. */
+const OF_POSTGRES = ['db', 'password'];
+
+/** Where it is, unless told; a folder of root's home is out of reach for the user that Postgres runs as. */
+export function dataDirOr({ dataDir, xdgDataHome }: SettingValues<'dataDir' | 'xdgDataHome'>): string {
+  if (dataDir !== undefined) return dataDir;
+  if (process.getuid?.() === 0) return '/var/lib/rafiki';
+  return path.join(xdgDataHome ?? path.join(homedir(), '.local/share'), 'rafiki');
+}
+
+/** Where `demo` keeps its own database: beside the user's, whose tables it must not touch. */
+export const demoDir = (dataDir: string): string => path.join(dataDir, 'demo');
+
+/**
+ * Makes the folder that `up` keeps everything in, or refuses one that somebody else made or put something into: what lies there is
+ * trusted, as passwords, settings and programs. `postgres` is whom Postgres runs as, who must be able to enter; unused, it may be anybody.
+ */
+export async function openDataDir(dir: string, postgres?: Identity | 'unused'): Promise<void> {
+  await ensurePrivateDir(dir, { purpose: 'the data folder', hint, mode: 0o711 });
+  chmodSync(dir, 0o711);
+  const own = process.getuid?.();
+  if (own === undefined) return;
+  for (const name of readdirSync(dir)) {
+    const { uid, nlink, ...entry } = lstatSync(path.join(dir, name));
+    const isPostgres = OF_POSTGRES.includes(name) && (postgres === 'unused' || uid === postgres?.uid);
+    if (uid !== own && !isPostgres)
+      throw unfit(dir, `${name} in it belongs to user ${uid}, and this process is user ${own}.`);
+    if ((entry.mode & S_IFMT) === S_IFREG && nlink > 1)
+      throw unfit(dir, `${name} in it has another name as well, a hard link.`);
+  }
+}
+
+const S_IFMT = 0o170_000;
+const S_IFREG = 0o100_000;
+
+const unfit = (dir: string, detail: string): EnvironmentUnfit =>
+  new EnvironmentUnfit(`the folder ${dir} cannot be used as the data folder`, { detail, hint });

