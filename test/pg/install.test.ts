@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { installInto } from '../../src/cli/library.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -9,4 +10,15 @@ afterAll(() => database.drop());
 
 test('the schema is there and its studies are empty', async () => {
   expect(await database.db.query('select count(*) as n from rafiki.study')).toEqual([{ n: 0 }]);
+});
+
+test('a program installs as the command does', async () => {
+  const empty = await createTestDatabase('template0');
+  try {
+    const how = postgresVersion() === 18 ? 'as an extension' : 'as a script'; // where the server sees the files
+    expect(await installInto(empty.url)).toBe(how);
+    expect(await installInto(empty.url)).toBe('there already');
+  } finally {
+    await empty.drop();
+  }
 });
