@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Database } from '../db/database.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { upOptions, upSettings } from './commands/up-options.ts';
 import { install } from './install/install.ts';
 import { readSettings } from './settings/read.ts';
 import { Up } from './up/up.ts';
@@ -31,13 +32,13 @@ export interface StartedRafiki {
  * Starts PostgreSQL, coordinator, workers and serving in processes of their own, and resolves when they are ready; what started ends
  * again where one cannot. They end with this process. Settings of the environment (`RAFIKI_*`) hold as for the command.
  *
- * @throws RafikiError 58000 where the machine, the folder or the database cannot be used
+ * @throws RafikiError 58000 where the machine, the folder or the database cannot be used, 22023 for a setting that is not allowed
  */
-export async function up({ dataDir, ...given }: RafikiOptions): Promise<StartedRafiki> {
-  const { databaseUrl, port, bridgeHost, bridgePort, workers } = given;
-  const { settings, environment } = readSettings(['log'], []);
-  const own = { dataDir: path.resolve(dataDir), databaseUrl, port, bridgeHost, bridgePort, workers };
-  const started = new Up({ ...own, environment }, createLogger('up', settings.log ?? 'warn'));
+export async function up({ dataDir, ...own }: RafikiOptions): Promise<StartedRafiki> {
+  const given = readSettings([...upSettings, 'readerUrl', 'log'], []);
+  const { readerUrl, log = 'warn' } = given.settings;
+  const options = { ...upOptions(given), readerUrl, ...own, dataDir: path.resolve(dataDir) };
+  const started = new Up(options, createLogger('up', log));
   await started.start();
   return { databaseUrl: started.databaseUrl, bridgePort: started.bridgePort, stop: () => started.stop() };
 }
