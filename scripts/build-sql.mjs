@@ -17,8 +17,9 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 const read = (file) => `-- ${file}\n${readFileSync(path.join(root, 'sql', file), 'utf8').trim()}\n`;
+/** In the order of their paths. */
 const filesOf = (room) =>
-  readdirSync(path.join(root, 'sql', room))
+  readdirSync(path.join(root, 'sql', room), { recursive: true })
     .filter((file) => file.endsWith('.sql'))
     .sort();
 

@@ -1,5 +1,5 @@
 -- Whoever installs works as a member of rafiki_owner. Who is none, but may make himself one, is that for this transaction only:
--- 999-privileges.sql ends it. Where the role is not there yet 0002-roles.sql makes it.
+-- 9-rights/30-privileges.sql ends it. Where the role is not there yet 0002-roles.sql makes it.
 do $$
 begin
   if to_regrole('rafiki_owner') is not null

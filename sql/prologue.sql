@@ -1,6 +1,6 @@
 -- Nothing of other people's is looked up while this script runs: an operator or a function in "public" could stand in for one of
 -- pg_catalog's, and would run with the rights of whoever installs. So the search path is pinned first of all, by nothing but qualified
--- names; it says, before, where the API goes. All is made in schema rafiki, where nobody else can create; 998-ownership.sql moves the
+-- names; it says, before, where the API goes. All is made in schema rafiki, where nobody else can create; 9-rights/20-ownership.sql moves the
 -- API to the schema that it belongs to.
 do $$ begin
   perform pg_catalog.set_config('rafiki.home', pg_catalog.quote_ident(pg_catalog.current_schema()), true);

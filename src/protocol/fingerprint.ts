@@ -14,7 +14,7 @@ export interface PrefetchedRequest {
 const HASH_ABOVE_BYTES = 256;
 
 /**
- * Names a request, as `rafiki._fingerprint()` of 050-transport.sql does: a backend takes a prefetched answer for this statement, model and
+ * Names a request, as `rafiki._fingerprint()` of 2-bridge/40-exchange.sql does: a backend takes a prefetched answer for this statement, model and
  * text only.
  */
 export function fingerprintOf({ statement, model, text }: PrefetchedRequest): string {

@@ -1,33 +1,4 @@
--- Rows that were left without a prediction, filled as the owner of their table: the coordinator calls a function of schema rafiki_reader
--- that belongs to him (079-attach.sql) in a session of rafiki_reader, and what follows runs in that. A table is looked through once, in
--- the order in which its rows lie, a stretch a call, each a transaction of its own; what moves meanwhile is marked again by its triggers.
-
--- The relations that hold the rows of a table: its partitions, or itself.
-create or replace function rafiki._leaves(target regclass) returns setof regclass
-language sql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-  select c.oid::regclass from (select target as relid union select p.relid from pg_partition_tree(target) p) r
-  join pg_class c on c.oid = r.relid where c.relkind = 'r' order by c.oid
-$$;
-
--- Stops where a relation that is written to along with the table belongs to somebody else: his triggers would run as whoever fills.
-create or replace function rafiki._check_fills(target regclass) returns void
-language plpgsql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  strange record;
-begin
-  select c.oid::regclass as name, c.relowner::regrole as owner into strange
-  from (select target as relid union select p.relid from pg_partition_tree(target) p union select pg_partition_ancestors(target)) r
-  join pg_class c on c.oid = r.relid where c.relowner <> (select u.oid from pg_roles u where u.rolname = current_user) limit 1;
-  if found then
-    raise exception using errcode = 'insufficient_privilege', message = format('%s belongs to role %s', strange.name, strange.owner),
-      detail = format('Rows of %s are filled as role %s, in whose name triggers of others must not run.', target, current_user),
-      hint = format('Let all of them belong to one role, and attach again as that: select rafiki_attach(…, %L, …);', target);
-  end if;
-end $$;
+-- Asks for the answers of rows that wait, and puts them in.
 
 -- The answers to some inputs, or what is wrong with one of them. No row for those after which time was over.
 create or replace function rafiki._answers(model text, is_image boolean, inputs text[], until timestamptz)
@@ -56,31 +27,6 @@ exception when data_exception or program_limit_exceeded then
   end if;
   return query select a.* from rafiki._answers(model, is_image, inputs[:half], until) a;
   return query select a.nth + half, a.label, a.error from rafiki._answers(model, is_image, inputs[half + 1:], until) a;
-end $$;
-
--- Rows of a relation that wait, from a place on, and the place where to go on: null at its end. The settings leave the planner nothing
--- but to read the blocks in their order.
-create or replace function rafiki._stretch(relation regclass, input name, output name, after tid)
-returns table (places tid[], versions xid[], next tid)
-language plpgsql volatile strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set enable_indexscan = off
-set enable_bitmapscan = off
-set synchronize_seqscans = off
-set max_parallel_workers_per_gather = 0
-as $$
-declare
-  most_rows constant int := 4000;
-  most_blocks constant bigint := 16384;
-  edge constant bigint := split_part(ltrim(after::text, '('), ',', 1)::bigint + most_blocks;
-begin
-  execute format('select array_agg(w.ctid), array_agg(w.xmin) from (select ctid, xmin from only %s '
-                 'where ctid > $1 and ctid < $2 and %I is null and %I is not null limit $3) w', relation, output, input)
-    into places, versions using after, format('(%s,0)', edge)::tid, most_rows;
-  next := case when cardinality(places) = most_rows then places[most_rows]
-               when edge * current_setting('block_size')::int < pg_relation_size(relation) then format('(%s,0)', edge)::tid end;
-  return next;
 end $$;
 
 -- Puts answers into rows that still wait as they were read. A row for each that took its answer, and each that could not with the reason;
@@ -120,55 +66,6 @@ exception when others then
   end loop;
 end $$;
 
--- What is to be filled by a function, for who owns the table and may use the model. Else it stops.
-create or replace function rafiki._filled_attachment(
-  reader uuid, out id bigint, out target regclass, out model text, out is_image boolean
-)
-language plpgsql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  model_id bigint;
-begin
-  select a.id, a.target, a.model_id into id, target, model_id from rafiki.attachment a where a.reader = _filled_attachment.reader;
-  if not found then
-    raise exception using errcode = 'undefined_object', message = 'no table of this role is filled by that function',
-      detail = format('Its role is %s.', current_user), hint = 'Attach the model to the table as its owner: rafiki_attach.';
-  end if;
-  perform rafiki._check_fills(target);
-  select m.name, t.input = 'image' into model, is_image from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
-  if not found then
-    raise exception using errcode = 'insufficient_privilege',
-      message = 'the table''s owner may not use the model',
-      detail = format('Rows of %s are filled as its owner, role %s.', target, current_user),
-      hint = format('The owner of the model lets him with: select rafiki_grant(model, %L);', current_user);
-  end if;
-end $$;
-
--- Of some rows those that are not known to have no answer, with their inputs, as many as come to 4 MB; the first in any case.
-create or replace function rafiki._waiting_inputs(
-  attachment bigint, relation regclass, input text, inout places tid[], inout versions xid[], out inputs text[], out is_cut boolean
-)
-language plpgsql volatile parallel unsafe
-set search_path = pg_catalog, pg_temp
-set enable_hashjoin = off
-set enable_mergejoin = off
-as $$
-declare
-  most_bytes constant int := 4000000;
-begin
-  execute format(
-    'with open as (select t.ctid, t.xmin, %s as input from only %s t join unnest($1, $2) p (place, version) '
-      'on t.ctid = p.place and t.xmin = p.version where not exists (select from rafiki.unanswered u where u.attachment_id = $3 '
-      'and u.relation = $4 and u.place = p.place and u.version = p.version)), '
-    'summed as (select *, sum(octet_length(input)) over (order by ctid) as bytes, row_number() over (order by ctid) as nth from open) '
-    'select array_agg(ctid order by nth) filter (where f), array_agg(xmin order by nth) filter (where f), '
-    'array_agg(input order by nth) filter (where f), not bool_and(f) '
-    'from (select *, bytes <= $5 or nth = 1 as f from (select ctid, xmin, input, coalesce(bytes, 0) as bytes, nth from summed) s) s',
-    input, relation)
-    into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, most_bytes;
-end $$;
-
 -- Asks for the answers to some rows and puts them in: how many were filled, how many are left and which have no answer, as JSON.
 create or replace function rafiki._answer_rows(
   model text, is_image boolean, relation regclass, attached record, places tid[], versions xid[], inputs text[], until timestamptz
@@ -195,21 +92,6 @@ begin
   unanswered := jsonb_path_query_array(coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]'), '$[0 to 999]'); -- more than that come with the next call
   return jsonb_build_object('filled', filled, 'left', cardinality(places) - filled - jsonb_array_length(unanswered),
                             'relation', relation::oid::bigint, 'unanswered', unanswered);
-end $$;
-
--- How many rows wait; null in a large table, where to count takes long.
-create or replace function rafiki._count_waiting(target regclass, input name, output name) returns bigint
-language plpgsql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  most_bytes constant bigint := 1073741824;
-  waiting bigint;
-begin
-  if (select sum(pg_relation_size(l)) from rafiki._leaves(target) l) <= most_bytes then
-    execute format('select count(*) from %s where %I is null and %I is not null', target, output, input) into waiting;
-  end if;
-  return waiting;
 end $$;
 
 -- Fills some of the rows that wait, from the place on that the setting rafiki.fill_place names (an earlier call gave it), and says what

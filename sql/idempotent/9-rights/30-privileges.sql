@@ -1,4 +1,4 @@
--- The only file that grants. Rows are limited further by the policies of 030-access.sql. Functions that work with the caller's rights
+-- The only file that grants. Rows are limited further by the policies of 1-base/50-access.sql. Functions that work with the caller's rights
 -- are everybody's; of those that work with rafiki_owner's each stands here, with what its proof of a right is.
 
 -- Whoever installs may have default privileges (ALTER DEFAULT PRIVILEGES), which gave or took rights on all that he has just made: so
@@ -86,7 +86,7 @@ grant execute on function rafiki._mark(bigint) to public;
 -- the session, which our service opened for that function
 grant execute on function rafiki._check_ticket(text) to public;
 
--- What everybody may compare in rows that policies hide: see 030-access.sql. Names, states, settings, scores and times; not what rows of
+-- What everybody may compare in rows that policies hide: see 1-base/50-access.sql. Names, states, settings, scores and times; not what rows of
 -- sources or weights hold, hence columns: without skipped_example, predictions, validation_hash, classes.
 grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;

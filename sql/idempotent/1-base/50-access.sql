@@ -43,7 +43,7 @@ create policy seen on rafiki.unanswered for select using (exists (select from ra
 
 -- A policy does not hide what can be compared: what EXPLAIN ANALYZE says of a comparison tells of rows that a policy or a view hides, since
 -- operators that give nothing away (LEAKPROOF), as those of uuid, text and bytea, and elements of arrays, are looked at before it is
--- decided who may see a row. So what is a secret is in tables or columns that nobody may read (999-privileges.sql), and those who may
+-- decided who may see a row. So what is a secret is in tables or columns that nobody may read (9-rights/30-privileges.sql), and those who may
 -- know it see it through these views, made by a function that is not leakproof: to_jsonb, or || with an empty array, which costs nothing.
 -- In a view the current role is that of who asks.
 create or replace view rafiki.model_access with (security_barrier) as

@@ -1,0 +1,133 @@
+-- More than the label: all that is known of an answer, the probabilities of all classes, the first few of them as rows, and labels that
+-- are sure enough. Each for one input and for arrays; of texts, and of images.
+
+-- All that is known of the answer to one input.
+create or replace function rafiki._detail(model text, is_image boolean, input text, budget interval) returns jsonb
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._request(model, is_image, 'detail', rafiki._terms(budget), input);
+end $$;
+
+-- The files of images as a request has them; null for null.
+create or replace function rafiki._image_texts(images bytea[]) returns text[]
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if array_ndims(images) > 1 then
+    raise exception using errcode = 'array_subscript_error', message = 'images has more than one dimension',
+      detail = format('It has %s.', array_ndims(images)),
+      hint = 'Give a plain array of images, such as: (select array_agg(image) from photos).';
+  end if;
+  return array(select rafiki._image_text(i.image) from unnest(images) with ordinality i (image, place) order by i.place);
+end $$;
+
+-- The array of one text, unless that is a list which lost its type.
+create or replace function rafiki._one_text(input text) returns text[]
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ascii(input) = 123 then -- {
+    perform rafiki._refuse_array(input);
+  end if;
+  return array[input];
+end $$;
+
+-- Stops where the answers of a model are no labels with probabilities.
+create or replace function rafiki._check_has_classes(model text) returns void
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model and t.output = 'boxes') then
+    raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no probabilities of classes', model),
+      detail = 'It finds objects, each with a score of its own.',
+      hint = 'Use rafiki_detect(model, image, min_score), or rafiki_predict_detail.';
+  end if;
+end $$;
+
+create or replace function rafiki_predict_detail(model text, input text, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if input is null or model is null then
+    return null;
+  elsif ascii(input) = 123 then -- {
+    perform rafiki._refuse_array(input);
+  end if;
+  return rafiki._detail(model, false, input, budget);
+end $$;
+
+create or replace function rafiki_predict_detail(model text, image bytea, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if image is null or model is null then
+    return null;
+  end if;
+  return rafiki._detail(model, true, rafiki._image_text(image), budget);
+end $$;
+
+create or replace function rafiki_predict_detail(model text, inputs text[], budget interval default null) returns jsonb[]
+language plpgsql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._predict_array(model, false, 'details', inputs, budget);
+end $$;
+
+create or replace function rafiki_predict_detail(model text, images bytea[], budget interval default null) returns jsonb[]
+language plpgsql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget);
+end $$;
+
+comment on function rafiki_predict_detail(text, text, interval) is $$As rafiki_predict, with all that is known of the answer. For many rows, give an array.
+
+Arguments:
+  model: name of a model that you own or were granted
+  input: the text, 8,000,000 bytes at most
+  budget: how long the call may take
+
+Result: label, probabilities of all classes, versions that answered, size of the batch, milliseconds, and whether it was
+overdue, as one object
+
+Errors:
+  those of rafiki_predict
+
+Example:
+  select rafiki_predict_detail('reviews_sentiment', 'a great film') -> 'probabilities';$$;
+comment on function rafiki_predict_detail(text, bytea, interval) is $$As rafiki_predict_detail of a text, for an image. For object detection it has the boxes, with the doubtful ones among
+them, in place of label and probabilities.
+
+Example:
+  select id, rafiki_predict_detail('photos_image_classification', image) ->> 'ms' from photos;$$;
+comment on function rafiki_predict_detail(text, text[], interval) is $$As rafiki_predict_detail of one text, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select d ->> 'label' from unnest(rafiki_predict_detail('reviews_sentiment', (select array_agg(body) from reviews))) d;$$;
+comment on function rafiki_predict_detail(text, bytea[], interval) is $$As rafiki_predict_detail of one image, for many in one call, in the order given. A NULL element gives NULL.
+
+Example:
+  select d ->> 'label' from unnest(rafiki_predict_detail('photos_image_classification', (select array_agg(image) from photos))) d;$$;
+
+create or replace function rafiki_predict_detail(model text, input anynonarray, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._refuse_type(pg_typeof(input));
+end $$;
+
+comment on function rafiki_predict_detail(text, anynonarray, interval) is $$As rafiki_predict_detail, of anything that is neither a text nor an image: always an error (42804), which says what to
+cast, or to take out of it.
+
+Example:
+  select rafiki_predict_detail('reviews_sentiment', id::text) from reviews; -- without the cast it is refused$$;

@@ -1,0 +1,82 @@
+-- Labels only where the model is sure enough of them.
+
+-- The labels in details that are probable enough, and what the caller wants to read in place of others; null for null.
+create or replace function rafiki._sure_labels(details jsonb[], threshold float8, otherwise text) returns text[]
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select case when d.detail is null then null
+                when (d.detail -> 'probabilities' ->> (d.detail ->> 'label'))::float8 >= threshold then d.detail ->> 'label'
+                else otherwise end
+    from unnest(details) with ordinality d (detail, place) order by d.place)
+$$;
+
+create or replace function rafiki._predict_sure(
+  model text, is_image boolean, inputs text[], threshold float8, otherwise text, budget interval
+) returns text[]
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  details jsonb[];
+begin
+  if inputs is null or model is null then
+    return null;
+  elsif (threshold between 0 and 1) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a threshold is a probability, from 0 to 1',
+      detail = format('It is %s.', coalesce(threshold::text, 'null')), hint = 'Give one such as threshold => 0.9.';
+  end if;
+  perform rafiki._check_has_classes(model);
+  details := rafiki._predict_array(model, is_image, 'details', inputs, budget);
+  return rafiki._sure_labels(details, threshold, otherwise);
+end $$;
+
+create or replace function rafiki_predict(
+  model text, input text, threshold float8, otherwise text default null, budget interval default null
+) returns text
+language sql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$ select (rafiki._predict_sure(model, false, rafiki._one_text(input), threshold, otherwise, budget))[1] $$;
+
+create or replace function rafiki_predict(
+  model text, image bytea, threshold float8, otherwise text default null, budget interval default null
+) returns text
+language sql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$ select (rafiki._predict_sure(model, true, rafiki._image_texts(array[image]), threshold, otherwise, budget))[1] $$;
+
+create or replace function rafiki_predict(
+  model text, inputs text[], threshold float8, otherwise text default null, budget interval default null
+) returns text[]
+language sql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._predict_sure(model, false, inputs, threshold, otherwise, budget) $$;
+
+create or replace function rafiki_predict(
+  model text, images bytea[], threshold float8, otherwise text default null, budget interval default null
+) returns text[]
+language sql stable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._predict_sure(model, true, rafiki._image_texts(images), threshold, otherwise, budget) $$;
+
+comment on function rafiki_predict(text, text, float8, text, interval) is $$As rafiki_predict, but says so where the model is not sure: a label less probable than threshold becomes NULL, or the
+word given as otherwise. A threshold that is no probability is refused (22023). For many rows, give an array.
+
+Example:
+  select body, rafiki_predict('reviews_sentiment', body, threshold => 0.9, otherwise => 'unsure') from reviews;$$;
+comment on function rafiki_predict(text, bytea, float8, text, interval) is $$As rafiki_predict of an image, with NULL, or the word given as otherwise, where the label is less probable than
+threshold.
+
+Example:
+  select id, rafiki_predict('photos_image_classification', image, threshold => 0.9) from photos;$$;
+comment on function rafiki_predict(text, text[], float8, text, interval) is $$As rafiki_predict of many texts, with NULL, or the word given as otherwise, where a label is less probable than
+threshold.
+
+Example:
+  select rafiki_predict('reviews_sentiment', array_agg(body), threshold => 0.9) from reviews;$$;
+comment on function rafiki_predict(text, bytea[], float8, text, interval) is $$As rafiki_predict of many images, with NULL, or the word given as otherwise, where a label is less probable than
+threshold.
+
+Example:
+  select rafiki_predict('photos_image_classification', array_agg(image), threshold => 0.9) from photos;$$;

@@ -1,0 +1,166 @@
+-- rafiki_predict_all.
+
+-- The statement that predicts the next part: $1 the model, $2 the key of the last row before it, as texts, null for none. It gives the key of
+-- its own last row, and how many rows it has. A part has so many rows, or so many bytes of inputs and one input more. The key is compared in
+-- the table that takes the predictions, too, or each part would look through those of all before it.
+create or replace function rafiki._all_statement(
+  source regclass, target regclass, key name[], input name, input_kind text, outputs name[]
+) returns text
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with keys as (
+    select string_agg(format('s.%I as k%s', k.name, k.place), ', ' order by k.place) as selected,
+           string_agg(format('t.%1$I operator(%2$s.=) s.%1$I', k.name, k.operators), ' and ' order by k.place) as same,
+           string_agg(format('s.%I', k.name), ', ' order by k.place) as own,
+           string_agg(quote_ident(k.name), ', ' order by k.place) as names,
+           string_agg(format('c.k%s', k.place), ', ' order by k.place) as taken,
+           string_agg(format('c.k%s::pg_catalog.text', k.place), ', ' order by k.place) as texts
+    from rafiki._key(source, key, false) k
+  )
+  select format($sql$
+    with head as materialized (
+      select %1$s, s.%2$I%10$s as input from %3$s s
+      where %4$s and not exists (select from %5$s t where %6$s and %18$s)
+      order by %7$s limit 8192
+    ), chunk as materialized (
+      select * from (
+        select h.*, pg_catalog.row_number() over w as place,
+               pg_catalog.sum(coalesce(pg_catalog.octet_length(h.input), 0)) over w - coalesce(pg_catalog.octet_length(h.input), 0) as before
+        from head h window w as (order by %8$s rows unbounded preceding)) c
+      where c.before < 4000000
+    ), answered as materialized (
+      select rafiki._predict_part($1, %9$L, pg_catalog.array_agg(%17$s order by c.place), %11$L) as answers from chunk c having pg_catalog.count(*) > 0
+    ), put as (
+      insert into %5$s (%12$s)
+      select %13$s from chunk c join (
+        select u.answer, u.place from answered a, pg_catalog.unnest(a.answers) with ordinality u (answer, place)) a using (place)
+      %14$s
+      on conflict (%15$s) do nothing
+    )
+    select (select array[%16$s] from chunk c order by c.place desc limit 1), (select pg_catalog.count(*) from chunk)$sql$,
+    k.selected, input, source, rafiki._above(source, key, 's'), target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
+    case input_kind when 'image' then '' else '::pg_catalog.text' end,
+    case when cardinality(outputs) > 1 then 'details' else 'labels' end,
+    k.names || (select string_agg(', ' || quote_ident(o), '' order by n) from unnest(outputs) with ordinality u (o, n)),
+    k.taken || case when cardinality(outputs) > 1 then ', d.label, d.probabilities' else ', a.answer' end,
+    case when cardinality(outputs) > 1
+         then 'left join lateral rafiki._label_and_probabilities(a.answer::pg_catalog.jsonb) d on true' else '' end,
+    k.names, k.texts, case input_kind when 'image' then 'rafiki._image_text(c.input)' else 'c.input' end, rafiki._above(source, key, 't'))
+  from keys k
+$$;
+
+-- What predicting all comes down to: the statement of the next part. Null where it cannot be said yet, as _all_target().
+create or replace function rafiki._begin_all(
+  model text, source regclass, target regclass, parts text[], input name, output name, key name[], with_probabilities boolean
+) returns text
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  outputs constant name[] := array_remove(array[output, case when with_probabilities then 'probabilities' end], null);
+  input_kind text;
+begin
+  if output is null then
+    raise exception using errcode = 'null_value_not_allowed', message = 'output must not be null', hint = 'Name a column for the predictions.';
+  elsif with_probabilities then
+    perform rafiki._check_has_classes(model);
+  end if;
+  select s.key, s.input, s.input_kind into key, input, input_kind from rafiki._all_source(model, source, key, input) s;
+  target := rafiki._all_target(source, target, parts, key, outputs);
+  return case when target is not null then rafiki._all_statement(source, target, key, input, input_kind, outputs) end;
+end $$;
+
+-- A line of at most 70 characters: psql puts NOTICE before it. How many rows there are is known as well as the table's statistics are.
+create or replace function rafiki._all_progress(source regclass, done bigint, since timestamptz) returns text
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s rows%s, %s a second', done, case when c.reltuples > done then format(' of about %s', c.reltuples::bigint) else '' end,
+                round(done / greatest(0.001, extract(epoch from clock_timestamp() - since))))
+  from (select max(c.reltuples) as reltuples from pg_class c where c.oid = source) c
+$$;
+
+-- No SET clause here: it would forbid COMMIT; see rafiki_train_wait.
+create or replace procedure rafiki_predict_all(
+  model text, source_table regclass, into_table text, input name default null, output name default 'prediction',
+  key name[] default null, with_probabilities boolean default false
+)
+language plpgsql
+as $$
+declare
+  statement pg_catalog.text;
+  parts pg_catalog.text[];
+  reached pg_catalog.text[];
+  part_rows bigint;
+  done bigint := 0;
+  began constant pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+  told_at pg_catalog.timestamptz := began;
+begin
+  -- drivers that prepare a statement begin its transaction a moment before it
+  if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
+    raise exception using errcode = 'invalid_transaction_termination',
+      message = 'rafiki_predict_all cannot run in a transaction block',
+      detail = 'It commits part by part, so that what is done stays done.',
+      hint = e'Call it outside of one; in psql, with \\set AUTOCOMMIT on.';
+  elsif model is null or source_table is null or into_table is null then
+    raise exception using errcode = 'null_value_not_allowed', message = 'model, source_table and into_table must not be null',
+      hint = 'For example: call rafiki_predict_all(''reviews_sentiment'', ''reviews'', ''moods'');';
+  end if;
+  parts := rafiki._name_parts(into_table);
+  if pg_catalog.cardinality(parts) = 1 then
+    parts := array[pg_catalog.current_schema()::pg_catalog.text, parts[1]];
+  end if;
+  for attempt in 1..3 loop
+    statement := rafiki._begin_all(model, source_table, pg_catalog.to_regclass(into_table), parts, input, output, key, with_probabilities);
+    exit when statement is not null;
+    commit;
+  end loop;
+  if statement is null then
+    raise exception using errcode = 'object_in_use', message = pg_catalog.format('table %s is made by others again and again', into_table),
+      hint = 'Make it first, or call again when they are done.';
+  end if;
+  loop
+    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are kept as texts; until the end of the transaction
+    execute statement into reached, part_rows using model, reached;
+    exit when part_rows = 0;
+    commit;
+    done := done + part_rows;
+    if pg_catalog.clock_timestamp() - told_at > interval '5 s' then
+      raise notice '%', rafiki._all_progress(source_table, done, began);
+      told_at := pg_catalog.clock_timestamp();
+    end if;
+  end loop;
+  raise notice '%, all done', rafiki._all_progress(source_table, done, began);
+end $$;
+
+comment on procedure rafiki_predict_all is $$Predicts all rows of a table into another one, which is made if it is not there: it has the key of the first table and
+the predictions. Every few thousand rows are committed; called again, after it was stopped or when there are new rows,
+it predicts those that are not there yet. To predict all anew, empty the table.
+
+Arguments:
+  model: name of a model that you own or were granted
+  source_table: the table to read
+  into_table: name of the table for the predictions, with its schema where it is another
+  input: the column of texts or images, where there are several
+  output: name of the column for the predictions
+  key: columns of a unique index; without it the primary key
+  with_probabilities: adds the column probabilities, of type jsonb
+
+Result: nothing; NOTICEs say how far it is
+
+Errors:
+  those of rafiki_predict
+  2D000: it commits, so it cannot run in a transaction block
+  22004: a null where a name is wanted
+  42809: one of the two is no table
+  42P16: one of the two has no such key
+  42501: you may not read the one, or write the other
+  42703: the second table lacks a column
+  42701: the key has a column with the name of the predictions
+  42804: columns of other types than are wanted
+  22023: both are the same table
+  3F000: no such schema
+
+Example:
+  call rafiki_predict_all('reviews_sentiment', 'reviews', 'moods');$$;

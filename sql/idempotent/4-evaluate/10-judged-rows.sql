@@ -1,0 +1,167 @@
+-- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
+
+-- Predicts the rows of a query that gives (carried jsonb, input), their labels or details as `form` says: in parts, mostly one request each, that the server works on from
+-- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
+-- the qualified names, of types too: what is compiled once in a session serves all its roles. And no operator that pg_catalog does
+-- not have for just these types.
+create or replace function rafiki._predict_rows(model text, input_kind text, query text, form text default 'labels')
+returns table (carried jsonb, prediction text)
+language plpgsql stable parallel unsafe
+as $$
+declare
+  part_rows constant int := 2048;
+  part_bytes constant int := 4000000; -- some more, or an input that is longer, go in several requests
+  asked pg_catalog.record;
+  carried_part pg_catalog.jsonb[] := '{}';
+  inputs pg_catalog.text[] := '{}';
+  answers pg_catalog.text[];
+  bytes bigint := 0;
+begin
+  for asked in execute pg_catalog.format(
+    'select q.carried, %s as input from (%s) q',
+    case input_kind when 'image' then 'rafiki._image_text(q.input)' else 'q.input::pg_catalog.text' end, query)
+  loop
+    carried_part := pg_catalog.array_append(carried_part, asked.carried);
+    inputs := pg_catalog.array_append(inputs, asked.input);
+    bytes := bytes + coalesce(pg_catalog.octet_length(asked.input), 0);
+    if pg_catalog.cardinality(inputs) >= part_rows or bytes >= part_bytes then
+      answers := rafiki._predict_part(model, input_kind, inputs, form); -- not below: the planner would run it, too
+      return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
+      carried_part := '{}';
+      inputs := '{}';
+      bytes := 0;
+    end if;
+  end loop;
+  if pg_catalog.cardinality(inputs) > 0 then
+    answers := rafiki._predict_part(model, input_kind, inputs, form);
+    return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
+  end if;
+end $$;
+
+-- Whether a model reads texts or images; an error where the caller may not use it.
+create or replace function rafiki._input_kind(model text) returns text
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('model', model is not null);
+  perform rafiki._model_key(model);
+  return (select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
+end $$;
+
+-- Nobody is in a hurry, so that no answer is late, whatever the settings. Nulls stay null.
+create or replace function rafiki._predict_part(model text, input_kind text, inputs text[], form text default 'labels') returns text[]
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  no_hurry constant text := e'1h\x1fanswer';
+begin
+  return rafiki._predict_many(model, input_kind = 'image', form, no_hurry, inputs);
+end $$;
+
+-- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as
+-- rafiki_train would find them.
+create or replace function rafiki._model_columns(
+  model text, source regclass, inout target name, inout feature name, out task rafiki.task
+)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._model_key(model);
+  perform rafiki._check_relation(source, may_be_temporary => true);
+  select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
+  if target is null and feature is null then
+    select s.target, s.features[1] into target, feature
+    from rafiki.study s
+    where s.model = _model_columns.model and s.version is not null
+      and (select count(*) from rafiki._source_columns(_model_columns.source) c where c.name in (s.target, s.features[1])) = 2
+    order by s.id desc limit 1;
+  end if;
+  select c.target, c.feature into target, feature
+  from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
+end $$;
+
+-- The version that answers now; none where a model has never been deployed.
+create or replace function rafiki._answering_version(model text) returns table (id bigint, model_id bigint, version int)
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select v.id, v.model_id, v.version from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
+  join rafiki.model_version v on v.id = d.version_id where m.name = model
+$$;
+
+-- An expression that says of an input whether the model was trained on it; null where that is not known, or not this role's to know.
+create or replace function rafiki._trained_test(model text, input text, kind text) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce((
+    select case when cardinality(t.trained) < 262144 then known.test
+                -- of many inputs those with the smallest hashes are remembered
+                else format('case when %s operator(pg_catalog.<=) %s then %s end', known.hash, t.trained[262144], known.test) end
+    from rafiki._answering_version(model) v join rafiki.trained_inputs t on t.model_id = v.model_id and t.version = v.version
+    cross join lateral (select format('rafiki._input_hash(%s::pg_catalog.%s)', input, case kind when 'image' then 'bytea' else 'text' end) as hash) h
+    cross join lateral (select h.hash, format('%s in (select pg_catalog.unnest(t.trained) from rafiki.trained_inputs t '
+                                              'where t.model_id = %s and t.version = %s)', h.hash, v.model_id, v.version) as test) known
+    where t.trained is not null), 'null::pg_catalog.bool')
+$$;
+
+-- How often the model says what for the labelled rows of a source, apart for those that it was trained on.
+create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name)
+returns table (actual text, predicted text, trained boolean, row_count bigint)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  columns record := rafiki._model_columns(model, source, target, feature);
+begin
+  if (columns.task).output <> 'label' then
+    raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no classes to confuse', model),
+      detail = format('Its task is %s.', (columns.task).name),
+      hint = 'Use rafiki_evaluate, which measures how well objects are found.';
+  end if;
+  return query
+    select p.carried ->> 0, p.prediction, (p.carried ->> 1)::boolean, count(*)
+    from rafiki._predict_rows(
+      model, (columns.task).input,
+      format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$I as input from %3$s '
+             'where %1$I is not null and %2$I is not null',
+             columns.target, columns.feature, source,
+             rafiki._trained_test(model, quote_ident(columns.feature), (columns.task).input))) p
+    group by 1, 2, 3;
+end $$;
+
+create or replace function rafiki._confusion(model text, source regclass, target name, feature name)
+returns table (actual text, predicted text, row_count bigint)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.actual, r.predicted, sum(r.row_count)::bigint from rafiki._judged_rows(model, source, target, feature) r
+  group by 1, 2 order by 1, 2
+$$;
+
+create or replace function rafiki_confusion(
+  model text, source regclass, target name default null, feature name default null
+) returns table (actual text, predicted text, row_count bigint)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select * from rafiki._confusion(model, source, target, feature) $$;
+
+comment on function rafiki_confusion(text, regclass, name, name) is $$How often a model says which label for the rows of which. Rows with a null label or input are left out.
+
+Arguments:
+  model: name of a model that you own or were granted
+  source: table or view with labelled rows
+  target: its column of labels; found by type and name where one candidate is left
+  feature: its column of texts or images; found likewise
+
+Result: the label of the rows, the label that the model says, and of how many rows; in psql add \crosstabview
+
+Errors:
+  those of rafiki_evaluate
+  42809: the model finds objects
+
+Example:
+  select * from rafiki_confusion('reviews_sentiment', 'test_reviews');$$;

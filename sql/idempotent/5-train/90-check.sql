@@ -1,0 +1,144 @@
+-- rafiki_check: what the facts mean, and how they are shown.
+
+-- What is found, in the order in which it is read; each row fits 80 columns in psql.
+create or replace function rafiki._findings(request rafiki.study, facts jsonb)
+returns table (finding text, detail text)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with f as (
+    select f.*, case when request.task like 'image%' then 'image' else 'text' end as input
+    from jsonb_to_record(facts) f (
+      rows bigint, no_label bigint, no_input bigint, long_label bigint, used bigint, valid bigint, dropped bigint, bytes numeric,
+      repeats bigint, classes bigint, most jsonb, single bigint, single_label text, "both" bigint, both_rows bigint, both_conflict bigint,
+      both_examples jsonb, shared bigint, one_sided jsonb, conflict bigint, conflict_example text, majority text, shares jsonb, typos jsonb)
+  ), line (place, finding, detail) as (
+    select 1, 'rows', format('%s used: %s to train on, %s to validate on', f.used, f.used - f.valid, f.valid) from f
+    union all select 2, 'left out', format('%s whose "%s" is null', f.no_label, left(request.target, 30)) from f where f.no_label > 0
+    union all select 2, 'left out', format('%s whose "%s" is null', f.no_input, left(request.features[1], 30)) from f where f.no_input > 0
+    union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
+                     format('%s with a label of more than 1000 characters', f.long_label) from f where f.long_label > 0
+    union all select 2, 'left out', format('%s to train on, whose %s is validated on', f.dropped, f.input) from f where f.dropped > 0
+    union all select 3, 'classes', format('%s: %s', f.classes, (
+        select string_agg(format('%s %s', rafiki._quoted(m ->> 'label', 14), m ->> 'n'), ', ') from jsonb_array_elements(f.most) m))
+      from f where f.classes > 0
+    union all select 4, 'few rows', 'there is nothing to learn' from f where f.used = 0
+    union all select 4, 'few rows', 'one class only: there is nothing to tell apart' from f where f.classes = 1
+    union all select 4, 'few rows', format('%s to validate on: scores tell next to nothing', f.valid) from f where f.used > 0 and f.valid < 30
+    union all select 5, 'many classes', format('%s rows each in the mean: is "%s" a label?', round(f.used::numeric / f.classes, 1),
+                                               left(request.target, 14)) from f where f.classes > 100 and f.used < 20 * f.classes
+    union all select 6, 'one row', case f.single when 1 then format('class %s has one %s, which is never validated',
+                                                                    rafiki._quoted(f.single_label, 16), f.input)
+                                   else format('%s classes have one %s each, which is never validated', f.single, f.input) end
+      from f where f.single > 0 and not rafiki._is_judged(request)
+    union all select 6, 'no overlap', 'no class is trained and validated on: no answer could be right'
+      from f where f.used > 0 and f.shared = 0 and rafiki._is_judged(request)
+    union all
+    select 6, case when s.is_valid then 'only judged' else 'only trained' end,
+           format('%s %s, %s: %s', max(s.classes), case max(s.classes) when 1 then 'class' else 'classes' end,
+                  case when s.is_valid then 'always wrong' else 'never judged' end,
+                  string_agg(format('%s %s', rafiki._quoted(s.label, 14), s.n), ', ' order by s.place))
+    from f, jsonb_to_recordset(f.one_sided) s (label text, n bigint, is_valid boolean, classes bigint, place bigint)
+    where rafiki._is_judged(request) group by s.is_valid
+    union all select 7, 'typo?', format('%s (%s) looks like %s (%s)', rafiki._quoted(t ->> 'label', 16), t ->> 'n',
+                                        rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
+      from f, jsonb_path_query(f.typos, '$[0 to 19]') t
+    union all select 7, 'typo?', format('and %s more', jsonb_array_length(f.typos) - 20) from f where jsonb_array_length(f.typos) > 20
+    union all select 8, 'repeats', format('%s rows have the %s of another row', f.repeats, f.input) from f where f.repeats > 0
+    union all select 9, 'both sides', format('%s %ss are trained and validated on (%s rows)', f."both", f.input, f.both_rows) from f where f."both" > 0
+    union all select 9, 'both sides', format('%s of them with different labels', f.both_conflict) from f where f.both_conflict > 0
+    union all select 9, 'both sides', 'such as ' || rafiki._quoted(e #>> '{}', 46) from f, jsonb_array_elements(f.both_examples) e
+      where f."both" > 0 and f.input = 'text'
+    union all select 10, 'two labels', format('%s %ss have several%s', f.conflict, f.input,
+                                              ', such as ' || rafiki._quoted(f.conflict_example, 20)) from f where f.conflict > 0
+    union all select 11, 'majority', case request.metric
+        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._blind_score('accuracy', f.shares))
+        else format('an answer without looking has a %s of %s', request.metric, rafiki._blind_score(request.metric, f.shares)) end
+      from f where f.valid > 0
+    union all select 12, 'error', format('standard error of a score: %s at most', round((0.5 / sqrt(f.valid))::numeric, 3)) from f where f.valid > 0
+    union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
+  select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from line l order by l.place
+$$;
+
+create or replace function rafiki._check(request rafiki.study) returns table (finding text, detail text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_limits(1, request.max_time, null, request.validation);
+  perform rafiki._check_on_bad_row(request.on_bad_row);
+  perform rafiki._check_aims(request.task, request.metric, null);
+  if request.task = 'object_detection' then
+    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
+      hint = 'Each image and box is checked in training, before anything is learnt.';
+  end if;
+  return query select * from rafiki._findings(request, rafiki._facts(request));
+end $$;
+
+create or replace function rafiki_check(
+  task text, source regclass, target name default null, features name[] default null, validation float8 default 0.2,
+  on_bad_row text default 'error', validation_source regclass default null, validation_split name default null,
+  validation_after timestamptz default null, metric text default null, max_time interval default '10 min'
+) returns table (finding text, detail text)
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.* from rafiki._check(rafiki._request(
+    task, source, 'none', target, features, null, '{}', 'bayesian', true, 16, max_time, null, validation, null, true, on_bad_row,
+    validation_source, validation_split, validation_after, metric, null, false)) c
+$$;
+
+comment on function rafiki_check is $$Looks at rows before rafiki_train, whose arguments it takes, learns from them: rows used and left out, classes, labels
+that look like typos of others, rows that repeat others, are on both sides of the split or have several labels, what an
+answer without looking would score, how sure a score is, and how long it takes. All is read with your rights, and
+nothing is written.
+
+Arguments:
+  task: what to learn; rafiki.task lists them
+  source: table or view with labelled rows
+  target: the column of labels
+  features: the column of texts or images, as a list of one name
+  validation: share of the rows that trials are scored on
+  on_bad_row: error or skip
+  validation_source: a table whose rows trials are scored on
+  validation_split: a boolean column, true where trials are scored on the row
+  validation_after: trials are scored on rows later than this
+  metric: what trials are compared by
+  max_time: how long trials may take together
+
+Result: findings, each with its detail
+
+Errors:
+  those of rafiki_train
+  0A000: the task finds objects
+
+Example:
+  select * from rafiki_check('sentiment', 'reviews');$$;
+
+-- The gist in four lines, for who watches a study begin. What goes wrong here stops nothing.
+create or replace function rafiki._show_check(request rafiki.study) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found record;
+  judge constant text := concat(
+    case when request.validation_source is not null then format(', validation_source => %L', request.validation_source) end,
+    case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
+    case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
+begin
+  if request.task = 'object_detection' then
+    return;
+  end if;
+  select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,
+         string_agg(f.detail, '') filter (where f.finding = 'classes') as classes,
+         string_agg(f.detail, '; ' order by f.finding desc) filter (where f.finding in ('majority', 'error')) as scores,
+         string_agg(distinct f.finding, ', ') filter (where f.finding not in ('rows', 'classes', 'majority', 'error', 'time')) as others
+  into found from rafiki._findings(request, rafiki._facts(request)) f;
+  raise notice 'rows: %', found.rows;
+  raise notice 'classes: %', found.classes;
+  raise notice 'scores: %', found.scores;
+  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, judge), 'nothing');
+exception when others then
+  raise notice 'the rows could not be looked at: %', sqlerrm;
+end $$;

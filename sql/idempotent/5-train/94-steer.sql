@@ -1,0 +1,171 @@
+-- A study that runs: cancelled, finished, paused, resumed, given more time.
+
+create or replace function rafiki._raise_no_study(study bigint) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'undefined_object', message = format('study %s does not exist', study),
+    detail = 'Or it belongs to another role.',
+    hint = format('Your latest studies: %s.', (
+      select coalesce(string_agg(format('%s (%s)', s.id, s.model), ', '), 'none')
+      from (select id, model from rafiki.study order by id desc limit 5) s));
+end $$;
+
+-- Moves an open study by the proof of a right to it. False where no open study has that key.
+create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
+language plpgsql volatile parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.study s set
+    cancel_requested = s.cancel_requested or steer = 'cancel',
+    finish_requested = s.finish_requested or steer = 'finish',
+    paused_for = case when steer <> 'pause' and s.paused_at is not null then s.paused_for + (now() - s.paused_at) else s.paused_for end,
+    paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when steer in ('resume', 'finish', 'cancel') then null
+                     when s.paused_at is not null then now() end,
+    max_time = case when steer = 'extend' then s.max_time + make_interval(secs => extract(epoch from more)::float8) else s.max_time end,
+    closed = case when steer = 'extend' then null else s.closed end
+  from rafiki.study_key k
+  where k.key = study_key and s.id = k.study_id and s.state in ('queued', 'running');
+  return found;
+end $$;
+
+-- True where the study was still open.
+create or replace function rafiki._steer(study bigint, steer text, more interval default null) returns boolean
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own record;
+begin
+  perform rafiki._check_given('study', study is not null);
+  loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
+    select s.state, s.max_time, (k.key #>> '{}')::uuid as key into own
+    from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
+    if not found then
+      perform rafiki._raise_no_study(study);
+      return false; -- no study was named
+    elsif own.state not in ('queued', 'running') then
+      return false;
+    elsif extract(epoch from own.max_time) + extract(epoch from more) > 2592000 then
+      raise exception using errcode = 'invalid_parameter_value', message = 'a study may take 30 days at most',
+        detail = format('Study %s has %s, and %s more were asked for.', study, own.max_time, more),
+        hint = 'What is not done by then: train its model again.';
+    end if;
+    exit when rafiki._steer_study(own.key, steer, more);
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      raise exception using errcode = 'serialization_failure', message = format('study %s has changed since this transaction began', study),
+        hint = 'Begin the transaction again.';
+    end if;
+  end loop;
+  return true;
+end $$;
+
+create or replace function rafiki_cancel(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'cancel') $$;
+
+comment on function rafiki_cancel(bigint) is $$Cancels a study: its trials stop soon after the commit, and nothing of it is kept. rafiki_finish keeps the best.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  42704: no such study of yours
+  40001: the study has changed since the transaction began
+
+Example:
+  select rafiki_cancel(1);$$;
+
+create or replace function rafiki_finish(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'finish') $$;
+
+comment on function rafiki_finish(bigint) is $$Ends a study now and keeps the best that it has: trials that are running stop with their best epoch, the model is made
+of those that have a score, and deployed as usual. Of trials none of which has a score yet, one goes on to its first.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_finish(1);$$;
+
+create or replace function rafiki_pause(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'pause') $$;
+
+comment on function rafiki_pause(bigint) is $$Takes a study's trials off the workers, which keep where they were, until rafiki_resume(study). The time that it is
+paused is none of its max_time; after 30 days it ends with what it has.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_pause(1);$$;
+
+create or replace function rafiki_resume(study bigint) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._steer(study, 'resume') $$;
+
+comment on function rafiki_resume(bigint) is $$Lets a study go on that rafiki_pause(study) paused: its trials continue where they were.
+
+Arguments:
+  study: its number
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+
+Example:
+  select rafiki_resume(1);$$;
+
+create or replace function rafiki._extend(study bigint, more interval) returns boolean
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('more', more is not null);
+  if extract(epoch from more) <= 0 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a study can only be given more time',
+      detail = format('It is %s.', more), hint = 'To end it now with what it has: select rafiki_finish(study);';
+  end if;
+  return rafiki._steer(study, 'extend', more);
+end $$;
+
+create or replace function rafiki_extend(study bigint, more interval) returns boolean
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select rafiki._extend(study, more) $$;
+
+comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. It begins trials again where it had ended them early.
+
+Arguments:
+  study: its number
+  more: how much is added to its max_time; 30 days are the most it may have together
+
+Result: false if it had ended already
+
+Errors:
+  those of rafiki_cancel
+  22023: not a positive time, or more than 30 days together
+
+Example:
+  select rafiki_extend(1, '10 min');$$;

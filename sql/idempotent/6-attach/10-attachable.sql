@@ -1,0 +1,189 @@
+-- A model attached to a table: what may be attached, and what attaching makes. How rows get their predictions is in 083 and 084;
+-- docs/decisions/0023-rows-that-never-wait.md says why.
+
+-- The trigger of 0.1.0, which tables still have that were attached then: it asks in the writer's statement, which fails where there is no
+-- answer. Attaching again takes its place. Arguments: model, input column, output column.
+create or replace function rafiki._fill_prediction() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  model constant text := tg_argv[0];
+  input_kind constant text := rafiki._input_kind(model);
+  input text;
+  prediction text;
+begin
+  execute format(case input_kind when 'image' then 'select rafiki._image_text(($1).%I)' else 'select ($1).%I::text' end, tg_argv[1])
+    into input using new;
+  prediction := (rafiki._predict_part(model, input_kind, array[input]))[1];
+  return jsonb_populate_record(new, jsonb_build_object(tg_argv[2], prediction));
+end $$;
+
+-- Stops where rows of a relation cannot be written to one by one, or are not the caller's to have filled.
+create or replace function rafiki._check_attachable(target regclass) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation pg_class;
+  owner regrole;
+begin
+  select * into relation from pg_class c where c.oid = target;
+  owner := relation.relowner;
+  if relation.relkind not in ('r', 'p') then
+    raise exception using errcode = 'wrong_object_type', message = format('%s is not a table', target),
+      detail = 'Only a table has rows that change.', hint = 'Attach the model to the table that is written to.';
+  elsif not pg_has_role(owner, 'usage') then
+    raise exception using errcode = 'insufficient_privilege', message = format('must be owner of table %s', target),
+      detail = format('It belongs to role %s, as whom rows are filled that nobody waits for.', owner),
+      hint = format('Let that role call rafiki_attach, or make yourself a member: grant %s to %I;', owner, current_user);
+  elsif not has_schema_privilege(owner, 'rafiki_reader', 'create') then
+    raise exception using errcode = 'insufficient_privilege', message = format('tables of role %s cannot be filled', owner),
+      detail = 'Nobody can have his tables filled for him who may not create functions in schema rafiki_reader.',
+      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %s;', owner);
+  end if;
+end $$;
+
+-- Stops where the column to read is none that the model reads, or is not there yet when a trigger looks.
+create or replace function rafiki._check_input(target regclass, input name, task rafiki.task) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  attribute pg_attribute;
+begin
+  select * into attribute from pg_attribute a where a.attrelid = target and a.attname = input;
+  if not exists (select from rafiki._task_columns(target, task) c where c.name = input and c.is_feature) then
+    raise exception using errcode = 'datatype_mismatch', message = format('model of task %s does not read such a column', task.name),
+      detail = format('Column "%s" has type %s.', input, format_type(attribute.atttypid, attribute.atttypmod)),
+      hint = format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end);
+  elsif attribute.attgenerated <> '' then
+    raise exception using errcode = 'generated_always', message = format('column "%s" of %s is generated', input, target),
+      detail = 'It has no value yet when triggers see a new row.', hint = 'Attach the model to the column that it is generated from.';
+  end if;
+end $$;
+
+-- The one text that a query gives, with the rights of a table's owner: to look into the table, or at what its types do, is to run his code.
+-- SET ROLE would not keep that from becoming the caller again.
+create or replace function rafiki._as_owner(target regclass, query text) returns text
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  before constant text := current_setting('role');
+  owner constant name := (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = target);
+  name constant text := format('pg_temp.%I', gen_random_uuid());
+  answer text;
+begin
+  if owner = current_user then
+    execute query into answer;
+    return answer;
+  end if;
+  perform set_config('role', owner, true);
+  execute format('create function %s() returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as %L',
+                 name, query);
+  execute format('grant execute on function %s() to public', name);
+  perform set_config('role', before, true);
+  execute format('select %s()', name) into answer;
+  execute format('drop function %s()', name);
+  return answer;
+end $$;
+
+-- Why a column does not take a label; null where it does. As the owner of the column's table.
+create or replace function rafiki._label_fault(type text, label text) returns text
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('select from jsonb_to_record(jsonb_build_object(''v'', %s)) as r (v %s)',
+                 case when type in ('json', 'jsonb') then '$1::jsonb' else '$1' end, type) using label;
+  return null;
+exception when data_exception or integrity_constraint_violation then
+  return sqlerrm;
+end $$;
+
+-- Stops where a column cannot be written by us, or cannot hold what the model says. Null means that the prediction is still to come.
+create or replace function rafiki._check_output(target regclass, output name, model_id bigint, task rafiki.task) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  attribute pg_attribute;
+  type text;
+  fault text;
+begin
+  select * into attribute from pg_attribute a where a.attrelid = target and a.attname = output;
+  type := format_type(attribute.atttypid, attribute.atttypmod);
+  fault := case
+    when attribute.attidentity <> '' then 'It is an identity column.'
+    when attribute.attgenerated <> '' then 'It is a generated column.'
+    when attribute.attnotnull or exists (select from pg_type t where t.oid = attribute.atttypid and t.typnotnull)
+      then 'It takes no null, which says that a prediction is still to come.'
+    when exists (select from pg_partitioned_table p, unnest(p.partattrs) k where p.partrelid in (
+      select target union select pg_partition_ancestors(target) union select r.relid from pg_partition_tree(target) r)
+      and k = attribute.attnum) then 'Its table is partitioned by it.'
+    when exists (select from pg_index i where i.indrelid = target and i.indisunique and i.indnkeyatts = 1 and i.indkey[0] = attribute.attnum)
+      then 'A unique index is on it, and many rows have the same prediction.'
+    when task.output = 'boxes' and type not in ('text', 'json', 'jsonb') then format('It has type %s, and boxes are an array in JSON.', type)
+    when type = 'boolean' and not exists (select from rafiki.model_version v where v.model_id = _check_output.model_id)
+      then 'It has type boolean.' end;
+  if fault is null and task.output = 'label' then
+    fault := rafiki._as_owner(target, format(
+      $query$select format('It has type %%s and does not take the label "%%s": %%s.', %1$L, left(c.label, 80), c.fault)
+             from (select l.label, rafiki._label_fault(%1$L, l.label) as fault from unnest(%2$L::text[]) l (label) offset 0) c
+             where c.fault is not null limit 1$query$, type, array(
+        select unnest(c.classes) from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
+        where v.model_id = _check_output.model_id order by v.version desc limit 10000)));
+  end if;
+  if fault is not null then
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s cannot hold predictions', output, target),
+      detail = fault, hint = 'Add a column for them: alter table … add column … text;';
+  end if;
+end $$;
+
+-- Stops where predictions would take the place of something else: of what the model learnt from, or of anything that it does not say.
+create or replace function rafiki._check_overwrites(
+  target regclass, input name, output name, model_id bigint, task rafiki.task, keep boolean
+) returns void
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  classes constant text[] := array(
+    select distinct unnest(c.classes) from rafiki.model_version v join rafiki.version_classes c on c.id = v.id
+    where v.model_id = _check_overwrites.model_id);
+  study record;
+  strange text;
+begin
+  select s.id, s.features[1] as feature, s.features[1] = output as is_swapped into study
+  from rafiki.model_version v join rafiki.study s on s.id = v.study_id
+  where v.model_id = _check_overwrites.model_id and (
+    s.features[1] = output and (s.source = _check_overwrites.target or s.target = input)
+    or s.target = output and (s.source = _check_overwrites.target or exists ( -- a view of it
+      select from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+      join pg_attribute a on a.attrelid = _check_overwrites.target and a.attname = output
+      where r.ev_class = s.source and d.refclassid = 'pg_class'::regclass and d.refobjid = _check_overwrites.target and d.refobjsubid = a.attnum)))
+  limit 1;
+  if study.is_swapped then
+    raise exception using errcode = 'invalid_column_reference', message = 'input and output seem to be swapped',
+      detail = format('Study %s learnt from column "%s", which predictions would overwrite.', study.id, output),
+      hint = format('Say input => %L, output => …', study.feature);
+  elsif found then
+    raise exception using errcode = 'invalid_column_reference',
+      message = format('column "%s" of %s is what the model learnt from', output, target),
+      detail = format('Study %s took its labels from there; predictions would overwrite them.', study.id),
+      hint = 'Add a column for predictions: alter table … add column … text;';
+  end if;
+  if keep or task.output <> 'label' or cardinality(classes) = 0 then
+    return;
+  end if;
+  strange := rafiki._as_owner(target, format(
+    'select left(x::text, 80) from (select %1$I as x from %2$s where %1$I is not null limit 1000) t '
+    'where x::text not in (select unnest(%3$L::text[])) limit 1', output, target, classes));
+  if strange is not null then
+    raise exception using errcode = 'invalid_column_reference',
+      message = format('column "%s" of %s holds something else than predictions', output, target),
+      detail = format('The model never says "%s".', strange),
+      hint = 'Name another column, or attach with keep => true: then what writers give is kept, and what is null is predicted.';
+  end if;
+end $$;

@@ -1,0 +1,116 @@
+-- The triggers of an attached table.
+
+-- A row with another value in one column. Raises where the column does not take it.
+create or replace function rafiki._with_answer(written anyelement, output name, type regtype, label text) returns anyelement
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(written, jsonb_build_object(
+    output, case when type in ('json'::regtype, 'jsonb'::regtype) then label::jsonb else to_jsonb(label) end))
+$$;
+
+-- Arguments: attachment, model, kind of input. Its condition says that the row has an input whose answer is wanted, or lost one.
+create or replace function rafiki._fill_row() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  is_image constant boolean := tg_argv[2] = 'image';
+  is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- written elsewhere before
+  attached record;
+  written record;
+  label text;
+begin
+  select * into attached from rafiki._attached(tg_relid, tg_argv[0]);
+  if not found then
+    return new;
+  end if;
+  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %2$s is null and ($1).%4$I is not null as is_too_large, %3$s as is_given',
+                 attached.output,
+                 format(rafiki._input_sql(is_image), format('($1).%I', attached.input)),
+                 case tg_op when 'INSERT' then format('($1).%I is not null', attached.output)
+                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end, attached.input)
+    into written using new, case tg_op when 'UPDATE' then old end;
+  if is_replayed and written.is_given and not written.is_empty then
+    return new;
+  elsif written.input is not null and not is_replayed then
+    label := (rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, array[written.input]))[1];
+  end if;
+  if label is not null then
+    begin
+      return rafiki._with_answer(new, attached.output, attached.type, label);
+    exception when data_exception or check_violation then -- such as a label that a new version brought
+      perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
+    end;
+  end if;
+  if tg_op = 'INSERT' and (is_replayed or attached.is_partition) or written.is_too_large then
+    perform rafiki._mark(tg_argv[0]::bigint); -- its table's trigger for the rest may not be told of it
+  end if;
+  return case when written.is_empty then new else rafiki._with_answer(new, attached.output, attached.type, null) end;
+end $$;
+
+-- The columns by which an UPDATE finds the rows of a statement again: those of the primary key, or another that is as good.
+create or replace function rafiki._key_columns(relation regclass) returns name[]
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select a.attname from unnest(x.indkey) with ordinality k (attnum, nth) join pg_attribute a
+               on a.attrelid = relation and a.attnum = k.attnum where k.nth <= x.indnkeyatts order by k.nth)
+  from pg_index x
+  where x.indrelid = relation and x.indisunique and x.indimmediate and x.indisvalid and x.indpred is null and x.indexprs is null
+    and not exists (select from unnest(x.indkey) with ordinality k (attnum, nth) join pg_attribute a
+                    on a.attrelid = relation and a.attnum = k.attnum where k.nth <= x.indnkeyatts and not a.attnotnull)
+  order by x.indisprimary desc, x.indexrelid limit 1
+$$;
+
+-- The rows of a statement that were not asked for one by one, many in one request: what it takes is the writer's UPDATE. Arguments as
+-- of _fill_row(). Of long inputs no more are held at once than 16 MB.
+create or replace function rafiki._fill_rest() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant int := 16777216;
+  is_image constant boolean := tg_argv[2] = 'image';
+  key constant name[] := rafiki._key_columns(tg_relid);
+  attached record;
+  waiting text; -- the rows of the statement that wait, numbered
+  total bigint;
+  inputs text[];
+  labels text[] := '{}';
+  filled bigint := 0;
+begin
+  select * into attached from rafiki._attached(tg_relid, tg_argv[0]);
+  if not found then
+    return null;
+  end if;
+  waiting := format('select pg_catalog.row_number() over () as nth, w.* from written w where w.%I is null and w.%I is not null',
+                    attached.output, attached.input);
+  execute format('select count(*) from (%s) w', waiting) into total;
+  if total = 0 then
+    return null;
+  end if;
+  if key is not null then
+    execute format('select array_agg(i.input order by i.nth) from (select w.nth, w.input, sum(octet_length(w.input)) over (order by w.nth) as '
+                     'bytes from (select w.nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
+                   format(rafiki._input_sql(is_image), format('w.%I', attached.input)), waiting)
+      into inputs using most_bytes;
+    labels := rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, inputs);
+  end if;
+  if cardinality(labels) > 0 then
+    begin
+      execute format('update %1$s t set %2$I = %3$s from (%4$s) w join unnest($1) with ordinality l (label, nth) using (nth) '
+                     'where l.label is not null and t.%2$I is null and t.%5$I is not distinct from w.%5$I and %6$s',
+                     tg_relid::regclass, attached.output, format(rafiki._answer_sql(attached.type), 'l.label'), waiting, attached.input,
+                     (select string_agg(format('t.%1$I operator(pg_catalog.=) w.%1$I', k), ' and ') from unnest(key) k))
+        using labels;
+      get diagnostics filled = row_count;
+    exception when others then
+      filled := 0; -- the writer may not update, or a label is not taken: the coordinator's function works with its owner's rights
+    end;
+  end if;
+  if filled < total then
+    perform rafiki._mark(tg_argv[0]::bigint);
+  end if;
+  return null;
+end $$;
