@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Connection } from '../../src/db/database.ts';
+import { DEFAULT_BUDGET_MS } from '../../src/serving/served-model.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -29,7 +30,7 @@ afterEach(async () => {
 
 test('rafiki.settings shows what holds, set or not', async () => {
   const value = `select value from rafiki.settings where name = 'rafiki.latency_budget'`;
-  expect(await session.query(value)).toEqual([{ value: '50ms' }]);
+  expect(await session.query(value)).toEqual([{ value: `${DEFAULT_BUDGET_MS}ms` }]);
   await session.query(`set rafiki.latency_budget = '80ms'`);
   expect(await session.query(value)).toEqual([{ value: '80ms' }]);
   await session.query('reset rafiki.latency_budget');

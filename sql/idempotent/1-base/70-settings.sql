@@ -17,6 +17,12 @@ as $$
          ('rafiki.gpu', 'off', 'whether only workers with a GPU take the trials of a study')
 $$;
 
+-- The value of a setting where it is not set.
+create or replace function rafiki._usual(name text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select s.usual from rafiki._settings() s where s.name = _usual.name $$;
+
 -- Settings of this session, its role or database that are none of ours but nearly: a letter left out, twice, or in its neighbour's place;
 -- where it is to be `thorough`, another letter or one more. What roles and databases set is known, and found in any case.
 create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)

@@ -11,7 +11,7 @@ declare
   element constant text := e'[{[:space:]]*(?:"(?:[\\\\].|[^"\\\\])*"|(?:[\\\\].|[^{}",\\\\[:space:]])(?:[\\\\].|[^{}",\\\\])*)[}[:space:]]*';
 begin
   if input collate "C" !~ format('^[{](?:[{}[:space:]]*|%1$s(?:,%1$s)*)[}]$', element)
-     or rafiki._switch_setting('rafiki.array_literals', false) then
+     or rafiki._switch_setting('rafiki.array_literals') then
     return;
   end if;
   raise exception using errcode = 'datatype_mismatch', message = 'a list was given as one text',

@@ -1,15 +1,16 @@
--- Settings of a session that a study takes along: documented at rafiki_train.
+-- Settings of a session that a study takes along: listed in 1-base/70-settings.sql.
 
 -- A setting of the session (set rafiki.alpha_last = 0.3) that is a number between 0 and the most; the default where it is not set.
-create or replace function rafiki._number_setting(name text, usual float8, most float8) returns float8
+create or replace function rafiki._number_setting(name text, most float8) returns float8
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  given text := nullif(current_setting(name, true), '');
+  usual constant text := rafiki._usual(name);
+  given constant text := nullif(current_setting(name, true), '');
 begin
   if given is null then
-    return usual;
+    return usual::float8;
   elsif given ~ '^[[:space:]]*[0-9]*[.]?[0-9]+(e-?[0-9]+)?[[:space:]]*$' and given::float8 <= most then
     return given::float8;
   end if;
@@ -20,18 +21,19 @@ begin
 end $$;
 
 -- A setting of the session that is on or off.
-create or replace function rafiki._switch_setting(name text, usual boolean) returns boolean
+create or replace function rafiki._switch_setting(name text) returns boolean
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  given text := lower(nullif(current_setting(name, true), ''));
+  usual constant text := rafiki._usual(name);
+  given constant text := lower(nullif(current_setting(name, true), ''));
 begin
   if given is null then
-    return usual;
+    return usual::boolean;
   elsif given in ('on', 'off', 'true', 'false') then
     return given::boolean;
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting %s cannot be "%s"', name, given),
-    detail = 'It is on or off.', hint = format('The default is %s: reset %s;', case when usual then 'on' else 'off' end, name);
+    detail = 'It is on or off.', hint = format('The default is %s: reset %s;', usual, name);
 end $$;

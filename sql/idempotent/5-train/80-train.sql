@@ -104,11 +104,11 @@ begin
   request.metric := coalesce(metric, (rafiki._metrics(task))[1]);
   request.class_weights := class_weights;
   request.replace := coalesce(replace, false);
-  request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1, 1);
-  request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 0.1, 1);
-  request.delta := rafiki._number_setting('rafiki.delta', 0.005, 'infinity');
-  request.terminator := rafiki._switch_setting('rafiki.terminator', true);
-  request.gpu := rafiki._switch_setting('rafiki.gpu', false);
+  request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1);
+  request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 1);
+  request.delta := rafiki._number_setting('rafiki.delta', 'infinity');
+  request.terminator := rafiki._switch_setting('rafiki.terminator');
+  request.gpu := rafiki._switch_setting('rafiki.gpu');
   select c.target, array[c.feature] into request.target, request.features
   from rafiki._resolve_columns(source, chosen, target, features) c;
   return rafiki._resolve_judge(request, chosen, validation_after);

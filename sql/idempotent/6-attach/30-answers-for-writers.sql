@@ -12,16 +12,12 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  usual_ms constant float8 := 500;
   most_ms constant float8 := 1000;
-  given constant text := nullif(current_setting('rafiki.fill_wait', true), '');
+  given constant text := coalesce(nullif(current_setting('rafiki.fill_wait', true), ''), rafiki._usual('rafiki.fill_wait'));
   ms float8;
   -- a statement that its time limit ends would fail, for the sake of what can be done later
   limit_ms constant float8 := nullif(extract(epoch from current_setting('statement_timeout')::interval), 0) * 500;
 begin
-  if given is null then
-    return least(usual_ms, limit_ms);
-  end if;
   begin
     ms := extract(epoch from given::interval) * 1000;
   exception when data_exception then
@@ -32,7 +28,7 @@ begin
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting rafiki.fill_wait cannot be "%s"', given),
     detail = 'It is a length of time from 0 to 1s: how long a statement may wait for predictions of its rows.',
-    hint = 'The default is 500ms: reset rafiki.fill_wait;';
+    hint = format('The default is %s: reset rafiki.fill_wait;', rafiki._usual('rafiki.fill_wait'));
 end $$;
 
 -- Whether rows are still asked for one by one in this statement. In conditions of triggers, where the planner inlines it.
