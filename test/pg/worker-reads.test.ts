@@ -62,7 +62,7 @@ const sleep = (model: string, maxTrials = 4): Promise<number> =>
     source: 'sleeping',
     families: ['fasttext'],
     maxTrials,
-    maxTime: '30 days',
+    maxTime: '720 hours',
   });
 const train = (): Promise<number> =>
   insertStudy(db, { model: 'honest', families: ['fasttext'], knobs: { epochs: 2 }, maxTrials: 1 });
