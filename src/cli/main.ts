@@ -15,7 +15,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
     process.stdout.write(usage(commands));
     return name === '' ? 2 : 0;
   }
-  const command = commands[name === '--version' ? 'version' : name];
+  const command = new Map(Object.entries(commands)).get(name === '--version' ? 'version' : name);
   if (!command) {
     throw new InvalidParameter(`there is no command "${name}"`, {
       hint: `Commands: ${Object.keys(commands).join(', ')}.`,

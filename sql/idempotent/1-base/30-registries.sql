@@ -19,3 +19,9 @@ delete from rafiki.family;
 insert into rafiki.family (name, task, title, knobs)
 select w.name, w.task, w.title, w.knobs
 from jsonb_to_recordset('@family@') w (name text, task text, title text, knobs jsonb);
+
+-- What models of a task answer with: 'label' or 'boxes'.
+create or replace function rafiki._output(task text) returns text
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select t.output from rafiki.task t where t.name = _output.task $$;

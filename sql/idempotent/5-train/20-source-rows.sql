@@ -201,7 +201,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query execute format(
-    case when request.task = 'object_detection' -- whose boxes may be wrong still
+    case when rafiki._output(request.task) = 'boxes' -- whose boxes may be wrong still
       then 'select distinct b #>> ''{}'' from (%s) r, jsonb_path_query(r.label, ''$[*].label'') b where r.input is not null'
       else 'select distinct r.label::text from (%s) r where r.label is not null and r.input is not null' end,
     rafiki._study_rows(request));

@@ -122,7 +122,7 @@ as $$
 declare
   context text;
 begin
-  if request.task = 'object_detection' then
+  if rafiki._output(request.task) = 'boxes' then
     perform rafiki._check_boxes(request);
   else
     perform rafiki._check_classes(request);

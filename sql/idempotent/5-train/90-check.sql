@@ -68,7 +68,7 @@ begin
   perform rafiki._check_limits(1, request.max_time, null, request.validation);
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_aims(request.task, request.metric, null);
-  if request.task = 'object_detection' then
+  if rafiki._output(request.task) = 'boxes' then
     raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
       hint = 'Each image and box is checked in training, before anything is learnt.';
   end if;
@@ -127,7 +127,7 @@ declare
     case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
     case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
 begin
-  if request.task = 'object_detection' then
+  if rafiki._output(request.task) = 'boxes' then
     return;
   end if;
   select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,
