@@ -1,4 +1,4 @@
--- What the registries of src/ know. The build writes their rows, as JSON, in place of the names between @ (src/cli/registries.ts): so they
+-- What the registries of src/ know. The build writes their rows, as JSON, in place of the names between @ (src/cli/install/registries.ts): so they
 -- are there with the functions that check arguments against them, whether or not a coordinator has ever run.
 insert into rafiki.task (name, input, output, title)
 select w.name, w.input, w.output, w.title
