@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -56,6 +56,18 @@ test('none is started after it was stopped', async () => {
   await cluster.stop(); // initdb runs
   expect([await starting, cluster.pid]).toEqual(['stopped', undefined]);
   expect(existsSync(path.join(dataDir, 'db/postmaster.pid'))).toBe(false);
+});
+
+test('data of another major version are left as they are, and the error says how to bring them over', async () => {
+  await cluster.start();
+  await cluster.stop();
+  writeFileSync(path.join(dataDir, 'db/PG_VERSION'), '17\n');
+  await expect(cluster.start()).rejects.toMatchObject({
+    message: expect.stringMatching(/is of PostgreSQL 17, and this is PostgreSQL 18$/),
+    hint: expect.stringContaining('pg_dump'),
+  });
+  writeFileSync(path.join(dataDir, 'db/PG_VERSION'), '18\n');
+  await cluster.start();
 });
 
 test('our processes end when they are told to, while Postgres is away', async () => {

@@ -278,12 +278,16 @@ describe('the owner', () => {
     );
     expect(await alice.query(`select rafiki_deploy('hers', 2) as version`)).toEqual([{ version: 2 }]);
     expect(await alice.query(`select rafiki_deploy('hers', 2) as version`)).toEqual([{ version: 2 }]);
-    await db.query(`update rafiki.deployment set state = 'retired' where state = 'ready'`);
-    await db.query(`update rafiki.deployment set state = 'ready' where state = 'loading'`);
+    await db.query(
+      `insert into rafiki.model_version (model_id, version, score, classes) select id, 3, 0.9, '{}' from rafiki.model`,
+    );
+    await alice.query(`select rafiki_deploy('hers', 3)`); // version 2 makes way, before it has answered
+    await db.query(`update rafiki.deployment set state = 'retired', ready_at = now() where state = 'ready'`);
+    await db.query(`update rafiki.deployment set state = 'ready', ready_at = now() where state = 'loading'`);
     expect(await alice.query(`select rafiki_rollback('hers') as version`)).toEqual([{ version: 1 }]);
     expect(await alice.query(`select version, state from rafiki.deployments where state <> 'retired'`)).toEqual([
       { version: 1, state: 'loading' },
-      { version: 2, state: 'ready' },
+      { version: 3, state: 'ready' },
     ]);
     expect(await alice.query(`select rafiki_undeploy('hers') as done`)).toEqual([{ done: true }]);
     expect(await alice.query(`select rafiki_undeploy('hers') as done`)).toEqual([{ done: false }]);

@@ -75,6 +75,25 @@ const comparable = `
          or c.relkind = 'v' and not coalesce('security_invoker=true' = any (c.reloptions), false))
   group by c.oid order by c.relname collate "C"`;
 
+/** Columns, keys and checks of each table, and whether a dump of the extension carries its rows. */
+const tables = `
+  select line from (
+    select c.relname, 0 as part, 0 as place, format('%s%s', c.oid::regclass, case when c.oid = any (e.extconfig) then ', dumped' end) as line
+    from pg_class c left join pg_extension e on e.extname = 'rafiki'
+    where c.relnamespace = 'rafiki'::regnamespace and c.relkind = 'r'
+    union all
+    select c.relname, 1, a.attnum, concat_ws(' ', '  ' || a.attname, format_type(a.atttypid, a.atttypmod),
+             case when a.attnotnull then 'not null' end, case when a.attidentity <> '' then 'identity' end,
+             'default ' || pg_get_expr(d.adbin, d.adrelid))
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+    where c.relnamespace = 'rafiki'::regnamespace and c.relkind = 'r'
+    union all
+    select c.relname, 2, row_number() over (partition by c.oid order by k.conname collate "C"), format('  %s: %s', k.conname, pg_get_constraintdef(k.oid))
+    from pg_class c join pg_constraint k on k.conrelid = c.oid and k.contype <> 'n'
+    where c.relnamespace = 'rafiki'::regnamespace and c.relkind = 'r') t
+  order by relname collate "C", part, place`;
+
 /** Words before a bracket that are neither qualified nor part of the language. */
 function unqualifiedCalls(source: string): string[] {
   const language =
@@ -101,6 +120,13 @@ describe.each([
 ])('installed %s', (_way, db) => {
   test('the functions are these', async () => {
     await expect(await lines(db(), functions)).toMatchFileSnapshot('golden/functions.txt');
+  });
+
+  test('the tables are these', async () => {
+    const found = await lines(db(), tables);
+    // a script has nothing that a dump would leave out
+    if (_way === 'as a script') expect(found).not.toContain(', dumped');
+    else await expect(found).toMatchFileSnapshot('golden/tables.txt');
   });
 
   test('everybody has these rights', async () => {

@@ -131,7 +131,8 @@ declare
   present int := (select max(v.version) from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
                   where d.model_id = own.id and d.state = 'ready');
   previous int := (select max(v.version) from rafiki.model_version v
-                   where v.model_id = own.id and v.version < present);
+                   where v.model_id = own.id and v.version < present
+                     and exists (select from rafiki.deployment d where d.version_id = v.id and d.ready_at is not null));
 begin
   if previous is null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
@@ -147,7 +148,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
-comment on function rafiki_rollback(text) is $$Deploys the version before the one that answers now.
+comment on function rafiki_rollback(text) is $$Deploys the last version that answered before the one that answers now.
 
 Arguments:
   model: one of your models

@@ -57,7 +57,8 @@ export class Cluster implements Service {
   }
 
   async #start(): Promise<void> {
-    if (!existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#initialise();
+    if (existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#checkVersion();
+    else await this.#initialise();
     await stopOrphan(this.#options);
     if (this.#stopping) throw stopped();
 
@@ -108,6 +109,21 @@ export class Cluster implements Service {
 
   #bin(name: string): string {
     return path.join(this.#options.postgresDir, 'bin', name);
+  }
+
+  /** A new major version of PostgreSQL does not read the files of an older one, nor the other way. */
+  async #checkVersion(): Promise<void> {
+    const { dataDir } = this.#options;
+    const made = readFileSync(path.join(this.#db, 'PG_VERSION'), 'utf8').trim();
+    const { stdout } = await promisify(execFile)(this.#bin('postgres'), ['--version']);
+    const runs = / (\d+)/.exec(stdout)?.[1];
+    if (made === runs) return;
+    throw new EnvironmentUnfit(`the database in ${dataDir} is of PostgreSQL ${made}, and this is PostgreSQL ${runs}`, {
+      detail: 'The files of one major version cannot be read by another. Nothing was changed.',
+      hint:
+        `Dump it with the rafiki that made it: rafiki up, then pg_dump -Fc -d "$(cat ${path.join(dataDir, 'admin-url')})" > rafiki.dump. ` +
+        `Then move ${dataDir} away, start this rafiki, and pg_restore -c -d "$(cat ${path.join(dataDir, 'admin-url')})" rafiki.dump.`,
+    });
   }
 
   async #initialise(): Promise<void> {

@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { type Identity, reachable } from './unprivileged.ts';
@@ -28,8 +28,14 @@ export async function embeddedPostgres(
   for (const binary of ['postgres', 'initdb', 'pg_ctl']) makeExecutable(path.join(root, 'bin', binary));
   if (reachable(root, identity)) return root;
 
-  const copy = path.join(scratch, 'postgres');
-  if (!existsSync(path.join(copy, 'bin/postgres'))) cpSync(root, copy, { recursive: true, verbatimSymlinks: true });
+  const { version } = JSON.parse(readFileSync(path.join(root, '../package.json'), 'utf8'));
+  const copy = path.join(scratch, `postgres-${version}`); // another version has another folder
+  if (!existsSync(copy)) {
+    const unfinished = `${copy}.tmp`;
+    rmSync(unfinished, { recursive: true, force: true });
+    cpSync(root, unfinished, { recursive: true, verbatimSymlinks: true });
+    renameSync(unfinished, copy);
+  }
   return copy;
 }
 
