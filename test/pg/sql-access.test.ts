@@ -294,7 +294,7 @@ describe('the owner', () => {
     expect(await failureOf(alice, `select rafiki_rollback('hers')`)).toMatchObject({ code: '55000' });
     expect(await failureOf(alice, `select rafiki_deploy('hers', 7)`)).toMatchObject({
       code: '42704',
-      hint: 'Its versions: 1, 2.',
+      hint: 'Its versions: 1, 2, 3.',
     });
     expect(await alice.query(`select rafiki_deploy(${studyId}) as version`)).toEqual([{ version: 1 }]);
     await alice.query(`select rafiki_train('sentiment', 'reviews', model => 'hers')`);
