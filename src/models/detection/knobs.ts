@@ -6,7 +6,7 @@ import { fitPixels } from '../../features/pixels.ts';
 import type { Family, FitData, Recipe } from '../family.ts';
 import { countKnob, narrower, numberKnob } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
-import { sceneRows } from './scene-rows.ts';
+import { sceneRows } from './scenes/scene-rows.ts';
 
 /** Objects of an image that training looks at: what mosaics of four images may hold, within limits of time. */
 const [leastObjects, mostObjects] = [8, 64];

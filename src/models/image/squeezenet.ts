@@ -1,0 +1,106 @@
+import type { Value } from '../../graph/graph.ts';
+import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
+import { maxPool } from '../../graph/ops/convolution/pooling.ts';
+import { concat } from '../../graph/ops/shaping.ts';
+import type { Tape } from '../../graph/tape.ts';
+import { countKnob } from '../knobs.ts';
+import { imageFamily } from './image-family.ts';
+import { channelsOf } from './input.ts';
+import {
+  type ConvLayer,
+  conv,
+  convNorm,
+  convParameters,
+  type ImageTask,
+  imageClassifier,
+  kernelParameters,
+  norm,
+  normParameters,
+} from './layers.ts';
+
+/** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
+const stageWidths = [2, 4, 8, 12] as const;
+
+/** Fewer would not fill a vector register. */
+const leastSqueezed = 16;
+
+/**
+ * SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figures 1 and 2): fire
+ * modules squeeze all channels to a few by 1×1 convolutions and expand them side by side by 1×1 and 3×3 ones, with the simple
+ * bypass of figure 2 around modules that keep their channels. For small inputs: a 3×3 stem of stride 1, stages parted by 2×2
+ * pooling, a quarter of the channels squeezed in place of an eighth, batch norm (one over a module's joined results), and
+ * a linear layer after the mean, which is conv10 before it.
+ */
+export const squeezenet = imageFamily({
+  name: 'squeezenet',
+  title: 'SqueezeNet: fire modules of few weights',
+  epochs: 40,
+  knobs: (space) => space.addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
+  network: (task, knobs) =>
+    squeezenetNetwork({
+      ...task,
+      width: countKnob(knobs, 'width'),
+      modules: countKnob(knobs, 'modules'),
+    }),
+});
+
+interface SqueezenetSize extends ImageTask {
+  /** The first stage has twice as many channels, the last one twelve times. */
+  width: number;
+  /** Fire modules of each stage but the first, which has one. */
+  modules: number;
+}
+
+interface Fire {
+  name: string;
+  squeeze: ConvLayer;
+  expand: readonly [ConvLayer, ConvLayer];
+  /** Whether it gives as many channels as it takes. */
+  bypass: boolean;
+}
+
+function squeezenetNetwork({ width, modules, ...task }: SqueezenetSize): Network {
+  const channels = stageWidths.map((widths) => widths * width);
+  const [first = 0] = channels;
+  const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: first };
+  const stages = channels.map((to, i) =>
+    Array.from({ length: i === 0 ? 1 : modules }, (_, j) =>
+      fireOf(`fire${i + 1}_${j + 1}`, { from: j === 0 ? (channels[i - 1] ?? first) : to, to }),
+    ),
+  );
+  return imageClassifier(task, {
+    parameters: Object.assign(convParameters(stem), ...stages.flat().map(fireParameters)),
+    features: channels.at(-1) ?? 0,
+    stages: (t, images, parameters) =>
+      stages.reduce(
+        (x, stage, i) =>
+          stage.reduce((y, module) => fire(t, y, { module, parameters }), i === 0 ? x : maxPool(t, x, { size: 2 })),
+        convNorm(t, images, { layer: stem, parameters }),
+      ),
+  });
+}
+
+function fireOf(name: string, { from, to }: { from: number; to: number }): Fire {
+  const few = Math.max(leastSqueezed, to / 4);
+  const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: few, to: to / 2, size });
+  return {
+    name,
+    squeeze: { name: `${name}.squeeze`, from, to: few, size: 1 },
+    expand: [expanded(1), expanded(3)],
+    bypass: from === to,
+  };
+}
+
+const fireParameters = ({ name, squeeze, expand: [one, three] }: Fire): Record<string, ParameterSpec> => ({
+  ...convParameters(squeeze),
+  ...kernelParameters(one),
+  ...kernelParameters(three),
+  ...normParameters(name, one.to + three.to),
+});
+
+function fire(t: Tape, x: Value, { module, parameters }: { module: Fire; parameters: Values }): Value {
+  const squeezed = convNorm(t, x, { layer: module.squeeze, parameters });
+  const expanded = module.expand.map((layer) => conv(t, squeezed, { layer, parameters }));
+  const { name, bypass } = module;
+  return norm(t, concat(t, expanded, 1), { name, parameters, ...(bypass ? { residual: x } : {}) });
+}
