@@ -6,7 +6,7 @@ import { whitenings } from '../../features/whitening.ts';
 import type { Network } from '../../graph/network.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import type { Family, FitData, Recipe } from '../family.ts';
-import { choiceKnob, countKnob, narrower, numberKnob } from '../knobs.ts';
+import { choiceKnob, countKnob, narrower, numberKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
 import { augmentImages } from './augment.ts';
 import type { ImageTask } from './layers.ts';
 
@@ -20,20 +20,36 @@ export interface ImageArchitecture {
   title: string;
   /** Initial epochs. */
   epochs: number;
-  /** Adds the knobs of its own to those of every image family, `width` among them. */
-  knobs(space: HyperSpace): HyperSpace;
-  network(task: ImageTask, knobs: Knobs): Network;
+  /** The knob of its own, beside those of every image family: how many layers, blocks or modules the network has. */
+  depth: { knob: string; min: number; max: number; initial: number };
+  network(size: ImageSize): Network;
+}
+
+export interface ImageSize extends ImageTask {
+  /** Channels of the first layer. */
+  width: number;
+  /** Value of the family's own knob. */
+  depth: number;
 }
 
 /** A family that classifies images: its architecture, and what all of them share. */
-export const imageFamily = ({ name, title, epochs, knobs, network }: ImageArchitecture): Family => ({
+export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchitecture): Family => ({
   name,
   title,
   tasks: ['image_classification'],
-  space: () => knobs(imageSpace(epochs)),
-  lighter: (values) => narrower(values, widths),
+  space: () =>
+    imageSpace(epochs).addRangeKnob(depth.knob, 'int', depth.min, depth.max, {
+      group: 'architecture',
+      initial: depth.initial,
+    }),
+  lighter: (knobs) => narrower(knobs, widths),
   fit: fitImages,
-  network: (features, values) => network(imageTask(features, values), values),
+  network: (features, knobs) =>
+    network({
+      ...imageTask(features, knobs),
+      width: countKnob(knobs, 'width'),
+      depth: countKnob(knobs, depth.knob, depth.min),
+    }),
   recipe: imageRecipe,
   augment: augmentBatch,
 });
@@ -71,14 +87,10 @@ const averageDecay = 0.998;
 /** Momentum SGD, as the image networks of the papers are trained. */
 const imageRecipe = (knobs: Knobs): Recipe => ({
   optimiser: 'nesterov',
-  epochs: countKnob(knobs, 'epochs'),
-  batch: countKnob(knobs, 'batch'),
-  learningRate: numberKnob(knobs, 'learning_rate'),
+  ...trainingKnobs(knobs),
+  ...regularisationKnobs(knobs),
   momentum: numberKnob(knobs, 'momentum'),
-  weightDecay: numberKnob(knobs, 'weight_decay'),
-  dropout: numberKnob(knobs, 'dropout'),
   averageDecay,
-  labelSmoothing: numberKnob(knobs, 'label_smoothing'),
   stepsPerRun: 4,
 });
 

@@ -1,23 +1,21 @@
 import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { conv2d } from '../../graph/ops/convolution/conv2d.ts';
-import { maxPool } from '../../graph/ops/convolution/pooling.ts';
 import { concat } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { countKnob } from '../knobs.ts';
-import { imageFamily } from './image-family.ts';
+import { type ImageSize, imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import {
   type ConvLayer,
   conv,
   convNorm,
   convParameters,
-  type ImageTask,
   imageClassifier,
   kernelParameters,
   norm,
   normParameters,
 } from './layers.ts';
+import { type Reach, stagesOf, throughStages } from './stages.ts';
 
 /** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
 const stageWidths = [4, 8, 12] as const;
@@ -32,21 +30,9 @@ export const inception = imageFamily({
   name: 'inception',
   title: 'Inception: branches of several filter sizes side by side',
   epochs: 30,
-  knobs: (space) => space.addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  network: (task, knobs) =>
-    inceptionNetwork({
-      ...task,
-      width: countKnob(knobs, 'width'),
-      modules: countKnob(knobs, 'modules'),
-    }),
+  depth: { knob: 'modules', min: 1, max: 3, initial: 2 },
+  network: inceptionNetwork,
 });
-
-interface InceptionSize extends ImageTask {
-  /** Channels of the stem; the last stage has twelve times as many. */
-  width: number;
-  /** Modules of each of the three stages. */
-  modules: number;
-}
 
 /** Layers one after the other; all but the last have batch norm and ReLU of their own, the last shares the module's. */
 interface InceptionBranch {
@@ -61,31 +47,31 @@ interface Module {
   branches: readonly InceptionBranch[];
 }
 
-function inceptionNetwork({ width, modules, ...task }: InceptionSize): Network {
+/** The last of three stages has twelve times as many channels as the stem; each has `depth` modules. */
+function inceptionNetwork({ width, depth, ...task }: ImageSize): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const stem: ConvLayer[] = [
     { name: 'stem1', from: channelsOf(task.image), to: width },
     { name: 'stem2', from: width, to: 2 * width, pool: 2 },
   ];
-  const stages = channels.map((to, i) =>
-    Array.from({ length: modules }, (_, j) =>
-      moduleOf(`module${i + 1}_${j + 1}`, { from: j === 0 ? (channels[i - 1] ?? 2 * width) : to, to }),
-    ),
+  const stages = stagesOf(channels, { from: 2 * width, modules: () => depth }, (place, reach) =>
+    moduleOf(`module${place}`, reach),
   );
   return imageClassifier(task, {
     parameters: Object.assign({}, ...stem.map(convParameters), ...stages.flat().map(moduleParameters)),
     features: channels.at(-1) ?? 0,
     stages: (t, images, parameters) =>
-      stages.reduce(
-        (x, stage, i) =>
-          stage.reduce((y, module) => parallel(t, y, { module, parameters }), i === 0 ? x : maxPool(t, x, { size: 2 })),
+      throughStages(
+        t,
         stem.reduce((x, layer) => convNorm(t, x, { layer, parameters }), images),
+        stages,
+        (x, module) => parallel(t, x, { module, parameters }),
       ),
   });
 }
 
 /** About half of the channels come from the 3×3 branch, a quarter from 1×1, an eighth from each of the others. */
-function moduleOf(name: string, { from, to }: { from: number; to: number }): Module {
+function moduleOf(name: string, { from, to }: Reach): Module {
   const [quarter, eighth] = [wholeBlocks(to / 4), wholeBlocks(to / 8)];
   const rest = to - quarter - 2 * eighth;
   return {

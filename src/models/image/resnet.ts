@@ -1,9 +1,8 @@
 import type { Value } from '../../graph/graph.ts';
 import type { Network } from '../../graph/network.ts';
-import { countKnob } from '../knobs.ts';
-import { imageFamily } from './image-family.ts';
+import { type ImageSize, imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
-import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './layers.ts';
+import { type ConvLayer, convNorm, convParameters, imageClassifier } from './layers.ts';
 
 /**
  * Residual network (He et al. 2016, "Deep Residual Learning for Image Recognition", figure 2): blocks of two 3×3 convolutions
@@ -14,30 +13,19 @@ export const resnet = imageFamily({
   name: 'resnet',
   title: 'ResNet: convolutions with shortcuts around them',
   epochs: 30,
-  knobs: (space) => space.addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 }),
-  network: (task, knobs) =>
-    resnetNetwork({
-      ...task,
-      width: countKnob(knobs, 'width'),
-      blocks: countKnob(knobs, 'blocks'),
-    }),
+  depth: { knob: 'blocks', min: 1, max: 3, initial: 1 },
+  network: resnetNetwork,
 });
-
-interface ResnetSize extends ImageTask {
-  /** Channels of the stem; each of the three stages after it has twice as many as the one before. */
-  width: number;
-  /** Residual blocks in the first and the last stage. */
-  blocks: number;
-}
 
 interface ResnetStage {
   widen: ConvLayer;
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
 
-function resnetNetwork({ width, blocks, ...task }: ResnetSize): Network {
+/** Each of three stages has twice as many channels as what comes before; the first and the last have `depth` residual blocks. */
+function resnetNetwork({ width, depth, ...task }: ImageSize): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
-  const stages = [blocks, 0, blocks].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
+  const stages = [depth, 0, depth].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
   const layers = stages.flatMap(({ widen, blocks: inner }) => [
     widen,
     ...inner.flatMap(({ first, second }) => [first, second]),

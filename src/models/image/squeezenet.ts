@@ -1,22 +1,20 @@
 import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
-import { maxPool } from '../../graph/ops/convolution/pooling.ts';
 import { concat } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { countKnob } from '../knobs.ts';
-import { imageFamily } from './image-family.ts';
+import { type ImageSize, imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import {
   type ConvLayer,
   conv,
   convNorm,
   convParameters,
-  type ImageTask,
   imageClassifier,
   kernelParameters,
   norm,
   normParameters,
 } from './layers.ts';
+import { type Reach, stagesOf, throughStages } from './stages.ts';
 
 /** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
 const stageWidths = [2, 4, 8, 12] as const;
@@ -35,21 +33,9 @@ export const squeezenet = imageFamily({
   name: 'squeezenet',
   title: 'SqueezeNet: fire modules of few weights',
   epochs: 40,
-  knobs: (space) => space.addRangeKnob('modules', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  network: (task, knobs) =>
-    squeezenetNetwork({
-      ...task,
-      width: countKnob(knobs, 'width'),
-      modules: countKnob(knobs, 'modules'),
-    }),
+  depth: { knob: 'modules', min: 1, max: 3, initial: 2 },
+  network: squeezenetNetwork,
 });
-
-interface SqueezenetSize extends ImageTask {
-  /** The first stage has twice as many channels, the last one twelve times. */
-  width: number;
-  /** Fire modules of each stage but the first, which has one. */
-  modules: number;
-}
 
 interface Fire {
   name: string;
@@ -59,28 +45,25 @@ interface Fire {
   bypass: boolean;
 }
 
-function squeezenetNetwork({ width, modules, ...task }: SqueezenetSize): Network {
+/** The first stage has twice as many channels as `width`, the last one twelve times; each but the first has `depth` modules, the first has one. */
+function squeezenetNetwork({ width, depth, ...task }: ImageSize): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const [first = 0] = channels;
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: first };
-  const stages = channels.map((to, i) =>
-    Array.from({ length: i === 0 ? 1 : modules }, (_, j) =>
-      fireOf(`fire${i + 1}_${j + 1}`, { from: j === 0 ? (channels[i - 1] ?? first) : to, to }),
-    ),
+  const stages = stagesOf(channels, { from: first, modules: (stage) => (stage === 0 ? 1 : depth) }, (place, reach) =>
+    fireOf(`fire${place}`, reach),
   );
   return imageClassifier(task, {
     parameters: Object.assign(convParameters(stem), ...stages.flat().map(fireParameters)),
     features: channels.at(-1) ?? 0,
     stages: (t, images, parameters) =>
-      stages.reduce(
-        (x, stage, i) =>
-          stage.reduce((y, module) => fire(t, y, { module, parameters }), i === 0 ? x : maxPool(t, x, { size: 2 })),
-        convNorm(t, images, { layer: stem, parameters }),
+      throughStages(t, convNorm(t, images, { layer: stem, parameters }), stages, (x, module) =>
+        fire(t, x, { module, parameters }),
       ),
   });
 }
 
-function fireOf(name: string, { from, to }: { from: number; to: number }): Fire {
+function fireOf(name: string, { from, to }: Reach): Fire {
   const few = Math.max(leastSqueezed, to / 4);
   const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: few, to: to / 2, size });
   return {

@@ -1,5 +1,4 @@
 import type { Network } from '../../graph/network.ts';
-import { countKnob } from '../knobs.ts';
 import { imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './layers.ts';
@@ -16,10 +15,8 @@ export const vgg = imageFamily({
   name: 'vgg',
   title: 'VGG: stages of 3×3 convolutions',
   epochs: 45,
-  knobs: (space) => space.addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 }),
-  network: (task, knobs) => {
-    const width = countKnob(knobs, 'width');
-    const depth = countKnob(knobs, 'depth');
+  depth: { knob: 'depth', min: 1, max: 3, initial: 2 },
+  network: ({ width, depth, ...task }) => {
     const stages = Array.from({ length: stageCount }, (_, i) => Array.from({ length: depth }, () => width * 2 ** i));
     return vggNetwork({ ...task, stages });
   },

@@ -2,18 +2,9 @@ import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { maxPool } from '../../graph/ops/convolution/pooling.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { countKnob } from '../knobs.ts';
-import { imageFamily } from './image-family.ts';
+import { type ImageSize, imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
-import {
-  type ConvLayer,
-  conv,
-  convNorm,
-  convParameters,
-  type ImageTask,
-  imageClassifier,
-  kernelParameters,
-} from './layers.ts';
+import { type ConvLayer, conv, convNorm, convParameters, imageClassifier, kernelParameters } from './layers.ts';
 
 /** Channels of the blocks that halve the image, in widths. */
 const entryWidths = [2, 4, 8] as const;
@@ -28,21 +19,9 @@ export const xception = imageFamily({
   name: 'xception',
   title: 'Xception: depthwise separable convolutions with shortcuts',
   epochs: 30,
-  knobs: (space) => space.addRangeKnob('middle', 'int', 0, 4, { group: 'architecture', initial: 2 }),
-  network: (task, knobs) =>
-    xceptionNetwork({
-      ...task,
-      width: countKnob(knobs, 'width'),
-      middle: countKnob(knobs, 'middle', 0),
-    }),
+  depth: { knob: 'middle', min: 0, max: 4, initial: 2 },
+  network: xceptionNetwork,
 });
-
-interface XceptionSize extends ImageTask {
-  /** Channels of the stem; each of the three entry blocks has twice as many as what comes before. */
-  width: number;
-  /** Blocks after them. */
-  middle: number;
-}
 
 /** A 3×3 convolution of each channel by itself, then a 1×1 one. */
 interface Separable {
@@ -57,13 +36,14 @@ interface Block {
   shortcut: ConvLayer | null;
 }
 
-function xceptionNetwork({ width, middle, ...task }: XceptionSize): Network {
+/** Each of three entry blocks has twice as many channels as what comes before; `depth` middle blocks come after them. */
+function xceptionNetwork({ width, depth, ...task }: ImageSize): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const channels = entryWidths.map((widths) => widths * width);
   const last = channels.at(-1) ?? width;
   const blocks = [
     ...channels.map((to, i) => blockOf(`entry${i + 1}`, { from: channels[i - 1] ?? width, to })),
-    ...Array.from({ length: middle }, (_, i) => blockOf(`middle${i + 1}`, { from: last, to: last })),
+    ...Array.from({ length: depth }, (_, i) => blockOf(`middle${i + 1}`, { from: last, to: last })),
   ];
   return imageClassifier(task, {
     parameters: Object.assign(convParameters(stem), ...blocks.map(blockParameters)),

@@ -18,6 +18,7 @@ import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { leastTexts } from './rare-words.ts';
+import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
 /** Characters that a filter sees, and the stride of the maxima over its answers; width − 1 is a multiple of the stride. */
@@ -74,18 +75,7 @@ export const charRnn: Family = {
       classes: features.classes.length,
     }),
 
-  recipe: (knobs) => ({
-    optimiser: 'adamw',
-    epochs: countKnob(knobs, 'epochs'),
-    batch: countKnob(knobs, 'batch'),
-    learningRate: numberKnob(knobs, 'learning_rate'),
-    momentum: 0,
-    weightDecay: numberKnob(knobs, 'weight_decay'),
-    dropout: numberKnob(knobs, 'dropout'),
-    clipNorm: 1,
-    labelSmoothing: numberKnob(knobs, 'label_smoothing'),
-    stepsPerRun: 16,
-  }),
+  recipe: (knobs) => ({ ...textRecipe(knobs), clipNorm: 1 }),
 
   augment: (batch, knobs, rng) =>
     dropWords(batch['ids'], numberKnob(knobs, 'character_dropout'), { rng, by: unknownCharacter }),

@@ -11,6 +11,7 @@ import { dense } from '../../graph/ops/matmul.ts';
 import type { Compact, Family, Weights } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { leastTexts } from './rare-words.ts';
+import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
 /**
@@ -53,17 +54,7 @@ export const fasttext: Family = {
   network: (features, knobs) =>
     fasttextNetwork({ rows: tableRows(features), dim: countKnob(knobs, 'dim'), classes: features.classes.length }),
 
-  recipe: (knobs) => ({
-    optimiser: 'adamw',
-    epochs: countKnob(knobs, 'epochs'),
-    batch: countKnob(knobs, 'batch'),
-    learningRate: numberKnob(knobs, 'learning_rate'),
-    momentum: 0,
-    weightDecay: numberKnob(knobs, 'weight_decay'),
-    dropout: numberKnob(knobs, 'dropout'),
-    labelSmoothing: numberKnob(knobs, 'label_smoothing'),
-    stepsPerRun: 16,
-  }),
+  recipe: textRecipe,
 
   augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: 0 }),
 

@@ -18,6 +18,7 @@ import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { leastTexts } from './rare-words.ts';
+import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
 /** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
@@ -80,17 +81,7 @@ export const temporalCnn: Family = {
     });
   },
 
-  recipe: (knobs) => ({
-    optimiser: 'adamw',
-    epochs: countKnob(knobs, 'epochs'),
-    batch: countKnob(knobs, 'batch'),
-    learningRate: numberKnob(knobs, 'learning_rate'),
-    momentum: 0,
-    weightDecay: numberKnob(knobs, 'weight_decay'),
-    dropout: numberKnob(knobs, 'dropout'),
-    labelSmoothing: numberKnob(knobs, 'label_smoothing'),
-    stepsPerRun: 16,
-  }),
+  recipe: textRecipe,
 
   augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),
 };
