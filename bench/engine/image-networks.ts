@@ -1,12 +1,12 @@
 import { classifier } from '../../src/graph/classifier.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../src/graph/network.ts';
-import { conv2d } from '../../src/graph/ops/conv2d.ts';
-import { maxPool } from '../../src/graph/ops/pooling.ts';
+import { conv2d } from '../../src/graph/ops/convolution/conv2d.ts';
+import { maxPool } from '../../src/graph/ops/convolution/pooling.ts';
 import type { Tape } from '../../src/graph/tape.ts';
-import { imageInput, readImages } from '../../src/models/image-input.ts';
-import { type ConvLayer, convNorm, convParameters, head, headParameters } from '../../src/models/image-layers.ts';
-import { vggNetwork } from '../../src/models/vgg.ts';
+import { imageInput, readImages } from '../../src/models/image/input.ts';
+import { type ConvLayer, convNorm, convParameters, head, headParameters } from '../../src/models/image/layers.ts';
+import { vggNetwork } from '../../src/models/image/vgg.ts';
 
 /** Three networks on 32×32 images with ten classes; `peer.py` has the same in PyTorch. */
 const image = { side: 32, mean: [127.5, 127.5, 127.5], deviation: [73.9, 73.9, 73.9] };

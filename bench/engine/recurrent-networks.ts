@@ -1,9 +1,9 @@
 import { classifier } from '../../src/graph/classifier.ts';
 import type { ParameterSpec } from '../../src/graph/network.ts';
 import { embedding } from '../../src/graph/ops/embedding.ts';
-import { gru } from '../../src/graph/ops/gru.ts';
-import { lstm } from '../../src/graph/ops/lstm.ts';
 import { dense } from '../../src/graph/ops/matmul.ts';
+import { gru } from '../../src/graph/ops/recurrent/gru.ts';
+import { lstm } from '../../src/graph/ops/recurrent/lstm.ts';
 
 /** Character networks on texts of 128: 100 characters × 64, one recurrent layer of 128, a linear layer; `peer.py` has the same. */
 const [characters, width, hidden, classes] = [100, 64, 128, 2];

@@ -6,7 +6,7 @@ import { splitRows } from '../../src/datasets/split.ts';
 import type { DataSet, Examples } from '../../src/domain/task.ts';
 import { tableRows } from '../../src/features/ngrams.ts';
 import { createEncoder } from '../../src/features/registry.ts';
-import { temporalCnn } from '../../src/models/temporal-cnn.ts';
+import { temporalCnn } from '../../src/models/text/temporal-cnn.ts';
 import { eventually, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import type { Figure } from '../figure.ts';
 import { draw } from '../plot.ts';

@@ -16,7 +16,7 @@ UNKNOWN, MARGIN, WARM_UP = 1, 5, 0.05
 
 
 class TextCnn(nn.Module):
-    """Kim 2014, as src/models/temporal-cnn.ts has it."""
+    """Kim 2014, as src/models/text/temporal-cnn.ts has it."""
 
     def __init__(self, rows, dim, filters, classes, dropout):
         super().__init__()
@@ -49,7 +49,7 @@ def by_length(texts, rows, size):
 
 
 def knobs(trial):
-    """The space of src/models/temporal-cnn.ts."""
+    """The space of src/models/text/temporal-cnn.ts."""
     return {
         "word_dropout": trial.suggest_float("word_dropout", 0, 0.4),
         "dim": trial.suggest_categorical("dim", [32, 64, 128]),

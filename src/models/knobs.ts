@@ -1,5 +1,6 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import { InvalidParameter } from '../errors/errors.ts';
+import type { Recipe } from './family.ts';
 
 /** A knob that must be a number. */
 export function numberKnob(knobs: Knobs, name: string): number {
@@ -35,3 +36,17 @@ export function choiceKnob<Choice extends string>(knobs: Knobs, name: string, ch
     detail: `It is ${JSON.stringify(value)}; the choices are ${choices.join(', ')}.`,
   });
 }
+
+/** The part of a recipe that knobs of every family say. */
+export const trainingKnobs = (knobs: Knobs): Pick<Recipe, 'epochs' | 'batch' | 'learningRate' | 'weightDecay'> => ({
+  epochs: countKnob(knobs, 'epochs'),
+  batch: countKnob(knobs, 'batch'),
+  learningRate: numberKnob(knobs, 'learning_rate'),
+  weightDecay: numberKnob(knobs, 'weight_decay'),
+});
+
+/** The part that knobs of every classifier say. */
+export const regularisationKnobs = (knobs: Knobs): Pick<Recipe, 'dropout' | 'labelSmoothing'> => ({
+  dropout: numberKnob(knobs, 'dropout'),
+  labelSmoothing: numberKnob(knobs, 'label_smoothing'),
+});

@@ -1,17 +1,17 @@
 import type { Task } from '../domain/task.ts';
 import { InvalidParameter } from '../errors/errors.ts';
-import { charRnn } from './char-rnn.ts';
+import { fasterRcnn } from './detection/faster-rcnn.ts';
+import { ssd } from './detection/ssd.ts';
+import { yolo } from './detection/yolo.ts';
 import type { Family } from './family.ts';
-import { fasterRcnn } from './faster-rcnn.ts';
-import { fasttext } from './fasttext.ts';
-import { inception } from './inception.ts';
-import { resnet } from './resnet.ts';
-import { squeezenet } from './squeezenet.ts';
-import { ssd } from './ssd.ts';
-import { temporalCnn } from './temporal-cnn.ts';
-import { vgg } from './vgg.ts';
-import { xception } from './xception.ts';
-import { yolo } from './yolo.ts';
+import { inception } from './image/inception.ts';
+import { resnet } from './image/resnet.ts';
+import { squeezenet } from './image/squeezenet.ts';
+import { vgg } from './image/vgg.ts';
+import { xception } from './image/xception.ts';
+import { charRnn } from './text/char-rnn.ts';
+import { fasttext } from './text/fasttext.ts';
+import { temporalCnn } from './text/temporal-cnn.ts';
 
 /** The zoo, in the order in which a study first tries it. */
 export const families: readonly Family[] = [

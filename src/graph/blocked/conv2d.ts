@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
-import { type ConvShape, convAttributes } from '../ops/conv-shape.ts';
-import { inputGradient, seenByOffset } from '../ops/plain-conv.ts';
+import { type ConvShape, convAttributes } from '../ops/convolution/conv-shape.ts';
+import { inputGradient, seenByOffset } from '../ops/convolution/plain-conv.ts';
 import type { Tape } from '../tape.ts';
 import { blockedDepthwise } from './depthwise.ts';
 import { im2colWeightGradient } from './im2col.ts';

@@ -1,6 +1,6 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
-import { type ConvShape, convAttributes } from '../ops/conv-shape.ts';
+import { type ConvShape, convAttributes } from '../ops/convolution/conv-shape.ts';
 import type { Tape } from '../tape.ts';
 import { blockedConv, imageCorrelations, memoryAs } from './layout.ts';
 import { dilate } from './stride.ts';

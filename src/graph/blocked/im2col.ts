@@ -1,6 +1,6 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
-import type { ConvShape } from '../ops/conv-shape.ts';
+import type { ConvShape } from '../ops/convolution/conv-shape.ts';
 import { pixelRows, plainOf, zeroRow } from './layout.ts';
 
 /**

@@ -1,6 +1,6 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
-import type { ConvShape } from '../ops/conv-shape.ts';
+import type { ConvShape } from '../ops/convolution/conv-shape.ts';
 import { pixelRows, zeroRow } from './layout.ts';
 
 type Matrix = readonly (readonly number[])[];

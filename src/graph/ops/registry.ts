@@ -1,19 +1,19 @@
 import { relu, sigmoid, tanh } from './activations.ts';
 import { add, div, mul, sub } from './arithmetic.ts';
 import { batchNorm } from './batch-norm.ts';
-import { conv1d, conv1dMax } from './conv1d.ts';
-import { conv2d } from './conv2d.ts';
+import { conv1d, conv1dMax } from './convolution/conv1d.ts';
+import { conv2d } from './convolution/conv2d.ts';
+import { averagePool, globalAveragePool, maxPool } from './convolution/pooling.ts';
+import { upsample } from './convolution/resampling.ts';
+import { roiPool } from './convolution/roi-pool.ts';
 import { dropout } from './dropout.ts';
 import { abs, clip, exp, log, maximum, minimum } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { embeddingBag } from './embedding-bag.ts';
-import { gru } from './gru.ts';
-import { lstm } from './lstm.ts';
 import { batchMatmul, dense, matmul } from './matmul.ts';
-import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
+import { gru } from './recurrent/gru.ts';
+import { lstm } from './recurrent/lstm.ts';
 import { max, mean, sum } from './reductions.ts';
-import { upsample } from './resampling.ts';
-import { roiPool } from './roi-pool.ts';
 import { concat, padBefore, reshape, slice, transpose } from './shaping.ts';
 
 /** Every differentiable op; the gradient suite has a case for each and fails for one without. */

@@ -2,10 +2,10 @@ import type { PixelState } from '../../features/pixels.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
-import { upsample } from '../../graph/ops/resampling.ts';
+import { upsample } from '../../graph/ops/convolution/resampling.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { readImages } from '../image-input.ts';
-import { type ConvLayer, convNorm, convParameters } from '../image-layers.ts';
+import { readImages } from '../image/input.ts';
+import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
 
 /** Pixels on each side of a patch, of which the stem makes one. */
 const patch = 4;

@@ -6,7 +6,7 @@ import { readInteger } from '../../features/state.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { imageInput } from '../image-input.ts';
+import { imageInput } from '../image/input.ts';
 import { detectionsAnswer, type Findings } from './answer.ts';
 
 /** What a detector is built for. */

@@ -3,7 +3,7 @@ import * as emit from '../../graph/emit.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
-import { conv2d } from '../../graph/ops/conv2d.ts';
+import { conv2d } from '../../graph/ops/convolution/conv2d.ts';
 import { concat, reshape, slice, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 

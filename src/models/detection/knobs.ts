@@ -4,9 +4,9 @@ import type { FittedFeatures } from '../../domain/training.ts';
 import { InvalidParameter } from '../../errors/errors.ts';
 import { fitPixels } from '../../features/pixels.ts';
 import type { Family, FitData, Recipe } from '../family.ts';
-import { countKnob, narrower, numberKnob } from '../knobs.ts';
+import { countKnob, narrower, trainingKnobs } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
-import { sceneRows } from './scene-rows.ts';
+import { sceneRows } from './scenes/scene-rows.ts';
 
 /** Objects of an image that training looks at: what mosaics of four images may hold, within limits of time. */
 const [leastObjects, mostObjects] = [8, 64];
@@ -53,11 +53,8 @@ function stepsPerRun(knobs: Knobs): number {
 
 const detectionRecipe = (knobs: Knobs): Recipe => ({
   optimiser: 'adamw',
-  epochs: countKnob(knobs, 'epochs'),
-  batch: countKnob(knobs, 'batch'),
-  learningRate: numberKnob(knobs, 'learning_rate'),
+  ...trainingKnobs(knobs),
   momentum: 0,
-  weightDecay: numberKnob(knobs, 'weight_decay'),
   dropout: 0,
   labelSmoothing: 0,
   schedule: { kind: 'cosine', warmUp: 0.05 },

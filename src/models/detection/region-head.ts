@@ -5,8 +5,8 @@ import { softmaxCrossEntropy } from '../../graph/losses/softmax-cross-entropy.ts
 import type { ParameterSpec, Values } from '../../graph/network.ts';
 import { relu } from '../../graph/ops/activations.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
+import { roiPool } from '../../graph/ops/convolution/roi-pool.ts';
 import { dense } from '../../graph/ops/matmul.ts';
-import { roiPool } from '../../graph/ops/roi-pool.ts';
 import { reshape, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { decodeOffsets, encodeOffsets } from './anchors.ts';

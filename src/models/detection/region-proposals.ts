@@ -5,7 +5,7 @@ import { smoothL1 } from '../../graph/losses/huber.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { type ConvLayer, convNorm, convParameters } from '../image-layers.ts';
+import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
 import { type AnchorMap, anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } from './anchors.ts';
 import { takeRows } from './answer.ts';
 import { assign, countPositives, match } from './assign.ts';

@@ -7,8 +7,8 @@ import type { Network } from '../../../src/graph/network.ts';
 import { matmul } from '../../../src/graph/ops/matmul.ts';
 import { optimisers } from '../../../src/graph/optimisers/registry.ts';
 import { decayAt } from '../../../src/graph/weight-average.ts';
-import { fasttextNetwork } from '../../../src/models/fasttext.ts';
-import { vggNetwork } from '../../../src/models/vgg.ts';
+import { vggNetwork } from '../../../src/models/image/vgg.ts';
+import { fasttextNetwork } from '../../../src/models/text/fasttext.ts';
 import { createRng, type Rng } from '../../../src/runtime/rng.ts';
 
 /** One weight per class and a constant input: the gradient is softmax(w) − target. */

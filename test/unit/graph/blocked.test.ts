@@ -4,7 +4,7 @@ import { imageBlock } from '../../../src/engine/device.ts';
 import { toBlocked } from '../../../src/graph/blocked/layout.ts';
 import * as emit from '../../../src/graph/emit.ts';
 import { Graph, type Value } from '../../../src/graph/graph.ts';
-import type { ConvOptions } from '../../../src/graph/ops/conv-shape.ts';
+import type { ConvOptions } from '../../../src/graph/ops/convolution/conv-shape.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { type GradientCase, lossAndGradients } from './finite-differences.ts';

@@ -1,7 +1,7 @@
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import type { Value } from '../../../src/graph/graph.ts';
 import type { BatchNormParts } from '../../../src/graph/ops/batch-moments.ts';
-import type { RecurrentParts } from '../../../src/graph/ops/recurrent.ts';
+import type { RecurrentParts } from '../../../src/graph/ops/recurrent/recurrent.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import type { Tape } from '../../../src/graph/tape.ts';
 import type { GradientCase } from './finite-differences.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Augmentation, augmentImages } from '../../../src/models/image-augment.ts';
-import { move, turn } from '../../../src/models/image-move.ts';
+import { type Augmentation, augmentImages } from '../../../src/models/image/augment.ts';
+import { move, turn } from '../../../src/models/image/move.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 const side = 6;

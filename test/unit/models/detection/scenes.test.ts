@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createSceneEncoder } from '../../../../src/features/scenes.ts';
-import { compose, type Scene, type SceneKnobs } from '../../../../src/models/detection/compose.ts';
 import { pyramidOf } from '../../../../src/models/detection/scale-pyramid.ts';
+import { compose, type Scene, type SceneKnobs } from '../../../../src/models/detection/scenes/compose.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
 
 const side = 48;

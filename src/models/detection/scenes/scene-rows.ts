@@ -1,0 +1,63 @@
+import type { Knobs } from '../../../domain/hyper-space.ts';
+import { boxLabels, framed, frameInput, objectsTarget, objectsTensor } from '../../../domain/kinds/detection.ts';
+import type { Examples } from '../../../domain/task.ts';
+import { filesOf } from '../../../features/encoder.ts';
+import { decodeWhole, inGroups } from '../../../features/images.ts';
+import { pixelState } from '../../../features/pixels.ts';
+import { frameSize } from '../../../features/scenes.ts';
+import type { Draw, Fitted, TrainingRows } from '../../family.ts';
+import { numberKnob } from '../../knobs.ts';
+import { pyramidOf } from '../scale-pyramid.ts';
+import { compose, type Scene, type SceneKnobs } from './compose.ts';
+
+/** Pixels of a training image for one of the network's: enough to look closer without blurring. */
+const spare = 1.5;
+
+/** Share of training in which scenes are joined; the rest sees images as they will be asked (Ge et al. 2021, YOLOX). */
+const joined = 0.85;
+
+/** Training images, moved, coloured and joined anew in each step, and their boxes with them. */
+export async function sceneRows(
+  { inputs, labels }: Examples,
+  { features, knobs, network }: Fitted,
+): Promise<TrainingRows> {
+  const { side } = pixelState(features);
+  const boxes = boxLabels(labels);
+  const pictures = await inGroups(filesOf(inputs), (file) => decodeWhole(file, Math.round(side * spare)));
+  const scenes = pictures.map((picture, row): Scene => {
+    const scale = Math.max(picture.source.width, picture.source.height) / Math.max(picture.width, picture.height);
+    const objects = framed(boxes[row] ?? [], { left: 0, top: 0, scale, ...picture.source });
+    return { levels: pyramidOf(picture), objects };
+  });
+  const most = Number(network.targets[objectsTarget]?.shape[0]);
+  return {
+    count: scenes.length,
+    length: () => 1,
+    batch(rows, draw) {
+      const image = new Uint8Array(rows.length * 3 * side * side);
+      const objects = Array.from(rows, (row, i) => {
+        const planes = new Uint8ClampedArray(image.buffer, i * 3 * side * side, 3 * side * side);
+        return compose(scenes, row, { planes, side, rng: draw.rng, ...settingsOf(knobs, draw) });
+      });
+      return {
+        inputs: {
+          image: { dtype: 'uint8', shape: [rows.length, 3, side, side], data: image },
+          [frameInput]: {
+            dtype: 'float32',
+            shape: [rows.length, frameSize],
+            data: new Float32Array(rows.length * frameSize),
+          },
+        },
+        targets: { [objectsTarget]: objectsTensor(objects, most) },
+      };
+    },
+  };
+}
+
+const settingsOf = (knobs: Knobs, { progress }: Draw): SceneKnobs => ({
+  flip: knobs['flip'] === true,
+  zoom: numberKnob(knobs, 'zoom'),
+  aspect: numberKnob(knobs, 'aspect'),
+  colour: numberKnob(knobs, 'colour'),
+  mosaic: progress < joined ? numberKnob(knobs, 'mosaic') : 0,
+});

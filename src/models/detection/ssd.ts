@@ -1,0 +1,91 @@
+import * as emit from '../../graph/emit.ts';
+import type { Graph, Value } from '../../graph/graph.ts';
+import type { Network, Values } from '../../graph/network.ts';
+import { transpose } from '../../graph/ops/shaping.ts';
+import type { Tape } from '../../graph/tape.ts';
+import type { Family } from '../family.ts';
+import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
+import { type AnchorMap, anchorBoxes, decodeOffsets, shapesOf } from './anchors.ts';
+import { assign, match } from './assign.ts';
+import { type BackboneSize, backbone, pyramidChannels, type Stride, strides } from './backbone.ts';
+import { type DetectionTask, detectionTask, detector } from './detector.ts';
+import { cutRows, type HeadLayer, headLayerParameters, headRows, joinRows, withPrior } from './heads.ts';
+import { backboneKnobs, detectionSpace, detectorBasics } from './knobs.ts';
+import { qualityLoss } from './quality-loss.ts';
+
+/**
+ * SSD (Liu et al. 2016, "Single Shot MultiBox Detector", figure 2): default boxes of several scales and shapes on maps of several
+ * strides, matched to objects by overlap; each says its class and how it must move. Changed for few images: three maps of a
+ * feature pyramid instead of six of a pretrained VGG; quality focal loss (Li et al. 2020) in place of softmax with mined hard
+ * negatives, and GIoU in place of smooth L1.
+ */
+export const ssd: Family = {
+  name: 'ssd',
+  title: 'SSD: default boxes of several scales that move onto objects',
+  tasks: ['object_detection'],
+  space: detectionSpace,
+  network: (features, knobs) => ssdNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
+  ...detectorBasics,
+};
+
+/** Sides of the default boxes of each map, as shares of the image's: the paper's range of 0.2 to 0.9. */
+const scales: Readonly<Record<Stride, readonly [number, number]>> = { 8: [0.2, 0.3], 16: [0.42, 0.55], 32: [0.7, 0.9] };
+
+/** Width by height, of boxes of a map's first scale; of the second there is a square. */
+const ratios = [1, 2, 0.5];
+
+/** A default box has an object that it overlaps by so much, or more than any other does (section 2.2, with 0.5). */
+const matching = { least: 0.4, forced: true };
+
+const mapsOf = (side: number): AnchorMap[] =>
+  strides.map((stride) => {
+    const [first, second] = scales[stride];
+    return { stride, shapes: [...shapesOf(side * first, ratios), ...shapesOf(side * second, [1])] };
+  });
+
+function ssdNetwork(size: DetectionTask & BackboneSize): Network {
+  const { image, classes } = size;
+  const body = backbone(size);
+  const channels = pyramidChannels(size);
+  const maps = mapsOf(image.side);
+  const heads = strides.map((stride, i) => ({
+    stride,
+    tower: { name: `tower${stride}`, from: channels, to: channels } satisfies ConvLayer,
+    out: {
+      name: `out${stride}`,
+      from: channels,
+      places: maps[i]?.shapes.length ?? 0,
+      numbers: classes + 4,
+    } satisfies HeadLayer,
+  }));
+  const defaults = (g: Graph): Value => g.shared('default boxes', () => anchorBoxes(g, image.side, maps));
+
+  const places = (t: Tape, inputs: Values, weights: Values): { logits: Value; offsets: Value } => {
+    const pyramid = body.look(t, inputs, { weights, image });
+    const rows = heads.map(({ stride, tower, out }) =>
+      headRows(t, convNorm(t, pyramid[stride], { layer: tower, parameters: weights }), { layer: out, weights }),
+    );
+    const [logits, offsets] = cutRows(t, joinRows(t, rows), classes);
+    return { logits: withPrior(t, logits), offsets };
+  };
+
+  return detector({
+    task: size,
+    parameters: Object.assign(
+      { ...body.parameters },
+      ...heads.flatMap(({ tower, out }) => [convParameters(tower), headLayerParameters(out)]),
+    ),
+    loss(t, { inputs, objects, weights }) {
+      const g = t.graph;
+      const { logits, offsets } = places(t, inputs, weights);
+      const { fitness } = match(g, defaults(g), { objects, ...matching });
+      const wanted = assign(g, fitness, { objects, classes });
+      return qualityLoss(t, { logits, boxes: decodeOffsets(t, offsets, defaults(g)) }, wanted);
+    },
+    find(t, inputs, weights) {
+      const { logits, offsets } = places(t, inputs, weights);
+      const scores = transpose(t, emit.unary(t.graph, 'Sigmoid', logits), [0, 2, 1]);
+      return { boxes: decodeOffsets(t, offsets, defaults(t.graph)), scores };
+    },
+  });
+}

@@ -1,0 +1,12 @@
+import type { Knobs } from '../../domain/hyper-space.ts';
+import type { Recipe } from '../family.ts';
+import { regularisationKnobs, trainingKnobs } from '../knobs.ts';
+
+/** How the text families train. */
+export const textRecipe = (knobs: Knobs): Recipe => ({
+  optimiser: 'adamw',
+  ...trainingKnobs(knobs),
+  ...regularisationKnobs(knobs),
+  momentum: 0,
+  stepsPerRun: 16,
+});
