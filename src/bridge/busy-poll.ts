@@ -5,7 +5,7 @@ const AWAKE_MS = 0.2;
 /** So long after two sessions were seen by turns, the loop is left alone: it has enough to do, and the cores are theirs. */
 const COMPANY_MS = 100;
 /** Where it has caught no question, so many answers at most pass until it is tried again. */
-const MOST_PASSED = 255;
+const MAX_PASSED = 255;
 
 /**
  * A thread that sleeps until the next question comes takes 40 to 50 µs to wake up, half of a round trip. So after each
@@ -60,6 +60,6 @@ export class BusyPoll {
       return;
     }
     this.#awake = false;
-    if (isCalm) this.#pause = Math.min(MOST_PASSED, 2 * this.#pause + 1);
+    if (isCalm) this.#pause = Math.min(MAX_PASSED, 2 * this.#pause + 1);
   }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidEncoding, NotSupported } from '../errors/errors.ts';
 
-const MOST_REQUEST_BYTES = 100;
+const MAX_REQUEST_BYTES = 100;
 
 /**
  * The encoding of a connection. libpq asks for that of its database and does not look whether it got it. So any is granted, and
@@ -12,7 +12,7 @@ export class ClientEncoding {
 
   /** The encoding that a `set client_encoding` asks for, which libpq sends by itself; undefined for any other request. */
   grant(body: Buffer): string | undefined {
-    if (body.length > MOST_REQUEST_BYTES) return undefined;
+    if (body.length > MAX_REQUEST_BYTES) return undefined;
     const name = /^set client_encoding (?:to|=) '?([\w-]+)'?;?\0$/i.exec(body.toString('latin1'))?.[1];
     if (name !== undefined) this.#name = name;
     return name;

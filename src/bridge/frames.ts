@@ -69,12 +69,12 @@ export class FrameReader {
 
   /** The next untyped packet (int32 length, body), or null until all of it is there. */
   nextOpening(maxLength: number): Frame | null {
-    return this.#next(0, { least: 8, most: maxLength });
+    return this.#next(0, { least: 8, max: maxLength });
   }
 
   /** The next typed frame (letter, int32 length, body), or null until all of it is there. */
   next(maxLength: number): Frame | null {
-    return this.#next(1, { least: 4, most: maxLength });
+    return this.#next(1, { least: 4, max: maxLength });
   }
 
   /** The next typed frame where its body is longer than `bytes`, with `startBytes` of it; null until they are there. */
@@ -104,12 +104,12 @@ export class FrameReader {
     this.#release();
   }
 
-  #next(prefix: 0 | 1, { least, most }: { least: number; most: number }): Frame | null {
+  #next(prefix: 0 | 1, { least, max }: { least: number; max: number }): Frame | null {
     if (this.buffered < prefix + 4) return null;
     const length = this.#buffer.readInt32BE(this.#start + prefix);
-    if (length < least || length > most) {
+    if (length < least || length > max) {
       throw new ProtocolViolation('a message has a length that is not allowed here', {
-        detail: `length ${length}, allowed ${least} to ${most}`,
+        detail: `length ${length}, allowed ${least} to ${max}`,
         hint: 'Send less in one call: a large array in parts.',
       });
     }

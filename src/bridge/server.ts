@@ -170,10 +170,10 @@ export class BridgeServer implements Service {
   }
 
   #enter(session: BridgeSession, key: CancelKey): void {
-    const most = this.#limits.sessions;
-    if (this.#sessions.size >= most) {
+    const max = this.#limits.sessions;
+    if (this.#sessions.size >= max) {
       throw new TooManyConnections('the bridge has no connection left', {
-        detail: `${most} are open`,
+        detail: `${max} are open`,
         hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
       });
     }

@@ -30,7 +30,7 @@ export interface SessionOptions extends Pick<HandshakeOptions, 'verifier' | 'key
 }
 
 /** As the protocol has it. A long request is refused by its first bytes, whatever their number is. */
-const MOST_BYTES = 2 ** 31 - 1;
+const MAX_BYTES = 2 ** 31 - 1;
 /** The verb, and the key by which access is given. */
 const START_BYTES = 128;
 
@@ -183,7 +183,7 @@ export class BridgeSession {
   }
 
   #takeFrame(): boolean {
-    const frame = this.#reader.next(MOST_BYTES);
+    const frame = this.#reader.next(MAX_BYTES);
     if (frame === null) return false;
     if (this.#long !== undefined) this.#connection.settle();
     this.#takeMessage(frame);

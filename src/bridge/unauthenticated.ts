@@ -9,13 +9,13 @@ interface Evictable {
  * and is silent takes no place from a handshake that goes on, which takes milliseconds.
  */
 export class UnauthenticatedConnections<C extends Evictable> {
-  readonly #most: number;
+  readonly #max: number;
   /** In the order in which they were heard last. */
   readonly #silent = new Set<C>();
   readonly #talking = new Set<C>();
 
-  constructor(most: number) {
-    this.#most = Math.max(1, most >> 1);
+  constructor(max: number) {
+    this.#max = Math.max(1, max >> 1);
   }
 
   *[Symbol.iterator](): IterableIterator<C> {
@@ -43,7 +43,7 @@ export class UnauthenticatedConnections<C extends Evictable> {
 
   #put(half: Set<C>, connection: C): void {
     const [longest] = half;
-    if (half.size >= this.#most && longest !== undefined) {
+    if (half.size >= this.#max && longest !== undefined) {
       half.delete(longest);
       longest.destroy();
     }

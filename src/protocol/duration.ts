@@ -18,9 +18,9 @@ const unitMs: Record<string, number> = {
 };
 
 /** As `rafiki._budget_ms` has it. */
-const mostMs = 30 * 86_400_000;
+const maxMs = 30 * 86_400_000;
 /** Postgres prints no interval that is longer. */
-const mostChars = 64;
+const maxChars = 64;
 /** Budgets come in a handful of spellings; more than this many are not from people. */
 const maxRemembered = 256;
 const remembered = new Map<string, number>();
@@ -30,11 +30,11 @@ const remembered = new Map<string, number>();
  * styles ('00:00:00.05', '@ 0.05 secs', 'PT0.05S').
  */
 export function parseDurationMs(text: string): number {
-  if (text.length > mostChars) throw refused(`it has ${text.length} characters, ${mostChars} are the most`);
+  if (text.length > maxChars) throw refused(`it has ${text.length} characters, ${maxChars} are the most`);
   const known = remembered.get(text);
   if (known !== undefined) return known;
   const ms = readMs(text);
-  if (!(ms > 0) || ms > mostMs) throw refused(`got "${text}"`);
+  if (!(ms > 0) || ms > maxMs) throw refused(`got "${text}"`);
   if (remembered.size < maxRemembered) remembered.set(text, ms);
   return ms;
 }

@@ -51,22 +51,22 @@ const kindOf = (request: string): InputKind => (request < 'a' ? 'text' : 'image'
 
 const MB = 2 ** 20;
 /** A text has 8,000,000 bytes at most, and a part of an array as many: rafiki._exchange() and rafiki._predict_many(). */
-const MOST_TEXT_BYTES = 8 * MB;
+const MAX_TEXT_BYTES = 8 * MB;
 /** An image of 32 MiB in base64, as JSON, and the part of an array before it: rafiki._image_text() and rafiki_predict(). */
-const MOST_IMAGE_BYTES = 48 * MB;
+const MAX_IMAGE_BYTES = 48 * MB;
 
 /** Throws {@link RequestTooLarge} where a request is longer than one of its kind may be. */
 export function checkSize(request: string, bytes: number): void {
-  const most = kindOf(request) === 'image' ? MOST_IMAGE_BYTES : MOST_TEXT_BYTES;
-  if (bytes <= most) return;
+  const max = kindOf(request) === 'image' ? MAX_IMAGE_BYTES : MAX_TEXT_BYTES;
+  if (bytes <= max) return;
   throw new RequestTooLarge('a prediction asks too much at once', {
-    detail: `The request has ${(bytes / MB).toFixed(1)} MiB (${bytes} bytes); ${most / MB} MiB (${most} bytes) are the most.`,
+    detail: `The request has ${(bytes / MB).toFixed(1)} MiB (${bytes} bytes); ${max / MB} MiB (${max} bytes) are the most.`,
     hint: 'Give shorter inputs, or an array in parts.',
   });
 }
 
 /** The most characters of those fields that no user types; the others are judged where they are read. */
-const mostChars: Readonly<Record<string, number>> = { key: 64, role: 256, place: 256 };
+const maxChars: Readonly<Record<string, number>> = { key: 64, role: 256, place: 256 };
 
 /** The key of a request that has one, which is looked at before anything else. Throws {@link ProtocolViolation}. */
 export const keyOf = (request: string): string => field(request, 'key', 2);
@@ -106,9 +106,9 @@ class Fields {
 
 function field(request: string, name: string, from: number): string {
   const end = request.indexOf(SEPARATOR, from);
-  const most = mostChars[name];
-  if (end >= 0 && (most === undefined || end - from <= most)) return request.slice(from, end);
+  const max = maxChars[name];
+  if (end >= 0 && (max === undefined || end - from <= max)) return request.slice(from, end);
   throw new ProtocolViolation(`a request has no ${name}, or one that is too long`, {
-    detail: `verb ${request.slice(0, 1)}${most === undefined ? '' : `, at most ${most} characters`}`,
+    detail: `verb ${request.slice(0, 1)}${max === undefined ? '' : `, at most ${max} characters`}`,
   });
 }

@@ -12,11 +12,11 @@ export interface Terms {
 
 const onOverdueValues: readonly string[] = ['answer', 'error', 'null'] satisfies OnOverdue[];
 const isOnOverdue = (value: string): value is OnOverdue => onOverdueValues.includes(value);
-const MOST_SETTING_CHARS = 16;
+const MAX_SETTING_CHARS = 16;
 
 /** What users set as rafiki.latency_budget and rafiki.on_overdue. Throws {@link InvalidParameter}. */
 export function parseTerms(budget: string, onOverdue: string): Terms {
-  const chosen = onOverdue === '' ? 'answer' : onOverdue.slice(0, MOST_SETTING_CHARS + 1).toLowerCase();
+  const chosen = onOverdue === '' ? 'answer' : onOverdue.slice(0, MAX_SETTING_CHARS + 1).toLowerCase();
   if (!isOnOverdue(chosen)) {
     throw new InvalidParameter('rafiki.on_overdue has a value that is not known', {
       detail: `got "${onOverdue.slice(0, 100)}"`,

@@ -1,7 +1,7 @@
 import { ProtocolViolation, RequestTooLarge } from '../errors/errors.ts';
 
 /** More than a part of an array has; so many at once take the event loop some milliseconds. */
-const MOST_TEXTS = 65_536;
+const MAX_TEXTS = 65_536;
 
 const opening = /\s*\[\s*/y;
 const absent = /null/y;
@@ -23,7 +23,7 @@ function isFlat(json: string): boolean {
   let at = after(opening, json, 0);
   if (at >= 0 && after(closing, json, at) >= 0) return true;
   for (let count = 1; at >= 0; count++) {
-    if (count > MOST_TEXTS) throw tooMany();
+    if (count > MAX_TEXTS) throw tooMany();
     const end = json[at] === '"' ? endOfString(json, at) : after(absent, json, at);
     if (end < 0) return false;
     if (json[end] === ',' && json[end + 1] === '"') at = end + 1;
@@ -62,6 +62,6 @@ const notTexts = (cause?: unknown): ProtocolViolation =>
 
 const tooMany = (): RequestTooLarge =>
   new RequestTooLarge('a prediction asks too much at once', {
-    detail: `The array has more than ${MOST_TEXTS} elements.`,
+    detail: `The array has more than ${MAX_TEXTS} elements.`,
     hint: 'Give the array in parts.',
   });

@@ -100,10 +100,10 @@ export class BatchChoice {
   idleRows(): number {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
-    const rows = Math.min(most, this.#requests.deferred + this.#requests.speculative);
+    const max = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
+    const rows = Math.min(max, this.#requests.deferred + this.#requests.speculative);
     const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
-    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
+    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? max : part));
   }
 
   /** The rate is worked out only when a policy wants it: a lone request is answered before that. */

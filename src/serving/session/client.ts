@@ -14,7 +14,7 @@ export interface PrefetchedAnswer extends PrefetchedRequest {
 }
 
 /** A backend keeps prefetched answers in its memory: few where labels are long, as those of boxes are. */
-const MOST_PREFETCHED_CHARS = 256 * 1024;
+const MAX_PREFETCHED_CHARS = 256 * 1024;
 
 /** One session's requests: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
@@ -60,10 +60,10 @@ export class Client {
   prefetched(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
     const { asking } = this.#scans;
     if (asking === undefined || !mayHave(asking.statement)) return [];
-    const { statement, mostPrefetched } = asking;
+    const { statement, maxPrefetched } = asking;
     const answers: PrefetchedAnswer[] = [];
     let chars = 0;
-    while (answers.length < mostPrefetched && chars < MOST_PREFETCHED_CHARS) {
+    while (answers.length < maxPrefetched && chars < MAX_PREFETCHED_CHARS) {
       const scan = this.#scans.next(statement);
       const model = scan && this.#models.get(scan.key);
       const answer = model && scan.ahead.takeNext((text) => model.recall(text));

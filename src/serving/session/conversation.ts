@@ -176,11 +176,11 @@ const json = (value: unknown): string | null => (value === null ? null : JSON.st
 const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
 /** Its snapshot names all transactions that run: with some hundreds of them nothing is read ahead. */
-const MOST_STATEMENT_CHARS = 8192;
+const MAX_STATEMENT_CHARS = 8192;
 
 /**
  * Rows are read, and answers prefetched, for the role itself that the session has: whoever calls a function that predicts with
  * its owner's rights could otherwise take what is its owner's, or have the owner read what he wants.
  */
 const mayReadAhead = (role: string, statement: string): boolean =>
-  statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
+  statement !== '' && statement.length <= MAX_STATEMENT_CHARS && callerOf(statement) === role;

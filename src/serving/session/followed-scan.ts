@@ -3,18 +3,18 @@ const FIRST_ROWS = 64;
 /** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
 const ROWS_PER_USED = 2;
 /** Four of the largest batches. */
-const MOST_ROWS = 1024;
+const MAX_ROWS = 1024;
 /** A window is worth its way when it is so long, or half of all before it. */
 const LEAST_ROWS = 32;
 /** Fewer rows than this waiting, for their answers or for their requests: time to fetch more. */
 const LOW_WATER = 512;
 /** And no more characters than this: images are long. */
-export const MOST_CHARS = 16 * 1024 * 1024;
+export const MAX_CHARS = 16 * 1024 * 1024;
 
 /** Answers that are prefetched with one reply: at first so many that little is lost unused. */
 export const FIRST_PREFETCHED = 16;
 /** The most of them: the round trip is a small part of what their rows cost a backend. */
-const MOST_PREFETCHED = 128;
+const MAX_PREFETCHED = 128;
 /** A filter may skip rows: the next request is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
 /** After so many requests from elsewhere the scan is lost. */
@@ -70,7 +70,7 @@ export class FollowedScan {
   /** Rows that were read ahead, in the scan's order; those before `#at` are done with. */
   #rows: string[];
   #at = 0;
-  #most = FIRST_PREFETCHED;
+  #max = FIRST_PREFETCHED;
   /** Where the answers began that were prefetched since the last request. */
   #prefetchedFrom = 0;
 
@@ -129,8 +129,8 @@ export class FollowedScan {
   }
 
   /** How many answers may be prefetched with the reply to a request. Each goes once: whoever throws them away gets fewer. */
-  get mostPrefetched(): number {
-    return this.#most;
+  get maxPrefetched(): number {
+    return this.#max;
   }
 
   /** The row that comes next, where its answer is known: it is prefetched. */
@@ -150,7 +150,7 @@ export class FollowedScan {
       // the backend did not use what was prefetched
       this.#at = this.#prefetchedFrom + again + 1;
       this.#prefetchedFrom = this.#at;
-      this.#most >>= 1;
+      this.#max >>= 1;
       return true;
     }
     const skipped = isNext ? 0 : this.#ahead(text);
@@ -160,7 +160,7 @@ export class FollowedScan {
     }
     this.#lost = 0;
     this.#used += skipped === 0 ? this.#at - this.#prefetchedFrom + 1 : 1;
-    this.#most = skipped === 0 ? Math.min(MOST_PREFETCHED, 2 * this.#most + 1) : this.#most >> 1;
+    this.#max = skipped === 0 ? Math.min(MAX_PREFETCHED, 2 * this.#max + 1) : this.#max >> 1;
     this.#at += skipped + 1;
     this.#prefetchedFrom = this.#at;
     return true;
@@ -181,8 +181,8 @@ export class FollowedScan {
   readRequest(queued: number, calls: number): string | null {
     if (this.#edge === '') return null;
     const allowed = this.isOrdered ? FIRST_ROWS + ROWS_PER_USED * this.#used : calls;
-    const rows = Math.min(MOST_ROWS, allowed - this.#sent);
-    const enough = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
+    const rows = Math.min(MAX_ROWS, allowed - this.#sent);
+    const enough = Math.min(MAX_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
     if (queued >= LOW_WATER || rows < enough || this.#hasPlenty()) return null;
     const { column, low, high } = this.#place;
     return `${this.#order === 'down' ? '-' : '+'};${rows};${column};${low};${high}`;
@@ -208,7 +208,7 @@ export class FollowedScan {
     if (this.#rows.length - this.#at >= LOW_WATER) return true;
     let chars = 0;
     for (let i = this.#at; i < this.#rows.length; i++) chars += (this.#rows[i] as string).length;
-    return chars >= MOST_CHARS;
+    return chars >= MAX_CHARS;
   }
 }
 

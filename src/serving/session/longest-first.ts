@@ -1,7 +1,7 @@
 /** So many texts are put in order in one go, some 10 ms; of more, piece by piece. */
 export const PIECE_ROWS = 65_536;
 /** No text is longer: a string has at most 2^29 characters. */
-const MOST_CHARS = 2 ** 30;
+const MAX_CHARS = 2 ** 30;
 
 /**
  * The places of the texts that are not null, long texts first, of at most {@link PIECE_ROWS}. Rows alike in length share a
@@ -13,7 +13,7 @@ export function longestFirst(texts: readonly (string | null)[]): Int32Array {
   let rows = 0;
   for (let place = 0; place < texts.length; place++) {
     const text = texts[place];
-    if (typeof text === 'string') keys[rows++] = (MOST_CHARS - text.length) * PIECE_ROWS + place;
+    if (typeof text === 'string') keys[rows++] = (MAX_CHARS - text.length) * PIECE_ROWS + place;
   }
   return Int32Array.from(keys.subarray(0, rows).sort(), (key) => key % PIECE_ROWS);
 }

@@ -1,4 +1,4 @@
-import { FIRST_PREFETCHED, type FollowedScan, findScan, MOST_CHARS } from './followed-scan.ts';
+import { FIRST_PREFETCHED, type FollowedScan, findScan, MAX_CHARS } from './followed-scan.ts';
 
 /** So many requests of one statement that the server did not know start reading ahead. */
 const TRIGGER_MISSES = 8;
@@ -121,8 +121,8 @@ export class ReadAhead {
   }
 
   /** How many answers may be prefetched with the reply to a request. */
-  get mostPrefetched(): number {
-    return this.#followed?.mostPrefetched ?? FIRST_PREFETCHED;
+  get maxPrefetched(): number {
+    return this.#followed?.maxPrefetched ?? FIRST_PREFETCHED;
   }
 
   /** The row that comes next is prefetched with a reply, where its answer is known. */
@@ -153,7 +153,7 @@ export class ReadAhead {
       this.#nextLook = PATIENCE * this.#calls;
       return `?;${SEARCHED_PER_CALL * this.#calls}`;
     }
-    if (text.length <= MOST_CHARS / REMEMBERED_REQUESTS) state.recent.push(text);
+    if (text.length <= MAX_CHARS / REMEMBERED_REQUESTS) state.recent.push(text);
     if (state.recent.length > REMEMBERED_REQUESTS) state.recent.shift();
     return null;
   }

@@ -133,10 +133,10 @@ describe('the requests of the bridge', () => {
   it.each([
     ['A', '8 MiB (8388608 bytes)', 9 * 2 ** 20],
     ['p', '48 MiB (50331648 bytes)', 49 * 2 ** 20],
-  ])('refuses %s above %s with 54000 and its size', async (verb, most, bytes) => {
+  ])('refuses %s above %s with 54000 and its size', async (verb, max, bytes) => {
     const { verbs } = await setUp();
     expect(() => verbs.admit(`${verb}\x1fkey\x1falice`, bytes)).toThrowError(
-      expect.objectContaining({ sqlstate: '54000', detail: expect.stringContaining(most), hint: expect.any(String) }),
+      expect.objectContaining({ sqlstate: '54000', detail: expect.stringContaining(max), hint: expect.any(String) }),
     );
     expect(verbs.admit(`${verb}\x1fkey\x1falice`, bytes / 2)).toBeUndefined();
   });

@@ -187,7 +187,7 @@ const single = {
 };
 
 /** One batch has the slot, and one of a role of which nothing ran is beyond it; a row is given before it is paid for. */
-const MOST_AHEAD = 2 * RUN_ROWS + 1;
+const MAX_AHEAD = 2 * RUN_ROWS + 1;
 
 /** Rows that each of two roles asks before a batch ends. */
 const arrivals = fc.array(fc.tuple(fc.nat(300), fc.nat(300)), { minLength: 1, maxLength: 25 });
@@ -211,7 +211,7 @@ it('of two roles whose rows wait all the time, neither gets two batches and a ro
         served.b += ofRole(batch, 'b');
         if (!waits('a') || !waits('b')) since = { a: served.a + running('a'), b: served.b + running('b') };
         const ahead = served.a + running('a') - since.a - (served.b + running('b') - since.b);
-        expect(Math.abs(ahead)).toBeLessThanOrEqual(MOST_AHEAD);
+        expect(Math.abs(ahead)).toBeLessThanOrEqual(MAX_AHEAD);
       }
       while (staged.device.batches.length > 0) await endBatch(staged);
     }),

@@ -38,7 +38,7 @@ function play(rows: readonly number[], { batchesPay = true } = {}): Played {
 /** The texts whose answers go along with a reply. */
 function takePrefetched(scan: ReadAhead, known: { has(text: string): boolean }): string[] {
   const taken: string[] = [];
-  while (scan.isFollowing && taken.length < scan.mostPrefetched) {
+  while (scan.isFollowing && taken.length < scan.maxPrefetched) {
     const next = scan.takeNext((text) => (known.has(text) ? 'label' : undefined));
     if (next === null) break;
     taken.push(next.text);
@@ -116,8 +116,8 @@ describe('reading ahead', () => {
     ['keeps one row in two hundred', filtered((row) => row % 200 === 0), 2.1],
     ['ends after twenty rows', all.slice(0, 20), 5],
     ['ends after three hundred rows', all.slice(0, 300), 2.2],
-  ])('computes few rows for nothing where a query %s', (_, rows, most) => {
-    expect(play(rows).computed / rows.length).toBeLessThan(most);
+  ])('computes few rows for nothing where a query %s', (_, rows, max) => {
+    expect(play(rows).computed / rows.length).toBeLessThan(max);
   });
 
   it('goes on where a filter leaves out a part of the table', () => {
