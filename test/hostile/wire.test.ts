@@ -34,11 +34,11 @@ const ask = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1fyes';
 const limits: Partial<BridgeLimits> = {
   sessions: 4,
   unauthenticated: 16,
-  openingMs: 400,
-  farewellMs: 100,
+  handshakeMs: 400,
+  closingMs: 100,
   sendMs: 300,
-  arrivalMs: 3000,
-  roomBytes: 16 * MB,
+  longRequestMs: 3000,
+  longRequestMemoryBytes: 16 * MB,
 };
 
 let server: BridgeServer;
@@ -58,7 +58,7 @@ beforeEach(async () => {
     secret: 'right',
     certificate: await createCertificate(),
     converse: () => new PredictConversation(staged.connect()),
-    isCalm: () => true,
+    isIdle: () => true,
     limits,
     logger: silentLogger,
   });

@@ -3,7 +3,7 @@ import { largestBatch } from '../policies/latency-model.ts';
 import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
 import type { ArrivalRate } from './arrival-rate.ts';
 import type { BatcherOptions } from './batch-answer.ts';
-import { cannotBeInTime, type QueuedRequest, type RequestTerms } from './queued-request.ts';
+import { cannotBeInTime, type QueuedRequest, type RequestOptions } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { Slots } from './slots.ts';
 
@@ -36,7 +36,7 @@ export class BatchChoice {
   }
 
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  refuseHopeless({ deadlineMs, budgetMs, role }: RequestTerms, nowMs: number): void {
+  refuseHopeless({ deadlineMs, budgetMs, role }: RequestOptions, nowMs: number): void {
     const { fleet, device } = this.#options;
     const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;

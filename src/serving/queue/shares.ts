@@ -114,7 +114,7 @@ export class Shares {
         continue;
       }
       picked.push(next.value);
-      chars += next.value.text.length;
+      chars += next.value.input.length;
       turn.start += costOf(turn.share);
     }
     return picked;

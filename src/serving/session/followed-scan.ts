@@ -32,7 +32,7 @@ type ScanOrder = 'up' | 'down' | 'none';
 /** What the database sent: a place, and its texts in the table's order. */
 interface SentRows {
   place: string;
-  texts: readonly (string | null)[];
+  inputs: readonly (string | null)[];
 }
 
 /**
@@ -41,22 +41,22 @@ interface SentRows {
  * Without an order it is followed only where rows may be computed for nothing.
  */
 export function findScan(
-  { place, texts }: SentRows,
+  { place, inputs }: SentRows,
   { recent, followsAny }: { recent: readonly string[]; followsAny: boolean },
 ): FollowedScan | null {
-  const here = texts.indexOf(null);
+  const here = inputs.indexOf(null);
   const asked = new Set(recent);
-  const before = texts
+  const before = inputs
     .slice(0, here)
-    .filter((text) => text !== null)
+    .filter((input) => input !== null)
     .reverse();
-  const after = texts.slice(here + 1).filter((text) => text !== null);
-  const behind = before.filter((text) => asked.has(text)).length;
-  const ahead = after.filter((text) => asked.has(text)).length;
+  const after = inputs.slice(here + 1).filter((input) => input !== null);
+  const behind = before.filter((input) => asked.has(input)).length;
+  const ahead = after.filter((input) => asked.has(input)).length;
   const found = placeOf(place);
   if (behind === ahead) return followsAny ? new FollowedScan({ ...found, low: '', high: '(0,0)' }, 'none', []) : null;
   const [order, past, next] = behind > ahead ? (['up', before, after] as const) : (['down', after, before] as const);
-  const span = 1 + past.findLastIndex((text) => asked.has(text));
+  const span = 1 + past.findLastIndex((input) => asked.has(input));
   return 2 * Math.max(behind, ahead) < span ? null : new FollowedScan(found, order, next);
 }
 
@@ -96,9 +96,9 @@ export class FollowedScan {
   }
 
   /** The next rows, of which it gives those to compute. */
-  receive({ place, texts }: SentRows): string[] {
+  receive({ place, inputs }: SentRows): string[] {
     this.#place = placeOf(place);
-    const rows = texts.filter((text) => text !== null);
+    const rows = inputs.filter((input) => input !== null);
     if (this.#order === 'down') rows.reverse();
     this.#sent += rows.length;
     if (!this.isOrdered) return rows;
@@ -109,13 +109,13 @@ export class FollowedScan {
   }
 
   /** Whether a request is one that the scan can come to next. */
-  expects(text: string): boolean {
-    return this.isNext(text) || this.#again(text) >= 0 || this.#ahead(text) >= 0;
+  expects(input: string): boolean {
+    return this.isNext(input) || this.#again(input) >= 0 || this.#ahead(input) >= 0;
   }
 
   /** Whether it is the very next, so that whatever was prefetched was used. */
-  isNext(text: string): boolean {
-    return this.#rows[this.#at] === text;
+  isNext(input: string): boolean {
+    return this.#rows[this.#at] === input;
   }
 
   /** Whether all rows that were read have been asked. */
@@ -134,18 +134,18 @@ export class FollowedScan {
   }
 
   /** The row that comes next, where its answer is known: it is prefetched. */
-  takeNext(recall: (text: string) => string | undefined): { text: string; label: string } | null {
-    const text = this.#rows[this.#at];
-    const label = text === undefined ? undefined : recall(text);
-    if (text === undefined || label === undefined) return null;
+  takeNext(recall: (input: string) => string | undefined): { input: string; label: string } | null {
+    const input = this.#rows[this.#at];
+    const label = input === undefined ? undefined : recall(input);
+    if (input === undefined || label === undefined) return null;
     this.#at++;
-    return { text, label };
+    return { input, label };
   }
 
   /** Where a request stands in the scan: what was passed over since the last one was left out by a filter. False where it is lost. */
-  follow(text: string): boolean {
-    const isNext = this.isNext(text);
-    const again = isNext ? -1 : this.#again(text);
+  follow(input: string): boolean {
+    const isNext = this.isNext(input);
+    const again = isNext ? -1 : this.#again(input);
     if (again >= 0) {
       // the backend did not use what was prefetched
       this.#at = this.#prefetchedFrom + again + 1;
@@ -153,7 +153,7 @@ export class FollowedScan {
       this.#max >>= 1;
       return true;
     }
-    const skipped = isNext ? 0 : this.#ahead(text);
+    const skipped = isNext ? 0 : this.#ahead(input);
     if (skipped < 0) {
       if (this.isUsedUp) this.countPrefetched();
       return this.miss();
@@ -194,13 +194,13 @@ export class FollowedScan {
   }
 
   /** Which of the answers that were prefetched it asks for. */
-  #again(text: string): number {
-    return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(text);
+  #again(input: string): number {
+    return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(input);
   }
 
   /** How many rows are passed over before it comes. */
-  #ahead(text: string): number {
-    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
+  #ahead(input: string): number {
+    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(input);
   }
 
   /** Whether enough rows wait for their requests. */
@@ -212,7 +212,7 @@ export class FollowedScan {
   }
 }
 
-function placeOf(text: string): WindowPlace {
-  const [relation = '', attribute = '', low = '', high = ''] = text.split(';');
+function placeOf(input: string): WindowPlace {
+  const [relation = '', attribute = '', low = '', high = ''] = input.split(';');
   return { column: `${relation};${attribute}`, low, high };
 }
