@@ -51,7 +51,7 @@ export async function* servingBench({
 }
 
 async function* simulated(quick: boolean): AsyncIterable<Figure> {
-  yield figure('decision-p99', decisionMs(2000), 'CPU ms', { most: 1 });
+  yield figure('decision-p99', decisionMs(2000), 'CPU ms', { max: 1 });
   const experiment = new Experiment({ isKept: !quick });
   const seeds = quick ? 1 : 5;
   yield* tableFigures(experiment, seeds);

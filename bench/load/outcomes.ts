@@ -2,7 +2,7 @@
 const away = /^(08...|57P..|53300|connection|timeout)$/;
 /** A process that was killed is back long before that, and Postgres has recovered. */
 const DOWN_MS = 60_000;
-const MOST_TOLD = 100;
+const MAX_TOLD = 100;
 
 /** How the calls of a load ended. */
 export class Outcomes {
@@ -25,7 +25,7 @@ export class Outcomes {
   failed(code: string, what: string, nowMs = performance.now()): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
     if (away.test(code) && nowMs < this.#downUntilMs) return;
-    if (this.unexpected.length < MOST_TOLD)
+    if (this.unexpected.length < MAX_TOLD)
       this.unexpected.push(`${code} of ${what}${away.test(code) ? ' while nothing was down' : ''}`);
   }
 

@@ -187,7 +187,7 @@ function* figuresOf({ all, alone, hot, fitting, before, after }: CallOutcome): I
       0.99,
     );
   const failed = mean(all.map(({ result }) => (result.ok ? 0 : 1)));
-  yield { ...figure('models-failed', failed, 'of all', { most: 0 }), note: `${all.length} calls` };
+  yield { ...figure('models-failed', failed, 'of all', { max: 0 }), note: `${all.length} calls` };
   const cold = (after.cold - before.cold) / Math.max(1, after.rows - before.rows);
   const loads = `${after.loads - before.loads} loads; models take ${(after.bytes / 2 ** 20).toFixed(0)} MB`;
   yield { ...figure('models-hit', 1 - cold, 'of all', {}), note: `memory for ${fitting}; ${loads}` };

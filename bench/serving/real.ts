@@ -61,7 +61,7 @@ async function* sineFigures(stage: ImageStage, capacity: number, minutes: number
   );
   const [all = 0, best = 0] = [stage.accuracies.at(-1), stage.accuracies[1]];
   const overdue = mean(calls.map(({ ms }) => (ms > BUDGET_MS ? 1 : 0)));
-  yield { ...figure('real-sine-overdue', overdue, 'of all', { most: 0.01 }), note: `${calls.length} calls` };
+  yield { ...figure('real-sine-overdue', overdue, 'of all', { max: 0.01 }), note: `${calls.length} calls` };
   const [high, low] = [true, false].map((isHigh) => calls.filter((call) => isFirstHalf(call, lengthMs) === isHigh));
   yield {
     ...figure('real-sine-accuracy-low', rightShare(low ?? []), 'right', {}),
@@ -91,7 +91,7 @@ async function* overloadFigures(stage: ImageStage, capacity: number, minutes: nu
       0.99,
     ).toFixed(0);
     yield {
-      ...figure('real-overload-late', late, 'of all', { most: 0 }),
+      ...figure('real-overload-late', late, 'of all', { max: 0 }),
       note: `answered or refused after the budget + 20 ms; p99 ${p99} ms`,
     };
     const [value, peerValue] = [await servingMemoryMb(stage.rafiki.db), await early];

@@ -12,7 +12,7 @@ import { settings } from './workloads.ts';
 export async function* traceFigures(file: string): AsyncIterable<Figure> {
   const arrivals = parseTrace(readFileSync(file, 'utf8'));
   for (const { name, fleet, budgetMs } of settings.filter((setting) => setting.name !== 'three-572')) {
-    const most = await bound(fleet, arrivals, budgetMs);
+    const max = await bound(fleet, arrivals, budgetMs);
     for (const { name: policyName, create } of policies) {
       const { reward, overdue, refused, requests } = simulate({
         fleet,
@@ -23,8 +23,8 @@ export async function* traceFigures(file: string): AsyncIterable<Figure> {
         noise: 0,
         rng: createRng(1),
       });
-      const note = `missed ${((overdue + refused) / requests).toFixed(3)}, bound ${most.missed.toFixed(3)}`;
-      yield { ...figure(`${name}-trace-${policyName}`, reward / most.reward, 'of bound', {}), note };
+      const note = `missed ${((overdue + refused) / requests).toFixed(3)}, bound ${max.missed.toFixed(3)}`;
+      yield { ...figure(`${name}-trace-${policyName}`, reward / max.reward, 'of bound', {}), note };
     }
   }
 }

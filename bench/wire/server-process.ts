@@ -16,7 +16,7 @@ const server = new BridgeServer({
   secret: 'right',
   certificate: await createCertificate(),
   converse: () => new PredictConversation(staged.connect()),
-  isCalm: () => true,
+  isIdle: () => true,
   logger: silentLogger,
 });
 await server.start();

@@ -16,16 +16,16 @@ import { BEST_START, RANDOM_START, startsOf } from './starts.ts';
 import { tpe } from './tpe.ts';
 
 /** Free knobs of all families up to which a Gaussian process learns from few trials; beyond, TPE does as well for less. */
-const MOST_KNOBS = 20;
+const MAX_KNOBS = 20;
 /** One proposal in so many is TPE's: where the process has a wrong idea of the function, it would not find out by itself. */
 const SECOND_OPINION = 4;
 /** Trials before the process is asked: one more than there are knobs, within limits. */
-const MOST_STARTUP = 8;
+const MAX_STARTUP = 8;
 /** Trials that the process looks at, and those its length scales come from: half of them the best, half the latest. */
-const MOST_SAMPLES = 100;
-const MOST_TO_FIT = 64;
+const MAX_SAMPLES = 100;
+const MAX_TO_FIT = 64;
 /** Running trials that it keeps away from. */
-const MOST_PENDING = 28;
+const MAX_PENDING = 28;
 /** Best trials that it looks around. */
 const INCUMBENTS = 3;
 
@@ -43,10 +43,10 @@ export const bayesian: Advisor = {
   propose(search, history, start = 'random') {
     const branches = branchesOf(search);
     const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
-    if (knobs === 0 || knobs > MOST_KNOBS) return tpe.propose(search, history);
+    if (knobs === 0 || knobs > MAX_KNOBS) return tpe.propose(search, history);
     const evidence = evidenceOf(history.filter((trial) => branches.some(({ family }) => family === trial.family)));
     const first = firstOfFamily(search, history);
-    const startup = Math.min(MOST_STARTUP, knobs + 1);
+    const startup = Math.min(MAX_STARTUP, knobs + 1);
     if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);
     if (history.length % SECOND_OPINION === 0) return tpe.propose(search, history);
     const rng = createRng(deriveSeed(search.seed, history.length));
@@ -108,9 +108,9 @@ function learn(branches: readonly Branch[], evidence: Evidence, withStarts: bool
     y: halfRank(scored.map(({ score }) => score)),
   });
   const ranked = [...evidence.scored].sort((a, b) => b.score - a.score || a.trial.number - b.trial.number);
-  const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MOST_TO_FIT)), embedding);
-  const known = bestAndLatest(ranked, MOST_SAMPLES);
-  const predict = posterior(samplesOf(known), hyper, evidence.pending.slice(-MOST_PENDING).flatMap(place));
+  const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MAX_TO_FIT)), embedding);
+  const known = bestAndLatest(ranked, MAX_SAMPLES);
+  const predict = posterior(samplesOf(known), hyper, evidence.pending.slice(-MAX_PENDING).flatMap(place));
   const isRandom = (where: number): boolean => where === RANDOM_START;
   return {
     expected: ({ branch, positions }, where) => predict(embedding.embed(branch, positions, where)),
@@ -124,8 +124,8 @@ function learn(branches: readonly Branch[], evidence: Evidence, withStarts: bool
 }
 
 /** At most so many of the trials ranked best first: the better half of them the best, the rest the latest of the others. */
-function bestAndLatest(ranked: Evidence['scored'], most: number): Evidence['scored'] {
-  const best = ranked.slice(0, most / 2);
-  const others = ranked.slice(most / 2).sort((a, b) => a.trial.number - b.trial.number);
-  return [...best, ...others.slice(-most / 2)];
+function bestAndLatest(ranked: Evidence['scored'], max: number): Evidence['scored'] {
+  const best = ranked.slice(0, max / 2);
+  const others = ranked.slice(max / 2).sort((a, b) => a.trial.number - b.trial.number);
+  return [...best, ...others.slice(-max / 2)];
 }

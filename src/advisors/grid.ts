@@ -10,7 +10,7 @@ const LEVELS = 5;
  * Points looked at for one that was not tried. Hooks make points equal; where so many in a row were tried, in an order drawn at
  * random, what is left is less than a hundredth of the grid (but once in 20,000 times).
  */
-const MOST_POINTS = 1000;
+const MAX_POINTS = 1000;
 
 /**
  * Every combination of values, each once, in an order drawn from the seed: a study that ends before the grid does has
@@ -31,7 +31,7 @@ export const grid: Advisor = {
     // The first trials are no walk along the grid, all others took a step of it at least.
     const from = BigInt(history.length - branches.length);
     const indexOf = shuffled(total, search.seed);
-    for (let step = from; step < total && step < from + BigInt(MOST_POINTS); step++) {
+    for (let step = from; step < total && step < from + BigInt(MAX_POINTS); step++) {
       const proposal = pointAt(search, { branches, sizes }, indexOf(step));
       if (!tried.has(keyOf(proposal))) return proposal;
     }

@@ -12,7 +12,7 @@ import { pointOf, snap } from './points.ts';
 export const LEAST_TRIALS = 20;
 /** Only the best of the trials are looked at, this share and at most so many: where the best value lies is what matters. */
 const TOP_SHARE = 0.5;
-const MOST_SAMPLES = 64;
+const MAX_SAMPLES = 64;
 /** Probability that the bound does not hold, and the factor by which β is made smaller, since the theory's is far too large. */
 const RISK = 0.1;
 const TEMPER = 5;
@@ -30,7 +30,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   if (knobs === 0 || scored.length < LEAST_TRIALS) return null;
   const top = [...scored]
     .sort((a, b) => b.score - a.score || a.trial.number - b.trial.number)
-    .slice(0, Math.min(MOST_SAMPLES, Math.ceil(TOP_SHARE * scored.length)))
+    .slice(0, Math.min(MAX_SAMPLES, Math.ceil(TOP_SHARE * scored.length)))
     .flatMap(({ trial, score }) => {
       const point = pointOf(branches, trial);
       return point === null ? [] : [{ point, score }];
@@ -53,7 +53,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   const rng = createRng(deriveSeed(search.seed, history.length, LEAST_TRIALS));
   const incumbents = top.slice(0, 3).map(({ point }) => point);
   const highest = value(mostPromising({ branches, incumbents, value }, rng));
-  const surest = x.reduce((most, at) => Math.max(most, bound(at, -1)), Number.NEGATIVE_INFINITY);
+  const surest = x.reduce((max, at) => Math.max(max, bound(at, -1)), Number.NEGATIVE_INFINITY);
   return Math.max(0, highest - surest) * deviation;
 }
 

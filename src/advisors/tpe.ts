@@ -13,9 +13,9 @@ import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 const STARTUP_TRIALS = 10;
 /** Share of the trials called good, and the most of them. */
 const GOOD_SHARE = 0.1;
-const MOST_GOOD = 25;
+const MAX_GOOD = 25;
 /** Of the others, only the latest are looked at, which bounds the time of a proposal. */
-const MOST_OTHERS = 400;
+const MAX_OTHERS = 400;
 /** Draws from the density of the good trials, of which the best is proposed. */
 const CANDIDATES = 24;
 
@@ -47,8 +47,8 @@ export const tpe: Advisor = {
 function densities(branches: readonly Branch[], history: readonly TrialHistory[]): { good: Parzen; others: Parzen } {
   const { scored, pending } = evidenceOf(history);
   const ranked = rankedByStart(scored);
-  const count = Math.min(MOST_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
-  const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MOST_OTHERS);
+  const count = Math.min(MAX_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
+  const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MAX_OTHERS);
   const points = (trials: readonly TrialHistory[]): SearchPoint[] =>
     trials.flatMap((trial) => pointOf(branches, trial) ?? []);
   return { good: estimate(branches, points(ranked.slice(0, count))), others: estimate(branches, points(rest)) };

@@ -1,65 +1,67 @@
 import type { Clock } from '../runtime/clock.ts';
 
-/** How long the event loop stays awake after an answer; a backend asks its next question within 20 to 100 µs. */
-const AWAKE_MS = 0.2;
-/** So long after two sessions were seen by turns, the loop is left alone: it has enough to do, and the cores are theirs. */
-const COMPANY_MS = 100;
-/** Where it has caught no question, so many answers at most pass until it is tried again. */
-const MOST_PASSED = 255;
+/** How long the event loop polls after an answer. A backend sends its next request within 20 to 100 µs. */
+const POLL_MS = 0.2;
+/**
+ * No polling for this long after two sessions alternated: the event loop is busy, and their backends need the cores.
+ */
+const CONTENTION_MS = 100;
+/** Maximum number of answers without polling after polling found no request. */
+const MAX_SKIPPED = 255;
 
 /**
- * A thread that sleeps until the next question comes takes 40 to 50 µs to wake up, half of a round trip. So after each
- * answer to a lone session the loop goes round for a moment instead of sleeping, unless batches need the cores. A backend
- * that has its turn on the same core cannot ask before that moment is over, so it is tried less often where it catches nothing.
+ * Waking a sleeping thread takes 40 to 50 µs, half of a round trip. So after each answer to a lone session the event
+ * loop polls for a moment instead of sleeping, unless batches need the cores. A backend on the same core cannot send
+ * its request while the loop polls, so the loop polls less often when polling finds no request.
  */
 export class BusyPoll {
   readonly #clock: Clock;
-  readonly #isCalm: () => boolean;
+  readonly #isIdle: () => boolean;
   #last: object | undefined;
   #lastMs = Number.NEGATIVE_INFINITY;
-  #companyUntilMs = Number.NEGATIVE_INFINITY;
-  #awake = false;
-  /** Answers to pass before the next try, and those passed. */
-  #pause = 0;
-  #passed = 0;
+  #contendedUntilMs = Number.NEGATIVE_INFINITY;
+  #polling = false;
+  /** Answers without polling: how many, and how many so far. */
+  #toSkip = 0;
+  #skipped = 0;
 
-  /** `isCalm` tells whether no batch runs beside the event loop. */
+  /** `isIdle` returns whether no batch is running. */
   constructor(clock: Clock, isCalm: () => boolean) {
     this.#clock = clock;
-    this.#isCalm = isCalm;
+    this.#isIdle = isCalm;
   }
 
   answered(session: object): void {
     const nowMs = this.#clock.nowMs();
-    if (session !== this.#last && nowMs - this.#lastMs < COMPANY_MS) this.#companyUntilMs = nowMs + COMPANY_MS;
+    if (session !== this.#last && nowMs - this.#lastMs < CONTENTION_MS) this.#contendedUntilMs = nowMs + CONTENTION_MS;
     this.#last = session;
     this.#lastMs = nowMs;
-    if (this.#awake) {
-      this.#pause = 0; // the question came in time
+    if (this.#polling) {
+      this.#toSkip = 0; // the request arrived in time
       return;
     }
-    if (nowMs < this.#companyUntilMs || !this.#isCalm()) return;
-    if (this.#passed < this.#pause) {
-      this.#passed++;
+    if (nowMs < this.#contendedUntilMs || !this.#isIdle()) return;
+    if (this.#skipped < this.#toSkip) {
+      this.#skipped++;
       return;
     }
-    this.#passed = 0;
-    this.#awake = true;
-    setImmediate(() => this.#goRound());
+    this.#skipped = 0;
+    this.#polling = true;
+    setImmediate(() => this.#poll());
   }
 
-  /** The session is gone: it must not be kept. */
+  /** Drops the reference to a closed session. */
   forget(session: object): void {
     if (this.#last === session) this.#last = undefined;
   }
 
-  #goRound(): void {
-    const isCalm = this.#isCalm();
-    if (isCalm && this.#clock.nowMs() - this.#lastMs < AWAKE_MS) {
-      setImmediate(() => this.#goRound());
+  #poll(): void {
+    const isIdle = this.#isIdle();
+    if (isIdle && this.#clock.nowMs() - this.#lastMs < POLL_MS) {
+      setImmediate(() => this.#poll());
       return;
     }
-    this.#awake = false;
-    if (isCalm) this.#pause = Math.min(MOST_PASSED, 2 * this.#pause + 1);
+    this.#polling = false;
+    if (isIdle) this.#toSkip = Math.min(MAX_SKIPPED, 2 * this.#toSkip + 1);
   }
 }

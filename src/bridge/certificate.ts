@@ -2,16 +2,16 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { generate } from 'selfsigned';
 
-/** What a server encrypts with. */
+/** The server's TLS certificate. */
 export interface Certificate {
   context: SecureContext;
-  /** What SCRAM binds an encrypted connection to: `tls-server-end-point` of RFC 5929. */
+  /** SCRAM channel binding data of an encrypted connection: `tls-server-end-point` of RFC 5929. */
   hash: Buffer;
 }
 
 /**
- * Each server makes its own, signed by nobody. Nobody can stand between it and the database all the same: SCRAM-SHA-256-PLUS
- * proves to both ends that the other knows the secret and sees the same certificate.
+ * Each server creates its own self-signed certificate. A man in the middle is still detected: SCRAM-SHA-256-PLUS proves
+ * to both ends that the other has the secret and sees the same certificate.
  */
 export async function createCertificate(): Promise<Certificate> {
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'rafiki' }], {

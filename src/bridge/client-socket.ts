@@ -4,14 +4,14 @@ import type { Certificate } from './certificate.ts';
 
 export interface SocketListener {
   onData(chunk: Buffer): void;
-  /** The client sends nothing more. */
+  /** The client closed its sending side. */
   onEnd(): void;
-  /** What was written has gone. */
+  /** The send buffer is empty. */
   onDrain(): void;
   onClose(): void;
 }
 
-/** One client's socket, encrypted once it asks for that. What is awaited from the client has its time. */
+/** A client's socket, encrypted after the client requests it, with a deadline for what the client must do next. */
 export class ClientSocket {
   readonly #plain: Socket;
   readonly #listener: SocketListener;
@@ -22,16 +22,16 @@ export class ClientSocket {
     this.#plain = socket;
     this.#socket = socket;
     this.#listener = listener;
-    this.#hear();
+    this.#attach();
   }
 
-  #hear(): void {
+  #attach(): void {
     const { onData, onEnd, onDrain, onClose } = this.#listener;
     this.#socket.on('data', onData);
     this.#socket.on('end', onEnd);
     this.#socket.on('drain', onDrain);
     this.#socket.on('close', onClose);
-    this.#socket.on('error', () => this.#socket.destroy()); // a reset is the client's way to go, not our failure
+    this.#socket.on('error', () => this.#socket.destroy()); // a reset by the client is a normal end
   }
 
   encrypt({ context }: Certificate): void {
@@ -39,10 +39,10 @@ export class ClientSocket {
     const socket = new TLSSocket(this.#socket, { isServer: true, secureContext: context });
     socket.disableRenegotiation();
     this.#socket = socket;
-    this.#hear();
+    this.#attach();
   }
 
-  /** Bytes that the client has yet to take. */
+  /** Bytes in the send buffer. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
   }
@@ -59,25 +59,25 @@ export class ClientSocket {
     this.#socket.resume();
   }
 
-  /** The connection is given up unless {@link settle} says in time that what is awaited has come. */
-  await(ms: number): void {
-    this.settle();
+  /** Closes the connection after `ms` unless {@link clearDeadline} is called before. */
+  startDeadline(ms: number): void {
+    this.clearDeadline();
     this.#deadline = setTimeout(() => this.destroy(), ms);
   }
 
-  settle(): void {
+  clearDeadline(): void {
     clearTimeout(this.#deadline);
   }
 
-  /** The last words; the client has `ms` to take them, and nothing that still comes is kept. */
-  leave(words: Buffer | undefined, ms: number): void {
-    if (words === undefined) this.#socket.end();
-    else this.#socket.end(words);
+  /** Sends the last message and closes; the client has `ms` to read it. Further data from the client is discarded. */
+  close(lastMessage: Buffer | undefined, ms: number): void {
+    if (lastMessage === undefined) this.#socket.end();
+    else this.#socket.end(lastMessage);
     this.#socket.resume();
-    this.await(ms);
+    this.startDeadline(ms);
   }
 
-  /** Closes without a word. */
+  /** Closes immediately, without a message. */
   destroy(): void {
     this.#socket.destroy();
     this.#plain.destroy();

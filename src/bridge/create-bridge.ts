@@ -10,21 +10,24 @@ import { createCertificate } from './certificate.ts';
 import { type Address, BridgeServer } from './server.ts';
 
 export interface CreateBridgeOptions extends CreateServingOptions {
-  /** Where to listen. Unless told: on loopback, or where the database hears this machine from, if it is on another one. */
+  /**
+   * Address to listen on. Default: loopback, or, for a database on another machine, the address from which it is
+   * reached.
+   */
   host?: string | undefined;
   port: number;
-  /** Listens on a Unix socket in this folder too, and the database is told to come that way. */
+  /** Also listens on a Unix socket in this folder, which the database then uses. */
   socketDir?: string | undefined;
 }
 
 const loopback = '127.0.0.1';
 
 export interface Bridge extends Service {
-  /** As the database reaches it; known once started. */
+  /** The address for the database; available after start. */
   address(): Address;
 }
 
-/** Serving with its bridge: loads the models, listens, and tells the database where. */
+/** Serving with its bridge: loads the models, listens, and publishes the address to the database. */
 export function createBridge(options: CreateBridgeOptions): Bridge {
   const { database, host, port, socketDir, cacheDir = defaultCacheDir(), logger } = options;
   const serving = createServing(options);
@@ -42,7 +45,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
         secret,
         certificate: await createCertificate(),
         converse: () => new PredictConversation(serving.connect()),
-        isCalm: () => serving.isCalm(),
+        isIdle: () => serving.isCalm(),
         logger,
       });
       await serving.start();
@@ -63,7 +66,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
   };
 }
 
-/** A server that listens everywhere is reached by its machine's name. */
+/** For a server that listens on all addresses: the machine's name. */
 const reachable = ({ host, port }: Address): Address => ({
   host: ['0.0.0.0', '::'].includes(host) ? hostname() : host,
   port,

@@ -1,28 +1,30 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidEncoding, NotSupported } from '../errors/errors.ts';
 
-const MOST_REQUEST_BYTES = 100;
+const MAX_REQUEST_BYTES = 100;
 
 /**
- * The encoding of a connection. libpq asks for that of its database and does not look whether it got it. So any is granted, and
- * what comes after is refused where it is not UTF-8: never a garbled text.
+ * The client encoding of a connection. libpq requests its database's encoding and does not check the result. So any
+ * encoding is accepted, and later requests that may not be UTF-8 are refused: a text is never garbled.
  */
 export class ClientEncoding {
   #name = 'UTF8';
 
-  /** The encoding that a `set client_encoding` asks for, which libpq sends by itself; undefined for any other request. */
-  grant(body: Buffer): string | undefined {
-    if (body.length > MOST_REQUEST_BYTES) return undefined;
+  /** The encoding in a `set client_encoding`, which libpq sends automatically; undefined for any other request. */
+  requested(body: Buffer): string | undefined {
+    if (body.length > MAX_REQUEST_BYTES) return undefined;
     const name = /^set client_encoding (?:to|=) '?([\w-]+)'?;?\0$/i.exec(body.toString('latin1'))?.[1];
     if (name !== undefined) this.#name = name;
     return name;
   }
 
-  /** The text of a Query message, without the NUL at its end. Throws {@link InvalidEncoding} and {@link NotSupported}. */
-  textOf(body: Buffer): string {
+  /**
+   * The text of a Query message, without the NUL at its end. Throws {@link InvalidEncoding} and {@link NotSupported}.
+   */
+  decode(body: Buffer): string {
     if (body.indexOf(0) !== body.length - 1) {
-      throw new InvalidEncoding('a request has a NUL byte inside', {
-        hint: 'Text in PostgreSQL has no NUL: remove it.',
+      throw new InvalidEncoding('a request contains a NUL byte', {
+        hint: 'Text in PostgreSQL cannot contain NUL: remove it.',
       });
     }
     if (!isUtf8(body)) {
@@ -35,15 +37,15 @@ export class ClientEncoding {
   }
 }
 
-/** SQL_ASCII is "bytes as they are": they are checked like any others. */
+/** SQL_ASCII means no conversion: the bytes are checked like those of any other encoding. */
 const carriesUtf8 = (encoding: string): boolean =>
   ['utf8', 'unicode', 'sqlascii'].includes(encoding.toLowerCase().replace(/[^a-z0-9]/g, ''));
 
-/** Throws {@link NotSupported} for an encoding in which a text may be something else than UTF-8. */
+/** Throws {@link NotSupported} for an encoding in which texts may not be UTF-8. */
 export function checkEncoding(encoding: string): void {
   if (carriesUtf8(encoding)) return;
   throw new NotSupported('predictions need a database in UTF-8', {
-    detail: `the database sends ${encoding.slice(0, 40)}`,
-    hint: `Create a database with encoding 'UTF8'; the encoding of the client does not matter.`,
+    detail: `the encoding of the database is ${encoding.slice(0, 40)}`,
+    hint: `Create a database with encoding 'UTF8'; the client encoding does not matter.`,
   });
 }

@@ -1,49 +1,54 @@
 import { ProtocolViolation } from '../errors/errors.ts';
 
-/** One message of the PostgreSQL protocol; `type` is its letter, or 0 for the untyped packets that open a connection. */
+/**
+ * One message of the PostgreSQL protocol; `type` is its letter, or 0 for the untyped packets at the start of a
+ * connection.
+ */
 export interface Frame {
   type: number;
   body: Buffer;
 }
 
-/** What is known of a frame before it is there: how long its body will be, and how it begins. */
+/** A frame that has not arrived completely: the length of its body and its first bytes. */
 export interface FrameHead {
   bytes: number;
-  start: Buffer;
+  prefix: Buffer;
 }
 
 const empty = Buffer.alloc(0);
 
 /**
- * Cuts a byte stream into frames, however it arrives. Memory follows the bytes received, never the length a frame
- * claims, and grows by doubling: a megabyte in small pieces costs a few copies, not one per piece. Bytes handed out are
- * never written again.
+ * Splits a byte stream into frames. Memory is proportional to the bytes received, not to the length in the header, and
+ * grows by doubling: a megabyte in small chunks is copied a few times, not once per chunk. Bytes that were returned are
+ * never overwritten.
  */
 export class FrameReader {
   #buffer: Buffer = empty;
   #start = 0;
   #end = 0;
-  /** Whether `#buffer` is ours to append to; a chunk of the socket is not. */
+  /** Whether `#buffer` may be appended to; a chunk of the socket may not. */
   #owned = false;
-  /** Bytes of a frame in front that nobody wants, still to come. */
-  #unwanted = 0;
+  /** Bytes of a discarded frame that have not arrived yet. */
+  #toDiscard = 0;
 
-  /** Bytes received and not yet handed out. */
+  /** Bytes received and not yet returned. */
   get buffered(): number {
     return this.#end - this.#start;
   }
 
-  /** Before encryption begins. Throws {@link ProtocolViolation}. */
+  /**
+   * Called before encryption starts. Throws {@link ProtocolViolation} if unencrypted bytes follow the request for it.
+   */
   checkEmpty(): void {
     if (this.buffered === 0) return;
-    throw new ProtocolViolation('bytes came ahead of the encryption that was asked for', {
-      detail: `${this.buffered} bytes: somebody may have put them there`,
+    throw new ProtocolViolation('unencrypted bytes follow the request for encryption', {
+      detail: `${this.buffered} bytes, possibly injected by a third party`,
     });
   }
 
   push(chunk: Buffer): void {
-    const passed = Math.min(this.#unwanted, chunk.length);
-    this.#unwanted -= passed;
+    const passed = Math.min(this.#toDiscard, chunk.length);
+    this.#toDiscard -= passed;
     if (passed < chunk.length) this.#append(passed === 0 ? chunk : chunk.subarray(passed));
   }
 
@@ -67,50 +72,53 @@ export class FrameReader {
     this.#end += chunk.length;
   }
 
-  /** The next untyped packet (int32 length, body), or null until all of it is there. */
-  nextOpening(maxLength: number): Frame | null {
-    return this.#next(0, { least: 8, most: maxLength });
+  /** The next untyped packet (int32 length, body), or null until all of it has arrived. */
+  nextUntyped(maxLength: number): Frame | null {
+    return this.#next(0, { least: 8, max: maxLength });
   }
 
-  /** The next typed frame (letter, int32 length, body), or null until all of it is there. */
+  /** The next typed frame (letter, int32 length, body), or null until all of it has arrived. */
   next(maxLength: number): Frame | null {
-    return this.#next(1, { least: 4, most: maxLength });
+    return this.#next(1, { least: 4, max: maxLength });
   }
 
-  /** The next typed frame where its body is longer than `bytes`, with `startBytes` of it; null until they are there. */
-  head(bytes: number, startBytes: number): FrameHead | null {
-    if (this.buffered < 5 + startBytes) return null;
+  /**
+   * The head of the next typed frame if its body is longer than `bytes`, with the first `prefixBytes` of the body; null
+   * until these have arrived.
+   */
+  head(bytes: number, prefixBytes: number): FrameHead | null {
+    if (this.buffered < 5 + prefixBytes) return null;
     const length = this.#buffer.readInt32BE(this.#start + 1) - 4;
     const from = this.#start + 5;
-    return length > bytes ? { bytes: length, start: this.#buffer.subarray(from, from + startBytes) } : null;
+    return length > bytes ? { bytes: length, prefix: this.#buffer.subarray(from, from + prefixBytes) } : null;
   }
 
-  /** Throws away the typed frame in front, which {@link head} gave, as its bytes come. */
+  /** Discards the typed frame of {@link head}, also the bytes that have not arrived yet. */
   discard(): void {
     const length = 1 + this.#buffer.readInt32BE(this.#start + 1);
-    this.#unwanted = Math.max(0, length - this.buffered);
-    this.#start += length - this.#unwanted;
+    this.#toDiscard = Math.max(0, length - this.buffered);
+    this.#start += length - this.#toDiscard;
     this.#release();
   }
 
-  /** Whether a frame that is thrown away is still coming. */
+  /** Whether bytes of a discarded frame are missing. */
   get isDiscarding(): boolean {
-    return this.#unwanted > 0;
+    return this.#toDiscard > 0;
   }
 
-  /** Keeps nothing of what came. */
+  /** Discards all buffered bytes. */
   clear(): void {
     this.#start = this.#end;
     this.#release();
   }
 
-  #next(prefix: 0 | 1, { least, most }: { least: number; most: number }): Frame | null {
+  #next(prefix: 0 | 1, { least, max }: { least: number; max: number }): Frame | null {
     if (this.buffered < prefix + 4) return null;
     const length = this.#buffer.readInt32BE(this.#start + prefix);
-    if (length < least || length > most) {
-      throw new ProtocolViolation('a message has a length that is not allowed here', {
-        detail: `length ${length}, allowed ${least} to ${most}`,
-        hint: 'Send less in one call: a large array in parts.',
+    if (length < least || length > max) {
+      throw new ProtocolViolation('a message has an invalid length', {
+        detail: `length ${length}, allowed ${least} to ${max}`,
+        hint: 'Send less in one call: split a large array.',
       });
     }
     if (this.buffered < prefix + length) return null;
@@ -121,7 +129,7 @@ export class FrameReader {
     return { type, body };
   }
 
-  /** An idle connection must not hold the memory of its last request. */
+  /** Releases the buffer: an idle connection must not hold the memory of its last request. */
   #release(): void {
     if (this.buffered === 0) this.#buffer = empty;
   }

@@ -12,12 +12,12 @@ export interface CancelKey {
 export interface HandshakeOptions {
   verifier: Verifier;
   key: CancelKey;
-  /** Whether the client is on this machine: only then may the connection stay unencrypted. */
+  /** Whether the client is on this machine: only then may the connection be unencrypted. */
   isLocal: boolean;
-  /** Of an encrypted connection: the hash of its certificate. */
+  /** SCRAM channel binding data: the hash of the certificate, on an encrypted connection. */
   binding?: Buffer | undefined;
   write(bytes: Buffer): void;
-  /** The client knows the secret: throws where there is no place for it all the same. */
+  /** The client has proved that it has the secret. Throws if there are too many sessions. */
   onAuthenticated(): void;
   onCancelRequest(key: CancelKey): void;
 }
@@ -26,8 +26,8 @@ const bridgeUser = 'rafiki';
 
 const MAX_REFUSALS = 2;
 
-/** As in Postgres: what a client may make us hold before it is authenticated. */
-const OPENING_BYTES = 10_000;
+/** As in Postgres: the maximum length of a message before authentication. */
+const HANDSHAKE_BYTES = 10_000;
 
 const CANCEL_REQUEST = 80877102;
 const SSL_REQUEST = 80877103;
@@ -44,12 +44,12 @@ const serverSettings = {
   integer_datetimes: 'on',
 };
 
-/** From the first byte to ReadyForQuery: opening packet, then SCRAM. Every way to fail is an error that is thrown. */
+/** From the first byte to ReadyForQuery: startup packet, then SCRAM. Each failure is thrown. */
 export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #scram: ScramExchange;
   #phase: 'opening' | 'sasl-first' | 'sasl-final' = 'opening';
-  /** Encryption that was asked for and refused: libpq asks for each kind once. */
+  /** Refused requests for encryption: libpq requests each kind once. */
   #refusals = 0;
   #user = '';
 
@@ -59,10 +59,10 @@ export class Handshake {
   }
 
   next(reader: FrameReader): Frame | null {
-    return this.#phase === 'opening' ? reader.nextOpening(OPENING_BYTES) : reader.next(OPENING_BYTES);
+    return this.#phase === 'opening' ? reader.nextUntyped(HANDSHAKE_BYTES) : reader.next(HANDSHAKE_BYTES);
   }
 
-  /** What the connection is after this frame: not authenticated yet, to be encrypted, authenticated, or one that only came to cancel another. */
+  /** The connection's next state. */
   take({ type, body }: Frame): 'unauthenticated' | 'encrypt' | 'authenticated' | 'done' {
     if (this.#phase === 'opening') return this.#open(body);
     if (type !== PASSWORD) throw new ProtocolViolation('a SASL response was expected');
@@ -79,7 +79,8 @@ export class Handshake {
       return 'encrypt';
     }
     if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
-      if (++this.#refusals > MAX_REFUSALS) throw new ProtocolViolation('encryption was refused and is asked for again');
+      if (++this.#refusals > MAX_REFUSALS)
+        throw new ProtocolViolation('encryption was requested again after it was refused');
       write(refusedEncryption);
       return 'unauthenticated';
     }
@@ -88,7 +89,7 @@ export class Handshake {
       return 'done';
     }
     if (!isLocal && binding === undefined) {
-      throw new AuthenticationFailed('the bridge talks to other machines over TLS only', {
+      throw new AuthenticationFailed('the bridge accepts connections from other machines over TLS only', {
         hint: 'Connect with: sslmode=require channel_binding=require.',
       });
     }

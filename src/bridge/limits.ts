@@ -1,37 +1,37 @@
 const MB = 2 ** 20;
 
-/** What connections may make the bridge hold, and for how long. */
+/** Limits on connections, memory and time. */
 export interface BridgeLimits {
-  /** Connections that know the secret: each backend that predicts keeps one. */
+  /** Authenticated connections: each backend that predicts keeps one. */
   sessions: number;
-  /** Connections that have not shown that they do: half of them more than the 511 that Node's listen lets come at once. */
+  /** Unauthenticated connections. Half of them are more than the backlog of Node's listen, 511. */
   unauthenticated: number;
-  /** How long a client may take to authenticate: a handshake takes milliseconds, over a slow network a second. */
-  openingMs: number;
-  /** How long a client has to take the last message. */
-  farewellMs: number;
-  /** With so much on its way to a client, nothing more is taken from it until all has arrived, */
+  /** Deadline of authentication: a handshake takes milliseconds, over a slow network a second. */
+  handshakeMs: number;
+  /** Deadline for the client to read the last message. */
+  closingMs: number;
+  /** No further request is read while more than this is in the client's send buffer, */
   sendBytes: number;
-  /** which may take so long. */
+  /** for at most this long. */
   sendMs: number;
-  /** A client that sends on while we compute is read no further than this. */
-  readAheadBytes: number;
-  /** Requests above this wait for room in `roomBytes`, which all sessions share. */
+  /** Maximum bytes read from a client while its request is computed. */
+  pipelinedBytes: number;
+  /** Longer requests wait for memory. All sessions share `longRequestMemoryBytes`. */
   longBytes: number;
-  roomBytes: number;
-  /** How long a long request may take to arrive. */
-  arrivalMs: number;
+  longRequestMemoryBytes: number;
+  /** Deadline for all of a long request to arrive. */
+  longRequestMs: number;
 }
 
 export const defaultLimits: BridgeLimits = {
   sessions: 1000,
   unauthenticated: 1024,
-  openingMs: 5000,
-  farewellMs: 1000,
+  handshakeMs: 5000,
+  closingMs: 1000,
   sendBytes: MB,
   sendMs: 30_000,
-  readAheadBytes: MB,
+  pipelinedBytes: MB,
   longBytes: 64 * 1024,
-  roomBytes: 256 * MB,
-  arrivalMs: 60_000,
+  longRequestMemoryBytes: 256 * MB,
+  longRequestMs: 60_000,
 };

@@ -1,30 +1,30 @@
 import { Cancelled } from '../errors/errors.ts';
 import type { FrameReader } from './frames.ts';
-import type { Room } from './room.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 
-/** A long request that is on its way: whether it may come at all, and the room that it takes until it is answered. */
+/** A long request that is arriving: whether it is accepted, and the memory that it holds until it is answered. */
 export class LongRequest {
   readonly #bytes: number;
-  readonly #room: Room;
+  readonly #memory: MemoryBudget;
   readonly #gone = new AbortController();
   #held = 0;
   #isDiscarding = false;
-  /** Why it is thrown away as it comes. */
+  /** Why the request is discarded. */
   refusal: unknown;
 
-  constructor(bytes: number, room: Room) {
+  constructor(bytes: number, room: MemoryBudget) {
     this.#bytes = bytes;
-    this.#room = room;
+    this.#memory = room;
   }
 
-  /** Undefined where it is known at once; never rejects. */
+  /** Undefined if the decision needs no waiting; the promise never rejects. */
   screen(admit: () => void | Promise<void>): Promise<void> | undefined {
     const refused = (error: unknown): void => {
       this.refusal = error;
     };
     try {
       const admitted = admit();
-      const entered = admitted === undefined ? this.#enter() : admitted.then(() => this.#enter());
+      const entered = admitted === undefined ? this.#acquireMemory() : admitted.then(() => this.#acquireMemory());
       return entered?.catch(refused);
     } catch (error) {
       refused(error);
@@ -32,29 +32,29 @@ export class LongRequest {
     }
   }
 
-  /** Throws away what is there of it; whether that was the last of it. */
+  /** Discards the bytes that have arrived. Returns whether the request is complete. */
   discardFrom(reader: FrameReader): boolean {
     if (!this.#isDiscarding) reader.discard();
     this.#isDiscarding = reader.isDiscarding;
     return !this.#isDiscarding;
   }
 
-  /** The client is gone. */
+  /** The client has disconnected. */
   abort(): void {
-    this.#gone.abort(new Cancelled('the client is gone'));
+    this.#gone.abort(new Cancelled('the client has disconnected'));
     this.release();
   }
 
   release(): void {
     const held = this.#held;
     this.#held = 0;
-    if (held > 0) this.#room.give(held);
+    if (held > 0) this.#memory.release(held);
   }
 
-  #enter(): Promise<void> | undefined {
+  #acquireMemory(): Promise<void> | undefined {
     const { signal } = this.#gone;
     signal.throwIfAborted();
-    const entered = this.#room.take(this.#bytes, signal);
+    const entered = this.#memory.acquire(this.#bytes, signal);
     if (entered === undefined) this.#held = this.#bytes;
     return entered?.then(() => {
       this.#held = this.#bytes;

@@ -1,7 +1,7 @@
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import type { Reply } from '../protocol/reply.ts';
 
-/** The messages that a server of the PostgreSQL protocol sends, version 3. */
+/** Messages that a server of the PostgreSQL protocol, version 3, sends. */
 export const authenticationOk = (): Buffer => message('R', int32(0));
 export const authenticationSasl = (mechanism: string): Buffer => message('R', int32(10), cString(mechanism), zero);
 export const authenticationSaslContinue = (data: string): Buffer => message('R', int32(11), Buffer.from(data));
@@ -21,7 +21,7 @@ export function errorResponse(
   return message('E', ...fields.map(cString), zero);
 }
 
-/** A reply is one result, or several, and ReadyForQuery, in one buffer: one write per answer, and no copies on the way. */
+/** One or more results and ReadyForQuery in one buffer: one write per reply, without further copies. */
 export function queryReply(reply: Reply): Buffer {
   const rows = [reply, ...(reply.prefetched ?? [])];
   const buffer = Buffer.allocUnsafe(rows.reduce((bytes, row) => bytes + rowBytes(row), readyForQuery.length));
@@ -36,7 +36,7 @@ const fieldBytes = (field: string | null): number => (field === null ? 4 : 4 + B
 const rowBytes = ({ s, v, loc }: Reply): number =>
   rowDescription.length + 7 + fieldBytes(s) + fieldBytes(v) + fieldBytes(loc) + completed.length;
 
-/** Where the next result begins. */
+/** Returns the offset after the row. */
 function writeRow(buffer: Buffer, from: number, { s, v, loc }: Reply): number {
   const head = from + rowDescription.copy(buffer, from);
   buffer[head] = letter('D');

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AuthenticationFailed } from '../errors/errors.ts';
 
-/** What the server keeps of a secret (RFC 5802, section 3): enough to verify a proof, not enough to make one. */
+/** What the server stores of a secret (RFC 5802, section 3): enough to verify a proof, not enough to create one. */
 export interface Verifier {
   salt: Buffer;
   iterations: number;
@@ -25,10 +25,10 @@ export function createVerifier(secret: string): Verifier {
   };
 }
 
-/** Header, what the client binds the exchange to (with `n` or `y` to nothing), and the bare message with its nonce. */
+/** The GS2 header with its channel binding flag, then the bare message with its nonce. */
 const firstMessage = /^((?:[ny]|p=([^,]*)),(?:a=[^,]*)?,)((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/;
 
-/** The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). */
+/** The server's side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). */
 export class ScramExchange {
   readonly #verifier: Verifier;
   readonly #binding: Buffer | undefined;
@@ -38,7 +38,7 @@ export class ScramExchange {
   #serverFirst = '';
   #nonce = '';
 
-  /** `binding`: of an encrypted connection, the hash of its certificate, which the client must have seen too. */
+  /** `binding`: the hash of the certificate, on an encrypted connection; the client must see the same certificate. */
   constructor(verifier: Verifier, binding?: Buffer) {
     this.#verifier = verifier;
     this.#binding = binding;
@@ -76,9 +76,9 @@ export class ScramExchange {
   }
 }
 
-/** One message for every reason: who does not know the secret learns nothing from it. */
+/** One message for all reasons: it must not help an attacker. */
 function refused(): AuthenticationFailed {
   return new AuthenticationFailed('the bridge refused the connection', {
-    hint: 'Only the database that serving was started for may connect: its foreign server rafiki_bridge has the secret.',
+    hint: 'Only the database of this server may connect: the secret is in its foreign server rafiki_bridge.',
   });
 }

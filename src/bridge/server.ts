@@ -11,45 +11,45 @@ import { BusyPoll } from './busy-poll.ts';
 import type { Certificate } from './certificate.ts';
 import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
-import { Room } from './room.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { BridgeSession } from './session.ts';
 import { UnauthenticatedConnections } from './unauthenticated.ts';
 
 export interface BridgeOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** 0: any free port. */
   port: number;
   /**
-   * A folder for a Unix socket as well. A database on the same machine then saves some 40 µs a call: loopback TCP runs the
-   * whole stack twice.
+   * Folder of an additional Unix socket. It saves a database on the same machine about 40 µs per call: loopback TCP
+   * runs through the network stack twice.
    */
   socketDir?: string | undefined;
   secret: string;
   certificate: Certificate;
   converse(): Conversation;
-  /** Whether no batch runs beside the event loop. */
-  isCalm(): boolean;
+  /** Whether no batch is running. */
+  isIdle(): boolean;
   logger: Logger;
   limits?: Partial<BridgeLimits>;
 }
 
 export interface Address {
-  /** As libpq takes it: a name, an address, or the folder of a Unix socket. */
+  /** A host for libpq: a name, an address, or the folder of a Unix socket. */
   host: string;
   port: number;
 }
 
-/** A machine that vanished is noticed within minutes, not after the kernel's two hours. */
+/** Detects a lost machine within minutes instead of the kernel's two hours. */
 const KEEPALIVE_MS = 10_000;
-/** How long stopping waits for answers that are being computed. */
+/** How long stop() waits for requests in progress. */
 const STOP_MS = 5000;
 
-/** Listens for backends and gives each its session. */
+/** Accepts backends' connections and creates a session for each. */
 export class BridgeServer implements Service {
   readonly #options: BridgeOptions;
   readonly #limits: BridgeLimits;
-  readonly #room: Room;
+  readonly #longRequestMemory: MemoryBudget;
   readonly #busyPoll: BusyPoll;
   readonly #unauthenticated: UnauthenticatedConnections<BridgeSession>;
   readonly #sessions = new Map<number, { session: BridgeSession; secret: number }>();
@@ -64,9 +64,9 @@ export class BridgeServer implements Service {
     this.#secret = options.secret;
     this.#verifier = createVerifier(options.secret);
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#room = new Room(this.#limits.roomBytes);
+    this.#longRequestMemory = new MemoryBudget(this.#limits.longRequestMemoryBytes);
     this.#unauthenticated = new UnauthenticatedConnections(this.#limits.unauthenticated);
-    this.#busyPoll = new BusyPoll(systemClock, options.isCalm);
+    this.#busyPoll = new BusyPoll(systemClock, options.isIdle);
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) =>
       this.#accept(socket),
     );
@@ -78,11 +78,11 @@ export class BridgeServer implements Service {
     await this.#listen(this.#server, { host, port }, `${host}:${port}`);
     if (socketDir === undefined) return;
     const file = socketPath(socketDir, this.#tcp().port);
-    await rm(file, { force: true }); // of a server that was killed
-    await this.#listen(this.#local, { path: file, readableAll: true, writableAll: true }, file); // the password decides
+    await rm(file, { force: true }); // left by a killed server
+    await this.#listen(this.#local, { path: file, readableAll: true, writableAll: true }, file); // access is checked by password
   }
 
-  async #listen(server: Server, where: ListenOptions, name: string): Promise<void> {
+  async #listen(server: Server, options: ListenOptions, name: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
         reject(
@@ -90,13 +90,13 @@ export class BridgeServer implements Service {
             detail: cause.message,
             hint:
               cause.code === 'EADDRNOTAVAIL'
-                ? 'Say by which address of this machine PostgreSQL reaches it: --bridge-host HOST.'
+                ? 'Set an address of this machine that PostgreSQL can reach: --bridge-host HOST.'
                 : 'Choose another port: --bridge-port N.',
             cause,
           }),
         );
       });
-      server.listen(where, resolve);
+      server.listen(options, resolve);
     });
     server.removeAllListeners('error');
     server.on('error', (error) => {
@@ -104,7 +104,7 @@ export class BridgeServer implements Service {
     });
   }
 
-  /** Answers what is being computed, for a bounded time, then closes every connection. */
+  /** Waits a bounded time for requests in progress, then closes all connections. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     const servers = [this.#server, this.#local].filter((server) => server.listening);
@@ -124,15 +124,15 @@ export class BridgeServer implements Service {
     for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
   }
 
-  /** What new connections must know from now on; those that are open go on. */
+  /** Applies to new connections; open ones continue. */
   setSecret(secret: string): void {
     if (secret === this.#secret) return;
     this.#secret = secret;
     this.#verifier = createVerifier(secret);
-    this.#options.logger.info('the secret of the bridge has changed');
+    this.#options.logger.info("the bridge's secret has changed");
   }
 
-  /** Where a database of this machine finds it best. */
+  /** The address for a database on this machine. */
   address(): Address {
     const { socketDir } = this.#options;
     return socketDir === undefined ? this.#tcp() : { host: socketDir, port: this.#tcp().port };
@@ -154,9 +154,9 @@ export class BridgeServer implements Service {
       verifier: this.#verifier,
       key,
       limits: this.#limits,
-      room: this.#room,
+      longRequestMemory: this.#longRequestMemory,
       converse,
-      onHandshakeMessage: (session) => this.#unauthenticated.heardFrom(session),
+      onHandshakeMessage: (session) => this.#unauthenticated.messageReceived(session),
       onAuthenticated: (session) => this.#enter(session, key),
       onCancelRequest: (wanted) => this.#cancel(wanted),
       onAnswered: (answered) => this.#busyPoll.answered(answered),
@@ -170,11 +170,11 @@ export class BridgeServer implements Service {
   }
 
   #enter(session: BridgeSession, key: CancelKey): void {
-    const most = this.#limits.sessions;
-    if (this.#sessions.size >= most) {
-      throw new TooManyConnections('the bridge has no connection left', {
-        detail: `${most} are open`,
-        hint: 'Close sessions that predict no more, or put a pooler in front of PostgreSQL.',
+    const max = this.#limits.sessions;
+    if (this.#sessions.size >= max) {
+      throw new TooManyConnections('the bridge has too many connections', {
+        detail: `${max} are open`,
+        hint: 'Close sessions that no longer predict, or use a connection pooler for PostgreSQL.',
       });
     }
     this.#unauthenticated.remove(session);
@@ -182,8 +182,8 @@ export class BridgeServer implements Service {
   }
 
   #cancel({ pid, secret }: CancelKey): void {
-    const found = this.#sessions.get(pid);
-    if (found !== undefined && found.secret === secret) found.session.cancel();
+    const match = this.#sessions.get(pid);
+    if (match !== undefined && match.secret === secret) match.session.cancel();
   }
 }
 
@@ -191,17 +191,17 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
 
-/** Over a Unix socket or loopback: what is said does not leave this machine. */
+/** Whether the connection is over a Unix socket or loopback, so that no data leaves this machine. */
 const isLocal = ({ remoteAddress, remoteFamily }: Socket): boolean =>
   remoteAddress === undefined || loopback.check(remoteAddress, remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
 
-/** Linux keeps the path of a socket in 108 bytes. */
+/** Linux limits a socket's path to 108 bytes, including the final NUL. */
 const MAX_SOCKET_PATH = 107;
 
-/** The name that libpq gives a socket in a folder. */
+/** libpq's name of a socket in a folder. */
 const socketPath = (dir: string, port: number): string => path.join(dir, `.s.PGSQL.${port}`);
 
 export const fitsSocket = (dir: string): boolean => Buffer.byteLength(socketPath(dir, 65_535)) <= MAX_SOCKET_PATH;
 
 const stopping = (): ShuttingDown =>
-  new ShuttingDown('the prediction server is stopping', { hint: 'Ask again: the next server will answer.' });
+  new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });

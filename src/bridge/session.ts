@@ -11,28 +11,28 @@ import { type Frame, type FrameHead, FrameReader } from './frames.ts';
 import { Handshake, type HandshakeOptions } from './handshake.ts';
 import type { BridgeLimits } from './limits.ts';
 import { LongRequest } from './long-request.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import * as messages from './messages.ts';
-import type { Room } from './room.ts';
 
 export interface SessionOptions extends Pick<HandshakeOptions, 'verifier' | 'key' | 'isLocal' | 'onCancelRequest'> {
   socket: Socket;
   certificate: Certificate;
   limits: BridgeLimits;
   /** Shared by all sessions. */
-  room: Room;
+  longRequestMemory: MemoryBudget;
   converse(): Conversation;
-  /** A whole message of the handshake came, which has few. */
+  /** A complete message of the handshake has arrived. */
   onHandshakeMessage(session: BridgeSession): void;
-  /** The client knows the secret: throws where all places are taken. */
+  /** The client is authenticated. Throws if there are too many sessions. */
   onAuthenticated(session: BridgeSession): void;
-  /** A request was answered. */
+  /** A reply has been sent. */
   onAnswered(session: object): void;
 }
 
-/** As the protocol has it. A long request is refused by its first bytes, whatever their number is. */
-const MOST_BYTES = 2 ** 31 - 1;
-/** The verb, and the key by which access is given. */
-const START_BYTES = 128;
+/** The protocol's maximum. Long requests are accepted or refused by their first bytes. */
+const MAX_BYTES = 2 ** 31 - 1;
+/** Enough for the verb and the access key. */
+const PREFIX_BYTES = 128;
 
 const QUERY = 0x51; // Q
 const TERMINATE = 0x58; // X
@@ -45,7 +45,7 @@ export class BridgeSession {
   #handshake: Handshake;
   #phase: 'handshake' | 'ready' | 'closed' = 'handshake';
   readonly #encoding = new ClientEncoding();
-  /** Why no further request is taken now. */
+  /** Why no further request is read now. */
   #busy: 'no' | 'answering' | 'screening' | 'sending' = 'no';
   #conversation: Conversation | undefined;
   #long: LongRequest | undefined;
@@ -54,16 +54,16 @@ export class BridgeSession {
     this.#options = options;
     this.#connection = new ClientSocket(options.socket, {
       onData: (chunk) => this.#receive(chunk),
-      onEnd: () => this.#leave(),
-      onDrain: () => this.#sent(),
-      onClose: () => this.#closed(),
+      onEnd: () => this.#close(),
+      onDrain: () => this.#onDrain(),
+      onClose: () => this.#onClosed(),
     });
-    this.#handshake = this.#greet();
-    this.#connection.await(options.limits.openingMs);
+    this.#handshake = this.#createHandshake();
+    this.#connection.startDeadline(options.limits.handshakeMs);
   }
 
-  /** `binding` where the connection is encrypted. */
-  #greet(binding?: Buffer): Handshake {
+  /** `binding`: the certificate's hash, on an encrypted connection. */
+  #createHandshake(binding?: Buffer): Handshake {
     return new Handshake({
       ...this.#options,
       binding,
@@ -76,7 +76,7 @@ export class BridgeSession {
     this.#reader.checkEmpty();
     const { certificate } = this.#options;
     this.#connection.encrypt(certificate);
-    this.#handshake = this.#greet(certificate.hash);
+    this.#handshake = this.#createHandshake(certificate.hash);
   }
 
   get answering(): boolean {
@@ -87,25 +87,25 @@ export class BridgeSession {
     this.#conversation?.cancel();
   }
 
-  /** Says why, if the client still listens, and closes. */
+  /** Sends the error to the client and closes. */
   end(error: unknown): void {
-    if (this.#phase !== 'closed') this.#leave(messages.errorResponse('FATAL', reportError(error)));
+    if (this.#phase !== 'closed') this.#close(messages.errorResponse('FATAL', reportError(error)));
   }
 
-  /** Closes without a word. */
+  /** Closes immediately, without a message. */
   destroy(): void {
     this.#connection.destroy();
   }
 
-  #leave(words?: Buffer): void {
+  #close(lastMessage?: Buffer): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#reader.clear();
-    this.#connection.leave(words, this.#options.limits.farewellMs);
+    this.#connection.close(lastMessage, this.#options.limits.closingMs);
   }
 
-  #closed(): void {
-    this.#connection.settle();
+  #onClosed(): void {
+    this.#connection.clearDeadline();
     this.#phase = 'closed';
     this.#reader.clear();
     this.#long?.abort();
@@ -118,7 +118,7 @@ export class BridgeSession {
     if (this.#phase === 'closed') return;
     this.#reader.push(chunk);
     this.#advance();
-    if (this.#busy !== 'no' && this.#reader.buffered > this.#options.limits.readAheadBytes) this.#connection.pause();
+    if (this.#busy !== 'no' && this.#reader.buffered > this.#options.limits.pipelinedBytes) this.#connection.pause();
   }
 
   #advance(): void {
@@ -129,16 +129,16 @@ export class BridgeSession {
     }
   }
 
-  /** Whether there may be more to take, as below. */
+  /** Returns whether to read on, as does {@link #takeRequest}. */
   #takeHandshake(): boolean {
     const frame = this.#handshake.next(this.#reader);
     if (frame === null) return false;
     this.#options.onHandshakeMessage(this);
     const state = this.#handshake.take(frame);
     if (state === 'encrypt') this.#encrypt();
-    else if (state === 'done') this.#leave();
+    else if (state === 'done') this.#close();
     else if (state === 'authenticated') {
-      this.#connection.settle();
+      this.#connection.clearDeadline();
       this.#conversation = this.#options.converse();
       this.#phase = 'ready';
     }
@@ -149,11 +149,11 @@ export class BridgeSession {
     if (this.#phase !== 'ready' || this.#busy !== 'no') return false;
     if (this.#connection.unsentBytes > this.#options.limits.sendBytes) {
       this.#busy = 'sending';
-      this.#connection.await(this.#options.limits.sendMs);
+      this.#connection.startDeadline(this.#options.limits.sendMs);
       return false;
     }
     if (this.#long === undefined) {
-      const head = this.#reader.head(this.#options.limits.longBytes, START_BYTES);
+      const head = this.#reader.head(this.#options.limits.longBytes, PREFIX_BYTES);
       if (head !== null) {
         this.#screen(head);
         return true;
@@ -162,37 +162,37 @@ export class BridgeSession {
     return this.#long?.refusal === undefined ? this.#takeFrame() : this.#takeRefused(this.#long);
   }
 
-  #screen({ bytes, start }: FrameHead): void {
-    const { room, limits } = this.#options;
+  #screen({ bytes, prefix }: FrameHead): void {
+    const { longRequestMemory, limits } = this.#options;
     const conversation = this.#conversation as Conversation;
-    const request = new LongRequest(bytes, room);
+    const request = new LongRequest(bytes, longRequestMemory);
     this.#long = request;
-    this.#connection.await(limits.arrivalMs);
-    const screened = request.screen(() => conversation.admit(start.toString('latin1'), bytes));
+    this.#connection.startDeadline(limits.longRequestMs);
+    const screened = request.screen(() => conversation.admit(prefix.toString('latin1'), bytes));
     if (screened === undefined) return;
     this.#busy = 'screening';
     void screened.then(() => this.#resume());
   }
 
-  /** What was refused is answered when the client has sent it all. */
+  /** A refused request gets its reply when all of it has arrived. */
   #takeRefused(request: LongRequest): boolean {
     if (!request.discardFrom(this.#reader)) return false;
-    this.#connection.settle();
+    this.#connection.clearDeadline();
     this.#answered(errorReply(request.refusal));
     return true;
   }
 
   #takeFrame(): boolean {
-    const frame = this.#reader.next(MOST_BYTES);
+    const frame = this.#reader.next(MAX_BYTES);
     if (frame === null) return false;
-    if (this.#long !== undefined) this.#connection.settle();
+    if (this.#long !== undefined) this.#connection.clearDeadline();
     this.#takeMessage(frame);
     return true;
   }
 
   #takeMessage({ type, body }: Frame): void {
     if (type === TERMINATE) {
-      this.#leave();
+      this.#close();
       return;
     }
     if (type !== QUERY) {
@@ -200,7 +200,7 @@ export class BridgeSession {
         detail: `message type ${String.fromCharCode(type)}`,
       });
     }
-    const encoding = this.#encoding.grant(body);
+    const encoding = this.#encoding.requested(body);
     if (encoding !== undefined) {
       this.#connection.write(messages.encodingSet(encoding));
       return;
@@ -219,7 +219,7 @@ export class BridgeSession {
 
   #answer(body: Buffer): Reply | Buffer | Promise<Reply> {
     try {
-      return (this.#conversation as Conversation).answer(this.#encoding.textOf(body));
+      return (this.#conversation as Conversation).answer(this.#encoding.decode(body));
     } catch (error) {
       return errorReply(error);
     }
@@ -233,9 +233,9 @@ export class BridgeSession {
     this.#options.onAnswered(this);
   }
 
-  #sent(): void {
+  #onDrain(): void {
     if (this.#busy !== 'sending') return;
-    this.#connection.settle();
+    this.#connection.clearDeadline();
     this.#resume();
   }
 

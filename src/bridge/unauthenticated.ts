@@ -1,51 +1,50 @@
-/** What can be thrown out. */
 interface Evictable {
   destroy(): void;
 }
 
 /**
- * Connections that have not shown that they know the secret. Half of the places are for those that have sent no message,
- * half for those that have; where a half is full, the one whose last whole message is oldest makes way. So whoever connects
- * and is silent takes no place from a handshake that goes on, which takes milliseconds.
+ * Connections before authentication. Half of the places are for those that have sent no complete message, half for
+ * those that have. If a half is full, the connection whose last complete message is oldest is closed. So silent
+ * connections cannot displace a handshake in progress, which takes milliseconds.
  */
 export class UnauthenticatedConnections<C extends Evictable> {
-  readonly #most: number;
-  /** In the order in which they were heard last. */
+  readonly #max: number;
+  /** In the order of their last complete messages. */
   readonly #silent = new Set<C>();
-  readonly #talking = new Set<C>();
+  readonly #active = new Set<C>();
 
-  constructor(most: number) {
-    this.#most = Math.max(1, most >> 1);
+  constructor(max: number) {
+    this.#max = Math.max(1, max >> 1);
   }
 
   *[Symbol.iterator](): IterableIterator<C> {
     yield* this.#silent;
-    yield* this.#talking;
+    yield* this.#active;
   }
 
   get size(): number {
-    return this.#silent.size + this.#talking.size;
+    return this.#silent.size + this.#active.size;
   }
 
   add(connection: C): void {
     this.#put(this.#silent, connection);
   }
 
-  heardFrom(connection: C): void {
+  messageReceived(connection: C): void {
     if (!this.remove(connection)) return;
-    this.#put(this.#talking, connection);
+    this.#put(this.#active, connection);
   }
 
-  /** Whether it was one. */
+  /** Returns whether it was unauthenticated. */
   remove(connection: C): boolean {
-    return this.#silent.delete(connection) || this.#talking.delete(connection);
+    return this.#silent.delete(connection) || this.#active.delete(connection);
   }
 
   #put(half: Set<C>, connection: C): void {
-    const [longest] = half;
-    if (half.size >= this.#most && longest !== undefined) {
-      half.delete(longest);
-      longest.destroy();
+    const [oldest] = half;
+    if (half.size >= this.#max && oldest !== undefined) {
+      half.delete(oldest);
+      oldest.destroy();
     }
     half.add(connection);
   }

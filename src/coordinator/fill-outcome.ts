@@ -13,13 +13,13 @@ export interface FillOutcome extends Fill {
 }
 
 /** As many as a call tells of. */
-const MOST_ROWS = 1_000;
-const MOST_CHARS = 1_000;
+const MAX_ROWS = 1_000;
+const MAX_CHARS = 1_000;
 
 /** Reads what the function of a table's owner said, who may have put anything in its place: no more is believed than does no harm. */
 export function readOutcome(text: string | null): FillOutcome {
   const said = fieldsOf(parse(text));
-  const unanswered = Array.isArray(said['unanswered']) ? said['unanswered'].slice(0, MOST_ROWS).map(fieldsOf) : [];
+  const unanswered = Array.isArray(said['unanswered']) ? said['unanswered'].slice(0, MAX_ROWS).map(fieldsOf) : [];
   return {
     filled: countOf(said['filled']) ?? 0,
     left: countOf(said['left']) ?? 0,
@@ -53,7 +53,7 @@ const countOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 32 ? value : null;
 
 const textOf = (value: unknown, shape = /^[^\0]*$/s): string | null =>
-  typeof value === 'string' && value.length <= MOST_CHARS && shape.test(value) ? value : null;
+  typeof value === 'string' && value.length <= MAX_CHARS && shape.test(value) ? value : null;
 
 function errorOf(value: unknown): ErrorReport {
   const { sqlstate, message, detail, hint } = fieldsOf(value);

@@ -28,7 +28,7 @@ export interface FillerOptions {
 }
 
 /** Tables that are filled at once; of one owner one, whose code may keep his session busy. */
-const MOST_AT_ONCE = 4;
+const MAX_AT_ONCE = 4;
 /** Of one call, which fills some thousand rows at the most; and after so long its backend is ended, whatever code runs in it. */
 const CALL_TIMEOUT = '30s';
 const CALL_END_MS = 40_000;
@@ -73,7 +73,7 @@ export class Filler {
     try {
       await takeMarks(database, busy);
       for (const attachment of await selectWaiting(database, [...this.#running.keys()])) {
-        if (this.#running.size >= MOST_AT_ONCE || this.#stopping) return;
+        if (this.#running.size >= MAX_AT_ONCE || this.#stopping) return;
         if (!this.#running.has(attachment.owner)) this.#begin(attachment);
       }
     } catch (error) {
@@ -105,7 +105,7 @@ export class Filler {
   async #fill(attachment: WaitingAttachment): Promise<void> {
     const { database } = this.#options;
     const { id } = attachment;
-    const session = await this.#reader.connect({ longestStatement: CALL_TIMEOUT, mostBytes: MESSAGE_BYTES });
+    const session = await this.#reader.connect({ longestStatement: CALL_TIMEOUT, maxBytes: MESSAGE_BYTES });
     this.#sessions.add(session);
     try {
       await admitFilling(database, session.pid, id);

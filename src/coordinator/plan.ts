@@ -35,7 +35,7 @@ export const OVERTIME_MS = 60_000;
 /** How long a study waits for a worker to begin with it: roles take turns, so that is for as long as others' trials take. */
 export const QUEUE_MS = 24 * 3_600_000;
 /** A study that was paused for so long ends with what it has: it keeps rows, checkpoints and its name from others. */
-export const MOST_PAUSE_MS = 30 * 24 * 3_600_000;
+export const MAX_PAUSE_MS = 30 * 24 * 3_600_000;
 /** Share of a trial's first weights from other trials with which it counts as warm-started. */
 const WARM_SHARE = 0.5;
 /** Failed trials without a single score after which a study is given up. */
@@ -89,7 +89,7 @@ function reasonToClose(
   trials: readonly TrialRow[],
 ): string | null {
   if (finishRequested) return 'it was asked to finish';
-  if ((pausedMs ?? 0) >= MOST_PAUSE_MS) return 'it was paused for too long';
+  if ((pausedMs ?? 0) >= MAX_PAUSE_MS) return 'it was paused for too long';
   if (elapsedMs >= maxTimeMs) return 'max_time is over';
   if (waitedMs >= QUEUE_MS) return 'no worker began with it';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))

@@ -140,7 +140,7 @@ export class DataCache {
   /** Under another name until it is complete: a file that is there is whole. */
   async #read(file: string, study: StudySource, { signal, isWanted }: Required<Wanting>): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const session = await this.#reader.connect({ longestStatement: STATEMENT_TIMEOUT, mostBytes: MESSAGE_BYTES });
+    const session = await this.#reader.connect({ longestStatement: STATEMENT_TIMEOUT, maxBytes: MESSAGE_BYTES });
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;

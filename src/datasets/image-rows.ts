@@ -1,5 +1,5 @@
 import type { CopiedValue } from '../db/copy.ts';
-import { checkLabel, labelTooLong, MOST_LABEL_CHARS } from '../domain/class-limits.ts';
+import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../domain/class-limits.ts';
 import type { Task } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
@@ -13,15 +13,15 @@ const MB = 2 ** 20;
  * A row with its image. The files of 50 million pixels, which are the most, stay below but for those without compression; a
  * prediction takes 32 MB. COPY brings a row whole, and a larger one is let go as it comes.
  */
-export const MOST_ROW_BYTES = 64 * MB;
+export const MAX_ROW_BYTES = 64 * MB;
 
 /** Rows in hand at once: enough for the decoder's four threads, and so many bytes that one more row of any size has room. */
 const AT_ONCE = 8;
-const MOST_HELD_BYTES = 64 * MB;
+const MAX_HELD_BYTES = 64 * MB;
 
 /** Some ten thousand boxes. */
-const MOST_BOXES_BYTES = MB;
-const MOST_NAME_CHARS = 200;
+const MAX_BOXES_BYTES = MB;
+const MAX_NAME_CHARS = 200;
 
 interface Checking extends BadRowRule {
   task: Task;
@@ -35,7 +35,7 @@ export async function* imageRecords(rows: AsyncIterable<CopiedValue>, checking: 
   for await (const row of rows) {
     inHand.push({ bytes: row.bytes.length, checked: check(row, ++number, checking.task) });
     heldBytes += row.bytes.length;
-    while (inHand.length >= AT_ONCE || heldBytes > MOST_HELD_BYTES) {
+    while (inHand.length >= AT_ONCE || heldBytes > MAX_HELD_BYTES) {
       const [oldest] = inHand.splice(0, 1) as [(typeof inHand)[number]];
       yield* settled(await oldest.checked, checking);
       heldBytes -= oldest.bytes;
@@ -56,7 +56,7 @@ async function check({ bytes, size }: CopiedValue, number: number, task: Task): 
   let name = `Row ${number} as read`;
   try {
     const named = partAt(bytes, 0);
-    name = bytes.toString('utf8', 4, Math.min(named.end, 4 + 4 * MOST_NAME_CHARS)).slice(0, MOST_NAME_CHARS) || name;
+    name = bytes.toString('utf8', 4, Math.min(named.end, 4 + 4 * MAX_NAME_CHARS)).slice(0, MAX_NAME_CHARS) || name;
     if (size > bytes.length) throw rowTooLarge(size);
     const labelled = partAt(bytes, named.end);
     if (labelled.end >= bytes.length) throw malformed();
@@ -68,10 +68,10 @@ async function check({ bytes, size }: CopiedValue, number: number, task: Task): 
 
 async function labelledImage(bytes: Buffer, { start, end }: ByteRange, task: Task): Promise<LabelledImage> {
   const hasBoxes = task === 'object_detection';
-  if (hasBoxes && end - start > MOST_BOXES_BYTES) {
+  if (hasBoxes && end - start > MAX_BOXES_BYTES) {
     throw new BadData('an image has too many boxes', { detail: `They have ${end - start} bytes; 1 MB is the most.` });
   }
-  if (!hasBoxes && end - start > 4 * MOST_LABEL_CHARS) throw labelTooLong();
+  if (!hasBoxes && end - start > 4 * MAX_LABEL_CHARS) throw labelTooLong();
   const text = bytes.toString('utf8', start, end);
   if (!hasBoxes) checkLabel(text);
   const validates = sides[bytes[end] ?? 0];
@@ -100,6 +100,6 @@ const malformed = (): BadData =>
 
 const rowTooLarge = (bytes: number): BadData =>
   new BadData('a row is too large', {
-    detail: `It has ${(bytes / MB).toFixed(1)} MB; ${MOST_ROW_BYTES / MB} MB are the most.`,
+    detail: `It has ${(bytes / MB).toFixed(1)} MB; ${MAX_ROW_BYTES / MB} MB are the most.`,
     hint: 'Make its image smaller, or compress it: a model looks at far fewer pixels.',
   });

@@ -7,7 +7,7 @@ import { readerCall } from '../db/reader-login.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
-import { imageRecords, MOST_ROW_BYTES } from './image-rows.ts';
+import { imageRecords, MAX_ROW_BYTES } from './image-rows.ts';
 import type { Reading } from './reading.ts';
 import { textLines } from './text-rows.ts';
 
@@ -31,7 +31,7 @@ export async function readSource(
     const rows =
       inputOf(task) === 'text'
         ? textLines(copyLines(connection, call, count), { onBadRow, skipped })
-        : imageRecords(copyBytes(connection, call, { count, most: MOST_ROW_BYTES }), { task, onBadRow, skipped });
+        : imageRecords(copyBytes(connection, call, { count, max: MAX_ROW_BYTES }), { task, onBadRow, skipped });
     await pipeline(rows, destination);
     await connection.query('rollback');
     return skipped;

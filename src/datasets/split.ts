@@ -58,19 +58,19 @@ export function snapshotHash(data: DataSet): Buffer {
 }
 
 /** How many inputs are remembered as trained on; `rafiki.validation` has the same number. */
-const MOST_TRAINED = 2 ** 18;
+const MAX_TRAINED = 2 ** 18;
 
 /** Names the inputs that were trained on, as `rafiki._input_hash` does: each once, ascending, the first of them where they are many. */
-export function trainedInputs({ train }: DataSet, most = MOST_TRAINED): BigInt64Array {
+export function trainedInputs({ train }: DataSet, max = MAX_TRAINED): BigInt64Array {
   return BigInt64Array.from(new Set(train.inputs.map(inputHash)))
     .sort()
-    .slice(0, most);
+    .slice(0, max);
 }
 
 /** How many of the inputs are among those that were trained on; where not all of these are remembered, as their share tells. */
-export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt64Array, most = MOST_TRAINED): number {
+export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt64Array, max = MAX_TRAINED): number {
   const known = new Set(trained);
-  const last = trained.length < most ? undefined : trained.at(-1);
+  const last = trained.length < max ? undefined : trained.at(-1);
   const hashes = inputs.map(inputHash).filter((hash) => last === undefined || hash <= last);
   const among = hashes.filter((hash) => known.has(hash)).length;
   return hashes.length === 0 ? 0 : Math.round((among / hashes.length) * inputs.length);

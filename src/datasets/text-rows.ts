@@ -1,4 +1,4 @@
-import { labelTooLong, MOST_LABEL_CHARS } from '../domain/class-limits.ts';
+import { labelTooLong, MAX_LABEL_CHARS } from '../domain/class-limits.ts';
 import { type BadRowRule, leaveOut } from './bad-row.ts';
 
 const LINE_FEED = 0x0a;
@@ -6,7 +6,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** `["`, the longest label that is allowed with each character escaped, and one more. */
-const HEAD_BYTES = 2 + 6 * (MOST_LABEL_CHARS + 1);
+const HEAD_BYTES = 2 + 6 * (MAX_LABEL_CHARS + 1);
 
 /** Lines `["label", "text"]` as Postgres writes them → the same, without those whose label is too long. None is kept whole. */
 export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule): AsyncGenerator<Buffer> {
@@ -52,7 +52,7 @@ function isTooLong(head: Buffer): boolean {
     else
       do at++;
       while (((head[at] ?? 0) & 0xc0) === 0x80); // the bytes of one character
-    if (chars === MOST_LABEL_CHARS) return true;
+    if (chars === MAX_LABEL_CHARS) return true;
   }
   return false;
 }

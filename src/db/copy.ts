@@ -26,7 +26,7 @@ const START_BYTES = 4096;
 export async function* copyBytes(
   connection: Connection,
   query: string,
-  { count, most }: { count: ByteCount; most: number },
+  { count, max }: { count: ByteCount; max: number },
 ): AsyncGenerator<CopiedValue> {
   const bytes = new ByteReader(copied(connection, `copy (${query}) to stdout with (format binary)`, count));
   await bytes.take(SIGNATURE_BYTES + 4); // signature and flags
@@ -34,8 +34,8 @@ export async function* copyBytes(
   // each row: number of columns, −1 after the last row, and for each column its length and its bytes
   while ((await bytes.take(2)).readInt16BE() === 1) {
     const size = Math.max(0, (await bytes.take(4)).readInt32BE()); // −1 is a null
-    yield { bytes: await bytes.take(size <= most ? size : START_BYTES), size };
-    if (size > most) await bytes.skip(size - START_BYTES);
+    yield { bytes: await bytes.take(size <= max ? size : START_BYTES), size };
+    if (size > max) await bytes.skip(size - START_BYTES);
   }
   await bytes.end();
 }

@@ -6,7 +6,7 @@ import { sizeText } from '../runtime/byte-size.ts';
 const HEAD_BYTES = 5;
 
 /** Ends a connection to PostgreSQL where it begins a message that is too long, before any of it is kept. To be called between two messages. */
-export function limitMessages(stream: Duplex, mostBytes: number): void {
+export function limitMessages(stream: Duplex, maxBytes: number): void {
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = 0;
   let bodyBytes = 0; // of the message, that are still to come
@@ -24,8 +24,8 @@ export function limitMessages(stream: Duplex, mostBytes: number): void {
       if (headBytes < HEAD_BYTES) continue;
       headBytes = 0;
       bodyBytes = head.readUInt32BE(1) - 4; // the length counts itself
-      if (bodyBytes > mostBytes) {
-        stream.destroy(tooLong(bodyBytes, mostBytes));
+      if (bodyBytes > maxBytes) {
+        stream.destroy(tooLong(bodyBytes, maxBytes));
         return false;
       }
     }
@@ -33,8 +33,8 @@ export function limitMessages(stream: Duplex, mostBytes: number): void {
   };
 }
 
-const tooLong = (bytes: number, most: number): DataTooLarge =>
+const tooLong = (bytes: number, max: number): DataTooLarge =>
   new DataTooLarge("a row or a message of the tables' owner is too long", {
-    detail: `It has ${sizeText(bytes)}; ${sizeText(most)} are the most.`,
+    detail: `It has ${sizeText(bytes)}; ${sizeText(max)} are the most.`,
     hint: 'Look into the functions, triggers and policies of the table.',
   });

@@ -29,7 +29,7 @@ export interface ReaderLimits {
   /** As a setting of time is written. */
   longestStatement: string;
   /** Of one message of the server: a row, an error, a notice. */
-  mostBytes: number;
+  maxBytes: number;
 }
 
 /** A session, and the backend that serves it. */
@@ -53,10 +53,10 @@ export class ReaderLogin {
    * A statement that takes longer is given up, even by a process that cannot end it any more. The session's loss makes the one under way
    * fail, and so does a message of the server that is too long.
    */
-  async connect({ longestStatement, mostBytes }: ReaderLimits): Promise<ReaderSession> {
+  async connect({ longestStatement, maxBytes }: ReaderLimits): Promise<ReaderSession> {
     const settings = { statement_timeout: longestStatement };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
-    limitMessages(connection.client.connection.stream, mostBytes);
+    limitMessages(connection.client.connection.stream, maxBytes);
     await endWithClient(connection);
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
@@ -84,8 +84,8 @@ export class ReaderLogin {
 
 /** The call of a function of schema rafiki_reader: with as many arguments as there can be, so that nobody can make another one that it might mean. */
 export async function readerCall(on: Queryable, reader: string): Promise<string> {
-  const [most] = await on.query<{ count: number }>(`select current_setting('max_function_args')::int as count`);
-  return `rafiki_reader."${reader}"(${Array(most?.count).fill('true').join()})`; // a uuid, as Postgres prints it
+  const [max] = await on.query<{ count: number }>(`select current_setting('max_function_args')::int as count`);
+  return `rafiki_reader."${reader}"(${Array(max?.count).fill('true').join()})`; // a uuid, as Postgres prints it
 }
 
 /** The session is over. A row that is left behind, by a process that was killed, says nothing of the next session with that pid. */

@@ -44,10 +44,10 @@ function hitsOf(
   ranked.sort((a, b) => b.one.score - a.one.score);
   return ranked.map(({ one, image }) => {
     const overlaps = (objects[image] ?? []).map((object) => intersectionOverUnion(one, object));
-    const most = Math.max(0, ...overlaps);
-    const place = overlaps.indexOf(most);
+    const max = Math.max(0, ...overlaps);
+    const place = overlaps.indexOf(max);
     const flags = taken[image];
-    if (flags === undefined || place < 0 || most < overlap || flags[place] === 1) return false;
+    if (flags === undefined || place < 0 || max < overlap || flags[place] === 1) return false;
     flags[place] = 1;
     return true;
   });

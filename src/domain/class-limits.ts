@@ -1,32 +1,32 @@
 import { BadData } from '../errors/errors.ts';
 
 /** A label is a name, not a text: nobody reads more of it. `rafiki._check_labels` has the same numbers. */
-export const MOST_LABEL_CHARS = 1000;
+export const MAX_LABEL_CHARS = 1000;
 /**
  * A study's classes. Each is a column of a network's last layer, and a row in every answer with probabilities; the largest data
  * sets of images in use have a thousand, of texts some thousand. All together because every server keeps them of every model.
  */
-export const MOST_CLASSES = 10_000;
-export const MOST_CLASS_BYTES = 2 ** 20;
+export const MAX_CLASSES = 10_000;
+export const MAX_CLASS_BYTES = 2 ** 20;
 
 /** Characters as Postgres counts them. */
-const charsOf = (text: string): number => (text.length <= MOST_LABEL_CHARS ? text.length : [...text].length);
+const charsOf = (text: string): number => (text.length <= MAX_LABEL_CHARS ? text.length : [...text].length);
 
 export function checkLabel(label: string): void {
-  if (charsOf(label) > MOST_LABEL_CHARS) throw labelTooLong();
+  if (charsOf(label) > MAX_LABEL_CHARS) throw labelTooLong();
 }
 
 export const labelTooLong = (): BadData =>
   new BadData('a label is too long', {
-    detail: `It has more than ${MOST_LABEL_CHARS} characters.`,
+    detail: `It has more than ${MAX_LABEL_CHARS} characters.`,
     hint: 'Correct the row, or name another column with target =>: this one may be no label.',
   });
 
 export function checkClassCount(classes: readonly string[]): void {
   const bytes = classes.reduce((sum, label) => sum + Buffer.byteLength(label), 0);
-  if (classes.length <= MOST_CLASSES && bytes <= MOST_CLASS_BYTES) return;
+  if (classes.length <= MAX_CLASSES && bytes <= MAX_CLASS_BYTES) return;
   throw new BadData('the rows have too many classes', {
-    detail: `${classes.length} labels of ${bytes} bytes together; ${MOST_CLASSES} and ${MOST_CLASS_BYTES} are the most.`,
+    detail: `${classes.length} labels of ${bytes} bytes together; ${MAX_CLASSES} and ${MAX_CLASS_BYTES} are the most.`,
     hint: 'Group rare classes under one label in a view, or name another column with target =>: this one may be no label.',
   });
 }

@@ -146,7 +146,7 @@ export function narrow(name: string, domain: Domain, override: KnobOverride | un
 }
 
 /** Of a list, equal ones counted once: the work of a proposal grows with them. `rafiki._knob_fault` has the same number. */
-const MOST_VALUES = 100;
+const MAX_VALUES = 100;
 
 /** A proposal narrows the same lists some thousand times. */
 const knownValues = new WeakMap<readonly KnobValue[], readonly KnobValue[]>();
@@ -155,9 +155,9 @@ function valuesOf(name: string, list: readonly KnobValue[]): readonly KnobValue[
   const known = knownValues.get(list);
   if (known !== undefined) return known;
   const values = [...new Set(list)];
-  if (values.length > MOST_VALUES) {
+  if (values.length > MAX_VALUES) {
     throw new InvalidParameter(`knob "${name}" has too long a list`, {
-      detail: `It has ${values.length} different values; ${MOST_VALUES} are the most.`,
+      detail: `It has ${values.length} different values; ${MAX_VALUES} are the most.`,
       hint: 'Give fewer values, or {"min": …, "max": …}.',
     });
   }

@@ -111,12 +111,12 @@ export function baseline(metric: Metric, labels: ArrayLike<number>, classes: num
   const counts = new Float64Array(classes);
   for (let i = 0; i < labels.length; i++) counts[labels[i] as number]!++;
   const shares = Array.from(counts, (count) => count / labels.length).filter((share) => share > 0);
-  const most = Math.max(0, ...shares);
+  const max = Math.max(0, ...shares);
   switch (metric) {
     case 'accuracy':
-      return most;
+      return max;
     case 'macro_f1':
-      return shares.length === 0 ? 0 : (2 * most) / (1 + most) / shares.length;
+      return shares.length === 0 ? 0 : (2 * max) / (1 + max) / shares.length;
     case 'likelihood':
       return Math.exp(shares.reduce((sum, share) => sum + share * Math.log(share), 0));
     case 'auc':

@@ -4,13 +4,13 @@
  */
 export function majorityVote(votes: ArrayLike<number>): number {
   let winner = votes[0] as number;
-  let most = 0;
+  let max = 0;
   for (let i = 0; i < votes.length; i++) {
     const label = votes[i] as number;
     let count = 0;
     for (let j = 0; j < votes.length; j++) if (votes[j] === label) count++;
-    if (count > most) {
-      most = count;
+    if (count > max) {
+      max = count;
       winner = label;
     }
   }

@@ -88,9 +88,9 @@ export class Trainer {
   /** Trains on `steps` and returns their losses. The caller keeps it to about a second: nothing else runs. */
   async run(steps: readonly TrainingStep[], settings: Settings): Promise<Float32Array> {
     const losses = new Float32Array(steps.length);
-    const most = stepsPerCall(this.#options.network);
-    for (let at = 0; at < steps.length; at += most)
-      losses.set(await this.#call(steps.slice(at, at + most), settings), at);
+    const max = stepsPerCall(this.#options.network);
+    for (let at = 0; at < steps.length; at += max)
+      losses.set(await this.#call(steps.slice(at, at + max), settings), at);
     return losses;
   }
 

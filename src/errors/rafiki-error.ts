@@ -34,7 +34,7 @@ export interface ErrorReport {
 }
 
 /** What others say in their errors, code of a table's owner for one, is stored and shown: so much of it tells enough. */
-const MOST_CHARS = 4_000;
+const MAX_CHARS = 4_000;
 
 /**
  * Flattens any thrown value: what the system refused says so, and anything else that is not ours becomes an internal error (XX000) that
@@ -64,4 +64,4 @@ function wholeReport(error: unknown): ErrorReport {
   };
 }
 
-const cut = (text: string): string => (text.length <= MOST_CHARS ? text : `${text.slice(0, MOST_CHARS - 1)}…`);
+const cut = (text: string): string => (text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 1)}…`);

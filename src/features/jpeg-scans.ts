@@ -27,10 +27,10 @@ export function checkScans(jpeg: Uint8Array): void {
  * Scans of a JPEG, `most` where it has more: markers are found as the decoder finds them, which passes over whatever is
  * between segments. What is within a segment, such as a thumbnail, or after the end counts for nothing.
  */
-function countScans(jpeg: Uint8Array, most: number): number {
+function countScans(jpeg: Uint8Array, max: number): number {
   let scans = 0;
   let at = 2; // after the start of the image
-  while (scans < most) {
+  while (scans < max) {
     while (at < jpeg.length && jpeg[at] !== MARK) at++;
     while (jpeg[at] === MARK) at++;
     const marker = jpeg[at++];

@@ -29,7 +29,7 @@ export class DiskCache {
   }
 
   /** Of one file: a larger one would throw out most of the others, and is not kept. */
-  get mostBytes(): number {
+  get maxBytes(): number {
     return this.#maxBytes / 2;
   }
 
@@ -53,7 +53,7 @@ export class DiskCache {
 
   /** Under another name until it is complete: a file that is there is whole. */
   async set(name: string, data: Buffer): Promise<void> {
-    if (data.length > this.mostBytes) return;
+    if (data.length > this.maxBytes) return;
     await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, name);
     const unfinished = `${file}.${randomUUID()}.tmp`;

@@ -44,8 +44,8 @@ export function originOf(wanted: readonly WantedTensor[], matches: readonly Tens
   const total = wanted.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const given = new Map<number, number>();
   for (const { paramsId, size } of matches) given.set(paramsId, (given.get(paramsId) ?? 0) + size);
-  const [most] = [...given].sort((a, b) => b[1] - a[1]);
-  return { paramsId: most?.[0] ?? null, share: total === 0 ? 0 : sizeOfAll(matches) / total };
+  const [max] = [...given].sort((a, b) => b[1] - a[1]);
+  return { paramsId: max?.[0] ?? null, share: total === 0 ? 0 : sizeOfAll(matches) / total };
 }
 
 const fits = (a: WantedTensor, b: WantedTensor): boolean =>

@@ -18,7 +18,7 @@ export interface ModelFile {
 }
 
 /** Models whose files are known by name: others are fetched anew. */
-const MOST_KNOWN = 10_000;
+const MAX_KNOWN = 10_000;
 
 /**
  * Trained models as files, so that a thread loads one without a word to the database, and without the event loop that
@@ -28,7 +28,7 @@ export class ModelFiles {
   readonly #params: ParamStore;
   readonly #dir: string;
   readonly #disk: DiskCache;
-  readonly #known = new LRUCache<number, ModelFile>({ max: MOST_KNOWN });
+  readonly #known = new LRUCache<number, ModelFile>({ max: MAX_KNOWN });
 
   constructor(params: ParamStore, cacheDir: string, cacheLimitBytes = CACHE_LIMIT_BYTES) {
     this.#params = params;
@@ -43,9 +43,9 @@ export class ModelFiles {
     const { onnx, features } = unpackModel(await this.#params.load(paramsId));
     const data = pack([features, onnx]);
     const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
-    if (data.length > this.#disk.mostBytes) {
+    if (data.length > this.#disk.maxBytes) {
       throw new EnvironmentUnfit('a model is too large for the folder of models', {
-        detail: `It has ${sizeText(data.length)}; what has more than ${sizeText(this.#disk.mostBytes)} is not kept.`,
+        detail: `It has ${sizeText(data.length)}; what has more than ${sizeText(this.#disk.maxBytes)} is not kept.`,
         hint: 'Raise RAFIKI_CACHE_LIMIT where the server starts: a model may have half of it.',
       });
     }

@@ -2,9 +2,9 @@ import type { Published } from '../db/statements/warm-starts.ts';
 
 /** Of the trial's own family the best share of those published is looked at, and at most so many. */
 const GOOD_SHARE = 0.25;
-const MOST_OF_FAMILY = 4;
+const MAX_OF_FAMILY = 4;
 /** Of other families, whose tensors fit by shape at best, the best one of each of so many. */
-const MOST_OTHERS = 3;
+const MAX_OTHERS = 3;
 
 /** What a trial of the family may start from, most wanted first. */
 export function rankStarts(published: readonly Published[], family: string): Published[] {
@@ -13,6 +13,6 @@ export function rankStarts(published: readonly Published[], family: string): Pub
   const others = ranked.filter(
     (each, place) => each.family !== family && ranked.findIndex((first) => first.family === each.family) === place,
   );
-  const good = Math.min(MOST_OF_FAMILY, Math.ceil(GOOD_SHARE * own.length));
-  return [...own.slice(0, good), ...others.slice(0, MOST_OTHERS)];
+  const good = Math.min(MAX_OF_FAMILY, Math.ceil(GOOD_SHARE * own.length));
+  return [...own.slice(0, good), ...others.slice(0, MAX_OTHERS)];
 }

@@ -17,35 +17,38 @@ const unitMs: Record<string, number> = {
   day: 86_400_000,
 };
 
-/** As `rafiki._budget_ms` has it. */
-const mostMs = 30 * 86_400_000;
-/** Postgres prints no interval that is longer. */
-const mostChars = 64;
-/** Budgets come in a handful of spellings; more than this many are not from people. */
-const maxRemembered = 256;
-const remembered = new Map<string, number>();
+/** The limit of `rafiki._budget_ms`. */
+const maxMs = 30 * 86_400_000;
+/** The longest interval that Postgres prints is shorter. */
+const maxChars = 64;
+/** Callers use few different spellings; the limit bounds the memory of the cache. */
+const maxCached = 256;
+const cache = new Map<string, number>();
 
 /**
- * Milliseconds of a latency budget as a setting is written ('50ms', '1 s') or as Postgres prints an interval in any of its
- * styles ('00:00:00.05', '@ 0.05 secs', 'PT0.05S').
+ * Parses a latency budget to milliseconds: a setting ('50ms', '1 s') or an interval in any of Postgres' output styles
+ * ('00:00:00.05', '@ 0.05 secs', 'PT0.05S'). Throws {@link InvalidParameter}.
  */
 export function parseDurationMs(text: string): number {
-  if (text.length > mostChars) throw refused(`it has ${text.length} characters, ${mostChars} are the most`);
-  const known = remembered.get(text);
+  if (text.length > maxChars) throw invalidBudget(`it has ${text.length} characters; the maximum is ${maxChars}`);
+  const known = cache.get(text);
   if (known !== undefined) return known;
   const ms = readMs(text);
-  if (!(ms > 0) || ms > mostMs) throw refused(`got "${text}"`);
-  if (remembered.size < maxRemembered) remembered.set(text, ms);
+  if (!(ms > 0) || ms > maxMs) throw invalidBudget(`got "${text}"`);
+  if (cache.size < maxCached) cache.set(text, ms);
   return ms;
 }
 
-const refused = (detail: string): InvalidParameter =>
-  new InvalidParameter('the latency budget is no length of time above 0 and of at most 30 days', {
+const invalidBudget = (detail: string): InvalidParameter =>
+  new InvalidParameter('the latency budget is not a duration above 0 and up to 30 days', {
     detail,
     hint: `Write a number and a unit: set rafiki.latency_budget = '50ms'.`,
   });
 
-/** The parts of a length of time. Each can be read in one way only, so that reading is linear in its length. */
+/**
+ * The parts of a duration. Each pattern matches in one way only, so parsing takes time linear in the length of the
+ * text.
+ */
 const daysBefore = /(\d+)\s+(?=\d+:)/y;
 const amount = /(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)\s*/y;
 const clock = /(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?/y;

@@ -1,23 +1,23 @@
 import { hash } from 'node:crypto';
 import { SEPARATOR } from './request.ts';
 
-/** A request whose answer is sent before it is made. */
+/** A request whose answer the server sends before the backend makes the request. */
 export interface PrefetchedRequest {
   statement: string;
-  /** The name of the model. */
+  /** The model's name. */
   model: string;
-  /** An image is given in base64. */
-  text: string;
+  /** An image is base64. */
+  input: string;
 }
 
-/** A longer text has its hash in the fingerprint. */
+/** The fingerprint has a longer input's hash instead of the input. */
 const HASH_ABOVE_BYTES = 256;
 
 /**
- * Names a request, as `rafiki._fingerprint()` of 2-bridge/40-exchange.sql does: a backend takes a prefetched answer for this statement, model and
- * text only.
+ * Identifies a request, in the format of `rafiki._fingerprint()` in 2-bridge/40-exchange.sql: a backend uses a prefetched
+ * answer only for the same statement, model and input.
  */
-export function fingerprintOf({ statement, model, text }: PrefetchedRequest): string {
-  const content = Buffer.byteLength(text) <= HASH_ABOVE_BYTES ? `=${text}` : `#${hash('sha256', text, 'hex')}`;
+export function fingerprintOf({ statement, model, input }: PrefetchedRequest): string {
+  const content = Buffer.byteLength(input) <= HASH_ABOVE_BYTES ? `=${input}` : `#${hash('sha256', input, 'hex')}`;
   return [statement, Buffer.byteLength(model), model, content].join(SEPARATOR);
 }

@@ -36,8 +36,8 @@ export class AnswerCache {
     this.#halfBytes = maxBytes / 2;
   }
 
-  get(versionId: number, text: string): string | undefined {
-    const key = keyOf(text);
+  get(versionId: number, input: string): string | undefined {
+    const key = keyOf(input);
     const young = this.#young.get(versionId)?.get(key);
     if (young !== undefined) return young;
     const old = this.#old.get(versionId)?.get(key);
@@ -45,12 +45,12 @@ export class AnswerCache {
     return old;
   }
 
-  has(versionId: number, text: string): boolean {
-    return this.get(versionId, text) !== undefined;
+  has(versionId: number, input: string): boolean {
+    return this.get(versionId, input) !== undefined;
   }
 
-  set(versionId: number, text: string, label: string): void {
-    this.#put(versionId, keyOf(text), label);
+  set(versionId: number, input: string, label: string): void {
+    this.#put(versionId, keyOf(input), label);
   }
 
   #put(versionId: number, key: string, label: string): void {
@@ -73,4 +73,5 @@ export class AnswerCache {
 }
 
 /** A text of PostgreSQL has no NUL: none can pass for a hash. */
-const keyOf = (text: string): string => (text.length <= HASH_ABOVE ? text : `\0${hash('sha256', text, 'base64url')}`);
+const keyOf = (input: string): string =>
+  input.length <= HASH_ABOVE ? input : `\0${hash('sha256', input, 'base64url')}`;

@@ -32,7 +32,7 @@ export const DEFAULT_BUDGET_MS = 50;
 /** One deployment: its row, its queue, and its device, which has the model in memory or away. */
 export class ServedModel {
   readonly row: DeploymentRow;
-  readonly input: InputKind;
+  readonly inputKind: InputKind;
   readonly stat: PredictStat;
   readonly batcher: Batcher;
   readonly fleet: ServedFleet;
@@ -42,7 +42,7 @@ export class ServedModel {
 
   constructor({ row, device, fleet, policy, cache, stat, crowd, clock }: ServedModelOptions) {
     this.row = row;
-    this.input = inputOf(row.task);
+    this.inputKind = inputOf(row.task);
     this.stat = stat;
     this.fleet = fleet;
     this.#device = device;
@@ -62,7 +62,7 @@ export class ServedModel {
       onAway: () => {
         stat.cold++;
       },
-      onAnswer: (text, answer) => cache.set(row.versionId, text, answer),
+      onAnswer: (input, answer) => cache.set(row.versionId, input, answer),
     });
   }
 
@@ -72,17 +72,17 @@ export class ServedModel {
   }
 
   /** The answer, when it was asked before. */
-  recall(text: string): string | undefined {
-    return this.#cache.get(this.row.versionId, text);
+  recall(input: string): string | undefined {
+    return this.#cache.get(this.row.versionId, input);
   }
 
   /** Computes the texts that nobody asked yet, those asked soon first; they come out of the cache when they are. */
-  warm(texts: readonly string[], role: string): void {
-    for (let from = 0; from < texts.length; from += WARM_ROWS) {
-      const soon = texts.slice(from, from + WARM_ROWS);
+  warm(inputs: readonly string[], role: string): void {
+    for (let from = 0; from < inputs.length; from += WARM_ROWS) {
+      const soon = inputs.slice(from, from + WARM_ROWS);
       for (const place of longestFirst(soon)) {
-        const text = soon[place] as string;
-        if (!this.#cache.has(this.row.versionId, text)) this.batcher.warm(text, role);
+        const input = soon[place] as string;
+        if (!this.#cache.has(this.row.versionId, input)) this.batcher.warm(input, role);
       }
     }
   }

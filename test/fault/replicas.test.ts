@@ -6,7 +6,7 @@ import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 const SESSIONS = 6;
-const MOST_FAILURES = 100;
+const MAX_FAILURES = 100;
 
 let rafiki: RunningRafiki;
 let port: number;
@@ -57,7 +57,7 @@ function startLoad(name: string): ReplicaLoad {
   const load: ReplicaLoad = { calls: 0, failures: [], stop: () => Promise.resolve() };
   const session = async (number: number): Promise<void> => {
     const connection = await rafiki.db.connect(() => {});
-    while (isOn && load.failures.length < MOST_FAILURES) {
+    while (isOn && load.failures.length < MAX_FAILURES) {
       const text = `free money ${name} ${number} ${load.calls}`;
       await connection
         .query('select rafiki_predict($1, $2)', ['mail_text_classification', text])

@@ -34,11 +34,11 @@ const ask = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1fyes';
 const limits: Partial<BridgeLimits> = {
   sessions: 4,
   unauthenticated: 16,
-  openingMs: 400,
-  farewellMs: 100,
+  handshakeMs: 400,
+  closingMs: 100,
   sendMs: 300,
-  arrivalMs: 3000,
-  roomBytes: 16 * MB,
+  longRequestMs: 3000,
+  longRequestMemoryBytes: 16 * MB,
 };
 
 let server: BridgeServer;
@@ -58,7 +58,7 @@ beforeEach(async () => {
     secret: 'right',
     certificate: await createCertificate(),
     converse: () => new PredictConversation(staged.connect()),
-    isCalm: () => true,
+    isIdle: () => true,
     limits,
     logger: silentLogger,
   });
@@ -97,14 +97,14 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     const socket = await stranger(way);
     socket.write(opening(CANCEL_REQUEST, Buffer.alloc(8)));
     const sent = flood(socket, 512 * MB);
-    let most = 0;
+    let max = 0;
     const watch = setInterval(() => {
-      most = Math.max(most, bufferBytes());
+      max = Math.max(max, bufferBytes());
     }, 5);
     await sent;
     await closed(socket);
     clearInterval(watch);
-    expect(most - before).toBeLessThan(64 * MB);
+    expect(max - before).toBeLessThan(64 * MB);
   });
 
   it.each([
@@ -223,15 +223,15 @@ describe('after login', () => {
       socket.resume();
       const text = `${verb}\x1fother\x1falice\x1f\x1f\x1f\x1f`;
       socket.write(frame('Q', text, 4 + text.length + 100 * MB));
-      let most = 0;
+      let max = 0;
       const watch = setInterval(() => {
-        most = Math.max(most, bufferBytes());
+        max = Math.max(max, bufferBytes());
       }, 5);
       await flood(socket, 100 * MB);
       socket.write(query(ask));
       await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
       clearInterval(watch);
-      expect(most - before).toBeLessThan(64 * MB);
+      expect(max - before).toBeLessThan(64 * MB);
     },
   );
 

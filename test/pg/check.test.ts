@@ -52,8 +52,8 @@ describe('rafiki_check', () => {
     expect(found['left out']).toEqual(['2 whose "label" is null', '1 whose "body" is null']);
     expect(found['classes']).toEqual(['3: "complaint" 300, "praise" 100, "question" 1']);
     expect(found['one row']).toEqual(['class "question" has one text, which is never validated']);
-    const most = valid.labels.filter((label) => label === 0).length / valid.inputs.length;
-    expect(found['majority']).toEqual([`"complaint" every time would score ${most.toFixed(3)}`]);
+    const max = valid.labels.filter((label) => label === 0).length / valid.inputs.length;
+    expect(found['majority']).toEqual([`"complaint" every time would score ${max.toFixed(3)}`]);
     expect(found['error']).toEqual([
       `standard error of a score: ${(0.5 / Math.sqrt(valid.inputs.length)).toFixed(3)} at most`,
     ]);

@@ -69,8 +69,10 @@ afterEach(async () => {
 const deploy = (model: string, version: number): Promise<void> =>
   deployTinyModel({ db, store }, { model, version, trained });
 
-const ask = (key: string, texts = ['good film']): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', role: 'r', texts }, { budgetMs: 60_000, onOverdue: 'answer' });
+const ask = (key: string, inputs = ['good film']): Promise<(string | null)[]> =>
+  serving
+    .connect()
+    .predictMany({ key, inputKind: 'text', role: 'r', inputs }, { budgetMs: 60_000, onOverdue: 'answer' });
 
 const revoke = (): Promise<unknown> => db.query('select rafiki_revoke($1, $2)', ['a', role]);
 

@@ -6,7 +6,7 @@ import type { Heartbeat } from '../../src/db/heartbeat.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
-import type { Terms } from '../../src/protocol/terms.ts';
+import type { LatencyOptions } from '../../src/protocol/latency-options.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { ModelMemory } from '../../src/serving/devices/model-memory.ts';
 import { policyByName } from '../../src/serving/policies/registry.ts';
@@ -80,10 +80,10 @@ const isReady = (model: string, version = 1): Promise<boolean> =>
 const idOf = async (model: string): Promise<number> =>
   (await db.query<{ id: number }>('select id from rafiki.model where name = $1', [model]))[0]?.id ?? 0;
 
-const patient: Terms = { budgetMs: 60_000, onOverdue: 'answer' };
+const patient: LatencyOptions = { budgetMs: 60_000, onOverdue: 'answer' };
 
 const askBy = (key: string, text: string, terms = patient): Promise<(string | null)[]> =>
-  serving.connect().predictMany({ key, input: 'text', role: 'a', texts: [text] }, terms);
+  serving.connect().predictMany({ key, inputKind: 'text', role: 'a', inputs: [text] }, terms);
 
 /** For what fails as it should; anything else is thrown. */
 const refusedWith =

@@ -213,7 +213,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
 
   test('measure average precision as trials are scored', async () => {
     const rng = createRng(7);
-    const some = (most: number): number => Math.floor(rng.uniform() * (most + 1));
+    const some = (max: number): number => Math.floor(rng.uniform() * (max + 1));
     const box = () => ({ label: some(2), x: some(20), y: some(20), w: 4 + some(10), h: 4 + some(10) });
     for (let round = 0; round < 10; round++) {
       const objects = Array.from({ length: 12 }, () => Array.from({ length: some(4) }, box));

@@ -46,16 +46,16 @@ describe('what both sides are tested against', () => {
     expect(sent).toEqual(request.map((field) => known.get(field) ?? field));
   });
 
-  test.each(protocol.fingerprints)('SQL names the request $model, $text', async (request) => {
-    const { statement, model, text, fingerprint } = request;
-    expect(await db.query('select rafiki._fingerprint($1, $2, $3) as named', [statement, model, text])).toEqual([
+  test.each(protocol.fingerprints)('the SQL fingerprint of $model, $input', async (request) => {
+    const { statement, model, input, fingerprint } = request;
+    expect(await db.query('select rafiki._fingerprint($1, $2, $3) as named', [statement, model, input])).toEqual([
       { named: fingerprint },
     ]);
   });
 });
 
 describe('a request', () => {
-  test('states key, caller, terms and text', async () => {
+  test('has key, role, budget, on_overdue and input', async () => {
     const [model] = await db.query<{ key: string; owner: string }>(
       'select a.key, m.owner::text from rafiki.model m join rafiki.model_access a using (id)',
     );

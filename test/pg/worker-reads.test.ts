@@ -91,7 +91,7 @@ describe('a source that sleeps, whatever cancels it', () => {
   test('ends in its backend when its worker is gone without a word', async () => {
     const { connection } = await new ReaderLogin({ serviceUrl: database.service.url, logger }).connect({
       longestStatement: '1h',
-      mostBytes: 2 ** 20,
+      maxBytes: 2 ** 20,
     });
     const sleeping = connection.query('select public.asleep()');
     await expect.poll(() => db.query(reads)).toHaveLength(1);
@@ -106,7 +106,7 @@ describe('a source that sleeps, whatever cancels it', () => {
     const serviceUrl = 'postgres://rafiki_service@127.0.0.1:1/nowhere';
     const { connection } = await new ReaderLogin({ serviceUrl, readerUrl: given.href, logger }).connect({
       longestStatement: '1min',
-      mostBytes: 2 ** 20,
+      maxBytes: 2 ** 20,
     });
     expect(await connection.query('select session_user::text as name')).toEqual([{ name: 'rafiki_reader' }]);
     await connection.close();

@@ -10,13 +10,13 @@ const decoders: Record<string, (file: Uint8Array) => Promise<unknown>> = {
   whole: (file) => decodeWhole(file, 640),
 };
 
-const mostBytes = (): number =>
+const maxBytes = (): number =>
   1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? Number.NaN);
 
 const [how, ...names] = process.argv.slice(2);
 const decode = decoders[how ?? ''] ?? checkImage;
 const files = names.map((name) => readFileSync(name));
-const before = mostBytes();
+const before = maxBytes();
 const done = await Promise.allSettled(files.map(decode));
 const refused = done.flatMap((each) => (each.status === 'rejected' ? [String(each.reason.detail)] : []));
-process.stdout.write(JSON.stringify({ bytes: mostBytes() - before, refused }));
+process.stdout.write(JSON.stringify({ bytes: maxBytes() - before, refused }));

@@ -21,7 +21,7 @@ interface Exchange {
 interface NamedRequest {
   statement: string;
   model: string;
-  text: string;
+  input: string;
   fingerprint: string;
 }
 

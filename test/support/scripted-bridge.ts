@@ -1,9 +1,9 @@
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
 import type { Queryable } from '../../src/db/database.ts';
+import { parseInputs } from '../../src/protocol/input-array.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
 import { checkSize } from '../../src/protocol/request.ts';
-import { textsOf } from '../../src/protocol/text-array.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 
 export const reply = (v: string | null, s: Reply['s'] = 'k', loc: string | null = null): Reply => ({ s, v, loc });
@@ -33,7 +33,7 @@ export class ScriptedBridge {
       converse: () => ({
         admit: checkSize,
         answer: (request) => {
-          if (/^a/i.test(request)) textsOf(request.split('\x1f').slice(5).join('\x1f'));
+          if (/^a/i.test(request)) parseInputs(request.split('\x1f').slice(5).join('\x1f'));
           const fields = request.split('\x1f');
           this.requests.push(fields);
           return this.answer(fields);
@@ -41,7 +41,7 @@ export class ScriptedBridge {
         cancel: () => undefined,
         close: () => undefined,
       }),
-      isCalm: () => true,
+      isIdle: () => true,
       logger: silentLogger,
     });
     await this.#server.start();

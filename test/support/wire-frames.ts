@@ -82,9 +82,9 @@ function cut(content: Buffer, places: readonly number[]): Buffer[] {
   return cuts.slice(1).map((end, i) => content.subarray(cuts[i], end));
 }
 
-const script = (frames: fc.Arbitrary<Buffer>, most: number): fc.Arbitrary<Script> =>
+const script = (frames: fc.Arbitrary<Buffer>, count: number): fc.Arbitrary<Script> =>
   fc
-    .tuple(fc.array(frames, { minLength: most, maxLength: most }), fc.array(fc.nat(), { maxLength: 3 }))
+    .tuple(fc.array(frames, { minLength: count, maxLength: count }), fc.array(fc.nat(), { maxLength: 3 }))
     .map(([sent, places]) => cut(Buffer.concat(sent), places));
 
 /** Frames on a connection of a stranger, and on one that is known. */

@@ -127,6 +127,6 @@ const logPrior = (axes: readonly Axis[], cells: readonly (readonly [number, numb
 const others = ({ domain }: Axis): number => (domain.kind === 'categorical' ? domain.list.length - 1 : 0);
 
 function logSumExp(logs: readonly number[]): number {
-  const most = logs.reduce((a, b) => Math.max(a, b));
-  return most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0));
+  const max = logs.reduce((a, b) => Math.max(a, b));
+  return max + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - max), 0));
 }

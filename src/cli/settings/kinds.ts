@@ -27,11 +27,11 @@ export const place = (label: string): Kind<string> => ({ ...text(label), parse: 
 /** A flag without a value: it is there or not. */
 export const aSwitch: Kind<true> = { what: 'a switch', write: 'no value', parse: () => true };
 
-export const wholeNumber = (most: number): Kind<number> => ({
+export const wholeNumber = (max: number): Kind<number> => ({
   label: 'N',
-  what: `a whole number from 1 to ${most}`,
-  write: `a whole number from 1 to ${most}`,
-  parse: (it) => (/^\d+$/.test(it) && Number(it) >= 1 && Number(it) <= most ? Number(it) : undefined),
+  what: `a whole number from 1 to ${max}`,
+  write: `a whole number from 1 to ${max}`,
+  parse: (it) => (/^\d+$/.test(it) && Number(it) >= 1 && Number(it) <= max ? Number(it) : undefined),
 });
 
 export const port = wholeNumber(65_535);

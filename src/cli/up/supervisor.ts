@@ -23,7 +23,7 @@ const STOP_TIMEOUT_MS = 20_000;
 /** How often a child says that it runs, and we look whether it did. */
 const ALIVE_MS = 1_000;
 /** In looks, not in seconds: a machine that slept has silenced nobody. So long a loop of ours is never busy. */
-const MOST_SILENT = 10;
+const MAX_SILENT = 10;
 
 /** What a child that `up` started tells it. */
 type ChildMessage = 'ready' | 'alive';
@@ -94,7 +94,7 @@ export class SupervisedChild implements Service {
     let silent = 0;
     let watch: NodeJS.Timeout | undefined;
     const look = (): void => {
-      if (++silent < MOST_SILENT) return;
+      if (++silent < MAX_SILENT) return;
       this.#logger.warn({ child: name, pid: child.pid }, 'child hangs, it is killed');
       child.kill('SIGKILL');
     };

@@ -70,7 +70,7 @@ export interface Fill {
 }
 
 /** Rows that are known to have no answer; beyond these the oldest are asked again one day. */
-const MOST_UNANSWERED = 10_000;
+const MAX_UNANSWERED = 10_000;
 
 export async function noteFill(on: Queryable, id: number, { filled, toCome, unanswered }: Fill): Promise<void> {
   const sql = `
@@ -89,7 +89,7 @@ export async function noteFill(on: Queryable, id: number, { filled, toCome, unan
   const bound = `
     delete from rafiki.unanswered where attachment_id = $1 and (relation, place) in (
       select u.relation, u.place from rafiki.unanswered u where u.attachment_id = $1 order by u.noted_at desc offset $2)`;
-  await on.query(bound, [id, MOST_UNANSWERED]);
+  await on.query(bound, [id, MAX_UNANSWERED]);
 }
 
 /** All of the table was looked at: nothing waits that no mark tells of. The next look is not before `pauseMs`. */
@@ -107,7 +107,7 @@ export async function yieldFill(on: Queryable, id: number): Promise<void> {
 }
 
 /** A right may have come back meanwhile. */
-const MOST_PAUSE_MS = 60_000;
+const MAX_PAUSE_MS = 60_000;
 
 /** Rows are left: what kept them from being filled, if anything did, and when it is tried again. The pause doubles each time that it grows. */
 export async function retryFill(
@@ -119,5 +119,5 @@ export async function retryFill(
     update rafiki.attachment set error = $2::jsonb, failures = case when $4 then failures + 1 else 0 end,
       retry_at = now() + least($3::float8 * 2 ^ case when $4 then least(failures, 10) else 0 end, $5) * interval '1 ms'
     where id = $1`;
-  await on.query(sql, [id, error === null ? null : JSON.stringify(error), pauseMs, grows, MOST_PAUSE_MS]);
+  await on.query(sql, [id, error === null ? null : JSON.stringify(error), pauseMs, grows, MAX_PAUSE_MS]);
 }

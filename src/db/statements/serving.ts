@@ -1,4 +1,4 @@
-import { MOST_CLASS_BYTES, MOST_CLASSES } from '../../domain/class-limits.ts';
+import { MAX_CLASS_BYTES, MAX_CLASSES } from '../../domain/class-limits.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
@@ -63,12 +63,12 @@ export async function selectClasses(on: Queryable, versionId: number): Promise<s
   const sql = `
     select case when cardinality(classes) <= $2 and octet_length(array_to_string(classes, '')) <= $3 then classes end as classes
     from rafiki.model_version where id = $1`;
-  const limits = [MOST_CLASSES, MOST_CLASS_BYTES];
+  const limits = [MAX_CLASSES, MAX_CLASS_BYTES];
   const [row] = await on.query<{ classes: string[] | null }>(sql, [versionId, ...limits]);
   if (row === undefined) throw new InvalidState(`version ${versionId} is gone`);
   if (row.classes !== null) return row.classes;
   throw new DataTooLarge('the classes of a model are more than a server keeps', {
-    detail: `${MOST_CLASSES}, and ${MOST_CLASS_BYTES} bytes of labels, are the most.`,
+    detail: `${MAX_CLASSES}, and ${MAX_CLASS_BYTES} bytes of labels, are the most.`,
     hint: 'Train again with fewer classes, or shorter labels.',
   });
 }

@@ -34,11 +34,11 @@ export interface ImageFrame {
  */
 export const detection: TaskKind = {
   targets(labels, rows, { shapes, inputs }) {
-    const most = Number(shapes[objectsTarget]?.shape[0]);
+    const max = Number(shapes[objectsTarget]?.shape[0]);
     const frames = inputs[frameInput];
     if (frames === undefined) throw new RangeError('images for a detector come with their frames');
     const objects = Array.from(rows, (row, i) => framed(boxLabels(labels)[row] ?? [], frameAt(frames, i)));
-    return { [objectsTarget]: objectsTensor(objects, most) };
+    return { [objectsTarget]: objectsTensor(objects, max) };
   },
 
   score: (answers, labels, { classes }) => scoresOf(detectionsOf(answers), boxLabels(labels), classes),
@@ -78,17 +78,17 @@ export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame):
   }));
 
 /** [N, most, 5]; of images with more objects, the largest. */
-export function objectsTensor(images: readonly (readonly FramedObject[])[], most: number): TensorData {
-  const data = new Float32Array(images.length * most * objectSize);
+export function objectsTensor(images: readonly (readonly FramedObject[])[], max: number): TensorData {
+  const data = new Float32Array(images.length * max * objectSize);
   images.forEach((objects, image) => {
-    const kept = objects.length <= most ? objects : objects.toSorted((a, b) => area(b) - area(a)).slice(0, most);
-    for (let i = 0; i < most; i++) {
+    const kept = objects.length <= max ? objects : objects.toSorted((a, b) => area(b) - area(a)).slice(0, max);
+    for (let i = 0; i < max; i++) {
       const object = kept[i];
       const numbers = object ? [object.label, object.left, object.top, object.right, object.bottom] : [-1];
-      data.set(numbers, (image * most + i) * objectSize);
+      data.set(numbers, (image * max + i) * objectSize);
     }
   });
-  return { dtype: 'float32', shape: [images.length, most, objectSize], data };
+  return { dtype: 'float32', shape: [images.length, max, objectSize], data };
 }
 
 const area = ({ left, top, right, bottom }: FramedObject): number => (right - left) * (bottom - top);
@@ -100,11 +100,11 @@ function frameAt(frames: TensorData, row: number): ImageFrame {
 
 /** The detections of each image; rows with score 0 are none. */
 function detectionsOf(answers: TensorData): Detection[][] {
-  const [rows = 0, most = 0] = answers.shape;
+  const [rows = 0, max = 0] = answers.shape;
   const data = floats(answers);
   return Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: most }, (__, i) => {
-      const at = (row * most + i) * detectionSize;
+    Array.from({ length: max }, (__, i) => {
+      const at = (row * max + i) * detectionSize;
       const [label = 0, score = 0, x = 0, y = 0, w = 0, h = 0] = data.subarray(at, at + detectionSize);
       return { label, score, x, y, w, h };
     }).filter(({ score }) => score > 0),

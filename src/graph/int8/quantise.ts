@@ -200,7 +200,7 @@ function weightsInBytes(weights: Float32Array, shape: Shape): { bytes: Int8Array
   const channels = Number(shape[0] ?? 1);
   const size = weights.length / channels;
   const scales = Float32Array.from({ length: channels }, (_, c) => {
-    const largest = weights.subarray(c * size, (c + 1) * size).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+    const largest = weights.subarray(c * size, (c + 1) * size).reduce((max, w) => Math.max(max, Math.abs(w)), 0);
     return Math.max(largest, Number.EPSILON) / largestWeight;
   });
   const bytes = Int8Array.from(weights, (w, i) => Math.round(w / (scales[Math.floor(i / size)] as number)));

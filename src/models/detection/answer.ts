@@ -5,7 +5,7 @@ import { coordinate } from './overlap.ts';
 import { suppressed, topOf } from './suppress.ts';
 
 /** Boxes answered at most for one image. */
-const mostDetections = 100;
+const maxDetections = 100;
 
 /** Two boxes of one class that overlap more are one object. */
 const sameObject = 0.55;
@@ -28,7 +28,7 @@ export function detectionsAnswer(g: Graph, { boxes, scores, frame }: Findings): 
   const [n = 1, classes = 1, places = 1] = scores.shape;
   const all = Number(classes) * Number(places);
   const kept = suppressed(g, { boxes, scores, overlap: sameObject, leastScore });
-  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(mostDetections, all));
+  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(maxDetections, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));
   const index = emit.cast(g, at, 'float32', elementTypes.float32);

@@ -53,17 +53,17 @@ export interface MatchOptions {
   /** Overlap from which a place has an object. */
   least: number;
   /** Overlap below which it has none; `least` where not given. */
-  most?: number;
+  max?: number;
   /** Whether the place that overlaps an object most has it however small the overlap. */
   forced: boolean;
 }
 
 /** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
-export function match(g: Graph, boxes: Value, { objects, least, most = least, forced }: MatchOptions): PlaceMatch {
+export function match(g: Graph, boxes: Value, { objects, least, max = least, forced }: MatchOptions): PlaceMatch {
   const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
   const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(least)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);
-  const uncertain = emit.positive(g, emit.sub(g, best, g.scalar(most)));
+  const uncertain = emit.positive(g, emit.sub(g, best, g.scalar(max)));
   const certain = emit.sub(g, g.scalar(1), uncertain);
   const fitness = emit.mul(g, overlap, enough);
   if (!forced) return { fitness, certain };

@@ -79,8 +79,8 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
 
 /** The objects themselves in place of the worst proposals, so that there is something to learn while nothing is proposed yet. */
 function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
-  const [proposals, most] = [Number(emit.dimOf(regions, 1)), Number(emit.dimOf(objects, 1))];
-  const shown = Math.min(most, Math.floor(proposals / 2));
+  const [proposals, max] = [Number(emit.dimOf(regions, 1)), Number(emit.dimOf(objects, 1))];
+  const shown = Math.min(max, Math.floor(proposals / 2));
   const first = emit.slice(g, objects, 1, 0, shown);
   const worst = emit.slice(g, regions, 1, proposals - shown, proposals);
   const there = emit.notNegative(g, classColumn(g, first));

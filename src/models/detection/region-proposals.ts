@@ -22,7 +22,7 @@ const ratios = [0.5, 1, 2];
 const sameRegion = 0.7;
 
 /** An anchor overlaps its object by 0.6 at least, or more than any other does; below 0.3 it is background. */
-const matching = { least: 0.6, most: 0.3, forced: true };
+const matching = { least: 0.6, max: 0.3, forced: true };
 
 export interface Proposed {
   /** Logits of there being an object, [N, A, 1]. */

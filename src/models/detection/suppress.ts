@@ -12,7 +12,7 @@ export interface Suppression {
 }
 
 /** Boxes of one class and image that are looked at, best first. */
-const mostOfClass = 100;
+const maxOfClass = 100;
 
 /**
  * Scores [N, C, A] with those of boxes that a better one of their class covers set to zero: greedy non-maximum suppression.
@@ -20,7 +20,7 @@ const mostOfClass = 100;
  */
 export function suppressed(g: Graph, { boxes, scores, overlap, leastScore }: Suppression): Value {
   const limits = [
-    g.ints([mostOfClass]),
+    g.ints([maxOfClass]),
     g.constant(Float32Array.of(overlap), [1]),
     g.constant(Float32Array.of(leastScore), [1]),
   ];

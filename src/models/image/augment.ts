@@ -41,9 +41,9 @@ export function augmentImages(image: TensorData | undefined, augmentation: Augme
   }
 }
 
-const offset = (most: number, rng: Rng): number => (most === 0 ? 0 : rng.below(2 * most + 1) - most);
+const offset = (max: number, rng: Rng): number => (max === 0 ? 0 : rng.below(2 * max + 1) - max);
 
-const near = (middle: number, most: number, rng: Rng): number => middle + most * (2 * rng.uniform() - 1);
+const near = (middle: number, max: number, rng: Rng): number => middle + max * (2 * rng.uniform() - 1);
 
 /** The square's middle lies anywhere in the image, so that it may reach over the edge. */
 function blot(

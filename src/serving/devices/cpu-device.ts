@@ -11,7 +11,7 @@ const INLINE_MS = 0.5;
 
 /** To take a text of megabytes apart takes long whatever the model does with it. */
 const INLINE_CHARS = 16 * 1024;
-const isShort = (text: string): boolean => text.length <= INLINE_CHARS;
+const isShort = (input: string): boolean => input.length <= INLINE_CHARS;
 
 /** Copies of a model that has grown: one on each thread, and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
@@ -42,11 +42,11 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     const { pool } = this.#options;
-    const isTiny = texts.length <= this.inlineRows && texts.every(isShort);
-    if (this.#here !== undefined && (isTiny || pool.size === 0)) return this.#here.run(texts, subset);
-    return pool.run(this.#id, { texts, subset, work });
+    const isTiny = inputs.length <= this.inlineRows && inputs.every(isShort);
+    if (this.#here !== undefined && (isTiny || pool.size === 0)) return this.#here.run(inputs, subset);
+    return pool.run(this.#id, { inputs, subset, work });
   }
 
   /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */

@@ -15,6 +15,6 @@ export interface Device {
   /** Loads the model; whether it is there then. It stays away where others would have to leave and `mayEvict` is false. */
   open(options?: { mayEvict: boolean }): Promise<boolean>;
   /** The members of a subset on these texts, the most accurate first. */
-  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
+  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
   release(): Promise<void>;
 }

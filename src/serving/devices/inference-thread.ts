@@ -17,7 +17,7 @@ async function obey(order: ThreadOrder): Promise<MemberOutput[]> {
       return [];
     case 'run':
       if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);
-      return replica.run(order.texts.split(textSeparator), order.subset);
+      return replica.run(order.inputs.split(textSeparator), order.subset);
     case 'unload':
       replicas.delete(order.id);
       await replica?.release();

@@ -20,7 +20,7 @@ const MAX_RESTARTS = 3;
 
 /** A batch, and for whom it runs where several roles ask. */
 export interface ThreadRun {
-  texts: readonly string[];
+  inputs: readonly string[];
   subset: Subset;
   work?: Work | undefined;
 }
@@ -113,10 +113,10 @@ export class InferenceThreads implements Service {
     this.#next();
   }
 
-  run(id: number, { texts, subset, work }: ThreadRun): Promise<MemberOutput[]> {
+  run(id: number, { inputs, subset, work }: ThreadRun): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      const order: ThreadOrder = { kind: 'run', id, texts: texts.join(textSeparator), subset };
+      const order: ThreadOrder = { kind: 'run', id, inputs: inputs.join(textSeparator), subset };
       this.#queue.push({ id, order, work, resolve, reject });
       this.#next();
     });

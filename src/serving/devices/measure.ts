@@ -19,8 +19,8 @@ export async function measureLatency(device: MeasuredDevice, members: number, sa
 async function measure(device: MeasuredDevice, subset: Subset, sample: string): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {
-    const texts = Array.from({ length: size }, () => sample);
-    const ms = await quickestRun(() => device.run(texts, subset));
+    const inputs = Array.from({ length: size }, () => sample);
+    const ms = await quickestRun(() => device.run(inputs, subset));
     measured.set(size, ms);
     if (ms >= ENOUGH_MS) break;
   }

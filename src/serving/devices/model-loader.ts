@@ -70,7 +70,7 @@ export class ModelLoader {
     const asked = members.slice(0, fleet.members);
     const ensemble = {
       models: await Promise.all(asked.map(({ paramsId }) => files.fetch(paramsId))),
-      input: inputOf(task),
+      inputKind: inputOf(task),
     };
     return {
       bytes: replicaBytes(ensemble),

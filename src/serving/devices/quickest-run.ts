@@ -1,6 +1,6 @@
 const LEAST_RUNS = 3;
 /** Cold code is ten times slower than warm: a short batch is run often. */
-const MOST_RUNS = 60;
+const MAX_RUNS = 60;
 /** Enough for one batch size; a model is loaded in less time than people wait. */
 const ENOUGH_MS = 40;
 /** A batch that took so long is run once. */
@@ -10,7 +10,7 @@ const SLOW_MS = 100;
 export async function quickestRun(run: () => Promise<unknown>): Promise<number> {
   let quickestMs = Number.POSITIVE_INFINITY;
   let totalMs = 0;
-  for (let runs = 0; runs < LEAST_RUNS || (runs < MOST_RUNS && totalMs < ENOUGH_MS); runs++) {
+  for (let runs = 0; runs < LEAST_RUNS || (runs < MAX_RUNS && totalMs < ENOUGH_MS); runs++) {
     const startedMs = performance.now();
     await run();
     const ms = performance.now() - startedMs;

@@ -17,7 +17,7 @@ const SLICE_ROWS = 16;
 export interface EnsembleFiles {
   models: readonly ModelFile[];
   /** Images come as base64: strings are queued, compared and posted to threads like texts. */
-  input: InputKind;
+  inputKind: InputKind;
   /** ONNX Runtime's threads of each session; see {@link chooseThreads}. */
   threads: number;
 }
@@ -33,14 +33,14 @@ export const replicaBytes = ({ models }: Pick<EnsembleFiles, 'models'>): number 
 /** An ensemble loaded on one thread: its members' encoders and sessions. */
 export class Replica {
   readonly #members: { encoder: Encoder; model: LoadedModel }[];
-  readonly #input: InputKind;
+  readonly #inputKind: InputKind;
 
-  private constructor(members: { encoder: Encoder; model: LoadedModel }[], input: InputKind) {
+  private constructor(members: { encoder: Encoder; model: LoadedModel }[], inputKind: InputKind) {
     this.#members = members;
-    this.#input = input;
+    this.#inputKind = inputKind;
   }
 
-  static async load({ models, input, threads }: EnsembleFiles): Promise<Replica> {
+  static async load({ models, inputKind, threads }: EnsembleFiles): Promise<Replica> {
     const members: { encoder: Encoder; model: LoadedModel }[] = [];
     try {
       for (const file of models) {
@@ -48,17 +48,17 @@ export class Replica {
         members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, lasts: true }) });
       }
     } catch (error) {
-      await new Replica(members, input).release();
+      await new Replica(members, inputKind).release();
       throw error;
     }
-    return new Replica(members, input);
+    return new Replica(members, inputKind);
   }
 
-  async run(texts: readonly string[], subset: Subset): Promise<MemberOutput[]> {
-    const inputs = this.#input === 'text' ? texts : texts.map((text) => Buffer.from(text, 'base64'));
+  async run(inputs: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+    const raw = this.#inputKind === 'text' ? inputs : inputs.map((input) => Buffer.from(input, 'base64'));
     const outputs: MemberOutput[] = [];
     for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
-      outputs.push(await (inputs.length <= SLICE_ROWS ? runOnce : runSliced)(member, inputs));
+      outputs.push(await (raw.length <= SLICE_ROWS ? runOnce : runSliced)(member, raw));
     }
     return outputs;
   }

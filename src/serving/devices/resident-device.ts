@@ -9,7 +9,7 @@ import type { Work } from './work.ts';
 /** A device with the model on it, for as long as it is there. */
 export interface LoadedDevice {
   readonly inlineRows: number;
-  run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
+  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
   /** Takes all the threads that it can use. */
   grow(): Promise<void>;
   release(): Promise<void>;
@@ -97,14 +97,14 @@ export class ResidentDevice implements Device, MemoryEntry {
     throw error;
   }
 
-  async run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     while (this.#loaded === undefined) await this.open();
-    this.#options.memory.used(this, texts.length);
-    this.#asked += texts.length;
+    this.#options.memory.used(this, inputs.length);
+    this.#asked += inputs.length;
     if (this.#asked >= ASKED_OFTEN) this.#grow(this.#loaded);
     this.#running++;
     try {
-      return await this.#loaded.run(texts, subset, work);
+      return await this.#loaded.run(inputs, subset, work);
     } finally {
       if (--this.#running === 0) this.#onCalm?.();
     }

@@ -45,9 +45,9 @@ export async function chooseThreads(choice: ThreadChoice): Promise<number> {
 async function time({ pool, ensemble, sample }: ThreadChoice, threads: number): Promise<Timing> {
   const id = await pool.load({ ...ensemble, threads });
   try {
-    const texts = Array.from({ length: ROWS }, () => sample);
+    const inputs = Array.from({ length: ROWS }, () => sample);
     const all = 2 ** ensemble.models.length - 1;
-    const batch = (): Promise<unknown> => pool.run(id, { texts, subset: all });
+    const batch = (): Promise<unknown> => pool.run(id, { inputs, subset: all });
     const crowd = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
     const loneMs = await quickestRun(batch);
     if (loneMs < SHORT_MS) return { threads, loneMs, crowdMs: loneMs };

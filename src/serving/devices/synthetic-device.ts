@@ -14,8 +14,8 @@ export interface SyntheticTiming {
 }
 
 /** Undefined for what is not two numbers. */
-export function parseSyntheticTiming(text: string): SyntheticTiming | undefined {
-  const [, fixed, row] = /^(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+export function parseSyntheticTiming(input: string): SyntheticTiming | undefined {
+  const [, fixed, row] = /^(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(input) ?? [];
   if (fixed === undefined || row === undefined) return undefined;
   return { fixedMs: Number(fixed), rowMs: Number(row) };
 }
@@ -31,10 +31,10 @@ export class SyntheticDevice implements LoadedDevice {
     this.#timing = timing;
   }
 
-  async run(texts: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
     const { fixedMs, rowMs } = this.#timing;
-    const asleep = this.#sleeper.sleep(fixedMs + rowMs * texts.length);
-    const outputs = await this.#real.run(texts, subset, work);
+    const asleep = this.#sleeper.sleep(fixedMs + rowMs * inputs.length);
+    const outputs = await this.#real.run(inputs, subset, work);
     await asleep;
     return outputs;
   }

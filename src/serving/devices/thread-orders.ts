@@ -12,7 +12,7 @@ export interface ThreadData {
 /** What the pool asks of a thread. Every order is answered, in turn. */
 export type ThreadOrder =
   | { kind: 'load'; id: number; files: EnsembleFiles }
-  | { kind: 'run'; id: number; texts: JoinedTexts; subset: Subset }
+  | { kind: 'run'; id: number; inputs: JoinedTexts; subset: Subset }
   | { kind: 'unload'; id: number };
 
 /** Texts end to end with NUL between, which no text of PostgreSQL has: one long string is copied 5 µs a row faster than many. */

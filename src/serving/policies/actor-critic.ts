@@ -33,7 +33,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
   const network = new ActorCriticNetwork(inputs, actions.length, rng);
   const steps: PolicyStep[] = [];
-  let most = 1;
+  let max = 1;
 
   const choose = ({ probabilities }: Opinion): number => {
     let left = rng.uniform();
@@ -48,7 +48,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
     name: 'actor-critic',
     learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
-      most = HORIZON * state.budgetMs * throughput(fleet);
+      max = HORIZON * state.budgetMs * throughput(fleet);
       const opinion = network.judge(featuresOf(fleet, state, drops));
       if (steps.length >= LESSONS) network.learn(lessonsOf(steps.splice(0), opinion, state));
       const action = choose(opinion);
@@ -64,7 +64,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
       const from = drops && late < queue.length ? late : 0;
       const rows = Math.min(size, queue.length - from);
       const overdue = Math.min(rows, Math.max(0, late - from));
-      const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / most;
+      const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / max;
       steps.push({ opinion, action, reward, nowMs });
       return { kind: 'dispatch', subset, from, rows };
     },

@@ -66,8 +66,8 @@ export class ActorCriticNetwork {
     const hidden = apply(this.#hidden.values, features, HIDDEN).map(Math.tanh);
     const out = apply(this.#heads.values, hidden, this.#actions + 1);
     const logits = out.subarray(0, this.#actions);
-    const most = Math.max(...logits);
-    const weights = logits.map((logit) => Math.exp(logit - most));
+    const max = Math.max(...logits);
+    const weights = logits.map((logit) => Math.exp(logit - max));
     const sum = weights.reduce((a, b) => a + b, 0);
     return { features, hidden, probabilities: weights.map((w) => w / sum), value: out[this.#actions]! };
   }

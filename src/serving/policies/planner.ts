@@ -49,13 +49,13 @@ function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions):
   const choices = lookAhead.choices().sort((a, b) => b.score - a.score);
   const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, TRIED);
   let best: Choice | undefined;
-  let most = Number.NEGATIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
   for (const choice of now) {
     lookAhead.reset();
     lookAhead.take(choice);
     const reward = rewardOf(choice, lookAhead) + rewardAhead(lookAhead, endMs);
-    if (reward <= most) continue;
-    most = reward;
+    if (reward <= max) continue;
+    max = reward;
     best = choice;
   }
   if (best === undefined) return nothingInTime(options, state);
@@ -63,7 +63,7 @@ function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions):
   if (!Number.isFinite(later)) return decisionOf(best, state.nowMs);
   lookAhead.reset();
   lookAhead.nowMs = later;
-  if (rewardAhead(lookAhead, endMs) <= most) return decisionOf(best, state.nowMs);
+  if (rewardAhead(lookAhead, endMs) <= max) return decisionOf(best, state.nowMs);
   return { kind: 'wait', untilMs: later, rows: Number.POSITIVE_INFINITY };
 }
 

@@ -22,7 +22,7 @@ export interface BatcherOptions {
   /** Somebody asks while the model is not in memory. */
   onAway(): void;
   /** An answer of the most accurate subset: it may be given again. */
-  onAnswer(text: string, answer: string): void;
+  onAnswer(input: string, answer: string): void;
 }
 
 /** One batch. */
@@ -48,7 +48,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
   };
   try {
     const outputs = await device.run(
-      batch.map((request) => request.text),
+      batch.map((request) => request.input),
       subset,
       work && { ...work, begins },
     );
@@ -62,7 +62,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     batch.forEach((request, row) => {
       closed(request);
       const answer = options.judge.answer(outputs, row, rows);
-      if (isBest) options.onAnswer(request.text, answer);
+      if (isBest) options.onAnswer(request.input, answer);
       if (request.waiters.length === 0) return; // read ahead, and not asked yet
       const finding = request.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };

@@ -3,7 +3,7 @@ import { largestBatch } from '../policies/latency-model.ts';
 import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
 import type { ArrivalRate } from './arrival-rate.ts';
 import type { BatcherOptions } from './batch-answer.ts';
-import { cannotBeInTime, type QueuedRequest, type RequestTerms } from './queued-request.ts';
+import { cannotBeInTime, type QueuedRequest, type RequestOptions } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { Slots } from './slots.ts';
 
@@ -36,7 +36,7 @@ export class BatchChoice {
   }
 
   /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
-  refuseHopeless({ deadlineMs, budgetMs, role }: RequestTerms, nowMs: number): void {
+  refuseHopeless({ deadlineMs, budgetMs, role }: RequestOptions, nowMs: number): void {
     const { fleet, device } = this.#options;
     const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;
@@ -100,10 +100,10 @@ export class BatchChoice {
   idleRows(): number {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const most = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
-    const rows = Math.min(most, this.#requests.deferred + this.#requests.speculative);
+    const max = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
+    const rows = Math.min(max, this.#requests.deferred + this.#requests.speculative);
     const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
-    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? most : part));
+    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? max : part));
   }
 
   /** The rate is worked out only when a policy wants it: a lone request is answered before that. */

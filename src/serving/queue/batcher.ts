@@ -4,7 +4,7 @@ import type { Work } from '../devices/work.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
-import type { QueuedRequest, RequestTerms, RequestWaiter, RoleShare } from './queued-request.ts';
+import type { QueuedRequest, RequestOptions, RequestWaiter, RoleShare } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
@@ -37,17 +37,17 @@ export class Batcher {
   }
 
   /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
-  ask(text: string, terms: RequestTerms, waiter: RequestWaiter): QueuedRequest {
+  ask(input: string, options: RequestOptions, waiter: RequestWaiter): QueuedRequest {
     if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
     const nowMs = this.#options.clock.nowMs();
-    this.#options.crowd.asked(terms.role, nowMs);
+    this.#options.crowd.asked(options.role, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
-    const open = this.#requests.find(text, terms.wantsDetail);
+    const open = this.#requests.find(input, options.wantsDetail);
     if (open === undefined) {
       this.#rate.arrived(nowMs);
-      if (terms.isFirm) this.#choice.refuseHopeless(terms, nowMs);
-    } else this.#requests.join(open, terms);
-    const request = open ?? this.#requests.demand(text, terms);
+      if (options.isFirm) this.#choice.refuseHopeless(options, nowMs);
+    } else this.#requests.join(open, options);
+    const request = open ?? this.#requests.demand(input, options);
     request.waiters.push(waiter);
     if (!this.#options.device.isReady) this.#options.onAway();
     this.#schedule();
@@ -62,13 +62,13 @@ export class Batcher {
   }
 
   /** Computes ahead of a request that will probably come; for nothing if it does not. */
-  warm(text: string, role: string): void {
-    if (this.#closed || this.isOpen(text)) return;
-    if (this.#requests.speculate(text, role)) this.#schedule();
+  warm(input: string, role: string): void {
+    if (this.#closed || this.isOpen(input)) return;
+    if (this.#requests.speculate(input, role)) this.#schedule();
   }
 
-  isOpen(text: string): boolean {
-    return this.#requests.find(text, false) !== undefined;
+  isOpen(input: string): boolean {
+    return this.#requests.find(input, false) !== undefined;
   }
 
   get speculativeQueued(): number {

@@ -25,4 +25,4 @@ export class Crowd {
 }
 
 /** What is kept of a request must not hold on to all of it, as a part of a long string does. */
-export const ownCopy = (text: string): string => Buffer.from(text).toString();
+export const ownCopy = (input: string): string => Buffer.from(input).toString();

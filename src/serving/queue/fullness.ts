@@ -10,7 +10,7 @@ export const hasRoom = (load: QueueLoad | undefined, share: number): boolean =>
 
 /** The one that takes most. */
 export function largest<T extends { load: QueueLoad }>(all: Iterable<T>): T | undefined {
-  let most: T | undefined;
-  for (const each of all) if (most === undefined || fill(each.load) > fill(most.load)) most = each;
-  return most;
+  let max: T | undefined;
+  for (const each of all) if (max === undefined || fill(each.load) > fill(max.load)) max = each;
+  return max;
 }

@@ -48,7 +48,7 @@ export class Lane {
       if (request.lane !== this.#name) continue;
       request.lane = 'running';
       this.load.remove(request);
-      chars += request.text.length;
+      chars += request.input.length;
       taken.push(request);
     }
     return taken;

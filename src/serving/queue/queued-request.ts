@@ -38,14 +38,14 @@ export class QueueLoad {
   rows = 0;
   chars = 0;
 
-  add({ text }: { text: string }): void {
+  add({ input }: { input: string }): void {
     this.rows++;
-    this.chars += text.length;
+    this.chars += input.length;
   }
 
-  remove({ text }: { text: string }): void {
+  remove({ input }: { input: string }): void {
     this.rows--;
-    this.chars -= text.length;
+    this.chars -= input.length;
   }
 }
 
@@ -65,7 +65,7 @@ export interface RequestWaiter {
 }
 
 export interface QueuedRequest {
-  readonly text: string;
+  readonly input: string;
   readonly wantsDetail: boolean;
   /** By when its first asker wants the answer, and how long he gave it, ms. */
   deadlineMs: number;
@@ -83,15 +83,15 @@ export interface QueuedRequest {
 }
 
 /** How a text is asked. */
-export type RequestTerms = Pick<
+export type RequestOptions = Pick<
   QueuedRequest,
   'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
 >;
 
 /** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
-export function newRequest(text: string, terms: RequestTerms, lane: QueuedRequest['lane']): QueuedRequest {
-  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = terms;
-  return { text, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
+export function newRequest(input: string, options: RequestOptions, lane: QueuedRequest['lane']): QueuedRequest {
+  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = options;
+  return { input, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
 }
 
 export const queueFull = (queued: number): LimitReached =>

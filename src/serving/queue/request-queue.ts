@@ -6,7 +6,7 @@ import {
   newRequest,
   type QueuedRequest,
   queueFull,
-  type RequestTerms,
+  type RequestOptions,
   type RoleShare,
   type WaitingLane,
 } from './queued-request.ts';
@@ -69,27 +69,27 @@ export class RequestQueue {
     return this.#demanded.at(0);
   }
 
-  find(text: string, wantsDetail: boolean): QueuedRequest | undefined {
-    return (wantsDetail ? this.#openDetails : this.#open).get(text);
+  find(input: string, wantsDetail: boolean): QueuedRequest | undefined {
+    return (wantsDetail ? this.#openDetails : this.#open).get(input);
   }
 
-  demand(text: string, terms: RequestTerms): QueuedRequest {
-    this.#makeRoom(terms);
-    const request = newRequest(text, terms, 'demanded');
-    this.#openOf(request).set(request.text, request);
+  demand(input: string, options: RequestOptions): QueuedRequest {
+    this.#makeRoom(options);
+    const request = newRequest(input, options, 'demanded');
+    this.#openOf(request).set(request.input, request);
     this.#demanded.insert(request);
     this.#shares.add(request, 'demanded');
     return request;
   }
 
   /** False where there is no room for a row read ahead. */
-  speculate(text: string, role: string): boolean {
+  speculate(input: string, role: string): boolean {
     const { load } = this.#speculative;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const never = Number.POSITIVE_INFINITY;
-    const terms = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
-    const request = newRequest(text, terms, 'speculative');
-    this.#openOf(request).set(request.text, request);
+    const options = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
+    const request = newRequest(input, options, 'speculative');
+    this.#openOf(request).set(request.input, request);
     this.#speculative.push(request);
     return true;
   }
@@ -101,33 +101,33 @@ export class RequestQueue {
   }
 
   /** Somebody asks what is open already. */
-  join(request: QueuedRequest, terms: RequestTerms): void {
-    const { deadlineMs, isFirm } = terms;
+  join(request: QueuedRequest, options: RequestOptions): void {
+    const { deadlineMs, isFirm } = options;
     if (request.lane === 'speculative') {
       this.#speculative.leave(request);
-      this.#demandBy(request, terms);
+      this.#demandBy(request, options);
       return;
     }
     request.isFirm &&= isFirm;
-    const moves = this.#comesSooner(request, terms);
+    const moves = this.#comesSooner(request, options);
     if (request.lane === 'deferred' && moves) {
       this.#deferred.leave(request);
       this.#shares.takeOut(request, 'deferred');
-      this.#demandBy(request, { ...terms, isFirm: request.isFirm });
+      this.#demandBy(request, { ...options, isFirm: request.isFirm });
     } else if (request.lane === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
       this.#demanded.remove(request);
       this.#shares.takeOut(request, 'demanded');
-      const { role, session } = moves ? terms : request;
+      const { role, session } = moves ? options : request;
       this.#demandBy(request, { ...request, role, session, deadlineMs: Math.min(deadlineMs, request.deadlineMs) });
     }
   }
 
   /** In another role's place, which has more before it. */
-  #comesSooner({ role }: QueuedRequest, terms: RequestTerms): boolean {
-    return terms.role !== role && this.#shares.rowsOf(terms.role) < this.#shares.rowsOf(role);
+  #comesSooner({ role }: QueuedRequest, options: RequestOptions): boolean {
+    return options.role !== role && this.#shares.rowsOf(options.role) < this.#shares.rowsOf(role);
   }
 
-  #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestTerms): void {
+  #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
     request.lane = 'demanded';
     request.deadlineMs = deadlineMs;
     request.budgetMs = budgetMs;
@@ -176,7 +176,7 @@ export class RequestQueue {
 
   /** The request has its answer, or never will. */
   close(request: QueuedRequest): void {
-    this.#openOf(request).delete(request.text);
+    this.#openOf(request).delete(request.input);
   }
 
   /** Everybody, where nobody can be answered. */
@@ -191,9 +191,9 @@ export class RequestQueue {
 
   takeDemanded(from: number, rows: number): QueuedRequest[] {
     let chars = 0;
-    const taken = this.#demanded.take(from, rows, ({ text }) => {
+    const taken = this.#demanded.take(from, rows, ({ input }) => {
       const fits = chars < BATCH_CHARS;
-      chars += text.length;
+      chars += input.length;
       return fits;
     });
     for (const request of taken) {
@@ -229,7 +229,7 @@ export class RequestQueue {
   }
 
   /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
-  #makeRoom({ role, session }: RequestTerms): void {
+  #makeRoom({ role, session }: RequestOptions): void {
     if (!this.#shares.isFull) return;
     const greedy = this.#shares.mostGreedy(role, session);
     const last = greedy === null ? undefined : this.#shares.lastOf(greedy);

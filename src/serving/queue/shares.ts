@@ -18,7 +18,7 @@ const SLACK = 64;
 export interface PickOptions {
   lane: WaitingLane;
   /** The most rows of a batch that begins with this role. */
-  mostRows(first: RoleShare): number;
+  maxRows(first: RoleShare): number;
   /** Whether a role takes part. */
   admits?(share: RoleShare): boolean;
 }
@@ -96,7 +96,7 @@ export class Shares {
    * The rows whose turn is next, one role after another in the order of their tags, and of each its sessions by turns. A role
    * whose rows take long has batches of its own. Nothing is taken before {@link began}.
    */
-  pick({ lane, mostRows, admits }: PickOptions): QueuedRequest[] {
+  pick({ lane, maxRows, admits }: PickOptions): QueuedRequest[] {
     const all = [...this.#roles.values()]
       .filter((share) => share.rows[lane] > 0 && admits?.(share) !== false)
       .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, lane) }));
@@ -104,8 +104,8 @@ export class Shares {
     if (first === undefined) return [];
     const turns = first.share.isApart ? [first] : all.filter(({ share }) => !share.isApart);
     const picked: QueuedRequest[] = [];
-    const most = mostRows(first.share);
-    for (let chars = 0; picked.length < most && chars < BATCH_CHARS; ) {
+    const max = maxRows(first.share);
+    for (let chars = 0; picked.length < max && chars < BATCH_CHARS; ) {
       const turn = earliest(turns);
       if (turn === undefined) break;
       const next = turn.rows.next();
@@ -114,7 +114,7 @@ export class Shares {
         continue;
       }
       picked.push(next.value);
-      chars += next.value.text.length;
+      chars += next.value.input.length;
       turn.start += costOf(turn.share);
     }
     return picked;

@@ -49,7 +49,7 @@ export class Turns {
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
     const admits = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#requests.turns({ lane: 'demanded', mostRows: (first) => this.#mostRows(first), admits });
+    const picked = this.#requests.turns({ lane: 'demanded', maxRows: (first) => this.#maxRows(first), admits });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -65,8 +65,8 @@ export class Turns {
   lateBeside(batch: readonly QueuedRequest[]): QueuedRequest[] {
     if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isApart)) return [];
     this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
-    const most = Math.floor(this.#owedLate);
-    const late = most === 0 ? [] : this.#late(most, ({ isApart }) => !isApart);
+    const max = Math.floor(this.#owedLate);
+    const late = max === 0 ? [] : this.#late(max, ({ isApart }) => !isApart);
     this.#owedLate -= late.length;
     return late;
   }
@@ -76,21 +76,21 @@ export class Turns {
     const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
     if (late.length > 0 || !isAnyFree) return late;
     const role = this.#requests.nextSpeculative;
-    const most = role === undefined ? rows : Math.min(rows, this.#mostRows(this.#requests.roleOf(role)));
-    return this.#requests.takeSpeculative(most, true);
+    const max = role === undefined ? rows : Math.min(rows, this.#maxRows(this.#requests.roleOf(role)));
+    return this.#requests.takeSpeculative(max, true);
   }
 
   #late(rows: number, admits: (share: RoleShare) => boolean): QueuedRequest[] {
     const late = this.#requests.turns({
       lane: 'deferred',
-      mostRows: (first) => Math.min(rows, this.#mostRows(first)),
+      maxRows: (first) => Math.min(rows, this.#maxRows(first)),
       admits,
     });
     this.#requests.takeTurns(late, 'deferred');
     return late;
   }
 
-  #mostRows({ isApart, slowness }: RoleShare): number {
+  #maxRows({ isApart, slowness }: RoleShare): number {
     const rows = this.#options.fleet.rowsWithin(this.#limitMs / (isApart ? Math.max(1, slowness) : 1));
     return Math.max(1, Math.min(largestBatch, rows));
   }

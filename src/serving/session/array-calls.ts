@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ArrayOfInputs } from '../../protocol/request.ts';
-import type { Terms } from '../../protocol/terms.ts';
+import type { LatencyOptions } from '../../protocol/latency-options.ts';
+import type { ArrayInputs } from '../../protocol/request.ts';
 import type { ServedModel } from '../served-model.ts';
 import type { SessionCalls } from './calls.ts';
 import type { Deadline } from './deadline.ts';
@@ -24,26 +24,26 @@ export class ArrayCalls {
     this.#calls = calls;
   }
 
-  async predict({ texts, ...asking }: ArrayOfInputs, terms: Terms): Promise<(string | null)[]> {
+  async predict({ inputs, ...request }: ArrayInputs, latency: LatencyOptions): Promise<(string | null)[]> {
     const startedMs = this.#calls.nowMs();
-    const first = await this.#calls.model(asking);
-    const labels = new Array<string | null>(texts.length).fill(null);
-    const { role } = asking;
-    await this.#inParts(first, texts, this.#calls.deadline(first, terms, startedMs), (rows, deadline) =>
-      this.#predictPart(this.#calls.current(first), { role, texts, labels, rows }, deadline),
+    const first = await this.#calls.model(request);
+    const labels = new Array<string | null>(inputs.length).fill(null);
+    const { role } = request;
+    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), (rows, deadline) =>
+      this.#predictPart(this.#calls.current(first), { role, inputs, labels, rows }, deadline),
     );
     return labels;
   }
 
-  async detail({ texts, ...asking }: ArrayOfInputs, terms: Terms): Promise<(Detail | null)[]> {
+  async detail({ inputs, ...request }: ArrayInputs, latency: LatencyOptions): Promise<(Detail | null)[]> {
     const startedMs = this.#calls.nowMs();
-    const first = await this.#calls.model(asking);
-    checkReplySize(first.row, texts.length);
-    const details = new Array<Detail | null>(texts.length).fill(null);
-    await this.#inParts(first, texts, this.#calls.deadline(first, terms, startedMs), async (rows, deadline) => {
+    const first = await this.#calls.model(request);
+    checkReplySize(first.row, inputs.length);
+    const details = new Array<Detail | null>(inputs.length).fill(null);
+    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), async (rows, deadline) => {
       const model = this.#calls.current(first);
-      const asked = Array.from(rows, (row) => texts[row] as string);
-      const outcomes = await this.#calls.ask(model, { role: asking.role, texts: asked, wantsDetail: true, deadline });
+      const asked = Array.from(rows, (row) => inputs[row] as string);
+      const outcomes = await this.#calls.ask(model, { role: request.role, inputs: asked, wantsDetail: true, deadline });
       const ms = this.#calls.nowMs() - startedMs;
       const overdue = ms > deadline.budgetMs;
       for (const [i, row] of rows.entries()) {
@@ -56,8 +56,8 @@ export class ArrayCalls {
   }
 
   /** Asks the rows of an array that are not null, long ones first, a few parts at a time, and counts the call. */
-  async #inParts(model: ServedModel, texts: Texts, deadline: Deadline, ask: AskPart): Promise<void> {
-    const rows = await inOrder(texts);
+  async #inParts(model: ServedModel, inputs: Texts, deadline: Deadline, ask: AskPart): Promise<void> {
+    const rows = await inOrder(inputs);
     let next = 0;
     const part = async (): Promise<void> => {
       while (next < rows.length) {
@@ -71,41 +71,41 @@ export class ArrayCalls {
     } finally {
       next = rows.length; // the other parts of a failed call ask no more
     }
-    this.#calls.count(model, deadline, texts.length);
+    this.#calls.count(model, deadline, inputs.length);
   }
 
   /** Whether anything had to be asked: what is known comes at once, and others shall have their turn in between. */
   async #predictPart(
     model: ServedModel,
-    { texts, labels, rows, role }: { role: string; texts: Texts; labels: (string | null)[]; rows: Int32Array },
+    { inputs, labels, rows, role }: { role: string; inputs: Texts; labels: (string | null)[]; rows: Int32Array },
     deadline: Deadline,
   ): Promise<boolean> {
     const unknown: number[] = [];
     const asked: string[] = [];
     for (const row of rows) {
-      const text = texts[row] as string;
-      const cached = model.recall(text);
+      const input = inputs[row] as string;
+      const cached = model.recall(input);
       if (cached === undefined) {
         unknown.push(row);
-        asked.push(text);
+        asked.push(input);
       } else {
         model.stat.cached++;
         labels[row] = cached;
       }
     }
-    const outcomes = await this.#calls.ask(model, { role, texts: asked, wantsDetail: false, deadline });
+    const outcomes = await this.#calls.ask(model, { role, inputs: asked, wantsDetail: false, deadline });
     for (const [i, row] of unknown.entries()) labels[row] = outcomes[i]?.answer ?? null;
     return asked.length > 0;
   }
 }
 
 /** Long texts first; of very many, piece by piece, and others have their turn in between. */
-async function inOrder(texts: Texts): Promise<Int32Array> {
-  if (texts.length <= PIECE_ROWS) return longestFirst(texts);
-  const places = new Int32Array(texts.length);
+async function inOrder(inputs: Texts): Promise<Int32Array> {
+  if (inputs.length <= PIECE_ROWS) return longestFirst(inputs);
+  const places = new Int32Array(inputs.length);
   let rows = 0;
-  for (let from = 0; from < texts.length; from += PIECE_ROWS) {
-    for (const place of longestFirst(texts.slice(from, from + PIECE_ROWS))) places[rows++] = from + place;
+  for (let from = 0; from < inputs.length; from += PIECE_ROWS) {
+    for (const place of longestFirst(inputs.slice(from, from + PIECE_ROWS))) places[rows++] = from + place;
     await nextTurn();
   }
   return places.subarray(0, rows);

@@ -2,11 +2,11 @@ import { DeadlineMissed } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { LONGEST_TIMER_MS, setTimer } from '../../runtime/timer.ts';
 import type { Batcher } from '../queue/batcher.ts';
-import type { QueuedRequest, RequestOutcome, RequestTerms, RequestWaiter } from '../queue/queued-request.ts';
+import type { QueuedRequest, RequestOptions, RequestOutcome, RequestWaiter } from '../queue/queued-request.ts';
 import { type Deadline, overdueError } from './deadline.ts';
 
 export interface ArrayRequestOptions {
-  texts: readonly string[];
+  inputs: readonly string[];
   wantsDetail: boolean;
   role: string;
   session: object;
@@ -31,16 +31,16 @@ export class ArrayRequest {
   #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(batcher: Batcher, { texts, wantsDetail, role, session, deadline, clock }: ArrayRequestOptions) {
+  constructor(batcher: Batcher, { inputs, wantsDetail, role, session, deadline, clock }: ArrayRequestOptions) {
     this.#batcher = batcher;
     this.#clock = clock;
     this.#deadline = deadline;
-    this.#found = new Array<RequestOutcome | null>(texts.length).fill(null);
+    this.#found = new Array<RequestOutcome | null>(inputs.length).fill(null);
     this.outcomes = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
     const { budgetMs, startedMs, onOverdue } = deadline;
-    const terms = {
+    const options = {
       wantsDetail,
       role,
       session,
@@ -48,10 +48,10 @@ export class ArrayRequest {
       budgetMs,
       isFirm: onOverdue !== 'answer',
     };
-    for (const text of texts) this.#ask(text, terms);
+    for (const input of inputs) this.#ask(input, options);
     if (this.#open === 0) this.#end();
-    else if (terms.isFirm) {
-      this.#watch(terms.deadlineMs - WAY_BACK * budgetMs);
+    else if (options.isFirm) {
+      this.#watch(options.deadlineMs - WAY_BACK * budgetMs);
     }
   }
 
@@ -80,12 +80,12 @@ export class ArrayRequest {
     else this.giveUp(error);
   }
 
-  #ask(text: string, terms: RequestTerms): void {
+  #ask(input: string, options: RequestOptions): void {
     if (this.#settle === undefined) return; // an earlier row was refused
     const row = new ArrayRow(this, this.#rows.length);
     this.#rows.push(undefined);
     try {
-      row.request = this.#batcher.ask(text, terms, row);
+      row.request = this.#batcher.ask(input, options, row);
     } catch (error) {
       this.refused(row.place, error);
       return;

@@ -1,6 +1,6 @@
 import { Cancelled, UndefinedObject } from '../../errors/errors.ts';
-import type { Asking } from '../../protocol/request.ts';
-import type { Terms } from '../../protocol/terms.ts';
+import type { LatencyOptions } from '../../protocol/latency-options.ts';
+import type { ModelRequest } from '../../protocol/request.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
@@ -40,7 +40,7 @@ export class SessionCalls {
   /** The outcomes, unless the session cancels. */
   async ask(
     model: ServedModel,
-    asked: Pick<ArrayRequestOptions, 'texts' | 'wantsDetail' | 'role' | 'deadline'>,
+    asked: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(RequestOutcome | null)[]> {
     const rows = new ArrayRequest(model.batcher, { ...asked, session: this, clock: this.#clock });
     const giveUp = (error: Cancelled): void => rows.giveUp(error);
@@ -60,23 +60,23 @@ export class SessionCalls {
     return overdue;
   }
 
-  deadline(model: ServedModel, { budgetMs, onOverdue }: Terms, startedMs: number): Deadline {
+  deadline(model: ServedModel, { budgetMs, onOverdue }: LatencyOptions, startedMs: number): Deadline {
     return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
   }
 
   /** The model, where it is in memory. */
-  present(asking: Asking): ServedModel | undefined {
-    const model = this.#models.get(asking.key);
-    if (model !== undefined) checkInput(model, asking);
+  present(request: ModelRequest): ServedModel | undefined {
+    const model = this.#models.get(request.key);
+    if (model !== undefined) checkInput(model, request);
     return model;
   }
 
   /** The model, waited for while it loads; the session may cancel that too. */
-  async model(asking: Asking): Promise<ServedModel> {
-    const found = this.present(asking);
+  async model(request: ModelRequest): Promise<ServedModel> {
+    const found = this.present(request);
     if (found !== undefined) return found;
-    const model = await this.unlessCancelled(this.#models.arrival(asking.key));
-    checkInput(model, asking);
+    const model = await this.unlessCancelled(this.#models.arrival(request.key));
+    checkInput(model, request);
     return model;
   }
 

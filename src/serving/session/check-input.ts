@@ -1,12 +1,12 @@
 import { InvalidParameter } from '../../errors/errors.ts';
-import type { Asking } from '../../protocol/request.ts';
+import type { ModelRequest } from '../../protocol/request.ts';
 import type { ServedModel } from '../served-model.ts';
 
 /** Refuses a text where the model reads images, and the reverse. */
-export function checkInput({ row, input }: ServedModel, asking: Asking): void {
-  if (input === asking.input) return;
+export function checkInput({ row, inputKind }: ServedModel, request: ModelRequest): void {
+  if (inputKind === request.inputKind) return;
   const [fault, hint] =
-    input === 'image'
+    inputKind === 'image'
       ? [
           'reads images and was given a text',
           "Give the bytes of an image file: a bytea column, input::bytea, or decode(input, 'base64') where the text is base64. A path is not opened: whoever calls reads the file.",

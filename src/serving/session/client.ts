@@ -1,7 +1,7 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
-import type { ArrayOfInputs, Asking, PredictRequest } from '../../protocol/request.ts';
-import type { Terms } from '../../protocol/terms.ts';
+import type { LatencyOptions } from '../../protocol/latency-options.ts';
+import type { ArrayInputs, ModelRequest, PredictRequest } from '../../protocol/request.ts';
 import { ArrayCalls } from './array-calls.ts';
 import { SessionCalls } from './calls.ts';
 import { type Detail, detailOf } from './detail.ts';
@@ -14,7 +14,7 @@ export interface PrefetchedAnswer extends PrefetchedRequest {
 }
 
 /** A backend keeps prefetched answers in its memory: few where labels are long, as those of boxes are. */
-const MOST_PREFETCHED_CHARS = 256 * 1024;
+const MAX_PREFETCHED_CHARS = 256 * 1024;
 
 /** One session's requests: what it waits for can be cancelled, and it may read ahead. */
 export class Client {
@@ -41,16 +41,16 @@ export class Client {
   /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
   scan(
     { statement, ...request }: PredictRequest & { statement: string },
-    terms: Terms,
+    latency: LatencyOptions,
   ): { label: string | null | Promise<string | null>; readRequest: string | null } {
-    const { key, text } = request;
+    const { key, input } = request;
     const model = this.#calls.present(request);
-    if (model === undefined) return { label: this.#predict(request, terms), readRequest: null };
-    const cached = model.recall(text);
-    const known = cached !== undefined || model.batcher.isOpen(text);
+    if (model === undefined) return { label: this.#predict(request, latency), readRequest: null };
+    const cached = model.recall(input);
+    const known = cached !== undefined || model.batcher.isOpen(input);
     const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
-    const readRequest = statement === '' ? null : this.#scans.request(key, { statement, text, state });
-    if (cached === undefined) return { label: this.#predict(request, terms), readRequest };
+    const readRequest = statement === '' ? null : this.#scans.request(key, { statement, input, state });
+    if (cached === undefined) return { label: this.#predict(request, latency), readRequest };
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, readRequest };
@@ -58,41 +58,41 @@ export class Client {
 
   /** Answers to the requests that come after the last one, as far as they are there; none where its statement may have none. */
   prefetched(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
-    const { asking } = this.#scans;
-    if (asking === undefined || !mayHave(asking.statement)) return [];
-    const { statement, mostPrefetched } = asking;
+    const { current } = this.#scans;
+    if (current === undefined || !mayHave(current.statement)) return [];
+    const { statement, maxPrefetched } = current;
     const answers: PrefetchedAnswer[] = [];
     let chars = 0;
-    while (answers.length < mostPrefetched && chars < MOST_PREFETCHED_CHARS) {
+    while (answers.length < maxPrefetched && chars < MAX_PREFETCHED_CHARS) {
       const scan = this.#scans.next(statement);
       const model = scan && this.#models.get(scan.key);
-      const answer = model && scan.ahead.takeNext((text) => model.recall(text));
+      const answer = model && scan.ahead.takeNext((input) => model.recall(input));
       if (!answer) break;
       this.#scans.answered(scan);
       model.stat.answeredPrefetched(1);
       chars += answer.label.length;
-      answers.push({ statement, model: model.row.model, text: answer.text, label: answer.label });
+      answers.push({ statement, model: model.row.model, input: answer.input, label: answer.label });
     }
     return answers;
   }
 
   /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
-  predictMany(request: ArrayOfInputs, terms: Terms): Promise<(string | null)[]> {
-    return this.#arrays.predict(request, terms);
+  predictMany(request: ArrayInputs, latency: LatencyOptions): Promise<(string | null)[]> {
+    return this.#arrays.predict(request, latency);
   }
 
   /** As {@link predictMany}; details are computed anew, also of texts whose label is known. */
-  detailMany(request: ArrayOfInputs, terms: Terms): Promise<(Detail | null)[]> {
-    return this.#arrays.detail(request, terms);
+  detailMany(request: ArrayInputs, latency: LatencyOptions): Promise<(Detail | null)[]> {
+    return this.#arrays.detail(request, latency);
   }
 
-  async detail(request: PredictRequest, terms: Terms): Promise<Detail | null> {
+  async detail(request: PredictRequest, latency: LatencyOptions): Promise<Detail | null> {
     const startedMs = this.#calls.nowMs();
     const model = await this.#calls.model(request);
-    const deadline = this.#calls.deadline(model, terms, startedMs);
+    const deadline = this.#calls.deadline(model, latency, startedMs);
     const [outcome] = await this.#calls.ask(model, {
       role: request.role,
-      texts: [request.text],
+      inputs: [request.input],
       wantsDetail: true,
       deadline,
     });
@@ -102,11 +102,14 @@ export class Client {
   }
 
   /** The rows of a place that the database read ahead. What it returns takes them, which is long beside a reply. */
-  readAhead(asking: Asking, { place, texts }: { place: string; texts: readonly (string | null)[] }): () => void {
-    const model = this.#calls.present(asking);
+  readAhead(
+    request: ModelRequest,
+    { place, inputs }: { place: string; inputs: readonly (string | null)[] },
+  ): () => void {
+    const model = this.#calls.present(request);
     return () => {
-      const rows = this.#scans.received(asking.key, place, texts);
-      model?.warm(rows, asking.role);
+      const rows = this.#scans.received(request.key, place, inputs);
+      model?.warm(rows, request.role);
     };
   }
 
@@ -120,13 +123,13 @@ export class Client {
     this.#scans.clear();
   }
 
-  async #predict(request: PredictRequest, terms: Terms): Promise<string | null> {
+  async #predict(request: PredictRequest, latency: LatencyOptions): Promise<string | null> {
     const startedMs = this.#calls.nowMs();
     const model = this.#calls.present(request) ?? (await this.#calls.model(request));
-    const deadline = this.#calls.deadline(model, terms, startedMs);
+    const deadline = this.#calls.deadline(model, latency, startedMs);
     const [outcome] = await this.#calls.ask(model, {
       role: request.role,
-      texts: [request.text],
+      inputs: [request.input],
       wantsDetail: false,
       deadline,
     });

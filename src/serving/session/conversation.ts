@@ -1,9 +1,9 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { fingerprintOf } from '../../protocol/fingerprint.ts';
-import { answered, arrayLiteral, type Reply } from '../../protocol/reply.ts';
+import { parseInputs } from '../../protocol/input-array.ts';
+import { answerReply, arrayLiteral, type Reply } from '../../protocol/reply.ts';
 import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
-import { textsOf } from '../../protocol/text-array.ts';
 import type { Client } from './client.ts';
 
 /** A backend must look up from waiting this often, or Ctrl-C and statement_timeout do not bite. */
@@ -72,12 +72,13 @@ export class PredictConversation implements Conversation {
     }
   }
 
-  #predict({ terms, ...request }: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
+  #predict({ latency, ...request }: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
     const { role } = request;
     const statement = mayReadAhead(role, request.statement) ? request.statement : '';
-    const { label, readRequest } = this.#client.scan({ ...request, statement }, terms);
+    const { label, readRequest } = this.#client.scan({ ...request, statement }, latency);
     if (readRequest !== null) this.#reader = role;
-    const reply = (v: string | null): Reply => (readRequest === null ? answered(v) : { s: 'h', v, loc: readRequest });
+    const reply = (v: string | null): Reply =>
+      readRequest === null ? answerReply(v) : { s: 'h', v, loc: readRequest };
     return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
   }
 
@@ -96,31 +97,33 @@ export class PredictConversation implements Conversation {
     return answers.map((answer) => ({ s: 'n', v: answer.label, loc: fingerprintOf(answer) }));
   }
 
-  #predictArray({ terms, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
-    return this.#patiently(this.#client.predictMany(request, terms).then((labels) => answered(arrayLiteral(labels))));
-  }
-
-  #detail({ terms, ...request }: RequestOf<'D'>): Promise<Reply> {
-    return this.#patiently(this.#client.detail(request, terms).then((detail) => answered(json(detail))));
-  }
-
-  #detailArray({ terms, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
+  #predictArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
     return this.#patiently(
-      this.#client.detailMany(request, terms).then((details) => answered(arrayLiteral(details.map(json)))),
+      this.#client.predictMany(request, latency).then((labels) => answerReply(arrayLiteral(labels))),
+    );
+  }
+
+  #detail({ latency, ...request }: RequestOf<'D'>): Promise<Reply> {
+    return this.#patiently(this.#client.detail(request, latency).then((detail) => answerReply(json(detail))));
+  }
+
+  #detailArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
+    return this.#patiently(
+      this.#client.detailMany(request, latency).then((details) => answerReply(arrayLiteral(details.map(json)))),
     );
   }
 
   /** Rows are taken from the role that was told to send them, and while its key holds: it must not fail for what is only ahead. */
-  #readAhead({ place, json: rows, ...asking }: RequestOf<'V'>): Reply {
-    const { key, role } = asking;
+  #readAhead({ place, json: rows, ...request }: RequestOf<'V'>): Reply {
+    const { key, role } = request;
     const isWanted = role === this.#reader && this.#client.knows(key);
     this.#reader = undefined;
     this.#takeRows = this.#client.readAhead(
-      asking,
-      isWanted ? { place, texts: textsOf(rows) } : { place: '', texts: [] },
+      request,
+      isWanted ? { place, inputs: parseInputs(rows) } : { place: '', inputs: [] },
     );
     setImmediate(() => this.#settle());
-    return { ...answered(null), prefetched: this.#prefetched(role) };
+    return { ...answerReply(null), prefetched: this.#prefetched(role) };
   }
 
   /** The statement goes on without rows that are refused: what it asks for next is answered, or not, by itself. */
@@ -176,11 +179,11 @@ const json = (value: unknown): string | null => (value === null ? null : JSON.st
 const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
 /** Its snapshot names all transactions that run: with some hundreds of them nothing is read ahead. */
-const MOST_STATEMENT_CHARS = 8192;
+const MAX_STATEMENT_CHARS = 8192;
 
 /**
  * Rows are read, and answers prefetched, for the role itself that the session has: whoever calls a function that predicts with
  * its owner's rights could otherwise take what is its owner's, or have the owner read what he wants.
  */
 const mayReadAhead = (role: string, statement: string): boolean =>
-  statement !== '' && statement.length <= MOST_STATEMENT_CHARS && callerOf(statement) === role;
+  statement !== '' && statement.length <= MAX_STATEMENT_CHARS && callerOf(statement) === role;

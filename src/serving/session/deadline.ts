@@ -1,5 +1,5 @@
 import { DeadlineMissed } from '../../errors/errors.ts';
-import type { OnOverdue } from '../../protocol/terms.ts';
+import type { OnOverdue } from '../../protocol/latency-options.ts';
 
 /** When an answer is late: the terms of a call that has begun. */
 export interface Deadline {

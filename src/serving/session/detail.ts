@@ -41,7 +41,7 @@ function findingOf({ answer, finding }: RequestOutcome, classes: readonly string
 }
 
 /** What the event loop writes without letting others wait for long. rafiki._detail_rows() asks for a quarter of it. */
-const MOST_REPLY_BYTES = 16_000_000;
+const MAX_REPLY_BYTES = 16_000_000;
 /** Of a detail without its classes; `, "name": 0.1234` has so many more than the name. */
 const DETAIL_BYTES = 200;
 const CLASS_BYTES = 10;
@@ -49,9 +49,9 @@ const CLASS_BYTES = 10;
 /** Refuses details of so many rows that their reply would be very long. One row is always answered. */
 export function checkReplySize({ classes }: Pick<DeploymentRow, 'classes'>, rows: number): void {
   const rowBytes = classes.reduce((bytes, name) => bytes + name.length + CLASS_BYTES, DETAIL_BYTES);
-  if (rows <= 1 || rows * rowBytes <= MOST_REPLY_BYTES) return;
+  if (rows <= 1 || rows * rowBytes <= MAX_REPLY_BYTES) return;
   throw new RequestTooLarge('a prediction asks too much at once', {
-    detail: `The details of ${rows} inputs with ${classes.length} classes have some ${Math.round((rows * rowBytes) / 1e6)} MB; ${MOST_REPLY_BYTES / 1e6} MB are the most.`,
+    detail: `The details of ${rows} inputs with ${classes.length} classes have some ${Math.round((rows * rowBytes) / 1e6)} MB; ${MAX_REPLY_BYTES / 1e6} MB are the most.`,
     hint: 'Give the array in parts.',
   });
 }

@@ -3,18 +3,18 @@ const FIRST_ROWS = 64;
 /** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
 const ROWS_PER_USED = 2;
 /** Four of the largest batches. */
-const MOST_ROWS = 1024;
+const MAX_ROWS = 1024;
 /** A window is worth its way when it is so long, or half of all before it. */
 const LEAST_ROWS = 32;
 /** Fewer rows than this waiting, for their answers or for their requests: time to fetch more. */
 const LOW_WATER = 512;
 /** And no more characters than this: images are long. */
-export const MOST_CHARS = 16 * 1024 * 1024;
+export const MAX_CHARS = 16 * 1024 * 1024;
 
 /** Answers that are prefetched with one reply: at first so many that little is lost unused. */
 export const FIRST_PREFETCHED = 16;
 /** The most of them: the round trip is a small part of what their rows cost a backend. */
-const MOST_PREFETCHED = 128;
+const MAX_PREFETCHED = 128;
 /** A filter may skip rows: the next request is looked for so far down the scan. */
 const LOOK_DOWN_ROWS = 256;
 /** After so many requests from elsewhere the scan is lost. */
@@ -32,7 +32,7 @@ type ScanOrder = 'up' | 'down' | 'none';
 /** What the database sent: a place, and its texts in the table's order. */
 interface SentRows {
   place: string;
-  texts: readonly (string | null)[];
+  inputs: readonly (string | null)[];
 }
 
 /**
@@ -41,22 +41,22 @@ interface SentRows {
  * Without an order it is followed only where rows may be computed for nothing.
  */
 export function findScan(
-  { place, texts }: SentRows,
+  { place, inputs }: SentRows,
   { recent, followsAny }: { recent: readonly string[]; followsAny: boolean },
 ): FollowedScan | null {
-  const here = texts.indexOf(null);
+  const here = inputs.indexOf(null);
   const asked = new Set(recent);
-  const before = texts
+  const before = inputs
     .slice(0, here)
-    .filter((text) => text !== null)
+    .filter((input) => input !== null)
     .reverse();
-  const after = texts.slice(here + 1).filter((text) => text !== null);
-  const behind = before.filter((text) => asked.has(text)).length;
-  const ahead = after.filter((text) => asked.has(text)).length;
+  const after = inputs.slice(here + 1).filter((input) => input !== null);
+  const behind = before.filter((input) => asked.has(input)).length;
+  const ahead = after.filter((input) => asked.has(input)).length;
   const found = placeOf(place);
   if (behind === ahead) return followsAny ? new FollowedScan({ ...found, low: '', high: '(0,0)' }, 'none', []) : null;
   const [order, past, next] = behind > ahead ? (['up', before, after] as const) : (['down', after, before] as const);
-  const span = 1 + past.findLastIndex((text) => asked.has(text));
+  const span = 1 + past.findLastIndex((input) => asked.has(input));
   return 2 * Math.max(behind, ahead) < span ? null : new FollowedScan(found, order, next);
 }
 
@@ -70,7 +70,7 @@ export class FollowedScan {
   /** Rows that were read ahead, in the scan's order; those before `#at` are done with. */
   #rows: string[];
   #at = 0;
-  #most = FIRST_PREFETCHED;
+  #max = FIRST_PREFETCHED;
   /** Where the answers began that were prefetched since the last request. */
   #prefetchedFrom = 0;
 
@@ -96,9 +96,9 @@ export class FollowedScan {
   }
 
   /** The next rows, of which it gives those to compute. */
-  receive({ place, texts }: SentRows): string[] {
+  receive({ place, inputs }: SentRows): string[] {
     this.#place = placeOf(place);
-    const rows = texts.filter((text) => text !== null);
+    const rows = inputs.filter((input) => input !== null);
     if (this.#order === 'down') rows.reverse();
     this.#sent += rows.length;
     if (!this.isOrdered) return rows;
@@ -109,13 +109,13 @@ export class FollowedScan {
   }
 
   /** Whether a request is one that the scan can come to next. */
-  expects(text: string): boolean {
-    return this.isNext(text) || this.#again(text) >= 0 || this.#ahead(text) >= 0;
+  expects(input: string): boolean {
+    return this.isNext(input) || this.#again(input) >= 0 || this.#ahead(input) >= 0;
   }
 
   /** Whether it is the very next, so that whatever was prefetched was used. */
-  isNext(text: string): boolean {
-    return this.#rows[this.#at] === text;
+  isNext(input: string): boolean {
+    return this.#rows[this.#at] === input;
   }
 
   /** Whether all rows that were read have been asked. */
@@ -129,38 +129,38 @@ export class FollowedScan {
   }
 
   /** How many answers may be prefetched with the reply to a request. Each goes once: whoever throws them away gets fewer. */
-  get mostPrefetched(): number {
-    return this.#most;
+  get maxPrefetched(): number {
+    return this.#max;
   }
 
   /** The row that comes next, where its answer is known: it is prefetched. */
-  takeNext(recall: (text: string) => string | undefined): { text: string; label: string } | null {
-    const text = this.#rows[this.#at];
-    const label = text === undefined ? undefined : recall(text);
-    if (text === undefined || label === undefined) return null;
+  takeNext(recall: (input: string) => string | undefined): { input: string; label: string } | null {
+    const input = this.#rows[this.#at];
+    const label = input === undefined ? undefined : recall(input);
+    if (input === undefined || label === undefined) return null;
     this.#at++;
-    return { text, label };
+    return { input, label };
   }
 
   /** Where a request stands in the scan: what was passed over since the last one was left out by a filter. False where it is lost. */
-  follow(text: string): boolean {
-    const isNext = this.isNext(text);
-    const again = isNext ? -1 : this.#again(text);
+  follow(input: string): boolean {
+    const isNext = this.isNext(input);
+    const again = isNext ? -1 : this.#again(input);
     if (again >= 0) {
       // the backend did not use what was prefetched
       this.#at = this.#prefetchedFrom + again + 1;
       this.#prefetchedFrom = this.#at;
-      this.#most >>= 1;
+      this.#max >>= 1;
       return true;
     }
-    const skipped = isNext ? 0 : this.#ahead(text);
+    const skipped = isNext ? 0 : this.#ahead(input);
     if (skipped < 0) {
       if (this.isUsedUp) this.countPrefetched();
       return this.miss();
     }
     this.#lost = 0;
     this.#used += skipped === 0 ? this.#at - this.#prefetchedFrom + 1 : 1;
-    this.#most = skipped === 0 ? Math.min(MOST_PREFETCHED, 2 * this.#most + 1) : this.#most >> 1;
+    this.#max = skipped === 0 ? Math.min(MAX_PREFETCHED, 2 * this.#max + 1) : this.#max >> 1;
     this.#at += skipped + 1;
     this.#prefetchedFrom = this.#at;
     return true;
@@ -181,8 +181,8 @@ export class FollowedScan {
   readRequest(queued: number, calls: number): string | null {
     if (this.#edge === '') return null;
     const allowed = this.isOrdered ? FIRST_ROWS + ROWS_PER_USED * this.#used : calls;
-    const rows = Math.min(MOST_ROWS, allowed - this.#sent);
-    const enough = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
+    const rows = Math.min(MAX_ROWS, allowed - this.#sent);
+    const enough = Math.min(MAX_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
     if (queued >= LOW_WATER || rows < enough || this.#hasPlenty()) return null;
     const { column, low, high } = this.#place;
     return `${this.#order === 'down' ? '-' : '+'};${rows};${column};${low};${high}`;
@@ -194,13 +194,13 @@ export class FollowedScan {
   }
 
   /** Which of the answers that were prefetched it asks for. */
-  #again(text: string): number {
-    return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(text);
+  #again(input: string): number {
+    return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(input);
   }
 
   /** How many rows are passed over before it comes. */
-  #ahead(text: string): number {
-    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(text);
+  #ahead(input: string): number {
+    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(input);
   }
 
   /** Whether enough rows wait for their requests. */
@@ -208,11 +208,11 @@ export class FollowedScan {
     if (this.#rows.length - this.#at >= LOW_WATER) return true;
     let chars = 0;
     for (let i = this.#at; i < this.#rows.length; i++) chars += (this.#rows[i] as string).length;
-    return chars >= MOST_CHARS;
+    return chars >= MAX_CHARS;
   }
 }
 
-function placeOf(text: string): WindowPlace {
-  const [relation = '', attribute = '', low = '', high = ''] = text.split(';');
+function placeOf(input: string): WindowPlace {
+  const [relation = '', attribute = '', low = '', high = ''] = input.split(';');
   return { column: `${relation};${attribute}`, low, high };
 }

@@ -1,4 +1,4 @@
-import { FIRST_PREFETCHED, type FollowedScan, findScan, MOST_CHARS } from './followed-scan.ts';
+import { FIRST_PREFETCHED, type FollowedScan, findScan, MAX_CHARS } from './followed-scan.ts';
 
 /** So many requests of one statement that the server did not know start reading ahead. */
 const TRIGGER_MISSES = 8;
@@ -52,31 +52,31 @@ export class ReadAhead {
   #state: ScanState = watching();
 
   /** One request. Returns what the database shall read, or null. */
-  request(statement: string, text: string, state: ModelState): string | null {
+  request(statement: string, input: string, state: ModelState): string | null {
     if (statement !== this.#statement) this.#begin(statement);
     this.#calls++;
     if (this.#state.kind === 'reading') {
       const { scan } = this.#state;
-      if (!scan.isOrdered || scan.follow(text)) return this.#fetch(scan, state.queued);
+      if (!scan.isOrdered || scan.follow(input)) return this.#fetch(scan, state.queued);
       this.#stop();
     }
-    return this.#state.kind === 'watching' ? this.#watch(this.#state, text, state) : null;
+    return this.#state.kind === 'watching' ? this.#watch(this.#state, input, state) : null;
   }
 
   /**
    * The database sent the rows of a place, in the table's order; after a look, null stands for the row asked. Gives those to
    * compute, in the scan's order. An empty place: there are none.
    */
-  received(place: string, texts: readonly (string | null)[]): readonly string[] {
+  received(place: string, inputs: readonly (string | null)[]): readonly string[] {
     const state = this.#state;
     if (state.kind === 'watching') return [];
-    const scan = place === '' ? null : state.kind === 'looking' ? findScan({ place, texts }, state) : state.scan;
+    const scan = place === '' ? null : state.kind === 'looking' ? findScan({ place, inputs }, state) : state.scan;
     if (scan === null) {
       this.#stop();
       return [];
     }
     this.#state = { kind: 'reading', scan };
-    return state.kind === 'looking' ? scan.rows : scan.receive({ place, texts });
+    return state.kind === 'looking' ? scan.rows : scan.receive({ place, inputs });
   }
 
   get statement(): string {
@@ -93,13 +93,13 @@ export class ReadAhead {
   }
 
   /** Whether a request is one that the scan can come to next. */
-  expects(text: string): boolean {
-    return this.#followed?.expects(text) ?? false;
+  expects(input: string): boolean {
+    return this.#followed?.expects(input) ?? false;
   }
 
   /** Whether it is the very next, so that whatever was prefetched was used. */
-  isNext(text: string): boolean {
-    return this.#followed?.isNext(text) ?? false;
+  isNext(input: string): boolean {
+    return this.#followed?.isNext(input) ?? false;
   }
 
   /** Whether all rows that were read have been asked. */
@@ -121,12 +121,12 @@ export class ReadAhead {
   }
 
   /** How many answers may be prefetched with the reply to a request. */
-  get mostPrefetched(): number {
-    return this.#followed?.mostPrefetched ?? FIRST_PREFETCHED;
+  get maxPrefetched(): number {
+    return this.#followed?.maxPrefetched ?? FIRST_PREFETCHED;
   }
 
   /** The row that comes next is prefetched with a reply, where its answer is known. */
-  takeNext(recall: (text: string) => string | undefined): { text: string; label: string } | null {
+  takeNext(recall: (input: string) => string | undefined): { input: string; label: string } | null {
     const next = this.#followed?.takeNext(recall) ?? null;
     if (next !== null) this.#calls++;
     return next;
@@ -144,7 +144,7 @@ export class ReadAhead {
     this.#state = watching();
   }
 
-  #watch(state: Watching, text: string, { known, batchesPay }: ModelState): string | null {
+  #watch(state: Watching, input: string, { known, batchesPay }: ModelState): string | null {
     state.watched++;
     if (!known) state.misses++;
     const isDue = state.misses >= TRIGGER_MISSES || state.watched >= TRIGGER_WATCHED;
@@ -153,7 +153,7 @@ export class ReadAhead {
       this.#nextLook = PATIENCE * this.#calls;
       return `?;${SEARCHED_PER_CALL * this.#calls}`;
     }
-    if (text.length <= MOST_CHARS / REMEMBERED_REQUESTS) state.recent.push(text);
+    if (input.length <= MAX_CHARS / REMEMBERED_REQUESTS) state.recent.push(input);
     if (state.recent.length > REMEMBERED_REQUESTS) state.recent.shift();
     return null;
   }

@@ -14,7 +14,7 @@ export interface ColumnScan {
 /** The scans of one session: a statement may ask several models, and each of them about several columns, by turns. */
 export class Scans {
   readonly #scans: ColumnScan[] = [];
-  #asking: ColumnScan | undefined;
+  #current: ColumnScan | undefined;
   /** Whose rows come next. */
   #reading: ColumnScan | undefined;
   #turns = 0;
@@ -22,32 +22,32 @@ export class Scans {
   /** One request to a model. Returns what the database shall read for that column or another one of the same model, or null. */
   request(
     key: string,
-    { statement, text, state }: { statement: string; text: string; state: ModelState },
+    { statement, input, state }: { statement: string; input: string; state: ModelState },
   ): string | null {
     const own = this.#scans.filter((scan) => scan.key === key);
     const following = own.filter(({ ahead }) => ahead.isFollowing && ahead.statement === statement);
     const expecting =
-      following.find(({ ahead }) => ahead.expects(text)) ?? firstInTurn(following, ({ ahead }) => ahead.isUsedUp);
+      following.find(({ ahead }) => ahead.expects(input)) ?? firstInTurn(following, ({ ahead }) => ahead.isUsedUp);
     if (expecting === undefined) for (const { ahead } of following) ahead.missed();
     const scan = expecting ?? own.find((each) => !following.includes(each)) ?? this.#add(key);
     this.answered(scan);
-    this.#asking = scan;
-    const inTurn = expecting?.ahead.isNext(text) === true;
-    let readRequest = this.#readRequest(scan, scan.ahead.request(statement, text, state));
+    this.#current = scan;
+    const inTurn = expecting?.ahead.isNext(input) === true;
+    let readRequest = this.#readRequest(scan, scan.ahead.request(statement, input, state));
     if (inTurn) for (const other of following) readRequest ??= this.#readRequest(other, other.ahead.more(state.queued));
     return readRequest;
   }
 
   /** The database sent the rows of the last read request. Gives the rows to compute, as {@link ReadAhead.received} does. */
-  received(key: string, place: string, texts: readonly (string | null)[]): readonly string[] {
+  received(key: string, place: string, inputs: readonly (string | null)[]): readonly string[] {
     const scan = this.#reading;
     this.#reading = undefined;
-    return scan?.key === key ? scan.ahead.received(place, texts) : [];
+    return scan?.key === key ? scan.ahead.received(place, inputs) : [];
   }
 
   /** The scan of the last request, if what comes after it is known. */
-  get asking(): ReadAhead | undefined {
-    return this.#asking?.ahead.isFollowing === true ? this.#asking.ahead : undefined;
+  get current(): ReadAhead | undefined {
+    return this.#current?.ahead.isFollowing === true ? this.#current.ahead : undefined;
   }
 
   /** Whose turn is next in a statement: the scan that was not asked for the longest time. */
@@ -62,7 +62,7 @@ export class Scans {
 
   clear(): void {
     this.#scans.length = 0;
-    this.#asking = undefined;
+    this.#current = undefined;
     this.#reading = undefined;
   }
 

@@ -35,17 +35,17 @@ describe('the simulator of serving', () => {
     expect(run({ policy: 'planner', noise: 0.1 })).toEqual(run({ policy: 'planner', noise: 0.1 }));
   });
 
-  const bounds = [single, three].map(async (fleet) => ({ fleet, most: await bound(fleet, arrivals, load.budgetMs) }));
+  const bounds = [single, three].map(async (fleet) => ({ fleet, max: await bound(fleet, arrivals, load.budgetMs) }));
 
   it.each(policies)(
     'answers or refuses each request once under $name, and earns no more than the bound',
     async ({ name }) => {
-      for (const { fleet, most } of await Promise.all(bounds)) {
+      for (const { fleet, max } of await Promise.all(bounds)) {
         for (const drops of [true, false]) {
           const result = run({ policy: name, fleet, drops });
           expect(result.requests).toBe(arrivals.length);
           expect(result.refused === 0 || drops).toBe(true);
-          expect(result.reward).toBeLessThanOrEqual(most.reward);
+          expect(result.reward).toBeLessThanOrEqual(max.reward);
         }
       }
     },

@@ -46,10 +46,10 @@ beforeEach(async () => {
     port: 0,
     secret: 'right',
     certificate: await createCertificate(),
-    isCalm: () => true,
+    isIdle: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
-    limits: { sessions: 3, unauthenticated: 8, openingMs: 300, farewellMs: 50 },
+    limits: { sessions: 3, unauthenticated: 8, handshakeMs: 300, closingMs: 50 },
   });
   await server.start();
 });

@@ -5,7 +5,7 @@ import { random } from '../../../src/advisors/random.ts';
 import {
   type Action,
   MAX_FAILURES,
-  MOST_PAUSE_MS,
+  MAX_PAUSE_MS,
   OVERTIME_MS,
   planStudy,
   QUEUE_MS,
@@ -297,7 +297,7 @@ describe('a study that is paused', () => {
   });
 
   test('ends with what it has after so long, and at once where it is cancelled', () => {
-    expect(plan([scored()], { pausedMs: MOST_PAUSE_MS })).toEqual([{ kind: 'conclude' }]);
+    expect(plan([scored()], { pausedMs: MAX_PAUSE_MS })).toEqual([{ kind: 'conclude' }]);
     expect(plan([scored()], { pausedMs: 1, cancelRequested: true })).toEqual([{ kind: 'cancel' }]);
   });
 });

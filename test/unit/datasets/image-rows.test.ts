@@ -15,11 +15,11 @@ const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => 
 
 async function read(rows: { bytes: Buffer; size?: number }[]) {
   let inHand = 0;
-  let most = 0;
+  let max = 0;
   async function* values() {
     for (const { bytes, size = bytes.length } of rows) {
       inHand += bytes.length;
-      most = Math.max(most, inHand);
+      max = Math.max(max, inHand);
       yield { bytes, size };
     }
   }
@@ -30,7 +30,7 @@ async function read(rows: { bytes: Buffer; size?: number }[]) {
     records.push(record);
     inHand -= record.length - 40;
   }
-  return { records, skipped, most };
+  return { records, skipped, max };
 }
 
 test('names of rows are cut, and what is no row of the reader is a bad row', async () => {
@@ -55,7 +55,7 @@ test('labels of more than 1000 characters are bad rows, those of fewer are none,
 test('few rows are in hand where they are large', async () => {
   const pixels = { width: 6000, height: 1000, channels: 3, background: 'red' } as const;
   const image = await sharp({ create: pixels }).tiff({ compression: 'none' }).toBuffer(); // 18 MB
-  const { records, most } = await read(Array.from({ length: 8 }, () => ({ bytes: packed('r', 'a', image) })));
+  const { records, max } = await read(Array.from({ length: 8 }, () => ({ bytes: packed('r', 'a', image) })));
   expect(records).toHaveLength(8);
-  expect(most).toBeLessThan(5 * image.length);
+  expect(max).toBeLessThan(5 * image.length);
 });

@@ -47,7 +47,7 @@ describe.each(networks)('%s', (_, network) => {
     });
     for (const [name, { data }] of Object.entries(plain.weights)) {
       const other = blocked.weights[name]?.data ?? new Float32Array(0);
-      const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0);
+      const worst = data.reduce((max, value, i) => Math.max(max, Math.abs(value - (other[i] as number))), 0);
       expect(worst, name).toBeLessThan(1e-3);
     }
   });

@@ -23,7 +23,7 @@ async function differenceOf(gradientCase: GradientCase): Promise<number> {
   const worst = Object.entries(plain).map(([name, expected]) => {
     const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-6);
     const actual = blocked[name] as Float32Array;
-    return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (actual[i] as number)) / scale), 0);
+    return expected.reduce((max, value, i) => Math.max(max, Math.abs(value - (actual[i] as number)) / scale), 0);
   });
   return Math.max(...worst);
 }

@@ -45,7 +45,7 @@ async function inBytes(graph: GraphParts, rows: EvaluationRows): Promise<GraphPa
 }
 
 const furthest = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0);
+  a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] as number))), 0);
 
 const count = ({ nodes }: GraphParts, op: string): number => nodes.filter((node) => node.op === op).length;
 

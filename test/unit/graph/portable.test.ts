@@ -31,7 +31,7 @@ it.each(Object.entries(cases))('%s is the same from operators that GPUs have', a
   const plain = await lossAndGradients(gradientCase, cpu);
   const other = await lossAndGradients(gradientCase, portable);
   for (const [name, values] of Object.entries(plain)) {
-    const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+    const scale = values.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-6);
     values.forEach((value, i) => {
       expect(Math.abs(value - (other[name]?.[i] ?? Number.NaN)) / scale, name).toBeLessThan(tolerance);
     });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fingerprintOf } from '../../../src/protocol/fingerprint.ts';
-import { answered, arrayLiteral } from '../../../src/protocol/reply.ts';
+import { answerReply, arrayLiteral } from '../../../src/protocol/reply.ts';
 import { keyOf, parseRequest, SEPARATOR } from '../../../src/protocol/request.ts';
 import { protocol } from '../../support/protocol-fixtures.ts';
 
@@ -11,10 +11,10 @@ test.each(protocol.requests)('the server reads what SQL sends for $call', ({ req
 });
 
 test.each(protocol.requests.filter(({ values }) => values))('the server answers $call', ({ values, reply }) => {
-  expect(answered(arrayLiteral(values ?? []))).toEqual(reply);
+  expect(answerReply(arrayLiteral(values ?? []))).toEqual(reply);
 });
 
-test.each(protocol.fingerprints)('the server names the request $model, $text', ({ fingerprint, ...request }) => {
+test.each(protocol.fingerprints)('the server names the request $model, $input', ({ fingerprint, ...request }) => {
   expect(fingerprintOf(request)).toBe(fingerprint);
 });
 
@@ -23,14 +23,14 @@ test('a ticket is all that follows its verb', () => {
 });
 
 test.each([
-  ['SQL', 'select 1', 'the bridge takes prediction requests only, never SQL'],
-  ['a verb without a field', 'P', 'the bridge takes prediction requests only, never SQL'],
-  ['a ticket in lower case', `r${SEPARATOR}7`, 'the bridge takes prediction requests only, never SQL'],
-  ['a request that ends early', `P${SEPARATOR}key${SEPARATOR}role`, 'a request has no role, or one that is too long'],
+  ['SQL', 'select 1', 'the bridge accepts prediction requests only, never SQL'],
+  ['a verb without a field', 'P', 'the bridge accepts prediction requests only, never SQL'],
+  ['a ticket in lower case', `r${SEPARATOR}7`, 'the bridge accepts prediction requests only, never SQL'],
+  ['a request that ends early', `P${SEPARATOR}key${SEPARATOR}role`, 'the role of a request is missing or too long'],
   [
     'a key that is too long',
     `P${SEPARATOR}${'k'.repeat(65)}${SEPARATOR}`,
-    'a request has no key, or one that is too long',
+    'the key of a request is missing or too long',
   ],
 ])('the server refuses %s', (_, request, message) => {
   expect(() => parseRequest(request)).toThrowError(expect.objectContaining({ sqlstate: '08P01', message }));

@@ -30,14 +30,14 @@ async function holder(): Promise<ChildProcess> {
 }
 
 test('lets one work at a time, and leaves nothing behind, after a failure either', async () => {
-  let [now, most] = [0, 0];
+  let [now, max] = [0, 0];
   const work = async (): Promise<void> => {
-    most = Math.max(most, ++now);
+    max = Math.max(max, ++now);
     await new Promise((resolve) => setImmediate(resolve));
     now--;
   };
   await Promise.all(Array.from({ length: 5 }, () => withFileLock(file, never, work, times)));
-  expect(most).toBe(1);
+  expect(max).toBe(1);
   const failing = withFileLock(file, never, () => Promise.reject(new Error('broken')), times);
   await expect(failing).rejects.toThrow('broken');
   expect(readdirSync(dir)).toEqual([]);

@@ -4,11 +4,11 @@ import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 describe('AnswerCache', () => {
   it('knows an answer by version and text, short or long', () => {
     const cache = new AnswerCache();
-    for (const text of ['', 'short', 'x'.repeat(300), 'x'.repeat(1_000_000)]) {
-      cache.set(1, text, `label of ${text.length}`);
-      expect(cache.get(1, text)).toBe(`label of ${text.length}`);
-      expect(cache.get(2, text)).toBeUndefined();
-      expect(cache.has(1, `${text}!`)).toBe(false);
+    for (const input of ['', 'short', 'x'.repeat(300), 'x'.repeat(1_000_000)]) {
+      cache.set(1, input, `label of ${input.length}`);
+      expect(cache.get(1, input)).toBe(`label of ${input.length}`);
+      expect(cache.get(2, input)).toBeUndefined();
+      expect(cache.has(1, `${input}!`)).toBe(false);
     }
   });
 

@@ -12,14 +12,14 @@ describe('Batcher', () => {
     await turn();
     const second = [ask('a'), ask('b'), ask('c')];
     await turn();
-    expect(device.batches.map((batch) => batch.texts)).toEqual([['yes', 'no']]);
+    expect(device.batches.map((batch) => batch.inputs)).toEqual([['yes', 'no']]);
     device.batches[0]?.finish();
     expect((await Promise.all(first.map((each) => each.outcome))).map((outcome) => outcome.answer)).toEqual([
       'yes',
       'no',
     ]);
     await turn();
-    expect(device.batches[1]?.texts).toEqual(['a', 'b', 'c']);
+    expect(device.batches[1]?.inputs).toEqual(['a', 'b', 'c']);
     device.batches[1]?.finish();
     expect((await second[0]?.outcome)?.batch).toBe(3);
     expect(answers).toEqual(['yes=yes', 'no=no', 'a=no', 'b=no', 'c=no']);
@@ -33,7 +33,7 @@ describe('Batcher', () => {
     asked.push(ask('same'));
     device.batches[0]?.finish();
     expect((await Promise.all(asked.map((each) => each.outcome))).length).toBe(3);
-    expect(device.batches.map((batch) => batch.texts)).toEqual([['same']]);
+    expect(device.batches.map((batch) => batch.inputs)).toEqual([['same']]);
   });
 
   it('answers those who wait before rows that were read ahead', async () => {
@@ -46,7 +46,7 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.texts.slice(0, 2)).toEqual(['demanded', 'ahead 4']);
+    expect(device.batches[1]?.inputs.slice(0, 2)).toEqual(['demanded', 'ahead 4']);
   });
 
   it('leaves out what nobody waits for any more', async () => {
@@ -62,7 +62,7 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.texts).toEqual(['shared']);
+    expect(device.batches[1]?.inputs).toEqual(['shared']);
   });
 
   it.each([
@@ -94,7 +94,7 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.texts.length).toBe(256);
+    expect(device.batches[1]?.inputs.length).toBe(256);
   });
 
   it('passes a failed batch on to those who asked, and goes on', async () => {
@@ -114,20 +114,20 @@ describe('Batcher', () => {
     const long = 'y'.repeat(12 * 1024 * 1024);
     for (let i = 0; i < 4; i++) ask(`${i}${long}`);
     await turn();
-    expect(device.batches.map(({ texts }) => texts.length)).toEqual([3]);
+    expect(device.batches.map(({ inputs }) => inputs.length)).toEqual([3]);
     device.batches[0]?.finish();
     await turn();
-    expect(device.batches[1]?.texts.length).toBe(1);
+    expect(device.batches[1]?.inputs.length).toBe(1);
   });
 
   it('fails of a batch only the inputs that cannot be read', async () => {
     const { device, ask } = setUp();
-    const asked = ['yes', 'broken', 'no'].map((text) => ask(text));
+    const asked = ['yes', 'broken', 'no'].map((input) => ask(input));
     const answers = asked.map(({ outcome }) => outcome.then(({ answer }) => answer).catch(({ message }) => message));
     for (let batch = 0; batch < 5; batch++) {
       await turn();
-      const { texts = [], finish } = device.batches[batch] ?? {};
-      finish?.(texts.includes('broken') ? new BadData('an image cannot be read') : undefined);
+      const { inputs = [], finish } = device.batches[batch] ?? {};
+      finish?.(inputs.includes('broken') ? new BadData('an image cannot be read') : undefined);
     }
     expect(await Promise.all(answers)).toEqual(['yes', 'an image cannot be read', 'no']);
   });
@@ -142,7 +142,7 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await closed;
     expect((await asked.outcome).answer).toBe('no');
-    expect(device.batches.flatMap((batch) => batch.texts)).toEqual(['a']);
+    expect(device.batches.flatMap((batch) => batch.inputs)).toEqual(['a']);
     expect(() => ask('b')).toThrowError(ShuttingDown);
   });
 
@@ -156,7 +156,7 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.texts).toEqual(['soon', 'later', 'last']);
+    expect(device.batches[1]?.inputs).toEqual(['soon', 'later', 'last']);
   });
 
   it('refuses what cannot be in time where a late answer is not wanted, with a hint when to ask again', async () => {
@@ -191,14 +191,14 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.texts).toEqual([...Array.from({ length: 7 }, (_, i) => `in time ${i}`), 'late 0']);
+    expect(device.batches[1]?.inputs).toEqual([...Array.from({ length: 7 }, (_, i) => `in time ${i}`), 'late 0']);
     for (const batch of [1, 2]) {
       device.batches[batch]?.finish();
       await turn();
       await turn();
     }
-    expect(device.batches[2]?.texts).toEqual(['in time 7']);
-    expect(device.batches[3]?.texts.length).toBe(19);
+    expect(device.batches[2]?.inputs).toEqual(['in time 7']);
+    expect(device.batches[3]?.inputs.length).toBe(19);
   });
 
   it('gives a place of a full queue to a session that has less than its part of it', async () => {
@@ -240,7 +240,7 @@ describe('Batcher', () => {
     expect([device.opens, device.batches.length]).toEqual([1, 0]);
     device.loaded();
     await turn();
-    expect(device.batches.map(({ texts }) => texts)).toEqual([['yes', 'no', 'also']]);
+    expect(device.batches.map(({ inputs }) => inputs)).toEqual([['yes', 'no', 'also']]);
     device.batches[0]?.finish();
     expect((await asked[0]?.outcome)?.answer).toBe('yes');
     expect(device.opens).toBe(1);

@@ -1,41 +1,41 @@
 import { describe, expect, it } from 'vitest';
-import type { Terms } from '../../../src/protocol/terms.ts';
+import type { LatencyOptions } from '../../../src/protocol/latency-options.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { Client } from '../../../src/serving/session/client.ts';
 import { directoryOf, stageModel } from './staged-model.ts';
 
-const terms: Terms = { budgetMs: null, onOverdue: 'answer' };
+const latency: LatencyOptions = { budgetMs: null, onOverdue: 'answer' };
 
 describe('Client', () => {
   it('answers each text once and then from the cache, at once', async () => {
     const { connect, device, model } = await stageModel();
     const client = connect();
-    const request = { key: 'key', input: 'text', role: 'a', text: 'yes', statement: '' } as const;
-    expect(await client.scan(request, terms).label).toBe('yes');
-    expect(client.scan(request, terms).label).toBe('yes');
+    const request = { key: 'key', inputKind: 'text', role: 'a', input: 'yes', statement: '' } as const;
+    expect(await client.scan(request, latency).label).toBe('yes');
+    expect(client.scan(request, latency).label).toBe('yes');
     expect(device.asked).toEqual(['yes']);
     expect(model.stat).toMatchObject({ calls: 2, rows: 2, cached: 1, batches: 1, overdue: 0 });
   });
 
   it('answers an array of any length in its order, null for null', async () => {
     const { connect } = await stageModel();
-    const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
-    const labels = await connect().predictMany({ key: 'key', input: 'text', role: 'a', texts }, terms);
-    expect(labels).toEqual(texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no')));
+    const inputs = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
+    const labels = await connect().predictMany({ key: 'key', inputKind: 'text', role: 'a', inputs }, latency);
+    expect(labels).toEqual(inputs.map((input) => (input === null ? null : input.startsWith('y') ? 'yes' : 'no')));
   });
 
   it('lets others have their turns while it answers a long array that it knows', async () => {
     const { connect } = await stageModel();
-    const texts = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);
-    const array = { key: 'key', input: 'text', role: 'a', texts } as const;
-    await connect().predictMany(array, terms);
+    const inputs = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);
+    const array = { key: 'key', inputKind: 'text', role: 'a', inputs } as const;
+    await connect().predictMany(array, latency);
     let turns = 0;
     const count = (): void => {
       turns++;
       counting = setImmediate(count);
     };
     let counting = setImmediate(count);
-    await connect().predictMany(array, terms);
+    await connect().predictMany(array, latency);
     clearImmediate(counting);
     expect(turns).toBeGreaterThan(1);
   });
@@ -45,15 +45,18 @@ describe('Client', () => {
     device.slowMs = 60;
     const budgetMs = 26 * 86_400_000;
     for (const onOverdue of ['error', 'null'] as const) {
-      const texts = [`slow ${onOverdue}`];
-      const asked = connect().predictMany({ key: 'key', input: 'text', role: 'a', texts }, { budgetMs, onOverdue });
+      const inputs = [`slow ${onOverdue}`];
+      const asked = connect().predictMany(
+        { key: 'key', inputKind: 'text', role: 'a', inputs },
+        { budgetMs, onOverdue },
+      );
       expect(await asked).toEqual(['no']);
     }
   });
 
   it('shows details: label, probabilities, versions, batch, time', async () => {
     const { connect } = await stageModel();
-    expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'yes' }, terms)).toEqual({
+    expect(await connect().detail({ key: 'key', inputKind: 'text', role: 'a', input: 'yes' }, latency)).toEqual({
       label: 'yes',
       probabilities: { no: 0.1, yes: 0.9 },
       versions: [3],
@@ -66,10 +69,10 @@ describe('Client', () => {
 
   it('shows details of an array in its order, null for null, and counts one call', async () => {
     const { connect, model } = await stageModel();
-    const texts = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
+    const inputs = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));
     const patient = { budgetMs: 60_000, onOverdue: 'answer' } as const;
-    const details = await connect().detailMany({ key: 'key', input: 'text', role: 'a', texts }, patient);
-    const expected = texts.map((text) => (text === null ? null : text.startsWith('y') ? 'yes' : 'no'));
+    const details = await connect().detailMany({ key: 'key', inputKind: 'text', role: 'a', inputs }, patient);
+    const expected = inputs.map((input) => (input === null ? null : input.startsWith('y') ? 'yes' : 'no'));
     expect(details.map((detail) => (detail !== null && 'label' in detail ? detail.label : null))).toEqual(expected);
     expect(details[1]).toMatchObject({ probabilities: { no: 0.9, yes: 0.1 }, versions: [3], overdue: false });
     expect(model.stat).toMatchObject({ calls: 1, rows: 3000 });
@@ -78,7 +81,7 @@ describe('Client', () => {
   it('leaves out details that are late where that is wished', async () => {
     const { connect, device } = await stageModel();
     device.slowMs = 200;
-    const array = { key: 'key', input: 'text', role: 'a', texts: ['slow 1'] } as const;
+    const array = { key: 'key', inputKind: 'text', role: 'a', inputs: ['slow 1'] } as const;
     const hasty = { budgetMs: 20, onOverdue: 'null' } as const;
     expect(await connect().detailMany(array, hasty)).toEqual([null]);
   });
@@ -87,7 +90,10 @@ describe('Client', () => {
     const { connect, model } = await stageModel();
     model.row.classes = Array.from({ length: 9000 }, (_, i) => `class ${i}`);
     const ask = (rows: number) =>
-      connect().detailMany({ key: 'key', input: 'text', role: 'a', texts: new Array<string>(rows).fill('yes') }, terms);
+      connect().detailMany(
+        { key: 'key', inputKind: 'text', role: 'a', inputs: new Array<string>(rows).fill('yes') },
+        latency,
+      );
     await expect(ask(100)).rejects.toMatchObject({ sqlstate: '54000', hint: expect.stringContaining('parts') });
     expect(await ask(1)).toHaveLength(1);
   });
@@ -95,7 +101,7 @@ describe('Client', () => {
   it('counts an answer after the model’s own budget as overdue, and gives it', async () => {
     const { connect, device, model } = await stageModel();
     device.slowMs = 60;
-    expect(await connect().detail({ key: 'key', input: 'text', role: 'a', text: 'slow' }, terms)).toMatchObject({
+    expect(await connect().detail({ key: 'key', inputKind: 'text', role: 'a', input: 'slow' }, latency)).toMatchObject({
       label: 'no',
       overdue: true,
     });
@@ -116,7 +122,7 @@ describe('Client', () => {
     await expected(
       Promise.resolve(
         connect().scan(
-          { key: 'key', input: 'text', role: 'a', text: 'slow', statement: '' },
+          { key: 'key', inputKind: 'text', role: 'a', input: 'slow', statement: '' },
           { budgetMs: 20, onOverdue },
         ).label,
       ),
@@ -128,9 +134,9 @@ describe('Client', () => {
     const { connect, device } = await stageModel();
     device.slowMs = 1000;
     const client = connect();
-    await client.predictMany({ key: 'key', input: 'text', role: 'a', texts: ['yes'] }, terms);
+    await client.predictMany({ key: 'key', inputKind: 'text', role: 'a', inputs: ['yes'] }, latency);
     const labels = await client.predictMany(
-      { key: 'key', input: 'text', role: 'a', texts: ['yes', 'slow'] },
+      { key: 'key', inputKind: 'text', role: 'a', inputs: ['yes', 'slow'] },
       { budgetMs: 50, onOverdue: 'null' },
     );
     expect(labels).toEqual(['yes', null]);
@@ -141,8 +147,8 @@ describe('Client', () => {
     device.slowMs = 1000;
     const client = connect();
     const answers = [
-      client.predictMany({ key: 'key', input: 'text', role: 'a', texts: ['slow 1', 'slow 2'] }, terms),
-      client.detail({ key: 'key', input: 'text', role: 'a', text: 'slow 3' }, terms),
+      client.predictMany({ key: 'key', inputKind: 'text', role: 'a', inputs: ['slow 1', 'slow 2'] }, latency),
+      client.detail({ key: 'key', inputKind: 'text', role: 'a', input: 'slow 3' }, latency),
     ];
     setTimeout(() => client.cancel(), 10);
     for (const answer of await Promise.allSettled(answers)) {
@@ -153,7 +159,7 @@ describe('Client', () => {
   it('says 42704 for a key that no deployment has', async () => {
     const { connect } = await stageModel();
     await expect(
-      connect().detail({ key: 'other', input: 'text', role: 'a', text: 'yes' }, terms),
+      connect().detail({ key: 'other', inputKind: 'text', role: 'a', input: 'yes' }, latency),
     ).rejects.toMatchObject({
       sqlstate: '42704',
     });
@@ -161,11 +167,11 @@ describe('Client', () => {
 
   it('refuses an image where the model reads texts', async () => {
     const { connect, device } = await stageModel();
-    const image = { key: 'key', input: 'image', role: 'a', text: 'eWVz' } as const;
+    const image = { key: 'key', inputKind: 'image', role: 'a', input: 'eWVz' } as const;
     const refusal = { sqlstate: '22023', message: expect.stringContaining('"m"'), hint: expect.any(String) };
-    await expect(connect().detail(image, terms)).rejects.toMatchObject(refusal);
-    await expect(connect().predictMany({ ...image, texts: [image.text] }, terms)).rejects.toMatchObject(refusal);
-    expect(() => connect().scan({ ...image, statement: '' }, terms)).toThrowError(expect.objectContaining(refusal));
+    await expect(connect().detail(image, latency)).rejects.toMatchObject(refusal);
+    await expect(connect().predictMany({ ...image, inputs: [image.input] }, latency)).rejects.toMatchObject(refusal);
+    expect(() => connect().scan({ ...image, statement: '' }, latency)).toThrowError(expect.objectContaining(refusal));
     expect(device.asked).toEqual([]);
   });
 
@@ -174,19 +180,19 @@ describe('Client', () => {
     const models = directoryOf({ one: staged.one.model, two: staged.two.model });
     const client = new Client({ models, clock: systemClock });
     const ask = (key: string, row: number) =>
-      client.scan({ key, input: 'text', role: 'a', text: `yes ${row}`, statement: 's' }, terms);
-    const texts = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
+      client.scan({ key, inputKind: 'text', role: 'a', input: `yes ${row}`, statement: 's' }, latency);
+    const inputs = Array.from({ length: 20 }, (_, row) => (row === 7 ? null : `yes ${row}`));
     for (let row = 0; row < 8; row++) {
       for (const key of ['one', 'two']) {
         const { label, readRequest } = ask(key, row);
         await label;
-        if (readRequest !== null) client.readAhead({ key, input: 'text', role: 'a' }, { place: '1;2;;', texts })();
+        if (readRequest !== null) client.readAhead({ key, inputKind: 'text', role: 'a' }, { place: '1;2;;', inputs })();
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(ask('one', 8).label).toBe('yes');
     const prefetched = client.prefetched(() => true);
-    expect(prefetched.slice(0, 4).map(({ text }) => text)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
+    expect(prefetched.slice(0, 4).map(({ input }) => input)).toEqual(['yes 8', 'yes 9', 'yes 9', 'yes 10']);
     expect(prefetched).toHaveLength(23);
     expect(client.prefetched(() => true)).toEqual([]);
   });
@@ -199,25 +205,28 @@ describe('Client', () => {
       readRequest: string,
       column: number,
       row: number,
-    ): { place: string; texts: (string | null)[] } => {
+    ): { place: string; inputs: (string | null)[] } => {
       const [kind, count, , wished, , from] = readRequest.split(';');
-      const texts = columns[kind === '?' ? column : Number(wished)] ?? [];
+      const inputs = columns[kind === '?' ? column : Number(wished)] ?? [];
       const [low, high] = kind === '?' ? [0, row + 64] : [Number(from), Number(from) + Number(count)];
-      const place = `1;${kind === '?' ? column : wished};;${high < texts.length ? high : ''}`;
-      return { place, texts: texts.slice(low, high).map((text, i) => (kind === '?' && i === row ? null : text)) };
+      const place = `1;${kind === '?' ? column : wished};;${high < inputs.length ? high : ''}`;
+      return { place, inputs: inputs.slice(low, high).map((input, i) => (kind === '?' && i === row ? null : input)) };
     };
     let asked = 0;
     let prefetched: string[] = [];
     const ask = async (column: number, row: number): Promise<void> => {
-      const text = columns[column]?.[row] ?? '';
-      if (prefetched.shift() === text) return;
+      const input = columns[column]?.[row] ?? '';
+      if (prefetched.shift() === input) return;
       asked++;
-      const { label, readRequest } = client.scan({ key: 'key', input: 'text', role: 'a', text, statement: 's' }, terms);
-      expect(await label).toBe(text.split(' ')[0]);
+      const { label, readRequest } = client.scan(
+        { key: 'key', inputKind: 'text', role: 'a', input, statement: 's' },
+        latency,
+      );
+      expect(await label).toBe(input.split(' ')[0]);
       if (readRequest !== null)
-        client.readAhead({ key: 'key', input: 'text', role: 'a' }, database(readRequest, column, row))();
+        client.readAhead({ key: 'key', inputKind: 'text', role: 'a' }, database(readRequest, column, row))();
       await new Promise((resolve) => setTimeout(resolve, 2)); // what was read ahead is computed
-      prefetched = client.prefetched(() => true).map((answer) => answer.text);
+      prefetched = client.prefetched(() => true).map((answer) => answer.input);
     };
     for (let row = 0; row < 300; row++) for (const column of columns.keys()) await ask(column, row);
     expect(asked).toBeLessThan(60);

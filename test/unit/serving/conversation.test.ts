@@ -73,7 +73,7 @@ describe('the requests of the bridge', () => {
 
   it('reads ahead for a scan, and lets the answers travel along with N', async () => {
     const { ask } = await setUp();
-    const predict = (text: string) => ask('N', 'key', 'alice', '', '', statement, text);
+    const predict = (input: string) => ask('N', 'key', 'alice', '', '', statement, input);
     for (const row of rows) expect((await predict(row)).s).toBe('k');
     expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '?;512' });
     await ask('V', 'key', 'alice', '1;2;;(0,9)', look);
@@ -104,13 +104,13 @@ describe('the requests of the bridge', () => {
   it.each([
     ['another role than was told to send them', 'mallory', look],
     ['nobody who was not told to', 'alice', look],
-  ])('takes rows from %s', async (who, role, texts) => {
+  ])('takes rows from %s', async (who, role, inputs) => {
     const { ask, device } = await setUp();
     if (who.startsWith('another')) {
       for (const row of [...rows, 'no 7']) await ask('N', 'key', 'alice', '', '', statement, row);
     }
     device.asked = [];
-    expect(await ask('V', 'key', role, '1;2;;(0,9)', texts)).toMatchObject({ s: 'k', v: null });
+    expect(await ask('V', 'key', role, '1;2;;(0,9)', inputs)).toMatchObject({ s: 'k', v: null });
     await computed();
     expect(device.asked).toEqual([]);
   });
@@ -133,10 +133,10 @@ describe('the requests of the bridge', () => {
   it.each([
     ['A', '8 MiB (8388608 bytes)', 9 * 2 ** 20],
     ['p', '48 MiB (50331648 bytes)', 49 * 2 ** 20],
-  ])('refuses %s above %s with 54000 and its size', async (verb, most, bytes) => {
+  ])('refuses %s above %s with 54000 and its size', async (verb, max, bytes) => {
     const { verbs } = await setUp();
     expect(() => verbs.admit(`${verb}\x1fkey\x1falice`, bytes)).toThrowError(
-      expect.objectContaining({ sqlstate: '54000', detail: expect.stringContaining(most), hint: expect.any(String) }),
+      expect.objectContaining({ sqlstate: '54000', detail: expect.stringContaining(max), hint: expect.any(String) }),
     );
     expect(verbs.admit(`${verb}\x1fkey\x1falice`, bytes / 2)).toBeUndefined();
   });
@@ -160,7 +160,7 @@ describe('the requests of the bridge', () => {
 
   it.each([
     ['a budget that is too long', ['P', 'key', 'alice', '1ms '.repeat(100_000), '', '', 'yes']],
-    ['a wish that is too long', ['P', 'key', 'alice', '', 'answer'.repeat(100_000), '', 'yes']],
+    ['an on_overdue that is too long', ['P', 'key', 'alice', '', 'answer'.repeat(100_000), '', 'yes']],
     ['a budget that is none', ['P', 'key', 'alice', 'soon', '', '', 'yes']],
     ['an unknown wish for late answers', ['P', 'key', 'alice', '', 'maybe', '', 'yes']],
   ])('refuses %s with 22023 and a hint', async (_, fields) => {

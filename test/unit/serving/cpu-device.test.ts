@@ -40,7 +40,7 @@ it('a model that the folder would not keep is refused with the setting to raise'
 
 const ensembleFiles = async (): Promise<EnsembleFiles> => ({
   models: [await files.fetch(1)],
-  input: 'text',
+  inputKind: 'text',
   threads: 1,
 });
 
@@ -49,9 +49,9 @@ async function startDevice(rowsWithin: (ms: number) => number) {
   const ensemble = await ensembleFiles();
   const thread = await Replica.load(ensemble);
   let rows = 0;
-  const run = (_: number, { texts, subset }: ThreadRun) => {
-    rows += texts.length;
-    return thread.run(texts, subset);
+  const run = (_: number, { inputs, subset }: ThreadRun) => {
+    rows += inputs.length;
+    return thread.run(inputs, subset);
   };
   const pool = { size: 2, load: async () => 1, spread: async () => undefined, unload: () => thread.release(), run };
   return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
@@ -79,8 +79,8 @@ it('without threads, as on WebGPU, answers all on the calling thread', async () 
     run: () => Promise.reject(new Error('there is no thread')),
   };
   const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });
-  const texts = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
-  expect(await device.run(texts, 1)).toHaveLength(1); // of one member
+  const inputs = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
+  expect(await device.run(inputs, 1)).toHaveLength(1); // of one member
   await device.release();
 });
 

@@ -31,16 +31,17 @@ async function endBatch(
   msOf = rowsMs,
 ): Promise<readonly string[]> {
   const batch = device.batches.shift();
-  clock.advance(msOf(batch?.texts ?? []));
+  clock.advance(msOf(batch?.inputs ?? []));
   batch?.finish();
   await turn();
   await turn();
-  return batch?.texts ?? [];
+  return batch?.inputs ?? [];
 }
 
-const rowsMs = (texts: readonly string[]): number => 0.1 * texts.length;
-const ofRole = (texts: readonly string[], role: string): number => texts.filter((text) => text.startsWith(role)).length;
-const texts = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.texts);
+const rowsMs = (inputs: readonly string[]): number => 0.1 * inputs.length;
+const ofRole = (inputs: readonly string[], role: string): number =>
+  inputs.filter((input) => input.startsWith(role)).length;
+const inputs = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.inputs);
 
 describe.each(['eager', 'planner'])('with the policy %s', (name) => {
   const policy = policyByName(name);
@@ -52,7 +53,7 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
     expect(device.batches.length).toBe(1);
     const { outcome } = ask('b', { role: 'b' });
     await turn();
-    expect(texts(device).slice(1)).toEqual([['b']]);
+    expect(inputs(device).slice(1)).toEqual([['b']]);
     device.batches[1]?.finish();
     expect((await outcome).batch).toBe(1);
   });
@@ -61,7 +62,7 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();
-    expect(texts(device)[0]?.length).toBeLessThanOrEqual(RUN_ROWS);
+    expect(inputs(device)[0]?.length).toBeLessThanOrEqual(RUN_ROWS);
   });
 
   it('two roles that both ask too much have half each, two sessions of one a quarter each', async () => {
@@ -91,7 +92,7 @@ describe('a queue that several roles share', () => {
     }
     await endBatch({ device, clock });
     const order = budgets.toSorted().flatMap((ms) => Array.from({ length: 50 }, (_, row) => `${ms} ${row}`));
-    expect(texts(device)[0]).toEqual(order.slice(0, 256));
+    expect(inputs(device)[0]).toEqual(order.slice(0, 256));
   });
 
   it('answers late rows by turns too', async () => {
@@ -114,7 +115,7 @@ describe('a queue that several roles share', () => {
     clock.advance(100);
     ask('b', { role: 'b', budgetMs: 0.01 });
     await turn();
-    expect(texts(device)[1]).toEqual(['b']);
+    expect(inputs(device)[1]).toEqual(['b']);
   });
 
   it('answers late rows of one role within an eighth of another’s rows, in batches of any size', async () => {
@@ -159,7 +160,7 @@ describe('a queue that several roles share', () => {
     await turn();
     ask('a 4999', { role: 'b' });
     await turn();
-    expect(texts(device)[1]).toEqual(['a 4999']);
+    expect(inputs(device)[1]).toEqual(['a 4999']);
   });
 
   it('keeps inputs that take far longer than others’ in batches of their own, and the model’s times as they are', async () => {
@@ -172,8 +173,8 @@ describe('a queue that several roles share', () => {
     for (let i = 0; i < 20; i++) {
       ask(`b ${i}`, { role: 'b' });
       await turn();
-      for (const batch of texts(device)) expect(batch.length === 1 || ofRole(batch, 'a') === 0).toBe(true);
-      device.batches.sort((one, other) => slowMs(one.texts) - slowMs(other.texts)); // the quick one ends first
+      for (const batch of inputs(device)) expect(batch.length === 1 || ofRole(batch, 'a') === 0).toBe(true);
+      device.batches.sort((one, other) => slowMs(one.inputs) - slowMs(other.inputs)); // the quick one ends first
       await endBatch(staged, slowMs);
       await endBatch(staged, slowMs);
     }
@@ -187,7 +188,7 @@ const single = {
 };
 
 /** One batch has the slot, and one of a role of which nothing ran is beyond it; a row is given before it is paid for. */
-const MOST_AHEAD = 2 * RUN_ROWS + 1;
+const MAX_AHEAD = 2 * RUN_ROWS + 1;
 
 /** Rows that each of two roles asks before a batch ends. */
 const arrivals = fc.array(fc.tuple(fc.nat(300), fc.nat(300)), { minLength: 1, maxLength: 25 });
@@ -201,7 +202,7 @@ it('of two roles whose rows wait all the time, neither gets two batches and a ro
       let since = { ...served };
       const waits = (role: 'a' | 'b'): boolean => asked[role] > served[role] + running(role);
       const running = (role: 'a' | 'b'): number =>
-        texts(staged.device).reduce((n, batch) => n + ofRole(batch, role), 0);
+        inputs(staged.device).reduce((n, batch) => n + ofRole(batch, role), 0);
       for (const [a, b] of rounds) {
         for (let i = 0; i < a; i++) staged.ask(`a ${asked.a++}`, { role: 'a', budgetMs: HOUR });
         for (let i = 0; i < b; i++) staged.ask(`b ${asked.b++}`, { role: 'b', budgetMs: HOUR });
@@ -211,7 +212,7 @@ it('of two roles whose rows wait all the time, neither gets two batches and a ro
         served.b += ofRole(batch, 'b');
         if (!waits('a') || !waits('b')) since = { a: served.a + running('a'), b: served.b + running('b') };
         const ahead = served.a + running('a') - since.a - (served.b + running('b') - since.b);
-        expect(Math.abs(ahead)).toBeLessThanOrEqual(MOST_AHEAD);
+        expect(Math.abs(ahead)).toBeLessThanOrEqual(MAX_AHEAD);
       }
       while (staged.device.batches.length > 0) await endBatch(staged);
     }),

@@ -64,16 +64,16 @@ async function leftWaiting(
       return true;
     }
     ended++;
-    await pass(pace * fleet.subsetMs(batch.subset, batch.texts.length));
+    await pass(pace * fleet.subsetMs(batch.subset, batch.inputs.length));
     batch.finish();
     await settle();
     return true;
   };
-  for (const [i, { afterMs, ...terms }] of requests.entries()) {
+  for (const [i, { afterMs, ...options }] of requests.entries()) {
     await pass(afterMs);
     try {
       open++;
-      void ask(`text ${i}`, terms).outcome.then(closed, closed);
+      void ask(`text ${i}`, options).outcome.then(closed, closed);
     } catch {
       closed(); // refused at once
     }

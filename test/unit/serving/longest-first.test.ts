@@ -6,8 +6,8 @@ it('gives the places of texts, long ones first and those of equal length as they
 });
 
 it('orders as a stable sort by length does', () => {
-  const texts = Array.from({ length: 3000 }, (_, i) => (i % 11 === 0 ? null : 'x'.repeat((i * 7919) % 97)));
-  const places = texts.flatMap((text, place) => (text === null ? [] : [place]));
-  const sorted = places.sort((a, b) => (texts[b]?.length ?? 0) - (texts[a]?.length ?? 0));
-  expect([...longestFirst(texts)]).toEqual(sorted);
+  const inputs = Array.from({ length: 3000 }, (_, i) => (i % 11 === 0 ? null : 'x'.repeat((i * 7919) % 97)));
+  const places = inputs.flatMap((input, place) => (input === null ? [] : [place]));
+  const sorted = places.sort((a, b) => (inputs[b]?.length ?? 0) - (inputs[a]?.length ?? 0));
+  expect([...longestFirst(inputs)]).toEqual(sorted);
 });

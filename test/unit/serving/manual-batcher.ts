@@ -8,22 +8,22 @@ import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
 import { Batcher } from '../../../src/serving/queue/batcher.ts';
 import { Crowd } from '../../../src/serving/queue/crowd.ts';
-import type { RequestOutcome, RequestTerms, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
+import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {
   isReady = true;
   readonly slots = 1;
   readonly inlineRows = 0;
-  readonly batches: { texts: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
+  readonly batches: { inputs: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
 
-  run(texts: readonly string[], subset: number): Promise<MemberOutput[]> {
+  run(inputs: readonly string[], subset: number): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
-      const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
+      const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
       const members = subset.toString(2).replaceAll('0', '').length;
       const finish = (error?: Error): void =>
         error ? reject(error) : resolve(Array.from({ length: members }, () => output));
-      this.batches.push({ texts, subset, finish });
+      this.batches.push({ inputs, subset, finish });
     });
   }
 
@@ -81,15 +81,15 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     budgetMs: 50,
     onBatch: () => undefined,
     onAway: () => undefined,
-    onAnswer: (text, answer) => answers.push(`${text}=${answer}`),
+    onAnswer: (input, answer) => answers.push(`${input}=${answer}`),
   });
-  const ask = (text: string, terms: Partial<RequestTerms> = {}) => {
-    const budgetMs = terms.budgetMs ?? 50;
+  const ask = (input: string, options: Partial<RequestOptions> = {}) => {
+    const budgetMs = options.budgetMs ?? 50;
     const deadlineMs = clock.nowMs() + budgetMs;
-    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...terms };
+    const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...options };
     const waiter: RequestWaiter = { resolve: () => undefined, reject: () => undefined };
     const outcome = new Promise<RequestOutcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
-    const request = batcher.ask(text, asked, waiter);
+    const request = batcher.ask(input, asked, waiter);
     return { outcome, leave: () => batcher.leave(request, waiter) };
   };
   return { device, clock, batcher, fleet, ask, answers };

@@ -20,28 +20,28 @@ function play(rows: readonly number[], { batchesPay = true } = {}): Played {
   let prefetched: string[] = [];
   const played = { computed: 0, asked: 0, missed: 0 };
   for (const row of rows) {
-    const text = table[row] as string;
-    const place = prefetched.indexOf(text);
+    const input = table[row] as string;
+    const place = prefetched.indexOf(input);
     prefetched = prefetched.slice(place + 1);
     if (place >= 0) continue;
     played.asked++;
-    const isKnown = known.has(text);
+    const isKnown = known.has(input);
     if (!isKnown) played.missed++;
-    const readRequest = scan.request('statement', text, { known: isKnown, queued: 0, batchesPay });
-    known.add(text);
-    if (readRequest !== null) for (const next of scan.received(...windowOf(readRequest, text))) known.add(next);
+    const readRequest = scan.request('statement', input, { known: isKnown, queued: 0, batchesPay });
+    known.add(input);
+    if (readRequest !== null) for (const next of scan.received(...windowOf(readRequest, input))) known.add(next);
     prefetched = takePrefetched(scan, known);
   }
   return { ...played, computed: known.size };
 }
 
 /** The texts whose answers go along with a reply. */
-function takePrefetched(scan: ReadAhead, known: { has(text: string): boolean }): string[] {
+function takePrefetched(scan: ReadAhead, known: { has(input: string): boolean }): string[] {
   const taken: string[] = [];
-  while (scan.isFollowing && taken.length < scan.mostPrefetched) {
-    const next = scan.takeNext((text) => (known.has(text) ? 'label' : undefined));
+  while (scan.isFollowing && taken.length < scan.maxPrefetched) {
+    const next = scan.takeNext((input) => (known.has(input) ? 'label' : undefined));
     if (next === null) break;
-    taken.push(next.text);
+    taken.push(next.input);
   }
   return taken;
 }
@@ -116,8 +116,8 @@ describe('reading ahead', () => {
     ['keeps one row in two hundred', filtered((row) => row % 200 === 0), 2.1],
     ['ends after twenty rows', all.slice(0, 20), 5],
     ['ends after three hundred rows', all.slice(0, 300), 2.2],
-  ])('computes few rows for nothing where a query %s', (_, rows, most) => {
-    expect(play(rows).computed / rows.length).toBeLessThan(most);
+  ])('computes few rows for nothing where a query %s', (_, rows, max) => {
+    expect(play(rows).computed / rows.length).toBeLessThan(max);
   });
 
   it('goes on where a filter leaves out a part of the table', () => {
@@ -148,9 +148,9 @@ describe('reading ahead', () => {
   it('sends no answers along to a backend that does not use them', () => {
     const scan = new ReadAhead();
     const sent: number[] = [];
-    for (const text of table.slice(0, 2000)) {
-      const readRequest = scan.request('s', text, { known: true, queued: 0, batchesPay: true });
-      if (readRequest !== null) scan.received(...windowOf(readRequest, text));
+    for (const input of table.slice(0, 2000)) {
+      const readRequest = scan.request('s', input, { known: true, queued: 0, batchesPay: true });
+      if (readRequest !== null) scan.received(...windowOf(readRequest, input));
       sent.push(takePrefetched(scan, { has: () => true }).length);
     }
     expect(Math.max(...sent)).toBeGreaterThan(8);
@@ -159,7 +159,7 @@ describe('reading ahead', () => {
 
   it('goes on where many rows have the same text', () => {
     const scan = new ReadAhead();
-    for (const text of table.slice(0, 8)) scan.request('s', text, { known: false, queued: 0, batchesPay: true });
+    for (const input of table.slice(0, 8)) scan.request('s', input, { known: false, queued: 0, batchesPay: true });
     scan.received('1;2;;', [...table.slice(0, 7), null, ...Array.from({ length: 600 }, () => 'same')]);
     const sent: number[] = [];
     for (let i = 0; i < 5; i++) {

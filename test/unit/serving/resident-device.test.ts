@@ -13,8 +13,8 @@ function setUp(
   let taken = 0;
   const loaded = {
     inlineRows: 0,
-    run: async (texts: readonly string[]) => {
-      log.push(`run ${texts.length}`);
+    run: async (inputs: readonly string[]) => {
+      log.push(`run ${inputs.length}`);
       await new Promise<void>((resolve) => ends.push(resolve));
       return [];
     },
@@ -44,7 +44,7 @@ function setUp(
   return { device, log, ends, taken: () => taken };
 }
 
-const texts = (rows: number): string[] => Array.from({ length: rows }, (_, i) => `text ${i}`);
+const inputs = (rows: number): string[] => Array.from({ length: rows }, (_, i) => `text ${i}`);
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 it('is loaded once for all who open it, and measured the first time only', async () => {
@@ -81,10 +81,10 @@ it('grows when it is asked often and has room, and gives all of it back', async 
   const memory = new ModelMemory(120);
   const { device, log, ends, taken } = setUp(memory);
   await device.open();
-  void device.run(texts(63), 1);
+  void device.run(inputs(63), 1);
   await turn();
   expect(log).not.toContain('grow');
-  void device.run(texts(1), 1);
+  void device.run(inputs(1), 1);
   await turn();
   expect(log.filter((entry) => entry === 'grow')).toHaveLength(1);
   expect([taken(), memory.usedBytes]).toEqual([100, 100]);
@@ -97,7 +97,7 @@ it('gives back all that it had grown to, although it is asked again before its l
   const memory = new ModelMemory(120);
   const { device, ends, taken } = setUp(memory);
   await device.open();
-  void device.run(texts(64), 1);
+  void device.run(inputs(64), 1);
   await turn();
   expect(taken()).toBe(100);
   const other = setUp(memory, { bytes: 50 });
@@ -122,7 +122,7 @@ it('goes on as it is where its grown form has no room', async () => {
   const memory = new ModelMemory(60);
   const { device, log, ends } = setUp(memory);
   await device.open();
-  for (let i = 0; i < 3; i++) void device.run(texts(64), 1);
+  for (let i = 0; i < 3; i++) void device.run(inputs(64), 1);
   await turn();
   expect([log.includes('grow'), device.isReady, memory.usedBytes]).toEqual([false, true, 40]);
   for (const end of ends) end();

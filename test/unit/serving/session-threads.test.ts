@@ -27,7 +27,12 @@ function pool(ms: (threads: number, atOnce: number) => number) {
 
 const choose = async (ms: (threads: number, atOnce: number) => number, cores: number): Promise<number> => {
   const threads = pool(ms);
-  const chosen = await chooseThreads({ pool: threads, ensemble: { models: [], input: 'image' }, sample: 's', cores });
+  const chosen = await chooseThreads({
+    pool: threads,
+    ensemble: { models: [], inputKind: 'image' },
+    sample: 's',
+    cores,
+  });
   expect(threads.loaded.size).toBe(0); // what was tried is gone
   return chosen;
 };

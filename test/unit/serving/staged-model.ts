@@ -20,10 +20,11 @@ class WordDevice implements Device {
   slowMs = 0;
   asked: string[] = [];
 
-  async run(texts: readonly string[], subset: number): Promise<MemberOutput[]> {
-    this.asked.push(...texts);
-    if (texts.some((text) => text.startsWith('slow'))) await new Promise((resolve) => setTimeout(resolve, this.slowMs));
-    const output = Float32Array.from(texts.flatMap((text) => (text.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
+  async run(inputs: readonly string[], subset: number): Promise<MemberOutput[]> {
+    this.asked.push(...inputs);
+    if (inputs.some((input) => input.startsWith('slow')))
+      await new Promise((resolve) => setTimeout(resolve, this.slowMs));
+    const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
     return Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
   }
 

@@ -12,7 +12,7 @@ export interface ColourChange {
 
 /** A random change; none at strength 0. */
 export function colourOf(strength: number, rng: Rng): ColourChange {
-  const about = (middle: number, most: number): number => middle + most * strength * (2 * rng.uniform() - 1);
+  const about = (middle: number, max: number): number => middle + max * strength * (2 * rng.uniform() - 1);
   const contrast = about(1, 1);
   const saturation = about(1, 1);
   const gain = (): number => contrast * saturation * about(1, 0.15);

@@ -29,7 +29,7 @@ export async function sceneRows(
     const objects = framed(boxes[row] ?? [], { left: 0, top: 0, scale, ...picture.source });
     return { levels: pyramidOf(picture), objects };
   });
-  const most = Number(network.targets[objectsTarget]?.shape[0]);
+  const max = Number(network.targets[objectsTarget]?.shape[0]);
   return {
     count: scenes.length,
     length: () => 1,
@@ -48,7 +48,7 @@ export async function sceneRows(
             data: new Float32Array(rows.length * frameSize),
           },
         },
-        targets: { [objectsTarget]: objectsTensor(objects, most) },
+        targets: { [objectsTarget]: objectsTensor(objects, max) },
       };
     },
   };

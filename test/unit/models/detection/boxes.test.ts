@@ -72,7 +72,7 @@ describe('matching', () => {
     [0, 33, 33, 36, 36],
     [-1, 0, 0, 0, 0],
   ];
-  const options = { least: 0.9, most: 0.3 };
+  const options = { least: 0.9, max: 0.3 };
   const feeds = { anchors: floats([4, 4], anchors.flat()), objects: floats([1, 3, 5], objects.flat()) };
 
   it('gives an object the anchors that overlap it enough, and the best of all where it must have one', async () => {

@@ -1,19 +1,22 @@
-interface RoomWaiter {
+interface Waiter {
   bytes: number;
-  enter(): void;
+  admit(): void;
 }
 
-/** Memory that long requests share: who finds none free waits his turn. */
-export class Room {
+/** Memory that long requests share, granted in the order of the requests. */
+export class MemoryBudget {
   #free: number;
-  readonly #waiting = new Set<RoomWaiter>();
+  readonly #waiting = new Set<Waiter>();
 
   constructor(bytes: number) {
     this.#free = bytes;
   }
 
-  /** Undefined where there is room at once. A request larger than all of it never fits: that is for the caller to refuse. */
-  take(bytes: number, signal: AbortSignal): Promise<void> | undefined {
+  /**
+   * Undefined if granted immediately. The caller must refuse a request that is larger than the whole budget: it would
+   * wait forever.
+   */
+  acquire(bytes: number, signal: AbortSignal): Promise<void> | undefined {
     if (this.#waiting.size === 0 && bytes <= this.#free) {
       this.#free -= bytes;
       return undefined;
@@ -28,13 +31,13 @@ export class Room {
         signal.removeEventListener('abort', leave);
         resolve();
       };
-      const waiter = { bytes, enter };
+      const waiter = { bytes, admit: enter };
       this.#waiting.add(waiter);
       signal.addEventListener('abort', leave, { once: true });
     });
   }
 
-  give(bytes: number): void {
+  release(bytes: number): void {
     this.#free += bytes;
     this.#admit();
   }
@@ -44,7 +47,7 @@ export class Room {
       if (waiter.bytes > this.#free) return;
       this.#free -= waiter.bytes;
       this.#waiting.delete(waiter);
-      waiter.enter();
+      waiter.admit();
     }
   }
 }

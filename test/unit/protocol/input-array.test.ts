@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolViolation } from '../../../src/errors/errors.ts';
-import { textsOf } from '../../../src/protocol/text-array.ts';
+import { parseInputs } from '../../../src/protocol/input-array.ts';
 
 describe('the texts of an array', () => {
   it('are those of its JSON, however it is spaced', () => {
     const texts = fc.array(fc.option(fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'))));
     fc.assert(
       fc.property(texts, fc.constantFrom(undefined, 1, '\n\t '), (values, space) => {
-        expect(textsOf(JSON.stringify(values, null, space))).toEqual(values);
+        expect(parseInputs(JSON.stringify(values, null, space))).toEqual(values);
       }),
     );
   });
@@ -24,15 +24,17 @@ describe('the texts of an array', () => {
         const isTexts =
           Array.isArray(values) &&
           values.every((value) => value === null || (typeof value === 'string' && !value.includes('\0')));
-        if (isTexts) expect(textsOf(json)).toEqual(values);
-        else expect(() => textsOf(json)).toThrowError(ProtocolViolation);
+        if (isTexts) expect(parseInputs(json)).toEqual(values);
+        else expect(() => parseInputs(json)).toThrowError(ProtocolViolation);
       }),
       { numRuns: 5000 },
     );
   });
 
   it('are not more than the event loop can take at once', () => {
-    expect(textsOf(`[${'"",'.repeat(65_535)}""]`)).toHaveLength(65_536);
-    expect(() => textsOf(`[${'"",'.repeat(65_536)}""]`)).toThrowError(expect.objectContaining({ sqlstate: '54000' }));
+    expect(parseInputs(`[${'"",'.repeat(65_535)}""]`)).toHaveLength(65_536);
+    expect(() => parseInputs(`[${'"",'.repeat(65_536)}""]`)).toThrowError(
+      expect.objectContaining({ sqlstate: '54000' }),
+    );
   });
 });

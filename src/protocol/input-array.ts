@@ -1,0 +1,70 @@
+import { ProtocolViolation, RequestTooLarge } from '../errors/errors.ts';
+
+/** More than one part of an array has. Parsing this many blocks the event loop for some milliseconds. */
+const MAX_INPUTS = 65_536;
+
+const opening = /\s*\[\s*/y;
+const nullLiteral = /null/y;
+const comma = /\s*,\s*/y;
+const closing = /\s*\]\s*$/y;
+
+/**
+ * Parses a JSON array of strings and nulls. The syntax is checked first: JSON.parse takes 1.2 s for 8 MB of brackets
+ * and blocks the event loop. Throws {@link ProtocolViolation} and {@link RequestTooLarge}.
+ */
+export function parseInputs(json: string): (string | null)[] {
+  if (!isArrayOfStrings(json)) throw invalidInputs();
+  const inputs = parsed(json) as (string | null)[];
+  if (json.includes('\\u0000') && inputs.some((text) => text?.includes('\0'))) throw invalidInputs();
+  return inputs;
+}
+
+function isArrayOfStrings(json: string): boolean {
+  let at = endOf(opening, json, 0);
+  if (at >= 0 && endOf(closing, json, at) >= 0) return true;
+  for (let count = 1; at >= 0; count++) {
+    if (count > MAX_INPUTS) throw tooMany();
+    const end = json[at] === '"' ? endOfString(json, at) : endOf(nullLiteral, json, at);
+    if (end < 0) return false;
+    if (json[end] === ',' && json[end + 1] === '"') at = end + 1;
+    else if (endOf(closing, json, end) >= 0) return true;
+    else at = endOf(comma, json, end);
+  }
+  return false;
+}
+
+/** The end of a match of `part` that starts at `at`, or -1. */
+function endOf(part: RegExp, json: string, at: number): number {
+  part.lastIndex = at;
+  return part.test(json) ? part.lastIndex : -1;
+}
+
+/**
+ * The end of the string whose opening quote is at `start`, or -1. A quote after an odd number of backslashes is part of
+ * the string.
+ */
+function endOfString(json: string, start: number): number {
+  for (let at = json.indexOf('"', start + 1); at >= 0; at = json.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (json[at - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return at + 1;
+  }
+  return -1;
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw invalidInputs(cause);
+  }
+}
+
+const invalidInputs = (cause?: unknown): ProtocolViolation =>
+  new ProtocolViolation('the inputs of a request are not a JSON array of nulls and strings without NUL', { cause });
+
+const tooMany = (): RequestTooLarge =>
+  new RequestTooLarge('a prediction request is too large', {
+    detail: `The array has more than ${MAX_INPUTS} elements.`,
+    hint: 'Split the array.',
+  });
