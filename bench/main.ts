@@ -7,6 +7,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
 import { rowsBench } from './rows.ts';
 import { type ServingBenchOptions, servingBench } from './serving.ts';
@@ -24,6 +25,7 @@ type BenchOptions = ZooOptions &
   SoakOptions &
   WireOptions &
   FuzzOptions &
+  MutantOptions &
   PredictOptions;
 
 interface Bench {
@@ -40,6 +42,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  mutants: { run: mutantsBench, flags: ['seed N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
   rows: { run: rowsBench, flags: [] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LabelledText } from '../../../src/datasets/data-file.ts';
@@ -112,6 +113,51 @@ describe('splitting rows', () => {
     const before = new Set(splitRows(many(400), 0.2).valid.inputs);
     const after = new Set(splitRows(many(800), 0.3).valid.inputs);
     expect([...before].filter((text) => !after.has(text))).toEqual([]);
+  });
+
+  const hashOf = (input: string): Buffer => createHash('sha256').update(input).digest();
+  const placeOf = (input: string): number => hashOf(input).readUInt32BE(0) / 2 ** 32;
+  const byPlace = (count: number): LabelledText[] => many(count).sort((a, b) => placeOf(a.input) - placeOf(b.input));
+
+  test('validates on inputs below the share, and orders both sides by hash', () => {
+    const rows = byPlace(40);
+    const border = rows[10] as LabelledText; // its place is the share: it is trained on
+    const { train, valid } = splitRows(rows.toReversed(), placeOf(border.input));
+    expect(valid.inputs).toEqual(rows.slice(0, 10).map(({ input }) => input));
+    expect(train.inputs).toEqual(rows.slice(10).map(({ input }) => input));
+  });
+
+  test('moves the input nearest to the border, and learns what is there once', () => {
+    const rows = byPlace(6).map((row) => ({ ...row, label: 'pos' }));
+    const inputs = rows.map(({ input }) => input);
+    const once = { input: 'once', label: 'neg' };
+    const none = splitRows([...rows, once], 0);
+    expect(none.valid.inputs).toEqual(inputs.slice(0, 1));
+    expect(none.train.inputs.toSorted()).toEqual([...inputs.slice(1), 'once'].toSorted());
+    const all = splitRows([...rows, once], 1);
+    expect(all.train.inputs.toSorted()).toEqual([...inputs.slice(-1), 'once'].toSorted());
+    expect(all.valid.inputs).toEqual(inputs.slice(0, -1));
+  });
+
+  test('moves nothing where both sides have a class', () => {
+    const [first, second, third, ...rest] = byPlace(5).map((row) => ({ ...row, label: 'pos' })) as [
+      ...[LabelledText, LabelledText, LabelledText],
+      ...LabelledText[],
+    ];
+    const twice = byPlace(5).map((row) => ({ ...row, label: 'neg' }));
+    const { valid } = splitRows([first, second, third, ...rest, ...twice], placeOf(third.input));
+    expect(new Set(valid.inputs)).toEqual(new Set([first.input, second.input]));
+  });
+
+  test('orders the rows of one input by label', () => {
+    const rows = ['b', 'c', 'a'].flatMap((label) => [
+      { label, input: 'x' },
+      { label, input: 'y' },
+    ]);
+    const { classes, train, valid } = splitRows(rows, 0.5);
+    for (const side of [train, valid]) {
+      expect([...(side.labels as Int32Array)].map((label) => classes[label])).toEqual(['a', 'b', 'c']);
+    }
   });
 
   test('gives validation about its share', () => {

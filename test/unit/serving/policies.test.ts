@@ -119,6 +119,41 @@ describe.each([
   });
 });
 
+describe('the planner, with one model', () => {
+  /** What it decides, and how often it looked at a deadline: a plan looks at many. */
+  const decide = (changes: Parameters<typeof stateOf>[1]) => {
+    let looks = 0;
+    const deadlineMs = (): number => {
+      looks++;
+      return 1000 + (changes.leftMs ?? 50);
+    };
+    const state = stateOf(oneMember, { ...changes, queue: { length: changes.queued, deadlineMs } });
+    return { decision: planner({ fleet: oneMember, drops: true, seed: 1 }).decide(state), looks };
+  };
+
+  it.each([1, 2, 64, 256])('plans nothing where one batch answers all %s in time', (queued) => {
+    // to the last moment: a deadline is met by who answers at it
+    const leftMs = 1000 + oneMember.latencyMs(0, queued) - 1000;
+    expect(decide({ queued, leftMs, rate: 0 })).toEqual({
+      decision: { kind: 'dispatch', subset: 1, from: 0, rows: queued },
+      looks: 1,
+    });
+  });
+
+  it.each([
+    ['more wait than a batch has', { queued: 257 }],
+    ['a batch would be late', { queued: 1, leftMs: 2.04 }],
+    ['more come than it can answer, and more than one waits', { queued: 2, rate: 100 }],
+  ])('plans where %s', (_, changes) => {
+    expect(decide(changes).looks).toBeGreaterThan(1);
+  });
+
+  it('waits while it is busy', () => {
+    const { decision } = decide({ queued: 1, freeMs: [[1001]] });
+    expect(decision).toEqual({ kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 2 });
+  });
+});
+
 describe('the actor-critic', () => {
   const create = () => actorCritic({ fleet: threeMembers, drops: true, seed: 7 });
   const crowd = stateOf(threeMembers, { queued: 100, rate: 5 });

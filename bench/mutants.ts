@@ -1,0 +1,98 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InvalidParameter } from '../src/errors/errors.ts';
+import type { Figure } from './figure.ts';
+import { type Mutant, mutantsOf, sample } from './mutants/sample.ts';
+import { MutantTree, type Suite } from './mutants/tree.ts';
+import { KeptResults, Results } from './results.ts';
+
+export interface MutantOptions {
+  quick: boolean;
+  seed?: string | undefined;
+  again?: boolean | undefined;
+}
+
+const rooms = [
+  'domain',
+  'protocol',
+  'bridge',
+  'serving/queue',
+  'serving/policies',
+  'serving/session',
+  'coordinator',
+  'advisors',
+  'datasets',
+];
+const COUNT = 300;
+/** Of all mutants; the rest are read, and equal or harmless. */
+const BAR = 0.85;
+/** Mutants judged at the same time. */
+const AT_ONCE = 2;
+const repository = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Small changes of the code at random places: how many of them a test notices. Unit tests are asked first, and where none fails those
+ * on Postgres. Mutants that were judged are not judged again; `--again` judges those anew that no test noticed.
+ */
+export async function* mutantsBench({
+  quick,
+  seed: wanted = '1',
+  again = false,
+}: MutantOptions): AsyncIterable<Figure> {
+  const seed = Number(wanted);
+  if (!Number.isInteger(seed))
+    throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
+  const mutants = sample(mutantsOf(repository, rooms), quick ? COUNT / 10 : COUNT, seed);
+  const results = quick ? new Results() : new KeptResults(`mutants/seed-${seed}.csv`, columns);
+  const tree = new MutantTree(repository, mutants);
+  try {
+    for (const suite of quick ? suites.slice(0, 1) : suites) {
+      const unnoticed = mutants.filter(({ key }) => !isKilled(results, key));
+      await judge(tree, again ? unnoticed : unnoticed.filter(({ key }) => !results.has(key, suite)), suite, results);
+    }
+  } finally {
+    tree.remove();
+  }
+  for (const mutant of mutants) if (!isKilled(results, mutant.key)) console.error(shown(mutant));
+  yield* figures(mutants, results);
+}
+
+const suites = ['unit', 'pg18'] as const;
+const columns = ['key', 'suite', 'outcome', 'file', 'line', 'kind', 'by'];
+const isKilled = (results: Results, key: string): boolean => suites.some((suite) => results.has(key, suite, 'killed'));
+
+async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite, results: Results): Promise<void> {
+  if (mutants.length === 0) return;
+  const coverings = await tree.cover(suite, testsOf(suite));
+  const waiting = [...mutants];
+  const judgeNext = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const { outcome, by } = await tree.judge(mutant, suite, coverings);
+      results.add([mutant.key, suite, outcome, mutant.file, mutant.line, mutant.kind, by]);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, judgeNext));
+}
+
+function testsOf(suite: Suite): string[] {
+  const folder = suite === 'unit' ? 'test/unit' : 'test/pg';
+  return readdirSync(path.join(repository, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => path.join(folder, name))
+    .sort();
+}
+
+const shown = ({ file, line, was, text }: Mutant): string =>
+  `${file}:${line}\n- ${was}\n+ ${text}\n`.replaceAll(/\n\s+/g, ' ');
+
+function* figures(mutants: readonly Mutant[], results: Results): Iterable<Figure> {
+  for (const room of [...rooms, 'all']) {
+    const here = mutants.filter((mutant) => room === 'all' || mutant.room === room);
+    const killed = here.filter(({ key }) => isKilled(results, key)).length;
+    const share = killed / here.length;
+    const figure = { bench: 'mutants', name: `mutants-${room.replace('/', '-')}`, value: share, unit: 'killed' };
+    const note = `${killed} of ${here.length}`;
+    yield room === 'all' ? { ...figure, bar: BAR, ok: share >= BAR, note } : { ...figure, ok: null, note };
+  }
+}

@@ -1,0 +1,17 @@
+import { appendFileSync } from 'node:fs';
+
+// Stands in each planted file (bench/mutants/plant.ts): says which mutant is on, and notes which ones a test comes by. Processes
+// that a test starts inherit the test's name.
+const on = Number(process.env['MUTANT'] ?? -1);
+const notes = process.env['MUTANT_NOTES'];
+const { __vitest_worker__: worker } = globalThis as { __vitest_worker__?: { filepath?: string } };
+if (worker?.filepath) process.env['MUTANT_TEST'] = worker.filepath;
+const noted = new Set<number>();
+
+export function mutant(index: number): boolean {
+  if (notes && !noted.has(index)) {
+    noted.add(index);
+    appendFileSync(notes, `${index} ${process.env['MUTANT_TEST'] ?? ''}\n`);
+  }
+  return index === on;
+}

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import { FollowedScan, findScan, MOST_CHARS } from '../../../src/serving/session/followed-scan.ts';
+
+const rowsOf = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `row ${from + i}`);
+const place = { column: '1;2', low: '(0,1)', high: '(9,9)' };
+const followed = (count: number, order: 'up' | 'down' | 'none' = 'up'): FollowedScan =>
+  new FollowedScan(place, order, rowsOf(count));
+/** Asks for these rows, one after another. */
+const ask = (scan: FollowedScan, from: number, to: number): boolean[] =>
+  rowsOf(to - from, from).map((row) => scan.follow(row));
+
+describe('finding a scan', () => {
+  const sent = (texts: readonly (string | null)[]) => ({ place: '1;2;(0,1);(9,9)', texts });
+  const find = (texts: readonly (string | null)[], recent: readonly string[], followsAny = false) =>
+    findScan(sent(texts), { recent, followsAny });
+
+  it('goes up where more of the last requests stand before it, down where more stand after it', () => {
+    const up = find(['a', 'b', null, 'c', 'd'], ['a', 'b', 'd']);
+    expect([up?.isOrdered, up?.rows]).toEqual([true, ['c', 'd']]);
+    expect(up?.readRequest(0, 0)).toMatch(/^\+;62;1;2;/);
+    const down = find(['a', 'b', null, 'c', 'd'], ['a', 'c', 'd']);
+    expect([down?.isOrdered, down?.rows]).toEqual([true, ['b', 'a']]);
+    expect(down?.readRequest(0, 0)).toMatch(/^-;62;1;2;/);
+  });
+
+  it('goes in no order where as many stand before it as after it, and is followed only where rows cost nothing', () => {
+    expect(find(['a', null, 'b'], ['a', 'b'])).toBeNull();
+    const any = find(['a', null, 'b'], ['a', 'b'], true);
+    expect([any?.isOrdered, any?.rows]).toEqual([false, []]);
+    expect(any?.readRequest(0, 500)).toBe('+;500;1;2;;(0,0)');
+  });
+
+  it('is none where it leaves out more than half of the rows', () => {
+    expect(find(['a', 'x', 'b', 'x', null], ['a', 'b'])).not.toBeNull(); // two of four
+    expect(find(['a', 'x', 'x', 'b', 'x', null], ['a', 'b'])).toBeNull(); // two of five
+    expect(find([null, 'x', 'b', 'x', 'x', 'a'], ['a', 'b'])).toBeNull();
+  });
+});
+
+describe('following a scan', () => {
+  it('looks 256 rows down for what a filter left out', () => {
+    expect(followed(300).expects('row 255')).toBe(true);
+    expect(followed(300).expects('row 256')).toBe(false);
+    const scan = followed(300);
+    expect(scan.follow('row 255')).toBe(true);
+    expect(scan.isNext('row 256')).toBe(true);
+  });
+
+  it('is lost with the seventeenth request in a row from elsewhere', () => {
+    const scan = followed(300);
+    const elsewhere = (count: number): boolean[] => Array.from({ length: count }, () => scan.follow('elsewhere'));
+    expect(elsewhere(16)).toEqual(new Array(16).fill(true));
+    scan.follow('row 0');
+    expect(elsewhere(17)).toEqual([...new Array(16).fill(true), false]);
+  });
+
+  it('has paid once 65 rows were used', () => {
+    const scan = followed(300);
+    ask(scan, 0, 64);
+    expect(scan.paid).toBe(false);
+    ask(scan, 64, 65);
+    expect(scan.paid).toBe(true);
+  });
+
+  it('counts what was prefetched once its successor is asked, and not where the scan skips', () => {
+    const takes = (scan: FollowedScan, count: number): void => {
+      for (let i = 0; i < count; i++) scan.takeNext(() => 'label');
+    };
+    const used = followed(300);
+    takes(used, 64);
+    used.follow('row 64');
+    expect(used.paid).toBe(true);
+    const skipped = followed(300);
+    takes(skipped, 64);
+    skipped.follow('row 66');
+    expect(skipped.paid).toBe(false);
+    const counted = followed(300);
+    takes(counted, 65);
+    counted.countPrefetched();
+    expect(counted.paid).toBe(true);
+    counted.countPrefetched(); // once
+    expect(counted.readRequest(0, 0)).toBeNull(); // 64 + 2 · 65 rows allowed, 300 sent
+  });
+
+  it('prefetches twice as many and one more as long as they are used, half as many where they are not', () => {
+    const scan = followed(1000);
+    const sizes = [scan.mostPrefetched];
+    for (const row of ['row 0', 'row 1', 'row 2', 'row 3', 'row 9', 'row 10']) {
+      scan.follow(row);
+      sizes.push(scan.mostPrefetched);
+    }
+    expect(sizes).toEqual([16, 33, 67, 128, 128, 64, 128]);
+  });
+
+  it('takes up where the backend asks for what was prefetched', () => {
+    const scan = followed(100);
+    for (let i = 0; i < 10; i++) scan.takeNext(() => 'label');
+    expect(scan.expects('row 3')).toBe(true);
+    expect(scan.follow('row 3')).toBe(true);
+    expect(scan.mostPrefetched).toBe(8);
+    expect(scan.isNext('row 4')).toBe(true);
+  });
+
+  it('prefetches nothing whose answer is not known, nor beyond what was read', () => {
+    const scan = followed(1);
+    expect(scan.takeNext(() => undefined)).toBeNull();
+    expect(scan.isUsedUp).toBe(false);
+    expect(scan.takeNext((text) => `label of ${text}`)).toEqual({ text: 'row 0', label: 'label of row 0' });
+    expect(scan.takeNext(() => 'label')).toBeNull();
+    expect(scan.isUsedUp).toBe(true);
+  });
+});
+
+describe('what is read next', () => {
+  it('is as many rows as may be computed for nothing, and two for each that was used', () => {
+    const scan = followed(20);
+    expect(scan.readRequest(0, 0)).toBe('+;44;1;2;(0,1);(9,9)');
+    ask(scan, 0, 3);
+    expect(scan.readRequest(0, 0)).toBe('+;50;1;2;(0,1);(9,9)');
+  });
+
+  it('is 32 rows at least, or half of what was sent', () => {
+    expect(followed(32).readRequest(0, 0)).toMatch(/^\+;32;/);
+    expect(followed(33).readRequest(0, 0)).toBeNull();
+    const scan = followed(100);
+    ask(scan, 0, 42);
+    expect(scan.readRequest(0, 0)).toBeNull(); // 48 rows
+    ask(scan, 42, 43);
+    expect(scan.readRequest(0, 0)).toMatch(/^\+;50;/);
+  });
+
+  it('is 1024 rows at most', () => {
+    const scan = followed(1000);
+    ask(scan, 0, 1000);
+    expect(scan.readRequest(0, 0)).toMatch(/^\+;1024;/);
+  });
+
+  it('waits while 512 rows wait, for their answers or for their requests', () => {
+    const scan = followed(1000);
+    ask(scan, 0, 999);
+    expect(scan.readRequest(511, 0)).not.toBeNull();
+    expect(scan.readRequest(512, 0)).toBeNull();
+    const ahead = followed(2000);
+    ask(ahead, 0, 1488);
+    expect(ahead.readRequest(0, 0)).toBeNull();
+    ask(ahead, 1488, 1489);
+    expect(ahead.readRequest(0, 0)).not.toBeNull();
+  });
+
+  it('waits while 16 MiB wait for their requests', () => {
+    const scan = (chars: number): FollowedScan => new FollowedScan(place, 'up', ['x'.repeat(chars - 1), 'y']);
+    expect(scan(MOST_CHARS).readRequest(0, 0)).toBeNull();
+    expect(scan(MOST_CHARS - 1).readRequest(0, 0)).not.toBeNull();
+  });
+
+  it("is over at the table's end, once all before it was asked", () => {
+    const end = (order: 'up' | 'down'): FollowedScan =>
+      new FollowedScan(
+        { column: '1;2', low: order === 'down' ? '' : '(0,1)', high: order === 'up' ? '' : '(9,9)' },
+        order,
+        rowsOf(1),
+      );
+    for (const order of ['up', 'down'] as const) {
+      const scan = end(order);
+      expect(scan.readRequest(0, 0)).toBeNull();
+      expect(scan.isOver).toBe(false);
+      scan.follow('row 0');
+      expect(scan.isOver).toBe(true);
+      const other = new FollowedScan(place, order, []);
+      expect(other.isOver).toBe(false);
+    }
+  });
+
+  it('without an order is bounded by the calls that were made', () => {
+    const scan = followed(0, 'none');
+    expect(scan.readRequest(0, 31)).toBeNull();
+    expect(scan.readRequest(0, 32)).toMatch(/^\+;32;/);
+    expect(scan.receive({ place: '1;2;;(5,5)', texts: rowsOf(32) })).toEqual(rowsOf(32));
+    expect(scan.readRequest(0, 64)).toBe('+;32;1;2;;(5,5)');
+    expect(scan.rows).toEqual([]);
+  });
+
+  it('is received in the order of the scan', () => {
+    const down = followed(1, 'down');
+    down.follow('row 0');
+    expect(down.receive({ place: '1;2;(0,0);(5,5)', texts: ['a', null, 'b'] })).toEqual(['b', 'a']);
+    expect(down.rows).toEqual(['b', 'a']);
+    expect(down.readRequest(0, 0)).toBe('-;63;1;2;(0,0);(5,5)');
+    const up = followed(2);
+    up.follow('row 0');
+    expect(up.receive({ place: '1;2;(0,0);(5,5)', texts: ['a', 'b'] })).toEqual(['a', 'b']);
+    expect(up.rows).toEqual(['row 1', 'a', 'b']);
+  });
+});
