@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FollowedScan, findScan, MOST_CHARS } from '../../../src/serving/session/followed-scan.ts';
+import { FollowedScan, findScan, MAX_CHARS } from '../../../src/serving/session/followed-scan.ts';
 
 const rowsOf = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `row ${from + i}`);
 const place = { column: '1;2', low: '(0,1)', high: '(9,9)' };
@@ -10,9 +10,9 @@ const ask = (scan: FollowedScan, from: number, to: number): boolean[] =>
   rowsOf(to - from, from).map((row) => scan.follow(row));
 
 describe('finding a scan', () => {
-  const sent = (texts: readonly (string | null)[]) => ({ place: '1;2;(0,1);(9,9)', texts });
-  const find = (texts: readonly (string | null)[], recent: readonly string[], followsAny = false) =>
-    findScan(sent(texts), { recent, followsAny });
+  const sent = (inputs: readonly (string | null)[]) => ({ place: '1;2;(0,1);(9,9)', inputs });
+  const find = (inputs: readonly (string | null)[], recent: readonly string[], followsAny = false) =>
+    findScan(sent(inputs), { recent, followsAny });
 
   it('goes up where more of the last requests stand before it, down where more stand after it', () => {
     const up = find(['a', 'b', null, 'c', 'd'], ['a', 'b', 'd']);
@@ -84,10 +84,10 @@ describe('following a scan', () => {
 
   it('prefetches twice as many and one more as long as they are used, half as many where they are not', () => {
     const scan = followed(1000);
-    const sizes = [scan.mostPrefetched];
+    const sizes = [scan.maxPrefetched];
     for (const row of ['row 0', 'row 1', 'row 2', 'row 3', 'row 9', 'row 10']) {
       scan.follow(row);
-      sizes.push(scan.mostPrefetched);
+      sizes.push(scan.maxPrefetched);
     }
     expect(sizes).toEqual([16, 33, 67, 128, 128, 64, 128]);
   });
@@ -97,7 +97,7 @@ describe('following a scan', () => {
     for (let i = 0; i < 10; i++) scan.takeNext(() => 'label');
     expect(scan.expects('row 3')).toBe(true);
     expect(scan.follow('row 3')).toBe(true);
-    expect(scan.mostPrefetched).toBe(8);
+    expect(scan.maxPrefetched).toBe(8);
     expect(scan.isNext('row 4')).toBe(true);
   });
 
@@ -149,8 +149,8 @@ describe('what is read next', () => {
 
   it('waits while 16 MiB wait for their requests', () => {
     const scan = (chars: number): FollowedScan => new FollowedScan(place, 'up', ['x'.repeat(chars - 1), 'y']);
-    expect(scan(MOST_CHARS).readRequest(0, 0)).toBeNull();
-    expect(scan(MOST_CHARS - 1).readRequest(0, 0)).not.toBeNull();
+    expect(scan(MAX_CHARS).readRequest(0, 0)).toBeNull();
+    expect(scan(MAX_CHARS - 1).readRequest(0, 0)).not.toBeNull();
   });
 
   it("is over at the table's end, once all before it was asked", () => {
@@ -175,7 +175,7 @@ describe('what is read next', () => {
     const scan = followed(0, 'none');
     expect(scan.readRequest(0, 31)).toBeNull();
     expect(scan.readRequest(0, 32)).toMatch(/^\+;32;/);
-    expect(scan.receive({ place: '1;2;;(5,5)', texts: rowsOf(32) })).toEqual(rowsOf(32));
+    expect(scan.receive({ place: '1;2;;(5,5)', inputs: rowsOf(32) })).toEqual(rowsOf(32));
     expect(scan.readRequest(0, 64)).toBe('+;32;1;2;;(5,5)');
     expect(scan.rows).toEqual([]);
   });
@@ -183,12 +183,12 @@ describe('what is read next', () => {
   it('is received in the order of the scan', () => {
     const down = followed(1, 'down');
     down.follow('row 0');
-    expect(down.receive({ place: '1;2;(0,0);(5,5)', texts: ['a', null, 'b'] })).toEqual(['b', 'a']);
+    expect(down.receive({ place: '1;2;(0,0);(5,5)', inputs: ['a', null, 'b'] })).toEqual(['b', 'a']);
     expect(down.rows).toEqual(['b', 'a']);
     expect(down.readRequest(0, 0)).toBe('-;63;1;2;(0,0);(5,5)');
     const up = followed(2);
     up.follow('row 0');
-    expect(up.receive({ place: '1;2;(0,0);(5,5)', texts: ['a', 'b'] })).toEqual(['a', 'b']);
+    expect(up.receive({ place: '1;2;(0,0);(5,5)', inputs: ['a', 'b'] })).toEqual(['a', 'b']);
     expect(up.rows).toEqual(['row 1', 'a', 'b']);
   });
 });
