@@ -22,10 +22,10 @@ export interface ImageArchitecture {
   epochs: number;
   /** The knob of its own, beside those of every image family: how many layers, blocks or modules the network has. */
   depth: { knob: string; min: number; max: number; initial: number };
-  network(size: ImageSize): Network;
+  network(size: ImageNetworkSize): Network;
 }
 
-export interface ImageSize extends ImageTask {
+export interface ImageNetworkSize extends ImageTask {
   /** Channels of the first layer. */
   width: number;
   /** Value of the family's own knob. */

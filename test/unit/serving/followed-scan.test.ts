@@ -105,7 +105,7 @@ describe('following a scan', () => {
     const scan = followed(1);
     expect(scan.takeNext(() => undefined)).toBeNull();
     expect(scan.isUsedUp).toBe(false);
-    expect(scan.takeNext((text) => `label of ${text}`)).toEqual({ text: 'row 0', label: 'label of row 0' });
+    expect(scan.takeNext((input) => `label of ${input}`)).toEqual({ input: 'row 0', label: 'label of row 0' });
     expect(scan.takeNext(() => 'label')).toBeNull();
     expect(scan.isUsedUp).toBe(true);
   });
