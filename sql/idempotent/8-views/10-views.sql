@@ -120,7 +120,7 @@ create or replace view rafiki.attachments with (security_invoker = true) as
 select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, c.input, c.output,
        case when w.since is not null then a.to_come end as to_come, date_trunc('second', now() - w.since) as oldest,
        (select count(*) from rafiki.unanswered u where u.attachment_id = a.id) as unanswered,
-       date_trunc('second', a.filled_at) as last_fill,
+       a.filled, date_trunc('second', a.filled_at) as last_fill,
        e.message as last_error
 from rafiki.attachment a
 left join rafiki.attachment_error e on e.id = a.id
@@ -131,7 +131,8 @@ cross join lateral (
 order by a.target::text, a.id;
 comment on view rafiki.attachments is
   'Tables that models are attached to. to_come: rows that wait for their prediction, when they were counted last; oldest: for how long, '
-  'at most. unanswered: rows that the model has no answer to, or whose column does not take it';
+  'at most. unanswered: rows that the model has no answer to, or whose column does not take it. '
+  'filled: rows that got their prediction after they were written';
 
 create or replace view rafiki.stat_memory with (security_barrier) as
 select m.name as model, p.id as process, p.host, round(sum(s.bytes) / 1048576.0, 1) as mb, sum(s.loads)::bigint as loads,
