@@ -22,7 +22,7 @@ import { countKnob } from './knobs.ts';
 const stageWidths = [2, 4, 8, 12] as const;
 
 /** Fewer would not fill a vector register. */
-const leastSqueezed = 16;
+const minSqueezed = 16;
 
 /**
  * SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figures 1 and 2): fire
@@ -81,7 +81,7 @@ function squeezenetNetwork({ width, modules, ...task }: SqueezenetSize): Network
 }
 
 function fireOf(name: string, { from, to }: { from: number; to: number }): Fire {
-  const few = Math.max(leastSqueezed, to / 4);
+  const few = Math.max(minSqueezed, to / 4);
   const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: few, to: to / 2, size });
   return {
     name,
