@@ -20,7 +20,7 @@ export interface SoakOptions {
 
 /** Moments of one soak: more would make the slopes slow and the file large. */
 const MOMENTS = 480;
-const LEAST_PAUSE_MS = 2_000;
+const MIN_PAUSE_MS = 2_000;
 const KILL_EVERY_MS = 60_000;
 /** Kills come in stretches with calm ones between, in which a process lives long enough to show a leak. */
 const STRETCH_MS = 900_000;
@@ -57,7 +57,7 @@ async function watch(
   writeFileSync(file, `seconds,${sampler.series.join(',')}\n`);
   const rng = createRng(1);
   const moments: TimedMoment[] = [];
-  const pauseMs = Math.max(LEAST_PAUSE_MS, durationMs / MOMENTS);
+  const pauseMs = Math.max(MIN_PAUSE_MS, durationMs / MOMENTS);
   const startMs = performance.now();
   let kills = 0;
   let killAtMs = KILL_EVERY_MS;

@@ -91,9 +91,9 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const bar = options.bar === undefined ? usual : Number(options.bar);
   yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: judged(bar, last) };
   for (const [metric, value] of Object.entries(last.metrics)) {
-    const least = metricBars[data]?.[metric];
+    const min = metricBars[data]?.[metric];
     const plain = figure(`${name}-${metric}`, value, '');
-    yield least === undefined ? plain : { ...plain, bar: least, ok: value >= least };
+    yield min === undefined ? plain : { ...plain, bar: min, ok: value >= min };
   }
   for (const { precision, score, gain } of variants) {
     yield figure(`${name}-${precision}-score`, score, '');

@@ -38,7 +38,7 @@ async function speed(session: Database, rounds: number): Promise<Figure> {
     peerValue: 1000 / peerValue,
     ratio: 1 / (ratio ?? Number.NaN),
   };
-  return compare('predict-all', { ...speeds, bar: 0.75, least: true });
+  return compare('predict-all', { ...speeds, bar: 0.75, min: true });
 }
 
 /** The figures of `bench predict --all`: speed, then one call on so many rows and what its processes grow by. */

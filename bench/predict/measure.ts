@@ -27,14 +27,14 @@ interface Comparison {
   ratio?: number;
   bar?: number;
   /** Whether the bar is the least that the ratio may be, not the most. */
-  least?: boolean;
+  min?: boolean;
   note?: string;
 }
 
 export function compare(name: string, comparison: Comparison): Figure {
-  const { value, unit, peer, peerValue, bar, least = false, note } = comparison;
+  const { value, unit, peer, peerValue, bar, min = false, note } = comparison;
   const ratio = comparison.ratio ?? value / peerValue;
-  const judged = bar === undefined ? { ok: null } : { bar, ok: least ? ratio >= bar : ratio <= bar };
+  const judged = bar === undefined ? { ok: null } : { bar, ok: min ? ratio >= bar : ratio <= bar };
   return {
     bench: 'predict',
     name,

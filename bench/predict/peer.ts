@@ -92,7 +92,7 @@ async function* forms(
       peer: `PL/Python${(parallel ?? 0) < (alone ?? 0) ? ', parallel' : ''}`,
       peerValue: (1000 * ROWS) / Math.min(alone ?? Number.NaN, parallel ?? Number.NaN),
       bar: 1,
-      least: true,
+      min: true,
     });
   }
 }
@@ -143,7 +143,7 @@ async function* clients(ours: Side, theirs: Side, seconds: number): AsyncIterabl
     peer,
     peerValue: there.perSecond,
     bar: 0.9,
-    least: true,
+    min: true,
   });
   yield compare('peer-clients-32-p99', { value: here.p99Ms, unit: 'ms', peer, peerValue: there.p99Ms, bar: 1 });
 }

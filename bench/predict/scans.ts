@@ -160,6 +160,6 @@ export async function accelerated(session: Database, naiveRows: number): Promise
     peer: 'read_ahead = off',
     peerValue: (naiveRows * 1000) / offMs,
     bar: 8,
-    least: true,
+    min: true,
   });
 }

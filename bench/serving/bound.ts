@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { everyone, stationMs } from '../../src/serving/policies/batches.ts';
+import { allMembers, stationMs } from '../../src/serving/policies/batches.ts';
 import type { Fleet, Subset } from '../../src/serving/policies/policy.ts';
 import type { Arrivals } from './arrivals.ts';
 
@@ -64,7 +64,7 @@ function program(fleet: Fleet, counts: readonly number[], binMs: number): string
 
 /** Subsets that none beats in accuracy at no more time anywhere. */
 function undominated(fleet: Fleet): Subset[] {
-  const all = Array.from({ length: everyone(fleet) }, (_, i) => i + 1);
+  const all = Array.from({ length: allMembers(fleet) }, (_, i) => i + 1);
   const beats = (one: Subset, other: Subset): boolean =>
     one !== other &&
     (fleet.accuracy[one] ?? 0) >= (fleet.accuracy[other] ?? 0) &&

@@ -1,5 +1,5 @@
 import { createRng } from '../../src/runtime/rng.ts';
-import { doomed } from '../../src/serving/policies/batches.ts';
+import { alreadyLate } from '../../src/serving/policies/batches.ts';
 import type { PolicyState } from '../../src/serving/policies/policy.ts';
 import { policies } from '../../src/serving/policies/registry.ts';
 import { three } from './profiles.ts';
@@ -16,7 +16,7 @@ export function decisionMs(decisions: number): number {
   for (let i = 0; i < decisions; i++) {
     const state = anyState(rng.uniform, i * BUDGET_MS);
     const started = process.cpuUsage();
-    doomed(three, state);
+    alreadyLate(three, state);
     policy?.decide(state);
     const { user, system } = process.cpuUsage(started);
     times.push((user + system) / 1000);

@@ -79,12 +79,12 @@ async function makeModels(dataDir: string, count: number): Promise<number> {
        insert into rafiki.deployment (model_id, version_id, state, ready_at) select model_id, id, 'ready', now() from version`,
       [count, models.temporal_cnn],
     );
-    const bytes = (least: number): Promise<number> =>
+    const bytes = (min: number): Promise<number> =>
       eventually(async () => {
         const [stat] = await session.query<{ bytes: number }>(
           `select s.bytes::float8 as bytes from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id
            where m.name = $1 and s.bytes > $2`,
-          [models.temporal_cnn, least],
+          [models.temporal_cnn, min],
         );
         return stat?.bytes;
       });

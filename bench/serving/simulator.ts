@@ -1,5 +1,5 @@
 import type { Rng } from '../../src/runtime/rng.ts';
-import { doomed, smallestHolding, stationMs } from '../../src/serving/policies/batches.ts';
+import { alreadyLate, smallestHolding, stationMs } from '../../src/serving/policies/batches.ts';
 import { Margin } from '../../src/serving/policies/margin.ts';
 import type { Decision, Fleet, Policy, PolicyState } from '../../src/serving/policies/policy.ts';
 import { ArrivalRate } from '../../src/serving/queue/arrival-rate.ts';
@@ -127,7 +127,7 @@ class SimulatedRun {
     const { drops } = this.#simulation;
     for (;;) {
       const state = this.#state();
-      if (drops) this.#refuse(doomed(this.#fleet, state));
+      if (drops) this.#refuse(alreadyLate(this.#fleet, state));
       if (this.#queue.length === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
       if (!this.#anyFree()) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY };
       const decision = this.#policy.decide(state);

@@ -43,12 +43,12 @@ const noiseless = { noise: 0 } as const;
 
 /** The table of issue 5 and, without a bar, what every other policy reaches on the same arrivals. */
 export async function* tableFigures(experiment: Experiment, seeds: number): AsyncIterable<Figure> {
-  for (const [name, [least, max]] of Object.entries(bars)) {
+  for (const [name, [min, max]] of Object.entries(bars)) {
     const [settingName = '', load = ''] = name.split(' ');
     const setting = settingOf(settingName);
     const at = { setting, load, ...noiseless };
     const chosen = await experiment.each({ ...at, policy: CHOSEN, drops: true }, seeds);
-    yield figure(`${settingName}-${load}`, mean(chosen.map(({ fraction }) => fraction)), 'of bound', { least });
+    yield figure(`${settingName}-${load}`, mean(chosen.map(({ fraction }) => fraction)), 'of bound', { min });
     yield figure(`${settingName}-${load}-missed`, mean(chosen.map(({ missed }) => missed)), 'of all', { max });
     for (const other of load === 'sine' ? [...others, ...learned] : others)
       yield otherFigure(name, other, await experiment.each({ ...at, ...other }, seeds));
@@ -79,14 +79,14 @@ async function gain(experiment: Experiment, seeds: number): Promise<Figure> {
   const gains = chosen.map(
     ({ fraction }, i) => (fraction - (async[i]?.fraction ?? 0)) / (1 - (async[i]?.fraction ?? 0)),
   );
-  return figure('three-128-sine-gain', mean(gains), 'of gap', { least: 0.75 });
+  return figure('three-128-sine-gain', mean(gains), 'of gap', { min: 0.75 });
 }
 
 async function* overload(experiment: Experiment, seeds: number): AsyncIterable<Figure> {
   for (const setting of ['single', 'three-572'].map(settingOf)) {
     for (const load of ['steady-1.2', 'steady-1.5']) {
       const runs = await experiment.each({ setting, load, policy: CHOSEN, drops: true, ...noiseless }, seeds);
-      yield figure(`${setting.name}-${load}`, mean(runs.map(({ fraction }) => fraction)), 'of bound', { least: 0.99 });
+      yield figure(`${setting.name}-${load}`, mean(runs.map(({ fraction }) => fraction)), 'of bound', { min: 0.99 });
       const beyond = mean(runs.map(({ missed, boundMissed }) => missed - boundMissed));
       yield figure(`${setting.name}-${load}-missed`, beyond, 'more', { max: 0.01 });
     }
@@ -129,10 +129,10 @@ export function figure(
   name: string,
   value: number,
   unit: string,
-  { least, max }: { least?: number; max?: number },
+  { min, max }: { min?: number; max?: number },
 ): Figure {
-  const bar = least ?? max;
-  const ok = least !== undefined ? value >= least : max !== undefined ? value <= max : null;
+  const bar = min ?? max;
+  const ok = min !== undefined ? value >= min : max !== undefined ? value <= max : null;
   return { bench: 'serving', name, value, unit, ...(bar === undefined ? {} : { bar }), ok };
 }
 

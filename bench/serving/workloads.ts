@@ -1,5 +1,5 @@
 import { createRng } from '../../src/runtime/rng.ts';
-import { everyone, stationMs } from '../../src/serving/policies/batches.ts';
+import { allMembers, stationMs } from '../../src/serving/policies/batches.ts';
 import type { Fleet } from '../../src/serving/policies/policy.ts';
 import { type ArrivalLoad, type Arrivals, modulated, onOff, sine } from './arrivals.ts';
 import { single, three } from './profiles.ts';
@@ -18,10 +18,10 @@ const largest = 64;
 /** Of all members on every batch, and of each on batches of its own. */
 const together = (fleet: Fleet): number =>
   largest /
-  Math.max(...fleet.stations.map((station) => stationMs(fleet, station, { subset: everyone(fleet), rows: largest })));
+  Math.max(...fleet.stations.map((station) => stationMs(fleet, station, { subset: allMembers(fleet), rows: largest })));
 const apart = (fleet: Fleet): number =>
   fleet.stations
-    .map((station) => largest / stationMs(fleet, station, { subset: everyone(fleet), rows: largest }))
+    .map((station) => largest / stationMs(fleet, station, { subset: allMembers(fleet), rows: largest }))
     .reduce((sum, rate) => sum + rate, 0);
 
 export const settings: readonly Setting[] = [

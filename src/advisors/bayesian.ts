@@ -68,9 +68,9 @@ function proposeByProcess(
   const withStarts = start === 'open' || evidence.scored.some(({ trial }) => trial.parent !== undefined);
   const { expected, best, incumbents } = learn(branches, evidence, withStarts);
   const gainOver =
-    (least: number, where: number) =>
+    (min: number, where: number) =>
     (candidate: SearchPoint): number =>
-      logExpectedImprovement(expected(snap(search, branches, candidate), where), least);
+      logExpectedImprovement(expected(snap(search, branches, candidate), where), min);
   // Knobs are compared with those of trials that started alike: next to warm ones no random start would look promising.
   const startingAt = (where: number): SearchPoint =>
     mostPromising({ branches, incumbents, value: gainOver(best(where), where) }, rng);

@@ -11,7 +11,7 @@ export interface Evidence {
 export function evidenceOf(history: readonly TrialHistory[]): Evidence {
   const ended = history.filter((trial) => trial.ended).map((trial) => ({ trial, score: bestScore(trial) }));
   const known = ended.map(({ score }) => score).filter(Number.isFinite);
-  const worst = known.reduce((least, score) => Math.min(least, score), known[0] ?? 0);
+  const worst = known.reduce((min, score) => Math.min(min, score), known[0] ?? 0);
   return {
     scored: ended.map(({ trial, score }) => ({ trial, score: Number.isFinite(score) ? score : worst })),
     pending: history.filter((trial) => !trial.ended),

@@ -9,7 +9,7 @@ import { posterior } from './gp/gaussian-process.ts';
 import { pointOf, snap } from './points.ts';
 
 /** Trials before a study may be ended: a process that has seen fewer is too sure of itself. */
-export const LEAST_TRIALS = 20;
+export const MIN_TRIALS = 20;
 /** Only the best of the trials are looked at, this share and at most so many: where the best value lies is what matters. */
 const TOP_SHARE = 0.5;
 const MAX_SAMPLES = 64;
@@ -27,7 +27,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   const branches = branchesOf(search);
   const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
   const { scored } = evidenceOf(history);
-  if (knobs === 0 || scored.length < LEAST_TRIALS) return null;
+  if (knobs === 0 || scored.length < MIN_TRIALS) return null;
   const top = [...scored]
     .sort((a, b) => b.score - a.score || a.trial.number - b.trial.number)
     .slice(0, Math.min(MAX_SAMPLES, Math.ceil(TOP_SHARE * scored.length)))
@@ -50,7 +50,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
     const { branch, positions } = snap(search, branches, candidate);
     return bound(embedding.embed(branch, positions), 1);
   };
-  const rng = createRng(deriveSeed(search.seed, history.length, LEAST_TRIALS));
+  const rng = createRng(deriveSeed(search.seed, history.length, MIN_TRIALS));
   const incumbents = top.slice(0, 3).map(({ point }) => point);
   const highest = value(mostPromising({ branches, incumbents, value }, rng));
   const surest = x.reduce((max, at) => Math.max(max, bound(at, -1)), Number.NEGATIVE_INFINITY);

@@ -45,7 +45,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
         secret,
         certificate: await createCertificate(),
         converse: () => new PredictConversation(serving.connect()),
-        isIdle: () => serving.isCalm(),
+        isIdle: () => serving.isIdle(),
         logger,
       });
       await serving.start();

@@ -74,12 +74,12 @@ export class FrameReader {
 
   /** The next untyped packet (int32 length, body), or null until all of it has arrived. */
   nextUntyped(maxLength: number): Frame | null {
-    return this.#next(0, { least: 8, max: maxLength });
+    return this.#next(0, { min: 8, max: maxLength });
   }
 
   /** The next typed frame (letter, int32 length, body), or null until all of it has arrived. */
   next(maxLength: number): Frame | null {
-    return this.#next(1, { least: 4, max: maxLength });
+    return this.#next(1, { min: 4, max: maxLength });
   }
 
   /**
@@ -112,12 +112,12 @@ export class FrameReader {
     this.#release();
   }
 
-  #next(prefix: 0 | 1, { least, max }: { least: number; max: number }): Frame | null {
+  #next(prefix: 0 | 1, { min, max }: { min: number; max: number }): Frame | null {
     if (this.buffered < prefix + 4) return null;
     const length = this.#buffer.readInt32BE(this.#start + prefix);
-    if (length < least || length > max) {
+    if (length < min || length > max) {
       throw new ProtocolViolation('a message has an invalid length', {
-        detail: `length ${length}, allowed ${least} to ${max}`,
+        detail: `length ${length}, allowed ${min} to ${max}`,
         hint: 'Send less in one call: split a large array.',
       });
     }

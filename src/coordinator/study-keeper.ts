@@ -120,8 +120,8 @@ async function cancelTrial(mover: TransitionContext, { id, state }: TrialRow): P
 
 /** The families that the study may try: those that its owner named, or all of its task that it has room for. */
 function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpace {
-  const chosen = familiesFor(task).filter(({ name, leastTrials = 0 }) =>
-    families === null ? leastTrials <= maxTrials : families.includes(name),
+  const chosen = familiesFor(task).filter(({ name, minTrials = 0 }) =>
+    families === null ? minTrials <= maxTrials : families.includes(name),
   );
   if (chosen.length === 0) {
     throw new InvalidParameter('the study names no family that this version has', {

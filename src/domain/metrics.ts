@@ -68,7 +68,7 @@ export function scoreOfClasses(metric: 'accuracy' | 'macro_f1', { predicted, act
 }
 
 /** A probability of 0 counts as this much, as in scikit-learn for float32: one sure mistake does not make the loss infinite. */
-const LEAST_PROBABILITY = 2 ** -23;
+const MIN_PROBABILITY = 2 ** -23;
 
 /** Mean of −ln p of the right class over all rows; `probabilities` is [N, classes]. 0 for no rows. */
 export function logLoss(probabilities: Float32Array, actual: ArrayLike<number>): number {
@@ -76,7 +76,7 @@ export function logLoss(probabilities: Float32Array, actual: ArrayLike<number>):
   let sum = 0;
   for (let i = 0; i < actual.length; i++) {
     const p = probabilities[i * classes + (actual[i] as number)] as number;
-    sum -= Math.log(Math.min(1 - LEAST_PROBABILITY, Math.max(LEAST_PROBABILITY, p)));
+    sum -= Math.log(Math.min(1 - MIN_PROBABILITY, Math.max(MIN_PROBABILITY, p)));
   }
   return actual.length === 0 ? 0 : sum / actual.length;
 }

@@ -65,7 +65,7 @@ export function createCharacterEncoder({ state }: FittedFeatures): Encoder {
     return {
       count: texts.length,
       length: (row) => (rows.offsets[row + 1] as number) - (rows.offsets[row] as number),
-      batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, least: multiple, multiple }) }),
+      batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, min: multiple, multiple }) }),
     };
   };
   return { prepare, encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)) };

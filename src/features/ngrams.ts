@@ -91,7 +91,7 @@ export function createNgramEncoder(features: FittedFeatures): TextEncoder {
     return {
       count: texts.length,
       length: (row) => (rows.offsets[row + 1] as number) - (rows.offsets[row] as number),
-      batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, least: 1 }) }),
+      batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, min: 1 }) }),
     };
   };
   const encode = (inputs: readonly RawInput[]): Record<string, TensorData> =>

@@ -73,7 +73,7 @@ export function createSubwordEncoder({ state }: FittedFeatures): Encoder {
       count: texts.length,
       length: (row) => ((rows.offsets[row + 1] as number) - (rows.offsets[row] as number)) / subwordSlots,
       batch: (indexes) => ({
-        ids: asWords(padRows(rows, indexes, { margin: margin * subwordSlots, least: subwordSlots })),
+        ids: asWords(padRows(rows, indexes, { margin: margin * subwordSlots, min: subwordSlots })),
       }),
     };
   };

@@ -10,17 +10,17 @@ export interface Padding {
   /** Zeros after the longest row. */
   margin: number;
   /** The smallest width. */
-  least: number;
+  min: number;
   /** The width is a multiple of it. */
   multiple?: number;
 }
 
 /** The rows named, padded with 0 to one width T: [rows, T], int32. */
-export function padRows(rows: TokenRows, indexes: Int32Array, { margin, least, multiple = 1 }: Padding): TensorData {
+export function padRows(rows: TokenRows, indexes: Int32Array, { margin, min, multiple = 1 }: Padding): TensorData {
   const { ids, offsets } = rows;
   let longest = 0;
   for (const row of indexes) longest = Math.max(longest, (offsets[row + 1] as number) - (offsets[row] as number));
-  const width = Math.ceil(Math.max(longest + margin, least) / multiple) * multiple;
+  const width = Math.ceil(Math.max(longest + margin, min) / multiple) * multiple;
   const data = new Int32Array(indexes.length * width);
   for (let i = 0; i < indexes.length; i++) {
     const row = indexes[i] as number;

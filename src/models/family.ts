@@ -81,7 +81,7 @@ export interface Family {
   title: string;
   tasks: readonly Task[];
   /** A study with room for fewer trials tries it only when asked to: it takes much longer than the task's other families. */
-  leastTrials?: number;
+  minTrials?: number;
   space(task: Task): HyperSpace;
   /** Knobs of the next smaller network, which trains several times as quickly; null where there is none. */
   lighter?(knobs: Knobs): Knobs | null;

@@ -13,10 +13,10 @@ export function numberKnob(knobs: Knobs, name: string): number {
 }
 
 /** A knob that must be a whole number of at least `least`. */
-export function countKnob(knobs: Knobs, name: string, least = 1): number {
+export function countKnob(knobs: Knobs, name: string, min = 1): number {
   const value = numberKnob(knobs, name);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new InvalidParameter(`knob "${name}" is not a whole number of at least ${least}`, {
+  if (Number.isInteger(value) && value >= min) return value;
+  throw new InvalidParameter(`knob "${name}" is not a whole number of at least ${min}`, {
     detail: `It is ${value}.`,
   });
 }

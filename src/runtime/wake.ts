@@ -5,13 +5,13 @@ import { sleep } from './sleep.ts';
  * many as it likes: with `leastMs` a wait ends no sooner than so long after the one before.
  */
 export class Wake {
-  readonly #leastMs: number;
+  readonly #minMs: number;
   #wokeMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
   #poked = false;
 
-  constructor(leastMs = 0) {
-    this.#leastMs = leastMs;
+  constructor(minMs = 0) {
+    this.#minMs = minMs;
   }
 
   poke(): void {
@@ -33,7 +33,7 @@ export class Wake {
       });
     }
     this.#wake = undefined;
-    const earlyMs = this.#wokeMs + this.#leastMs - performance.now();
+    const earlyMs = this.#wokeMs + this.#minMs - performance.now();
     if (earlyMs > 0) await sleep(earlyMs, signal);
     this.#wokeMs = performance.now();
     this.#poked = false; // whoever poked until now is seen to by what follows

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-/** Longer texts are known by their hash: the key then costs the cache 43 bytes, not the text. */
+/** A longer text's key is its hash, so that an entry costs 43 bytes, not the text. */
 const HASH_ABOVE = 256;
 
 export interface AnswerCacheOptions {
@@ -10,18 +10,19 @@ export interface AnswerCacheOptions {
 
 const MAX_ENTRIES = 200_000;
 const MAX_BYTES = 64 * 1024 * 1024;
-/** What an entry costs beside its characters. */
+/** Overhead of an entry, bytes. */
 const ENTRY_BYTES = 128;
 
-/** Labels by text, of each model version. */
+/** Labels by input, for each model version. */
 type LabelsByVersion = Map<number, Map<string, string>>;
 
 /**
- * Labels by model version and text. A prediction is a pure function of both, so an entry is never wrong and never expires;
- * a new version has new keys.
+ * Labels by model version and input. A prediction is a pure function of both, so entries are never wrong and never
+ * expire; a new version has new keys.
  *
- * Two generations in place of a list of who was used last, which cost as much as tokenising: when the young one is half of what may be
- * kept it becomes the old one, whose entries are forgotten unless they were asked for meanwhile.
+ * Two generations replace an LRU list, which cost as much as tokenising: when the young generation reaches half of the
+ * limit it becomes the old one, and the previous old generation is dropped, except for entries that were read
+ * meanwhile.
  */
 export class AnswerCache {
   readonly #halfEntries: number;
@@ -72,6 +73,6 @@ export class AnswerCache {
   }
 }
 
-/** A text of PostgreSQL has no NUL: none can pass for a hash. */
+/** A text in PostgreSQL contains no NUL, so no text equals a hash. */
 const keyOf = (input: string): string =>
   input.length <= HASH_ABOVE ? input : `\0${hash('sha256', input, 'base64url')}`;

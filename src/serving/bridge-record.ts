@@ -11,21 +11,24 @@ export interface BridgeAddress {
 
 export interface BridgeRecordOptions {
   database: Database;
-  /** The secret in the database is another one now. */
+  /** The secret in the database has changed. */
   onSecret(secret: string): void;
   logger: Logger;
 }
 
-/** A third of the time after which the database forgets a bridge. */
+/** A third of the time after which the database considers a bridge stopped. */
 const BEAT_MS = 10_000;
-/** Any role may send a NOTIFY: the database is asked no more often than this. */
-const LEAST_BEAT_MS = 500;
+/** Any role may send a NOTIFY: this bounds the number of queries. */
+const MIN_BEAT_MS = 500;
 
-/** Where the database finds this bridge, beside others, and the secret that they share: said and read again while it lives. */
+/**
+ * This bridge's address, one of several in the database, and the secret that all bridges share. Both are refreshed
+ * periodically.
+ */
 export class BridgeRecord {
   readonly #options: BridgeRecordOptions;
   readonly #listener: Listener;
-  readonly #wake = new Wake(LEAST_BEAT_MS);
+  readonly #wake = new Wake(MIN_BEAT_MS);
   readonly #stopping = new AbortController();
   #secret = '';
   #address: BridgeAddress | undefined;
@@ -42,13 +45,13 @@ export class BridgeRecord {
     });
   }
 
-  /** The secret that the foreign server and all bridges share; `fresh` where there is none yet. */
+  /** The secret that the foreign server and all bridges share; `fresh` becomes the secret if there is none yet. */
   async secret(fresh: string): Promise<string> {
     this.#secret = await keepSecret(this.#options.database, fresh);
     return this.#secret;
   }
 
-  /** By which address the database knows this machine; undefined where it is on the same one. */
+  /** The address from which the database reaches this machine; undefined if both are the same machine. */
   ownAddress(): Promise<string | undefined> {
     return selectOwnAddress(this.#options.database);
   }
@@ -60,7 +63,7 @@ export class BridgeRecord {
     this.#beating = this.#keepBeating(address);
   }
 
-  /** New sessions go to other bridges from now on. */
+  /** New sessions use other bridges from now on. */
   async withdraw(): Promise<void> {
     this.#stopping.abort();
     await this.#listener.stop();
@@ -88,7 +91,7 @@ export class BridgeRecord {
 
   #try(saying: Promise<void>): Promise<void> {
     return saying.catch((error: unknown) => {
-      this.#options.logger.warn({ err: String(error) }, 'cannot tell the database where the bridge listens');
+      this.#options.logger.warn({ err: String(error) }, 'cannot write the address of the bridge to the database');
     });
   }
 }

@@ -1,4 +1,4 @@
-/** Wakes those who wait for something to change, and look at it themselves. */
+/** Wakes waiters at each change, so that they check their condition again. */
 export class Changes {
   readonly #waiting = new Set<() => void>();
 
@@ -6,7 +6,7 @@ export class Changes {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** What is found now or after one of the next changes; undefined where it is not, after so long. */
+  /** The first defined result of `found`, now or after a change; undefined after `ms`. */
   async until<T>(ms: number, found: () => T | undefined): Promise<T | undefined> {
     const deadline = performance.now() + ms;
     for (;;) {

@@ -13,21 +13,21 @@ import { Serving } from './serving.ts';
 
 export interface CreateServingOptions extends StorageOptions {
   database: Database;
-  /** Of all loaded models. */
+  /** Maximum for all loaded models together. */
   modelMemoryBytes?: number | undefined;
-  /** Name of the scheduler. */
+  /** The policy's name. */
   policy?: string | undefined;
-  /** For measuring only. */
+  /** For measurements only. */
   synthetic?: SyntheticTiming | undefined;
   logger: Logger;
 }
 
 /**
- * More threads than this gain nothing for small text models, and each holds every model. On WebGPU there are none: ONNX
- * Runtime has one context in a process, and two threads that use it crash.
+ * More threads do not help small text models, and each thread holds a copy of every model. On WebGPU there are no
+ * threads: ONNX Runtime has one context per process, and using it from two threads crashes.
  */
 const MAX_THREADS = 4;
-/** One answers while the other loads a model. */
+/** One thread answers while the other loads a model. */
 const MIN_THREADS = 2;
 
 export function createServing(options: CreateServingOptions): Serving {

@@ -19,43 +19,44 @@ import type { ServedModel } from './served-model.ts';
 export interface DeploymentsOptions {
   database: Database;
   logger: Logger;
-  /** Makes a deployment ready to be asked; its model comes into memory when that is. */
+  /** Creates the served model of a deployment; it is loaded into memory with the first request. */
   serve(row: DeploymentRow): ServedModel;
 }
 
 export interface DeployedModelsOptions extends DeploymentsOptions {
-  /** Another model answers, or cannot. */
+  /** Which model answers, or that one cannot be loaded, has changed. */
   onChange(): void;
-  /** Has the rows looked at again after so long. */
-  lookAgain(ms: number): void;
+  /** Reads the rows again after `ms`. */
+  refreshIn(ms: number): void;
 }
 
 const RETRY_MS = 500;
-/** A server that starts brings models into memory for so long before anybody can ask. */
+/** At start, models are loaded into memory for at most this long before calls are accepted. */
 const WARM_MS = 5000;
-/** A load that fails for no reason that we know is tried so often. */
+/** Attempts at loading a model after an unexpected error. */
 const MAX_LOADS = 3;
-/** What this machine cannot load, it tries again after a while. */
+/** Pause between attempts when this machine cannot load the model. */
 const MACHINE_PAUSE = { firstMs: 1000, maxMs: 60_000 };
 
 interface FailedLoad {
   failures: number;
   error: unknown;
-  /** Not tried again before. */
+  /** No attempt before this time. */
   untilMs: number;
 }
 
 /**
- * Makes true in memory what the rows of rafiki.deployment say: a new version is loaded and measured beside the old one; one
- * transaction makes it ready and the old one retired, then it takes over here. No call fails in between.
+ * Loads and releases models according to the rows of rafiki.deployment. A new version is loaded and measured next to
+ * the old one; one transaction sets it to ready and the old one to retired; then it replaces the old one here. No call
+ * fails in between.
  */
 export class DeployedModels {
   readonly #options: DeployedModelsOptions;
-  /** All that rows name, by deployment. */
+  /** All models named by rows, by deployment. */
   readonly #known = new Map<number, ServedModel>();
-  /** What answers now, by model. */
+  /** The models that answer now, by model id. */
   readonly #answering = new Map<number, ServedModel>();
-  /** Loads that failed and will be tried again, by deployment. */
+  /** Failed loads that will be tried again, by deployment. */
   readonly #failedLoads = new Map<number, FailedLoad>();
   readonly #rng = createRng(process.pid);
   #warmUntilMs: number | undefined;
@@ -73,12 +74,12 @@ export class DeployedModels {
     return [...this.#answering.values()];
   }
 
-  /** Why it could not be loaded here, as far as it will be tried again. */
+  /** Why the deployment could not be loaded here, while it will be tried again. */
   errorOf({ id }: DeploymentHead): unknown {
     return this.#failedLoads.get(id)?.error;
   }
 
-  /** Begins nothing any more. */
+  /** Starts no further loads. */
   stop(): void {
     this.#isStopping = true;
   }
@@ -90,7 +91,7 @@ export class DeployedModels {
     await Promise.all(models.map((model) => model.release()));
   }
 
-  /** `rows` are those of now: a load takes long, and they change meanwhile. */
+  /** `rows` returns the current rows: they may change during a load, which takes long. */
   async follow(rows: () => readonly DeploymentHead[]): Promise<void> {
     this.#warmUntilMs ??= performance.now() + WARM_MS;
     for (const { id } of rows()) {
@@ -101,7 +102,7 @@ export class DeployedModels {
     this.#options.onChange();
   }
 
-  /** Makes one row true in memory; a row that cannot be loaded does not stand in the way of the others. */
+  /** Applies one row; a row that cannot be loaded does not block the others. */
   async #followRow(row: DeploymentHead): Promise<void> {
     const now = this.#answering.get(row.modelId);
     if (this.#isStopping || (now !== undefined && now.row.id >= row.id)) return;
@@ -127,14 +128,17 @@ export class DeployedModels {
     return this.#options.serve({ ...row, classes });
   }
 
-  /** A model that answers elsewhere, or did before a restart: it comes now where room and time are, or with the first request. */
+  /**
+   * A model that is ready elsewhere, or was before a restart: loaded now if memory and time allow, else with the first
+   * request.
+   */
   async #warm(model: ServedModel): Promise<void> {
     const hasPredecessor = this.#answering.has(model.row.modelId);
     if (!hasPredecessor && performance.now() > (this.#warmUntilMs ?? 0)) return;
     try {
       await model.open({ mayEvict: hasPredecessor });
     } catch (error) {
-      if (!isMachineFault(error)) throw error; // else each request tries again, or learns why not
+      if (!isMachineFault(error)) throw error; // otherwise each request tries again or gets the error
       this.#options.logger.warn({ model: model.row.model, err: String(error) }, 'a model cannot be loaded here');
     }
   }
@@ -147,9 +151,9 @@ export class DeployedModels {
       if (old !== undefined && old !== row.id)
         await transitionDeployment(mover, { id: old, from: 'ready', event: 'retire' });
       if (await transitionDeployment(mover, { id: row.id, from: 'loading', event: 'load' })) return;
-      // Another server was faster, or it was retired meanwhile: the old one stays as it was, the next scan tells.
-      this.#options.lookAgain(0);
-      throw new InvalidState(`deployment ${row.id} is not loading any more`);
+      // Another server was faster, or the version was retired meanwhile: keep the old one; the next refresh decides.
+      this.#options.refreshIn(0);
+      throw new InvalidState(`deployment ${row.id} is no longer loading`);
     });
   }
 
@@ -157,7 +161,7 @@ export class DeployedModels {
     const { database, logger } = this.#options;
     if (error instanceof InvalidState) return;
     if (isHeld(error)) {
-      this.#options.lookAgain(RETRY_MS); // its owner is changing it, in a transaction that is open still
+      this.#options.refreshIn(RETRY_MS); // the row is locked by an open transaction of the model's owner
       return;
     }
     const failures = (this.#failedLoads.get(row.id)?.failures ?? 0) + 1;
@@ -168,8 +172,8 @@ export class DeployedModels {
     this.#options.onChange();
     const unknown = !(error instanceof RafikiError) || error.retryable;
     if (ofMachine || isTransient(error) || (unknown && failures < MAX_LOADS)) {
-      this.#options.lookAgain(pauseMs);
-      // the row is everybody's: another machine may load it
+      this.#options.refreshIn(pauseMs);
+      // All servers share the row: another machine may be able to load the model.
       if (ofMachine) await noteFault(database, row.id, reportError(error));
       return;
     }
@@ -180,7 +184,7 @@ export class DeployedModels {
     );
   }
 
-  /** Takes out of memory what no row names any more; its last requests are answered first. */
+  /** Releases models without a row, after their last requests are answered. */
   #retire(rows: readonly DeploymentHead[]): void {
     const named = new Set(rows.map((row) => row.id));
     for (const id of this.#failedLoads.keys()) if (!named.has(id)) this.#failedLoads.delete(id);
@@ -191,7 +195,7 @@ export class DeployedModels {
       if (now === model) this.#answering.delete(modelId);
       this.#known.delete(id);
       void model.release().catch((error: unknown) => {
-        this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not freed');
+        this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not released');
       });
     }
   }

@@ -9,30 +9,30 @@ import { DeployedModels, type DeploymentsOptions } from './deployed-models.ts';
 import type { ServedModel } from './served-model.ts';
 import type { ModelDirectory } from './session/model-directory.ts';
 
-/** NOTIFY is the hint; this often the rows are looked at anyway. */
+/** Fallback in case a NOTIFY is lost. */
 const POLL_MS = 5000;
 const RETRY_MS = 500;
-/** Any role may send a NOTIFY, and as many as it likes: the rows are looked at no more often than this. */
-const LOOK_MS = 100;
-/** How long a call waits for a model that is being loaded, and for a look that tells whether there is one. */
-const ARRIVAL_MS = 30_000;
-const FIND_MS = 5000;
+/** Any role may send any number of NOTIFYs: this bounds the number of queries. */
+const MIN_REFRESH_MS = 100;
+/** How long a call waits for a model that is loading, and for a refresh that shows whether the key exists. */
+const LOAD_WAIT_MS = 30_000;
+const FIND_WAIT_MS = 5000;
 
 /**
- * Answers for what the rows of rafiki.deployment say. Keys follow them at each look, so that a key which was replaced opens
- * nothing any more; models follow beside that, since loading takes long.
+ * Serves the deployments in rafiki.deployment. Keys are updated at each refresh, so that a replaced key stops working;
+ * models are loaded separately, since that takes long.
  */
 export class Deployments implements Service, ModelDirectory {
   readonly #options: DeploymentsOptions;
   readonly #listener: Listener;
   readonly #stopping = new AbortController();
-  /** Time to look at the rows, and time to load what they name. */
-  readonly #wake = new Wake(LOOK_MS);
+  /** Triggers of a refresh, and of loading what the rows name. */
+  readonly #wake = new Wake(MIN_REFRESH_MS);
   readonly #looked = new Wake();
-  /** The rows at the last look, and their models' ids by key. */
+  /** The rows at the last refresh, and model ids by key. */
   #rows: readonly DeploymentHead[] = [];
   #keys: ReadonlyMap<string, number> = new Map();
-  #looks = 0;
+  #refreshes = 0;
   readonly #models: DeployedModels;
   readonly #changes = new Changes();
   #loops: Promise<unknown> = Promise.resolve();
@@ -42,7 +42,7 @@ export class Deployments implements Service, ModelDirectory {
     this.#models = new DeployedModels({
       ...options,
       onChange: () => this.#changes.changed(),
-      lookAgain: (ms) => void setTimeout(() => this.#wake.poke(), ms).unref(),
+      refreshIn: (ms) => void setTimeout(() => this.#wake.poke(), ms).unref(),
     });
     this.#listener = new Listener({
       url: options.database.url,
@@ -54,10 +54,10 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   async start(): Promise<void> {
-    await this.#look();
+    await this.#refresh();
     await this.#models.follow(() => this.#rows);
     await this.#listener.start();
-    this.#loops = Promise.all([this.#keepLooking(), this.#keepFollowing()]);
+    this.#loops = Promise.all([this.#keepRefreshing(), this.#keepFollowing()]);
   }
 
   async stop(): Promise<void> {
@@ -87,25 +87,26 @@ export class Deployments implements Service, ModelDirectory {
   }
 
   async find(key: string): Promise<void> {
-    // The row may be newer than our last look, and the look that runs now may have begun before it: two more will show it.
-    const enough = this.#looks + 2;
-    await this.#found(FIND_MS, () => {
+    // The row may be newer than the last refresh, and a refresh in progress may have started before it: two more will
+    // show it.
+    const enough = this.#refreshes + 2;
+    await this.#found(FIND_WAIT_MS, () => {
       if (this.has(key)) return true;
-      if (this.#looks >= enough) throw notServed();
+      if (this.#refreshes >= enough) throw notServed();
       this.#wake.poke();
       return undefined;
     });
   }
 
-  async arrival(key: string): Promise<ServedModel> {
+  async whenLoaded(key: string): Promise<ServedModel> {
     await this.find(key);
-    return this.#found(ARRIVAL_MS, () => {
+    return this.#found(LOAD_WAIT_MS, () => {
       if (!this.has(key)) throw notServed();
       return this.get(key) ?? this.#refuseUnfit(key);
     });
   }
 
-  /** Nobody waits for a model that this machine cannot load. */
+  /** A call must not wait for a model that this machine cannot load. */
   #refuseUnfit(key: string): undefined {
     const row = this.#rows.findLast(({ modelId }) => modelId === this.#keys.get(key));
     const error = row && this.#models.errorOf(row);
@@ -117,22 +118,22 @@ export class Deployments implements Service, ModelDirectory {
     const isStopping = (): boolean => this.#stopping.signal.aborted;
     const result = await this.#changes.until(ms, () => found() ?? (isStopping() ? null : undefined));
     if (result !== undefined && result !== null) return result;
-    throw new NotReady('the model is still being loaded', {
-      hint: 'Ask again in a moment; the log of serving says more.',
+    throw new NotReady('the model is still loading', {
+      hint: 'Repeat the call later; the log of the prediction server has details.',
     });
   }
 
-  async #keepLooking(): Promise<void> {
+  async #keepRefreshing(): Promise<void> {
     const { signal } = this.#stopping;
     let pauseMs = POLL_MS;
     while (!signal.aborted) {
       await this.#wake.wait(pauseMs, signal);
       if (signal.aborted) return;
       try {
-        await this.#look();
+        await this.#refresh();
         pauseMs = POLL_MS;
       } catch (error) {
-        this.#options.logger.warn({ err: String(error) }, 'cannot look at the deployments');
+        this.#options.logger.warn({ err: String(error) }, 'cannot read the deployments');
         pauseMs = RETRY_MS;
       }
     }
@@ -146,16 +147,16 @@ export class Deployments implements Service, ModelDirectory {
       try {
         await this.#models.follow(() => this.#rows);
       } catch (error) {
-        this.#options.logger.warn({ err: String(error) }, 'cannot follow the deployments');
+        this.#options.logger.warn({ err: String(error) }, 'cannot load the deployed models');
         setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
       }
     }
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     this.#rows = await selectDeployments(this.#options.database);
     this.#keys = new Map(this.#rows.map((row) => [row.key, row.modelId]));
-    this.#looks++;
+    this.#refreshes++;
     this.#looked.poke();
     this.#changes.changed();
   }
@@ -163,5 +164,5 @@ export class Deployments implements Service, ModelDirectory {
 
 const notServed = (): UndefinedObject =>
   new UndefinedObject('the model is not deployed', {
-    hint: 'See rafiki.deployments; rafiki_deploy(model, version) puts a version in service.',
+    hint: 'See rafiki.deployments; rafiki_deploy(model, version) deploys a version.',
   });

@@ -4,10 +4,10 @@ import { majorityVote } from '../domain/vote.ts';
 import { InvalidState } from '../errors/errors.ts';
 import type { MemberOutput } from './devices/device.ts';
 
-/** What `rafiki_predict_detail` shows; probabilities are means over the members asked, one per class. */
+/** The detailed result of `rafiki_predict_detail`; probabilities are means over the members, one per class. */
 export type Finding = { probabilities: readonly number[] } | { boxes: FoundBox[] };
 
-/** An object found in an image, in pixels of the upright image from its top left corner. */
+/** An object found in an image, in pixels of the upright image, from its top left corner. */
 export interface FoundBox {
   label: string;
   score: number;
@@ -17,34 +17,34 @@ export interface FoundBox {
   h: number;
 }
 
-/** What an ensemble says of row `row` of the `rows` rows that the members answered. */
+/** Combines the members' outputs for row `row` of `rows`. */
 export interface AnswerMaker {
-  /** What `rafiki_predict` gives: the label, or the objects found, as JSON. */
+  /** The result of `rafiki_predict`: the label, or the found objects as JSON. */
   answer(outputs: readonly MemberOutput[], row: number, rows: number): string;
   finding(outputs: readonly MemberOutput[], row: number, rows: number): Finding;
 }
 
-/** Numbers of one detection: class, score, x, y, w, h. */
+/** Numbers per detection: class, score, x, y, w, h. */
 const DETECTION_SIZE = 6;
-/** Objects of lower scores are noise, even in details. */
-const LEAST_SCORE = 0.05;
-/** What `rafiki_predict` takes for an object; the default of `rafiki_detect` as well. */
+/** Objects with lower scores are noise, also for details. */
+const MIN_SCORE = 0.05;
+/** Minimum score in the result of `rafiki_predict`; also the default of `rafiki_detect`. */
 const CLEAR_SCORE = 0.3;
 
-/** Boxes of several detectors are no votes on the same thing: the best one answers alone. */
+/** Boxes of different detectors cannot be averaged: the best detector answers alone. */
 export const answeringMembers = (task: Task, members: number): number =>
   task === 'object_detection' ? Math.min(1, members) : members;
 
 export const answerMakerOf = (task: Task, classes: readonly string[]): AnswerMaker =>
-  task === 'object_detection' ? judgeObjects(classes) : judgeClasses(classes);
+  task === 'object_detection' ? objectAnswers(classes) : classAnswers(classes);
 
-/** Of probabilities [rows, classes] for each member. */
-function judgeClasses(names: readonly string[]): AnswerMaker {
+/** From probabilities [rows, classes] of each member. */
+function classAnswers(names: readonly string[]): AnswerMaker {
   const classes = names.length;
-  /** Outputs that fit no class are another model's, or none: an error, never an answer. */
+  /** An output that is no class is an error, never an answer. */
   const nameOf = (label: number): string => {
     const name = names[label];
-    if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
+    if (name === undefined) throw new InvalidState('the output of a model is not a probability per class');
     return name;
   };
   return {
@@ -62,14 +62,14 @@ function judgeClasses(names: readonly string[]): AnswerMaker {
   };
 }
 
-/** Of detections [rows, M, 6], best first, unused ones with score 0. */
-function judgeObjects(names: readonly string[]): AnswerMaker {
+/** From detections [rows, M, 6], best first, padded with score 0. */
+function objectAnswers(names: readonly string[]): AnswerMaker {
   const boxesOf = ([output = new Float32Array(0)]: readonly MemberOutput[], row: number, rows: number): FoundBox[] => {
     const size = output.length / rows;
     const boxes: FoundBox[] = [];
     for (let at = row * size; at < (row + 1) * size; at += DETECTION_SIZE) {
       const [label = 0, score = 0, x = 0, y = 0, w = 0, h = 0] = output.subarray(at, at + DETECTION_SIZE);
-      if (!(score >= LEAST_SCORE)) break;
+      if (!(score >= MIN_SCORE)) break;
       boxes.push({ label: names[label] ?? String(label), score: round(score, 4), ...corners({ x, y, w, h }) });
     }
     return boxes;
@@ -80,7 +80,7 @@ function judgeObjects(names: readonly string[]): AnswerMaker {
   };
 }
 
-/** A tenth of a pixel is finer than any detector. */
+/** A tenth of a pixel is more precise than any detector. */
 const corners = ({ x, y, w, h }: Pick<FoundBox, 'x' | 'y' | 'w' | 'h'>): Pick<FoundBox, 'x' | 'y' | 'w' | 'h'> => ({
   x: round(x, 1),
   y: round(y, 1),

@@ -1,19 +1,19 @@
-/** Latencies kept for the quantiles: of the last calls, so that they show what is now. */
+/** Number of recent calls whose latencies give the quantiles. */
 const SAMPLE = 1024;
 
-/** What one model's calls were like since the process started. */
+/** Statistics of one model's calls since the start of the process. */
 export class PredictStat {
   calls = 0;
   rows = 0;
   cached = 0;
   batches = 0;
   overdue = 0;
-  /** Rows that were asked while the model was not in memory. */
+  /** Rows requested while the model was not in memory. */
   cold = 0;
-  /** How often it was loaded, and bytes that it takes now. */
+  /** Number of loads, and bytes in memory now. */
   loads = 0;
   bytes = 0;
-  /** From the first call on: 8 KB are much for models that are never asked. */
+  /** Allocated at the first call: 8 KB are too much for unused models. */
   #latencies: Float64Array | undefined;
 
   call(ms: number, { rows, overdue }: { rows: number; overdue: boolean }): void {
@@ -24,13 +24,13 @@ export class PredictStat {
     if (overdue) this.overdue++;
   }
 
-  /** Calls that need not be made: their answers are prefetched. They have no latency of their own. */
+  /** Calls that were answered by prefetching; they have no latency. */
   answeredPrefetched(rows: number): void {
     this.rows += rows;
     this.cached += rows;
   }
 
-  /** Latency that a share `q` of the last calls kept, ms; null before the first. */
+  /** Quantile `q` of the recent calls' latencies, ms; null before the first call. */
   quantile(q: number): number | null {
     const kept = Math.min(this.calls, SAMPLE);
     if (kept === 0 || this.#latencies === undefined) return null;

@@ -8,8 +8,8 @@ import type { ServedFleet } from './policies/fleet.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
+import type { ActiveRoles } from './queue/active-roles.ts';
 import { Batcher } from './queue/batcher.ts';
-import type { Crowd } from './queue/crowd.ts';
 import { longestFirst } from './session/longest-first.ts';
 
 export interface ServedModelOptions {
@@ -19,17 +19,20 @@ export interface ServedModelOptions {
   policy: PolicyKind;
   cache: AnswerCache;
   stat: PredictStat;
-  crowd: Crowd;
+  activeRoles: ActiveRoles;
   clock: Clock;
 }
 
-/** Rows read ahead whose order is free, so that those alike in length share a batch: as many as always wait for their requests. */
+/**
+ * Speculative rows that may be reordered, so that rows of similar length share a batch: as many as are always
+ * prefetched.
+ */
 const WARM_ROWS = 512;
 
-/** τ where neither the call, nor the session, nor the model says another. */
+/** Default latency budget τ, if call, session and model have none. */
 export const DEFAULT_BUDGET_MS = 50;
 
-/** One deployment: its row, its queue, and its device, which has the model in memory or away. */
+/** One deployment: its row, its queue, and its device, which loads the model on demand. */
 export class ServedModel {
   readonly row: DeploymentRow;
   readonly inputKind: InputKind;
@@ -40,7 +43,7 @@ export class ServedModel {
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
-  constructor({ row, device, fleet, policy, cache, stat, crowd, clock }: ServedModelOptions) {
+  constructor({ row, device, fleet, policy, cache, stat, activeRoles, clock }: ServedModelOptions) {
     this.row = row;
     this.inputKind = inputOf(row.task);
     this.stat = stat;
@@ -53,30 +56,32 @@ export class ServedModel {
       fleet,
       policy: this.policy,
       clock,
-      crowd,
+      activeRoles,
       judge: answerMakerOf(row.task, row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;
       },
-      onAway: () => {
+      onUnloaded: () => {
         stat.cold++;
       },
       onAnswer: (input, answer) => cache.set(row.versionId, input, answer),
     });
   }
 
-  /** Brings the model into memory before anybody asks; whether it is there then. */
+  /** Loads the model into memory before the first request; returns whether it is loaded. */
   open(options?: { mayEvict: boolean }): Promise<boolean> {
     return this.#device.open(options);
   }
 
-  /** The answer, when it was asked before. */
+  /** The cached label, if there is one. */
   recall(input: string): string | undefined {
     return this.#cache.get(this.row.versionId, input);
   }
 
-  /** Computes the texts that nobody asked yet, those asked soon first; they come out of the cache when they are. */
+  /**
+   * Computes labels of inputs that are not cached, those needed first first; later requests get them from the cache.
+   */
   warm(inputs: readonly string[], role: string): void {
     for (let from = 0; from < inputs.length; from += WARM_ROWS) {
       const soon = inputs.slice(from, from + WARM_ROWS);
@@ -87,7 +92,7 @@ export class ServedModel {
     }
   }
 
-  /** Answers what waits, then frees the device. */
+  /** Answers the waiting requests, then releases the device. */
   async release(): Promise<void> {
     await this.batcher.close();
     await this.#device.release();

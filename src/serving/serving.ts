@@ -16,7 +16,7 @@ import { answeringMembers } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
-import { Crowd } from './queue/crowd.ts';
+import { ActiveRoles } from './queue/active-roles.ts';
 import { ServedModel } from './served-model.ts';
 import { Client } from './session/client.ts';
 import { StatWriter } from './stat-writer.ts';
@@ -27,18 +27,18 @@ export interface ServingOptions {
   files: ModelFiles;
   memory: ModelMemory;
   policy: PolicyKind;
-  /** Inference threads; batches of one model run on so many at once. */
+  /** Inference threads; also the number of one model's parallel batches. */
   threads: number;
-  /** For measuring only. */
+  /** For measurements only. */
   synthetic: SyntheticTiming | null;
   logger: Logger;
 }
 
-/** Answers for every deployment, from memory. */
+/** Answers predictions of every deployment, from memory. */
 export class Serving implements Service {
   readonly #options: ServingOptions;
   readonly #cache = new AnswerCache();
-  readonly #crowd = new Crowd();
+  readonly #activeRoles = new ActiveRoles();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #loader: ModelLoader;
@@ -70,8 +70,8 @@ export class Serving implements Service {
     return new Client({ models: this.#deployments, clock: systemClock });
   }
 
-  /** Whether no batch runs on a thread. */
-  isCalm(): boolean {
+  /** Whether no batch is running on a thread. */
+  isIdle(): boolean {
     return this.#threads.isIdle;
   }
 
@@ -93,7 +93,7 @@ export class Serving implements Service {
       policy,
       cache: this.#cache,
       stat,
-      crowd: this.#crowd,
+      activeRoles: this.#activeRoles,
       clock: systemClock,
     });
     return model;

@@ -7,24 +7,24 @@ import type { PredictStat } from './predict-stat.ts';
 
 export interface StatWriterOptions {
   database: Database;
-  /** Whose row the counts belong to. */
+  /** Its process owns the counts. */
   heartbeat: Heartbeat;
   logger: Logger;
-  /** How often models are looked for that were dropped. */
-  forgetMs?: number;
+  /** Interval for purging the counts of dropped models. */
+  purgeMs?: number;
   everyMs?: number;
   /** By model id. */
   stats(): Map<number, PredictStat>;
 }
 
 const WRITE_MS = 2000;
-/** So often the counts of models that were dropped are forgotten. */
-const FORGET_MS = 60_000;
+/** Interval for purging the counts of dropped models. */
+const PURGE_MS = 60_000;
 
-/** Writes what this process counts into rafiki.predict_stat, where it changed. */
+/** Writes this process's counts to rafiki.predict_stat if they changed. */
 export class StatWriter implements Service {
   readonly #options: StatWriterOptions;
-  /** What was written last, by model: all that changes without a call beside the calls. */
+  /** Last written values, by model: those that change without a call. */
   readonly #written = new Map<number, string>();
   #processId: number | undefined;
   #forgotMs = performance.now();
@@ -48,7 +48,7 @@ export class StatWriter implements Service {
 
   async #write(): Promise<void> {
     const { database, heartbeat, stats, logger } = this.#options;
-    if (heartbeat.id !== this.#processId) this.#written.clear(); // taken for dead: the old row went, and its counts with it
+    if (heartbeat.id !== this.#processId) this.#written.clear(); // the old process row was removed as dead, with its counts
     this.#processId = heartbeat.id;
     if (this.#processId === undefined) return;
     try {
@@ -61,15 +61,15 @@ export class StatWriter implements Service {
         await writePredictStat(database, this.#processId, row);
         this.#written.set(modelId, state);
       }
-      await this.#forgetDropped();
+      await this.#purgeDropped();
     } catch (error) {
-      logger.warn({ err: String(error) }, 'the counts of predictions cannot be written');
+      logger.warn({ err: String(error) }, 'cannot write the prediction counts');
     }
   }
 
-  async #forgetDropped(): Promise<void> {
-    const { database, stats, forgetMs = FORGET_MS } = this.#options;
-    if (performance.now() - this.#forgotMs < forgetMs) return;
+  async #purgeDropped(): Promise<void> {
+    const { database, stats, purgeMs = PURGE_MS } = this.#options;
+    if (performance.now() - this.#forgotMs < purgeMs) return;
     this.#forgotMs = performance.now();
     const counted = [...stats().keys()];
     const there = new Set(await selectModelsOf(database, counted));

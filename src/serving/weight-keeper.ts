@@ -13,7 +13,7 @@ export interface WeightKeeperOptions {
 
 const WRITE_MS = 30_000;
 
-/** Keeps in rafiki.policy_weights what policies learn on line, so that a restart does not begin anew. */
+/** Stores the weights that policies learn online in rafiki.policy_weights, so that they survive a restart. */
 export class WeightKeeper implements Service {
   readonly #options: WeightKeeperOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -34,12 +34,15 @@ export class WeightKeeper implements Service {
     await this.#writing;
   }
 
-  /** Gives a model's policy what an earlier process learned; before, nothing of it is written. */
+  /** Restores the weights of a model's policy. Nothing is written before that. */
   async restore({ row, policy }: ServedModel): Promise<void> {
     if (policy.learned === undefined) return;
     const weights = await selectPolicyWeights(this.#options.database, row.versionId, policy.name);
     if (weights !== undefined && !policy.learned.restore(weights)) {
-      this.#options.logger.warn({ model: row.model }, 'kept weights do not fit the policy: it begins anew');
+      this.#options.logger.warn(
+        { model: row.model },
+        'the stored weights do not fit the policy; it starts from scratch',
+      );
     }
     this.#restored.add(policy);
   }
@@ -57,7 +60,7 @@ export class WeightKeeper implements Service {
         await writePolicyWeights(database, { versionId: row.versionId, policy: policy.name, weights });
       }
     } catch (error) {
-      logger.warn({ err: String(error) }, 'what policies learned cannot be written');
+      logger.warn({ err: String(error) }, "cannot write the policies' weights");
     }
   }
 }

@@ -5,7 +5,7 @@ import { Trainer } from '../engine/trainer.ts';
 import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
-import { epochOf, leastEpochs, prepareTrial, trainerOf } from './trial.ts';
+import { epochOf, minEpochs, prepareTrial, trainerOf } from './trial.ts';
 
 /** Enough rows for some steps to be like all others. */
 const TIMED_ROWS = 256;
@@ -25,7 +25,7 @@ export async function fitToTime(
   for (;;) {
     const next = lighter?.(knobs) ?? null;
     if (next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name])) return knobs;
-    if (leastEpochs(recipe(knobs)) * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
+    if (minEpochs(recipe(knobs)) * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
     knobs = next;
   }
 }

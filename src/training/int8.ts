@@ -16,7 +16,7 @@ const watchedRows = 256;
 const timedRows = 32;
 const timedRuns = 5;
 /** What is not so many times quicker is not worth its errors. */
-const leastGain = 1.5;
+const minGain = 1.5;
 
 /** The trained model in 8 bits, scored on the validation rows; null where it has no convolutions or is hardly quicker. */
 export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<TrainedVariant | null> {
@@ -28,7 +28,7 @@ export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<T
   const rows = await createEncoder(features).prepare(data.train.inputs.slice(0, watchedRows));
   const onnx = encodeModel(quantise(folded, await rangesOf(folded, names, { rows, threads })));
   const gain = await gainOf(onnx, encodeModel(graph), trial);
-  if (gain < leastGain) return null;
+  if (gain < minGain) return null;
   const answers = await answerAll(onnx, valid, threads);
   const { score } = kind.score(answers, data.valid.labels, { classes: data.classes, metric: spec.metric });
   return { precision: 'int8', score, gain, model: { onnx, features }, predictions: kind.ballots(answers) };
@@ -42,17 +42,17 @@ async function gainOf(
 ): Promise<number> {
   const rows = valid.batch(Int32Array.from({ length: Math.min(timedRows, valid.count) }, (_, row) => row));
   const models: LoadedModel[] = [];
-  const least = [exact, quick].map(() => Number.POSITIVE_INFINITY);
+  const min = [exact, quick].map(() => Number.POSITIVE_INFINITY);
   try {
     for (const onnx of [exact, quick]) models.push(await loadModel(onnx, { threads }));
     for (let run = 0; run < timedRuns; run++) {
       for (const [m, model] of models.entries()) {
         const startedMs = systemClock.nowMs();
         await model.run(rows);
-        least[m] = Math.min(least[m] as number, systemClock.nowMs() - startedMs);
+        min[m] = Math.min(min[m] as number, systemClock.nowMs() - startedMs);
       }
     }
-    return (least[0] as number) / (least[1] as number);
+    return (min[0] as number) / (min[1] as number);
   } finally {
     for (const model of models) await model.release();
   }

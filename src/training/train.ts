@@ -11,7 +11,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { int8Variant } from './int8.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
-import { leastEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
+import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
 import { startWeights, wantedTensors } from './warm-start.ts';
 
 /** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
@@ -138,7 +138,7 @@ const copyOf = (weights: Weights): Weights =>
 function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
   const within = (seconds: number): number =>
     progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
-  const wanted = Math.max(within(shareSeconds), leastEpochs(recipe));
+  const wanted = Math.max(within(shareSeconds), minEpochs(recipe));
   progress.epochs = Math.min(recipe.epochs, wanted, within(studySeconds));
 }
 

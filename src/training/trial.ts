@@ -10,7 +10,7 @@ import type { Compact, Family, Recipe, TrainingRows } from '../models/family.ts'
 import { familyByName } from '../models/registry.ts';
 
 /** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
-const leastStepsPerEpoch = 16;
+const minStepsPerEpoch = 16;
 
 /** A trial's parts, made anew from its spec: they are the same on every attempt. */
 export interface PreparedTrial {
@@ -61,7 +61,7 @@ export function epochOf(
   rows: number,
 ): Pick<PreparedTrial, 'batch' | 'passes' | 'stepsPerEpoch'> {
   if (stepsPerEpoch === undefined) {
-    const fitting = Math.min(batch, Math.ceil(rows / leastStepsPerEpoch));
+    const fitting = Math.min(batch, Math.ceil(rows / minStepsPerEpoch));
     return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
   }
   const passes = Math.max(1, Math.ceil((stepsPerEpoch * batch) / rows));
@@ -69,7 +69,7 @@ export function epochOf(
 }
 
 /** Epochs that a trial trains in any case, while its study's time lasts: with fewer it has hardly begun to learn. */
-export const leastEpochs = ({ epochs }: Recipe): number => Math.ceil(epochs / 2);
+export const minEpochs = ({ epochs }: Recipe): number => Math.ceil(epochs / 2);
 
 export const trainerOf = ({
   spec,

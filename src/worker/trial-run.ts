@@ -36,7 +36,7 @@ type TrialOutcome =
 /** A third of the lease: two heartbeats may fail before it ends. */
 const HEARTBEAT_MS = 4_000;
 /** Any role may send a NOTIFY: beside these heartbeats there is one at a time, no more often than this. */
-const LEAST_LOOK_MS = 500;
+const MIN_LOOK_MS = 500;
 /** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
 const LAST_CHECKPOINT_MS = 1_500;
 /** Nobody waits for a study that is paused: what is lost is trained again. */
@@ -47,7 +47,7 @@ export class TrialRun {
   readonly #trial: ClaimedTrial;
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
-  readonly #wake = new Wake(LEAST_LOOK_MS);
+  readonly #wake = new Wake(MIN_LOOK_MS);
   #decide: (outcome: TrialOutcome) => void = () => undefined;
   readonly #outcome: Promise<TrialOutcome>;
   #process: TrainingProcess | undefined;

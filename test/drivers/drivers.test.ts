@@ -134,7 +134,7 @@ const expectations = (): Expectation[] => [
     what: 'a text for a model of images',
     sql: 'select rafiki_predict($1, $2)',
     args: [images, { text: '/tmp/photo.png' }],
-    is: error('22023', /reads images and was given a text/, /input::bytea, or decode\(input, 'base64'\)/),
+    is: error('22023', /reads images, but the input is a text/, /input::bytea, or decode\(input, 'base64'\)/),
   },
 ];
 

@@ -105,9 +105,9 @@ describe('own judges', () => {
     ['macro_f1', 0.6],
     ['likelihood', 0.3],
     ['auc', 0.8],
-  ])('compare trials by %s', async (metric, least) => {
+  ])('compare trials by %s', async (metric, min) => {
     const { score } = await train(`model => 'by_${metric}', metric => '${metric}', class_weights => 'balanced'`);
-    expect(score).toBeGreaterThan(least);
+    expect(score).toBeGreaterThan(min);
     const [trial] = await db.query(
       `select t.score from rafiki.trial t join rafiki.study s on s.id = t.study_id where s.model = 'by_${metric}'`,
     );

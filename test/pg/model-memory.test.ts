@@ -199,7 +199,7 @@ test('what was counted of a model is forgotten when it is dropped', async () => 
     logger: silentLogger,
     stats: () => counts,
     everyMs: 5,
-    forgetMs: 0,
+    purgeMs: 0,
   });
   await writer.start();
   await db.query(`delete from rafiki.model where name = 'a'`);

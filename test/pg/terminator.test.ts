@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LEAST_TRIALS } from '../../src/advisors/terminator.ts';
+import { MIN_TRIALS } from '../../src/advisors/terminator.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -26,7 +26,7 @@ async function studied(model: string): Promise<number> {
      insert into rafiki.trial (study_id, number, family, knobs, seed, state, epoch, score, params_id, predictions, validation_hash, ended_at)
      select $1, i, 'fasttext', jsonb_build_object('learning_rate', 0.001 * i), i, 'completed', 4, 0.75, w.id, '\\x0000010000000000', '\\x01', now()
      from generate_series(1, $2::int) i, weights w`,
-    [id, LEAST_TRIALS],
+    [id, MIN_TRIALS],
   );
   await db.query(
     `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds) select id, 1, 0, 1, 1, score, 1 from rafiki.trial where study_id = $1`,
@@ -46,7 +46,7 @@ test('a study ends when more trials are not worth it, and says so; where that is
     expect(end).toMatchObject({ state: 'completed', version: 1 });
     expect(end.notice).toMatch(/^Ended after 20 of 100 trials: .* rafiki.terminator = off/);
     const [trials] = await db.query('select count(*)::int as n from rafiki.trial where study_id = $1', [goesOn]);
-    expect(trials).toEqual({ n: LEAST_TRIALS + 1 });
+    expect(trials).toEqual({ n: MIN_TRIALS + 1 });
   } finally {
     await coordinator.stop();
   }

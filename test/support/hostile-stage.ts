@@ -119,7 +119,7 @@ export async function createStage(): Promise<HostileStage> {
         secret: 'secret',
         certificate: await createCertificate(),
         converse: () => new PredictConversation(serving.connect()),
-        isIdle: () => serving.isCalm(),
+        isIdle: () => serving.isIdle(),
         logger: silentLogger,
       });
       await serving.start();

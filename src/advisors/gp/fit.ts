@@ -15,8 +15,8 @@ interface Belief {
 }
 
 /** log noise, as a share of the signal: validation scores are seldom exact. */
-function noiseBelief(least: number): Belief {
-  const low = Math.log(Math.max(1e-6, least));
+function noiseBelief(min: number): Belief {
+  const low = Math.log(Math.max(1e-6, min));
   return { mean: Math.max(-6, low), deviation: 2, low, high: Math.max(0, low) };
 }
 
@@ -32,8 +32,8 @@ const lengthBelief = (scales: number): Belief => ({
  * Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand.
  * `leastNoise` is known, as a share of the signal's variance.
  */
-export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, leastNoise = 0): Hyperparameters {
-  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(leastNoise)];
+export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, minNoise = 0): Hyperparameters {
+  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(minNoise)];
   const likelihood = marginalLikelihood(samples, scaleOf, scales);
   const theta = climb(beliefs, (at) => {
     const { value, gradient } = likelihood(at);

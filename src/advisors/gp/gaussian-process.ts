@@ -24,7 +24,7 @@ export interface Prediction {
 export type Posterior = (x: Float64Array) => Prediction;
 
 /** Deviations below this are rounding errors of 1 − |L⁻¹k|². */
-const LEAST_VARIANCE = 1e-10;
+const MIN_VARIANCE = 1e-10;
 
 /**
  * The posterior of a Gaussian process with a Matérn 5/2 kernel (Rasmussen and Williams 2006, algorithm 2.1); the signal's
@@ -43,7 +43,7 @@ export function posterior(samples: Samples, hyper: Hyperparameters, pending: rea
     const k = new Float64Array(all.scaled.length); // filled by hand: from() with a function takes several times as long
     for (let i = 0; i < k.length; i++) k[i] = matern(distance2(scaled, all.scaled[i] as Float64Array));
     const v = whiten(all.factor, k);
-    const variance = Math.max(1 - dot(v, v), LEAST_VARIANCE);
+    const variance = Math.max(1 - dot(v, v), MIN_VARIANCE);
     return { mean: dot(weights, k), deviation: Math.sqrt(signal * variance) };
   };
 }

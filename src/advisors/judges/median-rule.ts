@@ -2,7 +2,7 @@ import type { TrialHistory } from '../advisor.ts';
 import { bestUntil, type Judge, peersAt } from './judge.ts';
 
 /** Fewer peers say little about what is usual. */
-export const LEAST_PEERS = 5;
+export const MIN_PEERS = 5;
 /** The first epochs are the warm-up of the learning rate. */
 export const GRACE_EPOCHS = 3;
 
@@ -14,7 +14,7 @@ export const medianRule: Judge = (trial, history) => {
   const epoch = trial.scores.length;
   if (epoch < GRACE_EPOCHS) return 'continue';
   const means = peersAt(epoch, trial, history).map((peer) => meanUntil(epoch, peer));
-  if (means.length < LEAST_PEERS) return 'continue';
+  if (means.length < MIN_PEERS) return 'continue';
   return bestUntil(epoch, trial) < median(means) ? 'stop' : 'continue';
 };
 

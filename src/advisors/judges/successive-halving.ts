@@ -3,7 +3,7 @@ import { bestUntil, type Judge, peersAt } from './judge.ts';
 /** One in so many goes on from rung to rung; rungs lie at 3, 9, 27, … epochs. */
 export const REDUCTION = 3;
 /** Trials on a rung, its own included, before it sorts out: small studies train everything to the end. */
-export const LEAST_ON_RUNG = REDUCTION ** 2;
+export const MIN_ON_RUNG = REDUCTION ** 2;
 
 /**
  * Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"): stops a trial
@@ -15,7 +15,7 @@ export const successiveHalving: Judge = (trial, history) => {
   if (rung === 0) return 'continue';
   const peers = peersAt(rung, trial, history);
   const size = peers.length + 1;
-  if (size < LEAST_ON_RUNG) return 'continue';
+  if (size < MIN_ON_RUNG) return 'continue';
   const own = bestUntil(rung, trial);
   const better = peers.filter((peer) => bestUntil(rung, peer) > own).length;
   return better < Math.ceil(size / REDUCTION) ? 'continue' : 'stop';

@@ -7,7 +7,7 @@ const nonMaxSuppression: Operator = (call) => {
   const [boxes, scores] = [call.input(0), call.input(1)];
   const [max = 0] = call.optionalNumbers(2) ?? [];
   const [overlap = 0] = call.optionalNumbers(3) ?? [];
-  const [least = Number.NEGATIVE_INFINITY] = call.optionalNumbers(4) ?? [];
+  const [min = Number.NEGATIVE_INFINITY] = call.optionalNumbers(4) ?? [];
   const [images = 0, classes = 0, count = 0] = scores.shape;
   const kept: number[] = [];
   for (let image = 0; image < images; image++) {
@@ -17,7 +17,7 @@ const nonMaxSuppression: Operator = (call) => {
         rowOf(call, tf.reshape(scores, [images * classes, count]), image * classes + label),
         [count],
       );
-      const stay = tf.image.nonMaxSuppression(own, ownScores, max, overlap, least);
+      const stay = tf.image.nonMaxSuppression(own, ownScores, max, overlap, min);
       for (const box of stay.dataSync<'int32'>()) kept.push(image, label, box);
     }
   }

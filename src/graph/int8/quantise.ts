@@ -191,9 +191,9 @@ const passesOn = (op: string): boolean => op === 'MaxPool' || op === 'Concat';
 
 /** Zero must be held exactly: images are padded with it. */
 function codingOf({ low, high }: ValueRange, rectified: boolean): Coding {
-  const least = rectified ? 0 : Math.min(0, low);
-  const scale = Math.max(Math.max(0, high) - least, Number.EPSILON) / largestByte;
-  return { scale, zero: Math.round(-least / scale) };
+  const min = rectified ? 0 : Math.min(0, low);
+  const scale = Math.max(Math.max(0, high) - min, Number.EPSILON) / largestByte;
+  return { scale, zero: Math.round(-min / scale) };
 }
 
 function weightsInBytes(weights: Float32Array, shape: Shape): { bytes: Int8Array; scales: Float32Array } {

@@ -11,7 +11,7 @@ const maxDetections = 100;
 const sameObject = 0.55;
 
 /** A box that is less likely is not answered: below that, average precision no longer moves. */
-const leastScore = 0.01;
+const minScore = 0.01;
 
 /** What a detector thinks of each of its places. */
 export interface Findings {
@@ -27,7 +27,7 @@ export interface Findings {
 export function detectionsAnswer(g: Graph, { boxes, scores, frame }: Findings): Answer {
   const [n = 1, classes = 1, places = 1] = scores.shape;
   const all = Number(classes) * Number(places);
-  const kept = suppressed(g, { boxes, scores, overlap: sameObject, leastScore });
+  const kept = suppressed(g, { boxes, scores, overlap: sameObject, minScore });
   const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(maxDetections, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));

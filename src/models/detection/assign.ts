@@ -51,7 +51,7 @@ export interface PlaceMatch {
 export interface MatchOptions {
   objects: Value;
   /** Overlap from which a place has an object. */
-  least: number;
+  min: number;
   /** Overlap below which it has none; `least` where not given. */
   max?: number;
   /** Whether the place that overlaps an object most has it however small the overlap. */
@@ -59,9 +59,9 @@ export interface MatchOptions {
 }
 
 /** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
-export function match(g: Graph, boxes: Value, { objects, least, max = least, forced }: MatchOptions): PlaceMatch {
+export function match(g: Graph, boxes: Value, { objects, min, max = min, forced }: MatchOptions): PlaceMatch {
   const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
-  const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(least)));
+  const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(min)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);
   const uncertain = emit.positive(g, emit.sub(g, best, g.scalar(max)));
   const certain = emit.sub(g, g.scalar(1), uncertain);

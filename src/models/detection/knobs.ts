@@ -9,7 +9,7 @@ import { type BackboneSize, strides } from './backbone.ts';
 import { sceneRows } from './scenes/scene-rows.ts';
 
 /** Objects of an image that training looks at: what mosaics of four images may hold, within limits of time. */
-const [leastObjects, maxObjects] = [8, 64];
+const [minObjects, maxObjects] = [8, 64];
 
 const coarsest = Math.max(...strides);
 
@@ -70,7 +70,7 @@ async function fitScenes({ inputs, labels, classes }: FitData, knobs: Knobs): Pr
 
 function objectsOf(labels: Labels): number {
   const max = labels instanceof Int32Array ? 1 : Math.max(...labels.map((boxes) => boxes.length));
-  return Math.min(maxObjects, Math.max(leastObjects, 2 * max));
+  return Math.min(maxObjects, Math.max(minObjects, 2 * max));
 }
 
 /** What no detector does in a way of its own. */

@@ -21,7 +21,7 @@ const stride = 8;
 const bins = 5;
 
 /** A region has an object that it overlaps by half, or it is background. */
-const matching = { least: 0.5, forced: false };
+const matching = { min: 0.5, forced: false };
 
 export interface RegionHeadSize {
   channels: number;

@@ -22,7 +22,7 @@ const ratios = [0.5, 1, 2];
 const sameRegion = 0.7;
 
 /** An anchor overlaps its object by 0.6 at least, or more than any other does; below 0.3 it is background. */
-const matching = { least: 0.6, max: 0.3, forced: true };
+const matching = { min: 0.6, max: 0.3, forced: true };
 
 export interface Proposed {
   /** Logits of there being an object, [N, A, 1]. */
@@ -73,7 +73,7 @@ export function regionProposals({ channels, side, proposals }: ProposalSize) {
 function bestOf(g: Graph, { boxes, logits, proposals }: { boxes: Value; logits: Value; proposals: number }): Value {
   const [n = 1, a = 1] = logits.shape;
   const scores = emit.reshape(g, emit.unary(g, 'Sigmoid', logits), [n, 1, a]);
-  const kept = suppressed(g, { boxes, scores, overlap: sameRegion, leastScore: 0 });
+  const kept = suppressed(g, { boxes, scores, overlap: sameRegion, minScore: 0 });
   const { places } = topOf(g, emit.reshape(g, kept, [n, a]), proposals);
   const index = emit.cast(g, emit.reshape(g, places, [n, proposals, 1]), 'int64', elementTypes.int64);
   return takeRows(g, boxes, index);

@@ -35,7 +35,7 @@ const scales: Readonly<Record<Stride, readonly [number, number]>> = { 8: [0.2, 0
 const ratios = [1, 2, 0.5];
 
 /** A default box has an object that it overlaps by so much, or more than any other does (section 2.2, with 0.5). */
-const matching = { least: 0.4, forced: true };
+const matching = { min: 0.4, forced: true };
 
 const mapsOf = (side: number): AnchorMap[] =>
   strides.map((stride) => {

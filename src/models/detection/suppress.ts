@@ -8,7 +8,7 @@ export interface Suppression {
   scores: Value;
   /** Of two boxes of a class that overlap more, the better one stays. */
   overlap: number;
-  leastScore: number;
+  minScore: number;
 }
 
 /** Boxes of one class and image that are looked at, best first. */
@@ -18,11 +18,11 @@ const maxOfClass = 100;
  * Scores [N, C, A] with those of boxes that a better one of their class covers set to zero: greedy non-maximum suppression.
  * ONNX's operator lists what stays; the list becomes a mask, so that every shape is known before the graph runs.
  */
-export function suppressed(g: Graph, { boxes, scores, overlap, leastScore }: Suppression): Value {
+export function suppressed(g: Graph, { boxes, scores, overlap, minScore }: Suppression): Value {
   const limits = [
     g.ints([maxOfClass]),
     g.constant(Float32Array.of(overlap), [1]),
-    g.constant(Float32Array.of(leastScore), [1]),
+    g.constant(Float32Array.of(minScore), [1]),
   ];
   const kept = g.node('NonMaxSuppression', [boxes, scores, ...limits], ['kept', 3], { dtype: 'int64' });
   const ones = g.node('Add', [emit.zerosLike(g, emit.slice(g, kept, 1, 0, 1)), g.scalar(1)], ['kept', 1]);

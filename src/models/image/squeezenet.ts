@@ -20,7 +20,7 @@ import { type Reach, stagesOf, throughStages } from './stages.ts';
 const stageWidths = [2, 4, 8, 12] as const;
 
 /** Fewer would not fill a vector register. */
-const leastSqueezed = 16;
+const minSqueezed = 16;
 
 /**
  * SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figures 1 and 2): fire
@@ -64,7 +64,7 @@ function squeezenetNetwork({ width, depth, ...task }: ImageNetworkSize): Network
 }
 
 function fireOf(name: string, { from, to }: Reach): Fire {
-  const few = Math.max(leastSqueezed, to / 4);
+  const few = Math.max(minSqueezed, to / 4);
   const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: few, to: to / 2, size });
   return {
     name,

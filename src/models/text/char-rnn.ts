@@ -17,7 +17,7 @@ import { concat, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
-import { leastTexts } from './rare-words.ts';
+import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
@@ -36,7 +36,7 @@ export const charRnn: Family = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
   tasks: ['sentiment', 'text_classification'],
-  leastTrials: 8,
+  minTrials: 8,
 
   space: () =>
     new HyperSpace()
@@ -58,7 +58,7 @@ export const charRnn: Family = {
     classes: [...classes],
     state: fitCharacters(textsOf(inputs), {
       maxCharacters: countKnob(knobs, 'max_characters'),
-      minTexts: leastTexts(inputs.length, knobs),
+      minTexts: minTexts(inputs.length, knobs),
       maxRows: 8192,
       // Every text then ends in a whole step of padding, so what it is given does not depend on what else is in the batch.
       margin: width - 1 + stride,

@@ -10,7 +10,7 @@ import { embeddingBag } from '../../graph/ops/embedding-bag.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import type { Compact, Family, Weights } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
-import { leastTexts } from './rare-words.ts';
+import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
@@ -44,7 +44,7 @@ export const fasttext: Family = {
     state: fitNgrams(textsOf(inputs), {
       ngrams: countKnob(knobs, 'word_ngrams'),
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: leastTexts(inputs.length, knobs),
+      minTexts: minTexts(inputs.length, knobs),
       maxRows: 500_000,
       unknown: 0,
       margin: 0,

@@ -5,5 +5,4 @@ import { countKnob } from '../knobs.ts';
 const fewTexts = 1000;
 
 /** In how many texts a word must occur to be kept. */
-export const leastTexts = (texts: number, knobs: Knobs): number =>
-  texts < fewTexts ? 1 : countKnob(knobs, 'min_texts');
+export const minTexts = (texts: number, knobs: Knobs): number => (texts < fewTexts ? 1 : countKnob(knobs, 'min_texts'));

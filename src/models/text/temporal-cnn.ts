@@ -17,7 +17,7 @@ import { concat, padBefore, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
-import { leastTexts } from './rare-words.ts';
+import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
@@ -59,7 +59,7 @@ export const temporalCnn: Family = {
     const texts = textsOf(inputs);
     const options = {
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: leastTexts(inputs.length, knobs),
+      minTexts: minTexts(inputs.length, knobs),
       maxRows: 100_000,
       // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.
       margin: Math.max(...widths),

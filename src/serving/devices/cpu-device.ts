@@ -4,26 +4,26 @@ import type { MemberOutput } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
-/** A batch this short runs on the event loop: posting it to a thread and back costs about as much. */
+/** A batch this short runs on the event loop: passing it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
 
-/** To take a text of megabytes apart takes long whatever the model does with it. */
+/** Tokenising a long text takes long for any model. */
 const INLINE_CHARS = 16 * 1024;
 const isShort = (input: string): boolean => input.length <= INLINE_CHARS;
 
-/** Copies of a model that has grown: one on each thread, and one on the event loop. */
+/** Copies of a model after growing: one per thread and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;
 
 export interface CpuDeviceOptions {
   files: EnsembleFiles;
   pool: ThreadPool;
-  /** How many rows take at most so many milliseconds; 0 where one takes longer. */
+  /** Maximum number of rows that take at most `ms`; 0 if a single row takes longer. */
   rowsWithin(ms: number): number;
 }
 
-/** One model on the CPU: on one inference thread, and once it has grown on all, with tiny batches on the calling thread. */
+/** One model on the CPU: on one inference thread; after growing on all, with tiny batches on the calling thread. */
 export class CpuDevice implements LoadedDevice {
   readonly #options: CpuDeviceOptions;
   readonly #id: number;
@@ -42,14 +42,14 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
     const { pool } = this.#options;
     const isTiny = inputs.length <= this.inlineRows && inputs.every(isShort);
     if (this.#here !== undefined && (isTiny || pool.size === 0)) return this.#here.run(inputs, subset);
     return pool.run(this.#id, { inputs, subset, work });
   }
 
-  /** The event loop stands still for the few milliseconds that its copy takes: it has one of quick models only. */
+  /** Loading the copy blocks the event loop for a few milliseconds: only quick models have one. */
   async grow(): Promise<void> {
     const { pool, rowsWithin } = this.#options;
     if (pool.size === 0) return;

@@ -1,20 +1,25 @@
 import type { Subset } from '../policies/policy.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
-/** What one member says of each row of a batch: probabilities [rows, classes]. */
+/** The output of one member for a batch: probabilities [rows, classes]. */
 export type MemberOutput = Float32Array;
 
-/** Where the batches of one model run. */
+/** Runs the batches of one model. */
 export interface Device {
-  /** Whether the model is there; otherwise `open` brings it before a batch runs. */
+  /** Whether the model is loaded; if not, `open` loads it before a batch runs. */
   readonly isReady: boolean;
-  /** Batches that run side by side without slowing each other down. */
+  /** Batches that run in parallel without slowing each other down. */
   readonly slots: number;
-  /** Batches up to so many rows run on the calling thread, beside the slots: a hop to another thread costs more. */
+  /**
+   * Batches of at most this many rows run on the calling thread, without a slot: passing them to a thread costs more.
+   */
   readonly inlineRows: number;
-  /** Loads the model; whether it is there then. It stays away where others would have to leave and `mayEvict` is false. */
+  /**
+   * Loads the model; returns whether it is loaded. With `mayEvict` false, it is not loaded if other models had to be
+   * unloaded.
+   */
   open(options?: { mayEvict: boolean }): Promise<boolean>;
-  /** The members of a subset on these texts, the most accurate first. */
-  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
+  /** Runs the members of a subset on the inputs, the most accurate member first. */
+  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]>;
   release(): Promise<void>;
 }

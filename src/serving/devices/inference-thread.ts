@@ -9,7 +9,7 @@ computeWith(workerData as ThreadData);
 
 const replicas = new Map<number, Replica>();
 
-async function obey(order: ThreadOrder): Promise<MemberOutput[]> {
+async function execute(order: ThreadOrder): Promise<MemberOutput[]> {
   const replica = replicas.get(order.id);
   switch (order.kind) {
     case 'load':
@@ -27,13 +27,13 @@ async function obey(order: ThreadOrder): Promise<MemberOutput[]> {
 
 async function report(order: ThreadOrder): Promise<Report> {
   try {
-    return { ok: true, outputs: await obey(order) };
+    return { ok: true, outputs: await execute(order) };
   } catch (error) {
     return { ok: false, error: reportError(error) };
   }
 }
 
-/** One order after the other: answers are told apart by their order only, and a model must not go while it runs. */
+/** Sequential: replies are matched with orders by position, and a model must not be unloaded while it runs. */
 let last: Promise<void> = Promise.resolve();
 parentPort?.on('message', (order: ThreadOrder) => {
   last = last.then(() => report(order)).then((answer) => parentPort?.postMessage(answer));

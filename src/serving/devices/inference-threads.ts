@@ -9,20 +9,20 @@ import type { MemberOutput } from './device.ts';
 import { type Job, JobQueue } from './job-queue.ts';
 import type { EnsembleFiles } from './replica.ts';
 import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
 const built = !import.meta.url.endsWith('.ts');
 
-/** A thread that dies so often without an answer in between is not started again. */
+/** A thread that dies this many times without an answer in between is not restarted. */
 const MAX_RESTARTS = 3;
 
-/** A batch, and for whom it runs where several roles ask. */
+/** A batch, with its roles if several roles are active. */
 export interface ThreadRun {
   inputs: readonly string[];
   subset: Subset;
-  work?: Work | undefined;
+  work?: BatchRoles | undefined;
 }
 
 interface ThreadBatch extends Job {
@@ -31,13 +31,13 @@ interface ThreadBatch extends Job {
   reject(error: unknown): void;
 }
 
-/** What runs batches beside the event loop. */
+/** The part of {@link InferenceThreads} that devices use. */
 export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
 
 /**
- * Threads that run batches beside the event loop. A model is on one of them or on all; a job goes to the first of those that is
- * free. Where several roles ask, the one whose batches had least of the threads' time comes first, and the first thread runs
- * none of those that take long: so there is one for everybody else.
+ * Threads that run batches outside the event loop. A model is on one thread or on all; a job runs on the first of its
+ * threads that is free. If several roles are active, the role with the least thread time comes first, and the first
+ * thread runs no long batches, so that one thread stays available to the other roles.
  */
 export class InferenceThreads implements Service {
   readonly size: number;
@@ -47,7 +47,7 @@ export class InferenceThreads implements Service {
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
-  /** Of the last thread, when there is none any more. */
+  /** Why the last remaining thread died. */
   #lastDeath: Error | undefined;
 
   constructor({ threads, logger }: { threads: number; logger: Logger }) {
@@ -67,12 +67,12 @@ export class InferenceThreads implements Service {
     this.#threads = [];
   }
 
-  /** Whether no batch runs. */
+  /** Whether no batch is running. */
   get isIdle(): boolean {
     return this.#threads.every((thread) => thread.idle);
   }
 
-  /** Loads an ensemble on the thread with the least to do; the number names it from then on. */
+  /** Loads an ensemble on the thread with the fewest orders. Returns its id. */
   async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
     this.#models.set(id, files);
@@ -86,7 +86,7 @@ export class InferenceThreads implements Service {
     return id;
   }
 
-  /** Loads it on the others too, one after the other, so that the rest go on. */
+  /** Loads it on the other threads, one at a time, so that the rest keep answering. */
   async spread(id: number): Promise<void> {
     const files = this.#models.get(id);
     for (const thread of files === undefined ? [] : [...this.#threads]) {
@@ -125,13 +125,13 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const isKept = thread === this.#threads[0];
-      const job = this.#queue.take({ holds: thread.holds, isKept }, (id) =>
+      const isReserved = thread === this.#threads[0];
+      const job = this.#queue.take({ holds: thread.holds, isReserved }, (id) =>
         this.#threads.some((other) => other !== thread && other.holds.has(id)),
       );
       if (job === undefined) continue;
       const startedMs = performance.now();
-      job.work?.begins();
+      job.work?.onStart();
       thread
         .order(job.order)
         .then(job.resolve, job.reject)
@@ -151,7 +151,7 @@ export class InferenceThreads implements Service {
       if (next <= MAX_RESTARTS) this.#threads.push(this.#create(next));
       const heir = this.#threads.at(-1);
       if (heir !== undefined) {
-        this.#inherit(heir, thread.holds);
+        this.#moveModels(heir, thread.holds);
         return;
       }
       this.#lastDeath = cause;
@@ -160,24 +160,24 @@ export class InferenceThreads implements Service {
     return thread;
   }
 
-  /** What a dead thread held comes onto another one; where it cannot be loaded, batches fail with the reason. */
-  #inherit(heir: Thread, ids: ReadonlySet<number>): void {
+  /** Loads a dead thread's models on another thread; if one cannot be loaded, its batches fail with the reason. */
+  #moveModels(target: Thread, ids: ReadonlySet<number>): void {
     for (const id of ids) {
       const files = this.#models.get(id);
-      if (files === undefined || heir.holds.has(id)) continue;
-      heir.holds.add(id);
-      heir.order({ kind: 'load', id, files }).catch(() => undefined);
+      if (files === undefined || target.holds.has(id)) continue;
+      target.holds.add(id);
+      target.order({ kind: 'load', id, files }).catch(() => undefined);
     }
-    heir.whenIdle(() => this.#next());
+    target.whenIdle(() => this.#next());
   }
 }
 
-/** One worker thread; its orders are answered in turn. */
+/** One worker thread; it executes its orders in sequence. */
 class Thread {
   readonly #worker = new Worker(threadFile, { workerData: { device: computing().device } satisfies ThreadData });
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
   #onIdle: (() => void) | undefined;
-  /** Models that it has, or will have when its orders are done. */
+  /** Models that it has, or will have after its pending orders. */
   readonly holds = new Set<number>();
   answered = 0;
 
@@ -209,7 +209,7 @@ class Thread {
 
   order(order: ThreadOrder): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
-      if (this.idle) this.#worker.ref(); // or the process would end while it waits for nothing else
+      if (this.idle) this.#worker.ref(); // otherwise the process could exit before the reply
       this.#orders.push({ resolve, reject });
       this.#worker.postMessage(order);
     });
@@ -233,7 +233,7 @@ class Thread {
   }
 }
 
-/** What a thread could not do: for the input's sake, or for its own. */
+/** Converts the error of an order: the input's fault or the thread's. */
 function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
   const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
   return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
@@ -242,6 +242,6 @@ function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError 
 const died = (cause: Error): EnvironmentUnfit =>
   new EnvironmentUnfit('an inference thread died', {
     detail: cause.message,
-    hint: 'Ask again; see the log of serving.',
+    hint: 'Repeat the call; the log of the prediction server has details.',
     cause,
   });

@@ -1,39 +1,39 @@
 import { FairClock } from '../queue/fair-clock.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
-/** What waits for a thread. */
+/** A batch that waits for a thread. */
 export interface Job {
-  /** The model. */
+  /** The model's id. */
   id: number;
-  /** Where several roles ask. */
-  work: Work | undefined;
+  /** Set if several roles are active. */
+  work: BatchRoles | undefined;
 }
 
-/** A thread, as far as it decides what it can run. */
+/** A thread: what determines which jobs it can run. */
 export interface JobRunner {
   holds: ReadonlySet<number>;
-  /** Whether it is kept for short batches: those that take long run elsewhere where that can be. */
-  isKept: boolean;
+  /** Whether it is reserved for short batches: long ones run on other threads if possible. */
+  isReserved: boolean;
 }
 
 /**
- * Batches that wait for a thread. Where several roles ask, the one whose batches had least of the threads' time comes first;
- * others come in the order in which they were asked.
+ * Batches that wait for a thread. If several roles are active, the role with the least thread time comes first;
+ * otherwise first come, first served.
  */
 export class JobQueue<T extends Job> {
   #jobs: T[] = [];
-  /** By milliseconds. */
+  /** In milliseconds of thread time. */
   readonly #clock = new FairClock();
 
   push(job: T): void {
     this.#jobs.push(job);
   }
 
-  /** The job that a free thread runs next; `elsewhere` tells whether another thread could run it. */
-  take({ holds, isKept }: JobRunner, elsewhere: (id: number) => boolean): T | undefined {
+  /** The next job for a free thread; `elsewhere` returns whether another thread could run a model's job. */
+  take({ holds, isReserved }: JobRunner, elsewhere: (id: number) => boolean): T | undefined {
     let first: T | undefined;
     for (const job of this.#jobs) {
-      if (!holds.has(job.id) || (isKept && job.work?.isLong === true && elsewhere(job.id))) continue;
+      if (!holds.has(job.id) || (isReserved && job.work?.isLong === true && elsewhere(job.id))) continue;
       if (first === undefined || this.#startOf(job) < this.#startOf(first)) first = job;
     }
     if (first === undefined) return undefined;
@@ -42,12 +42,12 @@ export class JobQueue<T extends Job> {
     return first;
   }
 
-  /** All of them, where none can run. */
+  /** Removes all jobs, when no thread can run them. */
   takeAll(): T[] {
     return this.#jobs.splice(0);
   }
 
-  /** A job has run for so long. */
+  /** A job has run for `ms`. */
   ran({ work }: T, ms: number): void {
     if (work === undefined) return;
     let all = 0;
@@ -55,7 +55,7 @@ export class JobQueue<T extends Job> {
     for (const [role, rows] of work.rows) this.#clock.charge(role, (ms * rows) / all);
   }
 
-  /** A batch for several roles comes in the first of their turns. */
+  /** A batch of several roles takes the earliest of their turns. */
   #startOf({ work }: T): number {
     let first = Number.POSITIVE_INFINITY;
     for (const role of work?.rows.keys() ?? []) first = Math.min(first, this.#clock.startOf(role));

@@ -3,19 +3,19 @@ import type { Subset } from '../policies/policy.ts';
 import { quickestRun } from './quickest-run.ts';
 import type { LoadedDevice } from './resident-device.ts';
 
-/** A batch size that takes so long is the last to be measured: larger ones are in proportion. */
+/** Larger batch sizes are not measured after a batch that takes this long; they are extrapolated. */
 const ENOUGH_MS = 250;
 
 type MeasuredDevice = Pick<LoadedDevice, 'run'>;
 
-/** c(m, b) of each member on an input like those that the model sees. */
+/** Measures c(m, b) of each member on a typical input. */
 export async function measureLatency(device: MeasuredDevice, members: number, sample: string): Promise<LatencyModel[]> {
   const latency: LatencyModel[] = [];
   for (let m = 0; m < members; m++) latency.push(new LatencyModel(await measure(device, 1 << m, sample)));
   return latency;
 }
 
-/** Of one member, by batch size. */
+/** Milliseconds by batch size, for one member. */
 async function measure(device: MeasuredDevice, subset: Subset, sample: string): Promise<Map<number, number>> {
   const measured = new Map<number, number>();
   for (const size of measuredSizes) {

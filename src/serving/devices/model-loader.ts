@@ -18,22 +18,22 @@ export interface ModelLoaderOptions {
   files: ModelFiles;
   memory: ModelMemory;
   pool: ThreadPool;
-  /** For measuring only. */
+  /** For measurements only. */
   synthetic: SyntheticTiming | null;
 }
 
 export interface LoadTarget {
   row: DeploymentRow;
-  /** Learns how long batches take when the model is loaded for the first time. */
+  /** Gets the measured latencies at the first load. */
   fleet: ServedFleet;
   stat: PredictStat;
   onMeasured(): Promise<void>;
 }
 
-/** Brings deployed models onto the inference threads. */
+/** Loads deployed models onto the inference threads. */
 export class ModelLoader {
   readonly #options: ModelLoaderOptions;
-  /** Batches of one model that run side by side. */
+  /** Batches of one model that run in parallel. */
   readonly servers: number;
 
   constructor(options: ModelLoaderOptions) {

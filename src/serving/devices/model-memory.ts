@@ -1,22 +1,22 @@
 import { OutOfMemory } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 
-/** What takes part of the memory while it is loaded. */
+/** A model that takes memory while it is loaded. */
 export interface MemoryEntry {
-  /** What it is called in errors. */
+  /** Its name in error messages. */
   readonly name: string;
   /** Bytes that it takes while it is loaded. */
   readonly bytes: number;
-  /** Gives them back, once nothing runs on it. */
-  leave(): Promise<void>;
+  /** Unloads it, after its running batches have ended. */
+  unload(): Promise<void>;
 }
 
-/** So much of the memory may go to models that have grown, beyond what they came with: the rest is for many of them. */
+/** Share of the memory for the growth of models; the rest keeps room for many models. */
 const GROWTH_SHARE = 0.5;
 
 interface HeldEntry {
   bytes: number;
-  /** Of these, what it has grown by. */
+  /** The part of `bytes` from growing. */
   grownBytes: number;
   costMs: number;
   uses: number;
@@ -24,9 +24,10 @@ interface HeldEntry {
 }
 
 /**
- * Which models are loaded. Where there is no room, those of least worth leave. The worth is age + uses · cost of loading ÷
- * bytes, where the age is the worth of whoever left last, so that fame fades (GreedyDual-Size-Frequency: Cherkasova, HP
- * Labs 1998). Loads take turns: all threads but one go on answering.
+ * Keeps track of the loaded models. If memory is short, those of least value are unloaded. Value = age + uses · load
+ * cost ÷ bytes, where age is the value of the last unloaded model, so that past use loses weight
+ * (GreedyDual-Size-Frequency: Cherkasova, HP Labs 1998). Models are loaded one at a time: all threads but one keep
+ * answering.
  */
 export class ModelMemory {
   readonly budgetBytes: number;
@@ -44,8 +45,8 @@ export class ModelMemory {
   }
 
   /**
-   * Loads it in its turn; `load` tells the milliseconds that it costs. False where others would have to leave and `mayEvict`
-   * is not set.
+   * Loads the model when its turn comes; `load` returns the cost in ms. Returns false if other models had to be
+   * unloaded and `mayEvict` is false.
    */
   admit(tenant: MemoryEntry, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
     return this.#inTurn(async () => {
@@ -67,7 +68,7 @@ export class ModelMemory {
     });
   }
 
-  /** Gives it more bytes where only those of less worth must leave for that; whether it has them. */
+  /** Gives the model more bytes if only models of less value must be unloaded for it. Returns whether it has them. */
   grow(tenant: MemoryEntry, bytes: number, work: () => Promise<void>): Promise<boolean> {
     return this.#inTurn(async () => {
       const stay = this.#stays.get(tenant);
@@ -85,7 +86,7 @@ export class ModelMemory {
     });
   }
 
-  /** So many requests were asked of it. */
+  /** Counts requests for the model. */
   used(tenant: MemoryEntry, requests: number): void {
     const stay = this.#stays.get(tenant);
     if (stay === undefined) return;
@@ -93,23 +94,23 @@ export class ModelMemory {
     stay.worth = this.#worthOf(stay);
   }
 
-  /** Nobody will ask it again. */
-  dismiss(tenant: MemoryEntry): Promise<void> {
+  /** The model will not be used again. */
+  remove(tenant: MemoryEntry): Promise<void> {
     return this.#inTurn(() => this.#evict(tenant));
   }
 
   async #makeRoom(bytes: number, keep?: MemoryEntry): Promise<void> {
     while (this.#usedBytes + bytes > this.budgetBytes) {
       const others = [...this.#stays].filter(([tenant]) => tenant !== keep);
-      const [least, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
+      const [min, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
       this.#age = worth;
-      await this.#evict(least);
+      await this.#evict(min);
     }
   }
 
   async #evict(tenant: MemoryEntry): Promise<void> {
     if (!this.#stays.has(tenant)) return;
-    await tenant.leave();
+    await tenant.unload();
     this.#forget(tenant);
   }
 
@@ -122,7 +123,7 @@ export class ModelMemory {
     return this.#age + (uses * costMs) / bytes;
   }
 
-  /** One after another; those who waited for a model that has come ask it before the next may send it away. */
+  /** Sequential. Callers that waited for a loaded model can use it before the next load may unload it. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#turn;
     let done = (): void => undefined;
@@ -140,6 +141,6 @@ export class ModelMemory {
 
 const tooLarge = ({ name, bytes }: MemoryEntry, budgetBytes: number): OutOfMemory =>
   new OutOfMemory(`${name} does not fit into the memory for models`, {
-    detail: `It takes ${sizeText(bytes)}, and there are ${sizeText(budgetBytes)} for all models.`,
+    detail: `It takes ${sizeText(bytes)}; the memory for all models is ${sizeText(budgetBytes)}.`,
     hint: 'Start the server with a larger RAFIKI_MODEL_MEMORY, or deploy a smaller version.',
   });

@@ -1,16 +1,16 @@
-const LEAST_RUNS = 3;
-/** Cold code is ten times slower than warm: a short batch is run often. */
+const MIN_RUNS = 3;
+/** The first runs of code are ten times slower: short batches are repeated. */
 const MAX_RUNS = 60;
-/** Enough for one batch size; a model is loaded in less time than people wait. */
+/** Time limit for one batch size; loading a model must not take longer than callers wait. */
 const ENOUGH_MS = 40;
-/** A batch that took so long is run once. */
+/** A batch this slow runs once. */
 const SLOW_MS = 100;
 
-/** How long the quickest of some runs takes, ms: what else the machine does just now must not count. */
+/** The shortest of several runs, ms, which excludes the effect of other load on the machine. */
 export async function quickestRun(run: () => Promise<unknown>): Promise<number> {
   let quickestMs = Number.POSITIVE_INFINITY;
   let totalMs = 0;
-  for (let runs = 0; runs < LEAST_RUNS || (runs < MAX_RUNS && totalMs < ENOUGH_MS); runs++) {
+  for (let runs = 0; runs < MIN_RUNS || (runs < MAX_RUNS && totalMs < ENOUGH_MS); runs++) {
     const startedMs = performance.now();
     await run();
     const ms = performance.now() - startedMs;

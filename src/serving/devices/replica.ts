@@ -7,22 +7,24 @@ import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 
 /**
- * A batch is padded to its longest text, and on a CPU large batches save nothing per row: so rows alike in length go
- * through the network together, so many at a time. With 32 a temporal CNN takes a seventh more for the padding, and layers
- * on images no longer fit into the caches.
+ * Rows of similar length run together, in slices of this size: a batch is padded to its longest text, and on a CPU
+ * large batches save nothing per row. With 32 rows a temporal CNN takes a seventh longer because of padding, and the
+ * layers of image networks no longer fit into the caches.
  */
 const SLICE_ROWS = 16;
 
-/** What an ensemble is loaded from. */
+/** The files of an ensemble. */
 export interface EnsembleFiles {
   models: readonly ModelFile[];
-  /** Images come as base64: strings are queued, compared and posted to threads like texts. */
+  /** Images are base64: like texts, they are queued, compared and passed to threads as strings. */
   inputKind: InputKind;
-  /** ONNX Runtime's threads of each session; see {@link chooseThreads}. */
+  /** ONNX Runtime threads of each session; see {@link chooseThreads}. */
   threads: number;
 }
 
-/** A session was seen to take twice its file (networks of all families, 0.1 to 6 MB), and encoder and graph some more. */
+/**
+ * Measured on networks of all families, 0.1 to 6 MB: a session takes twice its file; encoder and graph add the rest.
+ */
 const BYTES_PER_BYTE = 2;
 const SESSION_BYTES = 2 ** 20;
 
@@ -30,7 +32,7 @@ const SESSION_BYTES = 2 ** 20;
 export const replicaBytes = ({ models }: Pick<EnsembleFiles, 'models'>): number =>
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE * bytes + SESSION_BYTES, 0);
 
-/** An ensemble loaded on one thread: its members' encoders and sessions. */
+/** An ensemble on one thread: its members' encoders and sessions. */
 export class Replica {
   readonly #members: { encoder: Encoder; model: LoadedModel }[];
   readonly #inputKind: InputKind;

@@ -4,22 +4,22 @@ import { createRng } from '../../runtime/rng.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { Device, MemberOutput } from './device.ts';
 import type { MemoryEntry, ModelMemory } from './model-memory.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
-/** A device with the model on it, for as long as it is there. */
+/** A device with its model loaded. */
 export interface LoadedDevice {
   readonly inlineRows: number;
-  run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]>;
-  /** Takes all the threads that it can use. */
+  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]>;
+  /** Uses all available threads. */
   grow(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** A model that can be loaded: how large it is, at first and grown, and how. */
+/** A model before loading: its size, at first and after growing, and how to load it. */
 export interface Loadable {
   bytes: number;
   grownBytes: number;
-  /** Before the first load, in the same turn. */
+  /** Called before the first load. */
   prepare(): Promise<void>;
   load(): Promise<LoadedDevice>;
 }
@@ -28,36 +28,39 @@ export interface ResidentDeviceOptions {
   name: string;
   slots: number;
   memory: ModelMemory;
-  /** Brings the model's files to this machine. */
+  /** Fetches the model's files to this machine. */
   fetch(): Promise<Loadable>;
-  /** The first load: how long batches take is not known yet. */
+  /** Called after the first load, when latencies are not known yet. */
   onFirstLoad(device: LoadedDevice): Promise<void>;
   onLoad(): void;
-  /** Takes so many bytes more, or fewer. */
+  /** The memory of the model has changed by `more` bytes, which may be negative. */
   onBytes(more: number): void;
 }
 
-/** Rows asked of a model before it grows: those that are asked now and then take little memory, and come quickly. */
-const ASKED_OFTEN = 64;
-/** Requests for a model that this machine could not load learn why at once, for so long: not each of them reads it all again. */
+/** Rows after which a model grows: models that are rarely used take little memory and load quickly. */
+const GROW_AFTER_ROWS = 64;
+/** After a failed load on this machine, further requests get the same error for this long, without another attempt. */
 const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 
-/** A model's device while the model comes and goes: loaded when it is asked, away when others are worth more. */
+/** A model's device: loads the model on demand, and unloads it when memory is needed for models of more value. */
 export class ResidentDevice implements Device, MemoryEntry {
   readonly name: string;
   readonly slots: number;
   bytes = 0;
-  /** Of these, what was said to be taken: {@link bytes} is of the next load while the last one still leaves. */
+  /**
+   * The part of the counted memory that is loaded; {@link bytes} belongs to the next load while the previous model is
+   * still unloading.
+   */
   #loadedBytes = 0;
   readonly #options: ResidentDeviceOptions;
   #loaded: LoadedDevice | undefined;
   #opening: Promise<boolean> | undefined;
   #isMeasured = false;
-  /** Of the quickest load: what else the machine did must not make a model worth more. */
+  /** The quickest load: other load on the machine must not raise the model's value. */
   #costMs = Number.POSITIVE_INFINITY;
   #running = 0;
-  /** Rows asked since it came, or since it last tried to grow; not counted when it has grown. */
-  #asked = 0;
+  /** Rows since the model was loaded or last tried to grow; not counted after growing. */
+  #rowsSinceLoad = 0;
   #grownBytes = 0;
   #onCalm: (() => void) | undefined;
   #fault: { error: unknown; times: number; untilMs: number } | undefined;
@@ -77,7 +80,7 @@ export class ResidentDevice implements Device, MemoryEntry {
     return this.#loaded?.inlineRows ?? 0;
   }
 
-  /** All who ask at once wait for one load. */
+  /** Concurrent callers share one load. */
   open({ mayEvict = true } = {}): Promise<boolean> {
     if (this.isReady) return Promise.resolve(true);
     if (this.#fault !== undefined && performance.now() < this.#fault.untilMs) return Promise.reject(this.#fault.error);
@@ -97,11 +100,11 @@ export class ResidentDevice implements Device, MemoryEntry {
     throw error;
   }
 
-  async run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
     while (this.#loaded === undefined) await this.open();
     this.#options.memory.used(this, inputs.length);
-    this.#asked += inputs.length;
-    if (this.#asked >= ASKED_OFTEN) this.#grow(this.#loaded);
+    this.#rowsSinceLoad += inputs.length;
+    if (this.#rowsSinceLoad >= GROW_AFTER_ROWS) this.#grow(this.#loaded);
     this.#running++;
     try {
       return await this.#loaded.run(inputs, subset, work);
@@ -110,8 +113,8 @@ export class ResidentDevice implements Device, MemoryEntry {
     }
   }
 
-  /** Takes no more batches; the memory is free when those that run have ended. */
-  async leave(): Promise<void> {
+  /** Accepts no more batches. The memory is free when running batches have ended. */
+  async unload(): Promise<void> {
     const loaded = this.#loaded;
     this.#loaded = undefined;
     if (this.#running > 0) {
@@ -127,16 +130,16 @@ export class ResidentDevice implements Device, MemoryEntry {
 
   async release(): Promise<void> {
     await this.#opening?.catch(() => undefined);
-    await this.#options.memory.dismiss(this);
+    await this.#options.memory.remove(this);
   }
 
-  /** It goes on as it is where others are worth more, or where it fails. */
+  /** Stays as it is if other models have more value, or on an error. */
   #grow(loaded: LoadedDevice): void {
     const { memory, onBytes } = this.#options;
-    this.#asked = Number.NEGATIVE_INFINITY;
+    this.#rowsSinceLoad = Number.NEGATIVE_INFINITY;
     const more = this.#grownBytes - this.bytes;
     const grow = async (): Promise<void> => {
-      if (this.#loaded !== loaded) return; // it has left, and come again
+      if (this.#loaded !== loaded) return; // unloaded and loaded again meanwhile
       this.bytes += more;
       this.#loadedBytes += more;
       onBytes(more);
@@ -144,7 +147,7 @@ export class ResidentDevice implements Device, MemoryEntry {
     };
     void memory.grow(this, more, grow).then(
       (hasGrown) => {
-        if (!hasGrown) this.#asked = 0;
+        if (!hasGrown) this.#rowsSinceLoad = 0;
       },
       () => undefined,
     );
@@ -169,7 +172,7 @@ export class ResidentDevice implements Device, MemoryEntry {
       this.#isMeasured = true;
       this.#fault = undefined;
       this.#loaded = loaded;
-      this.#asked = 0;
+      this.#rowsSinceLoad = 0;
       onLoad();
       this.#loadedBytes = bytes;
       onBytes(bytes);

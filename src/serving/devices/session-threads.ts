@@ -2,32 +2,35 @@ import type { ThreadPool } from './inference-threads.ts';
 import { quickestRun } from './quickest-run.ts';
 import type { EnsembleFiles } from './replica.ts';
 
-/** Rows of the batches that are timed. */
+/** Rows of the measured batches. */
 const ROWS = 16;
-/** A batch this short gains nothing from more threads: they must be woken, and wait for each other. */
+/** A batch this short does not profit from more threads: waking and synchronising them costs more. */
 const SHORT_MS = 4;
-/** More threads must make a lone batch quicker by a fifth, and cost at most a twentieth of what all sessions together do. */
+/**
+ * More threads must make a lone batch at least a fifth quicker, and cost at most a twentieth of the total throughput of
+ * all sessions.
+ */
 const QUICKER = 0.8;
 const AS_MANY = 0.95;
 
 export interface ThreadChoice {
   pool: ThreadPool;
   ensemble: Omit<EnsembleFiles, 'threads'>;
-  /** An input like those that it sees. */
+  /** A typical input. */
   sample: string;
   cores: number;
 }
 
 interface Timing {
   threads: number;
-  /** Of a batch alone, and of batches on all sessions at once. */
+  /** Of one batch alone, and of batches on all sessions in parallel. */
   loneMs: number;
-  crowdMs: number;
+  concurrentMs: number;
 }
 
 /**
- * How many threads each session has, by measurement: one, where sessions side by side use all cores, or its share of the
- * cores, or all of them, where a lone batch is quicker for it and many at once are not slower.
+ * Chooses ONNX Runtime's threads per session by measurement: 1 if parallel sessions use all cores; or its share of the
+ * cores, or all of them, if a lone batch is then quicker and parallel batches are not slower.
  */
 export async function chooseThreads(choice: ThreadChoice): Promise<number> {
   const { pool, cores } = choice;
@@ -37,7 +40,7 @@ export async function chooseThreads(choice: ThreadChoice): Promise<number> {
   const more = new Set([Math.floor(cores / pool.size), cores]);
   for (const threads of [...more].filter((count) => count > 1)) {
     const next = await time(choice, threads);
-    if (next.loneMs <= QUICKER * best.loneMs && AS_MANY * next.crowdMs <= best.crowdMs) best = next;
+    if (next.loneMs <= QUICKER * best.loneMs && AS_MANY * next.concurrentMs <= best.concurrentMs) best = next;
   }
   return best.threads;
 }
@@ -48,11 +51,11 @@ async function time({ pool, ensemble, sample }: ThreadChoice, threads: number): 
     const inputs = Array.from({ length: ROWS }, () => sample);
     const all = 2 ** ensemble.models.length - 1;
     const batch = (): Promise<unknown> => pool.run(id, { inputs, subset: all });
-    const crowd = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
+    const concurrent = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
     const loneMs = await quickestRun(batch);
-    if (loneMs < SHORT_MS) return { threads, loneMs, crowdMs: loneMs };
+    if (loneMs < SHORT_MS) return { threads, loneMs, concurrentMs: loneMs };
     await pool.spread(id);
-    return { threads, loneMs, crowdMs: await quickestRun(crowd) };
+    return { threads, loneMs, concurrentMs: await quickestRun(concurrent) };
   } finally {
     await pool.unload(id);
   }

@@ -2,18 +2,18 @@ import { Worker } from 'node:worker_threads';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { LoadedDevice } from './resident-device.ts';
-import type { Work } from './work.ts';
+import type { BatchRoles } from './work.ts';
 
 /**
- * For measuring only: what batching gains on an accelerator, on a machine that has none. Answers are real, but each batch
- * takes at least `fixedMs + rowMs · rows`, one batch at a time. `RAFIKI_SYNTHETIC_DEVICE="2+0.05"` turns it on.
+ * For measurements only: simulates an accelerator, where batching pays. Answers are real, but each batch takes at least
+ * `fixedMs + rowMs · rows`, one batch at a time. Enabled by `RAFIKI_SYNTHETIC_DEVICE="2+0.05"`.
  */
 export interface SyntheticTiming {
   fixedMs: number;
   rowMs: number;
 }
 
-/** Undefined for what is not two numbers. */
+/** Undefined unless the text is two numbers. */
 export function parseSyntheticTiming(input: string): SyntheticTiming | undefined {
   const [, fixed, row] = /^(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(input) ?? [];
   if (fixed === undefined || row === undefined) return undefined;
@@ -31,7 +31,7 @@ export class SyntheticDevice implements LoadedDevice {
     this.#timing = timing;
   }
 
-  async run(inputs: readonly string[], subset: Subset, work?: Work): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
     const { fixedMs, rowMs } = this.#timing;
     const asleep = this.#sleeper.sleep(fixedMs + rowMs * inputs.length);
     const outputs = await this.#real.run(inputs, subset, work);
@@ -57,7 +57,7 @@ const sleeperCode = `
     parentPort.postMessage(null);
   });`;
 
-/** Sleeps to a tenth of a millisecond on a thread of its own: timers have a grain of 1 ms, and spinning takes a core. */
+/** Sleeps with a precision of 0.1 ms on its own thread: timers have 1 ms, and spinning takes a core. */
 class Sleeper {
   readonly #worker = new Worker(sleeperCode, { eval: true });
   readonly #waking: (() => void)[] = [];

@@ -4,18 +4,20 @@ import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
 
-/** What a thread is told when it starts. */
+/** Data that a thread gets at start. */
 export interface ThreadData {
   device: DeviceName;
 }
 
-/** What the pool asks of a thread. Every order is answered, in turn. */
+/** An order to a thread. Orders are answered in sequence. */
 export type ThreadOrder =
   | { kind: 'load'; id: number; files: EnsembleFiles }
   | { kind: 'run'; id: number; inputs: JoinedTexts; subset: Subset }
   | { kind: 'unload'; id: number };
 
-/** Texts end to end with NUL between, which no text of PostgreSQL has: one long string is copied 5 µs a row faster than many. */
+/**
+ * Texts joined by NUL, which no text in PostgreSQL contains: copying one long string is 5 µs per row faster than many.
+ */
 export type JoinedTexts = string;
 export const textSeparator = '\0';
 

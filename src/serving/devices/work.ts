@@ -1,9 +1,9 @@
-/** For whom a batch runs, where several roles ask: the threads have turns by role. */
-export interface Work {
+/** The roles of a batch, if several roles are active: threads take turns by role. */
+export interface BatchRoles {
   /** Rows by role. */
   readonly rows: ReadonlyMap<string, number>;
-  /** Whether it is known to run longer than others should wait for it. */
+  /** Whether the batch will take longer than other roles should wait. */
   readonly isLong: boolean;
-  /** A thread begins with it: what it waited for that is no time of its own. */
-  begins(): void;
+  /** Called when a thread starts the batch; waiting time before is not counted. */
+  onStart(): void;
 }

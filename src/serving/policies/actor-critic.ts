@@ -1,31 +1,31 @@
 import { createRng } from '../../runtime/rng.ts';
-import { everyone, finishMs, freeAt, lateAt, startMs } from './batches.ts';
-import { ActorCriticNetwork, type Lesson, type Opinion } from './network.ts';
+import { allMembers, finishMs, freeAt, lateAt, startMs } from './batches.ts';
+import { ActorCriticNetwork, type Evaluation, type Experience } from './network.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState, Subset } from './policy.ts';
 
-/** Waiting times of so many places of the queue, evenly over what the largest batch takes. */
+/** Waiting times of this many places of the queue are features, spaced evenly over the largest batch. */
 const PLACES = 16;
-/** Decisions between two steps of training. */
-const LESSONS = 32;
-/** A reward so many τ ahead counts 1/e of one now. */
+/** Decisions per training step. */
+const TRAIN_EVERY = 32;
+/** Discount: a reward this many τ ahead counts 1/e of one now. */
 const HORIZON = 2;
-/** Returns of many steps are too noisy to tell one batch's part. */
+/** Returns over many steps are too noisy to show one batch's contribution. */
 const LAMBDA = 0.3;
-/** β: what an overdue answer costs, in right ones. */
+/** β: cost of an overdue answer, in correct answers. */
 const BETA = 1;
 
 interface PolicyStep {
-  opinion: Opinion;
+  opinion: Evaluation;
   action: number;
   reward: number;
   nowMs: number;
 }
 
 /**
- * The paper's learned scheduler (section 5): an action is a subset v ≠ 0 and a batch size b; the state is c(m, b) of every
- * model and size, the time until each model is free and the waiting times in the queue; the reward of a batch is
- * a(M[v]) (b − β overdue), here known when it is dispatched; a subset that is busy is waited for. Trained on line, a step for every 32 decisions. With `drops` a batch leaves out whom it would answer late, and the state has the arrival
- * rate as well.
+ * The paper's learned scheduler (section 5). Action: a subset v ≠ 0 and a batch size b. State: c(m, b) of every model
+ * and size, the time until each model is free, and the waiting times in the queue. Reward of a batch: a(M[v]) (b − β
+ * overdue), known here when it is dispatched. A busy subset is waited for. Trained online, one step per 32 decisions.
+ * With `drops`, a batch leaves out requests that it would answer late, and the state includes the arrival rate.
  */
 export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const rng = createRng(seed);
@@ -35,7 +35,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const steps: PolicyStep[] = [];
   let max = 1;
 
-  const choose = ({ probabilities }: Opinion): number => {
+  const choose = ({ probabilities }: Evaluation): number => {
     let left = rng.uniform();
     for (let action = 0; action < probabilities.length - 1; action++) {
       left -= probabilities[action]!;
@@ -49,8 +49,8 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
     learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
       max = HORIZON * state.budgetMs * throughput(fleet);
-      const opinion = network.judge(featuresOf(fleet, state, drops));
-      if (steps.length >= LESSONS) network.learn(lessonsOf(steps.splice(0), opinion, state));
+      const opinion = network.evaluate(featuresOf(fleet, state, drops));
+      if (steps.length >= TRAIN_EVERY) network.learn(experiencesOf(steps.splice(0), opinion, state));
       const action = choose(opinion);
       const { subset, size } = actions[action]!;
       const { queue, nowMs } = state;
@@ -72,11 +72,11 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
 }
 
 function actionsOf(fleet: Fleet): { subset: Subset; size: number }[] {
-  const subsets = Array.from({ length: everyone(fleet) }, (_, i) => i + 1);
+  const subsets = Array.from({ length: allMembers(fleet) }, (_, i) => i + 1);
   return subsets.flatMap((subset) => fleet.sizes.map((size) => ({ subset, size })));
 }
 
-/** Rows a millisecond when each member answers apart, in largest batches. */
+/** Rows per millisecond if each member answers separately, in largest batches. */
 const throughput = (fleet: Fleet): number =>
   Array.from({ length: fleet.members }, (_, m) => largestOf(fleet) / fleet.latencyMs(m, largestOf(fleet))).reduce(
     (sum, rate) => sum + rate,
@@ -85,7 +85,7 @@ const throughput = (fleet: Fleet): number =>
 
 const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
 
-/** Times in τ. */
+/** All times are in τ. */
 function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
   const { queue, nowMs, budgetMs, rate } = state;
   const largest = largestOf(fleet);
@@ -104,9 +104,9 @@ function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float
   return Float64Array.from(features);
 }
 
-/** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), from the value of the state that follows backwards. */
-function lessonsOf(steps: readonly PolicyStep[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
-  const lessons: Lesson[] = [];
+/** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), computed backwards from the value of the next state. */
+function experiencesOf(steps: readonly PolicyStep[], next: Evaluation, { nowMs, budgetMs }: PolicyState): Experience[] {
+  const lessons: Experience[] = [];
   let target = next.value;
   let value = next.value;
   let laterMs = nowMs;

@@ -5,8 +5,8 @@ const MORE_ROWS = 1;
 const LESS = 0.9;
 
 /**
- * Clipper's rule (Crankshaw et al. 2017): work-conserving batches of all members up to a size that grows by one row with
- * each full batch in time, and shrinks by a tenth with each that was late.
+ * Clipper's rule (Crankshaw et al. 2017): work-conserving batches of all members. The maximum size grows by one row
+ * with each full batch in time, and shrinks by a tenth with each late batch.
  */
 export function aimd({ fleet, drops }: PolicyOptions): Policy {
   const subset = mostAccurate(fleet);

@@ -1,7 +1,7 @@
 import { finishMs, freeAt, lateAt, smallestHolding } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
-/** No ensemble: each member that is free takes a batch of its own, the most accurate first (paper, section 5). */
+/** No ensemble: each free member takes a batch of its own, the most accurate member first (paper, section 5). */
 export function async({ fleet, drops }: PolicyOptions): Policy {
   const members = Array.from({ length: fleet.members }, (_, m) => ({
     subset: 1 << m,

@@ -1,26 +1,26 @@
 import type { Fleet, PolicyState, QueueView, Station, Subset } from './policy.ts';
 
-export const everyone = ({ members }: Fleet): Subset => 2 ** members - 1;
+export const allMembers = ({ members }: Fleet): Subset => 2 ** members - 1;
 
-/** Subsets worth asking: none that takes less is as accurate. */
+/** The Pareto-optimal subsets: no subset of less work is as accurate. */
 export function usefulSubsets(fleet: Fleet): readonly Subset[] {
-  const known = useful.get(fleet) ?? findUseful(fleet);
+  const known = useful.get(fleet) ?? computeUsefulSubsets(fleet);
   useful.set(fleet, known);
   return known;
 }
 
-/** Nothing that decides it ever changes, and each decision asks. */
+/** Computed once per fleet: the inputs never change, and each decision needs them. */
 const useful = new WeakMap<Fleet, readonly Subset[]>();
 
-function findUseful(fleet: Fleet): Subset[] {
-  const all = Array.from({ length: everyone(fleet) }, (_, i) => membersOf(i + 1, fleet)).filter(areDifferent);
+function computeUsefulSubsets(fleet: Fleet): Subset[] {
+  const all = Array.from({ length: allMembers(fleet) }, (_, i) => membersOf(i + 1, fleet)).filter(areDifferent);
   const accuracy = ({ subset }: Members): number => fleet.accuracy[subset] ?? 0;
   return all
     .filter((one) => !all.some((less) => takesLess(less, one) && accuracy(less) >= accuracy(one)))
     .map(({ subset }) => subset);
 }
 
-/** A subset, the originals of its members, and which of these stand in it themselves, as bits. */
+/** A subset, the originals of its members, and the originals that are members themselves, as bits. */
 interface Members {
   subset: Subset;
   size: number;
@@ -40,10 +40,10 @@ function membersOf(subset: Subset, { members, originals }: Fleet): Members {
   return found;
 }
 
-/** A member and its variant say the same. */
+/** False if a member and its variant are both in the subset: their answers are the same. */
 const areDifferent = ({ size, originals }: Members): boolean => size === bitsOf(originals);
 
-/** Without some of the members, or with variants in their place. */
+/** Whether `less` is `more` without some members, or with variants in their place. */
 const takesLess = (less: Members, more: Members): boolean =>
   less.subset !== more.subset && isPart(less.originals, more.originals) && isPart(less.exact, more.exact);
 
@@ -55,13 +55,13 @@ function bitsOf(subset: Subset): number {
   return bits;
 }
 
-/** The most accurate subset; of equals, the one with fewest members. */
+/** The most accurate subset; among equals, the one with the fewest members. */
 export const mostAccurate = (fleet: Fleet): Subset =>
   usefulSubsets(fleet).reduce((best, next) =>
     (fleet.accuracy[next] ?? 0) > (fleet.accuracy[best] ?? 0) ? next : best,
   );
 
-/** Time of a batch at one station: its members run one after another. */
+/** Time of a batch at one station, ms: its members run one after another. */
 export function stationMs(fleet: Fleet, station: Station, { subset, rows }: { subset: Subset; rows: number }): number {
   let ms = 0;
   for (let m = 0; m < fleet.members; m++) {
@@ -70,14 +70,14 @@ export function stationMs(fleet: Fleet, station: Station, { subset, rows }: { su
   return ms;
 }
 
-/** When a server of the station is free, not before now. */
+/** When a server of the station is free; at the earliest now. */
 export function freeAt(state: PolicyState, station: number): number {
   let earliest = Number.POSITIVE_INFINITY;
   for (const ms of state.freeMs[station] ?? []) earliest = Math.min(earliest, ms);
   return Math.max(state.nowMs, earliest);
 }
 
-/** When the last station of the subset can begin. */
+/** When the last station of the subset can start. */
 export function startMs(fleet: Fleet, state: PolicyState, subset: Subset): number {
   let start = state.nowMs;
   fleet.stations.forEach((station, s) => {
@@ -86,7 +86,10 @@ export function startMs(fleet: Fleet, state: PolicyState, subset: Subset): numbe
   return start;
 }
 
-/** When a batch is answered if it is dispatched now, at the latest; a member whose station is busy begins when that is free. */
+/**
+ * The latest time at which a batch dispatched now is answered; a member at a busy station starts when the station is
+ * free.
+ */
 export function finishMs(fleet: Fleet, state: PolicyState, batch: { subset: Subset; rows: number }): number {
   let finish = state.nowMs;
   fleet.stations.forEach((station, s) => {
@@ -96,7 +99,7 @@ export function finishMs(fleet: Fleet, state: PolicyState, batch: { subset: Subs
   return finish;
 }
 
-/** How many at the head of the queue have a deadline before `ms`. */
+/** Number of requests at the head of the queue with a deadline before `ms`. */
 export function lateAt(queue: QueueView, ms: number): number {
   let low = 0;
   let high = queue.length;
@@ -108,7 +111,7 @@ export function lateAt(queue: QueueView, ms: number): number {
   return low;
 }
 
-/** When a batch that is dispatched now is answered at the earliest: the smallest one, by the quickest subset worth asking. */
+/** The earliest time at which a batch dispatched now is answered: the smallest size, the quickest useful subset. */
 export function earliestMs(fleet: Fleet, state: PolicyState): number {
   let earliest = Number.POSITIVE_INFINITY;
   for (const subset of usefulSubsets(fleet)) {
@@ -118,19 +121,20 @@ export function earliestMs(fleet: Fleet, state: PolicyState): number {
 }
 
 /**
- * How many at the head of the queue no batch can answer in time. Only subsets that a policy would ask count: it would wait
- * for ever with a request that just a member could answer in time which nobody asks, such as one whose variant is as accurate.
+ * Number of requests at the head of the queue that no batch can answer in time. Only useful subsets count: otherwise a
+ * policy could wait forever with a request that only an unused member could answer in time, such as one whose variant
+ * is as accurate.
  */
-export const doomed = (fleet: Fleet, state: PolicyState): number => lateAt(state.queue, earliestMs(fleet, state));
+export const alreadyLate = (fleet: Fleet, state: PolicyState): number => lateAt(state.queue, earliestMs(fleet, state));
 
-/** The largest allowed size that `rows` fill; the smallest size where they fill none. */
+/** The largest size that `rows` fill; the smallest size if they fill none. */
 export function largestFilled(sizes: readonly number[], rows: number): number {
   let filled = sizes[0] ?? 1;
   for (const size of sizes) if (size <= rows) filled = size;
   return filled;
 }
 
-/** The smallest allowed size that holds `rows`; the largest where none does. */
+/** The smallest size that holds `rows`; the largest if none does. */
 export function smallestHolding(sizes: readonly number[], rows: number): number {
   for (const size of sizes) if (size >= rows) return size;
   return sizes[sizes.length - 1] ?? 1;

@@ -2,37 +2,37 @@ import { stationMs, usefulSubsets } from './batches.ts';
 import type { Fleet, Subset } from './policy.ts';
 import type { Prices } from './prices.ts';
 
-/** A batch that could be dispatched at some moment. */
+/** A candidate batch. */
 export interface Choice {
   subset: Subset;
-  /** Place in the queue that it begins at, and how many it answers in time. */
+  /** Its first place in the queue, and the number of requests that it answers in time. */
   from: number;
   rows: number;
-  /** Its allowed size, as an index. */
+  /** Index of its size. */
   size: number;
-  /** When its last station can begin: later than now where that is busy. */
+  /** When its last station can start: later than now if that station is busy. */
   startMs: number;
-  /** Reward minus what its time, and those whom it leaves behind, are worth. */
+  /** Reward minus the price of its time and of the requests that it leaves behind. */
   score: number;
 }
 
-/** Of batches worth the same, the one with more rows; far below any accuracy. */
+/** Prefers the batch with more rows among equals; far below any accuracy. */
 const PER_ROW = 1e-4;
 
-/** One subset and size, with what does not change while looking ahead. */
+/** One subset and size, with values that are constant during the look-ahead. */
 export interface Option {
   subset: Subset;
   size: number;
-  /** Stations of the subset, and the time of the batch at each. */
+  /** Stations of the subset, and the time of the batch at each, ms. */
   stations: number[];
   times: number[];
-  /** Priced time of the batch. */
+  /** Price of the batch's time. */
   cost: number;
-  /** What a row earns beyond what a request is worth. */
+  /** Reward of a row above the price of a request. */
   margin: number;
 }
 
-/** The largest first: where time is dear they are the best, and those below need not be weighed. */
+/** Largest first: where time is dear they are best, and the rest can be skipped. */
 export function optionsOf(fleet: Fleet, prices: Prices): Option[] {
   const options = usefulSubsets(fleet).flatMap((subset) => {
     const stations = fleet.stations.flatMap((station, s) => ((station.members & subset) === 0 ? [] : [s]));

@@ -2,12 +2,12 @@ import { finishMs, lateAt, mostAccurate, smallestHolding, startMs } from './batc
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /**
- * Work-conserving, all members on every batch: a free device takes what waits, so a lone client never waits for company.
- * Load makes the batches by itself: while one runs, the queue fills (32 clients on a device of 2 + 0.05 ms a row: 15 rows a
- * batch).
+ * Work-conserving, all members on every batch: a free device takes all waiting requests, so a lone client never waits.
+ * Under load batches form by themselves: the queue fills while one runs (32 clients on a device of 2 + 0.05 ms per row:
+ * 15 rows per batch).
  *
- * Waiting for the sessions that were just answered to come back was tried: with 32 clients it gave 2,800 calls/s, not
- * 3,100, since the device idled while they did.
+ * Waiting for the sessions that were just answered was tried: with 32 clients it gave 2,800 calls/s instead of 3,100,
+ * because the device was idle meanwhile.
  */
 export function eager({ fleet, drops }: PolicyOptions): Policy {
   const subset = mostAccurate(fleet);

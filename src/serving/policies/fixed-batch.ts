@@ -1,10 +1,13 @@
 import { finishMs, lateAt, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
-/** Share of τ that the first of a batch waits for company. */
+/** Maximum wait of a batch's first request, as a share of τ. */
 const TIME_OUT = 0.25;
 
-/** What serving systems do by default: all members on batches of one size, or on what is there after a time-out. */
+/**
+ * The usual rule of serving systems: all members on batches of a fixed size, or on the waiting requests after a
+ * time-out.
+ */
 export function fixedBatch({ fleet, drops }: PolicyOptions): Policy {
   const subset = mostAccurate(fleet);
   const size = fleet.sizes[fleet.sizes.length - 1] ?? 1;

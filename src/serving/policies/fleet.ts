@@ -4,29 +4,32 @@ import { type LatencyModel, measuredSizes } from './latency-model.ts';
 import { Margin } from './margin.ts';
 import type { Fleet, Station, Subset } from './policy.ts';
 
-/** Text models on a CPU gain 2 times by a batch of so many, accelerators 10 times. */
+/** In a batch of this size, text models on a CPU are 2 times faster per row, accelerators 10 times. */
 const PAYING_ROWS = 16;
 const PAYING_FACTOR = 4;
 
 export interface ServedFleetOptions {
   members: readonly Pick<Member, 'family' | 'precision'>[];
-  /** Of each subset, by its bits. */
+  /** By subset. */
   accuracy: readonly number[];
   servers: number;
 }
 
-/** The members of one deployment, all of them on every thread: what a subset takes is the sum, what it is worth was measured. */
+/**
+ * The members of one deployment, all of them on every thread: the time of a subset is the sum, its accuracy was
+ * measured.
+ */
 export class ServedFleet implements Fleet {
   readonly members: number;
   readonly sizes = measuredSizes;
   readonly accuracy: readonly number[];
   readonly stations: readonly Station[];
   readonly originals: readonly number[];
-  /** Those that are no variants. */
+  /** Members that are not variants. */
   readonly exact: Subset;
-  /** The most accurate subset; of equals, the smallest. */
+  /** The most accurate subset; among equals, the smallest. */
   readonly best: Subset;
-  /** None until the model is loaded for the first time. */
+  /** Empty until the model is loaded for the first time. */
   #latency: readonly LatencyModel[] = [];
   readonly #margin = new Margin();
 
@@ -39,7 +42,7 @@ export class ServedFleet implements Fleet {
     this.best = mostAccurate(this);
   }
 
-  /** How long batches take, by member; before, they count as nothing. */
+  /** Sets the measured latencies, by member; before, all latencies are 0. */
   measured(latency: readonly LatencyModel[]): void {
     this.#latency = latency;
   }
@@ -52,14 +55,14 @@ export class ServedFleet implements Fleet {
     return this.#latency[member]?.predict(rows) ?? 0;
   }
 
-  /** c(v, b) of a subset. */
+  /** c(v, b) of a subset, ms. */
   subsetMs(subset: Subset, rows: number): number {
     let ms = 0;
     for (let m = 0; m < this.members; m++) if ((subset & (1 << m)) !== 0) ms += this.latencyMs(m, rows);
     return ms;
   }
 
-  /** Follows what batches really take; of several members, each in proportion. */
+  /** Updates the latencies with a batch's time; of several members, each proportionally. */
   observe(subset: Subset, rows: number, ms: number): void {
     const ratio = ms / this.subsetMs(subset, rows);
     for (let m = 0; m < this.members; m++) {
@@ -68,7 +71,10 @@ export class ServedFleet implements Fleet {
     this.#margin.observe(ratio);
   }
 
-  /** The most rows that the best subset answers within `ms`; 0 where one takes longer, or nothing was measured yet. */
+  /**
+   * Maximum number of rows that the best subset answers within `ms`; 0 if one row takes longer, or before the first
+   * measurement.
+   */
   rowsWithin(ms: number): number {
     if (this.#latency.length === 0) return 0;
     let low = 0;
@@ -81,7 +87,7 @@ export class ServedFleet implements Fleet {
     return low;
   }
 
-  /** Whether a row in a batch takes so much less than one alone that rows may be computed for nothing. */
+  /** Whether rows in a batch are so much cheaper than a single row that speculative rows pay. */
   get batchesPay(): boolean {
     return PAYING_ROWS * this.subsetMs(this.best, 1) >= PAYING_FACTOR * this.subsetMs(this.best, PAYING_ROWS);
   }
@@ -94,13 +100,13 @@ export class ServedFleet implements Fleet {
   }
 }
 
-/** A variant stands for the member of its family in full precision; an ensemble has one of each family. */
+/** The original of a variant is the member of its family in full precision; an ensemble has one of each family. */
 const originalsOf = (members: ServedFleetOptions['members']): number[] =>
   members.map(({ family }) => members.findIndex((other) => other.family === family && other.precision === 'float32'));
 
 /**
- * Accuracy by subset where a version has none stored: the best member's for a part, the ensemble's for all. Nothing is
- * then gained by asking some but not all.
+ * Accuracy by subset for versions without measured ones: the best member's for a part, the ensemble's for all. Then
+ * asking only some members has no advantage.
  */
 export function assumedAccuracies(members: readonly { score: number }[], score: number): number[] {
   const all = 2 ** members.length - 1;

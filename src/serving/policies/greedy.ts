@@ -5,9 +5,9 @@ import type { Decision, Policy, PolicyOptions } from './policy.ts';
 const BACK_OFF = 0.1;
 
 /**
- * The paper's greedy rule (section 4), with all members synchronously on every batch (section 5): a full largest batch at
- * once; otherwise the largest size b that the queue fills, and only when c(b) + w(oldest) + δ ≥ τ. It gives the largest
- * batches that keep the budget, and makes a lone client wait for nearly all of it.
+ * The paper's greedy rule (section 4), with all members synchronously on every batch (section 5): a full largest batch
+ * immediately; otherwise the largest size b that the queue fills, and only when c(b) + w(oldest) + δ ≥ τ. Its batches
+ * are the largest that keep the budget, but a lone client waits for nearly all of it.
  */
 export function greedy({ fleet, drops }: PolicyOptions): Policy {
   const subset = mostAccurate(fleet);

@@ -1,22 +1,22 @@
-/** Batch sizes that are measured when a model loads; between them c(b) is a line. */
+/** Batch sizes measured at load; c(b) is interpolated linearly between them. */
 export const measuredSizes = [1, 4, 16, 64, 256] as const;
 export const largestBatch = 256;
 
 /**
- * c(b) is kept at this quantile of what batches take: a mean would promise deadlines that half of the batches miss.
- * The estimate moves by a share of itself, up after a slow batch and down after a fast one, in the ratio that leaves it
- * there (stochastic approximation of a quantile).
+ * c(b) is this quantile of the batches' times: with the mean, half of the batches would miss their deadlines. The
+ * estimate moves by a share of itself, up after a slow batch and down after a fast one, in the ratio that keeps it at
+ * the quantile (stochastic approximation).
  */
 const QUANTILE = 0.75;
 const STEP = 0.1;
 
-/** c(b): how long a batch of b rows takes on one device, ms; measured at load, then kept current by every batch. */
+/** c(b): the time of a batch of b rows on one device, ms; measured at load and updated by every batch. */
 export class LatencyModel {
   readonly #points: { rows: number; ms: number }[];
 
   /**
-   * `measured` holds milliseconds by batch size, at least one. What a larger batch does not take, a smaller one does not take
-   * either: a size that once seemed slow would never be tried again.
+   * `measured`: milliseconds by batch size, at least one. A smaller batch never counts as slower than a larger one:
+   * otherwise a size that once seemed slow would never be tried again.
    */
   constructor(measured: ReadonlyMap<number, number>) {
     this.#points = [...measured].map(([rows, ms]) => ({ rows, ms })).sort((a, b) => a.rows - b.rows);
@@ -41,7 +41,7 @@ export class LatencyModel {
     if (left !== right) left.ms *= move ** (1 - share);
   }
 
-  /** The measured points beside `rows`; twice the last one beyond the end, twice the first before the beginning. */
+  /** The measured points around `rows`; the last one twice beyond the end, the first one twice before the start. */
   #around(rows: number): [LatencyPoint, LatencyPoint] {
     const points = this.#points;
     let right = points.findIndex((point) => point.rows >= rows);

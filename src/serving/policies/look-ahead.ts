@@ -2,17 +2,17 @@ import { type Choice, copyChoice, emptyChoice, type Option, optionsOf } from './
 import type { Fleet, PolicyState } from './policy.ts';
 import type { Prices } from './prices.ts';
 
-/** Of batches worth the same, the one that begins earlier; far below any accuracy. */
+/** Prefers the batch that starts earlier among equals; far below any accuracy. */
 const PER_BUDGET_WAITED = 1e-3;
 
-/** Where more wait than so many of the largest batches, only the two largest sizes are looked at. */
-const CROWDED = 2;
+/** With more than this many largest batches waiting, only the two largest sizes are considered. */
+const CROWDED_BATCHES = 2;
 
 /**
- * The queue and the servers as they are and, with arrivals that keep their rate, as they will be. Places count from the
- * head of the queue as it is at the decision; those beyond its end have yet to arrive. Moves forward by `take` and by
- * setting `nowMs`, and back to the decision by `reset`. A plan looks at thousands of batches within a millisecond: this
- * file allocates nothing for one.
+ * The state of queue and servers now and, assuming arrivals at a constant rate, later. Places count from the head of
+ * the queue at the decision; places beyond its end have not arrived yet. `take` and setting `nowMs` move it forward,
+ * `reset` moves it back to the decision. A plan evaluates thousands of batches within a millisecond: this file
+ * allocates nothing per batch.
  */
 export class LookAhead {
   readonly fleet: Fleet;
@@ -22,7 +22,7 @@ export class LookAhead {
   readonly #state: PolicyState;
   readonly #rate: number;
   readonly #margin: number;
-  /** When each server is free, station by station; those of station s begin at `#first[s]`. */
+  /** When each server is free, by station; the servers of station s start at `#first[s]`. */
   readonly #free: Float64Array;
   readonly #first: number[] = [];
   readonly #options: readonly Option[];
@@ -53,7 +53,7 @@ export class LookAhead {
     for (const servers of this.#state.freeMs) for (const ms of servers) this.#free[server++] = ms;
   }
 
-  /** Where the queue ends by then. */
+  /** The end of the queue at `nowMs`. */
   get tail(): number {
     const { queue, nowMs } = this.#state;
     return queue.length + Math.floor(this.#rate * (this.nowMs - nowMs));
@@ -64,7 +64,7 @@ export class LookAhead {
     return this.#rate > 0 ? nowMs + (this.tail - queue.length + 1 + 1e-9) / this.#rate : Number.POSITIVE_INFINITY;
   }
 
-  /** When the next busy server gets free. */
+  /** When the next busy server becomes free. */
   get nextFreeMs(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const ms of this.#free) if (ms > this.nowMs && ms < next) next = ms;
@@ -76,29 +76,33 @@ export class LookAhead {
     return false;
   }
 
-  /** Batches of each subset and size, where no smaller size holds all who wait; some can only begin later. */
+  /**
+   * Candidate batches of each subset and size, unless a smaller size holds all waiting requests; some can only start
+   * later.
+   */
   choices(): Choice[] {
     const choices: Choice[] = [];
     for (const option of this.#options) {
       if (!this.#isSized(option)) continue;
       const choice = emptyChoice();
-      if (this.#weigh(option, choice)) choices.push(choice);
+      if (this.#evaluate(option, choice)) choices.push(choice);
     }
     return choices;
   }
 
-  /** Writes the choice of the best score into `best`; false where there is none. */
+  /** Writes the choice with the best score to `best`; returns false if there is none. */
   findBest(best: Choice): boolean {
     const { fleet } = this;
     best.score = Number.NEGATIVE_INFINITY;
     let found = false;
-    const least = this.tail - this.head > CROWDED * fleet.sizes[fleet.sizes.length - 1]! ? fleet.sizes.length - 2 : 0;
+    const min =
+      this.tail - this.head > CROWDED_BATCHES * fleet.sizes[fleet.sizes.length - 1]! ? fleet.sizes.length - 2 : 0;
     for (const option of this.#options) {
-      if (option.size < least || !this.#isSized(option)) continue;
-      // the score of the rows alone, were none late and nothing busy, is already less
+      if (option.size < min || !this.#isSized(option)) continue;
+      // Skip the option if its upper bound, with no row late and no station busy, is lower.
       const rows = fleet.sizes[option.size]!;
       if (Math.max(0, option.margin) * rows - option.cost < best.score) continue;
-      if (this.#weigh(option, this.#scratch) && this.#scratch.score > best.score) {
+      if (this.#evaluate(option, this.#scratch) && this.#scratch.score > best.score) {
         copyChoice(this.#scratch, best);
         found = true;
       }
@@ -117,14 +121,14 @@ export class LookAhead {
     this.head = from + rows;
   }
 
-  /** How many of those that wait have time until `ms`. */
+  /** Number of waiting requests with a deadline not before `ms`. */
   inTime(ms: number): number {
     const tail = this.tail;
     return tail - this.#lateAt(ms, tail);
   }
 
-  /** What the work beyond `ms` is worth that servers have begun. */
-  debt(ms: number): number {
+  /** Price of the work beyond `ms` that servers have already started. */
+  committedCost(ms: number): number {
     let worth = 0;
     for (let s = 0; s < this.fleet.stations.length; s++) {
       for (let server = this.#first[s]!; server < this.#first[s + 1]!; server++) {
@@ -138,8 +142,8 @@ export class LookAhead {
     return size === 0 || this.fleet.sizes[size - 1]! < this.tail - this.head;
   }
 
-  /** Works out what a batch would be now; false where it would answer nobody in time. */
-  #weigh(option: Option, choice: Choice): boolean {
+  /** Evaluates a batch now; returns false if it would answer no request in time. */
+  #evaluate(option: Option, choice: Choice): boolean {
     const { nowMs, prices } = this;
     let startMs = nowMs;
     let finishMs = nowMs;
@@ -162,7 +166,7 @@ export class LookAhead {
     return true;
   }
 
-  /** What the servers that are free now are worth for so long. */
+  /** Price of the currently free servers for a duration. */
   #idleCost(ms: number): number {
     if (ms <= 0) return 0;
     let cost = (PER_BUDGET_WAITED * ms) / this.#state.budgetMs;
@@ -172,7 +176,7 @@ export class LookAhead {
     return cost;
   }
 
-  /** The first place from the head on whose deadline is not before `ms`. */
+  /** The first place from the head whose deadline is not before `ms`. */
   #lateAt(ms: number, tail: number): number {
     let low = this.head;
     if (low < tail && this.#deadlineMs(low) >= ms) return low;

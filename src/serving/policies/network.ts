@@ -1,16 +1,18 @@
 import type { Rng } from '../../runtime/rng.ts';
 
-/** Weights of an actor-critic as plain data: they are kept from one start to the next. */
+/** Weights of an actor-critic as plain data, stored across restarts. */
 interface NetworkWeights {
   inputs: number;
   actions: number;
-  /** [hidden, inputs + 1], [actions + 1, hidden + 1], row by row: the last column is the bias, the last row the value. */
+  /**
+   * [hidden, inputs + 1] and [actions + 1, hidden + 1], row-major: the last column is the bias, the last row the value.
+   */
   hidden: number[];
   heads: number[];
 }
 
-/** What the network says of one state. */
-export interface Opinion {
+/** The network's output for one state. */
+export interface Evaluation {
   features: Float64Array;
   hidden: Float64Array;
   /** Probability of each action. */
@@ -18,21 +20,21 @@ export interface Opinion {
   value: number;
 }
 
-/** One decision with what came of it. */
-export interface Lesson {
-  opinion: Opinion;
+/** One decision and its return. */
+export interface Experience {
+  opinion: Evaluation;
   action: number;
-  /** Return that was seen. */
+  /** Observed return. */
   target: number;
 }
 
 const HIDDEN = 64;
 const LEARNING_RATE = 1e-3;
 const ENTROPY = 0.01;
-/** Adam's. */
+/** Parameters of Adam. */
 const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
 
-/** A layer of 64 tanh units under two heads, π(a | s) and V(s), trained by advantage actor-critic with Adam. */
+/** A layer of 64 tanh units with two heads, π(a | s) and V(s), trained by advantage actor-critic with Adam. */
 export class ActorCriticNetwork {
   readonly #inputs: number;
   readonly #actions: number;
@@ -51,7 +53,7 @@ export class ActorCriticNetwork {
     return { inputs: this.#inputs, actions: this.#actions, hidden, heads };
   }
 
-  /** False where these are no weights of a network of this shape, which changes nothing. */
+  /** Returns false, without any change, if the weights do not have this network's shape. */
   restore(weights: unknown): boolean {
     if (!isWeights(weights)) return false;
     const { inputs, actions, hidden, heads } = weights;
@@ -62,7 +64,7 @@ export class ActorCriticNetwork {
     return true;
   }
 
-  judge(features: Float64Array): Opinion {
+  evaluate(features: Float64Array): Evaluation {
     const hidden = apply(this.#hidden.values, features, HIDDEN).map(Math.tanh);
     const out = apply(this.#heads.values, hidden, this.#actions + 1);
     const logits = out.subarray(0, this.#actions);
@@ -72,8 +74,11 @@ export class ActorCriticNetwork {
     return { features, hidden, probabilities: weights.map((w) => w / sum), value: out[this.#actions]! };
   }
 
-  /** One step down the gradient of −A log π(a) − .01 H(π) + ½ (V − G)², A = (G − V) / its spread, over some decisions. */
-  learn(lessons: readonly Lesson[]): void {
+  /**
+   * One step down the gradient of −A log π(a) − .01 H(π) + ½ (V − G)² over some decisions, A = (G − V) / its standard
+   * deviation.
+   */
+  learn(lessons: readonly Experience[]): void {
     const errors = lessons.map(({ opinion, target }) => target - opinion.value);
     const spread = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / lessons.length) + EPSILON;
     lessons.forEach(({ opinion, action }, i) => {
@@ -91,7 +96,7 @@ export class ActorCriticNetwork {
     this.#heads.step();
   }
 
-  #learnOne({ features, hidden }: Opinion, slopes: Float64Array, count: number): void {
+  #learnOne({ features, hidden }: Evaluation, slopes: Float64Array, count: number): void {
     const back = new Float64Array(HIDDEN);
     slopes.forEach((slope, a) => {
       const row = a * (HIDDEN + 1);
@@ -116,7 +121,7 @@ function isWeights(data: unknown): data is NetworkWeights {
   return [data.hidden, data.heads].every((values) => Array.isArray(values) && values.every(Number.isFinite));
 }
 
-/** y = W x + b for W of `rows` rows, each with its bias at the end. */
+/** y = W x + b; W has `rows` rows, each with its bias at the end. */
 function apply(weights: Float64Array, x: Float64Array, rows: number): Float64Array {
   const y = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {

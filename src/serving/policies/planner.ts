@@ -5,16 +5,20 @@ import type { Decision, Fleet, Policy, PolicyOptions, PolicyState } from './poli
 import { decisionOf, nothingInTime } from './price-rule.ts';
 import { PriceList } from './prices.ts';
 
-/** How far it looks ahead, in τ. On bursts near capacity 1 gave .982 of the bound, 2 gave .978, at twice the time. */
+/**
+ * Length of the look-ahead, in τ. On bursts near capacity 1 reached .982 of the bound, 2 reached .978 in twice the
+ * time.
+ */
 const HORIZON = 1;
-/** So many first batches are tried, the best by price first. */
-const TRIED = 8;
-/** Steps of one look ahead: more events than a horizon has, but for thousands of tiny batches. */
+/** Number of first batches that are tried, the best by price first. */
+const CANDIDATES = 8;
+/** Maximum steps per look-ahead: more than the events of a horizon, except with thousands of tiny batches. */
 const MAX_STEPS = 300;
 
 /**
- * Tries the first batches that the price rule finds best, and waiting, each followed by the price rule over the time
- * ahead with arrivals at the rate of now; takes the one with the most reward, where what is then left is worth its price.
+ * Tries waiting, and the first batches that the price rule ranks best. Each is followed by the price rule over the time
+ * ahead, with arrivals at the current rate. Takes the one with the highest reward, counting the price of the remaining
+ * requests.
  */
 export function planner(options: PolicyOptions): Policy {
   const { fleet } = options;
@@ -34,7 +38,7 @@ export function planner(options: PolicyOptions): Policy {
   };
 }
 
-/** One model with time to spare, and one batch that answers all who wait in time: there is nothing to plan. */
+/** One model with enough time, and one batch that answers all waiting requests in time: no planning is needed. */
 function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
   const { queue, nowMs } = state;
   const subset = mostAccurate(fleet);
@@ -47,7 +51,7 @@ function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
 function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions): Decision {
   const endMs = state.nowMs + HORIZON * state.budgetMs;
   const choices = lookAhead.choices().sort((a, b) => b.score - a.score);
-  const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, TRIED);
+  const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, CANDIDATES);
   let best: Choice | undefined;
   let max = Number.NEGATIVE_INFINITY;
   for (const choice of now) {
@@ -67,7 +71,7 @@ function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions):
   return { kind: 'wait', untilMs: later, rows: Number.POSITIVE_INFINITY };
 }
 
-/** Reward until `endMs` when the price rule goes on from here, and the worth of what is then left. */
+/** Reward until `endMs` if the price rule continues from here, and the value of what then remains. */
 function rewardAhead(lookAhead: LookAhead, endMs: number): number {
   let reward = 0;
   const choice = emptyChoice();
@@ -78,7 +82,7 @@ function rewardAhead(lookAhead: LookAhead, endMs: number): number {
     } else if (lookAhead.tail <= lookAhead.head) {
       lookAhead.nowMs = Math.min(nextFreeMs, lookAhead.nextArrivalMs);
     } else {
-      // where none is found, all of them are lost
+      // No choice: all waiting requests are lost.
       if (!lookAhead.findBest(choice)) lookAhead.head = lookAhead.tail;
       else if (choice.startMs > lookAhead.nowMs) lookAhead.nowMs = nextFreeMs;
       else {
@@ -88,7 +92,7 @@ function rewardAhead(lookAhead: LookAhead, endMs: number): number {
     }
   }
   lookAhead.nowMs = endMs;
-  return reward + lookAhead.prices.request * lookAhead.inTime(endMs) - lookAhead.debt(endMs);
+  return reward + lookAhead.prices.request * lookAhead.inTime(endMs) - lookAhead.committedCost(endMs);
 }
 
 const rewardOf = ({ subset, rows }: Choice, { fleet }: LookAhead): number => (fleet.accuracy[subset] ?? 0) * rows;

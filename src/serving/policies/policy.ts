@@ -1,85 +1,88 @@
 /** Members of an ensemble as bits: bit m is the member of rank m. */
 export type Subset = number;
 
-/** What serves one model: its members, where each of them runs, how long that takes and what each subset is worth. */
+/**
+ * The resources of one model: its members, where each of them runs, their latencies, and the accuracy of each subset.
+ */
 export interface Fleet {
   readonly members: number;
-  /** For each member the one that it is a quicker variant of, or itself; where not given, there are no variants. */
+  /** For each member, the index of the member that it is a quicker variant of, or its own. Absent: no variants. */
   readonly originals?: readonly number[];
-  /** Allowed batch sizes B, ascending; a batch of fewer rows may be padded to one of them. */
+  /** Allowed batch sizes B, ascending; smaller batches may be padded to one of them. */
   readonly sizes: readonly number[];
-  /** Accuracy a(M[v]) on validation rows of each subset v, by its bits; a[0] is 0. */
+  /** Accuracy a(M[v]) of each subset v on validation rows; a[0] is 0. */
   readonly accuracy: readonly number[];
-  /** Each member runs at one station; a batch for several members of a station runs there one after another. */
+  /** Each member runs at one station. A batch for several members of one station runs them in sequence. */
   readonly stations: readonly Station[];
-  /** c(m, b): expected time of a batch of so many rows, ms. */
+  /** c(m, b): expected time of a batch of `rows`, ms. */
   latencyMs(member: number, rows: number): number;
-  /** Batches take no longer than this times c(m, b), but for a few in a hundred; 1 where service times do not vary. */
+  /** Almost all batches take at most this times c(m, b); 1 if service times are constant. */
   readonly margin: number;
 }
 
-/** Equal servers side by side: the device of one member, or a pool of threads that holds all of them. */
+/** Identical servers in parallel: one member's device, or a pool of threads that holds all members. */
 export interface Station {
   readonly members: Subset;
   readonly servers: number;
 }
 
-/** Those who wait, the earliest deadline first. */
+/** The waiting requests, earliest deadline first. */
 export interface QueueView {
   readonly length: number;
   deadlineMs(place: number): number;
 }
 
-/** What a policy sees at a decision point: a server is free and at least one request waits. */
+/** The state at a decision point: a server is free and at least one request waits. */
 export interface PolicyState {
   readonly nowMs: number;
   readonly queue: QueueView;
-  /** The latency budget τ that most of them have, ms. */
+  /** The latency budget τ of most requests, ms. */
   readonly budgetMs: number;
-  /** By station: when each of its servers is free; in the past where it is free now. */
+  /** By station: when each of its servers is free; in the past if it is free now. */
   readonly freeMs: readonly (readonly number[])[];
-  /** Arrivals a millisecond, as they are now. */
+  /** Current arrivals per millisecond. */
   readonly rate: number;
 }
 
 /**
- * Dispatch `rows` of the queue from place `from` on to the members of `subset`; those before `from` would be late in this
- * batch and stay. Or wait: look again then, when a server gets free, or when so many wait, whichever is first.
+ * Dispatch: `rows` of the queue from place `from` go to the members of `subset`; requests before `from` would be late
+ * in this batch and remain. Wait: decide again at `untilMs`, when a server becomes free, or when the given number of
+ * requests wait, whichever is first.
  */
 export type Decision =
   | { kind: 'dispatch'; subset: Subset; from: number; rows: number }
   | { kind: 'wait'; untilMs: number; rows: number };
 
-/** How a batch went. */
+/** The result of a batch. */
 export interface BatchOutcome {
   readonly nowMs: number;
   readonly subset: Subset;
   readonly rows: number;
-  /** Of `rows`, those that were answered after their deadline. */
+  /** The number of `rows` answered after their deadlines. */
   readonly overdue: number;
 }
 
-/** Decides when a batch leaves the queue, how large it is and who answers it. The server and the simulator run the same. */
+/** Decides when a batch leaves the queue, its size, and its members. Server and simulator run the same code. */
 export interface Policy {
   readonly name: string;
   decide(state: PolicyState): Decision;
   /** Called once for each batch that ends. */
   observe?(outcome: BatchOutcome): void;
-  /** What a policy has that learns. */
+  /** Present if the policy learns. */
   readonly learned?: Learned;
 }
 
-/** What was learned, as plain data that outlives the process. */
+/** The learned state as plain data, stored across restarts. */
 export interface Learned {
   weights(): unknown;
-  /** False where the data is not of such a policy for such a fleet; it then begins anew. */
+  /** Returns false, without any change, if the data does not belong to this policy and fleet. */
   restore(weights: unknown): boolean;
 }
 
 export interface PolicyOptions {
   fleet: Fleet;
-  /** Whether a batch leaves out whom it would answer late. */
+  /** Whether a batch leaves out requests that it would answer late. */
   drops: boolean;
-  /** Of all randomness. */
+  /** Seed of all randomness. */
   seed: number;
 }

@@ -5,9 +5,9 @@ import type { Decision, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { PriceList } from './prices.ts';
 
 /**
- * Each arrival rate has its prices: what a request and each station's time are worth (see {@link PriceList}). Takes the
- * batch of the best reward minus priced time; where that is one whose stations are busy, waits for them. So the whole
- * ensemble answers while prices are 0, and what overflows goes to members that are idle.
+ * Prices of a request and of each station's time depend on the arrival rate (see {@link PriceList}). Takes the batch
+ * with the highest reward minus price; if its stations are busy, waits for them. So the whole ensemble answers while
+ * prices are 0, and under overload requests go to idle members.
  */
 export function priceRule(options: PolicyOptions): Policy {
   const { fleet } = options;
@@ -28,8 +28,8 @@ export function decisionOf({ subset, from, rows, startMs: beginMs }: Choice, now
 }
 
 /**
- * Nobody who waits can be answered in time by what is free: somebody else may come, or another server get free. Where all are
- * to be served, the oldest are, by the most accurate subset that is free.
+ * No waiting request can be answered in time by a free server: new requests may arrive, or another server may become
+ * free. Without `drops`, the oldest requests go to the most accurate free subset.
  */
 export function nothingInTime({ fleet, drops }: PolicyOptions, state: PolicyState): Decision {
   const waiting = state.queue.length;

@@ -2,15 +2,15 @@ import { solve } from 'yalps';
 import { stationMs, usefulSubsets } from './batches.ts';
 import type { Fleet } from './policy.ts';
 
-/** What resources are worth at one arrival rate, in accuracy. */
+/** Prices of resources at one arrival rate, in accuracy. */
 export interface Prices {
-  /** A millisecond of one server, by station. */
+  /** Of one server's millisecond, by station. */
   readonly stations: readonly number[];
-  /** One more request. */
+  /** Of one more request. */
   readonly request: number;
 }
 
-/** A batch that takes more than this share of τ leaves its requests no time to wait: throughput is counted without it. */
+/** A batch that takes more than this share of τ leaves no time to wait; it does not count for the throughput. */
 const LONGEST_BATCH = 0.5;
 
 /**
@@ -49,14 +49,14 @@ function throughputRows(fleet: Fleet, budgetMs: number): number {
 }
 
 /**
- * So many rates are priced for each doubling of the rate; between them prices are those of the nearest. Prices that follow
- * every tremor of the estimate are worse: three models on the sine had .9965 of the bound with 4 steps, .9954 with 16.
+ * Prices are computed for this many rates per doubling of the rate; other rates use the nearest. Finer steps follow the
+ * noise of the rate: three models on the sine reached .9965 of the bound with 4 steps, .9954 with 16.
  */
 const STEPS_PER_DOUBLING = 4;
-/** Service times drift: prices are made anew after so many requests. */
-const FRESH_FOR = 1024;
+/** Service times drift: prices are recomputed after this many requests. */
+const REFRESH_AFTER = 1024;
 
-/** Prices by rate, computed when they are asked for the first time. */
+/** Prices by rate, computed on demand. */
 export class PriceList {
   readonly #fleet: Fleet;
   readonly #known = new Map<string, Prices>();
@@ -67,7 +67,7 @@ export class PriceList {
   }
 
   at(rate: number, budgetMs: number): Prices {
-    if (++this.#asked % FRESH_FOR === 0) this.#known.clear();
+    if (++this.#asked % REFRESH_AFTER === 0) this.#known.clear();
     const step = Math.round(STEPS_PER_DOUBLING * Math.log2(Math.max(rate, Number.MIN_VALUE)));
     const key = `${step} ${throughputRows(this.#fleet, budgetMs)}`;
     const known = this.#known.get(key);

@@ -14,7 +14,9 @@ export interface PolicyKind {
   create(options: PolicyOptions): Policy;
 }
 
-/** The policies by name; `RAFIKI_POLICY` chooses one, the default wins the table of docs/experiments/serving.md. */
+/**
+ * The policies by name. `RAFIKI_POLICY` chooses one; the default wins the comparison in docs/experiments/serving.md.
+ */
 export const policies: readonly PolicyKind[] = [
   { name: 'planner', create: planner },
   { name: 'price', create: priceRule },

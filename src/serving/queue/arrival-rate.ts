@@ -2,14 +2,14 @@
 const WINDOWS = [0.25, 0.5, 1, 2, 4];
 const BINS_PER_BUDGET = 16;
 const BINS = 4 * BINS_PER_BUDGET;
-/** A wider window is believed as long as it agrees with the narrower one to so many standard deviations. */
+/** A wider window is used if it agrees with the narrower one within this many standard deviations. */
 const AGREEMENT = 2;
 
-/** Arrivals a millisecond as they are now: from the widest window, ¼ to 4 τ, that agrees with the narrower ones. */
+/** Current arrivals per millisecond, from the widest window of ¼ to 4 τ that agrees with the narrower ones. */
 export class ArrivalRate {
   readonly #binMs: number;
   readonly #counts = new Float64Array(BINS);
-  /** The bin that is being filled, counted from time 0. */
+  /** Index of the current bin, counted from time 0. */
   #bin = 0;
   #firstMs: number | undefined;
 

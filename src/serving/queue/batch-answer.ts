@@ -1,11 +1,11 @@
 import { BadData } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Device } from '../devices/device.ts';
-import type { Work } from '../devices/work.ts';
+import type { BatchRoles } from '../devices/work.ts';
 import type { AnswerMaker } from '../ensemble.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
 import type { Policy, Subset } from '../policies/policy.ts';
-import type { Crowd } from './crowd.ts';
+import type { ActiveRoles } from './active-roles.ts';
 import type { QueuedRequest } from './queued-request.ts';
 
 export interface BatcherOptions {
@@ -14,70 +14,70 @@ export interface BatcherOptions {
   policy: Policy;
   clock: Clock;
   judge: AnswerMaker;
-  /** τ of most requests. */
+  /** The latency budget τ of most requests, ms. */
   budgetMs: number;
   onBatch(rows: number): void;
-  /** Whether several roles ask the server; of all its models. */
-  crowd: Crowd;
-  /** Somebody asks while the model is not in memory. */
-  onAway(): void;
-  /** An answer of the most accurate subset: it may be given again. */
+  /** The server's active roles; shared by all its models. */
+  activeRoles: ActiveRoles;
+  /** A request came while the model was not in memory. */
+  onUnloaded(): void;
+  /** An answer of the most accurate subset, which may be cached. */
   onAnswer(input: string, answer: string): void;
 }
 
-/** One batch. */
+/** A batch that runs. */
 export interface RunningBatch {
   requests: readonly QueuedRequest[];
   subset: Subset;
-  /** For whom it runs, where several roles ask. */
-  work: Omit<Work, 'begins'> | undefined;
-  /** Hears of each request that has its answer, or never will. */
-  closed(request: QueuedRequest): void;
-  /** How long a batch took; whether that says something of the model. */
-  ended(ms: number, expectedMs: number): boolean;
+  /** Its roles, if several roles are active. */
+  work: Omit<BatchRoles, 'onStart'> | undefined;
+  /** Called for each request that is answered or has failed. */
+  onClosed(request: QueuedRequest): void;
+  /** Called with the times of the batch. Returns whether they are representative of the model. */
+  onEnded(ms: number, expectedMs: number): boolean;
 }
 
-/** Runs a batch and gives its answers to those who wait. */
+/** Runs a batch and resolves the waiters of its requests. */
 export async function answerBatch(running: RunningBatch, options: BatcherOptions): Promise<void> {
-  const { requests: batch, closed, work } = running;
+  const { requests: batch, onClosed, work } = running;
   const { device, fleet, policy, clock } = options;
   const subset = batch.some((request) => request.wantsDetail) ? fleet.exact : running.subset;
   let startedMs = clock.nowMs();
-  const begins = (): void => {
+  const onStart = (): void => {
     startedMs = clock.nowMs();
   };
   try {
     const outputs = await device.run(
       batch.map((request) => request.input),
       subset,
-      work && { ...work, begins },
+      work && { ...work, onStart },
     );
     const nowMs = clock.nowMs();
     const rows = batch.length;
     const ms = nowMs - startedMs;
-    if (running.ended(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
+    if (running.onEnded(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
     batch.forEach((request, row) => {
-      closed(request);
+      onClosed(request);
       const answer = options.judge.answer(outputs, row, rows);
       if (isBest) options.onAnswer(request.input, answer);
-      if (request.waiters.length === 0) return; // read ahead, and not asked yet
+      if (request.waiters.length === 0) return; // read ahead, and not requested yet
       const finding = request.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
       for (const waiter of request.waiters) waiter.resolve(outcome);
     });
   } catch (error) {
     if (error instanceof BadData && batch.length > 1) {
-      // a broken image fails its own call only: halving finds it
+      // A corrupt image must fail only its own call: halve the batch to find it.
       const half = batch.length >> 1;
       await answerBatch({ ...running, requests: batch.slice(0, half) }, options);
       await answerBatch({ ...running, requests: batch.slice(half) }, options);
       return;
     }
     for (const request of batch) {
-      closed(request);
+      onClosed(request);
       for (const waiter of request.waiters.splice(0)) waiter.reject(error);
     }
   }

@@ -1,4 +1,4 @@
-import { doomed, earliestMs, lateAt } from '../policies/batches.ts';
+import { alreadyLate, earliestMs, lateAt } from '../policies/batches.ts';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
 import type { ArrivalRate } from './arrival-rate.ts';
@@ -7,21 +7,24 @@ import { cannotBeInTime, type QueuedRequest, type RequestOptions } from './queue
 import type { RequestQueue } from './request-queue.ts';
 import type { Slots } from './slots.ts';
 
-/** A batch of rows that nobody waits for in time must not keep a device for longer from those who do. */
+/**
+ * Maximum duration of a speculative or late batch, so that requests which can be in time do not wait long for the
+ * device.
+ */
 const SPECULATIVE_MS = 10;
-/** Such a batch is shared among the free slots where each is that much sooner done: more than posting to a thread takes. */
+/** Such a batch is split among free slots if that saves at least this much, more than the cost of a thread hop. */
 const SHARING_MS = 0.5;
-/** Deadlines no further apart are the same one. */
+/** Deadlines at most this far apart count as equal. */
 const SAME_MS = 1e-6;
 
-/** What is in the queue and on the way, and when something is free. */
+/** The queue, the arrivals, and when slots are free. */
 export interface BatchChoiceOptions extends Pick<BatcherOptions, 'fleet' | 'device' | 'policy' | 'clock' | 'budgetMs'> {
   requests: RequestQueue;
   slots: Slots;
   rate: ArrivalRate;
 }
 
-/** Which of the requests that wait for a model go into its next batch, and which will not be answered in time. */
+/** Chooses the waiting requests of a model's next batch, and those that cannot be answered in time. */
 export class BatchChoice {
   readonly #options: BatchChoiceOptions;
   readonly #requests: RequestQueue;
@@ -35,7 +38,10 @@ export class BatchChoice {
     this.#rate = options.rate;
   }
 
-  /** Refuses at once what is late even if the quickest member answers all that is due before, at full speed. */
+  /**
+   * Throws DeadlineMissed if the request is late even if the quickest member answers all earlier requests at full
+   * speed.
+   */
   refuseHopeless({ deadlineMs, budgetMs, role }: RequestOptions, nowMs: number): void {
     const { fleet, device } = this.#options;
     const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
@@ -45,7 +51,10 @@ export class BatchChoice {
     if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
   }
 
-  /** Those who cannot be in time are refused or put off first; `few`: they can run at once whatever else is busy. */
+  /**
+   * First refuses or defers the requests that cannot be in time. `few`: they can run immediately, even if all slots are
+   * busy.
+   */
   decide({ few, isClosing }: { few: boolean; isClosing: boolean }): Decision {
     const { fleet, policy } = this.#options;
     const all = {
@@ -56,14 +65,14 @@ export class BatchChoice {
     } as const;
     if (isClosing || (few && !this.#slots.anyFree)) return all;
     const state = this.state();
-    this.setLateAside(state);
+    this.deferLate(state);
     if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
     return policy.decide(state);
   }
 
   /**
-   * When to look again: at the latest when the first request could not be in time any more, which is put off then, and answered
-   * once a slot is free.
+   * When to decide again: at the latest when the first request becomes late, which is then deferred and answered when a
+   * slot is free.
    */
   untilNextLookMs(untilMs: number): number {
     const { fleet, clock } = this.#options;
@@ -73,30 +82,30 @@ export class BatchChoice {
     return Math.min(untilMs - nowMs, firstMs - earliestMs(fleet, idle));
   }
 
-  setLateAside(state: PolicyState): void {
+  deferLate(state: PolicyState): void {
     const { fleet } = this.#options;
-    const late = doomed(fleet, state);
+    const late = alreadyLate(fleet, state);
     if (late === 0) return;
     const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-    for (const request of this.#requests.setAside(late)) {
+    for (const request of this.#requests.deferLate(late)) {
       for (const waiter of request.waiters.splice(0)) waiter.reject(cannotBeInTime(request.budgetMs, retryMs));
     }
   }
 
-  /** A batch of rows that nobody waits for in time. */
+  /** A batch of speculative or late rows. */
   idleBatch(rows: number): QueuedRequest[] {
     const late = this.#requests.takeDeferred(rows);
     return [...late, ...this.#requests.takeSpeculative(rows - late.length)];
   }
 
-  /** Rows read ahead that a batch can take along: it stays short, and nobody in it becomes late. */
+  /** Speculative rows that fit into a batch: it stays short, and none of its requests becomes late. */
   roomIn(batch: readonly QueuedRequest[]): number {
     const { fleet, clock } = this.#options;
     const leftMs = (batch[0]?.deadlineMs ?? 0) - clock.nowMs();
     return Math.min(this.idleRows(), fleet.rowsWithin(leftMs / fleet.margin)) - batch.length;
   }
 
-  /** Rows that nobody waits for in time which one batch takes: more than run on the event loop, which has enough to do. */
+  /** Maximum rows of one speculative or late batch: more than run on the event loop, which is busy enough. */
   idleRows(): number {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
@@ -106,7 +115,7 @@ export class BatchChoice {
     return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? max : part));
   }
 
-  /** The rate is worked out only when a policy wants it: a lone request is answered before that. */
+  /** The rate is computed lazily: a lone request is answered without it. */
   state(queue: QueueView = this.#requests.queue, freeMs?: readonly number[]): PolicyState {
     const nowMs = this.#options.clock.nowMs();
     const budgetMs = this.#requests.first()?.budgetMs ?? this.#options.budgetMs;

@@ -1,6 +1,6 @@
 import { ShuttingDown } from '../../errors/errors.ts';
 import { setTimer } from '../../runtime/timer.ts';
-import type { Work } from '../devices/work.ts';
+import type { BatchRoles } from '../devices/work.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
@@ -10,9 +10,12 @@ import { Slots } from './slots.ts';
 import { judgeRun } from './slowness.ts';
 import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
-/** So long after a request met another one, more are expected to come together. */
-const COMPANY_MS = 100;
-/** One model's queue: requests go in one by one, leave in batches when the policy says so, equal ones are asked once. */
+/** After two requests waited at the same time, more are expected to arrive together for this long. */
+const CONCURRENT_MS = 100;
+/**
+ * One model's queue: requests enter one by one and leave in batches when the policy decides; equal requests share one
+ * computation.
+ */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #requests = new RequestQueue();
@@ -36,12 +39,16 @@ export class Batcher {
     this.#choice = new BatchChoice({ ...options, requests: this.#requests, slots: this.#slots, rate: this.#rate });
   }
 
-  /** The waiter hears of the outcome, later; whoever does not want it any more leaves. */
+  /**
+   * The waiter gets the outcome later, unless it leaves before. Throws if the queue is full or the request cannot be in
+   * time.
+   */
   ask(input: string, options: RequestOptions, waiter: RequestWaiter): QueuedRequest {
-    if (this.#closed) throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Ask again.' });
+    if (this.#closed)
+      throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Repeat the call.' });
     const nowMs = this.#options.clock.nowMs();
-    this.#options.crowd.asked(options.role, nowMs);
-    if (!this.#idle) this.#companyUntilMs = nowMs + COMPANY_MS;
+    this.#options.activeRoles.requested(options.role, nowMs);
+    if (!this.#idle) this.#companyUntilMs = nowMs + CONCURRENT_MS;
     const open = this.#requests.find(input, options.wantsDetail);
     if (open === undefined) {
       this.#rate.arrived(nowMs);
@@ -49,7 +56,7 @@ export class Batcher {
     } else this.#requests.join(open, options);
     const request = open ?? this.#requests.demand(input, options);
     request.waiters.push(waiter);
-    if (!this.#options.device.isReady) this.#options.onAway();
+    if (!this.#options.device.isReady) this.#options.onUnloaded();
     this.#schedule();
     return request;
   }
@@ -61,7 +68,7 @@ export class Batcher {
     if (request.waiters.length === 0) this.#requests.drop(request);
   }
 
-  /** Computes ahead of a request that will probably come; for nothing if it does not. */
+  /** Computes an answer in advance, for a request that will probably come. */
   warm(input: string, role: string): void {
     if (this.#closed || this.isOpen(input)) return;
     if (this.#requests.speculate(input, role)) this.#schedule();
@@ -75,7 +82,7 @@ export class Batcher {
     return this.#requests.speculative;
   }
 
-  /** Takes no more requests, answers those that wait, forgets what was read ahead. */
+  /** Accepts no more requests, answers the waiting ones, drops the speculative ones. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#requests.dropSpeculative();
@@ -91,7 +98,7 @@ export class Batcher {
   }
 
   /**
-   * With company, after the sockets that are readable now have been read: what they ask goes into one batch. A lone
+   * With concurrent requests, dispatch after all readable sockets have been read: their requests form one batch. A lone
    * request does not wait for that (25 µs).
    */
   #schedule(): void {
@@ -108,7 +115,7 @@ export class Batcher {
   #dispatch(): void {
     clearTimeout(this.#timer);
     if (!this.#options.device.isReady && this.#requests.length > 0) {
-      this.#bringUp();
+      this.#loadModel();
       return;
     }
     while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
@@ -124,8 +131,8 @@ export class Batcher {
     if (this.#idle) this.#onIdle?.();
   }
 
-  /** The model is not in memory: all wait until it is, or learn why it cannot be. */
-  #bringUp(): void {
+  /** Requests wait until the model is in memory, or fail with the reason. */
+  #loadModel(): void {
     if (this.#comingUp) return;
     this.#comingUp = true;
     const failed = (error: unknown): void => {
@@ -140,13 +147,13 @@ export class Batcher {
       });
   }
 
-  /** Runs the batch that the policy wants now; false when it wants none, or nothing is free to run it. */
+  /** Runs the batch that the policy chooses now. Returns false if it chooses none, or no slot is free. */
   #dispatchDemanded(): boolean {
     const { device, fleet } = this.#options;
     const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
     if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few)) return false;
     const decision = this.#choice.decide({ few, isClosing: this.#closed });
-    if (decision.kind === 'wait') return this.#lookAgain(decision.untilMs);
+    if (decision.kind === 'wait') return this.#setTimer(decision.untilMs);
     const { subset, from, rows } = decision;
     const late = Math.min(this.#requests.deferred, Math.floor(DEFERRED_SHARE * rows));
     const batch = this.#requests.takeDemanded(from, rows - late);
@@ -157,31 +164,31 @@ export class Batcher {
     return true;
   }
 
-  /** As {@link #dispatchDemanded}, where several roles ask. */
+  /** As {@link #dispatchDemanded}, if several roles are active. */
   #dispatchTurn(): boolean {
     if (this.#requests.demanded === 0) return false;
     const nowMs = this.#options.clock.nowMs();
     const { anyFree } = this.#slots;
     const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
-    this.#choice.setLateAside({ ...this.#choice.state(), freeMs: [[nowMs]] });
+    this.#choice.deferLate({ ...this.#choice.state(), freeMs: [[nowMs]] });
     const turn = this.#turns.next(anyFree, (queue) => this.#choice.state(queue, freeMs));
     if (turn === null) return false;
-    if (turn.kind === 'wait') return this.#lookAgain(turn.untilMs);
+    if (turn.kind === 'wait') return this.#setTimer(turn.untilMs);
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
     const late = inline ? [] : this.#turns.lateBeside(turn.requests);
     this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }
 
-  #lookAgain(untilMs: number): false {
+  #setTimer(untilMs: number): false {
     const ms = this.#choice.untilNextLookMs(untilMs);
     if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
   }
 
-  /** Whether several roles ask these days: each has its turns then. */
+  /** Whether several roles are active, so that they take turns. */
   get #isShared(): boolean {
-    return !this.#closed && this.#options.crowd.isMixed(this.#options.clock);
+    return !this.#closed && this.#options.activeRoles.hasSeveral(this.#options.clock);
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {
@@ -196,8 +203,8 @@ export class Batcher {
       requests,
       subset,
       work: workOf(requests, roles),
-      closed: (request: QueuedRequest): void => this.#requests.close(request),
-      ended: (ms: number, expectedMs: number): boolean =>
+      onClosed: (request: QueuedRequest): void => this.#requests.close(request),
+      onEnded: (ms: number, expectedMs: number): boolean =>
         roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#requests.roles),
     };
     void answerBatch(running, this.#options).finally(() => {
@@ -213,9 +220,12 @@ export class Batcher {
   }
 }
 
-function workOf(requests: readonly QueuedRequest[], roles: readonly RoleShare[]): Omit<Work, 'begins'> | undefined {
+function workOf(
+  requests: readonly QueuedRequest[],
+  roles: readonly RoleShare[],
+): Omit<BatchRoles, 'onStart'> | undefined {
   if (roles.length === 0) return undefined;
   const rows = new Map<string, number>();
   for (const { role } of requests) rows.set(role, (rows.get(role) ?? 0) + 1);
-  return { rows, isLong: roles.some(({ isApart }) => isApart) };
+  return { rows, isLong: roles.some(({ isSlow }) => isSlow) };
 }

@@ -1,6 +1,9 @@
 import type { QueueView } from '../policies/policy.ts';
 
-/** Those who wait, the earliest deadline first; of equal ones, who came first. Most come in the order of their deadlines. */
+/**
+ * Waiting requests, earliest deadline first, and first come first served among equals. Most arrive in the order of
+ * their deadlines.
+ */
 export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements QueueView {
   #items: T[] = [];
   #head = 0;
@@ -34,7 +37,7 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     this.#head = 0;
   }
 
-  /** All at once: removing one of many takes as long as looking at each. */
+  /** Removes many in one pass: removing a single one also takes linear time. */
   keepOnly(stays: (item: T) => boolean): void {
     const items: T[] = [];
     for (let place = this.#head; place < this.#items.length; place++) {
@@ -45,7 +48,7 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     this.#head = 0;
   }
 
-  /** Takes `rows` from place `from` on, as long as `fits` says so; one at least. */
+  /** Takes up to `rows` from place `from`, while `fits` returns true; at least one. */
   take(from: number, rows: number, fits: (item: T) => boolean = () => true): T[] {
     const begin = this.#head + from;
     let end = begin;
@@ -60,7 +63,7 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     return taken;
   }
 
-  /** The first place whose deadline is later. */
+  /** The first place with a later deadline. */
   #after(deadlineMs: number): number {
     let low = this.#head;
     let high = this.#items.length;

@@ -1,12 +1,12 @@
-import { ownCopy } from './crowd.ts';
+import { ownCopy } from './active-roles.ts';
 
-/** Roles whose part is remembered while they ask nothing; beyond, who asked longest ago begins anew. */
+/** Number of idle roles whose state is kept; beyond, the longest idle role starts anew. */
 const MAX_KEPT = 1024;
 
 /**
- * Start-time fair queueing (Goyal, Vin, Cheng 1996): each role's next piece of work has a start tag, the smallest goes first,
- * and the cost of what was done moves the tag on. The clock is the tag of what was begun last: who comes back after a while
- * begins there, with no credit for the time when he was away.
+ * Start-time fair queueing (Goyal, Vin, Cheng 1996): each role's next work has a start tag, the smallest goes first,
+ * and the cost of the work advances the tag. The clock is the tag of the work that started last: a role that returns
+ * after a pause starts there, without credit for the pause.
  */
 export class FairClock {
   #now = 0;
@@ -16,7 +16,7 @@ export class FairClock {
     return Math.max(this.#now, this.#ends.get(role) ?? 0);
   }
 
-  /** Work with this tag begins. */
+  /** Work with this tag starts. */
   begin(start: number): void {
     this.#now = Math.max(this.#now, start);
   }
@@ -28,7 +28,7 @@ export class FairClock {
     if (isNew && this.#ends.size > MAX_KEPT) this.#forget();
   }
 
-  /** Those that are not behind have nothing to remember; where all are, the first that came. */
+  /** Drops roles whose tag is not ahead of the clock; if there are none, the oldest. */
   #forget(): void {
     for (const [role, end] of this.#ends) if (end <= this.#now) this.#ends.delete(role);
     const [oldest] = this.#ends.keys();
@@ -36,7 +36,7 @@ export class FairClock {
   }
 }
 
-/** Whose turn is next. */
+/** The one whose turn is next. */
 export function earliest<T extends { start: number }>(turns: readonly T[]): T | undefined {
   let first: T | undefined;
   for (const turn of turns) if (first === undefined || turn.start < first.start) first = turn;

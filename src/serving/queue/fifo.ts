@@ -1,4 +1,4 @@
-/** First in, first out in constant time: an array and where it begins. */
+/** First in, first out, in constant time: an array and the index of its first element. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;

@@ -2,10 +2,10 @@ import { Fifo } from './fifo.ts';
 import { BATCH_CHARS } from './limits.ts';
 import { type QueuedRequest, QueueLoad } from './queued-request.ts';
 
-/** Where so many more have left a lane than wait in it, these are cleared out. */
+/** Requests that have left are removed when they exceed the waiting ones by this many. */
 const SLACK = 1024;
 
-/** Requests in the order in which they came. One that leaves for another lane stays there as well, and is passed over. */
+/** Requests in order of arrival. One that moves to another lane stays in the array and is skipped. */
 export class Lane {
   readonly #name: QueuedRequest['lane'];
   readonly #requests = new Fifo<QueuedRequest>();
@@ -19,7 +19,7 @@ export class Lane {
     return this.load.rows;
   }
 
-  /** Whose request comes next. */
+  /** The role of the next request. */
   get nextRole(): string | undefined {
     this.#requests.dropWhile(({ lane }) => lane !== this.#name);
     return this.#requests.peek()?.role;
@@ -32,12 +32,12 @@ export class Lane {
     if (this.#requests.length > 2 * this.rows + SLACK) this.#requests.keepOnly(({ lane }) => lane === this.#name);
   }
 
-  /** The request is in another lane now. */
+  /** The request has moved to another lane. */
   leave(request: QueuedRequest): void {
     this.load.remove(request);
   }
 
-  /** The first so many run now, fewer where they are long; with `ofOneRole`, as many as come from the same role one after another. */
+  /** Takes up to `rows`, fewer if they are long; with `ofOneRole`, only consecutive ones of one role. */
   take(rows: number, ofOneRole = false): QueuedRequest[] {
     const taken: QueuedRequest[] = [];
     for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {

@@ -2,38 +2,38 @@ import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
 import type { Finding } from '../ensemble.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
-/** Where requests wait that somebody wants answered: in time, or late as they are. */
+/** The lanes of requests with waiters: those that can be in time, and those that are late anyway. */
 export type WaitingLane = 'demanded' | 'deferred';
 
-/** What one session of a role has waiting for one model. */
+/** Waiting requests of one session for one model. */
 export interface SessionShare {
   readonly session: object;
   readonly share: RoleShare;
   readonly load: QueueLoad;
   readonly rows: Record<WaitingLane, number>;
-  /** With some that have left: those are passed over. */
+  /** Includes requests that have left; those are skipped. */
   readonly queues: Readonly<Record<WaitingLane, DeadlineQueue<QueuedRequest>>>;
 }
 
-/** What one role has waiting for one model, and what is known of it. */
+/** Waiting requests of one role for one model, and the role's statistics. */
 export interface RoleShare {
   readonly role: string;
   readonly load: QueueLoad;
   readonly rows: Record<WaitingLane, number>;
-  /** By session; whose turn is next comes first. */
+  /** By session, in the order of their turns. */
   readonly parts: Map<object, SessionShare>;
-  /** The part that was empty last: a session that asks one row after another has the same again. */
+  /** The last part that became empty, reused for sessions that send one row after another. */
   spare: SessionShare | null;
-  /** Batches that run with rows of it. */
+  /** Running batches that contain its rows. */
   running: number;
-  /** How many times c(b) batches of its own take, on average and at their quickest, 0 while that is not known. */
+  /** Time of its own batches as a multiple of c(b), average and quickest; 0 while unknown. */
   slowness: number;
   quickest: number;
-  /** Whether it has batches of its own only, since these take far longer than others'. */
-  isApart: boolean;
+  /** Whether its rows run in batches of their own only, because they take far longer than other rows. */
+  isSlow: boolean;
 }
 
-/** How much waits. */
+/** Size of the waiting requests. */
 export class QueueLoad {
   rows = 0;
   chars = 0;
@@ -51,11 +51,11 @@ export class QueueLoad {
 
 export interface RequestOutcome {
   answer: string;
-  /** Where details were wanted. */
+  /** Set if details were requested. */
   finding: Finding | null;
-  /** Rows of the batch that it was in. */
+  /** Rows of its batch. */
   batch: number;
-  /** Members asked. */
+  /** Number of members in the subset. */
   members: number;
 }
 
@@ -67,28 +67,28 @@ export interface RequestWaiter {
 export interface QueuedRequest {
   readonly input: string;
   readonly wantsDetail: boolean;
-  /** By when its first asker wants the answer, and how long he gave it, ms. */
+  /** The first waiter's deadline and budget, ms. */
   deadlineMs: number;
   budgetMs: number;
-  /** Whether nobody wants a late answer. */
+  /** Whether no waiter wants a late answer. */
   isFirm: boolean;
-  /** Who asks, and in which session: whose part of the queue it takes. */
+  /** The role and session whose share of the queue it uses. */
   role: string;
   session: object;
-  /** Where it is found as long as it waits. */
+  /** The part that contains it while it waits. */
   part: SessionShare | null;
   lane: WaitingLane | 'speculative' | 'running' | 'dropped';
-  /** Who asked; nobody yet for what is read ahead. */
+  /** Callers; empty for a speculative request. */
   readonly waiters: RequestWaiter[];
 }
 
-/** How a text is asked. */
+/** The options of a request. */
 export type RequestOptions = Pick<
   QueuedRequest,
   'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
 >;
 
-/** Field by field: objects that are put together by spreading cost several times as much, and there is one for each row. */
+/** Field by field: spreading costs several times as much, and this runs once per row. */
 export function newRequest(input: string, options: RequestOptions, lane: QueuedRequest['lane']): QueuedRequest {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = options;
   return { input, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
@@ -97,14 +97,14 @@ export function newRequest(input: string, options: RequestOptions, lane: QueuedR
 export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {
     detail: `${queued} are queued`,
-    hint: 'Ask again in a moment, with fewer sessions at once.',
+    hint: 'Repeat the call later, or use fewer concurrent sessions.',
   });
 
-/** It is known already that no answer can be there in time. */
+/** The request cannot be answered in time; known before it is computed. */
 export const cannotBeInTime = (budgetMs: number, retryMs: number): DeadlineMissed =>
   new DeadlineMissed('the prediction cannot be answered within its latency budget', {
-    detail: `More is asked than the server can answer in ${round(budgetMs)} ms.`,
-    hint: `Ask again in ${Math.max(1, Math.ceil(retryMs))} ms, raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
+    detail: `The waiting requests take the server longer than ${round(budgetMs)} ms.`,
+    hint: `Repeat the call in ${Math.max(1, Math.ceil(retryMs))} ms, raise rafiki.latency_budget, or accept late answers: set rafiki.on_overdue = 'answer'.`,
   });
 
 const round = (ms: number): number => Number(ms.toFixed(1));

@@ -12,25 +12,25 @@ import {
 } from './queued-request.ts';
 import { type PickOptions, Shares } from './shares.ts';
 
-/** In whose session rows are read ahead: in nobody's. */
-const nobody = {};
-/** Of a few, each is taken out of the queue by itself. */
+/** The session of speculative requests. */
+const noSession = {};
+/** Up to this many, removing each request separately is cheaper. */
 const FEW = 8;
 
 /**
- * The requests of one model that have no answer yet: those that somebody waits for, the earliest deadline first; those
- * that are late anyway, which must not make others late; and those that were read ahead.
+ * The unanswered requests of one model: those with waiters, earliest deadline first; those that are late anyway, which
+ * must not delay others; and speculative ones, from reading ahead.
  */
 export class RequestQueue {
   readonly #demanded = new DeadlineQueue<QueuedRequest>();
   readonly #deferred = new Lane('deferred');
   readonly #speculative = new Lane('speculative');
-  /** By text, the running ones too; requests for details apart. */
+  /** By input, including running ones; requests for details are separate. */
   readonly #open = new Map<string, QueuedRequest>();
   readonly #openDetails = new Map<string, QueuedRequest>();
   readonly #shares = new Shares();
 
-  /** Those who can still be answered in time, for the policy. */
+  /** Requests that can still be answered in time, for the policy. */
   get queue(): QueueView {
     return this.#demanded;
   }
@@ -47,7 +47,7 @@ export class RequestQueue {
     return this.#speculative.rows;
   }
 
-  /** What is known of each role. */
+  /** The state of each role. */
   get roles(): Iterable<RoleShare> {
     return this.#shares.known;
   }
@@ -56,7 +56,7 @@ export class RequestQueue {
     return this.#shares.roleOf(role);
   }
 
-  /** Whose rows come next of those that were read ahead. */
+  /** The role of the next speculative request. */
   get nextSpeculative(): string | undefined {
     return this.#speculative.nextRole;
   }
@@ -82,25 +82,25 @@ export class RequestQueue {
     return request;
   }
 
-  /** False where there is no room for a row read ahead. */
+  /** Returns false if the queue of speculative requests is full. */
   speculate(input: string, role: string): boolean {
     const { load } = this.#speculative;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
     const never = Number.POSITIVE_INFINITY;
-    const options = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: nobody };
+    const options = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: noSession };
     const request = newRequest(input, options, 'speculative');
     this.#openOf(request).set(request.input, request);
     this.#speculative.push(request);
     return true;
   }
 
-  /** How many of the rows that are due before come before a new one of this role, where each role has its turn. */
+  /** Of `due` rows with earlier deadlines, how many come before a new row of this role, if roles take turns. */
   before(role: string, due: number): number {
     const own = this.#shares.rowsOf(role);
     return Math.min(due, (own + 1) * this.#shares.waiting.length);
   }
 
-  /** Somebody asks what is open already. */
+  /** Another waiter for an open request. */
   join(request: QueuedRequest, options: RequestOptions): void {
     const { deadlineMs, isFirm } = options;
     if (request.lane === 'speculative') {
@@ -122,7 +122,7 @@ export class RequestQueue {
     }
   }
 
-  /** In another role's place, which has more before it. */
+  /** Whether moving the request to the other role makes it come sooner: fewer of that role's rows wait. */
   #comesSooner({ role }: QueuedRequest, options: RequestOptions): boolean {
     return options.role !== role && this.#shares.rowsOf(options.role) < this.#shares.rowsOf(role);
   }
@@ -138,7 +138,7 @@ export class RequestQueue {
     this.#demanded.insert(request);
   }
 
-  /** Nobody waits any more for a request that does not run yet. */
+  /** The last waiter of a request that is not running has left. */
   drop(request: QueuedRequest): void {
     if (request.lane === 'demanded') this.#demanded.remove(request);
     else if (request.lane === 'deferred') this.#deferred.leave(request);
@@ -148,8 +148,8 @@ export class RequestQueue {
     this.close(request);
   }
 
-  /** The first so many are late whatever is done: gives those that nobody wants then, and puts off the others. */
-  setAside(count: number): QueuedRequest[] {
+  /** The first `count` are late in any case: returns those that accept no late answer, and defers the others. */
+  deferLate(count: number): QueuedRequest[] {
     const refused: QueuedRequest[] = [];
     for (const request of this.#demanded.take(0, count)) {
       if (request.isFirm) {
@@ -174,12 +174,12 @@ export class RequestQueue {
     }
   }
 
-  /** The request has its answer, or never will. */
+  /** The request is answered or has failed. */
   close(request: QueuedRequest): void {
     this.#openOf(request).delete(request.input);
   }
 
-  /** Everybody, where nobody can be answered. */
+  /** Removes all requests, when none can be answered. */
   takeAll(): QueuedRequest[] {
     const taken: QueuedRequest[] = [];
     while (this.demanded > 0) taken.push(...this.takeDemanded(0, this.demanded));
@@ -209,12 +209,12 @@ export class RequestQueue {
     return taken;
   }
 
-  /** Whose turn it is, by role and session. */
+  /** Requests whose turn is next, by role and session. */
   turns(options: PickOptions): QueuedRequest[] {
     return this.#shares.pick(options);
   }
 
-  /** Takes what {@link turns} gave, or some of it, in its order. */
+  /** Takes some or all results of {@link turns}, in order. */
   takeTurns(requests: readonly QueuedRequest[], lane: WaitingLane): void {
     for (const request of requests) request.lane = 'running';
     this.#shares.began(requests, lane);
@@ -223,15 +223,15 @@ export class RequestQueue {
     else this.#demanded.keepOnly((request) => request.lane === 'demanded');
   }
 
-  /** With `ofOneRole`, as many as come from the same role one after another. */
+  /** With `ofOneRole`, only consecutive rows of one role. */
   takeSpeculative(rows: number, ofOneRole = false): QueuedRequest[] {
     return this.#speculative.take(rows, ofOneRole);
   }
 
-  /** A full queue is shared evenly: who has less than his part of it takes a place from who has most. */
+  /** A full queue is shared evenly: a role or session below its share displaces a request of the largest one. */
   #makeRoom({ role, session }: RequestOptions): void {
     if (!this.#shares.isFull) return;
-    const greedy = this.#shares.mostGreedy(role, session);
+    const greedy = this.#shares.largestShareFor(role, session);
     const last = greedy === null ? undefined : this.#shares.lastOf(greedy);
     if (last === undefined) throw queueFull(this.#shares.rows);
     this.drop(last);

@@ -1,4 +1,4 @@
-import { ownCopy } from './crowd.ts';
+import { ownCopy } from './active-roles.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { earliest, FairClock } from './fair-clock.ts';
 import { fill, hasRoom, largest } from './fullness.ts';
@@ -11,19 +11,22 @@ import {
   type WaitingLane,
 } from './queued-request.ts';
 
-/** Rows that have left a session's queue are cleared out when they are as many as wait, and so many. */
+/**
+ * Requests that have left are removed from a session's queue when they are as many as the waiting ones, and at least
+ * this many.
+ */
 const SLACK = 64;
 
-/** What a pick may take. */
+/** Restrictions on a pick. */
 export interface PickOptions {
   lane: WaitingLane;
-  /** The most rows of a batch that begins with this role. */
+  /** Maximum rows of a batch that starts with this role. */
   maxRows(first: RoleShare): number;
   /** Whether a role takes part. */
-  admits?(share: RoleShare): boolean;
+  accepts?(share: RoleShare): boolean;
 }
 
-/** Who has how much of a model's queue, and whose turn is next: by role, then by session. */
+/** How much of a model's queue each role and session uses, and whose turn is next: by role, then by session. */
 export class Shares {
   readonly #load = new QueueLoad();
   readonly #clock = new FairClock();
@@ -37,7 +40,7 @@ export class Shares {
     return this.#load.rows >= MAX_QUEUED || this.#load.chars >= MAX_QUEUED_CHARS;
   }
 
-  /** Roles with rows that wait. */
+  /** Roles with waiting rows. */
   get waiting(): RoleShare[] {
     return [...this.#roles.values()].filter(({ load }) => load.rows > 0);
   }
@@ -63,7 +66,7 @@ export class Shares {
     this.#enter(request, part, lane);
   }
 
-  /** From one lane to the other. */
+  /** Moves a request to the other lane. */
   move(request: QueuedRequest, from: WaitingLane, to: WaitingLane): void {
     const { part } = request;
     if (part === null) return;
@@ -84,7 +87,7 @@ export class Shares {
     if (part.load.rows === 0) this.#put(part);
   }
 
-  /** As {@link remove}, where it may come back before its place is cleared out. */
+  /** As {@link remove}, for a request that may return before its place is cleaned up. */
   takeOut(request: QueuedRequest, lane: WaitingLane): void {
     const queues = request.part?.queues;
     this.remove(request, lane);
@@ -93,16 +96,16 @@ export class Shares {
   }
 
   /**
-   * The rows whose turn is next, one role after another in the order of their tags, and of each its sessions by turns. A role
-   * whose rows take long has batches of its own. Nothing is taken before {@link began}.
+   * The rows whose turn is next: roles in the order of their tags, and within a role its sessions in turn. A slow role
+   * has batches of its own. Nothing is removed before {@link began}.
    */
-  pick({ lane, maxRows, admits }: PickOptions): QueuedRequest[] {
+  pick({ lane, maxRows, accepts }: PickOptions): QueuedRequest[] {
     const all = [...this.#roles.values()]
-      .filter((share) => share.rows[lane] > 0 && admits?.(share) !== false)
+      .filter((share) => share.rows[lane] > 0 && accepts?.(share) !== false)
       .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, lane) }));
     const first = earliest(all);
     if (first === undefined) return [];
-    const turns = first.share.isApart ? [first] : all.filter(({ share }) => !share.isApart);
+    const turns = first.share.isSlow ? [first] : all.filter(({ share }) => !share.isSlow);
     const picked: QueuedRequest[] = [];
     const max = maxRows(first.share);
     for (let chars = 0; picked.length < max && chars < BATCH_CHARS; ) {
@@ -120,7 +123,7 @@ export class Shares {
     return picked;
   }
 
-  /** These rows leave the queue for a batch: their roles pay for them, and their sessions' turns are over. */
+  /** These rows leave the queue for a batch: their roles are charged, and their sessions go to the end of the line. */
   began(requests: readonly QueuedRequest[], lane: WaitingLane): void {
     for (const request of requests) {
       const { part } = request;
@@ -134,10 +137,10 @@ export class Shares {
   }
 
   /**
-   * The part of a full queue that gives a place to a request: of the role that has most where the asker's has less than an
-   * even part, otherwise of the session that has most in his own; null where that has its part already.
+   * The part of a full queue that must give up a place: of the largest role, if the requesting role is below an even
+   * share; otherwise of the largest session of the same role; null if the session has its share already.
    */
-  mostGreedy(role: string, session: object): SessionShare | null {
+  largestShareFor(role: string, session: object): SessionShare | null {
     const waiting = this.waiting;
     const own = this.#roles.get(role);
     const roles = waiting.length + (this.rowsOf(role) === 0 ? 1 : 0);
@@ -151,7 +154,7 @@ export class Shares {
     return (room ? largest(own.parts.values()) : undefined) ?? null;
   }
 
-  /** The one of a part that is due last; where all are late, the last of these. */
+  /** The request of a part with the latest deadline; if all are late, the last late one. */
   lastOf(part: SessionShare): QueuedRequest | undefined {
     for (const lane of ['demanded', 'deferred'] as const) {
       settle(part, lane);
@@ -178,7 +181,7 @@ export class Shares {
     return part;
   }
 
-  /** Nothing of it waits any more. */
+  /** The part is empty. */
   #put(part: SessionShare): void {
     part.share.parts.delete(part.session);
     part.queues.demanded.clear();
@@ -201,7 +204,7 @@ export class Shares {
       running: 0,
       slowness: 0,
       quickest: 0,
-      isApart: false,
+      isSlow: false,
     };
     this.#roles.set(share.role, share);
     return share;
@@ -218,10 +221,10 @@ const newPart = (session: object, share: RoleShare): SessionShare => ({
 
 const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 });
 
-/** What a row costs its role: as others' rows, but where it is known to take far longer. */
-const costOf = ({ isApart, slowness }: RoleShare): number => (isApart ? Math.max(1, slowness) : 1);
+/** Cost of a row: the same for all roles, except for slow ones. */
+const costOf = ({ isSlow, slowness }: RoleShare): number => (isSlow ? Math.max(1, slowness) : 1);
 
-/** A row of each session by turns, of each those first that are due first. */
+/** Rows of the sessions in turn, each session's earliest deadline first. */
 function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRequest, undefined> {
   let round: Iterable<SessionShare> = parts.values();
   for (let place = 0; ; place++) {
@@ -238,7 +241,7 @@ function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRe
   }
 }
 
-/** Clears out what has left. */
+/** Removes requests that have left. */
 function settle(part: SessionShare, lane: WaitingLane): void {
   const queue = part.queues[lane];
   if (queue.length !== part.rows[lane]) queue.keepOnly((request) => request.part === part && request.lane === lane);

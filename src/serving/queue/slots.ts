@@ -1,30 +1,30 @@
-/** A batch that runs longer than was thought is expected to end so soon, ms. */
+/** A batch that runs longer than expected is assumed to end after this time, ms. */
 const SOON_MS = 1;
 
-/** Which of a device's slots run a batch, and until when by what is known. */
+/** Which of a device's slots run a batch, and their expected ends. */
 export class Slots {
   readonly #endMs: (number | undefined)[];
   #taken = 0;
-  /** Batches beyond the slots: of roles that would otherwise wait for others' batches. */
-  #beyond = 0;
+  /** Batches beyond the slots: of roles that would otherwise wait for other roles' batches. */
+  #extra = 0;
 
   constructor(count: number) {
     this.#endMs = new Array<number | undefined>(count).fill(undefined);
   }
 
   get taken(): number {
-    return this.#taken + this.#beyond;
+    return this.#taken + this.#extra;
   }
 
   get anyFree(): boolean {
     return this.#taken < this.#endMs.length;
   }
 
-  /** A free slot; where there is none, -1, which is one beyond. */
+  /** Takes a free slot, or -1, a place beyond the slots, if none is free. */
   take(endMs: number): number {
     const slot = this.#endMs.indexOf(undefined);
     if (slot < 0) {
-      this.#beyond++;
+      this.#extra++;
       return slot;
     }
     this.#endMs[slot] = endMs;
@@ -34,14 +34,14 @@ export class Slots {
 
   free(slot: number): void {
     if (slot < 0) {
-      this.#beyond--;
+      this.#extra--;
       return;
     }
     this.#endMs[slot] = undefined;
     this.#taken--;
   }
 
-  /** When each is free. */
+  /** When each slot is free. */
   freeMs(nowMs: number): number[] {
     return this.#endMs.map((endMs) => (endMs === undefined ? nowMs : Math.max(endMs, nowMs + SOON_MS)));
   }

@@ -6,15 +6,18 @@ import type { QueuedRequest, RoleShare } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 
 /**
- * Where several roles ask, no batch is meant to run longer than this part of the model’s budget: who comes then waits for one of
- * these at most, and for his own. Two rows may always run together: devices that gain by batches take long for one.
+ * If several roles are active, a batch should run no longer than this share of the model's budget: a new request waits
+ * for at most one such batch and its own. Two rows may always run together: on devices that profit from batches a
+ * single row takes long.
  */
 const RUN_SHARE = 0.125;
 const RUN_ROWS = 2;
-/** Late answers have so large a part of the rows while others can be in time: everybody is answered some day. */
+/**
+ * Share of late answers in the rows while other requests can be in time, so that every request is answered eventually.
+ */
 export const DEFERRED_SHARE = 0.125;
 
-/** A batch that is longer than this part of the budget makes others late. */
+/** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
 export interface QueueBatch {
@@ -22,14 +25,14 @@ export interface QueueBatch {
   subset: Subset;
 }
 
-/** What is decided about the rows whose turn it is, or null where there are none. */
+/** The decision on the rows whose turn it is, or null if there are none. */
 export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: number } | null;
 
-/** The batches of a model that several roles ask: each role has its turns, and of each its sessions. */
+/** Batches of a model with several active roles: roles take turns, and within a role its sessions. */
 export class Turns {
   readonly #options: BatcherOptions;
   readonly #requests: RequestQueue;
-  /** Rows that late answers may take of the batches to come. */
+  /** Rows of late answers that the next batches may include. */
   #owedLate = 0;
 
   constructor(options: BatcherOptions, requests: RequestQueue) {
@@ -37,19 +40,19 @@ export class Turns {
     this.#requests = requests;
   }
 
-  /** The longest that a batch is meant to run. */
+  /** Maximum intended time of a batch, ms. */
   get #limitMs(): number {
     const { fleet, budgetMs } = this.#options;
     return Math.max(RUN_SHARE * budgetMs, RUN_ROWS * fleet.subsetMs(fleet.best, 1));
   }
 
   /**
-   * The next batch for those who can be in time. Where no slot is free, of roles of which nothing runs: these do not wait for
-   * slots that others have, and their batch comes first on the threads.
+   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch: they do
+   * not wait for slots of other roles, and their batch comes first on the threads.
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
-    const admits = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#requests.turns({ lane: 'demanded', maxRows: (first) => this.#maxRows(first), admits });
+    const accepts = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
+    const picked = this.#requests.turns({ lane: 'demanded', maxRows: (first) => this.#maxRows(first), accepts });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -61,17 +64,17 @@ export class Turns {
     return { kind: 'run', requests, subset: decision.subset };
   }
 
-  /** Late answers that go along with a batch; none with rows that take long, and none that do. */
+  /** Late answers to add to a batch; neither to nor from slow roles. */
   lateBeside(batch: readonly QueuedRequest[]): QueuedRequest[] {
-    if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isApart)) return [];
+    if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
     this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
     const max = Math.floor(this.#owedLate);
-    const late = max === 0 ? [] : this.#late(max, ({ isApart }) => !isApart);
+    const late = max === 0 ? [] : this.#late(max, ({ isSlow }) => !isSlow);
     this.#owedLate -= late.length;
     return late;
   }
 
-  /** A batch of at most so many rows that nobody waits for in time; where no slot is free, as in {@link next}. */
+  /** A batch of at most `rows` speculative or late rows; if no slot is free, as in {@link next}. */
   idle(rows: number, isAnyFree: boolean): QueuedRequest[] {
     const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
     if (late.length > 0 || !isAnyFree) return late;
@@ -80,18 +83,18 @@ export class Turns {
     return this.#requests.takeSpeculative(max, true);
   }
 
-  #late(rows: number, admits: (share: RoleShare) => boolean): QueuedRequest[] {
+  #late(rows: number, accepts: (share: RoleShare) => boolean): QueuedRequest[] {
     const late = this.#requests.turns({
       lane: 'deferred',
       maxRows: (first) => Math.min(rows, this.#maxRows(first)),
-      admits,
+      accepts,
     });
     this.#requests.takeTurns(late, 'deferred');
     return late;
   }
 
-  #maxRows({ isApart, slowness }: RoleShare): number {
-    const rows = this.#options.fleet.rowsWithin(this.#limitMs / (isApart ? Math.max(1, slowness) : 1));
+  #maxRows({ isSlow, slowness }: RoleShare): number {
+    const rows = this.#options.fleet.rowsWithin(this.#limitMs / (isSlow ? Math.max(1, slowness) : 1));
     return Math.max(1, Math.min(largestBatch, rows));
   }
 }

@@ -7,13 +7,16 @@ import type { Deadline } from './deadline.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 
-/** An array is asked in parts of this size, so many at a time: others' single rows do not wait for all of it. */
+/**
+ * An array is computed in parts of this size, a few of them concurrently: other sessions' single rows need not wait for
+ * all of it.
+ */
 const PART_ROWS = 256;
-const PARTS_AT_ONCE = 4;
+const CONCURRENT_PARTS = 4;
 
-type Texts = readonly (string | null)[];
+type Inputs = readonly (string | null)[];
 
-/** Asks rows of an array together, and keeps their answers; whether anything had to be asked. */
+/** Computes rows of an array and stores their answers; returns whether any row was not cached. */
 type AskPart = (rows: Int32Array, deadline: Deadline) => Promise<boolean>;
 
 /** The array forms of one session's calls. */
@@ -55,8 +58,8 @@ export class ArrayCalls {
     return details;
   }
 
-  /** Asks the rows of an array that are not null, long ones first, a few parts at a time, and counts the call. */
-  async #inParts(model: ServedModel, inputs: Texts, deadline: Deadline, ask: AskPart): Promise<void> {
+  /** Computes the rows that are not null, long ones first, a few parts at a time, and counts the call. */
+  async #inParts(model: ServedModel, inputs: Inputs, deadline: Deadline, ask: AskPart): Promise<void> {
     const rows = await inOrder(inputs);
     let next = 0;
     const part = async (): Promise<void> => {
@@ -67,17 +70,20 @@ export class ArrayCalls {
       }
     };
     try {
-      await Promise.all(Array.from({ length: PARTS_AT_ONCE }, part));
+      await Promise.all(Array.from({ length: CONCURRENT_PARTS }, part));
     } finally {
-      next = rows.length; // the other parts of a failed call ask no more
+      next = rows.length; // stops the other parts of a failed call
     }
     this.#calls.count(model, deadline, inputs.length);
   }
 
-  /** Whether anything had to be asked: what is known comes at once, and others shall have their turn in between. */
+  /**
+   * Returns whether any row was not cached: cached parts need no waiting, and the event loop must serve others in
+   * between.
+   */
   async #predictPart(
     model: ServedModel,
-    { inputs, labels, rows, role }: { role: string; inputs: Texts; labels: (string | null)[]; rows: Int32Array },
+    { inputs, labels, rows, role }: { role: string; inputs: Inputs; labels: (string | null)[]; rows: Int32Array },
     deadline: Deadline,
   ): Promise<boolean> {
     const unknown: number[] = [];
@@ -99,8 +105,8 @@ export class ArrayCalls {
   }
 }
 
-/** Long texts first; of very many, piece by piece, and others have their turn in between. */
-async function inOrder(inputs: Texts): Promise<Int32Array> {
+/** Longest first. Very long arrays are sorted in pieces, and the event loop serves others in between. */
+async function inOrder(inputs: Inputs): Promise<Int32Array> {
   if (inputs.length <= PIECE_ROWS) return longestFirst(inputs);
   const places = new Int32Array(inputs.length);
   let rows = 0;

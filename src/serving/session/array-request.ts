@@ -14,17 +14,17 @@ export interface ArrayRequestOptions {
   clock: Clock;
 }
 
-/** The part of a budget that is left for a refusal's way to the caller, who hears of it in time then. */
-const WAY_BACK = 0.01;
+/** Share of the budget that is kept for the way of an error to the caller, so that it arrives in time. */
+const REPLY_SHARE = 0.01;
 
-/** Rows of one call: asked one by one, waited for and given up together. */
+/** Rows of one call: queued separately, awaited and cancelled together. */
 export class ArrayRequest {
-  /** In the order of the texts; null for what is overdue where that was wished. */
+  /** In the order of the inputs; null for overdue ones, if the caller wants null. */
   readonly outcomes: Promise<(RequestOutcome | null)[]>;
   readonly #batcher: Batcher;
   readonly #deadline: Deadline;
   readonly #found: (RequestOutcome | null)[];
-  /** By row; undefined for those that have their outcome. */
+  /** By row; undefined for rows that have their outcome. */
   readonly #rows: (ArrayRow | undefined)[] = [];
   #open = 0;
   #settle: { resolve(outcomes: (RequestOutcome | null)[]): void; reject(error: unknown): void } | undefined;
@@ -51,18 +51,18 @@ export class ArrayRequest {
     for (const input of inputs) this.#ask(input, options);
     if (this.#open === 0) this.#end();
     else if (options.isFirm) {
-      this.#watch(options.deadlineMs - WAY_BACK * budgetMs);
+      this.#startTimer(options.deadlineMs - REPLY_SHARE * budgetMs);
     }
   }
 
-  /** A budget may be longer than a timer. */
-  #watch(untilMs: number): void {
+  /** A budget may be longer than the maximum of a timer. */
+  #startTimer(untilMs: number): void {
     const leftMs = Math.max(0, untilMs - this.#clock.nowMs());
-    this.#timer = setTimer(() => (leftMs > LONGEST_TIMER_MS ? this.#watch(untilMs) : this.#overdue()), leftMs);
+    this.#timer = setTimer(() => (leftMs > LONGEST_TIMER_MS ? this.#startTimer(untilMs) : this.#overdue()), leftMs);
   }
 
-  /** Nobody waits any more for what has no answer yet. */
-  giveUp(error: unknown): void {
+  /** Cancels the open rows and rejects the call. */
+  abort(error: unknown): void {
     this.#leave();
     this.#settle?.reject(error);
     this.#settle = undefined;
@@ -77,7 +77,7 @@ export class ArrayRequest {
 
   refused(row: number, error: unknown): void {
     if (this.#deadline.onOverdue === 'null' && error instanceof DeadlineMissed) this.answered(row, null);
-    else this.giveUp(error);
+    else this.abort(error);
   }
 
   #ask(input: string, options: RequestOptions): void {
@@ -102,7 +102,7 @@ export class ArrayRequest {
 
   #overdue(): void {
     const { onOverdue, budgetMs } = this.#deadline;
-    if (onOverdue === 'error') this.giveUp(overdueError(budgetMs));
+    if (onOverdue === 'error') this.abort(overdueError(budgetMs));
     else {
       this.#leave();
       this.#end();
@@ -117,7 +117,7 @@ export class ArrayRequest {
   }
 }
 
-/** A class rather than closures: there is one for each row. */
+/** A class instead of closures, since one is created per row. */
 class ArrayRow implements RequestWaiter {
   readonly place: number;
   readonly #call: ArrayRequest;

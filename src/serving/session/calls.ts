@@ -9,7 +9,7 @@ import { checkInput } from './check-input.ts';
 import type { Deadline } from './deadline.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 
-/** The calls of one session: what it waits for can be cancelled. */
+/** The calls of one session, which can be cancelled. */
 export class SessionCalls {
   readonly #models: ModelDirectory;
   readonly #clock: Clock;
@@ -24,26 +24,26 @@ export class SessionCalls {
     return this.#clock.nowMs();
   }
 
-  /** Nobody waits any more for what this session asked. */
+  /** Cancels all calls of the session. */
   cancel(): void {
     const cancelled = new Cancelled('the prediction was cancelled');
     for (const giveUp of [...this.#waiting]) giveUp(cancelled);
   }
 
-  /** The version that answers now: a call goes on when the model gets another one, or another key. */
+  /** The version that answers now: a call continues if the model gets another version or key. */
   current(first: ServedModel): ServedModel {
     const model = this.#models.current(first.row.modelId);
-    if (model === undefined) throw new UndefinedObject('the model is not deployed any more');
+    if (model === undefined) throw new UndefinedObject('the model is no longer deployed');
     return model;
   }
 
-  /** The outcomes, unless the session cancels. */
+  /** The outcomes. Throws if the session cancels. */
   async ask(
     model: ServedModel,
     asked: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(RequestOutcome | null)[]> {
     const rows = new ArrayRequest(model.batcher, { ...asked, session: this, clock: this.#clock });
-    const giveUp = (error: Cancelled): void => rows.giveUp(error);
+    const giveUp = (error: Cancelled): void => rows.abort(error);
     this.#waiting.add(giveUp);
     try {
       return await rows.outcomes;
@@ -52,7 +52,7 @@ export class SessionCalls {
     }
   }
 
-  /** Counts a call that has ended; whether it was overdue. */
+  /** Counts a finished call; returns whether it was overdue. */
   count(model: ServedModel, { budgetMs, startedMs }: Deadline, rows: number): boolean {
     const ms = this.#clock.nowMs() - startedMs;
     const overdue = ms > budgetMs;
@@ -64,18 +64,18 @@ export class SessionCalls {
     return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
   }
 
-  /** The model, where it is in memory. */
+  /** The model, if it is in memory. */
   present(request: ModelRequest): ServedModel | undefined {
     const model = this.#models.get(request.key);
     if (model !== undefined) checkInput(model, request);
     return model;
   }
 
-  /** The model, waited for while it loads; the session may cancel that too. */
+  /** The model, after loading if necessary; cancellable. */
   async model(request: ModelRequest): Promise<ServedModel> {
     const found = this.present(request);
     if (found !== undefined) return found;
-    const model = await this.unlessCancelled(this.#models.arrival(request.key));
+    const model = await this.unlessCancelled(this.#models.whenLoaded(request.key));
     checkInput(model, request);
     return model;
   }

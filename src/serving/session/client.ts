@@ -8,15 +8,15 @@ import { type Detail, detailOf } from './detail.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 import { Scans } from './scans.ts';
 
-/** An answer that is sent with the reply to an earlier request, and the request that it is for. */
+/** An answer that is sent with the reply to an earlier request, and the request that it answers. */
 export interface PrefetchedAnswer extends PrefetchedRequest {
   label: string;
 }
 
-/** A backend keeps prefetched answers in its memory: few where labels are long, as those of boxes are. */
+/** A backend keeps prefetched answers in its memory: only few if labels are long, as those of detectors are. */
 const MAX_PREFETCHED_CHARS = 256 * 1024;
 
-/** One session's requests: what it waits for can be cancelled, and it may read ahead. */
+/** One session's requests; they can be cancelled, and it may read ahead. */
 export class Client {
   readonly #models: ModelDirectory;
   readonly #calls: SessionCalls;
@@ -29,7 +29,10 @@ export class Client {
     this.#arrays = new ArrayCalls(this.#calls);
   }
 
-  /** Whether a model has this key; a promise where that takes a look at the rows, which throws {@link UndefinedObject}. */
+  /**
+   * Checks that a model has this key. Returns a promise if the rows must be read, which rejects with
+   * {@link UndefinedObject}.
+   */
   admit(key: string): void | Promise<void> {
     return this.knows(key) ? undefined : this.#calls.unlessCancelled(this.#models.find(key));
   }
@@ -38,7 +41,10 @@ export class Client {
     return this.#models.has(key);
   }
 
-  /** One row of a statement: its label, at once where it is known, and what to read ahead if that seems to pay. */
+  /**
+   * One row of a statement: its label, without a promise if it is cached, and the read request if reading ahead seems
+   * to pay.
+   */
   scan(
     { statement, ...request }: PredictRequest & { statement: string },
     latency: LatencyOptions,
@@ -56,7 +62,7 @@ export class Client {
     return { label: cached, readRequest };
   }
 
-  /** Answers to the requests that come after the last one, as far as they are there; none where its statement may have none. */
+  /** Available answers to the requests that will follow the last one, if `mayHave` allows its statement. */
   prefetched(mayHave: (statement: string) => boolean): PrefetchedAnswer[] {
     const { current } = this.#scans;
     if (current === undefined || !mayHave(current.statement)) return [];
@@ -76,12 +82,12 @@ export class Client {
     return answers;
   }
 
-  /** Labels in the order of the texts; null for null, and for what is late where that was asked for. */
+  /** Labels in the order of the inputs; null for null, and for overdue ones if the caller wants null. */
   predictMany(request: ArrayInputs, latency: LatencyOptions): Promise<(string | null)[]> {
     return this.#arrays.predict(request, latency);
   }
 
-  /** As {@link predictMany}; details are computed anew, also of texts whose label is known. */
+  /** As {@link predictMany}; details are always computed, also for cached labels. */
   detailMany(request: ArrayInputs, latency: LatencyOptions): Promise<(Detail | null)[]> {
     return this.#arrays.detail(request, latency);
   }
@@ -101,7 +107,9 @@ export class Client {
     return detailOf(outcome, model, { ms: this.#calls.nowMs() - startedMs, overdue });
   }
 
-  /** The rows of a place that the database read ahead. What it returns takes them, which is long beside a reply. */
+  /**
+   * Rows that the database read ahead. The returned function processes them, which takes long compared with a reply.
+   */
   readAhead(
     request: ModelRequest,
     { place, inputs }: { place: string; inputs: readonly (string | null)[] },
@@ -113,7 +121,7 @@ export class Client {
     };
   }
 
-  /** Nobody waits any more for what this session asked. */
+  /** Cancels all calls of the session. */
   cancel(): void {
     this.#calls.cancel();
   }

@@ -6,22 +6,25 @@ import { answerReply, arrayLiteral, type Reply } from '../../protocol/reply.ts';
 import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
 import type { Client } from './client.ts';
 
-/** A backend must look up from waiting this often, or Ctrl-C and statement_timeout do not bite. */
+/** A waiting backend must return to Postgres this often, so that Ctrl-C and statement_timeout work. */
 const LONG_POLL_MS = 100;
-/** Answers that one session may still come back for; a backend runs one call at a time. */
+/** Pending answers that a session can still fetch; a backend runs one call at a time. */
 const MAX_TICKETS = 8;
 
 type RequestOf<V extends BridgeRequest['verb']> = Extract<BridgeRequest, { verb: V }>;
 
-/** The requests of docs/architecture.md, for one session. The key comes first: nothing of a request whose key no model has is read. */
+/**
+ * One session's requests, as in docs/architecture.md. The key is checked first: a request with an unknown key is not
+ * parsed.
+ */
 export class PredictConversation implements Conversation {
   readonly #client: Client;
   readonly #tickets = new Map<string, Promise<Reply>>();
   #nextTicket = 1;
-  /** Rows that were read ahead, to be taken when the reply is on its way, and before the next request. */
-  #takeRows: (() => void) | undefined;
-  /** The role that was told to read ahead. */
-  #reader: string | undefined;
+  /** Processes rows that were read ahead; called after the reply is sent, and before the next request. */
+  #pendingRows: (() => void) | undefined;
+  /** The role that was asked to read ahead. */
+  #readAheadRole: string | undefined;
 
   constructor(client: Client) {
     this.#client = client;
@@ -35,12 +38,12 @@ export class PredictConversation implements Conversation {
   }
 
   answer(request: string): Reply | Promise<Reply> {
-    this.#settle();
+    this.#takePendingRows();
     const verb = verbOf(request);
     if (verb === 'R' || verb === 'V') return this.#ask(parseRequest(request));
     const admitted = this.#client.admit(keyOf(request));
     if (admitted === undefined) return this.#ask(parseRequest(request));
-    return this.#patiently(admitted.then(() => this.#ask(parseRequest(request))));
+    return this.#replyOrTicket(admitted.then(() => this.#ask(parseRequest(request))));
   }
 
   cancel(): void {
@@ -76,13 +79,13 @@ export class PredictConversation implements Conversation {
     const { role } = request;
     const statement = mayReadAhead(role, request.statement) ? request.statement : '';
     const { label, readRequest } = this.#client.scan({ ...request, statement }, latency);
-    if (readRequest !== null) this.#reader = role;
+    if (readRequest !== null) this.#readAheadRole = role;
     const reply = (v: string | null): Reply =>
       readRequest === null ? answerReply(v) : { s: 'h', v, loc: readRequest };
-    return label instanceof Promise ? this.#patiently(label.then(reply)) : reply(label);
+    return label instanceof Promise ? this.#replyOrTicket(label.then(reply)) : reply(label);
   }
 
-  /** As P; answers to what the scan asks next may be prefetched with it. */
+  /** As P; the reply may include prefetched answers to the next requests of the scan. */
   #predictNext(request: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
     const { role, statement } = request;
     const mayCome = mayReadAhead(role, statement);
@@ -98,63 +101,66 @@ export class PredictConversation implements Conversation {
   }
 
   #predictArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
-    return this.#patiently(
+    return this.#replyOrTicket(
       this.#client.predictMany(request, latency).then((labels) => answerReply(arrayLiteral(labels))),
     );
   }
 
   #detail({ latency, ...request }: RequestOf<'D'>): Promise<Reply> {
-    return this.#patiently(this.#client.detail(request, latency).then((detail) => answerReply(json(detail))));
+    return this.#replyOrTicket(this.#client.detail(request, latency).then((detail) => answerReply(json(detail))));
   }
 
   #detailArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
-    return this.#patiently(
+    return this.#replyOrTicket(
       this.#client.detailMany(request, latency).then((details) => answerReply(arrayLiteral(details.map(json)))),
     );
   }
 
-  /** Rows are taken from the role that was told to send them, and while its key holds: it must not fail for what is only ahead. */
+  /**
+   * Rows are accepted from the role that was asked for them, while its key is valid. Others are ignored without an
+   * error: reading ahead must not fail a statement.
+   */
   #readAhead({ place, json: rows, ...request }: RequestOf<'V'>): Reply {
     const { key, role } = request;
-    const isWanted = role === this.#reader && this.#client.knows(key);
-    this.#reader = undefined;
-    this.#takeRows = this.#client.readAhead(
+    const isWanted = role === this.#readAheadRole && this.#client.knows(key);
+    this.#readAheadRole = undefined;
+    this.#pendingRows = this.#client.readAhead(
       request,
       isWanted ? { place, inputs: parseInputs(rows) } : { place: '', inputs: [] },
     );
-    setImmediate(() => this.#settle());
+    setImmediate(() => this.#takePendingRows());
     return { ...answerReply(null), prefetched: this.#prefetched(role) };
   }
 
-  /** The statement goes on without rows that are refused: what it asks for next is answered, or not, by itself. */
+  /** A statement continues without refused rows: its next requests are answered by themselves. */
   #admitRows(key: string): void {
-    if (this.#reader !== undefined && this.#client.knows(key)) return;
-    throw new UndefinedObject('rows came that nobody asked for', {
-      detail: 'No model has that key, or the session was not told to read ahead.',
+    if (this.#readAheadRole !== undefined && this.#client.knows(key)) return;
+    throw new UndefinedObject('rows were sent that were not requested', {
+      detail: 'No model has that key, or the session was not asked to read ahead.',
       hint: 'Use rafiki_predict, which reads ahead by itself.',
     });
   }
 
-  #settle(): void {
-    const take = this.#takeRows;
-    this.#takeRows = undefined;
+  #takePendingRows(): void {
+    const take = this.#pendingRows;
+    this.#pendingRows = undefined;
     take?.();
   }
 
   #redeem(ticket: string): Promise<Reply> {
     const reply = this.#tickets.get(ticket);
     if (reply === undefined) {
-      throw new UndefinedObject('the answer that was asked for again is not kept any more', {
+      throw new UndefinedObject('the pending answer is no longer available', {
         detail: `ticket ${ticket.slice(0, 40)}`,
-        hint: 'Call the prediction again.',
+        hint: 'Repeat the call.',
       });
     }
     this.#tickets.delete(ticket);
-    return this.#patiently(reply);
+    return this.#replyOrTicket(reply);
   }
 
-  /** The reply, or after a while a ticket for it. */
-  #patiently(reply: Promise<Reply>): Promise<Reply> {
+  /** The reply, or after LONG_POLL_MS a ticket for it. */
+  #replyOrTicket(reply: Promise<Reply>): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reply.catch(() => undefined); // a ticket that is never redeemed fails silently
@@ -175,15 +181,15 @@ export class PredictConversation implements Conversation {
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 
-/** A statement is its time, its snapshot, and the role that it runs as where it predicts. */
+/** The role in a statement id, which consists of time, snapshot and the role that executes it. */
 const callerOf = (statement: string): string => statement.split(' ').slice(2).join(' ');
 
-/** Its snapshot names all transactions that run: with some hundreds of them nothing is read ahead. */
+/** A snapshot lists all running transactions: with some hundreds of them nothing is read ahead. */
 const MAX_STATEMENT_CHARS = 8192;
 
 /**
- * Rows are read, and answers prefetched, for the role itself that the session has: whoever calls a function that predicts with
- * its owner's rights could otherwise take what is its owner's, or have the owner read what he wants.
+ * Reading ahead and prefetching require that the statement runs as the session's own role. Otherwise the caller of a
+ * security definer function that predicts could get its owner's answers, or have the owner read other rows.
  */
 const mayReadAhead = (role: string, statement: string): boolean =>
   statement !== '' && statement.length <= MAX_STATEMENT_CHARS && callerOf(statement) === role;

@@ -1,7 +1,7 @@
 import { DeadlineMissed } from '../../errors/errors.ts';
 import type { OnOverdue } from '../../protocol/latency-options.ts';
 
-/** When an answer is late: the terms of a call that has begun. */
+/** When a started call is late, and what happens then. */
 export interface Deadline {
   budgetMs: number;
   startedMs: number;
@@ -10,6 +10,6 @@ export interface Deadline {
 
 export const overdueError = (budgetMs: number): DeadlineMissed =>
   new DeadlineMissed('the prediction is overdue', {
-    detail: `it was not there after ${budgetMs} ms`,
-    hint: `Raise rafiki.latency_budget, or take late answers: set rafiki.on_overdue = 'answer'.`,
+    detail: `no answer after ${budgetMs} ms`,
+    hint: `Raise rafiki.latency_budget, or accept late answers: set rafiki.on_overdue = 'answer'.`,
   });

@@ -4,7 +4,7 @@ import type { FoundBox } from '../ensemble.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import type { ServedModel } from '../served-model.ts';
 
-/** What `rafiki_predict_detail` shows. */
+/** The result of `rafiki_predict_detail`. */
 export type Detail = ShownFinding & {
   versions: number[];
   members: { family: string; score: number }[];
@@ -31,7 +31,7 @@ export function detailOf(
 }
 
 function findingOf({ answer, finding }: RequestOutcome, classes: readonly string[]): ShownFinding {
-  if (finding === null) throw new Error('details of an answer that was asked without them');
+  if (finding === null) throw new Error('the answer was computed without details');
   if ('boxes' in finding) return finding;
   const { probabilities } = finding;
   return {
@@ -40,19 +40,19 @@ function findingOf({ answer, finding }: RequestOutcome, classes: readonly string
   };
 }
 
-/** What the event loop writes without letting others wait for long. rafiki._detail_rows() asks for a quarter of it. */
+/** Serialising more blocks the event loop for too long. rafiki._detail_rows() requests a quarter of it. */
 const MAX_REPLY_BYTES = 16_000_000;
-/** Of a detail without its classes; `, "name": 0.1234` has so many more than the name. */
+/** Bytes of a detail without its classes; `, "name": 0.1234` adds CLASS_BYTES to the name. */
 const DETAIL_BYTES = 200;
 const CLASS_BYTES = 10;
 
-/** Refuses details of so many rows that their reply would be very long. One row is always answered. */
+/** Throws RequestTooLarge if the details of `rows` would be too long. One row is always allowed. */
 export function checkReplySize({ classes }: Pick<DeploymentRow, 'classes'>, rows: number): void {
   const rowBytes = classes.reduce((bytes, name) => bytes + name.length + CLASS_BYTES, DETAIL_BYTES);
   if (rows <= 1 || rows * rowBytes <= MAX_REPLY_BYTES) return;
-  throw new RequestTooLarge('a prediction asks too much at once', {
-    detail: `The details of ${rows} inputs with ${classes.length} classes have some ${Math.round((rows * rowBytes) / 1e6)} MB; ${MAX_REPLY_BYTES / 1e6} MB are the most.`,
-    hint: 'Give the array in parts.',
+  throw new RequestTooLarge('a prediction request is too large', {
+    detail: `The details of ${rows} inputs with ${classes.length} classes take about ${Math.round((rows * rowBytes) / 1e6)} MB; the maximum is ${MAX_REPLY_BYTES / 1e6} MB.`,
+    hint: 'Split the array.',
   });
 }
 

@@ -1,26 +1,26 @@
-/** Rows that may be computed for nothing. */
+/** Rows that may be computed in vain. */
 const FIRST_ROWS = 64;
-/** In a scan that leaves out less than half of the rows, as many rows more as it has used: windows double. */
+/** In a scan that uses more than half of the rows, this many further rows per used row: windows double. */
 const ROWS_PER_USED = 2;
 /** Four of the largest batches. */
 const MAX_ROWS = 1024;
-/** A window is worth its way when it is so long, or half of all before it. */
-const LEAST_ROWS = 32;
-/** Fewer rows than this waiting, for their answers or for their requests: time to fetch more. */
+/** A window pays if it has this many rows, or half of all rows before it. */
+const MIN_ROWS = 32;
+/** With fewer waiting rows than this, either uncomputed or unrequested, the next window is fetched. */
 const LOW_WATER = 512;
-/** And no more characters than this: images are long. */
+/** Limit of their characters: images are long. */
 export const MAX_CHARS = 16 * 1024 * 1024;
 
-/** Answers that are prefetched with one reply: at first so many that little is lost unused. */
+/** Answers prefetched with the first reply: few, so that little is lost if they are unused. */
 export const FIRST_PREFETCHED = 16;
-/** The most of them: the round trip is a small part of what their rows cost a backend. */
+/** Their maximum: beyond, the round trip is a small part of a backend's cost per row. */
 const MAX_PREFETCHED = 128;
-/** A filter may skip rows: the next request is looked for so far down the scan. */
-const LOOK_DOWN_ROWS = 256;
-/** After so many requests from elsewhere the scan is lost. */
-const LOST_REQUESTS = 16;
+/** A filter may skip rows: the next request is searched for in this many rows. */
+const SEARCH_ROWS = 256;
+/** After this many requests outside the scan, it is abandoned. */
+const MAX_MISSES = 16;
 
-/** A part of a table's column that was read: relation, column, and the places before and after it, '' at the table's ends. */
+/** A window of a table's column: relation, column, and the positions before and after it, '' at the table's ends. */
 interface WindowPlace {
   column: string;
   low: string;
@@ -29,16 +29,16 @@ interface WindowPlace {
 
 type ScanOrder = 'up' | 'down' | 'none';
 
-/** What the database sent: a place, and its texts in the table's order. */
+/** Rows that the database sent: a place, and the inputs in the table's order. */
 interface SentRows {
   place: string;
   inputs: readonly (string | null)[];
 }
 
 /**
- * The scan that the last requests are part of, found by a look: the rows around the one that was asked (null). Where the requests
- * before it lie among them tells in which order the scan goes, or that it leaves most rows out and nothing is to be gained: null.
- * Without an order it is followed only where rows may be computed for nothing.
+ * Finds the scan that the recent requests belong to, from the rows around the requested one (null). The positions of
+ * the recent requests show the scan's direction. Null if the scan skips most rows, so that reading ahead does not pay.
+ * Without a direction, it is followed only if rows may be computed in vain.
  */
 export function findScan(
   { place, inputs }: SentRows,
@@ -60,18 +60,20 @@ export function findScan(
   return 2 * Math.max(behind, ahead) < span ? null : new FollowedScan(found, order, next);
 }
 
-/** A scan whose order is known, and the rows of it that were read ahead. Rows sent ≤ a first few + twice those used. */
+/**
+ * A scan whose direction is known, and the rows that were read ahead. Rows sent ≤ an initial number + twice those used.
+ */
 export class FollowedScan {
   readonly #order: ScanOrder;
   #place: WindowPlace;
   #sent: number;
   #used = 0;
-  #lost = 0;
-  /** Rows that were read ahead, in the scan's order; those before `#at` are done with. */
+  #misses = 0;
+  /** Rows that were read ahead, in the scan's order; those before `#at` are done. */
   #rows: string[];
   #at = 0;
   #max = FIRST_PREFETCHED;
-  /** Where the answers began that were prefetched since the last request. */
+  /** Index of the first answer that was prefetched since the last request. */
   #prefetchedFrom = 0;
 
   constructor(place: WindowPlace, order: ScanOrder, rows: string[]) {
@@ -81,7 +83,7 @@ export class FollowedScan {
     this.#sent = rows.length;
   }
 
-  /** Those that were found by the look. */
+  /** The rows that the search found. */
   get rows(): readonly string[] {
     return this.#rows;
   }
@@ -90,12 +92,12 @@ export class FollowedScan {
     return this.#order !== 'none';
   }
 
-  /** Whether more of its rows were used than may be computed for nothing. */
-  get paid(): boolean {
+  /** Whether more of its rows were used than may be computed in vain. */
+  get hasPaidOff(): boolean {
     return this.#used > FIRST_ROWS;
   }
 
-  /** The next rows, of which it gives those to compute. */
+  /** Adds the next window; returns the rows to compute. */
   receive({ place, inputs }: SentRows): string[] {
     this.#place = placeOf(place);
     const rows = inputs.filter((input) => input !== null);
@@ -108,32 +110,32 @@ export class FollowedScan {
     return rows;
   }
 
-  /** Whether a request is one that the scan can come to next. */
+  /** Whether the request may be the scan's next one. */
   expects(input: string): boolean {
-    return this.isNext(input) || this.#again(input) >= 0 || this.#ahead(input) >= 0;
+    return this.isNext(input) || this.#prefetchedIndex(input) >= 0 || this.#rowsBefore(input) >= 0;
   }
 
-  /** Whether it is the very next, so that whatever was prefetched was used. */
+  /** Whether it is exactly the next one, so that all prefetched answers were used. */
   isNext(input: string): boolean {
     return this.#rows[this.#at] === input;
   }
 
-  /** Whether all rows that were read have been asked. */
+  /** Whether all rows that were read have been requested. */
   get isUsedUp(): boolean {
     return this.#at >= this.#rows.length;
   }
 
-  /** A request came from elsewhere; false where so many did that the scan is lost. */
+  /** Counts a request outside the scan. Returns false if the scan is to be abandoned. */
   miss(): boolean {
-    return ++this.#lost <= LOST_REQUESTS;
+    return ++this.#misses <= MAX_MISSES;
   }
 
-  /** How many answers may be prefetched with the reply to a request. Each goes once: whoever throws them away gets fewer. */
+  /** Number of answers to prefetch with a reply. Each is sent once: a backend that discards them gets fewer. */
   get maxPrefetched(): number {
     return this.#max;
   }
 
-  /** The row that comes next, where its answer is known: it is prefetched. */
+  /** The next row, if its answer is known; it is then prefetched. */
   takeNext(recall: (input: string) => string | undefined): { input: string; label: string } | null {
     const input = this.#rows[this.#at];
     const label = input === undefined ? undefined : recall(input);
@@ -142,23 +144,26 @@ export class FollowedScan {
     return { input, label };
   }
 
-  /** Where a request stands in the scan: what was passed over since the last one was left out by a filter. False where it is lost. */
+  /**
+   * Advances to a request; rows skipped since the last one were left out by a filter. Returns false if the scan is to
+   * be abandoned.
+   */
   follow(input: string): boolean {
     const isNext = this.isNext(input);
-    const again = isNext ? -1 : this.#again(input);
+    const again = isNext ? -1 : this.#prefetchedIndex(input);
     if (again >= 0) {
-      // the backend did not use what was prefetched
+      // The backend did not use the prefetched answers.
       this.#at = this.#prefetchedFrom + again + 1;
       this.#prefetchedFrom = this.#at;
       this.#max >>= 1;
       return true;
     }
-    const skipped = isNext ? 0 : this.#ahead(input);
+    const skipped = isNext ? 0 : this.#rowsBefore(input);
     if (skipped < 0) {
       if (this.isUsedUp) this.countPrefetched();
       return this.miss();
     }
-    this.#lost = 0;
+    this.#misses = 0;
     this.#used += skipped === 0 ? this.#at - this.#prefetchedFrom + 1 : 1;
     this.#max = skipped === 0 ? Math.min(MAX_PREFETCHED, 2 * this.#max + 1) : this.#max >> 1;
     this.#at += skipped + 1;
@@ -166,41 +171,41 @@ export class FollowedScan {
     return true;
   }
 
-  /** What was prefetched was used. */
+  /** All prefetched answers were used. */
   countPrefetched(): void {
     this.#used += this.#at - this.#prefetchedFrom;
     this.#prefetchedFrom = this.#at;
   }
 
-  /** Whether the table's end was reached, and all before it asked. */
+  /** Whether the end of the table is reached and all rows were requested. */
   get isOver(): boolean {
     return this.#edge === '' && this.isUsedUp;
   }
 
-  /** What the database shall read next, or null: rows are bounded by those used, without an order by the `calls` that were made. */
+  /** The next read request, or null. Rows are bounded by those used; without a direction, by the number of `calls`. */
   readRequest(queued: number, calls: number): string | null {
     if (this.#edge === '') return null;
     const allowed = this.isOrdered ? FIRST_ROWS + ROWS_PER_USED * this.#used : calls;
     const rows = Math.min(MAX_ROWS, allowed - this.#sent);
-    const enough = Math.min(MAX_ROWS, Math.max(LEAST_ROWS, this.#sent >> 1));
+    const enough = Math.min(MAX_ROWS, Math.max(MIN_ROWS, this.#sent >> 1));
     if (queued >= LOW_WATER || rows < enough || this.#hasPlenty()) return null;
     const { column, low, high } = this.#place;
     return `${this.#order === 'down' ? '-' : '+'};${rows};${column};${low};${high}`;
   }
 
-  /** The place where rows come next. */
+  /** The position from which the next rows are read. */
   get #edge(): string {
     return this.#order === 'down' ? this.#place.low : this.#place.high;
   }
 
-  /** Which of the answers that were prefetched it asks for. */
-  #again(input: string): number {
+  /** Index of the request among the prefetched answers, or -1. */
+  #prefetchedIndex(input: string): number {
     return this.#rows.slice(this.#prefetchedFrom, this.#at).indexOf(input);
   }
 
-  /** How many rows are passed over before it comes. */
-  #ahead(input: string): number {
-    return this.#rows.slice(this.#at, this.#at + LOOK_DOWN_ROWS).indexOf(input);
+  /** Number of rows skipped before the request, or -1. */
+  #rowsBefore(input: string): number {
+    return this.#rows.slice(this.#at, this.#at + SEARCH_ROWS).indexOf(input);
   }
 
   /** Whether enough rows wait for their requests. */

@@ -1,12 +1,13 @@
-/** So many texts are put in order in one go, some 10 ms; of more, piece by piece. */
+/** Sorting this many takes about 10 ms; longer arrays are sorted in pieces. */
 export const PIECE_ROWS = 65_536;
-/** No text is longer: a string has at most 2^29 characters. */
+/** More than the length of any text: a string has at most 2^29 characters. */
 const MAX_CHARS = 2 ** 30;
 
 /**
- * The places of the texts that are not null, long texts first, of at most {@link PIECE_ROWS}. Rows alike in length share a
- * batch, which is padded to its longest; and the last batches are short ones, so that no device waits long for another.
- * Length and place are one number: sorting takes a fifth of what it takes with a function that compares.
+ * Indices of the inputs that are not null, longest first, for at most {@link PIECE_ROWS} inputs. Rows of similar length
+ * then share a batch, which is padded to its longest, and the last batches are short, so that devices finish at about
+ * the same time. Length and index are packed into one number: sorting takes a fifth of the time of a sort with a
+ * comparator.
  */
 export function longestFirst(inputs: readonly (string | null)[]): Int32Array {
   const keys = new Float64Array(inputs.length);

@@ -2,17 +2,17 @@ import type { NotReady, UndefinedObject } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ServedModel } from '../served-model.ts';
 
-/** Where the models of a key are found. */
+/** Finds models by key. */
 export interface ModelDirectory {
   get(key: string): ServedModel | undefined;
-  /** What answers for a model now, whatever its key has become. */
+  /** The version of a model that answers now, even if its key has changed. */
   current(modelId: number): ServedModel | undefined;
-  /** Whether a model has this key, be it in memory or still being loaded. */
+  /** Whether a model has this key, loaded or still loading. */
   has(key: string): boolean;
-  /** Looks anew for a key that is not known; throws {@link UndefinedObject} where no model has it. */
+  /** Reads the rows again for an unknown key; rejects with {@link UndefinedObject} if no model has it. */
   find(key: string): Promise<void>;
-  /** Waits for a model that is being loaded; throws {@link UndefinedObject} or {@link NotReady}. */
-  arrival(key: string): Promise<ServedModel>;
+  /** Waits for a model that is loading; rejects with {@link UndefinedObject} or {@link NotReady}. */
+  whenLoaded(key: string): Promise<ServedModel>;
 }
 
 export interface ClientOptions {

@@ -1,27 +1,27 @@
 import { FIRST_PREFETCHED, type FollowedScan, findScan, MAX_CHARS } from './followed-scan.ts';
 
-/** So many requests of one statement that the server did not know start reading ahead. */
+/** Requests of one statement that were not cached after which reading ahead starts. */
 const TRIGGER_MISSES = 8;
-/** So many requests start it even if all were known: answers that are prefetched are worth it too. */
+/** Requests after which it starts even if all were cached: prefetching pays, too. */
 const TRIGGER_WATCHED = 64;
-/** Where reading ahead brought nothing, the scan is looked for again after so many times the requests. */
-const PATIENCE = 8;
-/** Rows looked through for each request that was asked: a search must stay cheap beside them. */
+/** After reading ahead in vain, the next search comes when the requests have multiplied by this. */
+const RETRY_FACTOR = 8;
+/** Rows searched per request so far: a search must stay cheap in comparison. */
 const SEARCHED_PER_CALL = 64;
-/** The last requests, by which the order of the scan is known. */
-const REMEMBERED_REQUESTS = 8;
+/** The last requests, which show the scan's direction. */
+const RECENT_REQUESTS = 8;
 
-/** What a request meets. */
+/** The state of the model at a request. */
 export interface ModelState {
-  /** Whether its answer is there or on its way. */
+  /** Whether the answer is cached or being computed. */
   known: boolean;
-  /** Rows read ahead that still wait for their answers. */
+  /** Speculative rows that wait for their answers. */
   queued: number;
-  /** Whether rows may be computed for nothing. */
+  /** Whether rows may be computed in vain. */
   batchesPay: boolean;
 }
 
-/** The scan is not known yet: its requests, those of them that were not known, and the last ones. */
+/** The scan is unknown: number of its requests, of those not cached, and the last ones. */
 interface Watching {
   kind: 'watching';
   watched: number;
@@ -31,27 +31,28 @@ interface Watching {
 
 type ScanState =
   | Watching
-  /** The database was told to look around the last request. */
-  | { kind: 'looking'; recent: readonly string[]; followsAny: boolean }
-  /** It is known; while `fetching`, the database was told to send more rows of it. */
+  /** The database was asked for the rows around the last request. */
+  | { kind: 'searching'; recent: readonly string[]; followsAny: boolean }
+  /** The scan is known; while `fetching`, the database was asked for more rows of it. */
   | { kind: 'reading' | 'fetching'; scan: FollowedScan };
 
 const watching = (): Watching => ({ kind: 'watching', watched: 0, misses: 0, recent: [] });
 
 /**
- * Reading ahead for one column in one session: when the plain form `select rafiki_predict(m, col) from t` asks row by row, the
- * database is told to send rows that come next, and answers that are there are prefetched with the reply to an earlier row.
+ * Reading ahead for one column in one session: when `select rafiki_predict(m, col) from t` sends row after row, the
+ * database is asked for the rows that come next, and available answers are prefetched with the reply to an earlier row.
  *
- * A read request is `?;rows`, find the row among so many, or `+;rows;place` or `-;rows;place`, the rows after or before a place.
+ * A read request is `?;rows`: find the current row among the first `rows`; or `+;rows;place` or `-;rows;place`: the
+ * rows after or before a place.
  */
 export class ReadAhead {
   #statement = '';
   #calls = 0;
-  /** At how many calls the scan may be looked for again. */
-  #nextLook = 0;
+  /** Number of calls at which the next search is allowed. */
+  #nextSearch = 0;
   #state: ScanState = watching();
 
-  /** One request. Returns what the database shall read, or null. */
+  /** Handles a request. Returns a read request or null. */
   request(statement: string, input: string, state: ModelState): string | null {
     if (statement !== this.#statement) this.#begin(statement);
     this.#calls++;
@@ -64,26 +65,26 @@ export class ReadAhead {
   }
 
   /**
-   * The database sent the rows of a place, in the table's order; after a look, null stands for the row asked. Gives those to
-   * compute, in the scan's order. An empty place: there are none.
+   * Handles the rows that the database sent, in the table's order; after a search, null stands for the requested row.
+   * Returns the rows to compute, in the scan's order. An empty place means that there are none.
    */
   received(place: string, inputs: readonly (string | null)[]): readonly string[] {
     const state = this.#state;
     if (state.kind === 'watching') return [];
-    const scan = place === '' ? null : state.kind === 'looking' ? findScan({ place, inputs }, state) : state.scan;
+    const scan = place === '' ? null : state.kind === 'searching' ? findScan({ place, inputs }, state) : state.scan;
     if (scan === null) {
       this.#stop();
       return [];
     }
     this.#state = { kind: 'reading', scan };
-    return state.kind === 'looking' ? scan.rows : scan.receive({ place, inputs });
+    return state.kind === 'searching' ? scan.rows : scan.receive({ place, inputs });
   }
 
   get statement(): string {
     return this.#statement;
   }
 
-  /** Whether it knows what will be asked next. */
+  /** Whether it knows which requests come next. */
   get isFollowing(): boolean {
     return this.#followed !== undefined;
   }
@@ -92,40 +93,43 @@ export class ReadAhead {
     return this.#state.kind === 'reading' && this.#state.scan.isOrdered ? this.#state.scan : undefined;
   }
 
-  /** Whether a request is one that the scan can come to next. */
+  /** Whether the request may be the scan's next one. */
   expects(input: string): boolean {
     return this.#followed?.expects(input) ?? false;
   }
 
-  /** Whether it is the very next, so that whatever was prefetched was used. */
+  /** Whether it is exactly the next one, so that all prefetched answers were used. */
   isNext(input: string): boolean {
     return this.#followed?.isNext(input) ?? false;
   }
 
-  /** Whether all rows that were read have been asked. */
+  /** Whether all rows that were read have been requested. */
   get isUsedUp(): boolean {
     return this.#followed?.isUsedUp ?? true;
   }
 
-  /** What the database shall read while another column is asked, all of whose prefetched answers were used; or null. */
-  more(queued: number): string | null {
+  /**
+   * A read request during the requests of another column, when all of this column's prefetched answers were used; or
+   * null.
+   */
+  readRequest(queued: number): string | null {
     const scan = this.#followed;
     if (scan === undefined) return null;
     scan.countPrefetched();
     return this.#fetch(scan, queued);
   }
 
-  /** A request came from elsewhere; after so many in a row the scan is over. */
+  /** Counts a request outside the scan; after several in sequence the scan is abandoned. */
   missed(): void {
     if (this.#followed?.miss() === false) this.#stop();
   }
 
-  /** How many answers may be prefetched with the reply to a request. */
+  /** Number of answers to prefetch with a reply. */
   get maxPrefetched(): number {
     return this.#followed?.maxPrefetched ?? FIRST_PREFETCHED;
   }
 
-  /** The row that comes next is prefetched with a reply, where its answer is known. */
+  /** The next row, if its answer is known; it is then prefetched. */
   takeNext(recall: (input: string) => string | undefined): { input: string; label: string } | null {
     const next = this.#followed?.takeNext(recall) ?? null;
     if (next !== null) this.#calls++;
@@ -135,12 +139,12 @@ export class ReadAhead {
   #begin(statement: string): void {
     this.#statement = statement;
     this.#calls = 0;
-    this.#nextLook = 0;
+    this.#nextSearch = 0;
     this.#state = watching();
   }
 
   #stop(): void {
-    if ('scan' in this.#state && this.#state.scan.paid) this.#nextLook = this.#calls; // it may go on elsewhere
+    if ('scan' in this.#state && this.#state.scan.hasPaidOff) this.#nextSearch = this.#calls; // the scan may continue elsewhere
     this.#state = watching();
   }
 
@@ -148,13 +152,13 @@ export class ReadAhead {
     state.watched++;
     if (!known) state.misses++;
     const isDue = state.misses >= TRIGGER_MISSES || state.watched >= TRIGGER_WATCHED;
-    if (isDue && this.#calls >= this.#nextLook) {
-      this.#state = { kind: 'looking', recent: state.recent, followsAny: batchesPay };
-      this.#nextLook = PATIENCE * this.#calls;
+    if (isDue && this.#calls >= this.#nextSearch) {
+      this.#state = { kind: 'searching', recent: state.recent, followsAny: batchesPay };
+      this.#nextSearch = RETRY_FACTOR * this.#calls;
       return `?;${SEARCHED_PER_CALL * this.#calls}`;
     }
-    if (input.length <= MAX_CHARS / REMEMBERED_REQUESTS) state.recent.push(input);
-    if (state.recent.length > REMEMBERED_REQUESTS) state.recent.shift();
+    if (input.length <= MAX_CHARS / RECENT_REQUESTS) state.recent.push(input);
+    if (state.recent.length > RECENT_REQUESTS) state.recent.shift();
     return null;
   }
 

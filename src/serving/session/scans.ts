@@ -1,25 +1,25 @@
 import { type ModelState, ReadAhead } from './read-ahead.ts';
 
-/** Columns that one session reads ahead: more in one statement is not a scan. */
+/** Limit of the columns per session; a statement with more is not a scan. */
 const MAX_SCANS = 8;
 
-/** A column that requests to one model come from. */
+/** The scan of a column whose rows go to one model. */
 export interface ColumnScan {
   readonly key: string;
   readonly ahead: ReadAhead;
-  /** Larger than that of any scan whose turn was before. */
+  /** Higher than that of every scan that had its turn before. */
   turn: number;
 }
 
-/** The scans of one session: a statement may ask several models, and each of them about several columns, by turns. */
+/** One session's scans: a statement may use several models, and several columns per model, in turn. */
 export class Scans {
   readonly #scans: ColumnScan[] = [];
   #current: ColumnScan | undefined;
-  /** Whose rows come next. */
+  /** The scan that requested the next rows. */
   #reading: ColumnScan | undefined;
   #turns = 0;
 
-  /** One request to a model. Returns what the database shall read for that column or another one of the same model, or null. */
+  /** Handles a request. Returns a read request, for this or another column of the same model, or null. */
   request(
     key: string,
     { statement, input, state }: { statement: string; input: string; state: ModelState },
@@ -34,28 +34,29 @@ export class Scans {
     this.#current = scan;
     const inTurn = expecting?.ahead.isNext(input) === true;
     let readRequest = this.#readRequest(scan, scan.ahead.request(statement, input, state));
-    if (inTurn) for (const other of following) readRequest ??= this.#readRequest(other, other.ahead.more(state.queued));
+    if (inTurn)
+      for (const other of following) readRequest ??= this.#readRequest(other, other.ahead.readRequest(state.queued));
     return readRequest;
   }
 
-  /** The database sent the rows of the last read request. Gives the rows to compute, as {@link ReadAhead.received} does. */
+  /** Handles the rows of the last read request. Returns the rows to compute, as does {@link ReadAhead.received}. */
   received(key: string, place: string, inputs: readonly (string | null)[]): readonly string[] {
     const scan = this.#reading;
     this.#reading = undefined;
     return scan?.key === key ? scan.ahead.received(place, inputs) : [];
   }
 
-  /** The scan of the last request, if what comes after it is known. */
+  /** The scan of the last request, if its next requests are known. */
   get current(): ReadAhead | undefined {
     return this.#current?.ahead.isFollowing === true ? this.#current.ahead : undefined;
   }
 
-  /** Whose turn is next in a statement: the scan that was not asked for the longest time. */
+  /** The scan of a statement that has waited longest for its turn. */
   next(statement: string): ColumnScan | undefined {
     return firstInTurn(this.#scans, ({ ahead }) => ahead.statement === statement && ahead.isFollowing);
   }
 
-  /** A row of the scan has its answer, asked or not: the others' turns come first. */
+  /** A row of the scan is answered: the other scans' turns come first. */
   answered(scan: ColumnScan): void {
     scan.turn = ++this.#turns;
   }
@@ -79,7 +80,7 @@ export class Scans {
   }
 }
 
-/** The one that was not asked for the longest time. */
+/** The scan that has waited longest for its turn. */
 function firstInTurn(scans: readonly ColumnScan[], fits: (scan: ColumnScan) => boolean): ColumnScan | undefined {
   let first: ColumnScan | undefined;
   for (const scan of scans) if (fits(scan) && (first === undefined || scan.turn < first.turn)) first = scan;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TrialHistory } from '../../../src/advisors/advisor.ts';
-import { GRACE_EPOCHS, LEAST_PEERS, medianRule } from '../../../src/advisors/judges/median-rule.ts';
+import { GRACE_EPOCHS, MIN_PEERS, medianRule } from '../../../src/advisors/judges/median-rule.ts';
 import { PATIENCE_EPOCHS, stagnation } from '../../../src/advisors/judges/stagnation.ts';
-import { LEAST_ON_RUNG, REDUCTION, successiveHalving } from '../../../src/advisors/judges/successive-halving.ts';
+import { MIN_ON_RUNG, REDUCTION, successiveHalving } from '../../../src/advisors/judges/successive-halving.ts';
 
 const trial = (number: number, scores: number[], family = 'a'): TrialHistory => ({
   number,
@@ -55,7 +55,7 @@ describe('the median rule', () => {
   });
 
   test('waits for the first epochs, and for enough peers that got so far', () => {
-    expect(peers).toHaveLength(LEAST_PEERS);
+    expect(peers).toHaveLength(MIN_PEERS);
     expect(medianRule(flat(9, 0.1, GRACE_EPOCHS - 1), peers)).toBe('continue');
     expect(medianRule(flat(9, 0.1, GRACE_EPOCHS), peers.slice(1))).toBe('continue');
     expect(medianRule(flat(9, 0.1, 11), peers)).toBe('continue');
@@ -95,7 +95,7 @@ describe('successive halving', () => {
   });
 
   test('lets all go on while a rung has few trials, and below the first rung', () => {
-    const study = rung(LEAST_ON_RUNG - 1);
+    const study = rung(MIN_ON_RUNG - 1);
     expect(study.map((each) => successiveHalving(each, study))).not.toContain('stop');
     expect(successiveHalving(flat(99, 0, REDUCTION - 1), rung(27))).toBe('continue');
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Advisor, SearchSpace, TrialHistory } from '../../../src/advisors/advisor.ts';
 import { bayesian } from '../../../src/advisors/bayesian.ts';
 import { random } from '../../../src/advisors/random.ts';
-import { LEAST_TRIALS, regretBound, standardError } from '../../../src/advisors/terminator.ts';
+import { MIN_TRIALS, regretBound, standardError } from '../../../src/advisors/terminator.ts';
 import { HyperSpace, type Knobs } from '../../../src/domain/hyper-space.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
@@ -27,7 +27,7 @@ const error = 0.01;
 describe('the bound on what more trials can gain', () => {
   test('falls as a smooth hill becomes known, to less than the error of a score', () => {
     const history = study(50, hill, bayesian);
-    const [few, many] = [LEAST_TRIALS, 50].map((count) => regretBound(search, history.slice(0, count), error));
+    const [few, many] = [MIN_TRIALS, 50].map((count) => regretBound(search, history.slice(0, count), error));
     expect(many).toBeLessThan(few ?? 0);
     expect(many).toBeLessThan(error);
   });
@@ -39,7 +39,7 @@ describe('the bound on what more trials can gain', () => {
   });
 
   test('holds: no point of the hill gains more', () => {
-    for (const count of [LEAST_TRIALS, 40, 80]) {
+    for (const count of [MIN_TRIALS, 40, 80]) {
       const history = study(count, hill);
       const best = Math.max(...history.flatMap(({ scores }) => scores));
       expect(0.9 - best).toBeLessThanOrEqual(regretBound(search, history, error) ?? 0);
@@ -57,7 +57,7 @@ describe('the bound on what more trials can gain', () => {
   });
 
   test('is unknown after few trials, and with nothing to tune', () => {
-    expect(regretBound(search, study(LEAST_TRIALS - 1, hill), error)).toBeNull();
+    expect(regretBound(search, study(MIN_TRIALS - 1, hill), error)).toBeNull();
     expect(regretBound({ ...search, overrides: { x: 0.5, y: 0.5 } }, study(30, hill), error)).toBeNull();
   });
 });

@@ -8,15 +8,15 @@ describe.each(numbers)('BBOB function f%i', (number) => {
   test.each([2, 5, 10])('is least at its optimum, inside the box, in %i dimensions', (dimensions) => {
     for (const seed of [1, 2, 3]) {
       const { optimum, value } = bbob(number, dimensions, seed);
-      const least = value(optimum);
-      expect(Math.abs(least)).toBeLessThan(1e-6);
+      const min = value(optimum);
+      expect(Math.abs(min)).toBeLessThan(1e-6);
       for (const each of optimum) expect(Math.abs(each)).toBeLessThanOrEqual(5);
       const rng = createRng(seed);
       for (let i = 0; i < 200; i++) {
         const anywhere = optimum.map(() => 10 * rng.uniform() - 5);
         const near = optimum.map((each) => each + 1e-3 * rng.normal());
-        expect(value(anywhere)).toBeGreaterThan(least);
-        expect(value(near)).toBeGreaterThanOrEqual(least - 1e-9);
+        expect(value(anywhere)).toBeGreaterThan(min);
+        expect(value(near)).toBeGreaterThanOrEqual(min - 1e-9);
       }
     }
   });

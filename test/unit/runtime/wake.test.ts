@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { Wake } from '../../../src/runtime/wake.ts';
 
-const LEAST_MS = 50;
+const MIN_MS = 50;
 
 test('however often it is poked, a wait ends no sooner than the least time after the one before', async () => {
-  const wake = new Wake(LEAST_MS);
+  const wake = new Wake(MIN_MS);
   const pokes = setInterval(() => wake.poke(), 1);
   const woken: number[] = [];
   while (woken.length < 5) {
@@ -12,20 +12,20 @@ test('however often it is poked, a wait ends no sooner than the least time after
     woken.push(performance.now());
   }
   clearInterval(pokes);
-  for (const [i, at] of woken.slice(1).entries()) expect(at - (woken[i] as number)).toBeGreaterThan(LEAST_MS - 2);
+  for (const [i, at] of woken.slice(1).entries()) expect(at - (woken[i] as number)).toBeGreaterThan(MIN_MS - 2);
 });
 
 test('whoever pokes while the least time passes is seen to by the same wait; who pokes after it by the next', async () => {
-  const wake = new Wake(LEAST_MS);
+  const wake = new Wake(MIN_MS);
   wake.poke();
   await wake.wait(10_000);
   wake.poke();
-  setTimeout(() => wake.poke(), LEAST_MS / 2);
+  setTimeout(() => wake.poke(), MIN_MS / 2);
   await wake.wait(10_000);
   wake.poke();
   await wake.wait(10_000);
   const stopping = new AbortController();
   const asleep = wake.wait(10_000, stopping.signal).then(() => stopping.signal.aborted);
-  setTimeout(() => stopping.abort(), 4 * LEAST_MS);
+  setTimeout(() => stopping.abort(), 4 * MIN_MS);
   expect(await asleep).toBe(true);
 });

@@ -169,7 +169,7 @@ describe('Batcher', () => {
     await expect(refused.outcome).rejects.toMatchObject({
       sqlstate: '57014',
       retryable: true,
-      hint: expect.stringMatching(/^Ask again in \d+ ms/),
+      hint: expect.stringMatching(/^Repeat the call in \d+ ms/),
     });
     expect(device.batches.length).toBe(1);
   });

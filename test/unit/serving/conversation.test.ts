@@ -41,7 +41,7 @@ describe('the requests of the bridge', () => {
     );
   });
 
-  it.each(['p', 'n', 'a', 'd', 'b', 'v'])('%s asks of images what the capital asks of texts', async (verb) => {
+  it.each(['p', 'n', 'a', 'd', 'b', 'v'])('%s is the same request for images', async (verb) => {
     const { ask, device } = await setUp();
     const request = ['n', 'p'].includes(verb)
       ? ['', '', '', 'eWVz']
@@ -50,7 +50,7 @@ describe('the requests of the bridge', () => {
         : ['', '', '["eWVz"]'];
     await expect(ask(verb, 'key', 'alice', ...request)).rejects.toMatchObject({
       sqlstate: '22023',
-      message: 'model "m" reads texts and was given an image',
+      message: 'model "m" reads texts, but the input is an image',
     });
     expect(device.asked).toEqual([]);
   });

@@ -57,9 +57,9 @@ describe('following a scan', () => {
   it('has paid once 65 rows were used', () => {
     const scan = followed(300);
     ask(scan, 0, 64);
-    expect(scan.paid).toBe(false);
+    expect(scan.hasPaidOff).toBe(false);
     ask(scan, 64, 65);
-    expect(scan.paid).toBe(true);
+    expect(scan.hasPaidOff).toBe(true);
   });
 
   it('counts what was prefetched once its successor is asked, and not where the scan skips', () => {
@@ -69,15 +69,15 @@ describe('following a scan', () => {
     const used = followed(300);
     takes(used, 64);
     used.follow('row 64');
-    expect(used.paid).toBe(true);
+    expect(used.hasPaidOff).toBe(true);
     const skipped = followed(300);
     takes(skipped, 64);
     skipped.follow('row 66');
-    expect(skipped.paid).toBe(false);
+    expect(skipped.hasPaidOff).toBe(false);
     const counted = followed(300);
     takes(counted, 65);
     counted.countPrefetched();
-    expect(counted.paid).toBe(true);
+    expect(counted.hasPaidOff).toBe(true);
     counted.countPrefetched(); // once
     expect(counted.readRequest(0, 0)).toBeNull(); // 64 + 2 · 65 rows allowed, 300 sent
   });

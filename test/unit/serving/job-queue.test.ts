@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import { type Job, JobQueue } from '../../../src/serving/devices/job-queue.ts';
 
 const everywhere = () => true;
-const thread = { holds: new Set([1, 2]), isKept: false };
+const thread = { holds: new Set([1, 2]), isReserved: false };
 const job = (id: number, role?: string, isLong = false): Job => ({
   id,
-  work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong, begins: () => undefined },
+  work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong, onStart: () => undefined },
 });
 
 it('runs the batches of one role in the order in which they came', () => {
@@ -34,8 +34,8 @@ it('keeps one thread free of batches that take long, unless no other has their m
   const long = job(1, 'a', true);
   const short = job(1, 'b');
   queue.push(long);
-  expect(queue.take({ ...thread, isKept: true }, everywhere)).toBeUndefined();
+  expect(queue.take({ ...thread, isReserved: true }, everywhere)).toBeUndefined();
   queue.push(short);
-  expect(queue.take({ ...thread, isKept: true }, everywhere)).toBe(short);
-  expect(queue.take({ ...thread, isKept: true }, () => false)).toBe(long);
+  expect(queue.take({ ...thread, isReserved: true }, everywhere)).toBe(short);
+  expect(queue.take({ ...thread, isReserved: true }, () => false)).toBe(long);
 });

@@ -6,8 +6,8 @@ import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
+import { ActiveRoles } from '../../../src/serving/queue/active-roles.ts';
 import { Batcher } from '../../../src/serving/queue/batcher.ts';
-import { Crowd } from '../../../src/serving/queue/crowd.ts';
 import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
@@ -76,11 +76,11 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     policy: policy.create({ fleet, drops: true, seed: 1 }),
     fleet,
     clock,
-    crowd: new Crowd(),
+    activeRoles: new ActiveRoles(),
     judge: answerMakerOf('sentiment', ['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
-    onAway: () => undefined,
+    onUnloaded: () => undefined,
     onAnswer: (input, answer) => answers.push(`${input}=${answer}`),
   });
   const ask = (input: string, options: Partial<RequestOptions> = {}) => {

@@ -16,7 +16,7 @@ class Guest implements MemoryEntry {
     this.bytes = bytes;
   }
 
-  async leave(): Promise<void> {
+  async unload(): Promise<void> {
     await this.leaving;
     this.isIn = false;
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { actorCritic } from '../../../src/serving/policies/actor-critic.ts';
-import { doomed, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
+import { alreadyLate, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
 import { greedy } from '../../../src/serving/policies/greedy.ts';
 import { planner } from '../../../src/serving/policies/planner.ts';
 import type { Policy, PolicyState } from '../../../src/serving/policies/policy.ts';
@@ -208,15 +208,15 @@ describe('batches', () => {
     // member 2 takes 2.2 ms for the smallest batch
     const deadlineMs = (place: number): number => 1000 + place;
     const state = stateOf(threeMembers, { queued: 10, queue: { length: 10, deadlineMs } });
-    expect(doomed(threeMembers, state)).toBe(3);
-    expect(doomed(threeMembers, { ...state, freeMs: [[0], [0], [1006]] })).toBe(5);
+    expect(alreadyLate(threeMembers, state)).toBe(3);
+    expect(alreadyLate(threeMembers, { ...state, freeMs: [[0], [0], [1006]] })).toBe(5);
   });
 
   it('does not count on a member that is never asked, since its variant is as accurate', () => {
     const latencyMs = (member: number): number => (member === 0 ? 40 : 60);
     const fleet = { ...oneMember, members: 2, originals: [0, 0], accuracy: [0, 0.9, 0.9, 0.9], latencyMs };
     const stations = [{ members: 3, servers: 1 }];
-    expect(doomed({ ...fleet, stations }, stateOf(oneMember, { queued: 1, leftMs: 50 }))).toBe(1);
+    expect(alreadyLate({ ...fleet, stations }, stateOf(oneMember, { queued: 1, leftMs: 50 }))).toBe(1);
   });
 });
 

@@ -14,7 +14,7 @@ it('sets a role apart whose rows take far longer than others’, and does not co
   const { a, b, run } = setUp();
   expect(run([b], 2)).toBe(true);
   expect(run([a], 1000)).toBe(false);
-  expect([a.isApart, b.isApart]).toEqual([true, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
 it('suspects all who share a slow batch, until a batch of their own shows who it is', () => {
@@ -22,7 +22,7 @@ it('suspects all who share a slow batch, until a batch of their own shows who it
   expect(run([a, b], 1000)).toBe(false);
   run([b], 2);
   run([a], 1000);
-  expect([a.isApart, b.isApart]).toEqual([true, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
 it('sets nobody apart where the machine is slow for all', () => {
@@ -31,14 +31,14 @@ it('sets nobody apart where the machine is slow for all', () => {
     run([a], 20);
     run([b], 20);
   }
-  expect([a.isApart, b.isApart]).toEqual([false, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([false, false]);
 });
 
 it('lets a role that is a little slow on a busy machine stay with the others while one is far slower', () => {
   const { a, b, run } = setUp();
   for (let i = 0; i < 5; i++) run([a], 1000);
   for (let i = 0; i < 5; i++) run([b], 30);
-  expect([a.isApart, b.isApart]).toEqual([true, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
 it('takes a role back whose rows are like the others’ again', () => {
@@ -46,14 +46,14 @@ it('takes a role back whose rows are like the others’ again', () => {
   run([b], 2);
   run([a], 1000);
   for (let i = 0; i < 10; i++) run([a], 2);
-  expect(a.isApart).toBe(false);
+  expect(a.isSlow).toBe(false);
 });
 
 it('sets a role apart though the model’s own time was already thought far too long', () => {
   const { a, b, run } = setUp();
   for (let i = 0; i < 10; i++) run([b], 0.02);
   for (let i = 0; i < 3; i++) run([a], 60);
-  expect([a.isApart, b.isApart]).toEqual([true, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
 it('knows who is slow, though his rows hold up the others’', () => {
@@ -63,5 +63,5 @@ it('knows who is slow, though his rows hold up the others’', () => {
     run([b], 800);
     run([a], 1000);
   }
-  expect([a.isApart, b.isApart]).toEqual([true, false]);
+  expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });

@@ -7,7 +7,7 @@ import { measureLatency } from '../../../src/serving/devices/measure.ts';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
-import { Crowd } from '../../../src/serving/queue/crowd.ts';
+import { ActiveRoles } from '../../../src/serving/queue/active-roles.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
 import { Client } from '../../../src/serving/session/client.ts';
 import type { ModelDirectory } from '../../../src/serving/session/model-directory.ts';
@@ -72,7 +72,7 @@ export async function stageModel(): Promise<StagedModel> {
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
-    crowd: new Crowd(),
+    activeRoles: new ActiveRoles(),
     clock: systemClock,
   });
   device.asked = [];
@@ -90,6 +90,6 @@ export function directoryOf(models: Readonly<Record<string, ServedModel>>): Mode
     has: (key) => key in models,
     current: (modelId) => Object.values(models).find(({ row }) => row.modelId === modelId),
     find: refuse,
-    arrival: refuse,
+    whenLoaded: refuse,
   };
 }

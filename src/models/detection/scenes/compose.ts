@@ -31,7 +31,7 @@ export interface Canvas extends SceneKnobs {
 }
 
 /** An object of which less is left in the picture is not to be found. */
-const leastLeft = 0.3;
+const minLeft = 0.3;
 
 /** Fills the canvas with scene `row`, or with a mosaic of it and three others; returns the objects in it. */
 export function compose(scenes: readonly Scene[], row: number, canvas: Canvas): FramedObject[] {
@@ -98,5 +98,5 @@ function cut(object: FramedObject, area: Area): FramedObject[] {
   const bottom = Math.min(object.bottom, area.bottom);
   if (right - left < 2 || bottom - top < 2) return [];
   const whole = (object.right - object.left) * (object.bottom - object.top);
-  return (right - left) * (bottom - top) < leastLeft * whole ? [] : [{ label: object.label, left, top, right, bottom }];
+  return (right - left) * (bottom - top) < minLeft * whole ? [] : [{ label: object.label, left, top, right, bottom }];
 }

@@ -72,7 +72,7 @@ describe('matching', () => {
     [0, 33, 33, 36, 36],
     [-1, 0, 0, 0, 0],
   ];
-  const options = { least: 0.9, max: 0.3 };
+  const options = { min: 0.9, max: 0.3 };
   const feeds = { anchors: floats([4, 4], anchors.flat()), objects: floats([1, 3, 5], objects.flat()) };
 
   it('gives an object the anchors that overlap it enough, and the best of all where it must have one', async () => {
@@ -114,7 +114,7 @@ describe('suppression', () => {
     }
     const left = await forward(
       { boxes: floats([1, 40, 4], boxes.flat()), scores: floats([1, 1, 40], scores) },
-      (g, of) => suppressed(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, leastScore: 0.2 }),
+      (g, of) => suppressed(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, minScore: 0.2 }),
     );
     expect(left.flatMap((score, i) => (score > 0 ? [i] : []))).toEqual(kept.sort((a, b) => a - b));
   });
