@@ -4,6 +4,7 @@ import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { readerCall } from '../db/reader-login.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
@@ -28,10 +29,11 @@ export async function readSource(
     await connection.query('begin isolation level repeatable read read only');
     const call = `select ${await readerCall(connection, reader)}`;
     const skipped: Skipped = { rows: 0, example: null };
+    const checking = { kind: kindOf(task), onBadRow, skipped };
     const rows =
       inputOf(task) === 'text'
-        ? textLines(copyLines(connection, call, count), { onBadRow, skipped })
-        : imageRecords(copyBytes(connection, call, { count, most: MOST_ROW_BYTES }), { task, onBadRow, skipped });
+        ? textLines(copyLines(connection, call, count), checking)
+        : imageRecords(copyBytes(connection, call, { count, most: MOST_ROW_BYTES }), checking);
     await pipeline(rows, destination);
     await connection.query('rollback');
     return skipped;

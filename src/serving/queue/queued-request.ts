@@ -1,5 +1,5 @@
+import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
-import type { Finding } from '../ensemble.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
 /** Where requests wait that somebody wants answered: in time, or late as they are. */
