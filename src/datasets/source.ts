@@ -4,12 +4,12 @@ import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { readerCall } from '../db/reader-login.ts';
+import type { Reading } from '../db/statements/readings.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
 import { imageRecords, MOST_ROW_BYTES } from './image-rows.ts';
-import type { Reading } from './reading.ts';
 import { textLines } from './text-rows.ts';
 
 /**
@@ -22,7 +22,7 @@ import { textLines } from './text-rows.ts';
  */
 export async function readSource(
   connection: Connection,
-  { reader, onBadRow }: Pick<Reading, 'reader' | 'onBadRow'>,
+  { reader, onBadRow }: Reading,
   { task, count, destination }: { task: Task; count: ByteCount; destination: Writable },
 ): Promise<Skipped> {
   try {

@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../../db/statements/serving.ts';
+import type { DeploymentRow } from '../../db/statements/deployments.ts';
 import { type Finding, rounded } from '../../domain/kinds/kind.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';

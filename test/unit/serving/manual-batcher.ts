@@ -1,4 +1,4 @@
-import type { Member } from '../../../src/db/statements/serving.ts';
+import type { Member } from '../../../src/db/statements/deployments.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
