@@ -1,5 +1,5 @@
 import type { KnobValue } from '../src/domain/hyper-space.ts';
-import type { DataSet } from '../src/domain/task.ts';
+import { type DataSet, outputOf } from '../src/domain/task.ts';
 import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/training.ts';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { fitToTime } from '../src/training/fit-to-time.ts';
@@ -87,7 +87,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   if (last === undefined) return;
 
   const name = `${family}-${data}`;
-  const usual = rows === undefined ? bars[data]?.[family] : spec.task === 'object_detection' ? 0.95 : 0.99;
+  const usual = rows === undefined ? bars[data]?.[family] : outputOf(spec.task) === 'boxes' ? 0.95 : 0.99;
   const bar = options.bar === undefined ? usual : Number(options.bar);
   yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: judged(bar, last) };
   for (const [metric, value] of Object.entries(last.metrics)) {

@@ -1,5 +1,5 @@
 import type { Database } from '../../src/db/database.ts';
-import { inputOf } from '../../src/domain/task.ts';
+import { inputOf, outputOf } from '../../src/domain/task.ts';
 import { type DataName, dataSets } from '../zoo/data.ts';
 
 /** Rows of one insert: photographs are large. */
@@ -8,7 +8,7 @@ const ROWS = 100;
 /** Makes a table of one part of a data set, with columns as a user of its task has them. */
 export async function loadTable(db: Database, table: string, name: DataName, part: 'train' | 'valid'): Promise<void> {
   const { task, read } = dataSets[name];
-  const truth = task === 'object_detection' ? 'jsonb' : 'text';
+  const truth = outputOf(task) === 'boxes' ? 'jsonb' : 'text';
   const input = inputOf(task) === 'image' ? 'bytea' : 'text';
   await db.query(`create table ${table} (id int generated always as identity, label ${truth}, input ${input})`);
   const rows = read(part);

@@ -3,7 +3,6 @@ import { isHeld, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
-  admitFilling,
   endFill,
   noteFill,
   retryFill,
@@ -13,6 +12,7 @@ import {
   yieldFill,
 } from '../db/statements/attachments.ts';
 import { fillerVersion, selectDeferred } from '../db/statements/filler-session.ts';
+import { admitReader } from '../db/statements/readings.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -108,7 +108,7 @@ export class Filler {
     const session = await this.#reader.connect({ longestStatement: CALL_TIMEOUT, maxBytes: MESSAGE_BYTES });
     this.#sessions.add(session);
     try {
-      await admitFilling(database, session.pid, id);
+      await admitReader(database, session.pid, { of: 'attachment', id });
       await this.#look(attachment, session);
     } finally {
       this.#sessions.delete(session);

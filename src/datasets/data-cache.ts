@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Database } from '../db/database.ts';
 import { endReading, ReaderLogin, type ReaderSession } from '../db/reader-login.ts';
 import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
+import { admitReader, selectReading } from '../db/statements/readings.ts';
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled, type ReadTooLong, WorkerWanted } from '../errors/errors.ts';
@@ -14,7 +15,6 @@ import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isIntact } from './data-file.ts';
 import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.ts';
 import { lookEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
-import { admitReading, selectReading } from './reading.ts';
 import { readSource } from './source.ts';
 
 /** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
@@ -154,7 +154,7 @@ export class DataCache {
     try {
       signal.throwIfAborted();
       await setReaderNotice(this.#database, study.id, false);
-      await admitReading(this.#database, session.pid, reading);
+      await admitReader(this.#database, session.pid, { of: 'study', id: study.id });
       const skipped = await readSource(session.connection, reading, { task: study.task, count, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);

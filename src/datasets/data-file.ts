@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
+import type { NamedLabel, TaskKind } from '../domain/kinds/kind.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import type { NamedBox } from './boxes.ts';
 
 /** A row of a source: what is answered, and its class or the objects in it. */
 export type LabelledRow = LabelledText | LabelledImage;
@@ -16,7 +17,7 @@ export interface LabelledText extends ValidationMark {
 
 export interface LabelledImage extends ValidationMark {
   input: Uint8Array;
-  label: string | readonly NamedBox[];
+  label: NamedLabel;
 }
 
 interface ValidationMark {
@@ -32,7 +33,7 @@ interface ValidationMark {
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
   try {
-    return inputOf(task) === 'image' ? imagesOf(await intactBytes(file)) : await textsOf(file);
+    return inputOf(task) === 'image' ? imagesOf(await intactBytes(file), kindOf(task)) : await textsOf(file);
   } catch (error) {
     if (!(error instanceof CorruptParams || error instanceof SyntaxError)) throw error;
     await rm(file, { force: true });
@@ -107,7 +108,7 @@ export function imageRecord({ input, label, validates }: LabelledImage): Buffer 
 }
 
 /** The images share the memory of the file. */
-function imagesOf(file: Buffer): LabelledImage[] {
+function imagesOf(file: Buffer, kind: TaskKind): LabelledImage[] {
   const rows: LabelledImage[] = [];
   for (let at = 0; at < file.length; ) {
     if (at + HEAD_BYTES > file.length) throw unreadable();
@@ -115,22 +116,18 @@ function imagesOf(file: Buffer): LabelledImage[] {
     const imageAt = labelAt + file.readUInt32LE(at);
     const end = imageAt + file.readUInt32LE(at + 4);
     if (end > file.length) throw unreadable();
-    const label = parseLabel(file.toString('utf8', labelAt, imageAt));
+    const label = parseLabel(file.toString('utf8', labelAt, imageAt), kind);
     rows.push({ label, input: file.subarray(imageAt, end), ...judged(sides[file[at + 8] ?? 0]) });
     at = end;
   }
   return rows;
 }
 
-function parseLabel(json: string): string | NamedBox[] {
+function parseLabel(json: string, kind: TaskKind): NamedLabel {
   const label: unknown = JSON.parse(json);
-  if (typeof label === 'string') return label;
-  if (Array.isArray(label) && label.every(isBox)) return label;
+  if (kind.isLabel(label)) return label;
   throw unreadable();
 }
-
-const isBox = (value: unknown): value is NamedBox =>
-  typeof value === 'object' && value !== null && ['label', 'x', 'y', 'w', 'h'].every((key) => key in value);
 
 /** Lines end with a line feed only: node:readline also ends them at U+2028, which JSON leaves as it is in a text. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {

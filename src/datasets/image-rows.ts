@@ -1,10 +1,8 @@
 import type { CopiedValue } from '../db/copy.ts';
-import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../domain/class-limits.ts';
-import type { Task } from '../domain/task.ts';
+import type { TaskKind } from '../domain/kinds/kind.ts';
 import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
 import { type BadRowRule, leaveOut } from './bad-row.ts';
-import { checkBoxes } from './boxes.ts';
 import { imageRecord, type LabelledImage, sides } from './data-file.ts';
 
 const MB = 2 ** 20;
@@ -19,12 +17,10 @@ export const MAX_ROW_BYTES = 64 * MB;
 const AT_ONCE = 8;
 const MAX_HELD_BYTES = 64 * MB;
 
-/** Some ten thousand boxes. */
-const MAX_BOXES_BYTES = MB;
 const MAX_NAME_CHARS = 200;
 
 interface Checking extends BadRowRule {
-  task: Task;
+  kind: TaskKind;
 }
 
 /** Rows as the source's reader packs them → records of the data file, checked, in the same order. */
@@ -33,7 +29,7 @@ export async function* imageRecords(rows: AsyncIterable<CopiedValue>, checking: 
   let heldBytes = 0;
   let number = 0;
   for await (const row of rows) {
-    inHand.push({ bytes: row.bytes.length, checked: check(row, ++number, checking.task) });
+    inHand.push({ bytes: row.bytes.length, checked: check(row, ++number, checking.kind) });
     heldBytes += row.bytes.length;
     while (inHand.length >= AT_ONCE || heldBytes > MAX_HELD_BYTES) {
       const [oldest] = inHand.splice(0, 1) as [(typeof inHand)[number]];
@@ -52,7 +48,7 @@ function* settled(checked: Checked, rule: BadRowRule): Generator<Buffer> {
 }
 
 /** Never rejects: a row in hand may fail before anybody looks. */
-async function check({ bytes, size }: CopiedValue, number: number, task: Task): Promise<Checked> {
+async function check({ bytes, size }: CopiedValue, number: number, kind: TaskKind): Promise<Checked> {
   let name = `Row ${number} as read`;
   try {
     const named = partAt(bytes, 0);
@@ -60,24 +56,17 @@ async function check({ bytes, size }: CopiedValue, number: number, task: Task): 
     if (size > bytes.length) throw rowTooLarge(size);
     const labelled = partAt(bytes, named.end);
     if (labelled.end >= bytes.length) throw malformed();
-    return imageRecord(await labelledImage(bytes, labelled, task));
+    return imageRecord(await labelledImage(bytes, labelled, kind));
   } catch (error) {
     return { name, error };
   }
 }
 
-async function labelledImage(bytes: Buffer, { start, end }: ByteRange, task: Task): Promise<LabelledImage> {
-  const hasBoxes = task === 'object_detection';
-  if (hasBoxes && end - start > MAX_BOXES_BYTES) {
-    throw new BadData('an image has too many boxes', { detail: `They have ${end - start} bytes; 1 MB is the most.` });
-  }
-  if (!hasBoxes && end - start > 4 * MAX_LABEL_CHARS) throw labelTooLong();
-  const text = bytes.toString('utf8', start, end);
-  if (!hasBoxes) checkLabel(text);
+async function labelledImage(bytes: Buffer, { start, end }: ByteRange, kind: TaskKind): Promise<LabelledImage> {
+  const labelFor = kind.readLabel(bytes.subarray(start, end));
   const validates = sides[bytes[end] ?? 0];
   const image = bytes.subarray(end + 1);
-  const size = await checkImage(image);
-  const label = hasBoxes ? checkBoxes(JSON.parse(text), size) : text;
+  const label = labelFor(await checkImage(image));
   return { input: image, label, ...(validates === undefined ? {} : { validates }) };
 }
 

@@ -4,11 +4,12 @@ import { type ByteCount, copyBytes, copyLines } from '../db/copy.ts';
 import type { Connection } from '../db/database.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { readerCall } from '../db/reader-login.ts';
+import type { Reading } from '../db/statements/readings.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
 import { imageRecords, MAX_ROW_BYTES } from './image-rows.ts';
-import type { Reading } from './reading.ts';
 import { textLines } from './text-rows.ts';
 
 /**
@@ -21,17 +22,18 @@ import { textLines } from './text-rows.ts';
  */
 export async function readSource(
   connection: Connection,
-  { reader, onBadRow }: Pick<Reading, 'reader' | 'onBadRow'>,
+  { reader, onBadRow }: Reading,
   { task, count, destination }: { task: Task; count: ByteCount; destination: Writable },
 ): Promise<Skipped> {
   try {
     await connection.query('begin isolation level repeatable read read only');
     const call = `select ${await readerCall(connection, reader)}`;
     const skipped: Skipped = { rows: 0, example: null };
+    const checking = { kind: kindOf(task), onBadRow, skipped };
     const rows =
       inputOf(task) === 'text'
-        ? textLines(copyLines(connection, call, count), { onBadRow, skipped })
-        : imageRecords(copyBytes(connection, call, { count, max: MAX_ROW_BYTES }), { task, onBadRow, skipped });
+        ? textLines(copyLines(connection, call, count), checking)
+        : imageRecords(copyBytes(connection, call, { count, max: MAX_ROW_BYTES }), checking);
     await pipeline(rows, destination);
     await connection.query('rollback');
     return skipped;

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
-import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
+import type { TaskKind } from '../domain/kinds/kind.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
+import type { DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
 
@@ -25,19 +27,21 @@ export function splitRows(
   rows: readonly LabelledRow[],
   { task, validation }: { task: Task; validation: number },
 ): DataSet {
-  const groups = groupByInput(rows, validation);
+  const kind = kindOf(task);
+  const labelsOf = ({ label }: LabelledRow): readonly string[] => kind.classesOf(label);
+  const groups = groupByInput(rows, validation, labelsOf);
   const classes = [...new Set(rows.flatMap(labelsOf))].sort();
-  checkClasses(rows, classes, task);
+  checkClasses(rows, classes, kind);
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);
   const isJudged = rows.some((row) => row.validates !== undefined);
   if (isJudged) {
     groups.forEach(judge);
-    checkShared(groups);
+    checkShared(groups, labelsOf);
   } else for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
   const side = (valid: boolean): Examples => {
     const chosen = groups.filter((group) => group.valid === valid);
-    return examplesOf(chosen, classes, task);
+    return examplesOf(chosen, classes, kind);
   };
   return { classes, train: side(false), valid: side(true) };
 }
@@ -78,24 +82,17 @@ export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt
 
 const inputHash = (input: string | Uint8Array): bigint => createHash('sha256').update(input).digest().readBigInt64BE(0);
 
-/** One for a class, several or none for an image with boxes. */
-const labelsOf = ({ label }: LabelledRow): string[] =>
-  typeof label === 'string' ? [label] : label.map((box) => box.label);
+type LabelsOf = (row: LabelledRow) => readonly string[];
 
-function checkClasses(rows: readonly LabelledRow[], classes: readonly string[], task: Task): void {
-  const counted = `${rows.length} labelled rows`;
-  const hint = 'Check the target column and what the owner of the study may see of the source.';
-  if (task === 'object_detection' && classes.length < 1)
-    throw new BadData('there is nothing to find: no row has a box', { detail: counted, hint });
-  if (task !== 'object_detection' && classes.length < 2) {
-    throw new BadData('there is nothing to tell apart: the rows have fewer than two labels', {
-      detail: `${counted}${classes.length === 1 ? `, all "${classes[0]}"` : ''}`,
-      hint,
-    });
-  }
+function checkClasses(rows: readonly LabelledRow[], classes: readonly string[], { leastClasses }: TaskKind): void {
+  if (classes.length >= leastClasses.count) return;
+  throw new BadData(leastClasses.reason, {
+    detail: `${rows.length} labelled rows${classes.length === 1 ? `, all "${classes[0]}"` : ''}`,
+    hint: 'Check the target column and what the owner of the study may see of the source.',
+  });
 }
 
-function groupByInput(rows: readonly LabelledRow[], validation: number): Group[] {
+function groupByInput(rows: readonly LabelledRow[], validation: number, labelsOf: LabelsOf): Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
     const digest = createHash('sha256').update(row.input).digest();
@@ -117,7 +114,7 @@ function judge(group: Group): void {
 }
 
 /** What is learnt of some classes cannot be judged by rows of others. */
-function checkShared(groups: readonly Group[]): void {
+function checkShared(groups: readonly Group[], labelsOf: LabelsOf): void {
   const classesOf = (valid: boolean): string[] =>
     groups.filter((group) => group.valid === valid).flatMap(({ rows }) => rows.flatMap(labelsOf));
   const trained = new Set(classesOf(false));
@@ -146,15 +143,13 @@ function coverClass(groups: readonly Group[]): void {
   else if (groups.every((group) => group.valid)) last.valid = false;
 }
 
-function examplesOf(groups: readonly Group[], classes: readonly string[], task: Task): Examples {
+function examplesOf(groups: readonly Group[], classes: readonly string[], kind: TaskKind): Examples {
   const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(textOf(a.label), textOf(b.label))));
-  const places = new Map<unknown, number>(classes.map((label, i) => [label, i]));
-  const indexOf = (label: unknown): number => places.get(label) ?? -1; // every label has its class
-  const boxesOf = ({ label }: LabelledRow): Box[] =>
-    typeof label === 'string' ? [] : label.map((box) => ({ ...box, label: indexOf(box.label) }));
+  const places = new Map(classes.map((name, i) => [name, i]));
+  const labels = rows.map((row) => row.label);
   return {
     inputs: rows.map((row) => row.input),
-    labels: task === 'object_detection' ? rows.map(boxesOf) : Int32Array.from(rows, ({ label }) => indexOf(label)),
+    labels: kind.indexed(labels, (name) => places.get(name) ?? -1), // every label has its class
   };
 }
 

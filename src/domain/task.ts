@@ -1,7 +1,7 @@
 /** What a row is answered from: a text, or the bytes of an image file. */
 export type RawInput = string | Uint8Array;
 export type InputKind = 'text' | 'image';
-/** What it is answered with: one of the data's classes, or the objects in an image. */
+/** What it is answered with: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
 export type OutputKind = 'label' | 'boxes';
 
 /** What a user can ask for; SQL reads them in `rafiki.task`. A family says which of them it can do. */
@@ -24,6 +24,12 @@ export const isTask = (name: string): name is Task => Object.hasOwn(known, name)
 export const inputOf = (task: Task): InputKind => known[task].input;
 export const outputOf = (task: Task): OutputKind => known[task].output;
 export const titleOf = (task: Task): string => known[task].title;
+
+/** Of the upright image, in pixels. */
+export interface ImageSize {
+  width: number;
+  height: number;
+}
 
 /** An object in an image: in pixels of the upright image (turned as its EXIF says), x and y from its top left corner. */
 export interface Box {

@@ -1,4 +1,5 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { ImageSize } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
 import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
@@ -18,11 +19,6 @@ sharp.cache(false); // nothing is asked twice
 sharp.concurrency(1); // each of the four threads would start more, each with rows in hand
 
 const budget = new DecodeBudget(DECODE_BYTES);
-
-export interface ImageSize {
-  width: number;
-  height: number;
-}
 
 /**
  * JPEG, PNG, WebP and the like, of any size, grey or in colour → [N, 3, side, side] bytes of red, green, blue planes.

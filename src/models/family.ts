@@ -1,5 +1,5 @@
 import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
-import type { Examples, Labels, RawInput, Task } from '../domain/task.ts';
+import type { Examples, InputKind, Labels, OutputKind, RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import type { Weight } from '../graph/inference-graph.ts';
@@ -79,7 +79,9 @@ export type Weights = Readonly<Record<string, Weight>>;
 export interface Family {
   name: string;
   title: string;
-  tasks: readonly Task[];
+  /** What it is fed with and what it answers: it can do the tasks of this form. */
+  input: InputKind;
+  output: OutputKind;
   /** A study with room for fewer trials tries it only when asked to: it takes much longer than the task's other families. */
   minTrials?: number;
   space(task: Task): HyperSpace;

@@ -1,4 +1,4 @@
-import type { Task } from '../domain/task.ts';
+import { inputOf, outputOf, type Task, tasks } from '../domain/task.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
@@ -30,7 +30,10 @@ export const families: readonly Family[] = [
 
 export const familyNames: readonly string[] = families.map(({ name }) => name);
 
-export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => family.tasks.includes(task));
+const isFor = ({ input, output }: Family, task: Task): boolean => input === inputOf(task) && output === outputOf(task);
+
+export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => isFor(family, task));
+export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 export function familyByName(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);

@@ -6,7 +6,7 @@ import {
   holdReady,
   noteFault,
   selectClasses,
-} from '../db/statements/serving.ts';
+} from '../db/statements/deployments.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';

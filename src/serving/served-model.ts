@@ -1,9 +1,9 @@
-import type { DeploymentRow } from '../db/statements/serving.ts';
+import type { DeploymentRow } from '../db/statements/deployments.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { type InputKind, inputOf } from '../domain/task.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { Device } from './devices/device.ts';
-import { answerMakerOf } from './ensemble.ts';
 import type { ServedFleet } from './policies/fleet.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
@@ -57,7 +57,7 @@ export class ServedModel {
       policy: this.policy,
       clock,
       activeRoles,
-      judge: answerMakerOf(row.task, row.classes),
+      judge: kindOf(row.task).answers(row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;

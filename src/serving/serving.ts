@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
-import type { DeploymentRow } from '../db/statements/serving.ts';
+import type { DeploymentRow } from '../db/statements/deployments.ts';
+import { kindOf } from '../domain/kinds/registry.ts';
 import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -12,7 +13,6 @@ import { InferenceThreads } from './devices/inference-threads.ts';
 import { ModelLoader } from './devices/model-loader.ts';
 import type { ModelMemory } from './devices/model-memory.ts';
 import type { SyntheticTiming } from './devices/synthetic-device.ts';
-import { answeringMembers } from './ensemble.ts';
 import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
@@ -77,7 +77,7 @@ export class Serving implements Service {
 
   #serve(row: DeploymentRow): ServedModel {
     const { policy, logger } = this.#options;
-    const members = row.members.slice(0, answeringMembers(row.task, row.members.length));
+    const members = kindOf(row.task).votes() ? row.members : row.members.slice(0, 1);
     const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
     const fleet = new ServedFleet({ members, accuracy, servers: this.#loader.servers });
     const stat = this.#statOf(row.modelId);

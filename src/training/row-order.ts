@@ -17,7 +17,7 @@ export function shuffledOrder(count: number, passes: number, rng: Rng): Int32Arr
  * As many rows as there are in so many passes, each class as often as any other: of K classes a row of one that has n of the N rows is
  * seen N / (K n) times a pass in the mean, which is its weight by scikit-learn's class_weight="balanced". The rows of a class take turns.
  */
-export function balancedOrder(labels: Int32Array, passes: number, rng: Rng): Int32Array {
+export function balancedOrder(labels: Uint16Array, passes: number, rng: Rng): Int32Array {
   const rowsOf = new Map<number, number[]>();
   labels.forEach((label, row) => {
     const rows = rowsOf.get(label);

@@ -74,10 +74,10 @@ async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks }: Tr
 }
 
 /** The rows of an epoch, shuffled anew for each pass over them. */
-function orderOf({ spec, train, passes }: PreparedTrial, epoch: number): Int32Array {
-  const { labels } = spec.data.train;
+function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: number): Int32Array {
+  const classes = kind.truth(spec.data.train.labels);
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
-  if (spec.balanced && labels instanceof Int32Array) return balancedOrder(labels, passes, rng);
+  if (spec.balanced && classes.length > 0) return balancedOrder(classes, passes, rng);
   return shuffledOrder(train.count, passes, rng);
 }
 

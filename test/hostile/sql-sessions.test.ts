@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
-import { admitReading } from '../../src/datasets/reading.ts';
 import type { Connection } from '../../src/db/database.ts';
 import { ReaderLogin } from '../../src/db/reader-login.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
+import { admitReader } from '../../src/db/statements/readings.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Attempts } from '../support/attempts.ts';
@@ -334,22 +334,22 @@ describe('the login that reads sources', () => {
     const [study] = await modelOwner.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'given away') as id`,
     );
-    const [{ reader, ticket } = { reader: '', ticket: '' }] = await database.db.query<{
-      reader: string;
-      ticket: string;
-    }>('select reader::text as reader, ticket from rafiki.study where id = $1', [study?.id]);
+    const [{ reader } = { reader: '' }] = await database.db.query<{ reader: string }>(
+      'select reader::text as reader from rafiki.study where id = $1',
+      [study?.id],
+    );
     const owned = (role: string): string =>
       `select format('alter function %s owner to ${role}', oid::regprocedure) as sql from pg_proc where proname = '${reader}'`;
-    const reading = { reader, ticket, onBadRow: 'error' } as const;
+    const purpose = { of: 'study', id: Number(study?.id) } as const;
     const [give] = await database.db.query<{ sql: string }>(owned(grantee.sql));
     await database.db.query(give?.sql ?? '');
-    await expect(admitReading(database.service, 1, reading)).rejects.toMatchObject({
+    await expect(admitReader(database.service, 1, purpose)).rejects.toMatchObject({
       sqlstate: '55000',
       hint: 'Train again.',
     });
     const [back] = await database.db.query<{ sql: string }>(owned(modelOwner.sql));
     await database.db.query(back?.sql ?? '');
-    await admitReading(database.service, 1, reading);
+    await admitReader(database.service, 1, purpose);
     await database.db.query('delete from rafiki.reading where pid = 1');
     await modelOwner.session.query('select rafiki_cancel($1)', [study?.id]);
   });

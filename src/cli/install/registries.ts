@@ -2,7 +2,7 @@ import { advisors } from '../../advisors/registry.ts';
 import type { Knob } from '../../domain/hyper-space.ts';
 import { metrics } from '../../domain/metrics.ts';
 import { inputOf, outputOf, tasks, titleOf } from '../../domain/task.ts';
-import { families } from '../../models/registry.ts';
+import { families, tasksOf } from '../../models/registry.ts';
 
 /** Rows of the tables that say what can be asked for; `knobs` is what rafiki_train checks overrides against and rafiki_knobs shows. */
 export interface RegistryRows {
@@ -18,13 +18,14 @@ export function registryRows(): RegistryRows {
     task: tasks.map((name) => ({ name, input: inputOf(name), output: outputOf(name), title: titleOf(name) })),
     metric: Object.entries(metrics).map(([name, { output, title }], place) => ({ name, output, place, title })),
     advisor: advisors.map(({ name, title }, place) => ({ name, place, title })),
-    family: families.flatMap(({ name, tasks: able, title, space }) =>
-      able.map((task) => ({
-        name,
+    family: families.flatMap((family) =>
+      tasksOf(family).map((task) => ({
+        name: family.name,
         task,
-        title,
+        title: family.title,
         knobs: Object.fromEntries(
-          space(task)
+          family
+            .space(task)
             .knobs()
             .map((knob) => [knob.name, describe(knob)]),
         ),

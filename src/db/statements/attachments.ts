@@ -1,4 +1,3 @@
-import { InvalidState } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
@@ -38,27 +37,6 @@ export function selectWaiting(on: Queryable, busy: readonly number[]): Promise<W
     where a.waiting_since is not null and a.retry_at <= now() and c.relowner::int8 <> all ($1::int8[])
     order by a.retry_at, a.id limit 100`;
   return on.query(sql, [busy]);
-}
-
-/**
- * Lets the session with that backend call the function that fills a table, and no other. It works with its owner's rights, which have to be
- * those of the role that attached: REASSIGN OWNED, or a new owner of the table, may have put another in its place.
- */
-export async function admitFilling(on: Queryable, pid: number, id: number): Promise<void> {
-  const sql = `
-    insert into rafiki.reading (pid, ticket)
-    select $1, a.ticket
-    from rafiki.attachment a join pg_class c on c.oid = a.target and c.relowner = a.owner
-    join pg_proc p on p.proname = a.reader::text and p.proowner = a.owner and p.pronamespace = 'rafiki_reader'::regnamespace
-    where a.id = $2
-    on conflict (pid) do update set ticket = excluded.ticket
-    returning pid`;
-  if ((await on.query(sql, [pid, id])).length > 0) return;
-  throw new InvalidState('the table has another owner now', {
-    detail:
-      'It, or the function that fills it with its owner’s rights, belongs to another role than when it was attached.',
-    hint: 'Attach the model again, as the owner of the table: rafiki_attach.',
-  });
 }
 
 /** What a call of the filling function did. */

@@ -1,8 +1,10 @@
+import { InvalidState } from '../../errors/errors.ts';
+import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../class-limits.ts';
 import { areaUnderCurve, argmax, logLoss, type Metric, macroF1, scoreOfClasses } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote } from '../vote.ts';
-import { floats, type MemberAnswers, type TaskKind } from './kind.ts';
+import { type AnswerMaker, floats, type MemberAnswers, type NamedLabel, rounded, type TaskKind } from './kind.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
 const classTarget = 'truth';
@@ -12,6 +14,18 @@ const unknownClass = 0xffff;
 
 /** One class for each row: answers are probabilities [N, classes]. The metrics accuracy and macro_f1 look at the likeliest class alone. */
 export const classification: TaskKind = {
+  readLabel(text) {
+    if (text.length > 4 * MAX_LABEL_CHARS) throw labelTooLong();
+    const label = text.toString('utf8');
+    checkLabel(label);
+    return () => label;
+  },
+
+  isLabel: (value) => typeof value === 'string',
+  classesOf: (label) => [className(label)],
+  leastClasses: { count: 2, reason: 'there is nothing to tell apart: the rows have fewer than two labels' },
+  indexed: (labels, indexOf) => Int32Array.from(labels, (label) => indexOf(className(label))),
+
   targets(labels, rows, { shapes, smoothing }) {
     const classes = Number(shapes[classTarget]?.shape[0]);
     return { [classTarget]: distributions(classLabels(labels), rows, { classes, smoothing }) };
@@ -40,7 +54,32 @@ export const classification: TaskKind = {
   votes: (metric = 'accuracy') => isOfClasses(metric),
   ballots: classesOf,
   truth: (labels) => Uint16Array.from(classLabels(labels)),
+  answers: answersOf,
 };
+
+/** Of probabilities [rows, classes] for each member. */
+function answersOf(names: readonly string[]): AnswerMaker {
+  const classes = names.length;
+  /** Outputs that fit no class are another model's, or none: an error, never an answer. */
+  const nameOf = (label: number): string => {
+    const name = names[label];
+    if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
+    return name;
+  };
+  const answer = (outputs: readonly Float32Array[], row: number): string =>
+    nameOf(majorityVote(outputs.map((output) => argmax(output, row * classes, classes))));
+  return {
+    answer,
+    /** Probabilities are means over the members. */
+    finding(outputs, row) {
+      const means = new Float64Array(classes);
+      for (const output of outputs)
+        for (let c = 0; c < classes; c++) means[c]! += (output[row * classes + c] as number) / outputs.length;
+      const probabilities = Object.fromEntries(names.map((name, c) => [name, rounded(means[c] ?? 0)]));
+      return { label: answer(outputs, row), probabilities };
+    },
+  };
+}
 
 function isOfClasses(metric: Metric): metric is 'accuracy' | 'macro_f1' {
   return metric === 'accuracy' || metric === 'macro_f1';
@@ -88,4 +127,9 @@ function distributions(
 function classLabels(labels: Labels): Int32Array {
   if (labels instanceof Int32Array) return labels;
   throw new RangeError('a classifier is trained on class indexes');
+}
+
+function className(label: NamedLabel): string {
+  if (typeof label === 'string') return label;
+  throw new RangeError('a classifier is trained on classes');
 }

@@ -1,7 +1,9 @@
+import { BadData } from '../../errors/errors.ts';
 import { averagePrecision, type Detection } from '../average-precision.ts';
 import type { Box, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
-import { floats, type TaskKind } from './kind.ts';
+import { checkBoxes, isBox, type NamedBox } from './boxes.ts';
+import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } from './kind.ts';
 
 /**
  * The name of a detector's target: the objects of each image, [N, M, 5]: class, left, top, right, bottom in pixels of the
@@ -15,6 +17,14 @@ export const frameInput = 'frame';
 /** Numbers of one object in a target, and of one detection in an answer. */
 const objectSize = 5;
 const detectionSize = 6;
+
+/** Of one image: some ten thousand boxes. */
+const mostBoxesBytes = 2 ** 20;
+
+/** Objects of lower scores are noise, even in details. */
+const leastScore = 0.05;
+/** What `rafiki_predict` takes for an object; the default of `rafiki_detect` as well. */
+const clearScore = 0.3;
 
 /** Where an image lies in the network's square input, all in the order of the tensor. */
 export interface ImageFrame {
@@ -33,6 +43,19 @@ export interface ImageFrame {
  * with score 0. The score is mAP50: the mean over classes of average precision at an overlap of half.
  */
 export const detection: TaskKind = {
+  readLabel(text) {
+    if (text.length > mostBoxesBytes) {
+      throw new BadData('an image has too many boxes', { detail: `They have ${text.length} bytes; 1 MB is the most.` });
+    }
+    return (size) => checkBoxes(JSON.parse(text.toString('utf8')), size);
+  },
+
+  isLabel: (value): value is NamedBox[] => Array.isArray(value) && value.every(isBox),
+  classesOf: (label) => namedBoxes(label).map((box) => box.label),
+  leastClasses: { count: 1, reason: 'there is nothing to find: no row has a box' },
+  indexed: (labels, indexOf) =>
+    labels.map((label) => namedBoxes(label).map((box) => ({ ...box, label: indexOf(box.label) }))),
+
   targets(labels, rows, { shapes, inputs }) {
     const max = Number(shapes[objectsTarget]?.shape[0]);
     const frames = inputs[frameInput];
@@ -56,7 +79,32 @@ export const detection: TaskKind = {
   votes: () => false,
   ballots: () => new Uint16Array(0),
   truth: () => new Uint16Array(0),
+  answers: answersOf,
 };
+
+/** An object found in an image, in pixels of the upright image from its top left corner. */
+interface FoundBox extends NamedBox {
+  score: number;
+}
+
+/** Of detections [rows, M, 6] of the best member, best first, unused ones with score 0. */
+function answersOf(names: readonly string[]): AnswerMaker {
+  const boxesOf = ([output = new Float32Array(0)]: readonly Float32Array[], row: number, rows: number): FoundBox[] => {
+    const size = output.length / rows;
+    const boxes: FoundBox[] = [];
+    for (let at = row * size; at < (row + 1) * size; at += detectionSize) {
+      const [label = 0, score = 0, ...corners] = output.subarray(at, at + detectionSize);
+      if (!(score >= leastScore)) break;
+      const [x = 0, y = 0, w = 0, h = 0] = corners.map((pixels) => rounded(pixels, 1)); // finer than any detector
+      boxes.push({ label: names[label] ?? String(label), score: rounded(score), x, y, w, h });
+    }
+    return boxes;
+  };
+  return {
+    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= clearScore)),
+    finding: (...row) => ({ boxes: boxesOf(...row) }),
+  };
+}
 
 /** An object in pixels of the network's input. */
 export interface FramedObject {
@@ -131,5 +179,10 @@ function mean(values: readonly (number | null)[]): number {
 
 export function boxLabels(labels: Labels): readonly (readonly Box[])[] {
   if (!(labels instanceof Int32Array)) return labels;
+  throw new RangeError('a detector is trained on boxes');
+}
+
+function namedBoxes(label: NamedLabel): readonly NamedBox[] {
+  if (typeof label !== 'string') return label;
   throw new RangeError('a detector is trained on boxes');
 }

@@ -19,7 +19,6 @@ import { regionProposals } from './region-proposals.ts';
 export const fasterRcnn: Family = {
   name: 'faster_rcnn',
   title: 'Faster R-CNN: proposes regions, then looks at each',
-  tasks: ['object_detection'],
   space: () =>
     detectionSpace()
       .addCategoricalKnob('proposals', [32, 48, 64, 96], { group: 'architecture', initial: 48 })

@@ -1,4 +1,5 @@
 import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
+import { boxLabels } from '../../domain/kinds/detection.ts';
 import type { Labels } from '../../domain/task.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
 import { InvalidParameter } from '../../errors/errors.ts';
@@ -69,12 +70,14 @@ async function fitScenes({ inputs, labels, classes }: FitData, knobs: Knobs): Pr
 }
 
 function objectsOf(labels: Labels): number {
-  const max = labels instanceof Int32Array ? 1 : Math.max(...labels.map((boxes) => boxes.length));
+  const max = Math.max(...boxLabels(labels).map((boxes) => boxes.length));
   return Math.min(maxObjects, Math.max(minObjects, 2 * max));
 }
 
 /** What no detector does in a way of its own. */
 export const detectorBasics = {
+  input: 'image',
+  output: 'boxes',
   lighter: (knobs) => narrower(knobs, widths),
   fit: fitScenes,
   recipe: detectionRecipe,

@@ -22,7 +22,6 @@ import { qualityLoss } from './quality-loss.ts';
 export const ssd: Family = {
   name: 'ssd',
   title: 'SSD: default boxes of several scales that move onto objects',
-  tasks: ['object_detection'],
   space: detectionSpace,
   network: (features, knobs) => ssdNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
   ...detectorBasics,

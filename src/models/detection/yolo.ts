@@ -25,7 +25,6 @@ import { qualityLoss } from './quality-loss.ts';
 export const yolo: Family = {
   name: 'yolo',
   title: 'YOLO: cells of a grid that say what is there and where',
-  tasks: ['object_detection'],
   space: detectionSpace,
   network: (features, knobs) => yoloNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
   ...detectorBasics,

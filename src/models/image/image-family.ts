@@ -22,10 +22,10 @@ export interface ImageArchitecture {
   epochs: number;
   /** The knob of its own, beside those of every image family: how many layers, blocks or modules the network has. */
   depth: { knob: string; min: number; max: number; initial: number };
-  network(size: ImageNetworkSize): Network;
+  network(size: SizedImageTask): Network;
 }
 
-export interface ImageNetworkSize extends ImageTask {
+export interface SizedImageTask extends ImageTask {
   /** Channels of the first layer. */
   width: number;
   /** Value of the family's own knob. */
@@ -36,7 +36,8 @@ export interface ImageNetworkSize extends ImageTask {
 export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchitecture): Family => ({
   name,
   title,
-  tasks: ['image_classification'],
+  input: 'image',
+  output: 'label',
   space: () =>
     imageSpace(epochs).addRangeKnob(depth.knob, 'int', depth.min, depth.max, {
       group: 'architecture',

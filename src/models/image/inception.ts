@@ -3,7 +3,7 @@ import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { conv2d } from '../../graph/ops/convolution/conv2d.ts';
 import { concat } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { type ImageNetworkSize, imageFamily } from './image-family.ts';
+import { imageFamily, type SizedImageTask } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import {
   type ConvLayer,
@@ -48,7 +48,7 @@ interface Module {
 }
 
 /** The last of three stages has twelve times as many channels as the stem; each has `depth` modules. */
-function inceptionNetwork({ width, depth, ...task }: ImageNetworkSize): Network {
+function inceptionNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const stem: ConvLayer[] = [
     { name: 'stem1', from: channelsOf(task.image), to: width },

@@ -1,6 +1,6 @@
 import type { Value } from '../../graph/graph.ts';
 import type { Network } from '../../graph/network.ts';
-import { type ImageNetworkSize, imageFamily } from './image-family.ts';
+import { imageFamily, type SizedImageTask } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import { type ConvLayer, convNorm, convParameters, imageClassifier } from './layers.ts';
 
@@ -23,7 +23,7 @@ interface ResnetStage {
 }
 
 /** Each of three stages has twice as many channels as what comes before; the first and the last have `depth` residual blocks. */
-function resnetNetwork({ width, depth, ...task }: ImageNetworkSize): Network {
+function resnetNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const stages = [depth, 0, depth].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));
   const layers = stages.flatMap(({ widen, blocks: inner }) => [

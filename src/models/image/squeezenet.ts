@@ -2,7 +2,7 @@ import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { concat } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { type ImageNetworkSize, imageFamily } from './image-family.ts';
+import { imageFamily, type SizedImageTask } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import {
   type ConvLayer,
@@ -46,7 +46,7 @@ interface Fire {
 }
 
 /** The first stage has twice as many channels as `width`, the last one twelve times; each but the first has `depth` modules, the first has one. */
-function squeezenetNetwork({ width, depth, ...task }: ImageNetworkSize): Network {
+function squeezenetNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const [first = 0] = channels;
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: first };

@@ -2,7 +2,7 @@ import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { maxPool } from '../../graph/ops/convolution/pooling.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { type ImageNetworkSize, imageFamily } from './image-family.ts';
+import { imageFamily, type SizedImageTask } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import { type ConvLayer, conv, convNorm, convParameters, imageClassifier, kernelParameters } from './layers.ts';
 
@@ -37,7 +37,7 @@ interface Block {
 }
 
 /** Each of three entry blocks has twice as many channels as what comes before; `depth` middle blocks come after them. */
-function xceptionNetwork({ width, depth, ...task }: ImageNetworkSize): Network {
+function xceptionNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const channels = entryWidths.map((widths) => widths * width);
   const last = channels.at(-1) ?? width;

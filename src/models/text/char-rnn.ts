@@ -35,7 +35,8 @@ const unknownCharacter = 1;
 export const charRnn: Family = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
-  tasks: ['sentiment', 'text_classification'],
+  input: 'text',
+  output: 'label',
   minTrials: 8,
 
   space: () =>

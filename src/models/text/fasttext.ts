@@ -21,7 +21,8 @@ import { dropWords } from './word-dropout.ts';
 export const fasttext: Family = {
   name: 'fasttext',
   title: 'fastText: mean of word and n-gram vectors, then a linear layer',
-  tasks: ['sentiment', 'text_classification'],
+  input: 'text',
+  output: 'label',
 
   space: (task) =>
     new HyperSpace()

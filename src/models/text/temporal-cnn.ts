@@ -37,7 +37,8 @@ const areShort = (texts: readonly string[]): boolean =>
 export const temporalCnn: Family = {
   name: 'temporal_cnn',
   title: 'Temporal CNN: filters over word vectors, maximum over time',
-  tasks: ['sentiment', 'text_classification'],
+  input: 'text',
+  output: 'label',
 
   space: (task) =>
     new HyperSpace()

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { DeploymentRow } from '../../db/statements/serving.ts';
+import type { DeploymentRow } from '../../db/statements/deployments.ts';
 import { inputOf } from '../../domain/task.ts';
 import type { ModelFiles } from '../../params/model-files.ts';
 import type { ServedFleet } from '../policies/fleet.ts';

@@ -1,4 +1,4 @@
-import type { Member } from '../../db/statements/serving.ts';
+import type { Member } from '../../db/statements/deployments.ts';
 import { mostAccurate } from './batches.ts';
 import { type LatencyModel, measuredSizes } from './latency-model.ts';
 import { Margin } from './margin.ts';

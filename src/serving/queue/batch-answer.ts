@@ -1,8 +1,8 @@
+import type { AnswerMaker } from '../../domain/kinds/kind.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Device } from '../devices/device.ts';
 import type { BatchRoles } from '../devices/work.ts';
-import type { AnswerMaker } from '../ensemble.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
 import type { Policy, Subset } from '../policies/policy.ts';
 import type { ActiveRoles } from './active-roles.ts';

@@ -1,5 +1,5 @@
+import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
-import type { Finding } from '../ensemble.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
 /** The lanes of requests with waiters: those that can be in time, and those that are late anyway. */

@@ -1,11 +1,11 @@
-import type { DeploymentRow } from '../../db/statements/serving.ts';
+import type { DeploymentRow } from '../../db/statements/deployments.ts';
+import { type Finding, rounded } from '../../domain/kinds/kind.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
-import type { FoundBox } from '../ensemble.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import type { ServedModel } from '../served-model.ts';
 
-/** The result of `rafiki_predict_detail`. */
-export type Detail = ShownFinding & {
+/** What `rafiki_predict_detail` shows. */
+export type Detail = Finding & {
   versions: number[];
   members: { family: string; score: number }[];
   batch: number;
@@ -13,31 +13,24 @@ export type Detail = ShownFinding & {
   overdue: boolean;
 };
 
-type ShownFinding = { label: string; probabilities: Record<string, number> } | { boxes: FoundBox[] };
-
 export function detailOf(
   outcome: RequestOutcome,
   { row }: ServedModel,
   { ms, overdue }: { ms: number; overdue: boolean },
 ): Detail {
   return {
-    ...findingOf(outcome, row.classes),
+    ...findingOf(outcome),
     versions: [row.version],
-    members: row.members.slice(0, outcome.members).map(({ family, score }) => ({ family, score: round(score) })),
+    members: row.members.slice(0, outcome.members).map(({ family, score }) => ({ family, score: rounded(score) })),
     batch: outcome.batch,
-    ms: round(ms),
+    ms: rounded(ms),
     overdue,
   };
 }
 
-function findingOf({ answer, finding }: RequestOutcome, classes: readonly string[]): ShownFinding {
-  if (finding === null) throw new Error('the answer was computed without details');
-  if ('boxes' in finding) return finding;
-  const { probabilities } = finding;
-  return {
-    label: answer,
-    probabilities: Object.fromEntries(classes.map((name, c) => [name, round(probabilities[c] ?? 0)])),
-  };
+function findingOf({ finding }: RequestOutcome): Finding {
+  if (finding === null) throw new Error('details of an answer that was asked without them');
+  return finding;
 }
 
 /** Serialising more blocks the event loop for too long. rafiki._detail_rows() requests a quarter of it. */
@@ -55,5 +48,3 @@ export function checkReplySize({ classes }: Pick<DeploymentRow, 'classes'>, rows
     hint: 'Split the array.',
   });
 }
-
-const round = (value: number): number => Number(value.toFixed(4));

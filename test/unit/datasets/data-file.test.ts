@@ -38,23 +38,33 @@ test('refuses a line that is not a row', async () => {
   await expect(readDataFile(file, 'sentiment')).rejects.toThrow(CorruptParams);
 });
 
-test('reads back images as they are, with a label or with boxes', async () => {
-  const box = fc.record({ label: fc.string(), x: fc.nat(), y: fc.nat(), w: fc.nat(), h: fc.nat() });
+const box = fc.record({ label: fc.string(), x: fc.nat(), y: fc.nat(), w: fc.nat(), h: fc.nat() });
+const labels = {
+  image_classification: fc.string({ unit: 'grapheme' }),
+  object_detection: fc.array(box, { maxLength: 3 }),
+} as const;
+
+test.each(['image_classification', 'object_detection'] as const)('reads back images as they are: %s', async (task) => {
   const row = fc.record({
     input: fc.uint8Array({ maxLength: 300 }),
-    label: fc.oneof(fc.string({ unit: 'grapheme' }), fc.array(box, { maxLength: 3 })),
+    label: labels[task],
     validates: fc.option(fc.boolean(), { nil: undefined }),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 5 }), async (rows) => {
       const given = rows.map(({ validates, ...rest }) => (validates === undefined ? rest : { ...rest, validates }));
       writeSealed(Buffer.concat(given.map(imageRecord)));
-      const read = await readDataFile(file, 'object_detection');
+      const read = await readDataFile(file, task);
       const bare = read.map((one) => ({ ...one, input: Uint8Array.from(Buffer.from(one.input as Uint8Array)) }));
       expect(bare).toEqual(given);
     }),
     { numRuns: 50 },
   );
+});
+
+test('refuses labels of another kind', async () => {
+  writeSealed(imageRecord({ input: Uint8Array.of(1, 2, 3), label: [] }));
+  await expect(readDataFile(file, 'image_classification')).rejects.toThrow(CorruptParams);
 });
 
 test('refuses a file of images that is cut off', async () => {

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { imageRecords } from '../../../src/datasets/image-rows.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
 
 const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => {
   const part = (text: string | Buffer): Buffer[] => {
@@ -25,7 +26,7 @@ async function read(rows: { bytes: Buffer; size?: number }[]) {
   }
   const skipped = { rows: 0, example: null };
   const records: Buffer[] = [];
-  const reading = imageRecords(values(), { task: 'image_classification', onBadRow: 'skip', skipped });
+  const reading = imageRecords(values(), { kind: classification, onBadRow: 'skip', skipped });
   for await (const record of reading) {
     records.push(record);
     inHand -= record.length - 40;

@@ -3,6 +3,7 @@ import type { Knobs, KnobValue } from '../../../src/domain/hyper-space.ts';
 import { type DataSet, inputOf, type Labels, type Task } from '../../../src/domain/task.ts';
 import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import type { Family } from '../../../src/models/family.ts';
+import { tasksOf } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { type PreparedTrial, prepareTrial } from '../../../src/training/trial.ts';
 
@@ -12,7 +13,7 @@ const pictureSide = 32;
 
 /** A trial of any family, as small as its knobs allow. */
 export async function smallTrial(family: Family): Promise<PreparedTrial> {
-  const [task] = family.tasks;
+  const [task] = tasksOf(family);
   if (task === undefined) throw new RangeError(`${family.name} is for no task`);
   const knobs = { ...smallestKnobs(family, task), epochs: 1 };
   const trial = await prepareTrial({

@@ -73,7 +73,7 @@ describe('Client', () => {
     const patient = { budgetMs: 60_000, onOverdue: 'answer' } as const;
     const details = await connect().detailMany({ key: 'key', inputKind: 'text', role: 'a', inputs }, patient);
     const expected = inputs.map((input) => (input === null ? null : input.startsWith('y') ? 'yes' : 'no'));
-    expect(details.map((detail) => (detail !== null && 'label' in detail ? detail.label : null))).toEqual(expected);
+    expect(details.map((detail) => (detail !== null && 'label' in detail ? detail['label'] : null))).toEqual(expected);
     expect(details[1]).toMatchObject({ probabilities: { no: 0.9, yes: 0.1 }, versions: [3], overdue: false });
     expect(model.stat).toMatchObject({ calls: 1, rows: 3000 });
   });

@@ -1,7 +1,7 @@
-import type { Member } from '../../../src/db/statements/serving.ts';
+import type { Member } from '../../../src/db/statements/deployments.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
-import { answerMakerOf } from '../../../src/serving/ensemble.ts';
 import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
@@ -77,7 +77,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     fleet,
     clock,
     activeRoles: new ActiveRoles(),
-    judge: answerMakerOf('sentiment', ['no', 'yes']),
+    judge: classification.answers(['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
     onUnloaded: () => undefined,

@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../../../src/db/statements/serving.ts';
+import type { DeploymentRow } from '../../../src/db/statements/deployments.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';

@@ -9,7 +9,7 @@ test('each pass has each row once', () => {
 });
 
 test('balanced classes are seen equally often, their rows in turns, in any order', () => {
-  const labels = Int32Array.from({ length: 90 }, (_, row) => (row < 80 ? 0 : row < 89 ? 1 : 3)); // no row of class 2
+  const labels = Uint16Array.from({ length: 90 }, (_, row) => (row < 80 ? 0 : row < 89 ? 1 : 3)); // no row of class 2
   const order = balancedOrder(labels, 2, createRng(1));
   expect(order).toHaveLength(180);
   const seen = new Int32Array(90);

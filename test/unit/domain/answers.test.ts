@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { answeringMembers, answerMakerOf } from '../../../src/serving/ensemble.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
+import { detection } from '../../../src/domain/kinds/detection.ts';
 
 describe('an ensemble of classifiers', () => {
   // two rows, three classes
   const best = Float32Array.from([0.6, 0.3, 0.1, 0.2, 0.7, 0.1]);
   const second = Float32Array.from([0.1, 0.8, 0.1, 0.3, 0.3, 0.4]);
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
-  const judge = answerMakerOf('sentiment', ['a', 'b', 'c']);
+  const judge = classification.answers(['a', 'b', 'c']);
 
   it('takes the label of most members, not of the mean', () => {
     expect(judge.answer([best, second, third], 0, 2)).toBe('b');
@@ -18,12 +19,8 @@ describe('an ensemble of classifiers', () => {
   });
 
   it('gives the mean probabilities of all members asked', () => {
-    const finding = judge.finding([best, second], 0, 2);
-    expect('probabilities' in finding && Array.from(finding.probabilities)).toEqual([
-      expect.closeTo(0.35, 6),
-      expect.closeTo(0.55, 6),
-      expect.closeTo(0.1, 6),
-    ]);
+    const means = { a: 0.35, b: 0.55, c: 0.1 };
+    expect(judge.finding([best, second], 0, 2)).toEqual({ label: 'a', probabilities: means });
   });
 });
 
@@ -37,11 +34,8 @@ describe('a detector', () => {
     ...[0, 0, 0, 0, 0, 0],
     ...[0, 0, 0, 0, 0, 0],
   ]);
-  const judge = answerMakerOf('object_detection', ['apple', 'pear']);
-  const boxesOf = (row: number): unknown => {
-    const finding = judge.finding([output], row, 2);
-    return 'boxes' in finding && finding.boxes;
-  };
+  const judge = detection.answers(['apple', 'pear']);
+  const boxesOf = (row: number): unknown => judge.finding([output], row, 2)['boxes'];
 
   it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
     expect(JSON.parse(judge.answer([output], 0, 2))).toEqual([
@@ -56,7 +50,6 @@ describe('a detector', () => {
   });
 
   it('is asked alone, where classifiers vote', () => {
-    expect(answeringMembers('object_detection', 3)).toBe(1);
-    expect(answeringMembers('image_classification', 3)).toBe(3);
+    expect([detection.votes(), classification.votes()]).toEqual([false, true]);
   });
 });

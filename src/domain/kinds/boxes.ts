@@ -1,6 +1,6 @@
-import { checkLabel } from '../domain/class-limits.ts';
-import { BadData } from '../errors/errors.ts';
-import type { ImageSize } from '../features/images.ts';
+import { BadData } from '../../errors/errors.ts';
+import { checkLabel } from '../class-limits.ts';
+import type { ImageSize } from '../task.ts';
 
 /** An object in an image as the source gives it, in pixels from the top left corner of the upright image. */
 export interface NamedBox {
@@ -16,6 +16,9 @@ const OVERHANG = 1;
 
 const keys = ['label', 'x', 'y', 'w', 'h'];
 const hint = 'Boxes are an array of {"label": text, "x": …, "y": …, "w": …, "h": …} in pixels of the upright image.';
+
+export const isBox = (value: unknown): value is NamedBox =>
+  typeof value === 'object' && value !== null && keys.every((key) => key in value);
 
 /** The value of a box column, checked and clipped to its image; an empty array is an image without objects. */
 export function checkBoxes(value: unknown, size: ImageSize): NamedBox[] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checkBoxes } from '../../../src/datasets/boxes.ts';
+import { checkBoxes } from '../../../src/domain/kinds/boxes.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 
 const size = { width: 100, height: 50 };
