@@ -6,7 +6,7 @@ import { greedy } from '../../../src/serving/policies/greedy.ts';
 import { planner } from '../../../src/serving/policies/planner.ts';
 import type { Policy, PolicyState } from '../../../src/serving/policies/policy.ts';
 import { priceRule } from '../../../src/serving/policies/price-rule.ts';
-import { pricesAt } from '../../../src/serving/policies/prices.ts';
+import { PriceList, pricesAt } from '../../../src/serving/policies/prices.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
 import { oneMember, stateOf, threeMembers } from './policy-state.ts';
 
@@ -85,6 +85,41 @@ describe('prices', () => {
       const accuracy = threeMembers.accuracy[1 << m]!;
       expect(price).toBeCloseTo((accuracy * 64) / threeMembers.latencyMs(m, 64), 6);
     });
+  });
+});
+
+describe('the batches that throughput is counted with', () => {
+  /** The price of a device, whose only member answers `rows` in a batch. */
+  const ofBatches = (rows: number): number => (0.9 * rows) / oneMember.latencyMs(0, rows);
+  const priceWithin = (budgetMs: number): number => pricesAt(oneMember, 1000, budgetMs).stations[0]!;
+
+  it.each([
+    [2 * oneMember.latencyMs(0, 256), 256],
+    [2 * oneMember.latencyMs(0, 256) - 0.01, 64],
+    [1, 1],
+  ])('take half of a budget of %s ms at most', (budgetMs, rows) => {
+    expect(priceWithin(budgetMs)).toBeCloseTo(ofBatches(rows), 6);
+  });
+
+  it('are as large as any of the members can have', () => {
+    const fleet = { ...threeMembers, latencyMs: (m: number, rows: number) => (m === 0 ? 1 : 1000) * rows };
+    const { stations } = pricesAt(fleet, 1000, 128);
+    expect(stations[0]).toBeCloseTo(0.8, 6);
+    expect(pricesAt({ ...fleet, sizes: [4] }, 1000, 128).stations[0]).toBeCloseTo(0.8, 6);
+  });
+});
+
+describe('a list of prices', () => {
+  it('has four for each doubling of the rate, and makes them anew as times drift', () => {
+    let ms = 1;
+    const fleet = { ...oneMember, latencyMs: (_: number, rows: number) => ms * rows };
+    const list = new PriceList(fleet);
+    const first = list.at(1000, 1e6);
+    expect(list.at(1000 * 2 ** (1 / 16), 1e6)).toBe(first);
+    expect(list.at(1000 * 2 ** (1 / 4), 1e6)).not.toBe(first);
+    ms = 2;
+    for (let asked = 3; asked < 1023; asked++) expect(list.at(1000, 1e6)).toBe(first);
+    expect(list.at(1000, 1e6).stations[0]).toBeCloseTo(first.stations[0]! / 2, 9);
   });
 });
 
