@@ -14,7 +14,7 @@ const LAMBDA = 0.3;
 /** β: what an overdue answer costs, in right ones. */
 const BETA = 1;
 
-interface PolicyStep {
+export interface PolicyStep {
   opinion: Opinion;
   action: number;
   reward: number;
@@ -33,7 +33,6 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
   const network = new ActorCriticNetwork(inputs, actions.length, rng);
   const steps: PolicyStep[] = [];
-  let most = 1;
 
   const choose = ({ probabilities }: Opinion): number => {
     let left = rng.uniform();
@@ -48,7 +47,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
     name: 'actor-critic',
     learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
-      most = HORIZON * state.budgetMs * throughput(fleet);
+      const most = HORIZON * state.budgetMs * throughput(fleet);
       const opinion = network.judge(featuresOf(fleet, state, drops));
       if (steps.length >= LESSONS) network.learn(lessonsOf(steps.splice(0), opinion, state));
       const action = choose(opinion);
@@ -85,8 +84,8 @@ const throughput = (fleet: Fleet): number =>
 
 const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
 
-/** Times in τ. */
-function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
+/** What the network sees: times in τ. */
+export function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
   const { queue, nowMs, budgetMs, rate } = state;
   const largest = largestOf(fleet);
   const features = fleet.stations.map((_, s) => Math.min(3, (freeAt(state, s) - nowMs) / budgetMs));
@@ -105,7 +104,11 @@ function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float
 }
 
 /** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), from the value of the state that follows backwards. */
-function lessonsOf(steps: readonly PolicyStep[], next: Opinion, { nowMs, budgetMs }: PolicyState): Lesson[] {
+export function lessonsOf(
+  steps: readonly PolicyStep[],
+  next: Pick<Opinion, 'value'>,
+  { nowMs, budgetMs }: PolicyState,
+): Lesson[] {
   const lessons: Lesson[] = [];
   let target = next.value;
   let value = next.value;

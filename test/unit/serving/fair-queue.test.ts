@@ -42,6 +42,13 @@ const rowsMs = (texts: readonly string[]): number => 0.1 * texts.length;
 const ofRole = (texts: readonly string[], role: string): number => texts.filter((text) => text.startsWith(role)).length;
 const texts = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.texts);
 
+it('computes ahead where several roles ask, once nobody waits', async () => {
+  const { device, batcher } = await stage();
+  batcher.warm('a ahead', 'a');
+  await turn();
+  expect(texts(device)).toEqual([['a ahead']]);
+});
+
 describe.each(['eager', 'planner'])('with the policy %s', (name) => {
   const policy = policyByName(name);
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { actorCritic } from '../../../src/serving/policies/actor-critic.ts';
-import { doomed, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
+import { actorCritic, featuresOf, lessonsOf } from '../../../src/serving/policies/actor-critic.ts';
+import { doomed, largestFilled, lateAt, usefulSubsets } from '../../../src/serving/policies/batches.ts';
 import { greedy } from '../../../src/serving/policies/greedy.ts';
 import { planner } from '../../../src/serving/policies/planner.ts';
 import type { Policy, PolicyState } from '../../../src/serving/policies/policy.ts';
@@ -208,6 +208,36 @@ describe('the actor-critic', () => {
     expect(share()).toBeGreaterThan(0.8);
   });
 
+  it('sees when each device is free, what batches take, who waits, and the rate where it drops requests', () => {
+    const deadlineMs = (place: number): number => (place < 8 ? 1025 : 1050);
+    const queue = { length: 32, deadlineMs };
+    const state = stateOf(threeMembers, { queued: 32, queue, rate: 2, freeMs: [[900], [1025], [2000]] });
+    const features = Array.from(featuresOf(threeMembers, state, true));
+    const times = [0, 1, 2].flatMap((m) => [4, 16, 64].map((rows) => threeMembers.latencyMs(m, rows) / 50));
+    expect(features.slice(0, 3)).toEqual([0, 0.5, 3]);
+    expect(features.slice(3, 12)).toEqual(times);
+    // every fourth of the 64 places of the largest batch: two have waited half of their budget, six just came, eight are empty
+    expect(features.slice(12, 28)).toEqual([0.5, 0.5, ...new Array(14).fill(0)]);
+    expect(features.slice(28)).toEqual([0.5, (2 * threeMembers.latencyMs(0, 64)) / 64]);
+    expect(featuresOf(threeMembers, state, false).at(-1)).toBe(0);
+  });
+
+  it('learns from what a decision earned and, less and less, from what came after it', () => {
+    const stepAt = (nowMs: number, value: number, reward: number) => ({
+      opinion: { features: new Float64Array(), hidden: new Float64Array(), probabilities: new Float64Array(), value },
+      ...{ action: 0, reward, nowMs },
+    });
+    const steps = [stepAt(1000, 1, 5), stepAt(1050, 2, 7)];
+    const lessons = lessonsOf(steps, { value: 3 }, stateOf(threeMembers, { queued: 1, nowMs: 1100 }));
+    // a discount of e^(-1/2) for 50 of 2 · 50 ms
+    const last = 7 + Math.exp(-0.5) * 3;
+    expect(lessons.map(({ target }) => target)).toEqual([
+      expect.closeTo(last, 12),
+      expect.closeTo(5 + Math.exp(-0.5) * (0.7 * 2 + 0.3 * last), 12),
+    ]);
+    expect(lessons.map(({ opinion }) => opinion.value)).toEqual([2, 1]);
+  });
+
   it('goes on from kept weights, and begins anew where they do not fit', () => {
     const trained = create();
     for (let i = 0; i < 100; i++) trained.decide(crowd);
@@ -224,6 +254,11 @@ describe('batches', () => {
   it('takes the largest size that the queue fills', () => {
     const sizes = [1, 4, 16, 64, 256];
     expect([1, 3, 4, 15, 16, 300].map((queued) => largestFilled(sizes, queued))).toEqual([1, 1, 4, 4, 16, 256]);
+  });
+
+  it('takes nobody for late who is answered at his deadline', () => {
+    const queue = { length: 6, deadlineMs: (place: number): number => Math.floor(place / 2) };
+    expect([0, 0.5, 1, 2, 2.5].map((ms) => lateAt(queue, ms))).toEqual([0, 2, 2, 4, 6]);
   });
 
   it('knows subsets of which no part is as accurate', () => {

@@ -65,6 +65,21 @@ describe('RequestQueue', () => {
     expect(shared.role).toBe('b');
   });
 
+  it('picks a row of each role by turns, and of each role one of each session', () => {
+    const queue = new RequestQueue();
+    const other = {};
+    for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
+    for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
+    for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
+    const picked = queue.turns({ lane: 'demanded', mostRows: () => 8 });
+    expect(textsOf(picked)).toEqual(['a 0', 'b 0', 'a other 0', 'b 1', 'a 1', 'b 2', 'a other 1', 'b 3']);
+    queue.takeTurns(picked, 'demanded');
+    expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
+    expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
+    const rest = queue.turns({ lane: 'demanded', mostRows: () => 100, admits: ({ role }) => role === 'a' });
+    expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
+  });
+
   it('takes up what was read ahead once somebody asks for it', () => {
     const queue = new RequestQueue();
     queue.speculate('ahead', 'a');
