@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidParameter } from '../src/errors/errors.ts';
@@ -43,9 +43,10 @@ export async function* mutantsBench({
   const seed = Number(wanted);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
-  const mutants = sample(mutantsOf(repository, rooms), quick ? COUNT / 10 : COUNT, seed);
+  const all = mutantsOf(repository, rooms);
+  const mutants = sample(all, quick ? COUNT / 10 : COUNT, seed);
   const results = quick ? new Results() : new KeptResults(`mutants/seed-${seed}.csv`, columns);
-  const tree = new MutantTree(repository, mutants);
+  const tree = new MutantTree(repository, all);
   try {
     for (const suite of quick ? suites.slice(0, 1) : suites) {
       const unnoticed = mutants.filter(({ key }) => !isKilled(results, key));
@@ -75,12 +76,21 @@ async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite,
   await Promise.all(Array.from({ length: AT_ONCE }, judgeNext));
 }
 
+/** Of the tests on Postgres, those that name what is mutated: the others come by it through the built package, if at all. */
+const importsRoom = new RegExp(`src/(${[...new Set(rooms.map((room) => room.split('/')[0]))].join('|')})/`);
+
 function testsOf(suite: Suite): string[] {
-  const folder = suite === 'unit' ? 'test/unit' : 'test/pg';
-  return readdirSync(path.join(repository, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => path.join(folder, name))
-    .sort();
+  const inFolder = (folder: string): string[] =>
+    readdirSync(path.join(repository, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => path.join(folder, name))
+      .sort();
+  const text = (file: string): string => readFileSync(path.join(repository, file), 'utf8');
+  if (suite === 'pg18') return inFolder('test/pg').filter((file) => importsRoom.test(text(file)));
+  return [
+    ...inFolder('test/unit'),
+    ...inFolder('test/hostile').filter((file) => path.basename(file).startsWith('wire')),
+  ];
 }
 
 const shown = ({ file, line, was, text }: Mutant): string =>

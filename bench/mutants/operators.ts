@@ -67,8 +67,10 @@ function changesOf(node: ts.Node, source: ts.SourceFile): Replacement[] {
   }
   if (ts.isWhileStatement(node)) return [['condition', node.expression, 'false']];
   if (ts.isForStatement(node) && node.condition) return [['condition', node.condition, 'false']];
-  if (ts.isReturnStatement(node) && node.expression) return [['return', node.expression, 'undefined']];
-  if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) return [['return', node.body, 'undefined']];
+  if (ts.isReturnStatement(node) && node.expression && !isUndefined(node.expression))
+    return [['return', node.expression, 'undefined']];
+  if (ts.isArrowFunction(node) && !ts.isBlock(node.body) && !isUndefined(node.body))
+    return [['return', node.body, 'undefined']];
   return isRemovable(node) ? [['removed', node, '', true]] : [];
 }
 
@@ -94,6 +96,8 @@ function unaryChanges(
 
 const isText = (node: ts.Node): boolean =>
   ts.isStringLiteral(node) || ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node);
+
+const isUndefined = (node: ts.Node): boolean => ts.isIdentifier(node) && node.text === 'undefined';
 
 const isName = (node: ts.Node): boolean => 'name' in node.parent && node.parent.name === node;
 

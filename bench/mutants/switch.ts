@@ -6,11 +6,11 @@ const on = Number(process.env['MUTANT'] ?? -1);
 const notes = process.env['MUTANT_NOTES'];
 const { __vitest_worker__: worker } = globalThis as { __vitest_worker__?: { filepath?: string } };
 if (worker?.filepath) process.env['MUTANT_TEST'] = worker.filepath;
-const noted = new Set<number>();
+const noted: boolean[] = [];
 
 export function mutant(index: number): boolean {
-  if (notes && !noted.has(index)) {
-    noted.add(index);
+  if (notes && !noted[index]) {
+    noted[index] = true;
     appendFileSync(notes, `${index} ${process.env['MUTANT_TEST'] ?? ''}\n`);
   }
   return index === on;

@@ -14,7 +14,7 @@ const LAMBDA = 0.3;
 /** β: cost of an overdue answer, in correct answers. */
 const BETA = 1;
 
-interface PolicyStep {
+export interface PolicyStep {
   opinion: Evaluation;
   action: number;
   reward: number;
@@ -33,7 +33,6 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
   const network = new ActorCriticNetwork(inputs, actions.length, rng);
   const steps: PolicyStep[] = [];
-  let max = 1;
 
   const choose = ({ probabilities }: Evaluation): number => {
     let left = rng.uniform();
@@ -48,7 +47,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
     name: 'actor-critic',
     learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
-      max = HORIZON * state.budgetMs * throughput(fleet);
+      const max = HORIZON * state.budgetMs * throughput(fleet);
       const opinion = network.evaluate(featuresOf(fleet, state, drops));
       if (steps.length >= TRAIN_EVERY) network.learn(experiencesOf(steps.splice(0), opinion, state));
       const action = choose(opinion);
@@ -86,7 +85,7 @@ const throughput = (fleet: Fleet): number =>
 const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
 
 /** All times are in τ. */
-function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
+export function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
   const { queue, nowMs, budgetMs, rate } = state;
   const largest = largestOf(fleet);
   const features = fleet.stations.map((_, s) => Math.min(3, (freeAt(state, s) - nowMs) / budgetMs));
@@ -105,7 +104,11 @@ function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float
 }
 
 /** TD(λ): G = r + e^(−Δt / 2 τ) ((1 − λ) V' + λ G'), computed backwards from the value of the next state. */
-function experiencesOf(steps: readonly PolicyStep[], next: Evaluation, { nowMs, budgetMs }: PolicyState): Experience[] {
+export function experiencesOf(
+  steps: readonly PolicyStep[],
+  next: Pick<Evaluation, 'value'>,
+  { nowMs, budgetMs }: PolicyState,
+): Experience[] {
   const lessons: Experience[] = [];
   let target = next.value;
   let value = next.value;

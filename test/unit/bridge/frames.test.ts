@@ -59,6 +59,39 @@ describe('FrameReader', () => {
     expect(() => reader.next(LIMIT)).toThrowError(/length/);
   });
 
+  it('tells how a long frame begins as soon as that is there, and nothing of a short one', () => {
+    const reader = new FrameReader();
+    const bytes = frame('Q', Buffer.from('0123456789'));
+    reader.push(bytes.subarray(0, 7));
+    expect(reader.head(9, 3)).toBeNull();
+    expect(reader.head(9, 2)).toEqual({ bytes: 10, prefix: Buffer.from('01') });
+    expect(reader.head(10, 2)).toBeNull();
+    reader.push(bytes.subarray(7));
+    expect(reader.next(LIMIT)?.body.toString()).toBe('0123456789');
+    expect(reader.buffered).toBe(0);
+  });
+
+  it('takes lengths from the least to the most that is allowed', () => {
+    const opening = (length: number): Buffer => {
+      const bytes = Buffer.alloc(Math.max(4, length));
+      bytes.writeInt32BE(length, 0);
+      return bytes;
+    };
+    const next = (bytes: Buffer, most: number): unknown => {
+      const reader = new FrameReader();
+      reader.push(bytes);
+      return reader.nextUntyped(most)?.body.length;
+    };
+    expect([next(opening(8), 20), next(opening(20), 20)]).toEqual([4, 16]);
+    for (const length of [7, 21]) expect(() => next(opening(length), 20)).toThrowError(/length/);
+    const reader = new FrameReader();
+    reader.push(Buffer.from([0x51, 0, 0, 0, 4, 0x51]));
+    expect(() => reader.checkEmpty()).toThrowError(/unencrypted bytes/);
+    expect(reader.next(4)?.body).toHaveLength(0);
+    reader.clear();
+    expect([reader.buffered, reader.checkEmpty()]).toEqual([0, undefined]);
+  });
+
   it('takes a megabyte byte by byte without copying it each time', () => {
     const bytes = frame('Q', Buffer.alloc(1_000_000, 'a'));
     const reader = new FrameReader();

@@ -161,6 +161,10 @@ describe('the next actions of a study', () => {
     ]);
   });
 
+  test.each(['08006', '53100', '58030'])('go on when a worker was at fault (%s)', (sqlstate) => {
+    expect(kinds(plan([failed(sqlstate)]))).toEqual(['propose']);
+  });
+
   test('try other knobs when one trial diverged, and give up after a few without a score', () => {
     const diverged = Array.from({ length: MAX_FAILURES }, () => failed('22003'));
     expect(kinds(plan(diverged.slice(1)))).toEqual(['propose']);

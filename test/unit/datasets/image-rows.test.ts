@@ -44,6 +44,18 @@ test('names of rows are cut, and what is no row of the reader is a bad row', asy
   });
 });
 
+test('a bad row goes by the first 200 characters of its name, whatever their bytes', async () => {
+  const { skipped } = await read([{ bytes: packed('€'.repeat(300), 'a', Buffer.from('no image')) }]);
+  expect(skipped.example).toMatch(/^€{200}: /);
+  const nameless = await read([{ bytes: packed('', 'a', Buffer.from('no image')) }]);
+  expect(nameless.skipped.example).toMatch(/^Row 1 as read: /);
+});
+
+test('a row that was too large to be brought whole says so', async () => {
+  const { skipped } = await read([{ bytes: packed('r', 'a', Buffer.from('')), size: 65 * 2 ** 20 }]);
+  expect(skipped.example).toBe('r: It has 65.0 MB; 64 MB are the most.');
+});
+
 test('labels of more than 1000 characters are bad rows, those of fewer are none, whatever their bytes', async () => {
   const image = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
     .png()

@@ -37,6 +37,43 @@ describe('classification', () => {
   });
 });
 
+describe('an ensemble of classifiers', () => {
+  const [no, yes] = [
+    [0.9, 0.1],
+    [0.2, 0.8],
+  ] as const;
+  const member = (classes: string[], ...rows: (readonly number[])[]) => ({
+    answers: tensor([rows.length, classes.length], rows.flat()),
+    classes,
+  });
+  const names = ['no', 'yes'];
+  const labels = Int32Array.of(0, 1, 1);
+
+  it('is scored by its votes, classes going by name', () => {
+    const right = member(names, no, yes, yes);
+    const turned = member(['yes', 'no'], yes, no, no); // says the same
+    const wrong = member(names, yes, no, no);
+    const score = (...members: (typeof right)[]) => classification.scoreEnsemble(members, labels, { classes: names });
+    expect(score(right, turned, wrong)).toBe(1);
+    expect(score(wrong, right, wrong)).toBe(0);
+    expect(score(member(['cow', 'hen'], no, yes, yes))).toBe(0);
+  });
+
+  it.each(['likelihood', 'auc'] as const)(
+    'is scored by %s as its best member is, 0 for classes it does not know',
+    (metric) => {
+      const classes = ['ant', ...names];
+      const places = Int32Array.from(labels, (label) => label + 1);
+      const best = member(['yes', 'no'], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]);
+      const known = tensor([3, 3], [0, 0.6, 0.4, 0, 0.3, 0.7, 0, 0.8, 0.2]);
+      const { score } = classification.score(known, places, { classes, metric });
+      expect(classification.scoreEnsemble([best, member(names, no, no, no)], places, { classes, metric })).toBe(score);
+      expect([score > 0.4, score < 1]).toEqual([true, true]);
+      expect(classification.votes(metric)).toBe(false);
+    },
+  );
+});
+
 describe('detection', () => {
   const cat: Box = { label: 0, x: 10, y: 20, w: 30, h: 40 };
   /** One image with the cat found at `x`, and an unused row. */

@@ -30,6 +30,8 @@ describe('by hand', () => {
     const shares = Float32Array.from(labels.flatMap(() => [0.75, 0.25, 0]));
     expect(baseline('likelihood', labels, 3)).toBeCloseTo(Math.exp(-logLoss(shares, labels)), 9);
     expect(baseline('auc', labels, 3)).toBe(0.5);
+    expect(baseline('map50', labels, 3)).toBe(0);
+    expect([baseline('accuracy', [], 3), baseline('macro_f1', [], 3)]).toEqual([0, 0]);
   });
 });
 

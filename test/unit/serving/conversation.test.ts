@@ -66,6 +66,18 @@ describe('the requests of the bridge', () => {
     await expect(ask('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
   });
 
+  it('keeps eight answers that a session may come back for', async () => {
+    const { ask, device } = await setUp();
+    device.slowMs = 150;
+    const replies = await Promise.all(
+      Array.from({ length: 9 }, (_, i) => ask('P', 'key', 'alice', '', '', '', `slow ${i}`)),
+    );
+    expect(replies.map(({ s }) => s)).toEqual(new Array(9).fill('w'));
+    const [first, ...others] = replies.map(({ v }) => v ?? '');
+    await expect(ask('R', first ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
+    for (const ticket of others) expect(await ask('R', ticket)).toMatchObject({ s: 'k' });
+  });
+
   const statement = '1.5 7:7: alice';
   const rows = Array.from({ length: 7 }, (_, i) => `no ${i}`);
   const look = JSON.stringify([...rows, null, 'yes 8', 'no 9']);

@@ -43,6 +43,13 @@ const ofRole = (inputs: readonly string[], role: string): number =>
   inputs.filter((input) => input.startsWith(role)).length;
 const inputs = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.inputs);
 
+it('computes ahead where several roles ask, once nobody waits', async () => {
+  const { device, batcher } = await stage();
+  batcher.warm('a ahead', 'a');
+  await turn();
+  expect(inputs(device)).toEqual([['a ahead']]);
+});
+
 describe.each(['eager', 'planner'])('with the policy %s', (name) => {
   const policy = policyByName(name);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FollowedScan, findScan, MAX_CHARS } from '../../../src/serving/session/followed-scan.ts';
+import { FollowedScan, findScan } from '../../../src/serving/session/followed-scan.ts';
 
 const rowsOf = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `row ${from + i}`);
 const place = { column: '1;2', low: '(0,1)', high: '(9,9)' };
@@ -149,8 +149,8 @@ describe('what is read next', () => {
 
   it('waits while 16 MiB wait for their requests', () => {
     const scan = (chars: number): FollowedScan => new FollowedScan(place, 'up', ['x'.repeat(chars - 1), 'y']);
-    expect(scan(MAX_CHARS).readRequest(0, 0)).toBeNull();
-    expect(scan(MAX_CHARS - 1).readRequest(0, 0)).not.toBeNull();
+    expect(scan(16 * 2 ** 20).readRequest(0, 0)).toBeNull();
+    expect(scan(16 * 2 ** 20 - 1).readRequest(0, 0)).not.toBeNull();
   });
 
   it("is over at the table's end, once all before it was asked", () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { actorCritic } from '../../../src/serving/policies/actor-critic.ts';
-import { alreadyLate, largestFilled, usefulSubsets } from '../../../src/serving/policies/batches.ts';
+import { actorCritic, experiencesOf, featuresOf } from '../../../src/serving/policies/actor-critic.ts';
+import { alreadyLate, largestFilled, lateAt, usefulSubsets } from '../../../src/serving/policies/batches.ts';
 import { greedy } from '../../../src/serving/policies/greedy.ts';
 import { planner } from '../../../src/serving/policies/planner.ts';
 import type { Policy, PolicyState } from '../../../src/serving/policies/policy.ts';
 import { priceRule } from '../../../src/serving/policies/price-rule.ts';
-import { pricesAt } from '../../../src/serving/policies/prices.ts';
+import { PriceList, pricesAt } from '../../../src/serving/policies/prices.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
 import { oneMember, stateOf, threeMembers } from './policy-state.ts';
 
@@ -85,6 +85,41 @@ describe('prices', () => {
       const accuracy = threeMembers.accuracy[1 << m]!;
       expect(price).toBeCloseTo((accuracy * 64) / threeMembers.latencyMs(m, 64), 6);
     });
+  });
+});
+
+describe('the batches that throughput is counted with', () => {
+  /** The price of a device, whose only member answers `rows` in a batch. */
+  const ofBatches = (rows: number): number => (0.9 * rows) / oneMember.latencyMs(0, rows);
+  const priceWithin = (budgetMs: number): number => pricesAt(oneMember, 1000, budgetMs).stations[0]!;
+
+  it.each([
+    [2 * oneMember.latencyMs(0, 256), 256],
+    [2 * oneMember.latencyMs(0, 256) - 0.01, 64],
+    [1, 1],
+  ])('take half of a budget of %s ms at most', (budgetMs, rows) => {
+    expect(priceWithin(budgetMs)).toBeCloseTo(ofBatches(rows), 6);
+  });
+
+  it('are as large as any of the members can have', () => {
+    const fleet = { ...threeMembers, latencyMs: (m: number, rows: number) => (m === 0 ? 1 : 1000) * rows };
+    const { stations } = pricesAt(fleet, 1000, 128);
+    expect(stations[0]).toBeCloseTo(0.8, 6);
+    expect(pricesAt({ ...fleet, sizes: [4] }, 1000, 128).stations[0]).toBeCloseTo(0.8, 6);
+  });
+});
+
+describe('a list of prices', () => {
+  it('has four for each doubling of the rate, and makes them anew as times drift', () => {
+    let ms = 1;
+    const fleet = { ...oneMember, latencyMs: (_: number, rows: number) => ms * rows };
+    const list = new PriceList(fleet);
+    const first = list.at(1000, 1e6);
+    expect(list.at(1000 * 2 ** (1 / 16), 1e6)).toBe(first);
+    expect(list.at(1000 * 2 ** (1 / 4), 1e6)).not.toBe(first);
+    ms = 2;
+    for (let asked = 3; asked < 1023; asked++) expect(list.at(1000, 1e6)).toBe(first);
+    expect(list.at(1000, 1e6).stations[0]).toBeCloseTo(first.stations[0]! / 2, 9);
   });
 });
 
@@ -173,6 +208,36 @@ describe('the actor-critic', () => {
     expect(share()).toBeGreaterThan(0.8);
   });
 
+  it('sees when each device is free, what batches take, who waits, and the rate where it drops requests', () => {
+    const deadlineMs = (place: number): number => (place < 8 ? 1025 : 1050);
+    const queue = { length: 32, deadlineMs };
+    const state = stateOf(threeMembers, { queued: 32, queue, rate: 2, freeMs: [[900], [1025], [2000]] });
+    const features = Array.from(featuresOf(threeMembers, state, true));
+    const times = [0, 1, 2].flatMap((m) => [4, 16, 64].map((rows) => threeMembers.latencyMs(m, rows) / 50));
+    expect(features.slice(0, 3)).toEqual([0, 0.5, 3]);
+    expect(features.slice(3, 12)).toEqual(times);
+    // every fourth of the 64 places of the largest batch: two have waited half of their budget, six just came, eight are empty
+    expect(features.slice(12, 28)).toEqual([0.5, 0.5, ...new Array(14).fill(0)]);
+    expect(features.slice(28)).toEqual([0.5, (2 * threeMembers.latencyMs(0, 64)) / 64]);
+    expect(featuresOf(threeMembers, state, false).at(-1)).toBe(0);
+  });
+
+  it('learns from what a decision earned and, less and less, from what came after it', () => {
+    const stepAt = (nowMs: number, value: number, reward: number) => ({
+      opinion: { features: new Float64Array(), hidden: new Float64Array(), probabilities: new Float64Array(), value },
+      ...{ action: 0, reward, nowMs },
+    });
+    const steps = [stepAt(1000, 1, 5), stepAt(1050, 2, 7)];
+    const lessons = experiencesOf(steps, { value: 3 }, stateOf(threeMembers, { queued: 1, nowMs: 1100 }));
+    // a discount of e^(-1/2) for 50 of 2 · 50 ms
+    const last = 7 + Math.exp(-0.5) * 3;
+    expect(lessons.map(({ target }) => target)).toEqual([
+      expect.closeTo(last, 12),
+      expect.closeTo(5 + Math.exp(-0.5) * (0.7 * 2 + 0.3 * last), 12),
+    ]);
+    expect(lessons.map(({ opinion }) => opinion.value)).toEqual([2, 1]);
+  });
+
   it('goes on from kept weights, and begins anew where they do not fit', () => {
     const trained = create();
     for (let i = 0; i < 100; i++) trained.decide(crowd);
@@ -191,6 +256,11 @@ describe('batches', () => {
     expect([1, 3, 4, 15, 16, 300].map((queued) => largestFilled(sizes, queued))).toEqual([1, 1, 4, 4, 16, 256]);
   });
 
+  it('takes nobody for late who is answered at his deadline', () => {
+    const queue = { length: 6, deadlineMs: (place: number): number => Math.floor(place / 2) };
+    expect([0, 0.5, 1, 2, 2.5].map((ms) => lateAt(queue, ms))).toEqual([0, 2, 2, 4, 6]);
+  });
+
   it('knows subsets of which no part is as accurate', () => {
     expect(usefulSubsets(threeMembers)).toEqual([1, 2, 4, 7]);
   });
@@ -204,7 +274,7 @@ describe('batches', () => {
     expect(usefulSubsets({ ...pairs, accuracy })).toEqual([0b0100, 0b0110, 0b1000, 0b1001]);
   });
 
-  it('takes for doomed whom the quickest free member with the smallest batch answers late', () => {
+  it('takes for alreadyLate whom the quickest free member with the smallest batch answers late', () => {
     // member 2 takes 2.2 ms for the smallest batch
     const deadlineMs = (place: number): number => 1000 + place;
     const state = stateOf(threeMembers, { queued: 10, queue: { length: 10, deadlineMs } });

@@ -157,6 +157,21 @@ describe('reading ahead', () => {
     expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
   });
 
+  it('looks for the scan again once requests come from elsewhere, at once where it has paid', () => {
+    const scan = new ReadAhead();
+    const ask = (text: string) => scan.request('s', text, { known: false, queued: 0, batchesPay: true });
+    for (const text of table.slice(0, 8)) ask(text);
+    scan.received('1;2;;', [...table.slice(0, 7), null, ...table.slice(8, 300)]);
+    for (const text of table.slice(8, 73)) ask(text); // more than 64 rows are used
+    expect(scan.isFollowing).toBe(true);
+    for (let i = 0; i < 16; i++) ask(`elsewhere ${i}`);
+    expect(scan.isFollowing).toBe(true);
+    ask('elsewhere 16');
+    expect(scan.isFollowing).toBe(false);
+    const looks = Array.from({ length: 8 }, (_, i) => ask(`there ${i}`)).filter((request) => request !== null);
+    expect(looks).toHaveLength(1);
+  });
+
   it('goes on where many rows have the same text', () => {
     const scan = new ReadAhead();
     for (const input of table.slice(0, 8)) scan.request('s', input, { known: false, queued: 0, batchesPay: true });

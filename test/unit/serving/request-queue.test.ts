@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_IDLE_ROLES } from '../../../src/serving/queue/limits.ts';
+import type { RequestOptions } from '../../../src/serving/queue/queued-request.ts';
+import { RequestQueue } from '../../../src/serving/queue/request-queue.ts';
+
+const session = {};
+const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
+  ...{ wantsDetail: false, deadlineMs: 100, budgetMs: 50, isFirm: false, role: 'a', session },
+  ...changes,
+});
+const textsOf = (requests: readonly { input: string }[]): string[] => requests.map(({ input }) => input);
+
+describe('RequestQueue', () => {
+  it('gives up all who wait, in whatever lane, and knows none of them any more', () => {
+    const queue = new RequestQueue();
+    queue.demand('late', terms({ deadlineMs: 1 }));
+    queue.demand('detailed', terms({ wantsDetail: true }));
+    queue.deferLate(1);
+    queue.speculate('ahead', 'a');
+    expect([queue.demanded, queue.deferred, queue.speculative]).toEqual([1, 1, 1]);
+    expect(textsOf(queue.takeAll())).toEqual(['detailed', 'late']);
+    expect(queue.length).toBe(0);
+    for (const text of ['late', 'ahead']) expect(queue.find(text, false)).toBeUndefined();
+    expect(queue.find('detailed', true)).toBeUndefined();
+    expect([...queue.roles].map(({ load }) => [load.rows, load.chars])).toEqual([[0, 0]]);
+  });
+
+  it('puts off who is late, and gives back who wants no late answer', () => {
+    const queue = new RequestQueue();
+    queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
+    queue.demand('patient', terms({ deadlineMs: 2 }));
+    queue.demand('in time', terms());
+    expect(textsOf(queue.deferLate(2))).toEqual(['firm']);
+    expect([queue.demanded, queue.deferred]).toEqual([1, 1]);
+    expect([queue.find('firm', false), queue.find('patient', false)?.lane]).toEqual([undefined, 'deferred']);
+    expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
+  });
+
+  it('forgets a role of which nothing waits for a stranger, where it knows many', () => {
+    const queue = new RequestQueue();
+    queue.demand('waits', terms({ role: 'first' }));
+    const running = queue.roleOf('second');
+    running.running = 1;
+    for (let i = 2; i < MAX_IDLE_ROLES; i++) queue.roleOf(`role ${i}`);
+    queue.roleOf('stranger');
+    const known = [...queue.roles].map(({ role }) => role);
+    expect(known).toHaveLength(MAX_IDLE_ROLES);
+    expect(known.slice(0, 3)).toEqual(['first', 'second', 'role 3']);
+    expect(known.at(-1)).toBe('stranger');
+  });
+
+  it('answers who joins by the earlier deadline, and from where fewer wait', () => {
+    const queue = new RequestQueue();
+    const shared = queue.demand('shared', terms({ deadlineMs: 100 }));
+    queue.demand('other', terms({ deadlineMs: 50 }));
+    queue.join(shared, terms({ deadlineMs: 100 }));
+    expect(queue.first()?.input).toBe('other');
+    queue.join(shared, terms({ deadlineMs: 40 }));
+    expect([queue.first()?.input, shared.deadlineMs]).toEqual(['shared', 40]);
+    queue.join(shared, terms({ deadlineMs: 90, role: 'b' }));
+    expect([shared.role, shared.deadlineMs, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([
+      ...['b', 40, 1, 1],
+    ]);
+    queue.join(shared, terms({ role: 'a' })); // has as many waiting
+    expect(shared.role).toBe('b');
+  });
+
+  it('picks a row of each role by turns, and of each role one of each session', () => {
+    const queue = new RequestQueue();
+    const other = {};
+    for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
+    for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
+    for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
+    const picked = queue.turns({ lane: 'demanded', maxRows: () => 8 });
+    expect(textsOf(picked)).toEqual(['a 0', 'b 0', 'a other 0', 'b 1', 'a 1', 'b 2', 'a other 1', 'b 3']);
+    queue.takeTurns(picked, 'demanded');
+    expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
+    expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
+    const rest = queue.turns({ lane: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
+    expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
+  });
+
+  it('takes up what was read ahead once somebody asks for it', () => {
+    const queue = new RequestQueue();
+    queue.speculate('ahead', 'a');
+    const request = queue.find('ahead', false)!;
+    queue.join(request, terms({ role: 'b' }));
+    expect([queue.speculative, queue.demanded, request.role]).toEqual([0, 1, 'b']);
+    queue.drop(request);
+    expect([queue.length, queue.find('ahead', false)]).toEqual([0, undefined]);
+  });
+});
