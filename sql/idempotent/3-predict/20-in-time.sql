@@ -35,7 +35,7 @@ begin
   for attempt in 1..3 loop -- the server may have been started anew since the session connected
     asked := request;
     if not rafiki._dblink_is_open() then
-      if not exists (select from rafiki.bridge_address a where a.seen_at > clock_timestamp() - interval '15 s') then
+      if not exists (select from rafiki.bridge_address a where rafiki._is_alive(a.seen_at)) then
         raise exception using errcode = 'connection_failure', message = 'no rafiki server has been heard of lately',
           hint = 'Start one with: rafiki up, or rafiki serve.';
       end if;

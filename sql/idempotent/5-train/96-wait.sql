@@ -151,7 +151,7 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from rafiki.process p
-                 where p.kind = process_kind and p.seen_at > clock_timestamp() - interval '15 s')
+                 where p.kind = process_kind and rafiki._is_alive(p.seen_at))
 $$;
 
 -- No SET clause here: it would forbid COMMIT. Hence the qualified names, and no operator that pg_catalog does not have for just

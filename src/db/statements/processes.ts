@@ -12,9 +12,6 @@ export interface ProcessRow {
   version: string;
 }
 
-/** A process that was not seen for so long does not count as working. */
-const ALIVE_MS = 15_000;
-
 export async function insertProcess(
   on: Queryable,
   { kind, host, pid, threads, device = 'cpu', version }: ProcessRow,
@@ -48,22 +45,22 @@ export async function countLost(on: Queryable, id: number): Promise<void> {
 export async function countIdleWorkers(on: Queryable): Promise<number> {
   const sql = `
     select count(*)::int as idle from rafiki.process p
-    where p.kind = 'worker' and p.seen_at > now() - $1 * interval '1 ms'
+    where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
       and not exists (select from rafiki.trial t where t.process_id = p.id and t.state = 'running')`;
-  const [row] = await on.query<{ idle: number }>(sql, [ALIVE_MS]);
+  const [row] = await on.query<{ idle: number }>(sql);
   return row?.idle ?? 0;
 }
 
 export async function isServingAlive(on: Queryable): Promise<boolean> {
-  const sql = `select from rafiki.process where kind = 'serving' and seen_at > now() - $1 * interval '1 ms' limit 1`;
-  return (await on.query(sql, [ALIVE_MS])).length > 0;
+  const sql = `select from rafiki.process where kind = 'serving' and rafiki._is_alive(seen_at) limit 1`;
+  return (await on.query(sql)).length > 0;
 }
 
 /** How many workers live on a machine. */
 export async function countWorkersOn(on: Queryable, host: string): Promise<number> {
   const sql = `
     select count(*)::int as workers from rafiki.process
-    where kind = 'worker' and host = $1 and seen_at > now() - $2 * interval '1 ms'`;
-  const [row] = await on.query<{ workers: number }>(sql, [host, ALIVE_MS]);
+    where kind = 'worker' and host = $1 and rafiki._is_alive(seen_at)`;
+  const [row] = await on.query<{ workers: number }>(sql, [host]);
   return row?.workers ?? 0;
 }
