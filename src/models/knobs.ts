@@ -12,7 +12,7 @@ export function numberKnob(knobs: Knobs, name: string): number {
   });
 }
 
-/** A knob that must be a whole number of at least `least`. */
+/** A knob that must be a whole number of at least `min`. */
 export function countKnob(knobs: Knobs, name: string, min = 1): number {
   const value = numberKnob(knobs, name);
   if (Number.isInteger(value) && value >= min) return value;

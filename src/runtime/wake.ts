@@ -2,7 +2,7 @@ import { sleep } from './sleep.ts';
 
 /**
  * Sleeps until poked, aborted, or `ms` have passed: NOTIFY is the poke, the slow poll the backstop. Any role may send a NOTIFY, and as
- * many as it likes: with `leastMs` a wait ends no sooner than so long after the one before.
+ * many as it likes: with `minMs` a wait ends no sooner than so long after the one before.
  */
 export class Wake {
   readonly #minMs: number;

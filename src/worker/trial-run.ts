@@ -33,7 +33,7 @@ type TrialOutcome =
   /** The trial is somebody else's now, or cancelled: nothing may be written any more. */
   | { kind: 'lost' };
 
-/** A third of the lease: two heartbeats may fail before it ends. */
+/** Three heartbeats fit into a lease: two may fail before it ends. */
 const HEARTBEAT_MS = 4_000;
 /** Any role may send a NOTIFY: beside these heartbeats there is one at a time, no more often than this. */
 const MIN_LOOK_MS = 500;

@@ -62,3 +62,8 @@ describe.each(pages)('%s', (page) => {
     }
   });
 });
+
+test('with all of them, what else is listed, documented and held to the registries still is', async () => {
+  const printed = await run('npx vitest run --project unit test/unit/cli test/unit/docs test/unit/sql');
+  expect(printed).toMatch(/^[1-9]\d* passed, 0 failed/m);
+});

@@ -80,7 +80,7 @@ as $$
     union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
   )
   select case
-    when (select count(distinct v) from given) > 100 then 'length' -- as MOST_VALUES in hyper-space.ts
+    when (select count(distinct v) from given) > 100 then 'length' -- as MAX_VALUES in hyper-space.ts
     when jsonb_typeof(override) = 'object' and not exists (select from given) then 'shape'
     when jsonb_typeof(override) = 'object'
       and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list')) then 'shape'

@@ -30,7 +30,7 @@ const lengthBelief = (scales: number): Belief => ({
 
 /**
  * Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand.
- * `leastNoise` is known, as a share of the signal's variance.
+ * `minNoise` is known, as a share of the signal's variance.
  */
 export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, minNoise = 0): Hyperparameters {
   const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(minNoise)];
