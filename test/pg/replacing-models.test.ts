@@ -57,6 +57,9 @@ describe('the name of a model', () => {
     await createModel('reviews_sentiment');
     await db.query('alter table reviews rename to old; create table reviews as table old; drop table old');
     await db.query(`select rafiki_train('sentiment', 'reviews')`);
+    expect(await db.query(`select model from rafiki.study where state = 'queued'`)).toEqual([
+      { model: 'reviews_sentiment' },
+    ]);
   });
 });
 
@@ -73,12 +76,14 @@ describe('a model of other classes or another task', () => {
       hint: expect.stringContaining('replace => true'),
     });
     await db.query(`select rafiki_train('sentiment', 'moods', model => 'm', replace => true)`);
+    expect(await db.query(`select model from rafiki.study where state = 'queued'`)).toEqual([{ model: 'm' }]);
   });
 
   test('may know more classes', async () => {
     await createModel('m');
     await db.query(`update reviews set label = 'other' where id % 5 = 0`);
     await db.query(`select rafiki_train('sentiment', 'reviews', model => 'm')`);
+    expect(await db.query(`select model from rafiki.study where state = 'queued'`)).toEqual([{ model: 'm' }]);
   });
 
   test('is refused for another task, when it is asked for and not when it has been trained', async () => {

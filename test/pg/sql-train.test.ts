@@ -238,14 +238,15 @@ describe('rafiki_train', () => {
 
   test('takes a list whose values are there many times, 3,000 classes, and long labels where bad rows are skipped', async () => {
     const many = `format('{"learning_rate": {"list": %s}}', array_to_json(array_fill(0.01, array[5000])))::jsonb`;
-    expect(await studyOf(`'sentiment', 'reviews', knobs => ${many}`)).toBeDefined();
-    expect(await studyOf(`'sentiment', 'long_labels', on_bad_row => 'skip'`)).toBeDefined();
+    const study = await studyOf(`'sentiment', 'reviews', knobs => ${many}`);
+    expect((study?.['knobs'] as { learning_rate: { list: number[] } }).learning_rate.list).toHaveLength(5000);
+    expect(await studyOf(`'sentiment', 'long_labels', on_bad_row => 'skip'`)).toMatchObject({ target: 'label' });
     await db.query(`create view three_thousand as select body, label % 3000 as label from many_classes`);
-    expect(await studyOf(`'sentiment', 'three_thousand'`)).toBeDefined();
+    expect(await studyOf(`'sentiment', 'three_thousand'`)).toMatchObject({ target: 'label' });
   });
 
   test('accepts a knob value that one of the families takes', async () => {
-    expect(await studyOf(`'sentiment', 'reviews', knobs => '{"epochs": 3}'`)).toBeDefined();
+    expect(await studyOf(`'sentiment', 'reviews', knobs => '{"epochs": 3}'`)).toMatchObject({ knobs: { epochs: 3 } });
     const failure = await failureOf(
       db,
       `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', knobs => '{"epochs": 3}')`,
@@ -255,7 +256,7 @@ describe('rafiki_train', () => {
 
   test('accepts every advisor that there is', async () => {
     for (const { name } of advisors)
-      expect(await studyOf(`'sentiment', 'reviews', advisor => '${name}'`)).toBeDefined();
+      expect(await studyOf(`'sentiment', 'reviews', advisor => '${name}'`)).toMatchObject({ advisor: name });
   });
 
   test('refuses a name that is in training, until that study has ended', async () => {
