@@ -239,7 +239,7 @@ describe('rafiki_train', () => {
   test('takes a list whose values are there many times, 3,000 classes, and long labels where bad rows are skipped', async () => {
     const many = `format('{"learning_rate": {"list": %s}}', array_to_json(array_fill(0.01, array[5000])))::jsonb`;
     const study = await studyOf(`'sentiment', 'reviews', knobs => ${many}`);
-    expect((study?.['knobs'] as { learning_rate: { list: number[] } }).learning_rate.list).toHaveLength(5000);
+    expect((study!['knobs'] as { learning_rate: { list: number[] } }).learning_rate.list).toHaveLength(5000);
     expect(await studyOf(`'sentiment', 'long_labels', on_bad_row => 'skip'`)).toMatchObject({ target: 'label' });
     await db.query(`create view three_thousand as select body, label % 3000 as label from many_classes`);
     expect(await studyOf(`'sentiment', 'three_thousand'`)).toMatchObject({ target: 'label' });
