@@ -1,5 +1,5 @@
--- What we call of dblink, wherever it is. SQL functions with a parsed body are bound to its very functions: whoever renames schemas, or
--- puts functions of his own into one, changes nothing. The planner inlines them, so they cost nothing.
+-- Wrappers of the dblink functions that are used, in whichever schema dblink is. A SQL function with a parsed body is bound to the functions
+-- themselves, so renaming a schema or adding functions to it cannot redirect a call. The planner inlines the wrappers, so they cost nothing.
 do $$
 declare
   home constant text := (select extnamespace::regnamespace::text from pg_extension where extname = 'dblink');
@@ -16,7 +16,7 @@ begin
   execute format($sql$
     create or replace function rafiki._dblink_is_busy() returns boolean language sql volatile parallel safe
     return %1$s.dblink_is_busy('rafiki') operator(pg_catalog.=) 1 $sql$, home);
-  -- stable, or the planner would not inline what returns rows
+  -- stable, since the planner does not inline a volatile function that returns rows
   execute format($sql$
     create or replace function rafiki._dblink_fetch() returns table (s text, v text, loc text) language sql stable parallel safe
     begin atomic select t.s, t.v, t.loc from %1$s.dblink_get_result('rafiki', false) as t (s text, v text, loc text); end $sql$, home);
@@ -32,7 +32,7 @@ begin
         where m.classid = 'pg_proc'::regclass and m.objid = p.oid and m.refclassid = 'pg_extension'::regclass and m.deptype = 'e'))
   then
     raise exception using errcode = 'object_not_in_prerequisite_state',
-      message = format('schema %s has functions that stand in front of those of dblink', home),
+      message = format('schema %s has functions that shadow those of dblink', home),
       hint = 'Run: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink;';
   end if;
   if exists (

@@ -1,7 +1,8 @@
--- Who else can call dblink. Its named connection belongs to the session, not to a role: whoever reaches dblink could put a server of his
--- own in the place of ours, which then is sent the keys and texts of every definer that predicts in his session, and answers them.
+-- Checks which other roles can call dblink. Its named connection belongs to the session, not to a role: a role that can call dblink could
+-- replace the connection with one to its own server. That server would receive the keys and texts of every SECURITY DEFINER function that
+-- predicts in the session, and could forge the answers.
 
--- Those functions of dblink that make, use or show connections.
+-- The dblink functions that open, use or show connections.
 create or replace function rafiki._dblink_functions() returns setof regprocedure
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -13,14 +14,15 @@ as $$
   where e.extname = 'dblink' and p.proname ~ '^dblink' and p.proname !~ '^dblink_(fdw_validator|build_sql_|get_pkey|current_query)'
 $$;
 
--- Stops where somebody can who is not trusted with it anyway: as a superuser, as the owner of dblink or of its schema, or by reading all data.
+-- Raises an error if a role can call dblink that is not trusted with it anyway. Trusted are superusers, the owners of dblink and of its schema,
+-- members of rafiki_owner, and roles that may read all data.
 create or replace function rafiki._check_dblink() returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   home constant text := (select e.extnamespace::regnamespace::text from pg_extension e where e.extname = 'dblink');
-  reached text; -- by whom
+  reached text; -- a role that can call it
   functions text;
   grantees text;
 begin
@@ -42,7 +44,7 @@ begin
   raise exception using errcode = 'object_not_in_prerequisite_state',
     message = format('%s can call dblink, which is in schema %s',
                      case when 'public' = any (string_to_array(grantees, ', ')) then 'everybody' else 'role ' || reached end, home),
-    detail = 'Who can call dblink can put a server of his own in the place of rafiki''s, to which others'' keys and texts are sent then.',
+    detail = 'A role that can call dblink can redirect a session to another server, which then receives keys and texts of other roles.',
     hint = concat(
       case when home <> 'rafiki_dblink' then
         'Move it: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink; Or let nobody else call it: '
@@ -50,7 +52,8 @@ begin
       format('revoke execute on function %s from %s;', functions, grantees));
 end $$;
 
--- Our own copy is nobody else's; another one is left as it is, and refused where it is open.
+-- In schema rafiki_dblink, which belongs to rafiki, the rights of other roles are revoked. A dblink elsewhere is left unchanged, and
+-- _check_dblink() refuses it if other roles can call it.
 do $$
 declare
   called regprocedure;

@@ -1,4 +1,4 @@
--- What tells this database from every other: its cluster and its place there. A restore changes one of them.
+-- The identity of this database: its cluster and its OID there. Restoring a dump changes at least one of them.
 create or replace function rafiki._home() returns text
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -6,8 +6,8 @@ as $$
   select c.system_identifier || '/' || d.oid from pg_control_system() c, pg_database d where d.datname = current_database()
 $$;
 
--- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is refused during a parallel query, in the
--- workers and in their leader; there the bare error of dblink (08001) has to do.
+-- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is an error during a parallel query, in the workers and
+-- in the leader; then the caller gets the plain error of dblink (08001).
 create or replace function rafiki._open_bridge(is_parallel boolean) returns void
 language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -25,7 +25,7 @@ begin
       hint = 'Start a server anew, which makes it: rafiki up, or rafiki serve.';
   elsif not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has run for this database yet',
-      detail = 'It was restored from a dump, or upgraded. The server of the database that it came from is not asked.',
+      detail = 'It was restored from a dump, or upgraded. The server of the original database is not used.',
       hint = 'Start one with: rafiki up, or rafiki serve.';
   elsif rafiki._dblink_is_open() then
     return;
@@ -33,13 +33,13 @@ begin
     perform rafiki._dblink_open();
     return;
   end if;
-  -- libpq goes on to the next server where one does not listen, and gives up where one dies while it greets.
+  -- libpq tries the next server if one does not listen, but gives up if one fails during the handshake: hence the retries
   for attempt in 1..greatest(servers, 1) loop
     begin
       perform rafiki._dblink_open();
-      perform rafiki._warn_misspelt(false); -- at the first prediction of a session
+      perform rafiki._warn_misspelt(false); -- here, so that it runs once per session
       return;
-    exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then -- which is made anew just now
+    exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then -- undefined while another session recreates the mapping
       get stacked diagnostics reason = pg_exception_detail;
     end;
   end loop;
@@ -48,11 +48,10 @@ begin
     hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
 end $$;
 
--- Where bridges listen. A new session takes one of them, at random where libpq can (PostgreSQL 16), and another one where
--- that is down; those that were not heard of for a while are left out.
--- To another machine the connection is encrypted and SCRAM is bound to it, so that no certificate has to be spread. libpq takes
--- one rule for all hosts, and a Unix socket is never encrypted: beside one that is elsewhere, the server behind it is asked
--- over loopback.
+-- Writes the addresses of the bridges into the foreign server. A new session connects to one of them, at random if libpq can (PostgreSQL 16),
+-- and to another one if that is down. Bridges without a recent heartbeat are removed.
+-- Connections to other machines are encrypted, with SCRAM channel binding, so that no certificates have to be distributed. libpq has one sslmode
+-- for all hosts, and a Unix socket is never encrypted: as soon as one bridge is remote, local ones are reached over loopback.
 create or replace function rafiki._list_bridges() returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -60,7 +59,7 @@ as $$
 declare
   hosts text;
   ports text;
-  leaves boolean; -- the machine
+  leaves boolean; -- whether a bridge is on another machine
   wanted text[];
   present text[];
 begin
@@ -70,10 +69,10 @@ begin
          string_agg(a.port::text, ',' order by a.host, a.port)
   into hosts, ports from rafiki.bridge_address a;
   if hosts is null then
-    return; -- whoever asks is told that the last one does not answer
+    return; -- keeps the last address: callers are told that it does not answer
   end if;
-  -- keepalives: a machine that vanished is noticed within seconds, not after the kernel's two hours
-  -- sslcert, sslrootcert: no files, or libpq would look into the home of the system's user for some
+  -- keepalives: an unreachable machine is noticed within seconds, not after the kernel's two hours
+  -- sslcert, sslrootcert: without these, libpq would look for files in the home directory of the operating system's user
   wanted := array['host', hosts, 'port', ports, 'dbname', 'rafiki', 'connect_timeout', '3', 'keepalives_idle', '10',
                   'tcp_user_timeout', '10000', 'gssencmode', 'disable', 'sslcert', 'none', 'sslrootcert', 'none',
                   'sslmode', case when leaves then 'require' else 'disable' end,
@@ -92,8 +91,8 @@ begin
     || ')';
 end $$;
 
--- The secret that the foreign server and all bridges share: `fresh` for the first of them. What a restored database knows of
--- servers is of those of its original, which are not its own.
+-- The secret that the foreign server and all bridges share; the first bridge sets it to `fresh`. In a restored database the stored addresses and
+-- secret belong to the original's servers, so they are discarded.
 create or replace function rafiki._keep_secret(fresh text) returns text
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -102,22 +101,21 @@ begin
   lock table rafiki.bridge_address in share row exclusive mode;
   if not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
     delete from rafiki.bridge_address;
-    perform rafiki._forget_roles(); -- nor does it have its roles
+    perform rafiki._forget_roles(); -- the stored roles are those of the original's cluster, too
     insert into rafiki.bridge as b (secret, home) values (fresh, rafiki._home())
       on conflict (singleton) do update set secret = excluded.secret, home = excluded.home;
   end if;
   return (select b.secret from rafiki.bridge b);
 end $$;
 
--- A bridge listens there: known when a server starts, so a call rather than a part of the script. Nobody but rafiki_owner has any
--- right on the table, so nobody else can lock it.
+-- Registers a bridge, and is its heartbeat. Only rafiki_owner has rights on bridge_address, so no other role can block this by locking the table.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kept text := rafiki._keep_secret(secret); -- it may have been changed meanwhile
-begin -- with bridge_address locked: _keep_secret() has done that
+  kept text := rafiki._keep_secret(secret); -- which may differ: another bridge was first, or the secret was rotated; it also locks bridge_address
+begin
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
   if found and exists (select from pg_foreign_server where srvname = 'rafiki_bridge')
      and not exists (select from rafiki.bridge_address where seen_at < now() - interval '30 s') then
@@ -128,18 +126,18 @@ begin -- with bridge_address locked: _keep_secret() has done that
   perform rafiki._map_secret(kept);
 end $$;
 
--- The password that _exchange() connects with, which it does as its owner whoever calls it.
+-- Sets the password that _exchange() connects with: it always connects as rafiki_owner.
 create or replace function rafiki._map_secret(secret text) returns void
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- made anew: a dump that no superuser made has one without its options, which cannot be set where they are not
+  -- recreated, not altered: a dump by a role that is not superuser has the mapping without its options, and SET fails on missing options
   drop user mapping if exists for current_user server rafiki_bridge;
   execute format('create user mapping for current_user server rafiki_bridge options (user %L, password %L)', 'rafiki', secret);
 end $$;
 
--- Another secret, for when the old one stood in a dump that went astray. Sessions that are connected go on.
+-- Replaces the secret, for example after a dump that contains it has leaked. Open connections stay open.
 create or replace function rafiki._rotate_secret(secret text) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -154,7 +152,7 @@ begin
   perform rafiki._hint('rafiki_bridge', '');
 end $$;
 
--- A bridge stops: sessions that connect from now on go elsewhere.
+-- Unregisters a bridge that stops: new sessions connect to another one.
 create or replace function rafiki._disconnect_bridge(host text, port int) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- Requests to the bridge and their replies; docs/architecture.md has what they say.
+-- Requests to the bridge and their replies; docs/architecture.md describes their format.
 
--- Within one statement, snapshot and role a model's name means the same model. Inlined, as the next one.
+-- Identifies the statement, snapshot and role: within these a model's name means the same model. The planner inlines this function and the next.
 create or replace function rafiki._statement(caller name) returns text
 language sql stable parallel safe
 as $$
@@ -8,8 +8,7 @@ as $$
                               pg_catalog.translate(caller::text, e'\x1f', ''))
 $$;
 
--- What tells one request from all others: statement, model, and the text itself, or of a long one its hash; as fingerprintOf() of
--- src/protocol has it.
+-- Identifies a request: statement, model, and the text, or its hash if it is long. Must match fingerprintOf() in src/protocol.
 create or replace function rafiki._fingerprint(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$
@@ -17,15 +16,15 @@ as $$
     else '#' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), 'hex') end)
 $$;
 
--- Answers to the next rows of a scan may be prefetched with an answer, as further results. They wait in libpq, where nobody can
--- plant any, until a call that they are for takes them: 7 µs, where the way to the server and back takes 60. This gives the
--- one for a model, input and caller; what was for other calls is thrown away. STABLE, so that it sees the snapshot of the query.
--- No key is asked for, which each row would have to look up: the server prefetches for the role of the session alone, and whose
--- code runs there in a statement of that role can ask in its name, as a function of the invoker (docs/decisions/0018).
+-- Takes the prefetched answer for a model, input and caller; null if there is none. A reply may carry answers to the next rows of the scan as
+-- further results. They wait in libpq, where no other role can plant any. Taking one costs 7 µs; a round trip to the server, 60 µs.
+-- Answers to other calls are discarded on the way. STABLE, so that it sees the snapshot of the query.
+-- The model's key is not checked, to save a lookup per row. That is safe: the server prefetches only for the session's role, and code that runs
+-- in a statement of that role can make requests in its name anyway (docs/decisions/0018).
 create or replace function rafiki._take(model text, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
-set client_min_messages = warning -- dblink tells of a broken connection by a notice
+set client_min_messages = warning -- dblink reports a broken connection with a notice
 as $$
 declare
   reply rafiki.reply;
@@ -43,13 +42,13 @@ begin
   end loop;
 end $$;
 
--- A request for one text is refused here, with the size of the text alone; arrays are made of parts that fit, and images were checked.
+-- Raises an error if the text of a request is too large. Applies to requests for one text; arrays are split, and images are checked elsewhere.
 create or replace function rafiki._check_text(request text, most_bytes int) returns void
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  fields constant int := case left(request, 1) when 'N' then 6 when 'D' then 5 end; -- before the text
+  fields constant int := case left(request, 1) when 'N' then 6 when 'D' then 5 end; -- number of fields before the text
   input text := request;
 begin
   for field in 1..coalesce(fields, 0) loop
@@ -62,16 +61,16 @@ begin
   end if;
 end $$;
 
--- One request to the bridge and its reply; docs/architecture.md has what they say. Only the functions below may call it: which
--- request is made, and in whose name, is not the caller's to choose. `taken`: _take() has just found nothing more. Sent and
--- fetched in two steps, since dblink() cannot be interrupted.
+-- Sends one request to the bridge and returns the reply. Only the functions below may call it, since a user must not choose the request or
+-- the role it is made for. `taken`: _take() has just discarded all prefetched results. Sends and fetches in two steps, since dblink() itself
+-- cannot be interrupted.
 create or replace function rafiki._exchange(request text, taken boolean) returns rafiki.reply
 language plpgsql volatile parallel safe
 as $$
 declare
   most_bytes constant int := 8000000; -- of a text; the server takes requests of 8 MiB (images: 48 MiB)
-  ticket pg_catalog.text; -- for an answer that takes long
-  is_second boolean; -- null at first, which costs no expression
+  ticket pg_catalog.text; -- to poll for an answer that is not ready yet
+  is_second boolean; -- null at first: initialising it would cost an expression
   reply rafiki.reply;
 begin
   if pg_catalog.octet_length(request) > most_bytes then
@@ -80,29 +79,29 @@ begin
   loop
     if not rafiki._dblink_is_open() then
       if pg_catalog.current_setting('server_version_num')::int < 170000 then
-        reply.s := 'e'; -- the caller knows whether his query is parallel
+        reply.s := 'e'; -- _after_refusal() then connects: it can tell whether the query is parallel
         reply.v := '{"sqlstate": "08003", "message": "not connected"}';
         return reply;
       end if;
       perform rafiki._open_bridge(false);
     end if;
-    while not taken loop -- what was prefetched
+    while not taken loop -- discards what was prefetched
       perform from rafiki._dblink_fetch();
       taken := not found;
     end loop;
     while rafiki._dblink_send(coalesce(e'R\x1f' || ticket, request)) = 1 loop
       select * into reply from rafiki._dblink_fetch();
       if reply.s = 'k' then
-        return reply; -- the next call takes what was prefetched
+        return reply; -- leaves the prefetched results to the next call
       end if;
-      exit when not found; -- broken
+      exit when not found; -- the connection is broken
       perform from rafiki._dblink_fetch();
       if reply.s <> 'w' then
         return reply;
       end if;
       ticket := reply.v;
     end loop;
-    perform rafiki._dblink_close(); -- the server drops what it still had for us
+    perform rafiki._dblink_close(); -- the server then drops the pending request
     exit when is_second;
     is_second := true;
     taken := false;
@@ -112,16 +111,16 @@ begin
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
--- The role of the session, which a request is made for: for fairness and statistics. What gives access is the model's key, which
--- only those can see who may use the model; nothing is prefetched for any other role than this one.
+-- The role that a request is made for, used for fairness, statistics and prefetching. It does not grant access: the model's key does, which is
+-- visible only to roles that may use the model.
 create or replace function rafiki._session_role() returns text
 language sql stable parallel safe
 as $$
   select pg_catalog.translate(coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text), e'\x1f', '')
 $$;
 
--- What may be asked, one function for each request. `terms` are budget and what to do when overdue. VOLATILE, since the planner
--- runs what is STABLE.
+-- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. VOLATILE, since the planner may run
+-- STABLE functions itself.
 create or replace function rafiki._ask_label(key uuid, is_image boolean, terms text, statement text, input text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -132,7 +131,7 @@ begin
                                     statement, input), true);
 end $$;
 
--- `inputs` is a JSON array; the labels come as the literal of an array.
+-- `inputs` is a JSON array; the labels are returned as an array literal.
 create or replace function rafiki._ask_labels(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -153,7 +152,7 @@ begin
                           false);
 end $$;
 
--- `inputs` is a JSON array; the details come as the literal of an array of JSON texts.
+-- `inputs` is a JSON array; the details are returned as an array literal of JSON texts.
 create or replace function rafiki._ask_details(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -164,7 +163,7 @@ begin
                           false);
 end $$;
 
--- The rows of a place that were read ahead, as a JSON array; no place: there are none.
+-- Sends the rows that were read ahead at a place, as a JSON array; an empty place says that there are none.
 create or replace function rafiki._send_rows(key uuid, is_image boolean, place text, inputs text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- Under CREATE EXTENSION: what a dump has to carry. Not task, family, advisor, metric and keys, which install and a trigger
--- fill in, nor the bridge with its secret and the counters, which the next server makes anew.
+-- Under CREATE EXTENSION: the tables that a dump must include. Not task, family, advisor, metric and the keys, which the installation and a
+-- trigger fill in; nor the bridge with its secret and the counters, which the next server creates again.
 do $$
 declare
   relation text;
@@ -9,7 +9,7 @@ begin
                                     'report', 'model', 'model_grant', 'model_version', 'model_member', 'deployment', 'quota', 'attachment',
                                     'attachment_mark'] loop
       perform pg_extension_config_dump(format('rafiki.%I', relation)::regclass, case relation
-        -- never a number in place of a role that is gone: where it is restored that may be another role's
+        -- never the OID of a dropped role: where the dump is restored it may be a different role
         when 'model_grant' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) role)'
         when 'attachment' then 'where exists (select from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) target '
           'and c.relowner operator(pg_catalog.=) owner)'

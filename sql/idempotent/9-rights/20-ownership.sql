@@ -1,16 +1,16 @@
--- All of it is rafiki_owner's, under CREATE EXTENSION too; what this version has no more is dropped; the API goes to its schema. What
--- other extensions have there stays theirs.
+-- Gives everything to rafiki_owner, also under CREATE EXTENSION; drops what this version no longer has; moves the API to its schema. Objects of
+-- other extensions in these schemas are left alone.
 do $$
 declare
   home constant regnamespace := current_setting('rafiki.home')::regnamespace;
-  before constant oid := (select nspowner from pg_namespace where nspname = 'rafiki'); -- whose all was until now
+  before constant oid := (select nspowner from pg_namespace where nspname = 'rafiki'); -- the owner until now
   statement text;
 begin
   if to_regproc('rafiki.rafiki_train') is null then
     raise exception using errcode = 'invalid_transaction_state', message = 'the script has to run in one transaction',
       hint = 'Run it with: psql -1 -v ON_ERROR_STOP=1 -f …';
   end if;
-  alter schema rafiki owner to rafiki_owner; -- first: whoever is given a function has to be allowed to create in its schema
+  alter schema rafiki owner to rafiki_owner; -- first, since the new owner of a function needs CREATE on its schema
   alter schema rafiki_reader owner to rafiki_owner;
   for statement in
     with strange as (
@@ -32,7 +32,7 @@ begin
     union all
     select 'alter server rafiki_bridge owner to rafiki_owner' from pg_foreign_server where srvname = 'rafiki_bridge'
     union all
-    -- of a role that asks no more: its password would stay in dumps
+    -- of a role that no longer connects: its password would stay in dumps
     select format('drop user mapping for %s server rafiki_bridge', m.umuser::regrole) from pg_user_mappings m
     where m.srvname = 'rafiki_bridge' and m.umuser <> 'rafiki_owner'::regrole
   loop

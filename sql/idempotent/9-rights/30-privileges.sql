@@ -1,8 +1,8 @@
--- The only file that grants. Rows are limited further by the policies of 1-base/50-access.sql. Functions that work with the caller's rights
--- are everybody's; of those that work with rafiki_owner's each stands here, with what its proof of a right is.
+-- The only file that grants rights. The policies in 1-base/50-access.sql limit the rows further. Functions that run with the caller's rights are
+-- granted to public; each function that runs with the rights of rafiki_owner is listed here, with the proof of the right to call it.
 
--- Whoever installs may have default privileges (ALTER DEFAULT PRIVILEGES), which gave or took rights on all that he has just made: so
--- everything starts from none but its owner's. What other extensions have there stays theirs.
+-- Default privileges (ALTER DEFAULT PRIVILEGES) of the installing role may have granted or revoked rights on the new objects. So all rights except
+-- the owner's are revoked first. Objects of other extensions are left alone.
 do $$
 declare
   statement text;
@@ -28,7 +28,7 @@ begin
       union all
       select 'schema', quote_ident(n.nspname), n.nspowner, n.nspacl from pg_namespace n
       where n.nspname in ('rafiki', 'rafiki_reader')
-        or n.nspname = 'rafiki_dblink' and pg_has_role(n.nspowner, 'usage') -- else it is an administrator's, who made it so
+        or n.nspname = 'rafiki_dblink' and pg_has_role(n.nspowner, 'usage') -- otherwise an administrator chose its rights
     )
     select format('revoke all on %s %s from %s cascade', o.kind, o.name,
                   string_agg(distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end, ', '))
@@ -61,33 +61,33 @@ revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), 
   rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
--- the key of a model, which those can see who may use it
+-- proof: the key of a model, which only roles that may use the model can see
 grant execute on function rafiki._take(text, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
   rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
   rafiki._ask_details(uuid, boolean, text, text), rafiki._send_rows(uuid, boolean, text, text) to public;
--- none: it connects to nothing but our own server, as any prediction does
+-- no proof: it only connects to the server, as every prediction does
 grant execute on function rafiki._open_bridge(boolean) to public;
--- the owner's key of a model, which its owner can see
+-- proof: the owner key of a model, which only its owner can see
 grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int),
   rafiki._delete_model(uuid), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
   rafiki._read_weights(uuid) to public;
--- the key of a study, and the ticket in a function that the caller made
+-- proof: the key of a study; the ticket in a function that the caller created
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
--- the functions of triggers on tables of others, which whoever attaches needs to be allowed
+-- trigger functions: the role that attaches a model needs EXECUTE on them
 grant execute on function rafiki._fill_prediction(), rafiki._fill_row(), rafiki._fill_rest(), rafiki._mark_row() to public;
--- the key of a model; whoever knows it is answered as by the others, or not in time
+-- proof: the key of a model
 grant execute on function rafiki._ask_in_time(uuid, boolean, boolean, float8, text) to public;
--- the ticket in a function that the owner of the table made
+-- proof: the ticket in a function that the owner of the table created
 grant execute on function rafiki._add_attachment(bigint, regclass, uuid, text) to public;
--- that the triggers are gone, which is there to be seen
+-- proof: the triggers no longer exist, which the function checks itself
 grant execute on function rafiki._forget_attachments(regclass) to public;
--- none: it makes the coordinator look at a table, no more
+-- no proof: it only makes the coordinator scan a table
 grant execute on function rafiki._mark(bigint) to public;
--- the session, which our service opened for that function
+-- proof: the session, which the service opened for that function
 grant execute on function rafiki._check_ticket(text) to public;
 
--- What everybody may compare in rows that policies hide: see 1-base/50-access.sql. Names, states, settings, scores and times; not what rows of
--- sources or weights hold, hence columns: without skipped_example, predictions, validation_hash, classes.
+-- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql). So they hold only names, states, settings, scores
+-- and times; columns with data of sources or weights are left out: skipped_example, predictions, validation_hash, classes.
 grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
@@ -116,7 +116,7 @@ grant select, update on rafiki.attachment to rafiki_service;
 grant select, update, delete on rafiki.attachment_mark to rafiki_service;
 grant select, insert, update, delete on rafiki.unanswered to rafiki_service;
 grant select on rafiki.model_grant to rafiki_service;
--- what `rafiki install` looks at, to find that there is nothing to do
+-- `rafiki install` reads it to find out whether there is anything to do
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
@@ -127,7 +127,7 @@ grant usage on schema rafiki_reader to rafiki_reader;
 
 select rafiki._check_dblink();
 
--- Whoever made himself a member of rafiki_owner for this, which owns rafiki in every database of the cluster, is none any more.
+-- Ends the temporary membership in rafiki_owner (see prologue.sql), since that role owns rafiki in every database of the cluster.
 do $$
 begin
   if current_setting('rafiki.joined', true) = 'on' then
