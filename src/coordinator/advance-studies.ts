@@ -1,7 +1,7 @@
 import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
-import { isHeld, isTransient } from '../db/persist.ts';
+import { isLocked, isTransient } from '../db/persist.ts';
 import { holdLead } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionStudy, transitionTrial } from '../db/statements/transitions.ts';
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
-import { InvalidParameter, LeaseLost, RowHeld } from '../errors/errors.ts';
+import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -46,7 +46,7 @@ export async function advanceStudies(leader: Leader): Promise<boolean> {
 /** Fails a study that cannot continue; others continue. Throws if the cause concerns all of them. */
 async function failStudy(leader: Leader, { id, state }: Study, error: unknown): Promise<void> {
   const { logger } = leader;
-  if (isHeld(error)) return; // retried at the next tick
+  if (isLocked(error)) return; // retried at the next tick
   if (isTransient(error) || error instanceof LeaseLost) throw error; // the connection, or the lead, may be gone
   logger.error({ study: id, err: reportError(error) }, 'the study cannot continue');
   try {
@@ -115,7 +115,7 @@ async function execute(context: TransitionContext, { study, trials, action }: St
 /** If a worker claimed or ended the trial meanwhile, the plan is outdated: none of it is executed. */
 async function cancelTrial(context: TransitionContext, { id, state }: TrialRow): Promise<void> {
   if (await transitionTrial(context, { id, from: state, event: 'cancel' })) return;
-  throw new RowHeld(`trial ${id} is locked by another session`);
+  throw new RowLocked(`trial ${id} is locked by another session`);
 }
 
 /** The study's search space: the families that its owner named, or all of its task that fit the number of trials. */

@@ -47,8 +47,8 @@ class Coordinator implements Service {
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill'],
-      onNotify: () => this.#wake.poke(),
-      onConnect: () => this.#wake.poke(),
+      onNotify: () => this.#wake.notify(),
+      onConnect: () => this.#wake.notify(),
       logger,
     });
   }
@@ -83,7 +83,7 @@ class Coordinator implements Service {
     let lost = false;
     const connection = await database.connect(() => {
       lost = true;
-      this.#wake.poke();
+      this.#wake.notify();
     });
     const processId = this.#heartbeat.id ?? 0;
     const leads = (): Promise<boolean> => takeLead(connection, processId);
@@ -93,7 +93,7 @@ class Coordinator implements Service {
       logger.info('leading');
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
-      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.poke(), logger });
+      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.notify(), logger });
       try {
         while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
           await this.#tick(leader, housekeeping, filler);
@@ -108,7 +108,7 @@ class Coordinator implements Service {
   }
 
   async #tick(leader: Leader, housekeeping: Housekeeping, filler: Filler): Promise<void> {
-    if (await advanceStudies(leader)) this.#wake.poke();
+    if (await advanceStudies(leader)) this.#wake.notify();
     await filler.run();
     await housekeeping.run();
     await this.#wake.wait(TICK_MS, this.#stopping.signal);

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { isHeld, isTransientState } from '../db/persist.ts';
+import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
@@ -86,7 +86,7 @@ export class Filler {
         if (!this.#running.has(attachment.owner)) this.#begin(attachment);
       }
     } catch (error) {
-      if (!isHeld(error)) throw error; // locked by rafiki_detach: retried at the next tick
+      if (!isLocked(error)) throw error; // locked by rafiki_detach: retried at the next tick
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Connection } from '../db/database.ts';
-import { isHeld } from '../db/persist.ts';
+import { isLocked } from '../db/persist.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
@@ -77,7 +77,7 @@ export class Housekeeping {
     try {
       await work();
     } catch (error) {
-      if (!isHeld(error)) throw error;
+      if (!isLocked(error)) throw error;
       this.#options.logger.warn({ err: reportError(error) }, 'postponed: a lock is held by another session');
     }
   }

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { isHeld, isTransient } from '../db/persist.ts';
+import { isLocked, isTransient } from '../db/persist.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
@@ -160,7 +160,7 @@ export class DeployedModels {
   async #failed(row: DeploymentHead, error: unknown): Promise<void> {
     const { database, logger } = this.#options;
     if (error instanceof InvalidState) return;
-    if (isHeld(error)) {
+    if (isLocked(error)) {
       this.#options.refreshIn(RETRY_MS); // the row is locked by an open transaction of the model's owner
       return;
     }

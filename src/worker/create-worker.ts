@@ -81,7 +81,7 @@ class Worker implements Service {
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop'],
       onNotify: (channel, payload) => this.#hint(channel, payload),
-      onConnect: () => this.#wake.poke(),
+      onConnect: () => this.#wake.notify(),
       logger,
     });
   }
@@ -100,7 +100,7 @@ class Worker implements Service {
   }
 
   #hint(channel: string, payload: string): void {
-    if (channel === 'rafiki_trial') this.#wake.poke();
+    if (channel === 'rafiki_trial') this.#wake.notify();
     else if (payload === String(this.#run?.trialId)) this.#run?.checkSoon();
   }
 

@@ -8,7 +8,7 @@ import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
-import { LeaseLost, ReaderRefused, WorkerWanted } from '../errors/errors.ts';
+import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -100,7 +100,7 @@ export class TrialRun {
 
   /** The trial's row may have changed: checks it soon. */
   checkSoon(): void {
-    this.#wake.poke();
+    this.#wake.notify();
   }
 
   async #keepChecking(): Promise<void> {
@@ -218,7 +218,7 @@ export class TrialRun {
    */
   #fail(error: unknown): void {
     if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
-    else if (error instanceof WorkerWanted) this.#decide({ kind: 'released' });
+    else if (error instanceof WorkerNeeded) this.#decide({ kind: 'released' });
     else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
     else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
     else this.#decide({ kind: 'failed', error: reportError(error) });
