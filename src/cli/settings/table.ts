@@ -46,7 +46,7 @@ export const table = {
     flag: 'port',
     variable: 'RAFIKI_PORT',
     kind: kind.port,
-    about: "where up's PostgreSQL listens",
+    about: "the port of up's PostgreSQL",
     otherwise: `${POSTGRES_PORT}, or any free port`,
   },
   bridgeHost: {
@@ -176,7 +176,7 @@ export const table = {
     variable: 'AWS_REGION',
     kind: kind.text('NAME'),
     about: 'the region of the bucket',
-    otherwise: 'what AWS_DEFAULT_REGION says',
+    otherwise: 'the value of AWS_DEFAULT_REGION',
   },
   awsDefaultRegion: {
     variable: 'AWS_DEFAULT_REGION',
