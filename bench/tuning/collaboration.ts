@@ -4,10 +4,10 @@ import type { Published } from '../../src/db/statements/warm-starts.ts';
 import type { KnobOverride } from '../../src/domain/hyper-space.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
 import type { TrainingHooks } from '../../src/domain/training.ts';
-import type { StartWeights } from '../../src/domain/warm-start.ts';
+import type { PublishedWeights } from '../../src/domain/warm-start.ts';
 import { familyByName } from '../../src/models/registry.ts';
 import { matchTensors } from '../../src/params/matching.ts';
-import { rankStarts } from '../../src/params/starts.ts';
+import { rankWarmStarts } from '../../src/params/warm-start-ranking.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
 import { trainTrial } from '../../src/training/train.ts';
 
@@ -39,7 +39,7 @@ const DELTA = 0.005;
 
 interface Known {
   published: Published[];
-  weights: Map<number, StartWeights>;
+  weights: Map<number, PublishedWeights>;
 }
 
 /** Trial by trial, as coordinator and worker do it, with the rules that they use; nothing is stored. */
@@ -60,7 +60,7 @@ export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
     if (proposal === null) break;
     const { knobs: chosen, start = allowed } = proposal;
     const trial = { number, family, knobs: chosen, scores: [], ended: false };
-    const starts = start === 'open' ? rankStarts(known.published, family) : [];
+    const starts = start === 'open' ? rankWarmStarts(known.published, family) : [];
     const ended = await train(setting, { trial, seed: trialSeed, starts, history, known, spent });
     history.push(ended);
     spent += ended.scores.length;
@@ -131,7 +131,7 @@ async function train(
 
 function publish(
   known: Known,
-  { trial, score, weights }: { trial: TrialHistory; score: number; weights: StartWeights },
+  { trial, score, weights }: { trial: TrialHistory; score: number; weights: PublishedWeights },
 ): void {
   const { number, family } = trial;
   known.published = known.published.filter(({ trialId }) => trialId !== number);

@@ -24,7 +24,10 @@ export interface Branch {
   axes: readonly Axis[];
 }
 
-/** What can vary in a study. Hooks may narrow an axis further for a given trial; they act when values are drawn. */
+/**
+ * The free knobs of a study. Hooks may restrict an axis further for a given trial; they are applied when values are
+ * drawn.
+ */
 export function branchesOf({ families, overrides }: SearchSpace): Branch[] {
   return families.map(({ name, space }) => ({
     family: name,
@@ -56,7 +59,7 @@ export function proposalAt(
   return { family: branch.family, knobs };
 }
 
-/** Where a value lies: in [0, 1] on its scale, or the index of the category (−1 for one that a hook made up). */
+/** The position of a value: in [0, 1] on its scale, or the index of the category (−1 for one that a hook created). */
 function positionOf(domain: Domain, value: KnobValue | undefined): number {
   if (domain.kind === 'categorical') return value === undefined ? -1 : domain.list.indexOf(value);
   return typeof value === 'number' ? toUnit(domain, value) : 0;
@@ -69,7 +72,7 @@ function valueAt(domain: Domain, position: number): KnobValue {
   return domain.log ? Math.exp(scaled) : scaled;
 }
 
-/** The part of the axis whose positions round to the same value; of no width where the domain is continuous. */
+/** The interval of positions that round to the same value; empty for a continuous domain. */
 export function cellOf(domain: RangeDomain, position: number): [low: number, high: number] {
   const unit = unitOf(domain);
   if (unit === 0) return [position, position];
@@ -77,7 +80,7 @@ export function cellOf(domain: RangeDomain, position: number): [low: number, hig
   return [toUnit(domain, value - unit / 2), toUnit(domain, value + unit / 2)];
 }
 
-/** What rounding works in: a step, whole numbers, or nothing (0). */
+/** The unit of rounding: a step, 1 for integers, or 0 for none. */
 const unitOf = ({ dtype, step }: RangeDomain): number => step ?? (dtype === 'int' ? 1 : 0);
 
 function toUnit(domain: RangeDomain, value: number): number {
@@ -86,7 +89,7 @@ function toUnit(domain: RangeDomain, value: number): number {
   return Math.min(1, Math.max(0, (scaled - low) / (high - low)));
 }
 
-/** The ends of the axis. Each whole number has its cell, so the ends lie half a unit outside; a logarithm stays finite. */
+/** The ends of the axis. Each integer has a cell, so the ends are half a unit outside; a logarithm remains finite. */
 function scaleOf(domain: RangeDomain): { low: number; high: number } {
   const { min, max, log } = domain;
   const half = unitOf(domain) / 2;

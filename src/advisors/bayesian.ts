@@ -15,25 +15,30 @@ import { random } from './random.ts';
 import { BEST_START, RANDOM_START, startsOf } from './starts.ts';
 import { tpe } from './tpe.ts';
 
-/** Free knobs of all families up to which a Gaussian process learns from few trials; beyond, TPE does as well for less. */
+/**
+ * Maximum of free knobs, over all families, for the Gaussian process, which learns from few trials; with more, TPE is
+ * as good and cheaper.
+ */
 const MAX_KNOBS = 20;
-/** One proposal in so many is TPE's: where the process has a wrong idea of the function, it would not find out by itself. */
+/**
+ * One in this many proposals comes from TPE: the process would not detect by itself that its model of the function is
+ * wrong.
+ */
 const SECOND_OPINION = 4;
-/** Trials before the process is asked: one more than there are knobs, within limits. */
+/** Trials before the process is used: one more than the number of knobs, up to this maximum. */
 const MAX_STARTUP = 8;
-/** Trials that the process looks at, and those its length scales come from: half of them the best, half the latest. */
+/** Maximum of trials for the process, and for fitting its length scales: half of them the best, half the latest. */
 const MAX_SAMPLES = 100;
 const MAX_TO_FIT = 64;
-/** Running trials that it keeps away from. */
+/** Maximum of running trials whose neighbourhood is avoided. */
 const MAX_PENDING = 28;
-/** Best trials that it looks around. */
+/** Number of best trials whose neighbourhood is searched. */
 const INCUMBENTS = 3;
 
 /**
- * Bayesian optimisation (Snoek et al. 2012): a Gaussian process over families and knobs, and the values whose expected
- * improvement on the best value that the process believes in is largest. In large spaces it hands over to TPE. What a
- * trial starts from is one more thing that the process learns from; and where others' weights can be had, it is one more
- * that is chosen.
+ * Bayesian optimisation (Snoek et al. 2012): a Gaussian process over families and knobs; proposes the values with the
+ * largest expected improvement on the best value according to the process. In large spaces TPE is used. The kind of
+ * start is a further input of the process, and, if published weights are available, a further choice.
  */
 export const bayesian: Advisor = {
   name: 'bayesian',
@@ -71,7 +76,8 @@ function proposeByProcess(
     (min: number, where: number) =>
     (candidate: SearchPoint): number =>
       logExpectedImprovement(expected(snap(search, branches, candidate), where), min);
-  // Knobs are compared with those of trials that started alike: next to warm ones no random start would look promising.
+  // Knobs are compared with trials of the same kind of start: compared with warm-started trials, no random start would
+  // look promising.
   const startingAt = (where: number): SearchPoint =>
     mostPromising({ branches, incumbents, value: gainOver(best(where), where) }, rng);
   const proposalOf = ({ branch, positions }: SearchPoint): Proposal =>
@@ -84,13 +90,13 @@ function proposeByProcess(
   return gains ? proposalOf(fromBest) : { ...proposalOf(fromRandom), start: 'random' };
 }
 
-/** What the process has learnt from a study's trials. */
+/** The process's model of a study. */
 interface Learnt {
-  /** Of a point, with first weights from there. */
+  /** At a point, for the given kind of start. */
   expected(point: SearchPoint, where: number): Prediction;
   /**
-   * The best value that it believes in, of trials that started like one from there, or of all. Not the best score seen: of noisy
-   * scores, and of ripples that are noise to the model, that would be the luckiest.
+   * The best value according to the process, of trials with that kind of start, or of all. Not the best observed score,
+   * which would be the luckiest one under noise.
    */
   best(where?: number): number;
   incumbents: readonly SearchPoint[];
@@ -123,7 +129,7 @@ function learn(branches: readonly Branch[], evidence: Evidence, withStarts: bool
   };
 }
 
-/** At most so many of the trials ranked best first: the better half of them the best, the rest the latest of the others. */
+/** At most `max` trials of a ranking (best first): half of them the best, the rest the latest of the others. */
 function bestAndLatest(ranked: Evidence['scored'], max: number): Evidence['scored'] {
   const best = ranked.slice(0, max / 2);
   const others = ranked.slice(max / 2).sort((a, b) => a.trial.number - b.trial.number);

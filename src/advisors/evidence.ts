@@ -1,10 +1,10 @@
 import { bestScore, type TrialHistory } from './advisor.ts';
 
-/** What a study has learnt so far. */
+/** The results of a study so far. */
 export interface Evidence {
-  /** Ended trials in order of number, each with its best score; one that failed counts as the worst that was seen. */
+  /** Ended trials ordered by number, each with its best score; a failed trial counts as the worst score. */
   scored: readonly { trial: TrialHistory; score: number }[];
-  /** Trials whose result is not known yet. */
+  /** Trials without a result yet. */
   pending: readonly TrialHistory[];
 }
 

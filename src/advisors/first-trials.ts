@@ -2,7 +2,7 @@ import { drawWithOverrides } from '../domain/hyper-space.ts';
 import type { Proposal, SearchSpace, TrialHistory } from './advisor.ts';
 import { nearestValue } from './draw.ts';
 
-/** Each family once with the values that work without tuning, so that the whole zoo is seen early; then null. */
+/** Proposes each family once with its initial values, so that all families are tried early; then null. */
 export function firstOfFamily({ families, overrides }: SearchSpace, history: readonly TrialHistory[]): Proposal | null {
   const tried = new Set(history.map(({ family }) => family));
   const fresh = families.find(({ name }) => !tried.has(name));

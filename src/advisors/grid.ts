@@ -4,17 +4,17 @@ import { type Axis, type Branch, branchesOf, proposalAt } from './axes.ts';
 import { firstOfFamily } from './first-trials.ts';
 import { judging } from './judging.ts';
 
-/** Values tried of a range; a list, or a range of fewer whole numbers, is tried whole. */
+/** Number of values per range; lists, and ranges of fewer integers, are used completely. */
 const LEVELS = 5;
 /**
- * Points looked at for one that was not tried. Hooks make points equal; where so many in a row were tried, in an order drawn at
- * random, what is left is less than a hundredth of the grid (but once in 20,000 times).
+ * Maximum of points examined to find an untried one. Hooks can make points equal; if this many in sequence were tried,
+ * in random order, less than a hundredth of the grid is left (with an error probability of 1 in 20,000).
  */
 const MAX_POINTS = 1000;
 
 /**
- * Every combination of values, each once, in an order drawn from the seed: a study that ends before the grid does has
- * then still seen all of its regions.
+ * Every combination of values, each once, in an order drawn from the seed: a study that ends early has then covered all
+ * regions of the grid.
  */
 export const grid: Advisor = {
   name: 'grid',
@@ -28,7 +28,7 @@ export const grid: Advisor = {
     const branches = branchesOf(search);
     const sizes = branches.map(({ axes }) => axes.reduce((size, axis) => size * BigInt(levelsOf(axis)), 1n));
     const total = sizes.reduce((sum, size) => sum + size, 0n);
-    // The first trials are no walk along the grid, all others took a step of it at least.
+    // The first trials are not points of the grid; each other trial advanced at least one step.
     const from = BigInt(history.length - branches.length);
     const indexOf = shuffled(total, search.seed);
     for (let step = from; step < total && step < from + BigInt(MAX_POINTS); step++) {
@@ -64,7 +64,7 @@ function levelsOf({ domain }: Axis): number {
   return unit === 0 ? LEVELS : Math.min(LEVELS, Math.floor((domain.max - domain.min) / unit) + 1);
 }
 
-/** A permutation of 0 … total − 1: step → (a · step + b) mod total, one to one where a and total share no factor. */
+/** A permutation of 0 … total − 1: step → (a · step + b) mod total, which is one-to-one if a and total are coprime. */
 function shuffled(total: bigint, seed: number): (step: bigint) => bigint {
   const rng = createRng(seed);
   const word = (): bigint => BigInt(rng.below(2 ** 32)) * 4294967296n + BigInt(rng.below(2 ** 32));
@@ -76,6 +76,6 @@ function shuffled(total: bigint, seed: number): (step: bigint) => bigint {
 
 const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b));
 
-/** Equal for equal proposals, in whatever order their knobs were read back. */
+/** Equal for equal proposals, independent of the order of their knobs. */
 const keyOf = ({ family, knobs }: Proposal): string =>
   JSON.stringify([family, Object.entries(knobs).sort(([a], [b]) => (a < b ? -1 : 1))]);

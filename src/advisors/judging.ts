@@ -6,7 +6,7 @@ import { successiveHalving } from './judges/successive-halving.ts';
 
 const judges: readonly Judge[] = [stagnation, medianRule, successiveHalving];
 
-/** How every advisor judges: the first judge that says stop is obeyed. */
+/** The stop decision of all advisors: a trial is stopped if any judge says so. */
 export const judging: Pick<Advisor, 'judge' | 'isBest'> = {
   judge: (trial, history) => (judges.some((judge) => judge(trial, history) === 'stop') ? 'stop' : 'continue'),
   isBest: (trial, history) => history.every((other) => bestScore(other) <= bestScore(trial)),

@@ -1,13 +1,13 @@
 import type { SearchSpace, TrialHistory } from './advisor.ts';
 import { type Branch, positionsOf, proposalAt } from './axes.ts';
 
-/** A trial as the models see it: which family, and where its values lie on the family's axes. */
+/** A trial as a point of the search space: its family, and the positions of its values on the family's axes. */
 export interface SearchPoint {
   branch: number;
   positions: Float64Array;
 }
 
-/** Null for a family that is not part of the search. */
+/** Null if the family is not part of the search. */
 export function pointOf(
   branches: readonly Branch[],
   { family, knobs }: Pick<TrialHistory, 'family' | 'knobs'>,
@@ -17,7 +17,7 @@ export function pointOf(
   return found === undefined ? null : { branch, positions: positionsOf(found, knobs) };
 }
 
-/** Where a point comes to lie once hooks and rounding have had their say. */
+/** The point after applying hooks and rounding. */
 export function snap(
   { overrides }: SearchSpace,
   branches: readonly Branch[],

@@ -1,14 +1,14 @@
 import type { TrialHistory } from './advisor.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Where random first weights lie: further from all others than those can be from one another. */
+/** Position of random weights: further from all others than these are from each other. */
 export const RANDOM_START = -1;
-/** Where the best weights that a trial can start from lie. */
+/** Position of the best weights available. */
 export const BEST_START = 1;
 
 /**
- * Where the first weights of a trial lie, as a number that a model can learn from: those of another trial at the share of
- * scored trials that were no better than it. What is still open will be the best.
+ * The initial weights of a trial as a number for the model: another trial's weights are at its rank among the scored
+ * trials, as a share. Weights that are not chosen yet will be the best.
  */
 export function startsOf({ scored }: Evidence): (trial: Pick<TrialHistory, 'parent'>) => number {
   const places = new Map(
@@ -23,7 +23,7 @@ export function startsOf({ scored }: Evidence): (trial: Pick<TrialHistory, 'pare
 }
 
 /**
- * Best first, each trial compared with those that started alike: one that starts from another's weights is ahead whatever
+ * Ranks trials best first, comparing each with those of the same kind of start: a warm-started trial is ahead whatever
  * its knobs are.
  */
 export function rankedByStart(scored: Evidence['scored']): TrialHistory[] {

@@ -8,20 +8,20 @@ import { fitHyperparameters } from './gp/fit.ts';
 import { posterior } from './gp/gaussian-process.ts';
 import { pointOf, snap } from './points.ts';
 
-/** Trials before a study may be ended: a process that has seen fewer is too sure of itself. */
+/** Minimum of trials before a study may be ended: with fewer the process is overconfident. */
 export const MIN_TRIALS = 20;
-/** Only the best of the trials are looked at, this share and at most so many: where the best value lies is what matters. */
+/** Only the best trials are used, at most this share and number: the location of the best value matters. */
 const TOP_SHARE = 0.5;
 const MAX_SAMPLES = 64;
-/** Probability that the bound does not hold, and the factor by which β is made smaller, since the theory's is far too large. */
+/** Probability that the bound fails, and the factor that reduces β, which is far too large in theory. */
 const RISK = 0.1;
 const TEMPER = 5;
 
 /**
- * How much better than the best trial the best possible one may be: the largest upper confidence bound of a Gaussian
- * process over the space, less the largest lower bound of a trial that was made (Makarova et al. 2022, "Automatic
- * Termination for Hyperparameter Optimization", section 4), with β = 2 log(d t² π² / (6 · RISK)) / TEMPER (Srinivas et al.
- * 2010). `error` is the standard error of a score. Null where too little is known.
+ * Upper bound of the difference between the best possible and the best observed trial: the largest upper confidence
+ * bound of a Gaussian process over the space, minus the largest lower bound of a trial (Makarova et al. 2022,
+ * "Automatic Termination for Hyperparameter Optimization", section 4), with β = 2 log(d t² π² / (6 · RISK)) / TEMPER
+ * (Srinivas et al. 2010). `error` is the standard error of a score. Null if there are too few trials.
  */
 export function regretBound(search: SearchSpace, history: readonly TrialHistory[], error: number): number | null {
   const branches = branchesOf(search);
@@ -36,7 +36,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
       return point === null ? [] : [{ point, score }];
     });
   const { y, deviation } = standardise(top.map(({ score }) => score));
-  if (deviation < 1e-9) return 0; // nothing that was tried made a difference
+  if (deviation < 1e-9) return 0; // no difference between the trials
 
   const embedding = embeddingOf(branches);
   const x = top.map(({ point }) => embedding.embed(point.branch, point.positions));
@@ -57,7 +57,7 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   return Math.max(0, highest - surest) * deviation;
 }
 
-/** Standard error of a score that is a share of so many rows: what scores of equally good trials differ by anyway. */
+/** Standard error of a score that is a share of `rows`, the difference to expect between equally good trials. */
 export const standardError = (score: number, rows: number): number => Math.sqrt((score * (1 - score)) / rows);
 
 function standardise(scores: readonly number[]): { y: Float64Array; deviation: number } {

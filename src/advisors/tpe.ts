@@ -9,14 +9,14 @@ import { random } from './random.ts';
 import { rankedByStart } from './starts.ts';
 import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 
-/** Trials at random before the estimate says anything. */
+/** Random trials before the estimator is used. */
 const STARTUP_TRIALS = 10;
-/** Share of the trials called good, and the most of them. */
+/** Share of the trials that count as good, and their maximum. */
 const GOOD_SHARE = 0.1;
 const MAX_GOOD = 25;
-/** Of the others, only the latest are looked at, which bounds the time of a proposal. */
+/** Maximum of the other trials, the latest, which bounds the time of a proposal. */
 const MAX_OTHERS = 400;
-/** Draws from the density of the good trials, of which the best is proposed. */
+/** Draws from the density of the good trials, the best of which is proposed. */
 const CANDIDATES = 24;
 
 /**

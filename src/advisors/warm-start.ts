@@ -1,6 +1,6 @@
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 
-/** The setting of α, the chance that a new trial of a collaborative study starts from random weights. */
+/** The parameter α: the probability that a new trial of a collaborative study starts from random weights. */
 export interface Greed {
   /** Before the first trial. */
   first: number;
@@ -10,16 +10,17 @@ export interface Greed {
 
 /** Share of a study over which α falls. */
 const DECAY = 0.5;
-/** The stream of a trial's random numbers that decides how it starts. */
+/** Random stream for choosing a trial's start. */
 const STREAM = 7;
 
 /**
- * α after a share `progress` in [0, 1] of the study (paper, section 3, α-greedy): it falls evenly from the first value to
- * the last, and stays there. An early best may be a bad start that all would inherit, so it is high at first.
+ * α after a share `progress` in [0, 1] of the study (paper, section 3, α-greedy): decreases linearly from the first
+ * value to the last, then stays constant. It is high at first, since an early best trial may be a bad start that all
+ * others would inherit.
  */
 export const chanceOfRandomStart = ({ first, last }: Greed, progress: number): number =>
   last + (first - last) * Math.max(0, 1 - progress / DECAY);
 
-/** Whether the trial of that seed starts at random rather than from published weights. */
+/** Whether the trial with this seed starts at random instead of from published weights. */
 export const startsAtRandom = (greed: Greed, { progress, seed }: { progress: number; seed: number }): boolean =>
   createRng(deriveSeed(seed, STREAM)).uniform() < chanceOfRandomStart(greed, progress);

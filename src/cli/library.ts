@@ -6,33 +6,34 @@ import { install } from './install/install.ts';
 import { readSettings } from './settings/read.ts';
 import { Up } from './up/up.ts';
 
-/** The flags of `rafiki up`; what is left out is found as there. */
+/** The flags of `rafiki up`, with the same defaults. */
 export interface RafikiOptions {
-  /** Where database, cache and logs are kept: one process on it at a time. */
+  /** Folder of database, cache and logs; used by one process at a time. */
   dataDir: string;
-  /** A database to use; without it, up runs a PostgreSQL 18 of its own. */
+  /** An existing database; absent: an embedded PostgreSQL 18 is started. */
   databaseUrl?: string;
-  /** Of its own PostgreSQL. */
+  /** Port of the embedded PostgreSQL. */
   port?: number;
   bridgeHost?: string;
   bridgePort?: number;
-  /** Processes that train; one per core. */
+  /** Number of worker processes; default: one per core. */
   workers?: number;
 }
 
 export interface StartedRafiki {
-  /** Of the user that owns the database, with his password; the one that was given, where one was. */
+  /** URL of the user that owns the database, with its password; or the given URL. */
   readonly databaseUrl: string;
   readonly bridgePort: number;
-  /** Returns when nothing is left running. */
+  /** Resolves when nothing is running any more. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts PostgreSQL, coordinator, workers and serving in processes of their own, and resolves when they are ready; what started ends
- * again where one cannot. They end with this process. Settings of the environment (`RAFIKI_*`) hold as for the command.
+ * Starts PostgreSQL, coordinator, workers and serving as child processes, and resolves when they are ready; if one
+ * fails, the others are stopped. They end with this process. The environment's settings (`RAFIKI_*`) apply as for the
+ * command.
  *
- * @throws RafikiError 58000 where the machine, the folder or the database cannot be used, 22023 for a setting that is not allowed
+ * @throws RafikiError 58000 if the machine, the folder or the database cannot be used, 22023 for an invalid setting
  */
 export async function up({ dataDir, ...own }: RafikiOptions): Promise<StartedRafiki> {
   const given = readSettings([...upSettings, 'readerUrl', 'log'], []);
@@ -44,9 +45,10 @@ export async function up({ dataDir, ...own }: RafikiOptions): Promise<StartedRaf
 }
 
 /**
- * Brings the SQL side of a database to this version, as `rafiki install` does, and says how: "as an extension", "upgraded", …
+ * Installs or upgrades the SQL side of a database, as does `rafiki install`; resolves with what was done: "as an
+ * extension", "upgraded", …
  *
- * @throws RafikiError 58000 with the statements that an administrator has to run, where the role may not
+ * @throws RafikiError 58000, with the statements that an administrator has to run, if the role lacks rights
  */
 export async function installInto(databaseUrl: string): Promise<string> {
   const logger = createLogger('install', 'warn');

@@ -3,13 +3,13 @@ import { createVerifier } from '../bridge/scram.ts';
 import type { Queryable } from '../db/database.ts';
 import { StatementRefused } from '../errors/errors.ts';
 
-/** The logins that our processes use; `sql/incremental/0002-roles.sql` makes them, without passwords. */
+/** The logins of the processes; `sql/incremental/0002-roles.sql` creates them without passwords. */
 export const SERVICE = 'rafiki_service';
 const logins = [SERVICE, 'rafiki_reader'];
 
 export const freshPassword = (): string => randomBytes(18).toString('base64url');
 
-/** Gives both logins one password. What goes over the wire, and into a log of statements, is what verifies it. */
+/** Sets one password for both logins. Only the SCRAM verifier is sent to the server and its statement log. */
 export async function setServicePassword(on: Queryable, password: string): Promise<void> {
   for (const role of logins) await setPassword(on, role, password);
 }
@@ -22,7 +22,7 @@ export async function setPassword(on: Queryable, role: string, password: string)
   await on.query(row?.statement ?? '');
 }
 
-/** Whether somebody can log in as the service or the reader; undefined where only a superuser is told. */
+/** Whether the service and the reader have passwords; undefined if the role may not see that. */
 export async function hasServicePassword(on: Queryable): Promise<boolean | undefined> {
   const [may] = await on.query<{ may: boolean }>(
     `select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as may`,
@@ -34,7 +34,7 @@ export async function hasServicePassword(on: Queryable): Promise<boolean | undef
   return (await on.query(sql, [logins])).length > 0;
 }
 
-/** The URL of another role of the same database. */
+/** The URL of another role in the same database. */
 export function urlAs(url: string, role: string, password: string): string {
   const changed = new URL(url);
   changed.username = role;
@@ -42,7 +42,7 @@ export function urlAs(url: string, role: string, password: string): string {
   return changed.href;
 }
 
-/** The URL without its password, which psql, and whatever else is made with libpq, reads from a file instead. */
+/** The URL without its password, which libpq clients such as psql can read from a file instead. */
 export function withoutPassword(url: string, passfile?: string): string {
   const changed = new URL(url);
   changed.password = '';
@@ -50,14 +50,16 @@ export function withoutPassword(url: string, passfile?: string): string {
   return changed.href;
 }
 
-/** The line of such a file for a URL; colons and backslashes are escaped (PostgreSQL manual, "The Password File"). */
+/**
+ * The line of a password file for a URL; colons and backslashes are escaped (PostgreSQL manual, "The Password File").
+ */
 export function passfileLine(url: string): string {
   const { hostname, port, pathname, username, password } = new URL(url);
   const parts = [hostname, port, pathname.slice(1), username, password].map(decodeURIComponent);
   return parts.map((part) => part.replaceAll(/[\\:]/g, '\\$&')).join(':');
 }
 
-/** A password as PostgreSQL keeps it: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> (RFC 5803). */
+/** A password in PostgreSQL's format: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> (RFC 5803). */
 export function scramVerifier(password: string): string {
   const { iterations, salt, storedKey, serverKey } = createVerifier(password);
   const [salted, stored, server] = [salt, storedKey, serverKey].map((bytes) => bytes.toString('base64'));
@@ -65,8 +67,8 @@ export function scramVerifier(password: string): string {
 }
 
 /**
- * Why a process of ours cannot log in, with what to do. PostgreSQL tells a role that is not there and a password that is another one
- * apart where it asks for no password only, so the hint has both.
+ * Adds hints to an error of a refused login. PostgreSQL does not distinguish a missing role from a wrong password, so
+ * the hint covers both.
  */
 export function loginRefused(error: unknown): unknown {
   const { code = '', message = '' } = error as { code?: string; message?: string };
@@ -76,8 +78,8 @@ export function loginRefused(error: unknown): unknown {
 
 const loginHints: Record<string, string> = {
   '28000':
-    'Is rafiki installed in this cluster? "rafiki install --database-url URL" makes the role rafiki_service, as whose URL this runs.',
+    'Is rafiki installed in this cluster? "rafiki install --database-url URL" creates the role rafiki_service, whose URL is needed here.',
   '28P01':
-    'Is rafiki installed in this cluster? "RAFIKI_SERVICE_PASSWORD=… rafiki install --database-url URL" makes the role rafiki_service, and gives it that password.',
+    'Is rafiki installed in this cluster? "RAFIKI_SERVICE_PASSWORD=… rafiki install --database-url URL" creates the role rafiki_service with that password.',
   '3D000': 'Name a database of this server in the URL, in which rafiki is installed: psql -l lists them.',
 };

@@ -6,10 +6,13 @@ import { commands } from './commands/registry.ts';
 import { commandUsage, usage } from './settings/help.ts';
 import { isDebugging } from './settings/read.ts';
 
-/** How long a command that is done, or failed, may take to end what it had begun: whatever is left then must not keep us. */
+/**
+ * Maximum time between the end of a command and the exit: work that is still running then must not keep the process
+ * alive.
+ */
 const EXIT_MS = 5_000;
 
-/** Exit codes: 0 done, 1 failed, 2 wrong usage. */
+/** Exit codes: 0 success, 1 failure, 2 wrong usage. */
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
   if (name === '' || name === 'help' || name === '--help') {
     process.stdout.write(usage(commands));
@@ -26,7 +29,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   return 0;
 }
 
-// Whoever read what we print may be gone (EPIPE): what runs goes on, and ends in order.
+// The reader of the output may have closed it (EPIPE): the command continues and ends regularly.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 try {

@@ -18,15 +18,17 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
-import { knowsNothing, reasonNotToDeploy } from './may-deploy.ts';
+import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
 import { isScored } from './plan.ts';
 
-/** How long a study waits for its model to be loaded before it is completed anyway. */
+/** Maximum time that a study waits for its model to be loaded before it completes. */
 const DEPLOY_WAIT_MS = 60_000;
 
-/** Writes a study's model: version, members, and a deployment where the model is to answer. Runs in a transaction. */
-export async function conclude(mover: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
-  const { on } = mover;
+/**
+ * Writes a study's model: version, members, and a deployment if the version is to be deployed. Runs in a transaction.
+ */
+export async function conclude(context: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
+  const { on } = context;
   const chosen = await chooseMembers(on, study, trials);
   const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
   const isOther = model.task !== study.task;
@@ -42,32 +44,32 @@ export async function conclude(mover: TransitionContext, study: Study, trials: r
   }
   const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectAnswering(on, model.id) });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
-  const notices = [finished, knowsNothing(chosen), reason].filter((notice) => notice !== null);
+  const notices = [finished, baselineNotice(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
-  if (isOther) await changeTask(mover, model.id, study);
-  if (reason === null) await deploy(mover, model.id, id);
-  else await transitionStudy(mover, { id: study.id, from: 'running', event: 'complete' });
+  if (isOther) await changeTask(context, model.id, study);
+  if (reason === null) await deploy(context, model.id, id);
+  else await transitionStudy(context, { id: study.id, from: 'running', event: 'complete' });
 }
 
-/** Completes the study once its model answers, or once waiting for that makes no sense. */
-export async function awaitDeployment(mover: TransitionContext, study: Study): Promise<void> {
-  const deployment = await selectStudyDeployment(mover.on, study.id);
+/** Completes the study when its model is ready, or when waiting is pointless. */
+export async function awaitDeployment(context: TransitionContext, study: Study): Promise<void> {
+  const deployment = await selectStudyDeployment(context.on, study.id);
   if (deployment?.state === 'loading') {
-    const alive = await isServingAlive(mover.on);
+    const alive = await isServingAlive(context.on);
     if (alive && deployment.ageMs < DEPLOY_WAIT_MS) return;
-    const loading = deployment.error?.message ?? 'it is still being loaded';
-    const why = alive ? loading : 'no serving process runs: start one with "rafiki serve"';
-    await addNotice(mover.on, study.id, `Version ${study.version} does not answer yet: ${why}.`);
+    const loading = deployment.error?.message ?? 'it is still loading';
+    const why = alive ? loading : 'no serving process is running; start one with "rafiki serve"';
+    await addNotice(context.on, study.id, `Version ${study.version} is not ready yet: ${why}.`);
   }
   if (deployment?.state === 'failed') {
     await addNotice(
-      mover.on,
+      context.on,
       study.id,
       `Version ${study.version} could not be loaded: ${deployment.error?.message ?? 'unknown error'}.`,
     );
   }
-  await transitionStudy(mover, { id: study.id, from: 'running', event: 'complete' });
+  await transitionStudy(context, { id: study.id, from: 'running', event: 'complete' });
 }
 
 interface Chosen {
@@ -76,14 +78,14 @@ interface Chosen {
   accuracies: number[] | null;
   classes: string[];
   judgedRows: number | null;
-  /** What whoever does not look at the rows would score. */
-  blind: number;
+  /** Score of a constant prediction. */
+  baselineScore: number;
 }
 
 async function chooseMembers(on: Queryable, study: Study, trials: readonly TrialRow[]): Promise<Chosen> {
   const candidates = bestOfFamilies(trials.filter(isScored));
   const [best] = candidates;
-  if (best === undefined) throw new InvalidState(`study ${study.id} has no scored trial to make a model of`);
+  if (best === undefined) throw new InvalidState(`study ${study.id} has no scored trial for a model`);
   const validation = await selectValidation(on, study.id, best.validationHash);
   const ranked = await selectVotes(
     on,
@@ -92,8 +94,8 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   const { classes } = validation;
   const { metric } = study;
   const labels = uint16s(validation.labels);
-  const blind = baseline(metric, labels, classes.length);
-  const judged = { classes, blind, judgedRows: labels.length === 0 ? null : labels.length };
+  const baselineScore = baseline(metric, labels, classes.length);
+  const judged = { classes, baselineScore, judgedRows: labels.length === 0 ? null : labels.length };
   if (!kindOf(study.task).votes(metric))
     return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...judged };
   const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
@@ -109,22 +111,22 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...judged };
 }
 
-/** Nothing that answers for the other task may go on: its answers are of another kind. */
-async function changeTask(mover: TransitionContext, modelId: number, { task }: Study): Promise<void> {
-  for (const { id, state } of await selectDeployments(mover.on, modelId))
-    await transitionDeployment(mover, { id, from: state, event: 'retire' });
-  await setTask(mover.on, modelId, task);
+/** Retires deployments of the other task: their answers are of another kind. */
+async function changeTask(context: TransitionContext, modelId: number, { task }: Study): Promise<void> {
+  for (const { id, state } of await selectDeployments(context.on, modelId))
+    await transitionDeployment(context, { id, from: state, event: 'retire' });
+  await setTask(context.on, modelId, task);
 }
 
-/** A version that was still being loaded makes way: the newest one is wanted. */
-async function deploy(mover: TransitionContext, modelId: number, versionId: number): Promise<void> {
-  for (const { id } of await selectLoading(mover.on, modelId)) {
-    await transitionDeployment(mover, { id, from: 'loading', event: 'retire' });
+/** Retires a version that is still loading: the newest one replaces it. */
+async function deploy(context: TransitionContext, modelId: number, versionId: number): Promise<void> {
+  for (const { id } of await selectLoading(context.on, modelId)) {
+    await transitionDeployment(context, { id, from: 'loading', event: 'retire' });
   }
-  await insertDeployment(mover.on, modelId, versionId);
+  await insertDeployment(context.on, modelId, versionId);
 }
 
-/** Little endian on every machine that Node runs on; the copy is aligned. */
+/** Little endian on all platforms of Node; the copy is aligned. */
 const uint16s = (bytes: Buffer): Uint16Array => new Uint16Array(new Uint8Array(bytes).buffer);
 
 const nameTaken = ({ model }: Study): NameTaken =>

@@ -11,31 +11,31 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
+import { advanceStudies, type Leader } from './advance-studies.ts';
 import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { keepStudies, type Leader } from './study-keeper.ts';
 
 export interface CoordinatorOptions extends StorageOptions {
   database: Database;
-  /** Of whoever fills attached tables, where it is not the service's with another name. */
+  /** Connection of the reader login that fills attached tables; derived from the service's if absent. */
   readerUrl?: string | undefined;
   logger: Logger;
 }
 
-/** The backstop for a lost NOTIFY, and how soon a standby notices that the leader is gone. */
+/** Fallback for a lost NOTIFY; also how soon a standby notices the loss of the leader. */
 const TICK_MS = 1_000;
-/** Any role may send a NOTIFY, and as many as it likes: the rows are looked at no more often than this. */
-const LOOK_MS = 50;
+/** Any role may send any number of NOTIFYs: this bounds the number of queries. */
+const MIN_TICK_MS = 50;
 
 export const createCoordinator = (options: CoordinatorOptions): Service => new Coordinator(options);
 
-/** Several may run; one, which has the lead, acts. */
+/** Several coordinators may run; one of them, the leader, acts. */
 class Coordinator implements Service {
   readonly #options: CoordinatorOptions;
   readonly #params: ParamStore;
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
-  readonly #wake = new Wake(LOOK_MS);
+  readonly #wake = new Wake(MIN_TICK_MS);
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
 
@@ -47,8 +47,8 @@ class Coordinator implements Service {
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill'],
-      onNotify: () => this.#wake.poke(),
-      onConnect: () => this.#wake.poke(),
+      onNotify: () => this.#wake.notify(),
+      onConnect: () => this.#wake.notify(),
       logger,
     });
   }
@@ -70,20 +70,20 @@ class Coordinator implements Service {
       try {
         await this.#session();
       } catch (error) {
-        logger.warn({ err: reportError(translatePostgresError(error)) }, 'leadership lost, or not to be had');
-        await sleep(TICK_MS, this.#stopping.signal); // whatever pokes: Postgres may be starting
+        logger.warn({ err: reportError(translatePostgresError(error)) }, 'leadership lost or not available');
+        await sleep(TICK_MS, this.#stopping.signal); // regardless of notifications: Postgres may be starting
       }
     }
   }
 
-  /** One connection's life: stand by until the lead is ours, then act until it or the connection is lost. */
+  /** One connection: waits for leadership, then acts until leadership or the connection is lost. */
   async #session(): Promise<void> {
     const { database, readerUrl, logger } = this.#options;
     const { signal } = this.#stopping;
     let lost = false;
     const connection = await database.connect(() => {
       lost = true;
-      this.#wake.poke();
+      this.#wake.notify();
     });
     const processId = this.#heartbeat.id ?? 0;
     const leads = (): Promise<boolean> => takeLead(connection, processId);
@@ -93,7 +93,7 @@ class Coordinator implements Service {
       logger.info('leading');
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
-      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.poke(), logger });
+      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.notify(), logger });
       try {
         while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
           await this.#tick(leader, housekeeping, filler);
@@ -103,12 +103,12 @@ class Coordinator implements Service {
         if (!lost) await giveUpLead(connection, processId);
       }
     } finally {
-      await connection.close().catch(() => undefined); // closing is all that is left to do with a broken one
+      await connection.close().catch(() => undefined); // the connection may be broken
     }
   }
 
   async #tick(leader: Leader, housekeeping: Housekeeping, filler: Filler): Promise<void> {
-    if (await keepStudies(leader)) this.#wake.poke();
+    if (await advanceStudies(leader)) this.#wake.notify();
     await filler.run();
     await housekeeping.run();
     await this.#wake.wait(TICK_MS, this.#stopping.signal);

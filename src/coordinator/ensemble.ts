@@ -1,7 +1,7 @@
 import { accuracy } from '../domain/metrics.ts';
 import { majorityVote } from '../domain/vote.ts';
 
-/** Most members of an ensemble. */
+/** Maximum members of an ensemble. */
 const MAX_MEMBERS = 3;
 /** A family whose best trial is further below the best of all is left out (paper, section 1: close to the best). */
 export const MAX_GAP = 0.05;
@@ -14,8 +14,8 @@ export interface Candidate {
 }
 
 /**
- * The best trial of each of the best families, best first: architectures that differ err differently. Only those
- * validated on the rows of the best one, since votes are counted row by row.
+ * The best trial of each of the best families, best first: different architectures make different errors. Only trials
+ * that were validated on the rows of the best one, since votes are counted row by row.
  */
 export function bestOfFamilies<C extends Candidate>(trials: readonly C[]): C[] {
   const ranked = [...trials].sort((a, b) => b.score - a.score || a.id - b.id);
@@ -35,7 +35,7 @@ export interface Ensemble {
 /** In [0, 1], larger is better. */
 export type VoteScore = (predicted: Uint16Array, labels: Uint16Array) => number;
 
-/** How many of the ranked members make the best ensemble on the validation rows; of equals, the largest. */
+/** The number of ranked members that makes the best ensemble on the validation rows; among equals, the largest. */
 export function bestEnsemble(
   votes: readonly Uint16Array[],
   labels: Uint16Array,
@@ -48,7 +48,10 @@ export function bestEnsemble(
   return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
 }
 
-/** Accuracy a(M[v]) of each subset v of the ranked members, by its bits: bit m is the member of rank m; of none, 0. */
+/**
+ * Accuracy a(M[v]) of each subset v of the ranked members, by its bits: bit m is the member of rank m. 0 for the empty
+ * subset.
+ */
 export function subsetAccuracies(votes: readonly Uint16Array[], labels: Uint16Array): number[] {
   return Array.from({ length: 2 ** votes.length }, (_, subset) => {
     const asked = votes.filter((_, m) => (subset & (1 << m)) !== 0);

@@ -2,21 +2,21 @@ import type { Fill } from '../db/statements/attachments.ts';
 import { BadData } from '../errors/errors.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
-/** What became of the rows that a call looked at. */
+/** The result of one call for the rows that it examined. */
 export interface FillOutcome extends Fill {
-  /** Rows that others hold, or that there was no time for. */
+  /** Rows that are locked, or for which there was no time. */
   left: number;
-  /** Where to go on; null at the end. */
+  /** Where the next call continues; null at the end. */
   place: string | null;
-  /** What kept it from filling any. */
+  /** The error that prevented filling. */
   error: ErrorReport | null;
 }
 
-/** As many as a call tells of. */
+/** Limits of what one call may report. */
 const MAX_ROWS = 1_000;
 const MAX_CHARS = 1_000;
 
-/** Reads what the function of a table's owner said, who may have put anything in its place: no more is believed than does no harm. */
+/** Parses the result of the owner's function, which the owner may have replaced: values are checked and bounded. */
 export function readOutcome(text: string | null): FillOutcome {
   const said = fieldsOf(parse(text));
   const unanswered = Array.isArray(said['unanswered']) ? said['unanswered'].slice(0, MAX_ROWS).map(fieldsOf) : [];
@@ -39,8 +39,8 @@ function parse(text: string | null): unknown {
   try {
     return JSON.parse(text ?? '');
   } catch {
-    throw new BadData('the function that fills the table did not say what it has done', {
-      detail: text?.slice(0, 100) ?? 'It said nothing, or more than the coordinator reads.',
+    throw new BadData('the function that fills the table returned an invalid result', {
+      detail: text?.slice(0, 100) ?? 'The result is null or too long.',
       hint: 'Attach the model again: rafiki_attach.',
     });
   }

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { isHeld, isTransientState } from '../db/persist.ts';
+import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
@@ -20,43 +20,52 @@ import { readOutcome } from './fill-outcome.ts';
 
 export interface FillerOptions {
   database: Database;
-  /** Another table may have its turn. */
+  /** Called when a table's slice has ended, so that another table can start. */
   onTurn(): void;
-  /** Of whoever fills, where it is not the service's with another name. */
+  /** Connection of the reader login; derived from the service's if absent. */
   readerUrl?: string | undefined;
   logger: Logger;
 }
 
-/** Tables that are filled at once; of one owner one, whose code may keep his session busy. */
-const MAX_AT_ONCE = 4;
-/** Of one call, which fills some thousand rows at the most; and after so long its backend is ended, whatever code runs in it. */
+/** Tables that are filled concurrently, at most one per owner, since an owner's code may block its session. */
+const MAX_CONCURRENT = 4;
+/**
+ * Time limit of one call, which fills at most some thousand rows; after CALL_END_MS its backend is terminated, whatever
+ * code it runs.
+ */
 const CALL_TIMEOUT = '30s';
 const CALL_END_MS = 40_000;
-/** What it says: what becomes of a thousand rows. JSON takes some thirty times as much to be read, and the process stands still meanwhile. */
+/**
+ * Maximum size of a call's result, for a thousand rows. Parsing JSON takes some thirty times its size in memory and
+ * blocks the event loop.
+ */
 const OUTCOME_BYTES = 1_000_000;
 const MESSAGE_BYTES = 4 * OUTCOME_BYTES;
-/** Then it is another table's turn, and the owner's next one. */
+/** After this time other tables get their turn, including the owner's next one. */
 const SLICE_MS = 10_000;
-/** A look at a table that found nothing takes a tenth of the time at the most: anybody may ask for one. */
-const LOOK_SHARE = 0.1;
-/** Until the next try. It is twice as long each time where the error does not go by itself, as that of a server that is not there does. */
+/** Passes that find nothing may take at most this share of the time: any user can trigger them. */
+const SCAN_SHARE = 0.1;
+/**
+ * Pause before the next attempt; doubles for errors that persist, not for those that pass, such as an unreachable
+ * server.
+ */
 const RETRY_MS = 500;
 
-/** What is known of a look at a table that goes on. */
-interface Look {
-  /** Where to go on; null where it begins. */
+/** The state of a pass over a table. */
+interface TablePass {
+  /** Where the next call continues; null at the start. */
   place: string | null;
   found: number;
   left: number;
   ms: number;
 }
 
-/** Fills rows of attached tables that nobody waited for, through functions that work with their owners' rights. */
+/** Fills rows of attached tables in the background, by calling functions that run with their owners' rights. */
 export class Filler {
   readonly #options: FillerOptions;
   readonly #reader: ReaderLogin;
-  readonly #looks = new Map<number, Look>();
-  /** By their owners. */
+  readonly #passes = new Map<number, TablePass>();
+  /** By owner. */
   readonly #running = new Map<number, { id: number; done: Promise<void> }>();
   readonly #sessions = new Set<ReaderSession>();
   #stopping = false;
@@ -66,22 +75,22 @@ export class Filler {
     this.#reader = new ReaderLogin({ ...options, serviceUrl: options.database.url });
   }
 
-  /** Begins to fill what waits, and returns without waiting for it. */
+  /** Starts filling the waiting tables; does not wait for them. */
   async run(): Promise<void> {
     const { database } = this.#options;
-    const busy = [...new Set([...this.#looks.keys(), ...[...this.#running.values()].map(({ id }) => id)])];
+    const busy = [...new Set([...this.#passes.keys(), ...[...this.#running.values()].map(({ id }) => id)])];
     try {
       await takeMarks(database, busy);
       for (const attachment of await selectWaiting(database, [...this.#running.keys()])) {
-        if (this.#running.size >= MAX_AT_ONCE || this.#stopping) return;
+        if (this.#running.size >= MAX_CONCURRENT || this.#stopping) return;
         if (!this.#running.has(attachment.owner)) this.#begin(attachment);
       }
     } catch (error) {
-      if (!isHeld(error)) throw error; // somebody detaches: next time
+      if (!isLocked(error)) throw error; // locked by rafiki_detach: retried at the next tick
     }
   }
 
-  /** Returns when nothing is left running. */
+  /** Resolves when nothing is running any more. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([...this.#sessions].map((session) => this.#reader.end(session).catch(() => undefined)));
@@ -93,7 +102,7 @@ export class Filler {
     const done = this.#fill(attachment)
       .catch((error: unknown) => this.#retry(id, reportError(translatePostgresError(error))))
       .catch((error: unknown) =>
-        this.#options.logger.warn({ attachment: id, err: reportError(error) }, 'filling is left for later'),
+        this.#options.logger.warn({ attachment: id, err: reportError(error) }, 'filling is postponed'),
       )
       .finally(() => {
         this.#running.delete(owner);
@@ -109,21 +118,21 @@ export class Filler {
     this.#sessions.add(session);
     try {
       await admitReader(database, session.pid, { of: 'attachment', id });
-      await this.#look(attachment, session);
+      await this.#fillTable(attachment, session);
     } finally {
       this.#sessions.delete(session);
       await session.connection.close().catch(() => undefined);
-      await endReading(database, session.pid).catch(() => undefined); // the next session with that pid says its own
+      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers anew
     }
   }
 
-  /** Goes through the table, from where the last slice ended. */
-  async #look(attachment: WaitingAttachment, session: ReaderSession): Promise<void> {
+  /** Continues through the table from where the last slice ended. */
+  async #fillTable(attachment: WaitingAttachment, session: ReaderSession): Promise<void> {
     const { database } = this.#options;
     const { id } = attachment;
     const call = await readerCall(session.connection, attachment.reader);
-    const look = this.#looks.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
-    this.#looks.set(id, look);
+    const look = this.#passes.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
+    this.#passes.set(id, look);
     const untilMs = performance.now() + SLICE_MS;
     while (performance.now() < untilMs && !this.#stopping) {
       const calledMs = performance.now();
@@ -141,9 +150,9 @@ export class Filler {
   }
 
   /**
-   * One call in a transaction of its own, in a session that is as it began. All that the owner's code does, it does within his function,
-   * with his rights: whatever he put in that function's place, or left to the end of the transaction, would run as rafiki_reader, who could
-   * change its own password. Each look at that is of now, whatever isolation he may wish for.
+   * One call in its own transaction, in a freshly reset session. Code of the owner runs only inside the function, with
+   * the owner's rights: code in a replaced function, or deferred to the end of the transaction, would run as
+   * rafiki_reader, which can change its own password. Each check reads current data: the isolation level is fixed.
    */
   async #call(
     session: ReaderSession,
@@ -163,10 +172,10 @@ export class Filler {
       const [row] = await connection.query<{ outcome: string | null }>(
         `select case when octet_length(o) <= ${OUTCOME_BYTES} then o end as outcome from (select ${call}) f (o)`,
       );
-      await connection.query('set search_path = pg_catalog, pg_temp'); // which his code may have changed
+      await connection.query('set search_path = pg_catalog, pg_temp'); // the owner's code may have changed it
       if ((await fillerVersion(connection, attachment)) !== version) throw replaced();
       const deferred = await selectDeferred(connection);
-      if (deferred !== undefined) throw leftForLater(deferred);
+      if (deferred !== undefined) throw deferredWork(deferred);
       await connection.query('commit');
       return row?.outcome ?? null;
     } catch (error) {
@@ -177,30 +186,30 @@ export class Filler {
     }
   }
 
-  async #end(id: number, { found, left, ms }: Look): Promise<void> {
-    this.#looks.delete(id);
+  async #end(id: number, { found, left, ms }: TablePass): Promise<void> {
+    this.#passes.delete(id);
     if (left > 0) await retryFill(this.#options.database, id, { error: null, pauseMs: RETRY_MS, grows: false });
-    else await endFill(this.#options.database, id, found > 0 ? 0 : ms / LOOK_SHARE);
+    else await endFill(this.#options.database, id, found > 0 ? 0 : ms / SCAN_SHARE);
   }
 
-  /** The next look begins at the start: what has failed may have been anywhere. */
+  /** The next pass starts at the beginning: the failure may have been anywhere. */
   async #retry(id: number, error: ErrorReport, ms = 0): Promise<void> {
     const { database, logger } = this.#options;
-    this.#looks.delete(id);
+    this.#passes.delete(id);
     if (this.#stopping) return;
     logger.info({ attachment: id, err: error }, 'rows cannot be filled now');
-    const pauseMs = Math.max(RETRY_MS, ms / LOOK_SHARE);
+    const pauseMs = Math.max(RETRY_MS, ms / SCAN_SHARE);
     await retryFill(database, id, { error, pauseMs, grows: !isTransientState(error.sqlstate) });
   }
 }
 
 const replaced = (): InvalidState =>
-  new InvalidState('the function that fills the table is not the one that rafiki_attach made', {
+  new InvalidState('the function that fills the table is not the one that rafiki_attach created', {
     hint: 'Attach the model again, as the owner of the table: rafiki_attach.',
   });
 
-const leftForLater = (what: string): InvalidState =>
-  new InvalidState('rows are not filled where something is left for the end of the transaction', {
-    detail: `It would run as another role than the table's owner: ${what}.`,
+const deferredWork = (what: string): InvalidState =>
+  new InvalidState('rows cannot be filled if work is deferred to the end of the transaction', {
+    detail: `It would not run as the table's owner: ${what}.`,
     hint: 'Make the trigger or constraint not deferrable, and close cursors.',
   });

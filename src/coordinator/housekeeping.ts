@@ -1,5 +1,5 @@
 import type { Connection } from '../db/database.ts';
-import { isHeld } from '../db/persist.ts';
+import { isLocked } from '../db/persist.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
@@ -17,16 +17,18 @@ export interface HousekeepingOptions {
   logger: Logger;
 }
 
-/** A process unseen for so long is dead. */
+/** A process without a heartbeat for this long is dead. */
 const DEAD_MS = 60_000;
 const RESCUE_EVERY_MS = 1_000;
-/** As many looks as fit into a lease. */
-const OVERDUE_LOOKS = LEASE_MS / RESCUE_EVERY_MS;
+/** Rescue runs per lease. */
+const RESCUES_PER_LEASE = LEASE_MS / RESCUE_EVERY_MS;
 const PRUNE_EVERY_MS = 10_000;
 const WATCH_EVERY_MS = 10_000;
 const COLLECT_EVERY_MS = 60_000;
 
-/** What the leader does besides studies: rescues trials, watches rights, forgets what is gone, deletes what nobody names. */
+/**
+ * The leader's work besides studies: rescues trials, watches rights, purges dropped roles, deletes unreferenced data.
+ */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #leadsSinceMs: number;
@@ -50,40 +52,39 @@ export class Housekeeping {
     const nowMs = clock.nowMs();
     if (nowMs - this.#rescuedMs >= RESCUE_EVERY_MS) {
       this.#rescuedMs = nowMs;
-      await this.#unlessHeld(() => this.#rescue(nowMs - this.#leadsSinceMs >= LEASE_MS));
+      await this.#unlessLocked(() => this.#rescue(nowMs - this.#leadsSinceMs >= LEASE_MS));
     }
     if (nowMs - this.#watchedMs >= WATCH_EVERY_MS) {
       this.#watchedMs = nowMs;
-      await this.#unlessHeld(() => this.#rights.look(connection));
+      await this.#unlessLocked(() => this.#rights.check(connection));
     }
     if (nowMs - this.#prunedMs >= PRUNE_EVERY_MS) {
       this.#prunedMs = nowMs;
-      await this.#unlessHeld(() => deleteDeadProcesses(connection, DEAD_MS));
-      await this.#unlessHeld(() => this.#cancelStray());
-      await this.#unlessHeld(() => dropReaders(connection));
-      await this.#unlessHeld(() => this.#forgetRoles());
+      await this.#unlessLocked(() => deleteDeadProcesses(connection, DEAD_MS));
+      await this.#unlessLocked(() => this.#cancelOrphaned());
+      await this.#unlessLocked(() => dropReaders(connection));
+      await this.#unlessLocked(() => this.#forgetRoles());
     }
     if (nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
       this.#collectedMs = nowMs;
-      await this.#unlessHeld(() => this.#collectGarbage());
+      await this.#unlessLocked(() => this.#collectGarbage());
       this.#collecting ??= this.#collectObjects();
     }
   }
 
-  /** What somebody's lock stands in the way of is done next time; everything else goes on. */
-  async #unlessHeld(work: () => Promise<unknown>): Promise<void> {
+  /** Work that is blocked by a lock is retried at the next run; the rest continues. */
+  async #unlessLocked(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      if (!isHeld(error)) throw error;
-      this.#options.logger.warn({ err: reportError(error) }, 'left for later: somebody holds a lock');
+      if (!isLocked(error)) throw error;
+      this.#options.logger.warn({ err: reportError(error) }, 'postponed: a lock is held by another session');
     }
   }
 
   async #forgetRoles(): Promise<void> {
     const forgotten = await forgetRoles(this.#options.connection);
-    if (forgotten > 0)
-      this.#options.logger.info({ forgotten }, 'grants, models and studies of dropped roles are nobody’s now');
+    if (forgotten > 0) this.#options.logger.info({ forgotten }, 'removed the ownership and grants of dropped roles');
   }
 
   async #collectGarbage(): Promise<void> {
@@ -92,25 +93,25 @@ export class Housekeeping {
     if (collected.params + collected.blobs > 0) logger.info(collected, 'parameters deleted');
   }
 
-  /** Returns when nothing is left running. */
+  /** Resolves when nothing is running any more. */
   async stop(): Promise<void> {
     await this.#collecting;
   }
 
-  /** Beside everything else: studies do not wait for S3, and what it refuses now is tried again later. */
+  /** In the background: studies do not wait for S3, and failures are retried later. */
   async #collectObjects(): Promise<void> {
     const { params, logger } = this.#options;
     try {
       const objects = await params.collectObjects();
       if (objects > 0) logger.info({ objects }, 'objects deleted in S3');
     } catch (error) {
-      logger.warn({ err: reportError(error) }, 'objects in S3 are left for later');
+      logger.warn({ err: reportError(error) }, 'deleting objects in S3 is postponed');
     }
     this.#collecting = undefined;
   }
 
-  /** Whatever led to it: a worker that trains for a study that has ended is needed elsewhere, and learns it from the row. */
-  async #cancelStray(): Promise<void> {
+  /** Stops workers that train for an ended study; they see it in the trial's row. */
+  async #cancelOrphaned(): Promise<void> {
     const { connection, logger } = this.#options;
     for (const { id, state } of await selectStray(connection)) {
       await transitionTrial({ on: connection, logger }, { id, from: state, event: 'cancel' });
@@ -118,14 +119,14 @@ export class Housekeeping {
   }
 
   /**
-   * After a restart of Postgres all leases have run out while nobody could renew them: workers have a lease of time to do so first, in
-   * which a leader looks. Where leaders end before that too, all their looks together count.
+   * After a restart of Postgres all leases have expired because nobody could renew them. So workers get the time of one
+   * more lease, during which a leader must check; the checks of successive leaders add up.
    */
   async #rescue(leadsForLong: boolean): Promise<void> {
     const { connection, logger } = this.#options;
     for (const { id, attempt, processId, looks } of await noteOverdue(connection)) {
-      if (!leadsForLong && looks < OVERDUE_LOOKS) continue;
-      const lost = await loseTrial({ on: connection, logger }, { id, attempt }, 'its worker was not heard of any more');
+      if (!leadsForLong && looks < RESCUES_PER_LEASE) continue;
+      const lost = await loseTrial({ on: connection, logger }, { id, attempt }, 'its worker sends no heartbeats');
       if (lost && processId !== null) await countLost(connection, processId);
     }
   }

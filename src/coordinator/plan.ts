@@ -7,10 +7,10 @@ import { trialEnded } from '../domain/state.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 
-/** What is known of a study when its next actions are chosen. */
+/** The input of planning: a study and its trials. */
 export interface StudyView {
   study: Study;
-  /** In order of number. */
+  /** Ordered by number. */
   trials: readonly TrialRow[];
   search: SearchSpace;
   idleWorkers: number;
@@ -19,32 +19,35 @@ export interface StudyView {
 export type Action =
   | { kind: 'start' }
   | { kind: 'propose'; trial: NewTrial }
-  /** Begin no further trial. */
+  /** Start no further trials. */
   | { kind: 'close'; why: string }
   | { kind: 'stop-trial'; trial: TrialRow; why: string }
   | { kind: 'cancel-trial'; trial: TrialRow }
   /** Write the model and deploy it. */
   | { kind: 'conclude' }
-  /** The model is written: see whether it answers. */
+  /** The model is written: check whether it is ready. */
   | { kind: 'await-deployment' }
   | { kind: 'cancel' }
   | { kind: 'fail'; error: ErrorReport };
 
-/** How long after max_time a trial may go on to its next report before it is cut off. */
+/** How long after max_time a trial may train until its next report, before it is cancelled. */
 export const OVERTIME_MS = 60_000;
-/** How long a study waits for a worker to begin with it: roles take turns, so that is for as long as others' trials take. */
+/**
+ * How long a study waits for its first trial to start. Roles take turns, so a study may wait as long as others' trials
+ * take.
+ */
 export const QUEUE_MS = 24 * 3_600_000;
-/** A study that was paused for so long ends with what it has: it keeps rows, checkpoints and its name from others. */
+/** A study that is paused for this long ends with its results so far: it occupies rows, checkpoints and a name. */
 export const MAX_PAUSE_MS = 30 * 24 * 3_600_000;
-/** Share of a trial's first weights from other trials with which it counts as warm-started. */
+/** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
 const WARM_SHARE = 0.5;
-/** Failed trials without a single score after which a study is given up. */
+/** Failed trials without any score after which a study fails. */
 export const MAX_FAILURES = 3;
 
-/** The next actions for an open study; pure, so after any restart the same rows lead to the same actions. */
+/** The next actions of an open study. Pure: after any restart, the same rows lead to the same actions. */
 export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   const { study, trials } = view;
-  if (study.state === 'queued') return begin(study);
+  if (study.state === 'queued') return planStart(study);
   if (study.version !== null) return [{ kind: 'await-deployment' }];
   if (study.cancelRequested) return [...cancelAll(trials), { kind: 'cancel' }];
 
@@ -52,21 +55,21 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   if (hopeless !== null) return [...cancelAll(trials), { kind: 'fail', error: hopeless }];
 
   const why = reasonToClose(study, trials);
-  if (why === null && study.pausedMs !== null) return []; // its workers give its trials back
+  if (why === null && study.pausedMs !== null) return []; // its workers release its trials
   const open = trials.filter((trial) => !trialEnded(trial.state));
   const proposed = why === null ? proposals(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
-  return [...judgements(view, advisor), ...proposed];
+  return [...stopDecisions(view, advisor), ...proposed];
 }
 
-/** A study that is to finish before it has begun has nothing to keep. */
-function begin({ cancelRequested, finishRequested, pausedMs }: Study): Action[] {
+/** A study that is finished before it has started has no result. */
+function planStart({ cancelRequested, finishRequested, pausedMs }: Study): Action[] {
   if (cancelRequested || finishRequested) return [{ kind: 'cancel' }];
   return pausedMs === null ? [{ kind: 'start' }] : [];
 }
 
-/** The trial as the advisor sees it. */
+/** The trial in the advisor's terms. */
 const historyOf = (trial: TrialRow): TrialHistory => {
   const { number, family, knobs, scores, epochs, state } = trial;
   return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
@@ -88,10 +91,10 @@ function reasonToClose(
   { elapsedMs, waitedMs, pausedMs, maxTimeMs, targetScore, finishRequested }: Study,
   trials: readonly TrialRow[],
 ): string | null {
-  if (finishRequested) return 'it was asked to finish';
+  if (finishRequested) return 'it was finished by the user';
   if ((pausedMs ?? 0) >= MAX_PAUSE_MS) return 'it was paused for too long';
-  if (elapsedMs >= maxTimeMs) return 'max_time is over';
-  if (waitedMs >= QUEUE_MS) return 'no worker began with it';
+  if (elapsedMs >= maxTimeMs) return 'max_time has passed';
+  if (waitedMs >= QUEUE_MS) return 'no worker started it';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
     return 'target_score is reached';
   return null;
@@ -103,7 +106,9 @@ interface Closing {
   trials: readonly TrialRow[];
 }
 
-/** A running trial ends with its best epoch so far, or its first; it is cut off where it would keep the study waiting for nothing. */
+/**
+ * A running trial ends with its best epoch so far, or with its first. It is cancelled if waiting for that is pointless.
+ */
 function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
   const others = study.finishRequested ? trials.some(({ score }) => score !== null) : trials.some(isScored);
   const expendable = trial.epoch === 0 && others;
@@ -112,15 +117,15 @@ function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 
-function judgements({ trials }: StudyView, advisor: Advisor): Action[] {
+function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
   const history = trials.map(historyOf);
   return trials
     .filter(({ state, stopRequested }) => state === 'running' && !stopRequested)
     .filter((trial) => advisor.judge(historyOf(trial), history) === 'stop')
-    .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor sees no more progress' }));
+    .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));
 }
 
-/** One trial waits for each idle worker, and one for the next that becomes idle: no more, so that advice is fresh. */
+/** One waiting trial for each idle worker and one more: no others, so that the advice is based on recent results. */
 function proposals(view: StudyView, advisor: Advisor): Action[] {
   const { study, trials, search, idleWorkers } = view;
   const waiting = trials.filter((trial) => trial.state === 'waiting');
@@ -143,7 +148,7 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
   return proposed;
 }
 
-/** Why more trials are not worth it; null where they are, or nobody can tell. */
+/** Why more trials would not pay; null if they would, or if it cannot be estimated. */
 function reasonToEnd({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
   const { terminator, validationRows, maxTrials } = study;
   if (!terminator || validationRows === null) return null;
@@ -155,12 +160,12 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
   if (gain > error) return null;
   const ended = trials.filter(({ state }) => trialEnded(state)).length;
   return (
-    `Ended after ${ended} of ${maxTrials} trials: more would gain ${gain.toFixed(4)} at most, ` +
-    `the standard error of the score is ${error.toFixed(4)} (set rafiki.terminator = off to go on).`
+    `Ended after ${ended} of ${maxTrials} trials: more would gain at most ${gain.toFixed(4)}, ` +
+    `the standard error of the score is ${error.toFixed(4)} (set rafiki.terminator = off to continue).`
   );
 }
 
-/** Whether a new trial of a collaborative study may start from what others have published. */
+/** Whether a new trial of a collaborative study may start from published weights. */
 function startOf(study: Study, { number, seed }: { number: number; seed: number }): Start {
   if (!study.collaborative) return 'random';
   const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
@@ -171,15 +176,18 @@ function startOf(study: Study, { number, seed }: { number: number; seed: number 
 const cancelAll = (trials: readonly TrialRow[]): Action[] =>
   trials.filter((trial) => !trialEnded(trial.state)).map((trial) => ({ kind: 'cancel-trial', trial }));
 
-/** What went wrong where other knobs or another family may do better; or another worker: of connections, resources and the system. */
+/**
+ * Errors for which other knobs or another family may help, or another worker: classes of connections, resources and the
+ * system.
+ */
 const knobFaults = new Set(['22003', '22023', 'XX000', 'XX001']);
-const isOfWorker = ({ sqlstate }: ErrorReport): boolean => /^(08|53|58)/.test(sqlstate);
+const isWorkerFault = ({ sqlstate }: ErrorReport): boolean => /^(08|53|58)/.test(sqlstate);
 
-/** Why no trial will ever score: the data cannot be read or used, or too many failed in a row. */
+/** Why no trial can succeed: the data cannot be read or used, or too many trials failed in sequence. */
 function hopelessError(trials: readonly TrialRow[]): ErrorReport | null {
   if (trials.some((trial) => trial.score !== null)) return null;
   const errors = trials.filter((trial) => trial.state === 'failed').flatMap((trial) => trial.error ?? []);
-  const ofData = errors.find((error) => !knobFaults.has(error.sqlstate) && !isOfWorker(error));
+  const ofData = errors.find((error) => !knobFaults.has(error.sqlstate) && !isWorkerFault(error));
   if (ofData !== undefined) return ofData;
   return errors.length >= MAX_FAILURES ? mostCommon(errors) : null;
 }
@@ -198,16 +206,16 @@ function mostCommon(errors: readonly ErrorReport[]): ErrorReport | null {
 
 const nothingToKeep: ErrorReport = {
   sqlstate: '55000',
-  message: 'the study was asked to finish before a trial had a score',
-  hint: 'Train again, and look at rafiki.trials before you finish it.',
+  message: 'the study was finished before a trial had a score',
+  hint: 'Train again, and check rafiki.trials before you finish the study.',
 };
 
 const tooLittleTime = ({ maxTimeMs, waitedMs }: Study): ErrorReport => ({
   sqlstate: '57014',
-  message: waitedMs >= QUEUE_MS ? 'no worker began a trial' : 'no trial was finished in time',
+  message: waitedMs >= QUEUE_MS ? 'no worker started a trial' : 'no trial was finished in time',
   detail:
     waitedMs >= QUEUE_MS
       ? `The study waited for ${Math.round(waitedMs / 3_600_000)} h.`
       : `max_time is ${maxTimeMs / 1000} s`,
-  hint: 'Give max_time more, or start more workers with "rafiki worker"; rafiki.workers shows those alive.',
+  hint: 'Increase max_time, or start more workers with "rafiki worker"; rafiki.workers lists the running ones.',
 });

@@ -3,31 +3,31 @@ import { renewKeys, selectHolders } from '../db/statements/keys.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 /**
- * Who has lost a right to models has known their access keys. A revoked grant changes the key at once; of a role that lost its
- * membership in another one, or was a superuser, nobody tells. So the members are compared with those of the last look. What
- * happened before the first look is not known: all keys are renewed then.
+ * Renews access keys when roles lose rights to models. A revoked grant changes the key immediately, but Postgres sends
+ * no notification when a role loses a membership or superuser. So members are compared with those of the previous
+ * check. Changes before the first check are unknown: it renews all keys.
  */
 export class RightsWatch {
   readonly #logger: Logger;
   #seen: Map<number, Set<number>> | undefined;
-  /** Roles that lost somebody, whose models do not all have new keys yet. */
-  readonly #open = new Set<number>();
+  /** Roles that lost members, and whose models still need new keys. */
+  readonly #pending = new Set<number>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  async look(on: Queryable): Promise<void> {
+  async check(on: Queryable): Promise<void> {
     const holders = await selectHolders(on);
-    if (this.#seen === undefined) this.#open.add(0);
+    if (this.#seen === undefined) this.#pending.add(0);
     for (const { role, members } of holders) {
       const present = new Set(members);
       const lost = [...(this.#seen?.get(role) ?? [])].filter((member) => !present.has(member));
       if (lost.length === 0) continue;
-      this.#logger.info({ role, members: lost.length }, 'members lost a right to models, whose keys change');
-      this.#open.add(role);
+      this.#logger.info({ role, members: lost.length }, 'members lost rights to models; their keys are renewed');
+      this.#pending.add(role);
     }
     this.#seen = new Map(holders.map(({ role, members }) => [role, new Set(members)]));
-    if (this.#open.size > 0 && (await renewKeys(on, [...this.#open])) === 0) this.#open.clear();
+    if (this.#pending.size > 0 && (await renewKeys(on, [...this.#pending])) === 0) this.#pending.clear();
   }
 }

@@ -7,7 +7,7 @@ import { selectOpenStudyKeys } from '../db/statements/data-files.ts';
 import { admitReader, selectReading } from '../db/statements/readings.ts';
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
-import { Cancelled, type ReadTooLong, WorkerWanted } from '../errors/errors.ts';
+import { Cancelled, type ReadTooLong, WorkerNeeded } from '../errors/errors.ts';
 import { diskError } from '../runtime/disk-error.ts';
 import { isFresh, withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -80,7 +80,7 @@ export class DataCache {
 
   /**
    * The path of the study's file, read from its source where no worker of this machine has done so yet. Throws
-   * {@link ReadTooLong} where that takes too long, {@link WorkerWanted} where another worker reads it and this one is needed elsewhere.
+   * {@link ReadTooLong} where that takes too long, {@link WorkerNeeded} where another worker reads it and this one is needed elsewhere.
    */
   async file(study: StudySource, { signal, isWanted = nobodyWants }: Wanting): Promise<string> {
     await ensurePrivateDir(this.#dir);
@@ -196,8 +196,8 @@ export class DataCache {
 
 const nobodyWants = async (): Promise<boolean> => false;
 
-const workerWanted = ({ id }: StudyKey): WorkerWanted =>
-  new WorkerWanted(`another worker reads the source of study ${id}, and somebody waits of whom nothing runs`, {
+const workerWanted = ({ id }: StudyKey): WorkerNeeded =>
+  new WorkerNeeded(`another worker reads the source of study ${id}, and somebody waits of whom nothing runs`, {
     hint: 'Wait until the other worker has read it.',
   });
 

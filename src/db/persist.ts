@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { RowHeld, StatementRefused, StoreUnreachable } from '../errors/errors.ts';
+import { RowLocked, StatementRefused, StoreUnreachable } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -31,7 +31,7 @@ const networkCodes = new Set([
 
 /** Whether an error says that the database, or the store of parameters, is away or busy, and nothing about what was asked of it. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof StoreUnreachable || error instanceof RowHeld) return true;
+  if (error instanceof StoreUnreachable || error instanceof RowLocked) return true;
   if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
   if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '');
   if (!(error instanceof Error) || error.name !== 'Error') return false;
@@ -58,7 +58,7 @@ export async function persist<T>(work: () => Promise<T>, logger: Logger, signal:
 }
 
 /** Whether a row was held by somebody else for too long: others are not. */
-export const isHeld = (error: unknown): boolean =>
-  error instanceof RowHeld ||
+export const isLocked = (error: unknown): boolean =>
+  error instanceof RowLocked ||
   (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) ||
   (error instanceof StatementRefused && error.sqlstate === LOCK_NOT_AVAILABLE);

@@ -3,7 +3,7 @@ import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
-import type { StartWeights, WantedTensor } from './warm-start.ts';
+import type { PublishedWeights, WantedTensor } from './warm-start.ts';
 
 /** Everything that decides a trial's result; equal specs give equal results. */
 export interface TrainingSpec {
@@ -57,7 +57,7 @@ export interface TrainingHooks {
    * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
    * trials may start from.
    */
-  onReport(report: TrainingReport, weights: () => StartWeights): Promise<'continue' | 'stop'>;
+  onReport(report: TrainingReport, weights: () => PublishedWeights): Promise<'continue' | 'stop'>;
   /** Called at chunk ends; `take()` copies the state out, so call it only when the checkpoint is wanted. */
   onCheckpoint(take: () => ParamSet): Promise<void>;
 }

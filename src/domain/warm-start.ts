@@ -9,7 +9,7 @@ export interface WantedTensor {
 }
 
 /** Weights of a trial as others may start from them. */
-export interface StartWeights {
+export interface PublishedWeights {
   tensors: Record<string, TensorData>;
   /** Their roles by name. */
   roles: Record<string, string>;

@@ -5,18 +5,18 @@ import { onnxEngine } from './onnx-engine.ts';
 import type { TensorFlow } from './tfjs/call.ts';
 import { tensorflowEngine } from './tfjs/engine.ts';
 
-/** An optional peer: its install fetches a library from a host that many networks block. */
+/** An optional peer dependency: its installation downloads a library from a host that many networks block. */
 const tensorflowPackage = '@tensorflow/tfjs-node-gpu';
 
 let chosen: Promise<Engine> | null = null;
 
-/** The engine that this process trains with, as `computeWith` was told. */
+/** The engine selected by `computeWith`. */
 export function chosenEngine(): Promise<Engine> {
   chosen ??= chooseEngine(computing());
   return chosen;
 }
 
-/** TensorFlow.js where it is asked for and loads, else ONNX Runtime. */
+/** TensorFlow.js if it is selected and loads, otherwise ONNX Runtime. */
 export async function chooseEngine({ engine, device, logger }: Computing): Promise<Engine> {
   if (engine === 'tfjs') {
     try {

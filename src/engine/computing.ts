@@ -1,22 +1,22 @@
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import type { DeviceName } from './device-name.ts';
 
-/** What trains. */
+/** The training engines. */
 export const engineNames = ['onnx', 'tfjs'] as const;
 export type EngineName = (typeof engineNames)[number];
 
-/** What a process, or a thread, computes with. */
+/** The engine and device of a process or thread. */
 export interface Computing {
-  /** Where ONNX Runtime computes. */
+  /** The device of ONNX Runtime. */
   device: DeviceName;
   engine: EngineName;
-  /** Hears of an engine that does not load. */
+  /** Receives a warning if the engine does not load. */
   logger: Logger;
 }
 
 let chosen: Computing = { device: 'cpu', engine: 'onnx', logger: silentLogger };
 
-/** To be called before anything is computed; without it, ONNX Runtime computes on the CPU. */
+/** Must be called before any computation; the default is ONNX Runtime on the CPU. */
 export function computeWith(choice: Partial<Computing>): void {
   chosen = { ...chosen, ...choice };
 }

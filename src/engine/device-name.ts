@@ -1,8 +1,8 @@
-/** Where ONNX Runtime computes. */
+/** Devices of ONNX Runtime. */
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
-/** What must be there for a device to load. */
+/** Requirements of each device. */
 export const deviceNeeds: Record<DeviceName, string> = {
   cpu: 'Check that onnxruntime-node is installed for this platform: npm ls onnxruntime-node.',
   webgpu:

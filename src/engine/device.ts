@@ -4,16 +4,16 @@ import { encodeModel } from '../graph/onnx.ts';
 import type { DeviceName } from './device-name.ts';
 import { createSession } from './session.ts';
 
-/** Channels that the probe lays out; no block is larger. */
+/** Channels of the probe; no block is larger. */
 const channels = 16;
 
-/** What graphs for ONNX Runtime on this device are made of. The one place that chooses layout and kernels. */
+/** Settings for graphs that run with ONNX Runtime on this device. The only place that chooses layout and kernels. */
 export async function kernelsOf(device: DeviceName, threads: number): Promise<Kernels> {
   const block = device === 'cpu' ? await imageBlock() : 1;
   return { threaded: device !== 'cpu' || threads > 1, block, portable: device === 'webgpu', engineGradients: false };
 }
 
-/** Whether the device is there: throws with what it lacks. */
+/** Throws an error with the missing requirement if the device is not available. */
 export async function checkDevice(device: DeviceName): Promise<void> {
   const g = new Graph('check');
   g.output(g.node('Identity', [g.input('x', [1])], [1]), 'y');
@@ -23,9 +23,9 @@ export async function checkDevice(device: DeviceName): Promise<void> {
 let probed: Promise<number> | null = null;
 
 /**
- * How many channels this machine's convolutions take side by side: 16 with AVX-512, 8 with AVX2, and 1, that is plain NCHW,
- * where ONNX Runtime has no blocked kernels. Asked once, by blocking an image of two pixels and looking where its second pixel
- * went.
+ * Channels per block of this machine's convolutions: 16 with AVX-512, 8 with AVX2, and 1, which is plain NCHW, if ONNX
+ * Runtime has no blocked kernels. Measured once, by blocking an image of two pixels and finding the position of the
+ * second one.
  */
 export function imageBlock(): Promise<number> {
   probed ??= probe();

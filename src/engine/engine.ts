@@ -2,12 +2,12 @@ import type { Graph } from '../graph/graph.ts';
 import type { Kernels } from '../graph/kernels.ts';
 import type { GraphSession } from './session.ts';
 
-/** What runs training graphs. */
+/** Runs training graphs. */
 export interface Engine {
   /** For logs. */
   readonly name: string;
-  /** What it is fast at, or able to do: graphs are emitted for it. */
+  /** Its capabilities, for which graphs are emitted. */
   kernels(threads: number): Promise<Kernels>;
-  /** Compiles a graph; whoever borrows it releases it. */
+  /** Compiles a graph; the caller must release it. */
   borrow(graph: Graph, threads: number): Promise<GraphSession>;
 }

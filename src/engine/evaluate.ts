@@ -1,7 +1,7 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { loadModel } from './inference.ts';
 
-/** Rows answered in one call: large enough for full speed, small enough that long texts stay within tens of MB. */
+/** Rows per call: enough for full speed, few enough that long texts stay within tens of MB. */
 const rowsPerCall = 64;
 
 export interface EvaluationRows {
@@ -9,7 +9,7 @@ export interface EvaluationRows {
   batch(indexes: Int32Array): Record<string, TensorData>;
 }
 
-/** What an exported model answers to each row, [rows, …], float32. It runs the very file that is deployed later. */
+/** The outputs of an exported model for each row, [rows, …], float32. Runs the same file that is deployed. */
 export async function answerAll(onnx: Uint8Array, rows: EvaluationRows, threads: number): Promise<TensorData> {
   const model = await loadModel(onnx, { threads });
   try {

@@ -7,27 +7,27 @@ import { decayAt } from '../graph/weight-average.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { boundsOf, joinData } from './join.ts';
 
-/** One step's rows: the network's inputs and targets by name, [B, …]. */
+/** The rows of one step: the network's inputs and targets by name, [B, …]. */
 export interface TrainingStep {
   inputs: Record<string, TensorData>;
   targets: Record<string, TensorData>;
   learningRate: number;
 }
 
-/** Scalars that hold for a whole run. */
+/** Scalars that are constant during a run. */
 export interface Settings {
   momentum: number;
   weightDecay: number;
   dropout: number;
-  /** Largest norm of all gradients together, for a trainer that clips. */
+  /** Maximum norm of all gradients together, for a trainer that clips. */
   clipNorm?: number;
-  /** Share of the past in the weights' averages, for a trainer that keeps them. */
+  /** Decay of the weights' moving averages, for a trainer that has them. */
   averageDecay?: number;
 }
 
 export type Feeds = Record<string, TensorData>;
 
-/** How many steps, their rates, and the settings; `done` steps came before. */
+/** Number of steps, their learning rates, and the settings; `done` steps came before. */
 export function scalarFeeds(
   steps: readonly TrainingStep[],
   settings: Settings,
@@ -51,7 +51,7 @@ export function scalarFeeds(
   };
 }
 
-/** Inputs and targets of all steps, end to end. */
+/** Inputs and targets of all steps, concatenated. */
 export function batchFeeds(
   steps: readonly TrainingStep[],
   { network, batch }: { network: Network; batch: number },
@@ -77,7 +77,7 @@ export function batchFeeds(
   return feeds;
 }
 
-/** Uniform numbers of each step from (seed, step) alone, whatever run the step is part of. */
+/** Uniform random numbers of each step, from (seed, step) only, independent of the run. */
 export function noiseFeeds(shapes: readonly number[][], run: { steps: number; done: number; seed: number }): Feeds {
   const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
   const data = sizes.map((size) => new Float32Array(size * run.steps));

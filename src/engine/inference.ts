@@ -3,16 +3,16 @@ import { CorruptParams } from '../errors/errors.ts';
 import { computing } from './computing.ts';
 import { createSession } from './session.ts';
 
-/** A model ready to answer. */
+/** A loaded model. */
 export interface LoadedModel {
-  /** Probabilities [N, classes] for inputs of N rows. */
+  /** Probabilities [N, classes] for N rows. */
   run(feeds: Readonly<Record<string, TensorData>>): Promise<TensorData>;
   release(): Promise<void>;
 }
 
 /**
- * Loads an exported ONNX file; whoever loads it releases it. One that lasts keeps no memory between runs: that of an
- * image network is more than its weights take, and batches of 16 rows are as fast without.
+ * Loads an exported ONNX file; the caller must release it. A long-lived session keeps no memory between runs: an image
+ * network would keep more than its weights take, and batches of 16 rows are as fast without.
  */
 export async function loadModel(
   onnx: Uint8Array,

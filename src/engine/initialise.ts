@@ -1,7 +1,7 @@
 import type { ParameterSpec } from '../graph/network.ts';
 import type { Rng } from '../runtime/rng.ts';
 
-/** First values of a parameter; row 0 of a table belongs to padding and is zero. */
+/** Initial values of a parameter; row 0 of a table is for padding and is zero. */
 export function initialise({ shape, init, rowsOf }: ParameterSpec, rng: Rng): Float32Array {
   const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   const padding = rowsOf === undefined ? 0 : values.length / (shape[0] ?? 1);

@@ -1,6 +1,6 @@
 import type { TensorData } from '../domain/tensor.ts';
 
-/** Data of K steps end to end. */
+/** Concatenated data of K steps. */
 export function joinData(tensors: readonly TensorData[]): TensorData['data'] {
   const total = tensors.reduce((length, { data }) => length + data.length, 0);
   const joined = emptyLike(tensors[0]?.data, total);
@@ -12,7 +12,7 @@ export function joinData(tensors: readonly TensorData[]): TensorData['data'] {
   return joined;
 }
 
-/** [K, 2]: where each step's data begins and ends in the joined. */
+/** [K, 2]: start and end of each step's data in the concatenation. */
 export function boundsOf(tensors: readonly TensorData[]): Int32Array {
   const bounds = new Int32Array(tensors.length * 2);
   let at = 0;

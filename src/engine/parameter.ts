@@ -6,31 +6,33 @@ import type { Rng } from '../runtime/rng.ts';
 import type { Feeds, TrainingStep } from './feeds.ts';
 import { initialise } from './initialise.ts';
 
-/** A weight with its optimiser slots, as the host holds them between runs. */
+/** A weight with its optimiser slots, stored on the host between runs. */
 export interface Parameter {
   readonly name: string;
   readonly spec: ParameterSpec;
-  /** What a trained model has of it: the weight's average where one is kept, else the weight. The next run may change it. */
+  /** The exported value: the moving average if there is one, otherwise the weight. The next run may overwrite it. */
   readonly exported: Float32Array;
-  /** Feeds what a run of these steps needs of it. */
+  /** Adds the run's feeds for these steps. */
   enter(feeds: Feeds, steps: readonly TrainingStep[]): void;
-  /** Takes the moved values out of a run's results. */
+  /** Stores the updated values of a run's results. */
   leave(results: Feeds): void;
   /** Copies of weight and slots by name. */
   state(): [string, TensorData][];
   restore(state: Readonly<Record<string, TensorData>>): void;
-  /** The weight's first values, in place of random ones. */
+  /** Sets the initial weight, instead of random values. */
   begin(weight: TensorData): void;
 }
 
-/** How a parameter begins: `tensors` names the weight, then the slots, which are zero; an average, last, begins as the weight. */
+/**
+ * The initial values: `tensors` names the weight, the slots (zero), and last the average (equal to the weight), if any.
+ */
 export interface Beginning {
   tensors: readonly string[];
   averaged: boolean;
   rng: Rng;
 }
 
-/** A parameter that every step moves as a whole. */
+/** A parameter that every step updates completely. */
 export class DenseParameter implements Parameter {
   readonly name: string;
   readonly spec: ParameterSpec;
@@ -75,13 +77,13 @@ export class DenseParameter implements Parameter {
   }
 }
 
-/** A tensor of a checkpoint, refused where it is not of this network. */
+/** A tensor of a checkpoint. Throws CorruptParams if it does not fit the network. */
 export function storedTensor(state: Readonly<Record<string, TensorData>>, name: string, length: number): Float32Array {
   const stored = state[name]?.data;
   if (stored instanceof Float32Array && stored.length === length) return stored;
   throw new CorruptParams('the checkpoint does not fit the network', {
-    detail: `tensor "${name}" is missing or has another size`,
-    hint: 'The trial must start again from its beginning.',
+    detail: `tensor "${name}" is missing or has the wrong size`,
+    hint: 'The trial must start from the beginning.',
   });
 }
 

@@ -5,10 +5,10 @@ import { encodeModel } from '../graph/onnx.ts';
 import type { EvaluationRows } from './evaluate.ts';
 import { createSession } from './session.ts';
 
-/** Few at a time: all values of a network are held at once. */
+/** Few rows at a time, since all values of a network are kept. */
 const rowsPerCall = 32;
 
-/** What the values named hold while the graph answers the rows. */
+/** The named values of the graph for the given rows. */
 export async function rangesOf(
   graph: GraphParts,
   names: readonly string[],

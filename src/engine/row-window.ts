@@ -1,16 +1,16 @@
-/** The rows of a table that one run of K steps touches, and where each step finds its own. */
+/** The rows of a table that a run of K steps uses, and the position of each step's rows. */
 export interface Window {
   /** Global row of each entry; entry 0 is row 0, the padding. */
   rows: Int32Array;
-  /** [K, N]: entries that step k works on, padded with 0. */
+  /** [K, N]: the entries that step k uses, padded with 0. */
   perStep: Int32Array;
   /** N. */
   width: number;
 }
 
 /**
- * Maps row numbers of a large table to small ones twice: the run takes only the rows its steps touch out of the table, and
- * each step works only on those of its batch. Ids are rewritten in place to positions among the step's rows.
+ * Maps row numbers of a large table to small ones in two stages: the run gathers only the rows that its steps use, and
+ * each step updates only those of its batch. Ids are replaced in place by positions among the step's rows.
  */
 export class RowWindow {
   readonly #runEntry: Int32Array;
@@ -21,7 +21,10 @@ export class RowWindow {
     this.#stepEntry = new Int32Array(tableRows);
   }
 
-  /** `ids` of K steps, step k from bounds[2k] to bounds[2k + 1]: row numbers of the table before, positions after. */
+  /**
+   * `ids` of K steps, step k from bounds[2k] to bounds[2k + 1]: before the call rows of the table, afterwards
+   * positions.
+   */
   localise(ids: Int32Array, bounds: Int32Array): Window {
     const steps = bounds.length / 2;
     const rows: number[] = [0];

@@ -4,18 +4,20 @@ import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { type DeviceName, deviceNeeds } from './device-name.ts';
 
-/** Idle compiled graphs kept for the next trial of the same shape; a session of a text model holds a few MB. */
+/**
+ * Maximum of idle compiled graphs, kept for the next trial of the same shape; a session of a text model takes a few MB.
+ */
 const maxIdle = 4;
 
 const idle = new Map<string, ort.InferenceSession[]>();
 
-/** A compiled graph, lent to one user at a time. */
+/** A compiled graph with one user at a time. */
 export interface GraphSession {
   run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
   release(): Promise<void>;
 }
 
-/** Compiles a graph that will be run once more by others: an equal graph that was released before is taken again. */
+/** Compiles a graph, or reuses an equal one that was released before. */
 export async function borrowSession(
   model: Uint8Array,
   threads: number,
@@ -30,7 +32,7 @@ export async function borrowSession(
   });
 }
 
-/** Compiles a graph for one user; one that lasts takes neither memory nor CPU between runs. */
+/** Compiles a graph for a single user. A long-lived session takes neither memory nor CPU between runs. */
 export async function createSession(
   model: Uint8Array,
   threads: number,
@@ -41,7 +43,7 @@ export async function createSession(
   return lent(native, () => native.release());
 }
 
-/** Frees the compiled graphs that nobody uses now. */
+/** Frees the idle compiled graphs. */
 export async function releaseIdleSessions(): Promise<void> {
   const sessions = [...idle.values()].flat();
   idle.clear();
@@ -51,9 +53,12 @@ export async function releaseIdleSessions(): Promise<void> {
 interface Compilation {
   threads: number;
   device: DeviceName;
-  /** Whether all of a run's memory is laid out ahead: quicker for small graphs, but an Xception's training step peaks at 669 MB, not 441. */
+  /**
+   * Whether memory is planned for a whole run in advance: quicker for small graphs, but an Xception's training step
+   * then peaks at 669 MB instead of 441.
+   */
   planned: boolean;
-  /** Whether it keeps no memory of its largest run for the next one, and its threads do not spin while they wait for that. */
+  /** Whether it releases the memory of its largest run, and its threads do not spin between runs. */
   lasts?: boolean;
 }
 
@@ -63,7 +68,7 @@ async function create(
 ): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: [device], // what the device has no kernel for runs on the CPU
+      executionProviders: [device], // operators without a kernel for the device run on the CPU
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential', // 'parallel' made weight gradients three times slower

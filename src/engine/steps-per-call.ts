@@ -1,12 +1,12 @@
 import type { Network } from '../graph/network.ts';
 
-/** Below so many numbers outside of tables, copying them costs less than a step's share of a call's rows. */
+/** Networks with fewer values outside of tables copy them in less time than a step's share of a call's rows. */
 const fewDense = 8192;
 
 /**
- * Steps that one call of the runtime takes at most. A call copies all weights but tables in and out; each of its steps
- * copies the rows of tables that the whole call touches. Where nearly all weights lie in tables, as in fastText, single
- * steps are the fastest (`bench engine`, fasttext); elsewhere as many as there are.
+ * Maximum number of steps per call of the runtime. A call copies all weights except tables in and out; each of its
+ * steps copies the table rows that the whole call uses. If nearly all weights are in tables, as in fastText, single
+ * steps are fastest (`bench engine`, fasttext); otherwise there is no limit.
  */
 export function stepsPerCall({ parameters }: Network): number {
   const specs = Object.values(parameters);

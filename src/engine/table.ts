@@ -9,9 +9,9 @@ import { type Beginning, float32, type Parameter, storedTensor } from './paramet
 import { RowWindow } from './row-window.ts';
 
 /**
- * A table of which a run moves the rows that its steps name. Weight and slots lie side by side, [V, S·D]: the runtime
- * gathers rows straight from this memory, and the moved ones come back as one stretch each. Interleaved, and gathered by
- * the runtime, a run moves rows in 0.4 ms a step where three tables and loops of ours took 1.4 (`bench engine` fasttext).
+ * A table of which a run updates the rows that its steps use. Weight and slots are interleaved, [V, S·D]: the runtime
+ * gathers rows directly from this memory, and each updated row comes back in one piece. This takes 0.4 ms per step;
+ * three separate tables with loops in JavaScript took 1.4 (`bench engine` fasttext).
  */
 export class RowTable implements Parameter {
   readonly name: string;
@@ -20,9 +20,9 @@ export class RowTable implements Parameter {
   readonly #layout: TableLayout;
   readonly #window: RowWindow;
   readonly #data: Float32Array;
-  /** Tensors that begin as the weight, itself included. */
+  /** Tensors that start as the weight, including itself. */
   readonly #started: readonly number[];
-  /** Rows that are out in a run. */
+  /** Rows of the current run. */
   #out: Int32Array = new Int32Array(0);
 
   constructor(name: string, spec: ParameterSpec, { tensors, averaged, rng }: Beginning) {
@@ -41,7 +41,7 @@ export class RowTable implements Parameter {
     return this.#take(this.#started.at(-1) ?? 0);
   }
 
-  /** Feeds the table and which of its rows these steps touch; the ids among `feeds` become local. */
+  /** Feeds the table and the rows that these steps use; the ids in `feeds` become local. */
   enter(feeds: Feeds, steps: readonly TrainingStep[]): void {
     const ids = this.spec.rowsOf ?? '';
     const bounds = boundsOf(steps.map(({ inputs }) => inputs[ids] as TensorData));
@@ -80,12 +80,12 @@ export class RowTable implements Parameter {
     for (const i of this.#started) this.#put(i, first);
   }
 
-  /** Numbers of a row, slots included. */
+  /** Values per row, including slots. */
   get #stride(): number {
     return this.#layout.width * this.#layout.tensors;
   }
 
-  /** Tensor `i` alone, [V, D]. */
+  /** Tensor `i`, [V, D]. */
   #take(i: number): Float32Array {
     const { rows, width } = this.#layout;
     const taken = new Float32Array(rows * width);

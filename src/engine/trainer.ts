@@ -17,26 +17,26 @@ import { RowTable } from './table.ts';
 export interface TrainerOptions {
   network: Network;
   optimiser: OptimiserName;
-  /** Rows of a step. */
+  /** Rows per step. */
   batch: number;
   threads: number;
   seed: number;
-  /** Whether gradients are clipped by their norm, `clipNorm` of the settings. */
+  /** Whether gradients are clipped by their norm, to the settings' `clipNorm`. */
   clips?: boolean;
-  /** Whether averages of the weights are kept, at the pace of `averageDecay` of the settings: they are what is exported. */
+  /** Whether moving averages of the weights are kept, with the settings' `averageDecay`: they are exported instead. */
   averages?: boolean;
-  /** Channels in a block of an image's memory; what the machine is fastest with where not given. */
+  /** Channels per block of image tensors; default: the fastest on this machine. */
   block?: number;
-  /** What this process was told to train with where not given. */
+  /** Default: the engine of this process. */
   engine?: Engine;
 }
 
-/** The tensor of a checkpoint that holds the loss of the first step. */
+/** The checkpoint's tensor with the loss of the first step. */
 const firstLoss = 'first loss';
 
 /**
- * A loss this many times the first step's, or this large where the first was below 1, means that training has diverged:
- * logits off by ten thousands, where a wrong answer of a sound network costs some tens.
+ * Training has diverged if the loss is this many times the first step's, or this large if that was below 1: logits are
+ * then off by ten thousands, while a wrong answer of a sound network costs some tens.
  */
 const explosion = 1e4;
 
@@ -47,8 +47,8 @@ const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions
 });
 
 /**
- * Weights and optimiser state of one network in training. All randomness of step t comes from (seed, t), so weights,
- * slots, the first loss and the number of steps done are the whole state: a resumed run repeats an undisturbed one to the last bit.
+ * Weights and optimiser state of a network in training. All randomness of step t comes from (seed, t), so weights,
+ * slots, the first loss and the number of steps are the whole state: a resumed run gives bit-identical results.
  */
 export class Trainer {
   readonly #options: TrainerOptions;
@@ -56,7 +56,7 @@ export class Trainer {
   readonly #noise: readonly number[][];
   readonly #parameters: readonly Parameter[];
   #steps = 0;
-  /** Not a number before the first step. */
+  /** NaN before the first step. */
   #firstLoss = Number.NaN;
 
   private constructor(options: TrainerOptions, session: GraphSession, noise: readonly number[][]) {
@@ -80,12 +80,15 @@ export class Trainer {
     return new Trainer(options, await engine.borrow(graph, threads), noise);
   }
 
-  /** Steps done so far. */
+  /** Number of completed steps. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Trains on `steps` and returns their losses. The caller keeps it to about a second: nothing else runs. */
+  /**
+   * Trains on `steps` and returns their losses. Blocks the event loop: the caller limits it to about a second. Throws
+   * {@link Diverged}.
+   */
   async run(steps: readonly TrainingStep[], settings: Settings): Promise<Float32Array> {
     const losses = new Float32Array(steps.length);
     const max = stepsPerCall(this.#options.network);
@@ -117,14 +120,14 @@ export class Trainer {
     return { ...Object.fromEntries(tensors), [firstLoss]: float32([1], Float32Array.of(this.#firstLoss)) };
   }
 
-  /** Goes on from what `state()` gave after `steps` steps. */
+  /** Restores the result of `state()` after `steps` steps. */
   restore(state: Readonly<Record<string, TensorData>>, steps: number): void {
     for (const parameter of this.#parameters) parameter.restore(state);
     this.#firstLoss = storedTensor(state, firstLoss, 1)[0] ?? Number.NaN;
     this.#steps = steps;
   }
 
-  /** First weights by name, in place of random ones; optimiser state is new. */
+  /** Sets initial weights by name, instead of random ones; the optimiser state is new. */
   begin(weights: Readonly<Record<string, TensorData>>): void {
     for (const parameter of this.#parameters) {
       const first = weights[parameter.name];
@@ -132,7 +135,7 @@ export class Trainer {
     }
   }
 
-  /** What a trained model has: the weights, or their averages where such are kept. Not copied: the next run changes them. */
+  /** The exported weights, or their moving averages. Not copied: the next run changes them. */
   weights(): Record<string, Weight> {
     return Object.fromEntries(
       this.#parameters.map(({ name, spec, exported }) => [name, { shape: spec.shape, data: exported }]),
@@ -152,7 +155,7 @@ export class Trainer {
     const knobs = { ...settings, optimiser, batch, learningRate: steps[at]?.learningRate };
     throw new Diverged('training diverged', {
       detail: `loss ${losses[at]} at step ${this.#steps + at + 1} with ${JSON.stringify(knobs)}`,
-      hint: 'A smaller learning rate helps most often.',
+      hint: 'Try a smaller learning rate.',
     });
   }
 }

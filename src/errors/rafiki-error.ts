@@ -1,6 +1,6 @@
 import { systemReport } from './system-report.ts';
 
-/** What every error of ours carries: it says what happened (message), with what value (detail), what to do next (hint). */
+/** The parts of every error: what happened (message), with which value (detail), and what to do next (hint). */
 export interface RafikiErrorOptions {
   detail?: string;
   hint?: string;
@@ -8,8 +8,8 @@ export interface RafikiErrorOptions {
 }
 
 /**
- * Base of all operating errors. Subclasses are named after the broken rule and fix `sqlstate` and `retryable`, and
- * what goes over the wire is these fields and nothing else.
+ * Base of all operating errors. Subclasses are named after the violated rule and define `sqlstate` and `retryable`.
+ * Only these fields are sent over the wire.
  */
 export abstract class RafikiError extends Error {
   abstract readonly sqlstate: string;
@@ -25,7 +25,7 @@ export abstract class RafikiError extends Error {
   }
 }
 
-/** An error as it is stored in `study.error`, `trial.error`, `deployment.error` and sent in-band over the bridge. */
+/** An error as stored in `study.error`, `trial.error`, `deployment.error`, and sent in replies of the bridge. */
 export interface ErrorReport {
   sqlstate: string;
   message: string;
@@ -33,12 +33,12 @@ export interface ErrorReport {
   hint?: string;
 }
 
-/** What others say in their errors, code of a table's owner for one, is stored and shown: so much of it tells enough. */
+/** Bounds texts from other sources, such as the code of a table's owner, which are stored and displayed. */
 const MAX_CHARS = 4_000;
 
 /**
- * Flattens any thrown value: what the system refused says so, and anything else that is not ours becomes an internal error (XX000) that
- * keeps its message. Nothing in it is longer than 4,000 characters.
+ * Converts any thrown value to a report: system errors by their code, other foreign errors as internal errors (XX000)
+ * with their message. No text is longer than 4,000 characters.
  */
 export function reportError(error: unknown): ErrorReport {
   const { sqlstate, message, detail, hint } = wholeReport(error);

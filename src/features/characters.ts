@@ -7,24 +7,24 @@ import { TextCounts } from './text-counts.ts';
 import { padRows, TokenRowsBuilder } from './token-rows.ts';
 
 export interface CharacterOptions {
-  /** Characters read of a text; the rest is ignored. */
+  /** Maximum characters per text; the rest is ignored. */
   maxCharacters: number;
-  /** In how many training texts a character must occur to get a number of its own. */
+  /** Minimum number of training texts with a character for it to get an id. */
   minTexts: number;
-  /** The most frequent so many characters are kept. */
+  /** Maximum number of characters with ids, the most frequent ones. */
   maxRows: number;
   /** Zeros after the longest text of a batch. */
   margin: number;
-  /** Widths are multiples of it. */
+  /** Widths are a multiple of this. */
   multiple: number;
 }
 
-/** The number that all unknown characters share. */
+/** The shared id of all unknown characters. */
 const unknown = 1;
 
 /**
- * Learns which characters get numbers. A character is a code point of the text in normal form C: an emoji is one, an accent
- * is part of its letter where Unicode has such a letter, and half of a surrogate pair is a character like any other.
+ * Determines which characters get ids. A character is a code point of the text in normal form C: an emoji is one, an
+ * accent is part of its letter if Unicode has the combined letter, and half of a surrogate pair counts as a character.
  */
 export function fitCharacters(texts: readonly string[], options: CharacterOptions): Record<string, unknown> {
   const counts = new TextCounts(1024);
@@ -37,10 +37,10 @@ export function fitCharacters(texts: readonly string[], options: CharacterOption
   return { maxCharacters, margin, multiple, points: int32Bytes(counts.mostFrequent(options)) };
 }
 
-/** Rows that an embedding of these characters needs: padding, the unknown character, and the known ones. */
+/** Rows of an embedding: padding, the unknown character, and the known ones. */
 export const characterRows = ({ state }: FittedFeatures): number => 2 + readInt32s(state, 'points').length;
 
-/** Text → `ids` [N, T], int32: 1 for an unknown character, 0 where a text has ended. */
+/** Text → `ids` [N, T], int32: 1 for an unknown character, 0 after the end of a text. */
 export function createCharacterEncoder({ state }: FittedFeatures): Encoder {
   const margin = readInteger(state, 'margin');
   const multiple = readInteger(state, 'multiple');
@@ -71,13 +71,13 @@ export function createCharacterEncoder({ state }: FittedFeatures): Encoder {
   return { prepare, encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)) };
 }
 
-/** For the first guess of how much memory rows take. */
+/** For a first estimate of the rows' memory. */
 const charactersPerWord = 6;
 
-/** No character of normal form C comes from more than so many units of the text as it is given. */
+/** The maximum number of input units that become one character in normal form C. */
 const unitsPerCharacter = 4;
 
-/** Writes the first code points of a text into `out`, as many as fit, and returns how many there are. */
+/** Writes the first code points of a text to `out`, up to its length. Returns their number. */
 function pointsOf(text: string, out: Int32Array): number {
   let count = 0;
   for (const char of text.slice(0, out.length * unitsPerCharacter).normalize('NFC')) {

@@ -1,30 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 
-/** Bytes that all images take that are decoded at once in this process: ten photographs of 24 million pixels, or the largest one. */
+/**
+ * Maximum bytes of all concurrent decodes in this process: ten photographs of 24 million pixels, or one of the largest.
+ */
 export const DECODE_BYTES = 512 * 2 ** 20;
 
-/** Other threads cannot wake this one. A decode that fills the budget takes seconds. */
+/** Polling, because other threads cannot wake this one. A decode that fills the budget takes seconds. */
 const POLL_MS = 10;
 
-/** No decode takes so long: what is still counted then was left behind by a thread that died. */
+/** Longer than any decode: older entries were left by a dead thread. */
 const ABANDONED_MS = 120_000;
 
 const [used, gate] = [0, 1];
 const KIB = 1024;
 
-/** The decoder's memory is the process's, and every inference thread decodes: they count in memory that they share. */
+/** Memory is limited per process, and every inference thread decodes: so the counter is in shared memory. */
 function sharedCells(): Int32Array {
   const name = 'rafiki.decode-budget';
   const found: unknown = getEnvironmentData(name);
   const memory = found instanceof SharedArrayBuffer ? found : new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
-  setEnvironmentData(name, memory); // threads that start later find it
+  setEnvironmentData(name, memory); // inherited by threads that start later
   return new Int32Array(memory);
 }
 
 /**
- * Lets work begin when its bytes fit into what is left. Those of one thread come in order; of several threads one at a
- * time waits for room, so that large ones are not passed for ever by small ones. More than there is runs alone.
+ * Runs work when its bytes fit into the budget. Within a thread the order is kept; of several threads one at a time
+ * waits, so that small decodes do not starve large ones. Work that exceeds the whole budget runs alone.
  */
 export class DecodeBudget {
   readonly #kib: number;
@@ -76,7 +78,7 @@ export class DecodeBudget {
     Atomics.store(this.#cells, gate, 0);
   }
 
-  /** Never below nothing, which would let too much in. */
+  /** Never below 0, which would admit too much. */
   #giveBack(kib: number): void {
     for (;;) {
       const before = Atomics.load(this.#cells, used);

@@ -2,34 +2,34 @@ import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { BadData } from '../errors/errors.ts';
 
-/** Rows encoded once and cut into batches many times, as training does. */
+/** Rows that are encoded once and batched many times, for training. */
 export interface EncodedRows {
   readonly count: number;
-  /** How long a row is: batches of rows alike in length waste least on padding. */
+  /** Length of a row: batches of similar length need the least padding. */
   length(row: number): number;
-  /** Inputs of the model for the rows named, padded to the longest of them. */
+  /** The model's inputs for the given rows, padded to the longest of them. */
   batch(indexes: Int32Array): Record<string, TensorData>;
 }
 
-/** Raw values → a model's inputs; made from fitted features, keeps nothing from call to call. */
+/** Encodes raw values to a model's inputs, from fitted features; stateless between calls. */
 export interface Encoder {
   prepare(inputs: readonly RawInput[]): EncodedRows | Promise<EncodedRows>;
-  /** All of them as one batch: what serving calls. */
+  /** All rows as one batch, for serving. */
   encode(inputs: readonly RawInput[]): Record<string, TensorData> | Promise<Record<string, TensorData>>;
 }
 
-/** The inputs of a model that reads texts. */
+/** Checks inputs of a model that reads texts. Throws BadData. */
 export function textsOf(inputs: readonly RawInput[]): readonly string[] {
   if (inputs.every((input) => typeof input === 'string')) return inputs;
-  throw new BadData('the model reads texts and was given bytes', {
-    hint: 'Name a column of type text, or a task that reads images.',
+  throw new BadData('the model reads texts, but the input is bytes', {
+    hint: 'Use a column of type text, or an image task.',
   });
 }
 
-/** The inputs of a model that reads image files. */
+/** Checks inputs of a model that reads image files. Throws BadData. */
 export function filesOf(inputs: readonly RawInput[]): readonly Uint8Array[] {
   if (inputs.every((input) => typeof input !== 'string')) return inputs;
-  throw new BadData('the model reads images and was given text', {
-    hint: 'Name a column of type bytea with whole image files, or a task that reads texts.',
+  throw new BadData('the model reads images, but the input is text', {
+    hint: 'Use a column of type bytea with whole image files, or a text task.',
   });
 }

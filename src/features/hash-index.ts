@@ -1,4 +1,4 @@
-/** 32-bit hashes numbered from 1 in the order of their first appearance; 0 means "not there". Open addressing. */
+/** Ids of 32-bit hashes, from 1 in the order of their first appearance; 0 means "not found". Open addressing. */
 export class HashIndex {
   #keys: Int32Array;
   #numbers: Int32Array;
@@ -26,7 +26,7 @@ export class HashIndex {
     return number;
   }
 
-  /** The key's number, a new one if it has none. */
+  /** The key's id, a new one if necessary. */
   add(key: number): number {
     const known = this.get(key);
     if (known !== 0) return known;
@@ -36,7 +36,7 @@ export class HashIndex {
     return this.#size;
   }
 
-  /** Keys by number; entry 0 is unused. */
+  /** Keys by id; entry 0 is unused. */
   keys(): Int32Array {
     const keys = new Int32Array(this.#size + 1);
     this.#numbers.forEach((number, slot) => {

@@ -1,33 +1,36 @@
 import type { Metadata } from 'sharp';
 import { BadData } from '../errors/errors.ts';
 
-/** Phones and most cameras stay below. */
+/** Above the images of phones and most cameras. */
 export const MAX_PIXELS = 50e6;
 
-/** The AV1 decoder and the conversion after it hold 15 to 25 bytes a pixel, where others stay at 9: 20 million fill the budget. */
+/**
+ * The AV1 decoder and the following conversion take 15 to 25 bytes per pixel, other formats at most 9: 20 million
+ * pixels fill the budget.
+ */
 const MAX_AVIF_PIXELS = 20e6;
 
-/** WebP's own limit. What the decoder holds grows with the width, to 4 GB for ten million pixels in five rows. */
+/** WebP's own limit. The decoder's memory grows with the width, to 4 GB for ten million pixels in five rows. */
 const MAX_SIDE = 16_383;
 
 const MIB = 2 ** 20;
 
-/** Refuses an image that is too large, by what its first bytes say, before anything is decoded. */
+/** Throws BadData for a too large image, from its header, before decoding. */
 export function checkLimits({ width, height, format }: Metadata): void {
   const limit = format === 'heif' ? MAX_AVIF_PIXELS : MAX_PIXELS;
   const size = `It has ${width} × ${height} pixels`;
   if (width * height > limit) {
     throw tooLarge(`${size}; the limit is ${limit / 1e6} million${format === 'heif' ? ' for AVIF' : ''}.`);
   }
-  if (Math.max(width, height) > MAX_SIDE) throw tooLarge(`${size}; the limit is ${MAX_SIDE} on a side.`);
+  if (Math.max(width, height) > MAX_SIDE) throw tooLarge(`${size}; the limit is ${MAX_SIDE} per side.`);
 }
 
 const tooLarge = (detail: string): BadData =>
-  new BadData('an image is too large', { detail, hint: 'Make it smaller: a model looks at far fewer pixels.' });
+  new BadData('an image is too large', { detail, hint: 'Reduce its size: a model uses far fewer pixels.' });
 
 /**
- * Bytes that decoding takes, rather too many than too few. The factors are what processes were seen to take for 50
- * million pixels (16 million AVIF), of noise and of one colour, at depths of 8 and 16 bits.
+ * An upper estimate of the memory for decoding, bytes. The factors were measured with 50 million pixels (16 million for
+ * AVIF), of noise and of one colour, at depths of 8 and 16 bits.
  */
 export function decodeBytes({ width, height, format, channels, depth, isProgressive }: Metadata): number {
   const pixels = width * height;

@@ -5,24 +5,27 @@ import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
 import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
 import { checkScans } from './jpeg-scans.ts';
 
-/** Images in hand at once: the decoder has four threads, and a budget of memory. */
+/** Concurrently processed images: the decoder has four threads and a memory budget. */
 const atOnce = 16;
 
-/** The slowest image within the limits, AVIF of 20 million pixels of noise, took 10 s; interlaced PNG of 50 million 5 s. */
+/**
+ * The slowest image within the limits, AVIF with 20 million pixels of noise, took 10 s; interlaced PNG with 50 million
+ * 5 s.
+ */
 const TIME_LIMIT_SECONDS = 30;
 
-// libvips reads more than photographs: nothing that interprets a language (SVG, PDF) or calls other libraries.
+// Only photo formats: libvips also reads formats that interpret a language (SVG, PDF) or call other libraries.
 const readers = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: readers.map((format) => `VipsForeignLoad${format}`) });
-sharp.cache(false); // nothing is asked twice
-sharp.concurrency(1); // each of the four threads would start more, each with rows in hand
+sharp.cache(false); // no image is decoded twice
+sharp.concurrency(1); // each of the four threads would start further threads with buffers
 
 const budget = new DecodeBudget(DECODE_BYTES);
 
 /**
- * JPEG, PNG, WebP and the like, of any size, grey or in colour → [N, 3, side, side] bytes of red, green, blue planes.
- * Turned as their EXIF says; the longer side is cut on both ends, so that shapes keep their proportions.
+ * JPEG, PNG, WebP and other files, of any size, grey or colour → [N, 3, side, side] bytes as red, green and blue
+ * planes. Rotated according to EXIF; the longer side is cropped at both ends, so that proportions are kept.
  */
 export async function decodeImages(files: readonly Uint8Array[], side: number): Promise<Uint8Array> {
   const size = 3 * side * side;
@@ -39,7 +42,9 @@ export async function decodeImages(files: readonly Uint8Array[], side: number): 
   return pixels;
 }
 
-/** The size of an upright image, turned as its EXIF says; all of the file is decoded, so one that is cut off is found out. */
+/**
+ * The size of an image after rotation according to EXIF. Decodes the whole file, so that a truncated one is detected.
+ */
 export async function checkImage(file: Uint8Array): Promise<ImageSize> {
   return decodeWith(file, async (image, { autoOrient }) => {
     await image.resize(probeSide, probeSide, { fit: 'fill' }).raw().toBuffer(); // small: JPEG decodes to an eighth then
@@ -49,13 +54,13 @@ export async function checkImage(file: Uint8Array): Promise<ImageSize> {
 
 const probeSide = 8;
 
-/** A decoded image: interleaved red, green, blue, and the size that it had before. */
+/** A decoded image: interleaved red, green, blue, and its original size. */
 export interface Picture extends ImageSize {
   pixels: Uint8Array;
   source: ImageSize;
 }
 
-/** A whole image, upright, its longer side made `side` pixels long. */
+/** The whole image, rotated upright, scaled so that its longer side has `side` pixels. */
 export async function decodeWhole(file: Uint8Array, side: number): Promise<Picture> {
   return decodeWith(file, async (image, { autoOrient: source }) => {
     const { data, info } = await image
@@ -68,10 +73,13 @@ export async function decodeWhole(file: Uint8Array, side: number): Promise<Pictu
   });
 }
 
-/** Looks at the first bytes, refuses what is too large or takes too long, and decodes when there is memory for it; of several pages the first. */
+/**
+ * Checks the header, throws BadData for images that are too large or slow to decode, and decodes when there is memory.
+ * Of several pages only the first is used.
+ */
 async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Metadata) => Promise<T>): Promise<T> {
   try {
-    const header = await sharp(file, { limitInputPixels: false }).metadata(); // with a limit, the size would not be told
+    const header = await sharp(file, { limitInputPixels: false }).metadata(); // with a limit there is an error without the size
     checkLimits(header);
     if (header.format === 'jpeg') checkScans(file);
     const image = sharp(file, { autoOrient: true, limitInputPixels: MAX_PIXELS, page: 0, pages: 1 });
@@ -81,7 +89,7 @@ async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Meta
   }
 }
 
-/** Images in order, a few at once. */
+/** Results in order, with bounded concurrency. */
 export async function inGroups<T>(
   files: readonly Uint8Array[],
   decodeOne: (file: Uint8Array) => Promise<T>,
@@ -93,7 +101,7 @@ export async function inGroups<T>(
   return decoded;
 }
 
-/** A picture of noise, so that a decoder has work to do. */
+/** An image of noise, which is slow to decode. */
 export const sampleImage = (): Promise<Buffer> =>
   sharp({
     create: {
@@ -123,8 +131,8 @@ function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {
 
 const unreadable = (file: Uint8Array, cause: unknown): BadData =>
   new BadData('an image cannot be read', {
-    detail: `It has ${file.length} bytes; the decoder says: ${reasonOf(cause)}.`,
-    hint: 'Give a whole image file: JPEG, PNG, WebP, GIF, AVIF or TIFF.',
+    detail: `It has ${file.length} bytes; the decoder reports: ${reasonOf(cause)}.`,
+    hint: 'Use a whole image file: JPEG, PNG, WebP, GIF, AVIF or TIFF.',
     cause,
   });
 

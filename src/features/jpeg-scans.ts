@@ -1,9 +1,9 @@
 import { BadData } from '../errors/errors.ts';
 
 /**
- * A photograph has one scan, a progressive one some ten. Each goes over the whole image, for a few bytes: 323 KB of 1,500 scans
- * took three minutes, a hundred over 50 million pixels take six seconds. The decoder looks at its time limit only between rows,
- * and has none before the last scan.
+ * A photograph has one scan, a progressive one about ten. Each processes the whole image, for a few bytes: 323 KB with
+ * 1,500 scans took three minutes; a hundred over 50 million pixels take six seconds. The decoder checks its time limit
+ * between rows only, and not before the last scan.
  */
 const MAX_SCANS = 100;
 
@@ -14,18 +14,18 @@ const [FIRST_RESTART, LAST_RESTART] = [0xd0, 0xd7];
 const END_OF_IMAGE = 0xd9;
 const START_OF_SCAN = 0xda;
 
-/** Refuses a JPEG that takes far longer to decode than its size says. */
+/** Throws BadData for a JPEG that takes far longer to decode than its size suggests. */
 export function checkScans(jpeg: Uint8Array): void {
   if (countScans(jpeg, MAX_SCANS + 1) <= MAX_SCANS) return;
   throw new BadData('an image has too many scans', {
-    detail: `It is a progressive JPEG of more than ${MAX_SCANS} scans, each of which goes over the whole image.`,
-    hint: 'Save it anew, as any program does: a progressive JPEG has some ten scans.',
+    detail: `It is a progressive JPEG of more than ${MAX_SCANS} scans, each of which processes the whole image.`,
+    hint: 'Save it again with an image program: a progressive JPEG normally has about ten scans.',
   });
 }
 
 /**
- * Scans of a JPEG, `most` where it has more: markers are found as the decoder finds them, which passes over whatever is
- * between segments. What is within a segment, such as a thumbnail, or after the end counts for nothing.
+ * Number of scans of a JPEG, at most `max`. Finds markers as the decoder does, skipping bytes between segments. Content
+ * within segments, such as a thumbnail, and after the end does not count.
  */
 function countScans(jpeg: Uint8Array, max: number): number {
   let scans = 0;

@@ -9,24 +9,24 @@ import { padRows, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
 import { chain, tokenise } from './tokenise.ts';
 
 export interface NgramOptions {
-  /** Longest n-gram of words; 1 is words alone. */
+  /** Maximum n of the n-grams; 1 means words only. */
   ngrams: number;
-  /** Words read of a text; the rest is ignored. */
+  /** Maximum words per text; the rest is ignored. */
   maxTokens: number;
-  /** In how many training texts an n-gram must occur to get a row of its own. */
+  /** Minimum number of training texts with an n-gram for it to get a row. */
   minTexts: number;
-  /** The most frequent so many n-grams are kept. */
+  /** Maximum number of n-grams with rows, the most frequent ones. */
   maxRows: number;
-  /** 0: what is not known is left out. 1: it takes id 1, so that positions are kept (a sequence model needs them). */
+  /** 0: unknown n-grams are left out. 1: they get id 1, so that positions are kept, as a sequence model needs. */
   unknown: 0 | 1;
   /** Zeros after the longest text of a batch. */
   margin: number;
 }
 
 /**
- * Learns which n-grams get rows. fastText hashes n-grams into a fixed table of buckets, where they collide and most rows
- * are never trained; here the 32-bit hashes that the training rows repeat are the vocabulary, which makes the table as
- * small as the data (35,000 rows for 7,000 sentences, not 2,000,000) and keeps the hashing's speed.
+ * Determines which n-grams get rows. fastText hashes n-grams into a fixed table of buckets, with collisions and mostly
+ * untrained rows; here the vocabulary consists of the 32-bit hashes that occur repeatedly in the training rows, so the
+ * table is as small as the data (35,000 rows for 7,000 sentences instead of 2,000,000) and hashing stays fast.
  */
 export function fitNgrams(texts: readonly string[], options: NgramOptions): Record<string, unknown> {
   const counts = new TextCounts(texts.length * 8);
@@ -45,19 +45,19 @@ export function fitNgrams(texts: readonly string[], options: NgramOptions): Reco
   };
 }
 
-/** Rows that the embedding table needs for these features: padding, the unknown word if it has one, the n-grams. */
+/** Rows of the embedding table: padding, the unknown word if there is one, the n-grams. */
 export function tableRows(features: FittedFeatures): number {
   const known = readInt32s(features.state, 'hashes').length;
   return 1 + readInteger(features.state, 'unknown') + known;
 }
 
-/** Texts need no decoding: their rows are there at once. */
+/** Texts are encoded synchronously: they need no decoding. */
 interface TextEncoder extends Encoder {
   prepare(inputs: readonly RawInput[]): EncodedRows;
   encode(inputs: readonly RawInput[]): Record<string, TensorData>;
 }
 
-/** Text → `ids` [N, T], int32, 0 where a text has ended. */
+/** Text → `ids` [N, T], int32, 0 after the end of a text. */
 export function createNgramEncoder(features: FittedFeatures): TextEncoder {
   const { state } = features;
   const ngrams = readInteger(state, 'ngrams');
@@ -99,7 +99,7 @@ export function createNgramEncoder(features: FittedFeatures): TextEncoder {
   return { prepare, encode };
 }
 
-/** Fills `grams` with a text's words, then its bigrams, and so on; returns how many. */
+/** Writes a text's words, then its bigrams, and so on to `grams`. Returns their number. */
 function ngramsOf(
   text: string,
   longest: number,
@@ -109,7 +109,7 @@ function ngramsOf(
   grams.set(scratch.subarray(0, words));
   let length = words;
   for (let n = 2; n <= longest; n++) {
-    const previous = length - Math.max(0, words - n + 2); // where the (n−1)-grams begin
+    const previous = length - Math.max(0, words - n + 2); // start of the (n−1)-grams
     for (let i = 0; i + n <= words; i++) {
       grams[length++] = chain(grams[previous + i] as number, scratch[i + n - 1] as number);
     }

@@ -8,21 +8,21 @@ import { fitWhitening, readWhitening, type Whitening, type WhiteningName } from 
 
 const colours = 3;
 
-/** Images that the statistics are taken of: enough for two digits. */
+/** Maximum images for the statistics: enough for two digits. */
 const sampled = 500;
 
-/** What an image network knows of its input. */
+/** The fitted features of an image network. */
 export interface PixelState {
-  /** Pixels on each side, whatever size the images have. */
+  /** Side of the network's input, whatever the images' size. */
   side: number;
-  /** Of each colour, in 0…255. */
+  /** By colour, in 0…255. */
   mean: number[];
   deviation: number[];
-  /** Follows on the division by the deviations. */
+  /** Applied after division by the deviations. */
   whitening?: Whitening;
 }
 
-/** From training rows alone. */
+/** Computed from training rows only. */
 export async function fitPixels(
   inputs: readonly RawInput[],
   side: number,
@@ -54,7 +54,7 @@ function momentsOf(pixels: Uint8Array, plane: number): PixelMoments {
       count += plane;
     }
     mean[colour] = sum / count;
-    deviation[colour] = Math.max(1, Math.sqrt(squares / count - (sum / count) ** 2)); // a black-and-white set may have none
+    deviation[colour] = Math.max(1, Math.sqrt(squares / count - (sum / count) ** 2)); // may be 0 for black-and-white images
   }
   return { mean, deviation };
 }

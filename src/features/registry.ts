@@ -7,7 +7,7 @@ import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createSubwordEncoder } from './subwords.ts';
 
-/** How fitted features of each kind become an encoder; `FittedFeatures.encoder` names the kind. */
+/** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
@@ -19,10 +19,10 @@ export type EncoderName = keyof typeof encoders;
 
 const isEncoder = (name: string): name is EncoderName => Object.hasOwn(encoders, name);
 
-/** The encoder that these features were fitted for: serving and the trainer use the same one. */
+/** The encoder of the given features, the same for serving and training. Throws CorruptParams for an unknown kind. */
 export function createEncoder(features: FittedFeatures): Encoder {
   if (isEncoder(features.encoder)) return encoders[features.encoder](features);
-  throw new CorruptParams('the model was trained with features that this version does not know', {
+  throw new CorruptParams('the model was trained with features that are unknown to this version', {
     detail: `encoder "${features.encoder}"`,
     hint: 'Run the version of Rafiki that trained it, or train the model again.',
   });

@@ -7,15 +7,15 @@ import { readInteger } from './state.ts';
 
 const colours = 3;
 
-/** What stands beside an image that is no square. */
+/** Fill colour around images that are not square. */
 export const grey = 128;
 
 /** Numbers of a frame: see `Frame` of the detection kind. */
 export const frameSize = 5;
 
 /**
- * Image files whose objects are looked for → `image` [N, 3, side, side], uint8, the whole image in the middle of a grey
- * square, and `frame` [N, 5], float32, which says where it lies there, so that a detector can answer in source pixels.
+ * Image files for object detection → `image` [N, 3, side, side], uint8, the whole image centred in a grey square, and
+ * `frame` [N, 5], float32, its position there, so that a detector can answer in source pixels.
  */
 export function createSceneEncoder(features: FittedFeatures): Encoder {
   const side = readInteger(features.state, 'side');

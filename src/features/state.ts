@@ -1,13 +1,13 @@
 import { CorruptParams } from '../errors/errors.ts';
 
-/** Reads of fitted state, which comes from storage: what is not as it was written is refused. */
+/** Reads fitted state from storage. Throws CorruptParams for invalid values. */
 export function readInteger(state: Record<string, unknown>, name: string): number {
   const value = state[name];
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
   throw unfit(name, 'an integer');
 }
 
-/** Numbers, one for each colour of a pixel. */
+/** Numbers, one per colour. */
 export function readColours(state: Record<string, unknown>, name: string): number[] {
   const value = state[name];
   if (Array.isArray(value) && value.length === 3 && value.every((entry) => typeof entry === 'number')) return value;
@@ -18,13 +18,13 @@ export function readColours(state: Record<string, unknown>, name: string): numbe
 export function readInt32s(state: Record<string, unknown>, name: string): Int32Array {
   const value = state[name];
   if (!(value instanceof Uint8Array) || value.byteLength % 4 !== 0) throw unfit(name, 'bytes of 32-bit integers');
-  return new Int32Array(new Uint8Array(value).buffer); // a copy: bytes out of a message need not be aligned
+  return new Int32Array(new Uint8Array(value).buffer); // a copy, since bytes of a message may not be aligned
 }
 
 export const int32Bytes = (values: Int32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
 
-/** The refusal of state that is not as it was written. */
+/** The error for invalid state. */
 export function unfit(name: string, wanted: string): CorruptParams {
   return new CorruptParams('the fitted features of the model cannot be read', {
     detail: `state "${name}" is not ${wanted}`,

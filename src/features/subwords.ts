@@ -9,26 +9,26 @@ import { padRows, TokenRowsBuilder } from './token-rows.ts';
 import { extend, finish, readPart, tokenise } from './tokenise.ts';
 
 export interface SubwordOptions {
-  /** Words read of a text; the rest is ignored. */
+  /** Maximum words per text; the rest is ignored. */
   maxTokens: number;
-  /** In how many training texts a word or a part must occur to get a row of its own. */
+  /** Minimum number of training texts with a word or part for it to get a row. */
   minTexts: number;
-  /** The most frequent so many are kept. */
+  /** Maximum number of rows, the most frequent ones. */
   maxRows: number;
   /** Words of padding after the longest text of a batch. */
   margin: number;
 }
 
-/** Letters of the beginnings and endings that are parts of a word. */
+/** Lengths of the prefixes and suffixes that are parts of a word. */
 const affixes = [2, 3, 4] as const;
-/** Numbers that say what a word is: itself, how it is written, its beginnings, its endings. */
+/** Ids per word: the word, its shape, its prefixes, its suffixes. */
 export const subwordSlots = 2 + 2 * affixes.length;
-/** The row that all unknown words share. */
+/** The shared row of all unknown words. */
 export const unknownWord = 1;
 
 /**
- * Learns which words and parts of words get rows. A word that training never saw is then still known by its ending and by
- * how it is written: in a question of six words, "Zaire" is a name, and "loudest" asks for one.
+ * Determines which words and parts of words get rows. A word without training examples is then represented by its
+ * suffix and shape: in a question of six words, "Zaire" is a name, and "loudest" requests one.
  */
 export function fitSubwords(texts: readonly string[], options: SubwordOptions): Record<string, unknown> {
   const counts = new TextCounts(texts.length * 16);
@@ -44,10 +44,13 @@ export function fitSubwords(texts: readonly string[], options: SubwordOptions): 
   return { maxTokens, margin, hashes: int32Bytes(counts.mostFrequent(options)) };
 }
 
-/** Rows that the embedding table needs: padding, the unknown word, and what is known. */
+/** Rows of the embedding table: padding, the unknown word, and the known words and parts. */
 export const subwordRows = ({ state }: FittedFeatures): number => 2 + readInt32s(state, 'hashes').length;
 
-/** Text → `ids` [N, T, S], int32: slot 0 is the word or 1 for an unknown one, the rest parts of it, 0 where there is none. */
+/**
+ * Text → `ids` [N, T, S], int32: slot 0 is the word, or 1 for an unknown one; the other slots are its parts, 0 if
+ * absent.
+ */
 export function createSubwordEncoder({ state }: FittedFeatures): Encoder {
   const margin = readInteger(state, 'margin');
   const hashes = readInt32s(state, 'hashes');
@@ -86,9 +89,9 @@ const asWords = ({ dtype, shape: [rows = 0, width = 0], data }: TensorData): Ten
   data,
 });
 
-/** Reads texts into hashes, `subwordSlots` for each word, 0 for a part that a word does not have. */
+/** Converts texts to hashes, `subwordSlots` per word, 0 for absent parts. */
 class SubwordReader {
-  /** Of the text that was read last. */
+  /** Of the latest text. */
   readonly parts: Int32Array;
   readonly #words: Int32Array;
   readonly #spans: Int32Array;
@@ -99,12 +102,12 @@ class SubwordReader {
     this.#spans = new Int32Array(2 * maxTokens);
   }
 
-  /** How many words there are. */
+  /** Returns the number of words. */
   read(text: string): number {
     const count = tokenise(text, this.#words, this.#spans);
     const part = readPart(text, this.#words.length);
     const lower = part.toLowerCase();
-    // A few letters are longer in lower case; where one occurs, places no longer match, and case is not looked at.
+    // A few letters become longer in lower case; positions then no longer match, and case is ignored.
     const written = lower.length === part.length ? part : lower;
     for (let i = 0; i < count; i++) {
       const [start, end] = [this.#spans[2 * i] as number, this.#spans[2 * i + 1] as number];
@@ -130,12 +133,12 @@ const digit = /\p{N}/u;
 const capital = /^\p{Lu}/u;
 const capitals = /^\p{Lu}{2,}$/u;
 
-/** Hash of how a word is written: with digits, in capitals, with a capital, otherwise; and whether it begins the text. */
+/** Hash of a word's shape: with digits, in capitals, capitalised, or other; and whether it is the first word. */
 function styleOf(word: string, first: boolean): number {
   const style = digit.test(word) ? 1 : capitals.test(word) ? 2 : capital.test(word) ? 3 : 4;
   return hashOf([style, Number(first)], 0);
 }
 
-/** Hash of numbers, apart for each `kind`, and apart from the hashes of words. */
+/** Hash of numbers, distinct for each `kind` and from the hashes of words. */
 const hashOf = (values: readonly number[], kind: number): number =>
   finish(values.reduce(extend, extend(0, 0x110000 + kind)));

@@ -1,10 +1,10 @@
 import { HashIndex } from './hash-index.ts';
 
-/** In how many texts each hash occurs. */
+/** Number of texts that contain each hash. */
 export class TextCounts {
   readonly #index: HashIndex;
   #counts = new Int32Array(1024);
-  /** The text, counted from 1, that a hash was last seen in. */
+  /** Index, from 1, of the last text with a hash. */
   #seenIn = new Int32Array(1024);
 
   constructor(expected: number) {
@@ -22,7 +22,7 @@ export class TextCounts {
     this.#counts[number]!++;
   }
 
-  /** Hashes with enough texts, most frequent first, ties by hash so that equal data gives equal tables. */
+  /** Hashes in at least `minTexts` texts, most frequent first, ties by hash, so that equal data gives equal tables. */
   mostFrequent({ minTexts, maxRows }: { minTexts: number; maxRows: number }): Int32Array {
     const keys = this.#index.keys();
     const key = (number: number): number => keys[number] as number;

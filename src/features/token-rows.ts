@@ -1,6 +1,6 @@
 import type { TensorData } from '../domain/tensor.ts';
 
-/** Rows of different lengths, end to end: row i is `ids[offsets[i]] … ids[offsets[i + 1] - 1]`. */
+/** Concatenated rows of different lengths: row i is `ids[offsets[i]] … ids[offsets[i + 1] - 1]`. */
 export interface TokenRows {
   ids: Int32Array;
   offsets: Int32Array;
@@ -9,13 +9,13 @@ export interface TokenRows {
 export interface Padding {
   /** Zeros after the longest row. */
   margin: number;
-  /** The smallest width. */
+  /** Minimum width. */
   min: number;
   /** The width is a multiple of it. */
   multiple?: number;
 }
 
-/** The rows named, padded with 0 to one width T: [rows, T], int32. */
+/** The given rows, padded with 0 to a common width T: [rows, T], int32. */
 export function padRows(rows: TokenRows, indexes: Int32Array, { margin, min, multiple = 1 }: Padding): TensorData {
   const { ids, offsets } = rows;
   let longest = 0;
@@ -29,14 +29,14 @@ export function padRows(rows: TokenRows, indexes: Int32Array, { margin, min, mul
   return { dtype: 'int32', shape: [indexes.length, width], data };
 }
 
-/** Collects rows whose total length is not known before. */
+/** Collects rows whose total length is not known in advance. */
 export class TokenRowsBuilder {
   #ids: Int32Array;
   #offsets: Int32Array;
   #rows = 0;
   #length = 0;
 
-  /** `perToken`: numbers that stand for a token. */
+  /** `perToken`: ids per token. */
   constructor(rows: number, perToken = 1) {
     this.#ids = new Int32Array(Math.max(64, rows * 32 * perToken));
     this.#offsets = new Int32Array(rows + 1);

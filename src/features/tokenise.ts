@@ -6,7 +6,7 @@
  */
 const blank = 1;
 const word = 2;
-const mark = 3; // accents and variation selectors: part of a word, nothing on their own
+const mark = 3; // accents and variation selectors: part of a word, ignored otherwise
 const apostrophe = 4;
 const single = 5;
 
@@ -16,22 +16,22 @@ const unspacedChar =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
 const blankChar = /[\p{Z}\p{C}]/u;
 
-/** Class of each code point, worked out by the expressions above when first met; 0 is unknown. One byte each, 1.1 MB. */
+/** Class of each code point, computed on demand by the expressions above; 0 is unknown. One byte each, 1.1 MB. */
 const classes = new Uint8Array(0x110000);
 
-/** Characters read per token wanted: bounds the work on a text of megabytes that has few tokens. */
+/** Maximum characters read per requested token: bounds the work on megabytes of text with few tokens. */
 const charsPerToken = 64;
 
 const offsetBasis = 0x811c9dc5;
 const prime = 0x01000193;
 
-/** What is read of a text to find so many tokens. */
+/** The part of a text that is read to find `tokens` tokens. */
 export const readPart = (text: string, tokens: number): string =>
   text.length > tokens * charsPerToken ? text.slice(0, tokens * charsPerToken) : text;
 
 /**
- * Writes the hashes of the first tokens into `out`, as many as fit, and returns how many there are. Where token i begins
- * and ends in the lower-case text goes into spans[2i] and spans[2i + 1].
+ * Writes the hashes of the first tokens to `out`, up to its length. Returns their number. Start and end of token i in
+ * the lower-case text are spans[2i] and spans[2i + 1].
  */
 export function tokenise(text: string, out: Int32Array, spans?: Int32Array): number {
   const limit = out.length;

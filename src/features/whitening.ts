@@ -1,24 +1,30 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { unfit } from './state.ts';
 
-/** `pca`: uncorrelated numbers of variance 1 in place of colours; `zca`: those turned back, so that they are an image again. */
+/**
+ * `pca`: uncorrelated values of variance 1 instead of colours; `zca`: those rotated back, so that the result is an
+ * image.
+ */
 export const whitenings = ['none', 'pca', 'zca'] as const;
 export type WhiteningName = (typeof whitenings)[number];
 
-/** A convolution of standardised images that whitens them. */
+/** A convolution that whitens standardised images. */
 export interface Whitening {
-  /** [outputs, 3, size, size], as it lies in memory. */
+  /** [outputs, 3, size, size], row-major. */
   shape: [number, number, number, number];
   weights: number[];
 }
 
-/** Sides of the patches: of 75 numbers ZCA's filters have died down at the edge, PCA's grow in number with it. */
+/**
+ * Side of the patches: with 75 values per patch ZCA's filters have vanished at the edge, and PCA's number grows with
+ * it.
+ */
 const sides = { pca: 3, zca: 5 } as const;
-/** Components of 3×3 patches that PCA keeps: on CIFAR-10 they hold 99.9 % of the variance. */
+/** Number of PCA components of 3×3 patches: on CIFAR-10 they have 99.9 % of the variance. */
 const components = 12;
-/** Added to each variance, so that what hardly varies, noise above all, is not blown up more than tenfold. */
+/** Added to each variance, so that components of low variance, mainly noise, are amplified at most tenfold. */
 const floor = 0.01;
-/** Places along each axis at which patches of an image are looked at. */
+/** Grid positions per axis at which patches of an image are sampled. */
 const placesPerSide = 4;
 
 const colours = 3;
@@ -66,11 +72,11 @@ const largest = (axes: readonly PrincipalAxis[]): number[][] =>
 const turnedBack = (axes: readonly PrincipalAxis[], row: number): number[] =>
   axes.map((_, i) => axes.reduce((sum, { of, scaled }) => sum + (of[row] ?? 0) * (scaled[i] ?? 0), 0));
 
-/** Where a patch [3, size, size] has its middle pixel, once in each colour. */
+/** Index of the middle pixel in a patch [3, size, size], for each colour. */
 const middlesOf = (size: number): number[] =>
   Array.from({ length: colours }, (_, colour) => colour * size * size + Math.floor((size * size) / 2));
 
-/** Of patches on a grid over each image. Standardised images have mean 0, and so have their patches. */
+/** Computed from patches on a grid over each image. Standardised images have mean 0, and so have their patches. */
 function covariance(images: Float32Array, side: number, size: number): Matrix {
   const length = colours * size * size;
   const sums = new Float64Array(length * length);
@@ -107,7 +113,7 @@ function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, 
   }
 }
 
-/** sums += patch · patchᵀ, of which the lower triangle is kept. */
+/** sums += patch · patchᵀ, lower triangle only. */
 function addSquare(sums: Float64Array, patch: Float64Array): void {
   const { length } = patch;
   for (let i = 0; i < length; i++) {
@@ -116,7 +122,7 @@ function addSquare(sums: Float64Array, patch: Float64Array): void {
   }
 }
 
-/** What `fitWhitening` gave, out of storage; images that are not whitened have none. */
+/** Reads the result of `fitWhitening` from storage; undefined for images that are not whitened. */
 export function readWhitening(state: Record<string, unknown>): Whitening | null {
   const stored = state['whitening'];
   if (stored === undefined) return null;

@@ -19,12 +19,12 @@ export interface BlobsOptions {
   disk?: DiskCache | undefined;
 }
 
-/** Requests to S3 at once: a network of 100 small tensors should not take 100 round trips. */
-const AT_ONCE = 16;
-/** Objects deleted in one transaction. */
+/** Concurrent requests to S3: a network of 100 small tensors should not take 100 round trips. */
+const CONCURRENCY = 16;
+/** Objects deleted per transaction. */
 const BATCH = 500;
 
-/** The bytes of tensors, wherever they are. */
+/** Reads and writes the bytes of tensors in Postgres, on the local disk and in S3. */
 export class Blobs {
   readonly #options: BlobsOptions;
 
@@ -32,10 +32,10 @@ export class Blobs {
     this.#options = options;
   }
 
-  /** Named tensors, from Postgres as they came, from this machine's disk, or from S3. */
+  /** Named tensors, from Postgres, the local disk or S3. */
   async tensors(stored: readonly (StoredBlob & { name: string })[]): Promise<Record<string, TensorData>> {
     const entries: [string, TensorData][] = [];
-    await atOnce([...stored.entries()], async ([place, blob]) => {
+    await forEachConcurrently([...stored.entries()], async ([place, blob]) => {
       entries[place] = [blob.name, unpackTensor({ hash: blob.hash, data: await this.#bytes(blob) })];
     });
     return Object.fromEntries(entries);
@@ -48,15 +48,15 @@ export class Blobs {
     const near = await disk?.get(name);
     if (near !== undefined && isIntact({ hash, data: near })) return near;
     if (objects === undefined) throw noBucket();
-    const far = await objects.get(keyOf({ id: objectId, hash }));
-    if (far === undefined) throw gone(name);
-    if (isIntact({ hash, data: far })) await disk?.set(name, far).catch(() => undefined); // a full disk costs speed alone
-    return far;
+    const remote = await objects.get(keyOf({ id: objectId, hash }));
+    if (remote === undefined) throw missingTensor(name);
+    if (isIntact({ hash, data: remote })) await disk?.set(name, remote).catch(() => undefined); // a full disk only costs speed
+    return remote;
   }
 
   /**
-   * Brings to S3 those that are not stored anywhere yet; the ids of their objects by hash. Each object is written down
-   * first and has an id of its own, so that none is lost from sight, and deleting an old one never hits a new one.
+   * Uploads the tensors that are not stored yet. Returns the ids of their objects by hash. Each object is recorded
+   * before its upload and has its own id, so that none is lost, and deleting an old one never affects a new one.
    */
   async upload(blobs: readonly Blob[]): Promise<Map<string, string>> {
     const { objects, database } = this.#options;
@@ -66,7 +66,7 @@ export class Blobs {
     const stored = new Set((await touchBlobs(database, hashes)).map((hash) => hash.toString('hex')));
     const missing = new Map(blobs.map((blob) => [blob.hash.toString('hex'), blob]));
     for (const name of stored) missing.delete(name);
-    await atOnce([...missing], async ([name, { hash, data }]) => {
+    await forEachConcurrently([...missing], async ([name, { hash, data }]) => {
       const id = await insertObject(database, hash);
       await objects.put(keyOf({ id, hash }), data, hash);
       ids.set(name, id);
@@ -74,14 +74,14 @@ export class Blobs {
     return ids;
   }
 
-  /** Deletes objects that no blob names, in S3 first; how many. */
+  /** Deletes unreferenced objects, in S3 first. Returns their number. */
   async collect(graceMs: number): Promise<number> {
     const { objects, database } = this.#options;
     if (objects === undefined) return 0;
     for (let deleted = 0; ; ) {
       const found = await database.transaction(async (tx) => {
         const unused = await holdUnusedObjects(tx, graceMs, BATCH);
-        await atOnce(unused, (object) => objects.delete(keyOf(object)));
+        await forEachConcurrently(unused, (object) => objects.delete(keyOf(object)));
         await deleteObjects(
           tx,
           unused.map(({ id }) => id),
@@ -96,8 +96,11 @@ export class Blobs {
 
 const keyOf = ({ id, hash }: StoredObject): string => `${hash.toString('hex')}/${id}`;
 
-/** Does `work` for each, a bounded number at a time; the first failure ends it when those under way have ended. */
-async function atOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Runs `work` for each item, with bounded concurrency. After the first failure it starts no more and rejects when the
+ * running ones have ended.
+ */
+async function forEachConcurrently<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
   const lane = async (): Promise<void> => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
@@ -109,17 +112,17 @@ async function atOnce<T>(items: readonly T[], work: (item: T) => Promise<void>):
       }
     }
   };
-  const lanes = await Promise.allSettled(Array.from({ length: AT_ONCE }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: CONCURRENCY }, lane));
   for (const each of lanes) if (each.status === 'rejected') throw each.reason;
 }
 
 const noBucket = (): EnvironmentUnfit =>
-  new EnvironmentUnfit('these parameters are kept in S3, and this process knows no bucket', {
-    hint: 'Set RAFIKI_PARAMS=s3://bucket/prefix for coordinator, workers and serving alike.',
+  new EnvironmentUnfit('these parameters are stored in S3, and this process has no bucket configured', {
+    hint: 'Set RAFIKI_PARAMS=s3://bucket/prefix for the coordinator, workers and serving.',
   });
 
-const gone = (name: string): UndefinedObject =>
-  new UndefinedObject('a tensor is not in S3 any more', {
+const missingTensor = (name: string): UndefinedObject =>
+  new UndefinedObject('a tensor is missing in S3', {
     detail: `Its hash is ${name}.`,
     hint: 'Check that RAFIKI_PARAMS names the bucket and prefix of this database; if so, train the model again.',
   });

@@ -5,17 +5,17 @@ import { DiskCache } from './disk-cache.ts';
 import { type ParamStore, PostgresParamStore, type PostgresParamStoreOptions } from './param-store.ts';
 import { type BucketOptions, openBucket } from './s3.ts';
 
-/** Where a process keeps what it need not ask Postgres for again. */
+/** Storage options of a process. */
 export interface StorageOptions {
-  /** Where the bytes of parameters are kept; in Postgres where not given. */
+  /** The bucket for the bytes of parameters; absent: Postgres. */
   bucket?: BucketOptions | undefined;
-  /** A folder of this user alone; `defaultCacheDir()` where not given. */
+  /** A folder that only this user can access; default: `defaultCacheDir()`. */
   cacheDir?: string | undefined;
-  /** Of models in that folder, and of parameters from the bucket as much again. */
+  /** Maximum of models in that folder; parameters from the bucket may take as much again. */
   cacheLimitBytes?: number | undefined;
 }
 
-/** All in Postgres, or bytes in S3 and on this machine's disk. */
+/** All in Postgres, or the bytes in S3 with a local disk cache. */
 export function createParamStore(
   database: Database,
   { bucket, cacheDir = defaultCacheDir(), cacheLimitBytes = CACHE_LIMIT_BYTES }: StorageOptions,

@@ -10,25 +10,25 @@ export interface DiskCacheOptions {
   maxBytes: number;
 }
 
-/** Share of the bound that may be written before the folder is looked through again. */
+/** Share of the limit that may be written before the folder is scanned again. */
 const SLACK = 1 / 16;
 
 /**
- * Files by name, read again without asking where they came from; the least recently used go when there are too many
- * bytes. Several processes of a machine share it. A name never changes its content; whoever reads checks it.
+ * Immutable files by name; the least recently used are deleted above the limit. Several processes on a machine share
+ * the folder. Readers verify the content.
  */
 export class DiskCache {
   readonly #dir: string;
   readonly #maxBytes: number;
-  /** Bytes written since the folder was looked through last; another process's earlier files count as that many. */
-  #unseen = Number.POSITIVE_INFINITY;
+  /** Bytes written since the last scan; infinite before the first scan, because of earlier files. */
+  #unscannedBytes = Number.POSITIVE_INFINITY;
 
   constructor({ dir, maxBytes }: DiskCacheOptions) {
     this.#dir = dir;
     this.#maxBytes = maxBytes;
   }
 
-  /** Of one file: a larger one would throw out most of the others, and is not kept. */
+  /** Maximum size of a file: a larger one would displace most of the others and is not kept. */
   get maxBytes(): number {
     return this.#maxBytes / 2;
   }
@@ -39,10 +39,10 @@ export class DiskCache {
     try {
       const data = await readFile(file);
       const now = new Date();
-      await utimes(file, now, now); // used just now
+      await utimes(file, now, now); // marks the file as recently used
       return data;
     } catch (error) {
-      if (isMissing(error)) return undefined; // or another process has deleted it just now
+      if (isMissing(error)) return undefined; // possibly deleted by another process
       throw error;
     }
   }
@@ -51,7 +51,7 @@ export class DiskCache {
     return existsSync(path.join(this.#dir, name));
   }
 
-  /** Under another name until it is complete: a file that is there is whole. */
+  /** Written under a temporary name first, so that a file is always complete. */
   async set(name: string, data: Buffer): Promise<void> {
     if (data.length > this.maxBytes) return;
     await ensurePrivateDir(this.#dir);
@@ -64,8 +64,8 @@ export class DiskCache {
       await rm(unfinished, { force: true });
       throw diskError(error, this.#dir);
     }
-    this.#unseen += data.length;
-    if (this.#unseen > this.#maxBytes * SLACK) await this.#trim();
+    this.#unscannedBytes += data.length;
+    if (this.#unscannedBytes > this.#maxBytes * SLACK) await this.#trim();
   }
 
   async delete(name: string): Promise<void> {
@@ -73,8 +73,8 @@ export class DiskCache {
   }
 
   async #trim(): Promise<void> {
-    this.#unseen = 0;
-    const files = (await Promise.all((await readdir(this.#dir)).map((name) => this.#look(name)))).flat();
+    this.#unscannedBytes = 0;
+    const files = (await Promise.all((await readdir(this.#dir)).map((name) => this.#stat(name)))).flat();
     let bytes = files.reduce((sum, { size }) => sum + size, 0);
     files.sort((a, b) => a.usedMs - b.usedMs);
     for (const { name, size } of files) {
@@ -84,8 +84,8 @@ export class DiskCache {
     }
   }
 
-  /** None where another process has deleted it just now. */
-  async #look(name: string): Promise<{ name: string; size: number; usedMs: number }[]> {
+  /** Empty if another process has just deleted it. */
+  async #stat(name: string): Promise<{ name: string; size: number; usedMs: number }[]> {
     try {
       const { size, mtimeMs } = await stat(path.join(this.#dir, name));
       return [{ name, size, usedMs: mtimeMs }];

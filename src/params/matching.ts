@@ -5,14 +5,14 @@ export interface TensorMatch {
   name: string;
   hash: Buffer;
   paramsId: number;
-  /** Numbers that it gives. */
+  /** Number of values. */
   size: number;
 }
 
 /**
- * Where each tensor of a new trial comes from (paper, section 3): those of the same name, shape and role from one set, the
- * one whose tensors fit most, since weights that learnt together work together; each of the rest from the first set that
- * has one of the same shape and role. What is left out starts at random.
+ * Chooses the source of each tensor of a new trial (paper, section 3): tensors of the same name, shape and role from
+ * one set, the set that fits most values, since weights that were trained together work together; each remaining tensor
+ * from the first set that has one of the same shape and role. Unmatched tensors are initialised at random.
  */
 export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): TensorMatch[] {
   const sets = [...new Set(offered.map(({ paramsId }) => paramsId))];
@@ -34,9 +34,9 @@ export function matchTensors(wanted: readonly WantedTensor[], offered: readonly 
 }
 
 export interface Origin {
-  /** The set that gave most; null where nothing was taken. */
+  /** The set that gave the most values; null if nothing was taken. */
   paramsId: number | null;
-  /** Share of the network's numbers that was taken from any. */
+  /** Share of the network's values that was taken from any set. */
   share: number;
 }
 

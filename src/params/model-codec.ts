@@ -4,7 +4,7 @@ import { CorruptParams } from '../errors/errors.ts';
 
 const onnxTensor = 'model.onnx';
 
-/** A trained model as it is stored: the ONNX file is one tensor of bytes, the fitted features are meta data. */
+/** Storage format of a trained model: the ONNX file is one tensor of bytes, the fitted features are metadata. */
 export function packModel({ onnx, features }: TrainedModel): ParamSet {
   return { tensors: { [onnxTensor]: { dtype: 'uint8', shape: [onnx.length], data: onnx } }, meta: { features } };
 }

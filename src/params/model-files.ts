@@ -10,20 +10,17 @@ import { DiskCache } from './disk-cache.ts';
 import { unpackModel } from './model-codec.ts';
 import type { ParamStore } from './param-store.ts';
 
-/** A trained model on this machine's disk; its name is the hash of its bytes. */
+/** A trained model on the local disk; its name is the hash of its bytes. */
 export interface ModelFile {
   dir: string;
   name: string;
   bytes: number;
 }
 
-/** Models whose files are known by name: others are fetched anew. */
+/** Models whose file names are remembered; others are fetched again. */
 const MAX_KNOWN = 10_000;
 
-/**
- * Trained models as files, so that a thread loads one without a word to the database, and without the event loop that
- * answers meanwhile.
- */
+/** Trained models as files, so that a thread can load one without the database and without blocking the event loop. */
 export class ModelFiles {
   readonly #params: ParamStore;
   readonly #dir: string;
@@ -36,7 +33,7 @@ export class ModelFiles {
     this.#disk = new DiskCache({ dir: this.#dir, maxBytes: cacheLimitBytes });
   }
 
-  /** The file of a stored model; it is there when this returns. */
+  /** Resolves with the file of a stored model when it is on disk. */
   async fetch(paramsId: number): Promise<ModelFile> {
     const known = this.#known.get(paramsId);
     if (known !== undefined && this.#disk.has(known.name)) return known;
@@ -44,16 +41,16 @@ export class ModelFiles {
     const data = pack([features, onnx]);
     const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
     if (data.length > this.#disk.maxBytes) {
-      throw new EnvironmentUnfit('a model is too large for the folder of models', {
-        detail: `It has ${sizeText(data.length)}; what has more than ${sizeText(this.#disk.maxBytes)} is not kept.`,
-        hint: 'Raise RAFIKI_CACHE_LIMIT where the server starts: a model may have half of it.',
+      throw new EnvironmentUnfit('a model is too large for the model cache', {
+        detail: `It has ${sizeText(data.length)}; the maximum is ${sizeText(this.#disk.maxBytes)}.`,
+        hint: "Raise the server's RAFIKI_CACHE_LIMIT: a model may have half of it.",
       });
     }
     await this.#disk.set(file.name, data).catch((cause: unknown) => {
       if (cause instanceof EnvironmentUnfit) throw cause;
-      throw new EnvironmentUnfit('a model cannot be written to this machine’s disk', {
+      throw new EnvironmentUnfit('a model cannot be written to the local disk', {
         detail: String(cause),
-        hint: `Make room in ${this.#dir}, or choose another folder with RAFIKI_CACHE_DIR.`,
+        hint: `Free space in ${this.#dir}, or set another folder with RAFIKI_CACHE_DIR.`,
         cause,
       });
     });
@@ -62,13 +59,15 @@ export class ModelFiles {
   }
 }
 
-/** Reads a model where it is loaded. One that was damaged is deleted: the next fetch brings it anew. */
+/** Reads a model's file. A damaged file is deleted, so that the next fetch replaces it. */
 export async function readModel({ dir, name }: ModelFile): Promise<TrainedModel> {
-  const disk = new DiskCache({ dir, maxBytes: 0 }); // nothing is written
+  const disk = new DiskCache({ dir, maxBytes: 0 }); // read only
   const data = await disk.get(name);
   if (data === undefined || sha256(data) !== name) {
     await disk.delete(name);
-    throw new CorruptParams('a model is damaged on this machine’s disk', { hint: 'Ask again: it is fetched anew.' });
+    throw new CorruptParams('the local copy of a model is damaged', {
+      hint: 'Repeat the call: the model is fetched again.',
+    });
   }
   const [features, onnx] = unpack(data) as [FittedFeatures, Uint8Array];
   return { onnx, features };

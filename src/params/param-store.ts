@@ -15,7 +15,7 @@ import {
 } from '../db/statements/params.ts';
 import { selectOffered } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
 import { Blobs } from './blobs.ts';
 import type { DiskCache } from './disk-cache.ts';
@@ -23,25 +23,28 @@ import { matchTensors, type Origin, originOf } from './matching.ts';
 import type { ObjectStore } from './s3.ts';
 import { packMeta, packTensor, unpackMeta } from './tensor-codec.ts';
 
-/** Where checkpoints and models are kept. */
+/** Stores checkpoints and models. */
 export interface ParamStore {
-  /** Keeps a copy; its id. It must soon be named by a trial or a model, or it is collected. */
+  /** Stores a copy and returns its id. A trial or a model must soon reference it, or it is deleted. */
   save(kind: Exclude<ParamsKind, 'weights'>, params: ParamSet): Promise<number>;
-  /** Keeps weights that other trials may start from; their id. */
-  publish(weights: StartWeights, basis: Uint8Array): Promise<number>;
-  /** What the published weights that a trial may start from give it. */
-  warmStart(trialId: number, request: StartRequest): Promise<WarmStart>;
-  /** The set is shared with the cache: read it, never write to it. */
+  /** Stores weights that other trials may start from; returns their id. */
+  publish(weights: PublishedWeights, basis: Uint8Array): Promise<number>;
+  /** The tensors that a trial gets from published weights. */
+  warmStart(trialId: number, request: WarmStartRequest): Promise<WarmStart>;
+  /** The set is shared with the cache and must not be modified. */
   load(id: number): Promise<ParamSet>;
-  /** Deletes what nothing names any more. */
+  /** Deletes what is no longer referenced. */
   collectGarbage(): Promise<Collected>;
-  /** Deletes in S3 what was deleted here, or never got as far; how many objects. Nothing where this process knows no bucket. */
+  /**
+   * Deletes unreferenced objects, and those of failed uploads, in S3; returns their number. 0 if this process has no
+   * bucket.
+   */
   collectObjects(): Promise<number>;
 }
 
-export interface StartRequest {
+export interface WarmStartRequest {
   wanted: readonly WantedTensor[];
-  /** Hash of the trial's rows: weights learnt from other rows would make it incomparable with the rest of the study. */
+  /** Hash of the trial's rows: weights from other rows would make the trial incomparable with the rest of the study. */
   basis: Uint8Array;
 }
 
@@ -57,26 +60,32 @@ export interface Collected {
 
 export interface PostgresParamStoreOptions {
   database: Database;
-  /** Bytes of tensors kept in memory. */
+  /** Maximum bytes of tensors in memory. */
   cacheBytes?: number;
-  /** Where the bytes of tensors go; into Postgres where there is none. */
+  /** Store for the bytes of tensors; absent: Postgres. */
   objects?: ObjectStore | undefined;
-  /** Keeps what came from there on this machine. */
+  /** Local cache of that store. */
   disk?: DiskCache | undefined;
-  /** How old something unnamed must be before it is deleted: longer than from saving to naming it. */
+  /** Minimum age of unreferenced data before it is deleted: longer than the time between saving and referencing. */
   graceMs?: number;
 }
 
 const DEFAULT_CACHE_BYTES = 256 * 2 ** 20;
 const DEFAULT_GRACE_MS = 10 * 60_000;
-/** Of what is named at once. Checkpoints and published weights come at 100 MB and more: what they leave must go soon. */
+/**
+ * Grace time of data that is referenced immediately. Checkpoints and published weights have 100 MB and more: old ones
+ * must be deleted soon.
+ */
 const SHORT_GRACE_MS = 60_000;
-/** An object is named when all of its set are uploaded: so many graces, an hour by default, are left for that. */
+/**
+ * Objects are referenced when all of their set are uploaded: this many grace times, an hour by default, are allowed for
+ * that.
+ */
 const OBJECT_GRACES = 6;
 
 /**
- * Parameter sets as rows in Postgres, their tensors as content-addressed blobs there or in S3: equal tensors are stored
- * once, and bytes are checked when read.
+ * Parameter sets as rows in Postgres, their tensors as content-addressed blobs in Postgres or S3: equal tensors are
+ * stored once, and bytes are verified when read.
  */
 export class PostgresParamStore implements ParamStore {
   readonly #database: Database;
@@ -96,11 +105,11 @@ export class PostgresParamStore implements ParamStore {
     return this.#insert({ kind, meta: packMeta(meta), basis: null }, tensors, {});
   }
 
-  publish({ tensors, roles }: StartWeights, basis: Uint8Array): Promise<number> {
+  publish({ tensors, roles }: PublishedWeights, basis: Uint8Array): Promise<number> {
     return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis) }, tensors, roles);
   }
 
-  async warmStart(trialId: number, { wanted, basis }: StartRequest): Promise<WarmStart> {
+  async warmStart(trialId: number, { wanted, basis }: WarmStartRequest): Promise<WarmStart> {
     const offered = await selectOffered(this.#database, trialId, Buffer.from(basis));
     const matches = matchTensors(wanted, offered);
     const blobs = await selectBlobs(
@@ -110,7 +119,7 @@ export class PostgresParamStore implements ParamStore {
     const byHash = new Map(blobs.map((blob) => [blob.hash.toString('hex'), blob]));
     const found = matches.map(({ name, hash }) => {
       const blob = byHash.get(hash.toString('hex'));
-      if (blob === undefined) throw gone(`tensor "${name}"`);
+      if (blob === undefined) throw notStored(`tensor "${name}"`);
       return { ...blob, name };
     });
     return { tensors: await this.#blobs.tensors(found), origin: originOf(wanted, matches) };
@@ -121,7 +130,7 @@ export class PostgresParamStore implements ParamStore {
       const blob = packTensor({ dtype, shape, ...rest });
       return { blob, place: { name, dtype, shape, role: roles[name] ?? null, hash: blob.hash } };
     });
-    packed.sort((a, b) => a.blob.hash.compare(b.blob.hash)); // one order of locks for all savers
+    packed.sort((a, b) => a.blob.hash.compare(b.blob.hash)); // the same lock order in all transactions prevents deadlocks
     const objectIds = await this.#blobs.upload(packed.map(({ blob }) => blob));
     return this.#database.transaction(async (tx) => {
       const id = await insertParams(tx, params);
@@ -131,7 +140,8 @@ export class PostgresParamStore implements ParamStore {
         const { hash, data } = blob;
         const objectId = objectIds.get(hash.toString('hex'));
         if (stored.has(hash.toString('hex'))) continue;
-        // one that was there and was collected since goes into Postgres: its bytes are at hand
+        // A blob that existed at the upload check and was deleted since goes into Postgres: its bytes are available
+        // here.
         await insertBlob(tx, objectId === undefined ? { hash, data, objectId: null } : { hash, data: null, objectId });
       }
       await insertTensors(
@@ -147,7 +157,7 @@ export class PostgresParamStore implements ParamStore {
     const cached = this.#cache.get(id);
     if (cached !== undefined) return cached;
     const meta = await selectMeta(this.#database, id);
-    if (meta === undefined) throw gone(`set ${id} of parameters`);
+    if (meta === undefined) throw notStored(`set ${id} of parameters`);
     const rows = await selectTensors(this.#database, id);
     const params = { meta: unpackMeta(meta), tensors: await this.#blobs.tensors(rows) };
     this.#cache.set(id, params);
@@ -165,8 +175,8 @@ export class PostgresParamStore implements ParamStore {
   }
 }
 
-const gone = (what: string): UndefinedObject =>
-  new UndefinedObject(`${what} is not stored any more`, { hint: 'It was dropped: train the model again.' });
+const notStored = (what: string): UndefinedObject =>
+  new UndefinedObject(`${what} no longer exists`, { hint: 'It was dropped: train the model again.' });
 
 const sizeOf = ({ tensors }: ParamSet): number =>
   Object.values(tensors).reduce((bytes, { data }) => bytes + data.byteLength, 1024);

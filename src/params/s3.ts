@@ -1,22 +1,22 @@
 import { AwsClient } from 'aws4fetch';
 import { EnvironmentUnfit, StoreUnreachable } from '../errors/errors.ts';
 
-/** Where the bytes of tensors are kept outside of Postgres: by key, each written once and never changed. */
+/** Immutable objects by key, outside of Postgres. */
 export interface ObjectStore {
-  /** Refused where the bytes that arrive do not have the SHA-256 given. */
+  /** Rejects if the uploaded bytes do not have the given SHA-256. */
   put(key: string, bytes: Buffer, sha256: Buffer): Promise<void>;
-  /** Undefined where there is none of that key. */
+  /** Undefined if the key does not exist. */
   get(key: string): Promise<Buffer | undefined>;
-  /** Does nothing where there is none of that key. */
+  /** Does nothing if the key does not exist. */
   delete(key: string): Promise<void>;
 }
 
-/** A server that takes longer is taken for dead: at 10 MB/s, 1.2 GB come in that time. */
+/** A request that takes longer has failed: at 10 MB/s, 1.2 GB arrive in that time. */
 const TIMEOUT_MS = 120_000;
-/** Of answers 5xx and 429, after 50, 100 and 200 ms; whoever saves tries for longer. */
+/** Retries after responses 5xx and 429, after 50, 100 and 200 ms; saving is retried for longer by its callers. */
 const RETRIES = 3;
 
-/** A bucket of Amazon S3, or of a server with its API, with the credentials and the region that all AWS tools use. */
+/** A bucket of Amazon S3 or an S3-compatible server. */
 class S3Bucket implements ObjectStore {
   readonly #root: string;
   readonly #client: AwsClient;
@@ -28,20 +28,20 @@ class S3Bucket implements ObjectStore {
 
   async put(key: string, bytes: Buffer, sha256: Buffer): Promise<void> {
     const headers = { 'x-amz-content-sha256': sha256.toString('hex'), 'content-type': 'application/octet-stream' };
-    await this.#ask('PUT', key, { body: new Uint8Array(bytes), headers });
+    await this.#request('PUT', key, { body: new Uint8Array(bytes), headers });
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    const answer = await this.#ask('GET', key);
+    const answer = await this.#request('GET', key);
     return answer && Buffer.from(answer);
   }
 
   async delete(key: string): Promise<void> {
-    await this.#ask('DELETE', key);
+    await this.#request('DELETE', key);
   }
 
-  /** The body of the answer; undefined where the key is not there. */
-  async #ask(method: string, key: string, init: RequestInit = {}): Promise<ArrayBuffer | undefined> {
+  /** The body of the response; undefined if the key does not exist. */
+  async #request(method: string, key: string, init: RequestInit = {}): Promise<ArrayBuffer | undefined> {
     const url = this.#root + key;
     let answer: Response;
     let body: ArrayBuffer;
@@ -56,7 +56,7 @@ class S3Bucket implements ObjectStore {
     if (answer.status === 404 && !text.includes('NoSuchBucket')) return undefined;
     const detail = `${method} ${url}: ${answer.status} ${/<Code>(.*?)<\/Code>/.exec(text)?.[1] ?? ''}`.trim();
     if (answer.status >= 500 || answer.status === 429) throw unreachable(detail);
-    throw new EnvironmentUnfit('S3 refuses to keep parameters', {
+    throw new EnvironmentUnfit('S3 refused the request', {
       detail,
       hint: 'Check that the bucket of RAFIKI_PARAMS exists, and that the AWS_… credentials may read, write and delete in it.',
     });
@@ -66,15 +66,15 @@ class S3Bucket implements ObjectStore {
 const unreachable = (detail: string, cause?: unknown): StoreUnreachable =>
   new StoreUnreachable('S3 does not answer', {
     detail,
-    hint: 'It is tried again; RAFIKI_S3_ENDPOINT and the log of that server may tell more.',
+    hint: 'The request is retried; check RAFIKI_S3_ENDPOINT and the log of that server.',
     cause,
   });
 
 export interface BucketOptions {
   bucket: string;
-  /** A folder for all keys; none where it is empty. */
+  /** Folder of all keys; empty for none. */
   prefix: string;
-  /** URL of another server than Amazon's. */
+  /** URL of a server other than Amazon's. */
   endpoint?: string | undefined;
   region: string;
   accessKeyId: string | undefined;
@@ -95,7 +95,7 @@ export function openBucket({ bucket, prefix, endpoint, region, sessionToken, ...
   return new S3Bucket(`${rootOf(bucket, region, endpoint)}/${folder}`, client);
 }
 
-/** By path where the server is not Amazon's, or where the bucket's name, having dots, fits no certificate. */
+/** Path-style for servers other than Amazon's, and for bucket names with dots, which match no wildcard certificate. */
 function rootOf(bucket: string, region: string, endpoint: string | undefined): string {
   if (endpoint !== undefined) return `${endpoint.replace(/\/+$/, '')}/${bucket}`;
   const host = `s3.${region}.amazonaws.com`;
@@ -105,7 +105,7 @@ function rootOf(bucket: string, region: string, endpoint: string | undefined): s
 function credential(name: string, value: string | undefined): string {
   if (value !== undefined) return value;
   throw new EnvironmentUnfit(`${name} is not set`, {
-    detail: 'Parameters are to be kept in S3.',
-    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION where it is not us-east-1.',
+    detail: 'Parameters are stored in S3.',
+    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION if it is not us-east-1.',
   });
 }

@@ -3,10 +3,10 @@ import { Packr } from 'msgpackr';
 import type { Dtype, TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
 
-/** Plain msgpack, without msgpackr's record extension: any msgpack reader can read what is stored. */
+/** Plain msgpack without msgpackr's record extension, so that any msgpack library can read it. */
 const msgpack = new Packr({ useRecords: false });
 
-/** A tensor as it is stored: the hash of the bytes is their name. */
+/** A stored tensor, identified by the hash of its bytes. */
 export interface Blob {
   hash: Buffer;
   data: Buffer;
@@ -17,11 +17,11 @@ export function packTensor({ dtype, shape, data }: TensorData): Blob {
   return { hash: sha256(packed), data: packed };
 }
 
-/** Refuses bytes that are not what was stored. */
+/** Throws {@link CorruptParams} if the bytes do not match the hash or the shape. */
 export function unpackTensor({ hash, data }: Blob): TensorData {
-  if (!isIntact({ hash, data })) throw corrupt(`the bytes of blob ${hash.toString('hex')} have another hash`);
+  if (!isIntact({ hash, data })) throw corrupt(`the bytes of blob ${hash.toString('hex')} do not match their hash`);
   const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
-  const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view need not be
+  const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view may not be
   const size = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== size) throw corrupt(`blob ${hash.toString('hex')} is not a tensor of its shape`);
   return { dtype, shape, data: values };
@@ -33,7 +33,7 @@ export const packMeta = (meta: Record<string, unknown>): Buffer => msgpack.pack(
 
 export function unpackMeta(bytes: Buffer): Record<string, unknown> {
   const meta: unknown = msgpack.unpack(bytes);
-  if (typeof meta !== 'object' || meta === null) throw corrupt('the meta data is not a map');
+  if (typeof meta !== 'object' || meta === null) throw corrupt('the metadata is not a map');
   return meta as Record<string, unknown>;
 }
 

@@ -1,6 +1,6 @@
 const UNITS: Record<string, number> = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 };
 
-/** "2GB" → bytes; undefined for what is no size, or none above 0. */
+/** "2GB" → bytes; undefined unless the text is a size above 0. */
 export function parseBytes(text: string): number | undefined {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]b)$/i.exec(text.trim()) ?? [];
   const bytes = Number(amount) * (UNITS[unit.toLowerCase()] ?? Number.NaN);

@@ -1,8 +1,8 @@
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 
-/** A folder of this user's own among the temporary files. */
+/** A folder of this user in the temporary folder. */
 export const defaultCacheDir = (): string => path.join(tmpdir(), `rafiki-${userInfo().uid}`);
 
-/** The most bytes of models that the folder keeps, and as many of parameters that came from S3. */
+/** Maximum bytes of models in the folder; parameters from S3 may take as much again. */
 export const CACHE_LIMIT_BYTES = 8 * 2 ** 30;

@@ -1,12 +1,12 @@
-/** Time comes in as an argument so that tests can own it. Latency is measured on the monotonic clock only. */
+/** The current time as an argument, so that tests can control it. Latency is measured on the monotonic clock only. */
 export interface Clock {
-  /** Milliseconds on a monotonic clock; only differences mean something. */
+  /** Milliseconds on a monotonic clock; only differences are meaningful. */
   nowMs(): number;
 }
 
 export const systemClock: Clock = { nowMs: () => performance.now() };
 
-/** A clock that moves only when told to. */
+/** A clock for tests that is advanced explicitly. */
 export class ManualClock implements Clock {
   #nowMs = 0;
 

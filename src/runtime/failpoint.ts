@@ -1,6 +1,6 @@
 /**
- * Named places where a test can make a process die: `RAFIKI_FAILPOINTS=worker.after-checkpoint:2` kills it at the
- * second pass. Without the variable a pass costs one map look-up.
+ * Named places at which a test can kill a process: `RAFIKI_FAILPOINTS=worker.after-checkpoint:2` kills it at the second
+ * pass. Without the variable a pass costs one map look-up.
  */
 const remaining = new Map(
   (process.env['RAFIKI_FAILPOINTS'] ?? '')

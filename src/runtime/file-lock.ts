@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LimitReached } from '../errors/errors.ts';
 
 export interface LockTimes {
-  /** The holder touches the file so often. */
+  /** Interval at which the holder touches the file. */
   renewMs: number;
-  /** Not touched for so long, by the clock of whoever waits: the holder is dead. */
+  /** After this time without a touch, by the clock of the waiting process, the holder counts as dead. */
   staleMs: number;
-  /** Nobody waits longer. */
+  /** Maximum wait. */
   waitMs: number;
 }
 
@@ -16,8 +16,9 @@ const DEFAULT_TIMES: LockTimes = { renewMs: 2_000, staleMs: 20_000, waitMs: 3600
 const POLL_MS = 100;
 
 /**
- * Does `work` while no other process of this machine does, as long as all go well: where two find a dead holder in one
- * moment, or a holder stops for a while, both work. So it saves work, and what it guards must bear being done twice.
+ * Runs `work` while no other process of this machine does, normally. Two processes can run it concurrently if they
+ * detect a dead holder at the same moment, or if a holder is suspended for a while. So the lock only avoids duplicate
+ * work, which must be harmless. Throws {@link LimitReached} after waitMs.
  */
 export async function withFileLock<T>(
   file: string,
@@ -54,7 +55,7 @@ async function acquire(
   }
 }
 
-/** Whether a holder has touched the file lately, by the clock of this machine: whoever acts on it must bear that it is wrong. */
+/** Whether a holder has touched the file recently, by this machine's clock: a wrong result must be harmless. */
 export async function isFresh(file: string): Promise<boolean> {
   const touchedMs = (await stat(file).catch(() => undefined))?.mtimeMs;
   return touchedMs !== undefined && Date.now() - touchedMs < DEFAULT_TIMES.staleMs;
@@ -70,14 +71,14 @@ async function create(file: string, mark: string): Promise<boolean> {
   }
 }
 
-/** Taken away by somebody who thought this process dead: the work goes on, see above. */
+/** Does nothing if another process has removed the lock as stale: the work continues, see above. */
 async function touch(file: string): Promise<void> {
   const now = new Date();
   await utimes(file, now, now).catch(() => undefined);
 }
 
 const waitedTooLong = (file: string): LimitReached =>
-  new LimitReached('another process of this machine takes too long', {
+  new LimitReached('another process on this machine takes too long', {
     detail: `It holds ${file}.`,
-    hint: 'Look at what it does, or end it.',
+    hint: 'Check that process, or end it.',
   });

@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** A folder with those above it. Node's own `recursive` goes on for ever where the system says that a folder above is missing: in /proc. */
+/**
+ * Creates a folder and its parents. Node's own `recursive` loops forever in /proc, where the system reports that a
+ * parent is missing.
+ */
 export function makeDir(dir: string, mode = 0o777): void {
   const parent = path.dirname(dir);
   if (parent !== dir && !existsSync(parent)) makeDir(parent, mode);

@@ -1,13 +1,13 @@
 import { getPriority, setPriority } from 'node:os';
 
-/** The kernel's least urgent one. */
-const LEAST = 19;
+/** The kernel's maximum. */
+const MAX_NICENESS = 19;
 
-/** Sets the calling process back by so many steps of niceness, from wherever it was started, if the system allows it. */
+/** Raises this process's niceness by `steps`, if the system allows it. */
 export function yieldPriority(steps: number): void {
   try {
-    setPriority(Math.min(getPriority() + steps, LEAST));
+    setPriority(Math.min(getPriority() + steps, MAX_NICENESS));
   } catch {
-    // a priority is a favour to others, never worth failing for
+    // A lower priority is optional: an error is ignored.
   }
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { makeDir } from './make-dir.ts';
 
-/** What a folder is for, as errors say it; `mode` is what others may do at most. */
+/** The purpose of a folder, for error messages; `mode` is the maximum of its permissions. */
 export interface PrivateUse {
   purpose: string;
   hint: string;
@@ -14,27 +14,27 @@ export interface PrivateUse {
 
 const asCache: PrivateUse = {
   purpose: 'a cache',
-  hint: 'Set RAFIKI_CACHE_DIR to a folder with room that belongs to this user alone.',
+  hint: 'Set RAFIKI_CACHE_DIR to a folder that belongs to this user alone, with free space.',
   mode: 0o700,
 };
 
 /**
- * Makes a folder that no other user of this machine can read or write, or refuses one that is not so: what lies there
- * is trusted. One of ours that is too open is closed. A name that is no folder, or a link to one, may be a trap.
+ * Creates a folder that no other user of this machine can read or write, or throws EnvironmentUnfit: its content is
+ * trusted. Excess permissions of this user's own folder are removed. A file or a link is refused.
  */
 export async function ensurePrivateDir(dir: string, use = asCache): Promise<void> {
   try {
     makeDir(path.resolve(dir), use.mode);
   } catch (cause) {
-    throw unfit(dir, use, `It cannot be made: ${cause instanceof Error ? cause.message : String(cause)}.`, cause);
+    throw unfit(dir, use, `It cannot be created: ${cause instanceof Error ? cause.message : String(cause)}.`, cause);
   }
   await checkPrivateDir(dir, use);
 }
 
-/** As much as tells a disk that is full from one that has room. */
+/** Enough to detect a full disk. */
 const PROBE = Buffer.alloc(64 * 1024);
 
-/** Makes a private folder, or refuses one where nothing can be written: whoever needs it does not start then. */
+/** Creates a private folder and checks that it is writable; throws EnvironmentUnfit otherwise. */
 export async function ensureUsableDir(dir: string): Promise<void> {
   await ensurePrivateDir(dir);
   const probe = path.join(dir, `probe-${randomUUID()}.tmp`);
@@ -52,7 +52,7 @@ export async function ensureUsableDir(dir: string): Promise<void> {
   }
 }
 
-/** Refuses a folder that is not private; false where there is none. */
+/** Throws EnvironmentUnfit if the folder is not private; returns false if it does not exist. */
 export async function checkPrivateDir(dir: string, use = asCache): Promise<boolean> {
   const found = await lstat(dir).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
@@ -60,7 +60,7 @@ export async function checkPrivateDir(dir: string, use = asCache): Promise<boole
   });
   if (found === undefined) return false;
   const uid = process.getuid?.();
-  if (uid === undefined) return true; // on Windows the temporary folder is each user's own
+  if (uid === undefined) return true; // on Windows each user has a private temporary folder
   if (!found.isDirectory()) throw unfit(dir, use, 'It is a symbolic link or a file.');
   if (found.uid !== uid) throw unfit(dir, use, `It belongs to user ${found.uid}, and this process is user ${uid}.`);
   await checkParent(dir, use, uid);
@@ -68,7 +68,7 @@ export async function checkPrivateDir(dir: string, use = asCache): Promise<boole
   return true;
 }
 
-/** Whoever may rename in the folder above could put another one in place of ours. */
+/** A user who can rename entries of the parent could replace the folder. */
 async function checkParent(dir: string, use: PrivateUse, uid: number): Promise<void> {
   const parent = path.dirname(path.resolve(dir));
   const found: Stats = await lstat(parent);
@@ -76,7 +76,7 @@ async function checkParent(dir: string, use: PrivateUse, uid: number): Promise<v
   if (others) throw unfit(dir, use, `The folder above, ${parent}, belongs to user ${found.uid}, who could replace it.`);
   const [writable, sticky] = [(found.mode & 0o002) !== 0, (found.mode & 0o1000) !== 0];
   if (writable && !sticky && !found.isSymbolicLink()) {
-    throw unfit(dir, use, `Everybody may write to the folder above, ${parent}, and so replace it.`);
+    throw unfit(dir, use, `The folder above, ${parent}, is writable for everybody, who could replace it.`);
   }
 }
 

@@ -8,7 +8,7 @@ export interface Rng {
   below(n: number): number;
   /** Fisher-Yates, in place. */
   shuffle(items: Int32Array): Int32Array;
-  /** The four words of state: a stream goes on from where it was. */
+  /** The four words of state, for continuing the stream. */
   state(): number[];
 }
 
@@ -64,7 +64,7 @@ function splitmix32(seed: number): number[] {
   });
 }
 
-/** Mixes words into one 32-bit seed, so that each trial of a study has its own stream. */
+/** Combines words into a 32-bit seed, so that each trial of a study has its own stream. */
 export function deriveSeed(...words: number[]): number {
   return words.reduce((mixed, word) => splitmix32((Math.imul(mixed, 31) + word) >>> 0)[0] as number, 0x5bd1e995);
 }

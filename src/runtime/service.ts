@@ -1,10 +1,13 @@
-/** The contract of everything that has a life. `stop()` is idempotent and returns when nothing is left running. */
+/**
+ * The contract of everything that is started and stopped. `stop()` is idempotent and resolves when nothing is running
+ * any more.
+ */
 export interface Service {
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts in order; what had started is stopped again, in reverse, when a later one fails. */
+/** Starts services in order; if one fails, stops the started ones in reverse order. */
 export async function startAll(services: readonly Service[]): Promise<void> {
   const started: Service[] = [];
   try {
@@ -18,7 +21,7 @@ export async function startAll(services: readonly Service[]): Promise<void> {
   }
 }
 
-/** Stops in reverse order, every one even if one fails; the first failure is thrown at the end. */
+/** Stops all services in reverse order, even if one fails; throws the first failure at the end. */
 export async function stopAll(services: readonly Service[]): Promise<void> {
   const failures: unknown[] = [];
   for (const service of [...services].reverse()) {

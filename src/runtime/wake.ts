@@ -1,26 +1,26 @@
 import { sleep } from './sleep.ts';
 
 /**
- * Sleeps until poked, aborted, or `ms` have passed: NOTIFY is the poke, the slow poll the backstop. Any role may send a NOTIFY, and as
- * many as it likes: with `minMs` a wait ends no sooner than so long after the one before.
+ * Waits until notified or aborted, or for `ms`: notifications come from NOTIFY, polling is the fallback. Any role may
+ * send any number of NOTIFYs: `minMs` is the minimum time between the ends of two waits.
  */
 export class Wake {
   readonly #minMs: number;
   #wokeMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
-  #poked = false;
+  #notified = false;
 
   constructor(minMs = 0) {
     this.#minMs = minMs;
   }
 
-  poke(): void {
-    this.#poked = true;
+  notify(): void {
+    this.#notified = true;
     this.#wake?.();
   }
 
   async wait(ms: number, signal?: AbortSignal): Promise<void> {
-    if (!this.#poked && !signal?.aborted) {
+    if (!this.#notified && !signal?.aborted) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
           clearTimeout(timer);
@@ -36,6 +36,6 @@ export class Wake {
     const earlyMs = this.#wokeMs + this.#minMs - performance.now();
     if (earlyMs > 0) await sleep(earlyMs, signal);
     this.#wokeMs = performance.now();
-    this.#poked = false; // whoever poked until now is seen to by what follows
+    this.#notified = false; // earlier notifications are handled by the work that follows
   }
 }

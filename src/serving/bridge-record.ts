@@ -39,8 +39,8 @@ export class BridgeRecord {
     this.#listener = new Listener({
       url: options.database.url,
       channels: ['rafiki_bridge'],
-      onNotify: () => this.#wake.poke(),
-      onConnect: () => this.#wake.poke(),
+      onNotify: () => this.#wake.notify(),
+      onConnect: () => this.#wake.notify(),
       logger: options.logger,
     });
   }

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { isHeld, isTransient } from '../db/persist.ts';
+import { isLocked, isTransient } from '../db/persist.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
@@ -146,11 +146,11 @@ export class DeployedModels {
   async #makeReady(row: DeploymentHead): Promise<void> {
     const { database, logger } = this.#options;
     await database.transaction(async (on) => {
-      const mover = { on, logger };
+      const context = { on, logger };
       const old = await holdReady(on, row.modelId);
       if (old !== undefined && old !== row.id)
-        await transitionDeployment(mover, { id: old, from: 'ready', event: 'retire' });
-      if (await transitionDeployment(mover, { id: row.id, from: 'loading', event: 'load' })) return;
+        await transitionDeployment(context, { id: old, from: 'ready', event: 'retire' });
+      if (await transitionDeployment(context, { id: row.id, from: 'loading', event: 'load' })) return;
       // Another server was faster, or the version was retired meanwhile: keep the old one; the next refresh decides.
       this.#options.refreshIn(0);
       throw new InvalidState(`deployment ${row.id} is no longer loading`);
@@ -160,7 +160,7 @@ export class DeployedModels {
   async #failed(row: DeploymentHead, error: unknown): Promise<void> {
     const { database, logger } = this.#options;
     if (error instanceof InvalidState) return;
-    if (isHeld(error)) {
+    if (isLocked(error)) {
       this.#options.refreshIn(RETRY_MS); // the row is locked by an open transaction of the model's owner
       return;
     }

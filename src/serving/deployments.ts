@@ -42,13 +42,13 @@ export class Deployments implements Service, ModelDirectory {
     this.#models = new DeployedModels({
       ...options,
       onChange: () => this.#changes.changed(),
-      refreshIn: (ms) => void setTimeout(() => this.#wake.poke(), ms).unref(),
+      refreshIn: (ms) => void setTimeout(() => this.#wake.notify(), ms).unref(),
     });
     this.#listener = new Listener({
       url: options.database.url,
       channels: ['rafiki_deployment'],
-      onNotify: () => this.#wake.poke(),
-      onConnect: () => this.#wake.poke(),
+      onNotify: () => this.#wake.notify(),
+      onConnect: () => this.#wake.notify(),
       logger: options.logger,
     });
   }
@@ -93,7 +93,7 @@ export class Deployments implements Service, ModelDirectory {
     await this.#found(FIND_WAIT_MS, () => {
       if (this.has(key)) return true;
       if (this.#refreshes >= enough) throw notServed();
-      this.#wake.poke();
+      this.#wake.notify();
       return undefined;
     });
   }
@@ -148,7 +148,7 @@ export class Deployments implements Service, ModelDirectory {
         await this.#models.follow(() => this.#rows);
       } catch (error) {
         this.#options.logger.warn({ err: String(error) }, 'cannot load the deployed models');
-        setTimeout(() => this.#wake.poke(), RETRY_MS).unref();
+        setTimeout(() => this.#wake.notify(), RETRY_MS).unref();
       }
     }
   }
@@ -157,7 +157,7 @@ export class Deployments implements Service, ModelDirectory {
     this.#rows = await selectDeployments(this.#options.database);
     this.#keys = new Map(this.#rows.map((row) => [row.key, row.modelId]));
     this.#refreshes++;
-    this.#looked.poke();
+    this.#looked.notify();
     this.#changes.changed();
   }
 }

@@ -4,24 +4,24 @@ import { CorruptParams } from '../errors/errors.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Weights } from '../models/family.ts';
 
-/** The best epoch so far: what a trial ends with. */
+/** The best epoch so far, which is the trial's result. */
 export interface Best {
   score: number;
   metrics: Record<string, number>;
-  /** As they are deployed. */
+  /** In the form in which they are deployed. */
   weights: Weights;
   predictions: Uint16Array;
 }
 
-/** How far a trial has come; with the trainer's tensors this is all there is to know. */
+/** The trial's position; together with the trainer's tensors this is its complete state. */
 export interface Progress {
-  /** Whole epochs done, validation included. */
+  /** Completed epochs, including validation. */
   epoch: number;
-  /** Whole epochs planned: the recipe's, or as many as there is time for. */
+  /** Planned epochs: the recipe's, or as many as there is time for. */
   epochs: number;
-  /** Steps done of the current epoch. */
+  /** Completed steps of the current epoch. */
   step: number;
-  /** Sum of the losses of those steps. */
+  /** Sum of their losses. */
   lossSum: number;
   seconds: number;
   best: Best | null;
@@ -40,7 +40,7 @@ export const freshProgress = (epochs: number): Progress => ({
   best: null,
 });
 
-/** Everything needed to go on elsewhere as if nothing had happened; tensors are copies. */
+/** The complete state, to continue elsewhere without a difference; tensors are copied. */
 export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet {
   const tensors: Record<string, TensorData> = {};
   for (const [name, tensor] of Object.entries(trainer.state())) tensors[prefix + name] = tensor;
@@ -54,7 +54,7 @@ export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet 
   return { tensors, meta: { ...counters, steps: trainer.steps, best: { score, metrics } } };
 }
 
-/** Puts the trainer where the checkpoint left it, and says how far that is. */
+/** Restores the trainer's state. Returns the trial's position. Throws {@link CorruptParams}. */
 export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): Progress {
   const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   trainer.restore(
@@ -76,10 +76,10 @@ function readBest(tensors: Record<string, TensorData>, meta: unknown): Best | nu
   const predictions = tensors[bestPredictions]?.data;
   if (!(predictions instanceof Int32Array)) throw unfit(bestPredictions);
   const { score, metrics } = meta as Pick<Best, 'score' | 'metrics'>;
-  return { score, metrics, weights: under(bestWeights, tensors), predictions: Uint16Array.from(predictions) };
+  return { score, metrics, weights: withPrefix(bestWeights, tensors), predictions: Uint16Array.from(predictions) };
 }
 
-function under(start: string, tensors: Record<string, TensorData>): Weights {
+function withPrefix(start: string, tensors: Record<string, TensorData>): Weights {
   const weights: Record<string, Weight> = {};
   for (const [name, { shape, data }] of Object.entries(tensors)) {
     if (!name.startsWith(start)) continue;
@@ -97,6 +97,6 @@ function counter(meta: Record<string, unknown>, name: string): number {
 
 const unfit = (name: string): CorruptParams =>
   new CorruptParams('the checkpoint cannot be read', {
-    detail: `"${name}" is missing or of another type`,
-    hint: 'The trial must start again from its beginning.',
+    detail: `"${name}" is missing or has the wrong type`,
+    hint: 'The trial must start from the beginning.',
   });

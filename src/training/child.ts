@@ -4,7 +4,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
-import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -16,33 +16,33 @@ import { scoreIncumbent } from './incumbent.ts';
 import type { Assignment, FromChild, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
 
-// The process that trains one trial. It knows no database and no other trial: when it dies, only this attempt is lost.
-// It stays until the parent, having heard everything, ends it.
+// Entry point of the process that trains one trial. It has no database connection and no access to other trials: if it
+// dies, only this attempt is lost. It runs until the parent, which has received all messages, ends it.
 
-/** Weights larger than this are published once, at the end of the trial: to store them takes longer than an epoch. */
+/** Larger weights are published only once, at the end of the trial: storing them takes longer than an epoch. */
 const LARGE_BYTES = 64 * 2 ** 20;
 
-/** Predictions on the same machine come first. */
+/** A niceness at which predictions on the same machine come first. */
 const YIELD = 10;
 
 type ParentAnswer = Extract<ToChild, { kind: 'answer' }>;
 
 const startedMs = systemClock.nowMs();
 
-/** What the parent said that training has yet to look at. */
+/** Messages of the parent that training has not handled yet. */
 let checkpointWanted = false;
 let storing = false;
 let stopWanted = false;
 let onAnswer: ((answer: ParentAnswer) => void) | undefined;
-let onStart: ((tensors: Record<string, TensorData>) => void) | undefined;
+let onWarmStart: ((tensors: Record<string, TensorData>) => void) | undefined;
 
-void tell({ kind: 'began' });
-process.on('disconnect', () => process.exit(1)); // nobody is left to hear the result
-process.on('SIGINT', () => undefined); // Ctrl-C reaches us too: the worker stops us, once it has a checkpoint
+void send({ kind: 'began' });
+process.on('disconnect', () => process.exit(1)); // there is no parent to receive the result
+process.on('SIGINT', () => undefined); // Ctrl-C is also sent to this process: the worker ends it after a checkpoint
 process.on('message', (message: ToChild) => {
   if (message.kind === 'assignment') void run(message);
   else if (message.kind === 'answer') onAnswer?.(message);
-  else if (message.kind === 'start') onStart?.(message.tensors);
+  else if (message.kind === 'warm-start') onWarmStart?.(message.tensors);
   else if (message.kind === 'checkpoint') checkpointWanted = true;
   else if (message.kind === 'stop') stopWanted = true;
   else storing = false;
@@ -56,7 +56,7 @@ async function run(assignment: Assignment): Promise<void> {
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
     const asked = { task, family, knobs, seed, threads, data, metric, balanced };
-    const spec = assignment.resume === undefined ? await inTime(asked, assignment) : asked;
+    const spec = assignment.resume === undefined ? await shrinkToTime(asked, assignment) : asked;
     const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
       hash: validationHash(data),
@@ -64,17 +64,17 @@ async function run(assignment: Assignment): Promise<void> {
       labels: kindOf(task).truth(data.valid.labels),
       trained: trainedInputs(data),
     };
-    await tell({ kind: 'finished', result, validated });
+    await send({ kind: 'finished', result, validated });
   } catch (error) {
-    await tell({ kind: 'failed', error: reportError(error) });
+    await send({ kind: 'failed', error: reportError(error) });
   }
 }
 
-/** The same with a smaller network where time is short; whoever reads the trial's knobs is told. */
-async function inTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<TrainingSpec> {
+/** The trial with a smaller network if time is short; the worker is notified of the changed knobs. */
+async function shrinkToTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<TrainingSpec> {
   const knobs = await fitToTime(spec, timeLeft(time), new Set(chosenKnobs));
   if (Object.entries(knobs).every(([name, value]) => spec.knobs[name] === value)) return spec;
-  await tell({ kind: 'knobs', knobs });
+  await send({ kind: 'knobs', knobs });
   return { ...spec, knobs };
 }
 
@@ -83,13 +83,13 @@ function timeLeft({ studySeconds, shareSeconds }: TimeLeft): TimeLeft {
   return { studySeconds: studySeconds - taken, shareSeconds: shareSeconds - taken };
 }
 
-/** A deployed model that cannot be scored any more must not keep its successor from being trained. */
+/** If a deployed model can no longer be scored, its successor is trained without a comparison. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
   const { members, trained: inputs } = incumbent;
   const score = await scoreIncumbent(members, { task, data, threads, metric }).catch(() => undefined);
   const trained = inputs === undefined ? null : countTrained(data.valid.inputs, inputs);
-  if (score !== undefined) await tell({ kind: 'incumbent', score, trained });
+  if (score !== undefined) await send({ kind: 'incumbent', score, trained });
 }
 
 function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
@@ -99,18 +99,18 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
     timeLeft: () => timeLeft(time),
     stopNow: () => stopWanted,
     ...(resume === undefined ? {} : { resume }),
-    ...(collaborative ? { warmStart: (wanted) => askForStart(wanted, basis) } : {}),
+    ...(collaborative ? { warmStart: (wanted) => requestWarmStart(wanted, basis) } : {}),
     async onReport(report, weights) {
-      const { answer, put } = await askForAnswer(report);
+      const { answer, put } = await requestDecision(report);
       if (put) await publish(weights(), { report, last: answer === 'stop' || report.epoch >= report.epochs, basis });
       return answer;
     },
     async onCheckpoint(take) {
       const due = checkpointWanted || systemClock.nowMs() - lastMs >= checkpointEveryMs;
-      if (!due || storing) return; // one on its way at a time: the store sets the pace
+      if (!due || storing) return; // one checkpoint at a time
       checkpointWanted = false;
       storing = true;
-      await tell({ kind: 'checkpoint', params: take() });
+      await send({ kind: 'checkpoint', params: take() });
       lastMs = systemClock.nowMs();
     },
   };
@@ -118,34 +118,37 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
 
 interface Publication {
   report: TrainingReport;
-  /** No better weights will come. */
+  /** These are the final weights. */
   last: boolean;
   basis: Uint8Array;
 }
 
-async function publish(weights: StartWeights, { report, last, basis }: Publication): Promise<void> {
+async function publish(weights: PublishedWeights, { report, last, basis }: Publication): Promise<void> {
   const bytes = Object.values(weights.tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
-  if (last || bytes <= LARGE_BYTES) await tell({ kind: 'publish', weights, score: report.score, basis });
+  if (last || bytes <= LARGE_BYTES) await send({ kind: 'publish', weights, score: report.score, basis });
 }
 
-async function askForStart(wanted: readonly WantedTensor[], basis: Uint8Array): Promise<Record<string, TensorData>> {
+async function requestWarmStart(
+  wanted: readonly WantedTensor[],
+  basis: Uint8Array,
+): Promise<Record<string, TensorData>> {
   const started = new Promise<Record<string, TensorData>>((resolve) => {
-    onStart = resolve;
+    onWarmStart = resolve;
   });
-  await tell({ kind: 'start', wanted, basis });
+  await send({ kind: 'warm-start', wanted, basis });
   return started;
 }
 
-async function askForAnswer(report: TrainingReport): Promise<ParentAnswer> {
+async function requestDecision(report: TrainingReport): Promise<ParentAnswer> {
   failpoint('training.report');
   const answered = new Promise<ParentAnswer>((resolve) => {
     onAnswer = resolve;
   });
-  await tell({ kind: 'report', report });
+  await send({ kind: 'report', report });
   return answered;
 }
 
-function tell(message: FromChild): Promise<void> {
+function send(message: FromChild): Promise<void> {
   return new Promise((resolve, reject) => {
     process.send?.(message, undefined, undefined, (error) => (error === null ? resolve() : reject(error)));
   });

@@ -7,12 +7,13 @@ import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
 import { epochOf, minEpochs, prepareTrial, trainerOf } from './trial.ts';
 
-/** Enough rows for some steps to be like all others. */
+/** Enough rows for a representative step. */
 const TIMED_ROWS = 256;
 
 /**
- * All knobs of the largest network, no larger than the one asked for, that can train its least epochs in the trial's share of
- * time: a wide network that has hardly begun to learn is worth less than a narrow one. What `fixed` names stays as it is.
+ * The knobs of the largest network, at most as large as requested, that can train its minimum of epochs in the trial's
+ * share of time: a wide network that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are
+ * not changed.
  */
 export async function fitToTime(
   spec: TrainingSpec,
@@ -30,7 +31,7 @@ export async function fitToTime(
   }
 }
 
-/** By a few steps that change nothing. */
+/** Measured on a few steps that do not change the weights. */
 async function secondsPerEpoch(spec: TrainingSpec): Promise<number> {
   const { train, valid } = spec.data;
   const trial = await prepareTrial({ ...spec, data: { ...spec.data, train: firstOf(train), valid: firstOf(valid) } });
@@ -45,7 +46,7 @@ async function secondsPerEpoch(spec: TrainingSpec): Promise<number> {
       ...trial.train.batch(rows(step), { rng, progress: 0 }),
       learningRate: 0,
     }));
-    await trainer.run(steps, recipe); // warms up
+    await trainer.run(steps, recipe); // warm-up
     const startedMs = systemClock.nowMs();
     await trainer.run(steps, recipe);
     return ((systemClock.nowMs() - startedMs) / 1000 / steps.length) * stepsPerEpoch;

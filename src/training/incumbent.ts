@@ -5,7 +5,7 @@ import type { TrainedModel } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
 import { createEncoder } from '../features/registry.ts';
 
-/** Score of a deployed ensemble (best member first) on the validation rows; classes that they do not have count as wrong. */
+/** Score of a deployed ensemble (best member first) on the validation rows; classes unknown to it count as wrong. */
 export async function scoreIncumbent(
   members: readonly TrainedModel[],
   { task, data, threads, metric }: { task: Task; data: DataSet; threads: number; metric?: Metric },

@@ -10,15 +10,18 @@ import { encodeModel } from '../graph/onnx.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { PreparedTrial } from './trial.ts';
 
-/** Training rows on which it is seen what numbers a network's values take. */
+/** Training rows for calibrating the value ranges of the activations. */
 const watchedRows = 256;
-/** Rows of the batch that the two are timed on, and how often. */
+/** Batch size and number of runs for comparing the speed. */
 const timedRows = 32;
 const timedRuns = 5;
-/** What is not so many times quicker is not worth its errors. */
+/** Minimum speed-up that justifies the errors of 8 bits. */
 const minGain = 1.5;
 
-/** The trained model in 8 bits, scored on the validation rows; null where it has no convolutions or is hardly quicker. */
+/**
+ * The trained model quantised to 8 bits, with its score on the validation rows; null if it has no convolutions or is
+ * hardly quicker.
+ */
 export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<TrainedVariant | null> {
   const { spec, kind, features, valid } = trial;
   const { threads, data } = spec;
@@ -34,7 +37,7 @@ export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<T
   return { precision: 'int8', score, gain, model: { onnx, features }, predictions: kind.ballots(answers) };
 }
 
-/** How many times quicker `quick` answers than `exact`, by the quickest run of each. */
+/** Speed-up of `quick` over `exact`, from the quickest run of each. */
 async function gainOf(
   quick: Uint8Array,
   exact: Uint8Array,

@@ -3,11 +3,11 @@ import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
-import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
-/** What a training process is told: everything that it needs, since it knows no database. */
+/** The complete input of a training process, which has no database connection. */
 export interface Assignment {
   kind: 'assignment';
   task: Task;
@@ -20,16 +20,16 @@ export interface Assignment {
   dataFile: string;
   validation: number;
   metric: Metric;
-  /** Whether all classes weigh the same in training. */
+  /** Whether training weights all classes equally. */
   balanced: boolean;
-  /** How long the trial may take. */
+  /** The time limit of the trial. */
   time: TimeLeft;
-  /** Knobs that are not to be changed where time is short. */
+  /** Knobs that must not be changed if time is short. */
   chosenKnobs: readonly string[];
-  /** Least time between two checkpoints. */
+  /** Minimum time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;
-  /** Whether the trial may start from the weights of others, and publish its own. */
+  /** Whether the trial may start from published weights and publish its own. */
   collaborative: boolean;
   /** The deployed model, to be scored on the same validation rows. */
   incumbent?: Incumbent;
@@ -38,43 +38,43 @@ export interface Assignment {
 export interface Incumbent {
   /** Best first. */
   members: TrainedModel[];
-  /** The inputs that it was trained on (see `trainedInputs`), where that was kept. */
+  /** The inputs that it was trained on (see `trainedInputs`), if stored. */
   trained: BigInt64Array | undefined;
 }
 
 export type ToChild =
   | Assignment
-  /** To a report: whether to go on, and whether to publish the weights. */
+  /** The decision after a report: whether to continue, and whether to publish the weights. */
   | { kind: 'answer'; answer: 'continue' | 'stop'; put: boolean }
-  /** First weights, as asked for. */
-  | { kind: 'start'; tensors: Record<string, TensorData> }
-  /** Send a checkpoint at the next chance, however young the last one is. */
+  /** The requested initial weights. */
+  | { kind: 'warm-start'; tensors: Record<string, TensorData> }
+  /** Send a checkpoint as soon as possible, regardless of the last one's age. */
   | { kind: 'checkpoint' }
-  /** End with the best epoch, at the next chance; where there is none yet, with the first. */
+  /** End with the best epoch as soon as possible; before the first epoch has ended, after it. */
   | { kind: 'stop' }
-  /** The last checkpoint is stored; the next one may come. */
+  /** The last checkpoint is stored; the next one may be sent. */
   | { kind: 'stored' };
 
-/** The validation rows as they are stored: see the table rafiki.validation. */
+/** The validation rows in the format of the table rafiki.validation. */
 export interface Validated {
   hash: Uint8Array;
   classes: string[];
   labels: Uint16Array;
-  /** The inputs that were trained on: see `trainedInputs`. */
+  /** The training inputs: see `trainedInputs`. */
   trained: BigInt64Array;
 }
 
 export type FromChild =
-  /** It runs. */
+  /** The process has started. */
   | { kind: 'began' }
   | { kind: 'incumbent'; score: number; trained: number | null }
-  /** Smaller knobs than those asked for, as time is short. */
+  /** Knobs that were reduced because time is short. */
   | { kind: 'knobs'; knobs: Knobs }
-  /** What can I start from? `basis` names the rows: weights learnt from others must not be given. */
-  | { kind: 'start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
+  /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
+  | { kind: 'warm-start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }
-  /** The weights of the last report, to be published. */
-  | { kind: 'publish'; weights: StartWeights; score: number; basis: Uint8Array }
+  /** Weights to publish, of the last report. */
+  | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }
   | { kind: 'checkpoint'; params: ParamSet }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   | { kind: 'failed'; error: ErrorReport };

@@ -1,6 +1,6 @@
 import type { Rng } from '../runtime/rng.ts';
 
-/** Rows 0 to `count` − 1 once in each pass, shuffled anew. */
+/** Rows 0 to `count` − 1 once per pass, shuffled for each pass. */
 export function shuffledOrder(count: number, passes: number, rng: Rng): Int32Array {
   const order = new Int32Array(count * passes);
   for (let pass = 0; pass < passes; pass++) {
@@ -14,8 +14,9 @@ export function shuffledOrder(count: number, passes: number, rng: Rng): Int32Arr
 }
 
 /**
- * As many rows as there are in so many passes, each class as often as any other: of K classes a row of one that has n of the N rows is
- * seen N / (K n) times a pass in the mean, which is its weight by scikit-learn's class_weight="balanced". The rows of a class take turns.
+ * As many rows as in `passes` passes, with equal shares of all classes: of K classes, a row of a class with n of the N
+ * rows occurs N / (K n) times per pass on average, its weight in scikit-learn's class_weight="balanced". The rows of a
+ * class are used in rotation.
  */
 export function balancedOrder(labels: Uint16Array, passes: number, rng: Rng): Int32Array {
   const rowsOf = new Map<number, number[]>();

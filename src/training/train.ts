@@ -12,12 +12,12 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
 import { int8Variant } from './int8.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
-import { startWeights, wantedTensors } from './warm-start.ts';
+import { publishedWeights, wantedTensors } from './warm-start.ts';
 
-/** Streams of random numbers drawn from a trial's seed, apart from the engine's own. */
+/** Random streams derived from a trial's seed, separate from the engine's. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
 
-/** Trains one trial: the best epoch's weights, its score, and the file that serving loads. Touches no database. */
+/** Trains one trial: the best epoch's weights, its score, and the model file. Does not use the database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
   const trial = await prepareTrial(spec);
   const trainer = await Trainer.create(trainerOf(trial));
@@ -33,7 +33,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
         break;
       }
       const report = await finishEpoch(trial, { trainer, progress, hooks });
-      if ((await hooks.onReport(report, () => startWeights(wanted, trainer))) === 'stop') state = 'stopped';
+      if ((await hooks.onReport(report, () => publishedWeights(wanted, trainer))) === 'stop') state = 'stopped';
     }
     return await resultOf(trial, progress, state);
   } finally {
@@ -48,8 +48,8 @@ interface TrainingRun {
 }
 
 /**
- * The rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch wait for another shuffle. False where it
- * was to be stopped before its end, and there is a best epoch to stop with.
+ * Trains the rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch are left to the
+ * next shuffle. Returns false if training is to stop before the end of the epoch and there is a best epoch already.
  */
 async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<boolean> {
   const { recipe } = trial;
@@ -73,7 +73,7 @@ async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks }: Tr
   return true;
 }
 
-/** The rows of an epoch, shuffled anew for each pass over them. */
+/** The rows of an epoch, shuffled for each pass. */
 function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: number): Int32Array {
   const classes = kind.truth(spec.data.train.labels);
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
@@ -81,7 +81,7 @@ function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: number): I
   return shuffledOrder(train.count, passes, rng);
 }
 
-/** The rows of a run cut into batches of rows alike in length, which come in random order. */
+/** A run's rows in batches of similar length, in random order. */
 function batchesOf({ spec, train, batch }: PreparedTrial, rows: Int32Array, step: number): Int32Array[] {
   const sorted = rows.slice().sort((a, b) => train.length(a) - train.length(b));
   const places = createRng(deriveSeed(spec.seed, stream.batches, step)).shuffle(
@@ -103,7 +103,7 @@ function stepOf(
   };
 }
 
-/** Validates the weights as they are, keeps them if they are the best so far, and moves on to the next epoch. */
+/** Validates the current weights, keeps them if they are the best so far, and advances to the next epoch. */
 async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
@@ -127,13 +127,13 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
   return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
 }
 
-/** Training goes on in the same memory. */
+/** A copy, because training continues in the same memory. */
 const copyOf = (weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
 
 /**
- * As many epochs as fit into the trial's share of time at the pace so far, or the least, and no more than the recipe wants or
- * the study has time for.
+ * As many epochs as fit into the trial's share of time at the pace so far, or the minimum; no more than the recipe has
+ * or the study has time for.
  */
 function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
   const within = (seconds: number): number =>

@@ -9,10 +9,13 @@ import type { Network } from '../graph/network.ts';
 import type { Compact, Family, Recipe, TrainingRows } from '../models/family.ts';
 import { familyByName } from '../models/registry.ts';
 
-/** Few rows go in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn nothing. */
+/**
+ * Few rows are trained in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn
+ * nothing.
+ */
 const minStepsPerEpoch = 16;
 
-/** A trial's parts, made anew from its spec: they are the same on every attempt. */
+/** The parts of a trial, derived from its spec: the same on every attempt. */
 export interface PreparedTrial {
   spec: TrainingSpec;
   kind: TaskKind;
@@ -20,12 +23,12 @@ export interface PreparedTrial {
   recipe: Recipe;
   features: FittedFeatures;
   network: Network;
-  /** What is validated and deployed. */
+  /** The graph that is validated and deployed. */
   deployed: Compact;
   train: TrainingRows;
   valid: EncodedRows;
   batch: number;
-  /** How often each row is seen in an epoch. */
+  /** Passes over the rows per epoch. */
   passes: number;
   stepsPerEpoch: number;
 }
@@ -55,7 +58,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> 
   };
 }
 
-/** Batches of an epoch of so many rows. */
+/** Number of batches in an epoch. */
 export function epochOf(
   { batch, stepsPerEpoch }: Recipe,
   rows: number,
@@ -68,7 +71,7 @@ export function epochOf(
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };
 }
 
-/** Epochs that a trial trains in any case, while its study's time lasts: with fewer it has hardly begun to learn. */
+/** Minimum epochs of a trial, while its study has time: with fewer it has hardly started to learn. */
 export const minEpochs = ({ epochs }: Recipe): number => Math.ceil(epochs / 2);
 
 export const trainerOf = ({

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
 import type { FittedFeatures } from '../domain/training.ts';
-import type { StartWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import type { PreparedTrial } from './trial.ts';
 
-/** The tensors of a trial's network with their roles, as a warm start looks for them. */
+/** The tensors of a trial's network with their roles, for matching with published ones. */
 export function wantedTensors({ network, features }: Pick<PreparedTrial, 'network' | 'features'>): WantedTensor[] {
   const fitted = fingerprint(features);
   return Object.entries(network.parameters).map(([name, spec]) => ({
@@ -16,8 +16,8 @@ export function wantedTensors({ network, features }: Pick<PreparedTrial, 'networ
   }));
 }
 
-/** Copies of the weights as they are, for other trials to start from; optimiser state stays behind. */
-export function startWeights(wanted: readonly WantedTensor[], trainer: Trainer): StartWeights {
+/** Copies of the current weights for other trials, without optimiser state. */
+export function publishedWeights(wanted: readonly WantedTensor[], trainer: Trainer): PublishedWeights {
   const weights = trainer.weights();
   const tensors = wanted.flatMap(({ name, shape }) => {
     const weight = weights[name];
@@ -32,8 +32,8 @@ export function startWeights(wanted: readonly WantedTensor[], trainer: Trainer):
 }
 
 /**
- * What a tensor does, as far as its first values tell: rows of a table mean what the fitted features say, so the role of
- * a table names them.
+ * The role of a tensor, derived from its initialisation. The meaning of a table's rows depends on the fitted features,
+ * so its role includes their fingerprint.
  */
 function roleOf({ rowsOf, follows, init }: ParameterSpec, fitted: string): string {
   if (rowsOf !== undefined) return `rows of ${fitted}`;

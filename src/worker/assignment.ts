@@ -9,8 +9,8 @@ import { computing } from '../engine/computing.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
-import type { ParamStore, StartRequest, WarmStart } from '../params/param-store.ts';
-import { rankStarts } from '../params/starts.ts';
+import type { ParamStore, WarmStart, WarmStartRequest } from '../params/param-store.ts';
+import { rankWarmStarts } from '../params/warm-start-ranking.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment, Incumbent } from '../training/messages.ts';
@@ -24,7 +24,10 @@ export interface TrialRunOptions {
   logger: Logger;
 }
 
-/** Gathers what the training process needs: the data on disk, the last checkpoint, the model to be compared with. */
+/**
+ * Collects the input of the training process: the data on disk, the last checkpoint, the deployed model to compare
+ * with.
+ */
 export async function prepareAssignment(
   trial: ClaimedTrial,
   options: TrialRunOptions,
@@ -68,7 +71,7 @@ async function loadCheckpoint(
   try {
     return await options.params.load(checkpointId);
   } catch (error) {
-    return without(`the checkpoint of trial ${trialId}`, error, options.logger);
+    return skip(`the checkpoint of trial ${trialId}`, error, options.logger);
   }
 }
 
@@ -80,30 +83,33 @@ async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOpt
     const members = await Promise.all(ids.map(async (id) => unpackModel(await options.params.load(id))));
     return { members, trained: await selectTrained(options.database, incumbentId) };
   } catch (error) {
-    return without('a score of the deployed model', error, options.logger);
+    return skip('a score of the deployed model', error, options.logger);
   }
 }
 
-/** Tensors of earlier trials that this one starts from; the trial's row says from which. */
+/** Tensors of earlier trials that this one starts from; their source is recorded in the trial's row. */
 export async function loadWarmStart(
   trial: ClaimedTrial,
-  request: StartRequest,
+  request: WarmStartRequest,
   { database, params, logger }: TrialRunOptions,
 ): Promise<Record<string, TensorData>> {
   if (trial.start === 'open') {
     const published = await selectPublished(database, trial.trialId);
-    await keepStart(database, trial, rankStarts(published, trial.family));
+    await keepStart(database, trial, rankWarmStarts(published, trial.family));
   }
   const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {
-    return without('the weights of earlier trials', error, logger) ?? none;
+    return skip('the weights of earlier trials', error, logger) ?? none;
   });
   await setOrigin(database, trial, start.origin);
   return start.tensors;
 }
 
-/** What is damaged or gone must not stop the training that replaces it; a database, or a store, that is away must. */
-function without(what: string, error: unknown, logger: Logger): undefined {
+/**
+ * Damaged or missing parameters must not prevent the training that replaces them; an unreachable database or store
+ * must.
+ */
+function skip(what: string, error: unknown, logger: Logger): undefined {
   if (!(error instanceof RafikiError) || isTransient(error)) throw error;
   logger.warn({ err: reportError(error) }, `training without ${what}`);
   return undefined;

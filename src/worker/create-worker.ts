@@ -26,28 +26,28 @@ export interface WorkerOptions extends StorageOptions {
   /** ONNX Runtime threads of a trial; 'shared' divides the cores among this machine's workers. */
   threads: number | 'shared';
   cores: number;
-  /** Of whoever reads sources, where it is not the service's with another name. */
+  /** Connection of the reader login that reads sources; derived from the service's if absent. */
   readerUrl?: string | undefined;
-  /** The most bytes that a study's rows may have. */
+  /** Maximum bytes of a study's rows. */
   dataLimitBytes?: number | undefined;
-  /** Least time between two checkpoints of a trial. */
+  /** Minimum time between two checkpoints of a trial. */
   checkpointEveryMs?: number;
-  /** How long a source may keep it. */
+  /** Time limits for reading a source. */
   readTimes?: Partial<ReadTimes>;
 }
 
-/** NOTIFY may be lost: look for a waiting trial at least so often. */
+/** Fallback for a lost NOTIFY. */
 const POLL_MS = 2_000;
-/** And whoever sends NOTIFYs makes it look no more often than this. */
-const LOOK_MS = 100;
+/** Any role may send any number of NOTIFYs: this bounds the number of queries. */
+const MIN_POLL_MS = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
-/** Before another trial is taken, where the login that reads sources was refused, or this machine cannot train. */
+/** Pause before the next trial after the reader login was refused, or this machine could not train. */
 const UNFIT_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 
 export const createWorker = (options: WorkerOptions): Service => new Worker(options);
 
-/** Trains one trial after another. Several on one machine share the data files, and the cores. */
+/** Trains one trial after another. Several workers on a machine share the data files and the cores. */
 class Worker implements Service {
   readonly #options: WorkerOptions;
   readonly #cacheDir: string;
@@ -55,12 +55,12 @@ class Worker implements Service {
   readonly #cache: DataCache;
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
-  readonly #wake = new Wake(LOOK_MS);
+  readonly #wake = new Wake(MIN_POLL_MS);
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
   #loop: Promise<void> | undefined;
-  /** Trials in a row that were given back, since the reader's login was refused or this machine cannot train. */
-  #givenBack = 0;
+  /** Consecutive trials that were released because the reader login was refused or this machine cannot train. */
+  #returnedInRow = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
@@ -81,7 +81,7 @@ class Worker implements Service {
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop'],
       onNotify: (channel, payload) => this.#hint(channel, payload),
-      onConnect: () => this.#wake.poke(),
+      onConnect: () => this.#wake.notify(),
       logger,
     });
   }
@@ -100,8 +100,8 @@ class Worker implements Service {
   }
 
   #hint(channel: string, payload: string): void {
-    if (channel === 'rafiki_trial') this.#wake.poke();
-    else if (payload === String(this.#run?.trialId)) this.#run?.lookSoon();
+    if (channel === 'rafiki_trial') this.#wake.notify();
+    else if (payload === String(this.#run?.trialId)) this.#run?.checkSoon();
   }
 
   async #work(): Promise<void> {
@@ -115,7 +115,7 @@ class Worker implements Service {
     }
   }
 
-  /** Trains the next waiting trial; false when there is none. */
+  /** Trains the next waiting trial; returns false if there is none. */
   async #next(): Promise<boolean> {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const processId = this.#heartbeat.id;
@@ -139,14 +139,14 @@ class Worker implements Service {
     if (this.#stopping.signal.aborted) this.#run.release();
     const wasFit = await this.#run.run();
     this.#run = undefined;
-    if (wasFit) this.#givenBack = 0;
+    if (wasFit) this.#returnedInRow = 0;
     else await this.#pause();
     return true;
   }
 
-  /** Others may take the trial meanwhile. */
+  /** Leaves the trial to other workers meanwhile. */
   async #pause(): Promise<void> {
-    await sleep(backoffMs(this.#givenBack++, UNFIT_PAUSE, createRng(process.pid)), this.#stopping.signal);
+    await sleep(backoffMs(this.#returnedInRow++, UNFIT_PAUSE, createRng(process.pid)), this.#stopping.signal);
   }
 
   async #threads(): Promise<number> {

@@ -8,13 +8,13 @@ import { packModel } from '../params/model-codec.ts';
 import type { Validated } from '../training/messages.ts';
 import type { TrialRunOptions } from './assignment.ts';
 
-/** What training came to, and what it was measured on. */
+/** The training result and the rows it was measured on. */
 export interface Finished {
   result: TrainingResult;
   validated: Validated;
 }
 
-/** Keeps the model, then ends the trial with it: for as long as the database takes, since the training is done. */
+/** Stores the model, then ends the trial. Retries until the database accepts it, since the training is complete. */
 export async function storeResult(
   owner: ClaimedTrial,
   { result, validated }: Finished,
@@ -56,8 +56,9 @@ export async function storeResult(
       for (const variant of variants) await insertVariant(tx, variant);
       return true;
     });
-  if (!(await persist(store, logger, never))) logger.warn({ trial: owner.trialId }, 'the result came too late');
+  if (!(await persist(store, logger, never)))
+    logger.warn({ trial: owner.trialId }, 'the result was discarded: the trial is no longer owned by this worker');
 }
 
-/** Little endian on every machine that Node runs on. */
+/** Little endian on all platforms of Node. */
 const uint16Bytes = (values: Uint16Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);

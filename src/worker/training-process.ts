@@ -4,26 +4,26 @@ import type { Assignment, FromChild, ToChild } from '../training/messages.ts';
 
 export interface TrainingListener {
   onMessage(message: FromChild): void;
-  /** The process ended, or could not be started; `cause` says how. */
+  /** The process ended or could not be started; `cause` describes why. */
   onEnd(cause: string): void;
 }
 
-/** Sources run through tsx, the build as it is. */
+/** Source files run through tsx, the build directly. */
 const isSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(isSource ? '../training/child.ts' : '../training/child.js', import.meta.url));
 
-/** A process that has not said a word by then never will, say for want of memory. */
+/** A process without a message after this time never sends one, for example for lack of memory. */
 const BEGIN_MS = 60_000;
 
-/** A child process that trains one trial: what goes wrong in native code takes it down, and not the worker. */
+/** A child process that trains one trial: a crash in native code ends the child, not the worker. */
 export class TrainingProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
   constructor(assignment: Assignment, { onMessage, onEnd }: TrainingListener) {
     const child = fork(entry, {
-      serialization: 'advanced', // typed arrays stay what they are
-      stdio: ['ignore', 2, 2, 'ipc'], // stdout belongs to whoever started the worker
+      serialization: 'advanced', // preserves typed arrays
+      stdio: ['ignore', 2, 2, 'ipc'], // stdout is reserved for the worker's output
       ...(isSource ? { execArgv: ['--import', 'tsx'] } : {}),
     });
     this.#child = child;
@@ -41,22 +41,22 @@ export class TrainingProcess {
       });
     });
     const mute = setTimeout(() => {
-      end(`it did not begin within ${BEGIN_MS / 1000} s`);
+      end(`it did not start within ${BEGIN_MS / 1000} s`);
       child.kill('SIGKILL');
     }, BEGIN_MS);
     mute.unref();
     child.once('message', () => clearTimeout(mute));
     child.once('exit', () => clearTimeout(mute));
     child.on('message', (message: FromChild) => onMessage(message));
-    this.tell(assignment);
+    this.send(assignment);
   }
 
-  /** A process that has just died hears nothing: its end is reported anyway. */
-  tell(message: ToChild): void {
+  /** Messages to a process that has just died are dropped: its end is reported anyway. */
+  send(message: ToChild): void {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  /** Returns when the process is gone. */
+  /** Resolves when the process has ended. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#ended;

@@ -8,7 +8,7 @@ import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
-import { LeaseLost, ReaderRefused, WorkerWanted } from '../errors/errors.ts';
+import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -22,32 +22,38 @@ import { TrainingProcess } from './training-process.ts';
 type TrialOutcome =
   | ({ kind: 'finished' } & Finished)
   | { kind: 'failed'; error: ErrorReport }
-  /** The training process died; whether another attempt is made depends on how many there were. */
+  /** The training process died; the number of attempts decides whether there is another one. */
   | { kind: 'crashed'; cause: string }
-  /** The worker stops, or is needed elsewhere: the trial waits for another one, and no attempt is counted. */
+  /** The worker stops, or is needed elsewhere: the trial waits for another worker, and the attempt does not count. */
   | { kind: 'released' }
-  /** Its source cannot be read by this worker: as released, but the worker waits before it takes another one. */
+  /** This worker cannot read the source: as released, but the worker pauses before its next trial. */
   | { kind: 'refused'; error: ReaderRefused }
-  /** As well where this machine cannot do it. */
+  /** The same if this machine cannot train the trial. */
   | { kind: 'unfit'; error: ErrorReport }
-  /** The trial is somebody else's now, or cancelled: nothing may be written any more. */
+  /** The trial is owned by another worker, or cancelled: nothing more may be written. */
   | { kind: 'lost' };
 
-/** Three heartbeats fit into a lease: two may fail before it ends. */
+/** Three heartbeats fit in a lease: two may fail before it expires. */
 const HEARTBEAT_MS = 4_000;
-/** Any role may send a NOTIFY: beside these heartbeats there is one at a time, no more often than this. */
-const MIN_LOOK_MS = 500;
-/** How long a stopping worker waits for a last checkpoint: who presses Ctrl-C waits with it, and the one before is seconds old. */
+/** Any role may send a NOTIFY: this bounds additional heartbeats, one at a time. */
+const MIN_CHECK_MS = 500;
+/**
+ * Maximum wait for a last checkpoint of a stopping worker: Ctrl-C should end it soon, and the previous checkpoint is
+ * seconds old.
+ */
 const LAST_CHECKPOINT_MS = 1_500;
-/** Nobody waits for a study that is paused: what is lost is trained again. */
+/** A paused study is not urgent, and work since the last checkpoint would be repeated. */
 const PAUSE_CHECKPOINT_MS = 60_000;
 
-/** One claimed trial, from its data to its result. Everything written names the attempt, so a worker that lost it writes nothing. */
+/**
+ * One claimed trial, from its data to its result. Every write names the attempt, so that a worker that lost the trial
+ * writes nothing.
+ */
 export class TrialRun {
   readonly #trial: ClaimedTrial;
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
-  readonly #wake = new Wake(MIN_LOOK_MS);
+  readonly #wake = new Wake(MIN_CHECK_MS);
   #decide: (outcome: TrialOutcome) => void = () => undefined;
   readonly #outcome: Promise<TrialOutcome>;
   #process: TrainingProcess | undefined;
@@ -69,10 +75,10 @@ export class TrialRun {
     return this.#trial.trialId;
   }
 
-  /** Returns when the trial has ended, one way or another, and its process is gone; false if this worker could not do it at all. */
+  /** Resolves when the trial has ended and its process is gone; false if this worker could not train it at all. */
   async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
-    void this.#keepLooking();
+    void this.#keepChecking();
     try {
       void this.#begin();
       const outcome = await this.#outcome;
@@ -81,7 +87,10 @@ export class TrialRun {
       await this.#settle(outcome);
       return outcome.kind !== 'refused' && outcome.kind !== 'unfit';
     } catch (error) {
-      this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'the trial is left to its lease');
+      this.#options.logger.warn(
+        { trial: this.trialId, err: reportError(error) },
+        'the trial will be rescued when its lease expires',
+      );
       return true;
     } finally {
       clearInterval(heartbeat);
@@ -89,12 +98,12 @@ export class TrialRun {
     }
   }
 
-  /** Something may have happened to the trial: the rows tell. */
-  lookSoon(): void {
-    this.#wake.poke();
+  /** The trial's row may have changed: checks it soon. */
+  checkSoon(): void {
+    this.#wake.notify();
   }
 
-  async #keepLooking(): Promise<void> {
+  async #keepChecking(): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
       await this.#wake.wait(LONGEST_TIMER_MS, signal);
@@ -102,24 +111,24 @@ export class TrialRun {
     }
   }
 
-  /** Extends the lease, and learns whether the trial is still ours. */
+  /** Renews the lease; detects whether the trial is still owned by this worker. */
   async #heartbeat(): Promise<void> {
     try {
       const held = await renewLease(this.#options.database, this.#trial);
       if (held === undefined) this.#decide({ kind: 'lost' });
       else if (held.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
-      else if (held.stop) this.#process?.tell({ kind: 'stop' });
+      else if (held.stop) this.#process?.send({ kind: 'stop' });
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
   }
 
-  /** Gives the trial back, with a checkpoint of where it is if that comes soon. */
+  /** Releases the trial, with a checkpoint if one arrives soon. */
   release(waitMs = LAST_CHECKPOINT_MS): void {
     this.#releasing = true;
     if (this.#process === undefined) this.#decide({ kind: 'released' });
     else {
-      this.#process.tell({ kind: 'checkpoint' });
+      this.#process.send({ kind: 'checkpoint' });
       setTimeout(() => this.#decide({ kind: 'released' }), waitMs).unref();
     }
   }
@@ -149,8 +158,8 @@ export class TrialRun {
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message));
       case 'knobs':
         return this.#changeKnobs(message.knobs);
-      case 'start':
-        return this.#start(message);
+      case 'warm-start':
+        return this.#warmStart(message);
       case 'publish':
         return this.#publish(message);
       case 'report':
@@ -167,19 +176,19 @@ export class TrialRun {
   async #changeKnobs(knobs: Knobs): Promise<void> {
     const { database, logger } = this.#options;
     if (!(await this.#persist(() => setKnobs(database, this.#trial, knobs)))) throw leaseLost(this.trialId);
-    logger.info({ trial: this.trialId, knobs }, 'a smaller network than asked for, as time is short');
+    logger.info({ trial: this.trialId, knobs }, 'reduced the network, because time is short');
   }
 
   async #report(report: TrainingReport): Promise<void> {
     const answer = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
     if (answer === undefined) throw leaseLost(this.trialId);
     failpoint('worker.after-report');
-    this.#process?.tell({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.put });
+    this.#process?.send({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.put });
   }
 
-  async #start({ wanted, basis }: Extract<FromChild, { kind: 'start' }>): Promise<void> {
+  async #warmStart({ wanted, basis }: Extract<FromChild, { kind: 'warm-start' }>): Promise<void> {
     const tensors = await this.#persist(() => loadWarmStart(this.#trial, { wanted, basis }, this.#options));
-    this.#process?.tell({ kind: 'start', tensors });
+    this.#process?.send({ kind: 'warm-start', tensors });
   }
 
   async #publish({ weights, score, basis }: Extract<FromChild, { kind: 'publish' }>): Promise<void> {
@@ -196,17 +205,20 @@ export class TrialRun {
     if (!(await this.#persist(() => setCheckpoint(database, this.#trial, id)))) throw leaseLost(this.trialId);
     failpoint('worker.after-checkpoint');
     if (this.#releasing) this.#decide({ kind: 'released' });
-    this.#process?.tell({ kind: 'stored' });
+    this.#process?.send({ kind: 'stored' });
   }
 
   #persist<T>(work: () => Promise<T>): Promise<T> {
     return persist(work, this.#options.logger, this.#ended.signal);
   }
 
-  /** An error of the trial's own ends it; one of the database's leaves it to its lease, one of this machine's to other workers. */
+  /**
+   * The trial's own error ends it; after a database error its lease expires; an error of this machine leaves it to
+   * other workers.
+   */
   #fail(error: unknown): void {
     if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
-    else if (error instanceof WorkerWanted) this.#decide({ kind: 'released' });
+    else if (error instanceof WorkerNeeded) this.#decide({ kind: 'released' });
     else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
     else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
     else this.#decide({ kind: 'failed', error: reportError(error) });
@@ -215,29 +227,32 @@ export class TrialRun {
   async #settle(outcome: TrialOutcome): Promise<void> {
     const { database, logger } = this.#options;
     const owner = this.#trial;
-    const mover = { on: database, logger };
+    const context = { on: database, logger };
     const from = { id: owner.trialId, from: 'running', owner } as const;
     switch (outcome.kind) {
       case 'finished':
         return storeResult(owner, outcome, this.#options);
       case 'failed':
-        return void (await transitionTrial(mover, { ...from, event: 'fail', error: outcome.error }));
+        return void (await transitionTrial(context, { ...from, event: 'fail', error: outcome.error }));
       case 'crashed':
-        return void (await loseTrial(mover, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
+        return void (await loseTrial(context, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
       case 'unfit':
-        logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train it');
-        return void (await transitionTrial(mover, { ...from, event: 'lose-lease', error: outcome.error }));
+        logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train the trial');
+        return void (await transitionTrial(context, { ...from, event: 'lose-lease', error: outcome.error }));
       case 'released':
-        return void (await transitionTrial(mover, { ...from, event: 'lose-lease' }));
+        return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
       case 'refused':
         logger.error(
           { trial: owner.trialId, err: reportError(outcome.error) },
           'no source can be read; the trial waits',
         );
         await setReaderNotice(database, owner.study.id, true);
-        return void (await transitionTrial(mover, { ...from, event: 'lose-lease' }));
+        return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
       case 'lost':
-        return logger.warn({ trial: owner.trialId, attempt: owner.attempt }, 'the trial is no longer ours');
+        return logger.warn(
+          { trial: owner.trialId, attempt: owner.attempt },
+          'the trial is no longer owned by this worker',
+        );
     }
   }
 }

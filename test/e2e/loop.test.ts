@@ -165,7 +165,7 @@ describe('after CALL rafiki_train_wait', () => {
     await session.query(predict);
     const env = { ...process.env, DATABASE_URL: rafiki.admin.url };
     const printed = execFileSync(process.execPath, [entry, 'rotate-secret'], { env, encoding: 'utf8' });
-    expect(printed).toBe('the bridge has another secret\n');
+    expect(printed).toBe("the bridge's secret is changed\n");
     await session.query(predict);
     await session.close();
     await eventually(async () => {

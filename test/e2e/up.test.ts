@@ -210,7 +210,7 @@ describe('what the user of up leaves behind', () => {
     await rafiki.admin.query(`alter role postgres password 'another'`);
     await rafiki.stop();
     const { stderr, code } = await upOn(dataDir);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('the password of postgres is another one')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('the password of postgres is a different one')]);
     expect(stderr).toContain(path.join(dataDir, 'password'));
 
     writeFileSync(path.join(dataDir, 'password'), 'another\n', { mode: 0o600 });

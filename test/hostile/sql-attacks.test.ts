@@ -287,7 +287,7 @@ describe('with a real server', () => {
   test('3: who left the role that a model belongs to can neither ask nor change it with the keys that he kept', async () => {
     const { stranger } = people;
     const watch = new RightsWatch(silentLogger);
-    await watch.look(stage.database.service);
+    await watch.check(stage.database.service);
     const keys = `select m.key, o.key as "ownerKey" from rafiki.model_access m join rafiki.model_ownership o using (id) where m.name = 'of_group'`;
     const [kept] = await stranger.session.query<{ key: string; ownerKey: string }>(keys);
     expect(kept?.key).not.toBe(groupKey); // the first look renews all
@@ -302,7 +302,7 @@ describe('with a real server', () => {
       [study?.id],
     );
     await db.query(`revoke hostile_group from ${stranger.sql}`);
-    await watch.look(stage.database.service);
+    await watch.check(stage.database.service);
     await eventually(
       { query: async <Row>() => ((await answered(stranger, kept!.key)) === '42704' ? [{} as Row] : []) },
       '',

@@ -183,7 +183,7 @@ describe('before rafiki is there, he', () => {
     await administrate();
     const owner = `select nspowner::regrole::text as owner from pg_namespace where nspname = 'rafiki_dblink'`;
     expect(await db.query(owner)).toEqual([{ owner: 'rafiki_owner' }]);
-    expect(await install(db)).not.toBe('there already');
+    expect(await install(db)).not.toBe('unchanged');
   });
 
   async function administrate(): Promise<void> {

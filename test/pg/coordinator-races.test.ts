@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { advanceStudies, type Leader } from '../../src/coordinator/advance-studies.ts';
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
-import { keepStudies, type Leader } from '../../src/coordinator/study-keeper.ts';
 import type { Connection, Database } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { takeLead } from '../../src/db/statements/leadership.ts';
@@ -65,9 +65,9 @@ describe('a trial that is claimed between the coordinator’s look and its act',
   test('is cancelled with its study', async () => {
     await propose(1);
     await db.query('update rafiki.study set cancel_requested = true');
-    await keepStudies(overtaken(claim));
+    await advanceStudies(overtaken(claim));
     expect(await states()).toEqual({ study: 'running', trials: ['running'] });
-    await keepStudies(leader);
+    await advanceStudies(leader);
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
   });
 
@@ -76,9 +76,9 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     await propose(2);
     const error = { sqlstate: '42501', message: 'permission denied' };
     await db.query(`update rafiki.trial set state = 'failed', error = $1 where number = 1`, [JSON.stringify(error)]);
-    await keepStudies(overtaken(claim));
+    await advanceStudies(overtaken(claim));
     expect(await states()).toEqual({ study: 'running', trials: ['failed', 'running'] });
-    await keepStudies(leader);
+    await advanceStudies(leader);
     expect(await states()).toEqual({ study: 'failed', trials: ['failed', 'cancelled'] });
   });
 
@@ -86,8 +86,8 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     await propose(1);
     await claim();
     await db.query('update rafiki.study set cancel_requested = true');
-    await keepStudies(overtaken(() => db.query(`update rafiki.trial set state = 'waiting', process_id = null`)));
-    await keepStudies(leader);
+    await advanceStudies(overtaken(() => db.query(`update rafiki.trial set state = 'waiting', process_id = null`)));
+    await advanceStudies(leader);
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
   });
 });

@@ -23,7 +23,7 @@ beforeEach(async () => {
       ('granted', 'sentiment', '${names['owner']}'::regrole), ('private', 'sentiment', '${names['owner']}'::regrole)`);
   await db.query(`select rafiki_grant('granted', '${names['team']}')`);
   watch = new RightsWatch(silentLogger);
-  await watch.look(database.service);
+  await watch.check(database.service);
 });
 afterEach(() => database.drop());
 
@@ -36,7 +36,7 @@ const keys = async (): Promise<Record<string, string>> => {
 async function renewedBy(change: string): Promise<string[]> {
   const before = await keys();
   await db.query(change);
-  await watch.look(database.service);
+  await watch.check(database.service);
   const after = await keys();
   return Object.keys(after).filter((model) => after[model] !== before[model]);
 }
@@ -62,7 +62,7 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`revoke ${names['team']} from ${names['member']}`)).toEqual(['granted']);
     await db.query(`grant ${names['team']} to ${names['other']}`);
     await db.query(`grant ${names['other']} to ${names['member']}`);
-    await watch.look(database.service);
+    await watch.check(database.service);
     expect(await renewedBy(`revoke ${names['other']} from ${names['member']}`)).toEqual(['granted']);
   });
 
@@ -76,7 +76,7 @@ describe('keys follow rights', () => {
 
   test('of a member of the owner', async () => {
     await db.query(`grant ${names['owner']} to ${names['other']}`);
-    await watch.look(database.service);
+    await watch.check(database.service);
     expect(await renewedBy(`revoke ${names['owner']} from ${names['other']}`)).toEqual(['granted', 'private']);
   });
 
@@ -84,17 +84,17 @@ describe('keys follow rights', () => {
     await db.query(`select rafiki_grant('granted', 'pg_database_owner')`);
     const [{ name } = { name: '' }] = await db.query<{ name: string }>('select current_database() as name');
     await db.query(`alter database ${name} owner to ${names['other']}`);
-    await watch.look(database.service);
+    await watch.check(database.service);
     expect(await renewedBy(`alter database ${name} owner to ${names['member']}`)).toEqual(['granted']);
     expect(await renewedBy('select 1')).toEqual([]);
   });
 
   test('of whoever was a superuser, or exempt from row-level security', async () => {
     await db.query(`alter role ${names['other']} superuser`);
-    await watch.look(database.service);
+    await watch.check(database.service);
     expect(await renewedBy(`alter role ${names['other']} nosuperuser`)).toEqual(['granted', 'private']);
     await db.query(`alter role ${names['other']} bypassrls`);
-    await watch.look(database.service);
+    await watch.check(database.service);
     expect(await renewedBy(`alter role ${names['other']} nobypassrls`)).toEqual(['granted', 'private']);
   });
 
@@ -109,7 +109,7 @@ describe('keys follow rights', () => {
     await held.query('begin');
     await held.query(`select from rafiki.model where name = 'private' for update`);
     const next = new RightsWatch(silentLogger);
-    await next.look(database.service);
+    await next.check(database.service);
     const meanwhile = await keys();
     expect([meanwhile['granted'] !== before['granted'], meanwhile['private'] === before['private']]).toEqual([
       true,
@@ -117,7 +117,7 @@ describe('keys follow rights', () => {
     ]);
     await held.query('rollback');
     await held.close();
-    await next.look(database.service);
+    await next.check(database.service);
     expect((await keys())['private']).not.toBe(before['private']);
   });
 });

@@ -9,7 +9,7 @@ import { insertReport, type ReportAnswer } from '../../src/db/statements/reports
 import { loseTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial } from '../../src/db/statements/trials.ts';
 import { keepStart, selectPublished, setPublished } from '../../src/db/statements/warm-starts.ts';
-import type { StartWeights } from '../../src/domain/warm-start.ts';
+import type { PublishedWeights } from '../../src/domain/warm-start.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
@@ -107,7 +107,7 @@ describe('published weights', () => {
   const params = (): PostgresParamStore => new PostgresParamStore({ database: database.service, graceMs: 0 });
   const basis = Buffer.from('the same rows');
   const wanted = [{ name: 'w', shape: [2], role: 'weight' }];
-  const weights = (value: number): StartWeights => ({
+  const weights = (value: number): PublishedWeights => ({
     tensors: { w: { dtype: 'float32', shape: [2], data: Float32Array.of(value, value) } },
     roles: { w: 'weight' },
   });

@@ -117,7 +117,7 @@ test.skipIf(noPsql)(
     await administrate();
     const { prologue, joining, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
     for (const sql of [script, prologue + joining + idempotent]) await asOwner(sql);
-    expect(await install(installer)).toBe('there already');
+    expect(await install(installer)).toBe('unchanged');
     const other = await createTestDatabase('template0');
     try {
       await other.db.transaction((tx) => tx.query(script));
@@ -135,7 +135,7 @@ test.skipIf(noPsql)('what is lent for an installation can be taken back, and not
   expect(await ownerMembers(database.db)).toEqual([name]);
   await database.db.query(`revoke rafiki_owner from ${name}`);
   expect(await ownerMembers(database.db)).toEqual([]);
-  expect(await install(installer)).toBe('there already');
+  expect(await install(installer)).toBe('unchanged');
   const owned = `select classid::regclass::text as what from pg_shdepend
     where refobjid = $1::regrole and deptype = 'o' and dbid = (select oid from pg_database where datname = current_database())`;
   expect(await database.db.query(owned, [name])).toEqual([]);

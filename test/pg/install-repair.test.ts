@@ -42,5 +42,5 @@ test('a database that was restored without owners and rights is repaired, and tr
   expect(await catalogue(database.db)).toEqual(before);
   expect(await failureOf(carol, attack)).toMatchObject({ code: '42501' });
   expect((await database.db.query('select from rafiki.bridge')).length).toBe(0);
-  expect(await install(database.db)).toBe('there already');
+  expect(await install(database.db)).toBe('unchanged');
 });

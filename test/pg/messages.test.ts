@@ -109,7 +109,7 @@ test('where no column can be learnt from, none is to be named', async () => {
 test.each(['coordinator', 'worker', 'serve'])('rafiki %s says whose URL it needs', async (command) => {
   const url = (await database.as('alice')).url;
   await expect(commands[command]?.run(['--database-url', url])).rejects.toMatchObject({
-    message: expect.stringMatching(/^rafiki does not work as role alice_\w+, which may not do its work$/),
+    message: expect.stringMatching(/^rafiki does not run as role alice_\w+, which lacks the required rights$/),
     hint: expect.stringMatching(/postgres:\/\/rafiki_service:/),
   });
 });

@@ -167,7 +167,7 @@ describe('a database of 0.1.0, installed as a script', () => {
     expect(sorted(inColumnsOf(before, await allRows()))).toEqual(sorted(before));
     await expectLikeFresh('as a script');
     await expectWorking();
-    expect(await install(db)).toBe('there already');
+    expect(await install(db)).toBe('unchanged');
   });
 
   test('ends the studies that were open, and says why', async () => {
@@ -223,7 +223,7 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
     expect(await db.query(`select to_regclass('rafiki.migration') as ledger`)).toEqual([{ ledger: null }]);
     expect(await install(db)).toBe('upgraded');
     await expectLikeFresh('as an extension');
-    expect(await install(db)).toBe('there already');
+    expect(await install(db)).toBe('unchanged');
   });
 
   test('of a newer version is refused', async () => {
@@ -241,7 +241,7 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
     const before = await catalogue(db);
     await expect(install(db)).rejects.toMatchObject({
       message: expect.stringContaining('unreleased build'),
-      hint: expect.stringContaining('Dump the database'),
+      hint: expect.stringContaining('Dump and restore the database'),
     });
     expect(await catalogue(db)).toEqual(before);
   });
@@ -258,7 +258,7 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
 
   test('that a dump of 0.1.0 makes anew takes its rows, predicts and trains', async () => {
     await restore(db, released('as-extension'));
-    expect(await install(db)).toBe('there already');
+    expect(await install(db)).toBe('unchanged');
     await expectLikeFresh('as an extension');
     const [open = 0, running = 0] = await leaveOpen();
     await expectWorking();

@@ -105,12 +105,12 @@ describe('a worker that stalled and lost its trial', () => {
   test('can write nothing any more, even after another attempt has ended', async () => {
     await trials(1);
     const stalled = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
-    const mover = { on: db, logger: silentLogger };
+    const context = { on: db, logger: silentLogger };
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
     const expired = await noteOverdue(db);
     expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, looks: 1 }]);
-    await loseTrial(mover, expired[0]!, 'gone');
+    await loseTrial(context, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);
 
@@ -121,25 +121,25 @@ describe('a worker that stalled and lost its trial', () => {
     expect(await setPublished(db, stalled, { paramsId: 1, score: 0.9 })).toBe(false);
     await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
     expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
-    expect(await loseTrial(mover, { id, attempt: 0, owner: stalled }, 'it crashed, too late')).toBe(false);
-    expect(await transitionTrial(mover, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
+    expect(await loseTrial(context, { id, attempt: 0, owner: stalled }, 'it crashed, too late')).toBe(false);
+    expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
     expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
     expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
     expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
-    expect(await transitionTrial(mover, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
-    expect(await transitionTrial(mover, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
+    expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
+    expect(await transitionTrial(context, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
   });
 
   test('is followed by others a bounded number of times', async () => {
     await trials(1);
-    const mover = { on: db, logger: silentLogger };
+    const context = { on: db, logger: silentLogger };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
       expect(trial.attempt).toBe(attempt);
-      await loseTrial(mover, { id: trial.trialId, attempt }, 'the machine is on fire');
+      await loseTrial(context, { id: trial.trialId, attempt }, 'the machine is on fire');
     }
     expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
     const [trial] = await db.query('select state, error from rafiki.trial');
@@ -164,10 +164,10 @@ test('a report written twice counts once, and brings the wish to stop', async ()
 test('a change of state that the table of transitions refuses is never tried', async () => {
   await trials(1);
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
-  const mover = { on: db, logger: silentLogger };
+  const context = { on: db, logger: silentLogger };
   const id = trial.trialId;
-  await expect(transitionTrial(mover, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);
-  await expect(transitionTrial(mover, { id, from: 'waiting', event: 'complete' })).rejects.toThrow(InvalidState);
-  expect(await transitionTrial(mover, { id, from: 'waiting', event: 'cancel' })).toBe(false); // allowed, but it is running
+  await expect(transitionTrial(context, { id, from: 'completed', event: 'fail' })).rejects.toThrow(InvalidState);
+  await expect(transitionTrial(context, { id, from: 'waiting', event: 'complete' })).rejects.toThrow(InvalidState);
+  expect(await transitionTrial(context, { id, from: 'waiting', event: 'cancel' })).toBe(false); // allowed, but it is running
   expect(await stateOf(id)).toMatchObject({ state: 'running' });
 });

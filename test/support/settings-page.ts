@@ -1,7 +1,7 @@
 import { commands } from '../../src/cli/commands/registry.ts';
 import { type SettingKey, type SettingSpec, table } from '../../src/cli/settings/table.ts';
 
-/** What docs/settings.md says: the table of settings, with the commands that read each. */
+/** The content of docs/settings.md: the table of settings, with the commands that read each. */
 export function settingsPage(): string {
   const rows = Object.entries(table).flatMap(([name, setting]) => {
     const { flag, variable, kind, about, default: text, otherwise = text, isHidden }: SettingSpec = setting;
@@ -10,11 +10,11 @@ export function settingsPage(): string {
     const read = readBy(name as SettingKey);
     return [[said, variable === undefined ? '' : code(variable), about, otherwise ?? '', read]];
   });
-  const head = ['flag', 'variable', 'what it is about', 'default', 'read by'];
+  const head = ['flag', 'variable', 'meaning', 'default', 'read by'];
   return `# Settings
 
-A flag comes before its environment variable, and that before the default. A variable that is empty is not set; a value that is not
-allowed is an error, before anything is done. \`rafiki --help\` shows this list, \`rafiki COMMAND --help\` what one command reads, and takes.
+A flag takes precedence over its environment variable, and that over the default. An empty variable counts as not set; an invalid value is
+an error before anything is done. \`rafiki --help\` lists all settings, \`rafiki COMMAND --help\` those of one command.
 
 ${[head, head.map(() => '---'), ...rows].map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}
 

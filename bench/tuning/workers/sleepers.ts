@@ -25,7 +25,7 @@ async function work(number: number): Promise<void> {
   const database = new Database({ url, application: 'sleeper', maxConnections: 1, logger });
   const wake = new Wake();
   const presence = new Heartbeat({ database, kind: 'worker', logger });
-  const poke = (): void => wake.poke();
+  const poke = (): void => wake.notify();
   await startAll([
     presence,
     new Listener({ url, channels: ['rafiki_trial'], onNotify: poke, onConnect: poke, logger }),

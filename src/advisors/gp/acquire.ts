@@ -2,20 +2,22 @@ import type { Rng } from '../../runtime/rng.ts';
 import type { Branch } from '../axes.ts';
 import type { SearchPoint } from '../points.ts';
 
-/** Points drawn anywhere, and near each of the best trials; the best of all are then improved step by step. */
+/**
+ * Numbers of points drawn uniformly, and near each of the best trials; the best of all are then improved step by step.
+ */
 const ANYWHERE = 200;
 const NEAR_EACH = 20;
 const CLIMBERS = 3;
 const STEPS = 40;
-/** How far a step goes at first and at the least, as a share of the axis. */
+/** The initial and the smallest step, as a share of the axis. */
 const FAR = 0.2;
 const NEAR = 1e-4;
 
 export interface Landscape {
   branches: readonly Branch[];
-  /** Good places to look around. */
+  /** Points whose neighbourhood is searched. */
   incumbents: readonly SearchPoint[];
-  /** How promising a point is. */
+  /** The acquisition value of a point. */
   value(point: SearchPoint): number;
 }
 
@@ -24,7 +26,7 @@ interface Valued {
   value: number;
 }
 
-/** The most promising point that a bounded search finds: draws, then steps that shorten when they fail. */
+/** The point with the highest value in a bounded search: random draws, then steps that shorten when they fail. */
 export function mostPromising({ branches, incumbents, value }: Landscape, rng: Rng): SearchPoint {
   const valued = (point: SearchPoint): Valued => ({ point, value: value(point) });
   const candidates = [
@@ -60,7 +62,7 @@ function anywhere(branches: readonly Branch[], rng: Rng): SearchPoint {
   return { branch, positions };
 }
 
-/** Half of the axes moved, or one at least: numbers by a normal step, categories anew. */
+/** Moves half of the axes, at least one: numbers by a normal step, categories to a random one. */
 function moved(
   branches: readonly Branch[],
   { branch, positions }: SearchPoint,

@@ -2,19 +2,19 @@ import type { Axis, Branch } from '../axes.ts';
 import { RANDOM_START } from '../starts.ts';
 
 /**
- * A family and its knobs as one real vector, so that distances make sense for all: a number is a column; a category, and
- * the family, are a column for each value, 1/√2 where it is chosen, so that two different values are a distance of 1 apart.
- * Knobs of other families stand still: numbers at the middle, categories at none.
+ * A family and its knobs as a real vector, so that distances are comparable: a number is one column; a category, and
+ * the family, have one column per value, 1/√2 for the chosen one, so that two different values have a distance of 1.
+ * Knobs of other families are constant: numbers at the middle, categories at zero.
  */
 export interface Embedding {
   width: number;
-  /** The length scale that a column belongs to: one for each knob, and one for the family. */
+  /** Index of a column's length scale: one per knob, and one for the family. */
   scaleOf: Int32Array;
   scales: number;
   embed(branch: number, positions: Float64Array, start?: number): Float64Array;
 }
 
-/** `withStarts`: what a trial starts from is a last column. */
+/** `withStarts` adds a column for the kind of start. */
 export function embeddingOf(branches: readonly Branch[], withStarts = false): Embedding {
   const columns = [
     branches.length > 1 ? branches.length : 0,

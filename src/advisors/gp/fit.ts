@@ -2,7 +2,7 @@ import type { Embedding } from './embedding.ts';
 import type { Hyperparameters, Samples } from './gaussian-process.ts';
 import { marginalLikelihood, type Slope } from './marginal-likelihood.ts';
 
-/** Steps of the ascent, which is most of the time of a proposal. */
+/** Gradient steps, which take most of the time of a proposal. */
 const STEPS = 20;
 const FIRST_STEP = 0.3;
 const LARGEST_STEP = 1;
@@ -14,13 +14,15 @@ interface Belief {
   high: number;
 }
 
-/** log noise, as a share of the signal: validation scores are seldom exact. */
+/** Prior of the log noise, as a share of the signal: validation scores are rarely exact. */
 function noiseBelief(min: number): Belief {
   const low = Math.log(Math.max(1e-6, min));
   return { mean: Math.max(-6, low), deviation: 2, low, high: Math.max(0, low) };
 }
 
-/** log ℓ: half an axis, more where there are more knobs, since each then matters less (Hvarfner et al. 2024, section 4). */
+/**
+ * Prior of log ℓ: half an axis, more with more knobs, since each then matters less (Hvarfner et al. 2024, section 4).
+ */
 const lengthBelief = (scales: number): Belief => ({
   mean: Math.log(0.5) + Math.log(scales) / 2,
   deviation: 1.5,
@@ -29,8 +31,8 @@ const lengthBelief = (scales: number): Belief => ({
 });
 
 /**
- * Length scales and noise of the largest posterior probability: marginal likelihood times what is believed beforehand.
- * `minNoise` is known, as a share of the signal's variance.
+ * Length scales and noise with the highest posterior probability: marginal likelihood times prior. `minNoise`: the
+ * known minimum, as a share of the signal's variance.
  */
 export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, minNoise = 0): Hyperparameters {
   const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(minNoise)];
@@ -53,8 +55,8 @@ export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedd
 }
 
 /**
- * Ascent by the signs of the gradient alone, a step size for each direction that grows while the sign stays (Rprop; for
- * Gaussian processes Blum and Riedmiller 2013): no line search, so the time is known. The best point seen is returned.
+ * Gradient ascent by signs only, with a step size per direction that grows while the sign stays the same (Rprop; for
+ * Gaussian processes Blum and Riedmiller 2013): without line search, so the time is constant. Returns the best point.
  */
 function climb(beliefs: readonly Belief[], at: (theta: Float64Array) => Slope): Float64Array {
   const theta = Float64Array.from(beliefs, ({ mean }) => mean);

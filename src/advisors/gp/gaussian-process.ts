@@ -1,7 +1,7 @@
 import { factorOf, unwhiten, whiten } from './factor.ts';
 import { matern } from './matern.ts';
 
-/** What a Gaussian process knows: vectors, and the value at each. Values have mean 0. */
+/** Training data of a Gaussian process: vectors and their values, which have mean 0. */
 export interface Samples {
   x: readonly Float64Array[];
   y: Float64Array;
@@ -14,10 +14,10 @@ export interface Hyperparameters {
   noise: number;
 }
 
-/** What the process expects at a vector. */
+/** The process's prediction for a vector. */
 export interface Prediction {
   mean: number;
-  /** Of the function's value, without noise. */
+  /** Standard deviation of the function's value, without noise. */
   deviation: number;
 }
 
@@ -27,9 +27,10 @@ export type Posterior = (x: Float64Array) => Prediction;
 const MIN_VARIANCE = 1e-10;
 
 /**
- * The posterior of a Gaussian process with a Matérn 5/2 kernel (Rasmussen and Williams 2006, algorithm 2.1); the signal's
- * variance is the one of largest likelihood, yᵀ(K + noise I)⁻¹y / n. `pending` are vectors whose values are still unknown:
- * the mean does not change where it is taken for the value, the deviation near them does (Ginsbourger et al. 2010).
+ * The posterior of a Gaussian process with a Matérn 5/2 kernel (Rasmussen and Williams 2006, algorithm 2.1); the
+ * signal's variance is the one with the highest likelihood, yᵀ(K + noise I)⁻¹y / n. `pending`: vectors whose values are
+ * unknown. If the mean is assumed as their value, the mean does not change, but the deviation near them does
+ * (Ginsbourger et al. 2010).
  */
 export function posterior(samples: Samples, hyper: Hyperparameters, pending: readonly Float64Array[] = []): Posterior {
   const { lengths } = hyper;
@@ -48,7 +49,7 @@ export function posterior(samples: Samples, hyper: Hyperparameters, pending: rea
   };
 }
 
-/** The factor of the kernel matrix, and what is needed to compare with its points: they in units of the length scales. */
+/** The factor of the kernel matrix, and the points scaled by the length scales. */
 function process(x: readonly Float64Array[], { lengths, noise }: Hyperparameters) {
   const scaled = x.map((point) => divide(point, lengths));
   const kernel = (i: number, j: number): number =>
@@ -67,7 +68,7 @@ function distance2(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-/** Over the length of the first. */
+/** Over the length of the first argument. */
 function dot(a: Float64Array, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);

@@ -1,15 +1,15 @@
 import { quantile } from '../normal.ts';
 
 /**
- * Scores as a Gaussian process can take them: mean 0, deviation 1. The better half keeps its distances; below the median
- * only the order counts, so that a failure or a diverged trial does not flatten all else (the half-rank warp of Song et al.
- * 2024, "The Vizier Gaussian Process Bandit Algorithm", section 4.1).
+ * Transforms scores for a Gaussian process: mean 0, deviation 1. The better half keeps its distances; below the median
+ * only the order counts, so that a failed or diverged trial does not flatten the rest (the half-rank warp of Song et
+ * al. 2024, "The Vizier Gaussian Process Bandit Algorithm", section 4.1).
  */
 export function halfRank(scores: readonly number[]): Float64Array {
   const sorted = [...scores].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
   const better = sorted.filter((score) => score > median);
-  // half of a normal distribution about the median has this mean square
+  // The mean square of half a normal distribution about the median.
   const deviation = Math.sqrt(
     better.reduce((sum, score) => sum + (score - median) ** 2, 0) / Math.max(1, better.length),
   );

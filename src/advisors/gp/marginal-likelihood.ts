@@ -54,7 +54,7 @@ export function marginalLikelihood(
   };
 }
 
-/** Where the pair (i, j), j < i, is kept. */
+/** Index of the pair (i, j), j < i. */
 const pairOf = (i: number, j: number): number => (i * (i - 1)) / 2 + j;
 
 /** Squared distance of every pair, summed over the columns of each length scale. */

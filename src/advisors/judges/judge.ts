@@ -1,11 +1,11 @@
 import type { TrialHistory, Verdict } from '../advisor.ts';
 
-/** Whether a running trial should go on, given all trials of its study. */
+/** Decides whether a running trial continues, given all trials of its study. */
 export type Judge = (trial: TrialHistory, history: readonly TrialHistory[]) => Verdict;
 
 /**
- * Other trials that got at least so far, of the same family and with the same kind of start: curves of different families
- * have different shapes, and one that starts from another trial's weights is ahead from the beginning.
+ * Other trials that reached the epoch, of the same family and kind of start: learning curves of different families have
+ * different shapes, and warm-started trials are ahead from the beginning.
  */
 export function peersAt(epoch: number, trial: TrialHistory, history: readonly TrialHistory[]): TrialHistory[] {
   const { number, family } = trial;
@@ -16,5 +16,5 @@ export function peersAt(epoch: number, trial: TrialHistory, history: readonly Tr
   );
 }
 
-/** The best score of the first so many epochs. */
+/** The best score of the first `epoch` epochs. */
 export const bestUntil = (epoch: number, { scores }: TrialHistory): number => Math.max(...scores.slice(0, epoch));

@@ -1,7 +1,7 @@
 import type { TrialHistory } from '../advisor.ts';
 import { bestUntil, type Judge, peersAt } from './judge.ts';
 
-/** Fewer peers say little about what is usual. */
+/** With fewer peers the median is unreliable. */
 export const MIN_PEERS = 5;
 /** The first epochs are the warm-up of the learning rate. */
 export const GRACE_EPOCHS = 3;

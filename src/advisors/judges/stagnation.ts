@@ -1,8 +1,11 @@
 import type { Judge } from './judge.ts';
 
-/** Epochs without a better validation score after which a trial is stopped: its best epoch is what it ends with. */
+/** Epochs without a better validation score after which a trial is stopped; its result is its best epoch. */
 export const PATIENCE_EPOCHS = 5;
-/** And at least so large a part of those planned: a long schedule is slow at first, and gains most while its rate falls to zero. */
+/**
+ * Also at least this share of the planned epochs: a long schedule is slow at first, and gains most while the learning
+ * rate falls to zero.
+ */
 const PATIENCE_SHARE = 0.25;
 
 /** Stops a trial whose validation score has stagnated. */

@@ -1,14 +1,17 @@
 import { bestUntil, type Judge, peersAt } from './judge.ts';
 
-/** One in so many goes on from rung to rung; rungs lie at 3, 9, 27, … epochs. */
+/** One in this many trials is promoted from rung to rung; rungs are at 3, 9, 27, … epochs. */
 export const REDUCTION = 3;
-/** Trials on a rung, its own included, before it sorts out: small studies train everything to the end. */
+/**
+ * Minimum of trials on a rung, including the trial itself, before any is stopped: small studies train all trials to the
+ * end.
+ */
 export const MIN_ON_RUNG = REDUCTION ** 2;
 
 /**
- * Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"): stops a trial
- * that is not among the best third at the last rung it reached. It is judged again while the rung fills, so a trial that
- * was promoted early, against few others, can lose its place.
+ * Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"): stops a
+ * trial that is not among the best third at the last rung it reached. The decision is repeated while the rung fills, so
+ * a trial that was promoted early, among few others, can still be stopped.
  */
 export const successiveHalving: Judge = (trial, history) => {
   const rung = lastRung(trial.scores.length);

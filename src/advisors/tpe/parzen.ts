@@ -3,10 +3,13 @@ import { type Axis, type Branch, cellOf } from '../axes.ts';
 import { cumulative, LOG_SQRT_2PI } from '../normal.ts';
 import type { SearchPoint } from '../points.ts';
 
-/** What a component adds along one axis: a normal distribution cut to [0, 1], or a category with some of the others. */
+/**
+ * One axis of a component: a normal distribution truncated to [0, 1], or a category with some probability for the
+ * others.
+ */
 interface Kernel {
   centre: number;
-  /** Standard deviation; of a category, the probability of each of the others. */
+  /** Standard deviation; for a category, the probability of each other one. */
   spread: number;
   /** log of the mass within [0, 1]. */
   logMass: number;
@@ -18,15 +21,17 @@ interface Component {
 }
 
 /**
- * A density over families and their knobs: an even mixture of one component for each point, a product of kernels over the
- * axes of its family (so that what goes together stays together), and of the prior, in which all is equally likely.
+ * A density over families and their knobs: a uniform mixture of one component per point, which is a product of kernels
+ * over the axes of its family (so that dependencies are kept), and of the uniform prior.
  */
 export interface Parzen {
   branches: readonly Branch[];
   components: readonly Component[];
 }
 
-/** Tries at drawing within [0, 1] before the nearest end is taken; a try fails with probability 2/3 at most. */
+/**
+ * Attempts at drawing within [0, 1] before the nearest end is used; an attempt fails with a probability of at most 2/3.
+ */
 const MAX_DRAWS = 64;
 
 export function estimate(branches: readonly Branch[], points: readonly SearchPoint[]): Parzen {
@@ -41,7 +46,7 @@ export function estimate(branches: readonly Branch[], points: readonly SearchPoi
   return { branches, components };
 }
 
-/** log of the density; of a whole number, of the mass of its cell. */
+/** log of the density; for an integer, of the mass of its cell. */
 export function logDensity({ branches, components }: Parzen, { branch, positions }: SearchPoint): number {
   const { axes } = branches[branch] as Branch;
   const cells = axes.map(({ domain }, i): [number, number] =>
@@ -93,8 +98,8 @@ function kernel({ domain }: Axis, centre: number, spread: number): Kernel {
 }
 
 /**
- * Scott's rule n^(−1/(d+4)) · deviation, but never so narrow that the good points found so far are all that is seen. A
- * category shares a weight of one among all, as the prior does (Watanabe 2023, section 3.3).
+ * Scott's rule n^(−1/(d+4)) · deviation, with a minimum so that not only the good points found so far are explored. A
+ * category shares a weight of one among all, as does the prior (Watanabe 2023, section 3.3).
  */
 function spreadOf({ domain }: Axis, points: readonly Float64Array[], axis: number): number {
   const n = points.length;
@@ -112,7 +117,7 @@ function deviation(points: readonly Float64Array[], axis: number): number {
 
 function logNormal({ centre, spread, logMass }: Kernel, [low, high]: readonly [number, number]): number {
   if (low === high) return -0.5 * ((low - centre) / spread) ** 2 - Math.log(spread) - LOG_SQRT_2PI - logMass;
-  // by symmetry both ends in the lower tail, where differences keep their digits
+  // By symmetry, both ends are moved into the lower tail, where differences keep their precision.
   const [a, b] = low > centre ? [centre - high, centre - low] : [low - centre, high - centre];
   return Math.log(Math.max(cumulative(b / spread) - cumulative(a / spread), Number.MIN_VALUE)) - logMass;
 }

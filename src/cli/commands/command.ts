@@ -2,10 +2,10 @@ import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type Given, readSettings } from '../settings/read.ts';
 import type { SettingKey } from '../settings/table.ts';
 
-/** One word after `rafiki`. */
+/** A subcommand of `rafiki`. */
 export interface Command {
   title: string;
-  /** What it reads; it takes the flags of these alone. */
+  /** The settings that it reads, and whose flags it accepts. */
   settings: readonly SettingKey[];
   run(args: readonly string[]): Promise<void>;
 }
@@ -13,12 +13,12 @@ export interface Command {
 interface CommandParts<N extends SettingKey> {
   title: string;
   settings?: readonly N[];
-  /** Whether it takes arguments that are no flags. */
+  /** Whether it takes positional arguments. */
   takesWords?: boolean;
   run(given: Given<N | 'log'>): Promise<void>;
 }
 
-/** A command; each reads what is logged, too. */
+/** Creates a command; each one also reads the log setting. */
 export function command<N extends SettingKey = never>({
   title,
   settings: own = [],

@@ -3,7 +3,7 @@ import { checkDevice } from '../../engine/device.ts';
 import type { SettingValues } from '../settings/read.ts';
 import { loggerOf } from './command.ts';
 
-/** What this process computes with; a device that is not there ends it before it takes any work. */
+/** Selects this process's device and engine. Throws if the device is missing, before any work is claimed. */
 export async function compute(
   settings: SettingValues<'device' | 'log'> & Partial<SettingValues<'engine'>>,
 ): Promise<void> {

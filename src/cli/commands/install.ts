@@ -10,11 +10,12 @@ import { requireUrl } from './database-url.ts';
 import { givenPassword, passwordSettings } from './given-password.ts';
 
 export const install = command({
-  title: 'put the SQL side into a database',
+  title: 'installs or upgrades the SQL side in a database',
   settings: ['databaseUrl', ...passwordSettings],
   async run({ settings }) {
     const logger = loggerOf('rafiki', settings);
-    // keeps its own search path, which says where the API goes, until install() pins it; the rest is qualified
+    // The session keeps its own search path, which selects the API's schema, until install() pins it; other names are
+    // qualified.
     const database = new Database({ url: requireUrl(settings), application: 'rafiki install', installs: true, logger });
     try {
       process.stdout.write(`rafiki is installed (${await bringUp(database)})\n`);
@@ -29,7 +30,7 @@ export const install = command({
   },
 });
 
-/** Its roles are the cluster's, so they stay. */
+/** Keeps the roles, because they belong to the whole cluster. */
 export const uninstall = command({
   title: 'removes the SQL side, with all studies and models',
   settings: ['databaseUrl'],
@@ -45,7 +46,7 @@ export const uninstall = command({
   },
 });
 
-/** An administrator may have given it already, where this role may not. */
+/** An administrator may have set the password, which this role may not be allowed to do. */
 async function givePassword(database: Database, password: string, logger: Logger): Promise<void> {
   try {
     await setServicePassword(database, password);
@@ -56,9 +57,9 @@ async function givePassword(database: Database, password: string, logger: Logger
     try {
       await login.start();
     } catch {
-      throw new EnvironmentUnfit(`this role may not change the password of ${SERVICE}, which is another one`, {
+      throw new EnvironmentUnfit(`the password of ${SERVICE} is a different one, and this role may not change it`, {
         detail: (cause as Error).message,
-        hint: 'An administrator gives it with docs/install-managed.sql; its first lines say how.',
+        hint: 'An administrator can set it with docs/install-managed.sql; see its first lines.',
         cause,
       });
     } finally {

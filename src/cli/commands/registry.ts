@@ -8,7 +8,7 @@ import { up } from './up.ts';
 import { verifier } from './verifier.ts';
 import { version } from './version.ts';
 
-/** All of them, in the order of the help. */
+/** All commands, in the order of the help. */
 export const commands: Readonly<Record<string, Command>> = {
   up,
   demo,

@@ -4,16 +4,16 @@ import { rotateSecret as rotate } from '../../db/statements/bridges.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 
-/** Servers take the new secret within seconds; sessions that are connected go on. */
+/** Servers use the new secret within seconds; connected sessions continue. */
 export const rotateSecret = command({
-  title: 'another secret between Postgres and the servers of predictions',
+  title: 'changes the secret between Postgres and the prediction servers',
   settings: ['databaseUrl'],
   async run({ settings }) {
     const url = requireUrl(settings);
     const database = new Database({ url, application: 'rafiki rotate-secret', logger: loggerOf('rafiki', settings) });
     try {
       await rotate(database, randomBytes(24).toString('hex'));
-      process.stdout.write('the bridge has another secret\n');
+      process.stdout.write("the bridge's secret is changed\n");
     } finally {
       await database.stop();
     }

@@ -10,7 +10,7 @@ import { createWorker } from '../../worker/create-worker.ts';
 import { loginRefused, SERVICE } from '../logins.ts';
 import type { SettingValues } from '../settings/read.ts';
 import { BRIDGE_PORT } from '../up/free-port.ts';
-import { sayAlive, tellSupervisor } from '../up/supervisor.ts';
+import { notifySupervisor, startAliveMessages } from '../up/supervisor.ts';
 import { command, loggerOf } from './command.ts';
 import { compute } from './compute.ts';
 import { requireUrl } from './database-url.ts';
@@ -59,7 +59,7 @@ export const serve = command({
   },
 });
 
-/** A Postgres that is only half there must not keep a process which is told to stop: what it holds has leases. */
+/** The process must be able to stop even if Postgres does not respond: the leases of its work then expire. */
 const STOP_MS = 15_000;
 
 interface Common {
@@ -67,13 +67,13 @@ interface Common {
   logger: Logger;
 }
 
-/** Runs one service until a signal, or until the parent that spawned it is gone. */
+/** Runs a service until a signal arrives or the parent process exits. */
 async function runService(
   name: string,
   settings: SettingValues<'databaseUrl' | 'log'>,
   create: (common: Common) => Service,
 ): Promise<void> {
-  sayAlive();
+  startAliveMessages();
   const logger = loggerOf(name, settings);
   const database = new Database({ url: requireUrl(settings), application: `rafiki ${name}`, logger });
   const check = { start: () => checkDatabase(database), stop: async () => undefined };
@@ -82,7 +82,7 @@ async function runService(
     throw loginRefused(error);
   });
   logger.info('ready');
-  tellSupervisor('ready');
+  notifySupervisor('ready');
   await untilSignal();
   logger.info('stopping');
   await Promise.race([stopAll(services), sleep(STOP_MS, undefined, { ref: false })]);
@@ -98,7 +98,7 @@ interface CheckedLogin {
   works: boolean;
 }
 
-/** A process of ours reads what everybody writes: it must not be able to do more than its work. */
+/** A process that reads other users' data must not have more rights than it needs. */
 async function checkDatabase(database: Database): Promise<void> {
   const [row] = await database.query<CheckedLogin>(
     `
@@ -110,15 +110,15 @@ async function checkDatabase(database: Database): Promise<void> {
   );
   if (row !== undefined && !row.super && row.installed && row.works) return;
   if (row?.super) {
-    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may do everything`, {
+    throw new EnvironmentUnfit(`rafiki does not run as role ${row.name}, which has unrestricted rights`, {
       detail: 'It is a superuser, or exempt from row-level security.',
-      hint: 'Give the URL of rafiki_service, which "rafiki install" makes.',
+      hint: 'Use the URL of rafiki_service, which "rafiki install" creates.',
     });
   }
   if (row?.installed) {
-    throw new EnvironmentUnfit(`rafiki does not work as role ${row.name}, which may not do its work`, {
-      detail: `It has not the rights of ${SERVICE}: studies, trials and models are that role's to write.`,
-      hint: `Give that role's URL: DATABASE_URL=postgres://${SERVICE}:…@HOST/${row.database}; "RAFIKI_SERVICE_PASSWORD=… rafiki install" sets its password.`,
+    throw new EnvironmentUnfit(`rafiki does not run as role ${row.name}, which lacks the required rights`, {
+      detail: `It does not have the rights of ${SERVICE}, which writes studies, trials and models.`,
+      hint: `Use that role's URL: DATABASE_URL=postgres://${SERVICE}:…@HOST/${row.database}; "RAFIKI_SERVICE_PASSWORD=… rafiki install" sets its password.`,
     });
   }
   throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {

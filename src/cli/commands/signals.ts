@@ -1,7 +1,7 @@
-/** A second signal changes nothing: all is stopping already, and what were killed now would leave others behind. */
+/** Ignores further signals: stopping is in progress, and an early exit would leave child processes behind. */
 export function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
-    process.once('disconnect', () => resolve()); // the parent died: nobody would stop us later
+    process.once('disconnect', () => resolve()); // the parent died
   });
 }

@@ -3,7 +3,7 @@ import { dataDirOr } from '../up/data-dir.ts';
 import type { UpOptions } from '../up/up.ts';
 import { bucketSettings } from './storage.ts';
 
-/** What `up` and `demo` read: for themselves, and so that what their children could not take is refused at once. */
+/** The settings of `up` and `demo`: their own, and those of their child processes, which are validated here first. */
 export const upSettings = [
   'dataDir',
   'xdgDataHome',

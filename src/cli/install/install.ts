@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Queryable } from '../../db/database.ts';
-import { EnvironmentUnfit, RowHeld } from '../../errors/errors.ts';
+import { EnvironmentUnfit, RowLocked } from '../../errors/errors.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { version } from '../../runtime/version.ts';
 import { checkRoles, isIntact } from './intact.ts';
@@ -8,25 +8,25 @@ import { missingRights } from './missing-rights.ts';
 import { becomeOwner, giveToOwner } from './owner-role.ts';
 import { extensionDir, readParts, type ScriptParts } from './script-parts.ts';
 
-export type Installed = 'there already' | 'as an extension' | 'as a script' | 'upgraded' | 'repaired';
+export type Installed = 'unchanged' | 'as an extension' | 'as a script' | 'upgraded' | 'repaired';
 
-/** Sessions of whoever installs: they keep their own search path, which says where the API goes. */
+/** A session for installing, which keeps its own search path: it selects the API's schema. */
 export type Installer = Queryable & { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
 
 /**
- * Brings the SQL side of a database to this version: as an extension where the server can see one, as a script elsewhere. Refuses
- * what a newer version has made, and what somebody else has put where ours belongs. A lock that others hold is waited for shortly,
- * since everybody who comes later waits behind us; then they go on, and it is tried again.
+ * Installs or upgrades the SQL side of a database: as an extension if the server can find the files, otherwise as a
+ * script. Refuses schemas of a newer version or of another owner. Waits only briefly for locks, since later sessions
+ * queue behind the request, and retries after a pause. Throws {@link EnvironmentUnfit} and {@link RowLocked}.
  */
 export async function install(db: Installer): Promise<Installed> {
   for (let tries = 1; ; tries++) {
     try {
-      return await db.transaction(bringUp);
+      return await db.transaction(installOrUpgrade);
     } catch (cause) {
       const { code = '' } = cause as { code?: string };
       if (code === INSUFFICIENT_PRIVILEGE) throw await mayNotInstall(db, cause as Error);
-      if (!IN_THE_WAY.has(code) && !SOMEBODY_ELSE.has(code)) throw cause;
-      if (tries === TRIES) throw SOMEBODY_ELSE.has(code) ? cause : await inUse(db, cause as Error);
+      if (!LOCKED.has(code) && !CONCURRENT_INSTALL.has(code)) throw cause;
+      if (tries === TRIES) throw CONCURRENT_INSTALL.has(code) ? cause : await inUse(db, cause as Error);
     }
     await sleep(PAUSE_MS);
   }
@@ -34,19 +34,19 @@ export async function install(db: Installer): Promise<Installed> {
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** lock_not_available, deadlock_detected */
-const IN_THE_WAY = new Set(['55P03', '40P01']);
+const LOCKED = new Set(['55P03', '40P01']);
 /**
- * unique_violation, duplicate_schema, duplicate_object, and "tuple concurrently updated": somebody else installs at the same time, and
- * next time all of it is there.
+ * unique_violation, duplicate_schema, duplicate_object, and "tuple concurrently updated": another session is
+ * installing, so a retry finds everything installed.
  */
-const SOMEBODY_ELSE = new Set(['23505', '42P06', '42710', 'XX000']);
+const CONCURRENT_INSTALL = new Set(['23505', '42P06', '42710', 'XX000']);
 const LOCK_TIMEOUT_MS = 1_000;
 const TRIES = 5;
 const PAUSE_MS = 2_000;
 
 async function mayNotInstall(db: Installer, cause: Error): Promise<EnvironmentUnfit> {
   const missing = await db.transaction(missingRights);
-  const whole = 'docs/install-managed.sql, whose first lines say how';
+  const whole = 'docs/install-managed.sql (see its first lines)';
   return new EnvironmentUnfit('this role may not install rafiki into the database', {
     detail: cause.message,
     hint:
@@ -57,8 +57,11 @@ async function mayNotInstall(db: Installer, cause: Error): Promise<EnvironmentUn
   });
 }
 
-/** Begins with what pins the search path and looks whose the schemas are: before, nothing is called that another could have made. */
-async function bringUp(tx: Queryable): Promise<Installed> {
+/**
+ * First pins the search path and checks the owners of the schemas: before, nothing is called that another user could
+ * have created.
+ */
+async function installOrUpgrade(tx: Queryable): Promise<Installed> {
   const parts = readParts();
   await checkEncoding(tx);
   await tx.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local standard_conforming_strings = on`);
@@ -71,14 +74,14 @@ async function bringUp(tx: Queryable): Promise<Installed> {
   );
   if (found === undefined) throw new Error('a select without from gives a row');
   const applied = found.there ? await appliedFiles(tx, parts) : undefined;
-  const installed = await bringTo(tx, found, parts, applied);
-  if (installed === 'there already') await tx.query('select rafiki._check_dblink()'); // rights may have changed since
+  const installed = await applyVersion(tx, found, parts, applied);
+  if (installed === 'unchanged') await tx.query('select rafiki._check_dblink()'); // rights may have changed meanwhile
   await tx.query('reset role');
   await forgetForeignServer(tx);
   return installed;
 }
 
-/** First of all: the script has signs that another encoding may not have. */
+/** Checked first: the script contains characters that other encodings may lack. */
 async function checkEncoding(tx: Queryable): Promise<void> {
   const [row] = await tx.query<{ encoding: string }>('select pg_catalog.getdatabaseencoding() as encoding');
   if (row?.encoding === 'UTF8') return;
@@ -90,13 +93,13 @@ async function checkEncoding(tx: Queryable): Promise<void> {
 
 interface Found {
   there: boolean;
-  /** The schema of the API, quoted. */
+  /** The API's schema, quoted. */
   home: string;
   extension: string | null;
   offered: string | null;
 }
 
-async function bringTo(
+async function applyVersion(
   tx: Queryable,
   found: Found,
   parts: ScriptParts,
@@ -130,10 +133,10 @@ interface PresentExtension {
 
 async function upgradeExtension(tx: Queryable, { present, offered, isCurrent }: PresentExtension): Promise<Installed> {
   if (present === version) {
-    if (isCurrent) return 'there already';
+    if (isCurrent) return 'unchanged';
     throw new EnvironmentUnfit(`the database has an unreleased build of rafiki ${version}`, {
-      detail: 'PostgreSQL upgrades an extension from one version to another only, and these are two builds of one.',
-      hint: 'Dump the database and restore it, which makes the extension anew; or remove the data folder if nothing in it is worth keeping.',
+      detail: 'PostgreSQL upgrades extensions between versions only, not between builds of one version.',
+      hint: 'Dump and restore the database, which recreates the extension; or remove the data folder if you do not need its data.',
     });
   }
   if (offered !== version) throw otherFiles(offered);
@@ -145,11 +148,11 @@ async function upgradeExtension(tx: Queryable, { present, offered, isCurrent }: 
 const otherFiles = (offered: string | null): EnvironmentUnfit =>
   new EnvironmentUnfit(`PostgreSQL offers another version of the extension rafiki than ${version}`, {
     detail: `It has ${offered ?? 'none'}.`,
-    hint: `Copy the files of ${path.join(extensionDir, 'extension')} to where it looks for extensions.`,
+    hint: `Copy the files of ${path.join(extensionDir, 'extension')} to the folder where it looks for extensions.`,
   });
 
 interface PresentScript {
-  /** Files that the database has not had. */
+  /** Incremental files that have not been applied to the database. */
   missing: ScriptParts['incremental'];
   isCurrent: boolean;
 }
@@ -163,11 +166,11 @@ async function upgradeScript(
     await runScript(tx, parts, missing);
     return 'upgraded';
   }
-  if (await isIntact(tx)) return 'there already';
+  if (await isIntact(tx)) return 'unchanged';
   await checkRoles(tx);
   await giveToOwner(tx);
   await runScript(tx, parts, []);
-  await tx.query('delete from rafiki.bridge'); // whoever could call anything may have put his own server there
+  await tx.query('delete from rafiki.bridge'); // another user may have registered a server
   return 'repaired';
 }
 
@@ -178,24 +181,26 @@ async function isBuild(tx: Queryable, build: string): Promise<boolean> {
   return row?.build === build;
 }
 
-/** The incremental files that the database has had. Refuses one with files that this version does not know. */
+/**
+ * The incremental files that were applied to the database. Throws if there are some that this version does not have.
+ */
 async function appliedFiles(tx: Queryable, { incremental }: ScriptParts): Promise<string[]> {
   const [ledger] = await tx.query<{ plain: boolean }>(
     `select relkind = 'r' as plain from pg_class where oid = to_regclass('rafiki.migration')`,
   );
-  if (ledger?.plain === false) throw new EnvironmentUnfit('rafiki.migration is not the table that rafiki made');
+  if (ledger?.plain === false) throw new EnvironmentUnfit('rafiki.migration is not the table that rafiki created');
   const applied = ledger
     ? (await tx.query<{ name: string }>('select name from rafiki.migration')).map(({ name }) => name)
-    : ['0001-tables']; // 0.1.0 had no ledger
-  const strange = applied.find((name) => !incremental.some((known) => known.name === name));
-  if (strange === undefined) return applied;
+    : ['0001-tables']; // 0.1.0 did not record them
+  const unknownFile = applied.find((name) => !incremental.some((known) => known.name === name));
+  if (unknownFile === undefined) return applied;
   throw new EnvironmentUnfit(`the database was changed by a newer version of rafiki than ${version}`, {
-    detail: `This one does not know ${strange}.`,
+    detail: `This version does not have ${unknownFile}.`,
     hint: 'Run the newest version everywhere.',
   });
 }
 
-/** The prologue has run. */
+/** Called after the prologue. */
 async function runScript(
   tx: Queryable,
   { joining, idempotent }: ScriptParts,
@@ -207,7 +212,7 @@ async function runScript(
   await tx.query('set local search_path = pg_catalog, pg_temp');
 }
 
-/** A restored dump of 0.1.0 has the foreign server of its original, which rafiki_owner could not change. */
+/** A restored dump of 0.1.0 has a foreign server of its original owner, which rafiki_owner cannot change. */
 async function forgetForeignServer(tx: Queryable): Promise<void> {
   const [foreign] = await tx.query<{ owner: string }>(
     `select pg_get_userbyid(srvowner) as owner from pg_foreign_server where srvname = 'rafiki_bridge'`,
@@ -215,8 +220,11 @@ async function forgetForeignServer(tx: Queryable): Promise<void> {
   if (foreign !== undefined && foreign.owner !== 'rafiki_owner') await tx.query('drop server rafiki_bridge cascade');
 }
 
-/** Who has been using a table of ours for longer than we waited. Only some roles are told since when others have. */
-async function inUse(db: Installer, cause: Error): Promise<RowHeld> {
+/**
+ * The sessions that have used our tables for longer than the lock timeout. Other roles' start times are visible to some
+ * roles only.
+ */
+async function inUse(db: Installer, cause: Error): Promise<RowLocked> {
   const users = await db.transaction(async (tx) => {
     await tx.query('set local search_path = pg_catalog, pg_temp');
     return tx.query<{ pid: number; who: string; application: string; since: string | null }>(
@@ -233,10 +241,10 @@ async function inUse(db: Installer, cause: Error): Promise<RowHeld> {
   });
   const told = users.map(
     ({ pid, who, application, since }) =>
-      `Process ${pid} of role ${who}${application ? ` (${application})` : ''} has used it since ${since ?? 'a time that only its role is told'}.`,
+      `Process ${pid} of role ${who}${application ? ` (${application})` : ''} has used it since ${since ?? 'an unknown time (not visible to this role)'}.`,
   );
   const end = users.map(({ pid }) => `select pg_terminate_backend(${pid});`).join(' ');
-  return new RowHeld('rafiki cannot be upgraded while a transaction uses it', {
+  return new RowLocked('rafiki cannot be upgraded while a transaction uses it', {
     detail: told.join(' ') || cause.message,
     hint: end ? `Wait until it ends, or end it: ${end}` : 'Try again.',
     cause,

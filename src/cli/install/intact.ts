@@ -3,8 +3,9 @@ import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { isForeign } from './owner-role.ts';
 
 /**
- * Whether all is rafiki_owner's, with the rights that the script gave. What is restored without its roles, or without owners or rights,
- * is another's, open to everybody or to nobody. Objects that lost their rights have none written down.
+ * Whether all objects are rafiki_owner's, with the rights that the script grants. Objects that were restored without
+ * roles, owners or rights belong to another role, or are accessible to everybody or nobody; without rights their ACL is
+ * null.
  */
 export async function isIntact(tx: Queryable): Promise<boolean> {
   const [row] = await tx.query<{ intact: boolean }>(`
@@ -19,15 +20,15 @@ export async function isIntact(tx: Queryable): Promise<boolean> {
   return row?.intact === true;
 }
 
-/** The script makes them when it installs; a dump does not have them. */
+/** The script creates the roles; a dump does not contain them. */
 export async function checkRoles(tx: Queryable): Promise<void> {
   const missing = await tx.query<{ name: string }>(`
     select r.name from unnest('{rafiki_owner,rafiki_service,rafiki_reader}'::text[]) r (name) where to_regrole(r.name) is null`);
   if (missing.length === 0) return;
   const names = missing.map(({ name }) => name);
   const login = (name: string): string => (name === 'rafiki_owner' ? 'nologin' : 'login noinherit');
-  throw new EnvironmentUnfit(`roles that rafiki works with are missing: ${names.join(', ')}`, {
+  throw new EnvironmentUnfit(`roles that rafiki needs are missing: ${names.join(', ')}`, {
     detail: 'The database was restored without them, or they were dropped.',
-    hint: `An administrator makes them, then install again: ${names.map((name) => `create role ${name} ${login(name)};`).join(' ')}`,
+    hint: `An administrator must create them; then install again: ${names.map((name) => `create role ${name} ${login(name)};`).join(' ')}`,
   });
 }

@@ -1,9 +1,9 @@
 import type { Queryable } from '../../db/database.ts';
 
 /**
- * What an administrator still has to run, in this database, so that the current role may install or upgrade, as statements in their
- * order: what docs/install-managed.sql does, without what is there already. For a transaction of its own that nothing has been
- * called in: it pins the search path, after it has looked where the API goes.
+ * The statements that an administrator still has to run in this database before the current role can install or
+ * upgrade, in order: those of docs/install-managed.sql that are not done yet. Needs a transaction of its own in which
+ * nothing else was called: it pins the search path after reading the API's schema from it.
  */
 export async function missingRights(tx: Queryable): Promise<string[]> {
   const [first] = await tx.query<{ home: string | null }>(

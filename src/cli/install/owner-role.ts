@@ -1,9 +1,9 @@
 import type { Queryable } from '../../db/database.ts';
 
 /**
- * Whoever may become rafiki_owner, and is no superuser, installs as that role: so nothing is his own, and what he was lent may be
- * taken back. Where 0.1.0 is his own he gives it away first. For the transaction, after the prologue, which looks who has logged in
- * and where the API goes.
+ * Continues the installation as rafiki_owner if the role can and is not a superuser, so that it owns nothing and its
+ * memberships can be revoked afterwards. Objects of 0.1.0 that it owns are transferred first. Affects the transaction;
+ * called after the prologue, which records the login role and the API's schema.
  */
 export async function becomeOwner(tx: Queryable): Promise<void> {
   const [row] = await tx.query<{ may: boolean; is_own: boolean }>(`
@@ -22,14 +22,15 @@ export async function becomeOwner(tx: Queryable): Promise<void> {
 }
 
 /**
- * Gives rafiki_owner what is in the schemas of rafiki, and of the API what belongs to the owner of schema rafiki: of that role, or all
- * of it as a superuser. The script replaces what belongs to the owner of the schema. With a pinned search path.
+ * Transfers objects to rafiki_owner: those in the schemas of rafiki, and in the API's schema those of the owner of
+ * schema rafiki, as that role or as a superuser. The script replaces objects of the schema's owner. Needs a pinned
+ * search path.
  */
 export async function giveToOwner(tx: Queryable): Promise<void> {
   await tx.query(giveToOwnerSql);
 }
 
-/** What another extension has in schema rafiki. */
+/** Whether an object in schema rafiki belongs to another extension. */
 export const isForeign = (alias: string): string => `exists (
   select from pg_depend d join pg_extension e on e.oid = d.refobjid
   where d.classid = ${alias}.tableoid and d.objid = ${alias}.oid and d.deptype = 'e'
@@ -60,7 +61,10 @@ begin
   end loop;
 end $$`;
 
-/** Who, but for superusers, may become rafiki_owner: he owns rafiki in every database of the cluster. Quoted as SQL wants them. */
+/**
+ * Roles other than superusers that can become rafiki_owner, and so own rafiki in every database of the cluster. Quoted
+ * for SQL.
+ */
 export async function ownerMembers(on: Queryable): Promise<string[]> {
   const rows = await on.query<{ name: string }>(`
     select pg_catalog.quote_ident(r.rolname) as name from pg_catalog.pg_roles r

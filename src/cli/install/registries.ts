@@ -4,7 +4,7 @@ import { metrics } from '../../domain/metrics.ts';
 import { inputOf, outputOf, tasks, titleOf } from '../../domain/task.ts';
 import { families, tasksOf } from '../../models/registry.ts';
 
-/** Rows of the tables that say what can be asked for; `knobs` is what rafiki_train checks overrides against and rafiki_knobs shows. */
+/** Rows of the registry tables; rafiki_train checks overrides against `knobs`, which rafiki_knobs shows. */
 export interface RegistryRows {
   task: { name: string; input: string; output: string; title: string }[];
   metric: { name: string; output: string; place: number; title: string }[];
@@ -12,7 +12,7 @@ export interface RegistryRows {
   family: { name: string; task: string; title: string; knobs: Record<string, unknown> }[];
 }
 
-/** The registries as SQL knows them: `npm run build` writes them into the script that installs. */
+/** The registries for SQL: `npm run build` writes them into the install script. */
 export function registryRows(): RegistryRows {
   return {
     task: tasks.map((name) => ({ name, input: inputOf(name), output: outputOf(name), title: titleOf(name) })),

@@ -2,15 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 
-/** The folder to put into `extension_control_path`, as built by `npm run build`. */
+/** The folder for `extension_control_path`, built by `npm run build`. */
 export const extensionDir = path.resolve(import.meta.dirname, '../../../dist/extension');
 
-/** What `scripts/build-sql.mjs` writes: the script in its parts. */
+/** The parts of the script that `scripts/build-sql.mjs` writes. */
 export interface ScriptParts {
-  /** Names what is replaceable. */
+  /** Identifies the replaceable part. */
   build: string;
   prologue: string;
-  /** Makes who may a member of rafiki_owner until the end of the script. */
+  /** Makes the role a member of rafiki_owner until the end of the script, if it may. */
   joining: string;
   incremental: { name: string; text: string }[];
   idempotent: string;

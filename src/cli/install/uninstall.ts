@@ -4,9 +4,7 @@ import type { Installer } from './install.ts';
 import { becomeOwner } from './owner-role.ts';
 import { extensionDir } from './script-parts.ts';
 
-/**
- * Removes the SQL side of rafiki from a database, with all studies and models, or nothing where something of others' uses it.
- */
+/** Removes the SQL side with all studies and models. Changes nothing if objects of other users depend on it. */
 export async function uninstall(db: Installer): Promise<void> {
   const sql = readFileSync(path.join(extensionDir, 'uninstall.sql'), 'utf8');
   await db.transaction(async (tx) => {

@@ -3,7 +3,7 @@ import { type SettingSpec, table } from './table.ts';
 
 const WIDTH = 100;
 
-/** What `rafiki --help` prints: all commands, and all settings. */
+/** The output of `rafiki --help`: all commands and settings. */
 export function usage(commands: Readonly<Record<string, Command>>): string {
   const list = Object.entries(commands).map(([name, { title }]) => [name, title]);
   return `usage: rafiki COMMAND [flags]
@@ -11,11 +11,11 @@ export function usage(commands: Readonly<Record<string, Command>>): string {
 ${columns(list)}
 
 ${settingsOf(Object.values(table))}
-"rafiki COMMAND --help" shows what one of them reads.
+"rafiki COMMAND --help" shows the settings of a command.
 `;
 }
 
-/** What `rafiki COMMAND --help` prints. */
+/** The output of `rafiki COMMAND --help`. */
 export function commandUsage(name: string, { title, settings }: Command): string {
   return `usage: rafiki ${name} [flags]
 
@@ -33,13 +33,13 @@ function settingsOf(settings: readonly SettingSpec[]): string {
     flag !== undefined || variable === undefined ? [] : [[`${variable}=${label}`, explained(rest)]],
   );
   const parts = [
-    ...(flags.length > 0 ? [`flags, which come before their environment variables\n${columns(flags)}\n`] : []),
+    ...(flags.length > 0 ? [`flags, which take precedence over their environment variables\n${columns(flags)}\n`] : []),
     ...(variables.length > 0 ? [`environment variables\n${columns(variables)}\n`] : []),
   ];
   return parts.join('\n');
 }
 
-/** What it is about, and what holds where it is not given. */
+/** The description of a setting and its default. */
 function explained({
   about,
   default: text,
@@ -48,7 +48,7 @@ function explained({
   return otherwise === undefined ? about : `${about} (default: ${otherwise})`;
 }
 
-/** Rows beneath each other; the last cell goes on in further lines where it is too long. */
+/** Aligns rows in columns; a long last cell is wrapped. */
 function columns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   const last = widths.length - 1;

@@ -10,13 +10,16 @@ export type SettingValues<N extends SettingKey> = { readonly [K in N]: ValueOf<(
 
 export interface Given<N extends SettingKey> {
   settings: SettingValues<N>;
-  /** Arguments that are no flags. */
+  /** Positional arguments. */
   words: readonly string[];
-  /** For processes that this one starts: what was given by a flag stands in it, too. */
+  /** For child processes: includes the values of flags. */
   environment: NodeJS.ProcessEnv;
 }
 
-/** Those settings: flag, then environment, then default. A variable that is empty is not set; an empty flag is refused. */
+/**
+ * Reads the settings: flag, then environment, then default. An empty variable counts as unset; an empty flag is
+ * refused.
+ */
 export function readSettings<N extends SettingKey>(
   names: readonly N[],
   args: readonly string[],
@@ -40,7 +43,7 @@ export function readSettings<N extends SettingKey>(
   return { settings: settings as SettingValues<N>, words: positionals, environment };
 }
 
-/** The environment with other settings, as their texts; undefined takes one out. */
+/** The environment with changed settings, given as texts; undefined removes one. */
 export function withSettings(
   environment: NodeJS.ProcessEnv,
   texts: { readonly [K in SettingKey]?: string | undefined },
@@ -53,7 +56,7 @@ export function withSettings(
   return changed;
 }
 
-/** Whether errors are shown with where they come from; of a level that there is not nothing is said here. */
+/** Whether errors are shown with stack traces. An invalid level is reported elsewhere. */
 export const isDebugging = (): boolean => process.env[table.log.variable] === 'debug';
 
 function parsed(setting: SettingSpec, text: string): unknown {
@@ -61,9 +64,9 @@ function parsed(setting: SettingSpec, text: string): unknown {
   const value = text === '' ? undefined : kind.parse(text);
   if (value !== undefined) return value;
   const names = [...(flag === undefined ? [] : [`--${flag}`]), ...(variable === undefined ? [] : [variable])];
-  throw new InvalidParameter(`${names.join(', or ')}${names.length > 1 ? ',' : ''} is not ${kind.what}`, {
-    detail: kind.isSecret ? 'It is not shown: a password may be in it.' : `It is "${text}".`,
-    hint: `Write ${kind.write}.`,
+  throw new InvalidParameter(`${names.join(', or ')}${names.length > 1 ? ',' : ''} is not ${kind.description}`, {
+    detail: kind.isSecret ? 'It is not shown, because it may contain a password.' : `It is "${text}".`,
+    hint: `Write ${kind.example}.`,
   });
 }
 

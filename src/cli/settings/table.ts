@@ -8,17 +8,20 @@ import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
 
-/** What can be set, by a flag or in the environment. Nothing else of src/ reads that, but for the failpoints of tests. */
+/**
+ * A setting, by flag or environment variable. All environment variables that src/ reads are in this table, except for
+ * failpoints of tests.
+ */
 export interface SettingSpec {
   flag?: string;
   variable?: string;
   kind: Kind<unknown>;
   about: string;
-  /** What holds where it is not given, as one would write it. */
+  /** The default value, as a user would write it. */
   default?: string;
-  /** The same in words, where whoever asks for the value gets none. */
+  /** The default in words, if it is determined elsewhere. */
   otherwise?: string;
-  /** Not for users: the help leaves it out. */
+  /** Not shown in the help. */
   isHidden?: true;
 }
 
@@ -29,36 +32,36 @@ export const table = {
     flag: 'database-url',
     variable: 'DATABASE_URL',
     kind: kind.postgresUrl,
-    about: 'the database; its password may stand in a PGPASSFILE instead',
+    about: 'the database; its password may be in a PGPASSFILE instead',
     otherwise: 'up runs its own PostgreSQL 18',
   },
   dataDir: {
     flag: 'data-dir',
     variable: 'RAFIKI_DATA_DIR',
-    kind: kind.place('DIR'),
-    about: 'where up keeps its database, cache and logs, and demo its own in the folder demo of it',
+    kind: kind.filePath('DIR'),
+    about: 'the folder of database, cache and logs; demo uses its subfolder demo',
     otherwise: '~/.local/share/rafiki, or as root /var/lib/rafiki',
   },
   port: {
     flag: 'port',
     variable: 'RAFIKI_PORT',
     kind: kind.port,
-    about: "where up's PostgreSQL listens",
-    otherwise: `${POSTGRES_PORT}, or another that is free`,
+    about: "the port of up's PostgreSQL",
+    otherwise: `${POSTGRES_PORT}, or any free port`,
   },
   bridgeHost: {
     flag: 'bridge-host',
     variable: 'RAFIKI_BRIDGE_HOST',
     kind: kind.text('HOST'),
     about: 'the address that serving listens on',
-    otherwise: 'where Postgres reaches this machine',
+    otherwise: 'the one from which Postgres reaches this machine',
   },
   bridgePort: {
     flag: 'bridge-port',
     variable: 'RAFIKI_BRIDGE_PORT',
     kind: kind.port,
     about: 'the port that serving listens on',
-    otherwise: `${BRIDGE_PORT}; of up: or another that is free`,
+    otherwise: `${BRIDGE_PORT}; for up: or any free port`,
   },
   workers: {
     flag: 'workers',
@@ -78,10 +81,10 @@ export const table = {
     flag: 'device',
     variable: 'RAFIKI_DEVICE',
     kind: kind.oneOf('a device', deviceNames),
-    about: `where models are trained and answer: ${deviceNames.join(', ')}`,
+    about: `the device for training and predictions: ${deviceNames.join(', ')}`,
     default: 'cpu',
   },
-  data: { flag: 'data', kind: kind.place('FILE'), about: 'for demo: a CSV file with the columns label and text' },
+  data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
   json: {
     flag: 'json',
     kind: kind.aSwitch,
@@ -90,7 +93,7 @@ export const table = {
   engine: {
     variable: 'RAFIKI_ENGINE',
     kind: kind.oneOf('an engine', engineNames),
-    about: `what trains: ${engineNames.join(', ')} (which needs @tensorflow/tfjs-node-gpu)`,
+    about: `the training engine: ${engineNames.join(', ')} (which needs @tensorflow/tfjs-node-gpu)`,
     default: 'onnx',
   },
   policy: {
@@ -99,31 +102,31 @@ export const table = {
       'a scheduler',
       policies.map(({ name }) => name),
     ),
-    about: `the scheduler of predictions: ${policies.map(({ name }) => name).join(', ')}`,
+    about: `the scheduling policy of predictions: ${policies.map(({ name }) => name).join(', ')}`,
     default: DEFAULT_POLICY,
   },
   modelMemory: {
     variable: 'RAFIKI_MODEL_MEMORY',
     kind: kind.size,
-    about: 'bounds the models that a server keeps loaded',
+    about: "maximum memory of a server's loaded models",
     otherwise: 'a quarter of the memory',
   },
   dataLimit: {
     variable: 'RAFIKI_DATA_LIMIT',
     kind: kind.size,
-    about: 'bounds the rows that a study reads',
+    about: "maximum size of a study's rows",
     default: gigabytes(DATA_LIMIT_BYTES),
   },
   cacheDir: {
     variable: 'RAFIKI_CACHE_DIR',
-    kind: kind.place('DIR'),
-    about: 'where rows and models are kept, for this user alone',
-    otherwise: 'a folder of the user among the temporary files; of up: in its data folder',
+    kind: kind.filePath('DIR'),
+    about: 'the cache folder of rows and models, private to this user',
+    otherwise: "the user's folder in the temporary folder; for up: in its data folder",
   },
   cacheLimit: {
     variable: 'RAFIKI_CACHE_LIMIT',
     kind: kind.size,
-    about: 'bounds the models in that folder, and parameters from S3 by as much again',
+    about: 'maximum size of the models in that folder; parameters from S3 may take as much again',
     default: gigabytes(CACHE_LIMIT_BYTES),
   },
   servicePassword: {
@@ -133,75 +136,75 @@ export const table = {
   },
   servicePasswordFile: {
     variable: 'RAFIKI_SERVICE_PASSWORD_FILE',
-    kind: kind.place('FILE'),
+    kind: kind.filePath('FILE'),
     about: 'a file whose first line is that password',
   },
   readerUrl: {
     variable: 'RAFIKI_READER_URL',
     kind: kind.postgresUrl,
-    about: 'the database as rafiki_reader reaches it',
-    otherwise: 'as rafiki_service does, with its password',
+    about: "rafiki_reader's URL of the database",
+    otherwise: "rafiki_service's URL with the other role",
   },
   params: {
     variable: 'RAFIKI_PARAMS',
-    kind: kind.paramsPlace,
-    about: 'where the bytes of parameters are kept: postgres, or s3://bucket/prefix',
+    kind: kind.paramsLocation,
+    about: 'the store of parameters: postgres, or s3://bucket/prefix',
     default: 'postgres',
   },
   s3Endpoint: {
     variable: 'RAFIKI_S3_ENDPOINT',
     kind: kind.httpUrl,
-    about: 'the server with that bucket',
+    about: "the bucket's server",
     otherwise: "Amazon's",
   },
   awsAccessKeyId: {
     variable: 'AWS_ACCESS_KEY_ID',
     kind: kind.text('…'),
-    about: 'who may read, write and delete in it',
+    about: 'an access key that may read, write and delete in the bucket',
   },
   awsSecretAccessKey: {
     variable: 'AWS_SECRET_ACCESS_KEY',
     kind: kind.secretText('…'),
-    about: 'the secret of that key',
+    about: "the access key's secret",
   },
   awsSessionToken: {
     variable: 'AWS_SESSION_TOKEN',
     kind: kind.secretText('…'),
-    about: 'its token, where it has one',
+    about: "the access key's session token, if it has one",
   },
   awsRegion: {
     variable: 'AWS_REGION',
     kind: kind.text('NAME'),
     about: 'the region of the bucket',
-    otherwise: 'what AWS_DEFAULT_REGION says',
+    otherwise: 'the value of AWS_DEFAULT_REGION',
   },
   awsDefaultRegion: {
     variable: 'AWS_DEFAULT_REGION',
     kind: kind.text('NAME'),
-    about: 'the same, where AWS_REGION is not set',
+    about: 'the same, if AWS_REGION is not set',
     default: 'us-east-1',
   },
   log: {
     variable: 'RAFIKI_LOG',
     kind: kind.oneOf('a level', logLevels),
-    about: `what is logged: ${logLevels.join(', ')}`,
+    about: `the log level: ${logLevels.join(', ')}`,
     otherwise: 'info; of up itself: warn',
   },
   xdgDataHome: {
     variable: 'XDG_DATA_HOME',
-    kind: kind.place('DIR'),
-    about: 'what stands for ~/.local/share in the default of --data-dir',
+    kind: kind.filePath('DIR'),
+    about: 'replaces ~/.local/share in the default of --data-dir',
   },
   bridgeSocketDir: {
     variable: 'RAFIKI_BRIDGE_SOCKET_DIR',
-    kind: kind.place('DIR'),
-    about: 'serving listens on a Unix socket there, too: up says so where Postgres is on this machine',
+    kind: kind.filePath('DIR'),
+    about: 'the folder of an additional Unix socket of serving; up sets it if Postgres is on this machine',
     isHidden: true,
   },
   syntheticDevice: {
     variable: 'RAFIKI_SYNTHETIC_DEVICE',
     kind: kind.syntheticTiming,
-    about: 'for measuring only: the least that a batch takes',
+    about: 'for measurements only: the minimum time of a batch',
     isHidden: true,
   },
 } as const satisfies Record<string, SettingSpec>;

@@ -6,27 +6,27 @@ import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
 import type { Service } from '../../runtime/service.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { freshPassword } from '../logins.ts';
-import { keepSecret, readSecret } from './secret-file.ts';
+import { readSecret, writeSecret } from './secret-file.ts';
 import type { Identity } from './unprivileged.ts';
 
 export interface ClusterOptions {
-  /** Holds bin/ of the server. */
+  /** Folder with the server's bin/. */
   postgresDir: string;
-  /** The cluster lives in DIR/db, its password in DIR/password, its log in DIR/postgres.log. */
+  /** The cluster is in DIR/db, its password in DIR/password, its log in DIR/postgres.log. */
   dataDir: string;
   port: number;
   identity: Identity | undefined;
-  /** Further arguments of initdb, e.g. the locale. */
+  /** Further arguments of initdb, such as the locale. */
   initdbArgs?: readonly string[];
   /** Further `-c name=value` settings. */
   settings?: Record<string, string>;
-  /** Called when the server ends without having been asked to. */
+  /** Called when the server ends unexpectedly. */
   onCrash?: () => void;
 }
 
 const POLL_MS = 25;
 
-/** One Postgres server of our own on a folder: initialised at the first start, run as a child of this process. */
+/** An embedded Postgres server: initialised at the first start, run as a child process. */
 export class Cluster implements Service {
   readonly #options: ClusterOptions;
   readonly #db: string;
@@ -39,7 +39,7 @@ export class Cluster implements Service {
     this.#db = path.join(options.dataDir, 'db');
   }
 
-  /** A superuser's URL for one of the cluster's databases. */
+  /** A superuser's URL of one of the cluster's databases. */
   url(database: string): string {
     const { dataDir, identity } = this.#options;
     const password = readSecret(path.join(dataDir, 'password'), identity?.uid);
@@ -76,7 +76,7 @@ export class Cluster implements Service {
     for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
     const logFile = path.join(dataDir, 'postgres.log');
     const log = openSync(logFile, 'a', 0o600);
-    // detached: Ctrl-C on our terminal is for us to hear, and to stop everything in order
+    // detached, so that Ctrl-C on the terminal does not reach Postgres: this process stops everything in order.
     const server = spawn(this.#bin('postgres'), args, {
       ...identity,
       stdio: ['ignore', log, log],
@@ -85,16 +85,16 @@ export class Cluster implements Service {
     });
     closeSync(log);
     this.#server = server;
-    server.once('error', () => undefined); // it has no pid then, and is not ready
+    server.once('error', () => undefined); // it then has no pid and never becomes ready
     await this.#untilReady(server, logFile);
     server.once('exit', () => {
-      if (this.#server !== server) return; // stop() took it
+      if (this.#server !== server) return; // stopped by stop()
       this.#server = undefined;
       onCrash?.();
     });
   }
 
-  /** Fast shutdown: clients are disconnected, nothing committed is lost. */
+  /** Fast shutdown: disconnects clients and loses no committed data. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const server = this.#server;
@@ -129,10 +129,10 @@ export class Cluster implements Service {
   async #initialise(): Promise<void> {
     const { dataDir, identity, initdbArgs = ['--locale=C'] } = this.#options;
     mkdirSync(dataDir, { recursive: true });
-    rmSync(this.#db, { recursive: true, force: true }); // what an interrupted initdb left behind
+    rmSync(this.#db, { recursive: true, force: true }); // left by an interrupted initdb
     mkdirSync(this.#db, { mode: 0o700 });
     const password = path.join(dataDir, 'password');
-    keepSecret(password, freshPassword());
+    writeSecret(password, freshPassword());
     if (identity) for (const file of [this.#db, password]) chownSync(file, identity.uid, identity.gid);
     chmodSync(this.#db, 0o700);
     const args = ['-D', this.#db, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${password}`];
@@ -143,7 +143,7 @@ export class Cluster implements Service {
     });
   }
 
-  /** postmaster.pid says "ready" in its eighth line once connections are accepted. To recover may take as long as it takes. */
+  /** The eighth line of postmaster.pid is "ready" when connections are accepted. Recovery may take any time. */
   async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
     const pidFile = path.join(this.#db, 'postmaster.pid');
     for (;;) {
@@ -165,8 +165,8 @@ const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !
 const stopped = (): ShuttingDown => new ShuttingDown('PostgreSQL was stopped while it started');
 
 /**
- * A server whose parent was killed goes on alone; the folder's lock is ours, so it is nobody's any more. It may hold the port that
- * we want.
+ * Stops a server whose parent was killed. This process has the folder's lock, so nobody else uses it; it may occupy the
+ * port.
  */
 export async function stopOrphan({
   postgresDir,
@@ -176,6 +176,6 @@ export async function stopOrphan({
   const db = path.join(dataDir, 'db');
   if (!existsSync(path.join(db, 'postmaster.pid'))) return;
   const args = ['stop', '-D', db, '-m', 'fast', '-w'];
-  // It fails when the server is dead already and only its file is left: postgres itself deals with that.
+  // Fails if the server is dead and only its file remains, which postgres handles itself.
   await promisify(execFile)(path.join(postgresDir, 'bin/pg_ctl'), args, { ...identity, cwd: db }).catch(() => {});
 }

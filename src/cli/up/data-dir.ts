@@ -7,22 +7,23 @@ import type { SettingValues } from '../settings/read.ts';
 import type { Identity } from './unprivileged.ts';
 
 const hint = 'Choose a folder that belongs to this user alone, with --data-dir or RAFIKI_DATA_DIR.';
-/** What Postgres owns where it runs as another user than we. */
+/** Entries that Postgres owns if it runs as another user. */
 const OF_POSTGRES = ['db', 'password'];
 
-/** Where it is, unless told; a folder of root's home is out of reach for the user that Postgres runs as. */
+/** The default: for root outside of its home, which the user that Postgres runs as cannot access. */
 export function dataDirOr({ dataDir, xdgDataHome }: SettingValues<'dataDir' | 'xdgDataHome'>): string {
   if (dataDir !== undefined) return dataDir;
   if (process.getuid?.() === 0) return '/var/lib/rafiki';
   return path.join(xdgDataHome ?? path.join(homedir(), '.local/share'), 'rafiki');
 }
 
-/** Where `demo` keeps its own database: beside the user's, whose tables it must not touch. */
+/** The folder of `demo`'s own database: the demo must not touch the user's tables. */
 export const demoDir = (dataDir: string): string => path.join(dataDir, 'demo');
 
 /**
- * Makes the folder that `up` keeps everything in, or refuses one that somebody else made or put something into: what lies there is
- * trusted, as passwords, settings and programs. `postgres` is whom Postgres runs as, who must be able to enter; unused, it may be anybody.
+ * Creates the data folder of `up`, or throws {@link EnvironmentUnfit} if another user created it or owns something in
+ * it: its passwords, settings and programs are trusted. `postgres` is the user that Postgres runs as, which needs
+ * access; with 'unused' that check is skipped.
  */
 export async function openDataDir(dir: string, postgres?: Identity | 'unused'): Promise<void> {
   await ensurePrivateDir(dir, { purpose: 'the data folder', hint, mode: 0o711 });
@@ -34,8 +35,7 @@ export async function openDataDir(dir: string, postgres?: Identity | 'unused'): 
     const isPostgres = OF_POSTGRES.includes(name) && (postgres === 'unused' || uid === postgres?.uid);
     if (uid !== own && !isPostgres)
       throw unfit(dir, `${name} in it belongs to user ${uid}, and this process is user ${own}.`);
-    if ((entry.mode & S_IFMT) === S_IFREG && nlink > 1)
-      throw unfit(dir, `${name} in it has another name as well, a hard link.`);
+    if ((entry.mode & S_IFMT) === S_IFREG && nlink > 1) throw unfit(dir, `${name} in it has another hard link.`);
   }
 }
 

@@ -9,8 +9,8 @@ const platformPackage = (): string => {
 };
 
 /**
- * The folder that holds bin/, lib/ and share/ of the PostgreSQL in an npm package, the embedded 18 unless `name` says another, where
- * `identity` can reach it: a copy under `scratch` when the package itself lies in somebody's private home.
+ * The folder with bin/, lib/ and share/ of the PostgreSQL in an npm package (default: the embedded 18), accessible to
+ * `identity`: a copy under `scratch` if the package is in a private home.
  */
 export async function embeddedPostgres(
   identity: Identity | undefined,

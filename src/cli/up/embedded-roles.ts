@@ -1,18 +1,20 @@
 import type { Queryable } from '../../db/database.ts';
 import { setPassword } from '../logins.ts';
-import type { KeptPassword } from './secret-file.ts';
+import type { StoredPassword } from './secret-file.ts';
 
 /** The database of `up`. */
 export const DATABASE = 'rafiki';
-/** The ordinary role that owns it: what a user needs, and no more. One named as our schema would find our tables first. */
+/**
+ * Its owner, an ordinary role. It must not have the name of our schema, which "$user" in a search path would select.
+ */
 export const USER = 'rafiki_user';
 
 /**
- * Makes the user's role, and the database where there is none; both are his. As a superuser, in any database,
- * by a session with a pinned search path, as the next one: the user may make what stands in front of pg_catalog's. He may also
- * have changed his password: it is given again where ours `isNew` only.
+ * Creates the user's role and the database if missing. Needs a superuser's session with a pinned search path: the user
+ * may create objects that shadow those of pg_catalog. Sets the password only if it `isNew`, since the user may have
+ * changed it.
  */
-export async function createUser(admin: Queryable, { password, isNew }: KeptPassword): Promise<void> {
+export async function createUser(admin: Queryable, { password, isNew }: StoredPassword): Promise<void> {
   const isThere = await exists(admin, 'select from pg_roles where rolname = $1', USER);
   if (!isThere) await admin.query(`create role ${USER} login`);
   if (!isThere || isNew) await setPassword(admin, USER, password);
@@ -25,14 +27,15 @@ const exists = async (on: Queryable, sql: string, name: string): Promise<boolean
   (await on.query(sql, [name])).length > 0;
 
 /**
- * With 0.1.0 the user of `up` was the superuser: what he made is handed to the role that he is now, where the database is still the
- * superuser's. Once: later that, and what is in it, is as an administrator wants it. As a superuser, in the database itself.
+ * In 0.1.0 the user of `up` was the superuser. Its objects are transferred to the user's role, once, if the database
+ * still belongs to the superuser; later, ownership is up to the administrator. Needs a superuser's session in the
+ * database itself.
  */
-export async function handOver(admin: Queryable): Promise<void> {
-  await admin.query(handOverSql);
+export async function transferOwnership(admin: Queryable): Promise<void> {
+  await admin.query(transferOwnershipSql);
 }
 
-const handOverSql = `
+const transferOwnershipSql = `
 do $$
 declare
   superuser constant regrole := (select oid from pg_roles where rolname = current_user);

@@ -1,16 +1,19 @@
 import { createServer } from 'node:net';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 
-/** The first ports that `up` tries. */
+/** Default ports of `up`. */
 export const POSTGRES_PORT = 54_320;
 export const BRIDGE_PORT = 54_321;
 
-/** `wanted` if nobody listens there; with no wish, `usual` or, where that is taken, any free port. */
-export async function choosePort(wanted: number | undefined, usual: number, flag: string): Promise<number> {
-  const port = await tryPort(wanted ?? usual);
+/**
+ * Returns `requested` if it is free, else throws {@link EnvironmentUnfit}. Without a request, returns `usual` or any
+ * free port.
+ */
+export async function choosePort(requested: number | undefined, usual: number, flag: string): Promise<number> {
+  const port = await tryPort(requested ?? usual);
   if (port !== undefined) return port;
-  if (wanted === undefined) return (await tryPort(0)) as number;
-  throw new EnvironmentUnfit(`port ${wanted} is taken`, { hint: `Choose another one with ${flag}.` });
+  if (requested === undefined) return (await tryPort(0)) as number;
+  throw new EnvironmentUnfit(`port ${requested} is in use`, { hint: `Choose another one with ${flag}.` });
 }
 
 function tryPort(port: number): Promise<number | undefined> {

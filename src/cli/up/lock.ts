@@ -2,11 +2,11 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 
-/** One `rafiki up` per folder; a lock whose process is gone is nobody's. */
+/** Locks a data folder for one `rafiki up`. A lock of a dead process is replaced. Throws {@link EnvironmentUnfit}. */
 export function takeLock(dataDir: string): string {
   const file = path.join(dataDir, 'up.pid');
   if (existsSync(file)) {
-    const pid = Number(readFileSync(file, 'utf8')); // 0 where whoever wrote it was killed before he had
+    const pid = Number(readFileSync(file, 'utf8')); // 0 if its process was killed before writing
     if (pid > 0 && pid !== process.pid && isAlive(pid)) {
       throw new EnvironmentUnfit(`${dataDir} is in use`, {
         detail: `Process ${pid} runs rafiki on it.`,

@@ -13,23 +13,26 @@ import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { freshPassword } from '../logins.ts';
 
-export interface KeptPassword {
+export interface StoredPassword {
   password: string;
-  /** Made just now: nobody can have it. */
+  /** Newly created: no role has it yet. */
   isNew: boolean;
 }
 
-/** A password that is kept in a file of its own in the data folder, made at first. */
-export function keptPassword(dataDir: string, name: string): KeptPassword {
+/** A password in a file of the data folder, created at the first call. */
+export function storedPassword(dataDir: string, name: string): StoredPassword {
   const file = path.join(dataDir, name);
   const kept = readSecret(file);
   const password = kept ?? freshPassword();
-  if (kept === undefined) keepSecret(file, password);
+  if (kept === undefined) writeSecret(file, password);
   return { password, isNew: kept === undefined };
 }
 
-/** A new file for the owner of the folder only takes the place of what had that name: neither a link nor its rights are kept. */
-export function keepSecret(file: string, secret: string): void {
+/**
+ * Writes a new file for the folder's owner only, which replaces an existing one: neither a link nor its permissions are
+ * kept.
+ */
+export function writeSecret(file: string, secret: string): void {
   const fresh = `${file}.new`;
   rmSync(fresh, { force: true });
   writeFileSync(fresh, `${secret}\n`, { mode: 0o600, flag: 'wx' });
@@ -37,8 +40,8 @@ export function keepSecret(file: string, secret: string): void {
 }
 
 /**
- * What such a file says; undefined where there is none. It has to be ours, or of the one other user that is named, and nobody else's
- * to write; one that others could read is closed. Links are not followed.
+ * The content of a secret file; undefined if missing. Throws {@link EnvironmentUnfit} unless the file belongs to this
+ * user, or to `otherUid`, and only its owner can write it. Removes read permissions of others. Does not follow links.
  */
 export function readSecret(file: string, otherUid?: number): string | undefined {
   const fd = open(file);
@@ -50,7 +53,7 @@ export function readSecret(file: string, otherUid?: number): string | undefined 
       if (uid !== own && uid !== otherUid)
         throw unfit(file, `It belongs to user ${uid}, and this process is user ${own}.`);
       if ((mode & 0o022) !== 0) throw unfit(file, 'Others may write to it.');
-      if (nlink > 1) throw unfit(file, 'It has another name as well, a hard link.');
+      if (nlink > 1) throw unfit(file, 'It has another hard link.');
       if ((mode & 0o077) !== 0) fchmodSync(fd, 0o600);
     }
     return readFileSync(fd, 'utf8').trim();
@@ -73,6 +76,6 @@ function open(file: string): number | undefined {
 const unfit = (file: string, detail: string, cause?: unknown): EnvironmentUnfit =>
   new EnvironmentUnfit(`the file ${file} cannot be trusted with a secret`, {
     detail,
-    hint: 'Look into it. Where this user made it, make it a file of its own with mode 0600; else remove it, or use another --data-dir.',
+    hint: 'Check the file. If this user created it, replace it by a regular file with mode 0600; otherwise remove it, or use another --data-dir.',
     cause,
   });

@@ -7,7 +7,7 @@ import { createRng } from '../../runtime/rng.ts';
 import type { Service } from '../../runtime/service.ts';
 
 export interface ChildSpec {
-  /** For the log. */
+  /** Name in the log. */
   name: string;
   /** Arguments of the `rafiki` command. */
   args: readonly string[];
@@ -15,30 +15,32 @@ export interface ChildSpec {
 }
 
 const RESTART = { firstMs: 200, maxMs: 5_000 };
-/** A child that lived this long starts again without delay. */
+/** A child that ran this long is restarted without delay. */
 const HEALTHY_MS = 30_000;
-/** Longest a child may take to stop before it is killed; a worker writes a checkpoint meanwhile. */
+/** Maximum time for a child to stop before it is killed; a worker writes a checkpoint meanwhile. */
 const STOP_TIMEOUT_MS = 20_000;
 
-/** How often a child says that it runs, and we look whether it did. */
+/** Interval of the children's 'alive' messages, and of checking them. */
 const ALIVE_MS = 1_000;
-/** In looks, not in seconds: a machine that slept has silenced nobody. So long a loop of ours is never busy. */
-const MAX_SILENT = 10;
+/**
+ * Counted in checks instead of seconds, so that a machine's sleep does not count. No event loop is busy for that long.
+ */
+const MAX_MISSED = 10;
 
-/** What a child that `up` started tells it. */
+/** A message from a child to its supervisor. */
 type ChildMessage = 'ready' | 'alive';
 
-/** Tells whoever started this process, if that was {@link SupervisedChild}. */
-export const tellSupervisor = (message: ChildMessage): void => void process.send?.(message);
+/** Sends a message to the supervisor, if there is one ({@link SupervisedChild}). */
+export const notifySupervisor = (message: ChildMessage): void => void process.send?.(message);
 
-/** From now on this process says that its event loop runs. */
-export function sayAlive(): void {
-  setInterval(() => tellSupervisor('alive'), ALIVE_MS).unref();
+/** Starts sending 'alive' messages, which show that the event loop runs. */
+export function startAliveMessages(): void {
+  setInterval(() => notifySupervisor('alive'), ALIVE_MS).unref();
 }
 
 /**
- * Keeps one child process of ours alive: starts it again, ever more slowly, whenever it ends. One that says nothing any more is killed:
- * a server that hangs would hold whoever connects to it.
+ * Restarts a child process whenever it ends, with increasing delays. Kills a child without 'alive' messages: a hanging
+ * server would block its clients.
  */
 export class SupervisedChild implements Service {
   readonly #spec: ChildSpec;
@@ -59,7 +61,7 @@ export class SupervisedChild implements Service {
     this.#logger = options.logger;
   }
 
-  /** Returns once the child said that it is ready; a child that ends before that is started again. */
+  /** Resolves when the child is ready; a child that ends before is restarted. */
   async start(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#onReady = resolve;
@@ -87,20 +89,20 @@ export class SupervisedChild implements Service {
     const { name, args, env } = this.#spec;
     const startedMs = performance.now();
     const log = openSync(this.#logFile, 'a', 0o600);
-    // The IPC channel carries 'ready', and its closing tells the child that its parent is gone.
+    // The IPC channel carries 'ready'; its closing shows the child that the parent has ended.
     const child = spawn(process.execPath, [this.#entry, ...args], { env, stdio: ['ignore', log, log, 'ipc'] });
-    closeSync(log); // the child has its own
+    closeSync(log); // the child has its own descriptor
     this.#child = child;
     let silent = 0;
     let watch: NodeJS.Timeout | undefined;
     const look = (): void => {
-      if (++silent < MAX_SILENT) return;
-      this.#logger.warn({ child: name, pid: child.pid }, 'child hangs, it is killed');
+      if (++silent < MAX_MISSED) return;
+      this.#logger.warn({ child: name, pid: child.pid }, 'the child does not respond and is killed');
       child.kill('SIGKILL');
     };
     child.on('message', (message: ChildMessage) => {
       silent = 0;
-      watch ??= setInterval(look, ALIVE_MS); // not before: to start may take a busy machine longer
+      watch ??= setInterval(look, ALIVE_MS); // only now, because starting may take long on a busy machine
       if (message === 'ready') this.#onReady?.();
     });
     child.once('exit', (code, signal) => {
@@ -109,7 +111,10 @@ export class SupervisedChild implements Service {
       if (this.#stopping) return;
       if (performance.now() - startedMs > HEALTHY_MS) this.#restarts = 0;
       const delayMs = backoffMs(this.#restarts++, RESTART, this.#rng);
-      this.#logger.warn({ child: name, code, signal, delayMs: Math.round(delayMs) }, 'child ended, starting it again');
+      this.#logger.warn(
+        { child: name, code, signal, delayMs: Math.round(delayMs) },
+        'the child ended and is restarted',
+      );
       this.#timer = setTimeout(() => this.#spawn(), delayMs);
     });
   }

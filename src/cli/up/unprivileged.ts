@@ -3,13 +3,13 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 
-/** Whom to run Postgres as: it refuses root. `undefined` means "as ourselves". */
+/** A user to run Postgres as, which refuses root; `undefined` for the current user. */
 export interface Identity {
   uid: number;
   gid: number;
 }
 
-/** As root, the system's `postgres` user where there is one, otherwise `nobody`. */
+/** For root: the system's user `postgres`, or else `nobody`. Otherwise undefined. */
 export function postgresIdentity(): Identity | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const user of ['postgres', 'nobody']) {
@@ -31,7 +31,7 @@ function lookUp(user: string): Identity | undefined {
   }
 }
 
-/** Whether `identity` may enter every folder down to `target`: a clone under a private home is out of its reach. */
+/** Whether `identity` can enter all folders down to `target`: a clone in a private home is not accessible. */
 export function reachable(target: string, identity: Identity | undefined): boolean {
   if (!identity) return true;
   for (let dir = path.resolve(target); ; dir = path.dirname(dir)) {

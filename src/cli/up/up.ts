@@ -14,34 +14,34 @@ import { withSettings } from '../settings/read.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
-import { createUser, DATABASE, handOver, USER } from './embedded-roles.ts';
+import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
 import { takeLock } from './lock.ts';
-import { keepSecret, keptPassword } from './secret-file.ts';
+import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
 
 export interface UpOptions {
-  /** Where not given, it runs its own PostgreSQL. */
+  /** Absent: an embedded PostgreSQL is started. */
   databaseUrl?: string | undefined;
-  /** Of rafiki_reader in that database. */
+  /** URL of rafiki_reader in that database. */
   readerUrl?: string | undefined;
   dataDir: string;
   port: number | undefined;
   bridgeHost: string | undefined;
   bridgePort: number | undefined;
-  /** As many processes; one per core where not given. */
+  /** Number of worker processes; default: one per core. */
   workers?: number | undefined;
-  /** Its children's, but for what it tells them itself. */
+  /** The environment of the child processes, before `up` adds its own settings. */
   environment: NodeJS.ProcessEnv;
 }
 
-/** How long a crashed Postgres is started again and again before we give up: its orphans need a moment to leave. */
+/** Maximum attempts at restarting a crashed Postgres: its orphaned backends need a moment to exit. */
 const RESTART_TRIES = 40;
 const RESTART_PAUSE_MS = 500;
 
-/** In the data folder of `up`: the user's URL with its password, for what does not read a `passfile`. */
+/** File in the data folder: the user's URL with its password, for clients that cannot read a `passfile`. */
 export const USER_URL = 'user-url';
 
 const INVALID_PASSWORD = '28P01';
@@ -55,11 +55,11 @@ export class Up implements Service {
   #lock: string | undefined;
   #stopping = false;
   #starting: Promise<void> | undefined;
-  /** The user's. */
+  /** The user's URL. */
   databaseUrl = '';
-  /** The same to be shown: the password is in a file of the data folder. */
+  /** The user's URL for display, without the password, which is in a file of the data folder. */
   shownUrl = '';
-  /** Our processes'. */
+  /** The service's URL. */
   #serviceUrl = '';
   bridgePort = 0;
 
@@ -92,7 +92,7 @@ export class Up implements Service {
     }
   }
 
-  /** Also while it starts: what begins afterwards would be left running. */
+  /** Also during start, so that no process started later is left running. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#stopParts();
@@ -109,7 +109,10 @@ export class Up implements Service {
     if (this.#lock) rmSync(this.#lock, { force: true });
   }
 
-  /** Installs as whoever the URL names, unless the service itself is named; the service's password is kept in the data folder. */
+  /**
+   * Installs with the URL's role, unless that is the service itself; the service's password is stored in the data
+   * folder.
+   */
   async #useDatabase(url: string): Promise<void> {
     this.databaseUrl = url;
     this.shownUrl = withoutPassword(url);
@@ -129,13 +132,13 @@ export class Up implements Service {
     }
   }
 
-  /** What would keep us, or each of our processes, from connecting is said once, here; `file` keeps the role's password. */
+  /** Reports once, here, why this process or its children cannot connect; `file` stores the role's password. */
   async #checkLogin(url: string, file: string): Promise<void> {
     try {
       await withSession(this.#pinned(url), (database) => database.start());
     } catch (cause) {
       if ((cause as { code?: string }).code !== INVALID_PASSWORD) throw cause;
-      throw new EnvironmentUnfit(`the password of ${new URL(url).username} is another one`, {
+      throw new EnvironmentUnfit(`the password of ${new URL(url).username} is a different one`, {
         detail: (cause as Error).message,
         hint: `Write it into ${path.join(this.#options.dataDir, file)}, for this user alone.`,
         cause,
@@ -143,12 +146,15 @@ export class Up implements Service {
     }
   }
 
-  /** Of whoever installs: nothing but install() may use it before it has pinned the search path, or else qualified names. */
+  /** A session for installing: before install() pins the search path, it must use qualified names only. */
   #session(url: string): Database {
     return new Database({ url, application: 'rafiki up', maxConnections: 1, installs: true, logger: this.#logger });
   }
 
-  /** Our own, with an ordinary role for the user: its superuser is for administrators, whose URL is in the file `admin-url`. */
+  /**
+   * Starts the embedded server, with an ordinary role for the user. The superuser's URL, for administrators, is in the
+   * file `admin-url`.
+   */
   async #startPostgres(identity: Identity | undefined): Promise<void> {
     const { dataDir } = this.#options;
     const postgresDir = await embeddedPostgres(identity, dataDir);
@@ -170,27 +176,27 @@ export class Up implements Service {
     this.#cluster = cluster;
     await cluster.start();
     const adminUrl = cluster.url(DATABASE);
-    keepSecret(path.join(dataDir, 'admin-url'), adminUrl);
+    writeSecret(path.join(dataDir, 'admin-url'), adminUrl);
     await this.#checkLogin(cluster.url('postgres'), 'password');
     const handedOver = path.join(dataDir, 'handed-over');
-    const { password, isNew } = keptPassword(dataDir, 'user-password');
-    const service = keptPassword(dataDir, 'service-password');
+    const { password, isNew } = storedPassword(dataDir, 'user-password');
+    const service = storedPassword(dataDir, 'service-password');
     await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, { password, isNew }));
     await withSession(this.#session(adminUrl), install);
     await withSession(this.#pinned(adminUrl), async (admin) => {
       await setServicePassword(admin, service.password);
-      if (!existsSync(handedOver)) await handOver(admin);
+      if (!existsSync(handedOver)) await transferOwnership(admin);
     });
-    keepSecret(handedOver, 'What the superuser of 0.1.0 had made is rafiki_user’s. Later it stays whose it is.');
+    writeSecret(handedOver, 'The objects of the superuser of 0.1.0 were transferred to rafiki_user.');
     this.databaseUrl = urlAs(adminUrl, USER, password);
     const passfile = path.join(dataDir, 'pgpass');
-    keepSecret(passfile, passfileLine(this.databaseUrl));
-    keepSecret(path.join(dataDir, USER_URL), this.databaseUrl);
+    writeSecret(passfile, passfileLine(this.databaseUrl));
+    writeSecret(path.join(dataDir, USER_URL), this.databaseUrl);
     this.shownUrl = withoutPassword(this.databaseUrl, passfile);
     this.#serviceUrl = urlAs(adminUrl, SERVICE, service.password);
   }
 
-  /** Its search path is pinned: the database is the user's. */
+  /** The search path is pinned, because the user owns the database. */
   #pinned(url: string): Database {
     return new Database({ url, application: 'rafiki up', maxConnections: 1, logger: this.#logger });
   }
@@ -199,7 +205,7 @@ export class Up implements Service {
     for (let tries = 1; tries <= RESTART_TRIES && !this.#stopping; tries++) {
       try {
         await this.#cluster?.start();
-        this.#logger.warn({ tries }, 'PostgreSQL ended and was started again');
+        this.#logger.warn({ tries }, 'PostgreSQL ended and was restarted');
         return;
       } catch (error) {
         this.#logger.warn({ tries, err: String(error) }, 'PostgreSQL does not start');
@@ -208,7 +214,7 @@ export class Up implements Service {
     }
   }
 
-  /** Where nobody said how the bridge is reached, and its database is ours. */
+  /** Whether serving listens on a Unix socket: no other address was set, and the database is embedded. */
   #usesSocket(): boolean {
     const { dataDir, bridgeHost } = this.#options;
     return (
@@ -220,7 +226,7 @@ export class Up implements Service {
     const { dataDir, databaseUrl, readerUrl, workers = availableParallelism(), environment } = this.#options;
     const env = withSettings(environment, {
       databaseUrl: this.#serviceUrl,
-      readerUrl: databaseUrl === undefined ? undefined : readerUrl, // that of another database
+      readerUrl: databaseUrl === undefined ? undefined : readerUrl, // it belongs to another database
       cacheDir: path.join(dataDir, 'cache'),
       bridgePort: String(this.bridgePort),
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,

@@ -2,7 +2,7 @@ import { MAX_CLASS_BYTES, MAX_CLASSES } from '../../domain/class-limits.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
-import { DataTooLarge, InvalidState, RowHeld } from '../../errors/errors.ts';
+import { DataTooLarge, InvalidState, RowLocked } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
@@ -74,12 +74,12 @@ export async function selectClasses(on: Queryable, versionId: number): Promise<s
 }
 
 /**
- * The deployment of a model that answers now, locked until the transaction ends. Throws {@link RowHeld} where somebody, as its
+ * The deployment of a model that answers now, locked until the transaction ends. Throws {@link RowLocked} where somebody, as its
  * owner may, is changing the model.
  */
 export async function holdReady(on: Queryable, modelId: number): Promise<number | undefined> {
   const models = await on.query('select id from rafiki.model where id = $1 for no key update skip locked', [modelId]);
-  if (models.length === 0) throw new RowHeld(`model ${modelId} is being changed by somebody else`);
+  if (models.length === 0) throw new RowLocked(`model ${modelId} is being changed by somebody else`);
   const sql = `select id from rafiki.deployment where model_id = $1 and state = 'ready' for update`;
   const [row] = await on.query<{ id: number }>(sql, [modelId]);
   return row?.id;

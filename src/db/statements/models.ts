@@ -2,7 +2,7 @@ import type { Metric } from '../../domain/metrics.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import type { Task } from '../../domain/task.ts';
-import { RowHeld } from '../../errors/errors.ts';
+import { RowLocked } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
@@ -15,7 +15,7 @@ export interface ModelRow {
 
 /**
  * The model of that name, made for `owner` (an oid) where there is none yet; locked until the transaction ends. Throws
- * {@link RowHeld} where somebody is changing it.
+ * {@link RowLocked} where somebody is changing it.
  */
 export async function holdModel(
   on: Queryable,
@@ -30,7 +30,7 @@ export async function holdModel(
     select id, pg_has_role($2::oid, owner::oid, 'usage') as own, task from rafiki.model where name = $1 for no key update skip locked`;
   const [row] = await on.query<ModelRow>(select, [name, owner]);
   if (row !== undefined) return row;
-  throw new RowHeld(`model "${name}" is being changed by somebody else`);
+  throw new RowLocked(`model "${name}" is being changed by somebody else`);
 }
 
 export interface NewVersion {

@@ -2,7 +2,7 @@ import type { KnobOverride } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
-import { NotSupported, RowHeld } from '../../errors/errors.ts';
+import { NotSupported, RowLocked } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
 /** A study as the coordinator sees it. */
@@ -80,10 +80,10 @@ export function knownTask(name: string): Task {
   throw new NotSupported(`task "${name}" is not known to this version`, { hint: 'Run the newest version everywhere.' });
 }
 
-/** Locks a study until the transaction ends; throws {@link RowHeld} where somebody is changing it, as its owner may who cancels it. */
+/** Locks a study until the transaction ends; throws {@link RowLocked} where somebody is changing it, as its owner may who cancels it. */
 export async function holdStudy(on: Queryable, studyId: number): Promise<void> {
   const rows = await on.query('select id from rafiki.study where id = $1 for no key update skip locked', [studyId]);
-  if (rows.length === 0) throw new RowHeld(`study ${studyId} is being changed by somebody else`);
+  if (rows.length === 0) throw new RowLocked(`study ${studyId} is being changed by somebody else`);
 }
 
 /** The functions that read the sources of studies go when these have ended; how many went. */

@@ -131,14 +131,14 @@ export const MAX_ATTEMPTS = 3;
 
 /** Puts a trial whose worker is gone back in line, to go on from its last checkpoint, or gives it up. */
 export function loseTrial(
-  mover: TransitionContext,
+  context: TransitionContext,
   trial: { id: number; attempt: number; owner?: Ownership },
   cause: string,
 ): Promise<boolean> {
   const { id, attempt, owner } = trial;
   const held = owner === undefined ? {} : { owner };
   if (attempt + 1 < MAX_ATTEMPTS) {
-    return transitionTrial(mover, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
+    return transitionTrial(context, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
   }
   const error = {
     sqlstate: '58000',
@@ -146,7 +146,7 @@ export function loseTrial(
     detail: cause,
     hint: 'The log of the worker says more; too little memory is the usual cause.',
   };
-  return transitionTrial(mover, { id, from: 'running', event: 'fail', error, ...held });
+  return transitionTrial(context, { id, from: 'running', event: 'fail', error, ...held });
 }
 
 function next<S extends string>(to: S | null, what: string, from: string, event: string): S {

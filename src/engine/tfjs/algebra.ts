@@ -3,13 +3,13 @@ import type { Operator, Tensor, TensorFlow } from './call.ts';
 
 type Reduce = (tf: TensorFlow, x: Tensor, axes: number[] | undefined, keep: boolean) => Tensor;
 
-/** Axes come as an input, all of them where there is none; reduced ones stay as size 1 unless told otherwise. */
+/** Axes are an input, default all; reduced axes are kept with size 1 by default. */
 const reduction =
   (reduce: Reduce): Operator =>
   (call) =>
     reduce(call.tf, call.input(0), call.optionalNumbers(1), call.number('keepdims', 1) === 1);
 
-/** TensorFlow.js knows the last axis alone. */
+/** TensorFlow.js supports the last axis only. */
 const logSoftmax: Operator = (call) => {
   const x = call.input(0);
   const axis = call.number('axis', -1);
@@ -17,7 +17,7 @@ const logSoftmax: Operator = (call) => {
   return call.tf.logSoftmax(x);
 };
 
-/** TensorFlow.js does not sum a gradient over dimensions that its product broadcasts, so they are spread out here. */
+/** TensorFlow.js does not sum gradients over dimensions that its product broadcasts, so they are expanded here. */
 const matMul: Operator = (call) => {
   const { tf } = call;
   const [a, b] = [call.input(0), call.input(1)];

@@ -1,6 +1,6 @@
 import type { Tensor, TensorFlow } from './call.ts';
 
-/** The shape in which two tensors meet. */
+/** The common shape of two broadcast tensors. */
 export function broadcast(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
@@ -9,6 +9,6 @@ export function broadcast(a: readonly number[], b: readonly number[]): number[] 
   });
 }
 
-/** x repeated to a shape; its gradient is summed back, which many kernels of TensorFlow.js do not do by themselves. */
+/** x repeated to a shape; its gradient is summed, which many kernels of TensorFlow.js do not do by themselves. */
 export const spreadTo = (tf: TensorFlow, x: Tensor, shape: number[]): Tensor =>
   shape.join() === x.shape.join() ? x : tf.broadcastTo(x, shape);

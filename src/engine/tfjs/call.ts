@@ -1,11 +1,11 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
 import type { Attribute, Node } from '../../graph/graph.ts';
 
-/** The library, whichever package and backend it comes from. */
+/** The library, from any of its packages, with any backend. */
 export type TensorFlow = typeof tfjs;
 export type Tensor = tfjs.Tensor;
 
-/** One ONNX node with its inputs at hand: what an operator's row of the table works on. */
+/** One ONNX node with its inputs, the argument of an operator's implementation. */
 export class OperatorCall {
   readonly tf: TensorFlow;
   readonly #node: Node;
@@ -17,14 +17,14 @@ export class OperatorCall {
     this.#inputs = inputs;
   }
 
-  /** The inputs that are there. */
+  /** The inputs that are present. */
   get inputs(): Tensor[] {
     return this.#inputs.filter((input) => input !== undefined);
   }
 
   input(index: number): Tensor {
     const input = this.#inputs[index];
-    if (input === undefined) throw new RangeError(`${this.#node.op} lacks input ${index}`);
+    if (input === undefined) throw new RangeError(`${this.#node.op} has no input ${index}`);
     return input;
   }
 
@@ -32,7 +32,7 @@ export class OperatorCall {
     return this.#inputs[index];
   }
 
-  /** The numbers of an input that says where or how much, as axes and shapes do. */
+  /** The values of an input with axes, shapes or the like. */
   numbers(index: number): number[] {
     return Array.from(this.input(index).dataSync<'int32'>());
   }
@@ -62,5 +62,5 @@ export class OperatorCall {
   }
 }
 
-/** What one ONNX operator is in TensorFlow.js: its outputs, those that nobody reads left out. */
+/** The implementation of an ONNX operator in TensorFlow.js: its outputs, without unused ones. */
 export type Operator = (call: OperatorCall) => Tensor | readonly Tensor[];

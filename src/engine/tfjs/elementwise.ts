@@ -1,7 +1,7 @@
 import { broadcast, spreadTo } from './broadcast.ts';
 import type { Operator, Tensor, TensorFlow } from './call.ts';
 
-/** ONNX's numbers of element types as Cast names them, in the types that TensorFlow.js has. */
+/** Element types of ONNX's Cast, by number, as types of TensorFlow.js. */
 const castTypes: Record<number, 'float32' | 'int32' | 'bool'> = {
   1: 'float32',
   2: 'int32',
@@ -20,7 +20,7 @@ const binary =
   (call) =>
     join(call.tf, call.input(0), call.input(1));
 
-/** Max and Min take any number of inputs, which are spread out here since their gradients know no broadcasting. */
+/** Max and Min with any number of inputs, which are broadcast here because their gradients do not support it. */
 const extreme =
   (join: (tf: TensorFlow, a: Tensor, b: Tensor) => Tensor): Operator =>
   ({ tf, inputs }) => {
@@ -28,7 +28,7 @@ const extreme =
     return inputs.reduce((a, b) => join(tf, spread(a, b), spread(b, a)));
   };
 
-/** Bounds are scalars, either of which may be left out. */
+/** Bounds are scalars; each is optional. */
 const clip: Operator = (call) => {
   const [low = Number.NEGATIVE_INFINITY] = call.optionalNumbers(1) ?? [];
   const [high = Number.POSITIVE_INFINITY] = call.optionalNumbers(2) ?? [];

@@ -6,8 +6,8 @@ import { Interpreter } from './interpreter.ts';
 import { fromTensor, toTensor } from './tensors.ts';
 
 /**
- * The second engine: TensorFlow.js runs the forward pass and the update as our graphs say, and differentiates by itself.
- * Plain layout throughout; whatever backend the given library has.
+ * The second engine: TensorFlow.js runs the forward pass and the update of the same graphs, with its own
+ * differentiation. Plain layout; any backend of the given library.
  */
 export const tensorflowEngine = (tf: TensorFlow): Engine => ({
   name: `tfjs ${tf.getBackend()}`,

@@ -1,18 +1,18 @@
 import type { Graph } from '../../graph/graph.ts';
 
-/** How the nodes of a graph stand to its one Gradient node. */
+/** The roles of a graph's nodes relative to its Gradient node. */
 export interface GradientPlan {
-  /** Where it stands among the nodes. */
+  /** Index of the Gradient node. */
   index: number;
-  /** Nodes before it that change when its targets do, in order. */
+  /** Nodes before it that depend on its targets, in order. */
   moving: ReadonlySet<number>;
-  /** What moving nodes make and others read. */
+  /** Outputs of these nodes that others use. */
   readLater: readonly string[];
-  /** Inputs of a node through which no gradient flows, by node. */
+  /** Inputs without gradient flow, by node. */
   held: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
-/** Null where the graph has no gradients. */
+/** Null if the graph has no Gradient node. */
 export function planGradients(graph: Graph): GradientPlan | null {
   const index = graph.nodes.findIndex(({ op, domain }) => op === 'Gradient' && domain === 'rafiki');
   const gradient = graph.nodes[index];
@@ -34,7 +34,7 @@ export function planGradients(graph: Graph): GradientPlan | null {
   return { index, moving, readLater, held: heldOf(graph, gradient.attributes['held'], moved) };
 }
 
-/** `held` lists pairs of node and input; only those that move need to be held still. */
+/** `held` lists pairs of node and input; only inputs that depend on the targets matter. */
 function heldOf(graph: Graph, pairs: unknown, moved: ReadonlySet<string>): Map<number, Set<string>> {
   const held = new Map<number, Set<string>>();
   if (!Array.isArray(pairs)) return held;

@@ -3,7 +3,7 @@ import type { Operator, OperatorCall, Tensor, TensorFlow } from './call.ts';
 
 type Images = tfjs.Tensor4D;
 
-/** [N, C, H, W] → [N, H, W, C], the layout that every backend of TensorFlow.js has. */
+/** [N, C, H, W] → [N, H, W, C], the layout that all backends of TensorFlow.js support. */
 const channelsLast = (tf: TensorFlow, x: Tensor): Images => tf.transpose(fourDimensional(tf, x), [0, 2, 3, 1]);
 const channelsFirst = (tf: TensorFlow, x: Images): Tensor => tf.transpose(x, [0, 3, 1, 2]);
 
@@ -27,7 +27,7 @@ function padded(tf: TensorFlow, x: Images, pads: readonly number[], value = 0): 
 
 const pair = ([vertical = 1, horizontal = 1]: readonly number[]): [number, number] => [vertical, horizontal];
 
-/** Groups one after another, or all at once where each channel is one. */
+/** Processes groups in sequence, or as a depthwise convolution if each has one channel. */
 const conv: Operator = (call) => {
   const { tf } = call;
   const x = padded(tf, channelsLast(tf, call.input(0)), call.list('pads', [0, 0, 0, 0]));
@@ -51,7 +51,7 @@ const conv: Operator = (call) => {
   return channelsFirst(tf, bias === undefined ? y : tf.add<Images>(y, bias));
 };
 
-/** A kernel with zeros between, since TensorFlow.js has no gradient of a dilated convolution. */
+/** A kernel with zeros inserted, since TensorFlow.js has no gradient of a dilated convolution. */
 function dilated(call: OperatorCall, w: Tensor): Tensor {
   const { tf } = call;
   const [down, across] = pair(call.list('dilations', [1, 1]));
@@ -80,7 +80,7 @@ const windowsOf = (call: OperatorCall): ConvWindows => ({
   pads: call.list('pads', [0, 0, 0, 0]),
 });
 
-/** The winners' places are ONNX Runtime's way to the gradient; TensorFlow.js has its own. */
+/** ONNX Runtime needs the indices of the maxima for the gradient; TensorFlow.js does not. */
 const maxPool: Operator = (call) => {
   const { tf } = call;
   const { size, strides, pads } = windowsOf(call);
@@ -88,7 +88,7 @@ const maxPool: Operator = (call) => {
   return channelsFirst(tf, tf.maxPool(x, size, strides, 'valid'));
 };
 
-/** Means over the pixels inside the image: a window over the edge has fewer. */
+/** Means over the pixels inside the image: windows at the edge have fewer. */
 const averagePool: Operator = (call) => {
   const { tf } = call;
   const { size, strides, pads } = windowsOf(call);
@@ -98,7 +98,7 @@ const averagePool: Operator = (call) => {
   return channelsFirst(tf, y);
 };
 
-/** Nearest by whole factors: every pixel becomes a rectangle. */
+/** Nearest neighbour by integer factors: every pixel becomes a rectangle. */
 const resize: Operator = (call) => {
   const { tf } = call;
   const x = call.input(0);

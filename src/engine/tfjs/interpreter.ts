@@ -6,7 +6,7 @@ import { operators } from './registry.ts';
 import { Scope } from './scope.ts';
 import { constantTensor } from './tensors.ts';
 
-/** Runs the graphs of `src/graph` node by node; gradients are TensorFlow.js's own. */
+/** Runs the graphs of `src/graph` node by node; gradients are computed by TensorFlow.js. */
 export class Interpreter {
   readonly #tf: TensorFlow;
   readonly #constants = new Map<Graph, Map<string, Tensor>>();
@@ -16,14 +16,14 @@ export class Interpreter {
     this.#tf = tf;
   }
 
-  /** The outputs of a graph, in order. Call it inside `tf.tidy`, which frees all else. */
+  /** The outputs of a graph, in order. Call it inside `tf.tidy`, which frees the intermediate tensors. */
   run(graph: Graph, inputs: Readonly<Record<string, Tensor>>, parent: Scope | null = null): Tensor[] {
     const scope = new Scope(parent);
     for (const [name, tensor] of this.#constantsOf(graph)) scope.set(name, tensor);
     for (const [name, tensor] of Object.entries(inputs)) scope.set(name, tensor);
     const plan = this.#planOf(graph);
     graph.nodes.forEach((node, index) => {
-      if (plan?.moving.has(index)) return; // run by the gradient, which must see them
+      if (plan?.moving.has(index)) return; // run inside the gradient
       if (index === plan?.index) this.#differentiate(graph, plan, scope);
       else if (node.op === 'Loop') this.#loop(node, scope);
       else this.#execute(node, scope);
@@ -40,7 +40,7 @@ export class Interpreter {
   #execute(node: Node, scope: Scope, read = (name: string): Tensor => scope.get(name)): void {
     const operator = operators[node.op];
     if (operator === undefined) {
-      throw new NotSupported(`the TensorFlow.js engine does not know the operator ${node.op}`, {
+      throw new NotSupported(`the TensorFlow.js engine does not support the operator ${node.op}`, {
         hint: 'Train on ONNX Runtime: leave RAFIKI_ENGINE unset.',
       });
     }
@@ -52,7 +52,9 @@ export class Interpreter {
     });
   }
 
-  /** ONNX's Loop: a count, a condition, states that go from step to step; what else the body gives is stacked. */
+  /**
+   * ONNX's Loop: a count, a condition, and states passed from step to step; further outputs of the body are stacked.
+   */
   #loop(node: Node, scope: Scope): void {
     const body = bodyOf(node);
     const [steps = 0] = scope.get(node.inputs[0] ?? '').dataSync<'int32'>();
@@ -64,7 +66,7 @@ export class Interpreter {
       const [, ...leaving] = this.#tf.tidy(() => this.run(body, inputs, scope));
       stacked.push(leaving.slice(states.length));
       const next = leaving.slice(0, states.length);
-      // The first states are the caller's; later ones would pile up until the whole loop is done.
+      // The first states belong to the caller; later ones are freed per step to save memory.
       if (step > 0) for (const state of states) if (!next.includes(state)) state.dispose();
       states = next;
     }
@@ -74,7 +76,7 @@ export class Interpreter {
     });
   }
 
-  /** Runs all that moves with the targets under TensorFlow.js's tape, and asks it for the gradients. */
+  /** Runs all nodes that depend on the targets with TensorFlow.js's tape, and computes the gradients. */
   #differentiate(graph: Graph, plan: GradientPlan, scope: Scope): void {
     const tf = this.#tf;
     const node = at(graph.nodes, plan.index);
@@ -93,12 +95,12 @@ export class Interpreter {
       scope.set(name, grads[i] ?? tf.zerosLike(at(xs, i)));
     });
     for (const [name, tensor] of kept) {
-      scope.set(name, tf.clone(tensor)); // belongs to the caller's tidy, as a kept tensor would not
+      scope.set(name, tf.clone(tensor)); // so that the caller's tidy frees it
       tensor.dispose();
     }
   }
 
-  /** An input through which no gradient may flow is a copy that the tape knows nothing of. */
+  /** An input without gradient flow is copied outside of the tape. */
   #executeHeld(node: Node, scope: Scope, held: ReadonlySet<string> | undefined): void {
     this.#execute(node, scope, (name) => {
       const tensor = scope.get(name);

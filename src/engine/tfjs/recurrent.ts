@@ -1,6 +1,6 @@
 import type { Operator, OperatorCall, Tensor } from './call.ts';
 
-/** One direction of ONNX's recurrent operators, weights of the gates side by side. */
+/** One direction of ONNX's recurrent operators, with the gates' weights concatenated. */
 interface Layer {
   /** [I, gates·H] and [H, gates·H] */
   input: Tensor;
@@ -21,8 +21,9 @@ function layerOf(call: OperatorCall, gates: number): Layer {
 }
 
 /**
- * Goes through time: x [T, N, I], states [N, H] → what `step` makes of them, the first being the layer's answer. In the
- * padding behind a text's length (input 4) states stay and answers are zero. Gives Y [T, 1, N, H] and the last states.
+ * Runs over time: x [T, N, I], states [N, H] → the results of `step`, the first of which is the layer's output. After
+ * the end of a text (its length is input 4) states are constant and outputs are zero. Returns Y [T, 1, N, H] and the
+ * last states.
  */
 function overTime(call: OperatorCall, states: Tensor[], step: (x: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
   const { tf } = call;
@@ -43,7 +44,7 @@ function overTime(call: OperatorCall, states: Tensor[], step: (x: Tensor, states
   return [tf.expandDims(tf.stack(answers), 1), ...held.map((state) => tf.expandDims(state, 0))];
 }
 
-/** Zeros where the node is not given the state. */
+/** Zeros if the node has no initial state. */
 function firstState(call: OperatorCall, index: number, hidden: number): Tensor {
   const given = call.optional(index);
   return given === undefined ? call.tf.zeros([call.input(0).shape[1] ?? 1, hidden]) : call.tf.squeeze(given, [0]);

@@ -6,7 +6,7 @@ import { images } from './images.ts';
 import { recurrent } from './recurrent.ts';
 import { shaping } from './shaping.ts';
 
-/** Every ONNX operator that the forward pass or the update of a training graph has in plain layout; others are errors. */
+/** Every ONNX operator that training graphs in plain layout use, forward and update; others are errors. */
 export const operators: Readonly<Record<string, Operator>> = {
   ...elementwise,
   ...algebra,

@@ -1,6 +1,6 @@
 import type { Tensor } from './call.ts';
 
-/** Tensors by name; a loop's body sees those of the graph around it. */
+/** Tensors by name; a loop's body can access those of the outer graph. */
 export class Scope {
   readonly #parent: Scope | null;
   readonly #tensors = new Map<string, Tensor>();

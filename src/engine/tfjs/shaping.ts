@@ -1,6 +1,6 @@
 import type { Operator, OperatorCall, Tensor } from './call.ts';
 
-/** 0 copies a dimension, −1 is worked out. */
+/** 0 copies a dimension, −1 is computed. */
 const reshape: Operator = (call) => {
   const x = call.input(0);
   return call.tf.reshape(
@@ -9,7 +9,7 @@ const reshape: Operator = (call) => {
   );
 };
 
-/** Starts, ends, axes and steps; negative bounds count from the back, bounds outside are moved to the edge. */
+/** Starts, ends, axes and steps; negative bounds count from the end, out-of-range bounds are clamped. */
 const slice: Operator = (call) => {
   const x = call.input(0);
   const axes = call.optionalNumbers(3) ?? call.numbers(1).map((_, i) => i);
@@ -34,7 +34,7 @@ const slice: Operator = (call) => {
   );
 };
 
-/** All widths before, then all behind. */
+/** All leading widths, then all trailing ones. */
 const pad: Operator = (call) => {
   const x = call.input(0);
   const widths = call.numbers(1);
@@ -43,7 +43,7 @@ const pad: Operator = (call) => {
   return call.tf.pad(x, pairs, value);
 };
 
-/** data, and each update at (its own place, but for `axis` the index); `add` sums up, otherwise updates replace. */
+/** Scatters updates into data (at their own index, except on `axis`); `add` adds, otherwise updates replace. */
 const scatterElements: Operator = (call) => {
   const { tf } = call;
   const [data, index, updates] = [call.input(0), call.numbers(1), call.input(2)];
@@ -70,7 +70,7 @@ function scatter(call: OperatorCall, data: Tensor, places: Tensor, updates: Tens
   return tf.add(data, tf.scatterND(places, updates, data.shape));
 }
 
-/** With one batch dimension, x [N, A, …] and index [N, K, 1] → [N, K, …]; without, as TensorFlow.js has it. */
+/** With one batch dimension, x [N, A, …] and index [N, K, 1] → [N, K, …]; without, as in TensorFlow.js. */
 const gatherNd: Operator = (call) => {
   const { tf } = call;
   const [x, index] = [call.input(0), call.input(1)];

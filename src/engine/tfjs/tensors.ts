@@ -2,7 +2,7 @@ import type { TensorData } from '../../domain/tensor.ts';
 import type { Constant } from '../../graph/graph.ts';
 import type { Tensor, TensorFlow } from './call.ts';
 
-/** The largest number of the only whole type that TensorFlow.js has; bounds like 2⁵³ − 1 mean "to the end". */
+/** The maximum of TensorFlow.js's only integer type; larger bounds such as 2⁵³ − 1 mean "to the end". */
 const largest = 2 ** 31 - 1;
 
 /** int64 and uint8 become int32. */
@@ -20,7 +20,7 @@ export function constantTensor(tf: TensorFlow, { name, dtype, shape, data }: Con
   return toTensor(tf, { dtype, shape: shape.map(Number), data });
 }
 
-/** Whole numbers come out as int32. */
+/** Integers are returned as int32. */
 export function fromTensor(tensor: Tensor): TensorData {
   const data = tensor.dataSync();
   const shape = [...tensor.shape];

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDataDir } from '../../../src/cli/up/data-dir.ts';
-import { keepSecret, keptPassword, readSecret } from '../../../src/cli/up/secret-file.ts';
+import { readSecret, storedPassword, writeSecret } from '../../../src/cli/up/secret-file.ts';
 
 /** What another user of the machine may have prepared where `up` keeps its database and its passwords. */
 const isRoot = process.getuid?.() === 0;
@@ -40,9 +40,9 @@ const refusal = (detail: string): object => ({
 
 test('a folder is made that others may pass through and not look into; secrets are for this user alone', async () => {
   await openDataDir(dir);
-  keepSecret(path.join(dir, 'admin-url'), 'postgres://…');
-  const { password, isNew } = keptPassword(dir, 'user-password');
-  expect([isNew, keptPassword(dir, 'user-password')]).toEqual([true, { password, isNew: false }]);
+  writeSecret(path.join(dir, 'admin-url'), 'postgres://…');
+  const { password, isNew } = storedPassword(dir, 'user-password');
+  expect([isNew, storedPassword(dir, 'user-password')]).toEqual([true, { password, isNew: false }]);
   expect([mode('.'), mode('admin-url'), mode('user-password')]).toEqual([0o711, 0o600, 0o600]);
   await openDataDir(dir); // as at the next start
 });
@@ -63,7 +63,7 @@ test('a link to a folder is refused, and a hard link to a file of ours', async (
   await openDataDir(dir);
   writeFileSync(path.join(elsewhere, 'profile'), 'mine');
   linkSync(path.join(elsewhere, 'profile'), path.join(dir, 'rafiki.log'));
-  await expect(openDataDir(dir)).rejects.toMatchObject(refusal('rafiki.log in it has another name'));
+  await expect(openDataDir(dir)).rejects.toMatchObject(refusal('rafiki.log in it has another hard link'));
 });
 
 test('a secret is written to no other file: a link in its place goes', async () => {
@@ -71,7 +71,7 @@ test('a secret is written to no other file: a link in its place goes', async () 
   const [target, link] = [path.join(above, 'target'), path.join(dir, 'admin-url')];
   writeFileSync(target, 'before');
   symlinkSync(target, link);
-  keepSecret(link, 'secret');
+  writeSecret(link, 'secret');
   expect(readFileSync(target, 'utf8')).toBe('before');
   expect(lstatSync(link).isSymbolicLink()).toBe(false);
   expect(readSecret(link)).toBe('secret');
@@ -83,7 +83,7 @@ test('a secret is read through no link, nor where others may have written it; on
   writeFileSync(target, 'known', { mode: 0o600 });
   symlinkSync(target, file);
   const unfit = { sqlstate: '58000', message: expect.stringContaining(file), hint: expect.stringContaining('0600') };
-  expect(() => keptPassword(dir, 'service-password')).toThrow(expect.objectContaining(unfit));
+  expect(() => storedPassword(dir, 'service-password')).toThrow(expect.objectContaining(unfit));
   rmSync(file);
   writeFileSync(file, 'known');
   chmodSync(file, 0o666);

@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { type Aim, type JudgedVersion, knowsNothing, reasonNotToDeploy } from '../../../src/coordinator/may-deploy.ts';
+import {
+  baselineNotice,
+  type DeploymentGoal,
+  reasonNotToDeploy,
+  type ScoredVersion,
+} from '../../../src/coordinator/may-deploy.ts';
 
-const aim = (changes: Partial<Aim> = {}): Aim => ({
+const aim = (changes: Partial<DeploymentGoal> = {}): DeploymentGoal => ({
   ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8, incumbentTrained: null },
   ...changes,
 });
-const made = (changes: Partial<JudgedVersion> = {}): JudgedVersion => ({
-  ...{ version: 2, score: 0.9, judgedRows: 40, blind: 0.5, answering: 1 },
+const made = (changes: Partial<ScoredVersion> = {}): ScoredVersion => ({
+  ...{ version: 2, score: 0.9, judgedRows: 40, baselineScore: 0.5, answering: 1 },
   ...changes,
 });
 
@@ -42,7 +47,7 @@ describe('a version does not take the place of', () => {
     ['one that was deployed meanwhile', aim(), made({ answering: 3 }), /another version/],
     ['one that was deployed first meanwhile', aim({ incumbentId: null }), made(), /another version/],
     ['one as good, where neither has learnt anything', aim({ incumbentScore: 0.5 }), made({ score: 0.5 }), /no better/],
-    ['any, where that was asked', aim({ deploy: false }), made({ answering: null }), /as asked/],
+    ['none, if deploy is false', aim({ deploy: false }), made({ answering: null }), /as requested/],
   ])('%s', (_what, study, version, reason) => {
     expect(reasonNotToDeploy(study, version)).toMatch(reason);
     expect(reasonNotToDeploy(study, version)).toContain('rafiki_deploy(7)');
@@ -50,8 +55,8 @@ describe('a version does not take the place of', () => {
 });
 
 test('a version that has learnt nothing says so', () => {
-  expect(knowsNothing({ score: 0.5001, blind: 0.5 })).toBeNull();
-  expect(knowsNothing({ score: 0.5, blind: 0.5 })).toBe(
-    'It scores no better than an answer without looking (0.5000, 0.5000).',
+  expect(baselineNotice({ score: 0.5001, baselineScore: 0.5 })).toBeNull();
+  expect(baselineNotice({ score: 0.5, baselineScore: 0.5 })).toBe(
+    'Its score is no better than that of a constant prediction (0.5000, 0.5000).',
   );
 });

@@ -129,7 +129,7 @@ describe('the next actions of a study', () => {
     expect(plan([trial('waiting')], { elapsedMs: 0, waitedMs: 10 * 60_000 })).toEqual([]);
     expect(kinds(plan([trial('waiting')], { elapsedMs: 0, waitedMs: QUEUE_MS }))).toEqual(['cancel-trial']);
     expect(plan([trial('cancelled')], { elapsedMs: 0, waitedMs: QUEUE_MS })).toMatchObject([
-      { kind: 'fail', error: { sqlstate: '57014', message: 'no worker began a trial' } },
+      { kind: 'fail', error: { sqlstate: '57014', message: 'no worker started a trial' } },
     ]);
   });
 
@@ -271,7 +271,7 @@ test('a study always moves on: it ends, or a trial is open, or one is proposed',
   );
 });
 
-describe('a study that is asked to finish', () => {
+describe('a study that is to finish', () => {
   const finish = { finishRequested: true };
   const kinds = (trials: TrialRow[], changes: Partial<Study> = {}): string[] =>
     plan(trials, { ...finish, ...changes }).map(({ kind }) => kind);

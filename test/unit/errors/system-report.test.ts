@@ -29,17 +29,17 @@ const dial = (port: number, host: string): Promise<void> =>
   new Promise((resolve, reject) => connect(port, host, resolve).once('error', reject));
 
 test.each([
-  ['58P01', 'there is no such file or folder', () => readFile(path.join(dir, 'none'))],
-  ['58P01', 'it is a folder, and no file', () => readFile(dir)],
-  ['58P02', 'it is there already', () => mkdir(dir)],
+  ['58P01', 'the file or folder does not exist', () => readFile(path.join(dir, 'none'))],
+  ['58P01', 'it is a folder, not a file', () => readFile(dir)],
+  ['58P02', 'it exists already', () => mkdir(dir)],
   [
     '58P01',
-    'a part of the path is no folder',
+    'a part of the path is not a folder',
     () => writeFile(path.join(dir, 'file'), '').then(() => mkdir(path.join(dir, 'file/x'))),
   ],
-  ['08001', 'the name of the host is not known', () => lookup('no-such-host.invalid')],
-  ['08001', 'nothing listens there', async () => dial(await refusedPort(), '127.0.0.1')],
-  ['08001', 'nothing listens there', async () => dial(await refusedPort(), 'localhost')], // ::1 and 127.0.0.1
+  ['08001', 'the host name is unknown', () => lookup('no-such-host.invalid')],
+  ['08001', 'no server listens there', async () => dial(await refusedPort(), '127.0.0.1')],
+  ['08001', 'no server listens there', async () => dial(await refusedPort(), 'localhost')], // ::1 and 127.0.0.1
 ])('%s: %s', async (sqlstate, what, work) => {
   const report = reportError(await failureOf(work()));
   expect(report).toEqual({

@@ -48,8 +48,8 @@ describe.skipIf(!onLinux)('an image that is too large', () => {
       plain(5000, 4001).avif({ effort: 0 }),
       '5000 × 4001 pixels; the limit is 20 million for',
     ],
-    ['with few rows, but wide', plain(1_000_000, 8).png(), '1000000 × 8 pixels; the limit is 16383 on a side'],
-    ['with few columns, but tall', plain(2, 16_384).png(), '2 × 16384 pixels; the limit is 16383 on a side'],
+    ['with few rows, but wide', plain(1_000_000, 8).png(), '1000000 × 8 pixels; the limit is 16383 per side'],
+    ['with few columns, but tall', plain(2, 16_384).png(), '2 × 16384 pixels; the limit is 16383 per side'],
   ])('%s is refused before it is decoded', async (_, image, reason) => {
     const file = await fileOf('large', image);
     const { bytes, refused } = await measure('whole', [file]);

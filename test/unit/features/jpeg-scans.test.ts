@@ -33,7 +33,7 @@ describe('a JPEG', () => {
       sqlstate: '22000',
       message: 'an image has too many scans',
       detail: expect.stringContaining('more than 100 scans'),
-      hint: expect.stringContaining('Save it anew'),
+      hint: expect.stringContaining('Save it again'),
     });
     expect(() => checkScans(manyScans(101))).toThrowError('too many scans');
   });

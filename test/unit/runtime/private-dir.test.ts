@@ -41,7 +41,7 @@ test('makes a folder for this user alone, with those above it', async () => {
 });
 
 test('refuses a folder that the system has no place for, at once', async () => {
-  const refused = { sqlstate: '58000', detail: expect.stringContaining('cannot be made') };
+  const refused = { sqlstate: '58000', detail: expect.stringContaining('cannot be created') };
   await expect(ensurePrivateDir('/proc/rafiki/deep')).rejects.toMatchObject(refused);
 });
 
@@ -75,11 +75,11 @@ test('refuses a link to a folder, a file, and a place where everybody may rename
   symlinkSync(path.join(dir, 'there'), link);
   writeFileSync(file, '');
   await expect(ensurePrivateDir(link)).rejects.toMatchObject(refusal('symbolic link'));
-  await expect(ensurePrivateDir(file)).rejects.toMatchObject(refusal('cannot be made'));
+  await expect(ensurePrivateDir(file)).rejects.toMatchObject(refusal('cannot be created'));
   const shared = path.join(dir, 'shared');
   mkdirSync(shared);
   chmodSync(shared, 0o777);
-  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('Everybody may write'));
+  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('is writable for everybody'));
   chmodSync(shared, 0o1777); // as the system's temporary folder is
   await ensurePrivateDir(path.join(shared, 'ours'));
 });

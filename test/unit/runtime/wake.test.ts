@@ -5,7 +5,7 @@ const MIN_MS = 50;
 
 test('however often it is poked, a wait ends no sooner than the least time after the one before', async () => {
   const wake = new Wake(MIN_MS);
-  const pokes = setInterval(() => wake.poke(), 1);
+  const pokes = setInterval(() => wake.notify(), 1);
   const woken: number[] = [];
   while (woken.length < 5) {
     await wake.wait(10_000);
@@ -17,12 +17,12 @@ test('however often it is poked, a wait ends no sooner than the least time after
 
 test('whoever pokes while the least time passes is seen to by the same wait; who pokes after it by the next', async () => {
   const wake = new Wake(MIN_MS);
-  wake.poke();
+  wake.notify();
   await wake.wait(10_000);
-  wake.poke();
-  setTimeout(() => wake.poke(), MIN_MS / 2);
+  wake.notify();
+  setTimeout(() => wake.notify(), MIN_MS / 2);
   await wake.wait(10_000);
-  wake.poke();
+  wake.notify();
   await wake.wait(10_000);
   const stopping = new AbortController();
   const asleep = wake.wait(10_000, stopping.signal).then(() => stopping.signal.aborted);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Published } from '../../../src/db/statements/warm-starts.ts';
-import { rankStarts } from '../../../src/params/starts.ts';
+import { rankWarmStarts } from '../../../src/params/warm-start-ranking.ts';
 
 const published = (trialId: number, family: string, score: number): Published => ({
   trialId,
@@ -20,11 +20,11 @@ test('a trial prefers the best quarter of its own family, then the best of each 
     published(6, 'a', 0.6),
     published(7, 'a', 0.75),
   ];
-  expect(trialsOf(rankStarts(weights, 'a'))).toEqual([2, 7, 4]);
-  expect(trialsOf(rankStarts(weights, 'c'))).toEqual([4, 2]);
-  expect(rankStarts([], 'a')).toEqual([]);
+  expect(trialsOf(rankWarmStarts(weights, 'a'))).toEqual([2, 7, 4]);
+  expect(trialsOf(rankWarmStarts(weights, 'c'))).toEqual([4, 2]);
+  expect(rankWarmStarts([], 'a')).toEqual([]);
 });
 
 test('of equal scores the earlier trial comes first', () => {
-  expect(trialsOf(rankStarts([published(9, 'a', 0.5), published(3, 'a', 0.5)], 'a'))).toEqual([3]);
+  expect(trialsOf(rankWarmStarts([published(9, 'a', 0.5), published(3, 'a', 0.5)], 'a'))).toEqual([3]);
 });

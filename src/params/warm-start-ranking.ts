@@ -1,13 +1,13 @@
 import type { Published } from '../db/statements/warm-starts.ts';
 
-/** Of the trial's own family the best share of those published is looked at, and at most so many. */
+/** Of the trial's own family: the best share of the published sets, at most MAX_OF_FAMILY. */
 const GOOD_SHARE = 0.25;
 const MAX_OF_FAMILY = 4;
-/** Of other families, whose tensors fit by shape at best, the best one of each of so many. */
+/** Of other families, whose tensors fit at best by shape: the best set of each, at most MAX_OTHERS. */
 const MAX_OTHERS = 3;
 
-/** What a trial of the family may start from, most wanted first. */
-export function rankStarts(published: readonly Published[], family: string): Published[] {
+/** The published sets that a trial of the family may start from, preferred ones first. */
+export function rankWarmStarts(published: readonly Published[], family: string): Published[] {
   const ranked = [...published].sort((a, b) => b.score - a.score || a.trialId - b.trialId);
   const own = ranked.filter((each) => each.family === family);
   const others = ranked.filter(

@@ -1,7 +1,7 @@
 import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
-import { isHeld, isTransient } from '../db/persist.ts';
+import { isLocked, isTransient } from '../db/persist.ts';
 import { holdLead } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
@@ -14,60 +14,60 @@ import {
 } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionStudy, transitionTrial } from '../db/statements/transitions.ts';
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
-import { InvalidParameter, LeaseLost, RowHeld } from '../errors/errors.ts';
+import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { type Action, planStudy } from './plan.ts';
 
-/** The acting coordinator. */
+/** The leading coordinator. */
 export interface Leader {
   connection: Connection;
-  /** In whose name it leads. */
+  /** Its process id in the database, which holds the leadership. */
   processId: number;
   logger: Logger;
 }
 
-/** Moves every open study on by what its rows ask for now; true when one went into another phase, so there is more to do. */
-export async function keepStudies(leader: Leader): Promise<boolean> {
+/** Advances every open study. Returns true if one changed its phase, so that there is more to do. */
+export async function advanceStudies(leader: Leader): Promise<boolean> {
   const { connection } = leader;
   let moved = false;
   for (const study of await selectOpenStudies(connection)) {
     try {
-      moved = (await keepStudy(leader, study)) || moved;
+      moved = (await advanceStudy(leader, study)) || moved;
     } catch (error) {
-      await giveUp(leader, study, error);
+      await failStudy(leader, study, error);
     }
   }
   return moved;
 }
 
-/** Fails a study that cannot go on; the others do. Throws where none of them can. */
-async function giveUp(leader: Leader, { id, state }: Study, error: unknown): Promise<void> {
+/** Fails a study that cannot continue; others continue. Throws if the cause concerns all of them. */
+async function failStudy(leader: Leader, { id, state }: Study, error: unknown): Promise<void> {
   const { logger } = leader;
-  if (isHeld(error)) return; // at the next tick, then
+  if (isLocked(error)) return; // retried at the next tick
   if (isTransient(error) || error instanceof LeaseLost) throw error; // the connection, or the lead, may be gone
-  logger.error({ study: id, err: reportError(error) }, 'the study cannot go on');
+  logger.error({ study: id, err: reportError(error) }, 'the study cannot continue');
   try {
     const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
     await inTransaction(leader, (on) => transitionStudy({ on, logger }, failed));
   } catch (failure) {
     if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
-    logger.error({ study: id, err: reportError(failure) }, 'nor can it be marked as failed');
+    logger.error({ study: id, err: reportError(failure) }, 'the study cannot be marked as failed');
   }
 }
 
-async function keepStudy(leader: Leader, study: Study): Promise<boolean> {
+async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
   const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
   const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
   if (actions.length === 0) return false;
-  // one commit, and so one notification, for as many trials as workers are idle: Postgres commits what notifies one at a time
+  // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {
     await holdStudy(on, study.id);
-    for (const action of actions) await act({ on, logger }, { study, trials, action });
+    for (const action of actions) await execute({ on, logger }, { study, trials, action });
   });
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
 }
@@ -78,12 +78,12 @@ interface StudyAction {
   action: Action;
 }
 
-async function act(mover: TransitionContext, { study, trials, action }: StudyAction): Promise<void> {
-  const { on, logger } = mover;
+async function execute(context: TransitionContext, { study, trials, action }: StudyAction): Promise<void> {
+  const { on, logger } = context;
   switch (action.kind) {
     case 'start':
       await setIncumbent(on, study.id);
-      await transitionStudy(mover, { id: study.id, from: 'queued', event: 'start' });
+      await transitionStudy(context, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':
       await insertTrial(on, action.trial);
@@ -96,35 +96,35 @@ async function act(mover: TransitionContext, { study, trials, action }: StudyAct
       logger.info({ trial: action.trial.id, why: action.why }, 'stop requested');
       return requestStop(on, action.trial.id);
     case 'cancel-trial':
-      return cancelTrial(mover, action.trial);
+      return cancelTrial(context, action.trial);
     case 'conclude':
-      return conclude(mover, study, trials);
+      return conclude(context, study, trials);
     case 'await-deployment':
-      return awaitDeployment(mover, study);
+      return awaitDeployment(context, study);
     case 'cancel':
       await dropStudyParams(on, study.id);
-      await transitionStudy(mover, { id: study.id, from: study.state, event: 'cancel' });
+      await transitionStudy(context, { id: study.id, from: study.state, event: 'cancel' });
       return;
     case 'fail':
       await dropStudyParams(on, study.id);
-      await transitionStudy(mover, { id: study.id, from: study.state, event: 'fail', error: action.error });
+      await transitionStudy(context, { id: study.id, from: study.state, event: 'fail', error: action.error });
       return;
   }
 }
 
-/** A trial that a worker has claimed or ended meanwhile is no longer what the plan was made for: nothing of it is done then. */
-async function cancelTrial(mover: TransitionContext, { id, state }: TrialRow): Promise<void> {
-  if (await transitionTrial(mover, { id, from: state, event: 'cancel' })) return;
-  throw new RowHeld(`trial ${id} is being changed by somebody else`);
+/** If a worker claimed or ended the trial meanwhile, the plan is outdated: none of it is executed. */
+async function cancelTrial(context: TransitionContext, { id, state }: TrialRow): Promise<void> {
+  if (await transitionTrial(context, { id, from: state, event: 'cancel' })) return;
+  throw new RowLocked(`trial ${id} is locked by another session`);
 }
 
-/** The families that the study may try: those that its owner named, or all of its task that it has room for. */
+/** The study's search space: the families that its owner named, or all of its task that fit the number of trials. */
 function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpace {
   const chosen = familiesFor(task).filter(({ name, minTrials = 0 }) =>
     families === null ? minTrials <= maxTrials : families.includes(name),
   );
   if (chosen.length === 0) {
-    throw new InvalidParameter('the study names no family that this version has', {
+    throw new InvalidParameter('the study names no family of this version', {
       detail: `families: ${families?.join(', ')}`,
       hint: 'rafiki_knobs(task) lists the families.',
     });
@@ -132,7 +132,7 @@ function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpac
   return { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
 }
 
-/** Written while nobody else can have taken the lead. */
+/** Rolled back if another coordinator has taken the leadership. */
 async function inTransaction(
   { connection, processId }: Leader,
   work: (on: Queryable) => Promise<unknown>,
@@ -143,7 +143,7 @@ async function inTransaction(
     await work(connection);
     await connection.query('commit');
   } catch (error) {
-    await connection.query('rollback').catch(() => undefined); // a connection that is gone has rolled back
+    await connection.query('rollback').catch(() => undefined); // a lost connection has rolled back
     throw error;
   }
 }
