@@ -75,7 +75,7 @@ describe('what a value may be', () => {
     ['modelMemory', ['2', '0MB', '-1GB', 'many', '1GiB'], 'Write a number and kB, MB, GB or TB, as in 2GB.'],
     ['device', ['tpu'], 'Write one of cpu, webgpu, cuda.'],
     ['engine', ['torch'], 'Write one of onnx, tfjs.'],
-    ['policy', ['best'], 'Write one of planner, price, greedy, eager, async, fixed, aimd, actor-critic.'],
+    ['policy', ['best'], 'Write one of planner, price, greedy, eager, fixed, aimd, actor-critic.'],
     ['log', ['loud'], 'Write one of debug, info, warn, error, silent.'],
     ['params', ['s3://', 's3://UPPER', 'https://b', 's3:/b', 's3://b/a b'], 'Write postgres, or s3://bucket/prefix.'],
     ['s3Endpoint', ['minio:9000', 'here'], 'Write it as https://HOST:PORT.'],
