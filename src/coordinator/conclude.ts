@@ -46,7 +46,7 @@ export async function conclude(mover: TransitionContext, study: Study, trials: r
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
   if (isOther) await changeTask(mover, model.id, study);
-  if (reason === null) await deploy(mover, model.id, id);
+  if (reason === null) await deploy(mover, { modelId: model.id, versionId: id });
   else await transitionStudy(mover, { id: study.id, from: 'running', event: 'complete' });
 }
 
@@ -117,11 +117,11 @@ async function changeTask(mover: TransitionContext, modelId: number, { task }: S
 }
 
 /** A version that was still being loaded makes way: the newest one is wanted. */
-async function deploy(mover: TransitionContext, modelId: number, versionId: number): Promise<void> {
-  for (const { id } of await selectLoading(mover.on, modelId)) {
+async function deploy(mover: TransitionContext, place: { modelId: number; versionId: number }): Promise<void> {
+  for (const { id } of await selectLoading(mover.on, place.modelId)) {
     await transitionDeployment(mover, { id, from: 'loading', event: 'retire' });
   }
-  await insertDeployment(mover.on, modelId, versionId);
+  await insertDeployment(mover.on, place);
 }
 
 /** Little endian on every machine that Node runs on; the copy is aligned. */

@@ -18,6 +18,18 @@ export interface Encoder {
   encode(inputs: readonly RawInput[]): Record<string, TensorData> | Promise<Record<string, TensorData>>;
 }
 
+/** Texts need no decoding: their rows are there at once. */
+export interface RowEncoder extends Encoder {
+  prepare(inputs: readonly RawInput[]): EncodedRows;
+  encode(inputs: readonly RawInput[]): Record<string, TensorData>;
+}
+
+/** Serving takes all rows that are prepared. */
+export const rowEncoder = (prepare: (inputs: readonly RawInput[]) => EncodedRows): RowEncoder => ({
+  prepare,
+  encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)),
+});
+
 /** The inputs of a model that reads texts. */
 export function textsOf(inputs: readonly RawInput[]): readonly string[] {
   if (inputs.every((input) => typeof input === 'string')) return inputs;

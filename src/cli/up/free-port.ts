@@ -9,8 +9,9 @@ export const BRIDGE_PORT = 54_321;
 export async function choosePort(wanted: number | undefined, usual: number, flag: string): Promise<number> {
   const port = await tryPort(wanted ?? usual);
   if (port !== undefined) return port;
-  if (wanted === undefined) return (await tryPort(0)) as number;
-  throw new EnvironmentUnfit(`port ${wanted} is taken`, { hint: `Choose another one with ${flag}.` });
+  const any = wanted === undefined ? await tryPort(0) : undefined;
+  if (any !== undefined) return any;
+  throw new EnvironmentUnfit(`port ${wanted ?? usual} is taken`, { hint: `Choose another one with ${flag}.` });
 }
 
 function tryPort(port: number): Promise<number | undefined> {
