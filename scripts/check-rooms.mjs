@@ -6,8 +6,8 @@ import { cruise } from 'dependency-cruiser';
 import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options';
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config';
 
-const MOST_LINES = 250;
-const MOST_FILES = 20;
+const MAX_LINES = 250;
+const MAX_FILES = 20;
 
 const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
 const result = await cruise(
@@ -30,11 +30,11 @@ const files = readdirSync('src', { recursive: true, withFileTypes: true })
 const linesOf = (file) => readFileSync(file, 'utf8').split('\n').length - 1;
 const filesIn = (folder) => files.filter((file) => path.dirname(file) === folder).length;
 const tooLarge = [
-  ...files.filter((file) => linesOf(file) > MOST_LINES).map((file) => `${file} has more than ${MOST_LINES} lines`),
+  ...files.filter((file) => linesOf(file) > MAX_LINES).map((file) => `${file} has more than ${MAX_LINES} lines`),
   ...[...new Set(files.map((file) => path.dirname(file)))]
-    .filter((folder) => filesIn(folder) > MOST_FILES)
-    .map((folder) => `${folder} has more than ${MOST_FILES} files`),
+    .filter((folder) => filesIn(folder) > MAX_FILES)
+    .map((folder) => `${folder} has more than ${MAX_FILES} files`),
 ];
 for (const fault of tooLarge) console.error(fault);
-console.log(`${seen} modules checked against the import rules, ${files.length} files against ${MOST_LINES} lines`);
+console.log(`${seen} modules checked against the import rules, ${files.length} files against ${MAX_LINES} lines`);
 process.exit(Math.max(result.exitCode, Math.sign(tooLarge.length)));
