@@ -14,6 +14,7 @@ const dependsOnVersion = [
   'readme',
   'sql-catalog',
   'sql-transport',
+  'sql-read-ahead',
   'array-literals',
   'input-types',
   'messages',

@@ -1,7 +1,13 @@
-// Runs dependency-cruiser over src/ and fails when it saw no modules at all: a silent green is worse than a red.
+// Runs dependency-cruiser over src/ and fails when it saw no modules at all: a silent green is worse than a red. And holds src/ to what
+// can be seen at a glance: files and folders of a size.
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { cruise } from 'dependency-cruiser';
 import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options';
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config';
+
+const MAX_LINES = 250;
+const MAX_FILES = 20;
 
 const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
 const result = await cruise(
@@ -17,5 +23,18 @@ if (!(seen > 0)) {
   console.error('dependency-cruiser saw no modules');
   process.exit(1);
 }
-console.log(`${seen} modules checked against the import rules`);
-process.exit(result.exitCode);
+
+const files = readdirSync('src', { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map(({ parentPath, name }) => path.join(parentPath, name));
+const linesOf = (file) => readFileSync(file, 'utf8').split('\n').length - 1;
+const filesIn = (folder) => files.filter((file) => path.dirname(file) === folder).length;
+const tooLarge = [
+  ...files.filter((file) => linesOf(file) > MAX_LINES).map((file) => `${file} has more than ${MAX_LINES} lines`),
+  ...[...new Set(files.map((file) => path.dirname(file)))]
+    .filter((folder) => filesIn(folder) > MAX_FILES)
+    .map((folder) => `${folder} has more than ${MAX_FILES} files`),
+];
+for (const fault of tooLarge) console.error(fault);
+console.log(`${seen} modules checked against the import rules, ${files.length} files against ${MAX_LINES} lines`);
+process.exit(Math.max(result.exitCode, Math.sign(tooLarge.length)));

@@ -11,7 +11,7 @@ const BUDGET_MS = 1000;
 /** CPU milliseconds of a decision of the default policy, p99: three models, 10,000 queued, free times and rates of all kinds. */
 export function decisionMs(decisions: number): number {
   const rng = createRng(1);
-  const policy = policies[0]?.create({ fleet: three, drops: true, seed: 1 });
+  const policy = policies[0]?.create({ fleet: three, seed: 1 });
   const times: number[] = [];
   for (let i = 0; i < decisions; i++) {
     const state = anyState(rng.uniform, i * BUDGET_MS);

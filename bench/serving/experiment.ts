@@ -1,10 +1,10 @@
 import { createRng, deriveSeed } from '../../src/runtime/rng.ts';
 import { actorCritic } from '../../src/serving/policies/actor-critic.ts';
 import type { Policy } from '../../src/serving/policies/policy.ts';
-import { policyByName } from '../../src/serving/policies/registry.ts';
 import { KeptResults, Results } from '../results.ts';
 import { sine } from './arrivals.ts';
 import { bound } from './bound.ts';
+import { leaving, simulatedPolicy } from './policies.ts';
 import { simulate } from './simulator.ts';
 import { arrivalsOf, isHighRate, type Setting } from './workloads.ts';
 
@@ -78,7 +78,7 @@ export class Experiment {
       fleet,
       budgetMs,
       arrivals,
-      policy: (known) => trained ?? policyByName(policy).create({ fleet: known, drops, seed }),
+      policy: (known) => trained ?? simulatedPolicy(policy).create({ fleet: known, seed, ...leaving(drops) }),
       drops,
       noise,
       rng: createRng(deriveSeed(seed, 1)),
@@ -109,7 +109,7 @@ const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1];
 
 export function train({ setting, drops, seed }: Pick<ExperimentRun, 'setting' | 'drops' | 'seed'>): Policy {
   const { fleet, budgetMs, capacity } = setting;
-  const policy = actorCritic({ fleet, drops, seed });
+  const policy = actorCritic({ fleet, seed, knowsRate: drops, ...leaving(drops) });
   TRAINING.forEach((scale, turn) => {
     const rng = createRng(deriveSeed(seed, 2, turn));
     const arrivals = sine({ capacity, budgetMs, lengthMs: 500 * budgetMs }, rng, scale);

@@ -1,7 +1,7 @@
 import { createRng } from '../../src/runtime/rng.ts';
-import { policyByName } from '../../src/serving/policies/registry.ts';
 import { draw } from '../plot.ts';
 import { train } from './experiment.ts';
+import { leaving, simulatedPolicy } from './policies.ts';
 import { simulate } from './simulator.ts';
 import { mean } from './statistics.ts';
 import { arrivalsOf, type Setting, settings } from './workloads.ts';
@@ -50,7 +50,7 @@ function windowsOf(
     fleet,
     budgetMs,
     arrivals: arrivalsOf(setting, 'sine', SEED),
-    policy: (known) => trained ?? policyByName(policy).create({ fleet: known, drops, seed: SEED }),
+    policy: (known) => trained ?? simulatedPolicy(policy).create({ fleet: known, seed: SEED, ...leaving(drops) }),
     drops,
     noise: 0,
     rng: createRng(SEED),

@@ -48,7 +48,7 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
   if (isOther) await changeTask(context, model.id, study);
-  if (reason === null) await deploy(context, model.id, id);
+  if (reason === null) await deploy(context, { modelId: model.id, versionId: id });
   else await transitionStudy(context, { id: study.id, from: 'running', event: 'complete' });
 }
 
@@ -119,11 +119,11 @@ async function changeTask(context: TransitionContext, modelId: number, { task }:
 }
 
 /** Retires a version that is still loading: the newest one replaces it. */
-async function deploy(context: TransitionContext, modelId: number, versionId: number): Promise<void> {
-  for (const { id } of await selectLoading(context.on, modelId)) {
+async function deploy(context: TransitionContext, place: { modelId: number; versionId: number }): Promise<void> {
+  for (const { id } of await selectLoading(context.on, place.modelId)) {
     await transitionDeployment(context, { id, from: 'loading', event: 'retire' });
   }
-  await insertDeployment(context.on, modelId, versionId);
+  await insertDeployment(context.on, place);
 }
 
 /** Little endian on all platforms of Node; the copy is aligned. */

@@ -1,5 +1,5 @@
 import { accuracy } from '../domain/metrics.ts';
-import { majorityVote } from '../domain/vote.ts';
+import { majorityVotes } from '../domain/vote.ts';
 
 /** Maximum members of an ensemble. */
 const MAX_MEMBERS = 3;
@@ -43,7 +43,7 @@ export function bestEnsemble(
 ): Ensemble {
   const ensembles = votes.map((_, last) => ({
     members: last + 1,
-    score: scoreOf(voted(votes.slice(0, last + 1), labels), labels),
+    score: scoreOf(majorityVotes(votes.slice(0, last + 1), labels.length), labels),
   }));
   return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
 }
@@ -55,9 +55,6 @@ export function bestEnsemble(
 export function subsetAccuracies(votes: readonly Uint16Array[], labels: Uint16Array): number[] {
   return Array.from({ length: 2 ** votes.length }, (_, subset) => {
     const asked = votes.filter((_, m) => (subset & (1 << m)) !== 0);
-    return asked.length === 0 ? 0 : accuracy(voted(asked, labels), labels);
+    return asked.length === 0 ? 0 : accuracy(majorityVotes(asked, labels.length), labels);
   });
 }
-
-const voted = (votes: readonly Uint16Array[], labels: Uint16Array): Uint16Array =>
-  labels.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));

@@ -2,13 +2,12 @@
  * Majority vote of an ensemble (paper, section 5): the label most members chose; a tie goes to the label whose
  * best-ranked member is most accurate. `votes` are class indexes, the most accurate member first.
  */
-export function majorityVote(votes: ArrayLike<number>): number {
-  let winner = votes[0] as number;
+export function majorityVote(votes: readonly number[]): number {
+  let winner = -1;
   let max = 0;
-  for (let i = 0; i < votes.length; i++) {
-    const label = votes[i] as number;
+  for (const label of votes) {
     let count = 0;
-    for (let j = 0; j < votes.length; j++) if (votes[j] === label) count++;
+    for (const other of votes) if (other === label) count++;
     if (count > max) {
       max = count;
       winner = label;
@@ -16,3 +15,7 @@ export function majorityVote(votes: ArrayLike<number>): number {
   }
   return winner;
 }
+
+/** The vote on each of so many rows; `ballots` are the class indexes that each member chose, the most accurate member first. */
+export const majorityVotes = (ballots: readonly Uint16Array[], rows: number): Uint16Array =>
+  Uint16Array.from({ length: rows }, (_, row) => majorityVote(ballots.map((ballot) => ballot[row] ?? -1)));

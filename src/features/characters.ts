@@ -1,10 +1,10 @@
 import type { RawInput } from '../domain/task.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
 import { HashIndex } from './hash-index.ts';
 import { int32Bytes, readInt32s, readInteger } from './state.ts';
 import { TextCounts } from './text-counts.ts';
-import { padRows, TokenRowsBuilder } from './token-rows.ts';
+import { padRows, rowLength, TokenRowsBuilder } from './token-rows.ts';
 
 export interface CharacterOptions {
   /** Maximum characters per text; the rest is ignored. */
@@ -41,7 +41,7 @@ export function fitCharacters(texts: readonly string[], options: CharacterOption
 export const characterRows = ({ state }: FittedFeatures): number => 2 + readInt32s(state, 'points').length;
 
 /** Text → `ids` [N, T], int32: 1 for an unknown character, 0 after the end of a text. */
-export function createCharacterEncoder({ state }: FittedFeatures): Encoder {
+export function createCharacterEncoder({ state }: FittedFeatures): RowEncoder {
   const margin = readInteger(state, 'margin');
   const multiple = readInteger(state, 'multiple');
   const buffer = new Int32Array(readInteger(state, 'maxCharacters'));
@@ -64,11 +64,11 @@ export function createCharacterEncoder({ state }: FittedFeatures): Encoder {
     const rows = builder.build();
     return {
       count: texts.length,
-      length: (row) => (rows.offsets[row + 1] as number) - (rows.offsets[row] as number),
+      length: (row) => rowLength(rows, row),
       batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, min: multiple, multiple }) }),
     };
   };
-  return { prepare, encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)) };
+  return rowEncoder(prepare);
 }
 
 /** For a first estimate of the rows' memory. */

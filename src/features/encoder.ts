@@ -18,6 +18,18 @@ export interface Encoder {
   encode(inputs: readonly RawInput[]): Record<string, TensorData> | Promise<Record<string, TensorData>>;
 }
 
+/** Encodes texts synchronously: they need no decoding. */
+export interface RowEncoder extends Encoder {
+  prepare(inputs: readonly RawInput[]): EncodedRows;
+  encode(inputs: readonly RawInput[]): Record<string, TensorData>;
+}
+
+/** An encoder whose `encode` takes all prepared rows, as serving does. */
+export const rowEncoder = (prepare: (inputs: readonly RawInput[]) => EncodedRows): RowEncoder => ({
+  prepare,
+  encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)),
+});
+
 /** Checks inputs of a model that reads texts. Throws BadData. */
 export function textsOf(inputs: readonly RawInput[]): readonly string[] {
   if (inputs.every((input) => typeof input === 'string')) return inputs;

@@ -1,11 +1,10 @@
 import type { RawInput } from '../domain/task.ts';
-import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
 import { HashIndex } from './hash-index.ts';
 import { int32Bytes, readInt32s, readInteger } from './state.ts';
 import { TextCounts } from './text-counts.ts';
-import { padRows, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
+import { padRows, rowLength, type TokenRows, TokenRowsBuilder } from './token-rows.ts';
 import { chain, tokenise } from './tokenise.ts';
 
 export interface NgramOptions {
@@ -51,14 +50,8 @@ export function tableRows(features: FittedFeatures): number {
   return 1 + readInteger(features.state, 'unknown') + known;
 }
 
-/** Texts are encoded synchronously: they need no decoding. */
-interface TextEncoder extends Encoder {
-  prepare(inputs: readonly RawInput[]): EncodedRows;
-  encode(inputs: readonly RawInput[]): Record<string, TensorData>;
-}
-
 /** Text → `ids` [N, T], int32, 0 after the end of a text. */
-export function createNgramEncoder(features: FittedFeatures): TextEncoder {
+export function createNgramEncoder(features: FittedFeatures): RowEncoder {
   const { state } = features;
   const ngrams = readInteger(state, 'ngrams');
   const unknown = readInteger(state, 'unknown');
@@ -90,13 +83,11 @@ export function createNgramEncoder(features: FittedFeatures): TextEncoder {
     const rows = rowsOf(texts);
     return {
       count: texts.length,
-      length: (row) => (rows.offsets[row + 1] as number) - (rows.offsets[row] as number),
+      length: (row) => rowLength(rows, row),
       batch: (indexes) => ({ ids: padRows(rows, indexes, { margin, min: 1 }) }),
     };
   };
-  const encode = (inputs: readonly RawInput[]): Record<string, TensorData> =>
-    prepare(inputs).batch(Int32Array.from({ length: inputs.length }, (_, i) => i));
-  return { prepare, encode };
+  return rowEncoder(prepare);
 }
 
 /** Writes a text's words, then its bigrams, and so on to `grams`. Returns their number. */

@@ -1,11 +1,11 @@
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type Encoder, textsOf } from './encoder.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
 import { HashIndex } from './hash-index.ts';
 import { int32Bytes, readInt32s, readInteger } from './state.ts';
 import { TextCounts } from './text-counts.ts';
-import { padRows, TokenRowsBuilder } from './token-rows.ts';
+import { padRows, rowLength, TokenRowsBuilder } from './token-rows.ts';
 import { extend, finish, readPart, tokenise } from './tokenise.ts';
 
 export interface SubwordOptions {
@@ -51,7 +51,7 @@ export const subwordRows = ({ state }: FittedFeatures): number => 2 + readInt32s
  * Text → `ids` [N, T, S], int32: slot 0 is the word, or 1 for an unknown one; the other slots are its parts, 0 if
  * absent.
  */
-export function createSubwordEncoder({ state }: FittedFeatures): Encoder {
+export function createSubwordEncoder({ state }: FittedFeatures): RowEncoder {
   const margin = readInteger(state, 'margin');
   const hashes = readInt32s(state, 'hashes');
   const index = new HashIndex(hashes.length);
@@ -74,13 +74,13 @@ export function createSubwordEncoder({ state }: FittedFeatures): Encoder {
     const rows = builder.build();
     return {
       count: texts.length,
-      length: (row) => ((rows.offsets[row + 1] as number) - (rows.offsets[row] as number)) / subwordSlots,
+      length: (row) => rowLength(rows, row) / subwordSlots,
       batch: (indexes) => ({
         ids: asWords(padRows(rows, indexes, { margin: margin * subwordSlots, min: subwordSlots })),
       }),
     };
   };
-  return { prepare, encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)) };
+  return rowEncoder(prepare);
 }
 
 const asWords = ({ dtype, shape: [rows = 0, width = 0], data }: TensorData): TensorData => ({

@@ -6,6 +6,9 @@ export interface TokenRows {
   offsets: Int32Array;
 }
 
+/** Of a row, in numbers. */
+export const rowLength = ({ offsets }: TokenRows, row: number): number => (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);
+
 export interface Padding {
   /** Zeros after the longest row. */
   margin: number;
@@ -19,13 +22,10 @@ export interface Padding {
 export function padRows(rows: TokenRows, indexes: Int32Array, { margin, min, multiple = 1 }: Padding): TensorData {
   const { ids, offsets } = rows;
   let longest = 0;
-  for (const row of indexes) longest = Math.max(longest, (offsets[row + 1] as number) - (offsets[row] as number));
+  for (const row of indexes) longest = Math.max(longest, rowLength(rows, row));
   const width = Math.ceil(Math.max(longest + margin, min) / multiple) * multiple;
   const data = new Int32Array(indexes.length * width);
-  for (let i = 0; i < indexes.length; i++) {
-    const row = indexes[i] as number;
-    data.set(ids.subarray(offsets[row], offsets[row + 1]), i * width);
-  }
+  for (const [i, row] of indexes.entries()) data.set(ids.subarray(offsets[row], offsets[row + 1]), i * width);
   return { dtype: 'int32', shape: [indexes.length, width], data };
 }
 

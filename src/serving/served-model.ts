@@ -50,7 +50,7 @@ export class ServedModel {
     this.fleet = fleet;
     this.#device = device;
     this.#cache = cache;
-    this.policy = policy.create({ fleet, drops: true, seed: row.versionId });
+    this.policy = policy.create({ fleet, seed: row.versionId });
     this.batcher = new Batcher({
       device,
       fleet,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
 import { urlAs } from '../../src/cli/logins.ts';
-import { Database } from '../../src/db/database.ts';
+import { type Connection, Database } from '../../src/db/database.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
 import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
@@ -166,6 +166,16 @@ async function train(): Promise<TrainedModel> {
     .model;
 }
 
+/** What a statement gives as `v`, as JSON, or the SQLSTATE that it ends with, or `ok`. What it did stays. */
+export async function code(session: Pick<Connection, 'query'>, sql: string): Promise<string> {
+  try {
+    const [row] = await session.query<{ v?: unknown }>(sql);
+    return row?.v === undefined ? 'ok' : JSON.stringify(row.v);
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
+
 /** The SQLSTATE that a statement ends with, or `ok`. What it did is undone. */
 export async function outcome(session: Database, sql: string, values: unknown[] = []): Promise<string> {
   const rows = await tried(session, sql, values);
@@ -200,3 +210,11 @@ export async function outcomeOfAll(session: Database, statements: readonly strin
   }
   return 'ok';
 }
+
+/** Who was given what of ours: a GRANT that has nothing to give is no error but a warning. */
+export const privileges = async (db: Database): Promise<string> =>
+  JSON.stringify(
+    await db.query(
+      `select oid::int8, relacl::text from pg_class where relnamespace = 'rafiki'::regnamespace order by oid`,
+    ),
+  );

@@ -12,8 +12,9 @@ export const BRIDGE_PORT = 54_321;
 export async function choosePort(requested: number | undefined, usual: number, flag: string): Promise<number> {
   const port = await tryPort(requested ?? usual);
   if (port !== undefined) return port;
-  if (requested === undefined) return (await tryPort(0)) as number;
-  throw new EnvironmentUnfit(`port ${requested} is in use`, { hint: `Choose another one with ${flag}.` });
+  const any = requested === undefined ? await tryPort(0) : undefined;
+  if (any !== undefined) return any;
+  throw new EnvironmentUnfit(`port ${requested ?? usual} is in use`, { hint: `Choose another one with ${flag}.` });
 }
 
 function tryPort(port: number): Promise<number | undefined> {

@@ -98,7 +98,10 @@ export async function setTask(on: Queryable, modelId: number, task: Task): Promi
   await on.query('update rafiki.model set task = $2 where id = $1', [modelId, task]);
 }
 
-export async function insertDeployment(on: Queryable, modelId: number, versionId: number): Promise<void> {
+export async function insertDeployment(
+  on: Queryable,
+  { modelId, versionId }: { modelId: number; versionId: number },
+): Promise<void> {
   await on.query('insert into rafiki.deployment (model_id, version_id) values ($1, $2)', [modelId, versionId]);
 }
 

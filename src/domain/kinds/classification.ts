@@ -3,7 +3,7 @@ import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../class-limits.ts';
 import { areaUnderCurve, argmax, logLoss, type Metric, macroF1, scoreOfClasses } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
-import { majorityVote } from '../vote.ts';
+import { majorityVote, majorityVotes } from '../vote.ts';
 import { type AnswerMaker, floats, type MemberAnswers, type NamedLabel, rounded, type TaskKind } from './kind.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
@@ -45,9 +45,9 @@ export const classification: TaskKind = {
     if (!isOfClasses(metric)) return scoreOfProbabilities(metric, translated(members, classes), actual);
     const votes = members.map(({ answers, classes: own }) => {
       const place = own.map((label) => (classes.includes(label) ? classes.indexOf(label) : unknownClass));
-      return classesOf(answers).map((index) => place[index] as number);
+      return classesOf(answers).map((index) => place[index] ?? unknownClass);
     });
-    const predicted = actual.map((_, row) => majorityVote(votes.map((vote) => vote[row] as number)));
+    const predicted = majorityVotes(votes, actual.length);
     return scoreOfClasses(metric, { predicted, actual, classes: classes.length });
   },
 

@@ -14,6 +14,10 @@ const LAMBDA = 0.3;
 /** β: cost of an overdue answer, in correct answers. */
 const BETA = 1;
 
+interface ActorCriticOptions extends PolicyOptions {
+  knowsRate?: boolean;
+}
+
 export interface PolicyStep {
   opinion: Evaluation;
   action: number;
@@ -25,9 +29,9 @@ export interface PolicyStep {
  * The paper's learned scheduler (section 5). Action: a subset v ≠ 0 and a batch size b. State: c(m, b) of every model
  * and size, the time until each model is free, and the waiting times in the queue. Reward of a batch: a(M[v]) (b − β
  * overdue), known here when it is dispatched. A busy subset is waited for. Trained online, one step per 32 decisions.
- * With `drops`, a batch leaves out requests that it would answer late, and the state includes the arrival rate.
+ * The state also includes the arrival rate, unless `knowsRate` is false.
  */
-export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
+export function actorCritic({ fleet, seed, leavesOut = lateAt, knowsRate = true }: ActorCriticOptions): Policy {
   const rng = createRng(seed);
   const actions = actionsOf(fleet);
   const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
@@ -48,7 +52,7 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
     learned: { weights: () => network.weights, restore: (weights) => network.restore(weights) },
     decide(state): Decision {
       const max = HORIZON * state.budgetMs * throughput(fleet);
-      const opinion = network.evaluate(featuresOf(fleet, state, drops));
+      const opinion = network.evaluate(featuresOf(fleet, state, knowsRate));
       if (steps.length >= TRAIN_EVERY) network.learn(experiencesOf(steps.splice(0), opinion, state));
       const action = choose(opinion);
       const { subset, size } = actions[action]!;
@@ -60,7 +64,8 @@ export function actorCritic({ fleet, drops, seed }: PolicyOptions): Policy {
       }
       const finish = finishMs(fleet, state, { subset, rows: Math.min(size, queue.length) });
       const late = lateAt(queue, finish);
-      const from = drops && late < queue.length ? late : 0;
+      const out = leavesOut(queue, finish);
+      const from = out < queue.length ? out : 0;
       const rows = Math.min(size, queue.length - from);
       const overdue = Math.min(rows, Math.max(0, late - from));
       const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / max;

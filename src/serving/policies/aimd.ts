@@ -1,4 +1,4 @@
-import { finishMs, lateAt, mostAccurate, startMs } from './batches.ts';
+import { dispatched, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 const MORE_ROWS = 1;
@@ -8,7 +8,8 @@ const LESS = 0.9;
  * Clipper's rule (Crankshaw et al. 2017): work-conserving batches of all members. The maximum size grows by one row
  * with each full batch in time, and shrinks by a tenth with each late batch.
  */
-export function aimd({ fleet, drops }: PolicyOptions): Policy {
+export function aimd(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const subset = mostAccurate(fleet);
   const largest = fleet.sizes[fleet.sizes.length - 1] ?? 1;
   let size = fleet.sizes[0] ?? 1;
@@ -19,9 +20,7 @@ export function aimd({ fleet, drops }: PolicyOptions): Policy {
       const start = startMs(fleet, state, subset);
       if (start > nowMs) return { kind: 'wait', untilMs: start, rows: Number.POSITIVE_INFINITY };
       const rows = Math.min(Math.floor(size), queue.length);
-      const late = drops ? lateAt(queue, finishMs(fleet, state, { subset, rows })) : 0;
-      const from = late < queue.length ? late : 0;
-      return { kind: 'dispatch', subset, from, rows: Math.min(Math.floor(size), queue.length - from) };
+      return dispatched(options, state, { subset, rows });
     },
     observe({ rows, overdue }) {
       if (overdue > 0) size = Math.max(1, size * LESS);

@@ -1,4 +1,4 @@
-import type { Fleet, PolicyState, QueueView, Station, Subset } from './policy.ts';
+import type { Decision, Fleet, PolicyOptions, PolicyState, QueueView, Station, Subset } from './policy.ts';
 
 export const allMembers = ({ members }: Fleet): Subset => 2 ** members - 1;
 
@@ -109,6 +109,18 @@ export function lateAt(queue: QueueView, ms: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** A batch of at most `rows` without the requests that it leaves out; if these are all, it leaves out none. */
+export function dispatched(
+  { fleet, leavesOut = lateAt }: PolicyOptions,
+  state: PolicyState,
+  { subset, rows }: { subset: Subset; rows: number },
+): Decision {
+  const { queue } = state;
+  const out = leavesOut(queue, finishMs(fleet, state, { subset, rows }));
+  const from = out < queue.length ? out : 0;
+  return { kind: 'dispatch', subset, from, rows: Math.min(rows, queue.length - from) };
 }
 
 /** The earliest time at which a batch dispatched now is answered: the smallest size, the quickest useful subset. */

@@ -1,4 +1,4 @@
-import { finishMs, lateAt, mostAccurate, smallestHolding, startMs } from './batches.ts';
+import { dispatched, mostAccurate, smallestHolding, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /**
@@ -9,7 +9,8 @@ import type { Decision, Policy, PolicyOptions } from './policy.ts';
  * Waiting for the sessions that were just answered was tried: with 32 clients it gave 2,800 calls/s instead of 3,100,
  * because the device was idle meanwhile.
  */
-export function eager({ fleet, drops }: PolicyOptions): Policy {
+export function eager(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const subset = mostAccurate(fleet);
   return {
     name: 'eager',
@@ -18,9 +19,7 @@ export function eager({ fleet, drops }: PolicyOptions): Policy {
       const start = startMs(fleet, state, subset);
       if (start > nowMs) return { kind: 'wait', untilMs: start, rows: Number.POSITIVE_INFINITY };
       const rows = smallestHolding(fleet.sizes, queue.length);
-      const late = drops ? lateAt(queue, finishMs(fleet, state, { subset, rows })) : 0;
-      const from = late < queue.length ? late : 0;
-      return { kind: 'dispatch', subset, from, rows: Math.min(rows, queue.length - from) };
+      return dispatched(options, state, { subset, rows });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { finishMs, lateAt, mostAccurate, startMs } from './batches.ts';
+import { dispatched, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /** Maximum wait of a batch's first request, as a share of τ. */
@@ -8,7 +8,8 @@ const TIME_OUT = 0.25;
  * The usual rule of serving systems: all members on batches of a fixed size, or on the waiting requests after a
  * time-out.
  */
-export function fixedBatch({ fleet, drops }: PolicyOptions): Policy {
+export function fixedBatch(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const subset = mostAccurate(fleet);
   const size = fleet.sizes[fleet.sizes.length - 1] ?? 1;
   return {
@@ -20,9 +21,7 @@ export function fixedBatch({ fleet, drops }: PolicyOptions): Policy {
       const timeOutMs = queue.deadlineMs(0) - (1 - TIME_OUT) * budgetMs;
       if (queue.length < size && timeOutMs > nowMs) return { kind: 'wait', untilMs: timeOutMs, rows: size };
       const rows = Math.min(size, queue.length);
-      const late = drops ? lateAt(queue, finishMs(fleet, state, { subset, rows })) : 0;
-      const from = late < queue.length ? late : 0;
-      return { kind: 'dispatch', subset, from, rows: Math.min(size, queue.length - from) };
+      return dispatched(options, state, { subset, rows });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { finishMs, largestFilled, lateAt, mostAccurate, startMs } from './batches.ts';
+import { dispatched, finishMs, largestFilled, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /** δ, the paper's back-off, as a share of τ. */
@@ -9,7 +9,8 @@ const BACK_OFF = 0.1;
  * immediately; otherwise the largest size b that the queue fills, and only when c(b) + w(oldest) + δ ≥ τ. Its batches
  * are the largest that keep the budget, but a lone client waits for nearly all of it.
  */
-export function greedy({ fleet, drops }: PolicyOptions): Policy {
+export function greedy(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const subset = mostAccurate(fleet);
   const largest = fleet.sizes[fleet.sizes.length - 1] ?? 1;
   return {
@@ -25,9 +26,7 @@ export function greedy({ fleet, drops }: PolicyOptions): Policy {
         const next = fleet.sizes.find((size) => size > queue.length) ?? largest;
         return { kind: 'wait', untilMs: nowMs + slackMs, rows: next };
       }
-      const late = drops ? lateAt(queue, finish) : 0;
-      const from = late < queue.length ? late : 0;
-      return { kind: 'dispatch', subset, from, rows: Math.min(rows, queue.length - from) };
+      return dispatched(options, state, { subset, rows });
     },
   };
 }

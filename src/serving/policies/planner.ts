@@ -20,8 +20,7 @@ const MAX_STEPS = 300;
  * ahead, with arrivals at the current rate. Takes the one with the highest reward, counting the price of the remaining
  * requests.
  */
-export function planner(options: PolicyOptions): Policy {
-  const { fleet } = options;
+export function planner({ fleet }: PolicyOptions): Policy {
   const prices = new PriceList(fleet);
   const isLone = usefulSubsets(fleet).length === 1;
   return {
@@ -33,7 +32,7 @@ export function planner(options: PolicyOptions): Policy {
       }
       const worth = prices.at(state.rate, state.budgetMs);
       const all = isLone && worth.stations.every((price) => price === 0) ? allInTime(state, fleet) : null;
-      return all ?? plan(new LookAhead(fleet, state, worth), state, options);
+      return all ?? plan(new LookAhead(fleet, state, worth), state);
     },
   };
 }
@@ -48,7 +47,7 @@ function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
   return { kind: 'dispatch', subset, from: 0, rows: queue.length };
 }
 
-function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions): Decision {
+function plan(lookAhead: LookAhead, state: PolicyState): Decision {
   const endMs = state.nowMs + HORIZON * state.budgetMs;
   const choices = lookAhead.choices().sort((a, b) => b.score - a.score);
   const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, CANDIDATES);
@@ -62,7 +61,7 @@ function plan(lookAhead: LookAhead, state: PolicyState, options: PolicyOptions):
     max = reward;
     best = choice;
   }
-  if (best === undefined) return nothingInTime(options, state);
+  if (best === undefined) return nothingInTime(state);
   const later = Math.min(...choices.filter(({ startMs }) => startMs > state.nowMs).map(({ startMs }) => startMs));
   if (!Number.isFinite(later)) return decisionOf(best, state.nowMs);
   lookAhead.reset();

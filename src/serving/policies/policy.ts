@@ -81,8 +81,8 @@ export interface Learned {
 
 export interface PolicyOptions {
   fleet: Fleet;
-  /** Whether a batch leaves out requests that it would answer late. */
-  drops: boolean;
   /** Seed of all randomness. */
   seed: number;
+  /** How many requests at the head of the queue a batch that ends at `finishMs` leaves out; by default those it would answer late. */
+  leavesOut?: (queue: QueueView, finishMs: number) => number;
 }

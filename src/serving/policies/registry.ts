@@ -1,7 +1,6 @@
 import { InvalidParameter } from '../../errors/errors.ts';
 import { actorCritic } from './actor-critic.ts';
 import { aimd } from './aimd.ts';
-import { async } from './async.ts';
 import { eager } from './eager.ts';
 import { fixedBatch } from './fixed-batch.ts';
 import { greedy } from './greedy.ts';
@@ -22,7 +21,6 @@ export const policies: readonly PolicyKind[] = [
   { name: 'price', create: priceRule },
   { name: 'greedy', create: greedy },
   { name: 'eager', create: eager },
-  { name: 'async', create: async },
   { name: 'fixed', create: fixedBatch },
   { name: 'aimd', create: aimd },
   { name: 'actor-critic', create: actorCritic },

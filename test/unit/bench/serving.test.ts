@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type ArrivalLoad, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
 import { bound } from '../../../bench/serving/bound.ts';
+import { leaving, servesLate, simulated, simulatedPolicy } from '../../../bench/serving/policies.ts';
 import { single, three } from '../../../bench/serving/profiles.ts';
 import { type Result, simulate } from '../../../bench/serving/simulator.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import type { Fleet } from '../../../src/serving/policies/policy.ts';
-import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
 
 /** Inception-v3 under on-off for 50 τ. */
 const load: ArrivalLoad = { capacity: 64 / 235, budgetMs: 560, lengthMs: 50 * 560 };
@@ -23,7 +23,7 @@ function run({ policy, fleet = single, drops = true, noise = 0 }: ScheduleCase):
     fleet,
     budgetMs: load.budgetMs,
     arrivals,
-    policy: (known) => policyByName(policy).create({ fleet: known, drops, seed: 1 }),
+    policy: (known) => simulatedPolicy(policy).create({ fleet: known, seed: 1, ...leaving(drops) }),
     drops,
     noise,
     rng: createRng(1),
@@ -37,12 +37,12 @@ describe('the simulator of serving', () => {
 
   const bounds = [single, three].map(async (fleet) => ({ fleet, max: await bound(fleet, arrivals, load.budgetMs) }));
 
-  it.each(policies)(
+  it.each(simulated)(
     'answers or refuses each request once under $name, and earns no more than the bound',
-    async ({ name }) => {
+    async (kind) => {
       for (const { fleet, max } of await Promise.all(bounds)) {
-        for (const drops of [true, false]) {
-          const result = run({ policy: name, fleet, drops });
+        for (const drops of servesLate(kind) ? [true, false] : [true]) {
+          const result = run({ policy: kind.name, fleet, drops });
           expect(result.requests).toBe(arrivals.length);
           expect(result.refused === 0 || drops).toBe(true);
           expect(result.reward).toBeLessThanOrEqual(max.reward);

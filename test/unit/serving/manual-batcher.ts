@@ -73,7 +73,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
   fleet.measured(latency);
   const batcher = new Batcher({
     device,
-    policy: policy.create({ fleet, drops: true, seed: 1 }),
+    policy: policy.create({ fleet, seed: 1 }),
     fleet,
     clock,
     activeRoles: new ActiveRoles(),

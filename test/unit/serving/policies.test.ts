@@ -22,7 +22,7 @@ describe.each(policies)('the policy $name', ({ create }) => {
   it.each(Object.entries(fleets))(
     'dispatches what waits to members that exist, or waits for something, with %s',
     (_, fleet) => {
-      const policy = create({ fleet, drops: true, seed: 1 });
+      const policy = create({ fleet, seed: 1 });
       const isSound = (state: PolicyState): boolean => {
         const decision = policy.decide(state);
         if (decision.kind === 'wait') return decision.untilMs > state.nowMs && decision.rows > state.queue.length;
@@ -36,19 +36,19 @@ describe.each(policies)('the policy $name', ({ create }) => {
 
   it('gives the same decision for the same state and seed', () => {
     const decide = (): unknown =>
-      create({ fleet: threeMembers, drops: true, seed: 3 }).decide(stateOf(threeMembers, { queued: 70, rate: 3 }));
+      create({ fleet: threeMembers, seed: 3 }).decide(stateOf(threeMembers, { queued: 70, rate: 3 }));
     expect(decide()).toEqual(decide());
   });
 
   it('leaves nobody waiting for ever: a full queue on free devices is dispatched within the budget', () => {
-    const policy = create({ fleet: oneMember, drops: false, seed: 1 });
+    const policy = create({ fleet: oneMember, seed: 1 });
     expect(policy.decide(stateOf(oneMember, { queued: 300 })).kind).toBe('dispatch');
   });
 });
 
 describe('greedy, the rule of the paper', () => {
   const decide = (queued: number, waitedMs: number) =>
-    greedy({ fleet: oneMember, drops: false, seed: 1 }).decide(stateOf(oneMember, { queued, leftMs: 50 - waitedMs }));
+    greedy({ fleet: oneMember, seed: 1 }).decide(stateOf(oneMember, { queued, leftMs: 50 - waitedMs }));
 
   // dispatch the largest filled b when c(b) + w + δ ≥ τ, with δ = 5 ms
   it.each([
@@ -128,7 +128,7 @@ describe.each([
   ['the planner', planner],
 ])('%s', (_, create) => {
   const decide = (changes: Parameters<typeof stateOf>[1]) =>
-    (create({ fleet: threeMembers, drops: true, seed: 1 }) satisfies Policy).decide(stateOf(threeMembers, changes));
+    (create({ fleet: threeMembers, seed: 1 }) satisfies Policy).decide(stateOf(threeMembers, changes));
 
   it('asks the whole ensemble while there is time', () => {
     expect(decide({ queued: 10, rate: 0.1 })).toEqual({ kind: 'dispatch', subset: 7, from: 0, rows: 10 });
@@ -163,7 +163,7 @@ describe('the planner, with one model', () => {
       return 1000 + (changes.leftMs ?? 50);
     };
     const state = stateOf(oneMember, { ...changes, queue: { length: changes.queued, deadlineMs } });
-    return { decision: planner({ fleet: oneMember, drops: true, seed: 1 }).decide(state), looks };
+    return { decision: planner({ fleet: oneMember, seed: 1 }).decide(state), looks };
   };
 
   it.each([1, 2, 64, 256])('plans nothing where one batch answers all %s in time', (queued) => {
@@ -190,7 +190,7 @@ describe('the planner, with one model', () => {
 });
 
 describe('the actor-critic', () => {
-  const create = () => actorCritic({ fleet: threeMembers, drops: true, seed: 7 });
+  const create = () => actorCritic({ fleet: threeMembers, seed: 7 });
   const crowd = stateOf(threeMembers, { queued: 100, rate: 5 });
 
   it('learns on line to ask whom it earns most with', () => {
@@ -245,7 +245,7 @@ describe('the actor-critic', () => {
     const next = create();
     expect(next.learned?.restore(kept)).toBe(true);
     expect(next.learned?.weights()).toEqual(kept);
-    expect(actorCritic({ fleet: oneMember, drops: true, seed: 7 }).learned?.restore(kept)).toBe(false);
+    expect(actorCritic({ fleet: oneMember, seed: 7 }).learned?.restore(kept)).toBe(false);
     expect(next.learned?.restore({ inputs: 1 })).toBe(false);
   });
 });

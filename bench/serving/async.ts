@@ -1,8 +1,12 @@
-import { finishMs, freeAt, lateAt, smallestHolding } from './batches.ts';
-import type { Decision, Policy, PolicyOptions } from './policy.ts';
+import { dispatched, freeAt, smallestHolding } from '../../src/serving/policies/batches.ts';
+import type { Decision, Policy, PolicyOptions } from '../../src/serving/policies/policy.ts';
 
-/** No ensemble: each free member takes a batch of its own, the most accurate member first (paper, section 5). */
-export function async({ fleet, drops }: PolicyOptions): Policy {
+/**
+ * No ensemble: each free member takes a batch of its own, the most accurate member first (paper, section 5). It needs one device per
+ * member: where one station holds all members, as the threads of a server do, the most accurate member would answer everything.
+ */
+export function async(options: PolicyOptions): Policy {
+  const { fleet } = options;
   const members = Array.from({ length: fleet.members }, (_, m) => ({
     subset: 1 << m,
     station: fleet.stations.findIndex((station) => (station.members & (1 << m)) !== 0),
@@ -14,9 +18,7 @@ export function async({ fleet, drops }: PolicyOptions): Policy {
       for (const { subset, station } of members) {
         if (freeAt(state, station) > nowMs) continue;
         const rows = smallestHolding(fleet.sizes, queue.length);
-        const late = drops ? lateAt(queue, finishMs(fleet, state, { subset, rows })) : 0;
-        const from = late < queue.length ? late : 0;
-        return { kind: 'dispatch', subset, from, rows: Math.min(rows, queue.length - from) };
+        return dispatched(options, state, { subset, rows });
       }
       return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: queue.length + 1 };
     },

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { Inbox } from '../support/inbox.ts';
+import { eventually } from '../support/studies.ts';
+
+const inbox = new Inbox();
+
+describe('rows that wait', () => {
+  test('are those that were there before, and stay where a writer changes or deletes them meanwhile', async () => {
+    await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 5) i`);
+    await inbox.attachLetters();
+    const asked = new Promise<void>((resolve) => {
+      const say = inbox.bridge.answer;
+      inbox.bridge.answer = async (fields) => {
+        resolve();
+        await changed;
+        inbox.bridge.answer = say;
+        return say(fields);
+      };
+    });
+    let change: () => void = () => undefined;
+    const changed = new Promise<void>((resolve) => {
+      change = resolve;
+    });
+    await inbox.startCoordinator();
+    await asked;
+    await inbox.db.query(`set local rafiki.fill_wait = 0; update inbox set body = 'world' where id = 1`);
+    await inbox.db.query('delete from inbox where id = 2');
+    await inbox.db.query(`update inbox set letter = 'x' where id = 3`);
+    await inbox.db.query(`update inbox set size = 7 where id = 4`);
+    change();
+    await inbox.allFilled();
+    expect(await inbox.rows()).toEqual([
+      { id: 1, letter: 'w', size: null },
+      { id: 3, letter: 'x', size: null },
+      { id: 4, letter: 'h', size: 7 },
+      { id: 5, letter: 'h', size: null },
+    ]);
+  });
+
+  test('do not wait for one that somebody holds', async () => {
+    await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 5) i`);
+    await inbox.attachLetters();
+    const held = await inbox.db.connect(() => undefined);
+    await held.query('begin');
+    await held.query('select from inbox where id = 3 for update');
+    await inbox.startCoordinator();
+    await eventually(inbox.db, 'select from inbox having count(letter) = 4');
+    await held.query('rollback');
+    await held.close();
+    await inbox.allFilled();
+    expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
+  });
+
+  test('are asked once where the model has no answer, or the column takes none', async () => {
+    await inbox.db.query(`create table initial (letter text primary key)`);
+    await inbox.db.query(`insert into initial values ('h'), ('w')`);
+    await inbox.db.query('alter table inbox add foreign key (letter) references initial');
+    await inbox.db.query(`insert into inbox (id, body) values (1, 'hello'), (2, '!'), (3, 'world'), (4, 'zebra')`);
+    await inbox.attachLetters();
+    await inbox.startCoordinator();
+    await inbox.allFilled();
+    expect(await inbox.rows()).toMatchObject([{ letter: 'h' }, { letter: null }, { letter: 'w' }, { letter: null }]);
+    expect(
+      await inbox.db.query(`select place::text, error ->> 'sqlstate' as state from rafiki.unanswered order by 1`),
+    ).toEqual([
+      { place: '(0,2)', state: '22000' },
+      { place: '(0,4)', state: '23503' },
+    ]);
+    expect(await inbox.attachment()).toMatchObject({ unanswered: 2, to_come: null });
+    inbox.bridge.requests = [];
+    await inbox.db.query(`set local rafiki.fill_wait = 0; insert into inbox (id, body) values (5, 'hello')`);
+    await inbox.allFilled();
+    expect(inbox.verbs()).toEqual(['P']);
+    await inbox.db.query(`set local rafiki.fill_wait = 0; update inbox set body = 'who' where id = 2`);
+    await inbox.allFilled();
+    expect((await inbox.rows())[1]).toMatchObject({ letter: 'w' });
+  });
+
+  test('outlast their coordinator', async () => {
+    await inbox.attachLetters();
+    await inbox.db.query(
+      `set local rafiki.fill_wait = 0; insert into inbox (id, body) select i, 'hello' from generate_series(1, 3000) i`,
+    );
+    const say = inbox.bridge.answer;
+    inbox.bridge.answer = () => new Promise(() => undefined);
+    await inbox.startCoordinator();
+    await eventually(
+      inbox.db,
+      'select from rafiki.attachment where waiting_since is not null and not exists (select from rafiki.attachment_mark)',
+    );
+    await inbox.stopCoordinator();
+    inbox.bridge.answer = say;
+    await inbox.startCoordinator();
+    await inbox.allFilled();
+    expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
+  });
+
+  test('say in rafiki.attachments when the owner of the table has lost the right to the model', async () => {
+    const alice = await inbox.database.as('alice');
+    const [{ name } = { name: '' }] = await alice.query<{ name: string }>('select current_user::text as name');
+    await inbox.db.query(`select rafiki_grant('letters', '${name}')`);
+    await inbox.db.query(`alter table inbox owner to ${name}`);
+    await alice.query(`select rafiki_attach('letters', 'inbox', 'body', 'letter')`);
+    await inbox.db.query(`select rafiki_revoke('letters', '${name}')`);
+    await alice.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await inbox.startCoordinator();
+    await eventually(
+      alice,
+      `select from rafiki.attachments where last_error = 'the table''s owner may not use the model'`,
+    );
+    expect(await inbox.rows()).toMatchObject([{ letter: null }]);
+    await inbox.db.query(`select rafiki_grant('letters', '${name}')`);
+    await inbox.allFilled();
+    expect(await inbox.rows()).toMatchObject([{ letter: 'h' }]);
+  });
+
+  test('are filled for writers who may neither use the model nor update the table', async () => {
+    const mallory = await inbox.database.as('mallory');
+    await inbox.db.query('grant insert on inbox to public');
+    await inbox.attachLetters();
+    await mallory.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 40) i`);
+    expect(await inbox.db.query('select from inbox where letter is not null')).toEqual([]);
+    await inbox.startCoordinator();
+    await inbox.allFilled();
+    expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
+  });
+
+  test('are filled where rows were replicated', async () => {
+    await inbox.attachLetters();
+    await inbox.db.transaction(async (tx) => {
+      await tx.query('set local session_replication_role = replica');
+      await tx.query(`insert into inbox (id, body, letter) values (1, 'hello', null), (2, 'hello', 'x')`);
+    });
+    expect(inbox.bridge.requests).toEqual([]);
+    await inbox.startCoordinator();
+    await inbox.allFilled();
+    expect(await inbox.rows()).toMatchObject([{ letter: 'h' }, { letter: 'x' }]);
+  });
+});
