@@ -172,6 +172,17 @@ describe('reading ahead', () => {
     expect(looks).toHaveLength(1);
   });
 
+  it('is over when seventeen requests in a row came from elsewhere', () => {
+    const scan = new ReadAhead();
+    for (const text of table.slice(0, 8)) scan.request('s', text, { known: false, queued: 0, batchesPay: true });
+    scan.received('1;2;;', [...table.slice(0, 7), null, ...table.slice(8, 300)]);
+    for (let i = 0; i < 16; i++) scan.missed();
+    expect(scan.isFollowing).toBe(true);
+    scan.missed();
+    expect(scan.isFollowing).toBe(false);
+    expect(scan.mostPrefetched).toBe(16);
+  });
+
   it('goes on where many rows have the same text', () => {
     const scan = new ReadAhead();
     for (const text of table.slice(0, 8)) scan.request('s', text, { known: false, queued: 0, batchesPay: true });
