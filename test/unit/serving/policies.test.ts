@@ -13,8 +13,12 @@ import { oneMember, stateOf, threeMembers } from './policy-state.ts';
 const anyState = fc.record({
   queued: fc.integer({ min: 1, max: 2000 }),
   leftMs: fc.double({ min: -20, max: 100, noNaN: true }),
+  /** So many at the head of the queue are late already. */
+  late: fc.integer({ min: 0, max: 2000 }),
   rate: fc.double({ min: 0, max: 50, noNaN: true }),
 });
+
+type AnyState = typeof anyState extends fc.Arbitrary<infer S> ? S : never;
 
 describe.each(policies)('the policy $name', ({ create }) => {
   const fleets = { 'one member': oneMember, 'three members': threeMembers };
@@ -30,7 +34,12 @@ describe.each(policies)('the policy $name', ({ create }) => {
         const isSubset = Number.isInteger(subset) && subset >= 1 && subset < 2 ** fleet.members;
         return isSubset && from >= 0 && rows >= 1 && from + rows <= state.queue.length && rows <= fleet.sizes.at(-1)!;
       };
-      fc.assert(fc.property(anyState, (changes) => isSound(stateOf(fleet, changes))));
+      const withLate = ({ late, ...changes }: AnyState): PolicyState => {
+        const state = stateOf(fleet, changes);
+        const deadlineMs = (place: number): number => (place < late ? 0 : state.queue.deadlineMs(place));
+        return { ...state, queue: { length: changes.queued, deadlineMs } };
+      };
+      fc.assert(fc.property(anyState, (changes) => isSound(withLate(changes))));
     },
   );
 

@@ -82,6 +82,14 @@ describe('reading ahead', () => {
     expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
   });
 
+  it('looks through so many rows as requests were asked or prefetched, and not those that could not be', () => {
+    const scan = new ReadAhead();
+    const ask = () => scan.request('s', 'text', { known: false, queued: 0, batchesPay: true });
+    for (let i = 0; i < 7; i++) ask();
+    expect(scan.takeNext(() => 'label')).toBeNull();
+    expect(ask()).toBe('?;512');
+  });
+
   it('does not begin over many statements', () => {
     const scan = new ReadAhead();
     for (let i = 0; i < 100; i++)
