@@ -76,21 +76,21 @@ async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite,
   await Promise.all(Array.from({ length: AT_ONCE }, judgeNext));
 }
 
-/** Of the tests on Postgres, those that name what is mutated: the others come by it through the built package, if at all. */
-const importsRoom = new RegExp(`src/(${[...new Set(rooms.map((room) => room.split('/')[0]))].join('|')})/`);
+const tops = [...new Set(rooms.map((room) => room.split('/')[0]))].join('|');
+const importsRoom = new RegExp(`src/(${tops})/`);
+const testsRoom = new RegExp(`^test/(unit/(${tops})|hostile/wire)`);
 
+/** Tests of what is mutated. Others come by it as well (each family is trained on labels), but are about something else, and take long. */
 function testsOf(suite: Suite): string[] {
-  const inFolder = (folder: string): string[] =>
-    readdirSync(path.join(repository, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.test.ts'))
-      .map((name) => path.join(folder, name))
-      .sort();
-  const text = (file: string): string => readFileSync(path.join(repository, file), 'utf8');
-  if (suite === 'pg18') return inFolder('test/pg').filter((file) => importsRoom.test(text(file)));
-  return [
-    ...inFolder('test/unit'),
-    ...inFolder('test/hostile').filter((file) => path.basename(file).startsWith('wire')),
-  ];
+  return readdirSync(path.join(repository, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((name) => path.join('test', name))
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) =>
+      suite === 'unit'
+        ? testsRoom.test(file)
+        : file.startsWith('test/pg/') && importsRoom.test(readFileSync(path.join(repository, file), 'utf8')),
+    )
+    .sort();
 }
 
 const shown = ({ file, line, was, text }: Mutant): string =>

@@ -26,8 +26,6 @@ export class FrameReader {
   #buffer: Buffer = empty;
   #start = 0;
   #end = 0;
-  /** Whether `#buffer` may be appended to; a chunk of the socket may not. */
-  #owned = false;
   /** Bytes of a discarded frame that have not arrived yet. */
   #toDiscard = 0;
 
@@ -56,17 +54,15 @@ export class FrameReader {
     if (this.buffered === 0) {
       this.#buffer = chunk;
       this.#start = 0;
-      this.#end = chunk.length;
-      this.#owned = false;
+      this.#end = chunk.length; // no room behind it: it is the socket's
       return;
     }
-    if (!this.#owned || this.#buffer.length - this.#end < chunk.length) {
+    if (this.#buffer.length - this.#end < chunk.length) {
       const grown = Buffer.allocUnsafe(2 * (this.buffered + chunk.length));
       this.#buffer.copy(grown, 0, this.#start, this.#end);
       this.#end -= this.#start;
       this.#start = 0;
       this.#buffer = grown;
-      this.#owned = true;
     }
     chunk.copy(this.#buffer, this.#end);
     this.#end += chunk.length;

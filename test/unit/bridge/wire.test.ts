@@ -1,4 +1,7 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +39,7 @@ class Echo implements Conversation {
 
 let closed = 0;
 let server: BridgeServer;
+const certificate = await createCertificate();
 const clients: pg.Client[] = [];
 const sockets: Socket[] = [];
 
@@ -45,7 +49,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     port: 0,
     secret: 'right',
-    certificate: await createCertificate(),
+    certificate,
     isIdle: () => true,
     converse: () => new Echo(),
     logger: silentLogger,
@@ -233,6 +237,41 @@ describe('the bridge over TLS', () => {
   it('refuses bytes that came ahead of the encryption', async () => {
     const heard = await bare(Buffer.concat([opening(80877103), startup('user\0rafiki\0')]));
     expect(heard.toString('latin1')).toMatch(/^S.*C08P01/s);
+  });
+});
+
+describe('where the bridge listens', () => {
+  const beside = (options: { host?: string; port?: number; socketDir?: string }): BridgeServer => {
+    const [converse, isIdle] = [() => new Echo(), () => true];
+    return new BridgeServer({
+      ...{ host: '127.0.0.1', port: 0, secret: 'right', certificate, converse, isIdle },
+      ...{ logger: silentLogger, ...options },
+    });
+  };
+
+  it('is said where it cannot, with what to change', async () => {
+    await expect(beside({ port: server.address().port }).start()).rejects.toMatchObject({
+      hint: 'Choose another port: --bridge-port N.',
+    });
+    await expect(beside({ host: '192.0.2.1' }).start()).rejects.toMatchObject({
+      hint: expect.stringContaining('--bridge-host'),
+    });
+  });
+
+  it('is a socket as well, in place of one that was left there', async () => {
+    const socketDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bridge-'));
+    const { port } = server.address();
+    await server.stop();
+    const file = path.join(socketDir, `.s.PGSQL.${port}`);
+    writeFileSync(file, 'left');
+    server = beside({ port, socketDir });
+    await server.start();
+    expect(server.address()).toEqual({ host: socketDir, port });
+    expect((await (await client()).query('hello')).rows[0]?.v).toBe('hello');
+    await Promise.all(clients.splice(0).map((each) => each.end()));
+    await server.stop();
+    expect(existsSync(file)).toBe(false);
+    rmSync(socketDir, { recursive: true });
   });
 });
 

@@ -141,7 +141,7 @@ describe('the next actions of a study', () => {
 
   test('fail it when no trial ended in time', () => {
     expect(plan([trial('cancelled')], { elapsedMs: 60_000 })).toMatchObject([
-      { kind: 'fail', error: { sqlstate: '57014' } },
+      { kind: 'fail', error: { sqlstate: '57014', detail: 'max_time is 60 s' } },
     ]);
   });
 

@@ -1,7 +1,8 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { imageRecords } from '../../../src/datasets/image-rows.ts';
-import { classification } from '../../../src/domain/kinds/classification.ts';
+import { kindOf } from '../../../src/domain/kinds/registry.ts';
+import type { Task } from '../../../src/domain/task.ts';
 
 const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => {
   const part = (text: string | Buffer): Buffer[] => {
@@ -14,7 +15,7 @@ const packed = (name: string | Buffer, label: string, image: Buffer): Buffer => 
   return Buffer.concat([...part(name), ...part(label), side, image]);
 };
 
-async function read(rows: { bytes: Buffer; size?: number }[]) {
+async function read(rows: { bytes: Buffer; size?: number }[], task: Task = 'image_classification') {
   let inHand = 0;
   let max = 0;
   async function* values() {
@@ -26,7 +27,7 @@ async function read(rows: { bytes: Buffer; size?: number }[]) {
   }
   const skipped = { rows: 0, example: null };
   const records: Buffer[] = [];
-  const reading = imageRecords(values(), { kind: classification, onBadRow: 'skip', skipped });
+  const reading = imageRecords(values(), { kind: kindOf(task), onBadRow: 'skip', skipped });
   for await (const record of reading) {
     records.push(record);
     inHand -= record.length - 40;
@@ -63,6 +64,16 @@ test('labels of more than 1000 characters are bad rows, those of fewer are none,
   const labels = ['🙂'.repeat(1000), 'é'.repeat(1001), 'x'.repeat(10 ** 6)];
   const { records, skipped } = await read(labels.map((label) => ({ bytes: packed('r', label, image) })));
   expect([records.length, skipped.rows]).toEqual([1, 2]);
+});
+
+test('the boxes of an image have a megabyte at most', async () => {
+  const image = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  const boxes = (bytes: number): string => `[${' '.repeat(bytes - 2)}]`;
+  const rows = [2 ** 20, 2 ** 20 + 1].map((bytes) => ({ bytes: packed('r', boxes(bytes), image) }));
+  const { records, skipped } = await read(rows, 'object_detection');
+  expect([records.length, skipped]).toEqual([1, { rows: 1, example: 'r: They have 1048577 bytes; 1 MB is the most.' }]);
 });
 
 test('few rows are in hand where they are large', async () => {

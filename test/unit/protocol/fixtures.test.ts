@@ -18,6 +18,18 @@ test.each(protocol.fingerprints)('the server names the request $model, $input', 
   expect(fingerprintOf(request)).toBe(fingerprint);
 });
 
+test.each([
+  ['key', 64],
+  ['role', 256],
+])('a %s of %s characters is taken, and none that is longer', (name, most) => {
+  const request = (chars: number): string => {
+    const [key, role] = name === 'key' ? ['k'.repeat(chars), 'r'] : ['k'.repeat(64), 'r'.repeat(chars)];
+    return ['P', key, role, '', '', '', 'text'].join(SEPARATOR);
+  };
+  expect(parseRequest(request(most))).toMatchObject({ verb: 'P', text: 'text' });
+  expect(() => parseRequest(request(most + 1))).toThrowError(expect.objectContaining({ sqlstate: '08P01' }));
+});
+
 test('a ticket is all that follows its verb', () => {
   expect(parseRequest(`R${SEPARATOR}7`)).toEqual({ verb: 'R', ticket: '7' });
 });

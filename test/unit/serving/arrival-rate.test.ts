@@ -21,6 +21,17 @@ describe('ArrivalRate', () => {
     expect(estimate.at(2000)).toBeLessThan(2.25);
   });
 
+  it('says exactly what came evenly, in whatever window', () => {
+    const estimate = new ArrivalRate(160); // bins of 10 ms
+    estimate.arrived(0);
+    expect(estimate.at(0)).toBeCloseTo(1 / 10, 12); // one in the first bin
+    for (let ms = 1; ms < 1000; ms++) estimate.arrived(ms);
+    expect(estimate.at(999)).toBeCloseTo(640 / 639, 2); // the widest window, of 64 bins
+    for (let ms = 1000; ms < 1020; ms += 0.2) estimate.arrived(ms);
+    // the narrowest window, of 3 bins and a part of a fourth, no longer agrees with wider ones
+    expect(estimate.at(1020)).toBeCloseTo(110 / 30, 1);
+  });
+
   it('follows a burst within half a budget', () => {
     const estimate = new ArrivalRate(100);
     feed(estimate, { fromMs: 0, toMs: 2000, rate: 0.5 });

@@ -13,8 +13,12 @@ import { oneMember, stateOf, threeMembers } from './policy-state.ts';
 const anyState = fc.record({
   queued: fc.integer({ min: 1, max: 2000 }),
   leftMs: fc.double({ min: -20, max: 100, noNaN: true }),
+  /** So many at the head of the queue are late already. */
+  late: fc.integer({ min: 0, max: 2000 }),
   rate: fc.double({ min: 0, max: 50, noNaN: true }),
 });
+
+type AnyState = typeof anyState extends fc.Arbitrary<infer S> ? S : never;
 
 describe.each(policies)('the policy $name', ({ create }) => {
   const fleets = { 'one member': oneMember, 'three members': threeMembers };
@@ -30,7 +34,12 @@ describe.each(policies)('the policy $name', ({ create }) => {
         const isSubset = Number.isInteger(subset) && subset >= 1 && subset < 2 ** fleet.members;
         return isSubset && from >= 0 && rows >= 1 && from + rows <= state.queue.length && rows <= fleet.sizes.at(-1)!;
       };
-      fc.assert(fc.property(anyState, (changes) => isSound(stateOf(fleet, changes))));
+      const withLate = ({ late, ...changes }: AnyState): PolicyState => {
+        const state = stateOf(fleet, changes);
+        const deadlineMs = (place: number): number => (place < late ? 0 : state.queue.deadlineMs(place));
+        return { ...state, queue: { length: changes.queued, deadlineMs } };
+      };
+      fc.assert(fc.property(anyState, (changes) => isSound(withLate(changes))));
     },
   );
 
@@ -65,6 +74,68 @@ describe('greedy, the rule of the paper', () => {
     { queued: 255, waitedMs: 0, ms: 50 - 5.2 - 5, rows: 256 },
   ])('waits $ms ms with $queued queued, or for $rows', ({ queued, waitedMs, ms, rows }) => {
     expect(decide(queued, waitedMs)).toEqual({ kind: 'wait', untilMs: expect.closeTo(1000 + ms, 6), rows });
+  });
+});
+
+describe('policies that always ask all members', () => {
+  const options = { fleet: oneMember, drops: true, seed: 1 };
+  /** The first are due at `dueMs`, the others have time. */
+  const withLate = (late: number, queued: number): PolicyState => {
+    const deadlineMs = (place: number): number => (place < late ? 1001 : 1050);
+    return stateOf(oneMember, { queued, queue: { length: queued, deadlineMs } });
+  };
+
+  it.each(['eager', 'fixed', 'aimd', 'greedy'])('%s leaves out whom a batch would answer late, if it may', (name) => {
+    const { create } = policyByName(name);
+    const state = withLate(3, 300);
+    expect(create(options).decide(state)).toMatchObject({ kind: 'dispatch', subset: 1, from: 3 });
+    expect(create({ ...options, leavesOut: () => 0 }).decide(state)).toMatchObject({ from: 0 });
+    // where all are late, the oldest are answered
+    expect(create(options).decide(withLate(300, 300))).toMatchObject({ from: 0 });
+    expect(create(options).decide(stateOf(oneMember, { queued: 1, freeMs: [[1001]] })).kind).toBe('wait');
+  });
+
+  it('Clipper’s batches grow by a row with each full one in time, and shrink by a tenth with each late one', () => {
+    const policy = policyByName('aimd').create(options);
+    const observe = (rows: number, overdue: number): void =>
+      policy.observe?.({ nowMs: 1000, subset: 1, rows, overdue });
+    const size = (): number => {
+      const decision = policy.decide(stateOf(oneMember, { queued: 1000 }));
+      return decision.kind === 'dispatch' ? decision.rows : 0;
+    };
+    expect(size()).toBe(1);
+    observe(1, 0);
+    expect(size()).toBe(2);
+    observe(1, 0); // was not full
+    expect(size()).toBe(2);
+    for (let rows = 2; rows < 20; rows++) observe(rows, 0);
+    expect(size()).toBe(20);
+    observe(20, 1);
+    expect(size()).toBe(18);
+    for (let i = 0; i < 100; i++) observe(1, 1);
+    expect(size()).toBe(1);
+    for (let rows = 1; rows < 400; rows++) observe(rows, 0);
+    expect(size()).toBe(256);
+  });
+
+  it('the fixed one waits a quarter of the budget for a largest batch', () => {
+    const policy = policyByName('fixed').create(options);
+    expect(policy.decide(stateOf(oneMember, { queued: 255 }))).toEqual({ kind: 'wait', untilMs: 1012.5, rows: 256 });
+    expect(policy.decide(stateOf(oneMember, { queued: 255, leftMs: 37.5 }))).toMatchObject({
+      kind: 'dispatch',
+      rows: 255,
+    });
+    expect(policy.decide(stateOf(oneMember, { queued: 256 }))).toMatchObject({ kind: 'dispatch', rows: 256 });
+  });
+
+  it('the asynchronous one asks the best member that is free, and waits where none is', () => {
+    const policy = policyByName('async').create({ ...options, fleet: threeMembers });
+    const decide = (...freeMs: number[]) =>
+      policy.decide(stateOf(threeMembers, { queued: 5, freeMs: freeMs.map((ms) => [ms]) }));
+    expect([decide(0, 0, 0), decide(1001, 1000, 0), decide(1001, 1001, 0)]).toMatchObject([
+      ...[{ subset: 1 }, { subset: 2 }, { subset: 4 }],
+    ]);
+    expect(decide(1001, 1001, 1001)).toEqual({ kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 6 });
   });
 });
 

@@ -82,6 +82,14 @@ describe('reading ahead', () => {
     expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
   });
 
+  it('looks through so many rows as requests were asked or prefetched, and not those that could not be', () => {
+    const scan = new ReadAhead();
+    const ask = () => scan.request('s', 'text', { known: false, queued: 0, batchesPay: true });
+    for (let i = 0; i < 7; i++) ask();
+    expect(scan.takeNext(() => 'label')).toBeNull();
+    expect(ask()).toBe('?;512');
+  });
+
   it('does not begin over many statements', () => {
     const scan = new ReadAhead();
     for (let i = 0; i < 100; i++)
@@ -170,6 +178,17 @@ describe('reading ahead', () => {
     expect(scan.isFollowing).toBe(false);
     const looks = Array.from({ length: 8 }, (_, i) => ask(`there ${i}`)).filter((request) => request !== null);
     expect(looks).toHaveLength(1);
+  });
+
+  it('is over when seventeen requests in a row came from elsewhere', () => {
+    const scan = new ReadAhead();
+    for (const text of table.slice(0, 8)) scan.request('s', text, { known: false, queued: 0, batchesPay: true });
+    scan.received('1;2;;', [...table.slice(0, 7), null, ...table.slice(8, 300)]);
+    for (let i = 0; i < 16; i++) scan.missed();
+    expect(scan.isFollowing).toBe(true);
+    scan.missed();
+    expect(scan.isFollowing).toBe(false);
+    expect(scan.maxPrefetched).toBe(16);
   });
 
   it('goes on where many rows have the same text', () => {
