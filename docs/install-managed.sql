@@ -36,7 +36,7 @@ begin
         hint = 'Run: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink;';
     end if;
     raise exception using errcode = 'object_not_in_prerequisite_state',
-      message = format('schema rafiki_dblink belongs to %I, who could have put anything into it', strange.owner),
+      message = format('schema rafiki_dblink belongs to role %I, which could have put anything into it', strange.owner),
       hint = 'Look into it. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
         'alter schema rafiki_dblink owner to current_user;';
   end loop;

@@ -1,5 +1,5 @@
--- Whoever installs works as a member of rafiki_owner. Who is none, but may make himself one, is that for this transaction only:
--- 9-rights/30-privileges.sql ends it. Where the role is not there yet 0002-roles.sql makes it.
+-- The installing role must be a member of rafiki_owner. If it is not, but may grant itself the membership, it gets it for this transaction only:
+-- 9-rights/30-privileges.sql revokes it. If rafiki_owner does not exist yet, 0002-roles.sql creates it.
 do $$
 begin
   if to_regrole('rafiki_owner') is not null

@@ -1,17 +1,17 @@
--- Nothing of other people's is looked up while this script runs: an operator or a function in "public" could stand in for one of
--- pg_catalog's, and would run with the rights of whoever installs. So the search path is pinned first of all, by nothing but qualified
--- names; it says, before, where the API goes. All is made in schema rafiki, where nobody else can create; 9-rights/20-ownership.sql moves the
--- API to the schema that it belongs to.
+-- While this script runs, it must not look up objects of other roles: an operator or a function in "public" could shadow one of pg_catalog, and
+-- would run with the rights of the installing role. So the search path is pinned first, using only qualified names; its current schema is kept as
+-- the schema for the API. Everything is created in schema rafiki, where no other role can create objects; 9-rights/20-ownership.sql moves the API
+-- to its schema.
 do $$ begin
   perform pg_catalog.set_config('rafiki.home', pg_catalog.quote_ident(pg_catalog.current_schema()), true);
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 end $$;
--- Nor is anything run that somebody else could have put where ours belongs: a schema of one of our names, or with dblink in it, is
--- rafiki_owner's, a superuser's, or of whoever installs. That is who has logged in: the role of the session can be set for the database.
+-- Nor must it run functions that another role has put in place of rafiki's or dblink's: schemas with the names of rafiki's, and the schema of dblink,
+-- must belong to rafiki_owner, a superuser or the installing role. That is session_user, since the current role can be set for the database.
 do $$
 declare
   strange record;
-  present text; -- where an earlier version has its API
+  present text; -- the schema with the API of an earlier version
 begin
   for strange in
     with owned as (
@@ -21,7 +21,7 @@ begin
     from owned o join pg_roles r on r.oid = o.owner
     where not r.rolsuper and r.rolname not in ('rafiki_owner', session_user)
       and (o.nspname in ('rafiki', 'rafiki_reader', 'rafiki_dblink') or o.oid in (
-        -- what "create extension rafiki cascade" has just put into the way is moved below
+        -- a dblink that "create extension rafiki cascade" has just created is moved below
         select e.extnamespace from pg_extension e where e.extname = 'dblink'
           and e.xmin is distinct from pg_current_xact_id_if_assigned()::xid))
     order by o.nspname
@@ -29,12 +29,12 @@ begin
     if strange.is_elsewhere then
       raise exception using errcode = 'object_not_in_prerequisite_state',
         message = format('dblink is in schema %I, which belongs to %I', strange.schema, strange.owner),
-        detail = 'He could put functions of his own into its place, which would run with the rights of rafiki_owner.',
+        detail = 'That role could replace its functions, which would run with the rights of rafiki_owner.',
         hint = 'Run: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink;';
     end if;
     raise exception using errcode = 'object_not_in_prerequisite_state',
-      message = format('schema %s belongs to %I, who could have put anything into it', strange.schema, strange.owner),
-      detail = format('It has to be rafiki_owner''s, a superuser''s, or of %I, who installs.', session_user),
+      message = format('schema %s belongs to role %I, which could have put anything into it', strange.schema, strange.owner),
+      detail = format('It must belong to rafiki_owner, to a superuser, or to the installing role, %I.', session_user),
       hint = format(case strange.schema
         when 'rafiki_dblink' then 'Look into it. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
           'alter schema rafiki_dblink owner to current_user;'
@@ -45,8 +45,8 @@ begin
   if present is not null then
     perform set_config('rafiki.home', present, true);
   elsif current_setting('rafiki.home') in ('', 'pg_catalog') then
-    raise exception using errcode = 'invalid_schema_name', message = 'no schema of the search path is there for the functions of rafiki',
-      hint = 'Run: set search_path = public; or another schema that they shall go to.';
+    raise exception using errcode = 'invalid_schema_name', message = 'no schema of the search path exists for the functions of rafiki',
+      hint = 'Run: set search_path = public; or name another schema for them.';
   end if;
 end $$;
 set local search_path = rafiki, pg_temp;

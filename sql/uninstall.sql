@@ -1,6 +1,7 @@
 -- Removes rafiki from this database, with all its studies and models. Run as a superuser, or as a member of rafiki_owner, with
--- `rafiki uninstall` or psql -1 -v ON_ERROR_STOP=1 -f. What others have made of it, such as a view that predicts, is not dropped: it is listed,
--- and nothing changes. The triggers of rafiki_attach go; what they have filled in stays. Roles stay, too: they are the cluster's.
+-- `rafiki uninstall` or psql -1 -v ON_ERROR_STOP=1 -f. Objects of other roles that use rafiki, such as views, are never dropped: if there are any,
+-- the script lists them and changes nothing. Triggers of rafiki_attach are dropped, but the predictions stay. Roles stay, since the whole cluster
+-- shares them.
 do $$ begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 end $$;
@@ -14,10 +15,10 @@ begin
   where p.proname = 'rafiki_train' and r.rolname = 'rafiki_owner';
   if to_regnamespace('rafiki') is null or home is null then
     raise exception using errcode = 'invalid_schema_name', message = 'rafiki is not in this database',
-      detail = format('Database %s has no functions of rafiki_owner.', current_database()), hint = 'Connect to the one that it was installed in.';
+      detail = format('Database %s has no functions of rafiki_owner.', current_database()), hint = 'Connect to the database that it was installed in.';
   elsif not pg_has_role('rafiki_owner', 'usage') then
     raise exception using errcode = 'insufficient_privilege', message = 'this role may not remove rafiki',
-      detail = format('%s is no member of rafiki_owner, whose it is.', current_user), hint = 'Run it as a superuser, or: grant rafiki_owner to …;';
+      detail = format('%s is not a member of rafiki_owner, which owns it.', current_user), hint = 'Run it as a superuser, or: grant rafiki_owner to …;';
   end if;
   with ours as (
     select 'pg_proc'::regclass as class, p.oid from pg_proc p
@@ -46,14 +47,14 @@ begin
   where coalesce(c.relnamespace, p.pronamespace) not in ('rafiki'::regnamespace, 'rafiki_reader'::regnamespace);
   if others is not null then
     raise exception using errcode = 'dependent_objects_still_exist', message = 'rafiki is still used',
-      detail = format('By: %s.', others), hint = 'Drop these first, or take rafiki out of them.';
+      detail = format('By: %s.', others), hint = 'Drop these first, or change them not to use rafiki.';
   end if;
   for attached in
     select t.tgrelid::regclass as relation, t.tgname
     from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_class c on c.oid = t.tgrelid
     where p.pronamespace = 'rafiki'::regnamespace and c.relnamespace <> 'rafiki'::regnamespace
   loop
-    raise notice 'rows of % are not predicted any more: its trigger % goes', attached.relation, attached.tgname;
+    raise notice 'rows of % are no longer predicted: trigger % is dropped', attached.relation, attached.tgname;
   end loop;
 end $$;
 set local client_min_messages = warning;
@@ -68,13 +69,13 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = home and p.proname like e'rafiki\\_%' and p.proowner = (select r.oid from pg_roles r where r.rolname = 'rafiki_owner')
   loop
-    if exists (select from pg_proc p where p.oid = routine) then -- it may have gone with another one, whose body called it
+    if exists (select from pg_proc p where p.oid = routine) then -- it may have been dropped along with another one whose body calls it
       execute format('drop routine %s cascade', routine);
     end if;
   end loop;
   drop server if exists rafiki_bridge cascade;
   drop schema if exists rafiki, rafiki_reader cascade;
-  -- our own copy of dblink; one that is elsewhere was there before, or is somebody's
+  -- only a dblink that rafiki installed; in another schema it was there before, or belongs to another role
   if exists (select from pg_extension e where e.extname = 'dblink' and e.extnamespace = to_regnamespace('rafiki_dblink'))
      and not exists (select from pg_foreign_server s join pg_foreign_data_wrapper w on w.oid = s.srvfdw where w.fdwname = 'dblink_fdw')
      and (select pg_has_role(e.extowner, 'usage') from pg_extension e where e.extname = 'dblink') then

@@ -35,7 +35,7 @@ export const publicFunctions = (db: Queryable): Promise<PublicFunction[]> =>
       array(select a.name from unnest(p.proargnames, coalesce(p.proargmodes, array_fill('i'::"char", array[p.pronargs]))) a (name, mode)
             where a.mode in ('i', 'b', 'v')) as inputs
     from pg_proc p where p.proname like 'rafiki\\_%'
-    order by p.proname, obj_description(p.oid, 'pg_proc') like 'As %', pg_get_function_arguments(p.oid) collate "C"`);
+    order by p.proname, obj_description(p.oid, 'pg_proc') like 'Like %', pg_get_function_arguments(p.oid) collate "C"`);
 
 /** docs/api.md, from what is installed. */
 export async function apiPage(db: Queryable): Promise<string> {

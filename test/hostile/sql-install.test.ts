@@ -87,7 +87,7 @@ describe('before rafiki is there, he', () => {
     const failure = await freshly(run).catch((error: unknown) => error);
     expect(await isSuper()).toBe(false);
     expect(failure).toMatchObject({
-      message: `schema rafiki belongs to ${dboName}, who could have put anything into it`,
+      message: `schema rafiki belongs to role ${dboName}, which could have put anything into it`,
       hint: expect.stringContaining('drop schema rafiki cascade'),
     });
   });
@@ -102,7 +102,7 @@ describe('before rafiki is there, he', () => {
     await dbo.query(`alter database ${nameOf(database)} set role = ${dboName}`);
     const failure = await freshly(install).catch((error: unknown) => error);
     expect(await isSuper()).toBe(false);
-    expect(failure).toMatchObject({ message: expect.stringContaining(`schema rafiki belongs to ${dboName}`) });
+    expect(failure).toMatchObject({ message: expect.stringContaining(`schema rafiki belongs to role ${dboName}`) });
   });
 
   test.each(ways)('makes operators that stand in front of those of pg_catalog: %s', async (_way, run) => {
@@ -145,7 +145,7 @@ describe('before rafiki is there, he', () => {
   test.each(ways)('makes the schema for dblink, to put functions of his own there later: %s', async (_way, run) => {
     await dbo.query('create schema rafiki_dblink');
     await expect(freshly(run)).rejects.toMatchObject({
-      message: `schema rafiki_dblink belongs to ${dboName}, who could have put anything into it`,
+      message: `schema rafiki_dblink belongs to role ${dboName}, which could have put anything into it`,
       hint: expect.stringContaining('alter schema rafiki_dblink owner to'),
     });
   });
@@ -173,7 +173,7 @@ describe('before rafiki is there, he', () => {
 
   test.skipIf(noPsql)('prepares the same for docs/install-managed.sql', async () => {
     await dbo.query('create schema rafiki_dblink');
-    await expect(administrate()).rejects.toThrow(`schema rafiki_dblink belongs to ${dboName}`);
+    await expect(administrate()).rejects.toThrow(`schema rafiki_dblink belongs to role ${dboName}`);
     await dbo.query('drop schema rafiki_dblink');
     await db.query('alter schema public owner to pg_database_owner');
     await db.query('create extension dblink schema public');

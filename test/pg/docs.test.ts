@@ -42,7 +42,7 @@ describe('a comment', () => {
     const faults = functions.flatMap((form) => {
       const said = parseComment(form.comment);
       if (said.example === '') return [`${byForm(form)}: no example`];
-      if (/^As rafiki_/.test(said.text)) return [];
+      if (/^Like rafiki_/.test(said.text)) return [];
       const unlike = [...said.arguments.keys()].join() !== form.inputs.join();
       return [
         ...(unlike ? [`${byForm(form)}: arguments ${[...said.arguments.keys()].join()}`] : []),

@@ -74,7 +74,7 @@ test('what was theirs becomes nobody’s, what was granted to them is taken back
   const [study] = await db.query<{ id: number }>('select id from rafiki.study');
   expect(await studyEnd(db, study!.id)).toMatchObject({
     state: 'failed',
-    error: { sqlstate: '42704', message: 'the role whose study it was is gone' },
+    error: { sqlstate: '42704', message: 'the role that owned the study was dropped' },
   });
   expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'cancelled' }]);
 });

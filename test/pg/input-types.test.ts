@@ -61,7 +61,7 @@ test.each([
   for (const name of ['rafiki_predict', 'rafiki_predict_detail']) {
     expect(await failureOf(db, `select ${name}('m', ${input})`)).toEqual({
       code: '42804',
-      message: `a model reads texts or images, and no ${type}`,
+      message: `a model reads text or images, not ${type}`,
       detail: null,
       hint: expect.stringMatching(hint),
     });

@@ -1,5 +1,6 @@
--- What an earlier version made goes where nothing depends on it, since arguments and results may have changed; the API, on which views of
--- users may depend, comes back to be replaced then; see prologue.sql. What somebody else put into schema rafiki, such as an extension, is left alone.
+-- Drops the functions of an earlier version that nothing depends on, since arguments and results may have changed. API functions that are in use,
+-- for example in views of users, are moved back into schema rafiki and replaced later; see prologue.sql. Objects of other owners in schema
+-- rafiki, such as an extension, are left alone.
 do $$
 declare
   known record;

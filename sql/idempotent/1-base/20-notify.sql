@@ -1,8 +1,8 @@
--- NOTIFY is a hint and the rows are the truth: whoever misses one of these finds the row at its next poll.
--- pg_notify drops repeats of the same channel and payload within a transaction.
+-- Notifications are only hints: a process that misses one finds the changed row at its next poll. pg_notify drops duplicates of a channel and
+-- payload within a transaction.
 
--- The queue is one for the whole server, and any session that listens and then sleeps in a transaction keeps it from being
--- emptied. A full one would make every COMMIT fail that has something to say, so nothing is said while it is half full.
+-- The notification queue is shared by the whole server, and any session that listens and then idles in a transaction prevents its cleanup. If it
+-- were full, every COMMIT with a notification would fail; so none are sent while it is half full.
 create or replace function rafiki._hint(channel text, payload text) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -31,7 +31,7 @@ begin
   return null;
 end $$;
 
--- Workers look at their trials, and for some that wait.
+-- Makes workers check the trials that they run, and look for waiting ones.
 create or replace function rafiki._notify_pause() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- What the registries of src/ know. The build writes their rows, as JSON, in place of the names between @ (src/cli/install/registries.ts): so they
--- are there with the functions that check arguments against them, whether or not a coordinator has ever run.
+-- The contents of the registries in src/. The build replaces the names between @ with their rows as JSON (src/cli/install/registries.ts), so that
+-- functions can check arguments against them even if no coordinator has ever run.
 insert into rafiki.task (name, input, output, title)
 select w.name, w.input, w.output, w.title
 from jsonb_to_recordset('@task@') w (name text, input text, output text, title text)
@@ -20,7 +20,7 @@ insert into rafiki.family (name, task, title, knobs)
 select w.name, w.task, w.title, w.knobs
 from jsonb_to_recordset('@family@') w (name text, task text, title text, knobs jsonb);
 
--- What models of a task answer with: 'label' or 'boxes'.
+-- The kind of output of a task: 'label' or 'boxes'.
 create or replace function rafiki._output(task text) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- An administrator's numbers stay, and a dump of the extension carries them: restored rows take the place of those that are here.
+-- Values that an administrator has set are kept on upgrades, and are part of dumps: a restored row replaces the default row.
 create or replace function rafiki._take_quota() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ create or replace trigger take_quota before insert on rafiki.quota
 
 with known (name, value, title) as (values
   ('open_studies', 100, 'studies of one role that are queued or running'),
-  ('attachments', 1000, 'columns of one role''s tables that models are attached to')
+  ('attachments', 1000, 'columns in tables of one role that models are attached to')
 ), titled as (
   update rafiki.quota q set title = k.title from known k where k.name = q.name
 )

@@ -1,7 +1,6 @@
--- Who sees what. A study belongs to the role that made it, and so do its trials and reports; a model also to whom it was
--- granted. Everybody only reads: what changes rows are functions of rafiki_owner, and their proof of a right is a key which only those
--- who have the right can see. A member of a role has what its privileges would give: at once where it inherits ('usage'), and else after
--- SET ROLE. From PostgreSQL 16 on a membership may give neither.
+-- Row-level security. A role sees its own studies, with their trials and reports, its own models, and the models granted to it. Users can only
+-- read: functions of rafiki_owner change the rows, and take as proof of the right a key that only roles with that right can see. Members of a role
+-- have its rights immediately if they inherit them ('usage'), otherwise after SET ROLE. From PostgreSQL 16 on, a membership may give neither.
 
 do $$
 declare
@@ -33,7 +32,7 @@ create policy seen on rafiki.model_member for select
   using (exists (select from rafiki.model_version v where v.id = version_id));
 create policy seen on rafiki.deployment for select using (exists (select from rafiki.model m where m.id = model_id));
 
--- what is attached concerns the owner of the table, and of the model
+-- the owner of the table and the owner of the model see an attachment
 create policy own on rafiki.attachment for select
   using (exists (select from pg_class c where c.oid = target and pg_has_role(c.relowner, 'usage')));
 create policy model on rafiki.attachment for select
@@ -41,23 +40,22 @@ create policy model on rafiki.attachment for select
 create policy seen on rafiki.attachment_mark for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 create policy seen on rafiki.unanswered for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 
--- A policy does not hide what can be compared: what EXPLAIN ANALYZE says of a comparison tells of rows that a policy or a view hides, since
--- operators that give nothing away (LEAKPROOF), as those of uuid, text and bytea, and elements of arrays, are looked at before it is
--- decided who may see a row. So what is a secret is in tables or columns that nobody may read (9-rights/30-privileges.sql), and those who may
--- know it see it through these views, made by a function that is not leakproof: to_jsonb, or || with an empty array, which costs nothing.
--- In a view the current role is that of who asks.
+-- Policies do not protect secrets against comparisons. LEAKPROOF operators, such as those of uuid, text and bytea, and subscripts of arrays, are
+-- evaluated before a policy or a view filters the row, and the row counts of EXPLAIN ANALYZE then show whether a hidden value matched. So secrets
+-- are in tables or columns that no user may read (9-rights/30-privileges.sql). Roles that may know them see them through these views, as the result
+-- of a function that is not leakproof: to_jsonb, or || with an empty array, which costs nothing. In a view current_user is the querying role.
 create or replace view rafiki.model_access with (security_barrier) as
 select m.id, m.name, to_jsonb(k.key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id
 where pg_has_role(m.owner, 'usage')
   or exists (select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(g.role, 'usage'));
-comment on view rafiki.model_access is 'The access keys, which predictions state to the server, of the models that you may use';
+comment on view rafiki.model_access is 'The access keys of the models that you may use; predictions send them to the server';
 
 create or replace view rafiki.model_ownership with (security_barrier) as
 select m.id, to_jsonb(k.owner_key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id
 where pg_has_role(m.owner, 'usage');
-comment on view rafiki.model_ownership is 'The keys of your own models: who can see one may change the model';
+comment on view rafiki.model_ownership is 'The keys of your own models: a role that can see a key may change the model';
 
 create or replace view rafiki.trained_inputs with (security_barrier) as
 select m.id as model_id, v.version, r.trained || '{}' as trained
@@ -72,7 +70,7 @@ select s.id, to_jsonb(k.key) as key, to_jsonb(s.skipped_example) as skipped_exam
 from rafiki.study s join rafiki.study_key k on k.study_id = s.id
 where pg_has_role(s.owner, 'usage');
 comment on view rafiki.study_ownership is
-  'The keys of your own studies: who can see one may cancel the study; and the first row that was left out';
+  'The keys of your own studies: a role that can see a key may cancel the study; and the first row that was left out';
 
 create or replace view rafiki.version_classes with (security_barrier) as
 select v.id, v.classes || '{}' as classes

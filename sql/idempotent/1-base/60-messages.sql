@@ -9,7 +9,7 @@ declare
   detail_ text := error ->> 'detail';
   hint_ text := error ->> 'hint';
 begin
-  -- RAISE takes no null options, and an empty one prints an empty line
+  -- RAISE accepts no null options, and an empty one would print an empty line
   if detail_ is null and hint_ is null then
     raise exception using errcode = state, message = text_;
   elsif detail_ is null then
@@ -20,7 +20,7 @@ begin
   raise exception using errcode = state, message = text_, detail = detail_, hint = hint_;
 end $$;
 
--- How alike two names are, 0 to 1: the share of letter pairs that they have in common (Dice's coefficient).
+-- The similarity of two names, from 0 to 1: Dice's coefficient of their letter pairs.
 create or replace function rafiki._likeness(a text, b text) returns float8
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -31,7 +31,7 @@ as $$
          / ((select count(*) from pair_a) + (select count(*) from pair_b))
 $$;
 
--- The names, nearest first, at most eight, as they stand in a hint.
+-- The eight candidates nearest to a name, nearest first, as a list for a hint.
 create or replace function rafiki._nearest(name text, candidates text[]) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ as $$
   from (select c from unnest(candidates) c order by rafiki._likeness(coalesce(name, ''), c) desc, c limit 8) near
 $$;
 
--- Stops where a function that changes something is called with a null: to do nothing, and say nothing, would look as if it were done.
+-- Raises an error if an argument of a function that changes something is null: returning silently would look like success.
 create or replace function rafiki._check_given(what text, is_given boolean) returns void
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -48,6 +48,6 @@ as $$
 begin
   if not is_given then
     raise exception using errcode = 'null_value_not_allowed', message = format('%s must not be null', what),
-      detail = 'Nothing was changed.', hint = 'Look at where the value comes from: a query may have found no row.';
+      detail = 'Nothing was changed.', hint = 'Check where the value comes from: a query may have found no row.';
   end if;
 end $$;

@@ -1,34 +1,34 @@
--- What users set: names, usual values and meaning, for those who ask. Postgres itself takes any name after "rafiki.", says nothing of one
--- that is misspelt, and shows none before it was set; nor does any catalogue list what a session has set, so misspelt names have to be guessed.
+-- The settings: name, default and meaning. Postgres accepts any name after "rafiki.", so it neither reports misspelt ones nor shows settings that
+-- were not set. No catalog lists what a session has set, so misspelt names have to be guessed.
 
 create or replace function rafiki._settings() returns table (name text, usual text, meaning text)
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   values ('rafiki.latency_budget', '50ms', 'how long a prediction may take'),
-         ('rafiki.on_overdue', 'answer', 'what a late prediction gives: answer, error or null'),
+         ('rafiki.on_overdue', 'answer', 'what an overdue prediction returns: answer, error or null'),
          ('rafiki.read_ahead', 'on', 'whether the plain form reads rows ahead'),
          ('rafiki.array_literals', 'off', 'whether a single text may look like an array'),
          ('rafiki.fill_wait', '500ms', 'how long a write to an attached table may wait for predictions, 0 to 1s'),
-         ('rafiki.alpha_first', '1', 'how often the first trials of a study start at random'),
-         ('rafiki.alpha_last', '0.1', 'how often the last trials of a study do'),
+         ('rafiki.alpha_first', '1', 'probability that the first trials of a study start from random weights'),
+         ('rafiki.alpha_last', '0.1', 'probability that the last trials of a study start from random weights'),
          ('rafiki.delta', '0.005', 'by how much a score must be better for its weights to be published'),
          ('rafiki.terminator', 'on', 'whether a study ends when more trials are not worth it'),
          ('rafiki.gpu', 'off', 'whether only workers with a GPU take the trials of a study')
 $$;
 
--- The value of a setting where it is not set.
+-- The default of a setting.
 create or replace function rafiki._usual(name text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select s.usual from rafiki._settings() s where s.name = _usual.name $$;
 
--- Settings of this session, its role or database that are none of ours but nearly: a letter left out, twice, or in its neighbour's place;
--- where it is to be `thorough`, another letter or one more. What roles and databases set is known, and found in any case.
+-- Misspelt settings. Those of a role or a database are in a catalog, so all unknown ones are found. Those of the session are guessed: one letter
+-- missing, doubled, or swapped with the next; if `thorough`, also one letter replaced or added.
 create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
-set jit = off -- the planner cannot know how short names are, and compiling takes most of a second
+set jit = off -- the planner overestimates the rows, and compiling would take most of a second
 as $$
   with known as (
     select s.name, substr(s.name, 8) as word from rafiki._settings() s

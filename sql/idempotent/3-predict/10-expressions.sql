@@ -1,10 +1,10 @@
--- What a query asks about need not be a column: "select rafiki_predict(m, title || ' ' || body) from t". Its text says what it is. The
--- expression is read anew here, word by word, and only what is understood is evaluated: texts of a table's columns, literals, and functions of
--- pg_catalog that cannot fail and change nothing, of rows that are not long: what is made of them must not reach 1 GB, so that there is no
--- replace() either. So an expression that means something else where it stands is just not found in the table.
+-- Read-ahead for inputs that are expressions: "select rafiki_predict(m, title || ' ' || body) from t". Postgres passes only the value, so the
+-- expression is parsed here from the text of the query, token by token. Only safe expressions are evaluated: text columns, literals, and functions
+-- of pg_catalog that cannot fail and have no side effects, on rows of limited length, since a text must stay below 1 GB. replace() is left out for
+-- the same reason. If the expression is misunderstood, its value is not found in the table and nothing is read ahead.
 
--- Functions of texts: how many of their first arguments are texts, and then numbers, the fewest and the most of all. Numbers are
--- literals, and so not negative.
+-- The text functions that are supported: the number of leading text arguments (the other arguments are numbers), and the least and greatest
+-- number of arguments. Numbers must be literals without a sign.
 create or replace function rafiki._text_functions()
 returns table (name text, texts int, fewest int, most int)
 language sql immutable parallel safe
@@ -15,7 +15,8 @@ as $$
          ('substring', 1, 2, 3), ('concat', 100, 1, 100), ('concat_ws', 100, 2, 100), ('coalesce', 100, 1, 100), ('nullif', 2, 2, 2)
 $$;
 
--- The words of SQL, small where they are no quoted names or literals. A literal with a backslash falls apart: what that means depends on settings.
+-- Splits SQL into tokens; keywords and unquoted names are folded to lower case. A literal with a backslash is deliberately split up and so not
+-- understood: its meaning depends on settings.
 create or replace function rafiki._words(sql text) returns text[]
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -25,7 +26,7 @@ as $$
        with ordinality m (word, place)
 $$;
 
--- The words at which the second argument of a call begins and ends, whose first argument begins at `at`; no row where there is none.
+-- The first and last token of the second argument of a call whose first argument begins at token `at`; no row if there is no second argument.
 create or replace function rafiki._second_argument(words text[], at int)
 returns table (first int, last int)
 language plpgsql immutable strict parallel safe
@@ -50,8 +51,8 @@ begin
   end loop;
 end $$;
 
--- An expression over texts as SQL of ours, or null where a word is not understood; `columns` are those of texts. After a value comes an
--- operator, a comma within a function, or a bracket; after these a value. All collations are one, so that none can be in conflict.
+-- Rebuilds a text expression as safe SQL; null if any token is not understood. `columns` are the text columns of the table. The parser alternates
+-- between values and operators, commas or brackets. Every column gets the default collation, so that collations cannot conflict.
 create or replace function rafiki._text_expression(words text[], columns name[]) returns text
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -59,8 +60,8 @@ as $$
 declare
   result text := '';
   wants_value boolean := true;
-  calls text[] := '{}'; -- the functions that are open, innermost last; '' is a bracket alone
-  places int[] := '{}'; -- which of their arguments this is
+  calls text[] := '{}'; -- the open function calls, innermost last; '' is a plain bracket
+  places int[] := '{}'; -- the current argument of each
   depth int := 0;
   called record;
   wants_number boolean := false;
@@ -71,7 +72,7 @@ begin
     select f.* into called from rafiki._text_functions() f where f.name = calls[depth];
     wants_number := depth > 0 and calls[depth] <> '' and places[depth] > called.texts;
     if wants_value and words[at + 1] = '.' and words[at] ~ '^["[:alpha:]_]' then
-      at := at + 2; -- whose column it is
+      at := at + 2; -- skips the table's name before a column
     end if;
     word := words[at];
     at := at + 1;
@@ -119,16 +120,16 @@ begin
   return case when depth = 0 and not wants_value then '(' || result || ')' end;
 end $$;
 
--- What the predictions in the text of the running query ask about, where that is an expression over texts of a relation: by their place in
--- the text.
+-- The input expressions of the rafiki_predict calls in the running query, as far as they are text expressions over a relation's columns; nth
+-- counts the calls in the query's text.
 create or replace function rafiki._query_expressions(relation oid) returns table (nth int, expression text)
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_chars constant int := 20000; -- of the query, so that a look costs a few milliseconds at the most
+  most_chars constant int := 20000; -- of the query: bounds parsing to a few milliseconds
   most_calls constant int := 8;
-  most_bytes constant int := 50000; -- of a row's texts: each may stand in the expression some thousand times
+  most_bytes constant int := 50000; -- of a row's texts: the expression may repeat each of them a few thousand times
   query constant text := left(current_query(), most_chars);
   words text[];
   columns name[];

@@ -1,7 +1,7 @@
--- A request whose answer is waited for so long and no longer, whatever has become of the server: for those who write rows, and must
--- not be kept by it.
+-- Requests with a hard time limit, for triggers: a server that hangs must not block the statement that writes rows.
 
--- Waits for the answer that was asked for. A quick one comes within half a millisecond, and pg_sleep() wakes after one at the soonest.
+-- Waits until the reply has arrived; false if the time is up first. Polls without sleeping at first: a fast reply takes half a millisecond,
+-- while pg_sleep() takes at least one.
 create or replace function rafiki._await_answer(until timestamptz) returns boolean
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -22,8 +22,8 @@ begin
   return true;
 end $$;
 
--- One request, as _exchange(); null where it is not answered by then. A server that has not been heard of lately is not tried: to
--- connect to one that hangs takes seconds.
+-- One request, like _exchange(); null if there is no reply in time. Does not connect if no server has sent a heartbeat recently: connecting to
+-- a server that hangs takes seconds.
 create or replace function rafiki._exchange_until(request text, until timestamptz) returns rafiki.reply
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -32,7 +32,7 @@ declare
   asked text;
   reply rafiki.reply;
 begin
-  for attempt in 1..3 loop -- the server may have been started anew since the session connected
+  for attempt in 1..3 loop -- the server may have restarted since the session connected
     asked := request;
     if not rafiki._dblink_is_open() then
       if not exists (select from rafiki.bridge_address a where rafiki._is_alive(a.seen_at)) then
@@ -41,21 +41,21 @@ begin
       end if;
       perform rafiki._open_bridge(false);
     end if;
-    if rafiki._dblink_is_busy() then -- with a request that was cancelled: its answer may never come
+    if rafiki._dblink_is_busy() then -- with a cancelled request, whose reply may never come
       perform rafiki._dblink_close();
       continue;
     end if;
-    loop -- what was prefetched with an earlier answer
+    loop -- discards results that were prefetched with an earlier reply
       perform from rafiki._dblink_fetch();
       exit when not found;
     end loop;
     while rafiki._dblink_send(asked) = 1 loop
       if not rafiki._await_answer(until) then
-        perform rafiki._dblink_close(); -- the server drops what it still had for us
+        perform rafiki._dblink_close(); -- the server then drops the pending request
         return null;
       end if;
       select * into reply from rafiki._dblink_fetch();
-      exit when not found; -- broken
+      exit when not found; -- the connection is broken
       perform from rafiki._dblink_fetch();
       if reply.s <> 'w' then
         return reply;
@@ -68,8 +68,8 @@ begin
     hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
--- The label of an input, or with is_array of a JSON array of them the labels as the literal of an array. Whoever waits for it gives up
--- after wait_ms; that is the server's budget, too, and it answers what is late nevertheless.
+-- The label of one input; with is_array, the labels of a JSON array of inputs, as an array literal. The call gives up after wait_ms, which is
+-- also the server's latency budget; the server still answers overdue requests.
 create or replace function rafiki._ask_in_time(key uuid, is_image boolean, is_array boolean, wait_ms float8, input text)
 returns rafiki.reply
 language plpgsql volatile strict parallel unsafe security definer

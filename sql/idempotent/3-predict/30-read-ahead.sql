@@ -1,14 +1,14 @@
--- Read-ahead: how the plain form "select rafiki_predict(m, body) from t" gets batches. A prediction is a pure function of
--- model version and input, so filling the server's answer cache can never change a result. After some misses within one
--- statement the server wishes for rows: first those around the row that was asked, from which it learns which way the scan
--- goes, then those that come next. All is read with the caller's rights and the statement's snapshot, so grants and row-level
--- security hold. A place is relation;column;low;high: what was read lies between two ctids, '' is an end of the table.
+-- Read-ahead: batches for the plain form "select rafiki_predict(m, body) from t". A prediction is a pure function of model version and
+-- input, so filling the server's answer cache cannot change a result. After several cache misses within one statement, the server requests
+-- rows: first the rows around the current one, which show the direction of the scan, then the rows that follow. They are read with the
+-- caller's rights and the statement's snapshot, so grants and row-level security hold. A place is written relation;column;low;high: the
+-- rows read so far lie between the two ctids, and '' stands for an end of the table.
 --
--- To read a table is to run its owner's code: policies, and predicates of indexes while the query is planned. A scan that the user
--- wrote runs it as well; but what stands here can be brought to look at other tables, in other names. So it reads only where the
--- current role is the session's own, and only tables of that role, of superusers, and of roles that have all its rights anyway.
+-- Reading a table runs code of its owner: row-level security policies, and index predicates at planning time. The user's own scan runs that
+-- code too, but read-ahead could be tricked into reading other tables, or into reading as another role. So it reads only if the current
+-- role is the session's own, and only tables owned by that role, by a superuser, or by a role that has all its rights anyway.
 
--- The blocks that so many rows of a table take, by its statistics.
+-- How many blocks a number of rows takes, estimated from the table's statistics.
 create or replace function rafiki._blocks(relation regclass, rows int) returns int
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -17,7 +17,7 @@ as $$
   from pg_class where oid = relation
 $$;
 
--- Whether the current role may be made to read a relation: an ordinary table, whose owner can do all that the role can.
+-- Whether read-ahead may read a relation as the current role: an ordinary table whose owner already has all rights of the role.
 create or replace function rafiki._is_trusted(relation oid) returns boolean
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -29,7 +29,7 @@ as $$
       and has_table_privilege(c.oid, 'select')) -- ctid is not readable with column rights alone
 $$;
 
--- What could be read ahead of a relation for a question about a value of that type: its columns, and the expressions of the query.
+-- The candidates for read-ahead in a relation for inputs of a type: its columns, and the expressions of the query (with negative attnum).
 create or replace function rafiki._readable(relation oid, asked regtype) returns table (attnum int2, value text)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -41,7 +41,8 @@ as $$
     and a.atttypid = any (case asked when 'bytea'::regtype then '{bytea}' else '{text,varchar}' end::regtype[])
 $$;
 
--- Where `input` stands in the tables that this statement scans, among their first and their last `rows` rows. No row: nowhere.
+-- Finds `input` in the first and last `rows` rows of the tables that this session has locked, which include those of the current statement;
+-- no row if it is in none of them.
 create or replace function rafiki._find_scan(input anyelement, rows int)
 returns table (relation oid, attnum int2, place tid)
 language plpgsql stable strict parallel safe
@@ -72,9 +73,9 @@ begin
   end loop;
 end $$;
 
--- Up to `rows` rows above or below a place, fewer where they are long, in the table's order, and the place where to go on. No
--- row: the column may not be read, or is gone. A scan of a range of ctids comes in their order: to sort 1000 rows nevertheless
--- took as long as all else here. Policies may want another scan.
+-- Up to `rows` rows after or before a place, in physical order, fewer if they are long; and the ctid at which to continue. No row if the
+-- column cannot be read or no longer exists. A TID range scan returns rows in ctid order already, and sorting 1000 rows would double the
+-- time; only with row-level security, where the planner may choose another scan, the rows are sorted.
 create or replace function rafiki._window(relation oid, attnum int2, place tid, upward boolean, rows int)
 returns table (inputs text[], next text)
 language plpgsql stable strict parallel safe
@@ -120,14 +121,14 @@ begin
   return next;
 end $$;
 
--- Why this query is not read ahead, after so many of the rows of its tables were looked through, and how to write it so that it is as
--- quick. Once a session; before PostgreSQL 17 once a scan, since a parallel query refuses to have anything set, and an exception block too.
+-- Tells the user why a query gets no read-ahead, and how to make it fast; `rows` is how many rows of each table were searched. Once per session;
+-- before PostgreSQL 17 once per scan, since a parallel query allows neither set_config() nor an exception block there.
 create or replace function rafiki._tell_unread(rows int) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  patience_rows constant int := 4096; -- after the second look: the first may come too early in a scan
+  patience_rows constant int := 4096; -- reached at the second search: the first may come too early in a scan
   scanned text;
   untrusted text;
 begin
@@ -148,18 +149,20 @@ begin
     begin
       perform set_config('rafiki.told', 'unread', false);
     exception when invalid_transaction_state then
-      return; -- the leader of a parallel query: another one tells
+      return; -- the leader of a parallel query cannot set it: a later query tells the user
     end;
   end if;
   raise notice 'rafiki does not read ahead in this query'
     using detail = case
-            when untrusted is not null then format('It reads ahead in tables of the role that asks only; here: %s.', left(untrusted, 200))
-            else format('What it asks about is no column of a table whose rows are asked in order, and no simple expression of texts; here: %s.', left(scanned, 200)) end,
+            when untrusted is not null then format('It reads ahead only in tables that the current role owns; this query reads: %s.', left(untrusted, 200))
+            else format('The input is neither a column of a table that is scanned in order nor a simple expression over its text columns; tables: %s.',
+                        left(scanned, 200)) end,
           hint = 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).';
 end $$;
 
--- Sends the rows that the server wishes: `?;rows` around the row asked, found among so many; `+;rows;place` after a place;
--- `-;rows;place` before it. Sends none and no place, which ends it, where the row is not found or nothing may be read.
+-- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;
+-- `+;rows;place` for those after a place; `-;rows;place` for those before it. If the row is not found or cannot be read, sends no rows and no
+-- place, which ends the read-ahead.
 create or replace function rafiki._read_ahead(model_key uuid, input anyelement, wish text) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

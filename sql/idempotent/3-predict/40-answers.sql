@@ -1,5 +1,5 @@
--- The access key of a model, or an error that says why there is none. One statement on one index, 5 µs, and 11 µs through a
--- grant. Whether the model is deployed, the server knows; to ask the table here too took 36 µs under row-level security.
+-- The access key of a model, or an error that explains why there is none. One index lookup: 5 µs for the owner, 11 µs through a grant.
+-- Whether the model is deployed is left to the server: checking that here would take 36 µs more under row-level security.
 create or replace function rafiki._model_key(model text) returns uuid
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ begin
   return found_key;
 end $$;
 
--- Why a model cannot answer, as an error.
+-- Raises the error that explains why a model cannot answer.
 create or replace function rafiki._explain_no_answer(model_name text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -47,7 +47,7 @@ begin
     hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
 end $$;
 
--- A latency budget in milliseconds. src/protocol/duration.ts has the same bound for what a setting says.
+-- A latency budget in milliseconds. src/protocol/duration.ts has the same upper bound for the setting.
 create or replace function rafiki._budget_ms(budget interval) returns numeric
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -60,14 +60,14 @@ begin
   return extract(epoch from budget) * 1000;
 end $$;
 
--- A setting as one field of a request. Inlined.
+-- A setting as one field of a request. The planner inlines it, like the next function.
 create or replace function rafiki._setting_field(name text) returns text
 language sql stable parallel safe
 as $$
   select pg_catalog.left(pg_catalog.translate(coalesce(pg_catalog.current_setting(name, true), ''), e'\x1f', ''), 100)
 $$;
 
--- Budget and what to do when overdue, as two fields of a request; the server reads the settings' values. Inlined.
+-- The latency budget and the overdue behaviour as two fields of a request; the server parses the values of the settings.
 create or replace function rafiki._terms(budget interval) returns text
 language sql stable parallel safe
 as $$
@@ -75,15 +75,15 @@ as $$
          || e'\x1f' || rafiki._setting_field('rafiki.on_overdue')
 $$;
 
--- The server refused, and knows keys only. Where the model has another key by now (a grant was revoked) the question is asked
--- again with that one, which this gives; else it stops with an error. VOLATILE: it looks at the rows as they are now. Before
--- PostgreSQL 17 it connects as well: _exchange() cannot see whether its caller's query is parallel.
+-- Handles an error reply of the server, which knows models only by key. If the model's key has changed (a grant was revoked), returns the
+-- new one for another attempt; otherwise raises the error. VOLATILE, so that it sees the current rows. Before PostgreSQL 17 it also opens
+-- the connection, since _exchange() cannot tell whether its caller's query is parallel.
 create or replace function rafiki._after_refusal(model text, key uuid, error text, attempt int) returns uuid
 language plpgsql volatile strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_attempts constant int := 5; -- as in the loops of those that call this
+  most_attempts constant int := 5; -- as in the loops of the callers
   known record;
 begin
   if error::jsonb ->> 'sqlstate' = '08003' then
@@ -112,8 +112,8 @@ begin
   perform rafiki._raise(error::jsonb);
 end $$;
 
--- The answer to one input, asked for now. A new transaction prepares each expression of PL/pgSQL anew, at 1 µs: hence few and
--- large ones, and none in a query, which prepares its own each time.
+-- Requests the answer to one input. PL/pgSQL prepares each expression again in a new transaction, at 1 µs each: hence few and large
+-- expressions.
 create or replace function rafiki._predict_one(is_image boolean, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
@@ -138,7 +138,7 @@ begin
   return reply.v;
 end $$;
 
--- Answers to the inputs that are not null, put in their places.
+-- Puts the answers, which exist only for inputs that are not null, back in the places of those inputs.
 create or replace function rafiki._between_nulls(answers text[], inputs anyarray) returns text[]
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -148,8 +148,8 @@ as $$
         from unnest(inputs) with ordinality u(input, place)) i
 $$;
 
--- One request, with another key where that has changed meanwhile. `form` is what it gives: 'label' or 'detail' of an input, or of a JSON
--- array of them 'labels' or 'details', as the literal of an array.
+-- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label' or 'detail' for one input; 'labels' or
+-- 'details' for a JSON array of inputs, as an array literal.
 create or replace function rafiki._request(model text, is_image boolean, form text, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -169,8 +169,8 @@ begin
   return reply.v;
 end $$;
 
--- How many inputs one request for details may have, so that its reply stays at some 4 MB: each has a probability of every class, or
--- boxes. The server refuses replies that are four times as long.
+-- How many inputs one request for details may have, so that its reply stays near 4 MB: each detail has the probability of every class, or
+-- boxes. The server refuses replies of more than four times that size.
 create or replace function rafiki._detail_rows(model text) returns int
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -181,9 +181,9 @@ as $$
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
--- The labels or details of inputs, in requests that the server reads without letting others wait: 4 MB of JSON take it some 15 ms, and
--- more than 65,536 texts it refuses. A part is the inputs that begin within so many bytes of JSON (which writes a line break as \n, and
--- other control characters with six bytes), so it has less than twice as many: the server takes 8 MiB. Longer inputs go alone.
+-- The labels or details of many inputs, split into requests small enough that parsing one does not delay others: 4 MB of JSON take the server
+-- about 15 ms. It refuses requests of more than 8 MiB or 65,536 texts. A part holds the inputs that begin within 4 MB of JSON, escapes included,
+-- so it is shorter than 8 MB. Longer inputs are sent alone.
 create or replace function rafiki._predict_many(model text, is_image boolean, form text, terms text, inputs text[]) returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -216,7 +216,7 @@ begin
   return answers;
 end $$;
 
--- The labels or details of what a caller gives: null for null.
+-- The labels or details of a caller's array; a null element gives null.
 create or replace function rafiki._predict_array(model text, is_image boolean, form text, inputs text[], budget interval) returns text[]
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

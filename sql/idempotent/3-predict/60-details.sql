@@ -1,7 +1,5 @@
--- More than the label: all that is known of an answer, the probabilities of all classes, the first few of them as rows, and labels that
--- are sure enough. Each for one input and for arrays; of texts, and of images.
+-- rafiki_predict_detail: the complete answer, not only the label. For one input and for arrays; for texts and for images.
 
--- All that is known of the answer to one input.
 create or replace function rafiki._detail(model text, is_image boolean, input text, budget interval) returns jsonb
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -10,7 +8,7 @@ begin
   return rafiki._request(model, is_image, 'detail', rafiki._terms(budget), input);
 end $$;
 
--- The files of images as a request has them; null for null.
+-- Image files in the encoding of a request; null for null.
 create or replace function rafiki._image_texts(images bytea[]) returns text[]
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -24,7 +22,7 @@ begin
   return array(select rafiki._image_text(i.image) from unnest(images) with ordinality i (image, place) order by i.place);
 end $$;
 
--- The array of one text, unless that is a list which lost its type.
+-- An array of the one text; an error if the text is an array literal.
 create or replace function rafiki._one_text(input text) returns text[]
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -36,7 +34,7 @@ begin
   return array[input];
 end $$;
 
--- Stops where the answers of a model are no labels with probabilities.
+-- Raises an error if the answers of a model have no class probabilities.
 create or replace function rafiki._check_has_classes(model text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -89,31 +87,31 @@ begin
   return rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget);
 end $$;
 
-comment on function rafiki_predict_detail(text, text, interval) is $$As rafiki_predict, with all that is known of the answer. For many rows, give an array.
+comment on function rafiki_predict_detail(text, text, interval) is $$Like rafiki_predict, but returns the complete answer. For many rows, give an array.
 
 Arguments:
   model: name of a model that you own or were granted
   input: the text, 8,000,000 bytes at most
   budget: how long the call may take
 
-Result: label, probabilities of all classes, versions that answered, size of the batch, milliseconds, and whether it was
-overdue, as one object
+Result: one object with the label, the probabilities of all classes, the versions that answered, the size of the batch,
+the milliseconds taken, and whether the answer was overdue
 
 Errors:
   those of rafiki_predict
 
 Example:
   select rafiki_predict_detail('reviews_sentiment', 'a great film') -> 'probabilities';$$;
-comment on function rafiki_predict_detail(text, bytea, interval) is $$As rafiki_predict_detail of a text, for an image. For object detection it has the boxes, with the doubtful ones among
-them, in place of label and probabilities.
+comment on function rafiki_predict_detail(text, bytea, interval) is $$Like rafiki_predict_detail for a text, but for an image. For object detection the result has boxes, including those with
+a low score, in place of label and probabilities.
 
 Example:
   select id, rafiki_predict_detail('photos_image_classification', image) ->> 'ms' from photos;$$;
-comment on function rafiki_predict_detail(text, text[], interval) is $$As rafiki_predict_detail of one text, for many in one call, in the order given. A NULL element gives NULL.
+comment on function rafiki_predict_detail(text, text[], interval) is $$Like rafiki_predict_detail for one text, but for many in one call, in the order given. A NULL element gives NULL.
 
 Example:
   select d ->> 'label' from unnest(rafiki_predict_detail('reviews_sentiment', (select array_agg(body) from reviews))) d;$$;
-comment on function rafiki_predict_detail(text, bytea[], interval) is $$As rafiki_predict_detail of one image, for many in one call, in the order given. A NULL element gives NULL.
+comment on function rafiki_predict_detail(text, bytea[], interval) is $$Like rafiki_predict_detail for one image, but for many in one call, in the order given. A NULL element gives NULL.
 
 Example:
   select d ->> 'label' from unnest(rafiki_predict_detail('photos_image_classification', (select array_agg(image) from photos))) d;$$;
@@ -126,8 +124,8 @@ begin
   perform rafiki._refuse_type(pg_typeof(input));
 end $$;
 
-comment on function rafiki_predict_detail(text, anynonarray, interval) is $$As rafiki_predict_detail, of anything that is neither a text nor an image: always an error (42804), which says what to
-cast, or to take out of it.
+comment on function rafiki_predict_detail(text, anynonarray, interval) is $$Like rafiki_predict_detail, but for a value that is neither a text nor an image: always an error (42804), whose hint says what to
+cast or extract.
 
 Example:
-  select rafiki_predict_detail('reviews_sentiment', id::text) from reviews; -- without the cast it is refused$$;
+  select rafiki_predict_detail('reviews_sentiment', id::text) from reviews; -- without the cast it is an error$$;

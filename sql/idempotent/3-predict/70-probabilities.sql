@@ -1,4 +1,4 @@
--- The probabilities of all classes, and the classes that are most probable, as rows.
+-- rafiki_probabilities: the probabilities of all classes. rafiki_predict_top: the most probable classes, as rows.
 
 -- The probabilities in details; null for null.
 create or replace function rafiki._probabilities(details jsonb[]) returns jsonb[]
@@ -52,8 +52,8 @@ begin
   return rafiki._probabilities(rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget)::jsonb[]);
 end $$;
 
-comment on function rafiki_probabilities(text, text, interval) is $$How probable each class is for a text. Of several models that answer together it is the mean, while rafiki_predict gives
-the label that most of them say.
+comment on function rafiki_probabilities(text, text, interval) is $$How probable each class is for a text. For an ensemble this is the mean over its versions, while rafiki_predict returns
+the majority label.
 
 Arguments:
   model: name of a model that you own or were granted
@@ -68,21 +68,21 @@ Errors:
 
 Example:
   select rafiki_probabilities('reviews_sentiment', 'a great film') ->> 'pos';$$;
-comment on function rafiki_probabilities(text, bytea, interval) is $$As rafiki_probabilities of a text, for an image.
+comment on function rafiki_probabilities(text, bytea, interval) is $$Like rafiki_probabilities for a text, but for an image.
 
 Example:
   select id, rafiki_probabilities('photos_image_classification', image) from photos;$$;
-comment on function rafiki_probabilities(text, text[], interval) is $$As rafiki_probabilities of one text, for many in one call, in the order given. A NULL element gives NULL.
+comment on function rafiki_probabilities(text, text[], interval) is $$Like rafiki_probabilities for one text, but for many in one call, in the order given. A NULL element gives NULL.
 
 Example:
   select p ->> 'pos' from unnest(rafiki_probabilities('reviews_sentiment', (select array_agg(body) from reviews))) p;$$;
-comment on function rafiki_probabilities(text, bytea[], interval) is $$As rafiki_probabilities of one image, for many in one call, in the order given. A NULL element gives NULL.
+comment on function rafiki_probabilities(text, bytea[], interval) is $$Like rafiki_probabilities for one image, but for many in one call, in the order given. A NULL element gives NULL.
 
 Example:
   select p from unnest(rafiki_probabilities('photos_image_classification', (select array_agg(image) from photos))) p;$$;
 
--- The first few classes of details: what rafiki_predict says, then by probability. In an ensemble the label that most say need not be
--- the one of the highest mean.
+-- The top k classes of each detail: the label that rafiki_predict returns, then the others by probability. The label goes first because in an
+-- ensemble the majority label need not have the highest mean probability.
 create or replace function rafiki._top(details jsonb[], k int)
 returns table (place bigint, rank int, label text, probability float8)
 language sql immutable strict parallel safe
@@ -98,7 +98,7 @@ as $$
   order by d.place, t.rank
 $$;
 
--- The same of inputs, asked for now.
+-- The top k classes of each input.
 create or replace function rafiki._predict_top(model text, is_image boolean, inputs text[], k int, budget interval)
 returns table (place bigint, rank int, label text, probability float8)
 language plpgsql stable parallel safe
@@ -109,7 +109,7 @@ declare
 begin
   if (k >= 1) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'k must be at least 1',
-      detail = format('It is %s.', coalesce(k::text, 'null')), hint = 'Say how many classes you want to see of each input.';
+      detail = format('It is %s.', coalesce(k::text, 'null')), hint = 'Say how many classes you want for each input.';
   end if;
   perform rafiki._check_has_classes(model);
   details := rafiki._predict_array(model, is_image, 'details', inputs, budget);
@@ -140,7 +140,7 @@ language sql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._predict_top(model, true, rafiki._image_texts(images), k, budget) $$;
 
-comment on function rafiki_predict_top(text, text, int, interval) is $$The k most probable classes of a text as rows, what rafiki_predict says first. For many rows, give an array.
+comment on function rafiki_predict_top(text, text, int, interval) is $$The k most probable classes of a text as rows, first the label that rafiki_predict returns. For many rows, give an array.
 
 Arguments:
   model: name of a model that you own or were granted
@@ -156,15 +156,15 @@ Errors:
 
 Example:
   select r.id, t.* from reviews r, rafiki_predict_top('reviews_sentiment', r.body, 2) t;$$;
-comment on function rafiki_predict_top(text, bytea, int, interval) is $$As rafiki_predict_top of a text, for an image.
+comment on function rafiki_predict_top(text, bytea, int, interval) is $$Like rafiki_predict_top for a text, but for an image.
 
 Example:
   select p.id, t.* from photos p, rafiki_predict_top('photos_image_classification', p.image, 2) t;$$;
-comment on function rafiki_predict_top(text, text[], int, interval) is $$As rafiki_predict_top of one text, for many in one call; place says which text, from 1.
+comment on function rafiki_predict_top(text, text[], int, interval) is $$Like rafiki_predict_top for one text, but for many in one call; place is the position of the text, from 1.
 
 Example:
   select * from rafiki_predict_top('reviews_sentiment', (select array_agg(body order by id) from reviews), 2);$$;
-comment on function rafiki_predict_top(text, bytea[], int, interval) is $$As rafiki_predict_top of one image, for many in one call; place says which image, from 1.
+comment on function rafiki_predict_top(text, bytea[], int, interval) is $$Like rafiki_predict_top for one image, but for many in one call; place is the position of the image, from 1.
 
 Example:
   select * from rafiki_predict_top('photos_image_classification', (select array_agg(image order by id) from photos), 2);$$;

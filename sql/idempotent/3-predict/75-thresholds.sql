@@ -1,6 +1,6 @@
--- Labels only where the model is sure enough of them.
+-- rafiki_predict with a threshold: labels only if they are probable enough.
 
--- The labels in details that are probable enough, and what the caller wants to read in place of others; null for null.
+-- The labels in details, with `otherwise` in place of those below the threshold; null for null.
 create or replace function rafiki._sure_labels(details jsonb[], threshold float8, otherwise text) returns text[]
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -60,22 +60,22 @@ language sql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._predict_sure(model, true, rafiki._image_texts(images), threshold, otherwise, budget) $$;
 
-comment on function rafiki_predict(text, text, float8, text, interval) is $$As rafiki_predict, but says so where the model is not sure: a label less probable than threshold becomes NULL, or the
-word given as otherwise. A threshold that is no probability is refused (22023). For many rows, give an array.
+comment on function rafiki_predict(text, text, float8, text, interval) is $$Like rafiki_predict, but a label less probable than threshold becomes NULL, or the text given as otherwise. A threshold
+outside 0 to 1 is an error (22023). For many rows, give an array.
 
 Example:
   select body, rafiki_predict('reviews_sentiment', body, threshold => 0.9, otherwise => 'unsure') from reviews;$$;
-comment on function rafiki_predict(text, bytea, float8, text, interval) is $$As rafiki_predict of an image, with NULL, or the word given as otherwise, where the label is less probable than
+comment on function rafiki_predict(text, bytea, float8, text, interval) is $$Like rafiki_predict for an image, with NULL, or the text given as otherwise, if the label is less probable than
 threshold.
 
 Example:
   select id, rafiki_predict('photos_image_classification', image, threshold => 0.9) from photos;$$;
-comment on function rafiki_predict(text, text[], float8, text, interval) is $$As rafiki_predict of many texts, with NULL, or the word given as otherwise, where a label is less probable than
+comment on function rafiki_predict(text, text[], float8, text, interval) is $$Like rafiki_predict for many texts, with NULL, or the text given as otherwise, for each label less probable than
 threshold.
 
 Example:
   select rafiki_predict('reviews_sentiment', array_agg(body), threshold => 0.9) from reviews;$$;
-comment on function rafiki_predict(text, bytea[], float8, text, interval) is $$As rafiki_predict of many images, with NULL, or the word given as otherwise, where a label is less probable than
+comment on function rafiki_predict(text, bytea[], float8, text, interval) is $$Like rafiki_predict for many images, with NULL, or the text given as otherwise, for each label less probable than
 threshold.
 
 Example:

@@ -1,5 +1,5 @@
--- The same for images: they go to the server in base64, under the same verbs in lower case. What else holds for texts (answers
--- known by content, rows read ahead, batches) holds for them, too.
+-- rafiki_predict for images, and rafiki_detect. Images are sent to the server in base64, under the verbs of texts in lower case; caching,
+-- read-ahead and batches work as for texts.
 
 create or replace function rafiki._image_text(image bytea) returns text
 language plpgsql immutable strict parallel safe
@@ -16,7 +16,6 @@ begin
   return encode(image, 'base64');
 end $$;
 
--- The plain form, as for texts.
 create or replace function rafiki._predict_image(model text, image bytea, budget interval) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -38,15 +37,15 @@ begin
   return rafiki._predict_image(model, image, budget);
 end $$;
 
-comment on function rafiki_predict(text, bytea, interval) is $$As rafiki_predict of a text, for an image: the bytes of a JPEG, PNG, WebP, GIF, AVIF or TIFF file, 33,554,432 at most
-(54000). A file that cannot be read, or that has too many pixels, is an error (22000). A model for object detection
-answers what rafiki_detect gives, as a JSON array.
+comment on function rafiki_predict(text, bytea, interval) is $$Like rafiki_predict for a text, but for an image: a JPEG, PNG, WebP, GIF, AVIF or TIFF file of 33,554,432 bytes at most
+(54000). A file that cannot be read, or that has too many pixels, is an error (22000). For object detection the result is
+what rafiki_detect returns, as a JSON array.
 
 Example:
   select id, rafiki_predict('photos_image_classification', image) from photos;$$;
 
--- An array goes in parts, so that no request grows beyond what the server takes: a byte is at most 1.4 of base64 in JSON, whose lines
--- end in \n, and each image is some more. The last image of a part begins within 4 MB.
+-- An array is split into parts, so that no request is longer than the server accepts. A byte of an image takes at most 1.4 bytes as base64 in
+-- JSON (line breaks are written as \n), and each image a few more. The last image of a part begins within 4 MB.
 create or replace function rafiki_predict(model text, images bytea[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
@@ -76,7 +75,7 @@ begin
   return case when cardinality(labels) = cardinality(images) then labels else rafiki._between_nulls(labels, images) end;
 end $$;
 
-comment on function rafiki_predict(text, bytea[], interval) is $$As rafiki_predict of one image, for many in one call: the quickest form. A NULL element gives NULL.
+comment on function rafiki_predict(text, bytea[], interval) is $$Like rafiki_predict for one image, but for many in one call: the fastest form. A NULL element gives NULL.
 
 Example:
   select rafiki_predict('photos_image_classification', array_agg(image)) from photos;$$;
@@ -85,7 +84,7 @@ create or replace function rafiki_predict(model text, image bytea, budget text) 
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, image, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, bytea, text) is $$As rafiki_predict of an image, with the budget as a literal without a type.
+comment on function rafiki_predict(text, bytea, text) is $$Like rafiki_predict for an image, with the budget as an untyped literal.
 
 Example:
   select rafiki_predict('photos_image_classification', image, '250 ms') from photos;$$;
@@ -94,7 +93,7 @@ create or replace function rafiki_predict(model text, images bytea[], budget tex
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, images, budget::pg_catalog.interval);
 
-comment on function rafiki_predict(text, bytea[], text) is $$As rafiki_predict of many images, with the budget as a literal without a type.
+comment on function rafiki_predict(text, bytea[], text) is $$Like rafiki_predict for many images, with the budget as an untyped literal.
 
 Example:
   select rafiki_predict('photos_image_classification', array_agg(image), '1 s') from photos;$$;
@@ -114,7 +113,7 @@ begin
   end if;
 end $$;
 
--- Clear objects come out of the answer that rafiki_predict gives, and so out of the server's cache.
+-- Objects with at least clear_score are part of rafiki_predict's answer, and so come from the server's cache; lower scores need the detail.
 create or replace function rafiki_detect(
   model text, image bytea, min_score real default 0.3, budget interval default null
 ) returns table (label text, score real, x real, y real, w real, h real)
@@ -144,7 +143,7 @@ comment on function rafiki_detect(text, bytea, real, interval) is $$The objects 
 Arguments:
   model: name of a model for object_detection
   image: the bytes of an image file
-  min_score: objects below it are left out; 0.05 is the least there is
+  min_score: objects with a lower score are left out; no object has less than 0.05
   budget: how long the call may take
 
 Result: label, score in [0, 1], and the box in pixels of the upright image: x and y of its top left corner, w and h

@@ -1,8 +1,8 @@
--- Predictions for the rows of any query. No pinned search path in those that plan or run it: the query is the caller's, and so is
--- his path. They leave nothing else to it, as _predict_rows().
+-- Predictions for the rows of any query. The functions that plan or run it have no pinned search path, since the caller's query needs the
+-- caller's path; everything else in them is schema-qualified.
 
--- The columns of a query in their order, with their types; it is planned, but none of its rows is asked for. What is wrong with it is
--- told without the statement that it stands in here, which is not the caller's.
+-- The columns of a query in order, with their types; the query is planned, but no row is fetched. Errors in it are raised again without the
+-- statement around it, which the caller did not write.
 create or replace function rafiki._query_columns(query text) returns table (name text, type text)
 language plpgsql stable strict parallel unsafe
 as $$
@@ -18,16 +18,16 @@ begin
     execute pg_catalog.format(
       'select pg_catalog.array_agg(k) from pg_catalog.json_object_keys((select pg_catalog.to_json(q) from (%s) q)) k', shape)
       into names;
-  exception when syntax_error_or_access_rule_violation then -- the class: what is not there, or not allowed
+  exception when syntax_error_or_access_rule_violation then -- the whole class 42: names that do not exist, missing rights
     get stacked diagnostics state = returned_sqlstate, said = message_text, advice = pg_exception_hint;
     raise exception using errcode = state, message = said,
       detail = pg_catalog.format('The query that was given: %s', pg_catalog.left(pg_catalog.btrim(query, e' \n'), 200)),
-      hint = coalesce(nullif(advice, ''), 'It is what stands in a FROM clause: one SELECT, TABLE or VALUES.');
+      hint = coalesce(nullif(advice, ''), 'Give one SELECT, TABLE or VALUES that could stand in a FROM clause.');
   end;
   if pg_catalog.cardinality(names) > (select pg_catalog.count(distinct n) from pg_catalog.unnest(names) n) then
     raise exception using errcode = 'duplicate_column', message = 'two columns of the query have the same name',
       detail = pg_catalog.format('Its columns: %s.', pg_catalog.array_to_string(names, ', ')),
-      hint = 'Give each a name of its own, with "as".';
+      hint = 'Give each a different name, with "as".';
   end if;
   return query execute pg_catalog.format(
     'select t.* from (%s) q, lateral (values %s) t (name, type)', shape,
@@ -35,7 +35,7 @@ begin
      from pg_catalog.unnest(names) n));
 end $$;
 
--- The column that the model reads: the one of its type, or the one named.
+-- The column that the model reads: the one that was named, or the only one of the type that the model reads.
 create or replace function rafiki._query_input(query text, input_kind text, named name) returns name
 language plpgsql stable parallel unsafe
 as $$
@@ -51,14 +51,14 @@ begin
     return candidates[1];
   end if;
   raise exception using errcode = case when candidates is null then 'undefined_column' else 'ambiguous_column' end,
-    message = case when candidates is null then 'no column of the query is what the model reads'
-                   else 'several columns of the query are what the model could read' end,
+    message = case when candidates is null then 'no column of the query has the type that the model reads'
+                   else 'several columns of the query have the type that the model reads' end,
     detail = pg_catalog.format('The model reads %s; the columns are: %s.',
                                case input_kind when 'image' then 'images (bytea)' else 'texts' end, columns),
     hint = 'Name one with input => ''column''.';
 end $$;
 
--- The query as part of another one: it may end in a semicolon or a comment.
+-- Prepares a query for use as a subquery: it may end in a semicolon or a comment.
 create or replace function rafiki._inner_query(query text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -89,27 +89,26 @@ returns table ("row" jsonb, prediction text)
 language sql stable parallel unsafe
 as $$ select * from rafiki._predict_query(model, query, input, 'labels') $$;
 
-comment on function rafiki_predict_query(text, text, name) is $$Runs a query with your rights and predicts each of its rows, many in one request: for whole tables.
-rafiki_predict_columns gives the columns of the query in place of row.
+comment on function rafiki_predict_query(text, text, name) is $$Runs a query with your rights and predicts each of its rows, many in one request: made for whole tables.
+rafiki_predict_columns returns the columns of the query in place of row.
 
 Arguments:
   model: name of a model that you own or were granted
   query: a SELECT; its column of texts, or of images, is the input
-  input: which column, where there are several
+  input: which column to read, if there are several candidates
 
 Result: each row as an object (without its image), and its prediction
 
 Errors:
   those of rafiki_predict
-  42703: no column of the query is what the model reads
-  42702: several columns are
+  42703: no column of the query has the type that the model reads
+  42702: several columns have that type
   42701: two columns of the query have the same name
   what Postgres says of the query, with its own code
 
 Example:
   select row ->> 'id', prediction from rafiki_predict_query('reviews_sentiment', 'select id, body from reviews');$$;
 
--- Label and probabilities of a detail.
 create or replace function rafiki._label_and_probabilities(detail jsonb, out label text, out probabilities jsonb)
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -139,12 +138,12 @@ begin
   end if;
 end $$;
 
-comment on function rafiki_predict_query(text, text, boolean, name) is $$As rafiki_predict_query, with the probabilities of all classes beside the label.
+comment on function rafiki_predict_query(text, text, boolean, name) is $$Like rafiki_predict_query, with the probabilities of all classes as another column.
 
 Example:
   select prediction, probabilities from rafiki_predict_query('reviews_sentiment', 'select id, body from reviews', with_probabilities => true);$$;
 
--- The values of a row travel as texts, which every type can be read from again; each column is named, so that none is asked for twice.
+-- The values of a row are passed through as text, from which every type can be parsed again.
 create or replace function rafiki_predict_columns(
   model text, query text, input name default null, with_probabilities boolean default false
 ) returns setof record
@@ -173,20 +172,20 @@ begin
       pg_catalog.format('select pg_catalog.to_jsonb(array[%s]) as carried, y.%I as input from (%s) y', texts, input_column, inner_query), form;
 end $$;
 
-comment on function rafiki_predict_columns(text, text, name, boolean) is $$Runs a query as rafiki_predict_query does, and gives its columns and then the prediction, all of which you declare.
+comment on function rafiki_predict_columns(text, text, name, boolean) is $$Runs a query as rafiki_predict_query does, and returns its columns and then the prediction, all of which you declare.
 Declare types without a size: numeric, not numeric(10,2).
 
 Arguments:
   model: name of a model that you own or were granted
   query: a SELECT; its column of texts, or of images, is the input
-  input: which column, where there are several
+  input: which column to read, if there are several candidates
   with_probabilities: adds a last column of type jsonb: the probabilities of all classes
 
 Result: the rows of the query, each with its prediction
 
 Errors:
   those of rafiki_predict_query
-  42804: the columns declared are not those that come
+  42804: the declared columns do not match the result
 
 Example:
   select * from rafiki_predict_columns('reviews_sentiment', 'select id, body from reviews') as t (id int, body text, prediction text);$$;

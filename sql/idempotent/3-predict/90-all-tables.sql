@@ -1,9 +1,9 @@
--- Whole tables into other tables: part by part, each of them a transaction. The rows that the other table has are the only state: those
--- that it lacks are predicted, whoever was killed when. In one run the key goes up, so that no part looks at what earlier ones did.
--- What runs is the caller's: his rights, his path, his triggers. So the statement, which is made here, names everything with its schema.
+-- Predicts whole tables into other tables, part by part, each in its own transaction. The target's rows are the only state: a run predicts the
+-- rows that the target lacks, so it can be killed and repeated at any time. Within one run the key ascends, so that no part rescans earlier ones.
+-- The statement runs with the caller's rights, search path and triggers, so every name in it is schema-qualified.
 
--- A key of a relation, in the order of an index that has it: the primary key, or one of the columns named, all of them if `exactly`. Of each
--- column its type, and the schema of the operators that it is ordered by. No row: there is no such index.
+-- A key of a relation, in the order of its index: the primary key, or a unique index over the named columns (over all of them if `exactly`).
+-- `operators` is the schema of the operators that order the column. No row if there is no such index.
 create or replace function rafiki._key(relation regclass, named name[], exactly boolean)
 returns table (place bigint, name name, type text, operators text)
 language sql stable parallel unsafe
@@ -35,7 +35,7 @@ as $$
   order by f.place
 $$;
 
--- Stops where the caller may not do with columns of a relation what he wants.
+-- Raises an error if the caller lacks select or insert rights on the given columns.
 create or replace function rafiki._check_columns_rights(relation regclass, selected name[], inserted name[]) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -56,7 +56,7 @@ begin
   end if;
 end $$;
 
--- The key of a source, and the column that the model reads.
+-- Checks the source and finds its key and the column that the model reads.
 create or replace function rafiki._all_source(
   model text, source regclass, inout key name[], inout input name, out input_kind text
 )
@@ -73,8 +73,8 @@ begin
     perform rafiki._check_relation(source);
   elsif not exists (select from pg_class c where c.oid = source and c.relkind in ('r', 'p', 'm')) then
     raise exception using errcode = 'wrong_object_type', message = format('%s is not a table', source),
-      detail = 'Without an index nobody can say which of its rows are predicted already.',
-      hint = 'Make a table or a materialized view of it, with a unique index; or take the rows of rafiki_predict_query(model, query).';
+      detail = 'Without a unique index it is not known which of its rows are predicted already.',
+      hint = 'Make a table or a materialized view of it, with a unique index; or use rafiki_predict_query(model, query).';
   end if;
   foreach each in array coalesce(named, '{}') loop
     perform rafiki._check_column(source, each);
@@ -83,8 +83,8 @@ begin
   if key is null then
     raise exception using errcode = 'invalid_table_definition',
       message = case when named is null then format('%s has no primary key', source)
-                     else format('%s are no key of %s', array_to_string(named, ', '), source) end,
-      detail = 'By their key it is known which rows are predicted already.',
+                     else format('%s are not a key of %s', array_to_string(named, ', '), source) end,
+      detail = 'The key shows which rows are predicted already.',
       hint = format('Name the columns of a unique index, none of which may be null, with key => ''{…}'', or run: '
                     'alter table %s add primary key (…);', source);
   end if;
@@ -94,7 +94,7 @@ begin
   input := rafiki._all_input(model, source, task, key, input);
 end $$;
 
--- The column that a model reads, checked where it is named: that of its last study, or the one that is left.
+-- The column that the model reads: the one that was named, that of its last study, or the only candidate outside the key.
 create or replace function rafiki._all_input(model text, source regclass, task rafiki.task, key name[], named name) returns name
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -107,7 +107,7 @@ begin
   if named is not null then
     perform rafiki._check_column(source, named);
     if not named = any (candidates) then
-      raise exception using errcode = 'datatype_mismatch', message = format('model "%s" does not read such a column', model),
+      raise exception using errcode = 'datatype_mismatch', message = format('model "%s" cannot read column "%s"', model, named),
         detail = (select format('Column "%s" has type %s.', c.name, c.type) from rafiki._source_columns(source) c where c.name = named),
         hint = format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end);
     end if;
@@ -119,7 +119,7 @@ begin
                                 nameable => cardinality(candidates) > 0);
 end $$;
 
--- Stops where a table that is there cannot take predictions under this key.
+-- Raises an error if an existing target cannot hold predictions under this key.
 create or replace function rafiki._check_all_target(source regclass, target regclass, key name[], outputs name[]) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -152,7 +152,7 @@ begin
       detail = different || '.', hint = 'Give both columns one type, or name a table that is not there yet.';
   elsif not exists (select from rafiki._key(target, key, true)) then
     raise exception using errcode = 'invalid_table_definition', message = format('%s has no key of the same columns', target),
-      detail = 'Without one a row could get there twice.',
+      detail = 'Without one a row could be inserted twice.',
       hint = format('Run: alter table %s add primary key (%s);', target, (select string_agg(quote_ident(k), ', ') from unnest(key) k));
   end if;
   perform rafiki._check_columns_rights(target, key, key || outputs);
@@ -172,15 +172,15 @@ begin
     null;
   end;
   if (cardinality(parts) <= 2) is not true then
-    raise exception using errcode = 'invalid_name', message = 'into_table is no name of a table',
+    raise exception using errcode = 'invalid_name', message = 'into_table is not the name of a table',
       detail = format('It is "%s".', left(name, 80)),
       hint = 'Write it as in SQL: moods, public.moods, or with quotes where it needs some: "My Moods".';
   end if;
   return parts;
 end $$;
 
--- The table that predictions go to: where it is not there it is made, with the columns of the key as the source has them. Null where
--- somebody else makes it at the same time, which a snapshot of later sees.
+-- The target table; created if it does not exist, with key columns like those of the source. Null if another session creates it at the same time:
+-- the caller then repeats with a later snapshot, which sees the table.
 create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[]) returns regclass
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -192,10 +192,10 @@ begin
   if target is null then
     if parts[1] is null or to_regnamespace(quote_ident(parts[1])) is null then
       raise exception using errcode = 'invalid_schema_name', message = format('there is no schema for table %s', parts[2]),
-        detail = format('Schema: %s.', coalesce(parts[1], 'none of the search path')), hint = 'Name one that is there: into_table => ''public.…''.';
+        detail = format('Schema: %s.', coalesce(parts[1], 'none of the search path')), hint = 'Name an existing schema: into_table => ''public.…''.';
     elsif not has_schema_privilege(parts[1], 'create') then
       raise exception using errcode = 'insufficient_privilege', message = format('permission denied for schema %s', quote_ident(parts[1])),
-        detail = format('Table %s is not there, and role %s may not make it: it lacks create.', name, current_user),
+        detail = format('Table %s does not exist, and role %s may not create it.', name, current_user),
         hint = format('Let the owner run: grant create on schema %I to %I; or make the table with the columns %s, %s and a primary key of the first.',
                       parts[1], current_user, columns, array_to_string(outputs, ', '));
     elsif key && outputs then
@@ -215,8 +215,8 @@ begin
   return target;
 end $$;
 
--- Whether the key of a row is above $2, as a condition on `alias`. Operators of several schemas stand in no comparison of rows: there, what is
--- alike may be of any length, and the column after it is above.
+-- A condition on `alias`: its key is greater than $2. One row comparison cannot mix operators of several schemas; then the condition is spelled
+-- out: the first columns are equal, and the next one is greater.
 create or replace function rafiki._above(source regclass, key name[], alias text) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

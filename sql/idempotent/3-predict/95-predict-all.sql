@@ -1,8 +1,8 @@
 -- rafiki_predict_all.
 
--- The statement that predicts the next part: $1 the model, $2 the key of the last row before it, as texts, null for none. It gives the key of
--- its own last row, and how many rows it has. A part has so many rows, or so many bytes of inputs and one input more. The key is compared in
--- the table that takes the predictions, too, or each part would look through those of all before it.
+-- The statement that predicts the next part. $1 is the model; $2 the key of the last row before the part, as texts, or null at the beginning.
+-- It returns the key of the part's last row and the number of its rows. A part has at most 8192 rows, and its last input begins within 4 MB.
+-- The key is compared in the target, too, since otherwise each part would scan the rows of all earlier ones.
 create or replace function rafiki._all_statement(
   source regclass, target regclass, key name[], input name, input_kind text, outputs name[]
 ) returns text
@@ -50,7 +50,7 @@ as $$
   from keys k
 $$;
 
--- What predicting all comes down to: the statement of the next part. Null where it cannot be said yet, as _all_target().
+-- Checks the arguments and builds the statement that predicts the next part; null if the target is not known yet (see _all_target).
 create or replace function rafiki._begin_all(
   model text, source regclass, target regclass, parts text[], input name, output name, key name[], with_probabilities boolean
 ) returns text
@@ -71,7 +71,7 @@ begin
   return case when target is not null then rafiki._all_statement(source, target, key, input, input_kind, outputs) end;
 end $$;
 
--- A line of at most 70 characters: psql puts NOTICE before it. How many rows there are is known as well as the table's statistics are.
+-- The progress as a line of at most 70 characters, since psql puts NOTICE before it. The number of rows is an estimate from statistics.
 create or replace function rafiki._all_progress(source regclass, done bigint, since timestamptz) returns text
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -97,11 +97,11 @@ declare
   began constant pg_catalog.timestamptz := pg_catalog.clock_timestamp();
   told_at pg_catalog.timestamptz := began;
 begin
-  -- drivers that prepare a statement begin its transaction a moment before it
+  -- a tolerance, since drivers that prepare a statement begin its transaction shortly before it
   if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_predict_all cannot run in a transaction block',
-      detail = 'It commits part by part, so that what is done stays done.',
+      detail = 'It commits after each part, so that finished work is kept.',
       hint = e'Call it outside of one; in psql, with \\set AUTOCOMMIT on.';
   elsif model is null or source_table is null or into_table is null then
     raise exception using errcode = 'null_value_not_allowed', message = 'model, source_table and into_table must not be null',
@@ -117,11 +117,11 @@ begin
     commit;
   end loop;
   if statement is null then
-    raise exception using errcode = 'object_in_use', message = pg_catalog.format('table %s is made by others again and again', into_table),
-      hint = 'Make it first, or call again when they are done.';
+    raise exception using errcode = 'object_in_use', message = pg_catalog.format('table %s was created concurrently again and again', into_table),
+      hint = 'Create it first, or call again when the other sessions are done.';
   end if;
   loop
-    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are kept as texts; until the end of the transaction
+    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are passed as text
     execute statement into reached, part_rows using model, reached;
     exit when part_rows = 0;
     commit;
@@ -134,31 +134,31 @@ begin
   raise notice '%, all done', rafiki._all_progress(source_table, done, began);
 end $$;
 
-comment on procedure rafiki_predict_all is $$Predicts all rows of a table into another one, which is made if it is not there: it has the key of the first table and
-the predictions. Every few thousand rows are committed; called again, after it was stopped or when there are new rows,
-it predicts those that are not there yet. To predict all anew, empty the table.
+comment on procedure rafiki_predict_all is $$Predicts all rows of a table into another table, which has the key of the first table and the predictions; it is created
+if it does not exist. Commits after every few thousand rows. Called again, after it was stopped or when there are new
+rows, it predicts only the rows that are still missing. To predict all rows again, empty the table.
 
 Arguments:
   model: name of a model that you own or were granted
   source_table: the table to read
-  into_table: name of the table for the predictions, with its schema where it is another
-  input: the column of texts or images, where there are several
+  into_table: name of the table for the predictions, with its schema if that is not the current one
+  input: the column of texts or images, if there are several candidates
   output: name of the column for the predictions
-  key: columns of a unique index; without it the primary key
+  key: columns of a unique index; default: the primary key
   with_probabilities: adds the column probabilities, of type jsonb
 
-Result: nothing; NOTICEs say how far it is
+Result: nothing; NOTICEs report the progress
 
 Errors:
   those of rafiki_predict
   2D000: it commits, so it cannot run in a transaction block
-  22004: a null where a name is wanted
-  42809: one of the two is no table
-  42P16: one of the two has no such key
-  42501: you may not read the one, or write the other
+  22004: a name is null
+  42809: one of the two is not a table
+  42P16: one of the two lacks the key
+  42501: you may not read the first table, or not write the second
   42703: the second table lacks a column
   42701: the key has a column with the name of the predictions
-  42804: columns of other types than are wanted
+  42804: a column has the wrong type
   22023: both are the same table
   3F000: no such schema
 

@@ -1,16 +1,16 @@
--- How well a model does on labelled rows, and predictions for whole queries. All is read with the caller's rights.
+-- Evaluating a model on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
--- Predicts the rows of a query that gives (carried jsonb, input), their labels or details as `form` says: in parts, mostly one request each, that the server works on from
--- several ends, so that memory stays flat here and there. No pinned search path: the query is the caller's, and so is his. Hence
--- the qualified names, of types too: what is compiled once in a session serves all its roles. And no operator that pg_catalog does
--- not have for just these types.
+-- Predicts the rows of a query that returns (carried jsonb, input): their labels or details, as `form` says. Works in parts, most of them one
+-- request, so that memory stays bounded both here and in the server. No pinned search path, since the caller's query needs the caller's path.
+-- Hence the qualified names, also of types, since a function is compiled once per session for all its roles; and only operators that pg_catalog
+-- has for exactly these types.
 create or replace function rafiki._predict_rows(model text, input_kind text, query text, form text default 'labels')
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
 as $$
 declare
   part_rows constant int := 2048;
-  part_bytes constant int := 4000000; -- some more, or an input that is longer, go in several requests
+  part_bytes constant int := 4000000; -- a part that exceeds this, or a longer input, takes several requests
   asked pg_catalog.record;
   carried_part pg_catalog.jsonb[] := '{}';
   inputs pg_catalog.text[] := '{}';
@@ -25,7 +25,7 @@ begin
     inputs := pg_catalog.array_append(inputs, asked.input);
     bytes := bytes + coalesce(pg_catalog.octet_length(asked.input), 0);
     if pg_catalog.cardinality(inputs) >= part_rows or bytes >= part_bytes then
-      answers := rafiki._predict_part(model, input_kind, inputs, form); -- not below: the planner would run it, too
+      answers := rafiki._predict_part(model, input_kind, inputs, form); -- not within the query below, where the planner would evaluate it, too
       return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
@@ -38,7 +38,7 @@ begin
   end if;
 end $$;
 
--- Whether a model reads texts or images; an error where the caller may not use it.
+-- Whether a model reads texts or images; an error if the caller may not use it.
 create or replace function rafiki._input_kind(model text) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -49,7 +49,7 @@ begin
   return (select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
 end $$;
 
--- Nobody is in a hurry, so that no answer is late, whatever the settings. Nulls stay null.
+-- The answers to a part's inputs, with a generous latency budget whatever the settings say, so that none is overdue. A null stays null.
 create or replace function rafiki._predict_part(model text, input_kind text, inputs text[], form text default 'labels') returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -60,8 +60,7 @@ begin
   return rafiki._predict_many(model, input_kind = 'image', form, no_hurry, inputs);
 end $$;
 
--- The task of a model, and the columns of a source: those that its last study had, where they are there, and else as
--- rafiki_train would find them.
+-- The task of a model, and the columns of a source: those of the model's last study if they exist, otherwise inferred as in rafiki_train.
 create or replace function rafiki._model_columns(
   model text, source regclass, inout target name, inout feature name, out task rafiki.task
 )
@@ -83,7 +82,7 @@ begin
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
 end $$;
 
--- The version that answers now; none where a model has never been deployed.
+-- The deployed version of a model; no row if there is none.
 create or replace function rafiki._answering_version(model text) returns table (id bigint, model_id bigint, version int)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -92,14 +91,14 @@ as $$
   join rafiki.model_version v on v.id = d.version_id where m.name = model
 $$;
 
--- An expression that says of an input whether the model was trained on it; null where that is not known, or not this role's to know.
+-- An SQL expression for whether the model was trained on an input; its value is null if that is unknown, or if the role may not know it.
 create or replace function rafiki._trained_test(model text, input text, kind text) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
     select case when cardinality(t.trained) < 262144 then known.test
-                -- of many inputs those with the smallest hashes are remembered
+                -- of many inputs only those with the smallest hashes are stored
                 else format('case when %s operator(pg_catalog.<=) %s then %s end', known.hash, t.trained[262144], known.test) end
     from rafiki._answering_version(model) v join rafiki.trained_inputs t on t.model_id = v.model_id and t.version = v.version
     cross join lateral (select format('rafiki._input_hash(%s::pg_catalog.%s)', input, case kind when 'image' then 'bytea' else 'text' end) as hash) h
@@ -108,7 +107,7 @@ as $$
     where t.trained is not null), 'null::pg_catalog.bool')
 $$;
 
--- How often the model says what for the labelled rows of a source, apart for those that it was trained on.
+-- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.
 create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name)
 returns table (actual text, predicted text, trained boolean, row_count bigint)
 language plpgsql stable parallel unsafe
@@ -118,7 +117,7 @@ declare
   columns record := rafiki._model_columns(model, source, target, feature);
 begin
   if (columns.task).output <> 'label' then
-    raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no classes to confuse', model),
+    raise exception using errcode = 'wrong_object_type', message = format('model "%s" does not predict classes', model),
       detail = format('Its task is %s.', (columns.task).name),
       hint = 'Use rafiki_evaluate, which measures how well objects are found.';
   end if;
@@ -149,15 +148,16 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._confusion(model, source, target, feature) $$;
 
-comment on function rafiki_confusion(text, regclass, name, name) is $$How often a model says which label for the rows of which. Rows with a null label or input are left out.
+comment on function rafiki_confusion(text, regclass, name, name) is $$The confusion matrix: how often a model predicts each label for rows of each label. Rows with a null label or input are
+left out.
 
 Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows
-  target: its column of labels; found by type and name where one candidate is left
-  feature: its column of texts or images; found likewise
+  target: its column of labels; default: the only candidate by type and name
+  feature: its column of texts or images; default: the only candidate
 
-Result: the label of the rows, the label that the model says, and of how many rows; in psql add \crosstabview
+Result: the label of the rows, the label that the model predicts, and the number of rows; in psql add \crosstabview
 
 Errors:
   those of rafiki_evaluate

@@ -1,6 +1,6 @@
 -- Scores of a model and of each of its classes, with their intervals.
 
--- Stops where there is nothing to measure by: a score of no rows would be null, which no comparison finds too low.
+-- Raises an error if there are no rows: the score would be null, and no comparison would find that too low.
 create or replace function rafiki._check_measurable(source regclass, rows bigint) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -13,7 +13,8 @@ begin
   end if;
 end $$;
 
--- Says what of labelled rows the model cannot know, and what it knows by heart. `judged` is an array of {actual, predicted, trained, row_count}.
+-- Tells the user how many rows have a label that the model does not know, and how many the model was trained on. `judged` is an array of
+-- {actual, predicted, trained, row_count}.
 create or replace function rafiki._check_judged(model text, source regclass, judged jsonb) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -42,11 +43,11 @@ begin
   end if;
   if counted.trained > 0 then
     raise notice using message = format('model "%s" was trained on %s of these %s rows', model, counted.trained, counted.rows),
-      hint = 'It knows them by heart: judge it by rows that it has not seen.';
+      hint = 'Scores on these rows are too good: evaluate it on rows that it has not seen.';
   end if;
 end $$;
 
--- How many standard deviations to each side hold a normal variable with that probability.
+-- The two-sided quantile of the standard normal distribution.
 create or replace function rafiki._z(confidence float8) returns float8
 language plpgsql immutable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -65,7 +66,7 @@ begin
     detail = format('It is %s.', coalesce(confidence::text, 'null')), hint = 'The default is 0.95.';
 end $$;
 
--- Where a share lies, of which `hits` in `n` were seen (Wilson 1927): (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
+-- The Wilson score interval (1927) of a share, from `hits` in `n` observations: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
 create or replace function rafiki._wilson(hits float8, n float8, z float8, out low float8, out high float8)
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -76,9 +77,9 @@ as $$
         where n > 0) w
 $$;
 
--- Accuracy and macro F1 of what was confused how often, with their intervals. F1 of a class is 2 TP / D with D = rows of it + rows said
--- to be of it; a class that occurs on neither side is none. Of the mean over r classes the delta method (Takahashi et al. 2022,
--- "Confidence interval for micro-averaged F1 and macro-averaged F1 scores") has the variance Σ n g², with n the rows of a cell and g the
+-- Accuracy and macro F1 of a confusion matrix, with confidence intervals. The F1 of a class is 2 TP / D, where D is the number of its actual rows
+-- plus the number of its predicted rows; a class with neither is not counted. For the mean over r classes the delta method (Takahashi et al. 2022,
+-- "Confidence interval for micro-averaged F1 and macro-averaged F1 scores") gives the variance Σ n g², where n is the count of a cell and g the
 -- derivative by it: 2 (D − 2 TP) / D² / r for a hit, −(2 TP/D² of the one class + that of the other) / r for an error.
 create or replace function rafiki._class_scores(confusion jsonb, z float8)
 returns table (metric text, value float8, low float8, high float8)
@@ -127,7 +128,7 @@ begin
   end if;
 end $$;
 
--- The labelled rows of a source with the details of their answers.
+-- The labelled rows of a source, each with the predicted label and probabilities.
 create or replace function rafiki._answered_rows(model text, source regclass, target name, feature name)
 returns table (actual text, label text, probabilities jsonb)
 language plpgsql stable parallel unsafe
@@ -145,10 +146,10 @@ begin
              columns.target, columns.feature, source), 'details') p;
 end $$;
 
--- Of each class: precision and recall (Wilson), F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (the delta method, as above), and
--- the area under the ROC curve against all other rows, in which equal probabilities share their ranks; its variance as Hanley and
--- McNeil 1982 have it: (A(1−A) + (n−1)(A/(2−A) − A²) + (m−1)(2A²/(1+A) − A²)) / nm, n rows of the class and m others. `details` is
--- an array of {actual, label, probabilities}.
+-- For each class: precision and recall with Wilson intervals; F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (delta method, as above); and the
+-- area A under the ROC curve against all other rows, with mean ranks for equal probabilities. Its variance (Hanley and McNeil 1982) is
+-- (A(1−A) + (n−1)(A/(2−A) − A²) + (m−1)(2A²/(1+A) − A²)) / nm, for n rows of the class and m others. `details` is an array of
+-- {actual, label, probabilities}.
 create or replace function rafiki._class_report(details jsonb, z float8)
 returns table (label text, row_count bigint, metric text, value float8, low float8, high float8)
 language sql stable parallel unsafe
@@ -212,17 +213,17 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._report(model, source, target, feature, confidence) $$;
 
-comment on function rafiki_class_report(text, regclass, name, name, float8) is $$How well a model knows each class: precision, recall, F1 and the area under the ROC curve (auc, up to 100 classes) on
-labelled rows.
+comment on function rafiki_class_report(text, regclass, name, name, float8) is $$How well a model recognises each class: precision, recall, F1 and the area under the ROC curve (auc, up to 100 classes)
+on labelled rows.
 
 Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows, which the model has not seen
-  target: its column of labels; found by type and name where one candidate is left
-  feature: its column of texts or images; found likewise
-  confidence: 0.9, 0.95 or 0.99: how often the intervals hold what they say
+  target: its column of labels; default: the only candidate by type and name
+  feature: its column of texts or images; default: the only candidate
+  confidence: the confidence level of the intervals: 0.9, 0.95 or 0.99
 
-Result: of each class its rows, and of each metric the value with the ends of its interval
+Result: for each class its number of rows, and each metric with the ends of its confidence interval
 
 Errors:
   those of rafiki_confusion

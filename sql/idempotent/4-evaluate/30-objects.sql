@@ -1,6 +1,6 @@
--- Average precision as PASCAL VOC 2010 and later measure it (Everingham et al. 2015, section 4.2.1): the detections of a class
--- in all images ranked by score, each a hit if the object it overlaps most is one that no better detection found; then the
--- area under precision over recall, precision being made monotone from the right. The zoo's trials are scored alike.
+-- Average precision as in PASCAL VOC 2010 and later (Everingham et al. 2015, section 4.2.1): the detections of a class in all images are ranked by
+-- score; each is a hit if the object that it overlaps most was not found by a better detection; the result is the area under the precision-recall
+-- curve, with precision made monotone from the right. Trials for object detection are scored in the same way.
 
 create or replace function rafiki._overlap(ax float8, ay float8, aw float8, ah float8, bx float8, by float8, bw float8, bh float8)
 returns float8
@@ -12,7 +12,7 @@ as $$
                * greatest(0, least(ay + ah, by + bh) - greatest(ay, by)) as shared) s
 $$;
 
--- Of each class that has objects, for two least overlaps; `images` holds arrays of boxes by image.
+-- The average precision of each class that has objects, at two minimum overlaps; `images` holds arrays of boxes by image.
 create or replace function rafiki._average_precisions(images jsonb)
 returns table (label text, least_overlap float8, value float8)
 language sql stable strict parallel safe
@@ -56,7 +56,7 @@ as $$
   cross join (values (0.5::float8), (0.75)) t (least_overlap)
 $$;
 
--- One image after the other, with the doubtful objects that precision is measured on.
+-- Predicts the images one by one, including objects with a low score, which average precision needs.
 create or replace function rafiki._object_metrics(model text, source regclass, target name, feature name)
 returns table (metric text, value float8)
 language plpgsql stable parallel unsafe
@@ -104,26 +104,26 @@ set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._evaluate(model, source, target, feature, confidence) $$;
 
 comment on function rafiki_evaluate(text, regclass, name, name, float8) is $$How well a model does on labelled rows: accuracy and macro F1; for objects, without intervals, the mean average
-precision at overlaps of half (map50) and three quarters (ap75), and ap50 of each class. Of your own models it says how
-many of the rows were trained on, and the scores without them (accuracy_unseen).
+precision at overlaps of half (map50) and three quarters (ap75), and ap50 of each class. For your own models it also
+reports how many of the rows the model was trained on, and the scores without them (accuracy_unseen).
 
 Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows, which the model has not seen
-  target: its column of labels, or of boxes; found by type and name where one candidate is left
-  feature: its column of texts or images; found likewise
-  confidence: 0.9, 0.95 or 0.99: how often the intervals hold what they say
+  target: its column of labels, or of boxes; default: the only candidate by type and name
+  feature: its column of texts or images; default: the only candidate
+  confidence: the confidence level of the intervals: 0.9, 0.95 or 0.99
 
-Result: of each metric the value, and the ends of its interval
+Result: each metric with the ends of its confidence interval
 
 Errors:
   those of rafiki_predict
-  42P01: the source is no relation
+  42P01: the source does not exist
   42501: you may not read it, or one of its columns
-  42702: several columns could be meant
-  42703: no column, or not the one named
+  42702: several columns are candidates
+  42703: no column is a candidate, or the named one does not exist
   22000: no label is a class of the model
-  22023: another confidence
+  22023: an unsupported confidence
 
 Example:
   select * from rafiki_evaluate('reviews_sentiment', 'test_reviews');$$;

@@ -1,5 +1,5 @@
--- Checks of a study's source, in the order in which a user would find out: relation, columns, rows. Column rights are
--- enough: what the caller may not read is no candidate.
+-- Checks of a study's source: first the relation, then columns, then rows. Column privileges suffice: columns that the caller may not read are
+-- ignored as candidates.
 
 create or replace function rafiki._check_relation(source regclass, may_be_temporary boolean default false) returns void
 language plpgsql stable parallel unsafe
@@ -27,7 +27,7 @@ begin
   end if;
 end $$;
 
--- The columns that the caller may read, and what they could be.
+-- The columns that the caller may read, and what each can be used for, judged by its type.
 create or replace function rafiki._source_columns(source regclass)
 returns table (name name, type text, is_text boolean, is_image boolean, is_boxes boolean, is_label boolean)
 language sql stable strict parallel unsafe
@@ -48,7 +48,7 @@ as $$
   order by a.attnum
 $$;
 
--- What the columns could be for a task.
+-- What each column can be used for in a task.
 create or replace function rafiki._task_columns(source regclass, task rafiki.task)
 returns table (name name, type text, is_feature boolean, is_target boolean, named_as_target boolean)
 language sql stable strict parallel unsafe
@@ -62,7 +62,7 @@ as $$
   from rafiki._source_columns(source) c
 $$;
 
--- Stops unless the caller may read the column that he named.
+-- Raises an error unless the named column exists and the caller may read it.
 create or replace function rafiki._check_column(source regclass, name name) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -85,8 +85,8 @@ begin
   end if;
 end $$;
 
--- Picks the one candidate; with none or several it stops, and lists what there is. `nameable`: whether a column that is no candidate can be
--- named nevertheless.
+-- Returns the only candidate; with none or several, raises an error that lists them. `nameable`: whether the caller could name a column that is
+-- not a candidate.
 create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text, nameable boolean)
 returns name
 language plpgsql stable parallel unsafe
@@ -112,7 +112,7 @@ begin
          else '.' end;
 end $$;
 
--- Fills in what was not named: a column is inferred only where one candidate is left.
+-- Infers the columns that were not named, each only if exactly one candidate is left.
 create or replace function rafiki._infer_columns(
   source regclass, task rafiki.task, inout target name, inout feature name, feature_argument text default 'features => array[%L]'
 )
@@ -137,21 +137,21 @@ begin
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
-    where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which names rows
+    where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which identifies rows
     target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
   end if;
 end $$;
 
--- What to do where a number is to be predicted.
+-- The hint for a user who wants to predict a number.
 create or replace function rafiki._no_regression() returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select 'Numbers are not predicted yet, but classes of them: a view can make some, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
--- Target and feature, named or inferred, of types that the task can use.
+-- Finds target and feature, named or inferred, and checks that the task can use their types.
 create or replace function rafiki._resolve_columns(
   source regclass, task rafiki.task, inout target name, features name[], out feature name,
-  feature_argument text default 'features => array[%L]' -- how the caller's function has it
+  feature_argument text default 'features => array[%L]' -- as the caller's function spells it
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- Checks of the rows of a studys source: how many, of which classes, and what is in them.
+-- Checks of the rows of a study's source: their number, their classes, and their contents.
 
--- Stops where a source has no row to learn from.
+-- Raises an error if a source has no row to learn from.
 create or replace function rafiki._check_counts(source regclass, target name, feature name, total bigint, labelled bigint)
 returns void
 language plpgsql stable parallel unsafe
@@ -17,7 +17,7 @@ begin
   end if;
 end $$;
 
--- Stops where labels are no labels: too long, or too many different ones. The numbers are those of src/domain/class-limits.ts.
+-- Raises an error if labels are too long, or if there are too many different ones. The limits are those of src/domain/class-limits.ts.
 create or replace function rafiki._check_labels(
   source regclass, target name, feature name, longest int, classes bigint, bytes numeric
 ) returns void
@@ -42,7 +42,7 @@ begin
   end if;
 end $$;
 
--- One scan with the caller's rights: are there rows enough to learn from?
+-- Checks in one scan, with the caller's rights, whether there are enough rows to learn from.
 create or replace function rafiki._check_classes(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -52,7 +52,7 @@ declare
   target constant name := request.target;
   counted record;
 begin
-  -- the rows of each label first: what is distinct is then no label longer than what is looked at
+  -- grouped by label first, so that DISTINCT compares only labels that were cut to a limited length
   execute format('select coalesce(sum(n), 0) as total, coalesce(sum(n) filter (where usable), 0) as labelled, '
                  'max(length) filter (where usable) as longest, count(distinct label) filter (where usable) as classes, '
                  'sum(octet_length(label)) filter (where usable) as bytes, min(label) filter (where usable) as example, '
@@ -97,7 +97,7 @@ begin
   perform rafiki._check_inputs(request);
 end $$;
 
--- Stops where the rows that somebody chose to judge by leave none to learn, or the other way round.
+-- Raises an error if the chosen validation rows are none, or leave no rows to train on.
 create or replace function rafiki._check_sides(request rafiki.study, learnt bigint, judging bigint) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -118,8 +118,8 @@ begin
     hint = 'Trials learn from some rows and are scored on others; leave the option out to have a share of the rows chosen.';
 end $$;
 
--- Names an input, a text or the bytes of an image: the first eight bytes of its SHA-256, as workers have it (src/datasets/split.ts).
--- Not pinned, so that it is inlined: it is asked of every row.
+-- The hash that identifies an input, a text or the bytes of an image: the first eight bytes of its SHA-256, as in src/datasets/split.ts.
+-- No pinned search path, so that the planner can inline it: it is evaluated for every row.
 create or replace function rafiki._input_hash(input bytea) returns bigint
 language sql immutable parallel safe
 as $$ select pg_catalog.concat('x', pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(input), 1, 8), 'hex'))::pg_catalog.bit(64)::bigint $$;
@@ -201,7 +201,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query execute format(
-    case when rafiki._output(request.task) = 'boxes' -- whose boxes may be wrong still
+    case when rafiki._output(request.task) = 'boxes' -- the boxes may not have been validated yet
       then 'select distinct b #>> ''{}'' from (%s) r, jsonb_path_query(r.label, ''$[*].label'') b where r.input is not null'
       else 'select distinct r.label::text from (%s) r where r.label is not null and r.input is not null' end,
     rafiki._study_rows(request));

@@ -1,6 +1,6 @@
--- What a study's trials are judged by: a share of its rows, or rows that its owner chose.
+-- The validation rows of a study: a share of its rows, or rows that its owner chose.
 
--- What names a row in messages, as far as the caller may read it: its primary key, a column "id", its place; or nothing.
+-- An expression that names a row in messages: its primary key, a column "id", or its ctid, whichever the caller may read; else null.
 create or replace function rafiki._row_name(source regclass) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -21,7 +21,7 @@ as $$
     quote_literal(''))
 $$;
 
--- The type of a column of times, by its qualified name; null where it is of another type.
+-- The qualified name of a column's type if that is a date or timestamp; else null.
 create or replace function rafiki._time_type(source regclass, name name) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -33,8 +33,8 @@ as $$
     and t.oid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
 $$;
 
--- The rows of a study as a query, with columns name (what names the row in messages), label, input and validates: whether its trials are
--- scored on the row; null where the row's input decides. Read by workers, and by what looks at the rows before.
+-- The query for the rows of a study, used by workers and by the checks before. Its columns are name (for messages), label, input, and validates:
+-- whether trials are scored on the row, or null if the hash of the input decides.
 create or replace function rafiki._study_rows(request rafiki.study, with_names boolean default false) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -53,7 +53,7 @@ as $$
     select request.validation_source, 'true' where request.validation_source is not null) r
 $$;
 
--- The column of times that validation_after is about: the one that was named, or the only one.
+-- The date or timestamp column for validation_after: the one that was named, or the only one.
 create or replace function rafiki._split_column(source regclass, named name) returns name
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -72,8 +72,8 @@ begin
   return named;
 end $$;
 
--- Fills in what rows the trials are judged by, as the reader of the source needs it: the request with validation_split and
--- validation_after. All columns that are named are the caller's to read.
+-- Checks the options that choose the validation rows, and returns the request with validation_split and validation_after filled in as the
+-- reader of the source needs them. The caller must have the right to read every named column.
 create or replace function rafiki._resolve_judge(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -115,7 +115,7 @@ begin
   return request;
 end $$;
 
--- Whether somebody chose the rows that trials are judged by.
+-- Whether the owner chose the validation rows.
 create or replace function rafiki._is_judged(request rafiki.study) returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp

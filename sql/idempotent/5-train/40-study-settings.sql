@@ -1,6 +1,6 @@
--- Settings of a session that a study takes along: listed in 1-base/70-settings.sql.
+-- Session settings that are copied into a study; 1-base/70-settings.sql lists them.
 
--- A setting of the session (set rafiki.alpha_last = 0.3) that is a number between 0 and the most; the default where it is not set.
+-- The value of a numeric setting (set rafiki.alpha_last = 0.3) from 0 to `most`, or its default.
 create or replace function rafiki._number_setting(name text, most float8) returns float8
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -20,7 +20,7 @@ begin
     hint = format('The default is %s: reset %s;', usual, name);
 end $$;
 
--- A setting of the session that is on or off.
+-- The value of a setting that is on or off, or its default.
 create or replace function rafiki._switch_setting(name text) returns boolean
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

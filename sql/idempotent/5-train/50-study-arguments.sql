@@ -1,4 +1,4 @@
--- Whether a study can do what its arguments say, each by itself.
+-- Checks of a study's arguments, each on its own.
 
 create or replace function rafiki._check_task(task text) returns void
 language plpgsql stable parallel unsafe
@@ -66,8 +66,8 @@ begin
   end if;
 end $$;
 
--- What is wrong with an override of a knob for its domain; null: nothing.
--- An override is a value, {"min": …, "max": …} or {"list": […]}.
+-- The fault in an override of a knob, given the knob's domain; null if it is valid. An override is a value, {"min": …, "max": …} or
+-- {"list": […]}.
 create or replace function rafiki._knob_fault(domain jsonb, override jsonb) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -95,7 +95,7 @@ as $$
   end
 $$;
 
--- A knob's domain as a person writes it: "1 … 3 int" or "one of 16, 32, 64".
+-- A knob's domain for messages: "1 … 3 int" or "one of 16, 32, 64".
 create or replace function rafiki._domain_text(domain jsonb) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -125,7 +125,7 @@ begin
       detail = format('It has %s bytes; 65536 are the most.', octet_length(knobs::text)), hint = 'Give fewer values in a list.';
   end if;
   for knob, override in select * from jsonb_each(knobs) loop
-    -- a knob's value has to fit one of the families that have the knob
+    -- the value must be valid for at least one of the families that have the knob
     select jsonb_agg(f.knobs -> knob order by rafiki._knob_fault(f.knobs -> knob, override) nulls first) -> 0 into known
     from rafiki.family f
     where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name])) and f.knobs ? knob;
@@ -175,7 +175,7 @@ begin
   end if;
 end $$;
 
--- What a task's trials can be compared by, the usual one first.
+-- The metrics of a task, the default first.
 create or replace function rafiki._metrics(task text) returns text[]
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

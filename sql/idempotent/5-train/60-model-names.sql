@@ -1,4 +1,4 @@
--- Which model a study makes a version of: whose it is, and whether its versions are alike.
+-- Checks of the model that a study makes a version of: its owner, and whether the new version is compatible with it.
 
 create or replace function rafiki._raise_name_taken(model text) returns void
 language plpgsql stable strict parallel unsafe
@@ -9,8 +9,8 @@ begin
     hint = 'Choose another one with model => ''name''.';
 end $$;
 
--- A version joins the model of its study's name, so a study may only name a model of its own owner. Of what the caller may not see
--- it says no more than that the name is taken.
+-- The result of a study becomes a version of the model that it names, so that model must belong to the study's owner. About models of other
+-- roles the error says only that the name is taken.
 create or replace function rafiki._check_model_name(model text, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -36,7 +36,8 @@ begin
   end if;
 end $$;
 
--- A model whose name says nothing of the schema goes on with the table that it has learnt from, while that is there.
+-- The default name, <table>_<task>, does not contain the schema: raises an error if a model of that name learnt from another table that still
+-- exists.
 create or replace function rafiki._default_name(source regclass, task text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -63,7 +64,7 @@ begin
   return chosen.name;
 end $$;
 
--- A model is for one task: whoever asks it expects answers of that kind.
+-- Raises an error if the model has another task, since its callers expect answers of that kind.
 create or replace function rafiki._check_model_task(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -74,12 +75,12 @@ begin
   if present <> request.task and not request.replace then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('model "%s" is one for %s', request.model, present),
-      detail = format('The study is for %s: whoever asks the model gets other answers then.', request.task),
+      detail = format('The study is for %s: callers of the model would get other answers.', request.task),
       hint = 'Choose another name with model =>, or give replace => true.';
   end if;
 end $$;
 
--- Nor may a version that lacks classes take the place of one that is asked for them.
+-- Raises an error if the new version would lack classes that the deployed version predicts.
 create or replace function rafiki._check_model_classes(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -91,7 +92,7 @@ begin
   select v.version, c.classes into present
   from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
   join rafiki.model_version v on v.id = d.version_id join rafiki.version_classes c on c.id = v.id
-  where m.name = request.model and m.task = request.task order by d.state limit 1; -- the one that is being loaded
+  where m.name = request.model and m.task = request.task order by d.state limit 1; -- a deployment that is loading goes first
   if not found or request.replace then
     return;
   end if;
@@ -108,8 +109,9 @@ begin
   end if;
 end $$;
 
--- Whose a model of that name is now, or would be: the index of names knows what is committed, whatever the transaction's snapshot shows, and
--- where that is too old Postgres says so (40001). All is undone at once, so that nobody waits for the caller's transaction.
+-- The owner that a model of that name has now, or would have. Inserting checks the unique index, which covers all committed rows, whatever the
+-- transaction's snapshot shows; if the snapshot is too old, Postgres raises 40001. The insert is undone immediately, so that no other transaction
+-- has to wait for this one.
 create or replace function rafiki._name_owner(model text, task text, asker regrole) returns regrole
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp

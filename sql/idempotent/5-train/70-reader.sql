@@ -1,20 +1,21 @@
--- How the source of a study is read as its owner, by workers that have no right to it: the owner himself, in rafiki_train, makes
--- a function for it, and only a session that was opened for it gets anything out of it. docs/decisions/0022-roles-of-the-service.md.
+-- Readers: how workers, which have no rights on a study's source, read it with the rights of the study's owner. In rafiki_train the owner creates
+-- a function for it, and only a session that the service opened for that function gets its rows. See
+-- docs/decisions/0022-roles-of-the-service.md.
 
--- What is kept of a ticket.
+-- The hash of a ticket; only the hash is stored.
 create or replace function rafiki._ticket_hash(ticket text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select encode(sha256(convert_to(ticket, 'UTF8')), 'hex') $$;
 
--- How the text of a reader begins. Who knows the ticket of that hash has made it.
+-- The first statement of a reader's body. It contains the hash of the ticket: the role that knows the ticket created the function.
 create or replace function rafiki._ticket_check(ticket text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select format('select rafiki._check_ticket(%L);', rafiki._ticket_hash(ticket)) $$;
 
--- Stops unless this is the session that our service has opened for the function of that hash, and for no other. What the code of one
--- owner calls while his source is read is not that.
+-- Raises an error unless the service opened this session for the function with that hash. So code of one owner that runs while its source is
+-- read cannot call the readers of other owners.
 create or replace function rafiki._check_ticket(hash text) returns void
 language plpgsql stable strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -26,9 +27,9 @@ begin
   end if;
 end $$;
 
--- A text row is a line of JSON, [label, text], and with a third element, whether it validates, where the owner chose that. An image row
--- is bytes: what names the row and what labels it, each after its length, then whether it validates (0: its input decides, 1: no, 2: yes),
--- and then the image.
+-- The query of a reader. A text row is a JSON array: [label, text], or [label, text, validates] if the owner chose the validation rows. An image
+-- row is binary: the row's name and its label, each preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then
+-- the image.
 create or replace function rafiki._reader_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -51,15 +52,15 @@ as $$
   from rafiki.task t where t.name = request.task
 $$;
 
--- The arguments of a reader, which mean nothing: as many as a function can have. Everybody sees its name in pg_proc and may make
--- others of that name; one with more arguments that have defaults, beside one with fewer, would make a call of either ambiguous.
+-- The arguments of a reader, which are unused: the largest possible number. Any role can see a reader's name in pg_proc and overload it, and an
+-- overload with additional default arguments would make calls ambiguous; with the largest number of arguments there can be none.
 create or replace function rafiki._reader_arguments() returns oidvector
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
 
--- Makes a function that sessions of the reader call and that works with the rights of who makes it; gives the ticket that proves who that
--- was. Everybody may create in its schema and only the reader's login may look into it: names there say nothing to others.
+-- Creates a function that sessions of rafiki_reader call and that runs with the rights of the current role; returns the ticket that proves which
+-- role created it. Any role may create objects in schema rafiki_reader, but only the login of the reader may use the schema.
 create or replace function rafiki._create_reader(reader uuid, result text, query text) returns text
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -73,7 +74,7 @@ begin
   return ticket;
 end $$;
 
--- Who made the function of that ticket: nobody else can know it.
+-- The role that created the function of that ticket; only that role knows the ticket.
 create or replace function rafiki._maker_of(reader uuid, ticket text) returns regrole
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -92,7 +93,7 @@ as $$
 begin
   if not has_schema_privilege('rafiki_reader', 'create') then
     raise exception using errcode = 'insufficient_privilege', message = format('role %s may not train models', current_user),
-      detail = 'Nobody can have his tables read for him who may not create functions in schema rafiki_reader.',
+      detail = 'The role may not create functions in schema rafiki_reader, which workers read tables through.',
       hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
   reader := gen_random_uuid();
@@ -102,10 +103,9 @@ begin
                                   rafiki._reader_query(request));
 end $$;
 
--- Drops what no open study or attached table needs in the schema of the readers: functions of studies that have ended, and whatever else
--- somebody has made there, who may create what he likes. The owner of a schema may drop what others made in it. But whoever made something can hold
--- a lock on it, as on rows that he has written, or give a function arguments of types that nobody else may name: so all makers take turns, what cannot be dropped is
--- passed over, and a round has an end.
+-- Drops everything in schema rafiki_reader that no open study or attachment needs: readers of ended studies, and any other objects, since every
+-- role may create objects there. The owner of the schema may drop them. But the creator of an object can block that with a lock, or with argument
+-- types that no other role may name. So creators take turns, objects that cannot be dropped are skipped, and each round is bounded.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -151,7 +151,7 @@ begin
       execute format('drop %s %s', object.type, object.identity);
       dropped := dropped + 1;
     exception when others then
-      null; -- the next time, perhaps
+      null; -- a later round tries again
     end;
   end loop;
   return dropped;

@@ -1,6 +1,6 @@
--- rafiki_train: a study is checked and put in the queue.
+-- rafiki_train checks a study and queues it.
 
--- Stops where something is wrong with what a study is to do, whoever asks for it in which way.
+-- Raises an error if the arguments of a study are invalid. Called for every study, however it was requested.
 create or replace function rafiki._check_request(request rafiki.study, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -17,12 +17,12 @@ begin
   perform rafiki._check_model_task(request);
 end $$;
 
--- Puts a study in the queue and gives its id. Whose it is says the function that reads its source: it belongs to who made it, and
--- nobody else knows the ticket that its text has the hash of.
+-- Queues a study and returns its id. The study gets the owner of the function that reads its source; the ticket proves that the caller created
+-- that function.
 create or replace function rafiki._enqueue(request rafiki.study) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s' -- for a study of that model, or a change of it, which somebody has not committed yet
+set lock_timeout = '2s' -- for an uncommitted study or change of the same model
 as $$
 declare
   most constant bigint := (select q.value from rafiki.quota q where q.name = 'open_studies');
@@ -50,13 +50,13 @@ begin
           request.metric, request.class_weights, request.replace, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
-  if study is not null then -- and so the name is nobody else's to train until this is decided
+  if study is not null then -- until this transaction ends, no other one can queue a study for the name
     if not pg_has_role(asker, rafiki._name_owner(request.model, request.task, asker), 'usage') then
       perform rafiki._raise_name_taken(request.model);
     end if;
     return study;
   end if;
-  perform rafiki._check_model_name(request.model, asker); -- somebody was quicker between the check and here
+  perform rafiki._check_model_name(request.model, asker); -- a study of that model was queued since the check above
   raise lock_not_available;
 exception
   when lock_not_available then
@@ -67,7 +67,7 @@ exception
       message = format('model "%s" has changed since this transaction began', request.model), hint = 'Begin the transaction again.';
 end $$;
 
--- What rafiki_train asks for, with its columns found.
+-- The arguments of rafiki_train as a study, with its columns resolved.
 create or replace function rafiki._request(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
@@ -114,7 +114,7 @@ begin
   return rafiki._resolve_judge(request, chosen, validation_after);
 end $$;
 
--- Whether the rows will do. They are read as workers read them, with the search path pinned.
+-- Checks the rows. They are read as workers will read them, with a pinned search path.
 create or replace function rafiki._check_rows(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -176,45 +176,45 @@ rafiki.gpu on, only workers with a GPU take its trials.
 Arguments:
   task: what to learn; rafiki.task lists them
   source: table or view with labelled rows, read with your rights
-  model: its name, 200 characters at most; without it <table>_<task>
-  target: the column of labels, or of boxes; found by type and name where one candidate is left
-  features: the column of texts or images, as a list of one name; found likewise
-  families: which families to try; without it all of the task; rafiki.family lists them
+  model: its name, 200 characters at most; default: <table>_<task>
+  target: the column of labels, or of boxes; default: the only candidate by type and name
+  features: the column of texts or images, as a list of one name; default: the only candidate
+  families: which families to try; default: all of the task; rafiki.family lists them
   knobs: values, ranges or lists of knobs: {"width": 16, "learning_rate": {"min": 0.01, "max": 0.1}}; rafiki_knobs(task)
     lists them
   advisor: what proposes the knobs of each trial; rafiki.advisor lists them
-  collaborative: a trial may start from weights that earlier ones published: at random with a chance that falls from the
-    setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by half of the study; published are weights whose score
-    beats the best of their family by rafiki.delta (0.005)
+  collaborative: whether trials may start from weights that earlier trials published. The probability of random weights
+    falls from the setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by the middle of the study; a trial publishes
+    its weights when their score beats the best of their family by rafiki.delta (0.005)
   max_trials: how many trials at most, 10000 or less
   max_time: how long they may take together, 30 days or less
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on
-  seed: makes two studies alike; without it a random one
-  deploy: whether the version answers at once
+  seed: makes a study repeatable; default: random
+  deploy: whether to deploy the version when the study ends
   on_bad_row: error ends the study at a row that cannot be used; skip leaves such rows out, and counts them
   validation_source: a table whose rows trials are scored on
   validation_split: a boolean column, true where trials are scored on the row; or the column of times for
     validation_after
   validation_after: trials are scored on rows later than this
-  metric: what trials are compared by; without it the first of rafiki.metric
+  metric: what trials are compared by; default: the first of rafiki.metric
   class_weights: balanced makes rare classes weigh as much as frequent ones
-  replace: lets the model take the place of one for other classes or another task
+  replace: lets the version replace one with other classes or another task
 
-Result: the number of the study, at once
+Result: the number of the study, immediately
 
 Errors:
   42704: no such task, family or knob
-  42P01: the source is no relation
+  42P01: the source does not exist
   42809: the source has no rows to learn from
   42501: you may not read it, or not train models
-  42702: several columns could be meant
-  42703: no column, or not the one named
-  42701: one column for two things
-  42804: a column, or the value of a knob, of a type that cannot be
-  22023: an argument that cannot be
-  22003: a value outside the domain of its knob
-  P0002: no rows, or none to learn from or to validate on
+  42702: several columns are candidates
+  42703: no column is a candidate, or the named one does not exist
+  42701: one column is used for two things
+  42804: a column, or the value of a knob, has the wrong type
+  22023: an argument is invalid
+  22003: a value is outside the domain of its knob
+  P0002: no rows, or none to train on or to validate on
   22004: no labelled row
   22000: one class only, or all inputs the same
   21000: too few rows for the classes

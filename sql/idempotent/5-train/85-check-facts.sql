@@ -1,7 +1,7 @@
--- What rows are like before anything is learnt from them: rafiki_check. All is read with the caller's rights.
+-- The statistics of rafiki_check: what a study's rows are like before training. All is read with the caller's rights.
 
--- A text but for case, spaces and how its characters are composed, in ten times less time than by regular expressions. Not pinned, so
--- that it is inlined: it is asked of every row.
+-- A text without differences of case, spaces and Unicode composition; ten times faster than with regular expressions. No pinned search path, so
+-- that the planner can inline it: it is evaluated for every row.
 create or replace function rafiki._folded(input text) returns text
 language sql immutable parallel safe
 as $$
@@ -9,7 +9,7 @@ as $$
     case when pg_catalog.octet_length(input) = pg_catalog.length(input) then input else pg_catalog.normalize(input, 'NFKC') end), e' \t\n\r\f\v', '')
 $$;
 
--- A label but for what tells no two classes apart: case, accents, spaces and what stands for them, characters that are not seen.
+-- A label without the differences that do not distinguish classes: case, accents, spaces and their substitutes, invisible characters.
 create or replace function rafiki._label_form(label text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -18,10 +18,10 @@ as $$
     lower(normalize(label, nfkd)), e'[\\u0300-\\u036f\\u200b-\\u200d\\ufeff]', '', 'g'), '[[:space:]_.-]+', ' ', 'g')), ''), label)
 $$;
 
--- Labels that look like others: equal but for their form, or one rare and one frequent that differ by a letter or two. What two texts
--- have in common once a letter (of eight or more: two) is taken out of either shows it without comparing each with each; two letters
--- only where the first is the same, since prefixes make other words. Numbers are no typos of one another, nor are names with numbers. `classes` is an array of
--- {label, n}; beyond 3000 of them two letters are not looked for.
+-- Labels that may be typos of others: pairs with the same _label_form, or a rare and a frequent label that differ in one or two letters. To avoid
+-- comparing every pair, one letter (two, if there are eight or more) is deleted from each label, and the remainders are joined; two only if the
+-- first letters are equal, since prefixes make different words. Numbers, and names with numbers, are never typos of one another. `classes` is an
+-- array of {label, n}; beyond 3000 classes, differences of two letters are not searched for.
 create or replace function rafiki._typos(classes jsonb)
 returns table (label text, n bigint, like_label text, like_n bigint)
 language sql stable strict parallel unsafe
@@ -33,7 +33,7 @@ as $$
          select c.form, (array_agg(c.n order by c.n desc, c.label))[1] as n, (array_agg(c.label order by c.n desc, c.label))[1] as label,
                 length(c.form) between 8 and 30 and c.form !~ '[0-9]' and (select count(*) from class) <= 3000 as is_long
          from class c group by c.form),
-       looked_at as materialized ( -- there are rarer ones than this, or more frequent ones
+       looked_at as materialized ( -- labels whose counts differ enough from others to be part of a pair
          select f.* from form f, (select min(n) as least, max(n) as most from form) all_
          where length(f.form) between 4 and 64 and (f.n >= 4 * all_.least or 4 * f.n <= all_.most)),
        shorter as materialized (
@@ -57,9 +57,8 @@ as $$
   order by 4 desc, 1
 $$;
 
--- The labelled rows of a study by class and input, with the side of the split that src/datasets/split.ts puts them on (of inputs with
--- several labels nearly so): n rows count, and `dropped` are left out for a row that was chosen to validate on. As a query, whose numbers
--- do not depend on the task.
+-- The query for the labelled rows of a study, grouped by class and input, with their side of the split as in src/datasets/split.ts (only
+-- approximately for inputs with several labels): n rows are used, and `dropped` are left out because the same input was chosen for validation.
 create or replace function rafiki._split_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -92,11 +91,11 @@ as $$
   from (select t.input = 'text' as is_text, rafiki._hash_call(t.name) as hash_call from rafiki.task t where t.name = request.task) t
 $$;
 
--- What there is to know of the rows of a study for classes, as one object; rafiki._findings names its fields.
+-- The statistics of the rows of a study for classes, as one object; rafiki._findings lists its fields.
 create or replace function rafiki._facts(request rafiki.study) returns jsonb
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
-set work_mem = '32MB' -- else most of the time goes into sorting on disk
+set work_mem = '32MB' -- with less, most of the time is spent on sorting on disk
 as $$
 declare
   facts jsonb;
@@ -110,7 +109,7 @@ begin
     with split as materialized (%s),
          class as materialized (
            select label, sum(n) as n, min(inputs) as inputs, coalesce(sum(n) filter (where is_valid), 0) as valid from split group by label),
-         side as ( -- classes that are on one only
+         side as ( -- classes that are on one side of the split only
            select label, n, valid > 0 as is_valid, count(*) over of_side as classes, row_number() over (of_side order by n desc, label) as place
            from class where n > 0 and valid in (0, n) window of_side as (partition by valid > 0)),
          twin as materialized (
@@ -137,7 +136,7 @@ begin
   return facts || counted;
 end $$;
 
--- The score of an answer without looking, as `baseline` in src/domain/metrics.ts; null of no rows.
+-- The score of a constant answer, as `baseline` in src/domain/metrics.ts; null if there are no rows.
 create or replace function rafiki._blind_score(metric text, counts jsonb) returns numeric
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -147,7 +146,7 @@ as $$
   from (select c::numeric / sum(c::numeric) over () as share from jsonb_array_elements_text(counts) c) s
 $$;
 
--- A text in quotes that fits a line: what would break it becomes a space.
+-- A text in quotes, cut to a length, with control characters replaced by spaces so that it stays on one line.
 create or replace function rafiki._quoted(value text, most int) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -155,8 +154,8 @@ as $$
   select format('"%s%s"', regexp_replace(left(value, most), '[[:cntrl:]]', ' ', 'g'), case when length(value) > most then '…' end)
 $$;
 
--- How long a first trial takes, on two cores of an Intel Xeon (the machine of README's figures): fastText reads 1 MB of texts ten times in
--- 2.2 s, a ResNet takes 2 ms for an image of 32 × 32 in each of some 30 epochs.
+-- An estimate of how long a first trial takes, from two cores of an Intel Xeon (the machine of README's figures): fastText reads 1 MB of text ten
+-- times in 2.2 s; a ResNet takes 2 ms for an image of 32 × 32 in each of about 30 epochs.
 create or replace function rafiki._time_estimate(request rafiki.study, bytes numeric, learnt bigint) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp

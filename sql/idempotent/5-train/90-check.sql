@@ -1,6 +1,6 @@
--- rafiki_check: what the facts mean, and how they are shown.
+-- rafiki_check: turns the statistics into findings.
 
--- What is found, in the order in which it is read; each row fits 80 columns in psql.
+-- The findings in the order in which to read them; each row fits into 80 columns in psql.
 create or replace function rafiki._findings(request rafiki.study, facts jsonb)
 returns table (finding text, detail text)
 language sql stable parallel unsafe
@@ -70,7 +70,7 @@ begin
   perform rafiki._check_aims(request.task, request.metric, null);
   if rafiki._output(request.task) = 'boxes' then
     raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
-      hint = 'Each image and box is checked in training, before anything is learnt.';
+      hint = 'Train directly: each image and box is checked before the first trial.';
   end if;
   return query select * from rafiki._findings(request, rafiki._facts(request));
 end $$;
@@ -88,10 +88,10 @@ as $$
     validation_source, validation_split, validation_after, metric, null, false)) c
 $$;
 
-comment on function rafiki_check is $$Looks at rows before rafiki_train, whose arguments it takes, learns from them: rows used and left out, classes, labels
-that look like typos of others, rows that repeat others, are on both sides of the split or have several labels, what an
-answer without looking would score, how sure a score is, and how long it takes. All is read with your rights, and
-nothing is written.
+comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,
+labels that may be typos of others, rows that repeat others, are on both sides of the split or have several labels, the
+score of always giving the same answer, the standard error of a score, and the time that a trial takes. Reads with your
+rights, and writes nothing.
 
 Arguments:
   task: what to learn; rafiki.task lists them
@@ -115,7 +115,7 @@ Errors:
 Example:
   select * from rafiki_check('sentiment', 'reviews');$$;
 
--- The gist in four lines, for who watches a study begin. What goes wrong here stops nothing.
+-- A summary in four notices for rafiki_train_wait. An error here must not stop the study.
 create or replace function rafiki._show_check(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -140,5 +140,5 @@ begin
   raise notice 'scores: %', found.scores;
   raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, judge), 'nothing');
 exception when others then
-  raise notice 'the rows could not be looked at: %', sqlerrm;
+  raise notice 'the rows could not be checked: %', sqlerrm;
 end $$;

@@ -1,4 +1,4 @@
--- A study that runs: cancelled, finished, paused, resumed, given more time.
+-- Steering an open study: cancel, finish, pause, resume, extend.
 
 create or replace function rafiki._raise_no_study(study bigint) returns void
 language plpgsql stable strict parallel unsafe
@@ -12,7 +12,7 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
--- Moves an open study by the proof of a right to it. False where no open study has that key.
+-- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key.
 create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -31,7 +31,7 @@ begin
   return found;
 end $$;
 
--- True where the study was still open.
+-- Applies a change to a study of the caller. True if the study was still open.
 create or replace function rafiki._steer(study bigint, steer text, more interval default null) returns boolean
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -40,18 +40,18 @@ declare
   own record;
 begin
   perform rafiki._check_given('study', study is not null);
-  loop -- each look sees the rows as they are: the key may have changed, or the study have ended, since the last one
+  loop -- repeated with a fresh snapshot if the key has changed or the study has ended since it was read
     select s.state, s.max_time, (k.key #>> '{}')::uuid as key into own
     from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
-      return false; -- no study was named
+      return false; -- study is null
     elsif own.state not in ('queued', 'running') then
       return false;
     elsif extract(epoch from own.max_time) + extract(epoch from more) > 2592000 then
       raise exception using errcode = 'invalid_parameter_value', message = 'a study may take 30 days at most',
         detail = format('Study %s has %s, and %s more were asked for.', study, own.max_time, more),
-        hint = 'What is not done by then: train its model again.';
+        hint = 'To go on after that, train the model again.';
     end if;
     exit when rafiki._steer_study(own.key, steer, more);
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
@@ -67,7 +67,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'cancel') $$;
 
-comment on function rafiki_cancel(bigint) is $$Cancels a study: its trials stop soon after the commit, and nothing of it is kept. rafiki_finish keeps the best.
+comment on function rafiki_cancel(bigint) is $$Cancels a study: its trials stop soon after the commit, and no model is made. rafiki_finish keeps the best trials.
 
 Arguments:
   study: its number
@@ -86,8 +86,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'finish') $$;
 
-comment on function rafiki_finish(bigint) is $$Ends a study now and keeps the best that it has: trials that are running stop with their best epoch, the model is made
-of those that have a score, and deployed as usual. Of trials none of which has a score yet, one goes on to its first.
+comment on function rafiki_finish(bigint) is $$Ends a study now and keeps its best trials: running trials stop with their best epoch, the model is made from the trials
+that have a score, and is deployed as usual. If no trial has a score yet, one continues until its first score.
 
 Arguments:
   study: its number
@@ -105,8 +105,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'pause') $$;
 
-comment on function rafiki_pause(bigint) is $$Takes a study's trials off the workers, which keep where they were, until rafiki_resume(study). The time that it is
-paused is none of its max_time; after 30 days it ends with what it has.
+comment on function rafiki_pause(bigint) is $$Pauses a study: its trials leave the workers, with their progress saved, until rafiki_resume(study). The pause does not
+count as part of max_time. After 30 days the study ends with the trials that it has.
 
 Arguments:
   study: its number
@@ -124,7 +124,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'resume') $$;
 
-comment on function rafiki_resume(bigint) is $$Lets a study go on that rafiki_pause(study) paused: its trials continue where they were.
+comment on function rafiki_resume(bigint) is $$Resumes a study that rafiki_pause(study) paused: its trials continue where they were.
 
 Arguments:
   study: its number
@@ -155,17 +155,17 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._extend(study, more) $$;
 
-comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. It begins trials again where it had ended them early.
+comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. If it had stopped starting trials, it starts them again.
 
 Arguments:
   study: its number
-  more: how much is added to its max_time; 30 days are the most it may have together
+  more: how much is added to its max_time, which may be 30 days at most
 
 Result: false if it had ended already
 
 Errors:
   those of rafiki_cancel
-  22023: not a positive time, or more than 30 days together
+  22023: the time is not positive, or max_time would exceed 30 days
 
 Example:
   select rafiki_extend(1, '10 min');$$;

@@ -1,6 +1,6 @@
--- Waiting for a study, and seeing how it goes.
+-- Waiting for a study, and showing its progress.
 
--- VOLATILE, so that each look takes a fresh snapshot and sees what others have committed.
+-- VOLATILE, so that each query takes a fresh snapshot and sees what other sessions have committed.
 create or replace function rafiki_wait(study bigint, timeout interval default '1 hour') returns text
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ begin
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
     raise exception using errcode = 'invalid_transaction_state',
       message = 'rafiki_wait sees no progress in this transaction',
-      detail = format('Its isolation level is %s: it looks at one moment only.', current_setting('transaction_isolation')),
+      detail = format('Its isolation level is %s: it keeps seeing the database as it was at its start.', current_setting('transaction_isolation')),
       hint = 'Call it at read committed, outside of this transaction.';
   elsif timeout < interval '0' then
     raise exception using errcode = 'invalid_parameter_value', message = 'timeout must not be negative',
@@ -26,7 +26,7 @@ begin
     elsif seen.created_at = now() then -- now() is this transaction's start
       raise exception using errcode = 'object_not_in_prerequisite_state',
         message = format('study %s is not committed yet', study),
-        detail = 'Workers see it, and begin, when the transaction that made it commits.',
+        detail = 'Workers begin when the transaction that created it commits.',
         hint = 'Commit first and then wait, or use: call rafiki_train_wait(…).';
     elsif seen.ended_at is not null or clock_timestamp() >= deadline then
       return seen.state;
@@ -40,22 +40,22 @@ comment on function rafiki_wait(bigint, interval) is $$Waits until a study ends.
 
 Arguments:
   study: its number
-  timeout: how long to wait; 0 just looks
+  timeout: how long to wait; with 0 it returns immediately
 
-Result: completed, failed or cancelled; after the timeout the state of then, queued or running. Why a study failed
-stands in rafiki.studies
+Result: completed, failed or cancelled; after the timeout the current state, queued or running. The view rafiki.studies
+shows why a study failed
 
 Errors:
   42704: no such study of yours
   55000: the study is not committed yet
-  25000: the transaction is REPEATABLE READ or SERIALIZABLE, and sees no progress
+  25000: the transaction is REPEATABLE READ or SERIALIZABLE, and would see no progress
   22023: a negative timeout
 
 Example:
   select rafiki_wait(1, '10 min');$$;
 
--- One line for each trial that ended since the last look, unless it was cancelled before it had begun to learn; returns all
--- that have been shown by now.
+-- Shows one line for each trial that has ended and is not in `shown`, unless it was cancelled before it had begun to learn; returns `shown` with
+-- these trials added.
 create or replace function rafiki._show_ended_trials(study bigint, shown bigint[]) returns bigint[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -80,13 +80,13 @@ begin
   return shown;
 end $$;
 
--- What a study that has not been heard of for a while is doing: the running trials, those with the best scores first.
+-- Shows the running trials, best scores first; used when no trial has ended for a while.
 create or replace function rafiki._show_running_trials(study bigint) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  named constant int := 2; -- what fits a line
+  named constant int := 2; -- as many as fit into a line
   progress text;
 begin
   select format('%s of %s min: %s',
@@ -111,7 +111,7 @@ begin
   end if;
 end $$;
 
--- The last line, or the error that ended the study.
+-- Shows the result of the study, or raises the error that ended it.
 create or replace function rafiki._show_end(study bigint) returns void
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -154,8 +154,8 @@ as $$
                  where p.kind = process_kind and rafiki._is_alive(p.seen_at))
 $$;
 
--- No SET clause here: it would forbid COMMIT. Hence the qualified names, and no operator that pg_catalog does not have for just
--- these types: one for others would be looked for in the caller's path.
+-- No SET clause, since it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly these types: any
+-- other would be looked up in the caller's search path.
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
@@ -175,8 +175,8 @@ declare
   quiet_looks int := 0;
   heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
-  -- a transaction block began before this statement did; here COMMIT itself would say it without a hint
-  -- drivers that prepare a statement begin its transaction a moment before it
+  -- in a transaction block, now() is earlier than the statement; without this check COMMIT would fail without a hint
+  -- a tolerance, since drivers that prepare a statement begin its transaction shortly before it
   if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_train_wait cannot run in a transaction block',
@@ -207,8 +207,8 @@ begin
       raise notice 'nobody works on study % yet', study using
         hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
-    commit; -- lets go of the snapshot
-    begin -- no COMMIT within
+    commit; -- releases the snapshot
+    begin -- a block with an exception handler cannot contain COMMIT
       perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
     exception when query_canceled then
       raise exception using errcode = 'query_canceled', message = sqlerrm, detail = pg_catalog.format('Study %s goes on.', study),
@@ -218,8 +218,8 @@ begin
   perform rafiki._show_end(study);
 end $$;
 
-comment on procedure rafiki_train_wait is $$As rafiki_train, then waits for the end and shows each trial as a NOTICE, and each minute what is running. It commits at
-once, so it cannot run in a transaction block (2D000). Ctrl-C stops the waiting, not the study (57014 says so).
+comment on procedure rafiki_train_wait is $$Like rafiki_train, then waits for the end, and shows each trial, and every minute the running ones, as a NOTICE. It
+commits immediately, so it cannot run in a transaction block (2D000). Ctrl-C stops the waiting, not the study (57014).
 
 Example:
   call rafiki_train_wait('sentiment', 'reviews', max_trials => 1, knobs => '{"epochs": 4}');$$;

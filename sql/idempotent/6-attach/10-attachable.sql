@@ -1,8 +1,8 @@
--- A model attached to a table: what may be attached, and what attaching makes. How rows get their predictions is in 083 and 084;
--- docs/decisions/0023-rows-that-never-wait.md says why.
+-- Attaching a model to a table: what may be attached. The next files create the attachment (20), fill rows while they are written (30, 40), and
+-- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-rows-that-never-wait.md.
 
--- The trigger of 0.1.0, which tables still have that were attached then: it asks in the writer's statement, which fails where there is no
--- answer. Attaching again takes its place. Arguments: model, input column, output column.
+-- The trigger of 0.1.0, kept for tables that were attached then. It predicts within the writer's statement, which fails if there is no answer.
+-- Attaching again replaces it. Arguments: model, input column, output column.
 create or replace function rafiki._fill_prediction() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ begin
   return jsonb_populate_record(new, jsonb_build_object(tg_argv[2], prediction));
 end $$;
 
--- Stops where rows of a relation cannot be written to one by one, or are not the caller's to have filled.
+-- Raises an error if a relation is not an ordinary or partitioned table, or if the caller may not have its rows filled.
 create or replace function rafiki._check_attachable(target regclass) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -32,19 +32,19 @@ begin
   owner := relation.relowner;
   if relation.relkind not in ('r', 'p') then
     raise exception using errcode = 'wrong_object_type', message = format('%s is not a table', target),
-      detail = 'Only a table has rows that change.', hint = 'Attach the model to the table that is written to.';
+      detail = 'Only a table has rows that triggers can fill.', hint = 'Attach the model to the table that is written to.';
   elsif not pg_has_role(owner, 'usage') then
     raise exception using errcode = 'insufficient_privilege', message = format('must be owner of table %s', target),
-      detail = format('It belongs to role %s, as whom rows are filled that nobody waits for.', owner),
+      detail = format('It belongs to role %s, and its rows are filled with the rights of that role.', owner),
       hint = format('Let that role call rafiki_attach, or make yourself a member: grant %s to %I;', owner, current_user);
   elsif not has_schema_privilege(owner, 'rafiki_reader', 'create') then
     raise exception using errcode = 'insufficient_privilege', message = format('tables of role %s cannot be filled', owner),
-      detail = 'Nobody can have his tables filled for him who may not create functions in schema rafiki_reader.',
+      detail = 'The role may not create functions in schema rafiki_reader.',
       hint = format('An administrator allows it with: grant create on schema rafiki_reader to %s;', owner);
   end if;
 end $$;
 
--- Stops where the column to read is none that the model reads, or is not there yet when a trigger looks.
+-- Raises an error if the model cannot read the input column, or if a trigger would not see its value yet.
 create or replace function rafiki._check_input(target regclass, input name, task rafiki.task) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -54,8 +54,8 @@ declare
 begin
   select * into attribute from pg_attribute a where a.attrelid = target and a.attname = input;
   if not exists (select from rafiki._task_columns(target, task) c where c.name = input and c.is_feature) then
-    raise exception using errcode = 'datatype_mismatch', message = format('model of task %s does not read such a column', task.name),
-      detail = format('Column "%s" has type %s.', input, format_type(attribute.atttypid, attribute.atttypmod)),
+    raise exception using errcode = 'datatype_mismatch', message = format('a model of task %s cannot read column "%s"', task.name, input),
+      detail = format('It has type %s.', format_type(attribute.atttypid, attribute.atttypmod)),
       hint = format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end);
   elsif attribute.attgenerated <> '' then
     raise exception using errcode = 'generated_always', message = format('column "%s" of %s is generated', input, target),
@@ -63,8 +63,8 @@ begin
   end if;
 end $$;
 
--- The one text that a query gives, with the rights of a table's owner: to look into the table, or at what its types do, is to run his code.
--- SET ROLE would not keep that from becoming the caller again.
+-- Runs a query that returns one text with the rights of a table's owner, since reading the table or using its types can run the owner's code.
+-- SET ROLE would not be enough: that code could switch back to the caller's role.
 create or replace function rafiki._as_owner(target regclass, query text) returns text
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -89,7 +89,7 @@ begin
   return answer;
 end $$;
 
--- Why a column does not take a label; null where it does. As the owner of the column's table.
+-- The reason why a type rejects a label, or null if it accepts it. Must run as the owner of the table, since the type's code runs.
 create or replace function rafiki._label_fault(type text, label text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -102,7 +102,7 @@ exception when data_exception or integrity_constraint_violation then
   return sqlerrm;
 end $$;
 
--- Stops where a column cannot be written by us, or cannot hold what the model says. Null means that the prediction is still to come.
+-- Raises an error if the output column cannot be written or cannot hold the predictions. It must be nullable: null means "not predicted yet".
 create or replace function rafiki._check_output(target regclass, output name, model_id bigint, task rafiki.task) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -118,7 +118,7 @@ begin
     when attribute.attidentity <> '' then 'It is an identity column.'
     when attribute.attgenerated <> '' then 'It is a generated column.'
     when attribute.attnotnull or exists (select from pg_type t where t.oid = attribute.atttypid and t.typnotnull)
-      then 'It takes no null, which says that a prediction is still to come.'
+      then 'It must allow null, which means that a row is not predicted yet.'
     when exists (select from pg_partitioned_table p, unnest(p.partattrs) k where p.partrelid in (
       select target union select pg_partition_ancestors(target) union select r.relid from pg_partition_tree(target) r)
       and k = attribute.attnum) then 'Its table is partitioned by it.'
@@ -141,7 +141,7 @@ begin
   end if;
 end $$;
 
--- Stops where predictions would take the place of something else: of what the model learnt from, or of anything that it does not say.
+-- Raises an error if predictions would overwrite other data: the labels that the model learnt from, or values that it never predicts.
 create or replace function rafiki._check_overwrites(
   target regclass, input name, output name, model_id bigint, task rafiki.task, keep boolean
 ) returns void
@@ -167,7 +167,7 @@ begin
   if study.is_swapped then
     raise exception using errcode = 'invalid_column_reference', message = 'input and output seem to be swapped',
       detail = format('Study %s learnt from column "%s", which predictions would overwrite.', study.id, output),
-      hint = format('Say input => %L, output => …', study.feature);
+      hint = format('Give input => %L, output => …', study.feature);
   elsif found then
     raise exception using errcode = 'invalid_column_reference',
       message = format('column "%s" of %s is what the model learnt from', output, target),
@@ -183,7 +183,7 @@ begin
   if strange is not null then
     raise exception using errcode = 'invalid_column_reference',
       message = format('column "%s" of %s holds something else than predictions', output, target),
-      detail = format('The model never says "%s".', strange),
-      hint = 'Name another column, or attach with keep => true: then what writers give is kept, and what is null is predicted.';
+      detail = format('The model never predicts "%s".', strange),
+      hint = 'Name another column, or attach with keep => true: then existing values are kept, and only nulls are predicted.';
   end if;
 end $$;

@@ -1,6 +1,6 @@
 -- rafiki_attach and rafiki_detach.
 
--- Makes the function that fills rows of a table as its owner, who may be another role that the caller belongs to.
+-- Creates the function that fills rows of a table. It belongs to the table's owner, which may be a role that the caller is a member of.
 create or replace function rafiki._make_filler(target regclass, out reader uuid, out ticket text)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -19,8 +19,8 @@ begin
   perform set_config('role', before, true);
 end $$;
 
--- Writes down that a table is filled by a function: whose that is, and that the caller has made it, the ticket proves, as in _enqueue().
--- It has to be the owner of the table, who may use the model.
+-- Records that a function fills a table. The ticket proves who owns the function and that the caller created it, as in _enqueue(). The owner
+-- must be the owner of the table and may use the model.
 create or replace function rafiki._add_attachment(model_id bigint, target regclass, reader uuid, ticket text) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -38,14 +38,14 @@ begin
       select from rafiki.model_grant g where g.model_id = m.id and pg_has_role(filler, g.role, 'usage'))))
   then
     raise exception using errcode = 'insufficient_privilege', message = format('role %s may not use the model', filler),
-      detail = format('Rows of %s are filled as its owner.', target), hint = format('Let him: select rafiki_grant(model, %L);', filler);
+      detail = format('Rows of %s are filled as its owner.', target), hint = format('Allow it with: select rafiki_grant(model, %L);', filler);
   elsif (select count(*) from rafiki.attachment a join pg_class c on c.oid = a.target where c.relowner = filler) >= most then
     raise exception using errcode = 'configuration_limit_exceeded', message = format('role %s has too many attached tables', filler),
       detail = format('It has %s.', most), hint = 'Detach some with rafiki_detach. An administrator sets the number in rafiki.quota.';
   end if;
   insert into rafiki.attachment (model_id, target, owner, reader, ticket)
   values (model_id, target, filler, reader, rafiki._ticket_hash(ticket)) returning id into attachment;
-  perform rafiki._hint('rafiki_fill', attachment::text); -- rows may wait there already
+  perform rafiki._hint('rafiki_fill', attachment::text); -- the table may have rows without a prediction
   return attachment;
 end $$;
 
@@ -62,7 +62,7 @@ declare
   is_changed constant text := format(case when is_image then 'new.%1$I is distinct from old.%1$I'
                                           else 'new.%1$I::text is distinct from old.%1$I::text' end, input);
   is_kept constant text := format('new.%1$I is not null and new.%1$I::text is distinct from old.%1$I::text', output);
-  -- rows of a partition may be written without a statement's trigger of its table
+  -- a row written directly to a partition does not fire the statement triggers of the partitioned table
   asks constant text := case (select c.relkind from pg_class c where c.oid = target) when 'p' then 'true' else 'rafiki._asks_rows()' end;
   name text;
 begin
@@ -77,7 +77,7 @@ begin
                  attachment, target, waits, attachment);
   execute format('create trigger rafiki_%s_rest after insert on %s referencing new table as written for each statement '
                  'when (not rafiki._asks_rows()) execute function rafiki._fill_rest(%s)', attachment, target, arguments);
-  foreach name in array array['insert', 'update', 'waiting'] loop -- also for rows that are replicated
+  foreach name in array array['insert', 'update', 'waiting'] loop -- ALWAYS: they also fire for replicated rows
     execute format('alter table %s enable always trigger rafiki_%s_%s', target, attachment, name);
   end loop;
 end $$;
@@ -114,35 +114,35 @@ begin
                                 task.input = 'image', keep);
 end $$;
 
-drop function if exists rafiki_attach(text, regclass, name, name); -- of 0.1.0: a call without keep would mean either
+drop function if exists rafiki_attach(text, regclass, name, name); -- of 0.1.0: with both, a call without keep would be ambiguous
 create or replace function rafiki_attach(model text, target regclass, input name, output name, keep boolean default false)
 returns void
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._attach(model, target, input, output, keep) $$;
 
-comment on function rafiki_attach(text, regclass, name, name, boolean) is $$From now on each row of your table has a prediction. New rows, and those whose input is written, have it at once where
-the server answers within the setting rafiki.fill_wait (500ms; 1s is the most), and else a little later: until then the
-output is null. No write fails or waits for a server that does not answer. Rows that are there already and have no
-output are filled, too; to have some predicted anew, set their output to null. Attaching to the same output again
-changes the model. See rafiki.attachments.
+comment on function rafiki_attach(text, regclass, name, name, boolean) is $$Keeps a column of your table filled with predictions. New rows, and rows whose input changes, are predicted while they
+are written if the server answers within the setting rafiki.fill_wait (500ms; at most 1s), otherwise a little later;
+until then the output is null. A server that does not answer makes no write fail and delays it by no more than that.
+Existing rows without an output are filled, too; to predict rows again, set their output to null. Attaching to the same
+output again replaces the model. See rafiki.attachments.
 
 Arguments:
   model: name of a model that you own or were granted
-  target: the table, which has to be yours
+  target: the table, which must belong to you
   input: its column of texts or images
   output: its column for the label
-  keep: whether an output that the writer gives is kept
+  keep: whether to keep an output value that a statement writes itself
 
 Result: nothing
 
 Errors:
-  42704: no such model, or none that you may use
+  42704: no such model, or you may not use it
   42809: not a table
   42501: the table is not yours, or its owner may not use the model
   42703: no such column
   42701: input and output are the same column
-  42804: a column of a type that the model does not read, or that holds no predictions
+  42804: the model cannot read the type of the input, or the output cannot hold predictions
   428C9: the input is a generated column
   42P10: the output is what the model learnt from, or holds something else than predictions
   53400: more attached tables than rafiki.quota allows
@@ -150,7 +150,7 @@ Errors:
 Example:
   select rafiki_attach('reviews_sentiment', 'inbox', input => 'body', output => 'mood');$$;
 
--- The number of what is attached to a column; null where nothing is.
+-- The id of the attachment of an output column; null if there is none.
 create or replace function rafiki._attachment_of(target regclass, output name) returns bigint
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -160,7 +160,7 @@ as $$
   where t.tgrelid = target and t.tgname ~ '^rafiki_[0-9]{1,18}_update$' and t.tgparentid = 0 limit 1
 $$;
 
--- Forgets what was attached to a table by triggers that are gone. Whoever may drop those may do it.
+-- Deletes the attachments of a table whose triggers no longer exist. Any role may call this, since only the table's owner can drop the triggers.
 create or replace function rafiki._forget_attachments(target regclass) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -198,17 +198,17 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._detach(target, output) $$;
 
-comment on function rafiki_detach(regclass, name) is $$Ends what rafiki_attach began for an output column; what is predicted stays.
+comment on function rafiki_detach(regclass, name) is $$Stops filling an output column of rafiki_attach; its predictions stay.
 
 Arguments:
-  target: the table, which has to be yours
+  target: the table, which must belong to you
   output: its column of predictions
 
 Result: false if no model was attached
 
 Errors:
   42501: the table is not yours
-  22004: a null where a name is wanted
+  22004: a name is null
 
 Example:
   select rafiki_detach('inbox', 'mood');$$;

@@ -1,10 +1,10 @@
--- The triggers of an attached table, with the rights of whoever writes. No writer waits longer than rafiki.fill_wait in a statement, and
--- none fails for what has become of model or server: a row without an answer keeps a null output, which says that it is still to come,
--- and a mark tells the coordinator to have it filled (6-attach/50-waiting-rows.sql).
---   rafiki_<id>_insert   the first rows that a statement inserts, one by one, so that INSERT … RETURNING has them
---   rafiki_<id>_rest     the other ones, many in one request, and then an UPDATE by their key
---   rafiki_<id>_update   rows whose input is written, or whose output is set to null
---   rafiki_<id>_waiting  marks a row that still waits when it is written for any other reason: it may have moved
+-- The triggers of an attached table run with the writer's rights. A statement waits for predictions no longer than rafiki.fill_wait, and never
+-- fails because of the model or the server. A row without an answer keeps a null output, and a mark tells the coordinator to fill it later
+-- (6-attach/50-waiting-rows.sql).
+--   rafiki_<id>_insert   predicts the first rows that a statement inserts, one by one, so that INSERT … RETURNING returns the predictions
+--   rafiki_<id>_rest     predicts the remaining rows, many in one request, and updates them by their key
+--   rafiki_<id>_update   predicts rows whose input is written or whose output is set to null
+--   rafiki_<id>_waiting  marks a row without a prediction when it is updated for another reason, since its ctid changes
 
 -- How long a statement may wait for predictions, in milliseconds.
 create or replace function rafiki._fill_wait_ms() returns float8
@@ -15,7 +15,7 @@ declare
   most_ms constant float8 := 1000;
   given constant text := coalesce(nullif(current_setting('rafiki.fill_wait', true), ''), rafiki._usual('rafiki.fill_wait'));
   ms float8;
-  -- a statement that its time limit ends would fail, for the sake of what can be done later
+  -- at most half the statement_timeout: the statement must not be cancelled for the sake of predictions that can be made later
   limit_ms constant float8 := nullif(extract(epoch from current_setting('statement_timeout')::interval), 0) * 500;
 begin
   begin
@@ -27,11 +27,11 @@ begin
     return least(ms, limit_ms);
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting rafiki.fill_wait cannot be "%s"', given),
-    detail = 'It is a length of time from 0 to 1s: how long a statement may wait for predictions of its rows.',
+    detail = 'It is a duration from 0 to 1s: how long a statement may wait for predictions of its rows.',
     hint = format('The default is %s: reset rafiki.fill_wait;', rafiki._usual('rafiki.fill_wait'));
 end $$;
 
--- Whether rows are still asked for one by one in this statement. In conditions of triggers, where the planner inlines it.
+-- Whether this statement still predicts its rows one by one. Used in trigger conditions, where the planner inlines it.
 create or replace function rafiki._asks_rows() returns boolean
 language sql stable parallel safe
 as $$
@@ -39,7 +39,7 @@ as $$
          is not true
 $$;
 
--- The columns of an attachment on a relation, a partition perhaps: those of its trigger for updates. No row: one of them was dropped.
+-- The columns of an attachment on a table or a partition, read from its update trigger; no row if one of them was dropped.
 create or replace function rafiki._attached(relation oid, attachment text)
 returns table (input name, output name, type regtype, is_partition boolean)
 language sql stable strict parallel unsafe
@@ -52,7 +52,7 @@ as $$
   where t.tgrelid = relation and t.tgname = format('rafiki_%s_update', attachment)
 $$;
 
--- An input as it is sent, as an expression: %s is the column. Null where it is too large to be.
+-- The SQL expression that encodes an input for a request, with %s for the column; its value is null if the input is too large.
 create or replace function rafiki._input_sql(is_image boolean) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -62,7 +62,8 @@ as $$
     else 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= 8000000 then %1$s::pg_catalog.text end' end
 $$;
 
--- A label as the value of a column, as an expression. A text that is too long for its column is refused, as in any assignment.
+-- The SQL expression that converts a label to a column's type. Text types get no cast, which would silently truncate a label that is too long;
+-- the assignment raises an error instead.
 create or replace function rafiki._answer_sql(type regtype) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -70,8 +71,8 @@ as $$
   select case when t.typcategory = 'S' then '%s' else '%s::' || type::text end from pg_type t where t.oid = type
 $$;
 
--- Says that rows of an attached table wait. Any session may: it makes the coordinator look at the table, which it does only for a tenth
--- of its time where it finds nothing there.
+-- Marks an attached table as having rows to fill. Any session may call this: it only makes the coordinator scan the table, and the coordinator
+-- spends at most a tenth of its time on tables where it finds nothing.
 create or replace function rafiki._mark(attachment bigint) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -80,19 +81,19 @@ declare
   marked constant text := format('rafiki.fill_marked_%s', attachment);
   is_first boolean;
 begin
-  if current_setting(marked, true) = 'yes' -- by this transaction; what is rolled back is not marked any more
+  if current_setting(marked, true) = 'yes' -- by this transaction; a rollback resets it along with the mark
      or not exists (select from rafiki.attachment a where a.id = attachment) then
     return;
   end if;
   is_first := not exists (select from rafiki.attachment_mark m where m.attachment_id = attachment);
-  -- held until the end of the transaction: only then the coordinator takes it, and sees the rows
+  -- the lock holds until the transaction ends, so the coordinator takes the mark only when it can see the rows
   begin
     perform from rafiki.attachment_mark m
     where m.attachment_id = attachment and m.pid = pg_backend_pid() order by m.since desc limit 1 for update skip locked;
     if not found then
       insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
     end if;
-  exception when serialization_failure then -- at REPEATABLE READ: it sees one that the coordinator has taken meanwhile
+  exception when serialization_failure then -- at REPEATABLE READ: the mark in the snapshot has been taken by the coordinator since
     insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
     is_first := true;
   end;
@@ -111,7 +112,7 @@ begin
   return new;
 end $$;
 
--- What the statement that runs has asked and waited for, in all attached tables.
+-- The rows that the running statement has requested, and the time it has waited, over all attached tables.
 create or replace function rafiki._fill_spent(out rows int, out ms float8)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -127,8 +128,8 @@ begin
   end if;
 end $$;
 
--- The labels of the first of some inputs: as many as are there in time. Raises what has become of model or server. Of many inputs
--- parts are asked whose answers can be awaited to the end, by how long those before them took.
+-- The labels of the inputs from the first on, as many as arrive in time. Errors of the model or the server are raised. Many inputs are split
+-- into parts, sized by how long the previous parts took, so that each part can finish in time.
 create or replace function rafiki._labels_in_time(model text, is_image boolean, inputs text[], wait_ms float8) returns text[]
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -160,7 +161,7 @@ begin
     if reply.s is null then
       exit when cardinality(labels) > 0;
       raise exception using errcode = 'connection_failure', message = 'the rafiki server does not answer in time',
-        detail = format('It was waited for for %s ms.', round(wait_ms));
+        detail = format('The limit was %s ms.', round(wait_ms));
     elsif reply.s = 'e' then
       model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);
       attempt := attempt + 1;
@@ -174,19 +175,19 @@ begin
   return labels;
 end $$;
 
--- The same for whoever writes: fewer labels, or none, where the statement has waited long enough, something is wrong with model, right or
--- server, and for a while after that, or with one of the inputs. Then the rest of the statement's rows is left.
+-- The same for triggers, without errors: returns fewer labels, or none, if the statement has used up its waiting time, if the model, the rights,
+-- the server or an input causes an error, or during a pause after such an error. The statement's other rows are then left to the coordinator.
 create or replace function rafiki._labels_for_writer(model_id bigint, is_image boolean, inputs text[]) returns text[]
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  pause_s constant float8 := 2; -- at the least
-  -- of a statement, that are asked one by one
+  pause_s constant float8 := 2; -- the shortest pause
+  -- up to these, a statement predicts row by row
   first_rows constant int := 32;
   first_ms constant float8 := 50;
   began constant float8 := extract(epoch from clock_timestamp());
-  paused_until constant text := current_setting('rafiki.fill_pause', true); -- by this session
+  paused_until constant text := current_setting('rafiki.fill_pause', true); -- in this session
   wait_ms constant float8 := rafiki._fill_wait_ms();
   spent record := rafiki._fill_spent();
   labels text[] := '{}';

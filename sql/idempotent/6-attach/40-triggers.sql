@@ -1,6 +1,6 @@
 -- The triggers of an attached table.
 
--- A row with another value in one column. Raises where the column does not take it.
+-- A row with its output column set to a label; an error if the column rejects the label.
 create or replace function rafiki._with_answer(written anyelement, output name, type regtype, label text) returns anyelement
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -9,14 +9,15 @@ as $$
     output, case when type in ('json'::regtype, 'jsonb'::regtype) then label::jsonb else to_jsonb(label) end))
 $$;
 
--- Arguments: attachment, model, kind of input. Its condition says that the row has an input whose answer is wanted, or lost one.
+-- Predicts one row. Arguments: attachment, model, kind of input. The trigger's condition selects rows that need a prediction, or whose input
+-- has become null.
 create or replace function rafiki._fill_row() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   is_image constant boolean := tg_argv[2] = 'image';
-  is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- written elsewhere before
+  is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- replicated from another server
   attached record;
   written record;
   label text;
@@ -39,17 +40,17 @@ begin
   if label is not null then
     begin
       return rafiki._with_answer(new, attached.output, attached.type, label);
-    exception when data_exception or check_violation then -- such as a label that a new version brought
+    exception when data_exception or check_violation then -- such as a label that only a newer version predicts
       perform set_config('rafiki.fill_rest', statement_timestamp()::text, true);
     end;
   end if;
   if tg_op = 'INSERT' and (is_replayed or attached.is_partition) or written.is_too_large then
-    perform rafiki._mark(tg_argv[0]::bigint); -- its table's trigger for the rest may not be told of it
+    perform rafiki._mark(tg_argv[0]::bigint); -- the trigger for the rest may not see this row
   end if;
   return case when written.is_empty then new else rafiki._with_answer(new, attached.output, attached.type, null) end;
 end $$;
 
--- The columns by which an UPDATE finds the rows of a statement again: those of the primary key, or another that is as good.
+-- The columns by which an UPDATE finds the rows of a statement again: the primary key, or an equivalent unique index.
 create or replace function rafiki._key_columns(relation regclass) returns name[]
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -63,8 +64,8 @@ as $$
   order by x.indisprimary desc, x.indexrelid limit 1
 $$;
 
--- The rows of a statement that were not asked for one by one, many in one request: what it takes is the writer's UPDATE. Arguments as
--- of _fill_row(). Of long inputs no more are held at once than 16 MB.
+-- Predicts the rows of a statement that were not predicted one by one, many in one request, and updates them with the writer's rights.
+-- Arguments as for _fill_row(). Holds at most 16 MB of inputs at a time.
 create or replace function rafiki._fill_rest() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -74,7 +75,7 @@ declare
   is_image constant boolean := tg_argv[2] = 'image';
   key constant name[] := rafiki._key_columns(tg_relid);
   attached record;
-  waiting text; -- the rows of the statement that wait, numbered
+  waiting text; -- a query for the statement's rows that have no prediction yet, numbered
   total bigint;
   inputs text[];
   labels text[] := '{}';
@@ -106,7 +107,7 @@ begin
         using labels;
       get diagnostics filled = row_count;
     exception when others then
-      filled := 0; -- the writer may not update, or a label is not taken: the coordinator's function works with its owner's rights
+      filled := 0; -- the writer lacks UPDATE rights, or a label was rejected: the coordinator retries with the owner's rights
     end;
   end if;
   if filled < total then

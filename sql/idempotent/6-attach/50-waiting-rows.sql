@@ -1,8 +1,8 @@
--- Rows that were left without a prediction, filled as the owner of their table: the coordinator calls a function of schema rafiki_reader
--- that belongs to him (6-attach/10-attachable.sql) in a session of rafiki_reader, and what follows runs in that. A table is looked through once, in
--- the order in which its rows lie, a stretch a call, each a transaction of its own; what moves meanwhile is marked again by its triggers.
+-- Fills rows that were left without a prediction, with the rights of the table's owner: in a session of rafiki_reader, the coordinator calls a
+-- function in schema rafiki_reader that belongs to the owner (6-attach/20-attach.sql) and runs what follows. A table is scanned once, in physical
+-- order, one stretch per call and transaction. Rows that move meanwhile are marked again by the triggers.
 
--- The relations that hold the rows of a table: its partitions, or itself.
+-- The relations that store the rows of a table: its leaf partitions, or the table itself.
 create or replace function rafiki._leaves(target regclass) returns setof regclass
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -11,7 +11,7 @@ as $$
   join pg_class c on c.oid = r.relid where c.relkind = 'r' order by c.oid
 $$;
 
--- Stops where a relation that is written to along with the table belongs to somebody else: his triggers would run as whoever fills.
+-- Raises an error if a partition or parent of the table belongs to another role: that role's triggers would run with the rights of this one.
 create or replace function rafiki._check_fills(target regclass) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -24,13 +24,13 @@ begin
   join pg_class c on c.oid = r.relid where c.relowner <> (select u.oid from pg_roles u where u.rolname = current_user) limit 1;
   if found then
     raise exception using errcode = 'insufficient_privilege', message = format('%s belongs to role %s', strange.name, strange.owner),
-      detail = format('Rows of %s are filled as role %s, in whose name triggers of others must not run.', target, current_user),
-      hint = format('Let all of them belong to one role, and attach again as that: select rafiki_attach(…, %L, …);', target);
+      detail = format('Rows of %s are filled with the rights of role %s, so triggers of another role must not run.', target, current_user),
+      hint = format('Give all of them the same owner, and attach again as that role: select rafiki_attach(…, %L, …);', target);
   end if;
 end $$;
 
--- Rows of a relation that wait, from a place on, and the place where to go on: null at its end. The settings leave the planner nothing
--- but to read the blocks in their order.
+-- The unpredicted rows of a relation after a ctid, and the ctid at which to continue: null at the end. The settings force a TID range scan,
+-- which reads the blocks in order.
 create or replace function rafiki._stretch(relation regclass, input name, output name, after tid)
 returns table (places tid[], versions xid[], next tid)
 language plpgsql volatile strict parallel unsafe
@@ -54,7 +54,7 @@ begin
   return next;
 end $$;
 
--- What is to be filled by a function, for who owns the table and may use the model. Else it stops.
+-- The attachment that a function fills; an error if there is none, or if the table's owner may not use the model.
 create or replace function rafiki._filled_attachment(
   reader uuid, out id bigint, out target regclass, out model text, out is_image boolean
 )
@@ -66,8 +66,8 @@ declare
 begin
   select a.id, a.target, a.model_id into id, target, model_id from rafiki.attachment a where a.reader = _filled_attachment.reader;
   if not found then
-    raise exception using errcode = 'undefined_object', message = 'no table of this role is filled by that function',
-      detail = format('Its role is %s.', current_user), hint = 'Attach the model to the table as its owner: rafiki_attach.';
+    raise exception using errcode = 'undefined_object', message = 'the function does not fill any table of this role',
+      detail = format('The role is %s.', current_user), hint = 'Attach the model to the table as its owner: rafiki_attach.';
   end if;
   perform rafiki._check_fills(target);
   select m.name, t.input = 'image' into model, is_image from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
@@ -75,11 +75,11 @@ begin
     raise exception using errcode = 'insufficient_privilege',
       message = 'the table''s owner may not use the model',
       detail = format('Rows of %s are filled as its owner, role %s.', target, current_user),
-      hint = format('The owner of the model lets him with: select rafiki_grant(model, %L);', current_user);
+      hint = format('The owner of the model allows it with: select rafiki_grant(model, %L);', current_user);
   end if;
 end $$;
 
--- Of some rows those that are not known to have no answer, with their inputs, as many as come to 4 MB; the first in any case.
+-- Filters rows to those not known to be unanswerable, and returns them with their inputs, up to 4 MB but at least one.
 create or replace function rafiki._waiting_inputs(
   attachment bigint, relation regclass, input text, inout places tid[], inout versions xid[], out inputs text[], out is_cut boolean
 )
@@ -103,7 +103,7 @@ begin
     into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, most_bytes;
 end $$;
 
--- How many rows wait; null in a large table, where to count takes long.
+-- How many rows have no prediction yet; null for a large table, where counting takes too long.
 create or replace function rafiki._count_waiting(target regclass, input name, output name) returns bigint
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp

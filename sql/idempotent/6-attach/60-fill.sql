@@ -1,6 +1,7 @@
--- Asks for the answers of rows that wait, and puts them in.
+-- Predicts the rows that were left without a prediction, and updates them.
 
--- The answers to some inputs, or what is wrong with one of them. No row for those after which time was over.
+-- The answers to some inputs, or the error of an input. No row for inputs for which the time was too short. If a request fails because of one
+-- of its inputs, it is split in halves to find that input.
 create or replace function rafiki._answers(model text, is_image boolean, inputs text[], until timestamptz)
 returns table (nth bigint, label text, error jsonb)
 language plpgsql volatile strict parallel unsafe
@@ -29,8 +30,8 @@ exception when data_exception or program_limit_exceeded then
   return query select a.nth + half, a.label, a.error from rafiki._answers(model, is_image, inputs[half + 1:], until) a;
 end $$;
 
--- Puts answers into rows that still wait as they were read. A row for each that took its answer, and each that could not with the reason;
--- none for those that have changed, or that somebody holds.
+-- Writes answers to rows that have not changed since they were read. Returns each row that was filled, and with the error each row that could
+-- not be; rows that have changed or are locked are skipped.
 create or replace function rafiki._put_answers(
   relation regclass, output name, type regtype, places tid[], versions xid[], labels text[]
 ) returns table (place tid, version xid, error jsonb)
@@ -38,7 +39,7 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kept constant jsonb := jsonb_build_object('sqlstate', '27000', 'message', 'a trigger of the table does not let the answer in');
+  kept constant jsonb := jsonb_build_object('sqlstate', '27000', 'message', 'a trigger of the table rejected the answer');
   held record;
   filled tid[];
 begin
@@ -46,7 +47,7 @@ begin
                    'select a.* from only %1$s t join unnest($1, $2, $3) a (place, version, label) on t.ctid = a.place and t.xmin = a.version '
                    'where t.%2$I is null for no key update of t skip locked) w', relation, output)
     into held using places, versions, labels;
-  -- whole before any of it is given back: a foreign key is looked at when all is written
+  -- collected in one aggregate, so that the update has finished and foreign keys are checked before anything is returned
   execute format('with filled as (update only %1$s t set %2$I = %3$s from unnest($1, $2) a (place, label) where t.ctid = a.place '
                    'returning a.place, t.%2$I is not null as is_in) select array_agg(f.place) from filled f where f.is_in',
                  relation, output, format(rafiki._answer_sql(type), 'a.label'))
@@ -55,7 +56,7 @@ begin
     'select h.place, h.version, case when f.place is null then $4 end from unnest($1, $2) h (place, version) '
     'left join unnest($3) f (place) on f.place = h.place' using held.places, held.versions, filled, kept;
 exception when others then
-  if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then -- of the table, the machine or the moment, and of no single row
+  if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then -- caused by the table, the machine or the moment, not by a single row
     raise;
   elsif cardinality(places) = 1 then
     return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', left(sqlerrm, 200));
@@ -66,7 +67,7 @@ exception when others then
   end loop;
 end $$;
 
--- Asks for the answers to some rows and puts them in: how many were filled, how many are left and which have no answer, as JSON.
+-- Predicts and fills some rows. Returns as JSON how many were filled, how many are left, and which have no answer.
 create or replace function rafiki._answer_rows(
   model text, is_image boolean, relation regclass, attached record, places tid[], versions xid[], inputs text[], until timestamptz
 ) returns jsonb
@@ -89,14 +90,15 @@ begin
          jsonb_agg(jsonb_build_object('place', p.place, 'version', p.version, 'error', p.error)) filter (where p.error is not null)
   into filled, unanswered
   from rafiki._put_answers(relation, attached.output, attached.type, answers.places, answers.versions, answers.labels) p;
-  unanswered := jsonb_path_query_array(coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]'), '$[0 to 999]'); -- more than that come with the next call
+  -- the next call reports the others
+  unanswered := jsonb_path_query_array(coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]'), '$[0 to 999]');
   return jsonb_build_object('filled', filled, 'left', cardinality(places) - filled - jsonb_array_length(unanswered),
                             'relation', relation::oid::bigint, 'unanswered', unanswered);
 end $$;
 
--- Fills some of the rows that wait, from the place on that the setting rafiki.fill_place names (an earlier call gave it), and says what
--- became of them, as JSON: how many it filled; how many are left, since others hold them or there was no time; which have no answer; and
--- the place where to go on, none at the end; how many waited, where they are many; what keeps it from filling any.
+-- Fills some unpredicted rows, from the place in the setting rafiki.fill_place on, which an earlier call returned. Returns as JSON how many
+-- rows were filled; how many are left because they were locked or time ran out; which have no answer; the place at which to continue, absent at
+-- the end; the number of unpredicted rows if they are many; and the error if none could be filled.
 create or replace function rafiki._fill(reader uuid) returns text
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -119,8 +121,8 @@ begin
   end if;
   select * into attached from rafiki._attached(leaves[1], attachment.id::text);
   if not found then
-    raise exception using errcode = 'undefined_column', message = format('what the model reads or fills is gone from %s', leaves[1]),
-      hint = 'Attach it to the columns that are there: rafiki_attach.';
+    raise exception using errcode = 'undefined_column', message = format('the input or output column no longer exists in %s', leaves[1]),
+      hint = 'Attach the model to existing columns: rafiki_attach.';
   end if;
   select * into stretch from rafiki._stretch(leaves[1], attached.input, attached.output,
     case when leaves[1]::oid = begins[1]::oid then begins[2] else '(0,0)' end::tid);
@@ -134,7 +136,7 @@ begin
   exception when others then
     get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
     if sqlstate in ('42P01', '42883', '42704') and hint = '' then
-      hint := 'Triggers of the table run here with search_path = pg_catalog: name schemas in their functions, or give these a search_path.';
+      hint := 'Triggers of the table run here with search_path = pg_catalog: qualify names with schemas in their functions, or set a search_path on these.';
     end if;
     outcome := jsonb_build_object('error', jsonb_build_object(
       'sqlstate', sqlstate, 'message', left(sqlerrm, 1000), 'detail', left(detail, 1000), 'hint', left(hint, 1000)));

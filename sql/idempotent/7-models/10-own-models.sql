@@ -1,7 +1,7 @@
--- What a model's owner does with it. Serving loads and unloads as these rows change; a new version takes over only when it
--- has been loaded.
+-- Operations of a model's owner. The server loads and unloads models as these rows change; a new version takes over only after it has been
+-- loaded.
 
--- A model of the caller's own and the key that proves it: only its owner can see that.
+-- A model of the caller, and its owner key: only the owner can see that key, so it proves ownership.
 create or replace function rafiki._own_model(model_name text, out id bigint, out owner regrole, out key uuid)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -18,12 +18,12 @@ begin
   elsif key is null then
     raise exception using errcode = 'insufficient_privilege',
       message = format('must be owner of model "%s"', model_name),
-      detail = format('It belongs to role %s.', owner), hint = 'A grant lets you predict with it, no more.';
+      detail = format('It belongs to role %s.', owner), hint = 'A grant only lets you predict with it.';
   end if;
 end $$;
 
--- Whether a key gives the right to change a model, which then is held against other changes until the end of the transaction; those of
--- its keys are left out meanwhile (renewKeys). The second look sees keys that were changed before.
+-- Whether a key gives the right to change a model. If so, the model is locked against other changes until the end of the transaction; renewKeys
+-- skips locked models. The key is checked again under the lock, since it may have changed before.
 create or replace function rafiki._is_held(owner_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -34,7 +34,7 @@ begin
   return exists (select from rafiki.model_key k where k.owner_key = _is_held.owner_key);
 end $$;
 
--- As _own_model(), of a model that is about to be changed: its key holds until that is done.
+-- Like _own_model(), for a model that is about to be changed: locks it, so that its key stays valid until the end of the transaction.
 create or replace function rafiki._hold_own_model(model_name text, out id bigint, out owner regrole, out key uuid)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -69,7 +69,7 @@ create or replace trigger make_keys after insert on rafiki.model
 create or replace trigger make_keys after insert on rafiki.study
   for each row execute function rafiki._make_keys();
 
--- Stops where a study trains a model.
+-- Raises an error if a study is training the model.
 create or replace function rafiki._check_no_training(model text) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -84,7 +84,7 @@ begin
   end if;
 end $$;
 
--- Stops where there is no such role: any number is a regrole.
+-- Raises an error if the role does not exist, since a regrole can be any number.
 create or replace function rafiki._check_role(role regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -108,8 +108,8 @@ begin
   select m.* into held from rafiki.model_key k join rafiki.model m on m.id = k.model_id where k.owner_key = _hold_model.owner_key
   for no key update of m;
   if not found then
-    raise exception using errcode = 'undefined_object', message = 'the model is gone, or the key is not its owner''s',
-      hint = 'Call rafiki_deploy and the like, which look it up; or again: it changes when somebody has lost a right.';
+    raise exception using errcode = 'undefined_object', message = 'the model does not exist, or the key is not its owner''s',
+      hint = 'Call rafiki_deploy or a similar function, which looks up the key; it changes when a grant is revoked.';
   end if;
   return held;
 end $$;
@@ -126,7 +126,7 @@ begin
   return found;
 end $$;
 
--- Puts a version in line for loading; one that was still being loaded makes way.
+-- Queues a version for loading; it replaces a version that is still loading.
 create or replace function rafiki._set_deployment(owner_key uuid, version int) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -150,7 +150,7 @@ declare
 begin
   delete from rafiki.model m where m.id = held.id;
   delete from rafiki.attachment a using (
-    select f.id from rafiki.attachment f where f.model_id = held.id for update skip locked) free -- the rest: rafiki._drop_readers()
+    select f.id from rafiki.attachment f where f.model_id = held.id for update skip locked) free -- locked ones are left to rafiki._drop_readers()
   where a.id = free.id;
 end $$;
 
@@ -164,7 +164,7 @@ begin
   insert into rafiki.model_grant (model_id, role, owner) values (held.id, role, held.owner) on conflict do nothing;
 end $$;
 
--- The model gets new keys: who has lost the grant may still know the old ones.
+-- Renews the model's keys, since the role that loses the grant may know the old ones.
 create or replace function rafiki._remove_grant(owner_key uuid, role regrole) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

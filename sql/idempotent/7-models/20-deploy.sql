@@ -1,6 +1,6 @@
--- Which version of a model answers.
+-- Choosing the version of a model that answers.
 
--- Queues one version of the caller's own model for loading.
+-- Queues a version of the caller's model for loading.
 create or replace function rafiki._deploy(model_name text, number int) returns int
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -33,8 +33,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy(model, version) $$;
 
-comment on function rafiki_deploy(text, int) is $$Lets a version of a model answer. It takes over once a server has loaded it; until then the version of before answers.
-See rafiki.deployments.
+comment on function rafiki_deploy(text, int) is $$Deploys a version of a model. It answers as soon as a server has loaded it; until then the previous version answers. See
+rafiki.deployments.
 
 Arguments:
   model: one of your models
@@ -44,7 +44,7 @@ Result: the number of the version
 
 Errors:
   42704: no such model, or no such version
-  42501: the model is another's
+  42501: the model belongs to another role
   55000: the version is for another task
   40001: the model has changed since the transaction began
 
@@ -79,8 +79,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._deploy_study(study) $$;
 
-comment on function rafiki_deploy(bigint) is $$Lets the version that a study made answer for its model: for studies with deploy => false, and for versions that were
-not deployed because they scored worse.
+comment on function rafiki_deploy(bigint) is $$Deploys the version that a study made: for studies with deploy => false, and for versions that were not deployed because
+they scored worse.
 
 Arguments:
   study: its number
@@ -148,7 +148,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
-comment on function rafiki_rollback(text) is $$Deploys the last version that answered before the one that answers now.
+comment on function rafiki_rollback(text) is $$Deploys the version that was deployed before the current one.
 
 Arguments:
   model: one of your models

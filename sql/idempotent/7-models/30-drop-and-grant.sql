@@ -1,6 +1,6 @@
--- Models are dropped, and others may use them.
+-- Dropping models, and granting their use.
 
--- Detaches a model from a table, as far as that is the caller's to do. Triggers of others' tables stay, and do nothing any more.
+-- Detaches a model from a table if the caller may. The triggers on tables of other roles stay, and no longer do anything.
 create or replace function rafiki._detach_own(target regclass, attachment bigint) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -24,7 +24,7 @@ begin
   perform rafiki._check_no_training(model_name);
   select string_agg(format('Column %s of table %s is filled by it.', coalesce(quote_ident(c.output), '(dropped)'), a.target), ' '
                     order by a.id) into dependent
-  from rafiki.attachment a join pg_class t on t.oid = a.target -- those of dropped tables are forgotten within seconds
+  from rafiki.attachment a join pg_class t on t.oid = a.target -- attachments of dropped tables are deleted within seconds
   left join rafiki._attached(a.target, a.id::text) c on true where a.model_id = own.id;
   if dependent is not null and cascade is not true then
     raise exception using errcode = 'dependent_objects_still_exist',
@@ -35,7 +35,7 @@ begin
   perform rafiki._delete_model(own.key);
 end $$;
 
-drop function if exists rafiki_drop_model(text); -- of 0.1.0: a call without cascade would mean either
+drop function if exists rafiki_drop_model(text); -- of 0.1.0: with both, a call without cascade would be ambiguous
 create or replace function rafiki_drop_model(model text, cascade boolean default false) returns void
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -51,8 +51,8 @@ Result: nothing
 
 Errors:
   42704: no such model
-  42501: the model is another's
-  55006: a study trains it
+  42501: the model belongs to another role
+  55006: a study is training it
   2BP01: tables are attached to it, without cascade
   40001: the model has changed since the transaction began
 
@@ -86,7 +86,7 @@ Result: nothing
 Errors:
   those of rafiki_deploy
   42704: no such role
-  22004: a null where a name is wanted
+  22004: a name is null
 
 Example:
   select rafiki_grant('reviews_sentiment', 'bob');$$;
@@ -107,7 +107,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._revoke(model, role) $$;
 
-comment on function rafiki_revoke(text, regrole) is $$Takes back what rafiki_grant gave.
+comment on function rafiki_revoke(text, regrole) is $$Revokes what rafiki_grant granted.
 
 Arguments:
   model: one of your models

@@ -20,12 +20,12 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._knobs(task) $$;
 
-comment on function rafiki_knobs(text) is $$The model families for a task and their knobs (hyperparameters): what knobs => of rafiki_train takes.
+comment on function rafiki_knobs(text) is $$The model families for a task and their knobs (hyperparameters), for the argument knobs of rafiki_train.
 
 Arguments:
   task: rafiki.task lists them
 
-Result: of each knob its family, name, group (grp: preprocessing, architecture or training), kind, domain, and the value
+Result: for each knob its family, name, group (grp: preprocessing, architecture or training), kind, domain, and a value
 that works without tuning
 
 Errors:

@@ -1,6 +1,6 @@
--- Models that change hands, and what is left of roles that were dropped.
+-- Changing a model's owner, and cleaning up after dropped roles.
 
--- The new owner is a role that the session may become, as with ALTER … OWNER TO: nobody is given what he did not ask for.
+-- The caller must be able to SET ROLE to the new owner, as for ALTER … OWNER TO, so that no role is given a model that it did not ask for.
 create or replace function rafiki._set_owner(owner_key uuid, role regrole) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -8,7 +8,7 @@ as $$
 declare
   held rafiki.model := rafiki._hold_model(owner_key);
   asker constant name := rafiki._session_role();
-  -- until PostgreSQL 15 every member may SET ROLE
+  -- up to PostgreSQL 15 every member may SET ROLE
   becoming constant text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
   if not pg_has_role(asker, role, becoming) then
@@ -36,7 +36,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._give_model(model, role) $$;
 
-comment on function rafiki_set_owner(text, regrole) is $$Gives one of your models to another role; a superuser gives it to any. Models of a role that was dropped belong to
+comment on function rafiki_set_owner(text, regrole) is $$Gives one of your models to another role. Superusers may give any model to any role. Models of a dropped role belong to
 rafiki_owner.
 
 Arguments:
@@ -52,8 +52,9 @@ Errors:
 Example:
   select rafiki_set_owner('reviews_sentiment', 'bob');$$;
 
--- A column of type regrole holds a number, and a dump says the number where there is no such role: restored elsewhere it may be another
--- role's. So grants to roles that are gone are deleted, and what belonged to one is rafiki_owner's, which nobody but superusers is.
+-- Removes references to dropped roles. A regrole column stores an OID, and a dump writes the OID if the role does not exist; in another cluster
+-- that OID may be a different role. So grants to dropped roles are deleted, and what they owned goes to rafiki_owner, which only superusers can
+-- become.
 create or replace function rafiki._forget_roles() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -79,7 +80,7 @@ begin
     process_id = null, lease_until = null
   from rafiki.study s where s.id = t.study_id and s.id = any (orphans) and s.ended_at is null;
   update rafiki.study s set state = 'failed', ended_at = now(), error = jsonb_build_object(
-    'sqlstate', '42704', 'message', 'the role whose study it was is gone', 'hint', 'Train again as another role.')
+    'sqlstate', '42704', 'message', 'the role that owned the study was dropped', 'hint', 'Train again as another role.')
   where s.id = any (orphans) and s.ended_at is null;
   update rafiki.study s set owner = 'rafiki_owner'::regrole where s.id = any (orphans);
   return forgotten + cardinality(orphans);

@@ -1,11 +1,11 @@
--- Weights to take away: of his own models, as the owner's key proves.
+-- Exporting the weights of one's own models.
 
--- The best member of the version that answers, as an ONNX file, or what it is called in S3.
+-- The best member of the deployed version as an ONNX file, or the name of its object in S3. The owner key proves the caller's right.
 create or replace function rafiki._read_weights(owner_key uuid) returns table (onnx bytea, object text)
 language sql stable strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  -- the file is a tensor of bytes, and a tensor's bytes are the end of what is stored of it
+  -- the file is stored as a tensor of bytes, whose data is at the end of the stored blob
   select substr(b.data, octet_length(b.data) - t.shape[1] + 1), encode(b.hash, 'hex') || '/' || b.object_id
   from rafiki.model_key k
   join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
@@ -33,7 +33,7 @@ begin
   elsif weights.object is not null then
     raise exception using errcode = 'feature_not_supported', message = format('the weights of model "%s" are kept in S3', model_name),
       detail = format('As %s, under the prefix of RAFIKI_PARAMS.', weights.object),
-      hint = 'Fetch that object: after a header of a few bytes it is the ONNX file.';
+      hint = 'Fetch that object: the ONNX file follows a header of a few bytes.';
   end if;
   return weights.onnx;
 end $$;
@@ -43,8 +43,8 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._export(model) $$;
 
-comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file, of an ensemble the best member: weights included, for any runtime
-that reads ONNX. What turns texts into its inputs is not in it; images go in as numbers of 0 to 255.
+comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights, for any ONNX runtime; for an ensemble, its best
+member. The preprocessing of texts is not included; images are numbers from 0 to 255.
 
 Arguments:
   model: one of your models
@@ -53,7 +53,7 @@ Result: the bytes of the file
 
 Errors:
   42704: no such model
-  42501: the model is another's
+  42501: the model belongs to another role
   55000: the model is not deployed
   0A000: its weights are kept in S3
 

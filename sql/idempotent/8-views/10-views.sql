@@ -1,11 +1,11 @@
--- What there is, whole, to be joined and searched; and at the end, for watching, the same cut to 80 columns. security_invoker: everybody sees
--- what the policies let him see.
+-- The views for users: complete ones to join and search, and at the end the same cut to 80 columns, for watching. With security_invoker each role
+-- sees the rows that the policies allow it to see.
 
 create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, s.model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
-         t.began + s.max_time + s.paused_for - coalesce(s.paused_at, now()), -- the trials so far took so long: the others will take the same
+         t.began + s.max_time + s.paused_for - coalesce(s.paused_at, now()), -- the remaining trials are assumed to take as long as those so far
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
@@ -13,7 +13,7 @@ select s.id as study, s.model, s.state,
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
-         max(t.score) as best, min(t.started_at) as began -- its time is that of its trials, not what it waits for a worker
+         max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;
 comment on view rafiki.studies is
@@ -31,8 +31,8 @@ cross join lateral (
   select string_agg(k.key || '=' || k.value, ' ' order by k.key) as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
 comment on view rafiki.trials is
-  'Trials, best first within each study: the leaderboard. warm is the share of first weights that came from other trials, '
-  'most of them from parent. As jsonb the knobs are in rafiki.trial';
+  'Trials, best first within each study: the leaderboard. warm is the share of initial weights that came from other trials, '
+  'most of them from parent. The knobs as jsonb are in rafiki.trial';
 
 create or replace view rafiki.reports with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, r.epoch, r.step, round(r.loss::numeric, 4) as loss,
@@ -52,8 +52,8 @@ from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
-  'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), of an accuracy '
-  'where it lies with 95 % confidence, families of the ensemble';
+  'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), for accuracy '
+  'with its 95 % confidence interval; families of the ensemble';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
@@ -63,7 +63,7 @@ from rafiki.deployment d
 join rafiki.model m on m.id = d.model_id
 join rafiki.model_version v on v.id = d.version_id
 order by d.id desc;
-comment on view rafiki.deployments is 'Which versions answer, load, or answered before; newest first';
+comment on view rafiki.deployments is 'Versions that are deployed, are being loaded, or were deployed before; newest first';
 
 create or replace view rafiki.workers with (security_invoker = true) as
 with backlog as (
@@ -89,12 +89,12 @@ cross join backlog b cross join lost l
 left join rafiki.trial t on t.process_id = p.id and t.state = 'running'
 order by p.kind, p.id;
 comment on view rafiki.workers is
-  'Running processes of rafiki: what they compute with, seconds since they were seen, and study/number of the trial they are '
-  'at. waiting, oldest_s: trials that wait for such a worker, in a coordinator''s row for any, and seconds since the oldest was '
-  'made. lost: trials taken from it since it was not heard of in time; in a coordinator''s row, all that open studies lost';
+  'Running processes of rafiki: their device, seconds since their last heartbeat (seen_s), and study/number of the trial that they run. '
+  'waiting, oldest_s: trials that wait for such a worker (in a coordinator''s row: for any), and seconds since the oldest was '
+  'created. lost: trials taken from a worker because its heartbeats stopped (in a coordinator''s row: all of open studies)';
 
--- Counters are for the owner of a model: those of the answers that were known tell whether somebody had asked the same before. These two
--- views read them with the rights of rafiki_owner, and add up, so that no comparison gets below to rows of others.
+-- Only the owner of a model may see its counters, since the cache hits show whether another role had asked for the same input. stat_predict and
+-- stat_memory read them with the rights of rafiki_owner; they aggregate, so that comparisons in a query cannot reach rows of other roles.
 create or replace view rafiki.stat_predict with (security_barrier) as
 select m.name as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
        sum(s.batches) as batches,
@@ -114,7 +114,7 @@ cross join lateral (select coalesce(a.error, (
   select u.error from rafiki.unanswered u where u.attachment_id = a.id order by u.noted_at desc limit 1)) as error) e
 where pg_has_role(c.relowner, 'usage') or exists (select from rafiki.model m where m.id = a.model_id and pg_has_role(m.owner, 'usage'));
 comment on view rafiki.attachment_error is
-  'Why rows of attached tables are not filled: what an error says may hold what stands in a row, so the owner of a model sees its code only';
+  'Why rows of attached tables are not filled. A message may contain data of a row, so a model''s owner sees only the SQLSTATE';
 
 create or replace view rafiki.attachments with (security_invoker = true) as
 select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, c.input, c.output,
@@ -130,8 +130,8 @@ cross join lateral (
   select least(a.waiting_since, min(k.since)) as since from rafiki.attachment_mark k where k.attachment_id = a.id) w
 order by a.target::text, a.id;
 comment on view rafiki.attachments is
-  'Tables that models are attached to. to_come: rows that wait for their prediction, when they were counted last; oldest: for how long, '
-  'at most. unanswered: rows that the model has no answer to, or whose column does not take it. '
+  'Tables that models are attached to. to_come: rows without a prediction at the last count; oldest: for how long at most. '
+  'unanswered: rows that the model has no answer for, or whose column rejects it. '
   'filled: rows that got their prediction after they were written';
 
 create or replace view rafiki.stat_memory with (security_barrier) as
@@ -143,10 +143,10 @@ where pg_has_role(m.owner, 'usage')
 group by m.name, p.id
 order by sum(s.bytes) desc, m.name, p.id;
 comment on view rafiki.stat_memory is
-  'Models in the memory of each server, and out of it (mb 0): how often each was loaded, rows computed, and those of them that '
-  'had to wait for a load (cold). The memory is RAFIKI_MODEL_MEMORY; whoever is asked least for what he takes leaves first';
+  'Models in the memory of each server, and unloaded ones (mb 0): how often each was loaded, rows computed, and how many of these '
+  'had to wait for a load (cold). RAFIKI_MODEL_MEMORY limits the memory; the model with the fewest calls for its size is unloaded first';
 
--- What does not fit ends in an ellipsis. Inlined.
+-- Cuts a text to a width, with an ellipsis if it is longer. The planner inlines it.
 create or replace function rafiki._cut(value text, width int) returns text
 language sql immutable parallel safe
 as $$ select case when pg_catalog.length(value) > width then pg_catalog.left(value, width - 1) || '…' else value end $$;
@@ -156,31 +156,31 @@ select s.study, rafiki._cut(s.model, 18) as model, s.state, s.done || '/' || s.t
        rafiki._cut(coalesce(s.eta || ' left', s.notice), 17) as notice
 from rafiki.studies s
 order by s.study desc;
-comment on view rafiki.top_studies is 'rafiki.studies in 80 columns, for watching; whole names and reasons are there';
+comment on view rafiki.top_studies is 'rafiki.studies cut to 80 columns, for watching';
 
 create or replace view rafiki.top_trials with (security_invoker = true) as
 select t.study, t.trial, t.family, t.state, t.epoch, t.score, rafiki._cut(t.knobs_or_error, 15) as knobs_or_error
 from rafiki.trials t;
-comment on view rafiki.top_trials is 'rafiki.trials in 80 columns, for watching; whole knobs and errors are there';
+comment on view rafiki.top_trials is 'rafiki.trials cut to 80 columns, for watching';
 
 create or replace view rafiki.top_models with (security_invoker = true) as
 select rafiki._cut(m.model, 23) as model, m.version, m.task, m.score, m.deployment
 from rafiki.models m;
-comment on view rafiki.top_models is 'rafiki.models in 80 columns, for watching; whole names are there';
+comment on view rafiki.top_models is 'rafiki.models cut to 80 columns, for watching';
 
 create or replace view rafiki.top_workers with (security_invoker = true) as
 select w.process, w.kind, rafiki._cut(w.host, 12) as host, w.device, w.seen_s, w.trial, w.lost
 from rafiki.workers w;
-comment on view rafiki.top_workers is 'rafiki.workers in 80 columns, for watching; whole names are there';
+comment on view rafiki.top_workers is 'rafiki.workers cut to 80 columns, for watching';
 
 create or replace view rafiki.top_predict with (security_invoker = true) as
 select rafiki._cut(p.model, 18) as model, p.calls, p.rows, p.overdue, p.p50_ms, p.p99_ms
 from rafiki.stat_predict p;
-comment on view rafiki.top_predict is 'rafiki.stat_predict in 80 columns, for watching; whole names are there';
+comment on view rafiki.top_predict is 'rafiki.stat_predict cut to 80 columns, for watching';
 
 create or replace view rafiki.settings with (security_invoker = true) as
 select s.name, coalesce(nullif(current_setting(s.name, true), ''), s.usual) as value, s.usual, s.meaning
 from rafiki._settings() s;
 comment on view rafiki.settings is
-  'What may be set (set rafiki.on_overdue = ''error''), what holds in this session, and what holds where nothing is set: SHOW knows only '
-  'those that were set';
+  'The settings (set rafiki.on_overdue = ''error''), each with its value in this session and its default (usual); SHOW knows only those '
+  'that were set';

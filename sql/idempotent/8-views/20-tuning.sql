@@ -1,8 +1,8 @@
--- What a study has found out so far.
+-- What a study has found out so far: rafiki_importance and rafiki_curve.
 
--- How much each knob decides whether a trial is a good one: PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16), the Pearson
--- divergence Σ p (q/p − 1)² of the knob's values in the best quarter of a family's trials, q, from those in all of them, p. Both are
--- kernel densities on a grid, with one trial's weight of the uniform prior; of a list, shares of its values.
+-- The importance of each knob for the score, by PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16): the Pearson divergence
+-- Σ p (q/p − 1)² of the distribution q of the knob's values in the best quarter of a family's trials from the distribution p in all its trials.
+-- Both are kernel densities on a grid, plus the uniform prior with the weight of one trial; for a list, they are the shares of its values.
 create or replace function rafiki._knob_divergence(study bigint)
 returns table (family text, knob text, divergence float8, trials bigint)
 language sql stable strict parallel unsafe
@@ -14,7 +14,7 @@ as $$
     from (select t.id, t.family, t.knobs, t.score from rafiki.trial t where t.study_id = _knob_divergence.study and t.ended_at is not null and t.score is not null
           order by t.number desc limit 1000) t
     window own as (partition by t.family)
-  ), value as ( -- where a value lies: in 0 … 1, or at a place of the list
+  ), value as ( -- the position of a value: in 0 … 1, or in the list
     select t.family, k.key as knob, t.id, t.n, t.good, k.value -> 'list' as list,
            case when k.value ? 'list' then (
              select v.place - 1 from jsonb_array_elements(k.value -> 'list') with ordinality v (value, place)
@@ -28,7 +28,7 @@ as $$
     join rafiki.family f on f.task = s.task and f.name = t.family
     cross join jsonb_each(f.knobs) k
     where t.n >= 8 and t.knobs ? k.key
-  ), spread as ( -- Scott's rule, and at least a cell
+  ), spread as ( -- bandwidth by Scott's rule, at least one cell
     select v.family, v.knob, v.list, v.n, g.good_only, count(*) as points,
            greatest(0.05, 1.06 * coalesce(stddev_samp(v.x), 0) * count(*) ^ -0.2) as h
     from value v
@@ -37,7 +37,7 @@ as $$
     join (values (false), (true)) g (good_only) on v.good or not g.good_only
     where v.x is not null
     group by v.family, v.knob, v.list, v.n, g.good_only
-  ), mass as ( -- of each point in each cell
+  ), mass as ( -- density of each point in each cell
     select p.family, p.knob, p.n, p.good_only, p.points, c.cell, c.cells,
            case when p.list is null then exp(-0.5 * (((c.cell + 0.5) / c.cells - v.x) / p.h) ^ 2)
                 else (v.x = c.cell)::int end as mass, v.id
@@ -92,13 +92,13 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._importance(study) $$;
 
-comment on function rafiki_importance(bigint) is $$Which knobs decide how good a trial is: of each family with 8 scored trials or more, the share of each knob (PED-ANOVA;
-the shares of a family add up to 1). Knobs that did not vary are left out. Few trials make a rough estimate.
+comment on function rafiki_importance(bigint) is $$Which knobs matter most for the score: for each family with at least 8 scored trials, the share of each knob (PED-ANOVA;
+the shares of a family add up to 1). Knobs that did not vary are left out. With few trials the estimate is rough.
 
 Arguments:
   study: its number
 
-Result: of each knob its family, name, share, and of how many trials it is
+Result: for each knob its family, name, share, and the number of trials that it was estimated from
 
 Errors:
   42704: no such study of yours
@@ -106,7 +106,7 @@ Errors:
 Example:
   select * from rafiki_importance(1);$$;
 
--- The picture of a study: at most 80 columns, a dot for each trial and a line for the best so far.
+-- Draws a study: at most 80 columns, a dot for each trial and a line for the best score so far.
 create or replace function rafiki._curve(study bigint) returns setof text
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -129,7 +129,7 @@ begin
     return next format('study %s: no trial has ended with a score yet', study);
     return;
   end if;
-  if high = low then -- one height for all: the axis still wants a length
+  if high = low then -- all scores are equal: the axis still needs a length
     low := greatest(low - 0.5, 0);
     high := greatest(high, low + 0.5);
   end if;
@@ -161,8 +161,8 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._curve(study) $$;
 
-comment on function rafiki_curve(bigint) is $$Draws how a study went: a dot for the score of each trial, a line for the best so far, 80 columns at most. In psql,
-\watch follows it.
+comment on function rafiki_curve(bigint) is $$Draws a study's scores: a dot for each trial, a line for the best score so far, at most 80 columns. In psql, \watch
+follows it.
 
 Arguments:
   study: its number
