@@ -2,7 +2,7 @@ import { checkLabel } from '../domain/class-limits.ts';
 import { BadData } from '../errors/errors.ts';
 import type { ImageSize } from '../features/images.ts';
 
-/** An object in an image as the source gives it, in pixels from the top left corner of the upright image. */
+/** An object in an image of the source, in pixels from the top left corner of the upright image. */
 export interface NamedBox {
   label: string;
   x: number;

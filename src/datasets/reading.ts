@@ -1,12 +1,12 @@
 import type { Queryable } from '../db/database.ts';
 import { InvalidState, UndefinedObject } from '../errors/errors.ts';
 
-/** How a study's source is read: through a function that its owner made for it, in a session that was opened for that one. */
+/** Reads a study's source through a function that its owner created, in a session opened for that function only. */
 export interface Reading {
   /** Whether a row that cannot be used ends the study, or is left out. */
   onBadRow: 'error' | 'skip';
   reader: string;
-  /** The hash of what proved that the owner made it. */
+  /** The hash of the ticket that proves the owner created it. */
   ticket: string;
 }
 
@@ -23,8 +23,9 @@ export async function selectReading(on: Queryable, studyId: number): Promise<Rea
 }
 
 /**
- * Lets the session with that backend call the function of that ticket, and no other. Before its transaction begins. The function works
- * with its owner's rights, which have to be those of the study's: REASSIGN OWNED may have given it to somebody else.
+ * Allows the session of that backend to call the function with that ticket, and no other. Called before its transaction
+ * starts. The function runs with its owner's rights, which must be the study owner's: REASSIGN OWNED may have changed
+ * its owner.
  */
 export async function admitReading(on: Queryable, pid: number, { reader, ticket }: Reading): Promise<void> {
   const sql = `

@@ -4,7 +4,7 @@ import type { Box, DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
 
-/** Rows of one input, which stay together: a text that is trained on must not be validated on. */
+/** Rows with the same input, which stay together: a training input must not be used for validation. */
 interface Group {
   /** Uniform in [0, 1), decided by the input alone. */
   place: number;
@@ -42,7 +42,7 @@ export function splitRows(
   return { classes, train: side(false), valid: side(true) };
 }
 
-/** Names the validation rows: scores of two trials can be compared, and their votes counted, if it is the same. */
+/** Identifies the validation rows: scores and votes of two trials are comparable only if it is the same. */
 export function validationHash({ classes, valid }: DataSet): Buffer {
   const hash = createHash('sha256').update(JSON.stringify(classes));
   valid.inputs.forEach((input, row) => {
@@ -51,7 +51,7 @@ export function validationHash({ classes, valid }: DataSet): Buffer {
   return hash.digest();
 }
 
-/** Names the rows of both sides: a trial that started from weights learnt from other rows could not be compared. */
+/** Identifies the rows of both sides: a trial that starts from weights of other rows would not be comparable. */
 export function snapshotHash(data: DataSet): Buffer {
   const sides = [validationHash(data), validationHash({ ...data, valid: data.train })];
   return createHash('sha256').update(Buffer.concat(sides)).digest();
@@ -60,14 +60,14 @@ export function snapshotHash(data: DataSet): Buffer {
 /** How many inputs are remembered as trained on; `rafiki.validation` has the same number. */
 const MAX_TRAINED = 2 ** 18;
 
-/** Names the inputs that were trained on, as `rafiki._input_hash` does: each once, ascending, the first of them where they are many. */
+/** Hashes of the training inputs, as `rafiki._input_hash` computes them: distinct, ascending, at most `max`. */
 export function trainedInputs({ train }: DataSet, max = MAX_TRAINED): BigInt64Array {
   return BigInt64Array.from(new Set(train.inputs.map(inputHash)))
     .sort()
     .slice(0, max);
 }
 
-/** How many of the inputs are among those that were trained on; where not all of these are remembered, as their share tells. */
+/** Number of the inputs that were used for training; estimated if not all hashes were stored. */
 export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt64Array, max = MAX_TRAINED): number {
   const known = new Set(trained);
   const last = trained.length < max ? undefined : trained.at(-1);
@@ -109,14 +109,14 @@ function groupByInput(rows: readonly LabelledRow[], validation: number): Group[]
   return [...groups.values()].sort((a, b) => compare(a.hash, b.hash));
 }
 
-/** One row that validates takes the whole input to its side, where the others are no more. */
+/** One validation row moves its whole input to the validation side, unless the others are more. */
 function judge(group: Group): void {
   const judging = group.rows.filter((row) => row.validates === true);
   group.valid = judging.length > 0;
   if (group.valid) group.rows = judging;
 }
 
-/** What is learnt of some classes cannot be judged by rows of others. */
+/** Throws BadData if a class occurs on one side only. */
 function checkShared(groups: readonly Group[]): void {
   const classesOf = (valid: boolean): string[] =>
     groups.filter((group) => group.valid === valid).flatMap(({ rows }) => rows.flatMap(labelsOf));
@@ -135,7 +135,7 @@ function someOf(labels: ReadonlySet<string>): string {
   return `${labels.size} classes${names === '' ? '' : `, such as ${names}`}`;
 }
 
-/** Moves the input nearest to the border where all inputs of a class fell on one side. */
+/** If all inputs of a class are on one side, moves the one nearest to the border. */
 function coverClass(groups: readonly Group[]): void {
   const [first, ...others] = groups;
   const last = others.at(-1);

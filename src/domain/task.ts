@@ -1,10 +1,10 @@
-/** What a row is answered from: a text, or the bytes of an image file. */
+/** The kind of a task's input: a text, or the bytes of an image file. */
 export type RawInput = string | Uint8Array;
 export type InputKind = 'text' | 'image';
-/** What it is answered with: one of the data's classes, or the objects in an image. */
+/** The kind of a task's output: one of the data's classes, or the objects in an image. */
 export type OutputKind = 'label' | 'boxes';
 
-/** What a user can ask for; SQL reads them in `rafiki.task`. A family says which of them it can do. */
+/** The tasks that a user can choose; SQL reads them from `rafiki.task`. Each family lists those that it supports. */
 const known = {
   sentiment: { input: 'text', output: 'label', title: 'what a text feels: text → label' },
   text_classification: { input: 'text', output: 'label', title: 'which class a text belongs to: text → label' },
@@ -35,7 +35,7 @@ export interface Box {
   h: number;
 }
 
-/** What the rows are to be answered with: `labels[i]` indexes `classes`, or holds the objects of image i. */
+/** The targets of the rows: `labels[i]` indexes `classes`, or holds the objects of image i. */
 export type Labels = Int32Array | readonly (readonly Box[])[];
 
 /** Labelled rows of one part (train or valid) of a data set. */
@@ -44,7 +44,7 @@ export interface Examples<Input extends RawInput = RawInput> {
   labels: Labels;
 }
 
-/** A data set as a trial sees it: classes sorted by their text, the split already made. */
+/** A data set for a trial: classes sorted by their text, already split. */
 export interface DataSet<Input extends RawInput = RawInput> {
   classes: string[];
   train: Examples<Input>;

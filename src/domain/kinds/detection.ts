@@ -9,14 +9,14 @@ import { floats, type TaskKind } from './kind.ts';
  */
 export const objectsTarget = 'objects';
 
-/** The name of the input that says how an image was fitted, [N, 5]: see `Frame`. */
+/** The name of the input that describes how an image was fitted, [N, 5]: see `Frame`. */
 export const frameInput = 'frame';
 
-/** Numbers of one object in a target, and of one detection in an answer. */
+/** Values per object in a target, and per detection in an output. */
 const objectSize = 5;
 const detectionSize = 6;
 
-/** Where an image lies in the network's square input, all in the order of the tensor. */
+/** The position of an image in the network's square input, in the order of the tensor. */
 export interface ImageFrame {
   /** Pixels of the input to the left of and above the image. */
   left: number;
@@ -67,7 +67,7 @@ export interface FramedObject {
   bottom: number;
 }
 
-/** Objects of an image where they lie in the network's input. */
+/** Converts an image's objects to positions in the network's input. */
 export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame): FramedObject[] =>
   boxes.map(({ label, x, y, w, h }) => ({
     label,
@@ -98,7 +98,7 @@ function frameAt(frames: TensorData, row: number): ImageFrame {
   return { left, top, scale, width, height };
 }
 
-/** The detections of each image; rows with score 0 are none. */
+/** The detections of each image, without rows of score 0. */
 function detectionsOf(answers: TensorData): Detection[][] {
   const [rows = 0, max = 0] = answers.shape;
   const data = floats(answers);

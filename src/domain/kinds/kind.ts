@@ -2,19 +2,19 @@ import type { Metric } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 
-/** What the tasks of one kind share: how labels become targets, and how an exported model's answers are judged. */
+/** The common part of tasks of one kind: how labels become targets, and how outputs of an exported model are scored. */
 export interface TaskKind {
   /** The network's targets of a step, for the rows named; their encoded inputs say how images were fitted. */
   targets(labels: Labels, rows: Int32Array, encoding: TargetEncoding): Record<string, TensorData>;
-  /** Judges the answers [rows, …] to all rows of `labels`. */
+  /** Scores the outputs [rows, …] for all rows of `labels`. */
   score(answers: TensorData, labels: Labels, by: Judging): Scores;
-  /** Judges the answers of an ensemble, best member first; the members may know other classes than the data. */
+  /** Scores the outputs of an ensemble, best member first; the members may have other classes than the data. */
   scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, by: Judging): number;
   /** Whether members of an ensemble vote, row by row, and a vote has a score by the metric; otherwise the best member answers alone. */
   votes(metric?: Metric): boolean;
   /** The vote of each row; empty where members do not vote. */
   ballots(answers: TensorData): Uint16Array;
-  /** What the votes are compared with; empty where members do not vote. */
+  /** The labels for comparison with the votes; empty if members do not vote. */
   truth(labels: Labels): Uint16Array;
 }
 
@@ -34,7 +34,7 @@ export interface Judging {
 }
 
 export interface Scores {
-  /** In [0, 1], larger is better: what trials are compared by. */
+  /** The metric that compares trials, in [0, 1], larger is better. */
   score: number;
   /** Further figures by name. */
   metrics: Record<string, number>;
@@ -45,7 +45,7 @@ export interface MemberAnswers {
   classes: readonly string[];
 }
 
-/** The numbers of answers, which are float32 in every exported model. */
+/** The values of outputs, which are float32 in every exported model. */
 export function floats({ data }: TensorData): Float32Array {
   if (data instanceof Float32Array) return data;
   throw new RangeError('answers of an exported model are float32');
