@@ -1,9 +1,9 @@
 import { BadData } from '../errors/errors.ts';
 
-/** Rows of a source that could not be used and were left out. */
+/** Rows of a source that were skipped because they could not be used. */
 export interface Skipped {
   rows: number;
-  /** What was wrong with the first of them. */
+  /** The error of the first of them. */
   example: string | null;
 }
 
@@ -13,7 +13,9 @@ export interface BadRowRule {
   skipped: Skipped;
 }
 
-/** Leaves a row out that cannot be used, or ends the study for it; `name` says which. Other errors are passed on. */
+/**
+ * Skips a row that cannot be used, or ends the study with its error; `name` identifies the row. Rethrows other errors.
+ */
 export function leaveOut({ name, error }: { name: string; error: unknown }, { onBadRow, skipped }: BadRowRule): void {
   if (!(error instanceof BadData)) throw error;
   const { message, detail, hint } = error;

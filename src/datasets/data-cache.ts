@@ -17,7 +17,7 @@ import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.
 import { lookEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
 import { readSource } from './source.ts';
 
-/** A study as its data file knows it: ids repeat between databases, the moment of creation does not. */
+/** Identifies a study in its data file: ids repeat between databases, creation times do not. */
 export interface StudyKey {
   id: number;
   createdAt: string;
@@ -32,28 +32,28 @@ export interface DataCacheOptions {
   database: Database;
   dir: string;
   logger: Logger;
-  /** Of whoever reads sources, where it is not the service's with another name. */
+  /** Connection of the reader login; derived from the service's if absent. */
   readerUrl?: string | undefined;
   /** The most bytes that a study's rows may have. */
   limitBytes?: number | undefined;
-  /** Those of {@link READ_TIMES}, but for these. */
+  /** Overrides of {@link READ_TIMES}. */
   times?: Partial<ReadTimes> | undefined;
 }
 
-/** Who wants a study's file. */
+/** A request for a study's file. */
 export interface Wanting {
   signal: AbortSignal;
-  /** Whether a role of which nothing runs waits for this worker; nobody does where not given. */
+  /** Whether a role without running trials waits for this worker; absent: never. */
   isWanted?: () => Promise<boolean>;
 }
 
 const LOCK = '.lock';
 
-/** Of a row, an error or a notice. `pg` keeps it whole, and a string of 512 MB ends the process. */
+/** Maximum of a row, an error or a notice. `pg` buffers it completely, and a string of 512 MB ends the process. */
 const MESSAGE_BYTES = 128 * 2 ** 20;
 /** Later than a worker ends a read (`read-times.ts`): for one that was killed. Code behind a source can catch it. */
 const STATEMENT_TIMEOUT = '7h';
-/** Files of other databases, or of workers that died, are left alone for so long. */
+/** Minimum age before files of other databases, or of dead workers, are deleted. */
 const ABANDONED_MS = 24 * 3600_000;
 
 /** The rows of each open study in one file, read once per machine and shared by its workers. */
@@ -79,8 +79,8 @@ export class DataCache {
   }
 
   /**
-   * The path of the study's file, read from its source where no worker of this machine has done so yet. Throws
-   * {@link ReadTooLong} where that takes too long, {@link WorkerNeeded} where another worker reads it and this one is needed elsewhere.
+   * The path of the study's file; reads the source if no worker of this machine has done so. Throws {@link ReadTooLong}
+   * if that takes too long, {@link WorkerNeeded} if another worker is reading it and this one is needed elsewhere.
    */
   async file(study: StudySource, { signal, isWanted = nobodyWants }: Wanting): Promise<string> {
     await ensurePrivateDir(this.#dir);
@@ -110,7 +110,7 @@ export class DataCache {
     return file;
   }
 
-  /** Whether the file is there and as it was written; a damaged one, or somebody else's, goes. */
+  /** Whether the file exists and is intact; deletes a damaged or foreign one. */
   async #isThere(file: string): Promise<boolean> {
     const found = await lstat(file).catch(() => undefined);
     if (found === undefined) return false;
@@ -123,13 +123,13 @@ export class DataCache {
     return false;
   }
 
-  /** Ids of the studies whose files this machine has; those of another database may be among them. */
+  /** Ids of the studies whose files are on this machine; some may belong to another database. */
   async held(): Promise<number[]> {
-    const names = await readdir(this.#dir).catch(() => []); // there is no folder before the first file
+    const names = await readdir(this.#dir).catch(() => []); // the folder is created with the first file
     return names.flatMap((name) => /^study-(\d+)-\w+\.rows$/.exec(name)?.[1] ?? []).map(Number);
   }
 
-  /** Ids of the studies that a worker of this machine reads the source of now. */
+  /** Ids of the studies whose sources a worker of this machine is reading. */
   async beingRead(): Promise<number[]> {
     const names = await readdir(this.#dir).catch(() => []);
     const locks = names.filter((name) => name.startsWith('study-') && name.endsWith(LOCK));
@@ -137,7 +137,7 @@ export class DataCache {
     return locks.filter((_, i) => fresh[i]).map((name) => Number.parseInt(name.slice('study-'.length), 10));
   }
 
-  /** Under another name until it is complete: a file that is there is whole. */
+  /** Written under a temporary name first, so that a file is always complete. */
   async #read(file: string, study: StudySource, { signal, isWanted }: Required<Wanting>): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
     const session = await this.#reader.connect({ longestStatement: STATEMENT_TIMEOUT, maxBytes: MESSAGE_BYTES });
@@ -165,7 +165,7 @@ export class DataCache {
       stopLooking();
       signal.removeEventListener('abort', end);
       await session.connection.close();
-      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with that pid says its own
+      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers anew
       destination.destroy();
       if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may be opening still
       await rm(unfinished, { force: true });
@@ -178,7 +178,7 @@ export class DataCache {
     });
   }
 
-  /** Deletes the files of studies that ended, and those that nobody has touched for a day. */
+  /** Deletes the files of ended studies, and those that were not used for a day. */
   async sweep(): Promise<void> {
     const names = await readdir(this.#dir).catch(() => []);
     const files = names.filter((name) => name.startsWith('study-'));

@@ -4,10 +4,10 @@ import { Writable } from 'node:stream';
 import { DataTooLarge } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 
-/** The most bytes that a study's rows may have, where nobody says otherwise: a trial reads all of its file into memory. */
+/** Default maximum size of a study's rows: a trial reads the whole file into memory. */
 export const DATA_LIMIT_BYTES = 4 * 2 ** 30;
 
-/** Counts the bytes of a source as they are read, those of rows that are left out among them; throws above the limit. */
+/** Counts the bytes read from a source, including skipped rows. Throws DataTooLarge above the limit. */
 export function byteLimit(limitBytes: number): (bytes: number) => void {
   let readBytes = 0;
   return (bytes) => {
@@ -20,7 +20,7 @@ export function byteLimit(limitBytes: number): (bytes: number) => void {
   };
 }
 
-/** Writes a new data file, as `data-file.ts` describes it, and ends it with the hash of its bytes. */
+/** Writes a data file in the format of `data-file.ts`, ending with the hash of its bytes. */
 export class DataFileWriter extends Writable {
   readonly #path: string;
   readonly #hash = createHash('sha256');

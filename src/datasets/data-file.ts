@@ -7,7 +7,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import { inputOf, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
 
-/** A row of a source: what is answered, and its class or the objects in it. */
+/** A row of a source: its input, and its class or objects. */
 export type LabelledRow = LabelledText | LabelledImage;
 
 export interface LabelledText extends ValidationMark {
@@ -61,7 +61,7 @@ async function intactBytes(file: string): Promise<Buffer> {
   return bytes;
 }
 
-/** Throws at the end where the hash is another one: what was made of the chunks must not be used then. */
+/** Throws at the end if the hash differs: results from the chunks must then be discarded. */
 async function* intactChunks(file: string): AsyncGenerator<Buffer> {
   const handle = await open(file);
   try {
@@ -94,7 +94,7 @@ async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 const HEAD_BYTES = 9;
-/** The byte that says whether a row validates. */
+/** The byte for a row's validation flag. */
 export const sides = [undefined, false, true] as const;
 
 /** One record; the image is not copied twice. */

@@ -1,19 +1,19 @@
 import { ReadTooLong } from '../errors/errors.ts';
 
-/** How long a worker may be kept by the source of a study. */
+/** Time limits for reading the source of a study. */
 export interface ReadTimes {
   /** No read takes longer. */
   longestMs: number;
-  /** Nor than this while another role, of which nothing runs, waits for a worker. */
+  /** The limit while another role, without running trials, waits for a worker. */
   contendedMs: number;
-  /** How often it is looked whether one does. */
+  /** Interval of checking for such a role. */
   lookMs: number;
 }
 
 /** The largest data file is read in some minutes, its images checked; code behind a source may sleep for as long as it likes. */
 export const READ_TIMES: ReadTimes = { longestMs: 6 * 3600_000, contendedMs: 600_000, lookMs: 5_000 };
 
-/** Why a read is to end that takes so long already, if it is. */
+/** The reason for ending a read that takes too long; undefined if it may continue. */
 export async function reasonToEnd(
   elapsedMs: number,
   { longestMs, contendedMs }: ReadTimes,
@@ -24,7 +24,7 @@ export async function reasonToEnd(
   return undefined;
 }
 
-/** Looks again and again, at one time once, until it is told to stop; what fails is tried the next time. */
+/** Checks periodically, one check at a time, until stopped; a failed check is repeated at the next interval. */
 export function lookEvery(ms: number, look: (elapsedMs: number) => Promise<void>): () => void {
   const beganMs = performance.now();
   let isLooking = false;
@@ -43,5 +43,5 @@ export function lookEvery(ms: number, look: (elapsedMs: number) => Promise<void>
 const tooLong = (ms: number, why: string): ReadTooLong =>
   new ReadTooLong('reading the source of the study takes too long', {
     detail: `It was ended after ${Math.round(ms / 60_000)} min: ${why}.`,
-    hint: 'Copy what it gives into a table (create table … as select …) and train on that, or start more workers.',
+    hint: 'Copy its rows into a table (create table … as select …) and train on that, or start more workers.',
   });

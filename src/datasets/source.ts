@@ -13,12 +13,12 @@ import { imageRecords, MAX_ROW_BYTES } from './image-rows.ts';
 import { textLines } from './text-rows.ts';
 
 /**
- * Streams the labelled rows of a study's source to its data file (`data-file.ts`), exactly as the study's owner sees them.
- * Labels, images and boxes are checked on the way; returns how many rows were left out for it.
+ * Streams the labelled rows of a study's source to its data file (`data-file.ts`), exactly as the study's owner sees
+ * them. Checks labels, images and boxes; returns the number of skipped rows.
  *
- * `connection` is the reader's, a login without any right, and was opened for the one function that it calls. That belongs to the
- * owner and works with his rights; whatever code of his it runs can get no further than to that login. The connection is closed
- * afterwards by whoever opened it, with whatever settings that code left behind.
+ * `connection` is a session of the reader, a login without rights, opened for the one function that it calls. The
+ * function belongs to the owner and runs with its rights; the owner's code can only reach the reader login. The caller
+ * closes the connection afterwards, since that code may have changed its settings.
  */
 export async function readSource(
   connection: Connection,
@@ -45,7 +45,7 @@ export async function readSource(
 /** undefined_function, undefined_table, undefined_object */
 const unknownNames = new Set(['42883', '42P01', '42704']);
 
-/** What Postgres refuses without a hint that helps, and what the caller may not know: that others' code is behind it, and where it runs. */
+/** Errors of Postgres for which a better hint is added, because the caller cannot know which code is behind them. */
 function explained(error: unknown): unknown {
   if (!(error instanceof StatementRefused)) return error;
   const { sqlstate, message, detail, hint } = error;

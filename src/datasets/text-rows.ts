@@ -12,7 +12,7 @@ const HEAD_BYTES = 2 + 6 * (MAX_LABEL_CHARS + 1);
 export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule): AsyncGenerator<Buffer> {
   let begun: Buffer = Buffer.alloc(0);
   let number = 1;
-  /** Of the line that bytes begin in; undefined where too little of it is there to tell. */
+  /** The line that starts with these bytes; undefined if too few of them are available. */
   let isKept: boolean | undefined;
   for await (const chunk of chunks) {
     const bytes = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);

@@ -1,7 +1,7 @@
 import { to as copyTo } from 'pg-copy-streams';
 import type { Connection } from './database.ts';
 
-/** Told of all bytes as they come; may throw where they are too many. */
+/** Called with the bytes as they arrive; may throw if there are too many. */
 export type ByteCount = (bytes: number) => void;
 
 /**
@@ -12,17 +12,17 @@ export function copyLines(connection: Connection, query: string, count: ByteCoun
   return copied(connection, `copy (${query}) to stdout with (format csv, delimiter e'\\x02', quote e'\\x01')`, count);
 }
 
-/** The bytes of a value, of one that is too large only the first. */
+/** The bytes of a value; of a too large one only the first. */
 export interface CopiedValue {
   bytes: Buffer;
   /** Of the whole value. */
   size: number;
 }
 
-/** What is kept of a value that is too large: what names it. */
+/** Bytes kept of a too large value, enough to identify its row. */
 const START_BYTES = 4096;
 
-/** The values of a one-column query of type bytea that has no null, as they come: none is kept here. */
+/** The values of a one-column query of type bytea without nulls, streamed without buffering. */
 export async function* copyBytes(
   connection: Connection,
   query: string,
@@ -31,7 +31,7 @@ export async function* copyBytes(
   const bytes = new ByteReader(copied(connection, `copy (${query}) to stdout with (format binary)`, count));
   await bytes.take(SIGNATURE_BYTES + 4); // signature and flags
   await bytes.take((await bytes.take(4)).readUInt32BE()); // header extension
-  // each row: number of columns, −1 after the last row, and for each column its length and its bytes
+  // Each row: number of columns (−1 after the last row), then for each column its length and bytes.
   while ((await bytes.take(2)).readInt16BE() === 1) {
     const size = Math.max(0, (await bytes.take(4)).readInt32BE()); // −1 is a null
     yield { bytes: await bytes.take(size <= max ? size : START_BYTES), size };
@@ -49,7 +49,7 @@ async function* copied(connection: Connection, sql: string, count: ByteCount): A
 
 const SIGNATURE_BYTES = 11;
 
-/** Takes a stream of chunks in pieces of the sizes wanted. */
+/** Reads a stream of chunks in pieces of given sizes. */
 class ByteReader {
   readonly #chunks: AsyncIterator<Buffer, undefined>;
   #rest: Buffer = Buffer.alloc(0);

@@ -3,7 +3,7 @@ import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 
-/** What one statement needs: the pool, a dedicated connection and a transaction all offer it. */
+/** Runs single statements: implemented by the pool, a dedicated connection and a transaction. */
 export interface Queryable {
   /** Runs one statement; rows come back as `pg` decodes them (bigint as number, see below). */
   query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -13,18 +13,18 @@ export interface DatabaseOptions {
   url: string;
   /** Shown in pg_stat_activity. */
   application: string;
-  /** Most connections of this process; a process of ours needs few. */
+  /** Maximum connections of this process, which needs few. */
   maxConnections?: number;
   /** A session that is not ours: it keeps the search path and the time limits that its role and database have. */
   asUser?: boolean;
-  /** A session that installs: it keeps the search path, which says where the API goes. */
+  /** A session for installing: it keeps the search path, which selects the API's schema. */
   installs?: boolean;
   logger: Logger;
 }
 
 /**
- * What holds in each session of ours, whatever is set for the role or the database. Nothing is looked up outside pg_catalog: an
- * operator that somebody made in "public" would run with our rights. Nobody who holds a lock keeps us waiting for long.
+ * Settings of each session, whatever is configured for the role or the database. Names are resolved in pg_catalog only:
+ * an operator that another user created in "public" would run with our rights. Locks are not waited for long.
  */
 const timeLimits: Record<string, string> = {
   statement_timeout: '0',
@@ -37,7 +37,7 @@ const sessionSettings: Record<string, string> = {
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   row_security: 'on',
-  // what values and statements look like
+  // Formats of values and statements.
   standard_conforming_strings: 'on',
   array_nulls: 'on',
   bytea_output: 'hex',
@@ -48,11 +48,11 @@ const sessionSettings: Record<string, string> = {
   transform_null_equals: 'off',
 };
 
-/** What an older server does not know, and so cannot be among the options that a session starts with: 17 brought it. */
+/** Settings that older servers do not have, so they cannot be start-up options: added in version 17. */
 const lateSettings = `
   select case when current_setting('server_version_num')::int >= 170000 then set_config('transaction_timeout', '0', false) end`;
 
-/** As libpq takes them at the start of a session. */
+/** In libpq's format of start-up options. */
 export const startupOptions = (settings: Record<string, string> = {}): string =>
   optionsOf({ ...sessionSettings, ...settings });
 
@@ -72,8 +72,8 @@ const types = {
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * A statement of ours that has no answer by then never gets one: its connection is only half there, since a machine on the way has
- * gone. The longest of them write a tensor of some hundred megabytes.
+ * A statement without an answer by then never gets one, since the connection was lost in the network. The longest ones
+ * write a tensor of some hundred megabytes.
  */
 export const QUERY_TIMEOUT_MS = 60_000;
 
@@ -85,7 +85,7 @@ const unsafeConnection = (detail: string): EnvironmentUnfit =>
     hint: 'Connect to PostgreSQL itself, not through a pooler, and without options in the URL.',
   });
 
-/** The pool of one process. */
+/** A process's pool of connections. */
 export class Database implements Service, Queryable {
   readonly url: string;
   readonly #pool: pg.Pool;
@@ -161,7 +161,7 @@ export class Database implements Service, Queryable {
     }
   }
 
-  /** A connection of its own, outside the pool: for session locks, COPY, and whatever must notice its loss. */
+  /** A dedicated connection, for session locks, COPY, and callers that must notice its loss. */
   async connect(
     onLost: (error: Error) => void,
     { settings, isLong = false }: ConnectOptions = {},
@@ -194,18 +194,18 @@ export class Database implements Service, Queryable {
 }
 
 export interface ConnectOptions {
-  /** Beside those of all sessions of ours. */
+  /** In addition to the settings of all sessions. */
   settings?: Record<string, string>;
   /** Whether its statements may take long. */
   isLong?: boolean;
 }
 
 export interface Connection extends Queryable {
-  /** The `pg` client, for what only this room does with it (COPY). */
+  /** The `pg` client, for use in this room only (COPY). */
   client: pg.Client;
-  /** The session is as it began: settings, prepared statements, cursors, locks and temporary tables are gone, whoever made them. */
+  /** Resets the session: settings, prepared statements, cursors, locks and temporary tables. */
   reset(): Promise<void>;
-  /** Hears what the server has to say while a statement runs: RAISE NOTICE. */
+  /** Called with the server's messages while a statement runs: RAISE NOTICE. */
   onNotice(handler: (message: string) => void): void;
   close(): Promise<void>;
 }

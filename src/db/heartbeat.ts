@@ -26,7 +26,7 @@ export class Heartbeat implements Service {
     this.#options = options;
   }
 
-  /** The id of the row; another one after the process was taken for dead and came back. */
+  /** The id of the row; it changes if the process was considered dead and has returned. */
   get id(): number | undefined {
     return this.#id;
   }

@@ -8,11 +8,11 @@ export interface ListenerOptions {
   url: string;
   channels: readonly string[];
   /**
-   * A hint that rows changed; `payload` is an id as text. Any role may send as many as it likes: pg-listen hands each on at once and
-   * keeps none, and so must whoever hears it: a poke of a {@link Wake} that has a least time.
+   * A notification that rows changed; `payload` is an id as text. Any role may send any number: pg-listen forwards each
+   * immediately without buffering, and so must the receiver, such as a {@link Wake} with a minimum time.
    */
   onNotify(channel: string, payload: string): void;
-  /** Called after every (re)connect: notifications sent while away are lost, so look at the rows again. */
+  /** Called after every (re)connect: notifications in between are lost, so the rows must be read again. */
   onConnect(): void;
   logger: Logger;
 }
@@ -20,8 +20,8 @@ export interface ListenerOptions {
 const RETRY_MS = 500;
 
 /**
- * LISTEN on its own connection, until stopped: pg-listen reconnects, and the rows are scanned again each time it did. Its loop
- * that reconnects goes on when it is closed; only an error in what it asks for the next pause ends it.
+ * LISTEN on a dedicated connection, until stopped: pg-listen reconnects, and the rows are then read again. Its
+ * reconnect loop continues after it is closed; only an error in computing the next pause ends it.
  */
 export class Listener implements Service {
   readonly #options: ListenerOptions;
@@ -41,7 +41,7 @@ export class Listener implements Service {
         application_name: 'rafiki listener',
         options: startupOptions(),
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-        query_timeout: QUERY_TIMEOUT_MS, // of pg-listen's own checks: a connection that is only half there is left
+        query_timeout: QUERY_TIMEOUT_MS, // of pg-listen's own checks: detects a lost connection
       },
       {
         parse: (text: string) => text,
@@ -69,7 +69,7 @@ export class Listener implements Service {
       await subscriber.connect();
       for (const channel of channels) await subscriber.listenTo(channel);
     } catch (error) {
-      await this.stop(); // or it would go on connecting, for ever
+      await this.stop(); // otherwise it would reconnect forever
       throw error;
     }
     onConnect();

@@ -5,13 +5,17 @@ import { sizeText } from '../runtime/byte-size.ts';
 /** Its type and its length. */
 const HEAD_BYTES = 5;
 
-/** Ends a connection to PostgreSQL where it begins a message that is too long, before any of it is kept. To be called between two messages. */
+/**
+ * Closes a connection to PostgreSQL at the start of a too long message, before any of it is buffered. To be called
+ * between two messages.
+ */
 export function limitMessages(stream: Duplex, maxBytes: number): void {
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = 0;
   let bodyBytes = 0; // of the message, that are still to come
   const push = stream.push.bind(stream);
-  // what comes from the network passes here once and in order; listeners for data come and go, and COPY gives back what it has read
+  // All data from the network passes here once and in order, while data listeners are added and removed, and COPY
+  // pushes data back.
   stream.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
     for (let at = 0; chunk !== null && at < chunk.length; ) {
       if (bodyBytes > 0) {
@@ -36,5 +40,5 @@ export function limitMessages(stream: Duplex, maxBytes: number): void {
 const tooLong = (bytes: number, max: number): DataTooLarge =>
   new DataTooLarge("a row or a message of the tables' owner is too long", {
     detail: `It has ${sizeText(bytes)}; ${sizeText(max)} are the most.`,
-    hint: 'Look into the functions, triggers and policies of the table.',
+    hint: 'Check the functions, triggers and policies of the table.',
   });

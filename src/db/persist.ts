@@ -12,7 +12,7 @@ const GIVE_UP_MS = 120_000;
 /** SQLSTATE classes in which the same statement may well work a moment later: connection, rollback, resources, operator. */
 const transientClasses = new Set(['08', '40', '53', '57']);
 
-/** Somebody holds a lock that we do not wait for any longer. */
+/** A lock held by another session was waited for too long. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
 export const isTransientState = (sqlstate: string): boolean =>
@@ -29,7 +29,9 @@ const networkCodes = new Set([
   'ENOTFOUND',
 ]);
 
-/** Whether an error says that the database, or the store of parameters, is away or busy, and nothing about what was asked of it. */
+/**
+ * Whether an error means that the database, or the parameter store, is unreachable or busy, independent of the request.
+ */
 export function isTransient(error: unknown): boolean {
   if (error instanceof StoreUnreachable || error instanceof RowLocked) return true;
   if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
@@ -57,7 +59,7 @@ export async function persist<T>(work: () => Promise<T>, logger: Logger, signal:
   }
 }
 
-/** Whether a row was held by somebody else for too long: others are not. */
+/** Whether a row was locked by another session for too long; other rows may not be. */
 export const isLocked = (error: unknown): boolean =>
   error instanceof RowLocked ||
   (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) ||

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { StatementRefused } from '../errors/errors.ts';
 
-/** What Postgres says about a statement, as an error of ours; anything else is handed back as it is. */
+/** Converts an error of Postgres to a RafikiError; returns any other error unchanged. */
 export function translatePostgresError(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const { code = 'XX000', message, detail, hint } = error;

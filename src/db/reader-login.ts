@@ -12,7 +12,7 @@ export interface ReaderLoginOptions {
   logger: Logger;
 }
 
-/** The service's own URL in the name of rafiki_reader. */
+/** The service's URL with the role rafiki_reader. */
 function asReader(serviceUrl: string): string {
   const url = new URL(serviceUrl);
   url.username = READER;
@@ -20,15 +20,18 @@ function asReader(serviceUrl: string): string {
   return url.href;
 }
 
-/** A backend whose process was killed hears nothing of it while an owner's code sleeps; unlike a time limit, no code catches this. */
+/**
+ * Otherwise a backend would not notice that its client was killed while an owner's code sleeps; unlike with a time
+ * limit, code cannot catch this.
+ */
 async function endWithClient(on: Queryable): Promise<void> {
-  await on.query(`set client_connection_check_interval = '5s'`).catch(() => undefined); // a server that cannot look for its clients does without
+  await on.query(`set client_connection_check_interval = '5s'`).catch(() => undefined); // not supported on all platforms
 }
 
 export interface ReaderLimits {
   /** As a setting of time is written. */
   longestStatement: string;
-  /** Of one message of the server: a row, an error, a notice. */
+  /** Maximum of one message of the server: a row, an error, a notice. */
   maxBytes: number;
 }
 
@@ -39,8 +42,8 @@ export interface ReaderSession {
 }
 
 /**
- * The login that reads sources and fills tables: sessions that may do nothing but call the function that they were opened for, of schema
- * rafiki_reader.
+ * The login that reads sources and fills tables: its sessions may only call the function of schema rafiki_reader for
+ * which they were opened.
  */
 export class ReaderLogin {
   readonly #database: Database;
@@ -50,8 +53,8 @@ export class ReaderLogin {
   }
 
   /**
-   * A statement that takes longer is given up, even by a process that cannot end it any more. The session's loss makes the one under way
-   * fail, and so does a message of the server that is too long.
+   * A statement that takes longer is abandoned, even if the process can no longer cancel it. It fails if the session is
+   * lost, or if a message of the server is too long.
    */
   async connect({ longestStatement, maxBytes }: ReaderLimits): Promise<ReaderSession> {
     const settings = { statement_timeout: longestStatement };

@@ -1,10 +1,11 @@
 import { BadData } from '../errors/errors.ts';
 
-/** A label is a name, not a text: nobody reads more of it. `rafiki._check_labels` has the same numbers. */
+/** Maximum length of a label, which is a name, not a text. `rafiki._check_labels` has the same numbers. */
 export const MAX_LABEL_CHARS = 1000;
 /**
- * A study's classes. Each is a column of a network's last layer, and a row in every answer with probabilities; the largest data
- * sets of images in use have a thousand, of texts some thousand. All together because every server keeps them of every model.
+ * Maximum classes of a study. Each is a column of a network's last layer and a row in each answer with probabilities;
+ * the largest common data sets have a thousand classes for images, some thousand for texts. Their total size is limited
+ * because every server keeps those of every model.
  */
 export const MAX_CLASSES = 10_000;
 export const MAX_CLASS_BYTES = 2 ** 20;

@@ -34,8 +34,8 @@ export interface RangeOptions extends KnobOptions {
 }
 
 /**
- * The hyperparameter space of a family (paper, section 2): knobs with domains, drawn in dependency order. They may be added
- * in any order; with the first use the space is built, and a circle or an unknown name is refused.
+ * The hyperparameter space of a family (paper, section 2): knobs with domains, drawn in dependency order. They may be
+ * added in any order; at the first use the space is built, and a cycle or an unknown name is refused.
  */
 export class HyperSpace {
   readonly #knobs = new Map<string, Knob>();
@@ -57,7 +57,7 @@ export class HyperSpace {
     return this.#add({ name, domain: { kind: 'categorical', list }, ...options });
   }
 
-  /** In drawing order: what a knob depends on comes before it, otherwise as they were added. */
+  /** In drawing order: each knob after its dependencies, otherwise in the order of addition. */
   knobs(): readonly Knob[] {
     this.#ordered ??= inDrawingOrder(this.#knobs);
     return this.#ordered;
@@ -68,7 +68,10 @@ export class HyperSpace {
     return this.draw((knob) => knob.initial);
   }
 
-  /** Draws every knob in order; `pick` chooses from the domain that the pre-hook left. Fixed values are no matter of hooks. */
+  /**
+   * Draws every knob in order; `pick` chooses from the domain that the pre-hook returns. Hooks do not apply to fixed
+   * values.
+   */
   draw(pick: (knob: Knob, domain: Domain) => KnobValue, fixed: Readonly<Knobs> = {}): Knobs {
     const drawn: Knobs = {};
     for (const knob of this.knobs()) {
@@ -85,7 +88,7 @@ export class HyperSpace {
   }
 
   #add(knob: Knob): this {
-    if (this.#knobs.has(knob.name)) throw new InvalidParameter(`knob "${knob.name}" is there already`);
+    if (this.#knobs.has(knob.name)) throw new InvalidParameter(`knob "${knob.name}" exists already`);
     this.#knobs.set(knob.name, knob);
     this.#ordered = null;
     return this;
@@ -94,7 +97,7 @@ export class HyperSpace {
 
 function inDrawingOrder(knobs: ReadonlyMap<string, Knob>): readonly Knob[] {
   const ordered = new Set<Knob>();
-  /** `path` leads from the knob that was asked for to this one, by what depends on what. */
+  /** `path`: the chain of dependencies from the requested knob to this one. */
   const place = (knob: Knob, path: readonly string[]): void => {
     if (ordered.has(knob)) return;
     const way = [...path, knob.name];
@@ -134,7 +137,7 @@ export function drawWithOverrides(
   return space.draw((knob, domain) => pick(knob, narrow(knob.name, domain, overrides[knob.name])), fixed);
 }
 
-/** What the user's override leaves of a domain. */
+/** The part of a domain that the user's override allows. */
 export function narrow(name: string, domain: Domain, override: KnobOverride | undefined): Domain {
   if (override === undefined) return domain;
   if (typeof override !== 'object') return { kind: 'categorical', list: [override] };
@@ -145,7 +148,10 @@ export function narrow(name: string, domain: Domain, override: KnobOverride | un
   });
 }
 
-/** Of a list, equal ones counted once: the work of a proposal grows with them. `rafiki._knob_fault` has the same number. */
+/**
+ * Number of distinct values of a list: the work of a proposal is proportional to it. `rafiki._knob_fault` has the same
+ * number.
+ */
 const MAX_VALUES = 100;
 
 /** A proposal narrows the same lists some thousand times. */

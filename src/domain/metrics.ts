@@ -42,8 +42,8 @@ export function argmax(values: ArrayLike<number>, offset: number, n: number): nu
 }
 
 /**
- * What the trials of a study can be compared by, all in [0, 1] with more being better. The first for a kind of answer is its
- * default; SQL reads them in `rafiki.metric`.
+ * The metrics for comparing the trials of a study, all in [0, 1], larger is better. The first for an output kind is its
+ * default; SQL reads them from `rafiki.metric`.
  */
 export const metrics = {
   accuracy: { output: 'label', title: 'share of the rows whose class is right' },
@@ -62,7 +62,7 @@ interface Classified {
   classes: number;
 }
 
-/** In [0, 1]; of a metric that the predicted classes decide. */
+/** In [0, 1]; of a metric that depends on the predicted classes only. */
 export function scoreOfClasses(metric: 'accuracy' | 'macro_f1', { predicted, actual, classes }: Classified): number {
   return metric === 'accuracy' ? accuracy(predicted, actual) : macroF1(predicted, actual, classes);
 }
@@ -106,7 +106,7 @@ export function areaUnderCurve(probabilities: Float32Array, actual: ArrayLike<nu
   return areas.length === 0 ? 0.5 : areas.reduce((sum, area) => sum + area, 0) / areas.length;
 }
 
-/** The score of whoever always answers by how frequent the classes are: what a model has to beat. */
+/** The score of constant predictions by the frequency of the classes: a model must exceed it. */
 export function baseline(metric: Metric, labels: ArrayLike<number>, classes: number): number {
   const counts = new Float64Array(classes);
   for (let i = 0; i < labels.length; i++) counts[labels[i] as number]!++;

@@ -1,6 +1,6 @@
 /**
- * What becomes of a state by an event, for what TypeScript moves; `null`: the event is refused. A trial is claimed, and what users cancel is
- * ended, by statements of their own.
+ * The next state after an event, for transitions made in TypeScript; `null`: the event is refused. Claiming a trial and
+ * cancelling by users have their own statements.
  */
 export type StudyState = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
 export type StudyEvent = 'start' | 'complete' | 'fail' | 'cancel';

@@ -14,7 +14,7 @@ export interface TrainingSpec {
   /** ONNX Runtime threads of this trial. */
   threads: number;
   data: DataSet;
-  /** What its epochs are compared by; the task's usual one where not given. */
+  /** The metric for comparing epochs; default: the task's. */
   metric?: Metric;
   /** Whether all classes weigh the same in training, however many rows they have. */
   balanced?: boolean;
@@ -45,24 +45,27 @@ export interface TimeLeft {
 }
 
 export interface TrainingHooks {
-  /** Where an earlier attempt stopped; training goes on from there as if never interrupted. */
+  /** The checkpoint of an earlier attempt, from which training continues without a difference. */
   resume?: ParamSet;
   /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
   warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
   /** Where its epochs would take longer, fewer are planned: the learning rate comes down to zero in time. Asked after each epoch. */
   timeLeft?(): TimeLeft;
-  /** Whether to end with the best epoch so far instead of training on to the next report; asked between runs of the engine. */
+  /**
+   * Whether to end with the best epoch so far instead of training until the next report; called between runs of the
+   * engine.
+   */
   stopNow?(): boolean;
   /**
-   * The answer 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies what other
-   * trials may start from.
+   * 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies the weights for
+   * publishing.
    */
   onReport(report: TrainingReport, weights: () => PublishedWeights): Promise<'continue' | 'stop'>;
   /** Called at chunk ends; `take()` copies the state out, so call it only when the checkpoint is wanted. */
   onCheckpoint(take: () => ParamSet): Promise<void>;
 }
 
-/** What serving needs to answer: one ONNX file with the weights inside, and the fitted features as data. */
+/** The data that serving needs: one ONNX file with the weights, and the fitted features. */
 export interface TrainedModel {
   onnx: Uint8Array;
   features: FittedFeatures;
@@ -89,7 +92,7 @@ export interface TrainingResult {
   variants: TrainedVariant[];
 }
 
-/** A trained model made quicker, and what that costs it in score on the validation rows. */
+/** A faster variant of a trained model, with its score on the validation rows. */
 export interface TrainedVariant {
   precision: Exclude<Precision, 'float32'>;
   score: number;

@@ -1,14 +1,14 @@
 import type { TensorData } from './tensor.ts';
 
-/** A tensor of a network that is to be trained. */
+/** A tensor of a network that will be trained. */
 export interface WantedTensor {
   name: string;
   shape: readonly number[];
-  /** What it does: only a tensor of the same role can take its place. */
+  /** Its role: only a tensor of the same role can initialise it. */
   role: string;
 }
 
-/** Weights of a trial as others may start from them. */
+/** Weights of a trial that others may start from. */
 export interface PublishedWeights {
   tensors: Record<string, TensorData>;
   /** Their roles by name. */

@@ -74,7 +74,7 @@ describe('a study', () => {
     await run(coordinator(), worker());
     const end = await studyEnd(db, id);
     expect(end).toMatchObject({ state: 'completed', version: 1 });
-    expect(end.notice).toMatch(/not deployed, as asked/);
+    expect(end.notice).toMatch(/not deployed, as requested/);
     expect(await db.query('select from rafiki.deployment')).toEqual([]);
     expect((await db.query('select from rafiki.trial')).length).toBeLessThan(10);
   });

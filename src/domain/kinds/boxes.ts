@@ -2,7 +2,7 @@ import { BadData } from '../../errors/errors.ts';
 import { checkLabel } from '../class-limits.ts';
 import type { ImageSize } from '../task.ts';
 
-/** An object in an image as the source gives it, in pixels from the top left corner of the upright image. */
+/** An object in an image of the source, in pixels from the top left corner of the upright image. */
 export interface NamedBox {
   label: string;
   x: number;

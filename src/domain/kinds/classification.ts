@@ -12,7 +12,10 @@ const classTarget = 'truth';
 /** Stands for a class that the data does not have: no label's index. */
 const unknownClass = 0xffff;
 
-/** One class for each row: answers are probabilities [N, classes]. The metrics accuracy and macro_f1 look at the likeliest class alone. */
+/**
+ * One class per row: outputs are probabilities [N, classes]. The metrics accuracy and macro_f1 use the likeliest class
+ * only.
+ */
 export const classification: TaskKind = {
   readLabel(text) {
     if (text.length > 4 * MAX_LABEL_CHARS) throw labelTooLong();
@@ -90,7 +93,7 @@ function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actua
   return metric === 'auc' ? areaUnderCurve(probabilities, actual) : Math.exp(-logLoss(probabilities, actual));
 }
 
-/** Probabilities of the data's classes as the best member has them: 0 for those that it does not know. */
+/** The best member's probabilities of the data's classes: 0 for classes unknown to it. */
 function translated([best]: readonly MemberAnswers[], classes: readonly string[]): Float32Array {
   if (best === undefined) return new Float32Array(0);
   const own = best.classes.length;
