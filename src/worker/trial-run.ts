@@ -10,28 +10,15 @@ import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
-import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
+import { reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { LONGEST_TIMER_MS } from '../runtime/timer.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
-import { type Finished, storeResult } from './result.ts';
+import { storeResult } from './result.ts';
 import { TrainingProcess } from './training-process.ts';
-
-type TrialOutcome =
-  | ({ kind: 'finished' } & Finished)
-  | { kind: 'failed'; error: ErrorReport }
-  /** The training process died; the number of attempts decides whether there is another one. */
-  | { kind: 'crashed'; cause: string }
-  /** The worker stops, or is needed elsewhere: the trial waits for another worker, and the attempt does not count. */
-  | { kind: 'released' }
-  /** This worker cannot read the source: as released, but the worker pauses before its next trial. */
-  | { kind: 'refused'; error: ReaderRefused }
-  /** The same if this machine cannot train the trial. */
-  | { kind: 'unfit'; error: ErrorReport }
-  /** The trial is owned by another worker, or cancelled: nothing more may be written. */
-  | { kind: 'lost' };
+import type { TrialOutcome } from './trial-outcome.ts';
 
 /** Three heartbeats fit in a lease: two may fail before it expires. */
 const HEARTBEAT_MS = 4_000;

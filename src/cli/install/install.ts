@@ -35,10 +35,7 @@ export async function install(db: Installer): Promise<Installed> {
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** lock_not_available, deadlock_detected */
 const LOCKED = new Set(['55P03', '40P01']);
-/**
- * unique_violation, duplicate_schema, duplicate_object, and "tuple concurrently updated": another session is
- * installing, so a retry finds everything installed.
- */
+/** unique_violation, duplicate_schema, duplicate_object, "tuple concurrently updated": a retry finds everything installed. */
 const CONCURRENT_INSTALL = new Set(['23505', '42P06', '42710', 'XX000']);
 const LOCK_TIMEOUT_MS = 1_000;
 const TRIES = 5;

@@ -21,6 +21,7 @@ import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
+import { withSession } from './with-session.ts';
 
 export interface UpOptions {
   /** Absent: an embedded PostgreSQL is started. */
@@ -240,13 +241,5 @@ export class Up implements Service {
       child('coordinator', 'coordinator'),
       ...Array.from({ length: workers }, (_, i) => child(`worker ${i + 1}`, 'worker')),
     ];
-  }
-}
-
-async function withSession(session: Database, work: (session: Database) => Promise<unknown>): Promise<void> {
-  try {
-    await work(session);
-  } finally {
-    await session.stop();
   }
 }
