@@ -117,6 +117,12 @@ function judge(group: Group): void {
 function checkShared(groups: readonly Group[], labelsOf: LabelsOf): void {
   const classesOf = (valid: boolean): string[] =>
     groups.filter((group) => group.valid === valid).flatMap(({ rows }) => rows.flatMap(labelsOf));
+  if (groups.every(({ valid }) => valid)) {
+    throw new InvalidParameter('no rows are left to train on', {
+      detail: `All ${groups.length} distinct inputs are among the rows to validate on, which are not trained on.`,
+      hint: 'Choose other rows with validation_source =>, validation_split => or validation_after =>.',
+    });
+  }
   const trained = new Set(classesOf(false));
   const judged = new Set(classesOf(true));
   if ([...judged].some((label) => trained.has(label))) return;

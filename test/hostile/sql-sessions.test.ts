@@ -260,7 +260,7 @@ describe('what somebody holds open', () => {
       stage.modelOwner.name,
     ]);
     const held = holdModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
-    await expect(held).rejects.toMatchObject({ name: 'RowHeld' }); // at once: not what comes of waiting for a lock
+    await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // at once: not what comes of waiting for a lock
     await holder.query('rollback');
     await holder.close();
   });

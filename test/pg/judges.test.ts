@@ -114,6 +114,15 @@ describe('own judges', () => {
     expect(trial).toEqual({ score });
   });
 
+  test('are not the labels: a boolean column that splits the rows is no candidate', async () => {
+    await db.query('create table part as select id, label as mood, body, held as sp from reviews');
+    const [made] = await db.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'part', features => '{body}', validation_split => 'sp', max_trials => 1) as id`,
+    );
+    expect(await db.query('select target from rafiki.study where id = $1', [made?.id])).toEqual([{ target: 'mood' }]);
+    await db.query('select rafiki_cancel($1)', [made?.id]);
+  });
+
   test('say how many of the rows the deployed version was trained on', async () => {
     await train(`model => 'by_share'`);
     await db.query(`update rafiki.deployment set state = 'ready'`);

@@ -114,7 +114,8 @@ end $$;
 
 -- Infers the columns that were not named, each only if exactly one candidate is left.
 create or replace function rafiki._infer_columns(
-  source regclass, task rafiki.task, inout target name, inout feature name, feature_argument text default 'features => array[%L]'
+  source regclass, task rafiki.task, inout target name, inout feature name, feature_argument text default 'features => array[%L]',
+  split name default null -- says which rows are for validation, and so is neither
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -125,19 +126,19 @@ declare
 begin
   if target is null then
     select array_agg(c.name) into candidates from rafiki._task_columns(source, task) c
-    where c.is_target and c.named_as_target and c.name is distinct from feature;
+    where c.is_target and c.named_as_target and c.name is distinct from feature and c.name is distinct from split;
     if candidates is not null then
       target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
     end if;
   end if;
   if feature is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
-    where c.is_feature and c.name is distinct from target;
+    where c.is_feature and c.name is distinct from target and c.name is distinct from split;
     feature := rafiki._only_candidate(source, candidates, task.input || ' to learn from', feature_argument, nameable => false);
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
-    where c.is_target and c.name <> feature and lower(c.name) <> 'id'; -- which identifies rows
+    where c.is_target and c.name <> feature and c.name is distinct from split and lower(c.name) <> 'id'; -- which identifies rows
     target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
   end if;
 end $$;
@@ -151,7 +152,8 @@ as $$ select 'Numbers are not predicted yet, but classes of them: a view can mak
 -- Finds target and feature, named or inferred, and checks that the task can use their types.
 create or replace function rafiki._resolve_columns(
   source regclass, task rafiki.task, inout target name, features name[], out feature name,
-  feature_argument text default 'features => array[%L]' -- as the caller's function spells it
+  feature_argument text default 'features => array[%L]', -- as the caller's function spells it
+  split name default null
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -174,7 +176,7 @@ begin
       message = format('column "%s" cannot be both feature and target', target),
       hint = format('Name another column with target => or %s =>.', split_part(feature_argument, ' ', 1));
   end if;
-  select * into target, feature from rafiki._infer_columns(source, task, target, feature, feature_argument);
+  select * into target, feature from rafiki._infer_columns(source, task, target, feature, feature_argument, split);
   select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target

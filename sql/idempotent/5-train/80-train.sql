@@ -110,7 +110,7 @@ begin
   request.terminator := rafiki._switch_setting('rafiki.terminator');
   request.gpu := rafiki._switch_setting('rafiki.gpu');
   select c.target, array[c.feature] into request.target, request.features
-  from rafiki._resolve_columns(source, chosen, target, features) c;
+  from rafiki._resolve_columns(source, chosen, target, features, split => validation_split) c;
   return rafiki._resolve_judge(request, chosen, validation_after);
 end $$;
 

@@ -237,3 +237,11 @@ describe('splitting images with boxes', () => {
     expect(hash(1)).not.toBe(hash(0));
   });
 });
+
+test('where all inputs are validated on, nothing is left to train on, and that is said', () => {
+  const rows = ['a', 'b'].flatMap((input) => [
+    { input, label: input, validates: true },
+    { input, label: input, validates: false },
+  ]);
+  expect(() => split(rows, { task: 'sentiment', validation: 0.2 })).toThrowError('no rows are left to train on');
+});
