@@ -19,7 +19,8 @@ interface Covering {
 export type Suite = 'unit' | 'pg18';
 
 export interface Judged {
-  outcome: 'killed' | 'survived' | 'uncovered';
+  /** Unclear where vitest failed, but no test: its Postgres may not have started. */
+  outcome: 'killed' | 'survived' | 'uncovered' | 'unclear';
   /** The file whose test failed, or that it took too long. */
   by: string;
 }
@@ -104,7 +105,9 @@ export class MutantTree {
         START_S + PATIENCE * seconds,
       );
       if (run.tooLong) return { outcome: 'killed', by: 'too long' };
-      if (run.code !== 0) return { outcome: 'killed', by: run.results.find(({ passed }) => !passed)?.test ?? '' };
+      const failed = run.results.find(({ passed }) => !passed)?.test;
+      if (failed !== undefined) return { outcome: 'killed', by: failed };
+      if (run.code !== 0) return { outcome: 'unclear', by: '' };
     }
     return { outcome: all.length === 0 ? 'uncovered' : 'survived', by: '' };
   }

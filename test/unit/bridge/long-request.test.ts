@@ -30,7 +30,7 @@ describe('a long request', () => {
   it('waits for room, and then holds it', async () => {
     const room = new Room(100);
     const [first, second] = [new LongRequest(60, room), new LongRequest(60, room)];
-    first.screen(admitted);
+    void first.screen(admitted);
     const screened = second.screen(() => Promise.resolve());
     expect(screened).toBeInstanceOf(Promise);
     first.release();
@@ -59,18 +59,18 @@ describe('a long request', () => {
 
   it('waits no more when its client is gone, not even where room came in the same moment', async () => {
     const room = new Room(100);
-    room.take(60, signal);
+    void room.take(60, signal);
     const [first, second] = [new LongRequest(60, room), new LongRequest(60, room)];
     const screened = [first.screen(admitted), second.screen(admitted)];
     first.abort();
     room.give(60);
     second.abort();
-    await Promise.all(screened);
+    await Promise.all(screened.filter((each) => each !== undefined));
     expect(first.refusal).toBeInstanceOf(Cancelled);
     expect(isFree(room, 100)).toBe(true);
     const late = new LongRequest(60, room);
     late.abort();
-    late.screen(admitted);
+    void late.screen(admitted);
     expect(late.refusal).toBeInstanceOf(Cancelled);
     expect(isFree(room, 100)).toBe(true);
   });
@@ -92,7 +92,7 @@ describe('a long request', () => {
 describe('room for long requests', () => {
   it('is given in turn, to no small one before a large one that waits', async () => {
     const room = new Room(100);
-    room.take(60, signal);
+    void room.take(60, signal);
     const order: string[] = [];
     const taken = [
       room.take(100, signal)?.then(() => order.push('large')),
@@ -109,7 +109,7 @@ describe('room for long requests', () => {
 
   it('goes on to the next when the first in turn is gone', async () => {
     const room = new Room(100);
-    room.take(60, signal);
+    void room.take(60, signal);
     const gone = new AbortController();
     const large = room.take(100, gone.signal);
     const small = room.take(10, signal);
