@@ -19,7 +19,8 @@ interface Covering {
 export type Suite = 'unit' | 'pg18';
 
 export interface Judged {
-  outcome: 'killed' | 'survived' | 'uncovered';
+  /** Unclear where vitest failed, but no test: its Postgres may not have started. */
+  outcome: 'killed' | 'survived' | 'uncovered' | 'unclear';
   /** The file whose test failed, or that it took too long. */
   by: string;
 }
@@ -29,6 +30,8 @@ const QUICK_S = 5;
 /** A mutant has so many times as long as its tests took without it, beside what vitest takes to start. */
 const PATIENCE = 5;
 const START_S = 45;
+/** What vitest has to end by itself. */
+const GOODBYE_MS = 20_000;
 
 /**
  * A copy of the working tree in a temporary folder, with all mutants planted, so that one pass of the tests shows which of them
@@ -87,12 +90,12 @@ export class MutantTree {
     return kept.filter(({ test }) => now.has(test));
   }
 
-  /** Runs the tests that come by a mutant against it, the quick ones first. */
+  /** Runs the tests that come by a mutant against it: the quick ones, then one after another. */
   async judge(mutant: Mutant, suite: Suite, coverings: readonly Covering[]): Promise<Judged> {
     const all = coverings.filter(({ keys, passed }) => passed && keys.includes(mutant.key));
     const quick = all.filter(({ seconds }) => seconds <= QUICK_S);
     const slow = all.filter(({ seconds }) => seconds > QUICK_S).toSorted((a, b) => a.seconds - b.seconds);
-    for (const part of [quick, slow]) {
+    for (const part of [quick, ...slow.map((one) => [one])]) {
       if (part.length === 0) continue;
       const seconds = part.reduce((sum, each) => sum + each.seconds, 0);
       const run = await this.#vitest(
@@ -102,7 +105,9 @@ export class MutantTree {
         START_S + PATIENCE * seconds,
       );
       if (run.tooLong) return { outcome: 'killed', by: 'too long' };
-      if (run.code !== 0) return { outcome: 'killed', by: run.results.find(({ passed }) => !passed)?.test ?? '' };
+      const failed = run.results.find(({ passed }) => !passed)?.test;
+      if (failed !== undefined) return { outcome: 'killed', by: failed };
+      if (run.code !== 0) return { outcome: 'unclear', by: '' };
     }
     return { outcome: all.length === 0 ? 'uncovered' : 'survived', by: '' };
   }
@@ -123,13 +128,17 @@ export class MutantTree {
       stdio: 'ignore',
       detached: true, // a group of its own, so that a mutant that hangs ends with all that it started
     });
+    const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
     let tooLong = false;
+    let last: NodeJS.Timeout | undefined;
     const limit = setTimeout(() => {
       tooLong = true;
-      process.kill(-child.pid!, 'SIGKILL');
+      child.kill('SIGINT'); // vitest stops its Postgres, which is in no group of ours
+      last = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), GOODBYE_MS);
     }, limitS * 1000);
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    const code = await closed;
     clearTimeout(limit);
+    clearTimeout(last);
     return { code, tooLong, results: existsSync(output) ? resultsIn(output, this.#root) : [] };
   }
 

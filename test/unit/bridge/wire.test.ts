@@ -11,6 +11,7 @@ import { Cancelled, InvalidParameter, ProtocolViolation, UndefinedObject } from 
 import type { Conversation } from '../../../src/protocol/conversation.ts';
 import type { Reply } from '../../../src/protocol/reply.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
+import { knownSocket, query } from '../../support/wire-client.ts';
 
 /** Echoes a request; waits on "wait" until cancelled; refuses two. */
 class Echo implements Conversation {
@@ -148,6 +149,25 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
   it('keeps no more connections than it was told, and says so with 53300', async () => {
     await Promise.all([client(), client(), client()]);
     await expect(client()).rejects.toMatchObject({ code: '53300' });
+  });
+
+  it('goes on with a client that takes its answers late', async () => {
+    const socket = await knownSocket(server.address());
+    sockets.push(socket);
+    const text = 'x'.repeat(100_000);
+    for (let i = 0; i < 200; i++) socket.write(query(`${text} answer ${i}.`)); // 20 MB: more than sockets hold
+    const waits: number[] = [];
+    const isStuck = (): boolean => {
+      waits.push(socket.writableLength);
+      return waits.at(-1)! > 0 && waits.at(-1) === waits.at(-2);
+    };
+    await expect.poll(isStuck, { interval: 50 }).toBe(true); // the bridge reads no further
+    let answers = 0;
+    socket.on('data', (chunk) => {
+      answers += chunk.filter((byte) => byte === 46).length; // the full stop of each
+    });
+    socket.resume();
+    await expect.poll(() => answers, { timeout: 10_000 }).toBe(200);
   });
 
   it('tells the conversation when its client is gone', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_IDLE_ROLES } from '../../../src/serving/queue/limits.ts';
+import { MAX_IDLE_ROLES, MAX_SPECULATIVE } from '../../../src/serving/queue/limits.ts';
 import type { RequestOptions } from '../../../src/serving/queue/queued-request.ts';
 import { RequestQueue } from '../../../src/serving/queue/request-queue.ts';
 
@@ -78,6 +78,14 @@ describe('RequestQueue', () => {
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
     const rest = queue.turns({ lane: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
+  });
+
+  it('has room for so many rows that are read ahead', () => {
+    const queue = new RequestQueue();
+    for (let i = 0; i < MAX_SPECULATIVE; i++) expect(queue.speculate(`ahead ${i}`, 'a')).toBe(true);
+    expect(queue.speculate('one more', 'a')).toBe(false);
+    queue.dropSpeculative();
+    expect([queue.speculative, queue.find('ahead 0', false)]).toEqual([0, undefined]);
   });
 
   it('takes up what was read ahead once somebody asks for it', () => {
