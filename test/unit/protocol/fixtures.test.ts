@@ -26,7 +26,7 @@ test.each([
     const [key, role] = name === 'key' ? ['k'.repeat(chars), 'r'] : ['k'.repeat(64), 'r'.repeat(chars)];
     return ['P', key, role, '', '', '', 'text'].join(SEPARATOR);
   };
-  expect(parseRequest(request(most))).toMatchObject({ verb: 'P', text: 'text' });
+  expect(parseRequest(request(most))).toMatchObject({ verb: 'P', input: 'text' });
   expect(() => parseRequest(request(most + 1))).toThrowError(expect.objectContaining({ sqlstate: '08P01' }));
 });
 
