@@ -11,7 +11,7 @@ import { postgresIdentity } from '../../src/cli/up/unprivileged.ts';
 import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 import { examplesOf, runExample } from '../support/readme.ts';
 
-const examples = examplesOf('Three ways in');
+const examples = examplesOf('Three ways to use it');
 
 const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: the README is not run');

@@ -31,7 +31,9 @@ async function startReplica(): Promise<ChildProcess> {
   const env = { ...process.env, RAFIKI_LOG: 'warn' };
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve()); // ready
+    child.on('message', (message) => {
+      if (message === 'ready') resolve();
+    });
     child.once('exit', (code) => reject(new Error(`the replica ended with ${code}`)));
   });
   return child;

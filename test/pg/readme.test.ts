@@ -21,6 +21,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-test.skipIf(noPsql).each(examplesOf('Three ways in'))('$language: $code', { timeout: 300_000 }, async (example) => {
-  expect(await runExample(example, database.url)).toBe(example.printed.trimEnd());
-});
+test.skipIf(noPsql).each(examplesOf('Three ways to use it'))(
+  '$language: $code',
+  { timeout: 300_000 },
+  async (example) => {
+    expect(await runExample(example, database.url)).toBe(example.printed.trimEnd());
+  },
+);
