@@ -1,30 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
+import { type AskingSession, startAsking } from '../support/asking-session.ts';
+import { reply, type ScriptedBridge } from '../support/scripted-bridge.ts';
 
-let database: TestDatabase;
 let db: Database;
 let alice: Database;
 let bridge: ScriptedBridge;
+let asking: AskingSession;
+let ask: AskingSession['ask'];
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  db = database.db;
-  alice = await database.as('alice');
-  bridge = new ScriptedBridge();
-  await bridge.listen({ announceTo: db });
-  await db.query(`insert into rafiki.model (name, task, owner)
-                  select 'm', 'sentiment', oid::regrole from pg_roles where rolname like 'alice_' || current_database()`);
+  asking = await startAsking();
+  ({ db, alice, bridge, ask } = asking);
 });
-afterEach(async () => {
-  await database.drop();
-  await bridge.stop();
-});
+afterEach(() => asking.stop());
 
-const ask = async (expression: string, session = alice): Promise<unknown> =>
-  (await session.query<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
 describe('reading ahead', () => {
   /** Place and texts that were sent. */
   const sent = (): [string, (string | null)[]][] =>

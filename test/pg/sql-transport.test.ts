@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
+import { type AskingSession, startAsking } from '../support/asking-session.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { protocol } from '../support/protocol-fixtures.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
@@ -12,23 +13,14 @@ let database: TestDatabase;
 let db: Database;
 let alice: Database;
 let bridge: ScriptedBridge;
+let asking: AskingSession;
+let ask: AskingSession['ask'];
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  db = database.db;
-  alice = await database.as('alice');
-  bridge = new ScriptedBridge();
-  await bridge.listen({ announceTo: db });
-  await db.query(`insert into rafiki.model (name, task, owner)
-                  select 'm', 'sentiment', oid::regrole from pg_roles where rolname like 'alice_' || current_database()`);
+  asking = await startAsking();
+  ({ database, db, alice, bridge, ask } = asking);
 });
-afterEach(async () => {
-  await database.drop();
-  await bridge.stop();
-});
-
-const ask = async (expression: string, session = alice): Promise<unknown> =>
-  (await session.query<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
+afterEach(() => asking.stop());
 
 describe('what both sides are tested against', () => {
   test.each(protocol.requests)('SQL asks and takes $call', async ({ call, request, reply: replied, answer }) => {

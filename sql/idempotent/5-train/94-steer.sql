@@ -87,8 +87,8 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'finish') $$;
 
 comment on function rafiki_finish(bigint) is $$Ends a study now and keeps its best trials: running trials stop with their best epoch, the model is made from the trials
-that have a score, and is deployed as usual. If no trial has a score yet, one continues until its first score; a study without
-a running trial has nothing to keep, and fails.
+that have a score, and is deployed as usual. If no trial has a score yet, one continues until its first score; a study whose
+trials have not started has nothing to keep, and ends without a model.
 
 Arguments:
   study: its number
