@@ -8,23 +8,18 @@ import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
-import { createStage, type HostileStage, outcome, type Person } from '../support/hostile-stage.ts';
-import { createReviews, eventually, studyEnd } from '../support/studies.ts';
+import { createAttackedStage, type HostileStage, outcome, type Person } from '../support/hostile-stage.ts';
+import { eventually, studyEnd } from '../support/studies.ts';
 
-/** The attacks of issue 14 that are made from SQL on what works in the background, as they were found, each beside those that are like it. */
+/** The attacks of a security review that are made from SQL on what works in the background, as they were found, each beside those that are like it. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
 let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
 
 beforeAll(async () => {
-  stage = await createStage();
+  stage = await createAttackedStage();
   db = stage.database.db;
   people = stage;
-  await createReviews(db, 20);
-  await db.query('grant select on reviews to public');
-  // whom somebody's code has worked as: it writes it down here
-  await db.query('create table heard (place text, who name, login name)');
-  await db.query('grant select, insert, delete on heard to public');
 });
 afterAll(() => stage.stop());
 beforeEach(() => db.query('delete from heard'));

@@ -6,25 +6,20 @@ import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
 import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { createStage, type HostileStage, outcome, type Person, untilReady } from '../support/hostile-stage.ts';
+import { createAttackedStage, type HostileStage, outcome, type Person, untilReady } from '../support/hostile-stage.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
-import { createReviews, eventually } from '../support/studies.ts';
+import { eventually } from '../support/studies.ts';
 
-/** The attacks of issue 14 that are made from SQL, as they were found, each beside those that are like it. */
+/** The attacks of a security review that are made from SQL, as they were found, each beside those that are like it. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
 let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
 
 beforeAll(async () => {
-  stage = await createStage();
+  stage = await createAttackedStage();
   db = stage.database.db;
   people = stage;
-  await createReviews(db, 20);
-  await db.query('grant select on reviews to public');
-  // whom somebody's code has worked as: it writes it down here
-  await db.query('create table heard (place text, who name, login name)');
-  await db.query('grant select, insert, delete on heard to public');
 });
 afterAll(() => stage.stop());
 beforeEach(() => db.query('delete from heard'));

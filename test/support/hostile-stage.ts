@@ -16,7 +16,7 @@ import { Serving } from '../../src/serving/serving.ts';
 import { PredictConversation } from '../../src/serving/session/conversation.ts';
 import { trainTrial } from '../../src/training/train.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
-import { eventually } from './studies.ts';
+import { createReviews, eventually } from './studies.ts';
 import { keyOf } from './tiny-model.ts';
 
 /** Somebody who has logged in: one session, and what the role is called. */
@@ -218,3 +218,14 @@ export const privileges = async (db: Database): Promise<string> =>
       `select oid::int8, relacl::text from pg_class where relnamespace = 'rafiki'::regnamespace order by oid`,
     ),
   );
+
+/** A stage with reviews that everybody may read, and a table "heard" in which planted code notes which role it ran as. */
+export async function createAttackedStage(): Promise<HostileStage> {
+  const stage = await createStage();
+  const { db } = stage.database;
+  await createReviews(db, 20);
+  await db.query('grant select on reviews to public');
+  await db.query('create table heard (place text, who name, login name)');
+  await db.query('grant select, insert, delete on heard to public');
+  return stage;
+}
