@@ -46,10 +46,10 @@ export class Client {
    * to pay.
    */
   scan(
-    { statement, ...request }: PredictRequest & { statement: string },
+    request: PredictRequest & { statement: string },
     latency: LatencyOptions,
   ): { label: string | null | Promise<string | null>; readRequest: string | null } {
-    const { key, input } = request;
+    const { key, input, statement } = request;
     const model = this.#calls.present(request);
     if (model === undefined) return { label: this.#predict(request, latency), readRequest: null };
     const cached = model.recall(input);

@@ -75,10 +75,12 @@ export class PredictConversation implements Conversation {
     }
   }
 
-  #predict({ latency, ...request }: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
-    const { role } = request;
-    const statement = mayReadAhead(role, request.statement) ? request.statement : '';
-    const { label, readRequest } = this.#client.scan({ ...request, statement }, latency);
+  #predict(
+    request: RequestOf<'P' | 'N'>,
+    isReadAhead = mayReadAhead(request.role, request.statement),
+  ): Reply | Promise<Reply> {
+    const { role, latency } = request;
+    const { label, readRequest } = this.#client.scan(isReadAhead ? request : { ...request, statement: '' }, latency);
     if (readRequest !== null) this.#readAheadRole = role;
     const reply = (v: string | null): Reply =>
       readRequest === null ? answerReply(v) : { s: 'h', v, loc: readRequest };
@@ -88,10 +90,10 @@ export class PredictConversation implements Conversation {
   /** As P; the reply may include prefetched answers to the next requests of the scan. */
   #predictNext(request: RequestOf<'P' | 'N'>): Reply | Promise<Reply> {
     const { role, statement } = request;
-    const mayCome = mayReadAhead(role, statement);
+    const isReadAhead = mayReadAhead(role, statement);
     const withPrefetched = (reply: Reply): Reply =>
-      reply.s === 'k' && mayCome ? { ...reply, prefetched: this.#prefetched(role) } : reply;
-    const reply = this.#predict(request);
+      reply.s === 'k' && isReadAhead ? { ...reply, prefetched: this.#prefetched(role) } : reply;
+    const reply = this.#predict(request, isReadAhead);
     return reply instanceof Promise ? reply.then(withPrefetched) : withPrefetched(reply);
   }
 
