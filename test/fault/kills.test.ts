@@ -41,6 +41,14 @@ const workerOf = (study: number): Promise<number> =>
     return row?.pid;
   });
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 test('a worker killed in a trial: another goes on with it', async () => {
   const study = await begin('worker_killed', 3);
   process.kill(await workerOf(study), 'SIGKILL');
@@ -88,7 +96,7 @@ test('serving hangs: who connects to it waits until it is killed, and the next o
   process.kill(hanging, 'SIGSTOP');
   const session = await rafiki.db.connect(() => {});
   await expect(session.query(predict)).rejects.toMatchObject({ code: '08006' });
-  expect(() => process.kill(hanging, 0)).toThrow();
+  await eventually(async () => !isRunning(hanging) || undefined); // its sockets close a little before the kernel lets it go
   await eventually(async () => (await session.query(predict).catch(() => [])).length === 1 || undefined);
   await session.close();
 });
@@ -108,5 +116,5 @@ test('SIGTERM stops everything and leaves nothing running', async () => {
   const pids = (await Promise.all(kinds.map((kind) => rafiki.pids(kind)))).flat();
   expect(pids.length).toBeGreaterThanOrEqual(4);
   expect(await rafiki.stop()).toBe(0);
-  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+  expect(pids.filter(isRunning)).toEqual([]);
 });
