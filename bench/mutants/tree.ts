@@ -67,13 +67,16 @@ export class MutantTree {
     return text;
   }
 
-  /** Runs tests without a mutant, unless it is known what they come by. */
+  /** Runs tests without a mutant, unless it is known what they come by. On a busy machine one may fail: it has a second chance, alone. */
   async cover(suite: Suite, tests: readonly string[]): Promise<Covering[]> {
     const known: Covering[] = existsSync(this.#notesFile) ? JSON.parse(readFileSync(this.#notesFile, 'utf8')) : [];
     const now = new Map(tests.map((test) => [test, digest(readFileSync(path.join(this.#root, test), 'utf8'))]));
-    const kept = known.filter((each) => !now.has(each.test) || now.get(each.test) === each.digest);
-    const fresh = tests.filter((test) => !kept.some((each) => each.test === test));
-    if (fresh.length > 0) {
+    let kept = known.filter((each) => !now.has(each.test) || (each.passed && now.get(each.test) === each.digest));
+    const missing = (): string[] => tests.filter((test) => !kept.some((each) => each.test === test && each.passed));
+    for (const part of [missing(), ...missing().map((test) => [test])]) {
+      const fresh = part.filter((test) => missing().includes(test));
+      if (fresh.length === 0) continue;
+      kept = kept.filter(({ test }) => !fresh.includes(test));
       const notes = path.join(this.#root, 'notes.txt');
       writeFileSync(notes, '');
       const { results } = await this.#vitest(suite, fresh, { MUTANT_NOTES: notes });
@@ -87,6 +90,7 @@ export class MutantTree {
       }
       writeFileSync(this.#notesFile, JSON.stringify(kept));
     }
+    for (const test of missing()) console.error(`${test} fails without a mutant, and judges none`);
     return kept.filter(({ test }) => now.has(test));
   }
 

@@ -2,6 +2,7 @@ import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { holdLead } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
@@ -37,7 +38,7 @@ export async function advanceStudies(leader: Leader): Promise<boolean> {
     try {
       moved = (await advanceStudy(leader, study)) || moved;
     } catch (error) {
-      await failStudy(leader, study, error);
+      await failStudy(leader, study, translatePostgresError(error));
     }
   }
   return moved;
@@ -54,7 +55,10 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
     await inTransaction(leader, (on) => transitionStudy({ on, logger }, failed));
   } catch (failure) {
     if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
-    logger.error({ study: id, err: reportError(failure) }, 'the study cannot be marked as failed');
+    logger.error(
+      { study: id, err: reportError(translatePostgresError(failure)) },
+      'the study cannot be marked as failed',
+    );
   }
 }
 

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { advanceStudies, type Leader } from '../../src/coordinator/advance-studies.ts';
+import { conclude } from '../../src/coordinator/conclude.ts';
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
 import type { Connection, Database } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { takeLead } from '../../src/db/statements/leadership.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
+import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, renewLease } from '../../src/db/statements/trials.ts';
+import { InvalidState } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { ManualClock } from '../../src/runtime/clock.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
@@ -67,6 +70,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     await db.query('update rafiki.study set cancel_requested = true');
     await advanceStudies(overtaken(claim));
     expect(await states()).toEqual({ study: 'running', trials: ['running'] });
+    await db.query('select from rafiki.study for update nowait'); // nobody holds what could not be done
     await advanceStudies(leader);
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
   });
@@ -89,6 +93,29 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     await advanceStudies(overtaken(() => db.query(`update rafiki.trial set state = 'waiting', process_id = null`)));
     await advanceStudies(leader);
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
+  });
+});
+
+describe('a study that cannot be advanced', () => {
+  test('fails with what Postgres said, and the others go on', async () => {
+    const other = await insertStudy(db, { model: 'other' });
+    await db.query(`
+      create function refuse() returns trigger language plpgsql as
+        $$ begin raise exception using errcode = '54000', message = 'not this one', hint = 'Another.'; end $$;
+      create trigger refuse before insert on rafiki.trial for each row
+        when (new.study_id = ${studyId}) execute function refuse()`);
+    await advanceStudies(leader);
+    const error = { sqlstate: '54000', message: 'not this one', hint: 'Another.' };
+    expect(await db.query('select id, state, error from rafiki.study order by id')).toEqual([
+      { id: studyId, state: 'failed', error },
+      { id: other, state: 'running', error: null },
+    ]);
+  });
+
+  test('makes no model without a trial that has a score', async () => {
+    const [study] = await selectOpenStudies(db);
+    await expect(conclude({ on: db, logger }, study!, [])).rejects.toThrowError(InvalidState);
+    expect(await db.query('select from rafiki.model')).toEqual([]);
   });
 });
 

@@ -54,6 +54,20 @@ describe('the grid', () => {
     expect(draws).toBeLessThan(2000);
   });
 
+  test('has as many values for a narrow range as for a wide one, one in each of its equal parts', () => {
+    const valuesOf = (width: number): number[] => {
+      const space = new HyperSpace().addRangeKnob('a', 'float', 1, 1 + width, { group: 'training', initial: 1 });
+      const trials = proposals('grid', { families: [{ name: 'f', space }], overrides: {}, seed: 7 }, 50);
+      return trials.slice(1).map(({ knobs }) => (Number(knobs['a']) - 1) / width);
+    };
+    const wide = valuesOf(1000);
+    expect(wide.length).toBeGreaterThan(1);
+    for (const width of [0.01, 1, 2.5, 1000]) {
+      const parts = valuesOf(width).map((value) => Math.floor(value * wide.length));
+      expect(parts.toSorted((a, b) => a - b)).toEqual(wide.map((_, part) => part));
+    }
+  });
+
   test('has each combination of values once', () => {
     const history = proposals('grid', searchOf([different(10), different(11), different(10)]), 5000);
     const points = new Set(history.map(({ knobs }) => JSON.stringify(knobs)));
