@@ -45,6 +45,7 @@ describe('rows that wait', () => {
     await held.query('select from inbox where id = 3 for update');
     await inbox.startCoordinator();
     await eventually(inbox.db, 'select from inbox having count(letter) = 4');
+    await eventually(inbox.db, 'select from rafiki.attachment where retry_at > now()'); // not again and again
     await held.query('rollback');
     await held.close();
     await inbox.allFilled();

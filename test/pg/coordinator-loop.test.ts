@@ -202,6 +202,14 @@ describe('a worker that is stopped', () => {
 describe('several coordinators', () => {
   const leaders = 'select process_id from rafiki.leader where lease_until > now()';
 
+  test('leave the lead to the next one when they stop', async () => {
+    const first = coordinator();
+    await run(first);
+    await eventually(db, leaders);
+    await first.stop();
+    expect(await db.query(leaders)).toEqual([]);
+  });
+
   test('have one leader; when its connection is cut, studies go on', async () => {
     await createReviews(db);
     await run(coordinator(), coordinator(), coordinator(), worker());
