@@ -25,6 +25,21 @@ describe('Batcher', () => {
     expect(answers).toEqual(['yes=yes', 'no=no', 'a=no', 'b=no', 'c=no']);
   });
 
+  it('has its policy decide once about what was asked in one go', async () => {
+    const wait = { kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 } as const;
+    const seen: number[] = [];
+    const decide: Policy['decide'] = ({ queue }) => {
+      seen.push(queue.length);
+      return wait;
+    };
+    const { ask } = setUp({ policy: { create: () => ({ name: 'counts', decide }) } });
+    for (let i = 0; i < 100; i++) ask(`text ${i}`);
+    await turn();
+    for (let i = 100; i < 200; i++) ask(`text ${i}`);
+    await turn();
+    expect(seen).toEqual([100, 200]);
+  });
+
   it('computes a text once for all who ask while it is computed', async () => {
     const { device, batcher, ask } = setUp();
     batcher.warm('same', 'a');

@@ -125,6 +125,17 @@ describe('a queue that several roles share', () => {
     expect(inputs(device)[1]).toEqual(['b']);
   });
 
+  it('lets late rows of a role that has the slot wait for it', async () => {
+    const { device, clock, ask } = await stage();
+    ask('a running', { role: 'a' });
+    await turn();
+    ask('a late', { role: 'a', budgetMs: 1 });
+    clock.advance(10);
+    ask('b late', { role: 'b', budgetMs: 0.01 });
+    await turn();
+    expect(inputs(device)).toEqual([['a running'], ['b late']]);
+  });
+
   it('answers late rows of one role within an eighth of another’s rows, in batches of any size', async () => {
     const staged = await stage({ policy: { create: () => single } });
     const { clock, ask } = staged;
