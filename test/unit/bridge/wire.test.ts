@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,11 +14,12 @@ import type { Reply } from '../../../src/protocol/reply.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { knownSocket, query } from '../../support/wire-client.ts';
 
-/** Echoes a request; waits on "wait" until cancelled; refuses two. */
+/** Echoes a request; waits on "wait" until cancelled; refuses two, and long ones that are unknown, also after a while. */
 class Echo implements Conversation {
   #giveUp: ((error: Error) => void) | undefined;
-  admit(start: string): void {
+  admit(start: string): void | Promise<void> {
     if (start.startsWith('unknown')) throw new UndefinedObject('unknown');
+    if (start.startsWith('looked up')) return pause(50).then(() => Promise.reject(new UndefinedObject('unknown')));
   }
   answer(request: string): Reply | Promise<Reply> {
     if (request === 'refuse') throw new InvalidParameter('no', { detail: 'd', hint: 'h' });
@@ -121,6 +123,13 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     const { rows } = await (await client()).query('refuse');
     expect(rows[0]?.s).toBe('e');
     expect(JSON.parse(rows[0]?.v)).toEqual({ sqlstate: '22023', message: 'no', detail: 'd', hint: 'h' });
+  });
+
+  it('answers a long request only once it is admitted, however long that takes, and goes on', async () => {
+    const session = await client();
+    const { rows } = await session.query(`looked up${' '.repeat(100_000)}`);
+    expect(rows[0]).toMatchObject({ s: 'e', v: expect.stringContaining('42704') });
+    expect((await session.query('again')).rows[0]?.v).toBe('again');
   });
 
   it('answers SQL with 08P01, without a DETAIL or HINT that there is not, and goes on', async () => {

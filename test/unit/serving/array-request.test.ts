@@ -43,3 +43,19 @@ it('waits for a late answer where that was asked for', async () => {
   }
   expect((await outcomes).map((outcome) => outcome?.answer)).toEqual(['yes', 'no']);
 });
+
+it('has null in the place of a row that cannot be in time, and the others in theirs', async () => {
+  const { batcher, clock, device, ask } = setUp();
+  for (let i = 0; i < 600; i++) ask(`no ${i}`); // 60 ms of work within 50 ms
+  ask('yes');
+  const deadline = { budgetMs: 50, startedMs: 0, onOverdue: 'null' } as const;
+  const { outcomes } = new ArrayRequest(batcher, {
+    ...{ inputs: ['new', 'yes', 'no 7', 'new as well'], wantsDetail: false, role: 'a', session, deadline, clock },
+  });
+  await vi.advanceTimersByTimeAsync(0);
+  for (let batch = device.batches.shift(); batch !== undefined; batch = device.batches.shift()) {
+    batch.finish();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+  expect((await outcomes).map((outcome) => outcome?.answer ?? null)).toEqual([null, 'yes', 'no', null]);
+});
