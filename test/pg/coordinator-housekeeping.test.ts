@@ -40,6 +40,12 @@ afterEach(async () => {
 const worker = (): Promise<number> =>
   insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
 
+const saveParams = (): Promise<unknown> =>
+  new PostgresParamStore({ database: database.service }).save('checkpoint', {
+    tensors: { a: { dtype: 'int32', shape: [1], data: Int32Array.of(1) } },
+    meta: {},
+  });
+
 describe('the leader', () => {
   test('gives a lost trial to the next worker, but leaves workers a lease of time to renew after a restart', async () => {
     await createReviews(db, 10);
@@ -91,21 +97,40 @@ describe('the leader', () => {
   });
 
   test('collects parameters that nobody names, a minute after the last time', async () => {
-    const params = new PostgresParamStore({ database: database.service });
-    const save = (): Promise<unknown> =>
-      params.save('checkpoint', {
-        tensors: { a: { dtype: 'int32', shape: [1], data: Int32Array.of(1) } },
-        meta: {},
-      });
     const left = (): Promise<unknown[]> => db.query('select from rafiki.params union all select from rafiki.blob');
-    await save();
+    await saveParams();
     for (let time = 1; time <= 2; time++) {
       await housekeeping.run();
       expect(await left()).not.toEqual([]);
       clock.advance(60_000);
       await housekeeping.run();
       expect(await left()).toEqual([]);
-      await save();
+      await saveParams();
     }
+  });
+
+  test('postpones what another session has locked, and does the rest', async () => {
+    await worker();
+    await db.query(`update rafiki.process set seen_at = now() - interval '2 min'`);
+    const other = await db.connect(() => undefined);
+    await other.query('begin');
+    await other.query('lock rafiki.process in access exclusive mode');
+    await connection.query(`set lock_timeout = '100ms'`);
+    await saveParams();
+    clock.advance(60_000);
+    await housekeeping.run();
+    expect(await db.query('select from rafiki.params')).toEqual([]);
+    await other.query('rollback');
+    await other.close();
+    expect(await db.query('select from rafiki.process')).toHaveLength(1);
+    clock.advance(60_000);
+    await housekeeping.run();
+    expect(await db.query('select from rafiki.process')).toEqual([]);
+  });
+
+  test('fails with any other error', async () => {
+    await connection.query('begin');
+    await expect(connection.query('select 1 / 0')).rejects.toThrow();
+    await expect(housekeeping.run()).rejects.toMatchObject({ code: '25P02' });
   });
 });

@@ -96,6 +96,16 @@ describe('a trial that is claimed between the coordinator’s look and its act',
   });
 });
 
+test('a study that has begun has more to do at once; one whose trials wait for workers has not', async () => {
+  await db.query(`update rafiki.study set state = 'queued', started_at = null`);
+  expect(await advanceStudies(leader)).toBe(true);
+  expect(await states()).toEqual({ study: 'running', trials: [] });
+  for (let i = 0; i < 2; i++) {
+    expect(await advanceStudies(leader)).toBe(false);
+    expect(await states()).toEqual({ study: 'running', trials: ['waiting'] });
+  }
+});
+
 describe('a study that cannot be advanced', () => {
   test('fails with what Postgres said, and the others go on', async () => {
     const other = await insertStudy(db, { model: 'other' });
