@@ -42,7 +42,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
-  mutants: { run: mutantsBench, flags: ['seed N', 'again'] },
+  mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
   rows: { run: rowsBench, flags: [] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },

@@ -10,6 +10,8 @@ import { KeptResults, Results } from './results.ts';
 export interface MutantOptions {
   quick: boolean;
   seed?: string | undefined;
+  /** The first so many of the 300 that are drawn; the result is worth as much, with a larger error. */
+  count?: string | undefined;
   again?: boolean | undefined;
 }
 
@@ -38,13 +40,17 @@ const repository = fileURLToPath(new URL('..', import.meta.url));
 export async function* mutantsBench({
   quick,
   seed: wanted = '1',
+  count: wantedCount = String(quick ? COUNT / 10 : COUNT),
   again = false,
 }: MutantOptions): AsyncIterable<Figure> {
   const seed = Number(wanted);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
+  const count = Number(wantedCount);
+  if (!Number.isInteger(count) || count < 1 || count > COUNT)
+    throw new InvalidParameter(`--count is not an integer from 1 to ${COUNT}`, { hint: 'For example --count 150.' });
   const all = mutantsOf(repository, rooms);
-  const mutants = sample(all, quick ? COUNT / 10 : COUNT, seed);
+  const mutants = sample(all, count, seed);
   const results = quick ? new Results() : new KeptResults(`mutants/seed-${seed}.csv`, columns);
   const tree = new MutantTree(repository, all);
   try {
