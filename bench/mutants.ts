@@ -83,7 +83,8 @@ async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite,
 }
 
 const tops = [...new Set(rooms.map((room) => room.split('/')[0]))].join('|');
-const importsRoom = new RegExp(`src/(${tops})/`);
+/** The inbox of the tests starts a coordinator. */
+const importsRoom = new RegExp(`src/(${tops})/|support/inbox`);
 const testsRoom = new RegExp(`^test/(unit/(${tops})|hostile/wire)`);
 
 /** Tests of what is mutated. Others come by it as well (each family is trained on labels), but are about something else, and take long. */
