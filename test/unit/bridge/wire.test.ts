@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls, TLSSocket } from 'node:tls';
@@ -201,10 +201,12 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     expect((await session.query('again')).rows[0]?.v).toBe('again');
   });
 
-  it('stops while a client is connected', async () => {
-    await client();
+  it('stops while a client is connected, and says why', async () => {
+    const session = await client();
+    const error = new Promise((resolve) => session.once('error', resolve));
     await server.stop();
     await server.stop();
+    expect(await error).toMatchObject({ code: '57P01', hint: expect.stringContaining('Repeat the call') });
   });
 });
 
@@ -286,6 +288,15 @@ describe('where the bridge listens', () => {
     await expect(beside({ host: '192.0.2.1' }).start()).rejects.toMatchObject({
       hint: expect.stringContaining('--bridge-host'),
     });
+  });
+
+  const loopback6 = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === '::1'));
+
+  it.skipIf(!loopback6)('is this machine over IPv6, too, where nothing needs to be encrypted', async () => {
+    await server.stop();
+    server = beside({ host: '::1' });
+    await server.start();
+    expect((await (await client()).query('hello')).rows[0]?.v).toBe('hello');
   });
 
   it('is a socket as well, in place of one that was left there', async () => {
