@@ -133,16 +133,24 @@ export class MutantTree {
       detached: true, // a group of its own, so that a mutant that hangs ends with all that it started
     });
     const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+    const endGroup = (): void => {
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // none of the group is left
+      }
+    };
     let tooLong = false;
     let last: NodeJS.Timeout | undefined;
     const limit = setTimeout(() => {
       tooLong = true;
       child.kill('SIGINT'); // vitest stops its Postgres, which is in no group of ours
-      last = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), GOODBYE_MS);
+      last = setTimeout(endGroup, GOODBYE_MS);
     }, limitS * 1000);
     const code = await closed;
     clearTimeout(limit);
     clearTimeout(last);
+    endGroup(); // vitest leaves a worker behind whose loop does not end
     return { code, tooLong, results: existsSync(output) ? resultsIn(output, this.#root) : [] };
   }
 
