@@ -108,8 +108,9 @@ const startup = (settings: string): Buffer => opening(196608, Buffer.from(`${set
 
 describe('the bridge, with the npm pg client as an independent peer', () => {
   it('authenticates by SCRAM-SHA-256 and answers simple queries with one row', async () => {
-    const { rows } = await (await client()).query('hello Wörld 🦁');
+    const { rows, fields } = await (await client()).query('hello Wörld 🦁');
     expect(rows).toEqual([{ s: 'k', v: 'hello Wörld 🦁', loc: null }]);
+    expect(new Set(fields.map(({ dataTypeID }) => dataTypeID))).toEqual(new Set([pg.types.builtins.TEXT]));
   });
 
   it.each([
