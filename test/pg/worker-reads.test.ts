@@ -160,3 +160,10 @@ test('a read that is going on is seen by the other workers of the machine', asyn
   await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
   expect(await other!.beingRead()).toEqual([]);
 });
+
+test('rows that were read just now are held by the machine, and not being read any more', async () => {
+  const id = await insertStudy(db);
+  const [reader, other] = [0, 1].map(() => new DataCache({ database: database.service, dir, logger }));
+  await reader!.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
+  expect([await other!.held(), await other!.beingRead()]).toEqual([[id], []]);
+});
