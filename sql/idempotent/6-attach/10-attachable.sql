@@ -1,5 +1,5 @@
 -- Attaching a model to a table: what may be attached. The next files create the attachment (20), fill rows while they are written (30, 40), and
--- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-rows-that-never-wait.md.
+-- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-attached-tables.md.
 
 -- The trigger of 0.1.0, kept for tables that were attached then. It predicts within the writer's statement, which fails if there is no answer.
 -- Attaching again replaces it. Arguments: model, input column, output column.
