@@ -1,6 +1,6 @@
 import { BadData } from '../errors/errors.ts';
 
-/** Maximum length of a label, which is a name, not a text. `rafiki._check_labels` has the same numbers. */
+/** Maximum length of a label, which is a name, not a text. */
 export const MAX_LABEL_CHARS = 1000;
 /**
  * Maximum classes of a study. Each is a column of a network's last layer and a row in each answer with probabilities;

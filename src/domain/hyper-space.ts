@@ -149,10 +149,9 @@ export function narrow(name: string, domain: Domain, override: KnobOverride | un
 }
 
 /**
- * Number of distinct values of a list: the work of a proposal is proportional to it. `rafiki._knob_fault` has the same
- * number.
+ * Number of distinct values of a list: the work of a proposal is proportional to it.
  */
-const MAX_VALUES = 100;
+export const MAX_VALUES = 100;
 
 /** A proposal narrows the same lists some thousand times. */
 const knownValues = new WeakMap<readonly KnobValue[], readonly KnobValue[]>();

@@ -7,7 +7,7 @@ import { readInteger } from './state.ts';
 
 const colours = 3;
 
-/** Fill colour around images that are not square. */
+/** Fill colour outside of an image: about the mean of any colour. */
 export const grey = 128;
 
 /** Numbers of a frame: see `Frame` of the detection kind. */

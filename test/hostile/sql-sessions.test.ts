@@ -88,7 +88,7 @@ test.each([
   'synchronous_commit = off',
   'default_toast_compression = pglz',
   'gin_fuzzy_search_limit = 1',
-  `rafiki.told = 'x'`,
+  `rafiki.noticed = 'x'`,
   `rafiki.ticket = 'x'`,
   `rafiki.home = 'evil'`,
   'vacuum_cost_delay = 1',
@@ -171,7 +171,7 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
       ],
       '42704',
     ],
-    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.told = 'unread'`], '42704'],
+    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.noticed = 'unread'`], '42704'],
     ['a prepared transaction', ['begin', `select ${definer}`, `prepare transaction 'x'`], '42704'],
   ];
   for (const [what, before, wanted] of denied) {

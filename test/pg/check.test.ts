@@ -95,14 +95,14 @@ describe('rafiki_check', () => {
     await db.query(`delete from letters where label in ('praise', 'x'); delete from held_out where label = 'question'`);
     const args = `'text_classification', 'letters', validation_source => 'held_out'`;
     const found = await check(args);
-    expect(found['only judged']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
-    expect(found['only trained']).toEqual(['1 class, never judged: "question" 40']);
+    expect(found['only validated']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
+    expect(found['only trained']).toEqual(['1 class, never validated: "question" 40']);
     expect(found['no overlap']).toBeUndefined();
     await db.query(`update held_out set label = 'Complaint' where label = 'complaint'`);
     expect(await check(args)).toMatchObject({
       'no overlap': ['no class is trained and validated on: no answer could be right'],
-      'only judged': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
-      'only trained': ['2 classes, never judged: "complaint" 40, "question" 40'],
+      'only validated': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
+      'only trained': ['2 classes, never validated: "complaint" 40, "question" 40'],
     });
     await db.query(`update letters set held = label = 'question'`);
     expect(await check(`'text_classification', 'letters', validation_split => 'held'`)).toHaveProperty(['no overlap']);
@@ -115,7 +115,7 @@ describe('rafiki_check', () => {
       'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
     await session.close();
     expect(notices.at(-1)).toBe(
-      `to look at: no overlap, only judged, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
+      `to look at: no overlap, only validated, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
     );
   });
 

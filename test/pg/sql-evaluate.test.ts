@@ -224,7 +224,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       const named = (boxes: { label: number }[]) => boxes.map((one) => ({ ...one, label: `class ${one.label}` }));
       const images = objects.map((boxes, i) => ({ objects: named(boxes), found: named(found[i] ?? []) }));
       const rows = await db.query<{ label: string; overlap: number; value: number }>(
-        'select label, least_overlap as overlap, value from rafiki._average_precisions($1)',
+        'select label, min_overlap as overlap, value from rafiki._average_precisions($1)',
         [JSON.stringify(images)],
       );
       for (const { label, overlap, value } of rows)

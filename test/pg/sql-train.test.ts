@@ -160,13 +160,13 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   [
     'a long list',
     `'sentiment', 'reviews', knobs => format('{"learning_rate": {"list": %s}}', array_to_json(array(select 0.001 + i / 1e5 from generate_series(1, 101) i)))::jsonb`,
-    ...(['22023', /has too long a list; It has 101 different values; 100 are the most/, /fewer values/] as const),
+    ...(['22023', /has too long a list; It has 101 different values; the maximum is 100/, /fewer values/] as const),
   ],
   [
     'a long label',
     `'sentiment', 'long_labels'`,
     '22001',
-    /Key \(id\)=\(7\): "label" has 1001 characters.*1000 are the most/,
+    /Key \(id\)=\(7\): "label" has 1001 characters.*the maximum is 1000/,
     /skip/,
   ],
   ['many classes', `'sentiment', 'many_classes'`, '54000', /10001 different values/, /rare classes/],

@@ -119,7 +119,7 @@ describe('a request', () => {
 
     test('but a text has 8,000,000 bytes at most, in every form', async () => {
       expect(await ask(`rafiki_predict('m', repeat('a', 8000000))`)).toBe('8000000');
-      const refused = { code: '54000', detail: 'It has 8000001 bytes; 8000000 are the most.' };
+      const refused = { code: '54000', detail: 'It has 8000001 bytes; the maximum is 8000000.' };
       for (const form of ['rafiki_predict', 'rafiki_predict_detail'])
         expect(await failureOf(alice, `select ${form}('m', repeat('a', 8000001))`)).toMatchObject(refused);
       const array = `select rafiki_predict('m', array['a', repeat('a', 8000001)])`;

@@ -149,11 +149,11 @@ describe('rafiki_train_wait', () => {
     expect(await call).toEqual({ code: '22000', message: 'no trial ended well', detail: 'row 3', hint: 'mend it' });
   });
 
-  test('says so when nobody works on the study', async () => {
+  test('says so if no process works on the study', async () => {
     const call = session.query(`call rafiki_train_wait('sentiment', 'reviews')`);
     await expect
       .poll(() => notices, { timeout: 10_000 })
-      .toContainEqual(expect.stringMatching(/nobody works on study/));
+      .toContainEqual(expect.stringMatching(/no process works on study/));
     await end('cancelled');
     await call;
     expect(notices.at(-1)).toMatch(/study \d+ was cancelled/);

@@ -273,7 +273,7 @@ const settings = fc
         'rafiki.terminator',
         'rafiki.gpu',
         'rafiki.ticket',
-        'rafiki.told',
+        'rafiki.noticed',
       ],
     ),
   )

@@ -47,8 +47,8 @@ begin
     detail = 'A role that can call dblink can redirect a session to another server, which then receives keys and texts of other roles.',
     hint = concat(
       case when home <> 'rafiki_dblink' then
-        'Move it: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink; Or let nobody else call it: '
-      else 'Let nobody else call it: ' end,
+        'Move it: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink; Or revoke the right of other roles to call it: '
+      else 'Revoke the right of other roles to call it: ' end,
       format('revoke execute on function %s from %s;', functions, grantees));
 end $$;
 

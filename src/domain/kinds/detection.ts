@@ -24,7 +24,7 @@ const mostBoxesBytes = 2 ** 20;
 /** Objects of lower scores are noise, even in details. */
 const leastScore = 0.05;
 /** What `rafiki_predict` takes for an object; the default of `rafiki_detect` as well. */
-const clearScore = 0.3;
+export const CLEAR_SCORE = 0.3;
 
 /** Where an image lies in the network's square input, all in the order of the tensor. */
 export interface ImageFrame {
@@ -101,7 +101,7 @@ function answersOf(names: readonly string[]): AnswerMaker {
     return boxes;
   };
   return {
-    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= clearScore)),
+    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= CLEAR_SCORE)),
     finding: (...row) => ({ boxes: boxesOf(...row) }),
   };
 }

@@ -1,7 +1,8 @@
 import type { TensorData } from '../../domain/tensor.ts';
+import { grey } from '../../features/scenes.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import { recolour } from './colour.ts';
-import { grey, move, turn } from './move.ts';
+import { move, turn } from './move.ts';
 
 export interface Augmentation {
   /** Most pixels that an image is moved along each axis: a crop of the image with such a margin around it. */

@@ -1,5 +1,4 @@
-/** What stands where there is no image: about the mean of any colour. */
-export const grey = 128;
+import { grey } from '../../features/scenes.ts';
 
 export interface ImageMove {
   width: number;

@@ -74,7 +74,7 @@ end $$;
 
 -- Checks the options that choose the validation rows, and returns the request with validation_split and validation_after filled in as the
 -- reader of the source needs them. The caller must have the right to read every named column.
-create or replace function rafiki._resolve_judge(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
+create or replace function rafiki._resolve_validation(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -116,7 +116,7 @@ begin
 end $$;
 
 -- Whether the owner chose the validation rows.
-create or replace function rafiki._is_judged(request rafiki.study) returns boolean
+create or replace function rafiki._has_validation_rows(request rafiki.study) returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select request.validation_source is not null or request.validation_split is not null $$;
