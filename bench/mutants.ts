@@ -25,22 +25,22 @@ const rooms = [
   'datasets',
 ];
 const COUNT = 300;
-/** Of all mutants; the rest are read, and equal or harmless. */
+/** Minimum share of detected mutants; the others were inspected, and are equivalent or harmless. */
 const BAR = 0.85;
-/** Mutants judged at the same time. */
+/** Mutants tested in parallel. */
 const AT_ONCE = 2;
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Small changes of the code at random places: how many of them a test notices. Unit tests are asked first, and where none fails those
- * on Postgres. Mutants that were judged are not judged again; `--again` judges those anew that no test noticed.
+ * Small changes of the code at random places: how many of them a test detects. Unit tests run first, and if none fails, those on
+ * Postgres. Mutants with a result are not tested again; `--again` tests those again that no test detected.
  */
 export async function* mutantsBench({
   quick,
-  seed: wanted = '1',
+  seed: seedText = '1',
   again = false,
 }: MutantOptions): AsyncIterable<Figure> {
-  const seed = Number(wanted);
+  const seed = Number(seedText);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
   const all = mutantsOf(repository, rooms);
@@ -49,8 +49,13 @@ export async function* mutantsBench({
   const tree = new MutantTree(repository, all);
   try {
     for (const suite of quick ? suites.slice(0, 1) : suites) {
-      const unnoticed = mutants.filter(({ key }) => !isKilled(results, key));
-      await judge(tree, again ? unnoticed : unnoticed.filter(({ key }) => !results.has(key, suite)), suite, results);
+      const undetected = mutants.filter(({ key }) => !isKilled(results, key));
+      await testAll(
+        tree,
+        again ? undetected : undetected.filter(({ key }) => !results.has(key, suite)),
+        suite,
+        results,
+      );
     }
   } finally {
     tree.remove();
@@ -63,24 +68,24 @@ const suites = ['unit', 'pg18'] as const;
 const columns = ['key', 'suite', 'outcome', 'file', 'line', 'kind', 'by'];
 const isKilled = (results: Results, key: string): boolean => suites.some((suite) => results.has(key, suite, 'killed'));
 
-async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite, results: Results): Promise<void> {
+async function testAll(tree: MutantTree, mutants: readonly Mutant[], suite: Suite, results: Results): Promise<void> {
   if (mutants.length === 0) return;
   const coverings = await tree.cover(suite, testsOf(suite));
   const waiting = [...mutants];
-  const judgeNext = async (): Promise<void> => {
+  const testNext = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const { outcome, by } = await tree.judge(mutant, suite, coverings);
+      const { outcome, by } = await tree.test(mutant, suite, coverings);
       results.add([mutant.key, suite, outcome, mutant.file, mutant.line, mutant.kind, by]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, judgeNext));
+  await Promise.all(Array.from({ length: AT_ONCE }, testNext));
 }
 
 const tops = [...new Set(rooms.map((room) => room.split('/')[0]))].join('|');
 const importsRoom = new RegExp(`src/(${tops})/`);
 const testsRoom = new RegExp(`^test/(unit/(${tops})|hostile/wire)`);
 
-/** Tests of what is mutated. Others come by it as well (each family is trained on labels), but are about something else, and take long. */
+/** Tests of the mutated rooms. Others execute them as well (each family is trained on labels), but test something else, and take long. */
 function testsOf(suite: Suite): string[] {
   return readdirSync(path.join(repository, 'test'), { recursive: true, encoding: 'utf8' })
     .map((name) => path.join('test', name))

@@ -11,11 +11,11 @@ import { rankWarmStarts } from '../../src/params/warm-start-ranking.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
 import { trainTrial } from '../../src/training/train.ts';
 
-/** A study as it is compared: one worker, one family, and as many epochs as the budget has, shared out as the study likes. */
+/** A study as it is compared: one worker, one family, and a total of epochs that the study distributes. */
 export interface StudySetting {
   task: Task;
   family: string;
-  /** What is not tuned: the network and what it is fed, so that every trial could start from every other. */
+  /** What is not tuned: the network and its inputs, so that every trial could start from every other. */
   knobs: Record<string, KnobOverride>;
   data: DataSet;
   epochs: number;
@@ -42,7 +42,7 @@ interface Known {
   weights: Map<number, PublishedWeights>;
 }
 
-/** Trial by trial, as coordinator and worker do it, with the rules that they use; nothing is stored. */
+/** Trial by trial, as coordinator and worker do it, with the same rules; nothing is stored. */
 export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
   const { family, task, knobs, seed, epochs, advisor } = setting;
   const search: SearchSpace = {
