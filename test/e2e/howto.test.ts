@@ -36,7 +36,7 @@ async function run(script: string): Promise<string> {
   return stdout + stderr;
 }
 
-test('there are some, and each says what to write and what to run', () => {
+test('each how-to has files to write and commands to run', () => {
   expect(pages.length).toBeGreaterThan(5);
   for (const page of pages) {
     expect(written(page).length, page).toBeGreaterThan(0);
@@ -47,7 +47,7 @@ test('there are some, and each says what to write and what to run', () => {
   }
 });
 
-test('what they tell to write has no type error, and is formatted', async () => {
+test('the written files have no type errors, and are formatted', async () => {
   const files = [...new Set(pages.flatMap((page) => written(page).map(({ file }) => file)))];
   await run(`npx tsc --noEmit`);
   await run(`npx biome check --vcs-enabled=false ${files.filter((file) => file.endsWith('.ts')).join(' ')}`);
@@ -63,7 +63,7 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-test('with all of them, what else is listed, documented and held to the registries still is', async () => {
+test('after all how-tos, the tests of lists, documents and registries pass', async () => {
   const printed = await run('npx vitest run --project unit test/unit/cli test/unit/docs test/unit/sql');
   expect(printed).toMatch(/^[1-9]\d* passed, 0 failed/m);
 });

@@ -16,7 +16,7 @@ const postgresDir = '/usr/lib/postgresql/15';
 const isThere = existsSync(path.join(postgresDir, 'bin/pg_dump'));
 if (!isThere) console.log('pg_dump of PostgreSQL 15 is not on this machine: dump and restore are not tested');
 
-describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
+describe.skipIf(!isThere)('a dump, restored next to its running original', () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-restore-'));
   const folderOf = (database: string): string => path.join(dir, database);
   const running: RunningRafiki[] = [];
@@ -48,7 +48,7 @@ describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
     return rafiki;
   }
 
-  test('predicts the same, by its own server, and knows nobody who has gone', async () => {
+  test('predicts the same, by its own server, and has no dropped roles', async () => {
     await admin.query('create database original');
     await admin.query('create role leaver_of_restore');
     const original = await up('original');

@@ -77,7 +77,7 @@ async function asSuperuser(url: string, sql: string): Promise<void> {
   }
 }
 
-test('the data folder of 0.1.0: what was the superuser’s is the user’s, predictions and training go on', async () => {
+test("the data folder of 0.1.0: the superuser's objects become the user's, predictions and training work", async () => {
   rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
   const { db, admin } = rafiki;
   expect(

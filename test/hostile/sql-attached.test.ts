@@ -90,7 +90,7 @@ test.each([
   },
 );
 
-test('a table that was given away is not filled as who had it, nor one with partitions of others', async () => {
+test("a table with a new owner is not filled with the former owner's rights, nor one with other roles' partitions", async () => {
   await db.query('create table given (id int primary key, body text, mood text)');
   await attach(db, 'given');
   await db.query(`alter table given owner to ${hostile.sql}`);
@@ -110,7 +110,7 @@ test('a table that was given away is not filled as who had it, nor one with part
   expect(await db.query('select * from given_seen')).toEqual([]);
 });
 
-test('nobody attaches a model to a table that is not his, or writes down such an attachment', async () => {
+test("no role can attach a model to another role's table, or insert such an attachment", async () => {
   const { stranger } = stage;
   await hostile.session.query(`grant all on schema ${hostile.sql} to public`);
   await hostile.session.query(`grant all on ${table} to public`);
@@ -132,7 +132,7 @@ test('nobody attaches a model to a table that is not his, or writes down such an
   expect((await failureOf(stranger.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
 });
 
-test('a function that its owner has replaced harms nobody: what it says is not believed, and others are filled', async () => {
+test('a replaced fill function does no harm: its results are checked, and other tables are filled', async () => {
   await attach(hostile.session);
   await insert();
   await hostile.session.query(`do $$ declare f record; begin
@@ -222,7 +222,7 @@ test.each([
   expect(await readerPassword()).toEqual(before);
 });
 
-test('no call finds what the one before it has set: with another isolation nobody would see what was put in its place', async () => {
+test('no call sees settings of the previous one, such as an isolation level that would hide a replaced function', async () => {
   await hostile.session.query(`create table ${table}_calls (isolation text, deferred text, path text)`);
   await hostile.session.query(`grant usage on schema ${hostile.sql} to public; grant all on ${table}_calls to public`);
   await attach(hostile.session);
@@ -260,7 +260,7 @@ test.each([
   expect(bytes).toBeLessThan(20_000);
 });
 
-test('a transaction that attaches somebody’s model and stays open keeps its owner from nothing', async () => {
+test("an open transaction that attached another role's model does not block the model's owner", async () => {
   const { modelOwner, database } = stage;
   const [{ owner } = { owner: 0 }] = await db.query<{ owner: number }>(
     `select '${modelOwner.sql}'::regrole::oid::int8 as owner`,
@@ -283,7 +283,7 @@ test('a transaction that attaches somebody’s model and stays open keeps its ow
   await expect(open).rejects.toBe(undone);
 });
 
-test('what somebody has locked of his own, or of a table that is gone, keeps nothing of others from being removed', async () => {
+test("locks of a role on its own objects, or on those of a dropped table, do not block the removal of other roles' objects", async () => {
   const { stranger, modelOwner } = stage;
   await attach(hostile.session);
   const [gone] = await db.query<{ oid: number; id: number }>(
@@ -322,7 +322,7 @@ test('a message of hundreds of megabytes ends no process', async () => {
   });
 });
 
-test('a superuser who attaches runs no code of the table’s owner as himself', async () => {
+test("if a superuser attaches, the code of the table's owner does not run as the superuser", async () => {
   await hostile.session.query(`create table ${table}_ran (who name)`);
   await hostile.session.query(`grant all on ${table}_ran to public`);
   await hostile.session.query(`create function ${table}_fits(v text) returns boolean language plpgsql as
@@ -333,7 +333,7 @@ test('a superuser who attaches runs no code of the table’s owner as himself', 
   expect(await db.query(`select distinct who from ${table}_ran`)).toEqual([{ who: hostile.name }]);
 });
 
-test('the owner of a model does not read in errors what stands in others’ rows', async () => {
+test("errors do not show the owner of a model other roles' rows", async () => {
   await hostile.session.query(`alter table ${table} add amount int`);
   await hostile.session.query(`create function ${table}_amount() returns trigger language plpgsql as
     $$ begin if new.mood is not null then new.amount := new.body::int; end if; return new; end $$`);
@@ -356,7 +356,7 @@ test('the owner of a model does not read in errors what stands in others’ rows
     expect((await failureOf(stage.modelOwner.session, `select u.error from ${column}`)).code).toBe('42501');
 });
 
-test('anybody’s marks only make the coordinator look', async () => {
+test('marks by any role only cause a scan', async () => {
   await attach(hostile.session);
   const [{ id } = { id: 0 }] = await db.query<{ id: number }>('select max(id) as id from rafiki.attachment');
   for (const each of [id, 0, -1]) await stage.stranger.session.query('select rafiki._mark($1)', [each]);

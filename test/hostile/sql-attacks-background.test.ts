@@ -54,7 +54,7 @@ describe('with coordinator, worker and server', () => {
       )
     )[0]!.id;
 
-  test('2, 11: operators and functions that the owner of the database plants in public are run by none of our sessions', async () => {
+  test('2, 11: operators and functions that the owner of the database creates in public run in none of our sessions', async () => {
     const { dbo, modelOwner } = people;
     await dbo.session.query(plant);
     await dbo.session.query(
@@ -121,7 +121,7 @@ describe('with coordinator, worker and server', () => {
       loop execute format('drop function %s cascade', known); end loop; end $$`);
   });
 
-  test('11: types that a session has of its own are not taken for those of functions that were compiled in it', async () => {
+  test('11: temporary types of a session do not replace those of functions compiled in it', async () => {
     const { stranger, modelOwner } = people;
     await stage.addModel('typed', modelOwner);
     await modelOwner.session.query(`create or replace function ${modelOwner.sql}.careful() returns void language plpgsql security definer
@@ -151,7 +151,7 @@ describe('with coordinator, worker and server', () => {
     await close();
   });
 
-  test('6: a study of 293,000 years is refused, and whatever is in a row, views and claims go on', async () => {
+  test('6: a study of 293,000 years is refused, and views and claims work with any row', async () => {
     const { modelOwner } = people;
     // a month is 30 days where intervals are compared, and as long as it is where one is added to a moment
     const aDayOrBeyondAllTime = '4000000 months -119999999 days';
@@ -191,7 +191,7 @@ describe('with coordinator, worker and server', () => {
     expect((await studyEnd(db, await train(modelOwner, 'reviews'))).state).toBe('completed');
   });
 
-  test('8: neither locks on the tables nor on any advisory key keep coordinator and worker from working', async () => {
+  test('8: locks on tables or advisory keys do not block coordinator and worker', async () => {
     const { stranger, modelOwner } = people;
     const tables = await db.query<{ name: string }>(
       `select oid::regclass::text as name from pg_class where relnamespace = 'rafiki'::regnamespace and relkind in ('r', 'v')`,
@@ -241,7 +241,7 @@ describe('with coordinator, worker and server', () => {
     expect((await studyEnd(db, id)).state).toBe('cancelled');
   });
 
-  test("10: the owner's code behind a source runs in a session that has no rights", async () => {
+  test("10: the owner's code in a source runs in a session without rights", async () => {
     const { stranger, modelOwner } = people;
     await stranger.session.query(`set search_path = ${stranger.sql}, public`);
     await stranger.session.query(`create view who as select label, case when session_user = 'rafiki_reader' then

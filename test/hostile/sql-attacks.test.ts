@@ -39,7 +39,7 @@ async function plantSpy(person: Person, volatility = 'immutable'): Promise<strin
   return `${person.sql}.spy`;
 }
 
-describe('with a server that wishes for rows with each answer', () => {
+describe('with a server that requests rows with each answer', () => {
   let bridge: ScriptedBridge;
   let definer: string;
   let wish = '?;64';
@@ -164,7 +164,7 @@ describe('with a server that wishes for rows with each answer', () => {
       }
   });
 
-  test("1c: a foreign key to a stranger's table does not get his policy run in the name of who inserts", async () => {
+  test("1c: a foreign key to another role's table does not run its policy with the inserting role's rights", async () => {
     const { stranger, modelOwner } = people;
     const spy = await plantSpy(stranger);
     await stranger.session.query(`set search_path = ${stranger.sql}, public`);
@@ -190,7 +190,7 @@ describe('with a server that wishes for rows with each answer', () => {
     expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // of his own table it does read ahead
   });
 
-  test('14: nobody is told which models there are, but those that he may use', async () => {
+  test('14: a role sees only models that it may use', async () => {
     expect(await outcome(people.stranger.session, `select rafiki._call('S')`)).toBe('42883');
     expect(await people.stranger.session.query('select name from rafiki.model')).toEqual([]);
     const failure = await failureOf(people.stranger.session, `select rafiki_predict('her', 'x')`);
@@ -198,7 +198,7 @@ describe('with a server that wishes for rows with each answer', () => {
     expect(JSON.stringify(failure)).not.toContain('hers');
   });
 
-  test('16: a grantee does not see what was asked before', async () => {
+  test('16: a role with a grant does not see earlier requests', async () => {
     await db.query(`insert into rafiki.process (kind, host, pid, version) values ('serving', 'h', 1, '0')`);
     await db.query(`insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue)
       select p.id, m.id, 1, 1, 1, 1, 0 from rafiki.process p, rafiki.model m where m.name = 'hers'`);
@@ -237,7 +237,7 @@ describe('with a real server', () => {
     return (await session.query<{ s: string }>(ask, [key]))[0]?.s;
   }
 
-  test("15: nothing comes along for a definer's statement, so who makes up its name takes nothing", async () => {
+  test("15: no answers are prefetched for a definer's statement, so a forged name gets none", async () => {
     const { stranger, modelOwner } = people;
     const definer = `${modelOwner.sql}.kept_mood`;
     await modelOwner.session.query(`create function ${definer}(body text) returns text language sql security definer
@@ -262,7 +262,7 @@ describe('with a real server', () => {
       expect(await taken(stranger, `${definer}(body)`, caller), caller).toBe(0);
   });
 
-  test('3: who lost a grant and kept the key gets no answer any more', async () => {
+  test('3: a role that lost its grant gets no answer with the old key', async () => {
     const [{ key }] = (await people.grantee.session.query(
       `select key from rafiki.model_access where name = 'kept'`,
     )) as [{ key: string }];
@@ -276,7 +276,7 @@ describe('with a real server', () => {
     expect(await people.modelOwner.session.query(`select rafiki_predict('kept', 'good film') as v`)).toHaveLength(1);
   });
 
-  test('3: who left the role that a model belongs to can neither ask nor change it with the keys that he kept', async () => {
+  test('3: a role that left the owner of a model can neither use nor change it with the old keys', async () => {
     const { stranger } = people;
     const watch = new RightsWatch(silentLogger);
     await watch.check(stage.database.service);
@@ -314,7 +314,7 @@ describe('with a real server', () => {
     await db.query('delete from rafiki.study where id = $1', [study?.id]);
   });
 
-  test('5: a budget of crooked text is refused at once', async () => {
+  test('5: an invalid budget is refused immediately', async () => {
     const { grantee, modelOwner } = people;
     await modelOwner.session.query(`select rafiki_grant('kept', $1::regrole)`, [grantee.sql]);
     await grantee.session.query(

@@ -59,7 +59,7 @@ async function told(relation: string, comparison: string, [value, other]: readon
   return plans.size > 1 ? 'told' : 'not told';
 }
 
-test('the attack finds what row-level security alone is to hide: bytes, texts, and elements of arrays', async () => {
+test('the attack reads values that only row-level security hides: bytes, texts, and elements of arrays', async () => {
   const { db } = stage.database;
   await db.query(`create table hidden (bytes bytea, words text[]); insert into hidden values ('\\x93a7', '{secret}')`);
   await db.query('alter table hidden enable row level security; grant select on hidden to public');
@@ -87,7 +87,7 @@ const closed: [relation: string, comparison: string, values: [string, string]][]
   ['predict_stat', 'cached = $', ['7', '8']],
 ];
 
-test('what is of rows, labels and weights, or counts questions, is in no column that can be compared', async () => {
+test('data of rows, labels and weights, and counters, are in no column that can be compared', async () => {
   for (const [relation, comparison, values] of closed)
     attempts.note(`${relation}: ${comparison}`, await told(`rafiki.${relation}`, comparison, values), ['42501']);
   expect(attempts.astray()).toEqual([]);
@@ -108,7 +108,7 @@ const shown: typeof closed = [
   ...['loads', 'cold', 'computed'].map((each): (typeof closed)[number] => ['stat_memory', `${each} = $`, ['7', '0']]),
 ];
 
-test('nor do the views tell it that show it to those who may know', async () => {
+test('nor are they revealed by the views that show them to roles with the right', async () => {
   for (const [relation] of shown)
     expect(await stage.modelOwner.session.query(`select from rafiki.${relation}`), relation).toHaveLength(1);
   for (const [relation, comparison, values] of shown)

@@ -156,7 +156,7 @@ const CLASSES = [
   'P0',
 ];
 
-test('what is ours alone is denied to everybody, and the rest harms nobody', { timeout: 180_000 }, async () => {
+test('private functions are denied to other roles, and the others do no harm', { timeout: 180_000 }, async () => {
   const people: Person[] = [stage.stranger, stage.dbo, await stage.join('fn Ödd"'), stage.grantee];
   const before = await state();
   for (const person of people) {
@@ -187,7 +187,7 @@ test('what is ours alone is denied to everybody, and the rest harms nobody', { t
   expect(attempts.astray()).toEqual([]);
 });
 
-test('nobody alters, drops, replaces, takes over or passes on a function of ours', async () => {
+test('no other role can alter, drop, replace, own or grant a function of rafiki', async () => {
   const before = await state();
   for (const person of [stage.stranger, stage.grantee, stage.modelOwner]) {
     const session = await stage.again(person).connect(() => undefined);

@@ -140,7 +140,7 @@ function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [stri
   ];
 }
 
-test('nobody but us changes, locks for others, or takes a relation of ours', async () => {
+test('no other role can change, lock or own a relation of rafiki', async () => {
   for (const person of everybody)
     for (const relation of relations)
       for (const [deed, wanted] of deeds(relation))
@@ -148,7 +148,7 @@ test('nobody but us changes, locks for others, or takes a relation of ours', asy
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a relation that is not for everybody is read by nobody', async () => {
+test('a private relation cannot be read by other roles', async () => {
   for (const person of everybody)
     for (const { name, readable, seen, kind } of relations.filter((each) => each.kind !== 'S')) {
       const wanted = readable ? ['ok'] : DENIED;
@@ -198,7 +198,7 @@ const modes = [
   'access exclusive',
 ];
 
-test('nobody locks a relation of ours in a way that we feel, not through a view of his either', async () => {
+test('no role can take a lock on a relation of rafiki that blocks our processes, not even through a view', async () => {
   for (const person of everybody)
     for (const { name, kind, readable } of relations.filter((each) => each.kind !== 'S'))
       for (const mode of modes) {
@@ -237,7 +237,7 @@ describe('rows', () => {
     'deployments',
   ];
 
-  test('of others are hidden, whatever function stands in the query, and whoever owns a view', async () => {
+  test('of other roles are hidden, with any function in the query, and any owner of a view', async () => {
     for (const person of everybody.filter((each) => each !== stage.modelOwner)) {
       await person.session.query(`create or replace function leak(anything text) returns boolean language plpgsql immutable cost 0.0000001
         as $$ begin raise exception using errcode = 'ZZZZZ', message = anything; end $$`);
@@ -274,7 +274,7 @@ describe('rows', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('of a model are seen by a grantee, but not who else has a grant, the keys of its owner, its weights and its counters', async () => {
+  test("of a model are visible to a role with a grant, but not other grants, the owner's keys, weights and counters", async () => {
     const { grantee, stranger, modelOwner } = stage;
     await modelOwner.session.query(`select rafiki_grant('hers', $1::regrole)`, [stage.dbo.sql]);
     const count = async (relation: string): Promise<string> => {
@@ -302,7 +302,7 @@ describe('rows', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('are not told by statistics or by plans', async () => {
+  test('are not revealed by statistics or plans', async () => {
     await db.query('analyze');
     for (const person of everybody) {
       const query = `select from pg_stats where schemaname = 'rafiki' and tablename in ('model', 'study', 'trial', 'bridge', 'params', 'model_key', 'study_key')`;
@@ -321,7 +321,7 @@ describe('rows', () => {
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relnamespace = 'rafiki'::regnamespace and has_column_privilege(c.oid, a.attnum, 'select')`;
 
-  test('have no secret in a column that can be compared before it is decided whose row it is', async () => {
+  test('have no secret in a column that can be compared before the policy is applied', async () => {
     const { stranger } = stage;
     await db.query('analyze');
     const secrets = await db.query<{ value: string }>(
@@ -339,7 +339,7 @@ describe('rows', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('of keys are told neither by the rows that a plan filtered nor by those that it expects', async () => {
+  test('of keys are revealed neither by the filtered nor by the estimated rows of a plan', async () => {
     const { stranger } = stage;
     const ways = ['', 'set local enable_seqscan = off; set local enable_bitmapscan = off'];
     const comparisons = [
@@ -368,6 +368,6 @@ describe('rows', () => {
   });
 });
 
-test('nobody was given anything by all of that', async () => {
+test('the attacks above granted no rights', async () => {
   expect(await privileges(db)).toBe(acls);
 });

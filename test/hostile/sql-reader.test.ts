@@ -38,7 +38,7 @@ describe('the login that reads sources', () => {
     return found;
   };
 
-  test('reads with nobody else’s rights, whoever a function was given to', async () => {
+  test("reads with no other role's rights, even after a change of the function's owner", async () => {
     const { database, modelOwner, grantee } = stage;
     const [study] = await modelOwner.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'given away') as id`,
@@ -63,7 +63,7 @@ describe('the login that reads sources', () => {
     await modelOwner.session.query('select rafiki_cancel($1)', [study?.id]);
   });
 
-  test("gets nothing out of anybody's function without its ticket, and nothing elsewhere", async () => {
+  test('gets nothing from other functions without their ticket, and nothing elsewhere', async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
@@ -132,7 +132,7 @@ describe('the login that reads sources', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test("of a study reads nothing through another study's function, whoever has kept that one's ticket", async () => {
+  test("of a study reads nothing through another study's function, even with a kept ticket", async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );

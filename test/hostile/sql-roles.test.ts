@@ -26,7 +26,7 @@ afterAll(async () => {
   await stage.stop();
 });
 
-test('roles, schemas, the server and what is below them are not to be had', async () => {
+test('roles, schemas, the server and their objects cannot be taken over', async () => {
   await db.query(`select rafiki._connect_bridge('127.0.0.1', 1, 'secret')`);
   const statements: [string, string[]][] = [
     ...['rafiki_owner', 'rafiki_service', 'rafiki_reader', 'postgres'].flatMap((role): [string, string[]][] => [

@@ -123,7 +123,7 @@ test.each([
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a statement that is cut off anywhere leaves a session that is answered', async () => {
+test('a session can predict after a statement is interrupted at any point', async () => {
   const session = await open();
   for (let ms = 1; ms < 40; ms++) {
     await session.query(`set statement_timeout = ${ms}`);
@@ -141,7 +141,7 @@ test('a statement that is cut off anywhere leaves a session that is answered', a
   expect(attempts.astray()).toEqual([]);
 });
 
-test('row_security off, another role, cursors, savepoints, prepared statements and transactions give nobody more', async () => {
+test('row_security off, another role, cursors, savepoints, prepared statements and transactions give no further rights', async () => {
   const session = await open(stage.stranger);
   const definer = `${stage.modelOwner.sql}.mood('good film 2')`;
   const denied: [string, string[], string][] = [
@@ -185,7 +185,7 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a materialized view and an index that a superuser refreshes predict in the name of their owner', async () => {
+test("a materialized view and an index that a superuser refreshes predict with their owner's rights", async () => {
   const { stranger, grantee } = stage;
   await grantee.session.query(
     `create materialized view ${grantee.sql}.moods as select body, rafiki_predict('hers', body) as mood from said limit 5`,
@@ -216,10 +216,10 @@ test('a parallel query on a table of another role is answered', async () => {
   expect(attempts.astray()).toEqual([]);
 });
 
-describe('what somebody holds open', () => {
+describe('open transactions of other roles', () => {
   const readers = `select count(*)::int as n from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`;
 
-  test('does not keep readers of others from being dropped, nor the coordinator for long', async () => {
+  test("do not prevent other roles' readers from being dropped, nor block the coordinator for long", async () => {
     const { stranger, grantee } = stage;
     const make = (
       n: number,
@@ -251,7 +251,7 @@ describe('what somebody holds open', () => {
     expect(await db.query(readers)).toEqual([{ n: 0 }]);
   });
 
-  test('a model that is being dropped does not keep the coordinator waiting', async () => {
+  test('with a model that is being dropped do not block the coordinator', async () => {
     await stage.addModel('going', stage.modelOwner);
     const holder = await open(stage.modelOwner);
     await holder.query('begin');

@@ -36,7 +36,7 @@ const insert = (label: string, rows: number, start = 0): Promise<unknown> =>
   ]);
 
 describe('rafiki_check', () => {
-  test('counts rows and classes, and knows the split that workers make', async () => {
+  test('counts rows and classes, with the same split as workers', async () => {
     await insert('complaint', 300);
     await insert('praise', 100);
     await insert('question', 1);
@@ -89,7 +89,7 @@ describe('rafiki_check', () => {
     expect(found['rows']).toEqual(['450 used: 390 to train on, 60 to validate on']);
   });
 
-  test('says where the rows to judge by have other classes', async () => {
+  test('reports validation rows with other classes', async () => {
     for (const label of ['complaint', 'praise', 'question', 'x']) await insert(label, 40);
     await db.query(`create table held_out as select id, label, 'held out: ' || body as body from letters`);
     await db.query(`delete from letters where label in ('praise', 'x'); delete from held_out where label = 'question'`);
@@ -119,7 +119,7 @@ describe('rafiki_check', () => {
     );
   });
 
-  test('says of little data, of many classes and of repeated rows what they are worth', async () => {
+  test('reports few rows, many classes and repeated rows', async () => {
     await insert('a', 5);
     await insert('b', 5);
     expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores tell next to nothing$/);
@@ -138,7 +138,7 @@ describe('rafiki_check', () => {
     });
   });
 
-  test('takes the arguments of rafiki_train, and refuses as it does', async () => {
+  test('accepts the arguments of rafiki_train, with the same errors', async () => {
     await insert('a', 50);
     await insert('b', 50);
     await db.query(`update letters set at = timestamp '2026-01-01' + id * interval '1 day', held = id % 4 = 0`);
@@ -162,7 +162,7 @@ describe('rafiki_check', () => {
       expect(await failureOf(db, `select rafiki_check(${args})`)).toMatchObject({ code, hint: expect.any(String) });
   });
 
-  test('sees what its caller sees', async () => {
+  test("reads with its caller's rights", async () => {
     await insert('a', 50);
     await insert('b', 50);
     const mallory = await database.as('mallory');

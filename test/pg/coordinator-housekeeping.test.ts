@@ -64,7 +64,7 @@ describe('the leader', () => {
     expect(await db.query('select lost::int from rafiki.workers order by process')).toEqual([{ lost: 1 }, { lost: 0 }]);
   });
 
-  test('gives a lost trial to the next worker although no leader lives as long as a lease', async () => {
+  test('gives a lost trial to the next worker even if each leader lives shorter than a lease', async () => {
     await createReviews(db, 10);
     await insertTrial(db, {
       ...{ studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' },
@@ -77,7 +77,7 @@ describe('the leader', () => {
     expect(await db.query('select state, attempt from rafiki.trial')).toEqual([{ state: 'waiting', attempt: 1 }]);
   });
 
-  test('forgets processes that are dead, not those that are only late', async () => {
+  test('deletes the rows of dead processes, not of late ones', async () => {
     await worker();
     await db.query(`update rafiki.process set seen_at = now() - interval '2 min'`);
     await worker();
@@ -89,7 +89,7 @@ describe('the leader', () => {
     expect(await db.query('select from rafiki.process')).toHaveLength(1);
   });
 
-  test('collects parameters that nobody names', async () => {
+  test('collects unreferenced parameters', async () => {
     const params = new PostgresParamStore({ database: database.service });
     await params.save('checkpoint', {
       tensors: { a: { dtype: 'int32', shape: [1], data: Int32Array.of(1) } },

@@ -61,7 +61,7 @@ function overtaken(by: () => Promise<unknown>): Leader {
   return { ...leader, connection: { ...connection, query } };
 }
 
-describe('a trial that is claimed between the coordinator’s look and its act', () => {
+describe("a trial that is claimed between the coordinator's read and its write", () => {
   test('is cancelled with its study', async () => {
     await propose(1);
     await db.query('update rafiki.study set cancel_requested = true');
@@ -71,7 +71,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
   });
 
-  test('is cancelled with a study that fails', async () => {
+  test('is cancelled if its study fails', async () => {
     await propose(1);
     await propose(2);
     const error = { sqlstate: '42501', message: 'permission denied' };
@@ -82,7 +82,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     expect(await states()).toEqual({ study: 'failed', trials: ['failed', 'cancelled'] });
   });
 
-  test('nor is one forgotten whose worker gave it back then', async () => {
+  test('is cancelled even if its worker gave it back meanwhile', async () => {
     await propose(1);
     await claim();
     await db.query('update rafiki.study set cancel_requested = true');
@@ -93,7 +93,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
 });
 
 describe('a trial of a study that has ended', () => {
-  test('has its lease renewed no more, and is cancelled', async () => {
+  test('gets no renewed lease, and is cancelled', async () => {
     await propose(1);
     await propose(2);
     const trial = await claim();

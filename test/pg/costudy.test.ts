@@ -67,7 +67,7 @@ const firstLoss = async (trial: number): Promise<number> =>
   )[0]!.loss;
 
 describe('a collaborative study', () => {
-  test('lets a trial start from the weights of the best one before, and says so', async () => {
+  test('starts a trial from the weights of the best earlier one, and records it', async () => {
     const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 0 });
     await run();
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', error: null });
@@ -79,7 +79,7 @@ describe('a collaborative study', () => {
     expect(await db.query('select from rafiki.trial where published_id is not null')).toEqual([]); // dropped at the end
   });
 
-  test('copies no table whose rows mean something else', async () => {
+  test('copies no table whose rows have another meaning', async () => {
     const knobs = { ...sameTensors, word_ngrams: { list: [1, 2] } };
     const id = await insertStudy(db, { families: ['fasttext'], knobs, maxTrials: 4, alpha: 0 });
     await run();
@@ -95,7 +95,7 @@ describe('a collaborative study', () => {
     }
   });
 
-  test('starts every trial at random where α is 1', async () => {
+  test('starts every trial from random weights if α is 1', async () => {
     const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 1 });
     await run();
     await studyEnd(db, id);
@@ -136,7 +136,7 @@ describe('published weights', () => {
     expect(await setPublished(db, trial, { paramsId, score: value })).toBe(true);
   }
 
-  test('are chosen once: a later attempt starts from the same, whatever was published meanwhile', async () => {
+  test('are chosen once: a later attempt starts from the same ones, whatever was published meanwhile', async () => {
     const [first, second, third] = (await claimed(3)) as [ClaimedTrial, ClaimedTrial, ClaimedTrial];
     await publish(first, 0.5);
     await keepStart(db, third, await selectPublished(db, third.trialId));
@@ -158,7 +158,7 @@ describe('published weights', () => {
     expect(await given(second, Buffer.from('other rows'))).toEqual({ value: Number.NaN, share: 0 });
   });
 
-  test('are asked for when a report beats the best of the family by δ, or at all at the end', async () => {
+  test('are requested if a report exceeds the best of the family by δ, or by any gain at the end', async () => {
     const [first, second] = (await claimed(2)) as [ClaimedTrial, ClaimedTrial];
     const report = (trial: ClaimedTrial, epoch: number, score: number): Promise<ReportAnswer | undefined> =>
       insertReport(db, trial, { epoch, epochs: 3, step: epoch, loss: 1, score, metrics: {}, seconds: 1 });
@@ -170,7 +170,7 @@ describe('published weights', () => {
     expect(await report(second, 3, 0.5)).toEqual({ stop: false, put: false });
   });
 
-  test('that nobody names any more are collected', async () => {
+  test('without references are collected', async () => {
     const [first] = (await claimed(1)) as [ClaimedTrial];
     await publish(first, 0.5);
     await publish(first, 0.6);
@@ -182,7 +182,7 @@ describe('published weights', () => {
   });
 });
 
-test('a study that is not collaborative publishes nothing', async () => {
+test('a study without collaboration publishes nothing', async () => {
   const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 0 });
   await db.query('update rafiki.study set collaborative = false');
   await run();

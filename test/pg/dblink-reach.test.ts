@@ -25,7 +25,7 @@ const hintOf = async (): Promise<string> => {
   return refused!.hint;
 };
 
-test('a dblink that everybody can call is refused, until it is moved', async () => {
+test('a dblink that every role can call is refused, until it is moved', async () => {
   await database.db.query('create extension dblink schema public');
   const hint = await hintOf();
   await database.db.query(/create schema .* set schema rafiki_dblink;/.exec(hint)![0]);
@@ -35,7 +35,7 @@ test('a dblink that everybody can call is refused, until it is moved', async () 
   });
 });
 
-test('or nobody else may call it', async () => {
+test('or no other role may call it', async () => {
   await database.db.query('create extension dblink schema public');
   await database.db.query(/revoke execute .*;/.exec(await hintOf())![0]);
   await install(database.db);
@@ -48,7 +48,7 @@ test('or nobody else may call it', async () => {
   });
 });
 
-test('whoever is given it later is found by the next install, though there is nothing to install', async () => {
+test('a role that gets the right later is detected by the next installation, even if there is nothing to install', async () => {
   await install(database.db);
   await database.db.query(`grant usage on schema rafiki_dblink to ${name}`);
   await install(database.db); // the schema alone opens nothing: its functions are nobody else's

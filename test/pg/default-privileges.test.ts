@@ -33,7 +33,7 @@ const defaults = (target: string): string[] =>
     (kind) => `alter default privileges grant all on ${kind} to ${target}`,
   );
 
-test('default privileges of whoever installs open nothing', async () => {
+test('default privileges of the installing role give no other role any rights', async () => {
   for (const sql of [...defaults(`${name} with grant option`), ...defaults('public')]) await database.db.query(sql);
   await install(database.db);
   await install(fresh.db);
@@ -49,7 +49,7 @@ test('default privileges of whoever installs open nothing', async () => {
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 
-test('and close nothing, neither to the roles that use it nor to its owner', async () => {
+test('and take none away, neither from the roles that use it nor from its owner', async () => {
   const [installer] = await database.db.query<{ name: string }>('select current_user::text as name');
   for (const [kind, right] of [
     ['functions', 'public'],
@@ -64,7 +64,7 @@ test('and close nothing, neither to the roles that use it nor to its owner', asy
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 
-test('what somebody was given by hand is taken back by an upgrade', async () => {
+test('privileges granted by hand are revoked by an upgrade', async () => {
   for (const each of [database, fresh]) await each.db.transaction((tx) => tx.query(script));
   for (const sql of [
     `grant all on all tables in schema rafiki to ${name} with grant option`,

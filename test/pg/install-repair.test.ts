@@ -30,7 +30,7 @@ async function loseRights(): Promise<void> {
     await database.db.query(sql);
 }
 
-test('a database that was restored without owners and rights is repaired, and trusts no server', async () => {
+test('a database restored without owners and rights is repaired, and trusts no server', async () => {
   const before = await catalogue(database.db);
   const carol = await database.as('carol');
   const attack = `select rafiki._rotate_secret('hers')`;

@@ -36,7 +36,7 @@ const stateOf = async (id: number): Promise<unknown> =>
   (await db.query('select state, attempt, process_id as "processId", score from rafiki.trial where id = $1', [id]))[0];
 
 describe('claiming', () => {
-  test('gives each trial to one worker, however many ask at once', async () => {
+  test('gives each trial to one worker, with many concurrent claims', async () => {
     await trials(8);
     const workers = await Promise.all(Array.from({ length: 12 }, worker));
     const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, { families: ['fasttext'] })));
@@ -45,7 +45,7 @@ describe('claiming', () => {
     expect(new Set(ids).size).toBe(8);
   });
 
-  test('leaves the trials of families that the worker does not know', async () => {
+  test('skips trials of families that the worker does not have', async () => {
     await trials(1, 'from_the_future');
     expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
   });
@@ -71,7 +71,7 @@ describe('claiming', () => {
     expect(second?.study.secondsLeft).toBeLessThan(61);
   });
 
-  test('tells the worker everything that it needs', async () => {
+  test('returns everything that the worker needs', async () => {
     await trials(1);
     const processId = await worker();
     expect(await claimTrial(db, processId, { families: ['fasttext'] })).toMatchObject({
@@ -85,7 +85,7 @@ describe('claiming', () => {
   });
 });
 
-test('the first trial of a family has a share of max_time that lets two families be trained, later ones a quarter', async () => {
+test('the first trial of a family gets enough of max_time for two families, later ones a quarter', async () => {
   const families = ['one', 'two', 'three', 'three'];
   for (const [i, family] of families.entries()) {
     await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, start: 'random' });
@@ -101,8 +101,8 @@ test('the first trial of a family has a share of max_time that lets two families
   expect(await share(second)).toBe(30);
 });
 
-describe('a worker that stalled and lost its trial', () => {
-  test('can write nothing any more, even after another attempt has ended', async () => {
+describe('a worker that hung and lost its trial', () => {
+  test('can no longer write, even after another attempt has ended', async () => {
     await trials(1);
     const stalled = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     const context = { on: db, logger: silentLogger };
@@ -133,7 +133,7 @@ describe('a worker that stalled and lost its trial', () => {
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
   });
 
-  test('is followed by others a bounded number of times', async () => {
+  test('is followed by a limited number of attempts', async () => {
     await trials(1);
     const context = { on: db, logger: silentLogger };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -147,7 +147,7 @@ describe('a worker that stalled and lost its trial', () => {
   });
 });
 
-test('a report written twice counts once, and brings the wish to stop', async () => {
+test('a report sent twice counts once, and returns the stop request', async () => {
   await trials(1);
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   await insertReport(db, trial, report);
@@ -161,7 +161,7 @@ test('a report written twice counts once, and brings the wish to stop', async ()
   expect(await stateOf(trial.trialId)).toMatchObject({ score: 0.75 });
 });
 
-test('a change of state that the table of transitions refuses is never tried', async () => {
+test('a transition that is not in the state table is never attempted', async () => {
   await trials(1);
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   const context = { on: db, logger: silentLogger };

@@ -29,7 +29,7 @@ class CountingDatabase extends Database {
   }
 }
 
-test('a flood of forged notifications makes a worker ask for its lease now and then, and the trial goes on', async () => {
+test('during a flood of forged notifications, a worker renews its lease only now and then, and its trial continues', async () => {
   const { db, service } = database;
   const counting = new CountingDatabase({ url: service.url, application: 'test', logger: silentLogger });
   await createReviews(db);

@@ -33,13 +33,13 @@ function worker(dir: string): Service {
   return made;
 }
 
-test('a worker does not start where its cache cannot be used', async () => {
+test('a worker does not start if its cache cannot be used', async () => {
   writeFileSync(cacheDir, '');
   await expect(worker(cacheDir).start()).rejects.toMatchObject({ sqlstate: '58000' });
   expect(await db.query('select from rafiki.process')).toEqual([]);
 });
 
-test('one whose cache fails later gives trials back, counts no attempt, and leaves them to others', async () => {
+test('a worker whose cache fails later gives trials back without counting an attempt, and leaves them to others', async () => {
   await worker(cacheDir).start();
   rmSync(cacheDir, { recursive: true });
   writeFileSync(cacheDir, '');
