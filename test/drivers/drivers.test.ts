@@ -23,7 +23,7 @@ const list = { texts: [GREAT, null, AWFUL] };
 const labels = ['pos', null, 'neg'];
 
 const value = (given: unknown): DriverAnswer => ({ value: given });
-/** `hint`: where it is of ours, and reaches whoever calls. */
+/** `hint`: where it is ours, and reaches the caller. */
 const error = (sqlstate: string, message: RegExp, hint?: RegExp): unknown => ({
   error: expect.objectContaining({
     sqlstate,

@@ -4,7 +4,7 @@ import type { Queryable } from '../../src/db/database.ts';
 import { holdModel } from '../../src/db/statements/models.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
-import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type LoginRole, untilReady } from '../support/hostile-stage.ts';
 import { postgresVersion } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
@@ -12,7 +12,7 @@ import { eventually } from '../support/studies.ts';
 /** Tables are filled in the background with their owners' rights: what their owners, and whoever writes to them, can do with that. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let hostile: Person;
+let hostile: LoginRole;
 let number = 0;
 let table: string;
 
@@ -35,7 +35,7 @@ beforeEach(async () => {
 
 afterEach(() => db.query(`drop table if exists ${table} cascade`)); // of one owner one table is filled at once
 
-const attach = (by: Person['session'], to = table): Promise<unknown> =>
+const attach = (by: LoginRole['session'], to = table): Promise<unknown> =>
   by.query(`select rafiki_attach('hers', '${to}', 'body', 'mood')`);
 const insert = (to = table): Promise<unknown> =>
   hostile.session.query(`set local rafiki.fill_wait = 0; insert into ${to} (id, body) values (1, 'good film 4')`);
@@ -55,7 +55,7 @@ const errorOf = (to = table): Promise<{ error: { sqlstate: string } }> =>
 const filled = (to = table): Promise<unknown> => eventually(db, `select from ${to} where mood = 'pos'`);
 
 /** A trigger of the table that notes who it runs as, and what becomes of what it tries. */
-async function spy(on: string, by: Person['session'], attempt: string): Promise<void> {
+async function spy(on: string, by: LoginRole['session'], attempt: string): Promise<void> {
   await by.query(`create table ${on}_seen (who text, login text, super text, state text)`);
   await by.query(`grant all on ${on}_seen to public`);
   await by.query(`create function ${on}_spy() returns trigger language plpgsql as $$
@@ -111,7 +111,7 @@ test("a table with a new owner is not filled with the former owner's rights, nor
 });
 
 test("no role can attach a model to another role's table, or insert such an attachment", async () => {
-  const { stranger } = stage;
+  const { otherRole } = stage;
   await hostile.session.query(`grant all on schema ${hostile.sql} to public`);
   await hostile.session.query(`grant all on ${table} to public`);
   expect(
@@ -119,17 +119,17 @@ test("no role can attach a model to another role's table, or insert such an atta
   ).toBe('42501');
   const add = `select rafiki._add_attachment((select id from rafiki.model), '${table}', r.reader, r.ticket)
     from rafiki._make_filler('${table}') r`;
-  expect((await failureOf(stranger.session, add)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, add)).code).toBe('42501');
   const own = `with r as (select gen_random_uuid() as reader), t as (
       select reader, rafiki._create_reader(reader, 'text volatile', 'select null::text') as ticket from r)
     select rafiki._add_attachment(1, '${table}', reader, ticket) from t`;
-  expect((await failureOf(stranger.session, own)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, own)).code).toBe('42501');
   await attach(hostile.session);
-  expect(await stranger.session.query('select from rafiki.attachment')).toEqual([]);
+  expect(await otherRole.session.query('select from rafiki.attachment')).toEqual([]);
   const [made] = await db.query<{ reader: string }>('select reader from rafiki.attachment order by id desc limit 1');
   const call = `rafiki_reader."${made?.reader}"(${Array(100).fill('true').join()})`;
-  expect((await failureOf(stranger.session, `select ${call}`)).code).toBe('42501');
-  expect((await failureOf(stranger.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
+  expect((await failureOf(otherRole.session, `select ${call}`)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
 });
 
 test('a replaced fill function does no harm: its results are checked, and other tables are filled', async () => {
@@ -284,7 +284,7 @@ test("an open transaction that attached another role's model does not block the 
 });
 
 test("locks of a role on its own objects, or on those of a dropped table, do not block the removal of other roles' objects", async () => {
-  const { stranger, modelOwner } = stage;
+  const { otherRole, modelOwner } = stage;
   await attach(hostile.session);
   const [gone] = await db.query<{ oid: number; id: number }>(
     `select target::oid::int8 as oid, id from rafiki.attachment order by id desc limit 1`,
@@ -294,7 +294,7 @@ test("locks of a role on its own objects, or on those of a dropped table, do not
   await modelOwner.session.query(`create table ${other} (id int primary key, body text, mood text)`);
   await attach(modelOwner.session, other);
   const undone = new Error('undone');
-  const open = stranger.session.transaction(async (tx) => {
+  const open = otherRole.session.transaction(async (tx) => {
     await tx.query(`select rafiki._forget_attachments($1::oid::regclass)`, [gone?.oid]);
     await modelOwner.session.query(`drop table ${other}`);
     await db.query('select rafiki._drop_readers()');
@@ -342,7 +342,7 @@ test("errors do not show the owner of a model other roles' rows", async () => {
   );
   await attach(hostile.session);
   await insert();
-  const seen = (of: Person): Promise<{ last_error: string }[]> =>
+  const seen = (of: LoginRole): Promise<{ last_error: string }[]> =>
     of.session.query(`select last_error from rafiki.attachments where relation like '%inbox${number - 1}'`);
   await whileFilling(() =>
     eventually(
@@ -359,8 +359,8 @@ test("errors do not show the owner of a model other roles' rows", async () => {
 test('marks by any role only cause a scan', async () => {
   await attach(hostile.session);
   const [{ id } = { id: 0 }] = await db.query<{ id: number }>('select max(id) as id from rafiki.attachment');
-  for (const each of [id, 0, -1]) await stage.stranger.session.query('select rafiki._mark($1)', [each]);
-  expect(await stage.stranger.session.query('select from rafiki.attachment_mark')).toEqual([]);
+  for (const each of [id, 0, -1]) await stage.otherRole.session.query('select rafiki._mark($1)', [each]);
+  expect(await stage.otherRole.session.query('select from rafiki.attachment_mark')).toEqual([]);
   await whileFilling(() =>
     eventually(
       db,

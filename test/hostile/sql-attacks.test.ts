@@ -6,7 +6,13 @@ import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
 import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { createAttackedStage, type HostileStage, outcome, type Person, untilReady } from '../support/hostile-stage.ts';
+import {
+  createAttackedStage,
+  type HostileStage,
+  type LoginRole,
+  outcome,
+  untilReady,
+} from '../support/hostile-stage.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
@@ -14,7 +20,7 @@ import { eventually } from '../support/studies.ts';
 /** The attacks of a security review that are made from SQL, as they were found, each beside those that are like it. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
+let people: Record<'modelOwner' | 'grantee' | 'otherRole' | 'dbo', LoginRole>;
 
 beforeAll(async () => {
   stage = await createAttackedStage();
@@ -29,7 +35,7 @@ const heardAs = async (): Promise<string[]> =>
   (await db.query<{ who: string }>('select distinct who::text as who from heard order by 1')).map(({ who }) => who);
 
 /** A function in a person's schema that writes down who runs it, of a volatility that gets it wherever it is wanted. */
-async function plantSpy(person: Person, volatility = 'immutable'): Promise<string> {
+async function plantSpy(person: LoginRole, volatility = 'immutable'): Promise<string> {
   const note = `${person.sql}.note`;
   await person.session.query(`create or replace function ${note}() returns boolean language plpgsql volatile as
     $$ begin insert into public.heard values ('spy', current_user, session_user); return true; end $$`);
@@ -59,7 +65,7 @@ describe('with a server that requests rows with each answer', () => {
   });
 
   /** What a role lets everybody do with its rights: predict. */
-  async function definerOf(person: Person, session = person.session): Promise<string> {
+  async function definerOf(person: LoginRole, session = person.session): Promise<string> {
     const name = `${person.sql}.mood`;
     await session.query(`create function ${name}(body text) returns text language sql security definer
       set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('hers', body) $$`);
@@ -92,19 +98,19 @@ describe('with a server that requests rows with each answer', () => {
   ] as const)(
     '1a: a definer that predicts does not run %s of a table that its caller has touched',
     async (_way, setUp) => {
-      const { stranger } = people;
-      const spy = await plantSpy(stranger);
-      await stranger.session.query(`set search_path = ${stranger.sql}, public`);
-      await stranger.session.query('drop table if exists trap cascade');
-      await stranger.session.query(`create table trap as select 'text ' || i as body from generate_series(1, 100) i`);
-      await stranger.session.query('grant select on trap to public');
-      for (const statement of setUp(spy)) await stranger.session.query(statement);
+      const { otherRole } = people;
+      const spy = await plantSpy(otherRole);
+      await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
+      await otherRole.session.query('drop table if exists trap cascade');
+      await otherRole.session.query(`create table trap as select 'text ' || i as body from generate_series(1, 100) i`);
+      await otherRole.session.query('grant select on trap to public');
+      for (const statement of setUp(spy)) await otherRole.session.query(statement);
       await db.query('delete from heard');
-      await stranger.session.transaction(async (tx) => {
+      await otherRole.session.transaction(async (tx) => {
         await tx.query('select count(body) from trap');
         for (let i = 1; i < 5; i++) await tx.query(`select ${definer}('text ' || $1::text)`, [i]);
       });
-      expect((await heardAs()).filter((who) => who !== stranger.name)).toEqual([]);
+      expect((await heardAs()).filter((who) => who !== otherRole.name)).toEqual([]);
       expect(textsSent()).toEqual([]);
     },
   );
@@ -165,9 +171,9 @@ describe('with a server that requests rows with each answer', () => {
   });
 
   test("1c: a foreign key to another role's table does not run its policy with the inserting role's rights", async () => {
-    const { stranger, modelOwner } = people;
-    const spy = await plantSpy(stranger);
-    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+    const { otherRole, modelOwner } = people;
+    const spy = await plantSpy(otherRole);
+    await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
     for (const sql of [
       'drop table if exists parent cascade',
       `create table parent as select 'text ' || i as body from generate_series(1, 50) i`,
@@ -176,10 +182,10 @@ describe('with a server that requests rows with each answer', () => {
       `create policy p on parent using (${spy}(body))`,
       `grant select, references on parent to ${modelOwner.sql}`,
     ])
-      await stranger.session.query(sql);
+      await otherRole.session.query(sql);
     await db.query('delete from heard');
     await modelOwner.session.query(
-      `create table ${modelOwner.sql}.child (body text references ${stranger.sql}.parent)`,
+      `create table ${modelOwner.sql}.child (body text references ${otherRole.sql}.parent)`,
     );
     await db.query('delete from heard');
     await modelOwner.session.transaction(async (tx) => {
@@ -191,9 +197,9 @@ describe('with a server that requests rows with each answer', () => {
   });
 
   test('14: a role sees only models that it may use', async () => {
-    expect(await outcome(people.stranger.session, `select rafiki._call('S')`)).toBe('42883');
-    expect(await people.stranger.session.query('select name from rafiki.model')).toEqual([]);
-    const failure = await failureOf(people.stranger.session, `select rafiki_predict('her', 'x')`);
+    expect(await outcome(people.otherRole.session, `select rafiki._call('S')`)).toBe('42883');
+    expect(await people.otherRole.session.query('select name from rafiki.model')).toEqual([]);
+    const failure = await failureOf(people.otherRole.session, `select rafiki_predict('her', 'x')`);
     expect(failure).toMatchObject({ code: '42704' });
     expect(JSON.stringify(failure)).not.toContain('hers');
   });
@@ -214,13 +220,13 @@ describe('with a real server', () => {
   let groupKey: string;
   beforeAll(async () => {
     // a session stays with the server that it has
-    for (const person of [stage.modelOwner, stage.grantee, stage.stranger]) person.session = stage.again(person);
+    for (const person of [stage.modelOwner, stage.grantee, stage.otherRole]) person.session = stage.again(person);
     await db.query('delete from rafiki.bridge_address');
     await stage.serve();
     await stage.addModel('kept', people.modelOwner, people.grantee);
     await db.query('create role hostile_group nologin');
-    await db.query(`grant hostile_group to ${people.stranger.sql}`);
-    groupKey = await stage.addModel('of_group', { ...people.stranger, sql: 'hostile_group' });
+    await db.query(`grant hostile_group to ${people.otherRole.sql}`);
+    groupKey = await stage.addModel('of_group', { ...people.otherRole, sql: 'hostile_group' });
     for (const model of ['kept', 'of_group']) await untilReady(stage, model);
   });
   afterAll(async () => {
@@ -230,7 +236,7 @@ describe('with a real server', () => {
   });
 
   /** What the server says to a key: `k` for an answer, or the SQLSTATE of its refusal. */
-  async function answered({ session }: Person, key: string): Promise<string | undefined> {
+  async function answered({ session }: LoginRole, key: string): Promise<string | undefined> {
     await session.query('select rafiki._open_bridge(false)'); // before PostgreSQL 17 the request itself does not connect
     const ask = `select case s when 'e' then v::jsonb ->> 'sqlstate' else 'k' end as s
       from rafiki._ask_label($1, false, e'1s\\x1fanswer', '', 'good film')`;
@@ -238,13 +244,13 @@ describe('with a real server', () => {
   }
 
   test("15: no answers are prefetched for a definer's statement, so a forged name gets none", async () => {
-    const { stranger, modelOwner } = people;
+    const { otherRole, modelOwner } = people;
     const definer = `${modelOwner.sql}.kept_mood`;
     await modelOwner.session.query(`create function ${definer}(body text) returns text language sql security definer
       set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('kept', body) $$`);
     await modelOwner.session.query(`grant usage on schema ${modelOwner.sql} to public`);
     /** How many answers to next rows somebody takes in a caller's name while he asks so. */
-    const taken = async ({ session, sql }: Person, ask: string, caller: string): Promise<number> => {
+    const taken = async ({ session, sql }: LoginRole, ask: string, caller: string): Promise<number> => {
       await session.query(`create table ${sql}.films as
         select n, concat('good film ', now(), ' ', n) as body from generate_series(1, 1000) n`);
       const next = `case when n > 500 then rafiki._take('kept', regexp_replace(body, '[0-9]+$', (n + 1)::text), $1) end`;
@@ -258,8 +264,8 @@ describe('with a real server', () => {
       return row?.taken ?? -1;
     };
     expect(await taken(modelOwner, `rafiki_predict('kept', body)`, modelOwner.name)).toBeGreaterThan(0);
-    for (const caller of [modelOwner.name, stranger.name, '', 'postgres'])
-      expect(await taken(stranger, `${definer}(body)`, caller), caller).toBe(0);
+    for (const caller of [modelOwner.name, otherRole.name, '', 'postgres'])
+      expect(await taken(otherRole, `${definer}(body)`, caller), caller).toBe(0);
   });
 
   test('3: a role that lost its grant gets no answer with the old key', async () => {
@@ -277,37 +283,37 @@ describe('with a real server', () => {
   });
 
   test('3: a role that left the owner of a model can neither use nor change it with the old keys', async () => {
-    const { stranger } = people;
+    const { otherRole } = people;
     const watch = new RightsWatch(silentLogger);
     await watch.check(stage.database.service);
     const keys = `select m.key, o.key as "ownerKey" from rafiki.model_access m join rafiki.model_ownership o using (id) where m.name = 'of_group'`;
-    const [kept] = await stranger.session.query<{ key: string; ownerKey: string }>(keys);
+    const [kept] = await otherRole.session.query<{ key: string; ownerKey: string }>(keys);
     expect(kept?.key).not.toBe(groupKey); // the first look renews all
     await db.query(`grant select on reviews to hostile_group`);
-    await stranger.session.query('set role hostile_group');
-    const [study] = await stranger.session.query<{ id: number }>(
+    await otherRole.session.query('set role hostile_group');
+    const [study] = await otherRole.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'group_study') as id`,
     );
-    await stranger.session.query('reset role');
-    const [cancels] = await stranger.session.query<{ key: string }>(
+    await otherRole.session.query('reset role');
+    const [cancels] = await otherRole.session.query<{ key: string }>(
       'select key from rafiki.study_ownership where id = $1',
       [study?.id],
     );
-    await db.query(`revoke hostile_group from ${stranger.sql}`);
+    await db.query(`revoke hostile_group from ${otherRole.sql}`);
     await watch.check(stage.database.service);
     await eventually(
-      { query: async <Row>() => ((await answered(stranger, kept!.key)) === '42704' ? [{} as Row] : []) },
+      { query: async <Row>() => ((await answered(otherRole, kept!.key)) === '42704' ? [{} as Row] : []) },
       '',
     );
     for (const call of [
-      `_add_grant('${kept?.ownerKey}', '${stranger.sql}')`,
+      `_add_grant('${kept?.ownerKey}', '${otherRole.sql}')`,
       `_remove_grant('${kept?.ownerKey}', 'hostile_group')`,
       `_delete_model('${kept?.ownerKey}')`,
       `_retire('${kept?.ownerKey}', '{ready}')`,
       `_set_deployment('${kept?.ownerKey}', 1)`,
     ])
-      expect(await outcome(stranger.session, `select rafiki.${call}`), call).toBe('42704');
-    await stranger.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
+      expect(await outcome(otherRole.session, `select rafiki.${call}`), call).toBe('42704');
+    await otherRole.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
     expect(await db.query('select cancel_requested from rafiki.study where id = $1', [study?.id])).toEqual([
       { cancel_requested: false },
     ]);

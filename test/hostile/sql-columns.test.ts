@@ -4,8 +4,8 @@ import { createStage, type HostileStage } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
 /**
- * What a stranger learns of a column by comparing it. EXPLAIN ANALYZE counts the rows that a comparison removed and says that a policy
- * was never asked, so halving finds any value that has operators which give nothing away (LEAKPROOF), as PostgreSQL sees it.
+ * What another role can find out about a column by comparing it. EXPLAIN ANALYZE counts the rows that a comparison removed and shows that a
+ * policy was not evaluated, so bisection finds any value whose operators PostgreSQL marks as LEAKPROOF.
  */
 const attempts = new Attempts('columns');
 let stage: HostileStage;
@@ -42,21 +42,25 @@ afterAll(async () => {
   await stage.stop();
 });
 
-/** Whether a stranger's plans tell that the comparison holds for a value of somebody else and not for another, or the SQLSTATE. */
-async function told(relation: string, comparison: string, [value, other]: readonly [string, string]): Promise<string> {
+/** Whether another role's plans reveal that the comparison holds for a value of somebody else and not for another, or the SQLSTATE. */
+async function revealed(
+  relation: string,
+  comparison: string,
+  [value, other]: readonly [string, string],
+): Promise<string> {
   const plans = new Set<string>();
   for (const each of [value, other]) {
     const sql = `explain (analyze, buffers off, timing off, summary off, costs off, format json)
       select from ${relation} where ${comparison.replace('$', each)}`;
     try {
-      const plan = await stage.stranger.session.query(sql);
+      const plan = await stage.otherRole.session.query(sql);
       // the comparison itself stands in it, too
       plans.add(JSON.stringify(plan, (key, part) => (/(Filter|Cond)$/.test(key) && Number.isNaN(+part) ? '' : part)));
     } catch (error) {
       return (error as { code: string }).code;
     }
   }
-  return plans.size > 1 ? 'told' : 'not told';
+  return plans.size > 1 ? 'revealed' : 'hidden';
 }
 
 test('the attack reads values that only row-level security hides: bytes, texts, and elements of arrays', async () => {
@@ -66,9 +70,9 @@ test('the attack reads values that only row-level security hides: bytes, texts, 
   await db.query(
     'create policy p on hidden using (pg_has_role(current_user, (select min(oid) from pg_roles), $$usage$$))',
   );
-  expect(await told('hidden', `bytes = '\\x$'`, ['93a7', '93a8'])).toBe('told');
-  expect(await told('hidden', `words[1] = '$'`, ['secret', 'wonder'])).toBe('told');
-  expect(await told('rafiki.model', `name = '$'`, ['hers', 'none'])).toBe('told'); // docs/security.md says so
+  expect(await revealed('hidden', `bytes = '\\x$'`, ['93a7', '93a8'])).toBe('revealed');
+  expect(await revealed('hidden', `words[1] = '$'`, ['secret', 'wonder'])).toBe('revealed');
+  expect(await revealed('rafiki.model', `name = '$'`, ['hers', 'none'])).toBe('revealed'); // docs/security.md says so
 });
 
 const closed: [relation: string, comparison: string, values: [string, string]][] = [
@@ -89,7 +93,7 @@ const closed: [relation: string, comparison: string, values: [string, string]][]
 
 test('data of rows, labels and weights, and counters, are in no column that can be compared', async () => {
   for (const [relation, comparison, values] of closed)
-    attempts.note(`${relation}: ${comparison}`, await told(`rafiki.${relation}`, comparison, values), ['42501']);
+    attempts.note(`${relation}: ${comparison}`, await revealed(`rafiki.${relation}`, comparison, values), ['42501']);
   expect(attempts.astray()).toEqual([]);
 });
 
@@ -112,6 +116,6 @@ test('nor are they revealed by the views that show them to roles with the right'
   for (const [relation] of shown)
     expect(await stage.modelOwner.session.query(`select from rafiki.${relation}`), relation).toHaveLength(1);
   for (const [relation, comparison, values] of shown)
-    attempts.note(`${relation}: ${comparison}`, await told(`rafiki.${relation}`, comparison, values), ['not told']);
+    attempts.note(`${relation}: ${comparison}`, await revealed(`rafiki.${relation}`, comparison, values), ['hidden']);
   expect(attempts.astray()).toEqual([]);
 });

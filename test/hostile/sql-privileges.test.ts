@@ -3,9 +3,9 @@ import { Attempts } from '../support/attempts.ts';
 import {
   createStage,
   type HostileStage,
+  type LoginRole,
   outcome,
   outcomeOfAll,
-  type Person,
   privileges,
   tried,
 } from '../support/hostile-stage.ts';
@@ -15,7 +15,7 @@ import { createReviews } from '../support/studies.ts';
 const attempts = new Attempts('privileges');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: Person[];
+let everybody: LoginRole[];
 let acls: string;
 let relations: { name: string; bare: string; kind: string; columns: string[]; seen: string; readable: boolean }[];
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
     `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds) select id, 1, 1, 1, 1, 1, 1 from rafiki.trial`,
   );
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.stranger, stage.dbo, odd];
+  everybody = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
   relations = await db.query(`
     select c.oid::regclass::text as name, c.relname as bare, c.relkind::text as kind,
@@ -275,7 +275,7 @@ describe('rows', () => {
   });
 
   test("of a model are visible to a role with a grant, but not other grants, the owner's keys, weights and counters", async () => {
-    const { grantee, stranger, modelOwner } = stage;
+    const { grantee, otherRole, modelOwner } = stage;
     await modelOwner.session.query(`select rafiki_grant('hers', $1::regrole)`, [stage.dbo.sql]);
     const count = async (relation: string): Promise<string> => {
       const rows = await tried(grantee.session, `select from rafiki.${relation}`);
@@ -298,7 +298,7 @@ describe('rows', () => {
     ] as const)
       attempts.note(`grantee: ${relation}`, await count(relation), [rows]);
     await modelOwner.session.query(`select rafiki_revoke('hers', $1::regrole)`, [stage.dbo.sql]);
-    attempts.note('stranger: model', `${(await tried(stranger.session, 'select from rafiki.model')).length}`, ['0']);
+    attempts.note('otherRole: model', `${(await tried(otherRole.session, 'select from rafiki.model')).length}`, ['0']);
     expect(attempts.astray()).toEqual([]);
   });
 
@@ -322,13 +322,13 @@ describe('rows', () => {
     where c.relnamespace = 'rafiki'::regnamespace and has_column_privilege(c.oid, a.attnum, 'select')`;
 
   test('have no secret in a column that can be compared before the policy is applied', async () => {
-    const { stranger } = stage;
+    const { otherRole } = stage;
     await db.query('analyze');
     const secrets = await db.query<{ value: string }>(
       `select key::text as value from rafiki.model_key union select owner_key::text from rafiki.model_key
        union select key::text from rafiki.study_key union select secret from rafiki.bridge`,
     );
-    for (const { relation, name, type } of await stranger.session.query<Record<string, string>>(columns)) {
+    for (const { relation, name, type } of await otherRole.session.query<Record<string, string>>(columns)) {
       if (!['uuid', 'text', 'name', 'bytea'].includes(type ?? '')) continue;
       const found = await db.query(`select from ${relation} where ${name}::text = any ($1)`, [
         secrets.map(({ value }) => value),
@@ -340,7 +340,7 @@ describe('rows', () => {
   });
 
   test('of keys are revealed neither by the filtered nor by the estimated rows of a plan', async () => {
-    const { stranger } = stage;
+    const { otherRole } = stage;
     const ways = ['', 'set local enable_seqscan = off; set local enable_bitmapscan = off'];
     const comparisons = [
       `key <= to_jsonb('$'::text)`,
@@ -355,7 +355,7 @@ describe('rows', () => {
             const plans = new Set<string>();
             for (const bound of ['00000000', '88888888', 'ffffffff']) {
               const sql = `explain (${options}, format json) select 1 from rafiki.${view} where ${comparison.replace('$', bound)}`;
-              const plan = await stranger.session.transaction(async (tx) => {
+              const plan = await otherRole.session.transaction(async (tx) => {
                 if (way !== '') await tx.query(way);
                 await tx.query(sql); // what an index finds dead it marks
                 return tx.query(sql);

@@ -69,7 +69,7 @@ describe('the login that reads sources', () => {
     );
     const name = `rafiki_reader."${made?.reader}"`;
     const call = `${name}(${Array(100).fill('true').join()})`;
-    // what a stranger puts beside it by its name does not stand in for it, nor in its way
+    // what another role creates under its name neither replaces it nor blocks it
     for (const args of [
       '',
       'x int default 1',
@@ -85,7 +85,7 @@ describe('the login that reads sources', () => {
       Array(100).fill('text').join(),
       Array(100).fill('anyelement').join(),
     ]) {
-      await stage.stranger.session
+      await stage.otherRole.session
         .query(`create function ${name}(${args}) returns setof text language sql as 'select ''planted'''`)
         .catch(() => undefined);
     }
@@ -127,7 +127,7 @@ describe('the login that reads sources', () => {
     const rows = `select count(*)::int as v from ${call}`;
     attempts.note('reader: admitted', await asReader(rows, hashOf(made?.ticket)), ['40']);
     attempts.note('reader: the ticket itself', await asReader(rows, made?.ticket), ['42501']);
-    for (const person of [stage.stranger, stage.dbo, stage.grantee, stage.modelOwner])
+    for (const person of [stage.otherRole, stage.dbo, stage.grantee, stage.modelOwner])
       attempts.note(`${person.name} calls a reader`, await code(person.session, `select * from ${call}`), ['42501']);
     expect(attempts.astray()).toEqual([]);
   });
@@ -136,12 +136,12 @@ describe('the login that reads sources', () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
-    await stage.stranger.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
-    const [own] = await stage.stranger.session.query<{ reader: string; ticket: string }>(
+    await stage.otherRole.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
+    const [own] = await stage.otherRole.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "own_rows", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     const booleans = (word: string): string => Array(100).fill(word).join();
-    await stage.stranger.session.query(
+    await stage.otherRole.session.query(
       `create or replace function rafiki_reader."${own?.reader}"(${booleans('boolean')}) returns setof text language plpgsql stable
          security invoker as $$ begin
            perform set_config('rafiki.ticket', '${made?.ticket}', true);

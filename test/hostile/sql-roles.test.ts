@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type HostileStage, outcome, type Person, privileges } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type LoginRole, outcome, privileges } from '../support/hostile-stage.ts';
 
 /** Everybody against our roles, schemas, server and types, and against what only a superuser may. */
 const attempts = new Attempts('roles');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: Person[];
+let everybody: LoginRole[];
 let acls: string;
 
 beforeAll(async () => {
   stage = await createStage();
   db = stage.database.db;
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.stranger, stage.dbo, odd];
+  everybody = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
   for (const { sql, session } of everybody) {
     await session.query(`set search_path = ${sql}, public`);

@@ -142,7 +142,7 @@ test('a session can predict after a statement is interrupted at any point', asyn
 });
 
 test('row_security off, another role, cursors, savepoints, prepared statements and transactions give no further rights', async () => {
-  const session = await open(stage.stranger);
+  const session = await open(stage.otherRole);
   const definer = `${stage.modelOwner.sql}.mood('good film 2')`;
   const denied: [string, string[], string][] = [
     ['row_security off', ['set row_security = off'], '42501'],
@@ -163,11 +163,11 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
       '42704',
     ],
     ['a temporary view in front of ours', ['create temp view model_grant as select 1 as model_id'], '42704'],
-    ['a schema of his own name', [`set search_path = ${stage.stranger.sql}, pg_temp`], '42704'],
+    ['a schema of his own name', [`set search_path = ${stage.otherRole.sql}, pg_temp`], '42704'],
     [
       'a function of his in front of ours',
       [
-        `create function ${stage.stranger.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
+        `create function ${stage.otherRole.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
       ],
       '42704',
     ],
@@ -186,23 +186,23 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
 });
 
 test("a materialized view and an index that a superuser refreshes predict with their owner's rights", async () => {
-  const { stranger, grantee } = stage;
+  const { otherRole, grantee } = stage;
   await grantee.session.query(
     `create materialized view ${grantee.sql}.moods as select body, rafiki_predict('hers', body) as mood from said limit 5`,
   );
-  await stranger.session.query(`create view ${stranger.sql}.wish as select current_user as who`);
-  await stranger.session.query(
-    `create materialized view ${stranger.sql}.stolen as select rafiki_predict('hers', 'x') as v with no data`,
+  await otherRole.session.query(`create view ${otherRole.sql}.wish as select current_user as who`);
+  await otherRole.session.query(
+    `create materialized view ${otherRole.sql}.stolen as select rafiki_predict('hers', 'x') as v with no data`,
   );
   attempts.note("a grantee's", await code(db, `refresh materialized view ${grantee.sql}.moods`), ['ok']);
-  attempts.note("a stranger's", await code(db, `refresh materialized view ${stranger.sql}.stolen`), ['42704']);
+  attempts.note("another role's", await code(db, `refresh materialized view ${otherRole.sql}.stolen`), ['42704']);
   expect(attempts.astray()).toEqual([]);
 });
 
 test('a parallel query on a table of another role is answered', async () => {
   if (postgresVersion() < 17) return; // its leader cannot tell whether it is parallel
   await db.query(`create table theirs as select 'good film ' || i % 50 as body from generate_series(1, 30000) i`);
-  await db.query(`alter table theirs owner to ${stage.stranger.sql}`);
+  await db.query(`alter table theirs owner to ${stage.otherRole.sql}`);
   await db.query('grant select on theirs to public');
   await db.query('analyze theirs');
   const session = await open();
@@ -220,13 +220,13 @@ describe('open transactions of other roles', () => {
   const readers = `select count(*)::int as n from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`;
 
   test("do not prevent other roles' readers from being dropped, nor block the coordinator for long", async () => {
-    const { stranger, grantee } = stage;
+    const { otherRole, grantee } = stage;
     const make = (
       n: number,
     ): string => `select count(r.reader) from generate_series(1, ${n}) i, lateral rafiki._make_reader(jsonb_populate_record(null::rafiki.study,
       jsonb_build_object('source', 'reviews', 'task', 'sentiment', 'target', 'label', 'features', '["body"]'::jsonb, 'id', i))) r`;
-    await stranger.session.query(make(300));
-    const holder = await open(stranger);
+    await otherRole.session.query(make(300));
+    const holder = await open(otherRole);
     await holder.query('begin');
     await holder
       .query(`do $$ declare f text; begin

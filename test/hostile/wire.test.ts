@@ -73,7 +73,7 @@ afterEach(async () => {
   rmSync(socketDir, { recursive: true });
 });
 
-async function stranger(way: 'tcp' | 'socket' = 'tcp'): Promise<Socket> {
+async function otherRole(way: 'tcp' | 'socket' = 'tcp'): Promise<Socket> {
   const socket = await bare(over[way]);
   sockets.push(socket);
   return socket;
@@ -94,7 +94,7 @@ const bufferBytes = (): number => process.memoryUsage().arrayBuffers;
 describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   it('a connection with a cancel request that continues to send takes no memory', async () => {
     const before = bufferBytes();
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.write(opening(CANCEL_REQUEST, Buffer.alloc(8)));
     const sent = flood(socket, 512 * MB);
     let max = 0;
@@ -114,7 +114,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     ['a wish for encryption and then nothing', opening(SSL_REQUEST)],
     ['a wish for encryption and half a greeting', opening(SSL_REQUEST)],
   ])('whoever says %s is gone soon', async (what, bytes) => {
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.write(bytes);
     if (what.endsWith('greeting')) {
       await new Promise((resolve) => socket.once('data', resolve));
@@ -124,7 +124,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   });
 
   it('a connection that sends byte by byte is closed soon', async () => {
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     const drip = setInterval(() => socket.write(Buffer.from([0])), 10);
     socket.write(Buffer.from([0, 0, 0x20, 0, 0, 3, 0, 0]));
     await closed(socket);
@@ -132,11 +132,11 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   });
 
   it('a connection that repeats a refused encryption request is closed', async () => {
-    const flooding = await stranger(way);
+    const flooding = await otherRole(way);
     flooding.write(Buffer.concat(Array.from({ length: 100_000 }, () => opening(80877104))));
     await closed(flooding); // what was said to it may be lost, where the server closes with bytes unread
 
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.write(Buffer.concat(Array.from({ length: 3 }, () => opening(80877104))));
     let heard = '';
     socket.on('data', (chunk) => {
@@ -149,7 +149,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   it('silent connections, and those with unauthenticated requests, block no others', async () => {
     for (let round = 0; round < 10; round++) {
       for (let i = 0; i < 20; i++) {
-        const socket = await stranger(way);
+        const socket = await otherRole(way);
         if (i % 2 === 0) socket.write(opening(196608, Buffer.from('user\0rafiki\0\0')));
       }
       const client = await guest(way);
@@ -162,7 +162,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     let dripping = true;
     const drip = async (): Promise<void> => {
       while (dripping) {
-        const socket = await stranger(way);
+        const socket = await otherRole(way);
         socket.write(Buffer.from([0, 0, 0x27, 0x10]));
         while (dripping && !socket.destroyed && socket.readable) {
           socket.write('a');
@@ -181,7 +181,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   });
 
   it('half-open connections are closed', async () => {
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.end();
     await closed(socket);
   });

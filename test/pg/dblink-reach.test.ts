@@ -6,12 +6,12 @@ import { failureOf } from '../support/sql-failure.ts';
 
 /** Whoever can call dblink could put a server of his own in the place of ours for the definers of his session. */
 let database: TestDatabase;
-let stranger: Database;
+let otherRole: Database;
 let name: string;
 beforeEach(async () => {
   database = await createTestDatabase('template0');
-  stranger = await database.as('stranger');
-  const [row] = await stranger.query<{ name: string }>('select current_user::text as name');
+  otherRole = await database.as('otherRole');
+  const [row] = await otherRole.query<{ name: string }>('select current_user::text as name');
   name = row!.name;
 });
 afterEach(() => database.drop());
@@ -30,7 +30,7 @@ test('a dblink that every role can call is refused, until it is moved', async ()
   const hint = await hintOf();
   await database.db.query(/create schema .* set schema rafiki_dblink;/.exec(hint)![0]);
   await install(database.db);
-  expect(await failureOf(stranger, `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`)).toMatchObject({
+  expect(await failureOf(otherRole, `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`)).toMatchObject({
     code: '42501',
   });
 });
@@ -39,10 +39,10 @@ test('or no other role may call it', async () => {
   await database.db.query('create extension dblink schema public');
   await database.db.query(/revoke execute .*;/.exec(await hintOf())![0]);
   await install(database.db);
-  expect(await failureOf(stranger, `select dblink_connect('rafiki', 'host=evil')`)).toMatchObject({ code: '42501' });
+  expect(await failureOf(otherRole, `select dblink_connect('rafiki', 'host=evil')`)).toMatchObject({ code: '42501' });
   await database.db.query(`select rafiki._connect_bridge('127.0.0.1', 1, 'secret')`);
   // rafiki itself can: it says that nobody listens there
-  expect(await failureOf(stranger, 'select rafiki._open_bridge(false)')).toMatchObject({
+  expect(await failureOf(otherRole, 'select rafiki._open_bridge(false)')).toMatchObject({
     code: '08006',
     message: 'the rafiki server does not answer',
   });

@@ -11,14 +11,14 @@ const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${vers
 
 let database: TestDatabase;
 let fresh: TestDatabase;
-let stranger: Awaited<ReturnType<TestDatabase['as']>>;
-/** The role of `stranger`. */
+let otherRole: Awaited<ReturnType<TestDatabase['as']>>;
+/** The role of `otherRole`. */
 let name: string;
 beforeEach(async () => {
   database = await createTestDatabase('template0');
   fresh = await createTestDatabase('template0');
-  stranger = await database.as('stranger');
-  const [row] = await stranger.query<{ name: string }>('select current_user::text as name');
+  otherRole = await database.as('otherRole');
+  const [row] = await otherRole.query<{ name: string }>('select current_user::text as name');
   name = row!.name;
 });
 afterEach(async () => {
@@ -45,7 +45,7 @@ test('default privileges of the installing role give no other role any rights', 
     `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`,
     `create table rafiki.mine ()`,
   ])
-    await expect(stranger.query(secret), secret).rejects.toMatchObject({ code: '42501' });
+    await expect(otherRole.query(secret), secret).rejects.toMatchObject({ code: '42501' });
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 
@@ -59,8 +59,8 @@ test('and take none away, neither from the roles that use it nor from its owner'
     await database.db.query(`alter default privileges revoke all on ${kind} from ${right}`);
   await install(database.db);
   await install(fresh.db);
-  expect(await stranger.query('select * from rafiki.studies')).toEqual([]);
-  await expect(stranger.query(`select rafiki_predict('none', 'x')`)).rejects.toMatchObject({ code: '42704' });
+  expect(await otherRole.query('select * from rafiki.studies')).toEqual([]);
+  await expect(otherRole.query(`select rafiki_predict('none', 'x')`)).rejects.toMatchObject({ code: '42704' });
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 

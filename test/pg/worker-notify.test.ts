@@ -41,9 +41,9 @@ test('during a flood of forged notifications, a worker renews its lease only now
   await worker.start();
   try {
     const { id } = await eventually<{ id: number }>(db, `select id from rafiki.trial where state = 'running'`);
-    const stranger = await database.as('stranger');
+    const otherRole = await database.as('otherRole');
     const flood = `begin for i in 1..2000 loop perform pg_notify('rafiki_stop', '${id}'); commit; end loop; end`;
-    await stranger.query(`do $$ ${flood} $$`);
+    await otherRole.query(`do $$ ${flood} $$`);
     await expect.poll(() => counting.beats).toBeGreaterThan(0);
     expect(counting.beats).toBeLessThan(200); // of 2,000 notifications
     expect(await db.query(`select state from rafiki.trial where state <> 'running'`)).toEqual([]);

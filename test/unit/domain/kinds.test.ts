@@ -103,9 +103,9 @@ describe('detection', () => {
   it('lets the best member of an ensemble answer alone, its classes going by name', () => {
     const labels = [[{ ...cat, label: 1 }]];
     const knows = { answers: answer(0, 10), classes: ['cat'] };
-    const stranger = { answers: answer(1, 10), classes: ['cow', 'hen'] };
-    expect(detection.scoreEnsemble([knows, stranger], labels, { classes: ['ant', 'cat'] })).toBe(1);
-    expect(detection.scoreEnsemble([stranger, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
+    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'] };
+    expect(detection.scoreEnsemble([knows, unrelated], labels, { classes: ['ant', 'cat'] })).toBe(1);
+    expect(detection.scoreEnsemble([unrelated, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
     expect(detection.votes()).toBe(false);
   });
 });

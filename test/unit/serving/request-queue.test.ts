@@ -36,17 +36,17 @@ describe('RequestQueue', () => {
     expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
   });
 
-  it('forgets a role of which nothing waits for a stranger, where it knows many', () => {
+  it('forgets a role without waiting requests in favour of another one, if it knows many', () => {
     const queue = new RequestQueue();
     queue.demand('waits', terms({ role: 'first' }));
     const running = queue.roleOf('second');
     running.running = 1;
     for (let i = 2; i < MAX_IDLE_ROLES; i++) queue.roleOf(`role ${i}`);
-    queue.roleOf('stranger');
+    queue.roleOf('unknown');
     const known = [...queue.roles].map(({ role }) => role);
     expect(known).toHaveLength(MAX_IDLE_ROLES);
     expect(known.slice(0, 3)).toEqual(['first', 'second', 'role 3']);
-    expect(known.at(-1)).toBe('stranger');
+    expect(known.at(-1)).toBe('unknown');
   });
 
   it('answers who joins by the earlier deadline, and from where fewer wait', () => {
