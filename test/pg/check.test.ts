@@ -95,14 +95,14 @@ describe('rafiki_check', () => {
     await db.query(`delete from letters where label in ('praise', 'x'); delete from held_out where label = 'question'`);
     const args = `'text_classification', 'letters', validation_source => 'held_out'`;
     const found = await check(args);
-    expect(found['only validated']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
-    expect(found['only trained']).toEqual(['1 class, never validated: "question" 40']);
+    expect(found['only scored']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
+    expect(found['only trained']).toEqual(['1 class, never scored: "question" 40']);
     expect(found['no overlap']).toBeUndefined();
     await db.query(`update held_out set label = 'Complaint' where label = 'complaint'`);
     expect(await check(args)).toMatchObject({
       'no overlap': ['no class is trained and validated on: no answer could be right'],
-      'only validated': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
-      'only trained': ['2 classes, never validated: "complaint" 40, "question" 40'],
+      'only scored': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
+      'only trained': ['2 classes, never scored: "complaint" 40, "question" 40'],
     });
     await db.query(`update letters set held = label = 'question'`);
     expect(await check(`'text_classification', 'letters', validation_split => 'held'`)).toHaveProperty(['no overlap']);
@@ -115,14 +115,14 @@ describe('rafiki_check', () => {
       'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
     await session.close();
     expect(notices.at(-1)).toBe(
-      `to look at: no overlap, only validated, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
+      `to look at: no overlap, only scored, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
     );
   });
 
   test('reports few rows, many classes and repeated rows', async () => {
     await insert('a', 5);
     await insert('b', 5);
-    expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores tell next to nothing$/);
+    expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores mean next to nothing$/);
     await db.query(`update letters set body = 'the same', label = 'a'`);
     const same = await check();
     expect(same['few rows']).toContain('one class only: there is nothing to tell apart');
@@ -130,7 +130,7 @@ describe('rafiki_check', () => {
     await db.query(
       `truncate letters; insert into letters (label, body) select 'item ' || i % 3000, 'text ' || i from generate_series(1, 6000) i`,
     );
-    expect((await check())['many classes']).toEqual(['2.0 rows each in the mean: is "label" a label?']);
+    expect((await check())['many classes']).toEqual(['2.0 rows each on average: is "label" a label?']);
     await db.query('truncate letters');
     expect(await check()).toEqual({
       rows: ['0 used: 0 to train on, 0 to validate on'],

@@ -17,7 +17,7 @@ let name: string;
 beforeEach(async () => {
   database = await createTestDatabase('template0');
   fresh = await createTestDatabase('template0');
-  otherRole = await database.as('otherRole');
+  otherRole = await database.as('other_role');
   const [row] = await otherRole.query<{ name: string }>('select current_user::text as name');
   name = row!.name;
 });

@@ -41,7 +41,7 @@ test('during a flood of forged notifications, a worker renews its lease only now
   await worker.start();
   try {
     const { id } = await eventually<{ id: number }>(db, `select id from rafiki.trial where state = 'running'`);
-    const otherRole = await database.as('otherRole');
+    const otherRole = await database.as('other_role');
     const flood = `begin for i in 1..2000 loop perform pg_notify('rafiki_stop', '${id}'); commit; end loop; end`;
     await otherRole.query(`do $$ ${flood} $$`);
     await expect.poll(() => counting.beats).toBeGreaterThan(0);

@@ -34,9 +34,9 @@ as $$
     union all select 6, 'no overlap', 'no class is trained and validated on: no answer could be right'
       from f where f.used > 0 and f.shared = 0 and rafiki._has_validation_rows(request)
     union all
-    select 6, case when s.is_valid then 'only validated' else 'only trained' end,
+    select 6, case when s.is_valid then 'only scored' else 'only trained' end,
            format('%s %s, %s: %s', max(s.classes), case max(s.classes) when 1 then 'class' else 'classes' end,
-                  case when s.is_valid then 'always wrong' else 'never validated' end,
+                  case when s.is_valid then 'always wrong' else 'never scored' end,
                   string_agg(format('%s %s', rafiki._quoted(s.label, 14), s.n), ', ' order by s.place))
     from f, jsonb_to_recordset(f.one_sided) s (label text, n bigint, is_valid boolean, classes bigint, place bigint)
     where rafiki._has_validation_rows(request) group by s.is_valid
