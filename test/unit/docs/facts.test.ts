@@ -27,14 +27,14 @@ test('README.md lists the families of each task', () => {
   expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(task.map(({ name }) => [name, titlesOf(name)])));
 });
 
-interface Rule {
+interface ImportRule {
   name: string;
   to: { pathNot?: string };
 }
 
 test('docs/architecture.md has the import rules that `npm run rooms` checks', () => {
   const { forbidden } = createRequire(import.meta.url)(path.join(root, '.dependency-cruiser.cjs')) as {
-    forbidden: Rule[];
+    forbidden: ImportRule[];
   };
   const checked = forbidden
     .filter(({ name }) => name.startsWith('room-'))
