@@ -45,6 +45,6 @@ test('each setting is read by a command', () => {
   expect(settings.map(([name]) => name).filter((name) => !read.has(name))).toEqual([]);
 });
 
-test('docs/settings.md is what the table says', async () => {
+test('docs/settings.md is generated from the table', async () => {
   await expect(settingsPage()).toMatchFileSnapshot('../../../docs/settings.md');
 });

@@ -15,7 +15,7 @@ const made = (changes: Partial<ScoredVersion> = {}): ScoredVersion => ({
   ...changes,
 });
 
-describe('a version takes the place of', () => {
+describe('a version replaces', () => {
   test.each([
     ['nothing', aim({ incumbentId: null, incumbentScore: null }), made({ answering: null })],
     ['one that was taken out of service', aim(), made({ answering: null })],
@@ -29,7 +29,7 @@ describe('a version takes the place of', () => {
   ])('%s', (_what, study, version) => expect(reasonNotToDeploy(study, version)).toBeNull());
 });
 
-describe('a version does not take the place of', () => {
+describe('a version does not replace', () => {
   test.each([
     [
       'a better one',
@@ -54,7 +54,7 @@ describe('a version does not take the place of', () => {
   });
 });
 
-test('a version that has learnt nothing says so', () => {
+test('a version no better than a constant answer causes a notice', () => {
   expect(baselineNotice({ score: 0.5001, baselineScore: 0.5 })).toBeNull();
   expect(baselineNotice({ score: 0.5, baselineScore: 0.5 })).toBe(
     'Its score is no better than that of a constant prediction (0.5000, 0.5000).',

@@ -80,7 +80,7 @@ describe('detection', () => {
   const answer = (label: number, x: number): TensorData =>
     tensor([1, 2, 6], [label, 0.9, x, 20, 30, 40, 0, 0, 0, 0, 0, 0]);
 
-  it('puts boxes where their image lies in the input, and marks unused rows', () => {
+  it("maps boxes to their image's place in the input, and marks unused rows", () => {
     const frame = tensor([1, 5], [4, 8, 2, 100, 100]);
     const encoding = { shapes: { objects: { shape: [2, 5] } }, inputs: { frame }, smoothing: 0 };
     const { objects } = detection.targets([[], [cat]], Int32Array.of(1), encoding);
@@ -94,7 +94,7 @@ describe('detection', () => {
     expect([data[0], data[5]]).toEqual([1, 2]);
   });
 
-  it('scores mAP50, with AP75 and each class beside it', () => {
+  it('scores mAP50, with AP75 and each class in addition', () => {
     const { score, metrics } = detection.score(answer(0, 16), [[cat]], { classes: ['cat', 'dog'] });
     expect(score).toBe(1);
     expect(metrics).toEqual({ map50: 1, ap75: 0, 'ap50:cat': 1 });

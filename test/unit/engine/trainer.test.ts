@@ -114,7 +114,7 @@ describe('a loss beyond reason', () => {
     });
   });
 
-  it('is judged against the first step, also after a resume', async () => {
+  it('is compared with the first step, also after a resume', async () => {
     const settings = { ...plain };
     await trained({}, async (trainer) => {
       await trainer.run([linearStep(0, 0, 1)], settings);

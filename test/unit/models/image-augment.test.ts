@@ -13,7 +13,7 @@ const augmented = (augmentation: Partial<Augmentation>, seed: number, data = ima
 };
 
 describe('augmentImages', () => {
-  it('leaves an image alone when nothing is asked for', () => {
+  it('does not change an image without augmentation', () => {
     expect(augmented({}, 1)).toEqual(image());
   });
 
@@ -26,7 +26,7 @@ describe('augmentImages', () => {
     expect(Math.abs(turned - 50)).toBeLessThan(25); // the seeds are fixed, so this holds always or never
   });
 
-  it('moves all colours of an image alike, and never further than asked', () => {
+  it('moves all colours of an image together, and at most by the limit', () => {
     fc.assert(
       fc.property(fc.nat(1000), fc.nat(side), (seed, shift) => {
         const data = augmented({ shift }, seed);
@@ -87,7 +87,7 @@ describe('turn', () => {
     );
   });
 
-  it('by a right angle takes rows to columns', () => {
+  it('by a right angle turns rows into columns', () => {
     const from = image();
     const to = turned(from, { degrees: 90 });
     for (let y = 1; y < side - 1; y++) {
@@ -97,7 +97,7 @@ describe('turn', () => {
     }
   });
 
-  it('shows grey where the image does not reach', () => {
+  it('fills the outside of the image with grey', () => {
     const corner = turned(new Uint8Array(3 * side * side), { degrees: 45 })[0];
     expect(corner).toBe(128);
   });

@@ -91,7 +91,7 @@ describe.each(policies)('with the policy $name', (policy) => {
     expect(await leftWaiting(members, [one], 1)).toBe(0);
   });
 
-  it('nobody waits while nothing runs and no timer is set, whatever batches take', async () => {
+  it('no request waits while no batch runs and no timer is set, with any batch times', async () => {
     const property = fc.asyncProperty(anyMembers, anyQuestions, anyPace, async (members, requests, pace) => {
       expect(await leftWaiting({ policy, ...members }, requests, pace)).toBe(0);
     });

@@ -15,7 +15,7 @@ it('runs the batches of one role in the order in which they came', () => {
   expect(jobs.map(() => queue.take(thread, everywhere))).toEqual(jobs);
 });
 
-it('runs next a batch of the role that had least of the threads, whatever models another keeps busy', () => {
+it('next runs a batch of the role that had least of the threads, with any model', () => {
   const queue = new JobQueue<Job>();
   for (let i = 0; i < 10; i++) queue.push(job(1 + (i % 2), 'a'));
   const first = queue.take(thread, everywhere);

@@ -11,7 +11,7 @@ const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
 const textsOf = (requests: readonly { input: string }[]): string[] => requests.map(({ input }) => input);
 
 describe('RequestQueue', () => {
-  it('gives up all who wait, in whatever lane, and knows none of them any more', () => {
+  it('rejects all waiting requests, in every lane, and forgets them', () => {
     const queue = new RequestQueue();
     queue.demand('late', terms({ deadlineMs: 1 }));
     queue.demand('detailed', terms({ wantsDetail: true }));
@@ -25,7 +25,7 @@ describe('RequestQueue', () => {
     expect([...queue.roles].map(({ load }) => [load.rows, load.chars])).toEqual([[0, 0]]);
   });
 
-  it('puts off who is late, and gives back who wants no late answer', () => {
+  it('defers late requests, and returns those without late answers', () => {
     const queue = new RequestQueue();
     queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
     queue.demand('patient', terms({ deadlineMs: 2 }));
@@ -49,7 +49,7 @@ describe('RequestQueue', () => {
     expect(known.at(-1)).toBe('unknown');
   });
 
-  it('answers who joins by the earlier deadline, and from where fewer wait', () => {
+  it('serves a joined request by the earlier deadline, and in the shorter lane', () => {
     const queue = new RequestQueue();
     const shared = queue.demand('shared', terms({ deadlineMs: 100 }));
     queue.demand('other', terms({ deadlineMs: 50 }));
@@ -65,7 +65,7 @@ describe('RequestQueue', () => {
     expect(shared.role).toBe('b');
   });
 
-  it('picks a row of each role by turns, and of each role one of each session', () => {
+  it('picks a row of each role in turn, and of each role one of each session', () => {
     const queue = new RequestQueue();
     const other = {};
     for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
@@ -88,7 +88,7 @@ describe('RequestQueue', () => {
     expect([queue.speculative, queue.find('ahead 0', false)]).toEqual([0, undefined]);
   });
 
-  it('takes up what was read ahead once somebody asks for it', () => {
+  it('promotes a row that was read ahead once it is requested', () => {
     const queue = new RequestQueue();
     queue.speculate('ahead', 'a');
     const request = queue.find('ahead', false)!;

@@ -37,7 +37,7 @@ const choose = async (ms: (threads: number, atOnce: number) => number, cores: nu
   return chosen;
 };
 
-it('gives a session one thread where batches are short, or more threads are no quicker', async () => {
+it('gives a session one thread if batches are short, or more threads are no quicker', async () => {
   expect(await choose(() => 1, 16)).toBe(1);
   expect(await choose(() => 20, 16)).toBe(1);
 });
@@ -51,7 +51,7 @@ it('gives it its share of cores that would be idle', async () => {
   expect(await choose(crowded, 16)).toBe(4);
 });
 
-it('gives it one where lone batches are quicker and many at once are slower', async () => {
+it('gives it one if single batches are quicker but concurrent ones slower', async () => {
   const ms = (threads: number, atOnce: number): number => (atOnce === 1 ? 40 / threads : 40 + 20 * (threads - 1));
   expect(await choose(ms, 4)).toBe(1);
 });

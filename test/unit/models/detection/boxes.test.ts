@@ -39,7 +39,7 @@ describe('overlaps', () => {
 });
 
 describe('anchors', () => {
-  it('lie around the middles of pixels, row by row, with the areas and ratios asked for', async () => {
+  it('lie around the centres of pixels, row by row, with the given areas and ratios', async () => {
     const shapes = shapesOf(16, [1, 4]);
     const boxes = await forward({}, (g) => anchorBoxes(g, 16, [{ stride: 8, shapes }]));
     expect(boxes.slice(0, 8)).toEqual([-4, -4, 12, 12, -12, 0, 20, 8]);
@@ -75,7 +75,7 @@ describe('matching', () => {
   const options = { min: 0.9, max: 0.3 };
   const feeds = { anchors: floats([4, 4], anchors.flat()), objects: floats([1, 3, 5], objects.flat()) };
 
-  it('gives an object the anchors that overlap it enough, and the best of all where it must have one', async () => {
+  it('gives an object the anchors with enough overlap, and at least the best one', async () => {
     const positives = (forced: boolean): Promise<number[]> =>
       forward(feeds, (g, of) => {
         const { fitness } = match(g, of('anchors'), { objects: of('objects'), ...options, forced });
@@ -121,7 +121,7 @@ describe('suppression', () => {
 });
 
 describe('detections', () => {
-  it('come best first in pixels of the source, within it, one for each object and class', async () => {
+  it('are sorted by score, in pixels of the source and within it, one for each object and class', async () => {
     const boxes: Corners[] = [
       [10, 20, 30, 40],
       [11, 20, 30, 40], // the same object once more
@@ -151,7 +151,7 @@ describe('detections', () => {
     for (const row of rows.slice(3)) expect(row[1]).toBe(0);
   });
 
-  it('are none where nothing is likely enough', async () => {
+  it('are none if no score is high enough', async () => {
     const feeds = {
       boxes: floats([2, 1, 4], [0, 0, 9, 9, 0, 0, 9, 9]),
       scores: floats([2, 1, 1], [0.001, 0.002]),
