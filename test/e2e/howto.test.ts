@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Step, stepsOf, writeStep } from '../support/how-to.ts';
 
-/** Every how-to is followed in a copy of the tree, all in the same one: what they add stands side by side. */
+/** All how-tos are followed in one copy of the tree, so that their additions must be compatible. */
 const root = path.resolve(import.meta.dirname, '../..');
 const pages = readdirSync(path.join(root, 'docs/howto')).filter((file) => file.endsWith('.md'));
 const steps = new Map(pages.map((page) => [page, stepsOf(readFileSync(path.join(root, 'docs/howto', page), 'utf8'))]));
 const written = (page: string): Exclude<Step, { kind: 'run' }>[] =>
   (steps.get(page) ?? []).filter((step) => step.kind !== 'run');
 
-/** Not copied: what is large, or made anew. */
+/** Not copied: large or generated folders. */
 const left = new Set(['node_modules', '.git', 'shared', 'coverage']);
 
 let copy: string;

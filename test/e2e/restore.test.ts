@@ -62,7 +62,7 @@ describe.skipIf(!isThere)('a dump, restored next to its running original', () =>
       120_000,
     );
     await original.db.query(`select rafiki_grant('spam', 'leaver_of_restore')`);
-    await admin.query('drop role leaver_of_restore'); // a regrole column keeps nobody
+    await admin.query('drop role leaver_of_restore'); // a regrole column does not prevent it
 
     // an attached table whose columns have other numbers where it is restored, and a row of it that waits in the dump
     await original.db.query('create table inbox (gone int, id int primary key, body text, label text)');
@@ -95,7 +95,7 @@ describe.skipIf(!isThere)('a dump, restored next to its running original', () =>
       path.join(folderOf('restored'), 'service-password'),
     );
     const copy = await up('restored');
-    await running[0]?.stop(); // whoever answers now is its own
+    await running[0]?.stop(); // only its own server can answer now
     const answered = await eventually(async () => (await copy.db.query<{ labels: string[] }>(ask))[0]?.labels);
     expect(answered).toEqual(labels);
     expect((await copy.db.query('select from rafiki.model_grant')).length).toBe(0);

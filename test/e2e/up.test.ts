@@ -86,7 +86,7 @@ describe('Ctrl-C', () => {
     const ended = new Promise((resolve) => rafiki?.process.once('exit', resolve));
     process.kill(-(rafiki.process.pid ?? 0), 'SIGINT'); // as a terminal does: to all of its foreground group
     expect(await ended).toBe(0);
-    expect(rafiki.log()).not.toMatch(/"level":(40|50)/); // nobody lost the database
+    expect(rafiki.log()).not.toMatch(/"level":(40|50)/); // no process lost the database
     await rafiki.stop();
 
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });

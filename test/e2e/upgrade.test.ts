@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** A data folder as `up` of 0.1.0 left it, whose user was the superuser: all that is alice's in the dump is his. */
+/** A data folder of 0.1.0's `up`, whose user was the superuser, and the owner of all that is alice's in the dump. */
 async function leaveFolder(): Promise<void> {
   chmodSync(dataDir, 0o711);
   const identity = postgresIdentity();

@@ -9,7 +9,7 @@ import { postgresVersion } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
-/** Tables are filled in the background with their owners' rights: what their owners, and whoever writes to them, can do with that. */
+/** Tables are filled in the background with their owners' rights: attacks by owners and writers. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
 let hostile: LoginRole;
@@ -33,7 +33,7 @@ beforeEach(async () => {
   await hostile.session.query(`create table ${table} (id int primary key, body text, mood text)`);
 });
 
-afterEach(() => db.query(`drop table if exists ${table} cascade`)); // of one owner one table is filled at once
+afterEach(() => db.query(`drop table if exists ${table} cascade`)); // one table of an owner is filled at a time
 
 const attach = (by: LoginRole['session'], to = table): Promise<unknown> =>
   by.query(`select rafiki_attach('hers', '${to}', 'body', 'mood')`);

@@ -11,7 +11,7 @@ import { createWorker } from '../../src/worker/create-worker.ts';
 import { createAttackedStage, type HostileStage, type LoginRole, outcome } from '../support/hostile-stage.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
-/** The attacks of a security review that are made from SQL on what works in the background, as they were found, each beside those that are like it. */
+/** The attacks of a security review from SQL on background processes, numbered as they were found, similar ones together. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
 let people: Record<'modelOwner' | 'grantee' | 'otherRole' | 'dbo', LoginRole>;

@@ -17,7 +17,7 @@ import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
-/** The attacks of a security review that are made from SQL, as they were found, each beside those that are like it. */
+/** The attacks of a security review from SQL, numbered as they were found, similar ones together. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
 let people: Record<'modelOwner' | 'grantee' | 'otherRole' | 'dbo', LoginRole>;
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 beforeEach(() => db.query('delete from heard'));
 
-/** As whom somebody's code ran, but for himself. */
+/** The roles that planted code ran as, except its own. */
 const heardAs = async (): Promise<string[]> =>
   (await db.query<{ who: string }>('select distinct who::text as who from heard order by 1')).map(({ who }) => who);
 
@@ -64,7 +64,7 @@ describe('with a server that requests rows with each answer', () => {
     bridge.requests = [];
   });
 
-  /** What a role lets everybody do with its rights: predict. */
+  /** Definer functions that let every role predict with their owner's rights. */
   async function definerOf(person: LoginRole, session = person.session): Promise<string> {
     const name = `${person.sql}.mood`;
     await session.query(`create function ${name}(body text) returns text language sql security definer
@@ -148,7 +148,7 @@ describe('with a server that requests rows with each answer', () => {
       for (const each of [`+;64;${oid};1;(0,0);(0,0)`, `-;64;${oid};1;(9,9);(9,9)`, '?;64']) {
         wish = each;
         await grantee.session.query(`select as_superuser('x')`);
-        // and what he may say himself is a place for the server, never one that this session reads later
+        // the caller may only send a place to the server, never one that this session reads later
         await outcome(
           grantee.session,
           `select rafiki._send_rows(key, false, $1, '["x"]') from rafiki.model where name = 'hers'`,
@@ -193,7 +193,7 @@ describe('with a server that requests rows with each answer', () => {
       for (let i = 1; i < 9; i++) await tx.query(`select rafiki_predict('hers', 'text ' || $1::text)`, [i]);
     });
     expect((await heardAs()).filter((who) => who === modelOwner.name)).toEqual([]);
-    expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // of his own table it does read ahead
+    expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // the role's own table is read ahead
   });
 
   test('14: a role sees only models that it may use', async () => {
@@ -249,7 +249,7 @@ describe('with a real server', () => {
     await modelOwner.session.query(`create function ${definer}(body text) returns text language sql security definer
       set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('kept', body) $$`);
     await modelOwner.session.query(`grant usage on schema ${modelOwner.sql} to public`);
-    /** How many answers to next rows somebody takes in a caller's name while he asks so. */
+    /** The number of prefetched answers that another role takes in a caller's name. */
     const taken = async ({ session, sql }: LoginRole, ask: string, caller: string): Promise<number> => {
       await session.query(`create table ${sql}.films as
         select n, concat('good film ', now(), ' ', n) as body from generate_series(1, 1000) n`);

@@ -42,7 +42,7 @@ afterAll(async () => {
   await stage.stop();
 });
 
-/** Whether another role's plans reveal that the comparison holds for a value of somebody else and not for another, or the SQLSTATE. */
+/** Whether another role's plans reveal that the comparison holds for a hidden value and not for another one, or the SQLSTATE. */
 async function revealed(
   relation: string,
   comparison: string,
@@ -54,7 +54,7 @@ async function revealed(
       select from ${relation} where ${comparison.replace('$', each)}`;
     try {
       const plan = await stage.otherRole.session.query(sql);
-      // the comparison itself stands in it, too
+      // the plan contains the comparison itself, too
       plans.add(JSON.stringify(plan, (key, part) => (/(Filter|Cond)$/.test(key) && Number.isNaN(+part) ? '' : part)));
     } catch (error) {
       return (error as { code: string }).code;

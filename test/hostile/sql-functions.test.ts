@@ -3,7 +3,7 @@ import { Attempts } from '../support/attempts.ts';
 import { createStage, type HostileStage, type LoginRole, untilReady } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
-/** Everybody calls every function of ours, with what might do somebody harm, with what is wrong, and with nulls; nothing is undone. */
+/** Each role calls every function of rafiki, with harmful arguments, wrong ones, and nulls; changes are not rolled back. */
 const attempts = new Attempts('functions');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];

@@ -51,7 +51,7 @@ const isSuper = async (): Promise<boolean> => {
   return row!.rolsuper;
 };
 
-/** Code that makes him a superuser where a superuser runs it, and else does nothing. */
+/** Code that makes the attacker a superuser if a superuser runs it, and otherwise does nothing. */
 const evil = (signature: string, returns: string, result: string): string => `
   create function ${signature} returns ${returns} language plpgsql as $$ begin
     if (select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) current_user) then
@@ -59,7 +59,7 @@ const evil = (signature: string, returns: string, result: string): string => `
     end if;
     return ${result}; end $$`;
 
-/** Each on a session that begins now, with the path that he has set for the database. */
+/** Each in a new session, with the search path that the attacker set for the database. */
 const ways: [string, (on: Database) => Promise<unknown>][] = [
   ['rafiki install', install],
   ['the script', (on) => on.transaction((tx) => tx.query(script))],

@@ -11,7 +11,7 @@ import {
 } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
-/** Everybody against every table, view and sequence of ours, with every privilege and every kind of statement that could use it. */
+/** Each role against every table, view and sequence of rafiki, with every privilege and every kind of statement that could use it. */
 const attempts = new Attempts('privileges');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
@@ -58,7 +58,7 @@ afterAll(async () => {
 
 const DENIED = ['42501'];
 
-/** Statements on a relation that need a right which nobody but us has. */
+/** Statements on a relation that need a right which only our roles have. */
 function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [string, string[]][] {
   const [first = ''] = columns;
   const column = `"${first}"`;

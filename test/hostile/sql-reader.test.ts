@@ -99,7 +99,7 @@ describe('the login that reads sources', () => {
         `select count(*) as v from (select set_config('rafiki.ticket', '${made?.ticket}', false) offset 0) s, ${call}`,
         ['42501'],
       ],
-      ['select * from public.reviews', ['ok']], // what everybody may read
+      ['select * from public.reviews', ['ok']], // which every role may read
       ['create table public.x ()', ['42501']],
       ['create temp table x ()', ['ok']],
       ['set role rafiki_service', ['42501']],

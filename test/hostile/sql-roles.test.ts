@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
 import { createStage, type HostileStage, type LoginRole, outcome, privileges } from '../support/hostile-stage.ts';
 
-/** Everybody against our roles, schemas, server and types, and against what only a superuser may. */
+/** Each role against our roles, schemas, server and types, and against what only a superuser may do. */
 const attempts = new Attempts('roles');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
@@ -53,7 +53,7 @@ test('roles, schemas, the server and their objects cannot be taken over', async 
       [`alter schema ${schema} rename to other`, ['42501']],
       [`alter schema ${schema} owner to current_user`, ['42501']],
       [`grant all on schema ${schema} to public`, ['42501', 'ok']], // a warning where there is nothing to grant
-      [`alter default privileges in schema ${schema} grant all on tables to public`, ['ok', '42501']], // of his own tables
+      [`alter default privileges in schema ${schema} grant all on tables to public`, ['ok', '42501']], // of the role's own tables
       [`comment on schema ${schema} is 'x'`, ['42501']],
       ...(schema === 'rafiki_reader'
         ? []

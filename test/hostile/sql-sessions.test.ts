@@ -9,7 +9,7 @@ import { code, createStage, type HostileStage, untilReady } from '../support/hos
 import { postgresVersion } from '../support/postgres.ts';
 import { createReviews, eventually } from '../support/studies.ts';
 
-/** What a session may set, keep open and put in front of ours: the answers stay right, rights stay whose they are, others go on. */
+/** Settings, open transactions and shadowing objects of a session: answers stay right, rights do not change, other sessions continue. */
 const attempts = new Attempts('sessions');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
@@ -233,7 +233,7 @@ describe('open transactions of other roles', () => {
       for f in select format('rafiki_reader.%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
       loop execute format('comment on function %s is ''mine''', f); end loop; end $$`)
       .catch(() => undefined);
-    // who made them may not name them, but holds them as well by making them anew
+    // their creator may not name them, but locks them as well by replacing them
     await holder
       .query(`do $$ declare f text; begin
       for f in select format('%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
@@ -260,7 +260,7 @@ describe('open transactions of other roles', () => {
       stage.modelOwner.name,
     ]);
     const held = holdModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
-    await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // at once: not what comes of waiting for a lock
+    await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // immediately, without waiting for the lock
     await holder.query('rollback');
     await holder.close();
   });

@@ -46,7 +46,7 @@ test('a connection lost in a transaction fails that transaction, and ends no pro
   const lost = database.service.transaction(async (tx) => {
     const [row] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid');
     await database.db.query('select pg_terminate_backend($1)', [row?.pid]);
-    await sleep(200); // Node hears of it with no statement under way
+    await sleep(200); // Node detects it without a running statement
     await tx.query('select 1');
   });
   await expect(lost).rejects.toThrow();

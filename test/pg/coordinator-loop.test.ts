@@ -116,7 +116,7 @@ describe('a study', () => {
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
     const trials = await db.query<{ state: string; epoch: number }>('select state, epoch from rafiki.trial');
     expect(trials).toHaveLength(1);
-    expect(['stopped', 'completed']).toContain(trials[0]?.state); // its schedule ends in time, or it is told to stop
+    expect(['stopped', 'completed']).toContain(trials[0]?.state); // its schedule ends in time, or it is stopped
     expect(trials[0]?.epoch).toBeLessThanOrEqual(PATIENCE_EPOCHS); // so it was the time and not the advisor
   });
 });

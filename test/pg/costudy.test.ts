@@ -87,7 +87,7 @@ describe('a collaborative study', () => {
     const trials = await db.query<{ ngrams: string; warm: number }>(
       `select knobs ->> 'word_ngrams' as ngrams, warm_share as warm from rafiki.trial order by number`,
     );
-    const [parent, ...others] = trials; // it learns these rows by heart, so nobody else publishes
+    const [parent, ...others] = trials; // it memorises these rows, so no other trial publishes
     expect(new Set(trials.map(({ ngrams }) => ngrams)).size).toBe(2);
     for (const { ngrams, warm } of others) {
       if (ngrams === parent?.ngrams) expect(warm).toBe(1);

@@ -301,6 +301,6 @@ describe('the cache of data files', () => {
     await expect.poll(() => db.query(reads), { timeout: 10_000 }).toHaveLength(1);
     abort.abort();
     await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
-    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not go on
+    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not continue
   });
 });

@@ -27,7 +27,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** What whoever installs gives to each table, function, … that he makes. */
+/** The default privileges of the installing role. */
 const defaults = (target: string): string[] =>
   ['tables', 'sequences', 'functions', 'schemas', 'types'].map(
     (kind) => `alter default privileges grant all on ${kind} to ${target}`,

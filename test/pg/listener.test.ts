@@ -49,7 +49,7 @@ function listener(): Listener {
   });
 }
 
-/** When nobody connects any more: one more try may be under way. */
+/** Waits until no connection is attempted any more: one may be in progress. */
 async function quiet(): Promise<true | undefined> {
   const before = tries;
   await sleep(TRIES_MS);

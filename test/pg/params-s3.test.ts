@@ -140,7 +140,7 @@ describe('garbage collection', () => {
     expect(objects()).toHaveLength(2);
     expect(await inPostgres(0).collectGarbage()).toEqual({ params: 1, blobs: 2 });
     expect(await inPostgres(0).collectObjects()).toBe(0); // knows no bucket
-    expect(await store().collectObjects()).toBe(2); // at once: they were named before
+    expect(await store().collectObjects()).toBe(2); // immediately: they were referenced before
     expect(objects().flatMap((folder) => readdirSync(path.join(s3.dir, folder)))).toEqual([]);
     expect(await db.query('select from rafiki.object')).toEqual([]);
   });

@@ -31,7 +31,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** What each function is, and who may call it; what is not said is the rule: pinned, and everybody's. */
+/** The properties of each function, and the roles that may call it; left out are the defaults: a pinned path, callable by every role. */
 const functions = `
   select concat_ws(' ', p.oid::regprocedure || ':',
            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
@@ -44,7 +44,7 @@ const functions = `
   from pg_proc p where p.proname like 'rafiki\\_%' or p.pronamespace = 'rafiki'::regnamespace
   order by p.oid::regprocedure::text collate "C"`;
 
-/** Of everybody but its owner and rafiki_owner on each relation and schema. */
+/** Privileges of all roles except its owner and rafiki_owner on each relation and schema. */
 const privileges = `
   with granted as (
     select c.oid::regclass::text as what, a.grantee, lower(a.privilege_type) as right_
@@ -62,7 +62,7 @@ const privileges = `
   group by what, role order by what collate "C", role`;
 
 /**
- * What everybody may compare in rows that are not his: columns of tables with row-level security, and of views that read with
+ * What any role may compare in rows of others: columns of tables with row-level security, and of views that read with
  * rafiki_owner's rights. Policies and barriers do not hide these from EXPLAIN, so nothing of sources, labels or weights stands here but
  * what a view makes of it by a function that is not leakproof.
  */

@@ -24,7 +24,7 @@ describe('reading ahead', () => {
       .map((fields) => [fields[3] ?? '', JSON.parse(fields[4] ?? '')]);
   const ends = (texts: readonly (string | null)[]): unknown[] => [texts[0], texts.at(-1), texts.length];
 
-  /** Answers each question with the next readRequest; `place` in it is the place that was sent last. */
+  /** Answers each request with the next read request; `place` in it is the last one that was sent. */
   const readRequest = (...readRequests: string[]): void => {
     bridge.requests = [];
     bridge.answer = (fields) => {

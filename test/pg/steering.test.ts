@@ -128,7 +128,7 @@ describe('a running study', () => {
       `select from rafiki.trial where state = 'waiting' and checkpoint_id is not null and attempt = 0`,
     );
     const [before] = await db.query<{ n: number }>('select count(*)::int as n from rafiki.report');
-    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a coordinator's tick: nobody takes it
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a coordinator's tick: no worker claims it
     expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'waiting' }]);
     await steer(`resume(${id})`);
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-/** All that is in the database beside what Postgres has, but for languages and what belongs to other databases. */
+/** All objects of the database that are not Postgres' own, except languages and those of other databases. */
 const everything = (): Promise<unknown[]> =>
   db.query(`
     select 'schema ' || nspname as what from pg_namespace where nspname !~ '^pg_(toast|temp)'

@@ -77,7 +77,7 @@ describe('own validation rows', () => {
       detail: 'To train on: 2 classes, such as "neg". To validate on: 2 classes, such as "NEG".',
       hint: expect.stringContaining('write the labels of both alike'),
     });
-    // "pos" is in both, but all of its texts are judged by, and so they are not trained on
+    // "pos" is in both, but all of its texts are validated on, and so not trained on
     const [made] = await db.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'same', families => '{fasttext}', validation_source => 'same_rows') as id`,
     );

@@ -198,7 +198,7 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
   });
 });
 
-/** Nobody signed the certificate; that both ends see the same one is what the client checks. */
+/** The certificate is self-signed; the client checks that both ends see the same one. */
 const encrypted = { ssl: { rejectUnauthorized: false }, enableChannelBinding: true };
 
 describe('the bridge over TLS', () => {

@@ -16,7 +16,7 @@ describe('the source of a value', () => {
     expect(read('device', ['--device', 'cuda'], { RAFIKI_DEVICE: 'webgpu' })).toBe('cuda');
     expect(read('device', [], { RAFIKI_DEVICE: 'webgpu' })).toBe('webgpu');
     expect(read('device', [])).toBe('cpu');
-    expect(read('workers', [])).toBeUndefined(); // as many as there are cores, which whoever asks finds out
+    expect(read('workers', [])).toBeUndefined(); // default: the number of cores, which the caller determines
   });
 
   test('an empty variable is not set; an empty flag, as of a shell variable that is not, is refused', () => {

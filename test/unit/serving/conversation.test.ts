@@ -90,7 +90,7 @@ describe('the requests of the bridge', () => {
     expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '?;512' });
     await ask('V', 'key', 'alice', '1;2;;(0,9)', look);
     await computed();
-    // few rows wait: the database is told to read on first, then answers go along
+    // few rows wait: first the database is asked for rows, then answers are prefetched
     expect(await predict('yes 8')).toMatchObject({ s: 'h', v: 'yes', loc: '+;64;1;2;;(0,9)' });
     await ask('V', 'key', 'alice', '1;2;;', '["yes 10"]');
     await computed();

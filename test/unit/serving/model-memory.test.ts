@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultModelMemory } from '../../../src/serving/devices/memory-budget.ts';
 import { type MemoryEntry, ModelMemory } from '../../../src/serving/devices/model-memory.ts';
 
-/** A tenant that leaves at once, or when the test says so. */
+/** A tenant that is unloaded immediately, or when the test releases it. */
 class Guest implements MemoryEntry {
   readonly name: string;
   readonly bytes: number;

@@ -5,7 +5,7 @@ import { ReadAhead } from '../../../src/serving/session/read-ahead.ts';
 const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 
 interface Played {
-  /** Rows computed, whoever asked for them. */
+  /** Rows computed for any request. */
   computed: number;
   /** Requests that came to the server. */
   asked: number;

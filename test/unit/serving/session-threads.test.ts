@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { chooseThreads } from '../../../src/serving/devices/session-threads.ts';
 
-/** Four inference threads whose batches take what `ms` says: of a session with so many threads, with so many batches at once. */
+/** Four inference threads whose batches take `ms`, by the threads of a session and the number of concurrent batches. */
 function pool(ms: (threads: number, atOnce: number) => number) {
   const loaded = new Map<number, number>();
   let running = 0;
