@@ -8,10 +8,10 @@ export const MAX_PIXELS = 50e6;
  * The AV1 decoder and the following conversion take 15 to 25 bytes per pixel, other formats at most 9: 20 million
  * pixels fill the budget.
  */
-const MAX_AVIF_PIXELS = 20e6;
+export const MAX_AVIF_PIXELS = 20e6;
 
 /** WebP's own limit. The decoder's memory grows with the width, to 4 GB for ten million pixels in five rows. */
-const MAX_SIDE = 16_383;
+export const MAX_SIDE = 16_383;
 
 const MIB = 2 ** 20;
 
