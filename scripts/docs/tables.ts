@@ -7,16 +7,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   Models: ['model', 'model_key', 'model_grant', 'model_version', 'model_member', 'deployment'],
   Weights: ['params', 'params_tensor', 'blob', 'object'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
-  'What runs': [
-    'process',
-    'leader',
-    'predict_stat',
-    'policy_weights',
-    'bridge',
-    'bridge_address',
-    'quota',
-    'migration',
-  ],
+  Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],
 };
 
 interface TableShown {

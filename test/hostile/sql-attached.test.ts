@@ -73,7 +73,7 @@ async function spy(on: string, by: LoginRole['session'], attempt: string): Promi
 
 test.each([
   ['read what is not its owner’s', `'select * from public.secrets'`, '42501'],
-  ['become somebody else', `'set role rafiki_owner'`, '42501'],
+  ['become another role', `'set role rafiki_owner'`, '42501'],
   ['become who has logged in', `'set session authorization default'`, '42501'],
   ['read the keys of models', `'select * from rafiki.model_key'`, '42501'],
   ['admit the session to another function', `'insert into rafiki.reading values (pg_backend_pid(), ''x'')'`, '42501'],
@@ -170,7 +170,7 @@ test.each([
   ['by a cursor that is held', 'cursor'],
   ['by a trigger that is deferred', 'deferred'],
   ['by a search path that the next statements have', 'path'],
-])('nobody takes over the login that fills tables %s', async (_what, way) => {
+])('no role can take over the login that fills tables %s', async (_what, way) => {
   const before = await readerPassword();
   await hostile.session.query(`grant usage on schema ${hostile.sql} to public`);
   await hostile.session.query(`create or replace function ${hostile.sql}.evil() returns text language plpgsql as

@@ -116,7 +116,7 @@ describe('with a server that requests rows with each answer', () => {
   );
 
   test.each(['table', 'view', 'materialized view', 'partitioned table'])(
-    '1b: a place that a grantee made up, a %s of his, is not read by a definer of a superuser',
+    '1b: a forged place, in a %s of a role with a grant, is not read by a definer of a superuser',
     async (kind) => {
       const { grantee } = people;
       const spy = await plantSpy(grantee);

@@ -15,7 +15,7 @@ import { createReviews } from '../support/studies.ts';
 const attempts = new Attempts('privileges');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: LoginRole[];
+let allRoles: LoginRole[];
 let acls: string;
 let relations: { name: string; bare: string; kind: string; columns: string[]; seen: string; readable: boolean }[];
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
     `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds) select id, 1, 1, 1, 1, 1, 1 from rafiki.trial`,
   );
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
+  allRoles = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
   relations = await db.query(`
     select c.oid::regclass::text as name, c.relname as bare, c.relkind::text as kind,
@@ -42,7 +42,7 @@ beforeAll(async () => {
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and has_column_privilege('public', c.oid, a.attnum, 'select')) as seen,
       has_table_privilege('public', c.oid, 'select') as readable
     from pg_class c where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'v', 'S') order by 1`);
-  for (const { sql, session } of everybody) {
+  for (const { sql, session } of allRoles) {
     await session.query(`set search_path = ${sql}, public`);
     await session.query(`create function noop() returns trigger language plpgsql as $$ begin return null; end $$`);
     await session.query(
@@ -141,7 +141,7 @@ function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [stri
 }
 
 test('no other role can change, lock or own a relation of rafiki', async () => {
-  for (const person of everybody)
+  for (const person of allRoles)
     for (const relation of relations)
       for (const [deed, wanted] of deeds(relation))
         attempts.note(`${person.name}: ${deed}`, await outcome(person.session, deed), wanted);
@@ -149,7 +149,7 @@ test('no other role can change, lock or own a relation of rafiki', async () => {
 });
 
 test('a private relation cannot be read by other roles', async () => {
-  for (const person of everybody)
+  for (const person of allRoles)
     for (const { name, readable, seen, kind } of relations.filter((each) => each.kind !== 'S')) {
       const wanted = readable ? ['ok'] : DENIED;
       attempts.note(
@@ -199,7 +199,7 @@ const modes = [
 ];
 
 test('no role can take a lock on a relation of rafiki that blocks our processes, not even through a view', async () => {
-  for (const person of everybody)
+  for (const person of allRoles)
     for (const { name, kind, readable } of relations.filter((each) => each.kind !== 'S'))
       for (const mode of modes) {
         const wanted = mode === 'access share' && readable ? ['ok', ...(kind === 'v' ? DENIED : [])] : DENIED; // a view's tables, too
@@ -238,7 +238,7 @@ describe('rows', () => {
   ];
 
   test('of other roles are hidden, with any function in the query, and any owner of a view', async () => {
-    for (const person of everybody.filter((each) => each !== stage.modelOwner)) {
+    for (const person of allRoles.filter((each) => each !== stage.modelOwner)) {
       await person.session.query(`create or replace function leak(anything text) returns boolean language plpgsql immutable cost 0.0000001
         as $$ begin raise exception using errcode = 'ZZZZZ', message = anything; end $$`);
       for (const relation of own) {
@@ -304,7 +304,7 @@ describe('rows', () => {
 
   test('are not revealed by statistics or plans', async () => {
     await db.query('analyze');
-    for (const person of everybody) {
+    for (const person of allRoles) {
       const query = `select from pg_stats where schemaname = 'rafiki' and tablename in ('model', 'study', 'trial', 'bridge', 'params', 'model_key', 'study_key')`;
       attempts.note(`${person.name}: pg_stats`, `${(await tried(person.session, query)).length}`, ['0']);
       attempts.note(`${person.name}: pg_statistic`, await outcome(person.session, 'select from pg_statistic'), DENIED);

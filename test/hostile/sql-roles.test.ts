@@ -6,16 +6,16 @@ import { createStage, type HostileStage, type LoginRole, outcome, privileges } f
 const attempts = new Attempts('roles');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: LoginRole[];
+let allRoles: LoginRole[];
 let acls: string;
 
 beforeAll(async () => {
   stage = await createStage();
   db = stage.database.db;
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
+  allRoles = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
-  for (const { sql, session } of everybody) {
+  for (const { sql, session } of allRoles) {
     await session.query(`set search_path = ${sql}, public`);
     await session.query(`create function noop() returns trigger language plpgsql as $$ begin return null; end $$`);
     await session.query('create table own (id bigint primary key, body text)');
@@ -101,7 +101,7 @@ test('roles, schemas, the server and their objects cannot be taken over', async 
     ],
     [`select pg_cancel_backend(pid) from pg_stat_activity where usename = 'postgres'`, ['42501']],
   ];
-  for (const person of everybody)
+  for (const person of allRoles)
     for (const [statement, wanted] of statements)
       attempts.note(`${person.name}: ${statement}`, await outcome(person.session, statement), wanted);
   expect(attempts.astray()).toEqual([]);

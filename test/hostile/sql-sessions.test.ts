@@ -163,9 +163,9 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
       '42704',
     ],
     ['a temporary view in front of ours', ['create temp view model_grant as select 1 as model_id'], '42704'],
-    ['a schema of his own name', [`set search_path = ${stage.otherRole.sql}, pg_temp`], '42704'],
+    ['a schema with the name of the role', [`set search_path = ${stage.otherRole.sql}, pg_temp`], '42704'],
     [
-      'a function of his in front of ours',
+      'a function that shadows ours',
       [
         `create function ${stage.otherRole.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
       ],

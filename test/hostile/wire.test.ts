@@ -113,7 +113,7 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     ['a startup packet and then nothing', opening(196608, Buffer.from('user\0rafiki\0\0'))],
     ['a wish for encryption and then nothing', opening(SSL_REQUEST)],
     ['a wish for encryption and half a greeting', opening(SSL_REQUEST)],
-  ])('whoever says %s is gone soon', async (what, bytes) => {
+  ])('a connection with %s is closed soon', async (what, bytes) => {
     const socket = await otherRole(way);
     socket.write(bytes);
     if (what.endsWith('greeting')) {

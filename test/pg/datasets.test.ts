@@ -223,7 +223,7 @@ describe('the cache of data files', () => {
     writeFileSync(elsewhere, whole);
     const spoil = [
       () => writeFileSync(file, whole.subarray(0, -1)),
-      () => writeFileSync(file, '["label", "of somebody else"]\n'),
+      () => writeFileSync(file, '["label", "of another user"]\n'),
       () => {
         rmSync(file);
         symlinkSync(elsewhere, file);

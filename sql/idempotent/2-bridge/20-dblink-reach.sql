@@ -43,7 +43,7 @@ begin
   where a.grantee not in (p.proowner, 'rafiki_owner'::regrole);
   raise exception using errcode = 'object_not_in_prerequisite_state',
     message = format('%s can call dblink, which is in schema %s',
-                     case when 'public' = any (string_to_array(grantees, ', ')) then 'everybody' else 'role ' || reached end, home),
+                     case when 'public' = any (string_to_array(grantees, ', ')) then 'every role' else 'role ' || reached end, home),
     detail = 'A role that can call dblink can redirect a session to another server, which then receives keys and texts of other roles.',
     hint = concat(
       case when home <> 'rafiki_dblink' then

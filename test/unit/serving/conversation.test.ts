@@ -115,7 +115,7 @@ describe('the requests of the bridge', () => {
 
   it.each([
     ['another role than was told to send them', 'mallory', look],
-    ['nobody who was not told to', 'alice', look],
+    ['a session without a read request', 'alice', look],
   ])('takes rows from %s', async (who, role, inputs) => {
     const { ask, device } = await setUp();
     if (who.startsWith('another')) {
