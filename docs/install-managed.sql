@@ -37,7 +37,7 @@ begin
     end if;
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('schema rafiki_dblink belongs to role %I, which could have put anything into it', strange.owner),
-      hint = 'Look into it. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
+      hint = 'Check its contents. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
         'alter schema rafiki_dblink owner to current_user;';
   end loop;
 end $$;

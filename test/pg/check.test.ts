@@ -115,7 +115,7 @@ describe('rafiki_check', () => {
       'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
     await session.close();
     expect(notices.at(-1)).toBe(
-      `to look at: no overlap, only scored, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
+      `findings: no overlap, only scored, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
     );
   });
 
@@ -125,7 +125,7 @@ describe('rafiki_check', () => {
     expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores mean next to nothing$/);
     await db.query(`update letters set body = 'the same', label = 'a'`);
     const same = await check();
-    expect(same['few rows']).toContain('one class only: there is nothing to tell apart');
+    expect(same['few rows']).toContain('one class only: there is nothing to learn');
     expect(same['repeats']).toEqual(['9 rows have the text of another row']);
     await db.query(
       `truncate letters; insert into letters (label, body) select 'item ' || i % 3000, 'text ' || i from generate_series(1, 6000) i`,
@@ -149,7 +149,7 @@ describe('rafiki_check', () => {
       '11 to validate on',
     );
     expect((await check(`'text_classification', 'letters', metric => 'auc'`))['majority']).toEqual([
-      'an answer without looking has a auc of 0.500',
+      'a constant answer has a auc of 0.500',
     ]);
     for (const [args, code] of [
       [`'text_classification', 'letters', target => 'lable'`, '42703'],

@@ -107,7 +107,7 @@ describe('rafiki_train_wait', () => {
       expect.stringMatching(
         /^scores: "\w+" every time would score 0\.\d{3}; standard error of a score: 0\.\d{3} at most$/,
       ),
-      `to look at: few rows; select * from rafiki_check('sentiment', 'public.reviews')`,
+      `findings: few rows; select * from rafiki_check('sentiment', 'public.reviews')`,
       'trial 1/2 fasttext 0.781 in 14 s, best 0.781',
       'trial 2/2 temporal_cnn failed: diverged, best 0.781',
       'model "reviews_sentiment" version 1: score 0.781 (0.760 to 0.801), not deployed: no server runs',

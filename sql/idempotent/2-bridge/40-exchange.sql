@@ -57,7 +57,7 @@ begin
   if fields > 0 and octet_length(input) > @max_text_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = 'a text is too large to be sent to the server',
       detail = format('It has %s bytes; the maximum is %s.', octet_length(input), @max_text_bytes@),
-      hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
+      hint = 'Models read the first few thousand words of a text: give left(body, 100000).';
   end if;
 end $$;
 
@@ -107,7 +107,7 @@ begin
     ticket := null;
   end loop;
   raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
-    hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+    hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
 -- The role that a request is made for, used for fairness, statistics and prefetching. It does not grant access: the model's key does, which is

@@ -88,7 +88,7 @@ begin
   if error::jsonb ->> 'sqlstate' = '08003' then
     if attempt >= @max_attempts@ then
       raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
-        detail = format('It did so %s times.', attempt), hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+        detail = format('It did so %s times.', attempt), hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
     end if;
     perform rafiki._open_bridge(exists (
       select from pg_stat_get_activity(null) a

@@ -9,7 +9,7 @@ begin
   if octet_length(image) > @max_image_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = 'an image is too large',
       detail = format('It has %s bytes; the maximum is %s.', octet_length(image), @max_image_bytes@),
-      hint = 'Give a smaller or more compressed one: models look at some hundred pixels a side.';
+      hint = 'Give a smaller or more compressed one: models scale images to some hundred pixels a side.';
   end if;
   return encode(image, 'base64');
 end $$;

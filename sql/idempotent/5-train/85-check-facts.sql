@@ -137,7 +137,7 @@ begin
 end $$;
 
 -- The score of a constant answer, as `baseline` in src/domain/metrics.ts; null if there are no rows.
-create or replace function rafiki._blind_score(metric text, counts jsonb) returns numeric
+create or replace function rafiki._baseline_score(metric text, counts jsonb) returns numeric
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$

@@ -23,7 +23,7 @@ as $$
         select string_agg(format('%s %s', rafiki._quoted(m ->> 'label', 14), m ->> 'n'), ', ') from jsonb_array_elements(f.most) m))
       from f where f.classes > 0
     union all select 4, 'few rows', 'there is nothing to learn' from f where f.used = 0
-    union all select 4, 'few rows', 'one class only: there is nothing to tell apart' from f where f.classes = 1
+    union all select 4, 'few rows', 'one class only: there is nothing to learn' from f where f.classes = 1
     union all select 4, 'few rows', format('%s to validate on: scores mean next to nothing', f.valid) from f where f.used > 0 and f.valid < 30
     union all select 5, 'many classes', format('%s rows each on average: is "%s" a label?', round(f.used::numeric / f.classes, 1),
                                                left(request.target, 14)) from f where f.classes > 100 and f.used < 20 * f.classes
@@ -52,8 +52,8 @@ as $$
     union all select 10, 'two labels', format('%s %ss have several%s', f.conflict, f.input,
                                               ', such as ' || rafiki._quoted(f.conflict_example, 20)) from f where f.conflict > 0
     union all select 11, 'majority', case request.metric
-        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._blind_score('accuracy', f.shares))
-        else format('an answer without looking has a %s of %s', request.metric, rafiki._blind_score(request.metric, f.shares)) end
+        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._baseline_score('accuracy', f.shares))
+        else format('a constant answer has a %s of %s', request.metric, rafiki._baseline_score(request.metric, f.shares)) end
       from f where f.valid > 0
     union all select 12, 'error', format('standard error of a score: %s at most', round((0.5 / sqrt(f.valid))::numeric, 3)) from f where f.valid > 0
     union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
@@ -69,7 +69,7 @@ begin
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_aims(request.task, request.metric, null);
   if rafiki._output(request.task) = 'boxes' then
-    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
+    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check supports tasks with classes only',
       hint = 'Train directly: each image and box is checked before the first trial.';
   end if;
   return query select * from rafiki._findings(request, rafiki._facts(request));
@@ -138,7 +138,7 @@ begin
   raise notice 'rows: %', found.rows;
   raise notice 'classes: %', found.classes;
   raise notice 'scores: %', found.scores;
-  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, validation), 'nothing');
+  raise notice 'findings: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, validation), 'nothing');
 exception when others then
   raise notice 'the rows could not be checked: %', sqlerrm;
 end $$;
