@@ -168,7 +168,11 @@ test.each([
   [`validation_split => 'held', validation_source => 'reviews'`, '22023', /two options/],
   [`validation_source => 'reviews'`, '22023', /the source itself/],
   [`validation_split => 'label'`, '42804', /cannot choose the validation rows/],
-  [`validation_split => 'label', target => 'label', validation_after => '2026-01-01'`, '42804', /has no dates or times/],
+  [
+    `validation_split => 'label', target => 'label', validation_after => '2026-01-01'`,
+    '42804',
+    /has no dates or times/,
+  ],
   [`validation_after => '2030-01-01'`, 'P0002', /no row to validate on/],
   [`validation_after => '2020-01-01'`, 'P0002', /no row to train on/],
   [`validation_split => 'nothing'`, '42703', /does not exist/],
