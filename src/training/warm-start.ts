@@ -35,9 +35,9 @@ export function publishedWeights(wanted: readonly WantedTensor[], trainer: Train
  * The role of a tensor, derived from its initialisation. The meaning of a table's rows depends on the fitted features,
  * so its role includes their fingerprint.
  */
-function roleOf({ rowsOf, follows, init }: ParameterSpec, fitted: string): string {
+function roleOf({ rowsOf, buffer, init }: ParameterSpec, fitted: string): string {
   if (rowsOf !== undefined) return `rows of ${fitted}`;
-  if (follows) return 'average';
+  if (buffer) return 'average';
   if (init.kind === 'zeros') return 'offset';
   return init.kind === 'ones' ? 'scale' : 'weight';
 }

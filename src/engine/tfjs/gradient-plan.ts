@@ -31,7 +31,7 @@ export function planGradients(graph: Graph): GradientPlan | null {
     ...graph.outputs.map(({ name }) => name),
   ];
   const readLater = [...new Set(read)].filter((name) => made.has(name) && name !== loss);
-  return { index, moving, readLater, held: heldOf(graph, gradient.attributes['held'], moved) };
+  return { index, moving, readLater, held: heldOf(graph, gradient.attributes['stopped'], moved) };
 }
 
 /** `held` lists pairs of node and input; only inputs that depend on the targets matter. */

@@ -19,7 +19,7 @@ export const boxColumns = (g: Graph, objects: Value): Value => emit.slice(g, obj
 /** 1 for rows that hold an object: [N, 1, M]. */
 export function present(g: Graph, objects: Value): Value {
   const [n = 1, m = 1] = objects.shape;
-  return emit.notNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
+  return emit.isNotNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
 }
 
 /** Each place gets the object that it fits best, by `fitness` [N, A, M]; none where no fitness is above zero. */
@@ -33,7 +33,7 @@ export function assign(
   const best = g.node('ArgMax', [fitness], [n, a, 1], { attributes, dtype: 'int64' });
   const chosen = same(g, emit.cast(g, best, 'float32', elementTypes.float32), count(g, Number(m)));
   const own = emit.batchMatmul(g, chosen, objects); // [N, A, 5]
-  const positive = emit.positive(g, emit.reduce(g, 'ReduceMax', fitness, [2]));
+  const positive = emit.isPositive(g, emit.reduce(g, 'ReduceMax', fitness, [2]));
   return {
     positive,
     boxes: boxColumns(g, own),
@@ -61,15 +61,15 @@ export interface MatchOptions {
 /** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
 export function match(g: Graph, boxes: Value, { objects, min, max = min, forced }: MatchOptions): PlaceMatch {
   const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
-  const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(min)));
+  const enough = emit.isNotNegative(g, emit.sub(g, overlap, g.scalar(min)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);
-  const uncertain = emit.positive(g, emit.sub(g, best, g.scalar(max)));
+  const uncertain = emit.isPositive(g, emit.sub(g, best, g.scalar(max)));
   const certain = emit.sub(g, g.scalar(1), uncertain);
   const fitness = emit.mul(g, overlap, enough);
   if (!forced) return { fitness, certain };
   // 2 puts the object that needs this place above any that overlaps it more
   const top = emit.reduce(g, 'ReduceMax', overlap, [1]);
-  const needed = emit.mul(g, emit.notNegative(g, emit.sub(g, overlap, top)), emit.positive(g, top));
+  const needed = emit.mul(g, emit.isNotNegative(g, emit.sub(g, overlap, top)), emit.isPositive(g, top));
   return { fitness: emit.add(g, fitness, emit.mul(g, needed, g.scalar(2))), certain };
 }
 

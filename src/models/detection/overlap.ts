@@ -29,7 +29,7 @@ function area(g: Graph, of: (i: number) => Value): Value {
 /** 1 where whole numbers are equal, else 0, with broadcasting. */
 export function same(g: Graph, a: Value, b: Value): Value {
   const apart = emit.unary(g, 'Abs', emit.sub(g, a, b));
-  return emit.notNegative(g, emit.unary(g, 'Neg', apart));
+  return emit.isNotNegative(g, emit.unary(g, 'Neg', apart));
 }
 
 /** 0, 1, … n − 1: [n]. */

@@ -1,6 +1,6 @@
 import * as emit from '../../graph/emit.ts';
 import type { Value } from '../../graph/graph.ts';
-import { giouLoss, intersectionOverUnion } from '../../graph/losses/box-overlap.ts';
+import { boxIou, giouLoss } from '../../graph/losses/box-overlap.ts';
 import { qualityFocal } from '../../graph/losses/quality-focal.ts';
 import { add, mul } from '../../graph/ops/arithmetic.ts';
 import { detach } from '../../graph/ops/shaping.ts';
@@ -24,7 +24,7 @@ export interface Places {
  */
 export function qualityLoss(t: Tape, { logits, boxes }: Places, wanted: PlaceTargets): Value {
   const g = t.graph;
-  const overlap = intersectionOverUnion(t, detach(t, boxes), wanted.boxes);
+  const overlap = boxIou(t, detach(t, boxes), wanted.boxes);
   const normaliser = countPositives(g, wanted.positive);
   const quality = qualityFocal(t, logits, emit.mul(g, wanted.classes, overlap), { normaliser });
   const boxed = giouLoss(t, boxes, wanted.boxes, { weights: wanted.positive, normaliser });

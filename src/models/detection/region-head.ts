@@ -83,7 +83,7 @@ function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
   const shown = Math.min(max, Math.floor(proposals / 2));
   const first = emit.slice(g, objects, 1, 0, shown);
   const worst = emit.slice(g, regions, 1, proposals - shown, proposals);
-  const there = emit.notNegative(g, classColumn(g, first));
+  const there = emit.isNotNegative(g, classColumn(g, first));
   const absent = emit.sub(g, g.scalar(1), there);
   const mixed = emit.add(g, emit.mul(g, boxColumns(g, first), there), emit.mul(g, worst, absent));
   return emit.concat(g, [emit.slice(g, regions, 1, 0, proposals - shown), mixed], 1);

@@ -96,9 +96,9 @@ function assignCells(
     const at = coordinate(g, middles, axis);
     const [low, high] = [side(axis), side(axis + 2)];
     const apart = emit.unary(g, 'Abs', emit.sub(g, emit.mul(g, emit.add(g, low, high), g.scalar(0.5)), at));
-    const near = emit.positive(g, emit.sub(g, g.scalar(reach * stride), apart));
-    const middle = emit.notNegative(g, emit.sub(g, g.scalar(stride / 2), apart)); // a small object has one cell at least
-    const inside = emit.mul(g, emit.positive(g, emit.sub(g, at, low)), emit.positive(g, emit.sub(g, high, at)));
+    const near = emit.isPositive(g, emit.sub(g, g.scalar(reach * stride), apart));
+    const middle = emit.isNotNegative(g, emit.sub(g, g.scalar(stride / 2), apart)); // a small object has one cell at least
+    const inside = emit.mul(g, emit.isPositive(g, emit.sub(g, at, low)), emit.isPositive(g, emit.sub(g, high, at)));
     return emit.mul(g, near, emit.binary(g, 'Max', middle, inside));
   };
   const extent = emit.mul(g, emit.sub(g, side(2), side(0)), emit.sub(g, side(3), side(1)));

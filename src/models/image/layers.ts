@@ -37,8 +37,8 @@ export function kernelParameters({ name, from, to, size = 3, groups = 1 }: ConvL
 export const normParameters = (name: string, channels: number): Parameters => ({
   [`${name}.gamma`]: { shape: [channels], init: { kind: 'ones' } },
   [`${name}.beta`]: { shape: [channels], init: { kind: 'zeros' } },
-  [`${name}.mean`]: { shape: [channels], init: { kind: 'zeros' }, follows: true },
-  [`${name}.variance`]: { shape: [channels], init: { kind: 'ones' }, follows: true },
+  [`${name}.mean`]: { shape: [channels], init: { kind: 'zeros' }, buffer: true },
+  [`${name}.variance`]: { shape: [channels], init: { kind: 'ones' }, buffer: true },
 });
 
 /** A convolution with batch norm after it. */

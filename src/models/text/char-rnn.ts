@@ -11,7 +11,7 @@ import { dropout } from '../../graph/ops/dropout.ts';
 import { embedding } from '../../graph/ops/embedding.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { gru } from '../../graph/ops/recurrent/gru.ts';
-import { textLengths } from '../../graph/ops/recurrent/sequence.ts';
+import { sequenceLengths } from '../../graph/ops/recurrent/sequence.ts';
 import { max } from '../../graph/ops/reductions.ts';
 import { concat, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
@@ -115,7 +115,7 @@ function charRnnNetwork({ rows, dim, filters, hidden, classes }: CharRnnSize): N
       const ids = inputs.of('ids');
       const steps = convolved(t, ids, { parameters, filters });
       const parts = { w: parameters.of('gru.w'), r: parameters.of('gru.r'), b: parameters.of('gru.b') };
-      const states = gru(t, steps, parts, { lengths: textLengths(t, ids, stride), give: 'all' });
+      const states = gru(t, steps, parts, { lengths: sequenceLengths(t, ids, stride), output: 'all' });
       const known = concat(t, [states, steps], 2);
       const [n = 1] = known.shape;
       const strongest = reshape(t, max(t, known, 1), [n, hidden + filters]);
