@@ -1,12 +1,12 @@
 import type { Queryable } from '../db/database.ts';
 import {
-  holdModel,
   insertDeployment,
   insertMember,
   insertVersion,
-  selectAnswering,
-  selectDeployments,
+  lockModel,
+  selectDeployedVersion,
   selectLoading,
+  selectModelDeployments,
   selectStudyDeployment,
   setTask,
 } from '../db/statements/models.ts';
@@ -30,19 +30,19 @@ const DEPLOY_WAIT_MS = 60_000;
 export async function conclude(context: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
   const { on } = context;
   const chosen = await chooseMembers(on, study, trials);
-  const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
+  const model = await lockModel(on, { name: study.model, owner: study.owner, task: study.task });
   const isOther = model.task !== study.task;
   if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
   const { members, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, {
     ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
-    ...{ metric: study.metric, judgedRows: chosen.judgedRows },
+    ...{ metric: study.metric, validationRows: chosen.judgedRows },
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
   }
-  const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectAnswering(on, model.id) });
+  const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectDeployedVersion(on, model.id) });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
   const notices = [finished, baselineNotice(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
@@ -113,7 +113,7 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
 
 /** Retires deployments of the other task: their answers are of another kind. */
 async function changeTask(context: TransitionContext, modelId: number, { task }: Study): Promise<void> {
-  for (const { id, state } of await selectDeployments(context.on, modelId))
+  for (const { id, state } of await selectModelDeployments(context.on, modelId))
     await transitionDeployment(context, { id, from: state, event: 'retire' });
   await setTask(context.on, modelId, task);
 }

@@ -23,7 +23,7 @@ export function readOutcome(text: string | null): FillOutcome {
   return {
     filled: countOf(said['filled']) ?? 0,
     left: countOf(said['left']) ?? 0,
-    toCome: countOf(said['to_come']),
+    remaining: countOf(said['to_come']),
     place: textOf(said['place'], /^\d{1,10};\(\d{1,10},\d{1,5}\)$/),
     error: said['error'] === undefined ? null : errorOf(said['error']),
     unanswered: unanswered.flatMap(({ place, version, error }) => {

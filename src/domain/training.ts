@@ -3,7 +3,7 @@ import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
-import type { PublishedWeights, WantedTensor } from './warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from './warm-start.ts';
 
 /** Everything that decides a trial's result; equal specs give equal results. */
 export interface TrainingSpec {
@@ -48,7 +48,7 @@ export interface TrainingHooks {
   /** The checkpoint of an earlier attempt, from which training continues without a difference. */
   resume?: ParamSet;
   /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
-  warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
+  warmStart?(wanted: readonly RequestedTensor[]): Promise<Record<string, TensorData>>;
   /** Where its epochs would take longer, fewer are planned: the learning rate comes down to zero in time. Asked after each epoch. */
   timeLeft?(): TimeLeft;
   /**

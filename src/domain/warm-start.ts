@@ -1,7 +1,7 @@
 import type { TensorData } from './tensor.ts';
 
 /** A tensor of a network that will be trained. */
-export interface WantedTensor {
+export interface RequestedTensor {
   name: string;
   shape: readonly number[];
   /** Its role: only a tensor of the same role can initialise it. */

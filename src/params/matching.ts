@@ -1,5 +1,5 @@
-import type { OfferedTensor } from '../db/statements/warm-starts.ts';
-import type { WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedTensor } from '../db/statements/warm-starts.ts';
+import type { RequestedTensor } from '../domain/warm-start.ts';
 
 export interface TensorMatch {
   name: string;
@@ -14,7 +14,7 @@ export interface TensorMatch {
  * one set, the set that fits most values, since weights that were trained together work together; each remaining tensor
  * from the first set that has one of the same shape and role. Unmatched tensors are initialised at random.
  */
-export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): TensorMatch[] {
+export function matchTensors(wanted: readonly RequestedTensor[], offered: readonly PublishedTensor[]): TensorMatch[] {
   const sets = [...new Set(offered.map(({ paramsId }) => paramsId))];
   const bySet = new Map(sets.map((id) => [id, offered.filter(({ paramsId }) => paramsId === id)]));
   const namesakes = (id: number): TensorMatch[] =>
@@ -40,7 +40,7 @@ export interface Origin {
   share: number;
 }
 
-export function originOf(wanted: readonly WantedTensor[], matches: readonly TensorMatch[]): Origin {
+export function originOf(wanted: readonly RequestedTensor[], matches: readonly TensorMatch[]): Origin {
   const total = wanted.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const given = new Map<number, number>();
   for (const { paramsId, size } of matches) given.set(paramsId, (given.get(paramsId) ?? 0) + size);
@@ -48,10 +48,10 @@ export function originOf(wanted: readonly WantedTensor[], matches: readonly Tens
   return { paramsId: max?.[0] ?? null, share: total === 0 ? 0 : sizeOfAll(matches) / total };
 }
 
-const fits = (a: WantedTensor, b: WantedTensor): boolean =>
+const fits = (a: RequestedTensor, b: RequestedTensor): boolean =>
   a.role === b.role && a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
 
-const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTensor): TensorMatch => ({
+const matchOf = ({ name, shape }: RequestedTensor, { hash, paramsId }: PublishedTensor): TensorMatch => ({
   name,
   hash,
   paramsId,

@@ -13,9 +13,9 @@ import {
   selectTensors,
   touchBlobs,
 } from '../db/statements/params.ts';
-import { selectOffered } from '../db/statements/warm-starts.ts';
+import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
 import { Blobs } from './blobs.ts';
 import type { DiskCache } from './disk-cache.ts';
@@ -43,7 +43,7 @@ export interface ParamStore {
 }
 
 export interface WarmStartRequest {
-  wanted: readonly WantedTensor[];
+  wanted: readonly RequestedTensor[];
   /** Hash of the trial's rows: weights from other rows would make the trial incomparable with the rest of the study. */
   basis: Uint8Array;
 }
@@ -110,7 +110,7 @@ export class PostgresParamStore implements ParamStore {
   }
 
   async warmStart(trialId: number, { wanted, basis }: WarmStartRequest): Promise<WarmStart> {
-    const offered = await selectOffered(this.#database, trialId, Buffer.from(basis));
+    const offered = await selectPublishedTensors(this.#database, trialId, Buffer.from(basis));
     const matches = matchTensors(wanted, offered);
     const blobs = await selectBlobs(
       this.#database,

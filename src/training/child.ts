@@ -4,7 +4,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -129,7 +129,7 @@ async function publish(weights: PublishedWeights, { report, last, basis }: Publi
 }
 
 async function requestWarmStart(
-  wanted: readonly WantedTensor[],
+  wanted: readonly RequestedTensor[],
   basis: Uint8Array,
 ): Promise<Record<string, TensorData>> {
   const started = new Promise<Record<string, TensorData>>((resolve) => {

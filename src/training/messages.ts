@@ -3,7 +3,7 @@ import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
@@ -71,7 +71,7 @@ export type FromChild =
   /** Knobs that were reduced because time is short. */
   | { kind: 'knobs'; knobs: Knobs }
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
-  | { kind: 'warm-start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
+  | { kind: 'warm-start'; wanted: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }
   /** Weights to publish, of the last report. */
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }

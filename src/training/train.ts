@@ -12,7 +12,7 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
 import { int8Variant } from './int8.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
-import { publishedWeights, wantedTensors } from './warm-start.ts';
+import { publishedWeights, requestedTensors } from './warm-start.ts';
 
 /** Random streams derived from a trial's seed, separate from the engine's. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
@@ -24,7 +24,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   try {
     const progress =
       hooks.resume === undefined ? freshProgress(trial.recipe.epochs) : readCheckpoint(hooks.resume, trainer);
-    const wanted = wantedTensors(trial);
+    const wanted = requestedTensors(trial);
     if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
     let state: TrainingResult['state'] = 'completed';
     while (progress.epoch < progress.epochs && state === 'completed') {

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
 import type { FittedFeatures } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import type { PreparedTrial } from './trial.ts';
 
 /** The tensors of a trial's network with their roles, for matching with published ones. */
-export function wantedTensors({ network, features }: Pick<PreparedTrial, 'network' | 'features'>): WantedTensor[] {
+export function requestedTensors({
+  network,
+  features,
+}: Pick<PreparedTrial, 'network' | 'features'>): RequestedTensor[] {
   const fitted = fingerprint(features);
   return Object.entries(network.parameters).map(([name, spec]) => ({
     name,
@@ -17,7 +20,7 @@ export function wantedTensors({ network, features }: Pick<PreparedTrial, 'networ
 }
 
 /** Copies of the current weights for other trials, without optimiser state. */
-export function publishedWeights(wanted: readonly WantedTensor[], trainer: Trainer): PublishedWeights {
+export function publishedWeights(wanted: readonly RequestedTensor[], trainer: Trainer): PublishedWeights {
   const weights = trainer.weights();
   const tensors = wanted.flatMap(({ name, shape }) => {
     const weight = weights[name];

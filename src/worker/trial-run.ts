@@ -170,7 +170,7 @@ export class TrialRun {
     const answer = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
     if (answer === undefined) throw leaseLost(this.trialId);
     failpoint('worker.after-report');
-    this.#process?.send({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.put });
+    this.#process?.send({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.publish });
   }
 
   async #warmStart({ wanted, basis }: Extract<FromChild, { kind: 'warm-start' }>): Promise<void> {

@@ -3,7 +3,7 @@ import type { Queryable } from '../../db/database.ts';
 import { EnvironmentUnfit, RowLocked } from '../../errors/errors.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { version } from '../../runtime/version.ts';
-import { checkRoles, isIntact } from './intact.ts';
+import { checkRoles, isSchemaIntact } from './intact.ts';
 import { missingRights } from './missing-rights.ts';
 import { becomeOwner, giveToOwner } from './owner-role.ts';
 import { extensionDir, readParts, type ScriptParts } from './script-parts.ts';
@@ -163,7 +163,7 @@ async function upgradeScript(
     await runScript(tx, parts, missing);
     return 'upgraded';
   }
-  if (await isIntact(tx)) return 'unchanged';
+  if (await isSchemaIntact(tx)) return 'unchanged';
   await checkRoles(tx);
   await giveToOwner(tx);
   await runScript(tx, parts, []);

@@ -26,7 +26,7 @@ export const classification: TaskKind = {
 
   isLabel: (value) => typeof value === 'string',
   classesOf: (label) => [className(label)],
-  leastClasses: { count: 2, reason: 'there is nothing to tell apart: the rows have fewer than two labels' },
+  minClasses: { count: 2, reason: 'there is nothing to tell apart: the rows have fewer than two labels' },
   indexed: (labels, indexOf) => Int32Array.from(labels, (label) => indexOf(className(label))),
 
   targets(labels, rows, { shapes, smoothing }) {

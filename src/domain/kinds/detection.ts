@@ -52,7 +52,7 @@ export const detection: TaskKind = {
 
   isLabel: (value): value is NamedBox[] => Array.isArray(value) && value.every(isBox),
   classesOf: (label) => namedBoxes(label).map((box) => box.label),
-  leastClasses: { count: 1, reason: 'there is nothing to find: no row has a box' },
+  minClasses: { count: 1, reason: 'there is nothing to find: no row has a box' },
   indexed: (labels, indexOf) =>
     labels.map((label) => namedBoxes(label).map((box) => ({ ...box, label: indexOf(box.label) }))),
 

@@ -18,7 +18,7 @@ export interface TaskKind {
   /** One for a class, several or none for objects. */
   classesOf(label: NamedLabel): readonly string[];
   /** With fewer there is nothing to learn, for the reason given. */
-  leastClasses: { count: number; reason: string };
+  minClasses: { count: number; reason: string };
   /** The labels of a data set, whose classes have the indexes given. */
   indexed(labels: readonly NamedLabel[], indexOf: (name: string) => number): Labels;
   /** The network's targets of a step, for the rows named; their encoded inputs say how images were fitted. */

@@ -41,7 +41,7 @@ test('names of rows are cut, and what is no row of the reader is a bad row', asy
   expect(String(skipped.example).length).toBeLessThan(300);
   expect((await read(strange.map((bytes) => ({ bytes })))).skipped).toEqual({
     rows: 3,
-    example: 'Row 1 as read: a row is not what the reader of the source gives',
+    example: 'Row 1 as read: a row does not have the format of the reader of the source',
   });
 });
 
@@ -54,7 +54,7 @@ test('a bad row goes by the first 200 characters of its name, whatever their byt
 
 test('a row that was too large to be brought whole says so', async () => {
   const { skipped } = await read([{ bytes: packed('r', 'a', Buffer.from('')), size: 65 * 2 ** 20 }]);
-  expect(skipped.example).toBe('r: It has 65.0 MB; 64 MB are the most.');
+  expect(skipped.example).toBe('r: It has 65.0 MB; the limit is 64 MB.');
 });
 
 test('labels of more than 1000 characters are bad rows, those of fewer are none, whatever their bytes', async () => {
