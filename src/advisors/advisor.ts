@@ -34,7 +34,7 @@ export interface Proposal {
   initialWeights?: 'random';
 }
 
-export type Decision = 'continue' | 'stop';
+export type StopDecision = 'continue' | 'stop';
 
 /**
  * Proposes trials and decides when to stop them (paper, section 3). Pure: its results depend on its arguments only, so
@@ -50,7 +50,7 @@ export interface Advisor {
    */
   propose(search: SearchSpace, history: readonly TrialHistory[], start?: InitialWeights): Proposal | null;
   /** Whether a running trial should continue after its latest report, given all trials of the study. */
-  decide(trial: TrialHistory, history: readonly TrialHistory[]): Decision;
+  decide(trial: TrialHistory, history: readonly TrialHistory[]): StopDecision;
   /** Whether no other trial has scored better. */
   isBest(trial: TrialHistory, history: readonly TrialHistory[]): boolean;
 }

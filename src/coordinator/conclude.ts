@@ -36,13 +36,17 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   const { members, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, {
     ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
-    ...{ metric: study.metric, validationRows: chosen.judgedRows },
+    ...{ metric: study.metric, validationRows: chosen.validationRows },
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
   }
-  const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectDeployedVersion(on, model.id) });
+  const reason = reasonNotToDeploy(study, {
+    ...chosen,
+    version,
+    deployedId: await selectDeployedVersion(on, model.id),
+  });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
   const notices = [finished, baselineNotice(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
@@ -77,7 +81,7 @@ interface Chosen {
   score: number;
   accuracies: number[] | null;
   classes: string[];
-  judgedRows: number | null;
+  validationRows: number | null;
   /** Score of a constant prediction. */
   baselineScore: number;
 }
@@ -95,9 +99,9 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   const { metric } = study;
   const labels = uint16s(validation.labels);
   const baselineScore = baseline(metric, labels, classes.length);
-  const judged = { classes, baselineScore, judgedRows: labels.length === 0 ? null : labels.length };
+  const validated = { classes, baselineScore, validationRows: labels.length === 0 ? null : labels.length };
   if (!kindOf(study.task).votes(metric))
-    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...judged };
+    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...validated };
   const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
   const { members: count, score } = bestEnsemble(votesOf(ranked), labels, (predicted, actual) =>
     scoreOfClasses(metric === 'macro_f1' ? metric : 'accuracy', { predicted, actual, classes: classes.length }),
@@ -108,7 +112,7 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     exact.map((trial) => trial.id),
   );
   const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...judged };
+  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...validated };
 }
 
 /** Retires deployments of the other task: their answers are of another kind. */

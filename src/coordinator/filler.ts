@@ -122,7 +122,7 @@ export class Filler {
     } finally {
       this.#sessions.delete(session);
       await session.connection.close().catch(() => undefined);
-      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers anew
+      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers again
     }
   }
 

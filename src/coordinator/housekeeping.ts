@@ -119,7 +119,7 @@ export class Housekeeping {
   }
 
   /**
-   * After a restart of Postgres all leases have expired because nobody could renew them. So workers get the time of one
+   * After a restart of Postgres all leases have expired because no worker could renew them. So workers get the time of one
    * more lease, during which a leader must check; the checks of successive leaders add up.
    */
   async #rescue(leadsForLong: boolean): Promise<void> {

@@ -18,7 +18,7 @@ import { checkEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-time
 import { readSource } from './source.ts';
 
 /** Identifies a study in its data file: ids repeat between databases, creation times do not. */
-export interface StudyKey {
+interface StudyKey {
   id: number;
   createdAt: string;
 }
@@ -165,7 +165,7 @@ export class DataCache {
       stopChecking();
       signal.removeEventListener('abort', end);
       await session.connection.close();
-      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers anew
+      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers again
       destination.destroy();
       if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may still be opening
       await rm(unfinished, { force: true });

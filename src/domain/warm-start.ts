@@ -8,7 +8,7 @@ export interface RequestedTensor {
   role: string;
 }
 
-/** Weights of a trial that others may start from. */
+/** Weights of a trial for the warm start of others. */
 export interface PublishedWeights {
   tensors: Record<string, TensorData>;
   /** Their roles by name. */

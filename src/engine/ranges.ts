@@ -5,10 +5,10 @@ import { encodeModel } from '../graph/onnx.ts';
 import type { EvaluationRows } from './evaluate.ts';
 import { createSession } from './session.ts';
 
-/** Few rows at a time, since all values of a network are kept. */
+/** Few rows per call, because all values of a network are kept. */
 const rowsPerCall = 32;
 
-/** The named values of the graph for the given rows. */
+/** The ranges of the named values of the graph over the given rows. */
 export async function rangesOf(
   graph: GraphParts,
   names: readonly string[],
@@ -19,10 +19,10 @@ export async function rangesOf(
   try {
     for (let start = 0; start < rows.count; start += rowsPerCall) {
       const count = Math.min(rowsPerCall, rows.count - start);
-      const seen = await session.run(rows.batch(Int32Array.from({ length: count }, (_, i) => start + i)));
+      const extremes = await session.run(rows.batch(Int32Array.from({ length: count }, (_, i) => start + i)));
       for (const name of names) {
         const { low, high } = ranges.get(name) ?? { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
-        const extreme = (side: 'low' | 'high'): number => Number(seen[rangeOutput(name, side)]?.data[0]);
+        const extreme = (side: 'low' | 'high'): number => Number(extremes[rangeOutput(name, side)]?.data[0]);
         ranges.set(name, { low: Math.min(low, extreme('low')), high: Math.max(high, extreme('high')) });
       }
     }

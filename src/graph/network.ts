@@ -1,7 +1,7 @@
 import type { ElementType, Shape, Value } from './graph.ts';
 import type { Tape } from './tape.ts';
 
-export type Init =
+type Init =
   | { kind: 'zeros' }
   | { kind: 'ones' }
   | { kind: 'normal'; deviation: number }
@@ -26,7 +26,7 @@ export interface InputSpec {
 }
 
 /** The values that a network reads in a training step. */
-export interface StepValues {
+interface StepValues {
   inputs: Values;
   targets: Values;
   parameters: Values;

@@ -44,8 +44,8 @@ export interface Incumbent {
 
 export type ToChild =
   | Assignment
-  /** The decision after a report: whether to continue, and whether to publish the weights. */
-  | { kind: 'answer'; answer: 'continue' | 'stop'; put: boolean }
+  /** The decision on a report: whether to stop, and whether to publish the weights. */
+  | { kind: 'decision'; stop: boolean; publish: boolean }
   /** The requested initial weights. */
   | { kind: 'warm-start'; tensors: Record<string, TensorData> }
   /** Send a checkpoint as soon as possible, regardless of the last one's age. */
@@ -71,7 +71,7 @@ export type FromChild =
   /** Knobs that were reduced because time is short. */
   | { kind: 'knobs'; knobs: Knobs }
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
-  | { kind: 'warm-start'; wanted: readonly RequestedTensor[]; basis: Uint8Array }
+  | { kind: 'warm-start'; requested: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }
   /** Weights to publish, of the last report. */
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }

@@ -20,9 +20,9 @@ export function requestedTensors({
 }
 
 /** Copies of the current weights for other trials, without optimiser state. */
-export function publishedWeights(wanted: readonly RequestedTensor[], trainer: Trainer): PublishedWeights {
+export function publishedWeights(requested: readonly RequestedTensor[], trainer: Trainer): PublishedWeights {
   const weights = trainer.weights();
-  const tensors = wanted.flatMap(({ name, shape }) => {
+  const tensors = requested.flatMap(({ name, shape }) => {
     const weight = weights[name];
     return weight === undefined
       ? []
@@ -30,7 +30,7 @@ export function publishedWeights(wanted: readonly RequestedTensor[], trainer: Tr
   });
   return {
     tensors: Object.fromEntries(tensors),
-    roles: Object.fromEntries(wanted.map(({ name, role }) => [name, role])),
+    roles: Object.fromEntries(requested.map(({ name, role }) => [name, role])),
   };
 }
 

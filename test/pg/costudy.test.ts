@@ -106,7 +106,7 @@ describe('a collaborative study', () => {
 describe('published weights', () => {
   const params = (): PostgresParamStore => new PostgresParamStore({ database: database.service, graceMs: 0 });
   const basis = Buffer.from('the same rows');
-  const wanted = [{ name: 'w', shape: [2], role: 'weight' }];
+  const requested = [{ name: 'w', shape: [2], role: 'weight' }];
   const weights = (value: number): PublishedWeights => ({
     tensors: { w: { dtype: 'float32', shape: [2], data: Float32Array.of(value, value) } },
     roles: { w: 'weight' },
@@ -115,7 +115,7 @@ describe('published weights', () => {
     trial: ClaimedTrial,
     rows: Buffer = basis,
   ): Promise<{ value: number | undefined; share: number }> => {
-    const { tensors, origin } = await params().warmStart(trial.trialId, { wanted, basis: rows });
+    const { tensors, origin } = await params().warmStart(trial.trialId, { requested, basis: rows });
     return { value: Number(tensors['w']?.data[0]), share: origin.share };
   };
 
@@ -162,12 +162,12 @@ describe('published weights', () => {
     const [first, second] = (await claimed(2)) as [ClaimedTrial, ClaimedTrial];
     const report = (trial: ClaimedTrial, epoch: number, score: number): Promise<ReportDecision | undefined> =>
       insertReport(db, trial, { epoch, epochs: 3, step: epoch, loss: 1, score, metrics: {}, seconds: 1 });
-    expect(await report(first, 1, 0.5)).toEqual({ stop: false, put: true });
+    expect(await report(first, 1, 0.5)).toEqual({ stop: false, publish: true });
     await publish(first, 0.5);
-    expect(await report(second, 1, 0.504)).toEqual({ stop: false, put: false });
-    expect(await report(second, 2, 0.506)).toEqual({ stop: false, put: true });
-    expect(await report(second, 3, 0.504)).toEqual({ stop: false, put: true });
-    expect(await report(second, 3, 0.5)).toEqual({ stop: false, put: false });
+    expect(await report(second, 1, 0.504)).toEqual({ stop: false, publish: false });
+    expect(await report(second, 2, 0.506)).toEqual({ stop: false, publish: true });
+    expect(await report(second, 3, 0.504)).toEqual({ stop: false, publish: true });
+    expect(await report(second, 3, 0.5)).toEqual({ stop: false, publish: false });
   });
 
   test('that nobody names any more are collected', async () => {

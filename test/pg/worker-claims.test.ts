@@ -109,7 +109,7 @@ describe('a worker that stalled and lost its trial', () => {
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
     const expired = await countOverdue(db);
-    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, looks: 1 }]);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, checks: 1 }]);
     await loseTrial(context, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);

@@ -1,7 +1,7 @@
-import type { Decision, TrialHistory } from '../advisor.ts';
+import type { StopDecision, TrialHistory } from '../advisor.ts';
 
 /** Decides whether a running trial continues, given all trials of its study. */
-export type StopRule = (trial: TrialHistory, history: readonly TrialHistory[]) => Decision;
+export type StopRule = (trial: TrialHistory, history: readonly TrialHistory[]) => StopDecision;
 
 /**
  * Other trials that reached the epoch, of the same family and kind of initial weights: learning curves of different families have

@@ -236,13 +236,13 @@ async function inUse(db: Installer, cause: Error): Promise<RowLocked> {
       [LOCK_TIMEOUT_MS],
     );
   });
-  const told = users.map(
+  const descriptions = users.map(
     ({ pid, who, application, since }) =>
       `Process ${pid} of role ${who}${application ? ` (${application})` : ''} has used it since ${since ?? 'an unknown time (not visible to this role)'}.`,
   );
   const end = users.map(({ pid }) => `select pg_terminate_backend(${pid});`).join(' ');
   return new RowLocked('rafiki cannot be upgraded while a transaction uses it', {
-    detail: told.join(' ') || cause.message,
+    detail: descriptions.join(' ') || cause.message,
     hint: end ? `Wait until it ends, or end it: ${end}` : 'Try again.',
     cause,
   });

@@ -24,7 +24,7 @@ export interface TransitionContext {
   logger: Logger;
 }
 
-export interface Transition<S, E> {
+interface Transition<S, E> {
   id: number;
   from: S;
   event: E;

@@ -10,7 +10,7 @@ export interface StepScalars {
   weightDecay: Value;
 }
 
-export interface Updated {
+interface Updated {
   weight: Value;
   slots: Value[];
 }

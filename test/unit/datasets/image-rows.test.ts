@@ -73,7 +73,10 @@ test('the boxes of an image have a megabyte at most', async () => {
   const boxes = (bytes: number): string => `[${' '.repeat(bytes - 2)}]`;
   const rows = [2 ** 20, 2 ** 20 + 1].map((bytes) => ({ bytes: packed('r', boxes(bytes), image) }));
   const { records, skipped } = await read(rows, 'object_detection');
-  expect([records.length, skipped]).toEqual([1, { rows: 1, example: 'r: They have 1048577 bytes; 1 MB is the most.' }]);
+  expect([records.length, skipped]).toEqual([
+    1,
+    { rows: 1, example: 'r: They have 1048577 bytes; the limit is 1 MB.' },
+  ]);
 });
 
 test('few rows are in hand where they are large', async () => {

@@ -2,9 +2,9 @@ import * as emit from '../../emit.ts';
 import { absent, type Graph, type Value } from '../../graph.ts';
 import type { Tape } from '../../tape.ts';
 import {
-  outputOf,
   previousStates,
   type RecurrentOptions,
+  recurrentOutput,
   type SequencePass,
   type StateGradient,
   stateGradient,
@@ -51,7 +51,7 @@ export const recurrent =
     const pass: SequencePass = { output: 'last', ...options, x: xs, hidden: Number(emit.dimOf(r, 1)) };
     if (!t.training || t.engineGradients) return t.record(fused(g, cell, { parts, pass }), inputs, () => []);
     const saved = cell.forward(g, xs, parts);
-    return t.record(outputOf(g, saved.states, pass), inputs, (dy, needs) => {
+    return t.record(recurrentOutput(g, saved.states, pass), inputs, (dy, needs) => {
       const h = emit.flatten(g, previousStates(g, saved.states));
       const { ofX, ofH } = cell.backward(g, saved, { parts, h, gradient: stateGradient(g, dy, pass) });
       const ofBiases = cell.biases === 1 ? ofX : emit.concat(g, [ofX, ofH], 1);

@@ -49,7 +49,7 @@ export function stateGradient(g: Graph, dy: Value, { x, hidden, lengths, output 
 }
 
 /** A recurrent op's output from the states after each step, [T, N, H]: [N, H] or [N, T, H]. */
-export function outputOf(g: Graph, states: Value, { x, hidden, lengths, output }: SequencePass): Value {
+export function recurrentOutput(g: Graph, states: Value, { x, hidden, lengths, output }: SequencePass): Value {
   const n = emit.dimOf(x, 1);
   const chosen = lengths === undefined ? states : emit.mul(g, states, stepMask(g, x, { lengths, output }));
   if (output === 'all') return timeFirst(g, chosen);
