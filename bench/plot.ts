@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { experimentsDir } from './results.ts';
 
-/** Points of one curve, with an interval about each if there is one. */
-export interface Curve {
+/** Points of one curve, with an interval about each where there is one. */
+interface Curve {
   name: string;
   points: readonly { x: number; y: number; low?: number; high?: number }[];
   /** Marks without a line. */
@@ -20,14 +20,14 @@ export interface Plot {
 const [WIDTH, HEIGHT] = [680, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [64, 190, 36, 48];
 const TICKS = 5;
-/** Distinguishable without red or green (Okabe and Ito). */
+/** Told apart also by those who see no red or green (Okabe and Ito). */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];
 
 /** Draws into docs/experiments. */
 export function draw(file: string, plot: Plot): void {
   const points = plot.curves.flatMap((curve) => curve.points);
   const xs = extent(points.map(({ x }) => x));
-  const ys = extent(points.map(({ y }) => y)); // intervals beyond these are cut off
+  const ys = extent(points.map(({ y }) => y)); // intervals that reach beyond are cut off
   const px = (x: number): string => (LEFT + ((x - xs.low) / (xs.high - xs.low)) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const py = (y: number): string => {
     const share = Math.min(1, Math.max(0, (y - ys.low) / (ys.high - ys.low)));
@@ -82,7 +82,7 @@ interface Extent {
   high: number;
 }
 
-/** With a margin on both sides. */
+/** With a little room on both sides. */
 function extent(values: readonly number[]): Extent {
   const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -90,7 +90,7 @@ function extent(values: readonly number[]): Extent {
   return { low: low - room, high: high + room };
 }
 
-/** Round numbers, approximately as many as requested. */
+/** Round numbers, about so many. */
 function ticks({ low, high }: Extent): number[] {
   const rough = (high - low) / TICKS;
   const power = 10 ** Math.floor(Math.log10(rough));

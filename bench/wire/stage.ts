@@ -5,7 +5,7 @@ import type { Address } from '../../src/bridge/server.ts';
 
 const script = (name: string): string => path.join(import.meta.dirname, `${name}-process.ts`);
 
-export interface Health {
+interface Health {
   heldBytes: number;
   rssBytes: number;
   unhandled: number;

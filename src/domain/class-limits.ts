@@ -27,7 +27,7 @@ export function checkClassCount(classes: readonly string[]): void {
   const bytes = classes.reduce((sum, label) => sum + Buffer.byteLength(label), 0);
   if (classes.length <= MAX_CLASSES && bytes <= MAX_CLASS_BYTES) return;
   throw new BadData('the rows have too many classes', {
-    detail: `${classes.length} labels of ${bytes} bytes together; ${MAX_CLASSES} and ${MAX_CLASS_BYTES} are the most.`,
+    detail: `${classes.length} labels of ${bytes} bytes together; the limits are ${MAX_CLASSES} and ${MAX_CLASS_BYTES}.`,
     hint: 'Group rare classes under one label in a view, or name another column with target =>: this one may be no label.',
   });
 }

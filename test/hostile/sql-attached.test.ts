@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Queryable } from '../../src/db/database.ts';
-import { holdModel } from '../../src/db/statements/models.ts';
+import { lockModel } from '../../src/db/statements/models.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createStage, type HostileStage, type LoginRole, untilReady } from '../support/hostile-stage.ts';
@@ -275,7 +275,7 @@ test("an open transaction that attached another role's model does not block the 
   const open = undo(async (tx) => {
     await tx.query(`select rafiki_attach('hers', '${table}', 'body', 'mood')`);
     await expect(
-      undo((on) => holdModel(on, { name: 'hers', owner, task: 'sentiment' }), database.service),
+      undo((on) => lockModel(on, { name: 'hers', owner, task: 'sentiment' }), database.service),
     ).rejects.toBe(undone);
     await expect(undo((on) => on.query(`select rafiki_drop_model('hers', cascade => true)`))).rejects.toBe(undone);
     await expect(undo((on) => on.query(`select rafiki_set_owner('hers', '${hostile.sql}')`), db)).rejects.toBe(undone);

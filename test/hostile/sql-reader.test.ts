@@ -31,7 +31,7 @@ describe('the login that reads sources', () => {
     const { connection, pid } = await new ReaderLogin({
       serviceUrl: stage.database.service.url,
       logger: silentLogger,
-    }).connect({ longestStatement: '1min', maxBytes: 2 ** 20 });
+    }).connect({ statementTimeout: '1min', maxBytes: 2 ** 20 });
     await stage.database.service.query('insert into rafiki.reading (pid, ticket) values ($1, $2)', [pid, ticket]);
     const found = await code(connection, sql);
     await connection.close();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Connection } from '../../src/db/database.ts';
-import { holdModel } from '../../src/db/statements/models.ts';
+import { lockModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Attempts } from '../support/attempts.ts';
@@ -259,7 +259,7 @@ describe('open transactions of other roles', () => {
     const [owner] = await db.query<{ oid: number }>('select oid::int8 as oid from pg_roles where rolname = $1', [
       stage.modelOwner.name,
     ]);
-    const held = holdModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
+    const held = lockModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
     await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // immediately, without waiting for the lock
     await holder.query('rollback');
     await holder.close();

@@ -106,7 +106,7 @@ describe.skipIf(!hasPgbouncer)('a pooler between us and Postgres', () => {
     const service = await pooled(settings);
     try {
       await expect(service.start()).rejects.toMatchObject({
-        message: 'the connection does not take the settings that keep it safe',
+        message: 'the connection does not accept the settings required for security',
         hint: expect.stringContaining('not through a pooler'),
       });
     } finally {

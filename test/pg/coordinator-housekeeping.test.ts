@@ -44,7 +44,7 @@ describe('the leader', () => {
     await createReviews(db, 10);
     const studyId = await insertStudy(db);
     for (const number of [1, 2])
-      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
     const lost = await claimTrial(db, await worker(), { families: ['fasttext'] });
     await claimTrial(db, await worker(), { families: ['fasttext'] });
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s' where id = $1`, [lost?.trialId]);
@@ -67,7 +67,14 @@ describe('the leader', () => {
   test('gives a lost trial to the next worker even if each leader lives shorter than a lease', async () => {
     await createReviews(db, 10);
     await insertTrial(db, {
-      ...{ studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' },
+      ...{
+        studyId: await insertStudy(db),
+        number: 1,
+        family: 'fasttext',
+        knobs: {},
+        seed: 1,
+        initialWeights: 'random',
+      },
     });
     await claimTrial(db, await worker(), { families: ['fasttext'] });
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { PATIENCE_EPOCHS } from '../../src/advisors/judges/stagnation.ts';
+import { PATIENCE_EPOCHS } from '../../src/advisors/stop-rules/stagnation.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { MAX_ATTEMPTS } from '../../src/db/statements/transitions.ts';
 import { createLogger } from '../../src/runtime/logger.ts';

@@ -3,7 +3,7 @@ import { advanceStudies, type Leader } from '../../src/coordinator/advance-studi
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
 import type { Connection, Database } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
-import { takeLead } from '../../src/db/statements/leadership.ts';
+import { acquireLeadership } from '../../src/db/statements/leadership.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertTrial, renewLease } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
@@ -29,7 +29,7 @@ beforeEach(async () => {
   const row = { host: 'h', pid: 1, threads: 1, version: '0' };
   workerId = await insertProcess(db, { kind: 'worker', ...row });
   const processId = await insertProcess(db, { kind: 'coordinator', ...row });
-  await takeLead(connection, processId);
+  await acquireLeadership(connection, processId);
   leader = { connection, processId, logger };
 });
 
@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 
 const propose = (number: number): Promise<unknown> =>
-  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
 const claim = (): Promise<ClaimedTrial | undefined> => claimTrial(db, workerId, { families: ['fasttext'] });
 const states = async (): Promise<unknown> => ({
   study: (await db.query<{ state: string }>('select state from rafiki.study'))[0]?.state,

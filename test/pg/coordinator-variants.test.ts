@@ -34,7 +34,14 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
     labels: bytesOf(0, 1, 0, 1),
     trained: new BigInt64Array(),
   });
-  await insertTrial(db, { studyId: study, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  await insertTrial(db, {
+    studyId: study,
+    number: 1,
+    family: 'fasttext',
+    knobs: {},
+    seed: 1,
+    initialWeights: 'random',
+  });
   const save = (): Promise<number> => params.save('model', { tensors: {}, meta: {} });
   const [exact, quick] = [await save(), await save()];
   const [trial] = await db.query<{ id: number }>(

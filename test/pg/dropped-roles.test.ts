@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { forgetRoles } from '../../src/db/statements/studies.ts';
+import { removeDroppedRoles } from '../../src/db/statements/studies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, insertStudy, studyEnd } from '../support/studies.ts';
@@ -56,9 +56,9 @@ test('their models go to rafiki_owner, grants to them are deleted, and their stu
   expect(await numbers()).toHaveLength(4);
   const keys = 'select owner_key from rafiki.model_key k join rafiki.model m on m.id = k.model_id order by m.name';
   const before = await db.query<{ owner_key: string }>(keys);
-  expect(await forgetRoles(database.service)).toBe(3);
+  expect(await removeDroppedRoles(database.service)).toBe(3);
   expect(await numbers()).toEqual([]);
-  expect(await forgetRoles(database.service)).toBe(0);
+  expect(await removeDroppedRoles(database.service)).toBe(0);
   expect(await db.query('select name, owner::text from rafiki.model order by name')).toEqual([
     { name: 'hers', owner: 'pg_monitor' },
     { name: 'his', owner: 'rafiki_owner' },

@@ -128,7 +128,7 @@ describe('a row that cannot be used', () => {
     await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
     expect(await read('shelf', 'boxes')).toHaveLength(2);
     expect(await db.query('select skipped_rows, skipped_example from rafiki.study')).toEqual([
-      { skipped_rows: 1, skipped_example: 'Key (id)=(2): It has 66.8 MB; 64 MB are the most.' },
+      { skipped_rows: 1, skipped_example: 'Key (id)=(2): It has 66.8 MB; the limit is 64 MB.' },
     ]);
   });
 

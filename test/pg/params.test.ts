@@ -104,7 +104,7 @@ describe('garbage collection', () => {
       family: 'fasttext',
       knobs: {},
       seed: 1,
-      start: 'random',
+      initialWeights: 'random',
     });
     const process = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
     const trial = (await claimTrial(db, await insertProcess(db, process), { families: ['fasttext'] }))!;

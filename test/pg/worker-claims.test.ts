@@ -4,7 +4,7 @@ import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statements/transitions.ts';
-import { insertTrial, noteOverdue, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
+import { countOverdue, insertTrial, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -27,7 +27,7 @@ afterEach(() => database.drop());
 const trials = (count: number, family = 'fasttext'): Promise<unknown> =>
   Promise.all(
     Array.from({ length: count }, (_, i) =>
-      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, start: 'random' }),
+      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, initialWeights: 'random' }),
     ),
   );
 const worker = (): Promise<number> =>
@@ -88,7 +88,7 @@ describe('claiming', () => {
 test('the first trial of a family gets enough of max_time for two families, later ones a quarter', async () => {
   const families = ['one', 'two', 'three', 'three'];
   for (const [i, family] of families.entries()) {
-    await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, start: 'random' });
+    await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, initialWeights: 'random' });
   }
   const share = async (processId: number): Promise<number> =>
     (await claimTrial(db, processId, { families }))!.shareSeconds;
@@ -108,8 +108,8 @@ describe('a worker that hung and lost its trial', () => {
     const context = { on: db, logger: silentLogger };
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
-    const expired = await noteOverdue(db);
-    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, looks: 1 }]);
+    const expired = await countOverdue(db);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, checks: 1 }]);
     await loseTrial(context, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);
@@ -127,7 +127,7 @@ describe('a worker that hung and lost its trial', () => {
 
     expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
     expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
-    expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
+    expect(await insertReport(db, successor, report)).toEqual({ stop: false, publish: true });
     expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
     expect(await transitionTrial(context, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
@@ -152,8 +152,8 @@ test('a report sent twice counts once, and returns the stop request', async () =
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   await insertReport(db, trial, report);
   await db.query('update rafiki.trial set stop_requested = true');
-  expect(await insertReport(db, trial, report)).toEqual({ stop: true, put: true });
-  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true, put: true });
+  expect(await insertReport(db, trial, report)).toEqual({ stop: true, publish: true });
+  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true, publish: true });
   expect(await db.query('select epoch, score from rafiki.report order by epoch')).toEqual([
     { epoch: 1, score: 0.75 },
     { epoch: 2, score: 0.5 },

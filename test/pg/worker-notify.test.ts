@@ -35,7 +35,7 @@ test('during a flood of forged notifications, a worker renews its lease only now
   await createReviews(db);
   await db.query('create view slow as select r.* from pg_sleep(20), reviews r');
   const studyId = await insertStudy(db, { source: 'slow' });
-  await insertTrial(db, { studyId, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  await insertTrial(db, { studyId, number: 1, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
   await db.query(`update rafiki.study set state = 'running', started_at = now()`);
   const worker = createWorker({ database: counting, threads: 1, cores: 1, cacheDir, logger: silentLogger });
   await worker.start();

@@ -77,7 +77,12 @@ async function run(readTimes: Partial<ReadTimes>): Promise<void> {
 describe('a source that sleeps, whatever cancels it', () => {
   test('is terminated in its backend once a read has taken the maximum time', async () => {
     const id = await sleep('m');
-    const cache = new DataCache({ database: database.service, dir, logger, times: { longestMs: 500, lookMs: 50 } });
+    const cache = new DataCache({
+      database: database.service,
+      dir,
+      logger,
+      times: { maxMs: 500, checkIntervalMs: 50 },
+    });
     const reading = cache.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
     await expect(reading).rejects.toMatchObject({
       sqlstate: '57014',
@@ -90,7 +95,7 @@ describe('a source that sleeps, whatever cancels it', () => {
 
   test('is terminated in its backend if its worker was killed', async () => {
     const { connection } = await new ReaderLogin({ serviceUrl: database.service.url, logger }).connect({
-      longestStatement: '1h',
+      statementTimeout: '1h',
       maxBytes: 2 ** 20,
     });
     const sleeping = connection.query('select public.asleep()');
@@ -105,7 +110,7 @@ describe('a source that sleeps, whatever cancels it', () => {
     given.username = 'rafiki_reader';
     const serviceUrl = 'postgres://rafiki_service@127.0.0.1:1/nowhere';
     const { connection } = await new ReaderLogin({ serviceUrl, readerUrl: given.href, logger }).connect({
-      longestStatement: '1min',
+      statementTimeout: '1min',
       maxBytes: 2 ** 20,
     });
     expect(await connection.query('select session_user::text as name')).toEqual([{ name: 'rafiki_reader' }]);
@@ -114,7 +119,7 @@ describe('a source that sleeps, whatever cancels it', () => {
 
   test('occupies one worker, not all: those that wait for its rows leave it for another role', async () => {
     const asleep = await sleep('m');
-    await run({ lookMs: 200 });
+    await run({ checkIntervalMs: 200 });
     await eventually(db, `select where (select count(*) from rafiki.trial where state = 'running') = 2`);
     await eventually(db, reads);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
@@ -124,7 +129,7 @@ describe('a source that sleeps, whatever cancels it', () => {
 
   test('loses its worker to a role without running trials, however many such sources there are', async () => {
     for (let i = 0; i < 5; i++) await sleep(`m${i}`, 1); // so no two workers want the same rows
-    await run({ lookMs: 200, contendedMs: 1_000 });
+    await run({ checkIntervalMs: 200, contendedMs: 1_000 });
     await eventually(db, `select where (select count(*) from pg_stat_activity where usename = 'rafiki_reader') >= 2`);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
     const failed = await db.query<{ error: { detail: string } }>(
@@ -139,7 +144,7 @@ test('a worker does not claim a trial of a study that another worker of its mach
   const [first, second] = [await insertStudy(db, { model: 'a' }), await insertStudy(db, { model: 'b' })];
   for (const studyId of [first, first, second]) {
     const number = studyId === first ? (await db.query('select from rafiki.trial')).length + 1 : 1;
-    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
   }
   const row = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
   const claim = async (): Promise<number | undefined> => {

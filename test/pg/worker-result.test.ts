@@ -21,7 +21,7 @@ beforeEach(async () => {
   params = new PostgresParamStore({ database: database.service, graceMs: 0 });
   await createReviews(db);
   const studyId = await insertStudy(db);
-  await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, start: 'random' });
+  await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, initialWeights: 'random' });
   const worker = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
   trial = (await claimTrial(db, worker, { families: ['resnet'] }))!;
 });

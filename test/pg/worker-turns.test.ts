@@ -29,8 +29,8 @@ async function study(model: string, trials: number, owner?: string): Promise<num
 
 const worker = (device = 'cpu'): Promise<number> =>
   insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, device, version: '0' });
-const claim = (id: number, held: number[] = []): Promise<ClaimedTrial | undefined> =>
-  claimTrial(db, id, { families: ['fasttext'], held });
+const claim = (id: number, cached: number[] = []): Promise<ClaimedTrial | undefined> =>
+  claimTrial(db, id, { families: ['fasttext'], cached });
 const end = (owner: ClaimedTrial): Promise<boolean> =>
   transitionTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
 

@@ -46,7 +46,14 @@ test('a worker whose cache fails later gives trials back without counting an att
   const studyId = await insertStudy(db, { maxTrials: 3, knobs: { epochs: 1 } });
   await db.query(`update rafiki.study set state = 'running', started_at = now()`);
   for (const number of [1, 2, 3])
-    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: { epochs: 1 }, seed: number, start: 'random' });
+    await insertTrial(db, {
+      studyId,
+      number,
+      family: 'fasttext',
+      knobs: { epochs: 1 },
+      seed: number,
+      initialWeights: 'random',
+    });
   const trials = (): Promise<{ state: string; attempt: number; error: { sqlstate: string } | null }[]> =>
     db.query('select state, attempt, error from rafiki.trial order by number');
   const returned = await eventually(async () => {

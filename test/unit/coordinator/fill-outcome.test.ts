@@ -4,7 +4,7 @@ import { readOutcome } from '../../../src/coordinator/fill-outcome.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 
 const read = (said: unknown) => readOutcome(JSON.stringify(said));
-const nothing = { filled: 0, left: 0, toCome: null, place: null, error: null, unanswered: [] };
+const nothing = { filled: 0, left: 0, remaining: null, place: null, error: null, unanswered: [] };
 const row = { place: '(0,1)', version: '7', error: { sqlstate: '22023', message: 'no' } };
 
 describe('the result of a fill function', () => {
@@ -12,7 +12,7 @@ describe('the result of a fill function', () => {
     const error = { sqlstate: '42501', message: 'm', detail: 'd', hint: 'h' };
     const said = { filled: 2, left: 1, to_come: 3, place: '16384;(0,1)', relation: 16384, error, unanswered: [row] };
     expect(read(said)).toEqual({
-      ...{ filled: 2, left: 1, toCome: 3, place: '16384;(0,1)', error },
+      ...{ filled: 2, left: 1, remaining: 3, place: '16384;(0,1)', error },
       unanswered: [{ relation: 16384, ...row }],
     });
     expect(read({})).toEqual(nothing);
@@ -31,7 +31,7 @@ describe('the result of a fill function', () => {
   });
 
   it('counts up to 2^32 rows', () => {
-    expect(read({ filled: 2 ** 32, left: 0, to_come: 0 })).toEqual({ ...nothing, filled: 2 ** 32, toCome: 0 });
+    expect(read({ filled: 2 ** 32, left: 0, to_come: 0 })).toEqual({ ...nothing, filled: 2 ** 32, remaining: 0 });
   });
 
   it.each([

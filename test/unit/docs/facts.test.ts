@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { defaultLimits } from '../../../src/bridge/limits.ts';
 import { registryRows } from '../../../src/cli/install/registries.ts';
-import { table } from '../../../src/cli/settings/table.ts';
+import { settingsTable } from '../../../src/cli/settings/table.ts';
 import { DECODE_BYTES } from '../../../src/features/decode-budget.ts';
 import { MAX_AVIF_PIXELS, MAX_PIXELS, MAX_SIDE } from '../../../src/features/image-limits.ts';
 import { MAX_SCANS } from '../../../src/features/jpeg-scans.ts';
@@ -62,8 +62,8 @@ test('README.md has the limits of images and the defaults of sizes', () => {
     `at most ${MAX_PIXELS / 1e6} million pixels (AVIF ${MAX_AVIF_PIXELS / 1e6} million)`,
     `${MAX_SIDE.toLocaleString('en')} on a side, a JPEG ${MAX_SCANS} scans`,
     `a process decodes ${DECODE_BYTES / MB} MB of them at once`,
-    `\`RAFIKI_DATA_LIMIT=${table.dataLimit.default}\``,
-    `\`RAFIKI_CACHE_LIMIT=${table.cacheLimit.default}\``,
+    `\`RAFIKI_DATA_LIMIT=${settingsTable.dataLimit.default}\``,
+    `\`RAFIKI_CACHE_LIMIT=${settingsTable.cacheLimit.default}\``,
   ])
     expect(text).toContain(limit);
 });

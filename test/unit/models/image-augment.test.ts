@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Augmentation, augmentImages } from '../../../src/models/image/augment.ts';
-import { move, turn } from '../../../src/models/image/move.ts';
+import { rotateImage, shiftImage } from '../../../src/models/image/move.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 const side = 6;
@@ -63,9 +63,9 @@ describe('augmentImages', () => {
 
 describe('turn', () => {
   const size = { width: side, height: side, down: 0, right: 0, mirrored: false };
-  const turned = (from: Uint8Array, options: Partial<Parameters<typeof turn>[2]>): Uint8Array => {
+  const turned = (from: Uint8Array, options: Partial<Parameters<typeof rotateImage>[2]>): Uint8Array => {
     const to = new Uint8Array(from.length);
-    turn(from, to, { ...size, degrees: 0, ...options });
+    rotateImage(from, to, { ...size, degrees: 0, ...options });
     return to;
   };
 
@@ -77,7 +77,7 @@ describe('turn', () => {
         fc.boolean(),
         (down, right, mirrored) => {
           const moved = new Uint8Array(image().length);
-          move(image(), moved, { ...size, down, right, mirrored });
+          shiftImage(image(), moved, { ...size, down, right, mirrored });
           const difference = turned(image(), { down, right, mirrored }).map((value, i) =>
             Math.abs(value - (moved[i] ?? 0)),
           );

@@ -79,7 +79,7 @@ test('refuses a link to a folder, a file, and a parent folder in which every use
   const shared = path.join(dir, 'shared');
   mkdirSync(shared);
   chmodSync(shared, 0o777);
-  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('is writable for everybody'));
+  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('is writable for all users'));
   chmodSync(shared, 0o1777); // as the system's temporary folder is
   await ensurePrivateDir(path.join(shared, 'ours'));
 });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { type Job, JobQueue } from '../../../src/serving/devices/job-queue.ts';
 
 const everywhere = () => true;
-const thread = { holds: new Set([1, 2]), isReserved: false };
+const thread = { loaded: new Set([1, 2]), isReserved: false };
 const job = (id: number, role?: string, isLong = false): Job => ({
   id,
   work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong, onStart: () => undefined },

@@ -77,7 +77,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     fleet,
     clock,
     activeRoles: new ActiveRoles(),
-    judge: classification.answers(['no', 'yes']),
+    answerMaker: classification.answers(['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
     onUnloaded: () => undefined,

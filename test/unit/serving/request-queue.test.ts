@@ -32,7 +32,7 @@ describe('RequestQueue', () => {
     queue.demand('in time', terms());
     expect(textsOf(queue.deferLate(2))).toEqual(['firm']);
     expect([queue.demanded, queue.deferred]).toEqual([1, 1]);
-    expect([queue.find('firm', false), queue.find('patient', false)?.lane]).toEqual([undefined, 'deferred']);
+    expect([queue.find('firm', false), queue.find('patient', false)?.state]).toEqual([undefined, 'deferred']);
     expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
   });
 
@@ -71,12 +71,12 @@ describe('RequestQueue', () => {
     for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
     for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
     for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
-    const picked = queue.turns({ lane: 'demanded', maxRows: () => 8 });
+    const picked = queue.turns({ state: 'demanded', maxRows: () => 8 });
     expect(textsOf(picked)).toEqual(['a 0', 'b 0', 'a other 0', 'b 1', 'a 1', 'b 2', 'a other 1', 'b 3']);
     queue.takeTurns(picked, 'demanded');
     expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
-    const rest = queue.turns({ lane: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
+    const rest = queue.turns({ state: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
   });
 

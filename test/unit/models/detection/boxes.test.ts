@@ -5,7 +5,7 @@ import { anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } from '../../../..
 import { detectionsAnswer } from '../../../../src/models/detection/answer.ts';
 import { assign, match } from '../../../../src/models/detection/assign.ts';
 import { overlaps } from '../../../../src/models/detection/overlap.ts';
-import { suppressed } from '../../../../src/models/detection/suppress.ts';
+import { suppress } from '../../../../src/models/detection/suppress.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
 import { floats, forward } from './forward.ts';
 
@@ -88,7 +88,7 @@ describe('matching', () => {
   it('is not sure of anchors that overlap an object too little to have it and too much to be background', async () => {
     const certain = await forward(
       feeds,
-      (g, of) => match(g, of('anchors'), { objects: of('objects'), ...options, forced: true }).certain,
+      (g, of) => match(g, of('anchors'), { objects: of('objects'), ...options, forced: true }).notIgnored,
     );
     expect(certain).toEqual([0, 0, 1, 1]);
   });
@@ -114,7 +114,7 @@ describe('suppression', () => {
     }
     const left = await forward(
       { boxes: floats([1, 40, 4], boxes.flat()), scores: floats([1, 1, 40], scores) },
-      (g, of) => suppressed(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, minScore: 0.2 }),
+      (g, of) => suppress(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, minScore: 0.2 }),
     );
     expect(left.flatMap((score, i) => (score > 0 ? [i] : []))).toEqual(kept.sort((a, b) => a - b));
   });
