@@ -10,7 +10,7 @@ const classes = Array.from({ length: 10 }, (_, i) => String(i));
 /** Share of a step that augmentation may take. */
 const bar = 0.05;
 
-/** Processor time of augmenting a batch, against that of one step on it by the family whose steps are shortest. */
+/** CPU time of augmenting a batch, compared with that of one step of the family with the shortest steps. */
 export async function* augmentBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   const family = familyByName('vgg');
   const initial = { ...family.space('image_classification').initial(), width: 16 };
@@ -55,7 +55,7 @@ async function stepTime(knobs: Record<string, number | string | boolean>, steps:
   return Math.min(...times);
 }
 
-/** The least of many rounds: what else the machine does only ever adds. */
+/** The minimum of many rounds: other load only adds time. */
 function fastest(rounds: number, work: (round: number) => void): number {
   const times = Array.from({ length: rounds }, (_, round) => {
     const before = process.cpuUsage();

@@ -4,12 +4,12 @@ import { rafikiUp } from '../test/support/rafiki-up.ts';
 import type { Figure } from './figure.ts';
 import { loadTable } from './study/load.ts';
 
-/** Label names as people mistype them, on a row each. */
+/** Labels with typical typos, one row each. */
 const typos = ['postive', 'Positive', 'positive ', 'negatvie', 'negatívé'];
-/** Sentences that are there again, in another case or with other spaces. */
+/** Repeated sentences, in another case or with other spaces. */
 const COPIES = 60;
 
-/** Whether rafiki_check finds what was done to the MR sentences: labels flipped, labels mistyped, sentences repeated. */
+/** Whether rafiki_check finds the changes of the MR sentences: flipped labels, mistyped labels, repeated sentences. */
 export async function* checkBench(): AsyncIterable<Figure> {
   const rafiki = await rafikiUp();
   try {

@@ -4,7 +4,7 @@ import { memoryFigure } from './engine/memory.ts';
 import { EnginePeer, howToGetPeer } from './engine/peer.ts';
 import type { Figure } from './figure.ts';
 
-/** One training step of each network, and the memory it takes, against PyTorch's on as many threads; then whole trials of fastText. */
+/** One training step of each network, and the memory it takes, compared with PyTorch's on as many threads; then whole trials of fastText. */
 export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   const rounds = quick ? 3 : 10;
   for (const job of jobs) {
@@ -23,11 +23,11 @@ export async function* engineBench({ quick }: { quick: boolean }): AsyncIterable
 
 interface MeasuredNetwork {
   own: number;
-  /** The best of PyTorch's ways; null without PyTorch. */
+  /** The best variant of PyTorch; null without PyTorch. */
   peer: number | null;
 }
 
-/** Medians of rounds that alternate, so that whatever else the machine does meets both. */
+/** Medians of alternating rounds, so that other load affects both. */
 async function measure(
   own: OwnJob,
   peer: EnginePeer | null,

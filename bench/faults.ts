@@ -13,7 +13,7 @@ import type { Figure } from './figure.ts';
 export interface FaultOptions {
   /** Of random processes. */
   kills?: string | undefined;
-  /** The fault of that name alone. */
+  /** Only the fault of that name. */
   only?: string | undefined;
 }
 
@@ -34,7 +34,7 @@ const faults: readonly SingleFault[] = [
   trialRefused,
 ];
 
-/** Breaks a running Rafiki under load in every way that we know, and says for each whether anything was lost. */
+/** Injects each fault into a running Rafiki under load, and reports whether anything was lost. */
 export async function* faultsBench({ kills = KILLS, only }: FaultOptions): AsyncIterable<Figure> {
   const all: readonly SingleFault[] = [killsFault(Number(kills)), ...faults];
   const chosen = all.filter(({ name }) => only === undefined || name === only);
@@ -66,7 +66,7 @@ async function figureOf(fault: SingleFault): Promise<Figure> {
   }
 }
 
-/** With what it came from; of a log, the first lines say enough. */
+/** With its cause; of a log, only the first lines. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [first = '', second = ''] = error.message.split('\n');

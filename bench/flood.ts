@@ -8,13 +8,13 @@ import { type FloodStage, IMAGE_MODEL, startFloodStage, TEXT_MODEL } from './flo
 import { hasPgbench, howToGetPgbench } from './predict/clients.ts';
 import { mean, quantile } from './serving/statistics.ts';
 
-/** What must be answered in time of another role's calls while one floods. */
-const LEAST = 0.99;
+/** Minimum share of another role's calls that must be answered in time during a flood. */
+const MIN_IN_TIME = 0.99;
 const BUDGET_MS = 50;
-/** A flood begins so long before calls count. */
+/** Time from the beginning of a flood to the first call that counts. */
 const RISE_MS = 3000;
 
-/** One role floods, in every form; another asks single calls all the while: how many of these are in time. */
+/** One role floods, in every form, while another makes single calls: how many of these are in time. */
 export async function* floodBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   if (!(await hasPgbench())) {
     yield { bench: 'flood', name: 'flood', value: 0, unit: 'calls', ok: null, note: howToGetPgbench };
@@ -63,8 +63,8 @@ function* figures(name: string, asked: Record<string, Asked[]>, note = ''): Iter
       name: `flood-${name}-${input}`,
       value: share,
       unit: 'in time',
-      bar: LEAST,
-      ok: share >= LEAST,
+      bar: MIN_IN_TIME,
+      ok: share >= MIN_IN_TIME,
       note: [
         `of ${calls.length} calls; by the client's clock ${seen.toFixed(3)}, median ${quantile(walls, 0.5).toFixed(1)} ms, p99 ${quantile(walls, 0.99).toFixed(1)} ms`,
         ...(failed.length === 0 ? [] : [`${failed.length} failed: ${failed[0]?.failure}`]),

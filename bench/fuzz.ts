@@ -15,12 +15,12 @@ export interface FuzzOptions {
 }
 
 const CALLS = 10_000;
-/** Sessions that call at the same time, so that a call that waits does not hold up the rest. */
+/** Concurrent sessions, so that a waiting call does not delay the others. */
 const SESSIONS = 4;
 
-/** Generated calls of every function that everybody may call, by an ordinary role, while everything runs. */
-export async function* fuzzBench({ quick, seed: wanted = '1' }: FuzzOptions): AsyncIterable<Figure> {
-  const seed = Number(wanted);
+/** Generated calls of every public function, by an ordinary role, while all processes run. */
+export async function* fuzzBench({ quick, seed: seedText = '1' }: FuzzOptions): AsyncIterable<Figure> {
+  const seed = Number(seedText);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
   const runs = quick ? CALLS / 10 : CALLS;
@@ -48,7 +48,7 @@ async function* run(
   await admin.query('select pg_reload_conf()');
   await admin.query(`create role fuzz login password 'fuzz'`);
   await admin.query('create schema authorization fuzz');
-  await admin.query('grant create on schema public to fuzz'); // its tables stand where the calls look for them
+  await admin.query('grant create on schema public to fuzz'); // the calls expect its tables there
   const url = urlAs(rafiki.url, 'fuzz', 'fuzz');
   await furnish(admin, 'fuzz');
   await trainModels(url);
@@ -58,7 +58,7 @@ async function* run(
   const results = await Promise.all(
     Array.from({ length: SESSIONS }, (_, i) => fuzz(url, all, { runs: Math.ceil(runs / SESSIONS), seed: seed + i })),
   );
-  await sleep(2000); // what the processes do about it
+  await sleep(2000); // for the reactions of the processes
   const wrong = results.flatMap((result) => result.wrong);
   const complained = complaints(readFileSync(log, 'utf8').slice(begins));
   for (const what of [...wrong, ...complained].slice(0, 20)) console.error(what);
@@ -82,7 +82,7 @@ async function* run(
   };
 }
 
-/** Two models of whoever fuzzes, one of which the calls may well drop. */
+/** Two models of the fuzzing role; the calls may drop one of them. */
 async function trainModels(url: string): Promise<void> {
   const session = new Database({ url, application: 'bench', asUser: true, logger: silentLogger });
   for (const model of ['m', 'm2']) {

@@ -31,7 +31,7 @@ type BenchOptions = ZooOptions &
 interface Bench {
   /** Yields its figures as they are measured. */
   run(options: BenchOptions): AsyncIterable<Figure>;
-  /** What it takes beside `--quick` and `--json`; those with a placeholder have a value. */
+  /** Its flags in addition to `--quick` and `--json`; those with a placeholder have a value. */
   flags: readonly string[];
 }
 
@@ -101,7 +101,7 @@ function heading(): string {
     'unit'.padEnd(9),
     'peer'.padEnd(26),
     'ratio'.padStart(7),
-    'bar'.padStart(6),
+    'target'.padStart(6),
   ].join(' ');
 }
 

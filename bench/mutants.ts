@@ -27,26 +27,26 @@ const rooms = [
   'datasets',
 ];
 const COUNT = 300;
-/** Of all mutants; the rest are read, and equal or harmless. */
+/** Minimum share of detected mutants; the others were inspected, and are equivalent or harmless. */
 const BAR = 0.85;
-/** Mutants judged at the same time. */
+/** Mutants tested in parallel. */
 const AT_ONCE = 2;
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Small changes of the code at random places: how many of them a test notices. Unit tests are asked first, and where none fails those
- * on Postgres. Mutants that were judged are not judged again; `--again` judges those anew that no test noticed.
+ * Small changes of the code at random places: how many of them a test detects. Unit tests run first, and if none fails, those on
+ * Postgres. Mutants with a result are not tested again; `--again` tests those again that no test detected.
  */
 export async function* mutantsBench({
   quick,
-  seed: wanted = '1',
-  count: wantedCount = String(quick ? COUNT / 10 : COUNT),
+  seed: seedText = '1',
+  count: countText = String(quick ? COUNT / 10 : COUNT),
   again = false,
 }: MutantOptions): AsyncIterable<Figure> {
-  const seed = Number(wanted);
+  const seed = Number(seedText);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
-  const count = Number(wantedCount);
+  const count = Number(countText);
   if (!Number.isInteger(count) || count < 1 || count > COUNT)
     throw new InvalidParameter(`--count is not an integer from 1 to ${COUNT}`, { hint: 'For example --count 150.' });
   const all = mutantsOf(repository, rooms);
@@ -55,8 +55,13 @@ export async function* mutantsBench({
   const tree = new MutantTree(repository, all);
   try {
     for (const suite of quick ? suites.slice(0, 1) : suites) {
-      const unnoticed = mutants.filter(({ key }) => !isKilled(results, key));
-      await judge(tree, again ? unnoticed : unnoticed.filter(({ key }) => !results.has(key, suite)), suite, results);
+      const undetected = mutants.filter(({ key }) => !isKilled(results, key));
+      await testAll(
+        tree,
+        again ? undetected : undetected.filter(({ key }) => !results.has(key, suite)),
+        suite,
+        results,
+      );
     }
   } finally {
     tree.remove();
@@ -69,17 +74,17 @@ const suites = ['unit', 'pg18'] as const;
 const columns = ['key', 'suite', 'outcome', 'file', 'line', 'kind', 'by'];
 const isKilled = (results: Results, key: string): boolean => suites.some((suite) => results.has(key, suite, 'killed'));
 
-async function judge(tree: MutantTree, mutants: readonly Mutant[], suite: Suite, results: Results): Promise<void> {
+async function testAll(tree: MutantTree, mutants: readonly Mutant[], suite: Suite, results: Results): Promise<void> {
   if (mutants.length === 0) return;
   const coverings = await tree.cover(suite, testsOf(suite));
   const waiting = [...mutants];
-  const judgeNext = async (): Promise<void> => {
+  const testNext = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const { outcome, by } = await tree.judge(mutant, suite, coverings);
+      const { outcome, by } = await tree.test(mutant, suite, coverings);
       results.add([mutant.key, suite, outcome, mutant.file, mutant.line, mutant.kind, by]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, judgeNext));
+  await Promise.all(Array.from({ length: AT_ONCE }, testNext));
 }
 
 const tops = [...new Set(rooms.map((room) => room.split('/')[0]))].join('|');
@@ -87,7 +92,7 @@ const tops = [...new Set(rooms.map((room) => room.split('/')[0]))].join('|');
 const importsRoom = new RegExp(`src/(${tops})/|support/inbox`);
 const testsRoom = new RegExp(`^test/(unit/(${tops})|hostile/wire)`);
 
-/** Tests of what is mutated. Others come by it as well (each family is trained on labels), but are about something else, and take long. */
+/** Tests of the mutated rooms. Others execute them as well (each family is trained on labels), but test something else, and take long. */
 function testsOf(suite: Suite): string[] {
   return readdirSync(path.join(repository, 'test'), { recursive: true, encoding: 'utf8' })
     .map((name) => path.join('test', name))

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { experimentsDir } from './results.ts';
 
 /** Points of one curve, with an interval about each where there is one. */
-export interface Curve {
+interface Curve {
   name: string;
   points: readonly { x: number; y: number; low?: number; high?: number }[];
   /** Marks without a line. */

@@ -13,20 +13,20 @@ import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
 import { models, type PredictStage, startStage } from './predict/stage.ts';
 
-/** An accelerator as batches see it: 2 ms and 0.05 ms a row. */
+/** A synthetic accelerator: 2 ms a batch and 0.05 ms a row. */
 const syntheticDevice = { RAFIKI_SYNTHETIC_DEVICE: '2+0.05' };
 
 export interface PredictOptions {
   quick: boolean;
-  /** Only beside PL/Python in the backend. */
+  /** Only the comparison with PL/Python in the backend. */
   peer?: boolean | undefined;
-  /** A clone whose build is measured beside ours, and nothing else. */
+  /** A clone: only the comparison of its build with ours. */
   beside?: string | undefined;
   /** Only rafiki_predict_all, on a million rows. */
   all?: boolean | undefined;
 }
 
-/** Predict calls from SQL, in every form, each beside its floor or its naive form from the same run. */
+/** Predict calls from SQL, in every form, each compared with a lower bound or its naive form from the same run. */
 export async function* predictBench({
   quick,
   peer = false,
@@ -118,7 +118,7 @@ interface ClientsOptions {
   minBatch: number;
 }
 
-/** 32 sessions with single-row calls against one. */
+/** 32 sessions with single-row calls, compared with one session. */
 async function clients(
   url: string,
   session: Database,

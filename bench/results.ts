@@ -2,10 +2,10 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where what the long benches measured is kept, and committed. */
+/** Committed results of the long benches. */
 export const experimentsDir = fileURLToPath(new URL('../docs/experiments/', import.meta.url));
 
-/** Measured rows, of which each is known by its first values. */
+/** Measured rows; the first values of each identify it. */
 export class Results {
   readonly #rows: string[][] = [];
 
@@ -24,8 +24,8 @@ export class Results {
 }
 
 /**
- * Measured rows in a file, one line of comma-separated values each, after a line of names. What is there is not measured
- * again, so a bench that is interrupted goes on where it was; to measure anew, delete the file.
+ * Measured rows in a file, one line of comma-separated values each, after a line of names. Existing rows are not measured
+ * again, so an interrupted bench continues where it was; to measure again, delete the file.
  */
 export class KeptResults extends Results {
   readonly #file: string;
@@ -36,7 +36,7 @@ export class KeptResults extends Results {
     mkdirSync(path.dirname(this.#file), { recursive: true });
     if (!existsSync(this.#file)) appendFileSync(this.#file, `${columns.join(',')}\n`);
     const lines = readFileSync(this.#file, 'utf8').split('\n');
-    super.add(...lines.slice(1, -1).map((line) => line.split(','))); // what follows the last line end was cut off
+    super.add(...lines.slice(1, -1).map((line) => line.split(','))); // an incomplete last line is discarded
   }
 
   /** Rows that belong together are written together. */

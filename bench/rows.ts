@@ -9,7 +9,7 @@ export interface RowsOptions {
   quick: boolean;
 }
 
-/** Tables that a model is attached to: what rows cost, and what becomes of them while the server is killed. */
+/** Attached tables: the cost of rows, and whether all are filled while the server is killed. */
 export async function* rowsBench({ quick }: RowsOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {

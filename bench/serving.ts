@@ -12,15 +12,15 @@ export interface ServingBenchOptions {
   quick: boolean;
   /** The server itself over SQL instead of the simulator. */
   real?: boolean | undefined;
-  /** How long the sine lasts on the real server, or each run with many models. */
+  /** Duration of the sine on the real server, or of each part with many models. */
   minutes?: string | undefined;
-  /** So many models on the real server, with memory for a fifth of them. */
+  /** Number of models on the real server, with memory for a fifth of them. */
   models?: string | undefined;
   /** A file of arrival times instead of the table. */
   trace?: string | undefined;
 }
 
-/** Schedulers on simulated time against the clairvoyant bound; with `--quick` one seed, and nothing is kept. */
+/** Scheduling policies on simulated time, compared with the clairvoyant bound; with `--quick` one seed, and no results are stored. */
 export async function* servingBench({
   quick,
   real,

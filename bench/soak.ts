@@ -14,7 +14,7 @@ import { isJudged, Sampler } from './soak/sampling.ts';
 
 export interface SoakOptions {
   hours?: string | undefined;
-  /** For trying. */
+  /** A short soak. */
   minutes?: string | undefined;
 }
 
@@ -22,14 +22,14 @@ export interface SoakOptions {
 const MOMENTS = 480;
 const MIN_PAUSE_MS = 2_000;
 const KILL_EVERY_MS = 60_000;
-/** Kills come in stretches with calm ones between, in which a process lives long enough to show a leak. */
+/** Stretches with kills alternate with calm ones, in which a process lives long enough to show a leak. */
 const STRETCH_MS = 900_000;
 
 /** Mixed load for hours with kills in between: memory, connections, files, rows and disk must not grow. */
 export async function* soakBench({ hours, minutes }: SoakOptions): AsyncIterable<Figure> {
   const duration = minutes === undefined ? Number(hours) * 60 : Number(minutes);
   if (!(duration > 0)) throw new InvalidParameter('bench soak takes --hours N or --minutes N');
-  // a bound that the models of a tenth of the time fill
+  // a limit that is reached within a tenth of the time
   const stage = await openStage({ env: { RAFIKI_CACHE_LIMIT: '16MB' } });
   try {
     await auditTrials(stage.admin);

@@ -8,12 +8,12 @@ export interface StudyOptions {
   data?: string | undefined;
   /** The study's max_time. */
   minutes?: string | undefined;
-  /** Share of the rows that the study judges its trials by. */
+  /** Share of the study's rows that its trials are scored on. */
   validation?: string | undefined;
   seed?: string | undefined;
 }
 
-/** What the deployed model must reach on rows that were held out. */
+/** Targets of the deployed model on held-out rows. */
 const bars: Record<DataName, Record<string, number>> = {
   mr: { accuracy: 0.79 },
   trec: { accuracy: 0.91 },
@@ -22,7 +22,7 @@ const bars: Record<DataName, Record<string, number>> = {
   raccoon: { map50: 0.95, ap75: 0.72 },
 };
 
-/** A study over SQL that is told its time alone; what it deploys is judged on rows that it was not given. */
+/** A study over SQL with only its time set; the deployed model is scored on held-out rows. */
 export async function* studyBench({
   data,
   minutes = '5',
@@ -40,7 +40,7 @@ export async function* studyBench({
     await loadTable(rafiki.db, 'held_out', data, 'valid');
     const options = `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`;
     await train(rafiki, `'${dataSets[data].task}', '${data}', ${options}`);
-    yield* judge(rafiki, data);
+    yield* scoreDeployed(rafiki, data);
   } finally {
     await rafiki.stop();
   }
@@ -56,7 +56,7 @@ async function train({ db }: RunningRafiki, args: string): Promise<void> {
   }
 }
 
-async function* judge({ db }: RunningRafiki, data: DataName): AsyncIterable<Figure> {
+async function* scoreDeployed({ db }: RunningRafiki, data: DataName): AsyncIterable<Figure> {
   const figure = (name: string, value: number, unit: string): Figure => ({
     bench: 'study',
     name: `${data}-${name}`,

@@ -8,23 +8,23 @@ import { workersBench } from './tuning/workers-bench.ts';
 
 export interface TuningOptions {
   quick: boolean;
-  /** Study against CoStudy instead, on the data set of that name. */
+  /** Compares Study and CoStudy instead, on the data set of that name. */
   costudy?: string | undefined;
-  /** So many kills of processes during a study of as many trials instead. */
+  /** Kills as many processes during a study of as many trials instead. */
   kills?: string | undefined;
-  /** An advisor alone in a study of so many trials instead. */
+  /** Measures only the advisor in a study of as many trials instead. */
   trials?: string | undefined;
-  /** Ever more workers on trials that sleep, and a thousand that only claim, instead. */
+  /** Increases the number of workers with sleeping trials, and a thousand that only claim, instead. */
   workers?: boolean | undefined;
-  /** The same wall time as Optuna and PyTorch instead: `minutes` for each. */
+  /** Compares with Optuna and PyTorch at the same wall time instead: `minutes` for each. */
   peer?: boolean | undefined;
   minutes?: string | undefined;
   seeds?: string | undefined;
-  /** Names with commas between: what this run measures of the BBOB comparison. */
+  /** Names separated by commas: the tuners of the BBOB comparison to measure. */
   tuners?: string | undefined;
 }
 
-/** Advisors on the BBOB functions; or one of the other experiments of tuning. What was measured before is kept. */
+/** Advisors on the BBOB functions; or one of the other experiments of tuning. Earlier measurements are kept. */
 export function tuningBench(options: TuningOptions): AsyncIterable<Figure> {
   const { quick, costudy, kills, trials, workers, peer, minutes, seeds, tuners } = options;
   if (costudy !== undefined) return costudyBench({ data: costudy, seeds: Number(seeds ?? 5) });

@@ -19,12 +19,12 @@ const DRIPPING = 800;
 const LOGINS = 1000;
 const AT_ONCE = 16;
 const MB = 2 ** 20;
-/** For all of them to be open. */
+/** Until all of them are open. */
 const SETTLE_MS = 3000;
 
-/** The wire under attack: any frames before and after login, and connections that say nothing while a session asks. */
-export async function* wireBench({ quick, seed: wanted = '1' }: WireOptions): AsyncIterable<Figure> {
-  const seed = Number(wanted);
+/** The wire under attack: any frames before and after login, and silent connections during the calls of a session. */
+export async function* wireBench({ quick, seed: seedText = '1' }: WireOptions): AsyncIterable<Figure> {
+  const seed = Number(seedText);
   if (!Number.isInteger(seed))
     throw new InvalidParameter('--seed is not an integer', { hint: 'For example --seed 7.' });
   const part = quick ? 10 : 1;
@@ -39,7 +39,7 @@ export async function* wireBench({ quick, seed: wanted = '1' }: WireOptions): As
 }
 
 async function* fuzz(stage: WireStage, frames: number, seed: number): AsyncIterable<Figure> {
-  await send(stage, frames / 2, seed + 1); // what the runtime keeps for itself is there after that
+  await send(stage, frames / 2, seed + 1); // the runtime has allocated its own memory after that
   const before = await stage.health();
   await send(stage, frames, seed);
   const after = await stage.health();
@@ -77,24 +77,24 @@ async function send({ address }: WireStage, frames: number, seed: number): Promi
   }
 }
 
-/** Quiet and besieged by turns, since the machine does not stand still. */
+/** Rounds with and without the attack alternate, because the speed of the machine varies. */
 async function silence(stage: WireStage, count: number, calls: number): Promise<Figure> {
   await timesOf(stage, calls / ROUNDS);
   const quiet: number[] = [];
-  const beside: number[] = [];
+  const attacked: number[] = [];
   let opened = 0;
   for (let round = 0; round < ROUNDS; round++) {
     quiet.push(...(await timesOf(stage, calls / ROUNDS)));
     const end = await stage.silent(count);
-    beside.push(...(await timesOf(stage, calls / ROUNDS)));
+    attacked.push(...(await timesOf(stage, calls / ROUNDS)));
     opened += await end();
   }
-  const [quietMs, besideMs] = [p99(quiet), p99(beside)];
-  const ratio = besideMs / quietMs;
+  const [quietMs, attackedMs] = [p99(quiet), p99(attacked)];
+  const ratio = attackedMs / quietMs;
   return {
     bench: 'wire',
     name: 'wire-silent-p99',
-    value: besideMs,
+    value: attackedMs,
     unit: 'ms',
     peer: 'quiet',
     peerValue: quietMs,
@@ -105,7 +105,7 @@ async function silence(stage: WireStage, count: number, calls: number): Promise<
   };
 }
 
-/** Logins beside connections that send a long packet byte by byte: none of them is kept out. */
+/** Logins during connections that send a long packet byte by byte: none of them is refused. */
 async function dripping(stage: WireStage, logins: number): Promise<Figure> {
   const ends = await Promise.all(Array.from({ length: DRIPPING_PROCESSES }, () => stage.silent(DRIPPING, 'dripping')));
   await sleep(SETTLE_MS);
@@ -125,11 +125,11 @@ async function dripping(stage: WireStage, logins: number): Promise<Figure> {
     unit: 'logins',
     bar: 0,
     ok: refused === 0,
-    note: `${logins} logins beside ${DRIPPING_PROCESSES} × ${DRIPPING} dripping connections; ${opened.reduce((a, b) => a + b, 0)} opened`,
+    note: `${logins} logins during ${DRIPPING_PROCESSES} × ${DRIPPING} dripping connections; ${opened.reduce((a, b) => a + b, 0)} opened`,
   };
 }
 
-/** Milliseconds of the calls of one session, one after the other; each asks a new text. */
+/** Milliseconds of the calls of one session, one after the other, each with a new text. */
 async function timesOf({ address }: WireStage, calls: number): Promise<number[]> {
   const session = await known(address);
   const times: number[] = [];

@@ -11,27 +11,27 @@ export interface ZooOptions {
   family?: string | undefined;
   data?: string | undefined;
   /**
-   * What the trial may take on a machine that does nothing else, CPU time divided by threads: network and schedule are made to fit,
-   * as a worker does.
+   * Time of the trial on a machine without other load, CPU time divided by threads: network and schedule are shortened to fit, as a
+   * worker does.
    */
   minutes?: string | undefined;
-  /** Score to reach; the issue's where there is one. */
+  /** Target of the score; default: the one below, if any. */
   bar?: string | undefined;
   threads?: string | undefined;
   seed?: string | undefined;
   /** JSON: knobs that differ from the defaults. */
   knobs?: string | undefined;
-  /** Learn so many training rows by heart and be validated on them, without regularisation. */
+  /** Memorises as many training rows, without regularisation, and is validated on them. */
   rows?: string | undefined;
 }
 
-/** Knobs that keep a family from learning by heart. */
+/** Knobs that prevent a family from memorising. */
 const byHeart: Record<string, KnobValue> = {
   ...{ flip: false, shift: 0, rotation: 0, cutout: 0, colour: 0, zoom: 0, aspect: 0, mosaic: 0, word_dropout: 0 },
   ...{ dropout: 0, label_smoothing: 0, weight_decay: 1e-4 },
 };
 
-/** What a family must reach with its default knobs after the last epoch. */
+/** Targets of a family with its default knobs after the last epoch. */
 const bars: Partial<Record<DataName, Record<string, number>>> = {
   cifar10: { resnet: 0.84, vgg: 0.84, squeezenet: 0.8, xception: 0.8, inception: 0.8 },
   mr: { temporal_cnn: 0.775, fasttext: 0.775, char_rnn: 0.7 },
@@ -39,7 +39,7 @@ const bars: Partial<Record<DataName, Record<string, number>>> = {
   raccoon: { yolo: 0.95, ssd: 0.95, faster_rcnn: 0.95 },
 };
 
-/** What else is asked of the final weights. */
+/** Further targets of the final weights. */
 const metricBars: Partial<Record<DataName, Record<string, number>>> = { raccoon: { ap75: 0.72 } };
 
 /** One family on one data set with its default knobs: the score of the final weights, metrics, time and epochs. */
@@ -89,7 +89,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const name = `${family}-${data}`;
   const usual = rows === undefined ? bars[data]?.[family] : outputOf(spec.task) === 'boxes' ? 0.95 : 0.99;
   const bar = options.bar === undefined ? usual : Number(options.bar);
-  yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: judged(bar, last) };
+  yield { ...figure(`${name}-score`, last.score, ''), ...(bar === undefined ? {} : { bar }), ok: isReached(bar, last) };
   for (const [metric, value] of Object.entries(last.metrics)) {
     const min = metricBars[data]?.[metric];
     const plain = figure(`${name}-${metric}`, value, '');
@@ -109,7 +109,7 @@ function firstRows({ classes, train }: DataSet, rows: number): DataSet {
   return { classes, train: part, valid: part };
 }
 
-const judged = (bar: number | undefined, { score }: TrainingReport): boolean | null =>
+const isReached = (bar: number | undefined, { score }: TrainingReport): boolean | null =>
   bar === undefined ? null : score >= bar;
 
 const figure = (name: string, value: number, unit: string): Figure => ({

@@ -1,22 +1,22 @@
--- What an administrator runs where the role that installs rafiki may create neither roles nor extensions: in the database that rafiki
--- goes into, before it is installed and before it is upgraded.
+-- For an administrator, if the role that installs rafiki may create neither roles nor extensions: run this in rafiki's database before each
+-- installation and upgrade.
 --
 --   psql "$ADMIN_URL" -v ON_ERROR_STOP=1 -v installer=ROLE -v verifier="$(rafiki verifier)" -f docs/install-managed.sql
 --
--- Then, as ROLE, `rafiki install --database-url URL` installs or upgrades. After that nobody needs to be a member of rafiki_owner, who
--- owns rafiki in every database of the cluster, and the administrator takes it back:
+-- Then, as ROLE, `rafiki install --database-url URL` installs or upgrades. After that no role needs to be a member of rafiki_owner,
+-- which owns rafiki in every database of the cluster, and the administrator revokes the membership:
 --
 --   psql "$ADMIN_URL" -c 'revoke rafiki_owner from ROLE'
 --
--- ROLE should be one of its own for this, not the application's. `rafiki verifier` prints what Postgres needs to know of the password in
+-- ROLE should be a dedicated role, not the application's. `rafiki verifier` prints the SCRAM verifier of the password in
 -- RAFIKI_SERVICE_PASSWORD, with which the processes log in as rafiki_service and rafiki_reader, in each database of the cluster. Without
--- -v verifier=… their passwords stay as they are: for upgrades, and for a second database.
+-- -v verifier=… their passwords are not changed: for upgrades, and for a second database.
 begin;
--- the owner of the database may have made what stands in front of pg_catalog's functions and operators
+-- the owner of the database may have created functions and operators that precede those of pg_catalog
 set local search_path = pg_catalog, pg_temp;
 set local rafiki.installer = :'installer';
 
--- Whoever owns the schema that dblink is in could put functions of his own into its place, to run with the rights of rafiki_owner.
+-- The owner of the schema that dblink is in could replace dblink's functions by others, which would run with the rights of rafiki_owner.
 do $$
 declare
   strange record;
@@ -37,15 +37,15 @@ begin
     end if;
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('schema rafiki_dblink belongs to role %I, which could have put anything into it', strange.owner),
-      hint = 'Look into it. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
+      hint = 'Check its contents. Then run: drop schema rafiki_dblink cascade; or, if nothing but dblink is in it: '
         'alter schema rafiki_dblink owner to current_user;';
   end loop;
 end $$;
 
--- owns everything that is rafiki's; nobody logs in as it
+-- owns all objects of rafiki; cannot log in
 select 'create role rafiki_owner nologin'
 where not exists (select from pg_roles where rolname = 'rafiki_owner') \gexec
--- coordinator, workers and servers; and what reads the tables that models are trained on, each with its owner's rights
+-- the login of coordinator, workers and servers; and the login that reads sources, each with its owner's rights
 select format('create role %I login noinherit', login) from unnest(array['rafiki_service', 'rafiki_reader']) login
 where not exists (select from pg_roles where rolname = login) \gexec
 \if :{?verifier}
@@ -55,8 +55,8 @@ alter role rafiki_reader password :'verifier';
 grant connect on database :"DBNAME" to rafiki_service, rafiki_reader;
 grant create on database :"DBNAME" to rafiki_owner;
 
--- the way from Postgres to the servers of predictions; nobody else may use this copy. To give the schema to rafiki_owner an
--- administrator who is no superuser has to be a member of it for the moment.
+-- the connection from Postgres to the prediction servers; no other role may use this copy. To give the schema to rafiki_owner, an
+-- administrator that is not a superuser must temporarily be a member of it.
 create schema if not exists rafiki_dblink;
 create extension if not exists dblink schema rafiki_dblink;
 grant usage on foreign data wrapper dblink_fdw to rafiki_owner;
@@ -64,7 +64,7 @@ grant rafiki_owner to current_user;
 alter schema rafiki_dblink owner to rafiki_owner;
 revoke rafiki_owner from current_user;
 
--- for the time of the installation: what it makes is rafiki_owner's
+-- for the time of the installation, whose objects belong to rafiki_owner
 select current_setting('server_version_num')::int >= 160000 as has_options \gset
 \if :has_options
 grant rafiki_owner to :"installer" with inherit false, set true;

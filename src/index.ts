@@ -1,6 +1,6 @@
 /**
- * What the package `rafiki` exports. Everything else may change with any version. Models are trained and asked in SQL (docs/api.md); this
- * starts what answers, installs the SQL side, trains a trial without a database, and says what there is to ask for.
+ * The exports of the package `rafiki`; everything else may change with any version. Models are trained and used in SQL (docs/api.md);
+ * these functions start the processes, install the SQL side and train a trial without a database, and the lists name what there is.
  */
 export type { Advisor } from './advisors/advisor.ts';
 export { advisors } from './advisors/registry.ts';

@@ -16,7 +16,7 @@ const epochs = 10;
 const [dim, ngrams, batch] = [32, 2, 32];
 const script = fileURLToPath(new URL('./fasttext_peer.py', import.meta.url));
 
-/** Whole trials of fastText on real texts: against the fastText command, against PyTorch, and for memory on a million texts. */
+/** Whole trials of fastText on real texts, compared with the fastText command and with PyTorch; memory with a million texts. */
 export async function* fasttextTrials({ quick }: { quick: boolean }): AsyncIterable<Figure> {
   try {
     yield* againstPeers(readDataSet('mr'), quick ? 1 : 3);
@@ -29,7 +29,7 @@ export async function* fasttextTrials({ quick }: { quick: boolean }): AsyncItera
 
 const base = (name: string, unit: string) => ({ bench: 'engine', name, unit });
 
-/** Least seconds of rounds that alternate. Ours have all of a trial in them: fitting, encoding, validation, export. */
+/** Minimum seconds of alternating rounds. Ours include all of a trial: fitting, encoding, validation, export. */
 async function* againstPeers(data: DataSet, rounds: number): AsyncIterable<Figure> {
   const times = { own: [] as number[], command: [] as number[], pytorch: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -56,7 +56,7 @@ async function ownSeconds(data: DataSet): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
-/** Reading, training and writing, on two threads; null where there is no such command. */
+/** Reading, training and writing, on two threads; null if the command is missing. */
 function commandSeconds({ train, classes }: DataSet): number | null {
   const folder = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {
@@ -80,7 +80,7 @@ function commandSeconds({ train, classes }: DataSet): number | null {
   }
 }
 
-/** The training steps alone, on as many threads as ours; null where Python has no torch. */
+/** Only the training steps, on as many threads as ours; null if Python has no torch. */
 function pytorchSeconds({ train, classes }: DataSet): number | null {
   const job = {
     epochs,
@@ -95,7 +95,7 @@ function pytorchSeconds({ train, classes }: DataSet): number | null {
   return status === 0 ? (JSON.parse(stdout.toString()) as number) : null;
 }
 
-/** How much larger the process is after the third epoch over a million texts of ten words than after the first. */
+/** Growth of the process from the first to the third epoch over a million texts of ten words. */
 async function memoryGrowth(): Promise<Figure> {
   const rng = createRng(7);
   const word = (): string => `w${Math.floor(50_000 ** rng.uniform())}`;

@@ -19,10 +19,10 @@ export interface EngineJob {
   network: Network;
   optimiser: OptimiserName;
   threads: number;
-  /** What a step may take, as a multiple of PyTorch's on the same machine in the same run. */
+  /** Maximum time of a step, as a multiple of PyTorch's on the same machine in the same run. */
   bar: number;
   dropout: number;
-  /** PyTorch's ways of doing the same, of which the fastest counts. */
+  /** Variants of PyTorch, of which the fastest counts. */
   peers: readonly string[];
   inputs(rng: Rng): Record<string, TensorData>;
 }
@@ -74,7 +74,7 @@ export class OwnJob {
     return new OwnJob(job, await Trainer.create({ network, optimiser, batch, threads, seed: 1 }));
   }
 
-  /** Milliseconds per step over one run, everything included that training does between two runs. */
+  /** Milliseconds per step over one run, including everything that training does between two runs. */
   async msPerStep(): Promise<number> {
     const steps = Array.from({ length: stepsPerRun }, () => this.#step());
     const started = performance.now();
@@ -95,7 +95,7 @@ export class OwnJob {
   }
 }
 
-/** Words follow Zipf's law, as words do. */
+/** Word frequencies follow Zipf's law. */
 function randomTexts(rows: number, rng: Rng): Record<string, TensorData> {
   const data = Int32Array.from({ length: batch * length }, () => Math.floor(rows ** rng.uniform()));
   return { ids: { dtype: 'int32', shape: [batch, length], data } };

@@ -1,6 +1,6 @@
 import { jobs, OwnJob } from './jobs.ts';
 
-/** Trains the network named on the command line for a run, and tells its parent the most memory this process has held, in MB. */
+/** Trains the network named on the command line, and sends its parent the peak memory of this process, in MB. */
 const job = jobs.find(({ name }) => name === process.argv[2]);
 if (job === undefined) throw new RangeError(`no such network: ${process.argv[2]}`);
 const own = await OwnJob.start(job);

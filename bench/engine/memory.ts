@@ -7,10 +7,10 @@ import { EnginePeer, howToGetPeer } from './peer.ts';
 
 const script = fileURLToPath(new URL('./memory-process.ts', import.meta.url));
 
-/** Steps that either side takes in a process of its own. */
+/** Steps of each side, in a process of its own. */
 const steps = 16;
 
-/** The most memory that training a network takes, the whole process counted, against PyTorch's leanest way. */
+/** Peak memory of training a network, of the whole process, compared with PyTorch's smallest variant. */
 export async function memoryFigure(job: EngineJob): Promise<Figure> {
   const value = await ownPeakMb(job.name);
   const figure = { bench: 'engine', name: `${job.name}-memory`, value, unit: 'MB', peer: 'pytorch', bar: 1 };

@@ -13,7 +13,7 @@ export class EnginePeer {
     this.#python = python;
   }
 
-  /** Null where Python has no torch. */
+  /** Null if Python has no torch. */
   static async start(threads: number): Promise<EnginePeer | null> {
     const python = await PythonProcess.start(script, [String(threads)]);
     return python && new EnginePeer(python);
@@ -24,7 +24,7 @@ export class EnginePeer {
     return JSON.parse(await this.#python.ask(`${job} ${steps}`)) as number[];
   }
 
-  /** The most memory that the process has held so far, in MB. */
+  /** Peak memory of the process so far, in MB. */
   async peakMb(): Promise<number> {
     return Number(await this.#python.ask('peak 0'));
   }

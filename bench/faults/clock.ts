@@ -10,7 +10,7 @@ const library = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-lin
 const jumps = ['+1h', '-1h', '+2d', '-2d', '+10m', '-10m', '+0'];
 const STAY_MS = 8_000;
 
-/** Of our processes alone: Postgres's own clock decides leases, and a fake one in it was not tried. */
+/** Only of our processes: leases depend on Postgres' clock, with which this was not tried. */
 export const clockSet: SingleFault = {
   name: 'clock-set',
   checks: `the clock of our processes set back and forth: ${jumps.join(', ')}`,

@@ -5,13 +5,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultSkipped, type SingleFault, underLoad } from './fault.ts';
 
-/** Enough for the cluster, its WAL and the models; what is left is filled. */
+/** Enough for the cluster, its WAL and the models; the rest is filled. */
 const DATA_MB = 700;
 const CACHE_MB = 64;
 const FULL_MS = 30_000;
 const CHUNK = Buffer.alloc(1 << 20);
 
-/** Who needs room meanwhile fails with the reason; who comes later does not. */
+/** Calls that need space meanwhile fail with the reason; later ones do not. */
 export const cacheFull: SingleFault = {
   name: 'disk-full-cache',
   checks: `no room for the rows and models that are kept on disk, for ${FULL_MS / 1000} s`,
@@ -19,14 +19,14 @@ export const cacheFull: SingleFault = {
     onSmallDisk('cache', CACHE_MB, (dataDir) => underLoad({ dataDir }, () => keepFull(path.join(dataDir, 'cache')))),
 };
 
-/** Postgres stops when it cannot write its log ahead; when there is room again, it recovers. */
+/** Postgres stops when it cannot write its log ahead; when there is space again, it recovers. */
 export const dataFull: SingleFault = {
   name: 'disk-full-data',
   checks: `no room for data, WAL, parameters and cache, for ${FULL_MS / 1000} s`,
   run: () => onSmallDisk('', DATA_MB, (dataDir) => underLoad({ dataDir }, () => keepFull(dataDir))),
 };
 
-/** What others give back is taken too. */
+/** Space that is freed meanwhile is filled too. */
 async function keepFull(folder: string): Promise<undefined> {
   const ballast = path.join(folder, 'ballast');
   const until = performance.now() + FULL_MS;
@@ -44,7 +44,7 @@ function fill(file: string): void {
       try {
         for (;;) if (writeSync(ballast, CHUNK, 0, size) < size) break;
       } catch {
-        // no room for so many bytes: for fewer then
+        // no space for as many bytes: tries fewer
       }
     }
   } finally {

@@ -6,16 +6,16 @@ import { type SingleFault, underLoad } from './fault.ts';
 
 const CLUSTER_PORT = 56_420;
 const CONNECTIONS = 60;
-/** Of 8 kB: the least that Postgres 17 and later take. */
+/** Of 8 kB: the minimum of Postgres 17 and later. */
 const QUEUE_PAGES = 64;
 const NOTICE = 'x'.repeat(7_900);
 const FULL_MS = 20_000;
 const DRAIN_MS = 60_000;
 
-/** Also for those who must connect anew: a server and a worker are killed meanwhile. */
+/** Also for processes that must reconnect: a server and a worker are killed meanwhile. */
 export const connectionsUsedUp: SingleFault = {
   name: 'connections-used-up',
-  checks: `all ${CONNECTIONS} connections of Postgres taken for ${FULL_MS / 1000} s, while a server and a worker start anew`,
+  checks: `all ${CONNECTIONS} connections of Postgres taken for ${FULL_MS / 1000} s, while a server and a worker restart`,
   run: () =>
     onCluster({ max_connections: String(CONNECTIONS) }, (url) =>
       underLoad({ args: ['--database-url', url], adminUrl: url }, async (stage) => {
@@ -42,7 +42,7 @@ export const connectionsUsedUp: SingleFault = {
     ),
 };
 
-/** A session that listens and sits in a transaction keeps what was notified since: the queue is everybody's. */
+/** A session that listens and idles in a transaction keeps all later notifications in the queue, which all sessions share. */
 export const notifyQueueFull: SingleFault = {
   name: 'notify-queue-full',
   checks: `the notification queue (${QUEUE_PAGES} pages) full for ${FULL_MS / 1000} s`,
@@ -74,8 +74,8 @@ export const notifyQueueFull: SingleFault = {
 };
 
 /**
- * Postgres looks for what all have read when a notification is written, and when somebody asks how full the queue is: one that is
- * full stays so, though everybody has read it, until somebody asks.
+ * Postgres removes notifications that all sessions have read when one is written, and when a session queries the usage of the queue: a
+ * full queue stays full, even if all was read, until such a query.
  */
 async function drained(session: pg.Client): Promise<string[]> {
   const until = performance.now() + DRAIN_MS;
@@ -87,7 +87,7 @@ async function drained(session: pg.Client): Promise<string[]> {
     if (passed) return [];
     await sleep(500);
   }
-  await session.query('select pg_notification_queue_usage()'); // so that the rest can be judged
+  await session.query('select pg_notification_queue_usage()'); // removes the notifications that were read
   return [`no notification passes ${DRAIN_MS / 1000} s after the session that held the queue let it go`];
 }
 

@@ -6,27 +6,27 @@ import { type Accounts, accountTrials, auditTrials } from '../load/accounts.ts';
 import { goesOn, type LoadStage, type LoadStageOptions, openStage } from '../load/stage.ts';
 import { startLoad, type Workload } from '../load/workload.ts';
 
-/** For every loop of the load to have begun. */
+/** Until every loop of the load has begun. */
 const BEFORE_MS = 5_000;
 
-/** One way to break a running Rafiki. */
+/** A fault of a running Rafiki. */
 export interface SingleFault {
   name: string;
-  /** What must hold afterwards. */
+  /** The condition afterwards. */
   checks: string;
   run(): Promise<FaultVerdict>;
 }
 
 export interface FaultVerdict {
-  /** What did not hold. */
+  /** Violations of the condition. */
   broken: string[];
   note: string;
 }
 
-/** This machine cannot make the fault. */
+/** The fault cannot be injected on this machine. */
 export class FaultSkipped extends Error {}
 
-/** Opens a stage, breaks it under load, and says what did not hold. What `during` finds counts too. */
+/** Opens a stage, injects the fault under load, and returns violations. Those that `during` finds count too. */
 export async function underLoad(
   options: LoadStageOptions,
   during: (stage: LoadStage, load: Workload) => Promise<string[] | undefined>,
@@ -36,17 +36,17 @@ export async function underLoad(
     await auditTrials(stage.admin);
     const load = startLoad(stage);
     await sleep(BEFORE_MS);
-    load.outcomes.disturbed(Number.POSITIVE_INFINITY); // how long, the fault decides
+    load.outcomes.disturbed(Number.POSITIVE_INFINITY); // the fault determines how long
     const found = (await during(stage, load)) ?? [];
-    const { broken, note } = await judge(stage, load);
+    const { broken, note } = await verify(stage, load);
     return { broken: [...found, ...broken], note };
   } finally {
     await stage.stop();
   }
 }
 
-/** What every load must have come through: the answers were right, every session goes on, each trial is accounted for. */
-async function judge(stage: LoadStage, load: Workload): Promise<FaultVerdict> {
+/** The conditions after every fault: answers were right, every session continues, each trial is accounted for. */
+async function verify(stage: LoadStage, load: Workload): Promise<FaultVerdict> {
   await load.stop();
   const accounts = await accountTrials(stage.admin);
   const { wrong, stuck, unexpected } = load.outcomes;
@@ -57,11 +57,11 @@ async function judge(stage: LoadStage, load: Workload): Promise<FaultVerdict> {
     ...accounts.faults,
   ];
   broken.push(...(await goesOn(stage)));
-  const note = `${told(accounts)}; ${load.outcomes.describe()}`;
+  const note = `${summaryOf(accounts)}; ${load.outcomes.describe()}`;
   return broken.length === 0 ? { broken, note } : { broken, note: `${note}; logs: ${keepLogs(stage)}` };
 }
 
-/** The folder of a stage goes with it: what explains a failure is kept elsewhere. */
+/** Logs are copied, because the folder of a stage is deleted with it. */
 function keepLogs({ rafiki: { dataDir } }: LoadStage): string {
   const kept = mkdtempSync(path.join(tmpdir(), 'rafiki-fault-logs-'));
   for (const name of ['rafiki.log', 'postgres.log']) {
@@ -73,5 +73,5 @@ function keepLogs({ rafiki: { dataDir } }: LoadStage): string {
 const some = (what: string, found: readonly string[]): string[] =>
   found.length === 0 ? [] : [`${found.length} ${what}, e.g. ${found[0]}`];
 
-const told = ({ studies, trials, failedStudies, failedTrials }: Accounts): string =>
+const summaryOf = ({ studies, trials, failedStudies, failedTrials }: Accounts): string =>
   `${studies} studies (${failedStudies} failed), ${trials} trials (${failedTrials} given up)`;

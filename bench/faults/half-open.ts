@@ -7,7 +7,7 @@ import { type SingleFault, underLoad } from './fault.ts';
 const CLUSTER_PORT = 56_420;
 const PROXY_PORT = 56_421;
 const FORGOTTEN_MS = 60_000;
-/** Longer than a call should wait for a server that says nothing. */
+/** Longer than a call should wait for a silent server. */
 const FROZEN_MS = 40_000;
 
 export const halfOpenDatabase: SingleFault = {
@@ -36,17 +36,17 @@ export const halfOpenDatabase: SingleFault = {
   },
 };
 
-/** For Postgres the same as a half-open connection: the kernel acknowledges what is sent, and nobody answers. */
+/** For Postgres the same as a half-open connection: the kernel acknowledges the data, and no process answers. */
 export const bridgeFrozen: SingleFault = {
   name: 'bridge-frozen',
-  checks: `the server's connections to Postgres stay open and nobody answers, for ${FROZEN_MS / 1000} s`,
+  checks: `the server's connections to Postgres stay open without replies, for ${FROZEN_MS / 1000} s`,
   run: () =>
     underLoad({}, async (stage, { outcomes }) => {
       const pids = stage.pids('serving');
       for (const pid of pids) kill(pid, 'SIGSTOP');
       await sleep(FROZEN_MS);
-      const told = [...outcomes.errors.values()].reduce((sum, n) => sum + n, 0);
+      const errors = [...outcomes.errors.values()].reduce((sum, n) => sum + n, 0);
       for (const pid of pids) kill(pid, 'SIGCONT');
-      return told > 0 ? [] : [`no call ended within ${FROZEN_MS / 1000} s, not even with an error`];
+      return errors > 0 ? [] : [`no call ended within ${FROZEN_MS / 1000} s, not even with an error`];
     }),
 };

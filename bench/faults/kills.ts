@@ -7,7 +7,7 @@ const PAUSE_MS = 4_000;
 
 export const killsFault = (kills: number): SingleFault => ({
   name: 'kills',
-  checks: `${kills} random kills: no trial lost or doubled, no wrong answer, every session goes on`,
+  checks: `${kills} random kills: no trial lost or doubled, no wrong answer, every session continues`,
   async run() {
     let victims = '';
     const { broken, note } = await underLoad({}, async (stage) => {

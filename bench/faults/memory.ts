@@ -8,17 +8,17 @@ import { type SingleFault, underLoad } from './fault.ts';
 
 const LOOK_MS = 20;
 const STUDY_MS = 180_000;
-/** More than what it has, in address space; far less than training takes. */
+/** Added to its current address space; far less than training takes. */
 const ROOM_KB = 32_768;
-/** Of a Node process that has started: one that is limited before stands still for ever in V8's start. */
+/** Of a Node process that has started: one that is limited earlier hangs in V8's start. */
 const STARTED_KB = 700_000;
 
-/** What the kernel does to the process that takes too much. */
+/** The kernel kills the process that uses too much. */
 export const trialKilled = outOfMemory('trial-oom-killed', 'each training process killed as the kernel does', (pid) =>
   kill(pid),
 );
 
-/** What happens where memory is limited: an allocation fails. */
+/** With limited memory, an allocation fails. */
 export const trialRefused = outOfMemory('trial-no-memory', 'each training process without room to allocate', (pid) => {
   const size = Number(/^VmSize:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   if (size < STARTED_KB) return false;
@@ -29,7 +29,7 @@ export const trialRefused = outOfMemory('trial-no-memory', 'each training proces
 function outOfMemory(name: string, checks: string, act: (pid: number) => boolean): SingleFault {
   return {
     name,
-    checks: `${checks}: the trial fails with its reason, the same workers go on`,
+    checks: `${checks}: the trial fails with its reason, the same workers continue`,
     run: () =>
       underLoad({}, async (stage) => {
         const workers = stage.pids('worker').join();
@@ -53,7 +53,7 @@ async function begin({ db }: LoadStage): Promise<number> {
   return row?.study ?? 0;
 }
 
-/** Acts once on each training process, as soon as `act` says that it did. */
+/** Acts once on each training process, as soon as `act` returns true. */
 async function hunt(stage: LoadStage, act: (pid: number) => boolean, signal: AbortSignal): Promise<void> {
   const seen = new Set<number>();
   while (!signal.aborted) {
@@ -69,7 +69,7 @@ async function hunt(stage: LoadStage, act: (pid: number) => boolean, signal: Abo
   }
 }
 
-/** What is wrong with how the study and its trial ended. */
+/** Violations in the ends of the study and its trial. */
 async function reasonOf({ db }: LoadStage, study: number): Promise<string[]> {
   const trial = await eventually(async () => {
     const [row] = await db.query<{ state: string; error: { message?: string; hint?: string } | null }>(
@@ -79,6 +79,6 @@ async function reasonOf({ db }: LoadStage, study: number): Promise<string[]> {
     return row;
   }, STUDY_MS);
   process.stderr.write(`trial: ${trial.state}, ${JSON.stringify(trial.error)}\n`);
-  const told = trial.state === 'failed' && /memory|alloc/i.test(JSON.stringify(trial.error));
-  return told ? [] : [`the trial ended as ${trial.state}: ${JSON.stringify(trial.error)}`];
+  const hasReason = trial.state === 'failed' && /memory|alloc/i.test(JSON.stringify(trial.error));
+  return hasReason ? [] : [`the trial ended as ${trial.state}: ${JSON.stringify(trial.error)}`];
 }

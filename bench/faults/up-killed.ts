@@ -5,7 +5,7 @@ import { eventually, type RunningRafiki, rafikiUp } from '../../test/support/raf
 import { kill } from '../load/kills.ts';
 import { type SingleFault, underLoad } from './fault.ts';
 
-/** What the dead one started ends by itself, and has the ports until then. */
+/** The processes that the killed one started end by themselves, and occupy the ports until then. */
 const ORPHANS_MS = 60_000;
 const ports = { postgres: 56_405, bridge: 56_406 };
 

@@ -7,11 +7,11 @@ import { IMAGE_MODEL, TEXT_MODEL } from './stage.ts';
 
 const PGBENCH = 'pgbench';
 
-/** What each session of a flood runs again and again; `:n` is another number each time, so that nothing is known before. */
+/** The statement that each session of a flood repeats; `:n` is another number each time, so that no answer is cached. */
 export interface FloodScript {
   sql: string;
   sessions: number;
-  /** What one run is. */
+  /** Description of one statement. */
   unit: string;
 }
 
@@ -46,7 +46,7 @@ export const floods: Readonly<Record<string, FloodScript>> = {
   },
 };
 
-/** A flood that goes on until it is ended. */
+/** A flood that continues until it is stopped. */
 export class Flood {
   readonly #dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   readonly #process: ChildProcess;
@@ -68,7 +68,7 @@ export class Flood {
     }
   }
 
-  /** How many runs there were; a flood that came to nothing is an error. */
+  /** The number of statements; a flood without any is an error. */
   async end(): Promise<number> {
     if (this.#process.exitCode === null) await once(this.#process, 'exit');
     rmSync(this.#dir, { recursive: true, force: true });

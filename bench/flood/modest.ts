@@ -3,7 +3,7 @@ import { modulated } from '../serving/arrivals.ts';
 import { openLoop } from '../serving/open-loop.ts';
 import { type FloodStage, IMAGE_MODEL } from './stage.ts';
 
-/** One call: what the server says of its budget, and what the client's clock says. */
+/** One call: whether the server counts it as overdue, and its time by the client's clock. */
 export interface Asked {
   isOverdue: boolean;
   ms: number;
@@ -15,7 +15,7 @@ const SESSIONS = 4;
 
 let salt = 0;
 
-/** Single calls on inputs that nobody asked before, at a modest rate, each by one of a few sessions. */
+/** Single calls with new inputs, at a modest rate, each by one of a few sessions. */
 export async function ask(stage: FloodStage, model: string, seconds: number): Promise<Asked[]> {
   const sessions = Array.from({ length: SESSIONS }, () => stage.connect());
   const query =
@@ -31,7 +31,7 @@ export async function ask(stage: FloodStage, model: string, seconds: number): Pr
       return { isOverdue: true, failure: error instanceof Error ? error.message : String(error) };
     }
   };
-  await Promise.all(sessions.map(one)); // connects, and loads what sessions need
+  await Promise.all(sessions.map(one)); // connects, and warms the sessions up
   const load = { capacity: PER_SECOND / 1000, budgetMs: 50, lengthMs: 1000 * seconds };
   const arrivals = modulated(load, createRng(1), [{ rate: 1, stay: Number.MAX_SAFE_INTEGER }]);
   const calls = await openLoop(arrivals, one);

@@ -57,7 +57,7 @@ function urlOf({ url }: PredictStage, role: string): string {
   return other.href;
 }
 
-/** Small pictures of two kinds to train on and to ask, and one at the size limit. */
+/** Small pictures of two kinds for training and calls, and one at the size limit. */
 async function preparePictures(session: Database): Promise<void> {
   await session.query('create table bench_picture (id int generated always as identity, label text, image bytea)');
   const rng = createRng(3);

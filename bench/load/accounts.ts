@@ -1,11 +1,11 @@
 import type { Database } from '../../src/db/database.ts';
 import { eventually } from '../../test/support/rafiki-up.ts';
 
-/** A trial's attempts are counted from 0: three at the most. */
+/** A trial's attempts are counted from 0: at most three. */
 const LAST_ATTEMPT = 2;
 const END_MS = 400_000;
 
-/** From now on every change of a trial's state is written down, in the transaction that makes it. */
+/** From now on every change of a trial's state is recorded, in its own transaction. */
 export async function auditTrials(admin: Database): Promise<void> {
   await admin.query(`
     create schema audit;
@@ -25,11 +25,11 @@ export interface Accounts {
   trials: number;
   failedStudies: number;
   failedTrials: number;
-  /** What does not add up. */
+  /** Inconsistencies. */
   faults: string[];
 }
 
-/** Waits until every study has ended, and counts: numbers without holes, each trial ended once, no attempt too many. */
+/** Waits until every study has ended, and checks: trial numbers without gaps, each trial ended once, no attempt too many. */
 export async function accountTrials(admin: Database): Promise<Accounts> {
   const faults: string[] = [];
   await eventually(async () => {

@@ -1,6 +1,6 @@
 import net from 'node:net';
 
-/** Forwards to a server, until connections are made half-open: both ends go on thinking that the other is there. */
+/** Forwards to a server, until connections are made half-open: both ends still consider the other one connected. */
 export class HalfOpenProxy {
   readonly #server: net.Server;
   readonly #pairs = new Set<readonly [net.Socket, net.Socket]>();
@@ -23,7 +23,7 @@ export class HalfOpenProxy {
     return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 
-  /** As when a gateway forgets its connections: nothing passes any more, nobody is told. New ones pass. */
+  /** Like a gateway that loses its connections: no data pass any more, without an error. New connections work. */
   forget(): number {
     for (const [near, far] of this.#pairs) {
       for (const [from, to] of [

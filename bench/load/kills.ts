@@ -3,7 +3,7 @@ import type { Rng } from '../../src/runtime/rng.ts';
 import { processesOf, type VictimKind } from './processes.ts';
 import type { LoadStage } from './stage.ts';
 
-/** Not `up`: nobody would start it again. */
+/** Not `up`, which no process restarts. */
 const victims: readonly VictimKind[] = [
   'serving',
   'coordinator',
@@ -22,7 +22,7 @@ export function killOne(stage: LoadStage, rng: Rng): VictimKind | undefined {
   return victim !== undefined && kill(victim.pid) ? kind : undefined;
 }
 
-/** Kills until so many are dead, with random pauses up to `pauseMs` between. How many of each kind. */
+/** Kills as many processes, with random pauses up to `pauseMs`. Returns the number of each kind. */
 export async function killMany(
   stage: LoadStage,
   { kills, pauseMs, rng }: { kills: number; pauseMs: number; rng: Rng },

@@ -1,19 +1,19 @@
-/** What a call may hear while something is down: that it reached nobody, or that they were starting or stopping. */
+/** Errors that are allowed while a process is down: no connection, or a process that is starting or stopping. */
 const away = /^(08...|57P..|53300|connection|timeout)$/;
-/** A process that was killed is back long before that, and Postgres has recovered. */
+/** A killed process has restarted long before that, and Postgres has recovered. */
 const DOWN_MS = 60_000;
 const MAX_TOLD = 100;
 
 /** How the calls of a load ended. */
 export class Outcomes {
   readonly calls = new Map<string, number>();
-  /** By SQLSTATE; `timeout` and `connection` for calls that never heard one. */
+  /** By SQLSTATE; `timeout` and `connection` for calls without one. */
   readonly errors = new Map<string, number>();
-  /** What was answered that cannot be. */
+  /** Wrong answers. */
   readonly wrong: string[] = [];
-  /** Sessions whose calls went on failing. */
+  /** Sessions whose calls kept failing. */
   readonly stuck: string[] = [];
-  /** Errors that no call may hear, or none while nothing is down. */
+  /** Errors that are never allowed, or not while all processes run. */
   readonly unexpected: string[] = [];
   longestOutageMs = 0;
   #downUntilMs = Number.NEGATIVE_INFINITY;
@@ -29,7 +29,7 @@ export class Outcomes {
       this.unexpected.push(`${code} of ${what}${away.test(code) ? ' while nothing was down' : ''}`);
   }
 
-  /** Something is down from now on, for so long at the most. */
+  /** A process is down from now on, at most for the given time. */
   disturbed(forMs = DOWN_MS, nowMs = performance.now()): void {
     this.#downUntilMs = Math.max(this.#downUntilMs, nowMs + forMs);
   }

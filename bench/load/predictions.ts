@@ -13,7 +13,7 @@ export interface PredictionTurn {
 const SCAN_ROWS = 40;
 const ARRAY_TEXTS = 20;
 
-/** One call of a random form, whose answer is held against what is known. */
+/** One call of a random form; its answer is compared with the known one. */
 export async function predictOnce(turn: PredictionTurn): Promise<void> {
   await (forms[turn.rng.below(forms.length)] ?? single)(turn);
 }
@@ -45,7 +45,7 @@ async function scan({ stage, session, outcomes, rng }: PredictionTurn): Promise<
     expectLabel(outcomes, `scan, mail ${id}`, label, stage.known.steady[id - 1]);
 }
 
-/** A row that is labelled at once or a little later, found again and deleted: what was committed is not lost. */
+/** A row that is filled immediately or a little later, selected and deleted: no committed row is lost. */
 async function attached({ stage, session, outcomes, rng }: PredictionTurn): Promise<void> {
   const at = rng.below(stage.texts.length);
   const sql = 'insert into inbox (body) values ($1) returning id, label';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** What a process of a running Rafiki is. `trial` trains one, `auxiliary` is one of Postgres's own (checkpointer, …). */
+/** The kind of a process of a running Rafiki. `trial` trains one, `auxiliary` is one of Postgres's own (checkpointer, …). */
 export const processKinds = [
   'up',
   'serving',
@@ -18,7 +18,7 @@ export interface RunningProcess {
   kind: VictimKind;
 }
 
-/** Of one process, from /proc: memory that is its own alone, the most that it ever had in memory, open files, threads. */
+/** Of one process, from /proc: private memory, peak memory, open files, threads. */
 export interface ProcessSample extends RunningProcess {
   memoryMb: number;
   peakMb: number;

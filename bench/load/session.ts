@@ -3,10 +3,10 @@ import pg from 'pg';
 import type { Outcomes } from './outcomes.ts';
 
 const CONNECT_MS = 10_000;
-/** The longest that a statement of the load may take, far above the 5 s after which a prediction gives up. */
+/** Maximum time of a statement of the load, far above the 5 s after which a prediction gives up. */
 const STATEMENT_MS = 60_000;
 const RETRY_MS = 200;
-/** From the first failure of a session's calls until it counts as stuck; Postgres and its crash recovery take some of it. */
+/** From the first failure of a session's calls until it counts as stuck; including Postgres' crash recovery. */
 const PATIENCE_MS = 120_000;
 
 export interface LoadSessionOptions {
@@ -14,7 +14,7 @@ export interface LoadSessionOptions {
   outcomes: Outcomes;
 }
 
-/** A client's session as an application has one: it goes on after errors, and connects anew only when the connection is lost. */
+/** A session like an application's: it continues after errors, and reconnects only when the connection is lost. */
 export class LoadSession {
   readonly name: string;
   readonly #options: LoadSessionOptions;

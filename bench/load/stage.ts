@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import { processesOf, type VictimKind } from './processes.ts';
 
-/** A running Rafiki with two models whose every answer is known. */
+/** A running Rafiki with two models whose answers are all known. */
 export interface LoadStage {
   rafiki: RunningRafiki;
   clientUrl: string;
@@ -34,7 +34,7 @@ export interface LoadStageOptions {
   ports?: { postgres: number; bridge: number };
 }
 
-/** Where the search for free ports begins. */
+/** The search for free ports begins here. */
 const POSTGRES_PORT = 56_410;
 const BRIDGE_PORT = 56_450;
 const MAILS = 400;

@@ -1,8 +1,8 @@
-/** How a series moved, told robustly: Theil (1950) and Sen (1968). */
+/** Robust trend of a series: Theil (1950) and Sen (1968). */
 export interface Trend {
   /** Median of the slopes between any two points, a second. */
   slope: number;
-  /** What that makes over the whole time. */
+  /** The slope times the whole time. */
   drift: number;
   /** Interquartile range about the line. */
   noise: number;

@@ -25,7 +25,7 @@ const STUDY_MS = 600_000;
 /** How long the last calls may take, after the last fault. */
 const LAST_CALL_MS = 90_000;
 
-/** Predictions, attached inserts, short trainings, deploys and drops, all at once, each on a session of its own. */
+/** Predictions, attached inserts, short trainings, deploys and drops, concurrently, each in a session of its own. */
 export function startLoad(
   stage: LoadStage,
   { sessions = 4, trainings = true, deploys = true }: LoadOptions = {},
@@ -68,7 +68,7 @@ function deploysOf(session: LoadSession): () => Promise<void> {
   let turn = 0;
   return async () => {
     turn++;
-    // version 2's forerunner is version 1
+    // the predecessor of version 2 is version 1
     if (turn % 3 === 0)
       await session.call(
         'rollback',
@@ -107,10 +107,10 @@ function trainingsOf(session: LoadSession, { outcomes, pause, signal }: RunningL
       const [study] = (await session.call<{ state: string }>('look', sql, [begun.study])) ?? [];
       if (study !== undefined && study.state !== 'queued' && study.state !== 'running') end = study.state;
       if (end !== undefined || performance.now() < deadline) continue;
-      outcomes.stuck.push(`study ${begun.study} goes on for more than ${STUDY_MS / 1000} s`);
+      outcomes.stuck.push(`study ${begun.study} has not ended within ${STUDY_MS / 1000} s`);
       break;
     }
-    if (end !== 'completed') return; // it has no model; studies that failed are counted
+    if (end !== 'completed') return; // it has no model; failed studies are counted
     await session.call('first', `select rafiki_predict($1, 'free money') as label`, [model]);
     await session.call('drop', 'select rafiki_drop_model($1)', [model]);
   };

@@ -29,7 +29,7 @@ const swapped: Readonly<Record<string, string>> = {
   '/=': '*=',
 };
 
-/** What can be mutated in a file, in the order of the text. Types, imports, what is thrown and what is logged stay as they are. */
+/** The mutants of a file, in the order of the text. Types, imports, errors and log messages are not mutated. */
 export function mutationsOf(source: ts.SourceFile): Mutation[] {
   const found: Mutation[] = [];
   const add = (kind: string, node: ts.Node, text: string, isStatement = false): void => {

@@ -2,7 +2,7 @@ import type { Mutation } from './operators.ts';
 
 export type Planted = Mutation & { index: number };
 
-/** The text with all of these mutants in it, each behind `mutant(index)` of switch.ts: without one that is on it does what it did. */
+/** The text with all of these mutants in it, each behind `mutant(index)` of switch.ts: if none is on, the text behaves as before. */
 export function plant(text: string, mutations: readonly Planted[], switchFile: string): string {
   const outerFirst = mutations.toSorted((a, b) => a.start - b.start || b.end - a.end);
   return `import { mutant } from '${switchFile}';${planted(text, outerFirst, 0, text.length)}`;

@@ -5,13 +5,13 @@ import ts from 'typescript';
 import { type Mutation, mutationsOf } from './operators.ts';
 
 export interface Mutant extends Mutation {
-  /** Made of the line and the change: the same mutant has the same key while other lines change. */
+  /** Derived from the line and the change: independent of other lines. */
   key: string;
   /** From the root of the repository. */
   file: string;
   room: string;
   line: number;
-  /** What stood there. */
+  /** The original text. */
   was: string;
 }
 
@@ -40,7 +40,7 @@ function mutantsIn(root: string, room: string, file: string): Mutant[] {
   });
 }
 
-/** So many at random, the same ones for the same seed. */
+/** A random sample, the same for the same seed. */
 export function sample(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {
   const place = new Map(mutants.map(({ key }) => [key, digest(`${seed} ${key}`)]));
   return mutants.toSorted((a, b) => (place.get(a.key)! < place.get(b.key)! ? -1 : 1)).slice(0, count);

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 
-// Stands in each planted file (bench/mutants/plant.ts): says which mutant is on, and notes which ones a test comes by. Processes
+// Part of each planted file (bench/mutants/plant.ts): selects the mutant that is on, and records which ones a test executes. Processes
 // that a test starts inherit the test's name.
 const on = Number(process.env['MUTANT'] ?? -1);
 const notes = process.env['MUTANT_NOTES'];

@@ -5,37 +5,37 @@ import path from 'node:path';
 import { plant } from './plant.ts';
 import { digest, type Mutant } from './sample.ts';
 
-/** The tests of one file, as they were without a mutant. */
+/** The tests of one file, run without a mutant. */
 interface Covering {
   test: string;
-  /** Of the test's file, so that a changed test is looked at anew. */
+  /** Of the test's file, so that a changed test runs again. */
   digest: string;
   seconds: number;
   passed: boolean;
-  /** The mutants whose place they came by. */
+  /** The mutants that they execute. */
   keys: string[];
 }
 
 export type Suite = 'unit' | 'pg18';
 
 export interface Judged {
-  /** Unclear where vitest failed, but no test: its Postgres may not have started. */
+  /** Unclear if vitest failed, but no test: its Postgres may not have started. */
   outcome: 'killed' | 'survived' | 'uncovered' | 'unclear';
-  /** The file whose test failed, or that it took too long. */
+  /** The file whose test failed, or the timeout. */
   by: string;
 }
 
 /** Tests that take no longer than this go first, and most mutants need no other. */
 const QUICK_S = 5;
-/** A mutant has so many times as long as its tests took without it, beside what vitest takes to start. */
+/** Timeout of a mutant, as a multiple of the time of its tests without it, in addition to vitest's start. */
 const PATIENCE = 5;
 const START_S = 45;
-/** What vitest has to end by itself. */
+/** Time for vitest to end by itself. */
 const GOODBYE_MS = 20_000;
 
 /**
- * A copy of the working tree in a temporary folder, with all mutants planted, so that one pass of the tests shows which of them
- * each test comes by, and only these run against a mutant.
+ * A copy of the working tree in a temporary folder, with all mutants planted, so that one pass of the tests shows which mutants
+ * each test executes, and only these tests run for a mutant.
  */
 export class MutantTree {
   readonly #root: string;
@@ -67,7 +67,7 @@ export class MutantTree {
     return text;
   }
 
-  /** Runs tests without a mutant, unless it is known what they come by. On a busy machine one may fail: it has a second chance, alone. */
+  /** Runs tests without a mutant, unless their coverage is known. A failed test, as on a busy machine, is repeated alone once. */
   async cover(suite: Suite, tests: readonly string[]): Promise<Covering[]> {
     const known: Covering[] = existsSync(this.#notesFile) ? JSON.parse(readFileSync(this.#notesFile, 'utf8')) : [];
     const now = new Map(tests.map((test) => [test, digest(readFileSync(path.join(this.#root, test), 'utf8'))]));
@@ -90,12 +90,12 @@ export class MutantTree {
       }
       writeFileSync(this.#notesFile, JSON.stringify(kept));
     }
-    for (const test of missing()) console.error(`${test} fails without a mutant, and judges none`);
+    for (const test of missing()) console.error(`${test} fails without a mutant, and tests no mutant`);
     return kept.filter(({ test }) => now.has(test));
   }
 
-  /** Runs the tests that come by a mutant against it: the quick ones, then one after another. */
-  async judge(mutant: Mutant, suite: Suite, coverings: readonly Covering[]): Promise<Judged> {
+  /** Runs the tests that execute a mutant: the quick ones, then one after another. */
+  async test(mutant: Mutant, suite: Suite, coverings: readonly Covering[]): Promise<Judged> {
     const all = coverings.filter(({ keys, passed }) => passed && keys.includes(mutant.key));
     const quick = all.filter(({ seconds }) => seconds <= QUICK_S);
     const slow = all.filter(({ seconds }) => seconds > QUICK_S).toSorted((a, b) => a.seconds - b.seconds);
@@ -130,7 +130,7 @@ export class MutantTree {
       cwd: this.#root,
       env: { ...process.env, ...env },
       stdio: 'ignore',
-      detached: true, // a group of its own, so that a mutant that hangs ends with all that it started
+      detached: true, // a group of its own, so that a mutant that hangs ends with all processes that it started
     });
     const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
     const endGroup = (): void => {
@@ -144,7 +144,7 @@ export class MutantTree {
     let last: NodeJS.Timeout | undefined;
     const limit = setTimeout(() => {
       tooLong = true;
-      child.kill('SIGINT'); // vitest stops its Postgres, which is in no group of ours
+      child.kill('SIGINT'); // vitest stops its Postgres, which is not in this group
       last = setTimeout(endGroup, GOODBYE_MS);
     }, limitS * 1000);
     const code = await closed;

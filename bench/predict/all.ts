@@ -5,10 +5,10 @@ import { byTurns, compare, median, timed } from './measure.ts';
 import { models, type PredictStage } from './stage.ts';
 
 const { temporal_cnn: model } = models;
-/** Rows of one array beside them: as many as the array form is measured with elsewhere. */
+/** Rows of the array that it is compared with: as many as elsewhere. */
 const ARRAY_ROWS = 10_000;
 const MB = 2 ** 20;
-/** The most that a process may grow by between the first tenth of the rows and the last. */
+/** Maximum growth of a process between the first tenth of the rows and the last. */
 const MAX_GROWTH_MB = 50;
 
 const call = `call rafiki_predict_all('${model}', 'bench_all', 'bench_predicted')`;
@@ -17,7 +17,7 @@ const array = `select cardinality(rafiki_predict('${model}', array_agg(body))) f
 /** Rows of one call whose speed is measured. */
 const CALL_ROWS = 100_000;
 
-/** `rafiki_predict_all` on short texts, none of them seen before: its speed beside the array form's, by turns. */
+/** `rafiki_predict_all` on short texts, all of them new: its speed compared with the array form's, in alternating rounds. */
 async function speed(session: Database, rounds: number): Promise<Figure> {
   const times = { all: [] as number[], array: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -41,7 +41,7 @@ async function speed(session: Database, rounds: number): Promise<Figure> {
   return compare('predict-all', { ...speeds, bar: 0.75, min: true });
 }
 
-/** The figures of `bench predict --all`: speed, then one call on so many rows and what its processes grow by. */
+/** The figures of `bench predict --all`: speed, then one call on a million rows and the growth of its processes. */
 export async function* predictAll(
   { session, admin }: PredictStage,
   { rows, rounds }: { rows: number; rounds: number },
@@ -116,7 +116,7 @@ class MemoryWatch {
     }
   }
 
-  /** By what the largest of the last tenth is above the largest of the first fifth: caches fill then. */
+  /** The maximum of the last tenth minus the maximum of the first fifth, in which caches fill. */
   growths(): { name: string; growthMb: number }[] {
     return [...this.#series].map(([name, series]) => {
       const first = series.slice(0, Math.ceil(series.length / 5));

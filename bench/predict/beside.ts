@@ -6,18 +6,18 @@ import { timerFunction } from './one-call.ts';
 import { allScans } from './scans.ts';
 import { models, type PredictStage } from './stage.ts';
 
-/** The most that the geometric mean of all lines may be, and any one of them. */
+/** Maximum of the geometric mean of all lines, and of each of them. */
 const MEAN_BAR = 1.05;
 const LINE_BAR = 1.15;
 /** Calls of one round of single calls. */
 const CALLS = 1000;
-/** Such rounds of each build before any counts: their servers' JavaScript is slow until it is compiled. */
+/** Rounds of each build that do not count: their servers' JavaScript is slow until it is compiled. */
 const WARM_UP = 10;
 
 /** Milliseconds of one round on a stage. */
 type Measure = (stage: PredictStage, round: number) => Promise<number>;
 
-/** Two builds of rafiki at once on one machine, each asked in turn: what it may be slow at for a while slows both. */
+/** Two builds of rafiki that run concurrently on one machine and get calls alternately, so that other load affects both. */
 export async function* besideFigures(own: PredictStage, other: PredictStage, quick: boolean): AsyncIterable<Figure> {
   for (const { session } of [own, other]) {
     await session.query(timerFunction);
@@ -57,7 +57,7 @@ async function measures(quick: boolean): Promise<[string, Measure][]> {
   ];
 }
 
-/** One that no call had before, as an expression of the number of the call. */
+/** A new text, as an expression of the number of the call. */
 const unseenText = (round: number): string => `'w1 w20 w300 positive4 ${round} ${performance.now()} ' || $1`;
 
 /** Of a median call. */
@@ -70,7 +70,7 @@ async function single(session: Database, text: string): Promise<number> {
   return (sorted[CALLS / 2] ?? Number.NaN) / 1000;
 }
 
-/** Of one call, when 32 sessions ask at once. */
+/** Of one call, with 32 concurrent sessions. */
 async function many(url: string, quick: boolean): Promise<number> {
   const { perSecond } = await calls(url, (text) => `rafiki_predict('${models.temporal_cnn}', ${text})`, {
     clients: 32,

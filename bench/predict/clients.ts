@@ -24,7 +24,7 @@ export interface Calls {
 export interface ClientLoad {
   clients: number;
   seconds: number;
-  /** Seconds that do not count: sessions connect, and load what they need. */
+  /** Seconds that do not count: sessions connect and warm up. */
   warmUp?: number;
 }
 
@@ -63,7 +63,7 @@ export async function calls(
   }
 }
 
-/** What pgbench's logs say of the last `seconds`: their columns are client, number, µs, script, and when it ended in s and µs. */
+/** The last `seconds` of pgbench's logs: their columns are client, number, µs, script, and when it ended in s and µs. */
 function counted(dir: string, seconds: number): Calls {
   const logs = readdirSync(dir).filter((file) => file.startsWith('pgbench_log'));
   const ended = logs

@@ -1,7 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import type { Figure } from '../figure.ts';
 
-/** The rows of bench_text made new by a word, so that no answer is in the cache. */
+/** Changes each row of bench_text by a word, so that no answer is cached. */
 export async function freshTable(session: Database, word: string, rows: number): Promise<void> {
   await session.query('drop table if exists bench_scan');
   await session.query(
@@ -23,10 +23,10 @@ interface Comparison {
   unit: string;
   peer: string;
   peerValue: number;
-  /** Where it is not the one of the two values. */
+  /** If it is not that of the two values. */
   ratio?: number;
   bar?: number;
-  /** Whether the bar is the least that the ratio may be, not the most. */
+  /** Whether the target is the minimum of the ratio, not the maximum. */
   min?: boolean;
   note?: string;
 }
@@ -34,7 +34,7 @@ interface Comparison {
 export function compare(name: string, comparison: Comparison): Figure {
   const { value, unit, peer, peerValue, bar, min = false, note } = comparison;
   const ratio = comparison.ratio ?? value / peerValue;
-  const judged = bar === undefined ? { ok: null } : { bar, ok: min ? ratio >= bar : ratio <= bar };
+  const verdict = bar === undefined ? { ok: null } : { bar, ok: min ? ratio >= bar : ratio <= bar };
   return {
     bench: 'predict',
     name,
@@ -43,7 +43,7 @@ export function compare(name: string, comparison: Comparison): Figure {
     peer,
     peerValue: round3(peerValue),
     ratio: round3(ratio),
-    ...judged,
+    ...verdict,
     ...(note === undefined ? {} : { note }),
   };
 }
@@ -55,13 +55,13 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Rounds of the same, for {@link settled}. */
+/** Number of rounds, for {@link settled}. */
 export const roundsOf = (quick: boolean): number => (quick ? 2 : 12);
 
-/** Of rounds of the same: their median without the first, in which code that had not run yet is compiled. */
+/** The median of rounds without the first, in which code is compiled. */
 export const settled = (rounds: readonly number[]): number => median(rounds.slice(1));
 
-/** Times of two that took turns. The ratio is the median of each round's own: a machine that is slow for a while slows both. */
+/** Times of two sides in alternating rounds. The ratio is the median of each round's ratio, so that other load affects both. */
 export const byTurns = (
   times: readonly number[],
   peerTimes: readonly number[],

@@ -7,8 +7,8 @@ import { models, type PredictStage } from './stage.ts';
 const WARM_UP = 100;
 
 /**
- * One call inside a session, first with the bridge on TCP like its peer, then as `rafiki up` has it, where a Unix socket
- * gives us an advantage that the peer does not have: that one has no bar.
+ * One call inside a session, first with the bridge on TCP like its peer, then as with `rafiki up`, on a Unix socket: an
+ * advantage that the peer does not have, so that line has no target.
  */
 export async function* predictOne(
   { session, admin }: Pick<PredictStage, 'session' | 'admin'>,
@@ -27,7 +27,7 @@ export async function* predictOne(
   await reachBridge({ session, admin }, host);
   for await (const figure of oneCall(session, rounds)) {
     const { bar: _, ...rest } = figure;
-    yield { ...rest, name: `${figure.name}-up`, ok: null, note: `bridge at ${host}, peer on TCP; no bar` };
+    yield { ...rest, name: `${figure.name}-up`, ok: null, note: `bridge at ${host}, peer on TCP; no target` };
   }
   await session.query('reset rafiki.read_ahead');
   await session.query(`select rafiki_dblink.dblink_disconnect('bench')`);
@@ -40,7 +40,7 @@ async function roleOf(session: Database): Promise<string> {
   return row?.name ?? '';
 }
 
-/** Points the foreign server there; the session connects anew at its next call. */
+/** Sets the address of the foreign server; the session reconnects at its next call. */
 async function reachBridge({ session, admin }: Pick<PredictStage, 'session' | 'admin'>, host: string): Promise<void> {
   await admin.query(`alter server rafiki_bridge options (set host '${host}')`);
   await session.query(
@@ -49,27 +49,27 @@ async function reachBridge({ session, admin }: Pick<PredictStage, 'session' | 'a
 }
 
 /**
- * A text that the server has not seen, and one that it has, against the cheapest dblink call there is, by turns.
- * Read-ahead is off: single calls are statements of their own, where it never begins.
+ * A new text, and a cached one, compared with the cheapest dblink call, in alternating rounds. Read-ahead is off: single calls are
+ * separate statements, in which it never begins.
  */
 async function* oneCall(session: Database, rounds: number): AsyncIterable<Figure> {
-  const salt = performance.now(); // no text of an earlier pass comes again
+  const salt = performance.now(); // no text of an earlier pass is repeated
   const predict = (text: string): string => `select rafiki_predict('${models.fasttext}', ${text}) where $1 > 0`;
   const shapes = {
     unseen: (round: number) => predict(`'w1 w20 w300 positive4 w512 ${salt} ${round} ' || $1`),
     seen: () => predict(`'w1 w20 w300 positive4 w512'`),
-    floor: () => `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`,
+    lowerBound: () => `select v from rafiki_dblink.dblink('bench', 'select 1') as t(v text) where $1 > 0`,
   };
-  const times = { unseen: [] as number[], seen: [] as number[], floor: [] as number[] };
+  const times = { unseen: [] as number[], seen: [] as number[], lowerBound: [] as number[] };
   for (let round = -WARM_UP; round < rounds; round++) {
-    for (const shape of ['unseen', 'seen', 'floor'] as const) {
+    for (const shape of ['unseen', 'seen', 'lowerBound'] as const) {
       const [row] = await session.query<{ us: number[] }>('select pg_temp.bench_us($1, 100) as us', [
         shapes[shape](round),
       ]);
       if (round >= 0) times[shape].push(...(row?.us ?? []));
     }
   }
-  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.floor), bar: 2.5 };
+  const peer = { unit: 'us', peer: "dblink 'select 1'", peerValue: median(times.lowerBound), bar: 2.5 };
   yield compare('predict-one', { value: median(times.unseen), ...peer });
   yield compare('predict-one-seen', { value: median(times.seen), ...peer });
 }

@@ -11,7 +11,7 @@ import { models, type PredictStage } from './stage.ts';
 
 const postgresDir = '/usr/lib/postgresql/17';
 
-/** Why the peer cannot run here; null where it can. */
+/** Why the peer cannot run here; null if it can. */
 export function missingPeer(): string | null {
   const plpython = '/usr/share/postgresql/17/extension/plpython3u.control';
   if (existsSync(postgresDir) && existsSync(plpython)) return null;
@@ -28,7 +28,7 @@ export interface PeerStage {
 export async function startPeer(ours: Pick<PredictStage, 'session' | 'admin'>, dataDir: string): Promise<PeerStage> {
   const folder = path.join(dataDir, 'python');
   mkdirSync(folder);
-  copyFileSync(path.join(import.meta.dirname, 'peer.py'), path.join(folder, 'peer.py')); // where the server may read
+  copyFileSync(path.join(import.meta.dirname, 'peer.py'), path.join(folder, 'peer.py')); // readable by the server
   for (const part of [dataDir, folder]) chmodSync(part, 0o755);
   process.env['PYTHONPATH'] = folder;
   const port = await choosePort(undefined, 54_517, '--port');

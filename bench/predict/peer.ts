@@ -10,17 +10,17 @@ import { models, type PredictStage } from './stage.ts';
 const ROWS = 10_000;
 const CHECKED_ROWS = 1000;
 const FIRST_CALLS = 5;
-/** 32 sessions that each import ONNX Runtime at once. */
+/** 32 sessions that import ONNX Runtime concurrently. */
 const WARM_UP_S = 15;
 
-/** A side of the comparison: where to ask, and how a text is predicted there. */
+/** A side of the comparison: its database, and how a text is predicted there. */
 interface Side {
   url: string;
   session: Database;
   predict(model: string, text: string): string;
 }
 
-/** Against PL/Python with ONNX Runtime in the backend of PostgreSQL 17: same networks, same texts, by turns. */
+/** Compared with PL/Python with ONNX Runtime in the backend of PostgreSQL 17: same networks, same texts, in alternating rounds. */
 export async function* peerFigures(stage: PredictStage, dataDir: string, quick: boolean): AsyncIterable<Figure> {
   const missing = missingPeer();
   if (missing !== null) {
@@ -41,7 +41,7 @@ export async function* peerFigures(stage: PredictStage, dataDir: string, quick: 
   }
 }
 
-/** Both sides must say the same of each text, or the figures compare nothing. */
+/** Both sides must predict the same label for each text, or the comparison is void. */
 async function checkAnswers(ours: Side, theirs: Side): Promise<void> {
   for (const model of Object.values(models)) {
     const labels = (side: Side): Promise<{ label: string }[]> =>
@@ -54,7 +54,7 @@ async function checkAnswers(ours: Side, theirs: Side): Promise<void> {
   }
 }
 
-/** Rows a second of the array form and of the plain form, each against the quickest that the peer has for it. */
+/** Rows a second of the array form and of the plain form, each compared with the peer's quickest form. */
 async function* forms(
   { session }: Side,
   peer: PeerStage,
@@ -97,14 +97,14 @@ async function* forms(
   }
 }
 
-/** What a session's first call takes, and what it leaves in its backend. */
+/** Time of a session's first call, and the memory that its backend gains. */
 async function* sessions(ours: Side, theirs: Side): AsyncIterable<Figure> {
   const [here, there] = [await firstCalls(ours), await firstCalls(theirs)];
-  const figure = { unit: 'ms', peer: 'PL/Python', note: 'bar: the value, ms' };
+  const figure = { unit: 'ms', peer: 'PL/Python', note: 'target: the value, ms' };
   const firstMs = compare('peer-first-call', { ...figure, value: here.ms, peerValue: there.ms });
   yield { ...firstMs, bar: 20, ok: here.ms <= 20 };
   const memory = compare('peer-memory', { ...figure, unit: 'MB', value: here.mb, peerValue: there.mb });
-  yield { ...memory, bar: 2, ok: here.mb <= 2, note: 'private memory that a backend gains; bar: the value, MB' };
+  yield { ...memory, bar: 2, ok: here.mb <= 2, note: 'private memory that a backend gains; target: the value, MB' };
 }
 
 async function firstCalls({ url, predict }: Side): Promise<{ ms: number; mb: number }> {
@@ -121,7 +121,7 @@ async function firstCalls({ url, predict }: Side): Promise<{ ms: number; mb: num
   return { ms: median(ms), mb: median(mb) };
 }
 
-/** Memory that a process shares with no other, MB. */
+/** Private memory of a process, MB. */
 function privateMb(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return [...rollup.matchAll(/^Private_\w+:\s+(\d+) kB/gm)].reduce((sum, [, kb]) => sum + Number(kb) / 1024, 0);

@@ -10,11 +10,11 @@ import { byTurns, compare, freshTable, timed } from './measure.ts';
 import { models, type PredictStage } from './stage.ts';
 
 const ROWS = 10_000;
-/** Rows alike in length together, as serving has them, and more at once than it takes: fewer calls. */
+/** Rows sorted by length, as in serving, and larger batches than there: fewer calls. */
 const SLICE_ROWS = 32;
 const CORES = 2;
 
-/** The array form beside ONNX Runtime alone on tensors that are ready, by turns: the quicker of one session with two threads and two with one. */
+/** The array form compared with ONNX Runtime alone on prepared tensors, in alternating rounds: the quicker of one session with two threads and two with one. */
 export async function* besideRaw(
   { session, admin }: Pick<PredictStage, 'session' | 'admin'>,
   rounds: number,
@@ -36,7 +36,7 @@ export async function* besideRaw(
     const arrayMs: number[] = [];
     for (let round = 0; round < rounds; round++) {
       rawMs.push(Math.min(...(await inTurn(runners.map((runner) => runner.run)))));
-      await freshTable(session, `beside raw ${round}`, ROWS);
+      await freshTable(session, `compared with raw ${round}`, ROWS);
       arrayMs.push(
         await timed(
           session,
@@ -49,7 +49,7 @@ export async function* besideRaw(
   }
 }
 
-/** What a deployment answers with; its weights are not for everybody. */
+/** The model file of a deployment, read as a superuser. */
 export async function trainedModel(admin: Database, model: string): Promise<TrainedModel> {
   const [member] = await admin.query<{ id: number }>(
     `select e.params_id as id from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'

@@ -10,19 +10,19 @@ const scalar = `rafiki_predict('${model}', body)`;
 const inOrder = `select count(${scalar}) from bench_scan`;
 const expression = `select count(rafiki_predict('${model}', body || '!')) from bench_scan`;
 const array = `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan)))`;
-/** What more there is of each answer, in one call. */
+/** Forms that return more than labels. */
 const forms: Readonly<Record<string, string>> = {
   'predict-details': `select cardinality(rafiki_predict_detail('${model}', (select array_agg(body) from bench_scan)))`,
   'predict-probabilities': `select cardinality(rafiki_probabilities('${model}', (select array_agg(body) from bench_scan)))`,
   'predict-threshold': `select cardinality(rafiki_predict('${model}', (select array_agg(body) from bench_scan), threshold => 0.9))`,
 };
-/** By the index, from its end: a sort would be made of rows that are predicted already. */
+/** By the index, from its end: a sort would process rows after their prediction. */
 const descending = `select count(label) from (select ${scalar} as label from bench_scan order by id desc offset 0) t`;
 
 const byIndexAlone = 'set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off';
 const anyPlan = 'reset enable_seqscan; reset enable_bitmapscan; reset enable_sort';
 
-/** 10,000 rows, texts new each time, by turns. */
+/** 10,000 rows, new texts each time, in alternating rounds. */
 export async function* wholeTables(session: Database, rounds: number): AsyncIterable<Figure> {
   const times: Record<'array' | 'in order' | 'descending' | 'expression', number[]> = {
     array: [],
@@ -48,28 +48,28 @@ export async function* wholeTables(session: Database, rounds: number): AsyncIter
   yield compare('predict-scalar-expression', { ...byTurns(times.expression, times.array), peer, bar: 1.5 });
 }
 
-/** Details and what is made of them beside the array form of labels: 10,000 rows, texts new each time, by turns. */
+/** Details and forms that use them, compared with the array form of labels: 10,000 rows, new texts each time, in alternating rounds. */
 export async function* bulkForms(session: Database, rounds: number): AsyncIterable<Figure> {
   for (const [name, sql] of Object.entries(forms)) {
     const times = { form: [] as number[], labels: [] as number[] };
     for (let round = 0; round < rounds; round++) {
       await freshTable(session, `${name} ${round}`, ROWS);
       times.form.push(await timed(session, sql));
-      await freshTable(session, `labels beside ${name} ${round}`, ROWS);
+      await freshTable(session, `labels for ${name} ${round}`, ROWS);
       times.labels.push(await timed(session, array));
     }
     yield compare(name, { ...byTurns(times.form, times.labels), peer: 'array form', bar: 1.5 });
   }
 }
 
-/** What reading ahead computes for a query that asks one row in ten: what is known afterwards, of all rows. */
+/** Rows that reading ahead computes for a query of one row in ten: counted as the cached ones of all rows. */
 export async function filtered(session: Database): Promise<Figure> {
   await freshTable(session, 'filtered', ROWS);
   await session.query(`${inOrder} where id % 10 = 0`);
   const before = await knownRows(session);
   await session.query(array);
   const computed = (await knownRows(session)) - before;
-  return compare('predict-filter', { value: computed, unit: 'rows', peer: 'asked', peerValue: ROWS / 10, bar: 2 });
+  return compare('predict-filter', { value: computed, unit: 'rows', peer: 'requested', peerValue: ROWS / 10, bar: 2 });
 }
 
 /** Rows answered from the cache so far; serving writes them every two seconds. */
@@ -82,10 +82,10 @@ async function knownRows(session: Database): Promise<number> {
   return row?.cached ?? 0;
 }
 
-/** Statements of which reading ahead has little or nothing to gain, beside the same without it. */
+/** Statements for which reading ahead gains little or nothing, compared with the same without it. */
 const weakCases: { name: string; rows: number; sql: string; bar: number }[] = [
   {
-    name: 'predict-expression', // one that is not read ahead: md5 is none of those that are
+    name: 'predict-expression', // not read ahead: md5 is not among the supported functions
     rows: 2000,
     sql: `select count(rafiki_predict('${model}', body || md5(title))) from bench_scan`,
     bar: 1.05,
@@ -146,7 +146,7 @@ export async function* weak(session: Database, rounds: number): AsyncIterable<Fi
   }
 }
 
-/** The plain form with and without read-ahead, rows a second; without it fewer rows, since each waits for a batch of its own. */
+/** The plain form with and without read-ahead, rows a second; without it fewer rows, because each waits for a batch of its own. */
 export async function accelerated(session: Database, naiveRows: number): Promise<Figure> {
   await freshTable(session, 'off', naiveRows);
   await session.query('set rafiki.read_ahead = off');

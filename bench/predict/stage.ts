@@ -21,11 +21,11 @@ export interface PredictStageOptions {
   env?: NodeJS.ProcessEnv;
   /** Another clone, whose build is run. */
   clone?: string;
-  /** Whoever asks is an ordinary role, also where `up` gives a superuser's URL, as that of 0.1.0 did. */
+  /** The calling role is an ordinary one, even if `up` prints a superuser's URL, as in 0.1.0. */
   ordinary?: boolean;
 }
 
-/** Boots everything on `dataDir`, which keeps data and models from one start to the next. */
+/** Starts everything with `dataDir`, which keeps data and models from one start to the next. */
 export async function startStage(dataDir: string, options: PredictStageOptions = {}): Promise<PredictStage> {
   const { env = {}, clone, ordinary = false } = options;
   const rafiki = await rafikiUp({ args: ['--workers', '1'], env, dataDir, clone });
@@ -85,7 +85,7 @@ async function train(session: Database): Promise<void> {
   }
 }
 
-/** Sentences of 10 to 40 words, as long as film reviews are, from 5,000 words of which few tell the class. */
+/** Sentences of 10 to 40 words, as long as film reviews are, from 5,000 words of which few depend on the class. */
 function generateRows(count: number): { label: string; body: string }[] {
   const rng = createRng(7);
   return Array.from({ length: count }, (_, i) => {

@@ -10,7 +10,7 @@ import { models, type PredictStage } from '../predict/stage.ts';
 
 const ROWS = 10_000;
 const WRITERS = 4;
-/** Writers insert a row so often. */
+/** Interval of a writer's inserts. */
 const PAUSE_MS = 5;
 const DOWN_MS = 2_000;
 const FILLED_MS = 120_000;
@@ -25,7 +25,7 @@ async function makeTable(session: Session, name: string, model?: string): Promis
   if (model !== undefined) await session.query(`select rafiki_attach($1, $2, 'body', 'label')`, [model, name]);
 }
 
-/** Until each row has its prediction; the milliseconds that took. */
+/** Waits until each row has its prediction; returns the milliseconds. */
 async function untilFilled(session: Session, name: string): Promise<number> {
   const startedMs = performance.now();
   while (performance.now() - startedMs < FILLED_MS) {
@@ -36,7 +36,7 @@ async function untilFilled(session: Session, name: string): Promise<number> {
   throw new Error(`rows of ${name} are not filled within ${FILLED_MS} ms`);
 }
 
-/** INSERT … SELECT into an attached table until each row is predicted, beside the array form and a plain INSERT … SELECT, by turns. */
+/** INSERT … SELECT into an attached table until each row is predicted, compared with the array form and a plain INSERT … SELECT, in alternating rounds. */
 export async function* inserts({ session }: PredictStage, quick: boolean): AsyncIterable<Figure> {
   await session.query(`set rafiki.fill_wait = '1s'`);
   for (const [family, model] of Object.entries(models)) {
@@ -102,7 +102,7 @@ export async function loads({ session, url }: PredictStage, rows: number): Promi
   };
 }
 
-/** The one that came last: of those before there are rows for a while. It may just be starting anew. */
+/** The latest one: rows of earlier ones remain for a while. It may just be restarting. */
 async function killServer(admin: Session): Promise<void> {
   const sql = `select pid from rafiki.process where kind = 'serving' order by id desc limit 1`;
   const [server] = await admin.query<{ pid: number }>(sql);
@@ -113,7 +113,7 @@ async function killServer(admin: Session): Promise<void> {
   }
 }
 
-/** The server is killed again and again while rows are written: the longest statement, and rows that were not filled exactly once. */
+/** The server is killed repeatedly while rows are written: the longest statement, and rows that were not filled exactly once. */
 export async function* killed({ session, admin, url }: PredictStage, kills: number): AsyncIterable<Figure> {
   await makeTable(session, 'bench_killed', models.fasttext);
   await session.query('drop table if exists bench_fills');

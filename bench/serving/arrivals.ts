@@ -28,7 +28,7 @@ export interface SourceState {
   stay: number;
 }
 
-/** Markov-modulated Poisson: the source goes round its states, staying in each for an exponential time. */
+/** Markov-modulated Poisson: the source cycles through its states, staying in each for an exponential time. */
 export function modulated(load: ArrivalLoad, rng: Rng, states: readonly SourceState[]): Arrivals {
   const times: number[] = [];
   let ms = 0;
@@ -48,7 +48,7 @@ export function modulated(load: ArrivalLoad, rng: Rng, states: readonly SourceSt
   return Float64Array.from(times);
 }
 
-/** On and off by turns, each for a fixed time in τ; Poisson at `rate` × r_u while on. */
+/** Alternates between on and off, each for a fixed time in τ; Poisson at `rate` × r_u while on. */
 export function onOff(
   load: ArrivalLoad,
   rng: Rng,
@@ -59,13 +59,13 @@ export function onOff(
   return thin({ lengthMs: load.lengthMs, peak, at }, rng);
 }
 
-/** Arrival times of a file: milliseconds, one a line, in any order; what is no number is left out. */
+/** Arrival times of a file: milliseconds, one a line, in any order; other lines are ignored. */
 export function parseTrace(text: string): Arrivals {
   const times = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]));
   return Float64Array.from(times.filter(Number.isFinite)).sort();
 }
 
-/** A Poisson process of a rate that moves, by thinning one of its peak rate. */
+/** A Poisson process of a variable rate, by thinning one of its peak rate. */
 function thin({ lengthMs, peak, at }: { lengthMs: number; peak: number; at(ms: number): number }, rng: Rng): Arrivals {
   const times: number[] = [];
   for (let ms = exponential(rng) / peak; ms < lengthMs; ms += exponential(rng) / peak) {

@@ -3,7 +3,7 @@ import type { Decision, Policy, PolicyOptions } from '../../src/serving/policies
 
 /**
  * No ensemble: each free member takes a batch of its own, the most accurate member first (paper, section 5). It needs one device per
- * member: where one station holds all members, as the threads of a server do, the most accurate member would answer everything.
+ * member: if one station holds all members, as the threads of a server do, the most accurate member would answer everything.
  */
 export function async(options: PolicyOptions): Policy {
   const { fleet } = options;

@@ -9,9 +9,9 @@ const highs: typeof import('highs', { with: { 'resolution-mode': 'require' }}) =
 );
 
 export interface Bound {
-  /** The most reward that anybody could have. */
+  /** Upper bound of the reward. */
   reward: number;
-  /** Share of requests that he then leaves out. */
+  /** Share of requests that are then refused. */
   missed: number;
 }
 
@@ -19,10 +19,10 @@ export interface Bound {
 const BINS_PER_BUDGET = 4;
 
 /**
- * What somebody could earn who knows all arrivals, may refuse, and serves requests like a fluid, at the throughput of the
+ * The maximum reward if all arrivals are known, requests may be refused, and are served like a fluid, at the throughput of the
  * largest batch. By intervals j of τ / 4, with d_j accepted of the n_j that arrive and y_vj answered by subset v:
  *   max Σ a_v y_vj   subject to   Σ_v y_vj c_s(v, B) / B ≤ servers_s τ / 4 at each station s,   d_j ≤ n_j,
- *   D_(j−4) ≤ Y_j ≤ D_j   where Y and D are the sums so far: nobody is answered before he came, nor after his deadline.
+ *   D_(j−4) ≤ Y_j ≤ D_j   where Y and D are the sums so far: no request is answered before its arrival, nor after its deadline.
  */
 export async function bound(fleet: Fleet, arrivals: Arrivals, budgetMs: number): Promise<Bound> {
   const binMs = budgetMs / BINS_PER_BUDGET;
@@ -62,7 +62,7 @@ function program(fleet: Fleet, counts: readonly number[], binMs: number): string
   ].join('\n');
 }
 
-/** Subsets that none beats in accuracy at no more time anywhere. */
+/** Subsets that no other one dominates in accuracy and time. */
 function undominated(fleet: Fleet): Subset[] {
   const all = Array.from({ length: allMembers(fleet) }, (_, i) => i + 1);
   const beats = (one: Subset, other: Subset): boolean =>

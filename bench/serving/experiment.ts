@@ -18,7 +18,7 @@ export interface ExperimentRun {
   seed: number;
 }
 
-/** What came of it, beside the bound. */
+/** The result, compared with the bound. */
 export interface MeasuredPolicy {
   /** Of the bound's reward. */
   fraction: number;
@@ -42,7 +42,7 @@ const columns = [
   ...['high_accuracy', 'high_missed', 'low_accuracy', 'low_missed'],
 ];
 
-/** Runs; kept in docs/experiments, a bench that is interrupted goes on where it was. */
+/** Runs, stored in docs/experiments: an interrupted bench continues where it was. */
 export class Experiment {
   readonly #runs: Results;
   readonly #bounds: Results;
@@ -104,7 +104,7 @@ export class Experiment {
   }
 }
 
-/** A policy that learns begins on a quiet load that grows to the one that counts: r_u times these. */
+/** A policy that learns begins with a low load that grows to the measured one: r_u times these. */
 const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1];
 
 export function train({ setting, drops, seed }: Pick<ExperimentRun, 'setting' | 'drops' | 'seed'>): Policy {

@@ -9,26 +9,26 @@ import { Sessions } from './sessions.ts';
 const file = path.join(process.env['RAFIKI_DATA'] ?? '../shared/data', 'cifar10', 'valid.csv.gz');
 export const hasImages = existsSync(file);
 
-/** Rows to train on; the others are asked. */
+/** Rows to train on; the others are predicted. */
 const TRAIN_ROWS = 600;
-/** The model that is asked: a version of the first family's. */
+/** The model that is called: a version of the first family's. */
 export const MODEL = 'bench_resnet';
 const CLASSES = ['airplane', 'frog', 'horse', 'ship'];
-/** Sessions of the load: fewer than the database takes. */
+/** Sessions of the load: fewer than the database allows. */
 const SESSIONS = 60;
 
 export interface ImageStage {
   rafiki: RunningRafiki;
-  /** Runs `work` on a session of the load as soon as one is free; null where none is until then. */
+  /** Runs `work` on a session of the load as soon as one is free; null if none becomes free in time. */
   withSession<T>(untilMs: number, work: (session: Database) => Promise<T>): Promise<T | null>;
-  /** Ids of images to ask, and their labels. */
+  /** Ids of images to predict, and their labels. */
   asked: { id: number; label: string }[];
   /** Accuracy on validation rows of each subset of the deployed members, by its bits. */
   accuracies: number[];
   stop(): Promise<void>;
 }
 
-/** A whole Rafiki with three small image models, trained on photographs of CIFAR-10 that the load does not ask. */
+/** A whole Rafiki with three small image models, trained on photographs of CIFAR-10 that the load does not predict. */
 export async function startImageStage(policy: string): Promise<ImageStage> {
   const rafiki = await rafikiUp({ args: ['--workers', '2'], env: { RAFIKI_POLICY: policy } });
   const sessions = new Sessions(rafiki.url, SESSIONS);
@@ -69,7 +69,7 @@ const FAMILIES = ['resnet', 'xception', 'inception'];
 
 /**
  * Trains one model of each family, and deploys the three together: a study would keep only those that help on its few
- * validation rows. The accuracy of each subset is counted on the rows that are asked.
+ * validation rows. The accuracy of each subset is counted on the predicted rows.
  */
 async function train({ db, admin }: RunningRafiki): Promise<number[]> {
   await db.query(`create table bench_train as select label, image from bench_image where id <= ${TRAIN_ROWS}`);

@@ -18,7 +18,7 @@ export interface ManyModelsOptions {
   minutes: number;
 }
 
-/** One model in five has room, as large as it is when it is asked often. */
+/** Memory for one model in five, at the size of one that is called often. */
 const SHARE_IN_MEMORY = 0.2;
 /** Those whose calls are timed: the first tenth by traffic. */
 const HOT_SHARE = 0.1;
@@ -41,7 +41,7 @@ interface Call {
 
 type TimedCall = Timed<Call>;
 
-/** More models than there is memory for, asked over SQL with Zipf's law: what hot ones feel of the loads of cold ones. */
+/** More models than fit into memory, called over SQL by Zipf's law: the effect of loading cold ones on hot ones. */
 export async function* manyModelsFigures(options: ManyModelsOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {
@@ -59,7 +59,7 @@ export async function* manyModelsFigures(options: ManyModelsOptions): AsyncItera
   }
 }
 
-/** A trained temporal CNN under so many names; the bytes that one takes in memory when it is asked often. */
+/** A trained temporal CNN under many names; the bytes of one in memory if it is called often. */
 async function makeModels(dataDir: string, count: number): Promise<number> {
   const { session, admin, stop } = await startStage(dataDir);
   try {
@@ -98,7 +98,7 @@ async function makeModels(dataDir: string, count: number): Promise<number> {
   }
 }
 
-/** Asks texts that no call had before, on sessions of its own for hot models: who waits for a cold one takes none of those. */
+/** Calls with new texts, in separate sessions for hot models: a call that waits for a cold one occupies none of those. */
 class Askers {
   readonly #texts: readonly { body: string }[];
   readonly #hot: number;
@@ -133,7 +133,7 @@ interface ModelAsking extends ManyModelsOptions {
   url: string;
 }
 
-/** First those calls alone that are for hot models, then all of them. */
+/** First only the calls for hot models, then all of them. */
 async function* askAll({ models: count, minutes, fitting, db, url }: ModelAsking): AsyncIterable<Figure> {
   const hot = Math.max(1, Math.round(HOT_SHARE * count));
   const texts = await db.query<{ body: string }>('select body from bench_text order by id');
@@ -194,7 +194,7 @@ function* figuresOf({ all, alone, hot, fitting, before, after }: CallOutcome): I
   yield { ...figure('models-p99', p99(all), 'ms', {}), note: 'of all calls' };
   const value = p99(all.filter(({ result }) => result.model < hot));
   const peer = { peer: 'no cold ones asked', peerValue: p99(alone), ratio: value / p99(alone) };
-  const note = `of the ${hot} most asked`;
+  const note = `of the ${hot} most called`;
   yield { bench: 'serving', name: 'models-hot-p99', value, unit: 'ms', ...peer, ok: null, note };
 }
 
@@ -212,7 +212,7 @@ function zipf(count: number, rng: Rng): () => number {
   };
 }
 
-/** What serving counted so far; it writes every two seconds. */
+/** Serving's counters, which it writes every two seconds. */
 async function countLoads(db: Database): Promise<Loads> {
   await db.query('select pg_sleep(2.5)');
   const [row] = await db.query<Loads>(

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arrivals } from './arrivals.ts';
 
-/** How one call went. */
+/** Result of one call. */
 export interface ModelCall<T> {
   arrivedMs: number;
-  /** From its arrival, whether or not a session was free for it then. */
+  /** From its arrival, whether or not a session was free. */
   ms: number;
   result: T;
 }
 
-/** Makes each call when it is due, by performance.now(), whatever became of those before: arrivals never wait for answers. */
+/** Makes each call when it is due, by performance.now(), independent of earlier ones: arrivals never wait for answers. */
 export async function openLoop<T>(arrivals: Arrivals, call: (dueMs: number) => Promise<T>): Promise<ModelCall<T>[]> {
   const startedMs = performance.now();
   const calls: Promise<ModelCall<T>>[] = [];

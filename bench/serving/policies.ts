@@ -2,7 +2,7 @@ import type { PolicyOptions } from '../../src/serving/policies/policy.ts';
 import { type PolicyKind, policies } from '../../src/serving/policies/registry.ts';
 import { async } from './async.ts';
 
-/** The policies that the table compares: those of the server, and the paper's other baseline. */
+/** The compared policies: those of the server, and the paper's other baseline. */
 export const simulated: readonly PolicyKind[] = [...policies, { name: 'async', create: async }];
 
 /** In the paper's own setting nothing is dropped: late requests are answered as well. */

@@ -11,13 +11,13 @@ const BUDGET_MS = 500;
 /** A call that is refused or answered later than its budget and this is a fault. */
 const GRACE_MS = 20;
 const OVERLOAD = 3;
-/** Memory that grows by no more is flat. */
+/** Maximum growth of memory. */
 const FLAT = 1.1;
 /** Mean of the sine in r_u. */
 const SINE_MEAN = 0.5764;
 
 interface TimedAnswer {
-  /** Null where the call was refused. */
+  /** Null if the call was refused. */
   isRight: boolean | null;
 }
 
@@ -38,7 +38,7 @@ export async function* realFigures({ minutes }: { minutes: number }): AsyncItera
   }
 }
 
-/** Calls a millisecond of 16 sessions that ask one after another, with all the time they want. */
+/** Calls per millisecond of 16 sessions without pauses, with a generous budget. */
 async function measureCapacity(stage: ImageStage): Promise<number> {
   const endMs = performance.now() + 8000;
   let calls = 0;
@@ -111,14 +111,14 @@ async function memoryLater({ rafiki }: ImageStage, ms: number): Promise<number> 
 
 let salt = 0;
 
-/** How a call is made: when it was due, how long it may take from then, and whether it wants late answers. */
+/** How a call is made: when it was due, its budget from then, and whether late answers are returned. */
 interface CallTerms {
   dueMs: number;
   budgetMs: number;
   onOverdue: 'answer' | 'error';
 }
 
-/** One call on an image that no call had before: other bytes follow it, which its decoder does not read. */
+/** One call with a new image: other bytes are appended to it, which its decoder does not read. */
 async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: CallTerms): Promise<TimedAnswer> {
   const number = salt++;
   const image = stage.asked[number % stage.asked.length];
@@ -128,7 +128,7 @@ async function ask(stage: ImageStage, { dueMs, budgetMs, onOverdue }: CallTerms)
   const deadlineMs = dueMs + budgetMs;
   const untilMs = onOverdue === 'error' ? deadlineMs : Number.POSITIVE_INFINITY;
   const answer = await stage.withSession<TimedAnswer>(untilMs, async (session) => {
-    const leftMs = deadlineMs - performance.now(); // a session may not have been free at once
+    const leftMs = deadlineMs - performance.now(); // a session may not have been free immediately
     try {
       const values = [image?.id, number, Math.max(1, leftMs), onOverdue];
       const [row] = await session.query<{ label: string | null }>(query, values);

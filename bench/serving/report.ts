@@ -11,15 +11,15 @@ The server itself is measured in [serving-real.md](serving-real.md); this is the
 
 Written by \`npm run -s bench -- serving\`; runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. Simulated time, seeds 1 to 5, means.
 β = 1: an overdue or refused request earns nothing. The bound is a fluid linear program that knows all arrivals and ignores
-batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. What bursts and
-on-off were in the study that the bars come from is not known: these are such that the greedy rule on one model misses as
-much as it did there. Results depend on the seeds alone; only the time of a decision is that of a machine: ${machine}.
+batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. The bursts and
+on-off loads of the study that the targets come from are not known: these are chosen so that the greedy rule on one model misses as
+much as there. Results depend only on the seeds, except the time of a decision: ${machine}.
 
-| figure | value | unit | bar | |
+| figure | value | unit | target | |
 | --- | --- | --- | --- | --- |
 `;
 
-/** When and where, in a few words. */
+/** Machine, date and version. */
 const machine = (): string =>
   `${availableParallelism()} cores of an ${cpus()[0]?.model}, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}`;
 

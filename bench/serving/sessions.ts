@@ -1,7 +1,7 @@
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 
-/** Sessions that are lent to who asks last: who waited long has no time left for an answer anyway. */
+/** Sessions that are lent to the newest call: one that has waited long has no time left for an answer anyway. */
 export class Sessions {
   readonly #all: readonly Database[];
   readonly #free: Database[];
@@ -15,7 +15,7 @@ export class Sessions {
     this.#free = [...this.#all];
   }
 
-  /** Runs `work` on a session as soon as one is free; null where none is until then. */
+  /** Runs `work` on a session as soon as one is free; null if none becomes free in time. */
   async with<T>(untilMs: number, work: (session: Database) => Promise<T>): Promise<T | null> {
     const session = this.#free.pop() ?? (await this.#next(untilMs));
     if (session === null) return null;

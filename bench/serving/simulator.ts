@@ -10,7 +10,7 @@ export interface Simulation {
   fleet: Fleet;
   budgetMs: number;
   arrivals: Arrivals;
-  /** Makes the policy for the fleet as it is known to it: with the margin that it needs. */
+  /** Creates the policy for the fleet that it knows: with the margin that it needs. */
   policy(fleet: Fleet): Policy;
   /** Whether requests that no batch can answer in time are refused; they are served late otherwise. */
   drops: boolean;
@@ -18,13 +18,13 @@ export interface Simulation {
   noise: number;
   /** Of service times. */
   rng: Rng;
-  /** Requests that arrive before are served and not counted: what a learning policy needs to begin. */
+  /** Requests that arrive before are served and not counted: for a policy to learn. */
   countFromMs?: number;
-  /** What came of each request: accuracy 0 where it was refused. */
+  /** Result of each request: accuracy 0 if it was refused. */
   onAnswer?(arrivedMs: number, outcome: { accuracy: number; isLate: boolean }): void;
 }
 
-/** What came of the requests that were counted. */
+/** Results of the counted requests. */
 export interface Result {
   requests: number;
   /** Σ accuracy of the subset that answered, over those answered in time (β = 1: an overdue answer earns nothing). */

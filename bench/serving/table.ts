@@ -3,7 +3,7 @@ import type { Experiment, MeasuredPolicy } from './experiment.ts';
 import { halfInterval, mean } from './statistics.ts';
 import { type Setting, settings } from './workloads.ts';
 
-/** What issue 5 asks: least fraction of the bound, most missed. */
+/** Targets: minimum share of the bound, maximum share missed. */
 const bars: Record<string, [number, number]> = {
   'single sine': [0.99, 0.025],
   'single bursts': [0.98, 0.09],
@@ -31,7 +31,7 @@ const others: readonly { policy: string; drops: boolean }[] = [
   { policy: 'price', drops: true },
 ];
 
-/** It takes long to train, on the sine that the paper trains it on. */
+/** Slow to train; trained on the sine, as in the paper. */
 const learned: typeof others = [
   { policy: 'actor-critic', drops: false },
   { policy: 'actor-critic', drops: true },
@@ -41,7 +41,7 @@ const CHOSEN = 'planner';
 
 const noiseless = { noise: 0 } as const;
 
-/** The table of issue 5 and, without a bar, what every other policy reaches on the same arrivals. */
+/** The figures with targets and, without targets, those of every other policy on the same arrivals. */
 export async function* tableFigures(experiment: Experiment, seeds: number): AsyncIterable<Figure> {
   for (const [name, [min, max]] of Object.entries(bars)) {
     const [settingName = '', load = ''] = name.split(' ');
@@ -69,7 +69,7 @@ function otherFigure(
   return { ...figure(`${name.replace(' ', '-')}-${policy}`, value, 'of bound', {}), note };
 }
 
-/** How much of what asynchronous serving with dropping leaves of the bound is gained. */
+/** Gain over asynchronous serving with dropping, as a share of its distance to the bound. */
 async function gain(experiment: Experiment, seeds: number): Promise<Figure> {
   const at = { setting: settingOf('three-128'), load: 'sine', drops: true, ...noiseless };
   const [chosen, async] = [
@@ -107,7 +107,7 @@ async function* noise(experiment: Experiment, seeds: number): AsyncIterable<Figu
   }
 }
 
-/** The paper's claims in its own setting, nothing dropped: RL against greedy, difference and 95 % interval over seeds. */
+/** The paper's claims in its own setting, nothing dropped: RL compared with greedy, difference and 95 % interval over seeds. */
 export async function* claimFigures(experiment: Experiment, seeds: number): AsyncIterable<Figure> {
   for (const setting of settings) {
     const at = { setting, load: 'sine', drops: false, ...noiseless };

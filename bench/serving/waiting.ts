@@ -1,7 +1,7 @@
 import type { QueueView } from '../../src/serving/policies/policy.ts';
 import type { Arrivals } from './arrivals.ts';
 
-/** Requests that wait, by their numbers, in the order of their arrival: with one budget for all it is that of deadlines. */
+/** Requests that wait, by their numbers, in the order of their arrival, which with one budget is that of deadlines. */
 export class Waiting implements QueueView {
   readonly #arrivals: Arrivals;
   readonly #budgetMs: number;

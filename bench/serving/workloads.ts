@@ -34,8 +34,8 @@ export const settings: readonly Setting[] = [
 const LENGTH = 1000;
 
 /**
- * Arrivals of a mean of about .55 r_u, for 1000 τ. The notes that bars come from do not say what bursts and on-off were;
- * these are such that the greedy rule on one model misses what it missed there.
+ * Arrivals of a mean of about .55 r_u, for 1000 τ. The bursts and on-off loads of the study that the targets come from are not known;
+ * these are chosen so that the greedy rule on one model misses as much as there.
  */
 const loads: Record<string, (load: ArrivalLoad, seed: number) => Arrivals> = {
   sine: (load, seed) => sine(load, createRng(seed)),

@@ -71,7 +71,7 @@ export function report(result: SoakResult): void {
     return Math.max(...values) - Math.min(...values);
   };
   const moving = tables.sort((a, b) => spread(b) - spread(a)).slice(0, COLOURS);
-  plot('soak-rows.svg', 'Rows of the tables that move most, beside the record of studies', '', moving);
+  plot('soak-rows.svg', 'Rows of the tables that change most, without the history of studies', '', moving);
   plot('soak-disk.svg', 'Disk', MB, ['data_mb', 'wal_mb', 'cache_mb']);
   writeFileSync(path.join(experimentsDir, 'soak.md'), text(result));
 }
@@ -87,8 +87,8 @@ Short trainings one after another, predictions from four sessions (single, array
 drops of models; ${kills} kills of random processes (\`kill -9\`, Postgres's among them) in every other quarter of an hour.
 
 - ${outcomes.total} calls. ${outcomes.describe()}.
-- Wrong answers: ${outcomes.wrong.length}. Sessions that went on failing: ${outcomes.stuck.length}. Errors that no call may hear, or none while nothing is down: ${outcomes.unexpected.length}.
-- ${accounts.studies} studies, ${accounts.trials} trials, of them ${accounts.failedTrials} given up after three attempts. What does not add up: ${accounts.faults.length === 0 ? 'nothing' : accounts.faults.join('; ')}.
+- Wrong answers: ${outcomes.wrong.length}. Sessions that kept failing: ${outcomes.stuck.length}. Errors that are never allowed, or not while all processes run: ${outcomes.unexpected.length}.
+- ${accounts.studies} studies, ${accounts.trials} trials, of them ${accounts.failedTrials} given up after three attempts. Inconsistencies: ${accounts.faults.length === 0 ? 'none' : accounts.faults.join('; ')}.
 
 After the first tenth of the time: the median of the slopes between any two points (Theil-Sen), times the duration, against the
 interquartile range about that line. "ok" is growth within that range, or within a hundredth of the median.
@@ -97,7 +97,7 @@ interquartile range about that line. "ok" is growth within that range, or within
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-The record of what was done grows with every study, and is not judged:
+The history grows with every study, and is not checked:
 ${history.map(([series, { drift }]) => `${series} ${(drift / Math.max(1, accounts.studies)).toFixed(1)} a study`).join(', ')}.
 All samples: [soak.csv](soak.csv).
 

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { processesOf, processKinds, sample, type VictimKind } from '../load/processes.ts';
 import type { LoadStage } from '../load/stage.ts';
 
-/** One moment: the value of each series; null where it could not be measured, as while Postgres is away. */
+/** One moment: the value of each series; null if it could not be measured, for example while Postgres is down. */
 export type Moment = Record<string, number | null>;
 
-/** What grows with every study by its nature: the record of what was done. */
+/** Tables that grow with every study: its history. */
 const historyTables = [
   'study',
   'trial',
@@ -63,7 +63,7 @@ export class Sampler {
     };
   }
 
-  /** Means over the processes of a kind, so that one that is starting anew does not count as shrinking; the highest peak. */
+  /** Means over the processes of a kind, so that a restarting one does not count as shrinking; the highest peak. */
   #processes(): Moment {
     const found = processesOf(this.#stage.rafiki.process.pid ?? 0).flatMap((each) => sample(each) ?? []);
     const moment: Moment = {};
@@ -90,7 +90,7 @@ export class Sampler {
   }
 }
 
-/** Files may go while they are looked at. */
+/** Files may be deleted meanwhile. */
 function folderMb(folder: string): number | null {
   try {
     const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -103,7 +103,7 @@ function folderMb(folder: string): number | null {
 
 export const isHistory = (series: string): boolean => historyTables.includes(series.replace(/^rows_/, ''));
 
-/** Whether a slope of it says something: peaks only rise while a process lives, training processes live for seconds. */
+/** Whether its slope is checked: peaks only rise while a process lives, training processes live for seconds. */
 export const isJudged = (series: string): boolean => {
   const unjudged: VictimKind[] = ['trial'];
   return !isHistory(series) && !/_peak_mb$/.test(series) && !unjudged.some((kind) => series.startsWith(`${kind}_`));

@@ -5,7 +5,7 @@ import { type DataName, dataSets } from '../zoo/data.ts';
 /** Rows of one insert: photographs are large. */
 const ROWS = 100;
 
-/** Makes a table of one part of a data set, with columns as a user of its task has them. */
+/** Makes a table of one part of a data set, with typical columns of its task. */
 export async function loadTable(db: Database, table: string, name: DataName, part: 'train' | 'valid'): Promise<void> {
   const { task, read } = dataSets[name];
   const truth = outputOf(task) === 'boxes' ? 'jsonb' : 'text';

@@ -9,7 +9,7 @@ import { type Budget, type Regrets, runStudy } from './study.ts';
 /** On how many of the 24 functions the median regret must be smaller than random search's, after so many evaluations. */
 const BAR_RANDOM = 20;
 const BAR_RANDOM_AFTER = 200;
-/** On how many it must be no larger than Optuna's. */
+/** On how many functions it must be no larger than Optuna's. */
 const BAR_PEER = 12;
 
 const PEER = 'optuna';
@@ -22,13 +22,13 @@ export interface BbobOptions {
   /** Evaluations after which regrets are compared. */
   budgets: readonly number[];
   seeds: number;
-  /** Those measured in this run; what others measured before is compared with. */
+  /** Those measured in this run; they are compared with earlier measurements of the others. */
   tuners: readonly string[];
   /** Whether results are kept in docs/experiments. */
   kept: boolean;
 }
 
-/** Model-based advisors on the BBOB functions, against random search and Optuna's TPE. */
+/** Model-based advisors on the BBOB functions, compared with random search and Optuna's TPE. */
 export async function* bbobBench(options: BbobOptions): AsyncIterable<Figure> {
   const { dimensions, budgets, seeds, tuners, kept } = options;
   const columns = ['dimensions', 'function', 'seed', ...budgets.map((budget) => `after${budget}`)];
@@ -57,7 +57,7 @@ async function measure(tuner: string, results: Results, options: BbobOptions): P
   }
 }
 
-/** Several at a time: most of the time of each is waiting for an answer from the other process. */
+/** Several in parallel: each mostly waits for the other process. */
 async function measurePeer(results: Results, options: BbobOptions): Promise<void> {
   const tasks = missingOf(results, options);
   const peers = await Promise.all(Array.from({ length: PEERS }, () => TuningPeer.start()));
@@ -75,7 +75,7 @@ interface BbobTask {
   keep(regrets: Regrets): void;
 }
 
-/** What is not measured yet, seed by seed, so that what an interrupted run has measured can be compared. */
+/** Missing measurements, seed by seed, so that those of an interrupted run can be compared. */
 function* missingOf(results: Results, { dimensions, budgets, seeds }: BbobOptions): Generator<BbobTask> {
   for (let seed = 1; seed <= seeds; seed++) {
     for (const each of dimensions) {
@@ -111,12 +111,12 @@ function plot(medians: ReadonlyMap<string, number[] | undefined>, { dimensions, 
 interface Place {
   dimensions: number;
   budget: number;
-  /** Of the results, where the regret after the budget stands. */
+  /** The column of the results with the regret after the budget. */
   column: number;
   seeds: number;
 }
 
-/** Median regret of each function; undefined where a seed is still missing. */
+/** Median regret of each function; undefined if a seed is missing. */
 function mediansOf({ rows }: Results, { dimensions, column, seeds }: Place): number[] | undefined {
   const medians = Array.from({ length: FUNCTIONS }, (_, i) => {
     const regrets = rows

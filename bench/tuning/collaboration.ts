@@ -1,5 +1,5 @@
 import { type Advisor, bestScore, type SearchSpace, type TrialHistory } from '../../src/advisors/advisor.ts';
-import { startsAtRandom } from '../../src/advisors/warm-start.ts';
+import { isRandomStart } from '../../src/advisors/random-start.ts';
 import type { Published } from '../../src/db/statements/warm-starts.ts';
 import type { KnobOverride } from '../../src/domain/hyper-space.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
@@ -11,11 +11,11 @@ import { rankWarmStarts } from '../../src/params/warm-start-ranking.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
 import { trainTrial } from '../../src/training/train.ts';
 
-/** A study as it is compared: one worker, one family, and as many epochs as the budget has, shared out as the study likes. */
+/** A study as it is compared: one worker, one family, and a total of epochs that the study distributes. */
 export interface StudySetting {
   task: Task;
   family: string;
-  /** What is not tuned: the network and what it is fed, so that every trial could start from every other. */
+  /** What is not tuned: the network and its inputs, so that every trial could start from every other. */
   knobs: Record<string, KnobOverride>;
   data: DataSet;
   epochs: number;
@@ -42,7 +42,7 @@ interface Known {
   weights: Map<number, PublishedWeights>;
 }
 
-/** Trial by trial, as coordinator and worker do it, with the rules that they use; nothing is stored. */
+/** Trial by trial, as coordinator and worker do it, with the same rules; nothing is stored. */
 export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
   const { family, task, knobs, seed, epochs, advisor } = setting;
   const search: SearchSpace = {
@@ -58,9 +58,9 @@ export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
     const allowed = mayInherit(setting, { known, spent, seed: trialSeed }) ? 'open' : 'random';
     const proposal = advisor.propose(search, history, allowed);
     if (proposal === null) break;
-    const { knobs: chosen, start = allowed } = proposal;
+    const { knobs: chosen, initialWeights = allowed } = proposal;
     const trial = { number, family, knobs: chosen, scores: [], ended: false };
-    const starts = start === 'open' ? rankWarmStarts(known.published, family) : [];
+    const starts = initialWeights === 'open' ? rankWarmStarts(known.published, family) : [];
     const ended = await train(setting, { trial, seed: trialSeed, starts, history, known, spent });
     history.push(ended);
     spent += ended.scores.length;
@@ -73,7 +73,7 @@ export async function runStudy(setting: StudySetting): Promise<StudiedTrial[]> {
 const mayInherit = (
   { collaborative, epochs }: StudySetting,
   { known, spent, seed }: { known: Known; spent: number; seed: number },
-): boolean => collaborative && known.published.length > 0 && !startsAtRandom(GREED, { progress: spent / epochs, seed });
+): boolean => collaborative && known.published.length > 0 && !isRandomStart(GREED, { progress: spent / epochs, seed });
 
 interface StudyTurn {
   trial: TrialHistory;
@@ -112,7 +112,7 @@ async function train(
     async onReport({ score, epoch, epochs: planned }, weights) {
       scores.push(score);
       const now: TrialHistory = { ...trial, scores, parent };
-      const stop = advisor.judge(now, [...history, now]) === 'stop' || spent + epoch >= epochs;
+      const stop = advisor.decide(now, [...history, now]) === 'stop' || spent + epoch >= epochs;
       const best = Math.max(Number.NEGATIVE_INFINITY, ...known.published.map((each) => each.score));
       const last = stop || epoch >= planned;
       if (collaborative && score > best + (last ? 0 : DELTA)) publish(known, { trial, score, weights: weights() });

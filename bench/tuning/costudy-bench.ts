@@ -41,7 +41,7 @@ export interface CostudyOptions {
   seeds: number;
 }
 
-/** Study against CoStudy with the same total of epochs: best score, and how many trials are among the best quarter of all. */
+/** Study compared with CoStudy with the same total of epochs: best score, and how many trials are among the best quarter of all. */
 export async function* costudyBench({ data, seeds }: CostudyOptions): AsyncIterable<Figure> {
   if (!isSetting(data)) {
     throw new InvalidParameter(`there is no setting for "${data}"`, {

@@ -14,7 +14,7 @@ export interface CostudyRow {
   score: number;
 }
 
-/** Of the seeds that every kind of study was made with: of an interrupted run, one has some only. */
+/** Of the seeds that all kinds of study have: after an interrupted run one kind may lack some. */
 export const comparable = (rows: readonly CostudyRow[]): CostudyRow[] =>
   rows.filter(({ seed }) =>
     modes.every((mode) =>
@@ -61,7 +61,7 @@ export function* compare(data: string, rows: readonly CostudyRow[]): Iterable<Fi
   }
 }
 
-/** Best scores of the same seeds: their means, and the interval of what one has more than the other. */
+/** Best scores of the same seeds: their means, and the interval of the difference. */
 function compared(own: readonly number[], other: readonly number[]): Omit<Figure, 'name' | 'peer'> {
   const [value, peerValue] = [interval(own).mean, interval(other).mean];
   const gain = interval(own.map((best, i) => best - (other[i] as number)));

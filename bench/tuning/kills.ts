@@ -13,14 +13,14 @@ import type { Figure } from '../figure.ts';
 
 const WORKERS = 3;
 const VALIDATION = 0.2;
-/** How long it is at the most until the next kill, and until the study has ended. */
+/** Maximum time until the next kill, and until the study has ended. */
 const PAUSE_MS = 2_000;
 const PATIENCE_MS = 4 * 3_600_000;
-/** The issue's: how close the stored weights must come to the score that is on record. */
+/** Maximum difference between the score of the stored weights and the recorded one. */
 const TOLERANCE = 1e-6;
 const kinds = ['worker', 'worker', 'coordinator', 'postgres'] as const;
 
-/** Kills random processes of a running Rafiki during a study of short trials, and looks at what the study made of it. */
+/** Kills random processes of a running Rafiki during a study of short trials, and checks the study afterwards. */
 export async function* killsBench(kills: number): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-kills-'));
   const rafiki = await rafikiUp({ args: ['--workers', String(WORKERS)], dataDir });
@@ -29,7 +29,7 @@ export async function* killsBench(kills: number): AsyncIterable<Figure> {
     const study = await begin(rafiki, kills);
     const killed = await killAround(rafiki, study, kills);
     await eventually(async () => ((await stateOf(rafiki, study)).ended ? true : undefined), PATIENCE_MS);
-    yield* judge(rafiki, study, { kills, killed });
+    yield* verify(rafiki, study, { kills, killed });
   } finally {
     await rafiki.stop();
     rmSync(dataDir, { recursive: true, force: true });
@@ -69,7 +69,7 @@ async function killAround(rafiki: RunningRafiki, study: number, kills: number): 
       killed++;
       process.stderr.write(`${killed} ${kind}\n`);
     } catch {
-      // Postgres is away, or the process was dead already: the next one then
+      // Postgres is down, or the process had ended: continues with the next one
     }
   }
   return killed;
@@ -82,7 +82,7 @@ async function postmaster({ admin }: RunningRafiki): Promise<number> {
   return row?.pid ?? process.pid;
 }
 
-async function* judge(
+async function* verify(
   { admin, db }: RunningRafiki,
   study: number,
   { kills, killed }: { kills: number; killed: number },

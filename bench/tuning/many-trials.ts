@@ -7,7 +7,7 @@ import { familyByName } from '../../src/models/registry.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import type { Figure } from '../figure.ts';
 
-/** CPU time of a proposal at the end of a study, and what the heap has grown by for each trial, which the history itself takes. */
+/** CPU time of a proposal at the end of a study, and growth of the heap per trial, which is the history itself. */
 const BAR_MS = 100;
 const BAR_BYTES = 2048;
 /** The first proposals leave compiled code behind. */
@@ -15,7 +15,7 @@ const COMPILING = 100;
 /** Trials that the advisor proposes itself; those before are drawn at random, and fill the history as well. */
 const PROPOSED = 300;
 
-/** Each model-based advisor alone in a long study of one family; scores are made up, and noisy. */
+/** Each model-based advisor alone in a long study of one family; scores are synthetic, and noisy. */
 export async function* manyTrialsBench(trials: number): AsyncIterable<Figure> {
   if (!(trials > 2 * PROPOSED)) {
     throw new InvalidParameter(`a long study has more than ${2 * PROPOSED} trials`, {
@@ -58,7 +58,7 @@ function runStudy(name: string, trials: number): { lastMs: number; bytesPerTrial
   };
 }
 
-/** CPU time: that of the wall depends on what else the machine does. */
+/** CPU time, because wall time depends on other load. */
 function cpuMsSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000;

@@ -15,7 +15,7 @@ export class TuningPeer {
     this.#python = python;
   }
 
-  /** Null where Python has no optuna. */
+  /** Null if Python has no optuna. */
   static async start(): Promise<TuningPeer | null> {
     const python = await PythonProcess.start(script);
     return python && new TuningPeer(python);

@@ -16,7 +16,7 @@ import { loadTable } from '../study/load.ts';
 import { howToGetPeer } from './peer.ts';
 
 const VALIDATION = 0.2;
-/** What is not tuned: the words that both sides are fed. */
+/** What is not tuned: the words that both sides get. */
 const FIXED = { subwords: false, max_tokens: 128, min_texts: 1 };
 const [OURS, PEER] = ['rafiki', 'optuna-pytorch'] as const;
 const script = fileURLToPath(new URL('./same_time.py', import.meta.url));
@@ -87,7 +87,7 @@ async function measure(results: Results, { minutes, seeds }: SameTimeOptions): P
   }
 }
 
-/** The peer with the very rows that the study trains and validates on, as our encoder numbers their words. */
+/** The peer with the same training and validation rows, in our encoder's numbering of words. */
 async function startPeer({ db }: RunningRafiki): Promise<PythonProcess | null> {
   await loadTable(db, 'mr', 'mr', 'train');
   const rows = await db.query<{ label: string; input: string }>('select label, input from mr');
@@ -153,7 +153,7 @@ async function runStudy(
   );
 }
 
-/** What each seed reached; none where one is still missing. */
+/** The score of each seed; none if one is missing. */
 function curvesOf(results: Results, tuner: string, seeds: number): Better[][] {
   const curves = Array.from({ length: seeds }, (_, i) =>
     results.rows

@@ -3,7 +3,7 @@ import { HyperSpace, type KnobValue } from '../../src/domain/hyper-space.ts';
 import { createRng, deriveSeed } from '../../src/runtime/rng.ts';
 import type { Objective } from './bbob/functions.ts';
 
-/** The least value found so far after each evaluation; the functions' least value is 0, so this is the regret. */
+/** The minimum found so far after each evaluation; the functions' minimum is 0, so this is the regret. */
 export type Regrets = readonly number[];
 
 export interface Budget {

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 
-// Keeps so many connections open that say nothing, or a packet byte by byte: one that is closed is opened anew. Started by bench/wire/stage.ts.
+// Keeps connections open that are silent, or send a packet byte by byte; closed ones are opened again. Started by bench/wire/stage.ts.
 const [host = '', port = '', count = '', kind = ''] = process.argv.slice(2);
 const DRIP_MS = 20;
-/** A closed one comes back after so long, as one would that is left alone. */
+/** A closed one is opened again after this time. */
 const AGAIN_MS = 5000;
 /** All are opened within this time. */
 const OPENING_MS = 2500;
@@ -13,7 +13,7 @@ function open(): void {
   const socket = connect(Number(port), host, () => opened++);
   socket.on('error', () => undefined);
   if (kind === 'dripping') {
-    socket.write(Buffer.from([0, 0, 0x27, 0x10])); // 10,000 bytes will follow, it says
+    socket.write(Buffer.from([0, 0, 0x27, 0x10])); // announces 10,000 bytes
     const drip = setInterval(() => socket.write('a'), DRIP_MS);
     socket.on('close', () => clearInterval(drip));
   }

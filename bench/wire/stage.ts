@@ -5,7 +5,7 @@ import type { Address } from '../../src/bridge/server.ts';
 
 const script = (name: string): string => path.join(import.meta.dirname, `${name}-process.ts`);
 
-export interface Health {
+interface Health {
   heldBytes: number;
   rssBytes: number;
   unhandled: number;
@@ -17,7 +17,7 @@ export interface WireStage {
   /** Its memory, after all garbage was collected. */
   health(): Promise<Health>;
   isAlive(): boolean;
-  /** So many connections that say nothing, or single bytes; what is returned ends them, and says how many were opened in all. */
+  /** Silent connections, or ones that send single bytes; the returned function closes them and returns how many were opened in all. */
   silent(count: number, kind?: 'silent' | 'dripping'): Promise<() => Promise<number>>;
   stop(): Promise<void>;
 }

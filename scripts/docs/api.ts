@@ -1,7 +1,7 @@
 import type { Queryable } from '../../src/db/database.ts';
 import { parseComment } from './comment.ts';
 
-/** Functions by what they are for; each stands in one theme. */
+/** Functions by section; each is in one. */
 export const themes: Readonly<Record<string, readonly string[]>> = {
   Train: [
     ...['train', 'train_wait', 'check', 'wait', 'cancel', 'finish', 'pause', 'resume', 'extend'],
@@ -23,7 +23,7 @@ export interface PublicFunction {
   /** With defaults. */
   signature: string;
   result: string | null;
-  /** Names of what it is given. */
+  /** Names of its arguments. */
   inputs: string[];
   comment: string;
 }
@@ -43,16 +43,15 @@ export async function apiPage(db: Queryable): Promise<string> {
   const parts = Object.entries(themes).map(
     ([theme, names]) => `## ${theme}\n\n${names.map((name) => functionPart(`rafiki_${name}`, functions)).join('\n')}`,
   );
-  const contents = [...Object.keys(themes), 'Views', 'Settings', 'What can be asked for']
+  const contents = [...Object.keys(themes), 'Views', 'Settings', 'Registries']
     .map((title) => `[${title}](#${title.toLowerCase().replaceAll(' ', '-')})`)
     .join(', ');
   return `# The API\n\n${preface}\n\n${contents}.\n\n${parts.join('\n')}\n${await viewsPart(db)}\n${await settingsPart(db)}\n${await registriesPart(db)}`;
 }
 
-const preface = `Made from the comments of the installed schema by \`npm run docs\`; \`\\df+ rafiki_*\` in psql shows the same. All examples are run by
+const preface = `Generated from the comments of the installed schema by \`npm run docs\`; \`\\df+ rafiki_*\` in psql shows the same. All examples are run by
 \`test/pg/docs.test.ts\`, on tables \`reviews (id, label, body)\`, \`test_reviews\` likewise, \`photos (id, truth, image bytea)\`,
-\`shelf (id, boxes jsonb, image bytea)\` and \`inbox (id, body, mood)\`. Every error says with DETAIL what was found, and with HINT what to do
-next.`;
+\`shelf (id, boxes jsonb, image bytea)\` and \`inbox (id, body, mood)\`. Every error has a DETAIL with the values, and a HINT with the next step.`;
 
 function functionPart(name: string, functions: readonly PublicFunction[]): string {
   const forms = functions.filter((form) => form.name === name);
@@ -108,14 +107,14 @@ async function viewsPart(db: Queryable): Promise<string> {
   const parts = views.map(
     ({ name, comment, columns }) => `### ${name}\n\n${comment}.\n\n${block('text', folded(brief(columns)))}\n`,
   );
-  return `## Views\n\nEverybody may read them, and finds his own there, and what he was granted.\n\n${parts.join('\n')}`;
+  return `## Views\n\nEvery role may read them, and sees its own objects and those granted to it.\n\n${parts.join('\n')}`;
 }
 
 async function settingsPart(db: Queryable): Promise<string> {
   const rows = await db.query<{ name: string; usual: string; meaning: string }>('select * from rafiki._settings()');
   const shown = rows.map(({ name, usual, meaning }) => [`\`${name}\``, usual, meaning]);
   const example = block('sql', "set rafiki.latency_budget = '100ms';");
-  return `## Settings\n\n\`rafiki.settings\` shows what holds. Set for a session, a transaction, a role or a database.\n\n${table(['setting', 'default', ''], shown)}\n\n${example}\n`;
+  return `## Settings\n\n\`rafiki.settings\` shows the current values. A setting can be set for a session, a transaction, a role or a database.\n\n${table(['setting', 'default', ''], shown)}\n\n${example}\n`;
 }
 
 /** The tables that the arguments of rafiki_train are checked against. */
@@ -132,7 +131,7 @@ async function registriesPart(db: Queryable): Promise<string> {
       rows.map((row) => Object.values(row)),
     )}\n`;
   });
-  return `## What can be asked for\n\n${(await Promise.all(parts)).join('\n')}`;
+  return `## Registries\n\n${(await Promise.all(parts)).join('\n')}`;
 }
 
 /** Markdown takes <word> for HTML. */

@@ -38,7 +38,7 @@ export function parseComment(comment: string): FunctionComment {
 
 const titles = ['Arguments', 'Result', 'Errors', 'Example'];
 
-/** Lines that are indented by four go on with the one before. */
+/** Lines that are indented by four continue the previous one. */
 const itemsOf = (section = ''): string[] =>
   section === ''
     ? []

@@ -2,21 +2,12 @@ import type { Queryable } from '../../src/db/database.ts';
 
 /** Tables by what they are for, one picture each; each stands in one. */
 export const rooms: Readonly<Record<string, readonly string[]>> = {
-  'What can be asked for': ['task', 'family', 'advisor', 'metric'],
+  Registries: ['task', 'family', 'advisor', 'metric'],
   Studies: [...['study', 'study_key', 'trial', 'trial_start', 'trial_variant', 'report', 'validation', 'reading']],
   Models: ['model', 'model_key', 'model_grant', 'model_version', 'model_member', 'deployment'],
   Weights: ['params', 'params_tensor', 'blob', 'object'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
-  'What runs': [
-    'process',
-    'leader',
-    'predict_stat',
-    'policy_weights',
-    'bridge',
-    'bridge_address',
-    'quota',
-    'migration',
-  ],
+  Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],
 };
 
 interface TableShown {
@@ -48,9 +39,9 @@ export async function tablesPage(db: Queryable): Promise<string> {
   return `# The tables\n\n${preface}\n\n${parts.join('\n')}`;
 }
 
-const preface = `Made from the catalogue by \`npm run docs\`. All are of schema \`rafiki\` and of role \`rafiki_owner\`; nobody writes to them but functions of
-ours and \`rafiki_service\` (\`docs/security.md\`). Users read the views (\`docs/api.md\`). Links are foreign keys; some ids are kept without
-one, where what they name may go first.`;
+const preface = `Generated from the catalogue by \`npm run docs\`. All tables are in schema \`rafiki\` and belong to \`rafiki_owner\`; only functions of rafiki and
+\`rafiki_service\` write to them (\`docs/security.md\`). Users read the views (\`docs/api.md\`). Links are foreign keys; some ids have none, because
+the row that they name may be deleted first.`;
 
 const tablesOf = (db: Queryable): Promise<TableShown[]> =>
   db.query<TableShown>(`

@@ -1,5 +1,5 @@
 -- Tables that models are attached to, and what is known of their rows that have no prediction yet. A row waits where its output is
--- null and its input is not: there is no queue beside the table; docs/decisions/0023-rows-that-never-wait.md.
+-- null and its input is not: there is no queue beside the table; docs/decisions/0023-attached-tables.md.
 create table rafiki.attachment (
   id bigint generated always as identity primary key,
   model_id bigint not null references rafiki.model (id) on delete cascade,

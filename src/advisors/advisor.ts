@@ -24,17 +24,17 @@ export interface TrialHistory {
   ended: boolean;
 }
 
-/** The initial weights of a trial: random, or the best published weights at its start. */
-export type Start = 'random' | 'open';
+/** What a trial's weights are initialised with: random numbers (random start), or the best weights published when it begins (warm start). */
+export type InitialWeights = 'random' | 'open';
 
 export interface Proposal {
   family: string;
   knobs: Knobs;
-  /** Set if the advisor expects more of random weights although published ones are available. */
-  start?: 'random';
+  /** Set if the advisor prefers random weights although published ones are available. */
+  initialWeights?: 'random';
 }
 
-export type Verdict = 'continue' | 'stop';
+export type StopDecision = 'continue' | 'stop';
 
 /**
  * Proposes trials and decides when to stop them (paper, section 3). Pure: its results depend on its arguments only, so
@@ -45,12 +45,12 @@ export interface Advisor {
   /** A short description of the method, shown in `rafiki.advisor`. */
   title: string;
   /**
-   * The next trial, given its kind of start and all trials so far, ordered by number, in any state; null if nothing is
-   * left to try.
+   * The next trial, given what its weights may be initialised with and all trials so far, ordered by number, in any state;
+   * null if nothing is left to try.
    */
-  propose(search: SearchSpace, history: readonly TrialHistory[], start?: Start): Proposal | null;
+  propose(search: SearchSpace, history: readonly TrialHistory[], start?: InitialWeights): Proposal | null;
   /** Whether a running trial should continue after its latest report, given all trials of the study. */
-  judge(trial: TrialHistory, history: readonly TrialHistory[]): Verdict;
+  decide(trial: TrialHistory, history: readonly TrialHistory[]): StopDecision;
   /** Whether no other trial has scored better. */
   isBest(trial: TrialHistory, history: readonly TrialHistory[]): boolean;
 }

@@ -1,18 +1,18 @@
 import { createRng, deriveSeed, type Rng } from '../runtime/rng.ts';
-import type { Advisor, Proposal, SearchSpace, Start, TrialHistory } from './advisor.ts';
+import type { Advisor, InitialWeights, Proposal, SearchSpace, TrialHistory } from './advisor.ts';
 import { type Branch, branchesOf, proposalAt } from './axes.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';
-import { mostPromising } from './gp/acquire.ts';
+import { maximise } from './gp/acquire.ts';
 import { embeddingOf } from './gp/embedding.ts';
 import { logExpectedImprovement } from './gp/expected-improvement.ts';
 import { fitHyperparameters } from './gp/fit.ts';
 import { type Prediction, posterior, type Samples } from './gp/gaussian-process.ts';
 import { halfRank } from './gp/half-rank.ts';
-import { judging } from './judging.ts';
+import { BEST_START, initialWeightsPositions, RANDOM_START } from './initial-weights.ts';
 import { pointOf, type SearchPoint, snap } from './points.ts';
 import { random } from './random.ts';
-import { BEST_START, RANDOM_START, startsOf } from './starts.ts';
+import { stopDecision } from './stop-decision.ts';
 import { tpe } from './tpe.ts';
 
 /**
@@ -24,7 +24,7 @@ const MAX_KNOBS = 20;
  * One in this many proposals comes from TPE: the process would not detect by itself that its model of the function is
  * wrong.
  */
-const SECOND_OPINION = 4;
+const TPE_INTERVAL = 4;
 /** Trials before the process is used: one more than the number of knobs, up to this maximum. */
 const MAX_STARTUP = 8;
 /** Maximum of trials for the process, and for fitting its length scales: half of them the best, half the latest. */
@@ -37,15 +37,15 @@ const INCUMBENTS = 3;
 
 /**
  * Bayesian optimisation (Snoek et al. 2012): a Gaussian process over families and knobs; proposes the values with the
- * largest expected improvement on the best value according to the process. In large spaces TPE is used. The kind of
- * start is a further input of the process, and, if published weights are available, a further choice.
+ * largest expected improvement on the best value according to the process. In large spaces TPE is used. The initial
+ * weights are a further input of the process, and, if published weights are available, a further choice.
  */
 export const bayesian: Advisor = {
   name: 'bayesian',
   title: 'a Gaussian process, or tpe beyond 20 free knobs',
-  ...judging,
+  ...stopDecision,
 
-  propose(search, history, start = 'random') {
+  propose(search, history, initialWeights = 'random') {
     const branches = branchesOf(search);
     const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
     if (knobs === 0 || knobs > MAX_KNOBS) return tpe.propose(search, history);
@@ -53,76 +53,79 @@ export const bayesian: Advisor = {
     const first = firstOfFamily(search, history);
     const startup = Math.min(MAX_STARTUP, knobs + 1);
     if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);
-    if (history.length % SECOND_OPINION === 0) return tpe.propose(search, history);
+    if (history.length % TPE_INTERVAL === 0) return tpe.propose(search, history);
     const rng = createRng(deriveSeed(search.seed, history.length));
-    return proposeByProcess(search, branches, { evidence, start, rng });
+    return proposeByProcess(search, branches, { evidence, initialWeights, rng });
   },
 };
 
 interface ProposalRequest {
   evidence: Evidence;
-  start: Start;
+  initialWeights: InitialWeights;
   rng: Rng;
 }
 
 function proposeByProcess(
   search: SearchSpace,
   branches: readonly Branch[],
-  { evidence, start, rng }: ProposalRequest,
+  { evidence, initialWeights, rng }: ProposalRequest,
 ): Proposal {
-  const withStarts = start === 'open' || evidence.scored.some(({ trial }) => trial.parent !== undefined);
-  const { expected, best, incumbents } = learn(branches, evidence, withStarts);
-  const gainOver =
-    (min: number, where: number) =>
+  const withInitialWeights =
+    initialWeights === 'open' || evidence.scored.some(({ trial }) => trial.parent !== undefined);
+  const { predict, best, incumbents } = fitModel(branches, evidence, withInitialWeights);
+  const improvementOn =
+    (best: number, weights: number) =>
     (candidate: SearchPoint): number =>
-      logExpectedImprovement(expected(snap(search, branches, candidate), where), min);
-  // Knobs are compared with trials of the same kind of start: compared with warm-started trials, no random start would
-  // look promising.
-  const startingAt = (where: number): SearchPoint =>
-    mostPromising({ branches, incumbents, value: gainOver(best(where), where) }, rng);
+      logExpectedImprovement(predict(snap(search, branches, candidate), weights), best);
+  // Knobs are compared with trials with the same kind of initial weights: warm-started trials would beat any random start.
+  const bestPointFor = (weights: number): SearchPoint =>
+    maximise({ branches, incumbents, value: improvementOn(best(weights), weights) }, rng);
   const proposalOf = ({ branch, positions }: SearchPoint): Proposal =>
     proposalAt(branches[branch] as Branch, search.overrides, positions);
 
-  const fromRandom = startingAt(RANDOM_START);
-  if (start === 'random') return proposalOf(fromRandom);
-  const fromBest = startingAt(BEST_START);
-  const gains = gainOver(best(), BEST_START)(fromBest) > gainOver(best(), RANDOM_START)(fromRandom);
-  return gains ? proposalOf(fromBest) : { ...proposalOf(fromRandom), start: 'random' };
+  const randomPoint = bestPointFor(RANDOM_START);
+  if (initialWeights === 'random') return proposalOf(randomPoint);
+  const warmPoint = bestPointFor(BEST_START);
+  const isWarmBetter = improvementOn(best(), BEST_START)(warmPoint) > improvementOn(best(), RANDOM_START)(randomPoint);
+  return isWarmBetter ? proposalOf(warmPoint) : { ...proposalOf(randomPoint), initialWeights: 'random' };
 }
 
 /** The process's model of a study. */
-interface Learnt {
-  /** At a point, for the given kind of start. */
-  expected(point: SearchPoint, where: number): Prediction;
+interface FittedModel {
+  /** At a point, for the given initial weights. */
+  predict(point: SearchPoint, weights: number): Prediction;
   /**
-   * The best value according to the process, of trials with that kind of start, or of all. Not the best observed score,
-   * which would be the luckiest one under noise.
+   * The best mean of the process, over trials with that kind of initial weights, or over all. The best observed score would
+   * be biased upwards by noise.
    */
-  best(where?: number): number;
+  best(weights?: number): number;
   incumbents: readonly SearchPoint[];
 }
 
-function learn(branches: readonly Branch[], evidence: Evidence, withStarts: boolean): Learnt {
-  const embedding = embeddingOf(branches, withStarts);
-  const startOf = startsOf(evidence);
-  const place = (trial: TrialHistory): Float64Array[] => {
+function fitModel(branches: readonly Branch[], evidence: Evidence, withInitialWeights: boolean): FittedModel {
+  const embedding = embeddingOf(branches, withInitialWeights);
+  const weightsOf = initialWeightsPositions(evidence);
+  const embed = (trial: TrialHistory): Float64Array[] => {
     const point = pointOf(branches, trial);
-    return point === null ? [] : [embedding.embed(point.branch, point.positions, startOf(trial))];
+    return point === null ? [] : [embedding.embed(point.branch, point.positions, weightsOf(trial))];
   };
   const samplesOf = (scored: Evidence['scored']): Samples => ({
-    x: scored.flatMap(({ trial }) => place(trial)),
+    x: scored.flatMap(({ trial }) => embed(trial)),
     y: halfRank(scored.map(({ score }) => score)),
   });
   const ranked = [...evidence.scored].sort((a, b) => b.score - a.score || a.trial.number - b.trial.number);
   const hyper = fitHyperparameters(samplesOf(bestAndLatest(ranked, MAX_TO_FIT)), embedding);
-  const known = bestAndLatest(ranked, MAX_SAMPLES);
-  const predict = posterior(samplesOf(known), hyper, evidence.pending.slice(-MAX_PENDING).flatMap(place));
-  const isRandom = (where: number): boolean => where === RANDOM_START;
+  const samples = bestAndLatest(ranked, MAX_SAMPLES);
+  const predictVector = posterior(samplesOf(samples), hyper, evidence.pending.slice(-MAX_PENDING).flatMap(embed));
+  const isRandom = (weights: number): boolean => weights === RANDOM_START;
   return {
-    expected: ({ branch, positions }, where) => predict(embedding.embed(branch, positions, where)),
-    best(where) {
-      const alike = known.filter(({ trial }) => where === undefined || isRandom(startOf(trial)) === isRandom(where));
-      const means = (alike.length > 0 ? alike : known).flatMap(({ trial }) => place(trial)).map((x) => predict(x).mean);
+    predict: ({ branch, positions }, weights) => predictVector(embedding.embed(branch, positions, weights)),
+    best(weights) {
+      const sameKind = samples.filter(
+        ({ trial }) => weights === undefined || isRandom(weightsOf(trial)) === isRandom(weights),
+      );
+      const best = sameKind.length > 0 ? sameKind : samples;
+      const means = best.flatMap(({ trial }) => embed(trial)).map((x) => predictVector(x).mean);
       return Math.max(...means);
     },
     incumbents: ranked.slice(0, INCUMBENTS).flatMap(({ trial }) => pointOf(branches, trial) ?? []),

@@ -10,8 +10,8 @@ export interface Evidence {
 
 export function evidenceOf(history: readonly TrialHistory[]): Evidence {
   const ended = history.filter((trial) => trial.ended).map((trial) => ({ trial, score: bestScore(trial) }));
-  const known = ended.map(({ score }) => score).filter(Number.isFinite);
-  const worst = known.reduce((min, score) => Math.min(min, score), known[0] ?? 0);
+  const finite = ended.map(({ score }) => score).filter(Number.isFinite);
+  const worst = finite.reduce((min, score) => Math.min(min, score), finite[0] ?? 0);
   return {
     scored: ended.map(({ trial, score }) => ({ trial, score: Number.isFinite(score) ? score : worst })),
     pending: history.filter((trial) => !trial.ended),

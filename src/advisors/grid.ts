@@ -2,7 +2,7 @@ import { createRng } from '../runtime/rng.ts';
 import type { Advisor, Proposal, SearchSpace } from './advisor.ts';
 import { type Axis, type Branch, branchesOf, proposalAt } from './axes.ts';
 import { firstOfFamily } from './first-trials.ts';
-import { judging } from './judging.ts';
+import { stopDecision } from './stop-decision.ts';
 
 /** Number of values per range; lists, and ranges of fewer integers, are used completely. */
 const LEVELS = 5;
@@ -19,7 +19,7 @@ const MAX_POINTS = 1000;
 export const grid: Advisor = {
   name: 'grid',
   title: 'every combination of values once, in an order drawn at random',
-  ...judging,
+  ...stopDecision,
 
   propose(search, history) {
     const first = firstOfFamily(search, history);

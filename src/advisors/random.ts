@@ -3,13 +3,13 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import type { Advisor } from './advisor.ts';
 import { drawValue } from './draw.ts';
 import { firstOfFamily } from './first-trials.ts';
-import { judging } from './judging.ts';
+import { stopDecision } from './stop-decision.ts';
 
 /** Random search (Bergstra and Bengio 2012): family and knobs are drawn at random. */
 export const random: Advisor = {
   name: 'random',
   title: 'values drawn at random',
-  ...judging,
+  ...stopDecision,
 
   propose(search, history) {
     const first = firstOfFamily(search, history);

@@ -2,7 +2,7 @@ import { createRng, deriveSeed } from '../runtime/rng.ts';
 import type { SearchSpace, TrialHistory } from './advisor.ts';
 import { branchesOf } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
-import { mostPromising } from './gp/acquire.ts';
+import { maximise } from './gp/acquire.ts';
 import { embeddingOf } from './gp/embedding.ts';
 import { fitHyperparameters } from './gp/fit.ts';
 import { posterior } from './gp/gaussian-process.ts';
@@ -10,17 +10,17 @@ import { pointOf, snap } from './points.ts';
 
 /** Minimum of trials before a study may be ended: with fewer the process is overconfident. */
 export const MIN_TRIALS = 20;
-/** Only the best trials are used, at most this share and number: the location of the best value matters. */
+/** Only the best trials are used, at most this share and number: the bound is about the region of the best value. */
 const TOP_SHARE = 0.5;
 const MAX_SAMPLES = 64;
-/** Probability that the bound fails, and the factor that reduces β, which is far too large in theory. */
-const RISK = 0.1;
-const TEMPER = 5;
+/** Probability that the bound fails, and the divisor of β, which is far too large in theory. */
+const FAILURE_PROBABILITY = 0.1;
+const BETA_DIVISOR = 5;
 
 /**
  * Upper bound of the difference between the best possible and the best observed trial: the largest upper confidence
  * bound of a Gaussian process over the space, minus the largest lower bound of a trial (Makarova et al. 2022,
- * "Automatic Termination for Hyperparameter Optimization", section 4), with β = 2 log(d t² π² / (6 · RISK)) / TEMPER
+ * "Automatic Termination for Hyperparameter Optimization", section 4), with β = 2 log(d t² π² / (6 · FAILURE_PROBABILITY)) / BETA_DIVISOR
  * (Srinivas et al. 2010). `error` is the standard error of a score. Null if there are too few trials.
  */
 export function regretBound(search: SearchSpace, history: readonly TrialHistory[], error: number): number | null {
@@ -41,10 +41,12 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   const embedding = embeddingOf(branches);
   const x = top.map(({ point }) => embedding.embed(point.branch, point.positions));
   const predict = posterior({ x, y }, fitHyperparameters({ x, y }, embedding, (error / deviation) ** 2));
-  const width = Math.sqrt((2 * Math.log((knobs * scored.length ** 2 * Math.PI ** 2) / (6 * RISK))) / TEMPER);
+  const width = Math.sqrt(
+    (2 * Math.log((knobs * scored.length ** 2 * Math.PI ** 2) / (6 * FAILURE_PROBABILITY))) / BETA_DIVISOR,
+  );
   const bound = (at: Float64Array, sign: 1 | -1): number => {
-    const { mean, deviation: unsure } = predict(at);
-    return mean + sign * width * unsure;
+    const { mean, deviation: standardDeviation } = predict(at);
+    return mean + sign * width * standardDeviation;
   };
   const value = (candidate: (typeof top)[number]['point']): number => {
     const { branch, positions } = snap(search, branches, candidate);
@@ -52,9 +54,9 @@ export function regretBound(search: SearchSpace, history: readonly TrialHistory[
   };
   const rng = createRng(deriveSeed(search.seed, history.length, MIN_TRIALS));
   const incumbents = top.slice(0, 3).map(({ point }) => point);
-  const highest = value(mostPromising({ branches, incumbents, value }, rng));
-  const surest = x.reduce((max, at) => Math.max(max, bound(at, -1)), Number.NEGATIVE_INFINITY);
-  return Math.max(0, highest - surest) * deviation;
+  const maxUpperBound = value(maximise({ branches, incumbents, value }, rng));
+  const maxLowerBound = x.reduce((max, at) => Math.max(max, bound(at, -1)), Number.NEGATIVE_INFINITY);
+  return Math.max(0, maxUpperBound - maxLowerBound) * deviation;
 }
 
 /** Standard error of a score that is a share of `rows`, the difference to expect between equally good trials. */

@@ -3,11 +3,11 @@ import type { Advisor, TrialHistory } from './advisor.ts';
 import { type Branch, branchesOf, proposalAt } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';
-import { judging } from './judging.ts';
+import { rankByInitialWeights } from './initial-weights.ts';
 import { pointOf, type SearchPoint, snap } from './points.ts';
 import { random } from './random.ts';
-import { rankedByStart } from './starts.ts';
-import { draw, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
+import { stopDecision } from './stop-decision.ts';
+import { drawPoint, estimate, logDensity, type Parzen } from './tpe/parzen.ts';
 
 /** Random trials before the estimator is used. */
 const STARTUP_TRIALS = 10;
@@ -22,12 +22,12 @@ const CANDIDATES = 24;
 /**
  * Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate (Falkner et al. 2018): a density l of good trials and
  * a density g of the others, over families and knobs together; of some draws from l the one with the largest l/g is
- * proposed. Running trials count as not good (constant liar), so that several workers do not try the same.
+ * proposed. Running trials count as not good (constant liar), so that several workers do not try the same values.
  */
 export const tpe: Advisor = {
   name: 'tpe',
   title: 'values that are frequent among good trials (Parzen estimators)',
-  ...judging,
+  ...stopDecision,
 
   propose(search, history) {
     const { scored } = evidenceOf(history);
@@ -37,7 +37,7 @@ export const tpe: Advisor = {
     const { good, others } = densities(branches, history);
     const rng = createRng(deriveSeed(search.seed, history.length));
     const best = bestOf(CANDIDATES, () => {
-      const point = snap(search, branches, draw(good, rng));
+      const point = snap(search, branches, drawPoint(good, rng));
       return { point, value: logDensity(good, point) - logDensity(others, point) };
     });
     return proposalAt(branches[best.branch] as Branch, search.overrides, best.positions);
@@ -46,7 +46,7 @@ export const tpe: Advisor = {
 
 function densities(branches: readonly Branch[], history: readonly TrialHistory[]): { good: Parzen; others: Parzen } {
   const { scored, pending } = evidenceOf(history);
-  const ranked = rankedByStart(scored);
+  const ranked = rankByInitialWeights(scored);
   const count = Math.min(MAX_GOOD, Math.ceil(GOOD_SHARE * ranked.length));
   const rest = [...ranked.slice(count), ...pending].sort((a, b) => a.number - b.number).slice(-MAX_OTHERS);
   const points = (trials: readonly TrialHistory[]): SearchPoint[] =>

@@ -26,9 +26,9 @@ export class BusyPoll {
   #skipped = 0;
 
   /** `isIdle` returns whether no batch is running. */
-  constructor(clock: Clock, isCalm: () => boolean) {
+  constructor(clock: Clock, isIdle: () => boolean) {
     this.#clock = clock;
-    this.#isIdle = isCalm;
+    this.#isIdle = isIdle;
   }
 
   answered(session: object): void {

@@ -2,12 +2,12 @@ import { Cancelled } from '../errors/errors.ts';
 import type { FrameReader } from './frames.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
-/** A long request that is arriving: whether it is accepted, and the memory that it holds until it is answered. */
+/** A long request that is arriving: whether it is accepted, and the memory that is reserved for it until it is answered. */
 export class LongRequest {
   readonly #bytes: number;
   readonly #memory: MemoryBudget;
-  readonly #gone = new AbortController();
-  #held = 0;
+  readonly #disconnected = new AbortController();
+  #reservedBytes = 0;
   #isDiscarding = false;
   /** Why the request is discarded. */
   refusal: unknown;
@@ -41,23 +41,23 @@ export class LongRequest {
 
   /** The client has disconnected. */
   abort(): void {
-    this.#gone.abort(new Cancelled('the client has disconnected'));
+    this.#disconnected.abort(new Cancelled('the client has disconnected'));
     this.release();
   }
 
   release(): void {
-    const held = this.#held;
-    this.#held = 0;
-    if (held > 0) this.#memory.release(held);
+    const reservedBytes = this.#reservedBytes;
+    this.#reservedBytes = 0;
+    if (reservedBytes > 0) this.#memory.release(reservedBytes);
   }
 
   #acquireMemory(): Promise<void> | undefined {
-    const { signal } = this.#gone;
+    const { signal } = this.#disconnected;
     signal.throwIfAborted();
     const entered = this.#memory.acquire(this.#bytes, signal);
-    if (entered === undefined) this.#held = this.#bytes;
+    if (entered === undefined) this.#reservedBytes = this.#bytes;
     return entered?.then(() => {
-      this.#held = this.#bytes;
+      this.#reservedBytes = this.#bytes;
       if (signal.aborted) this.release();
     });
   }

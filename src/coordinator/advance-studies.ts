@@ -3,11 +3,11 @@ import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
-import { holdLead } from '../db/statements/leadership.ts';
+import { lockLeadership } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
   dropStudyParams,
-  holdStudy,
+  lockStudy,
   type Study,
   selectOpenStudies,
   setClosed,
@@ -70,7 +70,7 @@ async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
   if (actions.length === 0) return false;
   // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {
-    await holdStudy(on, study.id);
+    await lockStudy(on, study.id);
     for (const action of actions) await execute({ on, logger }, { study, trials, action });
   });
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');
@@ -143,7 +143,7 @@ async function inTransaction(
 ): Promise<void> {
   await connection.query('begin');
   try {
-    await holdLead(connection, processId);
+    await lockLeadership(connection, processId);
     await work(connection);
     await connection.query('commit');
   } catch (error) {

@@ -1,12 +1,12 @@
 import type { Queryable } from '../db/database.ts';
 import {
-  holdModel,
   insertDeployment,
   insertMember,
   insertVersion,
-  selectAnswering,
-  selectDeployments,
+  lockModel,
+  selectDeployedVersion,
   selectLoading,
+  selectModelDeployments,
   selectStudyDeployment,
   setTask,
 } from '../db/statements/models.ts';
@@ -30,19 +30,23 @@ const DEPLOY_WAIT_MS = 60_000;
 export async function conclude(context: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
   const { on } = context;
   const chosen = await chooseMembers(on, study, trials);
-  const model = await holdModel(on, { name: study.model, owner: study.owner, task: study.task });
+  const model = await lockModel(on, { name: study.model, owner: study.owner, task: study.task });
   const isOther = model.task !== study.task;
   if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
   const { members, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, {
     ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
-    ...{ metric: study.metric, judgedRows: chosen.judgedRows },
+    ...{ metric: study.metric, validationRows: chosen.validationRows },
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
   }
-  const reason = reasonNotToDeploy(study, { ...chosen, version, answering: await selectAnswering(on, model.id) });
+  const reason = reasonNotToDeploy(study, {
+    ...chosen,
+    version,
+    deployedId: await selectDeployedVersion(on, model.id),
+  });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
   const notices = [finished, baselineNotice(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
@@ -77,7 +81,7 @@ interface Chosen {
   score: number;
   accuracies: number[] | null;
   classes: string[];
-  judgedRows: number | null;
+  validationRows: number | null;
   /** Score of a constant prediction. */
   baselineScore: number;
 }
@@ -95,9 +99,9 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   const { metric } = study;
   const labels = uint16s(validation.labels);
   const baselineScore = baseline(metric, labels, classes.length);
-  const judged = { classes, baselineScore, judgedRows: labels.length === 0 ? null : labels.length };
+  const validated = { classes, baselineScore, validationRows: labels.length === 0 ? null : labels.length };
   if (!kindOf(study.task).votes(metric))
-    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...judged };
+    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...validated };
   const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
   const { members: count, score } = bestEnsemble(votesOf(ranked), labels, (predicted, actual) =>
     scoreOfClasses(metric === 'macro_f1' ? metric : 'accuracy', { predicted, actual, classes: classes.length }),
@@ -108,12 +112,12 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
     exact.map((trial) => trial.id),
   );
   const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...judged };
+  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...validated };
 }
 
 /** Retires deployments of the other task: their answers are of another kind. */
 async function changeTask(context: TransitionContext, modelId: number, { task }: Study): Promise<void> {
-  for (const { id, state } of await selectDeployments(context.on, modelId))
+  for (const { id, state } of await selectModelDeployments(context.on, modelId))
     await transitionDeployment(context, { id, from: state, event: 'retire' });
   await setTask(context.on, modelId, task);
 }

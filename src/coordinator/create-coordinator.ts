@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
-import { giveUpLead, takeLead } from '../db/statements/leadership.ts';
+import { acquireLeadership, releaseLeadership } from '../db/statements/leadership.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -86,7 +86,7 @@ class Coordinator implements Service {
       this.#wake.notify();
     });
     const processId = this.#heartbeat.id ?? 0;
-    const leads = (): Promise<boolean> => takeLead(connection, processId);
+    const leads = (): Promise<boolean> => acquireLeadership(connection, processId);
     try {
       while (!lost && !signal.aborted && !(await leads())) await this.#wake.wait(TICK_MS, signal);
       if (lost || signal.aborted) return;
@@ -100,7 +100,7 @@ class Coordinator implements Service {
         }
       } finally {
         await Promise.all([housekeeping.stop(), filler.stop()]);
-        if (!lost) await giveUpLead(connection, processId);
+        if (!lost) await releaseLeadership(connection, processId);
       }
     } finally {
       await connection.close().catch(() => undefined); // the connection may be broken

@@ -18,19 +18,19 @@ const MAX_CHARS = 1_000;
 
 /** Parses the result of the owner's function, which the owner may have replaced: values are checked and bounded. */
 export function readOutcome(text: string | null): FillOutcome {
-  const said = fieldsOf(parse(text));
-  const unanswered = Array.isArray(said['unanswered']) ? said['unanswered'].slice(0, MAX_ROWS).map(fieldsOf) : [];
+  const fields = fieldsOf(parse(text));
+  const unanswered = Array.isArray(fields['unanswered']) ? fields['unanswered'].slice(0, MAX_ROWS).map(fieldsOf) : [];
   return {
-    filled: countOf(said['filled']) ?? 0,
-    left: countOf(said['left']) ?? 0,
-    toCome: countOf(said['to_come']),
-    place: textOf(said['place'], /^\d{1,10};\(\d{1,10},\d{1,5}\)$/),
-    error: said['error'] === undefined ? null : errorOf(said['error']),
+    filled: countOf(fields['filled']) ?? 0,
+    left: countOf(fields['left']) ?? 0,
+    remaining: countOf(fields['to_come']),
+    place: textOf(fields['place'], /^\d{1,10};\(\d{1,10},\d{1,5}\)$/),
+    error: fields['error'] === undefined ? null : errorOf(fields['error']),
     unanswered: unanswered.flatMap(({ place, version, error }) => {
       const [at, of] = [textOf(place, /^\(\d{1,10},\d{1,5}\)$/), textOf(version, /^\d{1,10}$/)];
       return at === null || of === null
         ? []
-        : [{ relation: countOf(said['relation']) ?? 0, place: at, version: of, error: errorOf(error) }];
+        : [{ relation: countOf(fields['relation']) ?? 0, place: at, version: of, error: errorOf(error) }];
     }),
   };
 }

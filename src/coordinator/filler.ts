@@ -3,11 +3,11 @@ import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
+  consumeMarks,
   endFill,
-  noteFill,
+  recordFill,
   retryFill,
   selectWaiting,
-  takeMarks,
   type WaitingAttachment,
   yieldFill,
 } from '../db/statements/attachments.ts';
@@ -80,7 +80,7 @@ export class Filler {
     const { database } = this.#options;
     const busy = [...new Set([...this.#passes.keys(), ...[...this.#running.values()].map(({ id }) => id)])];
     try {
-      await takeMarks(database, busy);
+      await consumeMarks(database, busy);
       for (const attachment of await selectWaiting(database, [...this.#running.keys()])) {
         if (this.#running.size >= MAX_CONCURRENT || this.#stopping) return;
         if (!this.#running.has(attachment.owner)) this.#begin(attachment);
@@ -114,7 +114,7 @@ export class Filler {
   async #fill(attachment: WaitingAttachment): Promise<void> {
     const { database } = this.#options;
     const { id } = attachment;
-    const session = await this.#reader.connect({ longestStatement: CALL_TIMEOUT, maxBytes: MESSAGE_BYTES });
+    const session = await this.#reader.connect({ statementTimeout: CALL_TIMEOUT, maxBytes: MESSAGE_BYTES });
     this.#sessions.add(session);
     try {
       await admitReader(database, session.pid, { of: 'attachment', id });
@@ -122,7 +122,7 @@ export class Filler {
     } finally {
       this.#sessions.delete(session);
       await session.connection.close().catch(() => undefined);
-      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers anew
+      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers again
     }
   }
 
@@ -138,7 +138,7 @@ export class Filler {
       const calledMs = performance.now();
       const outcome = readOutcome(await this.#call(session, attachment, { call, place: look.place }));
       const ms = performance.now() - calledMs;
-      await noteFill(database, id, outcome);
+      await recordFill(database, id, outcome);
       if (outcome.error !== null) return this.#retry(id, outcome.error, ms);
       look.found += outcome.filled + outcome.unanswered.length;
       look.left += outcome.left;
@@ -164,7 +164,7 @@ export class Filler {
       void this.#reader.end(session).catch(() => undefined);
     }, CALL_END_MS);
     try {
-      await this.#reader.renew(session);
+      await this.#reader.reset(session);
       await connection.query('begin isolation level read committed read write');
       await connection.query(`select set_config('rafiki.fill_place', $1, true)`, [place ?? '']);
       const version = await fillerVersion(connection, attachment);

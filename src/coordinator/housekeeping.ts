@@ -1,9 +1,9 @@
 import type { Connection } from '../db/database.ts';
 import { isLocked } from '../db/persist.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
-import { dropReaders, forgetRoles } from '../db/statements/studies.ts';
+import { dropReaders, removeDroppedRoles } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
-import { LEASE_MS, noteOverdue, selectStray } from '../db/statements/trials.ts';
+import { countOverdue, LEASE_MS, selectStray } from '../db/statements/trials.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -83,7 +83,7 @@ export class Housekeeping {
   }
 
   async #forgetRoles(): Promise<void> {
-    const forgotten = await forgetRoles(this.#options.connection);
+    const forgotten = await removeDroppedRoles(this.#options.connection);
     if (forgotten > 0) this.#options.logger.info({ forgotten }, 'removed the ownership and grants of dropped roles');
   }
 
@@ -119,13 +119,13 @@ export class Housekeeping {
   }
 
   /**
-   * After a restart of Postgres all leases have expired because nobody could renew them. So workers get the time of one
+   * After a restart of Postgres all leases have expired because no worker could renew them. So workers get the time of one
    * more lease, during which a leader must check; the checks of successive leaders add up.
    */
   async #rescue(leadsForLong: boolean): Promise<void> {
     const { connection, logger } = this.#options;
-    for (const { id, attempt, processId, looks } of await noteOverdue(connection)) {
-      if (!leadsForLong && looks < RESCUES_PER_LEASE) continue;
+    for (const { id, attempt, processId, checks } of await countOverdue(connection)) {
+      if (!leadsForLong && checks < RESCUES_PER_LEASE) continue;
       const lost = await loseTrial({ on: connection, logger }, { id, attempt }, 'its worker sends no heartbeats');
       if (lost && processId !== null) await countLost(connection, processId);
     }

@@ -5,11 +5,11 @@ export interface ScoredVersion {
   version: number;
   score: number;
   /** Number of rows of the score; null if the score is of something else. */
-  judgedRows: number | null;
+  validationRows: number | null;
   /** Score of a constant prediction. */
   baselineScore: number;
   /** The id of the deployed or loading version of the model; null if there is none. */
-  answering: number | null;
+  deployedId: number | null;
 }
 
 /** The study's deployment settings and the version to compare with. */
@@ -33,17 +33,17 @@ export const baselineNotice = ({
  */
 export function reasonNotToDeploy(
   study: DeploymentGoal,
-  { version, score, baselineScore, answering, judgedRows }: ScoredVersion,
+  { version, score, baselineScore, deployedId, validationRows }: ScoredVersion,
 ): string | null {
   const anyway = `rafiki_deploy(${study.id}) deploys it.`;
   const not = `Version ${version} was not deployed`;
   const { incumbentId, incumbentScore, incumbentTrained } = study;
   if (!study.deploy) return `${not}, as requested; ${anyway}`;
-  if (answering === null || (incumbentId === null && study.replace)) return null;
-  if (answering !== incumbentId) return `${not}: another version was deployed during the study; ${anyway}`;
+  if (deployedId === null || (incumbentId === null && study.replace)) return null;
+  if (deployedId !== incumbentId) return `${not}: another version was deployed during the study; ${anyway}`;
   if (incumbentScore === null) return `${not}: the deployed version could not be scored on the same rows; ${anyway}`;
   const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;
-  const rows = judgedRows === null ? 'these rows' : `these ${judgedRows} rows`;
+  const rows = validationRows === null ? 'these rows' : `these ${validationRows} rows`;
   const knew = incumbentTrained ? `, which was trained on ${incumbentTrained} of ${rows}` : '';
   if (score < incumbentScore)
     return `${not}: on the same rows it is worse (${scores}) than the deployed one${knew}; ${anyway}`;

@@ -1,6 +1,6 @@
-import type { Advisor, SearchSpace, Start, TrialHistory } from '../advisors/advisor.ts';
+import type { Advisor, InitialWeights, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
+import { isRandomStart } from '../advisors/random-start.ts';
 import { regretBound, standardError } from '../advisors/terminator.ts';
-import { startsAtRandom } from '../advisors/warm-start.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
@@ -75,8 +75,8 @@ const historyOf = (trial: TrialRow): TrialHistory => {
   return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
 };
 
-function parentOf({ start, parent, warmShare }: TrialRow): TrialHistory['parent'] {
-  if (start === 'open') return null;
+function parentOf({ initialWeights, parent, warmShare }: TrialRow): TrialHistory['parent'] {
+  if (initialWeights === 'open') return null;
   return (warmShare ?? 0) >= WARM_SHARE ? parent : undefined;
 }
 
@@ -121,7 +121,7 @@ function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
   const history = trials.map(historyOf);
   return trials
     .filter(({ state, stopRequested }) => state === 'running' && !stopRequested)
-    .filter((trial) => advisor.judge(historyOf(trial), history) === 'stop')
+    .filter((trial) => advisor.decide(historyOf(trial), history) === 'stop')
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));
 }
 
@@ -138,12 +138,19 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
   while (proposed.length < count) {
     const number = history.length + 1;
     const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
-    const allowed = startOf(study, { number, seed });
+    const allowed = initialWeightsOf(study, { number, seed });
     const proposal = advisor.propose(search, history, allowed);
     if (proposal === null) break;
-    const { family, knobs, start = allowed } = proposal;
-    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, family, knobs, seed, start } });
-    history.push({ number, family, knobs, scores: [], parent: start === 'open' ? null : undefined, ended: false });
+    const { family, knobs, initialWeights = allowed } = proposal;
+    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, family, knobs, seed, initialWeights } });
+    history.push({
+      number,
+      family,
+      knobs,
+      scores: [],
+      parent: initialWeights === 'open' ? null : undefined,
+      ended: false,
+    });
   }
   return proposed;
 }
@@ -166,11 +173,11 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
 }
 
 /** Whether a new trial of a collaborative study may start from published weights. */
-function startOf(study: Study, { number, seed }: { number: number; seed: number }): Start {
+function initialWeightsOf(study: Study, { number, seed }: { number: number; seed: number }): InitialWeights {
   if (!study.collaborative) return 'random';
   const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
-  const greed = { first: study.alphaFirst, last: study.alphaLast };
-  return startsAtRandom(greed, { progress, seed }) ? 'random' : 'open';
+  const alpha = { first: study.alphaFirst, last: study.alphaLast };
+  return isRandomStart(alpha, { progress, seed }) ? 'random' : 'open';
 }
 
 const cancelAll = (trials: readonly TrialRow[]): Action[] =>

@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/database.ts';
-import { renewKeys, selectHolders } from '../db/statements/keys.ts';
+import { renewKeys, selectRoleMembers } from '../db/statements/keys.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 /**
@@ -18,7 +18,7 @@ export class RightsWatch {
   }
 
   async check(on: Queryable): Promise<void> {
-    const holders = await selectHolders(on);
+    const holders = await selectRoleMembers(on);
     if (this.#seen === undefined) this.#pending.add(0);
     for (const { role, members } of holders) {
       const present = new Set(members);

@@ -9,14 +9,14 @@ export interface Skipped {
 
 export interface BadRowRule {
   onBadRow: 'error' | 'skip';
-  /** Counts up as rows are left out. */
+  /** Updated with each skipped row. */
   skipped: Skipped;
 }
 
 /**
  * Skips a row that cannot be used, or ends the study with its error; `name` identifies the row. Rethrows other errors.
  */
-export function leaveOut({ name, error }: { name: string; error: unknown }, { onBadRow, skipped }: BadRowRule): void {
+export function skipRow({ name, error }: { name: string; error: unknown }, { onBadRow, skipped }: BadRowRule): void {
   if (!(error instanceof BadData)) throw error;
   const { message, detail, hint } = error;
   const named = `${name}: ${detail ?? message}`;

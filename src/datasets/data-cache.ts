@@ -12,18 +12,18 @@ import { diskError } from '../runtime/disk-error.ts';
 import { isFresh, withFileLock } from '../runtime/file-lock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ensurePrivateDir } from '../runtime/private-dir.ts';
-import { isIntact } from './data-file.ts';
+import { isDataFileIntact } from './data-file.ts';
 import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.ts';
-import { lookEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
+import { checkEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
 import { readSource } from './source.ts';
 
 /** Identifies a study in its data file: ids repeat between databases, creation times do not. */
-export interface StudyKey {
+interface StudyKey {
   id: number;
   createdAt: string;
 }
 
-/** A study whose rows are wanted. */
+/** A study whose rows are to be read. */
 export interface StudySource extends StudyKey {
   task: Task;
 }
@@ -34,17 +34,17 @@ export interface DataCacheOptions {
   logger: Logger;
   /** Connection of the reader login; derived from the service's if absent. */
   readerUrl?: string | undefined;
-  /** The most bytes that a study's rows may have. */
+  /** Maximum size of a study's rows. */
   limitBytes?: number | undefined;
   /** Overrides of {@link READ_TIMES}. */
   times?: Partial<ReadTimes> | undefined;
 }
 
 /** A request for a study's file. */
-export interface Wanting {
+export interface FileRequest {
   signal: AbortSignal;
-  /** Whether a role without running trials waits for this worker; absent: never. */
-  isWanted?: () => Promise<boolean>;
+  /** Whether a role without running trials needs this worker; absent: never. */
+  isWorkerNeeded?: () => Promise<boolean>;
 }
 
 const LOCK = '.lock';
@@ -65,7 +65,7 @@ export class DataCache {
   readonly #limitBytes: number;
   readonly #times: ReadTimes;
   readonly #used = new Set<string>();
-  /** Files whose hash this process has seen to be right. */
+  /** Files whose hash this process has verified. */
   readonly #intact = new Set<string>();
 
   constructor(options: DataCacheOptions) {
@@ -82,40 +82,40 @@ export class DataCache {
    * The path of the study's file; reads the source if no worker of this machine has done so. Throws {@link ReadTooLong}
    * if that takes too long, {@link WorkerNeeded} if another worker is reading it and this one is needed elsewhere.
    */
-  async file(study: StudySource, { signal, isWanted = nobodyWants }: Wanting): Promise<string> {
+  async file(study: StudySource, { signal, isWorkerNeeded = never }: FileRequest): Promise<string> {
     await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, fileName(study));
     this.#used.add(path.basename(file));
-    if (await this.#isThere(file)) return file;
-    const giveWay = new AbortController();
-    const stopLooking = lookEvery(this.#times.lookMs, async () => {
-      if (await isWanted()) giveWay.abort(workerWanted(study));
+    if (await this.#isUsable(file)) return file;
+    const yieldController = new AbortController();
+    const stopChecking = checkEvery(this.#times.checkIntervalMs, async () => {
+      if (await isWorkerNeeded()) yieldController.abort(workerNeeded(study));
     });
     try {
-      return await withFileLock(`${file}${LOCK}`, AbortSignal.any([signal, giveWay.signal]), () => {
-        stopLooking();
-        return this.#fetch(file, study, { signal, isWanted });
+      return await withFileLock(`${file}${LOCK}`, AbortSignal.any([signal, yieldController.signal]), () => {
+        stopChecking();
+        return this.#fetch(file, study, { signal, isWorkerNeeded });
       });
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
-      giveWay.signal.throwIfAborted();
+      yieldController.signal.throwIfAborted();
       throw diskError(error, this.#dir);
     } finally {
-      stopLooking();
+      stopChecking();
     }
   }
 
-  async #fetch(file: string, study: StudySource, wanting: Required<Wanting>): Promise<string> {
-    if (!(await this.#isThere(file))) await this.#read(file, study, wanting);
+  async #fetch(file: string, study: StudySource, request: Required<FileRequest>): Promise<string> {
+    if (!(await this.#isUsable(file))) await this.#read(file, study, request);
     return file;
   }
 
   /** Whether the file exists and is intact; deletes a damaged or foreign one. */
-  async #isThere(file: string): Promise<boolean> {
+  async #isUsable(file: string): Promise<boolean> {
     const found = await lstat(file).catch(() => undefined);
     if (found === undefined) return false;
-    const ours = found.isFile() && found.uid === (process.getuid?.() ?? found.uid);
-    if (ours && (this.#intact.has(file) || (await isIntact(file)))) {
+    const isOwnFile = found.isFile() && found.uid === (process.getuid?.() ?? found.uid);
+    if (isOwnFile && (this.#intact.has(file) || (await isDataFileIntact(file)))) {
       this.#intact.add(file);
       return true;
     }
@@ -124,7 +124,7 @@ export class DataCache {
   }
 
   /** Ids of the studies whose files are on this machine; some may belong to another database. */
-  async held(): Promise<number[]> {
+  async cachedStudies(): Promise<number[]> {
     const names = await readdir(this.#dir).catch(() => []); // the folder is created with the first file
     return names.flatMap((name) => /^study-(\d+)-\w+\.rows$/.exec(name)?.[1] ?? []).map(Number);
   }
@@ -138,18 +138,18 @@ export class DataCache {
   }
 
   /** Written under a temporary name first, so that a file is always complete. */
-  async #read(file: string, study: StudySource, { signal, isWanted }: Required<Wanting>): Promise<void> {
+  async #read(file: string, study: StudySource, { signal, isWorkerNeeded }: Required<FileRequest>): Promise<void> {
     const reading = await selectReading(this.#database, study.id);
-    const session = await this.#reader.connect({ longestStatement: STATEMENT_TIMEOUT, maxBytes: MESSAGE_BYTES });
+    const session = await this.#reader.connect({ statementTimeout: STATEMENT_TIMEOUT, maxBytes: MESSAGE_BYTES });
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
     const unfinished = `${file}.${randomUUID()}.tmp`;
     const destination = new DataFileWriter(unfinished);
     const count = byteLimit(this.#limitBytes);
     let tooLong: ReadTooLong | undefined;
-    const stopLooking = lookEvery(this.#times.lookMs, async (elapsedMs) => {
-      tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWanted);
-      if (tooLong !== undefined) await this.#end(session); // again, where that did not work
+    const stopChecking = checkEvery(this.#times.checkIntervalMs, async (elapsedMs) => {
+      tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWorkerNeeded);
+      if (tooLong !== undefined) await this.#end(session); // again, if the previous attempt failed
     });
     try {
       signal.throwIfAborted();
@@ -162,12 +162,12 @@ export class DataCache {
     } catch (error) {
       throw tooLong ?? error;
     } finally {
-      stopLooking();
+      stopChecking();
       signal.removeEventListener('abort', end);
       await session.connection.close();
-      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers anew
+      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers again
       destination.destroy();
-      if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may be opening still
+      if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may still be opening
       await rm(unfinished, { force: true });
     }
   }
@@ -194,16 +194,19 @@ export class DataCache {
   }
 }
 
-const nobodyWants = async (): Promise<boolean> => false;
+const never = async (): Promise<boolean> => false;
 
-const workerWanted = ({ id }: StudyKey): WorkerNeeded =>
-  new WorkerNeeded(`another worker reads the source of study ${id}, and somebody waits of whom nothing runs`, {
-    hint: 'Wait until the other worker has read it.',
-  });
+const workerNeeded = ({ id }: StudyKey): WorkerNeeded =>
+  new WorkerNeeded(
+    `another worker reads the source of study ${id}, and a role without running trials waits for a worker`,
+    {
+      hint: 'Wait until the other worker has read it.',
+    },
+  );
 
 function fileName({ id, createdAt }: StudyKey): string {
-  const mark = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
-  return `study-${id}-${mark}.rows`;
+  const hash = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
+  return `study-${id}-${hash}.rows`;
 }
 
 async function isAbandoned(file: string): Promise<boolean> {

@@ -54,7 +54,7 @@ export class DataFileWriter extends Writable {
 
   async #appendNow(bytes: Buffer): Promise<void> {
     this.#file ??= await open(this.#path, 'wx', 0o600);
-    await this.#file.appendFile(bytes); // unlike write, all of it
+    await this.#file.appendFile(bytes); // appendFile writes all bytes, write maybe not
   }
 }
 

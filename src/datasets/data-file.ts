@@ -21,15 +21,15 @@ export interface LabelledImage extends ValidationMark {
 }
 
 interface ValidationMark {
-  /** Whether trials are scored on the row, where the study's owner chose that; otherwise its input decides. */
+  /** Whether the row is for validation, if the study's owner chose the validation rows; otherwise its input decides. */
   validates?: boolean;
 }
 
 /**
- * The rows of a data file. For texts one JSON array [label, text] or [label, text, validates] a line; for images one record each: the
- * sizes of label and image (uint32, little endian), whether it validates (a byte: 0 is not said, 1 no, 2 yes), the label as JSON, and
- * the image file as it is. The last 32 bytes are the SHA-256 of those
- * before. A file that is damaged is deleted: the next attempt reads the source anew.
+ * The rows of a data file. Texts are lines, each a JSON array [label, text] or [label, text, validates]. Images are records: the
+ * sizes of label and image (uint32, little endian), the validation flag (a byte: 0 unset, 1 training, 2 validation), the label as
+ * JSON, and the unchanged image file. The last 32 bytes are the SHA-256 of the rest. Throws {@link CorruptParams} for a damaged
+ * file and deletes it: the next attempt reads the source again.
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
   try {
@@ -42,7 +42,7 @@ export async function readDataFile(file: string, task: Task): Promise<LabelledRo
 }
 
 /** Whether the file ends with the hash of its bytes. */
-export async function isIntact(file: string): Promise<boolean> {
+export async function isDataFileIntact(file: string): Promise<boolean> {
   try {
     for await (const _ of intactChunks(file));
     return true;
@@ -94,8 +94,8 @@ async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 const HEAD_BYTES = 9;
-/** The byte for a row's validation flag. */
-export const sides = [undefined, false, true] as const;
+/** A row's `validates` by the byte of its validation flag. */
+export const validationFlags = [undefined, false, true] as const;
 
 /** One record; the image is not copied twice. */
 export function imageRecord({ input, label, validates }: LabelledImage): Buffer {
@@ -103,7 +103,7 @@ export function imageRecord({ input, label, validates }: LabelledImage): Buffer 
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32LE(json.length, 0);
   head.writeUInt32LE(input.length, 4);
-  head.writeUInt8(sides.indexOf(validates), 8);
+  head.writeUInt8(validationFlags.indexOf(validates), 8);
   return Buffer.concat([head, json, input]);
 }
 
@@ -117,7 +117,7 @@ function imagesOf(file: Buffer, kind: TaskKind): LabelledImage[] {
     const end = imageAt + file.readUInt32LE(at + 4);
     if (end > file.length) throw unreadable();
     const label = parseLabel(file.toString('utf8', labelAt, imageAt), kind);
-    rows.push({ label, input: file.subarray(imageAt, end), ...judged(sides[file[at + 8] ?? 0]) });
+    rows.push({ label, input: file.subarray(imageAt, end), ...validationMark(validationFlags[file[at + 8] ?? 0]) });
     at = end;
   }
   return rows;
@@ -129,29 +129,29 @@ function parseLabel(json: string, kind: TaskKind): NamedLabel {
   throw unreadable();
 }
 
-/** Lines end with a line feed only: node:readline also ends them at U+2028, which JSON leaves as it is in a text. */
+/** Lines end with a line feed only: node:readline also ends them at U+2028, which JSON does not escape. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let begun: string[] = [];
+  let unfinished: string[] = [];
   for await (const chunk of chunks) {
     const parts = chunk.split('\n');
     for (const part of parts.slice(0, -1)) {
-      yield begun.join('') + part;
-      begun = [];
+      yield unfinished.join('') + part;
+      unfinished = [];
     }
-    begun.push(parts.at(-1) ?? '');
+    unfinished.push(parts.at(-1) ?? '');
   }
-  const rest = begun.join('');
+  const rest = unfinished.join('');
   if (rest !== '') yield rest;
 }
 
 function parseRow(line: string): LabelledText {
   const row: unknown = JSON.parse(line);
   if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
-    return { label: row[0], input: row[1], ...judged(row[2]) };
+    return { label: row[0], input: row[1], ...validationMark(row[2]) };
   throw unreadable();
 }
 
-const judged = (validates: unknown): ValidationMark => (typeof validates === 'boolean' ? { validates } : {});
+const validationMark = (validates: unknown): ValidationMark => (typeof validates === 'boolean' ? { validates } : {});
 
 const unreadable = (): CorruptParams =>
   new CorruptParams('the cached data file is damaged', {

@@ -2,39 +2,39 @@ import { ReadTooLong } from '../errors/errors.ts';
 
 /** Time limits for reading the source of a study. */
 export interface ReadTimes {
-  /** No read takes longer. */
-  longestMs: number;
+  /** Limit of every read. */
+  maxMs: number;
   /** The limit while another role, without running trials, waits for a worker. */
   contendedMs: number;
   /** Interval of checking for such a role. */
-  lookMs: number;
+  checkIntervalMs: number;
 }
 
-/** The largest data file is read in some minutes, its images checked; code behind a source may sleep for as long as it likes. */
-export const READ_TIMES: ReadTimes = { longestMs: 6 * 3600_000, contendedMs: 600_000, lookMs: 5_000 };
+/** The largest data file takes some minutes, with all images checked, but code behind a source may sleep. */
+export const READ_TIMES: ReadTimes = { maxMs: 6 * 3600_000, contendedMs: 600_000, checkIntervalMs: 5_000 };
 
 /** The reason for ending a read that takes too long; undefined if it may continue. */
 export async function reasonToEnd(
   elapsedMs: number,
-  { longestMs, contendedMs }: ReadTimes,
+  { maxMs, contendedMs }: ReadTimes,
   isWanted: () => Promise<boolean>,
 ): Promise<ReadTooLong | undefined> {
-  if (elapsedMs > longestMs) return tooLong(longestMs, 'no read takes longer');
+  if (elapsedMs > maxMs) return tooLong(maxMs, 'no read takes longer');
   if (elapsedMs > contendedMs && (await isWanted())) return tooLong(contendedMs, 'others wait for a worker');
   return undefined;
 }
 
 /** Checks periodically, one check at a time, until stopped; a failed check is repeated at the next interval. */
-export function lookEvery(ms: number, look: (elapsedMs: number) => Promise<void>): () => void {
+export function checkEvery(ms: number, check: (elapsedMs: number) => Promise<void>): () => void {
   const beganMs = performance.now();
-  let isLooking = false;
+  let isChecking = false;
   const timer = setInterval(() => {
-    if (isLooking) return;
-    isLooking = true;
-    look(performance.now() - beganMs)
+    if (isChecking) return;
+    isChecking = true;
+    check(performance.now() - beganMs)
       .catch(() => undefined)
       .finally(() => {
-        isLooking = false;
+        isChecking = false;
       });
   }, ms);
   return () => clearInterval(timer);

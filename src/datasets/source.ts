@@ -18,7 +18,7 @@ import { textLines } from './text-rows.ts';
  *
  * `connection` is a session of the reader, a login without rights, opened for the one function that it calls. The
  * function belongs to the owner and runs with its rights; the owner's code can only reach the reader login. The caller
- * closes the connection afterwards, since that code may have changed its settings.
+ * closes the connection afterwards, because that code may have changed its settings.
  */
 export async function readSource(
   connection: Connection,
@@ -52,14 +52,14 @@ function explained(error: unknown): unknown {
   if (unknownNames.has(sqlstate)) {
     return new StatementRefused(sqlstate, message, {
       detail: 'Code behind the source names it without a schema, and workers read with the search path pg_catalog.',
-      hint: 'Give the function a path of its own: alter function … set search_path = public; or name the schema in it.',
+      hint: 'Set the search path of the function: alter function … set search_path = public; or name the schema in it.',
       cause: error,
     });
   }
   if (hint !== undefined || !/set parameter "(role|session_authorization)"/.test(message)) return error;
   return new StatementRefused(sqlstate, message, {
     detail: detail ?? 'Code behind the source changes its role.',
-    hint: 'A source is read by a function with the rights of who trains, in which SET ROLE is refused. Copy what it gives into a table: create table … as select …',
+    hint: 'A source is read by a function with the rights of the role that trains, in which SET ROLE is refused. Copy the rows into a table: create table … as select …',
     cause: error,
   });
 }

@@ -1,28 +1,28 @@
 import { labelTooLong, MAX_LABEL_CHARS } from '../domain/class-limits.ts';
-import { type BadRowRule, leaveOut } from './bad-row.ts';
+import { type BadRowRule, skipRow } from './bad-row.ts';
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** `["`, the longest label that is allowed with each character escaped, and one more. */
+/** `["` and a label of the maximum length plus one, with each character escaped. */
 const HEAD_BYTES = 2 + 6 * (MAX_LABEL_CHARS + 1);
 
-/** Lines `["label", "text"]` as Postgres writes them → the same, without those whose label is too long. None is kept whole. */
+/** Passes on lines `["label", "text"]` as Postgres writes them, without those whose label is too long; no line is buffered completely. */
 export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule): AsyncGenerator<Buffer> {
-  let begun: Buffer = Buffer.alloc(0);
+  let unfinished: Buffer = Buffer.alloc(0);
   let number = 1;
   /** The line that starts with these bytes; undefined if too few of them are available. */
   let isKept: boolean | undefined;
   for await (const chunk of chunks) {
-    const bytes = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);
+    const bytes = unfinished.length === 0 ? chunk : Buffer.concat([unfinished, chunk]);
     let at = 0;
     let keptFrom = 0;
     while (at < bytes.length) {
       const end = bytes.indexOf(LINE_FEED, at) + 1;
       const next = end === 0 ? bytes.length : end;
       if (isKept === undefined && end === 0 && next - at < HEAD_BYTES) break;
-      isKept ??= judge(bytes.subarray(at, Math.min(next, at + HEAD_BYTES)), number, rule);
+      isKept ??= checkRow(bytes.subarray(at, Math.min(next, at + HEAD_BYTES)), number, rule);
       if (!isKept) {
         if (at > keptFrom) yield bytes.subarray(keptFrom, at);
         keptFrom = next;
@@ -33,14 +33,14 @@ export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule
       number++;
     }
     if (at > keptFrom) yield bytes.subarray(keptFrom, at);
-    begun = bytes.subarray(at);
+    unfinished = bytes.subarray(at);
   }
-  if (begun.length > 0) yield begun; // a COPY ends with a line feed
+  if (unfinished.length > 0) yield unfinished; // a COPY ends with a line feed
 }
 
-function judge(head: Buffer, number: number, rule: BadRowRule): boolean {
+function checkRow(head: Buffer, number: number, rule: BadRowRule): boolean {
   if (!isTooLong(head)) return true;
-  leaveOut({ name: `Row ${number} as read`, error: labelTooLong() }, rule);
+  skipRow({ name: `Row ${number} as read`, error: labelTooLong() }, rule);
   return false;
 }
 

@@ -6,7 +6,7 @@ export type ByteCount = (bytes: number) => void;
 
 /**
  * The lines of a one-column query. The values must be free of line ends and of the bytes 1 and 2, as JSON is:
- * with these as quote and delimiter, CSV passes each value on as it is, where the text format would double backslashes.
+ * with these as quote and delimiter, CSV returns each value unchanged; the text format would double backslashes.
  */
 export function copyLines(connection: Connection, query: string, count: ByteCount): AsyncGenerator<Buffer> {
   return copied(connection, `copy (${query}) to stdout with (format csv, delimiter e'\\x02', quote e'\\x01')`, count);
@@ -71,7 +71,7 @@ class ByteReader {
     return joined.subarray(0, size);
   }
 
-  /** Lets bytes go as they come. */
+  /** Discards bytes as they arrive. */
   async skip(size: number): Promise<void> {
     let left = size;
     while (left > this.#rest.length) {
@@ -81,7 +81,7 @@ class ByteReader {
     this.#rest = this.#rest.subarray(left);
   }
 
-  /** Lets the stream come to its end: the connection can be used again only then. */
+  /** Reads the stream to its end: only then can the connection be used again. */
   async end(): Promise<void> {
     while (!(await this.#chunks.next()).done);
   }

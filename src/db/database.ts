@@ -15,7 +15,7 @@ export interface DatabaseOptions {
   application: string;
   /** Maximum connections of this process, which needs few. */
   maxConnections?: number;
-  /** A session that is not ours: it keeps the search path and the time limits that its role and database have. */
+  /** A user's session: it keeps the search path and the time limits of its role and database. */
   asUser?: boolean;
   /** A session for installing: it keeps the search path, which selects the API's schema. */
   installs?: boolean;
@@ -49,7 +49,7 @@ const sessionSettings: Record<string, string> = {
 };
 
 /** Settings that older servers do not have, so they cannot be start-up options: added in version 17. */
-const lateSettings = `
+const newerSettings = `
   select case when current_setting('server_version_num')::int >= 170000 then set_config('transaction_timeout', '0', false) end`;
 
 /** In libpq's format of start-up options. */
@@ -61,7 +61,7 @@ const optionsOf = (settings: Record<string, string>): string =>
     .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
     .join(' ');
 
-// Identifiers are bigint in SQL and stay far below 2^53 here: numbers read better than strings.
+// Identifiers are bigint in SQL and remain far below 2^53: numbers are simpler than strings.
 const INT8_OID = 20;
 const types = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
@@ -72,15 +72,15 @@ const types = {
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * A statement without an answer by then never gets one, since the connection was lost in the network. The longest ones
- * write a tensor of some hundred megabytes.
+ * A statement without a result by then has none, because the connection was lost in the network. The longest statements write
+ * a tensor of some hundred megabytes.
  */
 export const QUERY_TIMEOUT_MS = 60_000;
 
 const PROTOCOL_VIOLATION = '08P01';
 
 const unsafeConnection = (detail: string): EnvironmentUnfit =>
-  new EnvironmentUnfit('the connection does not take the settings that keep it safe', {
+  new EnvironmentUnfit('the connection does not accept the settings required for security', {
     detail,
     hint: 'Connect to PostgreSQL itself, not through a pooler, and without options in the URL.',
   });
@@ -97,7 +97,7 @@ export class Database implements Service, Queryable {
     this.url = url;
     this.#asUser = asUser;
     const verify = (client: pg.PoolClient, done: (error?: Error) => void): void => {
-      client.query(lateSettings).then(() => done(), done);
+      client.query(newerSettings).then(() => done(), done);
     };
     this.#pool = new pg.Pool({
       connectionString: url,
@@ -108,7 +108,7 @@ export class Database implements Service, Queryable {
       ...(installs ? { options: optionsOf(timeLimits), verify } : {}),
       types,
     });
-    // Without a handler an idle connection that breaks (Postgres restarts) takes the process down.
+    // Without a handler the loss of an idle connection (Postgres restarts) would end the process.
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection lost'));
   }
 
@@ -124,7 +124,7 @@ export class Database implements Service, Queryable {
       return row?.path;
     } catch (error) {
       const { code, message } = error as { code?: string; message?: string };
-      throw code === PROTOCOL_VIOLATION ? unsafeConnection(message ?? '') : error; // so answers PgBouncer
+      throw code === PROTOCOL_VIOLATION ? unsafeConnection(message ?? '') : error; // PgBouncer's error
     }
   }
 
@@ -143,7 +143,7 @@ export class Database implements Service, Queryable {
   async transaction<T>(work: (tx: Queryable) => Promise<T>, mode = ''): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
-    const onLost = (): void => undefined; // the statement under way, or the next, fails with it
+    const onLost = (): void => undefined; // the current or the next statement fails with it
     client.on('error', onLost);
     try {
       await client.query(`begin ${mode}`);
@@ -178,14 +178,14 @@ export class Database implements Service, Queryable {
     client.on('error', onLost);
     client.on('end', () => onLost(new Error('connection ended')));
     await client.connect();
-    if (!this.#asUser) await client.query(lateSettings);
+    if (!this.#asUser) await client.query(newerSettings);
     const asUser = this.#asUser;
     return {
       ...queryable(client),
       client,
       async reset() {
         await client.query('discard all');
-        if (!asUser) await client.query(lateSettings);
+        if (!asUser) await client.query(newerSettings);
       },
       onNotice: (handler) => void client.on('notice', (notice) => handler(notice.message ?? '')),
       close: () => client.end(),

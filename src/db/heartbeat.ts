@@ -15,7 +15,7 @@ export interface PresenceOptions {
 
 const BEAT_MS = 5_000;
 
-/** A process's row in rafiki.process: there while it lives, fresh while it can reach the database. */
+/** A process's row in rafiki.process: exists while the process runs, updated while it can reach the database. */
 export class Heartbeat implements Service {
   readonly #options: PresenceOptions;
   #id: number | undefined;

@@ -2,17 +2,17 @@ import type { Duplex } from 'node:stream';
 import { DataTooLarge } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 
-/** Its type and its length. */
+/** A message's type and length. */
 const HEAD_BYTES = 5;
 
 /**
- * Closes a connection to PostgreSQL at the start of a too long message, before any of it is buffered. To be called
+ * Closes a connection to PostgreSQL at the head of a too long message, before any of it is buffered. To be called
  * between two messages.
  */
 export function limitMessages(stream: Duplex, maxBytes: number): void {
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = 0;
-  let bodyBytes = 0; // of the message, that are still to come
+  let bodyBytes = 0; // remaining bytes of the message
   const push = stream.push.bind(stream);
   // All data from the network passes here once and in order, while data listeners are added and removed, and COPY
   // pushes data back.
@@ -39,6 +39,6 @@ export function limitMessages(stream: Duplex, maxBytes: number): void {
 
 const tooLong = (bytes: number, max: number): DataTooLarge =>
   new DataTooLarge("a row or a message of the tables' owner is too long", {
-    detail: `It has ${sizeText(bytes)}; ${sizeText(max)} are the most.`,
+    detail: `It has ${sizeText(bytes)}; the limit is ${sizeText(max)}.`,
     hint: 'Check the functions, triggers and policies of the table.',
   });

@@ -6,13 +6,12 @@ import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
 
 const PAUSE = { firstMs: 200, maxMs: 5_000 };
-/** Long enough for Postgres to be restarted; a worker's results are worth the wait. */
-const GIVE_UP_MS = 120_000;
+/** Long enough for a restart of Postgres. */
+const MAX_RETRY_MS = 120_000;
 
-/** SQLSTATE classes in which the same statement may well work a moment later: connection, rollback, resources, operator. */
+/** SQLSTATE classes for which a retry may succeed: connection, rollback, resources, operator. */
 const transientClasses = new Set(['08', '40', '53', '57']);
 
-/** A lock held by another session was waited for too long. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
 export const isTransientState = (sqlstate: string): boolean =>
@@ -41,7 +40,7 @@ export function isTransient(error: unknown): boolean {
   return !('code' in error) || networkCodes.has(String(error.code)); // pg's "connection terminated" has no code
 }
 
-/** Does `work`, which must be safe to do twice, again and again while the database is away, for two minutes at most. */
+/** Calls `work`, which must be idempotent, and repeats it while the database is unreachable, for two minutes at most. */
 export async function persist<T>(work: () => Promise<T>, logger: Logger, signal: AbortSignal): Promise<T> {
   const rng = createRng(process.pid);
   const startedMs = performance.now();
@@ -49,17 +48,17 @@ export async function persist<T>(work: () => Promise<T>, logger: Logger, signal:
     try {
       return await work();
     } catch (error) {
-      if (!isTransient(error) || signal.aborted || performance.now() - startedMs > GIVE_UP_MS) throw error;
+      if (!isTransient(error) || signal.aborted || performance.now() - startedMs > MAX_RETRY_MS) throw error;
       logger.warn(
         { err: error instanceof Error ? error.message : error, attempt },
-        'the database or the store is away, trying again',
+        'the database or the parameter store is unreachable, trying again',
       );
       await sleep(backoffMs(attempt, PAUSE, rng), undefined, { signal }).catch(() => undefined);
     }
   }
 }
 
-/** Whether a row was locked by another session for too long; other rows may not be. */
+/** Whether a row was locked by another session for too long. */
 export const isLocked = (error: unknown): boolean =>
   error instanceof RowLocked ||
   (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) ||

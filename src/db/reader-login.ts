@@ -7,7 +7,7 @@ const READER = 'rafiki_reader';
 
 export interface ReaderLoginOptions {
   serviceUrl: string;
-  /** Where rafiki_reader has another password than the service, or is reached otherwise. */
+  /** Required if rafiki_reader has another password or another address than the service. */
   readerUrl?: string | undefined;
   logger: Logger;
 }
@@ -21,17 +21,16 @@ function asReader(serviceUrl: string): string {
 }
 
 /**
- * Otherwise a backend would not notice that its client was killed while an owner's code sleeps; unlike with a time
- * limit, code cannot catch this.
+ * Ends the backend if its client is killed, even while an owner's code sleeps; unlike a timeout, code cannot catch this.
  */
-async function endWithClient(on: Queryable): Promise<void> {
+async function endBackendWithClient(on: Queryable): Promise<void> {
   await on.query(`set client_connection_check_interval = '5s'`).catch(() => undefined); // not supported on all platforms
 }
 
 export interface ReaderLimits {
-  /** As a setting of time is written. */
-  longestStatement: string;
-  /** Maximum of one message of the server: a row, an error, a notice. */
+  /** In the format of the PostgreSQL setting, such as '7h'. */
+  statementTimeout: string;
+  /** Maximum of one message of the database server: a row, an error, a notice. */
   maxBytes: number;
 }
 
@@ -53,27 +52,27 @@ export class ReaderLogin {
   }
 
   /**
-   * A statement that takes longer is abandoned, even if the process can no longer cancel it. It fails if the session is
-   * lost, or if a message of the server is too long.
+   * Opens a session. PostgreSQL ends statements at the timeout, even if this process can no longer cancel them. A statement fails
+   * if the session is lost, or if a message of the database server is too long.
    */
-  async connect({ longestStatement, maxBytes }: ReaderLimits): Promise<ReaderSession> {
-    const settings = { statement_timeout: longestStatement };
+  async connect({ statementTimeout, maxBytes }: ReaderLimits): Promise<ReaderSession> {
+    const settings = { statement_timeout: statementTimeout };
     const connection = await this.#database.connect(() => undefined, { settings, isLong: true }).catch(refused);
     limitMessages(connection.client.connection.stream, maxBytes);
-    await endWithClient(connection);
+    await endBackendWithClient(connection);
     const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
     return { connection, pid: backend?.pid ?? 0 };
   }
 
-  /** The session is as it began, whatever code of others has left in it. */
-  async renew({ connection }: ReaderSession): Promise<void> {
+  /** Resets the session: removes all that an owner's code has left in it. */
+  async reset({ connection }: ReaderSession): Promise<void> {
     await connection.reset();
-    await endWithClient(connection);
+    await endBackendWithClient(connection);
   }
 
   /**
-   * Ends a session in its backend. To close the connection would leave it running there, and code of owners can catch what
-   * cancels a statement, but not this.
+   * Ends a session's backend. If the connection were closed, the statement would continue there; if it were cancelled, an owner's
+   * code could catch that.
    */
   async end({ pid }: ReaderSession): Promise<void> {
     const other = await this.#database.connect(() => undefined);
@@ -85,27 +84,27 @@ export class ReaderLogin {
   }
 }
 
-/** The call of a function of schema rafiki_reader: with as many arguments as there can be, so that nobody can make another one that it might mean. */
+/** SQL that calls a function of schema rafiki_reader. It has the maximum number of arguments, so that no other function can match the call. */
 export async function readerCall(on: Queryable, reader: string): Promise<string> {
   const [max] = await on.query<{ count: number }>(`select current_setting('max_function_args')::int as count`);
   return `rafiki_reader."${reader}"(${Array(max?.count).fill('true').join()})`; // a uuid, as Postgres prints it
 }
 
-/** The session is over. A row that is left behind, by a process that was killed, says nothing of the next session with that pid. */
+/** Deletes the session's row. If a killed process leaves one, the next session with this pid replaces it. */
 export async function endReading(on: Queryable, pid: number): Promise<void> {
   await on.query('delete from rafiki.reading where pid = $1', [pid]);
 }
 
-/** What the password or the right to connect is not there for, or the role's limit of connections: nothing that a study can help. */
+/** SQLSTATEs of a refused login: password, right to connect, limit of connections. Independent of the study. */
 const refusals = /^(28...|42501|3D000|53300|55000)$/;
 
 function refused(cause: Error & { code?: string }): never {
   if (!refusals.test(cause.code ?? '')) throw cause;
   throw new ReaderRefused(
-    `nobody can log in as ${READER}, who reads the tables that models are trained on, and fills those that they are attached to`,
+    `no login as ${READER}, the role that reads the tables that models are trained on, and fills those that they are attached to`,
     {
       detail: cause.message,
-      hint: `It has the password of rafiki_service unless RAFIKI_READER_URL says otherwise, and the right to connect to the database.`,
+      hint: `It needs the password of rafiki_service, unless RAFIKI_READER_URL has another, and the right to connect to the database.`,
       cause,
     },
   );

@@ -1,33 +1,33 @@
 import type { Box } from './task.ts';
 
-/** A box that a model found, in pixels of the source. */
+/** A detected box, in pixels of the source. */
 export interface Detection extends Box {
   /** In (0, 1]. */
   score: number;
 }
 
 export interface PrecisionTarget {
-  /** The class that is looked for. */
+  /** The index of the class. */
   label: number;
-  /** Least intersection over union of a detection with the object that it finds. */
+  /** Minimum intersection over union of a detection with its object. */
   overlap: number;
 }
 
 /**
- * Average precision of one class over images as PASCAL VOC 2010 and later measure it (Everingham et al. 2015, section 4.2.1):
- * detections of all images ranked by score, each a hit if the object it overlaps most is one that no better detection found;
- * then the area under precision over recall, precision being made monotone from the right. Null for a class that has no
- * object.
+ * Average precision of one class over images as in PASCAL VOC 2010 and later (Everingham et al. 2015, section 4.2.1): the
+ * detections of all images are ranked by score, each is a hit if the object that it overlaps most was not found by a better
+ * detection; the result is the area under precision over recall, with precision made monotone from the right. Null for a
+ * class without objects.
  */
 export function averagePrecision(
   found: readonly (readonly Detection[])[],
   actual: readonly (readonly Box[])[],
-  judged: PrecisionTarget,
+  target: PrecisionTarget,
 ): number | null {
-  const objects = actual.map((boxes) => boxes.filter((box) => box.label === judged.label));
+  const objects = actual.map((boxes) => boxes.filter((box) => box.label === target.label));
   const total = objects.reduce((sum, boxes) => sum + boxes.length, 0);
   if (total === 0) return null;
-  const hits = hitsOf(found, objects, judged);
+  const hits = hitsOf(found, objects, target);
   return areaUnder(hits, total);
 }
 
@@ -45,10 +45,10 @@ function hitsOf(
   return ranked.map(({ one, image }) => {
     const overlaps = (objects[image] ?? []).map((object) => intersectionOverUnion(one, object));
     const max = Math.max(0, ...overlaps);
-    const place = overlaps.indexOf(max);
+    const index = overlaps.indexOf(max);
     const flags = taken[image];
-    if (flags === undefined || place < 0 || max < overlap || flags[place] === 1) return false;
-    flags[place] = 1;
+    if (flags === undefined || index < 0 || max < overlap || flags[index] === 1) return false;
+    flags[index] = 1;
     return true;
   });
 }

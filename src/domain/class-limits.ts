@@ -1,6 +1,6 @@
 import { BadData } from '../errors/errors.ts';
 
-/** Maximum length of a label, which is a name, not a text. `rafiki._check_labels` has the same numbers. */
+/** Maximum length of a label, which is a name, not a text. */
 export const MAX_LABEL_CHARS = 1000;
 /**
  * Maximum classes of a study. Each is a column of a network's last layer and a row in each answer with probabilities;
@@ -27,7 +27,7 @@ export function checkClassCount(classes: readonly string[]): void {
   const bytes = classes.reduce((sum, label) => sum + Buffer.byteLength(label), 0);
   if (classes.length <= MAX_CLASSES && bytes <= MAX_CLASS_BYTES) return;
   throw new BadData('the rows have too many classes', {
-    detail: `${classes.length} labels of ${bytes} bytes together; ${MAX_CLASSES} and ${MAX_CLASS_BYTES} are the most.`,
+    detail: `${classes.length} labels of ${bytes} bytes together; the limits are ${MAX_CLASSES} and ${MAX_CLASS_BYTES}.`,
     hint: 'Group rare classes under one label in a view, or name another column with target =>: this one may be no label.',
   });
 }

@@ -5,7 +5,7 @@ export type KnobValue = number | string | boolean;
 export type Knobs = Record<string, KnobValue>;
 
 /** The paper's three groups (section 2). */
-export type KnobGroup = 'preprocessing' | 'architecture' | 'training';
+type KnobGroup = 'preprocessing' | 'architecture' | 'training';
 
 interface KnobOptions {
   group: KnobGroup;
@@ -149,10 +149,9 @@ export function narrow(name: string, domain: Domain, override: KnobOverride | un
 }
 
 /**
- * Number of distinct values of a list: the work of a proposal is proportional to it. `rafiki._knob_fault` has the same
- * number.
+ * Number of distinct values of a list: the work of a proposal is proportional to it.
  */
-const MAX_VALUES = 100;
+export const MAX_VALUES = 100;
 
 /** A proposal narrows the same lists some thousand times. */
 const knownValues = new WeakMap<readonly KnobValue[], readonly KnobValue[]>();
@@ -163,7 +162,7 @@ function valuesOf(name: string, list: readonly KnobValue[]): readonly KnobValue[
   const values = [...new Set(list)];
   if (values.length > MAX_VALUES) {
     throw new InvalidParameter(`knob "${name}" has too long a list`, {
-      detail: `It has ${values.length} different values; ${MAX_VALUES} are the most.`,
+      detail: `It has ${values.length} different values; the limit is ${MAX_VALUES}.`,
       hint: 'Give fewer values, or {"min": …, "max": …}.',
     });
   }

@@ -58,7 +58,7 @@ export type Metric = keyof typeof metrics;
 interface Classified {
   predicted: ArrayLike<number>;
   actual: ArrayLike<number>;
-  /** How many there are; a prediction that lies outside is wrong. */
+  /** Number of classes; a prediction outside is wrong. */
   classes: number;
 }
 
@@ -67,7 +67,7 @@ export function scoreOfClasses(metric: 'accuracy' | 'macro_f1', { predicted, act
   return metric === 'accuracy' ? accuracy(predicted, actual) : macroF1(predicted, actual, classes);
 }
 
-/** A probability of 0 counts as this much, as in scikit-learn for float32: one sure mistake does not make the loss infinite. */
+/** A probability of 0 counts as this much, as in scikit-learn for float32: one certain mistake does not make the loss infinite. */
 const MIN_PROBABILITY = 2 ** -23;
 
 /** Mean of −ln p of the right class over all rows; `probabilities` is [N, classes]. 0 for no rows. */

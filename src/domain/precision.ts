@@ -1,2 +1,2 @@
-/** How exactly a model computes: as it was trained, or in bytes, which is quicker and nearly as accurate. */
+/** The numbers that a model computes with: as trained, or in bytes, which is faster and nearly as accurate. */
 export type Precision = 'float32' | 'int8';

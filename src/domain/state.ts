@@ -47,7 +47,7 @@ export const deploymentTable: StateTable<DeploymentState, DeploymentEvent> = {
   failed: { load: null, retire: 'retired', fail: null },
 };
 
-/** The state after `event`, or null where the event is refused. */
+/** The state after `event`, or null if the event is refused. */
 export function transition<S extends string, E extends string>(table: StateTable<S, E>, state: S, event: E): S | null {
   return table[state][event];
 }

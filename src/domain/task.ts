@@ -1,18 +1,18 @@
-/** What a row is answered from: a text, or the bytes of an image file. */
+/** The input of a row: a text, or the bytes of an image file. */
 export type RawInput = string | Uint8Array;
 export type InputKind = 'text' | 'image';
-/** What it is answered with: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
+/** The answer for a row: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
 export type OutputKind = 'label' | 'boxes';
 
-/** What a user can ask for; SQL reads them in `rafiki.task`. A family says which of them it can do. */
+/** The tasks; SQL reads them in `rafiki.task`. Families are for tasks with their kinds of input and output. */
 const known = {
-  sentiment: { input: 'text', output: 'label', title: 'what a text feels: text → label' },
-  text_classification: { input: 'text', output: 'label', title: 'which class a text belongs to: text → label' },
-  image_classification: { input: 'image', output: 'label', title: 'which class an image belongs to: bytea → label' },
+  sentiment: { input: 'text', output: 'label', title: 'sentiment of a text: text → label' },
+  text_classification: { input: 'text', output: 'label', title: 'class of a text: text → label' },
+  image_classification: { input: 'image', output: 'label', title: 'class of an image: bytea → label' },
   object_detection: {
     input: 'image',
     output: 'boxes',
-    title: 'where which objects are in an image: bytea → jsonb array of {label, x, y, w, h}',
+    title: 'objects in an image: bytea → jsonb array of {label, x, y, w, h}',
   },
 } as const satisfies Record<string, { input: InputKind; output: OutputKind; title: string }>;
 
@@ -31,7 +31,7 @@ export interface ImageSize {
   height: number;
 }
 
-/** An object in an image: in pixels of the upright image (turned as its EXIF says), x and y from its top left corner. */
+/** An object in an image: in pixels of the upright image (rotated according to EXIF), x and y from its top left corner. */
 export interface Box {
   /** Index of its class in the data set's `classes`. */
   label: number;
@@ -41,7 +41,7 @@ export interface Box {
   h: number;
 }
 
-/** What the rows are to be answered with: `labels[i]` indexes `classes`, or holds the objects of image i. */
+/** The right answers of the rows: `labels[i]` indexes `classes`, or contains the objects of image i. */
 export type Labels = Int32Array | readonly (readonly Box[])[];
 
 /** Labelled rows of one part (train or valid) of a data set. */
@@ -50,7 +50,7 @@ export interface Examples<Input extends RawInput = RawInput> {
   labels: Labels;
 }
 
-/** A data set as a trial sees it: classes sorted by their text, the split already made. */
+/** A trial's data set: classes sorted by name, rows split into training and validation. */
 export interface DataSet<Input extends RawInput = RawInput> {
   classes: string[];
   train: Examples<Input>;

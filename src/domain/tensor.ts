@@ -1,4 +1,4 @@
-/** Plain tensors as they travel between rooms and are stored: no runtime handle inside. */
+/** Plain tensors, as passed between rooms and stored, without a runtime's handle. */
 export type Dtype = 'float32' | 'int32' | 'int64' | 'uint8' | 'bool';
 
 export interface TensorData {
@@ -8,7 +8,7 @@ export interface TensorData {
   data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
-/** A named set of tensors plus what is not a tensor: a checkpoint, or a trained model. */
+/** Named tensors and other data: a checkpoint, or a trained model. */
 export interface ParamSet {
   tensors: Record<string, TensorData>;
   meta: Record<string, unknown>;

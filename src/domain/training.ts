@@ -3,9 +3,9 @@ import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
-import type { PublishedWeights, WantedTensor } from './warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from './warm-start.ts';
 
-/** Everything that decides a trial's result; equal specs give equal results. */
+/** Everything that determines a trial's result; equal specs give equal results. */
 export interface TrainingSpec {
   task: Task;
   family: string;
@@ -40,16 +40,16 @@ export interface TrainingReport {
 export interface TimeLeft {
   /** Of the whole study. */
   studySeconds: number;
-  /** Of the trial's own share. It may take more where it could not train half of its epochs otherwise. */
+  /** Of the trial's own share, which it may exceed to train half of its epochs. */
   shareSeconds: number;
 }
 
 export interface TrainingHooks {
   /** The checkpoint of an earlier attempt, from which training continues without a difference. */
   resume?: ParamSet;
-  /** Asked once before the first step, not after a resume: first weights by name; those left out start at random. */
-  warmStart?(wanted: readonly WantedTensor[]): Promise<Record<string, TensorData>>;
-  /** Where its epochs would take longer, fewer are planned: the learning rate comes down to zero in time. Asked after each epoch. */
+  /** Initial weights by name, others are random; called once before the first step, not after a resume. */
+  warmStart?(requested: readonly RequestedTensor[]): Promise<Record<string, TensorData>>;
+  /** If its epochs would take longer, fewer are planned, so that the learning rate falls to zero in time. Called after each epoch. */
   timeLeft?(): TimeLeft;
   /**
    * Whether to end with the best epoch so far instead of training until the next report; called between runs of the
@@ -61,7 +61,7 @@ export interface TrainingHooks {
    * publishing.
    */
   onReport(report: TrainingReport, weights: () => PublishedWeights): Promise<'continue' | 'stop'>;
-  /** Called at chunk ends; `take()` copies the state out, so call it only when the checkpoint is wanted. */
+  /** Called at chunk ends; `take()` copies the state out, so call it only if a checkpoint is due. */
   onCheckpoint(take: () => ParamSet): Promise<void>;
 }
 
@@ -86,9 +86,9 @@ export interface TrainingResult {
   epochs: number;
   seconds: number;
   model: TrainedModel;
-  /** The vote of each validation row in an ensemble, in order: class indexes; empty where members do not vote. */
+  /** The trial's vote for each validation row, in order: class indexes; empty if members do not vote. */
   predictions: Uint16Array;
-  /** The same weights in other precisions, where those answer much quicker. */
+  /** The same weights in other precisions, if those answer much faster. */
   variants: TrainedVariant[];
 }
 
@@ -96,7 +96,7 @@ export interface TrainingResult {
 export interface TrainedVariant {
   precision: Exclude<Precision, 'float32'>;
   score: number;
-  /** How many times quicker it answers, on the machine that trained it. */
+  /** Speed of its answers relative to the trained model, on the machine that trained it. */
   gain: number;
   model: TrainedModel;
   predictions: Uint16Array;

@@ -16,6 +16,6 @@ export function majorityVote(votes: readonly number[]): number {
   return winner;
 }
 
-/** The vote on each of so many rows; `ballots` are the class indexes that each member chose, the most accurate member first. */
+/** The vote of each row; `ballots` are the class indexes of each member, the most accurate member first. */
 export const majorityVotes = (ballots: readonly Uint16Array[], rows: number): Uint16Array =>
   Uint16Array.from({ length: rows }, (_, row) => majorityVote(ballots.map((ballot) => ballot[row] ?? -1)));

@@ -3,7 +3,7 @@ import type { DeviceName } from './device-name.ts';
 
 /** The training engines. */
 export const engineNames = ['onnx', 'tfjs'] as const;
-export type EngineName = (typeof engineNames)[number];
+type EngineName = (typeof engineNames)[number];
 
 /** The engine and device of a process or thread. */
 export interface Computing {

@@ -57,7 +57,7 @@ export function batchFeeds(
   { network, batch }: { network: Network; batch: number },
 ): Feeds {
   const feeds: Feeds = {};
-  const lay = (
+  const addFeeds = (
     specs: Network['inputs'],
     part: (step: TrainingStep) => TrainingStep['inputs'],
     fedAs: (name: string) => string,
@@ -72,8 +72,8 @@ export function batchFeeds(
       } else feeds[fedAs(name)] = { dtype, shape: [steps.length, batch, ...shape.map(Number)], data };
     }
   };
-  lay(network.inputs, (step) => step.inputs, feed.input);
-  lay(network.targets, (step) => step.targets, feed.target);
+  addFeeds(network.inputs, (step) => step.inputs, feed.input);
+  addFeeds(network.targets, (step) => step.targets, feed.target);
   return feeds;
 }
 

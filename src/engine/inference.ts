@@ -12,13 +12,13 @@ export interface LoadedModel {
 
 /**
  * Loads an exported ONNX file; the caller must release it. A long-lived session keeps no memory between runs: an image
- * network would keep more than its weights take, and batches of 16 rows are as fast without.
+ * network would keep more memory than its weights need, and batches of 16 rows are as fast without.
  */
 export async function loadModel(
   onnx: Uint8Array,
-  { threads, lasts = false }: { threads: number; lasts?: boolean },
+  { threads, longLived = false }: { threads: number; longLived?: boolean },
 ): Promise<LoadedModel> {
-  const session = await createSession(onnx, threads, computing().device, { lasts });
+  const session = await createSession(onnx, threads, computing().device, { longLived });
   return {
     async run(feeds) {
       const [output] = Object.values(await session.run(feeds));

@@ -13,20 +13,20 @@ export interface Parameter {
   /** The exported value: the moving average if there is one, otherwise the weight. The next run may overwrite it. */
   readonly exported: Float32Array;
   /** Adds the run's feeds for these steps. */
-  enter(feeds: Feeds, steps: readonly TrainingStep[]): void;
+  addFeeds(feeds: Feeds, steps: readonly TrainingStep[]): void;
   /** Stores the updated values of a run's results. */
-  leave(results: Feeds): void;
+  storeResults(results: Feeds): void;
   /** Copies of weight and slots by name. */
   state(): [string, TensorData][];
   restore(state: Readonly<Record<string, TensorData>>): void;
   /** Sets the initial weight, instead of random values. */
-  begin(weight: TensorData): void;
+  setInitialWeight(weight: TensorData): void;
 }
 
 /**
  * The initial values: `tensors` names the weight, the slots (zero), and last the average (equal to the weight), if any.
  */
-export interface Beginning {
+export interface InitialState {
   tensors: readonly string[];
   averaged: boolean;
   rng: Rng;
@@ -39,24 +39,24 @@ export class DenseParameter implements Parameter {
   readonly #tensors: { name: string; data: Float32Array }[];
   readonly #averaged: boolean;
 
-  constructor(name: string, spec: ParameterSpec, { tensors, averaged, rng }: Beginning) {
+  constructor(name: string, spec: ParameterSpec, { tensors, averaged, rng }: InitialState) {
     this.name = name;
     this.spec = spec;
     this.#averaged = averaged;
     const first = initialise(spec, rng);
     this.#tensors = tensors.map((tensor) => ({ name: tensor, data: new Float32Array(first.length) }));
-    this.#start(first);
+    this.#setWeights(first);
   }
 
   get exported(): Float32Array {
     return this.#tensors.at(this.#averaged ? -1 : 0)?.data ?? new Float32Array(0);
   }
 
-  enter(feeds: Feeds): void {
+  addFeeds(feeds: Feeds): void {
     for (const { name, data } of this.#tensors) feeds[feed.state(name)] = float32(this.spec.shape, data);
   }
 
-  leave(results: Feeds): void {
+  storeResults(results: Feeds): void {
     for (const tensor of this.#tensors) tensor.data = results[result.state(tensor.name)]?.data as Float32Array;
   }
 
@@ -68,11 +68,11 @@ export class DenseParameter implements Parameter {
     for (const tensor of this.#tensors) tensor.data = storedTensor(state, tensor.name, tensor.data.length).slice();
   }
 
-  begin(weight: TensorData): void {
-    this.#start(storedTensor({ [this.name]: weight }, this.name, this.exported.length));
+  setInitialWeight(weight: TensorData): void {
+    this.#setWeights(storedTensor({ [this.name]: weight }, this.name, this.exported.length));
   }
 
-  #start(first: Float32Array): void {
+  #setWeights(first: Float32Array): void {
     for (const place of this.#averaged ? [0, -1] : [0]) this.#tensors.at(place)?.data.set(first);
   }
 }

@@ -29,9 +29,9 @@ export class RowWindow {
     const steps = bounds.length / 2;
     const rows: number[] = [0];
     const parts = Array.from({ length: steps }, (_, k) => {
-      const seen = this.#localiseStep(ids.subarray(bounds[2 * k], bounds[2 * k + 1]));
-      for (const row of seen) this.#stepEntry[row] = 0;
-      return seen.map((row) => this.#entryOf(row, rows));
+      const stepRows = this.#localiseStep(ids.subarray(bounds[2 * k], bounds[2 * k + 1]));
+      for (const row of stepRows) this.#stepEntry[row] = 0;
+      return stepRows.map((row) => this.#entryOf(row, rows));
     });
     for (const row of rows) this.#runEntry[row] = 0;
 
@@ -45,24 +45,24 @@ export class RowWindow {
 
   /** Distinct rows of a step in order of appearance, row 0 first. */
   #localiseStep(ids: Int32Array): number[] {
-    const seen = [0];
+    const stepRows = [0];
     for (let i = 0; i < ids.length; i++) {
       const row = ids[i] as number;
       if (row === 0) continue;
       let entry = this.#stepEntry[row] as number;
       if (entry === 0) {
-        entry = seen.push(row) - 1;
+        entry = stepRows.push(row) - 1;
         this.#stepEntry[row] = entry;
       }
       ids[i] = entry;
     }
-    return seen;
+    return stepRows;
   }
 
   #entryOf(row: number, rows: number[]): number {
     if (row === 0) return 0;
-    const known = this.#runEntry[row] as number;
-    if (known !== 0) return known;
+    const existing = this.#runEntry[row] as number;
+    if (existing !== 0) return existing;
     const entry = rows.push(row) - 1;
     this.#runEntry[row] = entry;
     return entry;

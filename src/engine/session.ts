@@ -5,7 +5,7 @@ import { EnvironmentUnfit } from '../errors/errors.ts';
 import { type DeviceName, deviceNeeds } from './device-name.ts';
 
 /**
- * Maximum of idle compiled graphs, kept for the next trial of the same shape; a session of a text model takes a few MB.
+ * Maximum of idle compiled graphs, kept for the next trial with an equal graph; a session of a text model takes a few MB.
  */
 const maxIdle = 4;
 
@@ -25,9 +25,9 @@ export async function borrowSession(
 ): Promise<GraphSession> {
   const key = `${device}:${threads}:${createHash('sha256').update(model).digest('hex')}`;
   const native = idle.get(key)?.pop() ?? (await create(model, { threads, device, planned: false }));
-  return lent(native, async () => {
-    const kept = [...idle.values()].reduce((count, sessions) => count + sessions.length, 0);
-    if (kept >= maxIdle) return native.release();
+  return wrapSession(native, async () => {
+    const count = [...idle.values()].reduce((count, sessions) => count + sessions.length, 0);
+    if (count >= maxIdle) return native.release();
     idle.set(key, [...(idle.get(key) ?? []), native]);
   });
 }
@@ -37,10 +37,10 @@ export async function createSession(
   model: Uint8Array,
   threads: number,
   device: DeviceName = 'cpu',
-  { lasts = false } = {},
+  { longLived = false } = {},
 ): Promise<GraphSession> {
-  const native = await create(model, { threads, device, planned: true, lasts });
-  return lent(native, () => native.release());
+  const native = await create(model, { threads, device, planned: true, longLived });
+  return wrapSession(native, () => native.release());
 }
 
 /** Frees the idle compiled graphs. */
@@ -54,17 +54,17 @@ interface Compilation {
   threads: number;
   device: DeviceName;
   /**
-   * Whether memory is planned for a whole run in advance: quicker for small graphs, but an Xception's training step
+   * Whether memory is planned for a whole run in advance: faster for small graphs, but an Xception's training step
    * then peaks at 669 MB instead of 441.
    */
   planned: boolean;
   /** Whether it releases the memory of its largest run, and its threads do not spin between runs. */
-  lasts?: boolean;
+  longLived?: boolean;
 }
 
 async function create(
   model: Uint8Array,
-  { threads, device, planned, lasts = false }: Compilation,
+  { threads, device, planned, longLived = false }: Compilation,
 ): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
@@ -73,8 +73,8 @@ async function create(
       interOpNumThreads: 1,
       executionMode: 'sequential', // 'parallel' made weight gradients three times slower
       enableMemPattern: planned,
-      enableCpuMemArena: !lasts,
-      ...(lasts ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
+      enableCpuMemArena: !longLived,
+      ...(longLived ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
     });
@@ -87,7 +87,7 @@ async function create(
   }
 }
 
-function lent(native: ort.InferenceSession, giveBack: () => Promise<void>): GraphSession {
+function wrapSession(native: ort.InferenceSession, onRelease: () => Promise<void>): GraphSession {
   let released = false;
   return {
     async run(feeds) {
@@ -101,7 +101,7 @@ function lent(native: ort.InferenceSession, giveBack: () => Promise<void>): Grap
     async release() {
       if (released) return;
       released = true;
-      await giveBack();
+      await onRelease();
     },
   };
 }

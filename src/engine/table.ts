@@ -5,12 +5,12 @@ import { type TableLayout, tableLayout } from '../graph/table-rows.ts';
 import type { Feeds, TrainingStep } from './feeds.ts';
 import { initialise } from './initialise.ts';
 import { boundsOf } from './join.ts';
-import { type Beginning, float32, type Parameter, storedTensor } from './parameter.ts';
+import { float32, type InitialState, type Parameter, storedTensor } from './parameter.ts';
 import { RowWindow } from './row-window.ts';
 
 /**
  * A table of which a run updates the rows that its steps use. Weight and slots are interleaved, [V, S·D]: the runtime
- * gathers rows directly from this memory, and each updated row comes back in one piece. This takes 0.4 ms per step;
+ * gathers rows directly from this memory, and each updated row is contiguous in the result. This takes 0.4 ms per step;
  * three separate tables with loops in JavaScript took 1.4 (`bench engine` fasttext).
  */
 export class RowTable implements Parameter {
@@ -20,12 +20,12 @@ export class RowTable implements Parameter {
   readonly #layout: TableLayout;
   readonly #window: RowWindow;
   readonly #data: Float32Array;
-  /** Tensors that start as the weight, including itself. */
-  readonly #started: readonly number[];
+  /** Indexes of the tensors that are initialised like the weight: itself, and its average. */
+  readonly #weightTensors: readonly number[];
   /** Rows of the current run. */
-  #out: Int32Array = new Int32Array(0);
+  #runRows: Int32Array = new Int32Array(0);
 
-  constructor(name: string, spec: ParameterSpec, { tensors, averaged, rng }: Beginning) {
+  constructor(name: string, spec: ParameterSpec, { tensors, averaged, rng }: InitialState) {
     this.name = name;
     this.spec = spec;
     this.#tensors = tensors;
@@ -33,51 +33,51 @@ export class RowTable implements Parameter {
     const { rows, width } = this.#layout;
     this.#window = new RowWindow(rows);
     this.#data = new Float32Array(rows * width * tensors.length);
-    this.#started = averaged ? [0, tensors.length - 1] : [0];
-    this.#start(initialise(spec, rng));
+    this.#weightTensors = averaged ? [0, tensors.length - 1] : [0];
+    this.#setWeights(initialise(spec, rng));
   }
 
   get exported(): Float32Array {
-    return this.#take(this.#started.at(-1) ?? 0);
+    return this.#tensor(this.#weightTensors.at(-1) ?? 0);
   }
 
   /** Feeds the table and the rows that these steps use; the ids in `feeds` become local. */
-  enter(feeds: Feeds, steps: readonly TrainingStep[]): void {
+  addFeeds(feeds: Feeds, steps: readonly TrainingStep[]): void {
     const ids = this.spec.rowsOf ?? '';
     const bounds = boundsOf(steps.map(({ inputs }) => inputs[ids] as TensorData));
     const { rows, perStep, width } = this.#window.localise(feeds[feed.input(ids)]?.data as Int32Array, bounds);
     feeds[feed.rows(this.name)] = { dtype: 'int32', shape: [steps.length, width], data: perStep };
     feeds[feed.window(this.name)] = { dtype: 'int32', shape: [rows.length], data: rows };
     feeds[feed.state(this.name)] = float32([this.#layout.rows, this.#stride], this.#data);
-    this.#out = rows;
+    this.#runRows = rows;
   }
 
-  leave(results: Feeds): void {
-    const moved = results[result.state(this.name)]?.data as Float32Array;
+  storeResults(results: Feeds): void {
+    const updated = results[result.state(this.name)]?.data as Float32Array;
     const stride = this.#stride;
-    this.#out.forEach((row, i) => {
-      this.#data.set(moved.subarray(i * stride, (i + 1) * stride), row * stride);
+    this.#runRows.forEach((row, i) => {
+      this.#data.set(updated.subarray(i * stride, (i + 1) * stride), row * stride);
     });
   }
 
   state(): [string, TensorData][] {
-    return this.#tensors.map((name, i) => [name, float32(this.spec.shape, this.#take(i))]);
+    return this.#tensors.map((name, i) => [name, float32(this.spec.shape, this.#tensor(i))]);
   }
 
   restore(state: Readonly<Record<string, TensorData>>): void {
     const { rows, width } = this.#layout;
     this.#tensors.forEach((name, i) => {
-      this.#put(i, storedTensor(state, name, rows * width));
+      this.#setTensor(i, storedTensor(state, name, rows * width));
     });
   }
 
-  begin(weight: TensorData): void {
+  setInitialWeight(weight: TensorData): void {
     const { rows, width } = this.#layout;
-    this.#start(storedTensor({ [this.name]: weight }, this.name, rows * width));
+    this.#setWeights(storedTensor({ [this.name]: weight }, this.name, rows * width));
   }
 
-  #start(first: Float32Array): void {
-    for (const i of this.#started) this.#put(i, first);
+  #setWeights(first: Float32Array): void {
+    for (const i of this.#weightTensors) this.#setTensor(i, first);
   }
 
   /** Values per row, including slots. */
@@ -86,17 +86,17 @@ export class RowTable implements Parameter {
   }
 
   /** Tensor `i`, [V, D]. */
-  #take(i: number): Float32Array {
+  #tensor(i: number): Float32Array {
     const { rows, width } = this.#layout;
-    const taken = new Float32Array(rows * width);
+    const tensor = new Float32Array(rows * width);
     for (let row = 0; row < rows; row++) {
       const start = row * this.#stride + i * width;
-      taken.set(this.#data.subarray(start, start + width), row * width);
+      tensor.set(this.#data.subarray(start, start + width), row * width);
     }
-    return taken;
+    return tensor;
   }
 
-  #put(i: number, values: Float32Array): void {
+  #setTensor(i: number, values: Float32Array): void {
     const { rows, width } = this.#layout;
     for (let row = 0; row < rows; row++) {
       this.#data.set(values.subarray(row * width, (row + 1) * width), row * this.#stride + i * width);

@@ -35,12 +35,12 @@ export interface TrainerOptions {
 const firstLoss = 'first loss';
 
 /**
- * Training has diverged if the loss is this many times the first step's, or this large if that was below 1: logits are
- * then off by ten thousands, while a wrong answer of a sound network costs some tens.
+ * Training has diverged if the loss is this many times the first step's, or this large if that was below 1: a wrong
+ * answer of a working network has a loss of some tens.
  */
-const explosion = 1e4;
+const DIVERGENCE_FACTOR = 1e4;
 
-const courseOf = ({ optimiser, clips = false, averages = false }: TrainerOptions): UpdateRule => ({
+const updateRuleOf = ({ optimiser, clips = false, averages = false }: TrainerOptions): UpdateRule => ({
   optimiser: optimisers[optimiser],
   clips,
   averages,
@@ -63,20 +63,20 @@ export class Trainer {
     this.#options = options;
     this.#session = session;
     this.#noise = noise;
-    const course = courseOf(options);
+    const rule = updateRuleOf(options);
     this.#parameters = Object.entries(options.network.parameters).map(([name, spec], i) => {
       const rng = createRng(deriveSeed(options.seed, i));
-      const beginning = { tensors: stateNames(name, spec, course), averaged: course.averages, rng };
+      const initialState = { tensors: stateNames(name, spec, rule), averaged: rule.averages, rng };
       return spec.rowsOf === undefined
-        ? new DenseParameter(name, spec, beginning)
-        : new RowTable(name, spec, beginning);
+        ? new DenseParameter(name, spec, initialState)
+        : new RowTable(name, spec, initialState);
     });
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { network, batch, threads, block, engine = await chosenEngine() } = options;
     const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
-    const { graph, noise } = buildTraining({ network, batch, kernels, ...courseOf(options) });
+    const { graph, noise } = buildTraining({ network, batch, kernels, ...updateRuleOf(options) });
     return new Trainer(options, await engine.borrow(graph, threads), noise);
   }
 
@@ -105,11 +105,11 @@ export class Trainer {
       ...batchFeeds(steps, this.#options),
       ...noiseFeeds(this.#noise, { steps: steps.length, done, seed }),
     };
-    for (const parameter of this.#parameters) parameter.enter(feeds, steps);
+    for (const parameter of this.#parameters) parameter.addFeeds(feeds, steps);
     const results = await this.#session.run(feeds);
-    for (const parameter of this.#parameters) parameter.leave(results);
+    for (const parameter of this.#parameters) parameter.storeResults(results);
     const losses = results[result.losses]?.data as Float32Array;
-    this.#refuseDiverged(losses, steps, settings);
+    this.#checkLosses(losses, steps, settings);
     this.#steps += steps.length;
     return losses;
   }
@@ -128,10 +128,10 @@ export class Trainer {
   }
 
   /** Sets initial weights by name, instead of random ones; the optimiser state is new. */
-  begin(weights: Readonly<Record<string, TensorData>>): void {
+  setInitialWeights(weights: Readonly<Record<string, TensorData>>): void {
     for (const parameter of this.#parameters) {
       const first = weights[parameter.name];
-      if (first !== undefined) parameter.begin(first);
+      if (first !== undefined) parameter.setInitialWeight(first);
     }
   }
 
@@ -146,9 +146,9 @@ export class Trainer {
     return this.#session.release();
   }
 
-  #refuseDiverged(losses: Float32Array, steps: readonly TrainingStep[], settings: Settings): void {
+  #checkLosses(losses: Float32Array, steps: readonly TrainingStep[], settings: Settings): void {
     if (Number.isNaN(this.#firstLoss)) this.#firstLoss = losses[0] ?? Number.NaN;
-    const limit = explosion * Math.max(1, this.#firstLoss);
+    const limit = DIVERGENCE_FACTOR * Math.max(1, this.#firstLoss);
     const at = losses.findIndex((loss) => !(loss <= limit));
     if (at < 0) return;
     const { optimiser, batch } = this.#options;

@@ -40,17 +40,17 @@ export class DecodeBudget {
 
   async run<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const kib = Math.ceil(bytes / KIB);
-    const taken = this.#turn.then(() => this.#take(kib));
+    const taken = this.#turn.then(() => this.#acquire(kib));
     this.#turn = taken;
     await taken;
     try {
       return await work();
     } finally {
-      this.#giveBack(kib);
+      this.#release(kib);
     }
   }
 
-  async #take(kib: number): Promise<void> {
+  async #acquire(kib: number): Promise<void> {
     await this.#until(() => Atomics.compareExchange(this.#cells, gate, 0, 1) === 0);
     await this.#until(() => this.#fits(kib));
     Atomics.store(this.#cells, gate, 0);
@@ -69,17 +69,17 @@ export class DecodeBudget {
       await sleep(POLL_MS);
       const now = Atomics.load(this.#cells, used);
       if (now !== seen) [seen, sinceMs] = [now, performance.now()];
-      else if (performance.now() - sinceMs > ABANDONED_MS) this.#forget();
+      else if (performance.now() - sinceMs > ABANDONED_MS) this.#reset();
     }
   }
 
-  #forget(): void {
+  #reset(): void {
     Atomics.store(this.#cells, used, 0);
     Atomics.store(this.#cells, gate, 0);
   }
 
   /** Never below 0, which would admit too much. */
-  #giveBack(kib: number): void {
+  #release(kib: number): void {
     for (;;) {
       const before = Atomics.load(this.#cells, used);
       const after = Math.max(0, before - kib);

@@ -32,7 +32,7 @@ export class HashIndex {
     if (known !== 0) return known;
     if (this.#size * 2 >= this.#keys.length) this.#grow();
     this.#size++;
-    this.#put(key, this.#size);
+    this.#insert(key, this.#size);
     return this.#size;
   }
 
@@ -45,7 +45,7 @@ export class HashIndex {
     return keys;
   }
 
-  #put(key: number, number: number): void {
+  #insert(key: number, number: number): void {
     let slot = key & this.#mask;
     while (this.#numbers[slot] !== 0) slot = (slot + 1) & this.#mask;
     this.#keys[slot] = key;
@@ -59,7 +59,7 @@ export class HashIndex {
     this.#numbers = new Int32Array(keys.length * 2);
     this.#mask = keys.length * 2 - 1;
     numbers.forEach((number, slot) => {
-      if (number !== 0) this.#put(keys[slot] as number, number);
+      if (number !== 0) this.#insert(keys[slot] as number, number);
     });
   }
 }

@@ -8,10 +8,10 @@ export const MAX_PIXELS = 50e6;
  * The AV1 decoder and the following conversion take 15 to 25 bytes per pixel, other formats at most 9: 20 million
  * pixels fill the budget.
  */
-const MAX_AVIF_PIXELS = 20e6;
+export const MAX_AVIF_PIXELS = 20e6;
 
 /** WebP's own limit. The decoder's memory grows with the width, to 4 GB for ten million pixels in five rows. */
-const MAX_SIDE = 16_383;
+export const MAX_SIDE = 16_383;
 
 const MIB = 2 ** 20;
 
@@ -37,12 +37,12 @@ export function decodeBytes({ width, height, format, channels, depth, isProgress
   const sampleBytes = SAMPLE_BYTES[depth] ?? 1;
   const pixelBytes = channels * sampleBytes;
   const rows = width * (1000 * pixelBytes + 4000); // of an image that is read row by row, and resized
-  if (format === 'jpeg') return 2 * channels * pixels + rows; // all coefficients where there is more than one scan
+  if (format === 'jpeg') return 2 * channels * pixels + rows; // all coefficients if there are several scans
   if (format === 'png') return (isProgressive ? pixelBytes * pixels : 0) + rows;
-  if (format === 'webp') return 8 * pixels + rows; // lossless: all of it, and again where it is not made smaller at once
-  if (format === 'gif') return 9 * pixels + rows; // the picture, and a copy of it to go back to
+  if (format === 'webp') return 8 * pixels + rows; // lossless: the whole image, and a copy unless it is shrunk while loading
+  if (format === 'gif') return 9 * pixels + rows; // the image, and a copy to restore
   if (format === 'heif') return 25 * pixels + rows;
-  return (pixelBytes + sampleBytes) * pixels + rows + 100 * MIB; // TIFF: planes that are joined, tiles beyond the image
+  return (pixelBytes + sampleBytes) * pixels + rows + 100 * MIB; // TIFF: joined planes, tiles beyond the image
 }
 
 const SAMPLE_BYTES: Record<string, number> = { ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8 };

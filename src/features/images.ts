@@ -6,7 +6,7 @@ import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
 import { checkScans } from './jpeg-scans.ts';
 
 /** Concurrently processed images: the decoder has four threads and a memory budget. */
-const atOnce = 16;
+const MAX_CONCURRENT = 16;
 
 /**
  * The slowest image within the limits, AVIF with 20 million pixels of noise, took 10 s; interlaced PNG with 50 million
@@ -15,9 +15,9 @@ const atOnce = 16;
 const TIME_LIMIT_SECONDS = 30;
 
 // Only photo formats: libvips also reads formats that interpret a language (SVG, PDF) or call other libraries.
-const readers = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
+const loaders = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
 sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({ operation: readers.map((format) => `VipsForeignLoad${format}`) });
+sharp.unblock({ operation: loaders.map((format) => `VipsForeignLoad${format}`) });
 sharp.cache(false); // no image is decoded twice
 sharp.concurrency(1); // each of the four threads would start further threads with buffers
 
@@ -30,8 +30,8 @@ const budget = new DecodeBudget(DECODE_BYTES);
 export async function decodeImages(files: readonly Uint8Array[], side: number): Promise<Uint8Array> {
   const size = 3 * side * side;
   const pixels = new Uint8Array(files.length * size);
-  for (let first = 0; first < files.length; first += atOnce) {
-    const group = files.slice(first, first + atOnce);
+  for (let first = 0; first < files.length; first += MAX_CONCURRENT) {
+    const group = files.slice(first, first + MAX_CONCURRENT);
     await Promise.all(
       group.map(async (file, i) => {
         const row = first + i;
@@ -47,7 +47,7 @@ export async function decodeImages(files: readonly Uint8Array[], side: number): 
  */
 export async function checkImage(file: Uint8Array): Promise<ImageSize> {
   return decodeWith(file, async (image, { autoOrient }) => {
-    await image.resize(probeSide, probeSide, { fit: 'fill' }).raw().toBuffer(); // small: JPEG decodes to an eighth then
+    await image.resize(probeSide, probeSide, { fit: 'fill' }).raw().toBuffer(); // small, so that JPEG decodes to an eighth
     return autoOrient;
   });
 }
@@ -95,8 +95,8 @@ export async function inGroups<T>(
   decodeOne: (file: Uint8Array) => Promise<T>,
 ): Promise<T[]> {
   const decoded: T[] = [];
-  for (let first = 0; first < files.length; first += atOnce) {
-    decoded.push(...(await Promise.all(files.slice(first, first + atOnce).map(decodeOne))));
+  for (let first = 0; first < files.length; first += MAX_CONCURRENT) {
+    decoded.push(...(await Promise.all(files.slice(first, first + MAX_CONCURRENT).map(decodeOne))));
   }
   return decoded;
 }

@@ -5,7 +5,7 @@ import { BadData } from '../errors/errors.ts';
  * 1,500 scans took three minutes; a hundred over 50 million pixels take six seconds. The decoder checks its time limit
  * between rows only, and not before the last scan.
  */
-const MAX_SCANS = 100;
+export const MAX_SCANS = 100;
 
 const MARK = 0xff;
 const STUFFED = 0x00;

@@ -91,15 +91,11 @@ export function createNgramEncoder(features: FittedFeatures): RowEncoder {
 }
 
 /** Writes a text's words, then its bigrams, and so on to `grams`. Returns their number. */
-function ngramsOf(
-  text: string,
-  longest: number,
-  { scratch, grams }: { scratch: Int32Array; grams: Int32Array },
-): number {
+function ngramsOf(text: string, maxN: number, { scratch, grams }: { scratch: Int32Array; grams: Int32Array }): number {
   const words = tokenise(text, scratch);
   grams.set(scratch.subarray(0, words));
   let length = words;
-  for (let n = 2; n <= longest; n++) {
+  for (let n = 2; n <= maxN; n++) {
     const previous = length - Math.max(0, words - n + 2); // start of the (n−1)-grams
     for (let i = 0; i + n <= words; i++) {
       grams[length++] = chain(grams[previous + i] as number, scratch[i + n - 1] as number);

@@ -8,7 +8,7 @@ import { readInteger } from './state.ts';
 const colours = 3;
 
 /** Fill colour around images that are not square. */
-export const grey = 128;
+export const framePadding = 128;
 
 /** Numbers of a frame: see `Frame` of the detection kind. */
 export const frameSize = 5;
@@ -39,12 +39,12 @@ export function createSceneEncoder(features: FittedFeatures): Encoder {
 
 function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {
   const rows = pictures.length;
-  const image = new Uint8Array(rows * colours * side * side).fill(grey);
+  const image = new Uint8Array(rows * colours * side * side).fill(framePadding);
   const frames = new Float32Array(rows * frameSize);
   pictures.forEach((picture, row) => {
     const { width, height, source } = picture;
     const [left, top] = [(side - width) >> 1, (side - height) >> 1];
-    layPicture(picture, image.subarray(row * colours * side * side, (row + 1) * colours * side * side), {
+    copyPixels(picture, image.subarray(row * colours * side * side, (row + 1) * colours * side * side), {
       side,
       left,
       top,
@@ -59,7 +59,7 @@ function squares(pictures: readonly Picture[], side: number): Record<string, Ten
 }
 
 /** Copies interleaved pixels into planes. */
-function layPicture(
+function copyPixels(
   { pixels, width, height }: Picture,
   planes: Uint8Array,
   { side, left, top }: { side: number; left: number; top: number },

@@ -18,16 +18,16 @@ export function readColours(state: Record<string, unknown>, name: string): numbe
 export function readInt32s(state: Record<string, unknown>, name: string): Int32Array {
   const value = state[name];
   if (!(value instanceof Uint8Array) || value.byteLength % 4 !== 0) throw unfit(name, 'bytes of 32-bit integers');
-  return new Int32Array(new Uint8Array(value).buffer); // a copy, since bytes of a message may not be aligned
+  return new Int32Array(new Uint8Array(value).buffer); // a copy, because bytes of a message may not be aligned
 }
 
 export const int32Bytes = (values: Int32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
 
 /** The error for invalid state. */
-export function unfit(name: string, wanted: string): CorruptParams {
+export function unfit(name: string, expected: string): CorruptParams {
   return new CorruptParams('the fitted features of the model cannot be read', {
-    detail: `state "${name}" is not ${wanted}`,
+    detail: `state "${name}" is not ${expected}`,
     hint: 'Train the model again, or deploy another version of it.',
   });
 }

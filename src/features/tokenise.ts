@@ -1,5 +1,5 @@
 /**
- * Texts as 32-bit token hashes. No token is ever made into a string: one pass over the characters, a few µs a sentence.
+ * Converts texts to 32-bit token hashes without creating strings: one pass over the characters, a few µs per sentence.
  *
  * A token is a run of letters and digits, with apostrophes inside it ("isn't"), or one other visible character:
  * punctuation, an emoji, or a letter of a script that writes no spaces between words (Chinese, Japanese, Thai).
@@ -40,7 +40,7 @@ export function tokenise(text: string, out: Int32Array, spans?: Int32Array): num
   let count = 0;
   let hash = 0; // of the open word; 0 when none is open
   let begin = 0;
-  const give = (token: number, end: number): void => {
+  const addToken = (token: number, end: number): void => {
     if (spans !== undefined) {
       spans[2 * count] = begin;
       spans[2 * count + 1] = end;
@@ -59,15 +59,15 @@ export function tokenise(text: string, out: Int32Array, spans?: Int32Array): num
       continue;
     }
     if (hash !== 0) {
-      give(finish(hash), at);
+      addToken(finish(hash), at);
       hash = 0;
     }
     if (kind >= apostrophe && count < limit) {
       begin = at;
-      give(finish(extend(0, code)), i + 1);
+      addToken(finish(extend(0, code)), i + 1);
     }
   }
-  if (hash !== 0 && count < limit) give(finish(hash), length);
+  if (hash !== 0 && count < limit) addToken(finish(hash), length);
   return count;
 }
 

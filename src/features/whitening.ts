@@ -23,18 +23,18 @@ const sides = { pca: 3, zca: 5 } as const;
 /** Number of PCA components of 3×3 patches: on CIFAR-10 they have 99.9 % of the variance. */
 const components = 12;
 /** Added to each variance, so that components of low variance, mainly noise, are amplified at most tenfold. */
-const floor = 0.01;
+const epsilon = 0.01;
 /** Grid positions per axis at which patches of an image are sampled. */
-const placesPerSide = 4;
+const gridPerSide = 4;
 
 const colours = 3;
 
 /**
  * Whitening by patches (Coates, Lee and Ng 2011, section 3.2; Krizhevsky 2009, appendix A, on the whole image). With
- * E Λ Eᵀ the covariance of patches of k×k pixels: PCA takes a patch x to (Λ + ε)^-½ Eᵀx, of which the first rows are kept;
- * ZCA to E (Λ + ε)^-½ Eᵀx, of which the three rows of the patch's middle are. Either is one convolution. The statistics of
- * photographs are the same all over the image, so this is what whitening of the whole image does in its inner pixels, at
- * 75² sums of products instead of 3072², and it is the same for images of any side.
+ * E Λ Eᵀ the covariance of patches of k×k pixels: PCA maps a patch x to (Λ + ε)^-½ Eᵀx, of which the first rows are kept;
+ * ZCA to E (Λ + ε)^-½ Eᵀx, of which the three rows of the centre pixel are kept. Both are one convolution. Because the statistics
+ * of photographs are the same at all positions, this equals whitening of the whole image in its inner pixels, with 75² sums of
+ * products instead of 3072², and it is independent of the image's side.
  *
  * `images` [N, 3, side, side] are standardised.
  */
@@ -44,18 +44,18 @@ export function fitWhitening(images: Float32Array, side: number, name: 'pca' | '
     assumeSymmetric: true,
   });
   const axes = realEigenvalues.map((variance, i): PrincipalAxis => {
-    const scale = 1 / Math.sqrt(Math.max(0, variance) + floor);
+    const scale = 1 / Math.sqrt(Math.max(0, variance) + epsilon);
     return {
       variance,
       of: eigenvectorMatrix.getColumn(i),
       scaled: eigenvectorMatrix.getColumn(i).map((e) => e * scale),
     };
   });
-  const rows = name === 'pca' ? largest(axes) : middlesOf(size).map((middle) => turnedBack(axes, middle));
+  const rows = name === 'pca' ? largest(axes) : centrePixels(size).map((centre) => zcaRow(axes, centre));
   return { shape: [rows.length, colours, size, size], weights: rows.flat() };
 }
 
-/** A column of E, and the same divided by its deviation. */
+/** A column of E, and the same divided by √(Λ + ε). */
 interface PrincipalAxis {
   variance: number;
   of: number[];
@@ -69,11 +69,11 @@ const largest = (axes: readonly PrincipalAxis[]): number[][] =>
     .map(({ scaled }) => scaled);
 
 /** One row of E (Λ + ε)^-½ Eᵀ. */
-const turnedBack = (axes: readonly PrincipalAxis[], row: number): number[] =>
+const zcaRow = (axes: readonly PrincipalAxis[], row: number): number[] =>
   axes.map((_, i) => axes.reduce((sum, { of, scaled }) => sum + (of[row] ?? 0) * (scaled[i] ?? 0), 0));
 
-/** Index of the middle pixel in a patch [3, size, size], for each colour. */
-const middlesOf = (size: number): number[] =>
+/** Index of the centre pixel in a patch [3, size, size], for each colour. */
+const centrePixels = (size: number): number[] =>
   Array.from({ length: colours }, (_, colour) => colour * size * size + Math.floor((size * size) / 2));
 
 /** Computed from patches on a grid over each image. Standardised images have mean 0, and so have their patches. */
@@ -81,7 +81,7 @@ function covariance(images: Float32Array, side: number, size: number): Matrix {
   const length = colours * size * size;
   const sums = new Float64Array(length * length);
   const patch = new Float64Array(length);
-  const stride = Math.max(1, Math.floor((side - size + 1) / placesPerSide));
+  const stride = Math.max(1, Math.floor((side - size + 1) / gridPerSide));
   let count = 0;
   for (let start = 0; start < images.length; start += colours * side * side) {
     for (let top = 0; top + size <= side; top += stride) {
@@ -96,14 +96,14 @@ function covariance(images: Float32Array, side: number, size: number): Matrix {
   return new Matrix(Array.from({ length }, (_, i) => Array.from({ length }, (__, j) => entry(i, j))));
 }
 
-interface PatchPlace {
+interface PatchPosition {
   side: number;
   size: number;
   top: number;
   left: number;
 }
 
-function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, left }: PatchPlace): void {
+function readPatch(image: Float32Array, patch: Float64Array, { side, size, top, left }: PatchPosition): void {
   let at = 0;
   for (let colour = 0; colour < colours; colour++) {
     for (let y = top; y < top + size; y++) {

@@ -3,12 +3,12 @@ import { softmaxCrossEntropy } from './losses/softmax-cross-entropy.ts';
 import type { InputSpec, Network, ParameterSpec, Values } from './network.ts';
 import type { Tape } from './tape.ts';
 
-/** A network that gives each row one class, by what it thinks of each. */
+/** A network that assigns each row one class. */
 export interface Classifier {
   parameters: Readonly<Record<string, ParameterSpec>>;
   inputs: Readonly<Record<string, InputSpec>>;
   classes: number;
-  /** [N, classes] from inputs of N rows; `dropout` is the ratio, a scalar. */
+  /** Logits [N, classes] from inputs of N rows; `dropout` is the ratio, a scalar. */
   logits(t: Tape, inputs: Values, parameters: Values, dropout: Value): Value;
 }
 

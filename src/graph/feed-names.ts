@@ -1,4 +1,4 @@
-/** Names of the graph's inputs and outputs, shared with the host. `K` is the number of steps of a run. */
+/** Names of a training graph's inputs and outputs. A run of the graph does `K` steps. */
 export const feed = {
   steps: 'steps',
   input: (name: string): string => `input.${name}`,
@@ -13,9 +13,9 @@ export const feed = {
   clipNorm: 'clip_norm',
   averageDecay: 'average_decay',
   noise: (index: number): string => `noise.${index}`,
-  /** Rows of a table that the run touches. */
+  /** Rows of a table that the run uses. */
   window: (parameter: string): string => `window.${parameter}`,
-  /** Those of them that each step touches. */
+  /** Those of them that each step uses. */
   rows: (parameter: string): string => `rows.${parameter}`,
   state: (tensor: string): string => `in.${tensor}`,
 } as const;

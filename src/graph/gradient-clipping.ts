@@ -1,12 +1,12 @@
 import * as emit from './emit.ts';
 import type { Graph, Value } from './graph.ts';
 
-/** Keeps the quotient finite where all gradients are zero. */
+/** Keeps the quotient finite if all gradients are zero. */
 const epsilon = 1e-6;
 
 /**
  * Gradient clipping by the norm of all gradients together (Pascanu et al. 2013): each becomes g · min(1, limit / ‖g‖), so that
- * the direction of the step stays. The limit is a scalar of the graph.
+ * the direction of the step remains the same. The limit is a scalar of the graph.
  */
 export function clipByNorm(g: Graph, gradients: readonly Value[], limit: Value): Value[] {
   const squares = gradients.map((gradient) => {
@@ -15,7 +15,7 @@ export function clipByNorm(g: Graph, gradients: readonly Value[], limit: Value):
     return emit.reshape(g, axes.length === 0 ? square : emit.reduce(g, 'ReduceSum', square, axes), []);
   });
   const norm = emit.unary(g, 'Sqrt', emit.total(g, squares, []));
-  const share = emit.div(g, limit, emit.add(g, norm, g.scalar(epsilon)));
-  const factor = emit.binary(g, 'Min', share, g.scalar(1));
+  const ratio = emit.div(g, limit, emit.add(g, norm, g.scalar(epsilon)));
+  const factor = emit.binary(g, 'Min', ratio, g.scalar(1));
   return gradients.map((gradient) => emit.mul(g, gradient, factor));
 }

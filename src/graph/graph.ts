@@ -2,20 +2,20 @@
 export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof elementTypes;
 
-/** A dimension is a number, or a name where the size is known only when the graph runs. */
+/** A dimension is a number, or a name if the size is known only when the graph runs. */
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-/** A tensor inside a graph: nothing but a name with a shape and a type. */
+/** A tensor inside a graph: a name with a shape and a type. */
 export interface Value {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: ElementType;
-  /** Whether an image batch [N, C, H, W] lies in memory as [N, C / block, H, W, block]: see `blocked/layout.ts`. */
+  /** Whether an image batch [N, C, H, W] is stored as [N, C / block, H, W, block]: see `blocked/layout.ts`. */
   readonly blocked?: boolean;
 }
 
-/** Stands for an optional input that a node is not given. */
+/** A node's optional input that is left out. */
 export const absent: Value = { name: '', shape: [], dtype: 'float32' };
 
 export interface Constant extends Value {
@@ -24,7 +24,7 @@ export interface Constant extends Value {
 
 export type Attribute = number | { float: number } | string | readonly number[] | { graph: Graph };
 
-/** What a graph says. */
+/** The contents of a graph. */
 export type GraphParts = Pick<Graph, 'name' | 'nodes' | 'constants' | 'inputs' | 'outputs'>;
 
 export interface Node {
@@ -39,17 +39,17 @@ export interface NodeOptions {
   attributes?: Readonly<Record<string, Attribute>>;
   dtype?: ElementType;
   domain?: string;
-  /** Whether the output is blocked; a node that reads a blocked tensor must say so, for most would misread it. */
+  /** Whether the output is blocked; must be given if an input is, because most operators do not support blocked tensors. */
   blocked?: boolean;
 }
 
 /**
- * An ONNX graph under construction. Names count up from the graph's prefix, so that equal descriptions give equal bytes:
+ * An ONNX graph under construction. Names are the graph's prefix and a counter, so that equal descriptions give equal bytes:
  * the bytes are the key under which compiled sessions are shared.
  */
 export class Graph {
   readonly name: string;
-  /** Whether only operators may be used that GPUs have too: see `kernels.ts`. */
+  /** Whether only operators that GPUs support may be used: see `kernels.ts`. */
   readonly portable: boolean;
   readonly nodes: Node[] = [];
   readonly constants: Constant[] = [];
@@ -78,7 +78,7 @@ export class Graph {
   }
 
   constant(data: ArrayBufferView, shape: Shape, options: { dtype?: ElementType; name?: string } = {}): Constant {
-    const { dtype = 'float32', name = this.#fresh() } = options;
+    const { dtype = 'float32', name = this.#nextName() } = options;
     const constant = { name, shape, dtype, data };
     this.constants.push(constant);
     return constant;
@@ -91,33 +91,33 @@ export class Graph {
 
   /** A vector of int64, as shapes, axes and slice bounds are given; equal vectors share one. */
   ints(values: readonly number[]): Constant {
-    const make = (): Constant =>
+    const create = (): Constant =>
       this.constant(
         BigInt64Array.from(values, (v) => BigInt(v)),
         [values.length],
         { dtype: 'int64' },
       );
-    return this.shared(`i${values.join()}`, make);
+    return this.shared(`i${values.join()}`, create);
   }
 
-  /** The constant of this key, made at its first use. */
-  shared(key: string, make: () => Constant): Constant {
-    const known = this.#shared.get(key) ?? make();
-    this.#shared.set(key, known);
-    return known;
+  /** The constant of this key, created at its first use. */
+  shared(key: string, create: () => Constant): Constant {
+    const constant = this.#shared.get(key) ?? create();
+    this.#shared.set(key, constant);
+    return constant;
   }
 
   /** Adds a node with one output. */
   node(op: string, inputs: readonly Value[], shape: Shape, options: NodeOptions = {}): Value {
     const { dtype = 'float32', blocked = false } = options;
-    const value = { name: this.#fresh(), shape, dtype, ...(blocked ? { blocked } : {}) };
+    const value = { name: this.#nextName(), shape, dtype, ...(blocked ? { blocked } : {}) };
     this.#push(op, inputs, [value.name], options);
     return value;
   }
 
-  /** A value still to be made, for `nodeInto`. */
+  /** A value for `nodeInto`, which sets the node that computes it. */
   value(shape: Shape, dtype: ElementType = 'float32'): Value {
-    return { name: this.#fresh(), shape, dtype };
+    return { name: this.#nextName(), shape, dtype };
   }
 
   /** Adds a node whose outputs are those given, names included. */
@@ -133,12 +133,12 @@ export class Graph {
   #push(op: string, inputs: readonly Value[], outputs: readonly string[], options: NodeOptions): void {
     const { attributes = {}, domain = '', blocked } = options;
     if (blocked === undefined && inputs.some((value) => value.blocked)) {
-      throw new RangeError(`${op} would misread a blocked tensor`);
+      throw new RangeError(`${op} does not support a blocked input`);
     }
     this.nodes.push({ op, domain, inputs: inputs.map((value) => value.name), outputs, attributes });
   }
 
-  #fresh(): string {
+  #nextName(): string {
     return `${this.name}_${this.#names++}`;
   }
 }

@@ -3,17 +3,17 @@ import { type Network, Values } from './network.ts';
 import { encodeModel } from './onnx.ts';
 import { Tape } from './tape.ts';
 
-/** A weight as the exporter takes it. */
+/** A weight to be exported. */
 export interface Weight {
   shape: readonly number[];
   data: Float32Array;
 }
 
-/** A self-contained ONNX file: weights inside, the network's inputs with a batch of any size, its answer out. */
+/** A self-contained ONNX file: it contains the weights, its inputs have a batch of any size, its output is the network's answer. */
 export const exportModel = (network: Network, weights: Readonly<Record<string, Weight>>): Uint8Array =>
   encodeModel(inferenceGraph(network, weights));
 
-/** What that file says. */
+/** The graph of that file. */
 export function inferenceGraph(network: Network, weights: Readonly<Record<string, Weight>>): Graph {
   const g = new Graph('model');
   const inputs = Object.entries(network.inputs).map(

@@ -1,11 +1,11 @@
-/** What the engine that will run a graph is fast at, or able to do: the ops choose their nodes by it. */
+/** What the engine that runs a graph supports: ops choose their nodes by it. */
 export interface Kernels {
-  /** Whether kernels may run on several threads, for ops whose fastest kernel must not. */
+  /** Whether kernels may run on several threads; the fastest kernel of some ops must not. */
   threaded: boolean;
-  /** Channels that lie side by side in memory where images are blocked; 1 is plain NCHW. */
+  /** Consecutive channels in the memory of blocked images; 1 is plain NCHW. */
   block: number;
-  /** Only operators that GPUs have too: ONNX Runtime would run the others on the CPU, with copies there and back. */
+  /** Whether only operators that GPUs support may be used: ONNX Runtime runs others on the CPU and copies the data both ways. */
   portable: boolean;
-  /** Whether the engine finds gradients by itself: then one node stands for all of them. */
+  /** Whether the engine computes gradients by itself, from one node for all of them. */
   engineGradients: boolean;
 }

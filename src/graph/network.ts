@@ -1,7 +1,7 @@
 import type { ElementType, Shape, Value } from './graph.ts';
 import type { Tape } from './tape.ts';
 
-export type Init =
+type Init =
   | { kind: 'zeros' }
   | { kind: 'ones' }
   | { kind: 'normal'; deviation: number }
@@ -11,22 +11,22 @@ export interface ParameterSpec {
   shape: readonly number[];
   init: Init;
   /**
-   * Names the input whose integers pick rows of this table. A step then reads and moves only the rows its batch names;
-   * row 0 belongs to padding, is zero and never moves. The input must index nothing else.
+   * Name of the input whose integers are row numbers of this table. A step then reads and updates only the rows in its batch;
+   * row 0 is for padding: zeros that are never updated. The input must index nothing else.
    */
   rowsOf?: string;
-  /** State that no gradient moves: the ops that use it say what it is after a step, as batch norm does of its averages. */
-  follows?: boolean;
+  /** State without gradient, as a buffer of PyTorch: the op that uses it sets its next value, as batch norm does for its averages. */
+  buffer?: boolean;
 }
 
 export interface InputSpec {
-  /** Dimensions after the batch; a name where they vary from batch to batch. */
+  /** Dimensions after the batch; a name if the size varies between batches. */
   shape: Shape;
   dtype: Exclude<ElementType, 'int8'>;
 }
 
-/** What a network computes with in a training step. */
-export interface StepValues {
+/** The values that a network reads in a training step. */
+interface StepValues {
   inputs: Values;
   targets: Values;
   parameters: Values;
@@ -34,15 +34,15 @@ export interface StepValues {
   dropout: Value;
 }
 
-/** A model described once: the training graph, the evaluation and the exported model all come from it. */
+/** A network described once: the graphs for training, evaluation and export are all built from it. */
 export interface Network {
   parameters: Readonly<Record<string, ParameterSpec>>;
   inputs: Readonly<Record<string, InputSpec>>;
-  /** What a training step is told of the right answers; shapes as those of inputs. */
+  /** The training targets of a step; shapes as those of inputs. */
   targets: Readonly<Record<string, InputSpec>>;
-  /** The scalar that training makes small, of a batch. */
+  /** The scalar that training minimises, of a batch. */
   loss(t: Tape, values: StepValues): Value;
-  /** The exported model's one output, named: [N, …], float32. */
+  /** The exported model's only output: [N, …], float32. */
   answer(t: Tape, inputs: Values, parameters: Values): Answer;
 }
 
@@ -51,7 +51,7 @@ export interface Answer {
   value: Value;
 }
 
-/** Values by name; `of` throws for a name that is not there. */
+/** Values by name; `of` throws a RangeError for an unknown name. */
 export class Values {
   readonly #values: ReadonlyMap<string, Value>;
 

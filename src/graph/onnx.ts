@@ -1,5 +1,5 @@
 import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, type Value } from './graph.ts';
-import { bytesField, concat, floatField, stringField, varintField } from './protobuf.ts';
+import { bytesField, concatBytes, floatField, stringField, varintField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
 const opset = 18;
@@ -10,18 +10,18 @@ const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as cons
 
 /** The bytes of an ONNX model file. */
 export function encodeModel(graph: GraphParts): Uint8Array {
-  return concat([
+  return concatBytes([
     varintField(1, irVersion),
     stringField(2, 'rafiki'),
     bytesField(7, encodeGraph(graph)),
     bytesField(8, varintField(2, opset)),
     ...[...extraDomains(graph)]
       .sort()
-      .map((domain) => bytesField(8, concat([stringField(1, domain), varintField(2, 1)]))),
+      .map((domain) => bytesField(8, concatBytes([stringField(1, domain), varintField(2, 1)]))),
   ]);
 }
 
-/** Operator sets of ONNX Runtime's own that the graph and the graphs inside it use. */
+/** ONNX Runtime's own operator sets that the graph and its inner graphs use. */
 function extraDomains(graph: GraphParts): Set<string> {
   const domains = new Set<string>();
   for (const { domain, attributes } of graph.nodes) {
@@ -35,7 +35,7 @@ function extraDomains(graph: GraphParts): Set<string> {
 }
 
 function encodeGraph(graph: GraphParts): Uint8Array {
-  return concat([
+  return concatBytes([
     ...graph.nodes.map((node) => bytesField(1, encodeNode(node))),
     stringField(2, graph.name),
     ...graph.constants.map((constant) => bytesField(5, encodeTensor(constant))),
@@ -45,7 +45,7 @@ function encodeGraph(graph: GraphParts): Uint8Array {
 }
 
 function encodeNode(node: Node): Uint8Array {
-  return concat([
+  return concatBytes([
     ...node.inputs.map((name) => stringField(1, name)),
     ...node.outputs.map((name) => stringField(2, name)),
     stringField(4, node.op),
@@ -55,7 +55,7 @@ function encodeNode(node: Node): Uint8Array {
 }
 
 function encodeAttribute(name: string, value: Attribute): Uint8Array {
-  return concat([stringField(1, name), ...attributeFields(value)]);
+  return concatBytes([stringField(1, name), ...attributeFields(value)]);
 }
 
 function attributeFields(value: Attribute): Uint8Array[] {
@@ -67,7 +67,7 @@ function attributeFields(value: Attribute): Uint8Array[] {
 }
 
 function encodeTensor({ name, shape, dtype, data }: Constant): Uint8Array {
-  return concat([
+  return concatBytes([
     ...shape.map((dim) => varintField(1, Number(dim))),
     varintField(2, elementTypes[dtype]),
     stringField(8, name),
@@ -77,6 +77,6 @@ function encodeTensor({ name, shape, dtype, data }: Constant): Uint8Array {
 
 function encodeValue({ name, shape, dtype }: Value): Uint8Array {
   const dims = shape.map((dim) => bytesField(1, typeof dim === 'string' ? stringField(2, dim) : varintField(1, dim)));
-  const tensorType = concat([varintField(1, elementTypes[dtype]), bytesField(2, concat(dims))]);
-  return concat([stringField(1, name), bytesField(2, bytesField(1, tensorType))]);
+  const tensorType = concatBytes([varintField(1, elementTypes[dtype]), bytesField(2, concatBytes(dims))]);
+  return concatBytes([stringField(1, name), bytesField(2, bytesField(1, tensorType))]);
 }

@@ -1,14 +1,15 @@
-/** The four wire forms of protobuf that an ONNX file needs; each returns one encoded field. */
+// The wire types of protobuf that an ONNX file needs; each function returns one encoded field.
+
 const utf8 = new TextEncoder();
 
 /** A field whose value is an integer (wire type 0); negative numbers take ten bytes, as int64 does. */
 export function varintField(field: number, value: number | bigint): Uint8Array {
-  return concat([varint(BigInt(field << 3)), varint(BigInt.asUintN(64, BigInt(value)))]);
+  return concatBytes([varint(BigInt(field << 3)), varint(BigInt.asUintN(64, BigInt(value)))]);
 }
 
 /** A field of bytes: a nested message or raw data (wire type 2). */
 export function bytesField(field: number, bytes: Uint8Array): Uint8Array {
-  return concat([varint(BigInt((field << 3) | 2)), varint(BigInt(bytes.length)), bytes]);
+  return concatBytes([varint(BigInt((field << 3) | 2)), varint(BigInt(bytes.length)), bytes]);
 }
 
 export function stringField(field: number, text: string): Uint8Array {
@@ -19,10 +20,10 @@ export function stringField(field: number, text: string): Uint8Array {
 export function floatField(field: number, value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setFloat32(0, value, true);
-  return concat([varint(BigInt((field << 3) | 5)), bytes]);
+  return concatBytes([varint(BigInt((field << 3) | 5)), bytes]);
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
   for (const part of parts) {

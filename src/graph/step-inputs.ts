@@ -3,7 +3,7 @@ import { feed } from './feed-names.ts';
 import type { Graph, Shape, Value } from './graph.ts';
 import type { InputSpec } from './network.ts';
 
-/** Inputs with one entry for each step: the body picks its own. */
+/** Inputs of the training graph with one entry for each step; the loop's body gathers its step's. */
 export class StepInputs {
   readonly count: Value;
   readonly noiseShapes: number[][] = [];
@@ -30,16 +30,16 @@ export class StepInputs {
   }
 
   /**
-   * An input whose length differs from step to step: the steps lie end to end, `bounds` [K, 2] says where each begins and
-   * ends. A short step then costs what it is long, not what the longest of the run is.
+   * An input whose length differs between steps: the steps are concatenated, `bounds` [K, 2] has the begin and the end of
+   * each. A short step is then not padded to the longest of the run.
    */
   takeRagged(fed: string, shape: Shape, dtype: Value['dtype']): Value {
     const body = this.#body;
     const all = this.#outer.input(fed, [`all ${fed}`], dtype);
     const bounds = this.take(feed.bounds(fed), [2], 'int64');
     const [start, end] = [emit.slice(body, bounds, 0, 0, 1), emit.slice(body, bounds, 0, 1, 2)];
-    const own = body.node('Slice', [all, start, end, body.ints([0])], [`own ${fed}`], { dtype });
-    return emit.reshape(body, own, shape);
+    const stepPart = body.node('Slice', [all, start, end, body.ints([0])], [`own ${fed}`], { dtype });
+    return emit.reshape(body, stepPart, shape);
   }
 
   noise(shape: Shape): Value {

@@ -1,4 +1,4 @@
-import { add, zerosLike } from './emit.ts';
+import * as emit from './emit.ts';
 import type { Graph, Shape, Value } from './graph.ts';
 import type { Kernels } from './kernels.ts';
 
@@ -9,13 +9,13 @@ interface Entry {
   y: Value;
   inputs: readonly Value[];
   backward: Backward;
-  /** How many nodes the graph had when y was recorded. */
+  /** Number of nodes of the graph when y was recorded. */
   nodes: number;
 }
 
 /**
- * Makes a graph input of uniform numbers. The host feeds them instead of the runtime drawing its own, so that a resumed
- * run sees exactly the ones it would have seen.
+ * Adds a graph input of uniform numbers. They are fed rather than drawn by the runtime, so that a resumed training gets
+ * the same ones.
  */
 export type NoiseSource = (shape: Shape) => Value;
 
@@ -25,19 +25,17 @@ export interface TapeOptions extends Partial<Kernels> {
 
 /**
  * Reverse-mode differentiation that emits nodes: each op adds its forward nodes and records how to emit its gradient.
- * A tape for inference records nothing, and ops that only training knows (dropout) leave their input as it is.
+ * A tape for inference records nothing, and ops for training only (dropout) return their input.
  */
 export class Tape {
   readonly graph: Graph;
-  /** Whether kernels may run on several threads, for ops whose fastest kernel must not. */
+  /** See `Kernels`. */
   readonly threaded: boolean;
-  /** Channels that lie side by side in memory where images are blocked; 1 is plain NCHW. */
   readonly block: number;
-  /** Whether the engine finds gradients by itself, so that no op is asked for its own. */
   readonly engineGradients: boolean;
   readonly #entries: Entry[] = [];
   readonly #noise: NoiseSource | null;
-  readonly #followers = new Map<string, Value>();
+  readonly #buffers = new Map<string, Value>();
 
   private constructor(
     graph: Graph,
@@ -54,7 +52,7 @@ export class Tape {
     return new Tape(graph, options);
   }
 
-  /** Plain NCHW: with constant weights ONNX Runtime blocks an image network by itself. */
+  /** Plain NCHW: with constant weights ONNX Runtime blocks images by itself. */
   static forInference(graph: Graph): Tape {
     return new Tape(graph, { noise: null });
   }
@@ -68,17 +66,17 @@ export class Tape {
     return y;
   }
 
-  /** State that no gradient moves, such as a running average, is `next` after this step. */
-  follow(state: Value, next: Value): void {
-    this.#followers.set(state.name, next);
+  /** Sets the value after this step of state without gradient, such as a running average. */
+  updateBuffer(state: Value, updated: Value): void {
+    this.#buffers.set(state.name, updated);
   }
 
-  /** What `state` is after this step. */
+  /** The value of `state` after this step. */
   next(state: Value): Value {
-    return this.#followers.get(state.name) ?? state;
+    return this.#buffers.get(state.name) ?? state;
   }
 
-  /** Fresh uniform numbers in [0, 1) for each step of training; nothing in inference. */
+  /** New uniform numbers in [0, 1) for each step of training; null in inference. */
   noise(shape: Shape): Value | null {
     return this.#noise?.(shape) ?? null;
   }
@@ -86,9 +84,10 @@ export class Tape {
   /** Emits the gradients of the scalar `loss` with respect to each of `targets`. */
   gradients(loss: Value, targets: readonly Value[]): Value[] {
     if (this.engineGradients) return gradientNode(this.graph, { loss, targets, entries: this.#entries });
-    const moving = new Set(targets.map((target) => target.name));
-    for (const { y, inputs } of this.#entries) if (inputs.some((x) => moving.has(x.name))) moving.add(y.name);
-    const needs = (x: Value): boolean => moving.has(x.name);
+    const differentiated = new Set(targets.map((target) => target.name));
+    for (const { y, inputs } of this.#entries)
+      if (inputs.some((x) => differentiated.has(x.name))) differentiated.add(y.name);
+    const needs = (x: Value): boolean => differentiated.has(x.name);
 
     const gradient = new Map<string, Value>([[loss.name, this.graph.scalar(1)]]);
     for (const { y, inputs, backward } of [...this.#entries].reverse()) {
@@ -98,36 +97,36 @@ export class Tape {
         const x = inputs[i];
         if (dx === null || x === undefined || !needs(x)) return;
         const earlier = gradient.get(x.name);
-        gradient.set(x.name, earlier === undefined ? dx : add(this.graph, earlier, dx));
+        gradient.set(x.name, earlier === undefined ? dx : emit.add(this.graph, earlier, dx));
       });
     }
-    return targets.map((target) => gradient.get(target.name) ?? zerosLike(this.graph, target));
+    return targets.map((target) => gradient.get(target.name) ?? emit.zerosLike(this.graph, target));
   }
 }
 
 /**
- * One node for the gradients of `loss` by `targets`, as in ONNX's `ai.onnx.preview.training`. An op is a function of the
- * inputs that it records, whatever else it reads: `held` has (node, input) for each input that comes from before the op and
- * is not among those, so that no gradient may flow through it.
+ * One node for the gradients of `loss` by `targets`, as in ONNX's `ai.onnx.preview.training`. An op has gradients only for
+ * the inputs that it records: `stopped` has (node, input) for each other input that was computed before the op, through
+ * which no gradient flows.
  */
 function gradientNode(
   g: Graph,
   { loss, targets, entries }: { loss: Value; targets: readonly Value[]; entries: readonly Entry[] },
 ): Value[] {
-  const held: number[] = [];
+  const stopped: number[] = [];
   let from = 0;
   for (const { inputs, nodes: to } of entries) {
     const own = new Set(inputs.map((x) => x.name));
     for (let node = from; node < to; node++) {
       const { inputs: read = [], outputs = [] } = g.nodes[node] ?? {};
       read.forEach((name, input) => {
-        if (!own.has(name)) held.push(node, input);
+        if (!own.has(name)) stopped.push(node, input);
       });
       for (const name of outputs) own.add(name);
     }
     from = to;
   }
   const gradients = targets.map(({ shape }) => g.value(shape));
-  g.nodeInto('Gradient', [loss, ...targets], gradients, { attributes: { held }, domain: 'rafiki' });
+  g.nodeInto('Gradient', [loss, ...targets], gradients, { attributes: { stopped }, domain: 'rafiki' });
   return gradients;
 }

@@ -4,13 +4,13 @@ import { clipByNorm } from './gradient-clipping.ts';
 import { Graph, type Value } from './graph.ts';
 import type { Kernels } from './kernels.ts';
 import { type Network, type ParameterSpec, Values } from './network.ts';
-import type { Hypers, Optimiser } from './optimisers/optimiser.ts';
+import type { Optimiser, StepScalars } from './optimisers/optimiser.ts';
 import { StepInputs } from './step-inputs.ts';
 import { rowsInUse, tableLayout } from './table-rows.ts';
 import { Tape } from './tape.ts';
 import { averageTowards } from './weight-average.ts';
 
-/** What the host must know to feed a training graph. */
+/** A training graph and what is needed to feed it. */
 export interface TrainingGraph {
   graph: Graph;
   /** Shapes of the uniform noise that each step consumes, in order: fed as `noise.0`, `noise.1`, … */
@@ -18,19 +18,19 @@ export interface TrainingGraph {
 }
 
 /**
- * A parameter's tensors: the weight under the parameter's name, then the optimiser's slots where it moves the weight, last its
- * average where weights are averaged.
+ * Names of a parameter's tensors: the weight under the parameter's name, then the optimiser's slots unless it is a buffer, last
+ * its average if weights are averaged.
  */
 export function stateNames(
   parameter: string,
-  { follows }: ParameterSpec,
+  { buffer }: ParameterSpec,
   { optimiser, averages }: UpdateRule,
 ): string[] {
-  const slots = [...(follows ? [] : optimiser.slots), ...(averages ? ['average'] : [])];
+  const slots = [...(buffer ? [] : optimiser.slots), ...(averages ? ['average'] : [])];
   return [parameter, ...slots.map((slot) => `${parameter}/${slot}`)];
 }
 
-/** How weights move: what a graph is compiled for. All numbers in it are inputs. */
+/** How a step updates weights. Its numbers are inputs of the graph, so it decides only about nodes. */
 export interface UpdateRule {
   optimiser: Optimiser;
   /** Whether gradients are clipped by their norm. */
@@ -48,7 +48,7 @@ export interface TrainingPlan extends UpdateRule {
 
 /**
  * K optimiser steps as one ONNX Loop: forward, gradients and update in the body, weights and slots carried from step to
- * step. One run of K steps moves the state in and out once; a run per step would copy it each time (15 ms for 30 MB).
+ * step. A run of K steps copies the state in and out once; a run for each step would copy it each time (15 ms for 30 MB).
  */
 export function buildTraining(plan: TrainingPlan): TrainingGraph {
   const outer = new Graph('train', plan.kernels);
@@ -60,33 +60,33 @@ export function buildTraining(plan: TrainingPlan): TrainingGraph {
     dropout: outer.input(feed.dropout, []),
     ...(plan.clips ? { clipNorm: outer.input(feed.clipNorm, []) } : {}),
   };
-  const going = body.input('going', [], 'bool');
+  const condition = body.input('going', [], 'bool');
   const states = Object.entries(plan.network.parameters).map(([name, spec]) =>
     carriedOf(name, spec, plan, { outer, body }),
   );
 
-  const { loss, moved } = emitStep(plan, { body, step, states, scalars });
-  body.output(body.node('Identity', [going], [], { dtype: 'bool' }));
-  for (const value of moved) body.output(value);
+  const { loss, updated } = emitStep(plan, { body, step, states, scalars });
+  body.output(body.node('Identity', [condition], [], { dtype: 'bool' }));
+  for (const value of updated) body.output(value);
   body.output(loss);
 
-  const always = outer.constant(Uint8Array.of(1), [], { dtype: 'bool' });
-  const entering = states.flatMap((state) => state.entering);
-  const leaving = states.flatMap((state) => state.leaving);
+  const alwaysTrue = outer.constant(Uint8Array.of(1), [], { dtype: 'bool' });
+  const initial = states.flatMap((state) => state.initial);
+  const final = states.flatMap((state) => state.final);
   const losses: Value = { name: result.losses, shape: ['K'], dtype: 'float32' };
   const attributes = { body: { graph: body } };
-  outer.nodeInto('Loop', [step.count, always, ...entering], [...leaving, losses], { attributes });
-  for (const value of [...leaving, losses]) outer.output(value);
+  outer.nodeInto('Loop', [step.count, alwaysTrue, ...initial], [...final, losses], { attributes });
+  for (const value of [...final, losses]) outer.output(value);
   return { graph: outer, noise: step.noiseShapes };
 }
 
-/** A parameter on its way through the loop. */
+/** A parameter's tensors before, in and after the loop. */
 interface Carried {
   name: string;
   spec: ParameterSpec;
-  entering: Value[];
-  held: Value[];
-  leaving: Value[];
+  initial: Value[];
+  carried: Value[];
+  final: Value[];
 }
 
 function carriedOf(
@@ -101,9 +101,9 @@ function carriedOf(
   return {
     name,
     spec,
-    entering: names.map((tensor) => graphs.outer.input(feed.state(tensor), shape)),
-    held: names.map((tensor) => graphs.body.input(`held.${tensor}`, shape)),
-    leaving: names.map((tensor) => ({ name: result.state(tensor), shape, dtype: 'float32' as const })),
+    initial: names.map((tensor) => graphs.outer.input(feed.state(tensor), shape)),
+    carried: names.map((tensor) => graphs.body.input(`carried.${tensor}`, shape)),
+    final: names.map((tensor) => ({ name: result.state(tensor), shape, dtype: 'float32' as const })),
   };
 }
 
@@ -119,9 +119,9 @@ function carriedTable(
   return {
     name,
     spec,
-    entering: [emit.gather(outer, table, window)],
-    held: [body.input(`held.${name}`, shape)],
-    leaving: [{ name: result.state(name), shape, dtype: 'float32' }],
+    initial: [emit.gather(outer, table, window)],
+    carried: [body.input(`carried.${name}`, shape)],
+    final: [{ name: result.state(name), shape, dtype: 'float32' }],
   };
 }
 
@@ -134,7 +134,7 @@ interface StepParts {
 
 function emitStep(plan: TrainingPlan, { body, step, states, scalars }: StepParts) {
   const { network, optimiser, batch, kernels } = plan;
-  const hypers: Hypers = {
+  const hypers: StepScalars = {
     ...scalars,
     learningRate: step.take(feed.learningRate, []),
     stepSize: step.take(feed.stepSize, []),
@@ -148,14 +148,14 @@ function emitStep(plan: TrainingPlan, { body, step, states, scalars }: StepParts
   const tape = Tape.forTraining(body, { noise: (shape) => step.noise(shape), ...kernels });
   const parameters = new Values(used.map(({ name, active }) => [name, active[0] as Value]));
   const loss = network.loss(tape, { inputs, targets, parameters, dropout: scalars.dropout });
-  const trained = used.filter(({ spec }) => !spec.follows);
+  const trained = used.filter(({ spec }) => !spec.buffer);
   const weights = trained.map(({ active }) => active[0] as Value);
   const raw = tape.gradients(loss, weights);
   const clipped = scalars.clipNorm === undefined ? raw : clipByNorm(body, raw, scalars.clipNorm);
   const gradients = new Map(clipped.map((gradient, i) => [trained[i]?.name, gradient]));
   const decay = plan.averages ? step.take(feed.averageDecay, []) : null;
 
-  const moved = used.flatMap(({ name, active, writeBack }) => {
+  const updated = used.flatMap(({ name, active, writeBack }) => {
     const [weight, ...slots] = active as [Value, ...Value[]];
     const average = decay === null ? undefined : slots.pop();
     const gradient = gradients.get(name);
@@ -166,20 +166,20 @@ function emitStep(plan: TrainingPlan, { body, step, states, scalars }: StepParts
     const averaged = average && decay ? [averageTowards(body, average, next.weight, decay)] : [];
     return writeBack([next.weight, ...next.slots, ...averaged]);
   });
-  return { loss, moved };
+  return { loss, updated };
 }
 
-/** What a step computes with, and how the moved takes its place in what the loop carries. */
+/** The tensors that a step updates, and what the loop carries after the update. */
 function activePart(
   body: Graph,
   step: StepInputs,
-  { name, spec, held }: Carried,
-  course: UpdateRule,
-): { active: Value[]; writeBack: (moved: Value[]) => Value[] } {
-  const [window] = held;
-  if (spec.rowsOf === undefined || window === undefined) return { active: held, writeBack: (moved) => moved };
-  const layout = tableLayout(spec, stateNames(name, spec, course).length);
+  { name, spec, carried }: Carried,
+  rule: UpdateRule,
+): { active: Value[]; writeBack: (updated: Value[]) => Value[] } {
+  const [window] = carried;
+  if (spec.rowsOf === undefined || window === undefined) return { active: carried, writeBack: (updated) => updated };
+  const layout = tableLayout(spec, stateNames(name, spec, rule).length);
   const rows = step.take(feed.rows(name), [`active ${name}`], 'int32');
   const { active, writeBack } = rowsInUse(body, window, { rows, layout });
-  return { active, writeBack: (moved) => [writeBack(moved)] };
+  return { active, writeBack: (updated) => [writeBack(updated)] };
 }

@@ -21,7 +21,7 @@ export function countKnob(knobs: Knobs, name: string, min = 1): number {
   });
 }
 
-/** The same knobs with the next smaller one of the widths that there are. */
+/** The same knobs with the next smaller one of `widths`; null if there is none. */
 export function narrower(knobs: Knobs, widths: readonly number[]): Knobs | null {
   const width = Math.max(...widths.filter((each) => each < countKnob(knobs, 'width')));
   return Number.isFinite(width) ? { ...knobs, width } : null;
@@ -30,14 +30,14 @@ export function narrower(knobs: Knobs, widths: readonly number[]): Knobs | null 
 /** A knob that must be one of `choices`. */
 export function choiceKnob<Choice extends string>(knobs: Knobs, name: string, choices: readonly Choice[]): Choice {
   const value = knobs[name];
-  const choice = choices.find((known) => known === value);
+  const choice = choices.find((one) => one === value);
   if (choice !== undefined) return choice;
-  throw new InvalidParameter(`knob "${name}" is none of its choices`, {
+  throw new InvalidParameter(`knob "${name}" has an unknown value`, {
     detail: `It is ${JSON.stringify(value)}; the choices are ${choices.join(', ')}.`,
   });
 }
 
-/** The part of a recipe that knobs of every family say. */
+/** The part of a recipe from knobs of all families. */
 export const trainingKnobs = (knobs: Knobs): Pick<Recipe, 'epochs' | 'batch' | 'learningRate' | 'weightDecay'> => ({
   epochs: countKnob(knobs, 'epochs'),
   batch: countKnob(knobs, 'batch'),
@@ -45,7 +45,7 @@ export const trainingKnobs = (knobs: Knobs): Pick<Recipe, 'epochs' | 'batch' | '
   weightDecay: numberKnob(knobs, 'weight_decay'),
 });
 
-/** The part that knobs of every classifier say. */
+/** The part of a recipe from knobs of all classifiers. */
 export const regularisationKnobs = (knobs: Knobs): Pick<Recipe, 'dropout' | 'labelSmoothing'> => ({
   dropout: numberKnob(knobs, 'dropout'),
   labelSmoothing: numberKnob(knobs, 'label_smoothing'),

@@ -13,7 +13,7 @@ import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
 import { temporalCnn } from './text/temporal-cnn.ts';
 
-/** The zoo, in the order in which a study first tries it. */
+/** The zoo, in the order in which a study first tries the families. */
 export const families: readonly Family[] = [
   fasttext,
   temporalCnn,

@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts';
 import {
   deleteObjects,
-  holdUnusedObjects,
   insertObject,
+  lockUnusedObjects,
   type StoredBlob,
   type StoredObject,
   touchBlobs,
@@ -11,7 +11,7 @@ import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit, UndefinedObject } from '../errors/errors.ts';
 import type { DiskCache } from './disk-cache.ts';
 import type { ObjectStore } from './s3.ts';
-import { type Blob, isIntact, unpackTensor } from './tensor-codec.ts';
+import { type Blob, isTensorIntact, unpackTensor } from './tensor-codec.ts';
 
 export interface BlobsOptions {
   database: Database;
@@ -46,11 +46,11 @@ export class Blobs {
     const { objects, disk } = this.#options;
     const name = hash.toString('hex');
     const near = await disk?.get(name);
-    if (near !== undefined && isIntact({ hash, data: near })) return near;
+    if (near !== undefined && isTensorIntact({ hash, data: near })) return near;
     if (objects === undefined) throw noBucket();
     const remote = await objects.get(keyOf({ id: objectId, hash }));
     if (remote === undefined) throw missingTensor(name);
-    if (isIntact({ hash, data: remote })) await disk?.set(name, remote).catch(() => undefined); // a full disk only costs speed
+    if (isTensorIntact({ hash, data: remote })) await disk?.set(name, remote).catch(() => undefined); // a full disk only costs speed
     return remote;
   }
 
@@ -80,7 +80,7 @@ export class Blobs {
     if (objects === undefined) return 0;
     for (let deleted = 0; ; ) {
       const found = await database.transaction(async (tx) => {
-        const unused = await holdUnusedObjects(tx, graceMs, BATCH);
+        const unused = await lockUnusedObjects(tx, graceMs, BATCH);
         await forEachConcurrently(unused, (object) => objects.delete(keyOf(object)));
         await deleteObjects(
           tx,

@@ -1,5 +1,5 @@
-import type { OfferedTensor } from '../db/statements/warm-starts.ts';
-import type { WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedTensor } from '../db/statements/warm-starts.ts';
+import type { RequestedTensor } from '../domain/warm-start.ts';
 
 export interface TensorMatch {
   name: string;
@@ -14,11 +14,14 @@ export interface TensorMatch {
  * one set, the set that fits most values, since weights that were trained together work together; each remaining tensor
  * from the first set that has one of the same shape and role. Unmatched tensors are initialised at random.
  */
-export function matchTensors(wanted: readonly WantedTensor[], offered: readonly OfferedTensor[]): TensorMatch[] {
-  const sets = [...new Set(offered.map(({ paramsId }) => paramsId))];
-  const bySet = new Map(sets.map((id) => [id, offered.filter(({ paramsId }) => paramsId === id)]));
+export function matchTensors(
+  requested: readonly RequestedTensor[],
+  published: readonly PublishedTensor[],
+): TensorMatch[] {
+  const sets = [...new Set(published.map(({ paramsId }) => paramsId))];
+  const bySet = new Map(sets.map((id) => [id, published.filter(({ paramsId }) => paramsId === id)]));
   const namesakes = (id: number): TensorMatch[] =>
-    wanted.flatMap((tensor) => {
+    requested.flatMap((tensor) => {
       const found = bySet.get(id)?.find((each) => each.name === tensor.name && fits(each, tensor));
       return found === undefined ? [] : [matchOf(tensor, found)];
     });
@@ -26,8 +29,8 @@ export function matchTensors(wanted: readonly WantedTensor[], offered: readonly 
     .map(namesakes)
     .reduce<TensorMatch[]>((best, next) => (sizeOfAll(next) > sizeOfAll(best) ? next : best), []);
   const taken = new Set(parent.map(({ name }) => name));
-  const rest = wanted.flatMap((tensor) => {
-    const found = taken.has(tensor.name) ? undefined : offered.find((each) => fits(each, tensor));
+  const rest = requested.flatMap((tensor) => {
+    const found = taken.has(tensor.name) ? undefined : published.find((each) => fits(each, tensor));
     return found === undefined ? [] : [matchOf(tensor, found)];
   });
   return [...parent, ...rest];
@@ -40,18 +43,18 @@ export interface Origin {
   share: number;
 }
 
-export function originOf(wanted: readonly WantedTensor[], matches: readonly TensorMatch[]): Origin {
-  const total = wanted.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+export function originOf(requested: readonly RequestedTensor[], matches: readonly TensorMatch[]): Origin {
+  const total = requested.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const given = new Map<number, number>();
   for (const { paramsId, size } of matches) given.set(paramsId, (given.get(paramsId) ?? 0) + size);
   const [max] = [...given].sort((a, b) => b[1] - a[1]);
   return { paramsId: max?.[0] ?? null, share: total === 0 ? 0 : sizeOfAll(matches) / total };
 }
 
-const fits = (a: WantedTensor, b: WantedTensor): boolean =>
+const fits = (a: RequestedTensor, b: RequestedTensor): boolean =>
   a.role === b.role && a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
 
-const matchOf = ({ name, shape }: WantedTensor, { hash, paramsId }: OfferedTensor): TensorMatch => ({
+const matchOf = ({ name, shape }: RequestedTensor, { hash, paramsId }: PublishedTensor): TensorMatch => ({
   name,
   hash,
   paramsId,

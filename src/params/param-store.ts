@@ -13,9 +13,9 @@ import {
   selectTensors,
   touchBlobs,
 } from '../db/statements/params.ts';
-import { selectOffered } from '../db/statements/warm-starts.ts';
+import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
 import { Blobs } from './blobs.ts';
 import type { DiskCache } from './disk-cache.ts';
@@ -43,7 +43,7 @@ export interface ParamStore {
 }
 
 export interface WarmStartRequest {
-  wanted: readonly WantedTensor[];
+  requested: readonly RequestedTensor[];
   /** Hash of the trial's rows: weights from other rows would make the trial incomparable with the rest of the study. */
   basis: Uint8Array;
 }
@@ -109,9 +109,9 @@ export class PostgresParamStore implements ParamStore {
     return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis) }, tensors, roles);
   }
 
-  async warmStart(trialId: number, { wanted, basis }: WarmStartRequest): Promise<WarmStart> {
-    const offered = await selectOffered(this.#database, trialId, Buffer.from(basis));
-    const matches = matchTensors(wanted, offered);
+  async warmStart(trialId: number, { requested, basis }: WarmStartRequest): Promise<WarmStart> {
+    const offered = await selectPublishedTensors(this.#database, trialId, Buffer.from(basis));
+    const matches = matchTensors(requested, offered);
     const blobs = await selectBlobs(
       this.#database,
       matches.map(({ hash }) => hash),
@@ -122,7 +122,7 @@ export class PostgresParamStore implements ParamStore {
       if (blob === undefined) throw notStored(`tensor "${name}"`);
       return { ...blob, name };
     });
-    return { tensors: await this.#blobs.tensors(found), origin: originOf(wanted, matches) };
+    return { tensors: await this.#blobs.tensors(found), origin: originOf(requested, matches) };
   }
 
   async #insert(params: NewParams, tensors: ParamSet['tensors'], roles: Record<string, string>): Promise<number> {

@@ -19,7 +19,8 @@ export function packTensor({ dtype, shape, data }: TensorData): Blob {
 
 /** Throws {@link CorruptParams} if the bytes do not match the hash or the shape. */
 export function unpackTensor({ hash, data }: Blob): TensorData {
-  if (!isIntact({ hash, data })) throw corrupt(`the bytes of blob ${hash.toString('hex')} do not match their hash`);
+  if (!isTensorIntact({ hash, data }))
+    throw corrupt(`the bytes of blob ${hash.toString('hex')} do not match their hash`);
   const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
   const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view may not be
   const size = shape.reduce((product, dim) => product * dim, 1);
@@ -27,7 +28,7 @@ export function unpackTensor({ hash, data }: Blob): TensorData {
   return { dtype, shape, data: values };
 }
 
-export const isIntact = ({ hash, data }: Blob): boolean => sha256(data).equals(hash);
+export const isTensorIntact = ({ hash, data }: Blob): boolean => sha256(data).equals(hash);
 
 export const packMeta = (meta: Record<string, unknown>): Buffer => msgpack.pack(meta);
 

@@ -51,11 +51,10 @@ const inputKindOf = (request: string): InputKind => (request < 'a' ? 'text' : 'i
 
 const MB = 2 ** 20;
 /**
- * The maximum of a text, and of one part of an array, is 8,000,000 bytes: rafiki._exchange() and
- * rafiki._predict_many().
+ * Above the maximum of the SQL functions (cli/install/sql-constants.ts) for a text, and for one part of an array.
  */
 const MAX_TEXT_BYTES = 8 * MB;
-/** An image of 32 MiB in base64, as JSON, plus the array part before it: rafiki._image_text() and rafiki_predict(). */
+/** As above, for images in base64. */
 const MAX_IMAGE_BYTES = 48 * MB;
 
 /** Throws {@link RequestTooLarge} if the request is longer than its input kind allows. */

@@ -6,7 +6,7 @@ import { EnvironmentUnfit } from '../errors/errors.ts';
 import { makeDir } from './make-dir.ts';
 
 /** The purpose of a folder, for error messages; `mode` is the maximum of its permissions. */
-export interface PrivateUse {
+interface PrivateUse {
   purpose: string;
   hint: string;
   mode: number;
@@ -76,7 +76,7 @@ async function checkParent(dir: string, use: PrivateUse, uid: number): Promise<v
   if (others) throw unfit(dir, use, `The folder above, ${parent}, belongs to user ${found.uid}, who could replace it.`);
   const [writable, sticky] = [(found.mode & 0o002) !== 0, (found.mode & 0o1000) !== 0];
   if (writable && !sticky && !found.isSymbolicLink()) {
-    throw unfit(dir, use, `The folder above, ${parent}, is writable for everybody, who could replace it.`);
+    throw unfit(dir, use, `The folder above, ${parent}, is writable for all users, who could replace it.`);
   }
 }
 

@@ -41,9 +41,9 @@ export function createRng(seed: number | number[]): Rng {
     shuffle(items) {
       for (let i = items.length - 1; i > 0; i--) {
         const j = below(i + 1);
-        const held = items[i] as number;
+        const swapped = items[i] as number;
         items[i] = items[j] as number;
-        items[j] = held;
+        items[j] = swapped;
       }
       return items;
     },

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
-import { connectBridge, disconnectBridge, keepSecret, selectOwnAddress } from '../db/statements/bridges.ts';
+import { connectBridge, disconnectBridge, ensureSecret, selectOwnAddress } from '../db/statements/bridges.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Wake } from '../runtime/wake.ts';
 
@@ -47,7 +47,7 @@ export class BridgeRecord {
 
   /** The secret that the foreign server and all bridges share; `fresh` becomes the secret if there is none yet. */
   async secret(fresh: string): Promise<string> {
-    this.#secret = await keepSecret(this.#options.database, fresh);
+    this.#secret = await ensureSecret(this.#options.database, fresh);
     return this.#secret;
   }
 
@@ -83,7 +83,7 @@ export class BridgeRecord {
 
   async #beat(address: BridgeAddress): Promise<void> {
     const { database, onSecret } = this.#options;
-    const secret = await keepSecret(database, this.#secret);
+    const secret = await ensureSecret(database, this.#secret);
     if (secret !== this.#secret) onSecret(secret);
     this.#secret = secret;
     await connectBridge(database, { ...address, secret });

@@ -3,9 +3,9 @@ import { isLocked, isTransient } from '../db/persist.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
-  holdReady,
-  noteFault,
+  lockReadyDeployment,
   selectClasses,
+  setLoadError,
 } from '../db/statements/deployments.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
 import { InvalidState } from '../errors/errors.ts';
@@ -147,7 +147,7 @@ export class DeployedModels {
     const { database, logger } = this.#options;
     await database.transaction(async (on) => {
       const context = { on, logger };
-      const old = await holdReady(on, row.modelId);
+      const old = await lockReadyDeployment(on, row.modelId);
       if (old !== undefined && old !== row.id)
         await transitionDeployment(context, { id: old, from: 'ready', event: 'retire' });
       if (await transitionDeployment(context, { id: row.id, from: 'loading', event: 'load' })) return;
@@ -174,7 +174,7 @@ export class DeployedModels {
     if (ofMachine || isTransient(error) || (unknown && failures < MAX_LOADS)) {
       this.#options.refreshIn(pauseMs);
       // All servers share the row: another machine may be able to load the model.
-      if (ofMachine) await noteFault(database, row.id, reportError(error));
+      if (ofMachine) await setLoadError(database, row.id, reportError(error));
       return;
     }
     this.#failedLoads.delete(row.id);

@@ -57,7 +57,7 @@ export class ServedModel {
       policy: this.policy,
       clock,
       activeRoles,
-      judge: kindOf(row.task).answers(row.classes),
+      answerMaker: kindOf(row.task).answers(row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;

@@ -1,10 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { readDataFile } from '../datasets/data-file.ts';
 import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -25,28 +26,32 @@ const LARGE_BYTES = 64 * 2 ** 20;
 /** A niceness at which predictions on the same machine come first. */
 const YIELD = 10;
 
-type ParentAnswer = Extract<ToChild, { kind: 'answer' }>;
+type Message<Kind extends ToChild['kind']> = Extract<ToChild, { kind: Kind }>;
 
 const startedMs = systemClock.nowMs();
 
-/** Messages of the parent that training has not handled yet. */
-let checkpointWanted = false;
+let checkpointRequested = false;
+let stopRequested = false;
+/** A checkpoint was sent and is not stored yet. */
 let storing = false;
-let stopWanted = false;
-let onAnswer: ((answer: ParentAnswer) => void) | undefined;
-let onWarmStart: ((tensors: Record<string, TensorData>) => void) | undefined;
+
+/** The parent's messages by kind. */
+const parent = new EventEmitter();
+parent.once('assignment', (assignment: Assignment) => void run(assignment));
+parent.on('checkpoint', () => {
+  checkpointRequested = true;
+});
+parent.on('stop', () => {
+  stopRequested = true;
+});
+parent.on('stored', () => {
+  storing = false;
+});
 
 void send({ kind: 'began' });
 process.on('disconnect', () => process.exit(1)); // there is no parent to receive the result
 process.on('SIGINT', () => undefined); // Ctrl-C is also sent to this process: the worker ends it after a checkpoint
-process.on('message', (message: ToChild) => {
-  if (message.kind === 'assignment') void run(message);
-  else if (message.kind === 'answer') onAnswer?.(message);
-  else if (message.kind === 'warm-start') onWarmStart?.(message.tensors);
-  else if (message.kind === 'checkpoint') checkpointWanted = true;
-  else if (message.kind === 'stop') stopWanted = true;
-  else storing = false;
-});
+process.on('message', (message: ToChild) => parent.emit(message.kind, message));
 
 async function run(assignment: Assignment): Promise<void> {
   const { task, family, knobs, seed, threads, dataFile, validation, metric, balanced } = assignment;
@@ -55,8 +60,8 @@ async function run(assignment: Assignment): Promise<void> {
     yieldPriority(YIELD);
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
     await scoreFirst(assignment, data);
-    const asked = { task, family, knobs, seed, threads, data, metric, balanced };
-    const spec = assignment.resume === undefined ? await shrinkToTime(asked, assignment) : asked;
+    const requested = { task, family, knobs, seed, threads, data, metric, balanced };
+    const spec = assignment.resume === undefined ? await shrinkToTime(requested, assignment) : requested;
     const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
       hash: validationHash(data),
@@ -97,18 +102,19 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
-    stopNow: () => stopWanted,
+    stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
-    ...(collaborative ? { warmStart: (wanted) => requestWarmStart(wanted, basis) } : {}),
+    ...(collaborative ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),
     async onReport(report, weights) {
-      const { answer, put } = await requestDecision(report);
-      if (put) await publish(weights(), { report, last: answer === 'stop' || report.epoch >= report.epochs, basis });
-      return answer;
+      const decision = await requestDecision(report);
+      const last = decision.stop || report.epoch >= report.epochs;
+      if (decision.publish) await publish(weights(), { report, last, basis });
+      return decision.stop ? 'stop' : 'continue';
     },
     async onCheckpoint(take) {
-      const due = checkpointWanted || systemClock.nowMs() - lastMs >= checkpointEveryMs;
+      const due = checkpointRequested || systemClock.nowMs() - lastMs >= checkpointEveryMs;
       if (!due || storing) return; // one checkpoint at a time
-      checkpointWanted = false;
+      checkpointRequested = false;
       storing = true;
       await send({ kind: 'checkpoint', params: take() });
       lastMs = systemClock.nowMs();
@@ -129,24 +135,26 @@ async function publish(weights: PublishedWeights, { report, last, basis }: Publi
 }
 
 async function requestWarmStart(
-  wanted: readonly WantedTensor[],
+  requested: readonly RequestedTensor[],
   basis: Uint8Array,
 ): Promise<Record<string, TensorData>> {
-  const started = new Promise<Record<string, TensorData>>((resolve) => {
-    onWarmStart = resolve;
-  });
-  await send({ kind: 'warm-start', wanted, basis });
-  return started;
+  const reply = next('warm-start');
+  await send({ kind: 'warm-start', requested, basis });
+  return (await reply).tensors;
 }
 
-async function requestDecision(report: TrainingReport): Promise<ParentAnswer> {
+async function requestDecision(report: TrainingReport): Promise<Message<'decision'>> {
   failpoint('training.report');
-  const answered = new Promise<ParentAnswer>((resolve) => {
-    onAnswer = resolve;
-  });
+  const reply = next('decision');
   await send({ kind: 'report', report });
-  return answered;
+  return reply;
 }
+
+/** The parent's next message of this kind. */
+const next = <Kind extends ToChild['kind']>(kind: Kind): Promise<Message<Kind>> =>
+  new Promise((resolve) => {
+    parent.once(kind, resolve);
+  });
 
 function send(message: FromChild): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -20,11 +20,11 @@ export async function fitToTime(
   { studySeconds, shareSeconds }: TimeLeft,
   fixed: ReadonlySet<string>,
 ): Promise<Knobs> {
-  const { lighter, space, recipe } = familyByName(spec.family);
+  const { smaller, space, recipe } = familyByName(spec.family);
   const seconds = Math.min(studySeconds, shareSeconds);
   let knobs: Knobs = { ...space(spec.task).initial(), ...spec.knobs };
   for (;;) {
-    const next = lighter?.(knobs) ?? null;
+    const next = smaller?.(knobs) ?? null;
     if (next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name])) return knobs;
     if (minEpochs(recipe(knobs)) * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
     knobs = next;

@@ -5,7 +5,7 @@ import { rangesOf } from '../engine/ranges.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Graph } from '../graph/graph.ts';
 import { foldNorms } from '../graph/int8/fold-norms.ts';
-import { namesToWatch, quantise } from '../graph/int8/quantise.ts';
+import { calibratedNames, quantise } from '../graph/int8/quantise.ts';
 import { encodeModel } from '../graph/onnx.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { PreparedTrial } from './trial.ts';
@@ -26,7 +26,7 @@ export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<T
   const { spec, kind, features, valid } = trial;
   const { threads, data } = spec;
   const folded = foldNorms(graph);
-  const names = namesToWatch(folded);
+  const names = calibratedNames(folded);
   if (names.length === 0 || !kind.votes(spec.metric)) return null;
   const rows = await createEncoder(features).prepare(data.train.inputs.slice(0, watchedRows));
   const onnx = encodeModel(quantise(folded, await rangesOf(folded, names, { rows, threads })));

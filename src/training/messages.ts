@@ -3,7 +3,7 @@ import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
@@ -44,8 +44,8 @@ export interface Incumbent {
 
 export type ToChild =
   | Assignment
-  /** The decision after a report: whether to continue, and whether to publish the weights. */
-  | { kind: 'answer'; answer: 'continue' | 'stop'; put: boolean }
+  /** The decision on a report: whether to stop, and whether to publish the weights. */
+  | { kind: 'decision'; stop: boolean; publish: boolean }
   /** The requested initial weights. */
   | { kind: 'warm-start'; tensors: Record<string, TensorData> }
   /** Send a checkpoint as soon as possible, regardless of the last one's age. */
@@ -71,7 +71,7 @@ export type FromChild =
   /** Knobs that were reduced because time is short. */
   | { kind: 'knobs'; knobs: Knobs }
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
-  | { kind: 'warm-start'; wanted: readonly WantedTensor[]; basis: Uint8Array }
+  | { kind: 'warm-start'; requested: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }
   /** Weights to publish, of the last report. */
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }

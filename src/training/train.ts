@@ -12,7 +12,7 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
 import { int8Variant } from './int8.ts';
 import { balancedOrder, shuffledOrder } from './row-order.ts';
 import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
-import { publishedWeights, wantedTensors } from './warm-start.ts';
+import { publishedWeights, requestedTensors } from './warm-start.ts';
 
 /** Random streams derived from a trial's seed, separate from the engine's. */
 const stream = { order: 101, batches: 102, augment: 103 } as const;
@@ -24,8 +24,8 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   try {
     const progress =
       hooks.resume === undefined ? freshProgress(trial.recipe.epochs) : readCheckpoint(hooks.resume, trainer);
-    const wanted = wantedTensors(trial);
-    if (hooks.resume === undefined && hooks.warmStart) trainer.begin(await hooks.warmStart(wanted));
+    const requested = requestedTensors(trial);
+    if (hooks.resume === undefined && hooks.warmStart) trainer.setInitialWeights(await hooks.warmStart(requested));
     let state: TrainingResult['state'] = 'completed';
     while (progress.epoch < progress.epochs && state === 'completed') {
       if (!(await trainEpoch(trial, { trainer, progress, hooks }))) {
@@ -33,7 +33,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
         break;
       }
       const report = await finishEpoch(trial, { trainer, progress, hooks });
-      if ((await hooks.onReport(report, () => publishedWeights(wanted, trainer))) === 'stop') state = 'stopped';
+      if ((await hooks.onReport(report, () => publishedWeights(requested, trainer))) === 'stop') state = 'stopped';
     }
     return await resultOf(trial, progress, state);
   } finally {
@@ -138,8 +138,8 @@ const copyOf = (weights: Weights): Weights =>
 function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
   const within = (seconds: number): number =>
     progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
-  const wanted = Math.max(within(shareSeconds), minEpochs(recipe));
-  progress.epochs = Math.min(recipe.epochs, wanted, within(studySeconds));
+  const planned = Math.max(within(shareSeconds), minEpochs(recipe));
+  progress.epochs = Math.min(recipe.epochs, planned, within(studySeconds));
 }
 
 async function resultOf(

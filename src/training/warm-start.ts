@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
 import type { FittedFeatures } from '../domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { ParameterSpec } from '../graph/network.ts';
 import type { PreparedTrial } from './trial.ts';
 
 /** The tensors of a trial's network with their roles, for matching with published ones. */
-export function wantedTensors({ network, features }: Pick<PreparedTrial, 'network' | 'features'>): WantedTensor[] {
+export function requestedTensors({
+  network,
+  features,
+}: Pick<PreparedTrial, 'network' | 'features'>): RequestedTensor[] {
   const fitted = fingerprint(features);
   return Object.entries(network.parameters).map(([name, spec]) => ({
     name,
@@ -17,9 +20,9 @@ export function wantedTensors({ network, features }: Pick<PreparedTrial, 'networ
 }
 
 /** Copies of the current weights for other trials, without optimiser state. */
-export function publishedWeights(wanted: readonly WantedTensor[], trainer: Trainer): PublishedWeights {
+export function publishedWeights(requested: readonly RequestedTensor[], trainer: Trainer): PublishedWeights {
   const weights = trainer.weights();
-  const tensors = wanted.flatMap(({ name, shape }) => {
+  const tensors = requested.flatMap(({ name, shape }) => {
     const weight = weights[name];
     return weight === undefined
       ? []
@@ -27,7 +30,7 @@ export function publishedWeights(wanted: readonly WantedTensor[], trainer: Train
   });
   return {
     tensors: Object.fromEntries(tensors),
-    roles: Object.fromEntries(wanted.map(({ name, role }) => [name, role])),
+    roles: Object.fromEntries(requested.map(({ name, role }) => [name, role])),
   };
 }
 
@@ -35,9 +38,9 @@ export function publishedWeights(wanted: readonly WantedTensor[], trainer: Train
  * The role of a tensor, derived from its initialisation. The meaning of a table's rows depends on the fitted features,
  * so its role includes their fingerprint.
  */
-function roleOf({ rowsOf, follows, init }: ParameterSpec, fitted: string): string {
+function roleOf({ rowsOf, buffer, init }: ParameterSpec, fitted: string): string {
   if (rowsOf !== undefined) return `rows of ${fitted}`;
-  if (follows) return 'average';
+  if (buffer) return 'average';
   if (init.kind === 'zeros') return 'offset';
   return init.kind === 'ones' ? 'scale' : 'weight';
 }

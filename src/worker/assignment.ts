@@ -1,9 +1,9 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
-import { type ClaimedTrial, isWorkerWanted } from '../db/statements/claims.ts';
+import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
-import { keepStart, selectPublished, setOrigin } from '../db/statements/warm-starts.ts';
+import { selectPublished, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
@@ -37,8 +37,8 @@ export async function prepareAssignment(
   const { study, family, knobs, seed, shareSeconds } = trial;
   const { threads, checkpointEveryMs, logger } = options;
   const { device, engine } = computing();
-  const isWanted = (): Promise<boolean> => isWorkerWanted(options.database, trial.processId, { families: familyNames });
-  const dataFile = await options.cache.file(study, { signal, isWanted });
+  const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
+  const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
   const resume = await loadCheckpoint(trial, options);
   const incumbent = await loadIncumbent(trial, options);
   return {
@@ -93,9 +93,9 @@ export async function loadWarmStart(
   request: WarmStartRequest,
   { database, params, logger }: TrialRunOptions,
 ): Promise<Record<string, TensorData>> {
-  if (trial.start === 'open') {
+  if (trial.initialWeights === 'open') {
     const published = await selectPublished(database, trial.trialId);
-    await keepStart(database, trial, rankWarmStarts(published, trial.family));
+    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family));
   }
   const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {

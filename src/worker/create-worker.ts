@@ -120,8 +120,8 @@ class Worker implements Service {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
-    const [held, beingRead] = await Promise.all([this.#cache.held(), this.#cache.beingRead()]);
-    const trial = await claimTrial(database, processId, { families: familyNames, held, beingRead });
+    const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
+    const trial = await claimTrial(database, processId, { families: familyNames, cached, beingRead });
     if (trial === undefined) {
       await this.#sweep();
       return false;

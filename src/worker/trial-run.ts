@@ -62,7 +62,7 @@ export class TrialRun {
     return this.#trial.trialId;
   }
 
-  /** Resolves when the trial has ended and its process is gone; false if this worker could not train it at all. */
+  /** Resolves when the trial and its process have ended; false if this worker could not train it at all. */
   async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
     void this.#keepChecking();
@@ -101,10 +101,10 @@ export class TrialRun {
   /** Renews the lease; detects whether the trial is still owned by this worker. */
   async #heartbeat(): Promise<void> {
     try {
-      const held = await renewLease(this.#options.database, this.#trial);
-      if (held === undefined) this.#decide({ kind: 'lost' });
-      else if (held.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
-      else if (held.stop) this.#process?.send({ kind: 'stop' });
+      const lease = await renewLease(this.#options.database, this.#trial);
+      if (lease === undefined) this.#decide({ kind: 'lost' });
+      else if (lease.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
+      else if (lease.stop) this.#process?.send({ kind: 'stop' });
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
@@ -167,14 +167,14 @@ export class TrialRun {
   }
 
   async #report(report: TrainingReport): Promise<void> {
-    const answer = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
-    if (answer === undefined) throw leaseLost(this.trialId);
+    const decision = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
+    if (decision === undefined) throw leaseLost(this.trialId);
     failpoint('worker.after-report');
-    this.#process?.send({ kind: 'answer', answer: answer.stop ? 'stop' : 'continue', put: answer.put });
+    this.#process?.send({ kind: 'decision', ...decision });
   }
 
-  async #warmStart({ wanted, basis }: Extract<FromChild, { kind: 'warm-start' }>): Promise<void> {
-    const tensors = await this.#persist(() => loadWarmStart(this.#trial, { wanted, basis }, this.#options));
+  async #warmStart({ requested, basis }: Extract<FromChild, { kind: 'warm-start' }>): Promise<void> {
+    const tensors = await this.#persist(() => loadWarmStart(this.#trial, { requested, basis }, this.#options));
     this.#process?.send({ kind: 'warm-start', tensors });
   }
 

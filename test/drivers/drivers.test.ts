@@ -6,7 +6,7 @@ import { type Argument, type DriverAnswer, DriverClient, drivers, isThere } from
 
 /**
  * What people's drivers get when they pass a value as is natural to them: the right answer, or an error that says what to write. A
- * driver that is told apart in `but` does something of its own, which docs/drivers.md says.
+ * driver that is listed in `but` behaves differently, as docs/drivers.md describes.
  */
 interface Expectation {
   what: string;
@@ -23,7 +23,7 @@ const list = { texts: [GREAT, null, AWFUL] };
 const labels = ['pos', null, 'neg'];
 
 const value = (given: unknown): DriverAnswer => ({ value: given });
-/** `hint`: where it is of ours, and reaches whoever calls. */
+/** `hint`: where it is ours, and reaches the caller. */
 const error = (sqlstate: string, message: RegExp, hint?: RegExp): unknown => ({
   error: expect.objectContaining({
     sqlstate,

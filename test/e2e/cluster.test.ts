@@ -33,7 +33,7 @@ afterEach(async () => {
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
-test('a Postgres that is stopped while it starts is gone, and starts again', async () => {
+test('a Postgres that is stopped while it starts ends, and can start again', async () => {
   const starting = cluster.start().then(
     () => 'started',
     () => 'stopped',
@@ -58,7 +58,7 @@ test('none is started after it was stopped', async () => {
   expect(existsSync(path.join(dataDir, 'db/postmaster.pid'))).toBe(false);
 });
 
-test('data of another major version are left as they are, and the error says how to bring them over', async () => {
+test('data of another major version are not changed, and the error explains how to migrate them', async () => {
   await cluster.start();
   await cluster.stop();
   writeFileSync(path.join(dataDir, 'db/PG_VERSION'), '17\n');
@@ -70,7 +70,7 @@ test('data of another major version are left as they are, and the error says how
   await cluster.start();
 });
 
-test('our processes end when they are told to, while Postgres is away', async () => {
+test('our processes end on SIGTERM while Postgres is unreachable', async () => {
   await cluster.start();
   const admin = new Database({ url: cluster.url('postgres'), application: 'test', asUser: true, logger: silentLogger });
   await install(admin);

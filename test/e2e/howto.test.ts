@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Step, stepsOf, writeStep } from '../support/how-to.ts';
 
-/** Every how-to is followed in a copy of the tree, all in the same one: what they add stands side by side. */
+/** All how-tos are followed in one copy of the tree, so that their additions must be compatible. */
 const root = path.resolve(import.meta.dirname, '../..');
 const pages = readdirSync(path.join(root, 'docs/howto')).filter((file) => file.endsWith('.md'));
 const steps = new Map(pages.map((page) => [page, stepsOf(readFileSync(path.join(root, 'docs/howto', page), 'utf8'))]));
 const written = (page: string): Exclude<Step, { kind: 'run' }>[] =>
   (steps.get(page) ?? []).filter((step) => step.kind !== 'run');
 
-/** Not copied: what is large, or made anew. */
+/** Not copied: large or generated folders. */
 const left = new Set(['node_modules', '.git', 'shared', 'coverage']);
 
 let copy: string;
@@ -36,7 +36,7 @@ async function run(script: string): Promise<string> {
   return stdout + stderr;
 }
 
-test('there are some, and each says what to write and what to run', () => {
+test('each how-to has files to write and commands to run', () => {
   expect(pages.length).toBeGreaterThan(5);
   for (const page of pages) {
     expect(written(page).length, page).toBeGreaterThan(0);
@@ -47,7 +47,7 @@ test('there are some, and each says what to write and what to run', () => {
   }
 });
 
-test('what they tell to write has no type error, and is formatted', async () => {
+test('the written files have no type errors, and are formatted', async () => {
   const files = [...new Set(pages.flatMap((page) => written(page).map(({ file }) => file)))];
   await run(`npx tsc --noEmit`);
   await run(`npx biome check --vcs-enabled=false ${files.filter((file) => file.endsWith('.ts')).join(' ')}`);
@@ -63,7 +63,7 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-test('with all of them, what else is listed, documented and held to the registries still is', async () => {
+test('after all how-tos, the tests of lists, documents and registries pass', async () => {
   const printed = await run('npx vitest run --project unit test/unit/cli test/unit/docs test/unit/sql');
   expect(printed).toMatch(/^[1-9]\d* passed, 0 failed/m);
 });

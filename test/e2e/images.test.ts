@@ -40,7 +40,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
     expect(await rafiki.stop()).toBe(0);
   });
 
-  test('a table of images is learnt, and its images are answered in every form', async () => {
+  test('a model is trained on a table of images, and predicts them in every form', async () => {
     await train(
       `'image_classification', 'photos', model => 'm', families => '{resnet}', knobs => '{"width": 16, "epochs": 6}'`,
     );
@@ -63,7 +63,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
     expect(metric).toEqual({ value: row?.right });
   });
 
-  test('where time is short a smaller network is trained, and the trial says so, unless its size was chosen', async () => {
+  test('if time is short a smaller network is trained and recorded, unless its size was chosen', async () => {
     const widthOf = async (knobs: string): Promise<unknown> => {
       const session = await rafiki.db.connect(() => undefined);
       const args = `families => '{resnet}', max_trials => 1, max_time => '3 s', knobs => '${knobs}'`;
@@ -78,7 +78,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
     expect(await widthOf('{"width": 32}')).toBe(32);
   });
 
-  test('what cannot be read fails its own call with a hint, and no other', async () => {
+  test('an unreadable image fails its own call with a hint, and no other', async () => {
     const broken = await failureOf(rafiki.db, `select rafiki_predict('m', '\\x0102'::bytea)`);
     expect(broken).toMatchObject({ code: '22000', hint: expect.stringContaining('JPEG') });
     expect(await failureOf(rafiki.db, `select rafiki_predict('m', 'a text')`)).toMatchObject({

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 describe('after CALL rafiki_train_wait', () => {
-  test('the study is completed, each family was tried, and the views say so', async () => {
+  test('the views show a completed study in which each family was tried', async () => {
     const [study] = await rafiki.db.query<Record<string, unknown>>('select * from rafiki.studies');
     expect(study).toMatchObject({ model: 'mail_text_classification', state: 'completed', done: 3, total: 3 });
     const families = await rafiki.db.query<{ family: string }>(
@@ -90,7 +90,7 @@ describe('after CALL rafiki_train_wait', () => {
     expect(printed).toBe(' label | any \n-------+-----\n ham   | t\n spam  | t\n(2 rows)\n\n');
   });
 
-  test('a text of 1 MB and an emoji are answered, an unknown model names its neighbours', async () => {
+  test("a text of 1 MB and an emoji are answered, and an unknown model's error lists similar names", async () => {
     const [row] = await rafiki.db.query<{ big: string; small: string }>(
       `select rafiki_predict('mail_text_classification', repeat('free money ', 100000)) as big,
               rafiki_predict('mail_text_classification', '😀') as small`,
@@ -159,7 +159,7 @@ describe('after CALL rafiki_train_wait', () => {
     expect(calls).toBeGreaterThan(100);
   });
 
-  test('another secret of the bridge: a session that is connected goes on, and new ones get in', async () => {
+  test("after a change of the bridge's secret, a connected session continues, and new ones connect", async () => {
     const predict = `select rafiki_predict('mail_text_classification', 'free money ' || clock_timestamp()) as label`;
     const session = await rafiki.db.connect(() => {});
     await session.query(predict);
@@ -178,7 +178,7 @@ describe('after CALL rafiki_train_wait', () => {
     });
   });
 
-  test('dropping the model takes its parameters with it, and predicting says that it is gone', async () => {
+  test('dropping the model deletes its parameters, and predicting raises an error', async () => {
     await rafiki.db.query(`select rafiki_drop_model('mail_text_classification')`);
     await expect(rafiki.db.query(`select rafiki_predict('mail_text_classification', 'x')`)).rejects.toMatchObject({
       code: '42704',

@@ -44,7 +44,7 @@ function linked(): string[] {
 const node = (file: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: string }> =>
   run(process.execPath, [file], { cwd: home, env: { ...process.env, ...env } });
 
-test('has what runs, its licence and its documents, and nothing of tests, benches or builds', () => {
+test('contains the program, its licence and documents, and no tests, benches or build files', () => {
   for (const file of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/extension/parts.json', 'LICENSE'])
     expect(packed).toContain(file);
   expect(packed.filter((file) => /^(src|test|bench|scripts|node_modules)\/|tsbuildinfo|\.env/.test(file))).toEqual([]);
@@ -55,7 +55,7 @@ test('its command runs', async () => {
   expect(stdout).toBe(`rafiki ${version}\n`);
 });
 
-test('gives its exports, and no other file, to whoever imports it', async () => {
+test('exports its API, and no other file', async () => {
   writeFileSync(
     path.join(home, 'exports.mjs'),
     `import * as rafiki from 'rafiki';
@@ -70,7 +70,7 @@ test('gives its exports, and no other file, to whoever imports it', async () => 
   ]);
 });
 
-test('has types, which fit what it exports', async () => {
+test('has types that match its exports', async () => {
   writeFileSync(
     path.join(home, 'typed.ts'),
     `import { type DataSet, families, type StartedRafiki, trainTrial, up } from 'rafiki';

@@ -16,7 +16,7 @@ const postgresDir = '/usr/lib/postgresql/15';
 const isThere = existsSync(path.join(postgresDir, 'bin/pg_dump'));
 if (!isThere) console.log('pg_dump of PostgreSQL 15 is not on this machine: dump and restore are not tested');
 
-describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
+describe.skipIf(!isThere)('a dump, restored next to its running original', () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-restore-'));
   const folderOf = (database: string): string => path.join(dir, database);
   const running: RunningRafiki[] = [];
@@ -48,7 +48,7 @@ describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
     return rafiki;
   }
 
-  test('predicts the same, by its own server, and knows nobody who has gone', async () => {
+  test('predicts the same, by its own server, and has no dropped roles', async () => {
     await admin.query('create database original');
     await admin.query('create role leaver_of_restore');
     const original = await up('original');
@@ -62,7 +62,7 @@ describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
       120_000,
     );
     await original.db.query(`select rafiki_grant('spam', 'leaver_of_restore')`);
-    await admin.query('drop role leaver_of_restore'); // a regrole column keeps nobody
+    await admin.query('drop role leaver_of_restore'); // a regrole column does not prevent it
 
     // an attached table whose columns have other numbers where it is restored, and a row of it that waits in the dump
     await original.db.query('create table inbox (gone int, id int primary key, body text, label text)');
@@ -95,7 +95,7 @@ describe.skipIf(!isThere)('a dump, restored beside its living original', () => {
       path.join(folderOf('restored'), 'service-password'),
     );
     const copy = await up('restored');
-    await running[0]?.stop(); // whoever answers now is its own
+    await running[0]?.stop(); // only its own server can answer now
     const answered = await eventually(async () => (await copy.db.query<{ labels: string[] }>(ask))[0]?.labels);
     expect(answered).toEqual(labels);
     expect((await copy.db.query('select from rafiki.model_grant')).length).toBe(0);

@@ -37,7 +37,7 @@ describe('priorities', () => {
     expect(stdout).toContain('usage: rafiki');
   });
 
-  test.skipIf(process.platform !== 'linux')('nothing but training is set back', async () => {
+  test.skipIf(process.platform !== 'linux')('only training has a lower priority', async () => {
     rafiki = await rafikiUp({ args: ['--workers', '1'] });
     const own = nicenessOf(process.pid);
     const [serving = 0] = await rafiki.pids('serving');
@@ -58,7 +58,7 @@ const upOn = (dir: string): Promise<{ stderr: string; code: number }> =>
   );
 
 describe('a data folder', () => {
-  test('that cannot be made is refused at once', async () => {
+  test('that cannot be created is refused immediately', async () => {
     const { stderr, code } = await upOn('/proc/rafiki-nowhere');
     expect([code, stderr]).toEqual([
       1,
@@ -66,7 +66,7 @@ describe('a data folder', () => {
     ]);
   });
 
-  test('whose lock was never written is nobody’s', async () => {
+  test('with an empty lock file can be used', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     writeFileSync(path.join(dataDir, 'up.pid'), '');
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
@@ -86,7 +86,7 @@ describe('Ctrl-C', () => {
     const ended = new Promise((resolve) => rafiki?.process.once('exit', resolve));
     process.kill(-(rafiki.process.pid ?? 0), 'SIGINT'); // as a terminal does: to all of its foreground group
     expect(await ended).toBe(0);
-    expect(rafiki.log()).not.toMatch(/"level":(40|50)/); // nobody lost the database
+    expect(rafiki.log()).not.toMatch(/"level":(40|50)/); // no process lost the database
     await rafiki.stop();
 
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
@@ -118,7 +118,7 @@ describe('Ctrl-C while Postgres starts', () => {
 });
 
 describe('ready', () => {
-  test.skipIf(!hasPsql)('is followed by a line for psql that works, and has no password in it', async () => {
+  test.skipIf(!hasPsql)('is followed by a psql command that works, without a password', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     const child = spawn(process.execPath, [entry, 'up', '--data-dir', dataDir, '--workers', '1'], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -143,7 +143,7 @@ describe('ready', () => {
     }
   });
 
-  test('is said to nobody where the reader of its output has gone: everything runs, and stops in order', async () => {
+  test('with a closed output: everything runs, and stops in order', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     const inDir = (name: string): string => path.join(dataDir ?? '', name);
     const shell = spawn('sh', [
@@ -163,8 +163,8 @@ describe('ready', () => {
   });
 });
 
-describe('what the user of up leaves behind', () => {
-  test('does not make him a superuser at the next start', async () => {
+describe('changes by the user of up', () => {
+  test('do not make it a superuser at the next start', async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
     const left: [string, string][] = [
@@ -204,7 +204,7 @@ describe('what the user of up leaves behind', () => {
     await own.end();
   });
 
-  test('nor does an administrator’s new password: the file to write it into is named', async () => {
+  test("of an administrator's password cause an error that names the file to write it into", async () => {
     dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
     await rafiki.admin.query(`alter role postgres password 'another'`);
@@ -229,7 +229,7 @@ test.skipIf(process.getuid?.() !== 0)('up refuses a data folder that another use
   expect(readdirSync(dataDir)).toEqual(['user-password']);
 });
 
-test('serve says that rafiki is not installed in a database', async () => {
+test('serve reports a database without rafiki', async () => {
   rafiki = await rafikiUp({ args: ['--workers', '1'] });
   const elsewhere = new URL(rafiki.serviceUrl);
   elsewhere.pathname = '/postgres';

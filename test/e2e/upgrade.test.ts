@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** A data folder as `up` of 0.1.0 left it, whose user was the superuser: all that is alice's in the dump is his. */
+/** A data folder of 0.1.0's `up`, whose user was the superuser, and the owner of all that is alice's in the dump. */
 async function leaveFolder(): Promise<void> {
   chmodSync(dataDir, 0o711);
   const identity = postgresIdentity();
@@ -77,13 +77,13 @@ async function asSuperuser(url: string, sql: string): Promise<void> {
   }
 }
 
-test('the data folder of 0.1.0: what was the superuser’s is the user’s, predictions and training go on', async () => {
+test("the data folder of 0.1.0: the superuser's objects become the user's, predictions and training work", async () => {
   rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
   const { db, admin } = rafiki;
   expect(
     await db.query('select current_user::text as name, rolsuper from pg_roles where rolname = current_user'),
   ).toEqual([{ name: 'rafiki_user', rolsuper: false }]);
-  const strangers = await admin.query(`
+  const otherRoles = await admin.query(`
     select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('public', 'shop') and c.relowner <> 'rafiki_user'::regrole
     union all
@@ -91,7 +91,7 @@ test('the data folder of 0.1.0: what was the superuser’s is the user’s, pred
     where p.pronamespace = 'shop'::regnamespace and p.proowner <> 'rafiki_user'::regrole
     union all
     select t.oid::regtype::text from pg_type t where t.typnamespace = 'shop'::regnamespace and t.typowner <> 'rafiki_user'::regrole`);
-  expect(strangers).toEqual([]);
+  expect(otherRoles).toEqual([]);
   const predict = `select rafiki_predict('reviews_sentiment', 'a great film') as label`;
   await eventually(db, `select from rafiki.deployments where state = 'ready'`);
   expect(await db.query(predict)).toEqual([{ label: 'pos' }]);

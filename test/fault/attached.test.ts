@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rafiki.stop());
 
-test('rows are taken while server and coordinator are killed, and each is filled once', async () => {
+test('rows can be written while server and coordinator are killed, and each is filled once', async () => {
   const { db } = rafiki;
   let isOn = true;
   let longestMs = 0;

@@ -49,7 +49,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test('a worker killed in a trial: another goes on with it', async () => {
+test('a worker killed in a trial: another one continues it', async () => {
   const study = await begin('worker_killed', 3);
   process.kill(await workerOf(study), 'SIGKILL');
   await endsWith(study, 3);
@@ -60,7 +60,7 @@ test('a worker killed in a trial: another goes on with it', async () => {
   expect(row!.attempts).toBeGreaterThan(0); // 0 is the first
 });
 
-test('the coordinator killed: its successor goes on with the study', async () => {
+test('the coordinator killed: its successor continues the study', async () => {
   const study = await begin('coordinator_killed', 3);
   await workerOf(study);
   const [pid] = await rafiki.pids('coordinator');
@@ -68,7 +68,7 @@ test('the coordinator killed: its successor goes on with the study', async () =>
   await endsWith(study, 3);
 });
 
-test('serving killed: a predict fails with 08006 and a hint, and the same session works when it is back', async () => {
+test('serving killed: a prediction fails with 08006 and a hint, and the same session works after the restart', async () => {
   const session = await rafiki.db.connect(() => {});
   const predict = `select rafiki_predict('worker_killed', 'free money') as label`;
   const [before] = await session.query<{ label: string }>(predict);
@@ -90,7 +90,7 @@ test('serving killed: a predict fails with 08006 and a hint, and the same sessio
   await session.close();
 });
 
-test('serving hangs: who connects to it waits until it is killed, and the next one is answered', async () => {
+test('serving hangs: a connecting session waits until it is killed, and the next one is answered', async () => {
   const predict = `select rafiki_predict('worker_killed', 'free money') as label`;
   const hanging = (await rafiki.pids('serving')).at(-1)!;
   process.kill(hanging, 'SIGSTOP');
@@ -101,7 +101,7 @@ test('serving hangs: who connects to it waits until it is killed, and the next o
   await session.close();
 });
 
-test('Postgres killed: it is started again, and the study completes', async () => {
+test('Postgres killed: it is restarted, and the study completes', async () => {
   const study = await begin('postgres_killed', 3);
   await workerOf(study);
   const [row] = await rafiki.admin.query<{ pid: number }>(

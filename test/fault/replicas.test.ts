@@ -99,7 +99,7 @@ test('of two servers one stops, and starts again, under load: no call fails', as
   expect(load.failures).toEqual([]);
 });
 
-test('one is killed: its calls are asked of the other', async () => {
+test('one is killed: its calls are repeated at the other', async () => {
   const load = startLoad('killed');
   await more(load, 50);
   await ended(replica, 'SIGKILL');

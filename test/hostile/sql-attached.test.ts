@@ -1,18 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Queryable } from '../../src/db/database.ts';
-import { holdModel } from '../../src/db/statements/models.ts';
+import { lockModel } from '../../src/db/statements/models.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
-import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type LoginRole, untilReady } from '../support/hostile-stage.ts';
 import { postgresVersion } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
-/** Tables are filled in the background with their owners' rights: what their owners, and whoever writes to them, can do with that. */
+/** Tables are filled in the background with their owners' rights: attacks by owners and writers. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let hostile: Person;
+let hostile: LoginRole;
 let number = 0;
 let table: string;
 
@@ -33,9 +33,9 @@ beforeEach(async () => {
   await hostile.session.query(`create table ${table} (id int primary key, body text, mood text)`);
 });
 
-afterEach(() => db.query(`drop table if exists ${table} cascade`)); // of one owner one table is filled at once
+afterEach(() => db.query(`drop table if exists ${table} cascade`)); // one table of an owner is filled at a time
 
-const attach = (by: Person['session'], to = table): Promise<unknown> =>
+const attach = (by: LoginRole['session'], to = table): Promise<unknown> =>
   by.query(`select rafiki_attach('hers', '${to}', 'body', 'mood')`);
 const insert = (to = table): Promise<unknown> =>
   hostile.session.query(`set local rafiki.fill_wait = 0; insert into ${to} (id, body) values (1, 'good film 4')`);
@@ -55,7 +55,7 @@ const errorOf = (to = table): Promise<{ error: { sqlstate: string } }> =>
 const filled = (to = table): Promise<unknown> => eventually(db, `select from ${to} where mood = 'pos'`);
 
 /** A trigger of the table that notes who it runs as, and what becomes of what it tries. */
-async function spy(on: string, by: Person['session'], attempt: string): Promise<void> {
+async function spy(on: string, by: LoginRole['session'], attempt: string): Promise<void> {
   await by.query(`create table ${on}_seen (who text, login text, super text, state text)`);
   await by.query(`grant all on ${on}_seen to public`);
   await by.query(`create function ${on}_spy() returns trigger language plpgsql as $$
@@ -73,7 +73,7 @@ async function spy(on: string, by: Person['session'], attempt: string): Promise<
 
 test.each([
   ['read what is not its owner’s', `'select * from public.secrets'`, '42501'],
-  ['become somebody else', `'set role rafiki_owner'`, '42501'],
+  ['become another role', `'set role rafiki_owner'`, '42501'],
   ['become who has logged in', `'set session authorization default'`, '42501'],
   ['read the keys of models', `'select * from rafiki.model_key'`, '42501'],
   ['admit the session to another function', `'insert into rafiki.reading values (pg_backend_pid(), ''x'')'`, '42501'],
@@ -90,7 +90,7 @@ test.each([
   },
 );
 
-test('a table that was given away is not filled as who had it, nor one with partitions of others', async () => {
+test("a table with a new owner is not filled with the former owner's rights, nor one with other roles' partitions", async () => {
   await db.query('create table given (id int primary key, body text, mood text)');
   await attach(db, 'given');
   await db.query(`alter table given owner to ${hostile.sql}`);
@@ -110,8 +110,8 @@ test('a table that was given away is not filled as who had it, nor one with part
   expect(await db.query('select * from given_seen')).toEqual([]);
 });
 
-test('nobody attaches a model to a table that is not his, or writes down such an attachment', async () => {
-  const { stranger } = stage;
+test("no role can attach a model to another role's table, or insert such an attachment", async () => {
+  const { otherRole } = stage;
   await hostile.session.query(`grant all on schema ${hostile.sql} to public`);
   await hostile.session.query(`grant all on ${table} to public`);
   expect(
@@ -119,20 +119,20 @@ test('nobody attaches a model to a table that is not his, or writes down such an
   ).toBe('42501');
   const add = `select rafiki._add_attachment((select id from rafiki.model), '${table}', r.reader, r.ticket)
     from rafiki._make_filler('${table}') r`;
-  expect((await failureOf(stranger.session, add)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, add)).code).toBe('42501');
   const own = `with r as (select gen_random_uuid() as reader), t as (
       select reader, rafiki._create_reader(reader, 'text volatile', 'select null::text') as ticket from r)
     select rafiki._add_attachment(1, '${table}', reader, ticket) from t`;
-  expect((await failureOf(stranger.session, own)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, own)).code).toBe('42501');
   await attach(hostile.session);
-  expect(await stranger.session.query('select from rafiki.attachment')).toEqual([]);
+  expect(await otherRole.session.query('select from rafiki.attachment')).toEqual([]);
   const [made] = await db.query<{ reader: string }>('select reader from rafiki.attachment order by id desc limit 1');
   const call = `rafiki_reader."${made?.reader}"(${Array(100).fill('true').join()})`;
-  expect((await failureOf(stranger.session, `select ${call}`)).code).toBe('42501');
-  expect((await failureOf(stranger.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
+  expect((await failureOf(otherRole.session, `select ${call}`)).code).toBe('42501');
+  expect((await failureOf(otherRole.session, `select rafiki._fill('${made?.reader}')`)).code).toBe('42704');
 });
 
-test('a function that its owner has replaced harms nobody: what it says is not believed, and others are filled', async () => {
+test('a replaced fill function does no harm: its results are checked, and other tables are filled', async () => {
   await attach(hostile.session);
   await insert();
   await hostile.session.query(`do $$ declare f record; begin
@@ -170,7 +170,7 @@ test.each([
   ['by a cursor that is held', 'cursor'],
   ['by a trigger that is deferred', 'deferred'],
   ['by a search path that the next statements have', 'path'],
-])('nobody takes over the login that fills tables %s', async (_what, way) => {
+])('no role can take over the login that fills tables %s', async (_what, way) => {
   const before = await readerPassword();
   await hostile.session.query(`grant usage on schema ${hostile.sql} to public`);
   await hostile.session.query(`create or replace function ${hostile.sql}.evil() returns text language plpgsql as
@@ -222,7 +222,7 @@ test.each([
   expect(await readerPassword()).toEqual(before);
 });
 
-test('no call finds what the one before it has set: with another isolation nobody would see what was put in its place', async () => {
+test('no call sees settings of the previous one, such as an isolation level that would hide a replaced function', async () => {
   await hostile.session.query(`create table ${table}_calls (isolation text, deferred text, path text)`);
   await hostile.session.query(`grant usage on schema ${hostile.sql} to public; grant all on ${table}_calls to public`);
   await attach(hostile.session);
@@ -260,7 +260,7 @@ test.each([
   expect(bytes).toBeLessThan(20_000);
 });
 
-test('a transaction that attaches somebody’s model and stays open keeps its owner from nothing', async () => {
+test("an open transaction that attached another role's model does not block the model's owner", async () => {
   const { modelOwner, database } = stage;
   const [{ owner } = { owner: 0 }] = await db.query<{ owner: number }>(
     `select '${modelOwner.sql}'::regrole::oid::int8 as owner`,
@@ -275,7 +275,7 @@ test('a transaction that attaches somebody’s model and stays open keeps its ow
   const open = undo(async (tx) => {
     await tx.query(`select rafiki_attach('hers', '${table}', 'body', 'mood')`);
     await expect(
-      undo((on) => holdModel(on, { name: 'hers', owner, task: 'sentiment' }), database.service),
+      undo((on) => lockModel(on, { name: 'hers', owner, task: 'sentiment' }), database.service),
     ).rejects.toBe(undone);
     await expect(undo((on) => on.query(`select rafiki_drop_model('hers', cascade => true)`))).rejects.toBe(undone);
     await expect(undo((on) => on.query(`select rafiki_set_owner('hers', '${hostile.sql}')`), db)).rejects.toBe(undone);
@@ -283,8 +283,8 @@ test('a transaction that attaches somebody’s model and stays open keeps its ow
   await expect(open).rejects.toBe(undone);
 });
 
-test('what somebody has locked of his own, or of a table that is gone, keeps nothing of others from being removed', async () => {
-  const { stranger, modelOwner } = stage;
+test("locks of a role on its own objects, or on those of a dropped table, do not block the removal of other roles' objects", async () => {
+  const { otherRole, modelOwner } = stage;
   await attach(hostile.session);
   const [gone] = await db.query<{ oid: number; id: number }>(
     `select target::oid::int8 as oid, id from rafiki.attachment order by id desc limit 1`,
@@ -294,7 +294,7 @@ test('what somebody has locked of his own, or of a table that is gone, keeps not
   await modelOwner.session.query(`create table ${other} (id int primary key, body text, mood text)`);
   await attach(modelOwner.session, other);
   const undone = new Error('undone');
-  const open = stranger.session.transaction(async (tx) => {
+  const open = otherRole.session.transaction(async (tx) => {
     await tx.query(`select rafiki._forget_attachments($1::oid::regclass)`, [gone?.oid]);
     await modelOwner.session.query(`drop table ${other}`);
     await db.query('select rafiki._drop_readers()');
@@ -322,7 +322,7 @@ test('a message of hundreds of megabytes ends no process', async () => {
   });
 });
 
-test('a superuser who attaches runs no code of the table’s owner as himself', async () => {
+test("if a superuser attaches, the code of the table's owner does not run as the superuser", async () => {
   await hostile.session.query(`create table ${table}_ran (who name)`);
   await hostile.session.query(`grant all on ${table}_ran to public`);
   await hostile.session.query(`create function ${table}_fits(v text) returns boolean language plpgsql as
@@ -333,7 +333,7 @@ test('a superuser who attaches runs no code of the table’s owner as himself', 
   expect(await db.query(`select distinct who from ${table}_ran`)).toEqual([{ who: hostile.name }]);
 });
 
-test('the owner of a model does not read in errors what stands in others’ rows', async () => {
+test("errors do not show the owner of a model other roles' rows", async () => {
   await hostile.session.query(`alter table ${table} add amount int`);
   await hostile.session.query(`create function ${table}_amount() returns trigger language plpgsql as
     $$ begin if new.mood is not null then new.amount := new.body::int; end if; return new; end $$`);
@@ -342,7 +342,7 @@ test('the owner of a model does not read in errors what stands in others’ rows
   );
   await attach(hostile.session);
   await insert();
-  const seen = (of: Person): Promise<{ last_error: string }[]> =>
+  const seen = (of: LoginRole): Promise<{ last_error: string }[]> =>
     of.session.query(`select last_error from rafiki.attachments where relation like '%inbox${number - 1}'`);
   await whileFilling(() =>
     eventually(
@@ -356,11 +356,11 @@ test('the owner of a model does not read in errors what stands in others’ rows
     expect((await failureOf(stage.modelOwner.session, `select u.error from ${column}`)).code).toBe('42501');
 });
 
-test('anybody’s marks only make the coordinator look', async () => {
+test('marks by any role only cause a scan', async () => {
   await attach(hostile.session);
   const [{ id } = { id: 0 }] = await db.query<{ id: number }>('select max(id) as id from rafiki.attachment');
-  for (const each of [id, 0, -1]) await stage.stranger.session.query('select rafiki._mark($1)', [each]);
-  expect(await stage.stranger.session.query('select from rafiki.attachment_mark')).toEqual([]);
+  for (const each of [id, 0, -1]) await stage.otherRole.session.query('select rafiki._mark($1)', [each]);
+  expect(await stage.otherRole.session.query('select from rafiki.attachment_mark')).toEqual([]);
   await whileFilling(() =>
     eventually(
       db,

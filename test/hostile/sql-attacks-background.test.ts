@@ -8,13 +8,13 @@ import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
-import { createAttackedStage, type HostileStage, outcome, type Person } from '../support/hostile-stage.ts';
+import { createAttackedStage, type HostileStage, type LoginRole, outcome } from '../support/hostile-stage.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
-/** The attacks of a security review that are made from SQL on what works in the background, as they were found, each beside those that are like it. */
+/** The attacks of a security review from SQL on background processes, numbered as they were found, similar ones together. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
+let people: Record<'modelOwner' | 'grantee' | 'otherRole' | 'dbo', LoginRole>;
 
 beforeAll(async () => {
   stage = await createAttackedStage();
@@ -43,7 +43,7 @@ describe('with coordinator, worker and server', () => {
   });
 
   const train = async (
-    person: Person,
+    person: LoginRole,
     source: string,
     more = `families => '{fasttext}', max_trials => 1`,
   ): Promise<number> =>
@@ -54,7 +54,7 @@ describe('with coordinator, worker and server', () => {
       )
     )[0]!.id;
 
-  test('2, 11: operators and functions that the owner of the database plants in public are run by none of our sessions', async () => {
+  test('2, 11: operators and functions that the owner of the database creates in public run in none of our sessions', async () => {
     const { dbo, modelOwner } = people;
     await dbo.session.query(plant);
     await dbo.session.query(
@@ -121,21 +121,21 @@ describe('with coordinator, worker and server', () => {
       loop execute format('drop function %s cascade', known); end loop; end $$`);
   });
 
-  test('11: types that a session has of its own are not taken for those of functions that were compiled in it', async () => {
-    const { stranger, modelOwner } = people;
+  test('11: temporary types of a session do not replace those of functions compiled in it', async () => {
+    const { otherRole, modelOwner } = people;
     await stage.addModel('typed', modelOwner);
     await modelOwner.session.query(`create or replace function ${modelOwner.sql}.careful() returns void language plpgsql security definer
       set search_path = pg_catalog, public, pg_temp as $$
       begin perform from public.rafiki_predict_query('typed', 'select ''x''::text as body'); exception when others then null; end $$`);
     await modelOwner.session.query(`grant usage on schema ${modelOwner.sql} to public`);
-    await stranger.session.query(`create or replace function ${stranger.sql}.shout(anything anyelement) returns boolean language plpgsql as
+    await otherRole.session.query(`create or replace function ${otherRole.sql}.shout(anything anyelement) returns boolean language plpgsql as
       $$ begin raise warning 'ran as %', current_user; return true; end $$`);
-    await stranger.session.query(`grant usage on schema ${stranger.sql} to public`);
-    const { client, close, query } = await stage.again(stranger).connect(() => undefined);
+    await otherRole.session.query(`grant usage on schema ${otherRole.sql} to public`);
+    const { client, close, query } = await stage.again(otherRole).connect(() => undefined);
     const told: string[] = [];
     client.on('notice', (notice) => told.push(notice.message ?? ''));
     for (const type of ['text', 'name', 'jsonb', 'uuid', 'timestamptz', 'regclass', 'bytea'])
-      await query(`create domain pg_temp.${type} as pg_catalog.${type} check (${stranger.sql}.shout(value))`);
+      await query(`create domain pg_temp.${type} as pg_catalog.${type} check (${otherRole.sql}.shout(value))`);
     for (const call of [
       `* from rafiki_predict_query('typed', 'select 1 as x')`,
       `rafiki._query_columns('select 1 as x')`,
@@ -151,7 +151,7 @@ describe('with coordinator, worker and server', () => {
     await close();
   });
 
-  test('6: a study of 293,000 years is refused, and whatever is in a row, views and claims go on', async () => {
+  test('6: a study of 293,000 years is refused, and views and claims work with any row', async () => {
     const { modelOwner } = people;
     // a month is 30 days where intervals are compared, and as long as it is where one is added to a moment
     const aDayOrBeyondAllTime = '4000000 months -119999999 days';
@@ -191,12 +191,12 @@ describe('with coordinator, worker and server', () => {
     expect((await studyEnd(db, await train(modelOwner, 'reviews'))).state).toBe('completed');
   });
 
-  test('8: neither locks on the tables nor on any advisory key keep coordinator and worker from working', async () => {
-    const { stranger, modelOwner } = people;
+  test('8: locks on tables or advisory keys do not block coordinator and worker', async () => {
+    const { otherRole, modelOwner } = people;
     const tables = await db.query<{ name: string }>(
       `select oid::regclass::text as name from pg_class where relnamespace = 'rafiki'::regnamespace and relkind in ('r', 'v')`,
     );
-    const holder = stage.again(stranger);
+    const holder = stage.again(otherRole);
     const id = await holder.transaction(async (tx) => {
       for (const { name } of tables) {
         await tx.query('savepoint s');
@@ -226,30 +226,30 @@ describe('with coordinator, worker and server', () => {
       `begin perform pg_sleep(3600); exception when query_canceled then perform pg_sleep(3600); end`,
     ],
   ])('9: the read of a cancelled study ends in its backend, where a view behind the source %s', async (_way, body) => {
-    const { stranger } = people;
-    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
-    await stranger.session.query('drop view if exists slow; drop function if exists wait_long()');
+    const { otherRole } = people;
+    await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
+    await otherRole.session.query('drop view if exists slow; drop function if exists wait_long()');
     const plpgsql = body.startsWith('begin') ? body : `begin perform ${body.slice(7)}; end`;
-    await stranger.session.query(`create function wait_long() returns boolean language plpgsql as $$
+    await otherRole.session.query(`create function wait_long() returns boolean language plpgsql as $$
       begin if session_user <> 'rafiki_reader' then return true; end if; ${plpgsql}; return true; end $$`);
-    await stranger.session.query(`create view slow as select * from public.reviews where wait_long()`);
-    const id = await train(stranger, `${stranger.sql}.slow`);
+    await otherRole.session.query(`create view slow as select * from public.reviews where wait_long()`);
+    const id = await train(otherRole, `${otherRole.sql}.slow`);
     const reading = `select pid from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
     const { pid } = await eventually<{ pid: number }>(db, reading);
-    await stranger.session.query('select rafiki_cancel($1)', [id]);
+    await otherRole.session.query('select rafiki_cancel($1)', [id]);
     await eventually(db, 'select where not exists (select from pg_stat_activity where pid = $1)', [pid]);
     expect((await studyEnd(db, id)).state).toBe('cancelled');
   });
 
-  test("10: the owner's code behind a source runs in a session that has no rights", async () => {
-    const { stranger, modelOwner } = people;
-    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
-    await stranger.session.query(`create view who as select label, case when session_user = 'rafiki_reader' then
+  test("10: the owner's code in a source runs in a session without rights", async () => {
+    const { otherRole, modelOwner } = people;
+    await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
+    await otherRole.session.query(`create view who as select label, case when session_user = 'rafiki_reader' then
       concat_ws(' ', session_user, current_user, current_setting('is_superuser'), current_setting('transaction_read_only'),
         (select count(*) from rafiki.model), (select count(*) from rafiki.study where pg_get_userbyid(owner) = '${modelOwner.name}'),
         (select count(*) from pg_stat_activity where query like '%ticket%' and pid <> pg_backend_pid()),
         has_schema_privilege('rafiki_reader', 'usage'), pg_has_role('rafiki_service', 'member')) else body end as body from public.reviews`);
-    const id = await train(stranger, `${stranger.sql}.who`);
+    const id = await train(otherRole, `${otherRole.sql}.who`);
     const cache = new DataCache({
       database: stage.database.service,
       dir: mkdtempSync(path.join(dir, 'who-')),
@@ -257,9 +257,9 @@ describe('with coordinator, worker and server', () => {
     });
     const file = await cache.file({ id, createdAt: '1', task: 'sentiment' }, new AbortController());
     const [row] = await readDataFile(file, 'sentiment');
-    const own = (await stranger.session.query('select from rafiki.model')).length;
-    expect(row?.input).toBe(`rafiki_reader ${stranger.name} off on ${own} 0 0 f f`);
-    await stranger.session.query('select rafiki_cancel($1)', [id]);
+    const own = (await otherRole.session.query('select from rafiki.model')).length;
+    expect(row?.input).toBe(`rafiki_reader ${otherRole.name} off on ${own} 0 0 f f`);
+    await otherRole.session.query('select rafiki_cancel($1)', [id]);
     await studyEnd(db, id);
   });
 

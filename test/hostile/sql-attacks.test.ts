@@ -6,15 +6,21 @@ import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
 import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { createAttackedStage, type HostileStage, outcome, type Person, untilReady } from '../support/hostile-stage.ts';
+import {
+  createAttackedStage,
+  type HostileStage,
+  type LoginRole,
+  outcome,
+  untilReady,
+} from '../support/hostile-stage.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
 
-/** The attacks of a security review that are made from SQL, as they were found, each beside those that are like it. */
+/** The attacks of a security review from SQL, numbered as they were found, similar ones together. */
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let people: Record<'modelOwner' | 'grantee' | 'stranger' | 'dbo', Person>;
+let people: Record<'modelOwner' | 'grantee' | 'otherRole' | 'dbo', LoginRole>;
 
 beforeAll(async () => {
   stage = await createAttackedStage();
@@ -24,12 +30,12 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 beforeEach(() => db.query('delete from heard'));
 
-/** As whom somebody's code ran, but for himself. */
+/** The roles that planted code ran as, except its own. */
 const heardAs = async (): Promise<string[]> =>
   (await db.query<{ who: string }>('select distinct who::text as who from heard order by 1')).map(({ who }) => who);
 
 /** A function in a person's schema that writes down who runs it, of a volatility that gets it wherever it is wanted. */
-async function plantSpy(person: Person, volatility = 'immutable'): Promise<string> {
+async function plantSpy(person: LoginRole, volatility = 'immutable'): Promise<string> {
   const note = `${person.sql}.note`;
   await person.session.query(`create or replace function ${note}() returns boolean language plpgsql volatile as
     $$ begin insert into public.heard values ('spy', current_user, session_user); return true; end $$`);
@@ -39,7 +45,7 @@ async function plantSpy(person: Person, volatility = 'immutable'): Promise<strin
   return `${person.sql}.spy`;
 }
 
-describe('with a server that wishes for rows with each answer', () => {
+describe('with a server that requests rows with each answer', () => {
   let bridge: ScriptedBridge;
   let definer: string;
   let wish = '?;64';
@@ -58,8 +64,8 @@ describe('with a server that wishes for rows with each answer', () => {
     bridge.requests = [];
   });
 
-  /** What a role lets everybody do with its rights: predict. */
-  async function definerOf(person: Person, session = person.session): Promise<string> {
+  /** Definer functions that let every role predict with their owner's rights. */
+  async function definerOf(person: LoginRole, session = person.session): Promise<string> {
     const name = `${person.sql}.mood`;
     await session.query(`create function ${name}(body text) returns text language sql security definer
       set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('hers', body) $$`);
@@ -92,25 +98,25 @@ describe('with a server that wishes for rows with each answer', () => {
   ] as const)(
     '1a: a definer that predicts does not run %s of a table that its caller has touched',
     async (_way, setUp) => {
-      const { stranger } = people;
-      const spy = await plantSpy(stranger);
-      await stranger.session.query(`set search_path = ${stranger.sql}, public`);
-      await stranger.session.query('drop table if exists trap cascade');
-      await stranger.session.query(`create table trap as select 'text ' || i as body from generate_series(1, 100) i`);
-      await stranger.session.query('grant select on trap to public');
-      for (const statement of setUp(spy)) await stranger.session.query(statement);
+      const { otherRole } = people;
+      const spy = await plantSpy(otherRole);
+      await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
+      await otherRole.session.query('drop table if exists trap cascade');
+      await otherRole.session.query(`create table trap as select 'text ' || i as body from generate_series(1, 100) i`);
+      await otherRole.session.query('grant select on trap to public');
+      for (const statement of setUp(spy)) await otherRole.session.query(statement);
       await db.query('delete from heard');
-      await stranger.session.transaction(async (tx) => {
+      await otherRole.session.transaction(async (tx) => {
         await tx.query('select count(body) from trap');
         for (let i = 1; i < 5; i++) await tx.query(`select ${definer}('text ' || $1::text)`, [i]);
       });
-      expect((await heardAs()).filter((who) => who !== stranger.name)).toEqual([]);
+      expect((await heardAs()).filter((who) => who !== otherRole.name)).toEqual([]);
       expect(textsSent()).toEqual([]);
     },
   );
 
   test.each(['table', 'view', 'materialized view', 'partitioned table'])(
-    '1b: a place that a grantee made up, a %s of his, is not read by a definer of a superuser',
+    '1b: a forged place, in a %s of a role with a grant, is not read by a definer of a superuser',
     async (kind) => {
       const { grantee } = people;
       const spy = await plantSpy(grantee);
@@ -142,7 +148,7 @@ describe('with a server that wishes for rows with each answer', () => {
       for (const each of [`+;64;${oid};1;(0,0);(0,0)`, `-;64;${oid};1;(9,9);(9,9)`, '?;64']) {
         wish = each;
         await grantee.session.query(`select as_superuser('x')`);
-        // and what he may say himself is a place for the server, never one that this session reads later
+        // the caller may only send a place to the server, never one that this session reads later
         await outcome(
           grantee.session,
           `select rafiki._send_rows(key, false, $1, '["x"]') from rafiki.model where name = 'hers'`,
@@ -164,10 +170,10 @@ describe('with a server that wishes for rows with each answer', () => {
       }
   });
 
-  test("1c: a foreign key to a stranger's table does not get his policy run in the name of who inserts", async () => {
-    const { stranger, modelOwner } = people;
-    const spy = await plantSpy(stranger);
-    await stranger.session.query(`set search_path = ${stranger.sql}, public`);
+  test("1c: a foreign key to another role's table does not run its policy with the inserting role's rights", async () => {
+    const { otherRole, modelOwner } = people;
+    const spy = await plantSpy(otherRole);
+    await otherRole.session.query(`set search_path = ${otherRole.sql}, public`);
     for (const sql of [
       'drop table if exists parent cascade',
       `create table parent as select 'text ' || i as body from generate_series(1, 50) i`,
@@ -176,10 +182,10 @@ describe('with a server that wishes for rows with each answer', () => {
       `create policy p on parent using (${spy}(body))`,
       `grant select, references on parent to ${modelOwner.sql}`,
     ])
-      await stranger.session.query(sql);
+      await otherRole.session.query(sql);
     await db.query('delete from heard');
     await modelOwner.session.query(
-      `create table ${modelOwner.sql}.child (body text references ${stranger.sql}.parent)`,
+      `create table ${modelOwner.sql}.child (body text references ${otherRole.sql}.parent)`,
     );
     await db.query('delete from heard');
     await modelOwner.session.transaction(async (tx) => {
@@ -187,18 +193,18 @@ describe('with a server that wishes for rows with each answer', () => {
       for (let i = 1; i < 9; i++) await tx.query(`select rafiki_predict('hers', 'text ' || $1::text)`, [i]);
     });
     expect((await heardAs()).filter((who) => who === modelOwner.name)).toEqual([]);
-    expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // of his own table it does read ahead
+    expect(textsSent().filter((text) => text !== null).length).toBeGreaterThan(0); // the role's own table is read ahead
   });
 
-  test('14: nobody is told which models there are, but those that he may use', async () => {
-    expect(await outcome(people.stranger.session, `select rafiki._call('S')`)).toBe('42883');
-    expect(await people.stranger.session.query('select name from rafiki.model')).toEqual([]);
-    const failure = await failureOf(people.stranger.session, `select rafiki_predict('her', 'x')`);
+  test('14: a role sees only models that it may use', async () => {
+    expect(await outcome(people.otherRole.session, `select rafiki._call('S')`)).toBe('42883');
+    expect(await people.otherRole.session.query('select name from rafiki.model')).toEqual([]);
+    const failure = await failureOf(people.otherRole.session, `select rafiki_predict('her', 'x')`);
     expect(failure).toMatchObject({ code: '42704' });
     expect(JSON.stringify(failure)).not.toContain('hers');
   });
 
-  test('16: a grantee does not see what was asked before', async () => {
+  test('16: a role with a grant does not see earlier requests', async () => {
     await db.query(`insert into rafiki.process (kind, host, pid, version) values ('serving', 'h', 1, '0')`);
     await db.query(`insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue)
       select p.id, m.id, 1, 1, 1, 1, 0 from rafiki.process p, rafiki.model m where m.name = 'hers'`);
@@ -214,13 +220,13 @@ describe('with a real server', () => {
   let groupKey: string;
   beforeAll(async () => {
     // a session stays with the server that it has
-    for (const person of [stage.modelOwner, stage.grantee, stage.stranger]) person.session = stage.again(person);
+    for (const person of [stage.modelOwner, stage.grantee, stage.otherRole]) person.session = stage.again(person);
     await db.query('delete from rafiki.bridge_address');
     await stage.serve();
     await stage.addModel('kept', people.modelOwner, people.grantee);
     await db.query('create role hostile_group nologin');
-    await db.query(`grant hostile_group to ${people.stranger.sql}`);
-    groupKey = await stage.addModel('of_group', { ...people.stranger, sql: 'hostile_group' });
+    await db.query(`grant hostile_group to ${people.otherRole.sql}`);
+    groupKey = await stage.addModel('of_group', { ...people.otherRole, sql: 'hostile_group' });
     for (const model of ['kept', 'of_group']) await untilReady(stage, model);
   });
   afterAll(async () => {
@@ -230,21 +236,21 @@ describe('with a real server', () => {
   });
 
   /** What the server says to a key: `k` for an answer, or the SQLSTATE of its refusal. */
-  async function answered({ session }: Person, key: string): Promise<string | undefined> {
+  async function answered({ session }: LoginRole, key: string): Promise<string | undefined> {
     await session.query('select rafiki._open_bridge(false)'); // before PostgreSQL 17 the request itself does not connect
     const ask = `select case s when 'e' then v::jsonb ->> 'sqlstate' else 'k' end as s
       from rafiki._ask_label($1, false, e'1s\\x1fanswer', '', 'good film')`;
     return (await session.query<{ s: string }>(ask, [key]))[0]?.s;
   }
 
-  test("15: nothing comes along for a definer's statement, so who makes up its name takes nothing", async () => {
-    const { stranger, modelOwner } = people;
+  test("15: no answers are prefetched for a definer's statement, so a forged name gets none", async () => {
+    const { otherRole, modelOwner } = people;
     const definer = `${modelOwner.sql}.kept_mood`;
     await modelOwner.session.query(`create function ${definer}(body text) returns text language sql security definer
       set search_path = pg_catalog, public, pg_temp as $$ select rafiki_predict('kept', body) $$`);
     await modelOwner.session.query(`grant usage on schema ${modelOwner.sql} to public`);
-    /** How many answers to next rows somebody takes in a caller's name while he asks so. */
-    const taken = async ({ session, sql }: Person, ask: string, caller: string): Promise<number> => {
+    /** The number of prefetched answers that another role takes in a caller's name. */
+    const taken = async ({ session, sql }: LoginRole, ask: string, caller: string): Promise<number> => {
       await session.query(`create table ${sql}.films as
         select n, concat('good film ', now(), ' ', n) as body from generate_series(1, 1000) n`);
       const next = `case when n > 500 then rafiki._take('kept', regexp_replace(body, '[0-9]+$', (n + 1)::text), $1) end`;
@@ -258,11 +264,11 @@ describe('with a real server', () => {
       return row?.taken ?? -1;
     };
     expect(await taken(modelOwner, `rafiki_predict('kept', body)`, modelOwner.name)).toBeGreaterThan(0);
-    for (const caller of [modelOwner.name, stranger.name, '', 'postgres'])
-      expect(await taken(stranger, `${definer}(body)`, caller), caller).toBe(0);
+    for (const caller of [modelOwner.name, otherRole.name, '', 'postgres'])
+      expect(await taken(otherRole, `${definer}(body)`, caller), caller).toBe(0);
   });
 
-  test('3: who lost a grant and kept the key gets no answer any more', async () => {
+  test('3: a role that lost its grant gets no answer with the old key', async () => {
     const [{ key }] = (await people.grantee.session.query(
       `select key from rafiki.model_access where name = 'kept'`,
     )) as [{ key: string }];
@@ -276,45 +282,45 @@ describe('with a real server', () => {
     expect(await people.modelOwner.session.query(`select rafiki_predict('kept', 'good film') as v`)).toHaveLength(1);
   });
 
-  test('3: who left the role that a model belongs to can neither ask nor change it with the keys that he kept', async () => {
-    const { stranger } = people;
+  test('3: a role that left the owner of a model can neither use nor change it with the old keys', async () => {
+    const { otherRole } = people;
     const watch = new RightsWatch(silentLogger);
     await watch.check(stage.database.service);
     const keys = `select m.key, o.key as "ownerKey" from rafiki.model_access m join rafiki.model_ownership o using (id) where m.name = 'of_group'`;
-    const [kept] = await stranger.session.query<{ key: string; ownerKey: string }>(keys);
+    const [kept] = await otherRole.session.query<{ key: string; ownerKey: string }>(keys);
     expect(kept?.key).not.toBe(groupKey); // the first look renews all
     await db.query(`grant select on reviews to hostile_group`);
-    await stranger.session.query('set role hostile_group');
-    const [study] = await stranger.session.query<{ id: number }>(
+    await otherRole.session.query('set role hostile_group');
+    const [study] = await otherRole.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'group_study') as id`,
     );
-    await stranger.session.query('reset role');
-    const [cancels] = await stranger.session.query<{ key: string }>(
+    await otherRole.session.query('reset role');
+    const [cancels] = await otherRole.session.query<{ key: string }>(
       'select key from rafiki.study_ownership where id = $1',
       [study?.id],
     );
-    await db.query(`revoke hostile_group from ${stranger.sql}`);
+    await db.query(`revoke hostile_group from ${otherRole.sql}`);
     await watch.check(stage.database.service);
     await eventually(
-      { query: async <Row>() => ((await answered(stranger, kept!.key)) === '42704' ? [{} as Row] : []) },
+      { query: async <Row>() => ((await answered(otherRole, kept!.key)) === '42704' ? [{} as Row] : []) },
       '',
     );
     for (const call of [
-      `_add_grant('${kept?.ownerKey}', '${stranger.sql}')`,
+      `_add_grant('${kept?.ownerKey}', '${otherRole.sql}')`,
       `_remove_grant('${kept?.ownerKey}', 'hostile_group')`,
       `_delete_model('${kept?.ownerKey}')`,
       `_retire('${kept?.ownerKey}', '{ready}')`,
       `_set_deployment('${kept?.ownerKey}', 1)`,
     ])
-      expect(await outcome(stranger.session, `select rafiki.${call}`), call).toBe('42704');
-    await stranger.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
+      expect(await outcome(otherRole.session, `select rafiki.${call}`), call).toBe('42704');
+    await otherRole.session.query(`select rafiki._steer_study('${cancels?.key}', 'cancel', null)`);
     expect(await db.query('select cancel_requested from rafiki.study where id = $1', [study?.id])).toEqual([
       { cancel_requested: false },
     ]);
     await db.query('delete from rafiki.study where id = $1', [study?.id]);
   });
 
-  test('5: a budget of crooked text is refused at once', async () => {
+  test('5: an invalid budget is refused immediately', async () => {
     const { grantee, modelOwner } = people;
     await modelOwner.session.query(`select rafiki_grant('kept', $1::regrole)`, [grantee.sql]);
     await grantee.session.query(

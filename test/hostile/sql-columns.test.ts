@@ -4,8 +4,8 @@ import { createStage, type HostileStage } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
 /**
- * What a stranger learns of a column by comparing it. EXPLAIN ANALYZE counts the rows that a comparison removed and says that a policy
- * was never asked, so halving finds any value that has operators which give nothing away (LEAKPROOF), as PostgreSQL sees it.
+ * What another role can find out about a column by comparing it. EXPLAIN ANALYZE counts the rows that a comparison removed and shows that a
+ * policy was not evaluated, so bisection finds any value whose operators PostgreSQL marks as LEAKPROOF.
  */
 const attempts = new Attempts('columns');
 let stage: HostileStage;
@@ -42,33 +42,37 @@ afterAll(async () => {
   await stage.stop();
 });
 
-/** Whether a stranger's plans tell that the comparison holds for a value of somebody else and not for another, or the SQLSTATE. */
-async function told(relation: string, comparison: string, [value, other]: readonly [string, string]): Promise<string> {
+/** Whether another role's plans reveal that the comparison holds for a hidden value and not for another one, or the SQLSTATE. */
+async function revealed(
+  relation: string,
+  comparison: string,
+  [value, other]: readonly [string, string],
+): Promise<string> {
   const plans = new Set<string>();
   for (const each of [value, other]) {
     const sql = `explain (analyze, buffers off, timing off, summary off, costs off, format json)
       select from ${relation} where ${comparison.replace('$', each)}`;
     try {
-      const plan = await stage.stranger.session.query(sql);
-      // the comparison itself stands in it, too
+      const plan = await stage.otherRole.session.query(sql);
+      // the plan contains the comparison itself, too
       plans.add(JSON.stringify(plan, (key, part) => (/(Filter|Cond)$/.test(key) && Number.isNaN(+part) ? '' : part)));
     } catch (error) {
       return (error as { code: string }).code;
     }
   }
-  return plans.size > 1 ? 'told' : 'not told';
+  return plans.size > 1 ? 'revealed' : 'hidden';
 }
 
-test('the attack finds what row-level security alone is to hide: bytes, texts, and elements of arrays', async () => {
+test('the attack reads values that only row-level security hides: bytes, texts, and elements of arrays', async () => {
   const { db } = stage.database;
   await db.query(`create table hidden (bytes bytea, words text[]); insert into hidden values ('\\x93a7', '{secret}')`);
   await db.query('alter table hidden enable row level security; grant select on hidden to public');
   await db.query(
     'create policy p on hidden using (pg_has_role(current_user, (select min(oid) from pg_roles), $$usage$$))',
   );
-  expect(await told('hidden', `bytes = '\\x$'`, ['93a7', '93a8'])).toBe('told');
-  expect(await told('hidden', `words[1] = '$'`, ['secret', 'wonder'])).toBe('told');
-  expect(await told('rafiki.model', `name = '$'`, ['hers', 'none'])).toBe('told'); // docs/security.md says so
+  expect(await revealed('hidden', `bytes = '\\x$'`, ['93a7', '93a8'])).toBe('revealed');
+  expect(await revealed('hidden', `words[1] = '$'`, ['secret', 'wonder'])).toBe('revealed');
+  expect(await revealed('rafiki.model', `name = '$'`, ['hers', 'none'])).toBe('revealed'); // docs/security.md says so
 });
 
 const closed: [relation: string, comparison: string, values: [string, string]][] = [
@@ -87,9 +91,9 @@ const closed: [relation: string, comparison: string, values: [string, string]][]
   ['predict_stat', 'cached = $', ['7', '8']],
 ];
 
-test('what is of rows, labels and weights, or counts questions, is in no column that can be compared', async () => {
+test('data of rows, labels and weights, and counters, are in no column that can be compared', async () => {
   for (const [relation, comparison, values] of closed)
-    attempts.note(`${relation}: ${comparison}`, await told(`rafiki.${relation}`, comparison, values), ['42501']);
+    attempts.note(`${relation}: ${comparison}`, await revealed(`rafiki.${relation}`, comparison, values), ['42501']);
   expect(attempts.astray()).toEqual([]);
 });
 
@@ -108,10 +112,10 @@ const shown: typeof closed = [
   ...['loads', 'cold', 'computed'].map((each): (typeof closed)[number] => ['stat_memory', `${each} = $`, ['7', '0']]),
 ];
 
-test('nor do the views tell it that show it to those who may know', async () => {
+test('nor are they revealed by the views that show them to roles with the right', async () => {
   for (const [relation] of shown)
     expect(await stage.modelOwner.session.query(`select from rafiki.${relation}`), relation).toHaveLength(1);
   for (const [relation, comparison, values] of shown)
-    attempts.note(`${relation}: ${comparison}`, await told(`rafiki.${relation}`, comparison, values), ['not told']);
+    attempts.note(`${relation}: ${comparison}`, await revealed(`rafiki.${relation}`, comparison, values), ['hidden']);
   expect(attempts.astray()).toEqual([]);
 });

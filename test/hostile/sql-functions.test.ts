@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type HostileStage, type Person, untilReady } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type LoginRole, untilReady } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
-/** Everybody calls every function of ours, with what might do somebody harm, with what is wrong, and with nulls; nothing is undone. */
+/** Each role calls every function of rafiki, with harmful arguments, wrong ones, and nulls; changes are not rolled back. */
 const attempts = new Attempts('functions');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
@@ -56,7 +56,7 @@ const candidates = (): Record<string, string[]> => ({
     `0::oid::regclass`,
     `4294967295::oid::regclass`,
   ],
-  regrole: [`'${stage.stranger.sql}'`, `'rafiki_owner'`, `'postgres'`, '4294967295::oid::regrole'],
+  regrole: [`'${stage.otherRole.sql}'`, `'rafiki_owner'`, `'postgres'`, '4294967295::oid::regrole'],
   oid: [`'rafiki.study'::regclass::oid`, '0', `'pg_authid'::regclass::oid`],
   bigint: [String(study), '0', '-9223372036854775808', '9223372036854775807'],
   integer: ['1', '0', '-2147483648', '2147483647'],
@@ -156,8 +156,8 @@ const CLASSES = [
   'P0',
 ];
 
-test('what is ours alone is denied to everybody, and the rest harms nobody', { timeout: 180_000 }, async () => {
-  const people: Person[] = [stage.stranger, stage.dbo, await stage.join('fn Ödd"'), stage.grantee];
+test('private functions are denied to other roles, and the others do no harm', { timeout: 180_000 }, async () => {
+  const people: LoginRole[] = [stage.otherRole, stage.dbo, await stage.join('fn Ödd"'), stage.grantee];
   const before = await state();
   for (const person of people) {
     // a pool would give up a connection at each error
@@ -187,9 +187,9 @@ test('what is ours alone is denied to everybody, and the rest harms nobody', { t
   expect(attempts.astray()).toEqual([]);
 });
 
-test('nobody alters, drops, replaces, takes over or passes on a function of ours', async () => {
+test('no other role can alter, drop, replace, own or grant a function of rafiki', async () => {
   const before = await state();
-  for (const person of [stage.stranger, stage.grantee, stage.modelOwner]) {
+  for (const person of [stage.otherRole, stage.grantee, stage.modelOwner]) {
     const session = await stage.again(person).connect(() => undefined);
     for (const { name, kind, types } of functions) {
       const signature = `${name}(${types.join(', ')})`;

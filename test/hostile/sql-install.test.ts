@@ -51,7 +51,7 @@ const isSuper = async (): Promise<boolean> => {
   return row!.rolsuper;
 };
 
-/** Code that makes him a superuser where a superuser runs it, and else does nothing. */
+/** Code that makes the attacker a superuser if a superuser runs it, and otherwise does nothing. */
 const evil = (signature: string, returns: string, result: string): string => `
   create function ${signature} returns ${returns} language plpgsql as $$ begin
     if (select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) current_user) then
@@ -59,7 +59,7 @@ const evil = (signature: string, returns: string, result: string): string => `
     end if;
     return ${result}; end $$`;
 
-/** Each on a session that begins now, with the path that he has set for the database. */
+/** Each in a new session, with the search path that the attacker set for the database. */
 const ways: [string, (on: Database) => Promise<unknown>][] = [
   ['rafiki install', install],
   ['the script', (on) => on.transaction((tx) => tx.query(script))],
@@ -75,10 +75,10 @@ async function freshly(run: (on: Database) => Promise<unknown>): Promise<void> {
   }
 }
 
-describe('before rafiki is there, he', () => {
+describe('before rafiki is installed, the owner of the database', () => {
   beforeEach(() => onDatabase('template0'));
 
-  test.each(ways)('makes a schema rafiki with a view as its ledger: %s', async (_way, run) => {
+  test.each(ways)('creates a schema rafiki with a view in place of rafiki.migration: %s', async (_way, run) => {
     await dbo.query('create schema rafiki');
     await dbo.query(evil('rafiki.evil()', 'text', `'0001-tables'`));
     await dbo.query(evil('rafiki._build()', 'text', `'x'`));
@@ -92,7 +92,7 @@ describe('before rafiki is there, he', () => {
     });
   });
 
-  test('sets his own role for the sessions of the database, as if he were who installs', async () => {
+  test('sets a role for the sessions of the database, to impersonate the installing role', async () => {
     await dbo.query('create schema rafiki');
     await dbo.query(`create function rafiki.evil() returns text language plpgsql as $$ begin
       set role none;
@@ -105,7 +105,7 @@ describe('before rafiki is there, he', () => {
     expect(failure).toMatchObject({ message: expect.stringContaining(`schema rafiki belongs to role ${dboName}`) });
   });
 
-  test.each(ways)('makes operators that stand in front of those of pg_catalog: %s', async (_way, run) => {
+  test.each(ways)('creates operators that precede those of pg_catalog: %s', async (_way, run) => {
     for (const [type, other] of [
       ['name', 'name'],
       ['oid', 'oid'],
@@ -132,7 +132,7 @@ describe('before rafiki is there, he', () => {
     expect(await isSuper()).toBe(false);
   });
 
-  test.skipIf(noPsql)('makes functions that docs/install-managed.sql calls', async () => {
+  test.skipIf(noPsql)('creates functions that docs/install-managed.sql calls', async () => {
     await dbo.query(evil('public.format(text, text)', 'text', `'select 1'`));
     await dbo.query(evil('public.unnest(text[])', 'text', `'rafiki_reader'`));
     await dbo.query(evil('public.equal(name, name)', 'boolean', 'true'));
@@ -142,7 +142,7 @@ describe('before rafiki is there, he', () => {
     expect(await isSuper()).toBe(false);
   });
 
-  test.each(ways)('makes the schema for dblink, to put functions of his own there later: %s', async (_way, run) => {
+  test.each(ways)('creates the schema for dblink, to add functions there later: %s', async (_way, run) => {
     await dbo.query('create schema rafiki_dblink');
     await expect(freshly(run)).rejects.toMatchObject({
       message: `schema rafiki_dblink belongs to role ${dboName}, which could have put anything into it`,
@@ -202,7 +202,7 @@ describe('before rafiki is there, he', () => {
   }
 });
 
-describe('where rafiki is installed, he', () => {
+describe('where rafiki is installed, the owner of the database', () => {
   beforeEach(async () => {
     await onDatabase('template0');
     await db.transaction((tx) => tx.query(script));
@@ -211,7 +211,7 @@ describe('where rafiki is installed, he', () => {
   /** As an upgrade does that brings new functions. */
   const upgrade = (on: Database): Promise<unknown> => on.transaction((tx) => tx.query(prologue + idempotent));
 
-  test('puts a schema of his own in the place of the one that dblink is in: the definers go on with dblink', async () => {
+  test('replaces the schema that dblink is in: the definers still call dblink', async () => {
     await db.query(`alter schema rafiki_dblink owner to ${dboName}`); // as one who made it before
     await dbo.query('alter schema rafiki_dblink rename to aside');
     await dbo.query('create schema rafiki_dblink; grant usage on schema rafiki_dblink to public');
@@ -223,7 +223,7 @@ describe('where rafiki is installed, he', () => {
     await expect(upgrade(db)).rejects.toMatchObject({ message: expect.stringContaining(`belongs to ${dboName}`) });
   });
 
-  test('puts an extension into schema rafiki: it is left alone, and upgrades go on', async () => {
+  test('puts an extension into schema rafiki: it is not changed, and upgrades work', async () => {
     const all = await catalogue(db);
     await dbo.query('create extension citext schema rafiki');
     await dbo.query('create extension tablefunc schema rafiki');
@@ -244,7 +244,7 @@ describe('where rafiki is installed, he', () => {
 describe('an upgrade', () => {
   beforeEach(() => onDatabase('template0'));
 
-  test('does not wait for an idle transaction, nor keep others waiting: it says whose that is', async () => {
+  test('neither waits for an idle transaction nor blocks others: it names the session', async () => {
     await db.transaction((tx) => tx.query(script));
     await db.query(`create or replace function rafiki._build() returns text language sql as $$ select 'older' $$`);
     const holder = await dbo.connect(() => undefined);

@@ -3,19 +3,19 @@ import { Attempts } from '../support/attempts.ts';
 import {
   createStage,
   type HostileStage,
+  type LoginRole,
   outcome,
   outcomeOfAll,
-  type Person,
   privileges,
   tried,
 } from '../support/hostile-stage.ts';
 import { createReviews } from '../support/studies.ts';
 
-/** Everybody against every table, view and sequence of ours, with every privilege and every kind of statement that could use it. */
+/** Each role against every table, view and sequence of rafiki, with every privilege and every kind of statement that could use it. */
 const attempts = new Attempts('privileges');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: Person[];
+let allRoles: LoginRole[];
 let acls: string;
 let relations: { name: string; bare: string; kind: string; columns: string[]; seen: string; readable: boolean }[];
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
     `insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, seconds) select id, 1, 1, 1, 1, 1, 1 from rafiki.trial`,
   );
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.stranger, stage.dbo, odd];
+  allRoles = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
   relations = await db.query(`
     select c.oid::regclass::text as name, c.relname as bare, c.relkind::text as kind,
@@ -42,7 +42,7 @@ beforeAll(async () => {
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and has_column_privilege('public', c.oid, a.attnum, 'select')) as seen,
       has_table_privilege('public', c.oid, 'select') as readable
     from pg_class c where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'v', 'S') order by 1`);
-  for (const { sql, session } of everybody) {
+  for (const { sql, session } of allRoles) {
     await session.query(`set search_path = ${sql}, public`);
     await session.query(`create function noop() returns trigger language plpgsql as $$ begin return null; end $$`);
     await session.query(
@@ -58,7 +58,7 @@ afterAll(async () => {
 
 const DENIED = ['42501'];
 
-/** Statements on a relation that need a right which nobody but us has. */
+/** Statements on a relation that need a right which only our roles have. */
 function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [string, string[]][] {
   const [first = ''] = columns;
   const column = `"${first}"`;
@@ -140,16 +140,16 @@ function deeds({ name, bare, kind, columns }: (typeof relations)[number]): [stri
   ];
 }
 
-test('nobody but us changes, locks for others, or takes a relation of ours', async () => {
-  for (const person of everybody)
+test('no other role can change, lock or own a relation of rafiki', async () => {
+  for (const person of allRoles)
     for (const relation of relations)
       for (const [deed, wanted] of deeds(relation))
         attempts.note(`${person.name}: ${deed}`, await outcome(person.session, deed), wanted);
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a relation that is not for everybody is read by nobody', async () => {
-  for (const person of everybody)
+test('a private relation cannot be read by other roles', async () => {
+  for (const person of allRoles)
     for (const { name, readable, seen, kind } of relations.filter((each) => each.kind !== 'S')) {
       const wanted = readable ? ['ok'] : DENIED;
       attempts.note(
@@ -198,8 +198,8 @@ const modes = [
   'access exclusive',
 ];
 
-test('nobody locks a relation of ours in a way that we feel, not through a view of his either', async () => {
-  for (const person of everybody)
+test('no role can take a lock on a relation of rafiki that blocks our processes, not even through a view', async () => {
+  for (const person of allRoles)
     for (const { name, kind, readable } of relations.filter((each) => each.kind !== 'S'))
       for (const mode of modes) {
         const wanted = mode === 'access share' && readable ? ['ok', ...(kind === 'v' ? DENIED : [])] : DENIED; // a view's tables, too
@@ -237,8 +237,8 @@ describe('rows', () => {
     'deployments',
   ];
 
-  test('of others are hidden, whatever function stands in the query, and whoever owns a view', async () => {
-    for (const person of everybody.filter((each) => each !== stage.modelOwner)) {
+  test('of other roles are hidden, with any function in the query, and any owner of a view', async () => {
+    for (const person of allRoles.filter((each) => each !== stage.modelOwner)) {
       await person.session.query(`create or replace function leak(anything text) returns boolean language plpgsql immutable cost 0.0000001
         as $$ begin raise exception using errcode = 'ZZZZZ', message = anything; end $$`);
       for (const relation of own) {
@@ -274,8 +274,8 @@ describe('rows', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('of a model are seen by a grantee, but not who else has a grant, the keys of its owner, its weights and its counters', async () => {
-    const { grantee, stranger, modelOwner } = stage;
+  test("of a model are visible to a role with a grant, but not other grants, the owner's keys, weights and counters", async () => {
+    const { grantee, otherRole, modelOwner } = stage;
     await modelOwner.session.query(`select rafiki_grant('hers', $1::regrole)`, [stage.dbo.sql]);
     const count = async (relation: string): Promise<string> => {
       const rows = await tried(grantee.session, `select from rafiki.${relation}`);
@@ -298,13 +298,13 @@ describe('rows', () => {
     ] as const)
       attempts.note(`grantee: ${relation}`, await count(relation), [rows]);
     await modelOwner.session.query(`select rafiki_revoke('hers', $1::regrole)`, [stage.dbo.sql]);
-    attempts.note('stranger: model', `${(await tried(stranger.session, 'select from rafiki.model')).length}`, ['0']);
+    attempts.note('otherRole: model', `${(await tried(otherRole.session, 'select from rafiki.model')).length}`, ['0']);
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('are not told by statistics or by plans', async () => {
+  test('are not revealed by statistics or plans', async () => {
     await db.query('analyze');
-    for (const person of everybody) {
+    for (const person of allRoles) {
       const query = `select from pg_stats where schemaname = 'rafiki' and tablename in ('model', 'study', 'trial', 'bridge', 'params', 'model_key', 'study_key')`;
       attempts.note(`${person.name}: pg_stats`, `${(await tried(person.session, query)).length}`, ['0']);
       attempts.note(`${person.name}: pg_statistic`, await outcome(person.session, 'select from pg_statistic'), DENIED);
@@ -321,14 +321,14 @@ describe('rows', () => {
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relnamespace = 'rafiki'::regnamespace and has_column_privilege(c.oid, a.attnum, 'select')`;
 
-  test('have no secret in a column that can be compared before it is decided whose row it is', async () => {
-    const { stranger } = stage;
+  test('have no secret in a column that can be compared before the policy is applied', async () => {
+    const { otherRole } = stage;
     await db.query('analyze');
     const secrets = await db.query<{ value: string }>(
       `select key::text as value from rafiki.model_key union select owner_key::text from rafiki.model_key
        union select key::text from rafiki.study_key union select secret from rafiki.bridge`,
     );
-    for (const { relation, name, type } of await stranger.session.query<Record<string, string>>(columns)) {
+    for (const { relation, name, type } of await otherRole.session.query<Record<string, string>>(columns)) {
       if (!['uuid', 'text', 'name', 'bytea'].includes(type ?? '')) continue;
       const found = await db.query(`select from ${relation} where ${name}::text = any ($1)`, [
         secrets.map(({ value }) => value),
@@ -339,8 +339,8 @@ describe('rows', () => {
     expect(attempts.astray()).toEqual([]);
   });
 
-  test('of keys are told neither by the rows that a plan filtered nor by those that it expects', async () => {
-    const { stranger } = stage;
+  test('of keys are revealed neither by the filtered nor by the estimated rows of a plan', async () => {
+    const { otherRole } = stage;
     const ways = ['', 'set local enable_seqscan = off; set local enable_bitmapscan = off'];
     const comparisons = [
       `key <= to_jsonb('$'::text)`,
@@ -355,7 +355,7 @@ describe('rows', () => {
             const plans = new Set<string>();
             for (const bound of ['00000000', '88888888', 'ffffffff']) {
               const sql = `explain (${options}, format json) select 1 from rafiki.${view} where ${comparison.replace('$', bound)}`;
-              const plan = await stranger.session.transaction(async (tx) => {
+              const plan = await otherRole.session.transaction(async (tx) => {
                 if (way !== '') await tx.query(way);
                 await tx.query(sql); // what an index finds dead it marks
                 return tx.query(sql);
@@ -368,6 +368,6 @@ describe('rows', () => {
   });
 });
 
-test('nobody was given anything by all of that', async () => {
+test('the attacks above granted no rights', async () => {
   expect(await privileges(db)).toBe(acls);
 });

@@ -31,14 +31,14 @@ describe('the login that reads sources', () => {
     const { connection, pid } = await new ReaderLogin({
       serviceUrl: stage.database.service.url,
       logger: silentLogger,
-    }).connect({ longestStatement: '1min', maxBytes: 2 ** 20 });
+    }).connect({ statementTimeout: '1min', maxBytes: 2 ** 20 });
     await stage.database.service.query('insert into rafiki.reading (pid, ticket) values ($1, $2)', [pid, ticket]);
     const found = await code(connection, sql);
     await connection.close();
     return found;
   };
 
-  test('reads with nobody else’s rights, whoever a function was given to', async () => {
+  test("reads with no other role's rights, even after a change of the function's owner", async () => {
     const { database, modelOwner, grantee } = stage;
     const [study] = await modelOwner.session.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'given away') as id`,
@@ -63,13 +63,13 @@ describe('the login that reads sources', () => {
     await modelOwner.session.query('select rafiki_cancel($1)', [study?.id]);
   });
 
-  test("gets nothing out of anybody's function without its ticket, and nothing elsewhere", async () => {
+  test('gets nothing from other functions without their ticket, and nothing elsewhere', async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     const name = `rafiki_reader."${made?.reader}"`;
     const call = `${name}(${Array(100).fill('true').join()})`;
-    // what a stranger puts beside it by its name does not stand in for it, nor in its way
+    // what another role creates under its name neither replaces it nor blocks it
     for (const args of [
       '',
       'x int default 1',
@@ -85,7 +85,7 @@ describe('the login that reads sources', () => {
       Array(100).fill('text').join(),
       Array(100).fill('anyelement').join(),
     ]) {
-      await stage.stranger.session
+      await stage.otherRole.session
         .query(`create function ${name}(${args}) returns setof text language sql as 'select ''planted'''`)
         .catch(() => undefined);
     }
@@ -99,7 +99,7 @@ describe('the login that reads sources', () => {
         `select count(*) as v from (select set_config('rafiki.ticket', '${made?.ticket}', false) offset 0) s, ${call}`,
         ['42501'],
       ],
-      ['select * from public.reviews', ['ok']], // what everybody may read
+      ['select * from public.reviews', ['ok']], // which every role may read
       ['create table public.x ()', ['42501']],
       ['create temp table x ()', ['ok']],
       ['set role rafiki_service', ['42501']],
@@ -127,21 +127,21 @@ describe('the login that reads sources', () => {
     const rows = `select count(*)::int as v from ${call}`;
     attempts.note('reader: admitted', await asReader(rows, hashOf(made?.ticket)), ['40']);
     attempts.note('reader: the ticket itself', await asReader(rows, made?.ticket), ['42501']);
-    for (const person of [stage.stranger, stage.dbo, stage.grantee, stage.modelOwner])
+    for (const person of [stage.otherRole, stage.dbo, stage.grantee, stage.modelOwner])
       attempts.note(`${person.name} calls a reader`, await code(person.session, `select * from ${call}`), ['42501']);
     expect(attempts.astray()).toEqual([]);
   });
 
-  test("of a study reads nothing through another study's function, whoever has kept that one's ticket", async () => {
+  test("of a study reads nothing through another study's function, even with a kept ticket", async () => {
     const [made] = await stage.modelOwner.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "reviews", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
-    await stage.stranger.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
-    const [own] = await stage.stranger.session.query<{ reader: string; ticket: string }>(
+    await stage.otherRole.session.query(`create table own_rows as select 'a' as label, 'b' as body`);
+    const [own] = await stage.otherRole.session.query<{ reader: string; ticket: string }>(
       `select reader, ticket from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, '{"source": "own_rows", "task": "sentiment", "target": "label", "features": ["body"]}'))`,
     );
     const booleans = (word: string): string => Array(100).fill(word).join();
-    await stage.stranger.session.query(
+    await stage.otherRole.session.query(
       `create or replace function rafiki_reader."${own?.reader}"(${booleans('boolean')}) returns setof text language plpgsql stable
          security invoker as $$ begin
            perform set_config('rafiki.ticket', '${made?.ticket}', true);

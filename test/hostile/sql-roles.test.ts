@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Attempts } from '../support/attempts.ts';
-import { createStage, type HostileStage, outcome, type Person, privileges } from '../support/hostile-stage.ts';
+import { createStage, type HostileStage, type LoginRole, outcome, privileges } from '../support/hostile-stage.ts';
 
-/** Everybody against our roles, schemas, server and types, and against what only a superuser may. */
+/** Each role against our roles, schemas, server and types, and against what only a superuser may do. */
 const attempts = new Attempts('roles');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
-let everybody: Person[];
+let allRoles: LoginRole[];
 let acls: string;
 
 beforeAll(async () => {
   stage = await createStage();
   db = stage.database.db;
   const odd = await stage.join('Ödd "name" \\ 🙂');
-  everybody = [stage.modelOwner, stage.grantee, stage.stranger, stage.dbo, odd];
+  allRoles = [stage.modelOwner, stage.grantee, stage.otherRole, stage.dbo, odd];
   acls = await privileges(db);
-  for (const { sql, session } of everybody) {
+  for (const { sql, session } of allRoles) {
     await session.query(`set search_path = ${sql}, public`);
     await session.query(`create function noop() returns trigger language plpgsql as $$ begin return null; end $$`);
     await session.query('create table own (id bigint primary key, body text)');
@@ -26,7 +26,7 @@ afterAll(async () => {
   await stage.stop();
 });
 
-test('roles, schemas, the server and what is below them are not to be had', async () => {
+test('roles, schemas, the server and their objects cannot be taken over', async () => {
   await db.query(`select rafiki._connect_bridge('127.0.0.1', 1, 'secret')`);
   const statements: [string, string[]][] = [
     ...['rafiki_owner', 'rafiki_service', 'rafiki_reader', 'postgres'].flatMap((role): [string, string[]][] => [
@@ -53,7 +53,7 @@ test('roles, schemas, the server and what is below them are not to be had', asyn
       [`alter schema ${schema} rename to other`, ['42501']],
       [`alter schema ${schema} owner to current_user`, ['42501']],
       [`grant all on schema ${schema} to public`, ['42501', 'ok']], // a warning where there is nothing to grant
-      [`alter default privileges in schema ${schema} grant all on tables to public`, ['ok', '42501']], // of his own tables
+      [`alter default privileges in schema ${schema} grant all on tables to public`, ['ok', '42501']], // of the role's own tables
       [`comment on schema ${schema} is 'x'`, ['42501']],
       ...(schema === 'rafiki_reader'
         ? []
@@ -101,7 +101,7 @@ test('roles, schemas, the server and what is below them are not to be had', asyn
     ],
     [`select pg_cancel_backend(pid) from pg_stat_activity where usename = 'postgres'`, ['42501']],
   ];
-  for (const person of everybody)
+  for (const person of allRoles)
     for (const [statement, wanted] of statements)
       attempts.note(`${person.name}: ${statement}`, await outcome(person.session, statement), wanted);
   expect(attempts.astray()).toEqual([]);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Connection } from '../../src/db/database.ts';
-import { holdModel } from '../../src/db/statements/models.ts';
+import { lockModel } from '../../src/db/statements/models.ts';
 import { dropReaders } from '../../src/db/statements/studies.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Attempts } from '../support/attempts.ts';
@@ -9,7 +9,7 @@ import { code, createStage, type HostileStage, untilReady } from '../support/hos
 import { postgresVersion } from '../support/postgres.ts';
 import { createReviews, eventually } from '../support/studies.ts';
 
-/** What a session may set, keep open and put in front of ours: the answers stay right, rights stay whose they are, others go on. */
+/** Settings, open transactions and shadowing objects of a session: answers stay right, rights do not change, other sessions continue. */
 const attempts = new Attempts('sessions');
 let stage: HostileStage;
 let db: HostileStage['database']['db'];
@@ -88,7 +88,7 @@ test.each([
   'synchronous_commit = off',
   'default_toast_compression = pglz',
   'gin_fuzzy_search_limit = 1',
-  `rafiki.told = 'x'`,
+  `rafiki.noticed = 'x'`,
   `rafiki.ticket = 'x'`,
   `rafiki.home = 'evil'`,
   'vacuum_cost_delay = 1',
@@ -123,7 +123,7 @@ test.each([
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a statement that is cut off anywhere leaves a session that is answered', async () => {
+test('a session can predict after a statement is interrupted at any point', async () => {
   const session = await open();
   for (let ms = 1; ms < 40; ms++) {
     await session.query(`set statement_timeout = ${ms}`);
@@ -141,8 +141,8 @@ test('a statement that is cut off anywhere leaves a session that is answered', a
   expect(attempts.astray()).toEqual([]);
 });
 
-test('row_security off, another role, cursors, savepoints, prepared statements and transactions give nobody more', async () => {
-  const session = await open(stage.stranger);
+test('row_security off, another role, cursors, savepoints, prepared statements and transactions give no further rights', async () => {
+  const session = await open(stage.otherRole);
   const definer = `${stage.modelOwner.sql}.mood('good film 2')`;
   const denied: [string, string[], string][] = [
     ['row_security off', ['set row_security = off'], '42501'],
@@ -163,15 +163,15 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
       '42704',
     ],
     ['a temporary view in front of ours', ['create temp view model_grant as select 1 as model_id'], '42704'],
-    ['a schema of his own name', [`set search_path = ${stage.stranger.sql}, pg_temp`], '42704'],
+    ['a schema with the name of the role', [`set search_path = ${stage.otherRole.sql}, pg_temp`], '42704'],
     [
-      'a function of his in front of ours',
+      'a function that shadows ours',
       [
-        `create function ${stage.stranger.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
+        `create function ${stage.otherRole.sql}._model_key(text) returns uuid language sql as 'select gen_random_uuid()'`,
       ],
       '42704',
     ],
-    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.told = 'unread'`], '42704'],
+    ['a forged setting', [`set rafiki.ticket = 'x'`, `set rafiki.noticed = 'unread'`], '42704'],
     ['a prepared transaction', ['begin', `select ${definer}`, `prepare transaction 'x'`], '42704'],
   ];
   for (const [what, before, wanted] of denied) {
@@ -185,24 +185,24 @@ test('row_security off, another role, cursors, savepoints, prepared statements a
   expect(attempts.astray()).toEqual([]);
 });
 
-test('a materialized view and an index that a superuser refreshes predict in the name of their owner', async () => {
-  const { stranger, grantee } = stage;
+test("a materialized view and an index that a superuser refreshes predict with their owner's rights", async () => {
+  const { otherRole, grantee } = stage;
   await grantee.session.query(
     `create materialized view ${grantee.sql}.moods as select body, rafiki_predict('hers', body) as mood from said limit 5`,
   );
-  await stranger.session.query(`create view ${stranger.sql}.wish as select current_user as who`);
-  await stranger.session.query(
-    `create materialized view ${stranger.sql}.stolen as select rafiki_predict('hers', 'x') as v with no data`,
+  await otherRole.session.query(`create view ${otherRole.sql}.wish as select current_user as who`);
+  await otherRole.session.query(
+    `create materialized view ${otherRole.sql}.stolen as select rafiki_predict('hers', 'x') as v with no data`,
   );
   attempts.note("a grantee's", await code(db, `refresh materialized view ${grantee.sql}.moods`), ['ok']);
-  attempts.note("a stranger's", await code(db, `refresh materialized view ${stranger.sql}.stolen`), ['42704']);
+  attempts.note("another role's", await code(db, `refresh materialized view ${otherRole.sql}.stolen`), ['42704']);
   expect(attempts.astray()).toEqual([]);
 });
 
 test('a parallel query on a table of another role is answered', async () => {
   if (postgresVersion() < 17) return; // its leader cannot tell whether it is parallel
   await db.query(`create table theirs as select 'good film ' || i % 50 as body from generate_series(1, 30000) i`);
-  await db.query(`alter table theirs owner to ${stage.stranger.sql}`);
+  await db.query(`alter table theirs owner to ${stage.otherRole.sql}`);
   await db.query('grant select on theirs to public');
   await db.query('analyze theirs');
   const session = await open();
@@ -216,24 +216,24 @@ test('a parallel query on a table of another role is answered', async () => {
   expect(attempts.astray()).toEqual([]);
 });
 
-describe('what somebody holds open', () => {
+describe('open transactions of other roles', () => {
   const readers = `select count(*)::int as n from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`;
 
-  test('does not keep readers of others from being dropped, nor the coordinator for long', async () => {
-    const { stranger, grantee } = stage;
+  test("do not prevent other roles' readers from being dropped, nor block the coordinator for long", async () => {
+    const { otherRole, grantee } = stage;
     const make = (
       n: number,
     ): string => `select count(r.reader) from generate_series(1, ${n}) i, lateral rafiki._make_reader(jsonb_populate_record(null::rafiki.study,
       jsonb_build_object('source', 'reviews', 'task', 'sentiment', 'target', 'label', 'features', '["body"]'::jsonb, 'id', i))) r`;
-    await stranger.session.query(make(300));
-    const holder = await open(stranger);
+    await otherRole.session.query(make(300));
+    const holder = await open(otherRole);
     await holder.query('begin');
     await holder
       .query(`do $$ declare f text; begin
       for f in select format('rafiki_reader.%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
       loop execute format('comment on function %s is ''mine''', f); end loop; end $$`)
       .catch(() => undefined);
-    // who made them may not name them, but holds them as well by making them anew
+    // their creator may not name them, but locks them as well by replacing them
     await holder
       .query(`do $$ declare f text; begin
       for f in select format('%I(%s)', proname, oidvectortypes(proargtypes)) from pg_proc where pronamespace = 'rafiki_reader'::regnamespace and proowner = current_user::regrole
@@ -251,7 +251,7 @@ describe('what somebody holds open', () => {
     expect(await db.query(readers)).toEqual([{ n: 0 }]);
   });
 
-  test('a model that is being dropped does not keep the coordinator waiting', async () => {
+  test('with a model that is being dropped do not block the coordinator', async () => {
     await stage.addModel('going', stage.modelOwner);
     const holder = await open(stage.modelOwner);
     await holder.query('begin');
@@ -259,8 +259,8 @@ describe('what somebody holds open', () => {
     const [owner] = await db.query<{ oid: number }>('select oid::int8 as oid from pg_roles where rolname = $1', [
       stage.modelOwner.name,
     ]);
-    const held = holdModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
-    await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // at once: not what comes of waiting for a lock
+    const held = lockModel(stage.database.service, { name: 'going', owner: owner!.oid, task: 'sentiment' });
+    await expect(held).rejects.toMatchObject({ name: 'RowLocked' }); // immediately, without waiting for the lock
     await holder.query('rollback');
     await holder.close();
   });

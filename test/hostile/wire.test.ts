@@ -73,7 +73,7 @@ afterEach(async () => {
   rmSync(socketDir, { recursive: true });
 });
 
-async function stranger(way: 'tcp' | 'socket' = 'tcp'): Promise<Socket> {
+async function otherRole(way: 'tcp' | 'socket' = 'tcp'): Promise<Socket> {
   const socket = await bare(over[way]);
   sockets.push(socket);
   return socket;
@@ -92,9 +92,9 @@ const yes = { s: 'k', v: 'yes', loc: null };
 const bufferBytes = (): number => process.memoryUsage().arrayBuffers;
 
 describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
-  it('nothing is kept of a connection that came to cancel another, and went on sending', async () => {
+  it('a connection with a cancel request that continues to send takes no memory', async () => {
     const before = bufferBytes();
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.write(opening(CANCEL_REQUEST, Buffer.alloc(8)));
     const sent = flood(socket, 512 * MB);
     let max = 0;
@@ -113,8 +113,8 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     ['a startup packet and then nothing', opening(196608, Buffer.from('user\0rafiki\0\0'))],
     ['a wish for encryption and then nothing', opening(SSL_REQUEST)],
     ['a wish for encryption and half a greeting', opening(SSL_REQUEST)],
-  ])('whoever says %s is gone soon', async (what, bytes) => {
-    const socket = await stranger(way);
+  ])('a connection with %s is closed soon', async (what, bytes) => {
+    const socket = await otherRole(way);
     socket.write(bytes);
     if (what.endsWith('greeting')) {
       await new Promise((resolve) => socket.once('data', resolve));
@@ -123,20 +123,20 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     await closed(socket);
   });
 
-  it('whoever drips bytes is gone soon', async () => {
-    const socket = await stranger(way);
+  it('a connection that sends byte by byte is closed soon', async () => {
+    const socket = await otherRole(way);
     const drip = setInterval(() => socket.write(Buffer.from([0])), 10);
     socket.write(Buffer.from([0, 0, 0x20, 0, 0, 3, 0, 0]));
     await closed(socket);
     clearInterval(drip);
   });
 
-  it('whoever asks for encryption that was refused, again and again, is gone', async () => {
-    const flooding = await stranger(way);
+  it('a connection that repeats a refused encryption request is closed', async () => {
+    const flooding = await otherRole(way);
     flooding.write(Buffer.concat(Array.from({ length: 100_000 }, () => opening(80877104))));
     await closed(flooding); // what was said to it may be lost, where the server closes with bytes unread
 
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.write(Buffer.concat(Array.from({ length: 3 }, () => opening(80877104))));
     let heard = '';
     socket.on('data', (chunk) => {
@@ -146,10 +146,10 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     expect(heard).toMatch(/^NNE.*C08P01/s);
   });
 
-  it('those who are silent, or say what all may say, keep nobody out', async () => {
+  it('silent connections, and those with unauthenticated requests, block no others', async () => {
     for (let round = 0; round < 10; round++) {
       for (let i = 0; i < 20; i++) {
-        const socket = await stranger(way);
+        const socket = await otherRole(way);
         if (i % 2 === 0) socket.write(opening(196608, Buffer.from('user\0rafiki\0\0')));
       }
       const client = await guest(way);
@@ -158,11 +158,11 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     }
   });
 
-  it('those who say what takes long, byte by byte, keep nobody out', async () => {
+  it('connections that send long messages byte by byte block no others', async () => {
     let dripping = true;
     const drip = async (): Promise<void> => {
       while (dripping) {
-        const socket = await stranger(way);
+        const socket = await otherRole(way);
         socket.write(Buffer.from([0, 0, 0x27, 0x10]));
         while (dripping && !socket.destroyed && socket.readable) {
           socket.write('a');
@@ -181,14 +181,14 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
   });
 
   it('half-open connections are closed', async () => {
-    const socket = await stranger(way);
+    const socket = await otherRole(way);
     socket.end();
     await closed(socket);
   });
 });
 
 describe('after login', () => {
-  it('whoever says goodbye and stays is gone soon, and his place is free', async () => {
+  it('a connection that stays open after its end message is closed soon, and frees its place', async () => {
     const stayed = await Promise.all(Array.from({ length: 4 }, () => knownSocket(over.tcp)));
     sockets.push(...stayed);
     await expect(guest()).rejects.toMatchObject({ code: '53300' });
@@ -199,7 +199,7 @@ describe('after login', () => {
     await expect.poll(() => guest().then(answerOf, String)).toEqual(yes);
   });
 
-  it.each(['tcp', 'socket'] as const)('over %s, whoever does not read what he asked for is gone', async (way) => {
+  it.each(['tcp', 'socket'] as const)('over %s, a connection that does not read its replies is closed', async (way) => {
     const before = bufferBytes();
     const socket = await knownSocket(over[way]);
     sockets.push(socket);
@@ -235,7 +235,7 @@ describe('after login', () => {
     },
   );
 
-  it('a request that is too large is refused in-band with 54000 and its size, and the session goes on', async () => {
+  it('a request that is too large is refused with 54000 and its size, and the session continues', async () => {
     const client = await guest();
     const array = JSON.stringify(['x'.repeat(9 * MB)]);
     const refused = (await answerOf(client, `A\x1fkey\x1falice\x1f\x1f\x1f${array}`)) as { s: string; v: string };
@@ -245,7 +245,7 @@ describe('after login', () => {
     expect((await answerOf(client, `A\x1fkey\x1falice\x1f\x1f\x1f["yes"]`)) as object).toMatchObject({ v: '{"yes"}' });
   });
 
-  it('long requests share their room, and one that never ends gives its part back', async () => {
+  it('long requests share their memory, and one that never ends releases its part', async () => {
     const start = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1f';
     const stuck = await Promise.all(Array.from({ length: 2 }, () => knownSocket(over.tcp)));
     sockets.push(...stuck);
@@ -256,7 +256,7 @@ describe('after login', () => {
     await Promise.all(stuck.map(closed));
   });
 
-  it('a secret that changes is asked of new connections only', async () => {
+  it('after a change of the secret only new connections need it', async () => {
     const client = await guest();
     server.setSecret('new');
     await expect(guest()).rejects.toMatchObject({ code: '28P01' });

@@ -53,7 +53,7 @@ describe('a list without a type', () => {
     expect(bridge.requests).toEqual([]);
   });
 
-  test('is one to rafiki_predict_many, and with its type to rafiki_predict', async () => {
+  test('is accepted by rafiki_predict_many, and with a type by rafiki_predict', async () => {
     const labels = LIST.map((text) => `<${text}>`);
     for (const call of [`rafiki_predict_many('m', $1)`, `rafiki_predict('m', $1::text[])`]) {
       expect(await session.query(`select ${call} as v`, [LIST])).toEqual([{ v: labels }]);
@@ -66,7 +66,7 @@ describe('a list without a type', () => {
     expect(bridge.requests.at(-1)?.[3]).toMatch(/^250\.0+ms$/);
   });
 
-  test('that is empty is one, too', async () => {
+  test('may be empty', async () => {
     expect(await failureOf(session, `select rafiki_predict('m', '{}')`)).toMatchObject({
       ...{ code: '42804', hint: expect.stringContaining('rafiki_predict_many') },
     });
@@ -75,14 +75,14 @@ describe('a list without a type', () => {
     expect(bridge.requests).toEqual([]);
   });
 
-  test('may be meant as a text', async () => {
+  test('is accepted as a text with the setting', async () => {
     await session.query('set rafiki.array_literals = on');
     expect(await session.query(`select rafiki_predict('m', $1) as v`, ['{a,b}'])).toEqual([{ v: '<{a,b}>' }]);
     await session.query(`set rafiki.array_literals = 'perhaps'`);
     expect((await failureOf(session, `select rafiki_predict('m', '{a,b}')`)).code).toBe('22023');
   });
 
-  test('of a collation without an order of its own is found, too', async () => {
+  test('in a nondeterministic collation is detected, too', async () => {
     await database.db.query(
       `create collation if not exists public.blurred (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
     );
@@ -121,7 +121,7 @@ test.each([
   expect(await session.query(`select rafiki_predict('m', $1) as v`, [text])).toEqual([{ v: `<${text}>` }]);
 });
 
-test('where columns are read nothing is refused', async () => {
+test('columns are not affected', async () => {
   const { db } = database;
   await db.query(`create table t (id int, body text); insert into t values (1, '{a,b}')`);
   expect(await db.query(`select rafiki_predict('m', array_agg(body)) as v from t`)).toEqual([{ v: ['<{a,b}>'] }]);
@@ -134,7 +134,7 @@ test('where columns are read nothing is refused', async () => {
   expect(await db.query('select label from filled')).toEqual([{ label: '<{a,b}>' }]);
 });
 
-test('a long text takes no time', async () => {
+test('a long text takes no noticeable time', async () => {
   const text = `{${'"a\\"b",'.repeat(1_000_000)}"`;
   const began = performance.now();
   await session.query(`select rafiki_predict('m', $1)`, [`${text}}`]);
@@ -142,7 +142,7 @@ test('a long text takes no time', async () => {
 });
 
 /** What text[] reads: PostgreSQL says it itself, from 16 on. Brackets within are not counted here, so no text has them. */
-test('what is refused is what text[] reads', async () => {
+test('exactly the literals of text[] are refused', async () => {
   if (postgresVersion() < 16) return;
   const text = fc
     .array(fc.constantFrom('a', 'null', ' ', '\n', ',', '"', '\\', 'é', '(', ':', "'", '[', ']', '='), { maxLength: 9 })

@@ -19,7 +19,7 @@ describe('rafiki_attach', () => {
     });
   });
 
-  describe('with a model that says h and world', () => {
+  describe('with a model with the classes h and world', () => {
     beforeEach(() => inbox.db.query(`update rafiki.model_version set classes = '{h,world}'`));
 
     test.each([
@@ -38,7 +38,7 @@ describe('rafiki_attach', () => {
       expect(failure).toMatchObject({ code, detail: expect.any(String), hint: expect.any(String) });
     });
 
-    test('takes a column that holds them', async () => {
+    test('accepts a column that can hold them', async () => {
       await inbox.db.query(`create type said as enum ('h', 'world')`);
       await inbox.db.query(`alter table inbox add a varchar(5), add b said`);
       for (const column of ['a', 'b'])
@@ -47,7 +47,7 @@ describe('rafiki_attach', () => {
       expect(await inbox.db.query('select distinct a, b from inbox')).toEqual([{ a: 'h', b: 'h' }]);
     });
 
-    test('refuses to overwrite what the model learnt from, through a view too, and columns that are swapped', async () => {
+    test('refuses to overwrite columns that the model was trained on, through a view too, and swapped columns', async () => {
       await inbox.db.query('create view seen as select body, letter from inbox');
       const study = (source: string, target: string, feature: string): Promise<unknown> =>
         inbox.db.query(
@@ -71,7 +71,7 @@ describe('rafiki_attach', () => {
     });
   });
 
-  test('refuses an input that triggers do not see, and what is no table', async () => {
+  test('refuses an input that triggers do not see, and relations that are no table', async () => {
     await inbox.db.query(`alter table inbox add loud text generated always as (upper(body)) stored`);
     await inbox.db.query('create view seen as select * from inbox');
     expect(await failureOf(inbox.db, `select rafiki_attach('letters', 'inbox', 'loud', 'letter')`)).toMatchObject({
@@ -82,7 +82,7 @@ describe('rafiki_attach', () => {
     });
   });
 
-  test('puts boxes into jsonb as what they are', async () => {
+  test('stores boxes in jsonb as an array', async () => {
     await inbox.db.query('alter table inbox add boxes jsonb');
     inbox.bridge.answer = (fields) => reply(fields[0] === 'p' ? '[{"label":"a"}]' : '{"[{\\"label\\":\\"a\\"}]"}');
     await inbox.db.query(`select rafiki_attach('finder', 'inbox', 'photo', 'boxes')`);
@@ -96,7 +96,7 @@ describe('rafiki_attach', () => {
     ]);
   });
 
-  test('ends with rafiki_detach, and what is predicted stays', async () => {
+  test('after rafiki_detach predictions are kept, and new rows are not filled', async () => {
     await inbox.attachLetters();
     await inbox.filled(`insert into inbox (id, body) values (1, 'hello')`);
     const detach = `select rafiki_detach('inbox', 'letter') as done`;
@@ -117,7 +117,7 @@ describe('rafiki_attach', () => {
     expect(await inbox.db.query(`select from pg_trigger where tgrelid = 'inbox'::regclass`)).toHaveLength(4);
   });
 
-  test('keeps the model from being dropped, unless its tables are to be detached', async () => {
+  test('prevents the model from being dropped, unless cascade is given', async () => {
     await inbox.attachLetters();
     const failure = await failureOf(inbox.db, `select rafiki_drop_model('letters')`);
     expect(failure).toMatchObject({
@@ -130,7 +130,7 @@ describe('rafiki_attach', () => {
     expect(await inbox.db.query(`select from pg_trigger where tgrelid = 'inbox'::regclass`)).toEqual([]);
   });
 
-  test('is for the owner of the table, in whose name it is filled', async () => {
+  test('is allowed to the owner of the table, with whose rights it is filled', async () => {
     const mallory = await inbox.database.as('mallory');
     await inbox.db.query('grant select, insert, update, trigger on inbox to public');
     const grant = `insert into rafiki.model_grant (model_id, role, owner)
@@ -146,7 +146,7 @@ describe('rafiki_attach', () => {
     expect(await inbox.db.query(owner)).toEqual([{ name }]);
   });
 
-  test('is forgotten with its table, which keeps no model from being dropped meanwhile', async () => {
+  test('ends when its table is dropped, which does not prevent the model from being dropped meanwhile', async () => {
     await inbox.attachLetters();
     await inbox.db.query('drop table inbox');
     await inbox.db.query(`begin; select rafiki_drop_model('letters'); rollback`);

@@ -5,7 +5,7 @@ import { eventually } from '../support/studies.ts';
 const inbox = new Inbox();
 
 describe('rows that wait', () => {
-  test('are those that were there before, and stay where a writer changes or deletes them meanwhile', async () => {
+  test('include existing ones, and are not filled if a writer changes or deletes them meanwhile', async () => {
     await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 5) i`);
     await inbox.attachLetters();
     const asked = new Promise<void>((resolve) => {
@@ -37,7 +37,7 @@ describe('rows that wait', () => {
     ]);
   });
 
-  test('do not wait for one that somebody holds', async () => {
+  test('do not wait for a locked one', async () => {
     await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 5) i`);
     await inbox.attachLetters();
     const held = await inbox.db.connect(() => undefined);
@@ -52,7 +52,7 @@ describe('rows that wait', () => {
     expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
   });
 
-  test('are asked once where the model has no answer, or the column takes none', async () => {
+  test('are tried once if the model has no answer, or the column rejects it', async () => {
     await inbox.db.query(`create table initial (letter text primary key)`);
     await inbox.db.query(`insert into initial values ('h'), ('w')`);
     await inbox.db.query('alter table inbox add foreign key (letter) references initial');
@@ -77,7 +77,7 @@ describe('rows that wait', () => {
     expect((await inbox.rows())[1]).toMatchObject({ letter: 'w' });
   });
 
-  test('outlast their coordinator', async () => {
+  test('are filled by the next coordinator', async () => {
     await inbox.attachLetters();
     await inbox.db.query(
       `set local rafiki.fill_wait = 0; insert into inbox (id, body) select i, 'hello' from generate_series(1, 3000) i`,
@@ -96,7 +96,7 @@ describe('rows that wait', () => {
     expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
   });
 
-  test('say in rafiki.attachments when the owner of the table has lost the right to the model', async () => {
+  test('show an error in rafiki.attachments if the owner of the table has lost the right to the model', async () => {
     const alice = await inbox.database.as('alice');
     const [{ name } = { name: '' }] = await alice.query<{ name: string }>('select current_user::text as name');
     await inbox.db.query(`select rafiki_grant('letters', '${name}')`);
@@ -126,7 +126,7 @@ describe('rows that wait', () => {
     expect(await inbox.db.query('select from inbox where letter is null')).toEqual([]);
   });
 
-  test('are filled where rows were replicated', async () => {
+  test('are filled if they were replicated', async () => {
     await inbox.attachLetters();
     await inbox.db.transaction(async (tx) => {
       await tx.query('set local session_replication_role = replica');

@@ -25,13 +25,13 @@ describe('a statement', () => {
     expect(await inbox.marks()).toBe(0);
   });
 
-  test('reports a text that is too large to be asked about', async () => {
+  test('reports a text that is too large for a request', async () => {
     await inbox.attachLetters();
     await inbox.db.query(`insert into inbox (id, body) values (1, repeat('y ', 4100000))`);
     expect(await inbox.db.query('select from rafiki.attachment_mark')).toHaveLength(1);
   });
 
-  test('writes in a transaction that does not see what the coordinator has taken', async () => {
+  test("writes in a transaction whose snapshot is older than the coordinator's changes", async () => {
     await inbox.attachLetters();
     const many = (first: number): string =>
       `insert into inbox (id, body) select i, 'a text' from generate_series(${first}, ${first} + 99) i`;
@@ -47,7 +47,7 @@ describe('a statement', () => {
     await writer.close();
   });
 
-  test('returns the predictions of its first rows, and asks for the others at once', async () => {
+  test('returns the predictions of its first rows, and requests the others together', async () => {
     await inbox.attachLetters();
     const returned = await inbox.db.query<{ letter: string | null }>(
       `insert into inbox (id, body) select i, chr(97 + i % 26) || ' text' from generate_series(1, 1000) i returning letter`,
@@ -61,7 +61,7 @@ describe('a statement', () => {
     expect(await inbox.marks()).toBe(0);
   });
 
-  test('replaces what a writer gives, unless that is to be kept', async () => {
+  test('replaces the value of a writer, unless keep is set', async () => {
     const insert = `insert into inbox (id, body, letter) select i, 'hello', 'x' from generate_series(1, 40) i`;
     const labels = (): Promise<unknown[]> => inbox.db.query('select letter, count(*)::int from inbox group by 1');
     await inbox.attachLetters();
@@ -101,7 +101,7 @@ describe('a statement', () => {
     expect(await inbox.db.query(waits)).toEqual([{ rows: 0 }]);
   });
 
-  test('follows columns and table that are renamed, and keeps them from being dropped alone', async () => {
+  test('follows renamed columns and tables, whose columns cannot be dropped alone', async () => {
     await inbox.attachLetters();
     await inbox.db.query('alter table inbox rename body to content');
     await inbox.db.query('alter table inbox rename letter to initial');
@@ -117,7 +117,7 @@ describe('a statement', () => {
     expect(await inbox.attachment()).toEqual({});
   });
 
-  test('works on partitioned tables, also where a partition is written to itself', async () => {
+  test('works on partitioned tables, also if a partition is written directly', async () => {
     await inbox.db.query('create table parts (id int primary key, body text, letter text) partition by range (id)');
     await inbox.db.query('create table low partition of parts for values from (0) to (100)');
     await inbox.db.query('create table high (gone int, letter text, body text, id int not null)');
@@ -133,7 +133,7 @@ describe('a statement', () => {
 });
 
 describe('while no server answers, a statement', () => {
-  test('leaves rows to be filled, which they are when one does', async () => {
+  test('leaves rows unfilled; they are filled when one answers', async () => {
     await inbox.attachLetters();
     await inbox.bridge.stop();
     const startedMs = performance.now();
@@ -150,7 +150,7 @@ describe('while no server answers, a statement', () => {
     expect((await inbox.attachment())['last_fill']).not.toBeNull();
   });
 
-  test('does not wait longer than rafiki.fill_wait for one that hangs, nor does the next one', async () => {
+  test('does not wait longer than rafiki.fill_wait for a hanging server, nor does the next one', async () => {
     await inbox.attachLetters();
     inbox.bridge.answer = () => new Promise(() => undefined);
     await inbox.db.transaction(async (tx) => {
@@ -168,7 +168,7 @@ describe('while no server answers, a statement', () => {
     });
   });
 
-  test('waits for none where rafiki.fill_wait is 0; another value than 0 to 1s is refused', async () => {
+  test('does not wait if rafiki.fill_wait is 0; a value outside 0 to 1s is refused', async () => {
     await inbox.attachLetters();
     await inbox.db.transaction(async (tx) => {
       await tx.query(`set local rafiki.fill_wait = 0`);
@@ -185,7 +185,7 @@ describe('while no server answers, a statement', () => {
     expect(inbox.bridge.requests).toEqual([]);
   });
 
-  test('leaves nothing to be filled if it is rolled back', async () => {
+  test('leaves no mark if it is rolled back', async () => {
     await inbox.attachLetters();
     await inbox.bridge.stop();
     const insert = (tx: Pick<Database, 'query'>, id: number): Promise<unknown> =>

@@ -32,7 +32,7 @@ const refusal = (password: string): Promise<string | undefined> =>
     (error: { code?: string }) => error.code,
   );
 
-test('a secret that is changed in the database is asked of new connections, and open ones go on', async () => {
+test('after a change of the secret in the database, new connections need it, and open ones continue', async () => {
   const [row] = await database.db.query<{ secret: string }>('select secret from rafiki.bridge');
   const old = row?.secret ?? '';
   const open = await known(bridge.address(), old);

@@ -36,7 +36,7 @@ const insert = (label: string, rows: number, start = 0): Promise<unknown> =>
   ]);
 
 describe('rafiki_check', () => {
-  test('counts rows and classes, and knows the split that workers make', async () => {
+  test('counts rows and classes, with the same split as workers', async () => {
     await insert('complaint', 300);
     await insert('praise', 100);
     await insert('question', 1);
@@ -89,20 +89,20 @@ describe('rafiki_check', () => {
     expect(found['rows']).toEqual(['450 used: 390 to train on, 60 to validate on']);
   });
 
-  test('says where the rows to judge by have other classes', async () => {
+  test('reports validation rows with other classes', async () => {
     for (const label of ['complaint', 'praise', 'question', 'x']) await insert(label, 40);
     await db.query(`create table held_out as select id, label, 'held out: ' || body as body from letters`);
     await db.query(`delete from letters where label in ('praise', 'x'); delete from held_out where label = 'question'`);
     const args = `'text_classification', 'letters', validation_source => 'held_out'`;
     const found = await check(args);
-    expect(found['only judged']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
-    expect(found['only trained']).toEqual(['1 class, never judged: "question" 40']);
+    expect(found['only scored']).toEqual(['2 classes, always wrong: "praise" 40, "x" 40']);
+    expect(found['only trained']).toEqual(['1 class, never scored: "question" 40']);
     expect(found['no overlap']).toBeUndefined();
     await db.query(`update held_out set label = 'Complaint' where label = 'complaint'`);
     expect(await check(args)).toMatchObject({
       'no overlap': ['no class is trained and validated on: no answer could be right'],
-      'only judged': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
-      'only trained': ['2 classes, never judged: "complaint" 40, "question" 40'],
+      'only scored': ['3 classes, always wrong: "Complaint" 40, "praise" 40, "x" 40'],
+      'only trained': ['2 classes, never scored: "complaint" 40, "question" 40'],
     });
     await db.query(`update letters set held = label = 'question'`);
     expect(await check(`'text_classification', 'letters', validation_split => 'held'`)).toHaveProperty(['no overlap']);
@@ -115,22 +115,22 @@ describe('rafiki_check', () => {
       'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
     await session.close();
     expect(notices.at(-1)).toBe(
-      `to look at: no overlap, only judged, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
+      `findings: no overlap, only scored, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
     );
   });
 
-  test('says of little data, of many classes and of repeated rows what they are worth', async () => {
+  test('reports few rows, many classes and repeated rows', async () => {
     await insert('a', 5);
     await insert('b', 5);
-    expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores tell next to nothing$/);
+    expect((await check())['few rows']?.[0]).toMatch(/^\d to validate on: scores mean next to nothing$/);
     await db.query(`update letters set body = 'the same', label = 'a'`);
     const same = await check();
-    expect(same['few rows']).toContain('one class only: there is nothing to tell apart');
+    expect(same['few rows']).toContain('one class only: there is nothing to learn');
     expect(same['repeats']).toEqual(['9 rows have the text of another row']);
     await db.query(
       `truncate letters; insert into letters (label, body) select 'item ' || i % 3000, 'text ' || i from generate_series(1, 6000) i`,
     );
-    expect((await check())['many classes']).toEqual(['2.0 rows each in the mean: is "label" a label?']);
+    expect((await check())['many classes']).toEqual(['2.0 rows each on average: is "label" a label?']);
     await db.query('truncate letters');
     expect(await check()).toEqual({
       rows: ['0 used: 0 to train on, 0 to validate on'],
@@ -138,7 +138,7 @@ describe('rafiki_check', () => {
     });
   });
 
-  test('takes the arguments of rafiki_train, and refuses as it does', async () => {
+  test('accepts the arguments of rafiki_train, with the same errors', async () => {
     await insert('a', 50);
     await insert('b', 50);
     await db.query(`update letters set at = timestamp '2026-01-01' + id * interval '1 day', held = id % 4 = 0`);
@@ -149,7 +149,7 @@ describe('rafiki_check', () => {
       '11 to validate on',
     );
     expect((await check(`'text_classification', 'letters', metric => 'auc'`))['majority']).toEqual([
-      'an answer without looking has a auc of 0.500',
+      'a constant answer has a auc of 0.500',
     ]);
     for (const [args, code] of [
       [`'text_classification', 'letters', target => 'lable'`, '42703'],
@@ -162,7 +162,7 @@ describe('rafiki_check', () => {
       expect(await failureOf(db, `select rafiki_check(${args})`)).toMatchObject({ code, hint: expect.any(String) });
   });
 
-  test('sees what its caller sees', async () => {
+  test("reads with its caller's rights", async () => {
     await insert('a', 50);
     await insert('b', 50);
     const mallory = await database.as('mallory');

@@ -22,10 +22,10 @@ afterEach(() => database.drop());
 
 const nameOf = ({ url }: TestDatabase): string => new URL(url).pathname.slice(1);
 
-describe('time limits that an administrator set', () => {
+describe('time limits set by an administrator', () => {
   const limits = ['statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout'];
 
-  test('for the role of our processes, or for the database, do not end their work', async () => {
+  test('for the role of our processes, or for the database, do not interrupt the processes', async () => {
     const all = postgresVersion() >= 17 ? [...limits, 'transaction_timeout'] : limits;
     for (const limit of all) {
       await database.db.query(`alter database ${nameOf(database)} set ${limit} = '20ms'`);
@@ -42,18 +42,18 @@ describe('time limits that an administrator set', () => {
   });
 });
 
-test('a connection that is lost in a transaction fails that one, and ends no process', async () => {
+test('a connection lost in a transaction fails that transaction, and ends no process', async () => {
   const lost = database.service.transaction(async (tx) => {
     const [row] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid');
     await database.db.query('select pg_terminate_backend($1)', [row?.pid]);
-    await sleep(200); // Node hears of it with no statement under way
+    await sleep(200); // Node detects it without a running statement
     await tx.query('select 1');
   });
   await expect(lost).rejects.toThrow();
   expect(await database.service.query('select 1 as one')).toEqual([{ one: 1 }]);
 });
 
-test('rafiki is installed whatever time limits the database has', async () => {
+test('rafiki can be installed with any time limits of the database', async () => {
   const empty = await createTestDatabase('template0');
   const limits = postgresVersion() >= 17 ? ['transaction_timeout'] : [];
   for (const limit of ['statement_timeout', 'idle_in_transaction_session_timeout', ...limits]) {
@@ -106,7 +106,7 @@ describe.skipIf(!hasPgbouncer)('a pooler between us and Postgres', () => {
     const service = await pooled(settings);
     try {
       await expect(service.start()).rejects.toMatchObject({
-        message: 'the connection does not take the settings that keep it safe',
+        message: 'the connection does not accept the settings required for security',
         hint: expect.stringContaining('not through a pooler'),
       });
     } finally {

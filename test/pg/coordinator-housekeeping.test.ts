@@ -51,7 +51,7 @@ describe('the leader', () => {
     await createReviews(db, 10);
     const studyId = await insertStudy(db);
     for (const number of [1, 2])
-      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
     const lost = await claimTrial(db, await worker(), { families: ['fasttext'] });
     await claimTrial(db, await worker(), { families: ['fasttext'] });
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s' where id = $1`, [lost?.trialId]);
@@ -71,10 +71,17 @@ describe('the leader', () => {
     expect(await db.query('select lost::int from rafiki.workers order by process')).toEqual([{ lost: 1 }, { lost: 0 }]);
   });
 
-  test('gives a lost trial to the next worker although no leader lives as long as a lease', async () => {
+  test('gives a lost trial to the next worker even if each leader lives shorter than a lease', async () => {
     await createReviews(db, 10);
     await insertTrial(db, {
-      ...{ studyId: await insertStudy(db), number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' },
+      ...{
+        studyId: await insertStudy(db),
+        number: 1,
+        family: 'fasttext',
+        knobs: {},
+        seed: 1,
+        initialWeights: 'random',
+      },
     });
     await claimTrial(db, await worker(), { families: ['fasttext'] });
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
@@ -84,7 +91,7 @@ describe('the leader', () => {
     expect(await db.query('select state, attempt from rafiki.trial')).toEqual([{ state: 'waiting', attempt: 1 }]);
   });
 
-  test('forgets processes that are dead, not those that are only late', async () => {
+  test('deletes the rows of dead processes, not of late ones', async () => {
     await worker();
     await db.query(`update rafiki.process set seen_at = now() - interval '2 min'`);
     await worker();
@@ -96,7 +103,7 @@ describe('the leader', () => {
     expect(await db.query('select from rafiki.process')).toHaveLength(1);
   });
 
-  test('collects parameters that nobody names, a minute after the last time', async () => {
+  test('collects unreferenced parameters, a minute after the last time', async () => {
     const left = (): Promise<unknown[]> => db.query('select from rafiki.params union all select from rafiki.blob');
     await saveParams();
     for (let time = 1; time <= 2; time++) {

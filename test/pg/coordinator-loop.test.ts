@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { PATIENCE_EPOCHS } from '../../src/advisors/judges/stagnation.ts';
+import { PATIENCE_EPOCHS } from '../../src/advisors/stop-rules/stagnation.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { MAX_ATTEMPTS } from '../../src/db/statements/transitions.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 describe('a study', () => {
-  test('tries every family, makes a model of the best trials and completes', async () => {
+  test('tries every family, creates a model of the best trials and completes', async () => {
     await createReviews(db);
     await run(coordinator(), worker(), worker());
     const id = await insertStudy(db, { maxTrials: 3 });
@@ -67,7 +67,7 @@ describe('a study', () => {
     expect(kept?.n).toBe((await db.query('select from rafiki.model_member')).length);
   });
 
-  test('ends at target_score, and does not deploy what is not to be deployed', async () => {
+  test('ends at target_score, and with deploy => false deploys nothing', async () => {
     await createReviews(db);
     const id = await insertStudy(db, { maxTrials: 50, deploy: false });
     await db.query('update rafiki.study set target_score = 0.9');
@@ -79,7 +79,7 @@ describe('a study', () => {
     expect((await db.query('select from rafiki.trial')).length).toBeLessThan(10);
   });
 
-  test('fails at once with what Postgres said when its owner may not read the source any more', async () => {
+  test("fails immediately with Postgres' error if its owner may no longer read the source", async () => {
     await createReviews(db);
     const mallory = `mallory_${(await db.query<{ name: string }>('select current_database() as name'))[0]!.name}`;
     await (await database.as('mallory')).query('select 1');
@@ -89,7 +89,7 @@ describe('a study', () => {
     expect((await db.query(`select from rafiki.trial where state = 'failed'`)).length).toBe(1);
   });
 
-  test('fails with the reason when the rows have one label only', async () => {
+  test('fails with the reason if the rows have only one label', async () => {
     await createReviews(db);
     await db.query(`update reviews set label = 'pos'`);
     const id = await insertStudy(db);
@@ -109,14 +109,14 @@ describe('a study', () => {
     expect(await studyEnd(db, next)).toMatchObject({ state: 'completed' });
   });
 
-  test('ends at max_time with what it has', async () => {
+  test('ends at max_time with its best model', async () => {
     await createReviews(db, 20_000);
     await run(coordinator(), worker());
     const id = await insertStudy(db, { ...endless, maxTime: '0.5 s' });
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
     const trials = await db.query<{ state: string; epoch: number }>('select state, epoch from rafiki.trial');
     expect(trials).toHaveLength(1);
-    expect(['stopped', 'completed']).toContain(trials[0]?.state); // its schedule ends in time, or it is told to stop
+    expect(['stopped', 'completed']).toContain(trials[0]?.state); // its schedule ends in time, or it is stopped
     expect(trials[0]?.epoch).toBeLessThanOrEqual(PATIENCE_EPOCHS); // so it was the time and not the advisor
   });
 });
@@ -126,7 +126,7 @@ describe('a training process that dies', () => {
     delete process.env['RAFIKI_FAILPOINTS'];
   });
 
-  test('costs an attempt; after the last one the trial fails, and the worker goes on', async () => {
+  test('costs an attempt; after the last one the trial fails, and the worker continues', async () => {
     await createReviews(db);
     process.env['RAFIKI_FAILPOINTS'] = 'training.report:2'; // each process is killed at its second report
     await run(coordinator(), worker());
@@ -153,7 +153,7 @@ describe('the next version of a model', () => {
     await db.query(`update rafiki.deployment set state = 'ready'`); // as serving does
   }
 
-  test('is deployed when it is as good on the same rows', async () => {
+  test('is deployed if it is as good on the same rows', async () => {
     await firstVersion();
     const id = await insertStudy(db, { families: ['fasttext'], maxTrials: 1 });
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 2 });
@@ -166,7 +166,7 @@ describe('the next version of a model', () => {
     ]);
   });
 
-  test('is kept, not deployed, when it is worse', async () => {
+  test('is stored, not deployed, if it is worse', async () => {
     await firstVersion();
     const untrainable = { epochs: 1, learning_rate: 1e-9, word_dropout: 0.6 };
     const id = await insertStudy(db, { families: ['fasttext'], knobs: untrainable, maxTrials: 1 });
@@ -178,7 +178,7 @@ describe('the next version of a model', () => {
 });
 
 describe('a worker that is stopped', () => {
-  test('leaves a checkpoint from which another one goes on, and no attempt is counted', async () => {
+  test('leaves a checkpoint from which another one continues, and no attempt is counted', async () => {
     await createReviews(db, 4000);
     const first = worker();
     await run(coordinator(), first);
@@ -210,7 +210,7 @@ describe('several coordinators', () => {
     expect(await db.query(leaders)).toEqual([]);
   });
 
-  test('have one leader; when its connection is cut, studies go on', async () => {
+  test('have one leader; if its connection is cut, studies continue', async () => {
     await createReviews(db);
     await run(coordinator(), coordinator(), coordinator(), worker());
     await eventually(db, leaders);

@@ -4,7 +4,7 @@ import { conclude } from '../../src/coordinator/conclude.ts';
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
 import type { Connection, Database } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
-import { takeLead } from '../../src/db/statements/leadership.ts';
+import { acquireLeadership } from '../../src/db/statements/leadership.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, renewLease } from '../../src/db/statements/trials.ts';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   const row = { host: 'h', pid: 1, threads: 1, version: '0' };
   workerId = await insertProcess(db, { kind: 'worker', ...row });
   const processId = await insertProcess(db, { kind: 'coordinator', ...row });
-  await takeLead(connection, processId);
+  await acquireLeadership(connection, processId);
   leader = { connection, processId, logger };
 });
 
@@ -42,7 +42,7 @@ afterEach(async () => {
 });
 
 const propose = (number: number): Promise<unknown> =>
-  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
 const claim = (): Promise<ClaimedTrial | undefined> => claimTrial(db, workerId, { families: ['fasttext'] });
 const states = async (): Promise<unknown> => ({
   study: (await db.query<{ state: string }>('select state from rafiki.study'))[0]?.state,
@@ -64,7 +64,7 @@ function overtaken(by: () => Promise<unknown>): Leader {
   return { ...leader, connection: { ...connection, query } };
 }
 
-describe('a trial that is claimed between the coordinator’s look and its act', () => {
+describe("a trial that is claimed between the coordinator's read and its write", () => {
   test('is cancelled with its study', async () => {
     await propose(1);
     await db.query('update rafiki.study set cancel_requested = true');
@@ -75,7 +75,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
   });
 
-  test('is cancelled with a study that fails', async () => {
+  test('is cancelled if its study fails', async () => {
     await propose(1);
     await propose(2);
     const error = { sqlstate: '42501', message: 'permission denied' };
@@ -86,7 +86,7 @@ describe('a trial that is claimed between the coordinator’s look and its act',
     expect(await states()).toEqual({ study: 'failed', trials: ['failed', 'cancelled'] });
   });
 
-  test('nor is one forgotten whose worker gave it back then', async () => {
+  test('is cancelled even if its worker gave it back meanwhile', async () => {
     await propose(1);
     await claim();
     await db.query('update rafiki.study set cancel_requested = true');
@@ -130,7 +130,7 @@ describe('a study that cannot be advanced', () => {
 });
 
 describe('a trial of a study that has ended', () => {
-  test('has its lease renewed no more, and is cancelled', async () => {
+  test('gets no renewed lease, and is cancelled', async () => {
     await propose(1);
     await propose(2);
     const trial = await claim();

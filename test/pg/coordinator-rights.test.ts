@@ -41,7 +41,7 @@ async function renewedBy(change: string): Promise<string[]> {
   return Object.keys(after).filter((model) => after[model] !== before[model]);
 }
 
-test('keys that change meanwhile keep no owner from changing his model', async () => {
+test('keys that change meanwhile do not prevent an owner from changing a model', async () => {
   let going = true;
   const before = await keys();
   const renewing = (async () => {
@@ -58,7 +58,7 @@ test('keys that change meanwhile keep no owner from changing his model', async (
 });
 
 describe('keys follow rights', () => {
-  test('of a role that leaves another one which had a grant, at any depth', async () => {
+  test('of a role that leaves a role with a grant, at any depth', async () => {
     expect(await renewedBy(`revoke ${names['team']} from ${names['member']}`)).toEqual(['granted']);
     await db.query(`grant ${names['team']} to ${names['other']}`);
     await db.query(`grant ${names['other']} to ${names['member']}`);
@@ -66,7 +66,7 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`revoke ${names['other']} from ${names['member']}`)).toEqual(['granted']);
   });
 
-  test('of a member that does not inherit any more', async () => {
+  test('of a member that no longer inherits', async () => {
     const [team, member] = [names['team'], names['member']];
     const change =
       postgresVersion() >= 16 ? `grant ${team} to ${member} with inherit false` : `alter role ${member} noinherit`;
@@ -80,7 +80,7 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`revoke ${names['owner']} from ${names['other']}`)).toEqual(['granted', 'private']);
   });
 
-  test('of whoever owned the database, where it was granted to its owner', async () => {
+  test('of the former owner of the database, if the grant is to pg_database_owner', async () => {
     await db.query(`select rafiki_grant('granted', 'pg_database_owner')`);
     const [{ name } = { name: '' }] = await db.query<{ name: string }>('select current_database() as name');
     await db.query(`alter database ${name} owner to ${names['other']}`);
@@ -89,7 +89,7 @@ describe('keys follow rights', () => {
     expect(await renewedBy('select 1')).toEqual([]);
   });
 
-  test('of whoever was a superuser, or exempt from row-level security', async () => {
+  test('of a former superuser, or a role formerly exempt from row-level security', async () => {
     await db.query(`alter role ${names['other']} superuser`);
     await watch.check(database.service);
     expect(await renewedBy(`alter role ${names['other']} nosuperuser`)).toEqual(['granted', 'private']);
@@ -98,12 +98,12 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`alter role ${names['other']} nobypassrls`)).toEqual(['granted', 'private']);
   });
 
-  test('and stay where nobody lost one', async () => {
+  test('and stay if no role lost a right', async () => {
     expect(await renewedBy(`grant ${names['team']} to ${names['other']}`)).toEqual([]);
     expect(await renewedBy('select 1')).toEqual([]);
   });
 
-  test('are all new when a coordinator begins, since nobody watched before; a model that its owner is changing gets its one later', async () => {
+  test('are all renewed when a coordinator begins; a model that its owner is changing gets its key later', async () => {
     const before = await keys();
     const held = await db.connect(() => undefined);
     await held.query('begin');

@@ -34,7 +34,14 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
     labels: bytesOf(0, 1, 0, 1),
     trained: new BigInt64Array(),
   });
-  await insertTrial(db, { studyId: study, number: 1, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  await insertTrial(db, {
+    studyId: study,
+    number: 1,
+    family: 'fasttext',
+    knobs: {},
+    seed: 1,
+    initialWeights: 'random',
+  });
   const save = (): Promise<number> => params.save('model', { tensors: {}, meta: {} });
   const [exact, quick] = [await save(), await save()];
   const [trial] = await db.query<{ id: number }>(
@@ -47,7 +54,7 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
   return { study, exact, quick };
 }
 
-test('a version has the variants of its members after them, each subset with its accuracy', async () => {
+test('a version has its members followed by their variants, and the accuracy of each subset', async () => {
   const { study, exact, quick } = await trialWithVariant();
   const [open] = await selectOpenStudies(db);
   const trials = await selectTrials(db, study);
@@ -63,7 +70,7 @@ test('a version has the variants of its members after them, each subset with its
   expect(await db.query('select families from rafiki.models')).toEqual([{ families: 'fasttext' }]);
 });
 
-test('what is stored of a variant stays while its study runs, and as long as a model has it', async () => {
+test('the parameters of a variant are kept while its study runs, and as long as a version has it', async () => {
   const { study, exact, quick } = await trialWithVariant();
   const kept = async (): Promise<number[]> => {
     await params.collectGarbage();

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
-import { insertReport, type ReportAnswer } from '../../src/db/statements/reports.ts';
+import { insertReport, type ReportDecision } from '../../src/db/statements/reports.ts';
 import { loseTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial } from '../../src/db/statements/trials.ts';
-import { keepStart, selectPublished, setPublished } from '../../src/db/statements/warm-starts.ts';
+import { selectPublished, setPublished, setWarmStartSources } from '../../src/db/statements/warm-starts.ts';
 import type { PublishedWeights } from '../../src/domain/warm-start.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
@@ -67,7 +67,7 @@ const firstLoss = async (trial: number): Promise<number> =>
   )[0]!.loss;
 
 describe('a collaborative study', () => {
-  test('lets a trial start from the weights of the best one before, and says so', async () => {
+  test('starts a trial from the weights of the best earlier one, and records it', async () => {
     const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 0 });
     await run();
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', error: null });
@@ -79,7 +79,7 @@ describe('a collaborative study', () => {
     expect(await db.query('select from rafiki.trial where published_id is not null')).toEqual([]); // dropped at the end
   });
 
-  test('copies no table whose rows mean something else', async () => {
+  test('copies no table whose rows have another meaning', async () => {
     const knobs = { ...sameTensors, word_ngrams: { list: [1, 2] } };
     const id = await insertStudy(db, { families: ['fasttext'], knobs, maxTrials: 4, alpha: 0 });
     await run();
@@ -87,7 +87,7 @@ describe('a collaborative study', () => {
     const trials = await db.query<{ ngrams: string; warm: number }>(
       `select knobs ->> 'word_ngrams' as ngrams, warm_share as warm from rafiki.trial order by number`,
     );
-    const [parent, ...others] = trials; // it learns these rows by heart, so nobody else publishes
+    const [parent, ...others] = trials; // it memorises these rows, so no other trial publishes
     expect(new Set(trials.map(({ ngrams }) => ngrams)).size).toBe(2);
     for (const { ngrams, warm } of others) {
       if (ngrams === parent?.ngrams) expect(warm).toBe(1);
@@ -95,7 +95,7 @@ describe('a collaborative study', () => {
     }
   });
 
-  test('starts every trial at random where α is 1', async () => {
+  test('starts every trial from random weights if α is 1', async () => {
     const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 1 });
     await run();
     await studyEnd(db, id);
@@ -106,7 +106,7 @@ describe('a collaborative study', () => {
 describe('published weights', () => {
   const params = (): PostgresParamStore => new PostgresParamStore({ database: database.service, graceMs: 0 });
   const basis = Buffer.from('the same rows');
-  const wanted = [{ name: 'w', shape: [2], role: 'weight' }];
+  const requested = [{ name: 'w', shape: [2], role: 'weight' }];
   const weights = (value: number): PublishedWeights => ({
     tensors: { w: { dtype: 'float32', shape: [2], data: Float32Array.of(value, value) } },
     roles: { w: 'weight' },
@@ -115,7 +115,7 @@ describe('published weights', () => {
     trial: ClaimedTrial,
     rows: Buffer = basis,
   ): Promise<{ value: number | undefined; share: number }> => {
-    const { tensors, origin } = await params().warmStart(trial.trialId, { wanted, basis: rows });
+    const { tensors, origin } = await params().warmStart(trial.trialId, { requested, basis: rows });
     return { value: Number(tensors['w']?.data[0]), share: origin.share };
   };
 
@@ -124,7 +124,7 @@ describe('published weights', () => {
     const studyId = await insertStudy(db, { maxTrials: count });
     const trials: ClaimedTrial[] = [];
     for (let number = 1; number <= count; number++) {
-      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: number, start: 'open' });
+      await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: number, initialWeights: 'open' });
       const worker = { kind: 'worker', host: 'h', pid: number, threads: 1, version: '0' } as const;
       trials.push((await claimTrial(db, await insertProcess(db, worker), { families: ['fasttext'] }))!);
     }
@@ -136,41 +136,41 @@ describe('published weights', () => {
     expect(await setPublished(db, trial, { paramsId, score: value })).toBe(true);
   }
 
-  test('are chosen once: a later attempt starts from the same, whatever was published meanwhile', async () => {
+  test('are chosen once: a later attempt starts from the same ones, whatever was published meanwhile', async () => {
     const [first, second, third] = (await claimed(3)) as [ClaimedTrial, ClaimedTrial, ClaimedTrial];
     await publish(first, 0.5);
-    await keepStart(db, third, await selectPublished(db, third.trialId));
+    await setWarmStartSources(db, third, await selectPublished(db, third.trialId));
     expect(await given(third)).toEqual({ value: 0.5, share: 1 });
     await loseTrial({ on: db, logger }, { id: third.trialId, attempt: 0 }, 'killed');
     await publish(first, 0.6);
     await publish(second, 0.9);
     await params().collectGarbage(); // must not take what the trial may still need
     const again = (await claimTrial(db, third.processId, { families: ['fasttext'] }))!;
-    expect(again.start).toBe('chosen');
-    await keepStart(db, again, await selectPublished(db, again.trialId));
+    expect(again.initialWeights).toBe('chosen');
+    await setWarmStartSources(db, again, await selectPublished(db, again.trialId));
     expect(await given(again)).toEqual({ value: 0.5, share: 1 });
   });
 
   test('of other rows are refused: they would make the trial incomparable', async () => {
     const [first, second] = (await claimed(2)) as [ClaimedTrial, ClaimedTrial];
     await publish(first, 0.5);
-    await keepStart(db, second, await selectPublished(db, second.trialId));
+    await setWarmStartSources(db, second, await selectPublished(db, second.trialId));
     expect(await given(second, Buffer.from('other rows'))).toEqual({ value: Number.NaN, share: 0 });
   });
 
-  test('are asked for when a report beats the best of the family by δ, or at all at the end', async () => {
+  test('are requested if a report exceeds the best of the family by δ, or by any gain at the end', async () => {
     const [first, second] = (await claimed(2)) as [ClaimedTrial, ClaimedTrial];
-    const report = (trial: ClaimedTrial, epoch: number, score: number): Promise<ReportAnswer | undefined> =>
+    const report = (trial: ClaimedTrial, epoch: number, score: number): Promise<ReportDecision | undefined> =>
       insertReport(db, trial, { epoch, epochs: 3, step: epoch, loss: 1, score, metrics: {}, seconds: 1 });
-    expect(await report(first, 1, 0.5)).toEqual({ stop: false, put: true });
+    expect(await report(first, 1, 0.5)).toEqual({ stop: false, publish: true });
     await publish(first, 0.5);
-    expect(await report(second, 1, 0.504)).toEqual({ stop: false, put: false });
-    expect(await report(second, 2, 0.506)).toEqual({ stop: false, put: true });
-    expect(await report(second, 3, 0.504)).toEqual({ stop: false, put: true });
-    expect(await report(second, 3, 0.5)).toEqual({ stop: false, put: false });
+    expect(await report(second, 1, 0.504)).toEqual({ stop: false, publish: false });
+    expect(await report(second, 2, 0.506)).toEqual({ stop: false, publish: true });
+    expect(await report(second, 3, 0.504)).toEqual({ stop: false, publish: true });
+    expect(await report(second, 3, 0.5)).toEqual({ stop: false, publish: false });
   });
 
-  test('that nobody names any more are collected', async () => {
+  test('without references are collected', async () => {
     const [first] = (await claimed(1)) as [ClaimedTrial];
     await publish(first, 0.5);
     await publish(first, 0.6);
@@ -182,7 +182,7 @@ describe('published weights', () => {
   });
 });
 
-test('a study that is not collaborative publishes nothing', async () => {
+test('a study without collaboration publishes nothing', async () => {
   const id = await insertStudy(db, { families: ['fasttext'], knobs: sameTensors, maxTrials: 2, alpha: 0 });
   await db.query('update rafiki.study set collaborative = false');
   await run();

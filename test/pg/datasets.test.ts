@@ -50,7 +50,7 @@ const asAlice = (sql: string): Promise<unknown> =>
   });
 
 describe('reading a source as the owner of the study', () => {
-  test('passes every text on as it is, and leaves out rows without label or text', async () => {
+  test('returns every text unchanged, and leaves out rows without label or text', async () => {
     const texts = ['plain', 'back\\slash \\n', 'line\nend\r\n', 'quote " \u2028 \u0001\u0002', '\\.', '', 'ünï 🙂'];
     await db.query(`create table t (label boolean, body text)`);
     await db.query('insert into t select true, unnest($1::text[])', [texts]);
@@ -59,7 +59,7 @@ describe('reading a source as the owner of the study', () => {
     expect(await read('t')).toEqual(texts.map((text) => ['true', text]));
   });
 
-  test('works on names that need quotes, and on partitioned tables, views and materialised views', async () => {
+  test('works with quoted names, partitioned tables, views and materialised views', async () => {
     await asAlice(`create table "Odd ""Name%s" (label text, body text) partition by list (label);;
       create table part partition of "Odd ""Name%s" default;;
       insert into "Odd ""Name%s" values ('a', 'b');;
@@ -77,7 +77,7 @@ describe('reading a source as the owner of the study', () => {
     expect(await read('t')).toEqual([['a', 'mine']]);
   });
 
-  test('needs the right to the two columns and to no other', async () => {
+  test('needs the right to the two columns only', async () => {
     await db.query(`create table t (label text, body text, salary int)`);
     await db.query(`insert into t values ('a', 'b', 1)`);
     await db.query(`grant select (label, body) on t to ${alice}`);
@@ -98,7 +98,7 @@ describe('reading a source as the owner of the study', () => {
     await expect(read('v')).rejects.toMatchObject({ sqlstate: '42501' });
   });
 
-  test('runs a view as its owner even where the view asks who it is, and lets it write nothing', async () => {
+  test('runs a view as its owner even if the view checks the role, and read-only', async () => {
     await asAlice(`create view v as select current_user::text as label, 'x' as body`);
     expect(await read('v')).toEqual([[alice, 'x']]);
     await asAlice(`create table hers (i int);;
@@ -117,7 +117,7 @@ describe('reading a source as the owner of the study', () => {
     );
   });
 
-  test('nor what others make in the schema of the readers, even where some of it cannot be dropped', async () => {
+  test('nor objects of other roles in the schema of the readers, even if some cannot be dropped', async () => {
     await asAlice(`create table hers (label text, body text);; insert into hers values ('a', 'b')`);
     await read('hers');
     await db.query(`update rafiki.study set state = 'completed'`);
@@ -153,7 +153,7 @@ describe('reading a source as the owner of the study', () => {
     expect(await there()).toEqual([]);
   });
 
-  test('leaves out and counts rows of too long a label where the study skips bad rows, and names one where it does not', async () => {
+  test('leaves out and counts rows with too long a label if the study skips bad rows, and otherwise names one', async () => {
     await db.query(`create table t (label text, body text)`);
     await db.query(`grant select on t to ${alice}`);
     await db.query(`insert into t select repeat('x', 1000 + i), 'text' from generate_series(0, 2) i`);
@@ -168,7 +168,7 @@ describe('reading a source as the owner of the study', () => {
     ]);
   });
 
-  test('says that a source is gone', async () => {
+  test('raises an error if the source does not exist', async () => {
     await db.query('create table t (label text, body text)');
     const id = await insertStudy(db, { source: 't' });
     await db.query('drop table t');
@@ -193,7 +193,7 @@ describe('the cache of data files', () => {
     await db.query(`insert into t values ('a', 'b')`);
   });
 
-  test('reads once, however many ask at the same time, and is for nobody else to see', async () => {
+  test('reads once for concurrent requests, and is private to the user', async () => {
     const key = await studyKey();
     const caches = Array.from({ length: 4 }, () => cacheIn(path.join(dir, 'deep')));
     const files = await Promise.all(caches.map((cache) => cache.file(key, new AbortController())));
@@ -215,7 +215,7 @@ describe('the cache of data files', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('reads the source again where the file was damaged, or is a link', async () => {
+  test('reads the source again if the file is damaged, or is a link', async () => {
     const key = await studyKey();
     const file = await cacheIn(dir).file(key, new AbortController());
     const whole = readFileSync(file);
@@ -223,7 +223,7 @@ describe('the cache of data files', () => {
     writeFileSync(elsewhere, whole);
     const spoil = [
       () => writeFileSync(file, whole.subarray(0, -1)),
-      () => writeFileSync(file, '["label", "of somebody else"]\n'),
+      () => writeFileSync(file, '["label", "of another user"]\n'),
       () => {
         rmSync(file);
         symlinkSync(elsewhere, file);
@@ -238,7 +238,7 @@ describe('the cache of data files', () => {
     expect(readFileSync(elsewhere).equals(whole)).toBe(true);
   });
 
-  test('refuses more data than the limit, and says how much was read', async () => {
+  test('refuses more data than the limit, with the amount read', async () => {
     await db.query(
       `create table large as select 'a' as label, repeat(i::text, 1000) as body from generate_series(1, 2000) i`,
     );
@@ -253,7 +253,7 @@ describe('the cache of data files', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('names a full disk, and leaves no part of a file', async ({ skip }) => {
+  test('reports a full disk, and leaves no partial file', async ({ skip }) => {
     const disk = smallDisk();
     if (disk === undefined) return skip('this process may not mount');
     try {
@@ -291,7 +291,7 @@ describe('the cache of data files', () => {
     expect(readdirSync(dir).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 
-  test('stops waiting for a slow source when asked to', async () => {
+  test('stops waiting for a slow source when aborted', async () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(30)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });
     const abort = new AbortController();
@@ -301,6 +301,6 @@ describe('the cache of data files', () => {
     await expect.poll(() => db.query(reads), { timeout: 10_000 }).toHaveLength(1);
     abort.abort();
     await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
-    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not go on
+    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not continue
   });
 });

@@ -11,14 +11,14 @@ const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${vers
 
 let database: TestDatabase;
 let fresh: TestDatabase;
-let stranger: Awaited<ReturnType<TestDatabase['as']>>;
-/** The role of `stranger`. */
+let otherRole: Awaited<ReturnType<TestDatabase['as']>>;
+/** The role of `otherRole`. */
 let name: string;
 beforeEach(async () => {
   database = await createTestDatabase('template0');
   fresh = await createTestDatabase('template0');
-  stranger = await database.as('stranger');
-  const [row] = await stranger.query<{ name: string }>('select current_user::text as name');
+  otherRole = await database.as('other_role');
+  const [row] = await otherRole.query<{ name: string }>('select current_user::text as name');
   name = row!.name;
 });
 afterEach(async () => {
@@ -27,13 +27,13 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** What whoever installs gives to each table, function, … that he makes. */
+/** The default privileges of the installing role. */
 const defaults = (target: string): string[] =>
   ['tables', 'sequences', 'functions', 'schemas', 'types'].map(
     (kind) => `alter default privileges grant all on ${kind} to ${target}`,
   );
 
-test('default privileges of whoever installs open nothing', async () => {
+test('default privileges of the installing role give no other role any rights', async () => {
   for (const sql of [...defaults(`${name} with grant option`), ...defaults('public')]) await database.db.query(sql);
   await install(database.db);
   await install(fresh.db);
@@ -45,11 +45,11 @@ test('default privileges of whoever installs open nothing', async () => {
     `select rafiki_dblink.dblink_connect('rafiki', 'host=evil')`,
     `create table rafiki.mine ()`,
   ])
-    await expect(stranger.query(secret), secret).rejects.toMatchObject({ code: '42501' });
+    await expect(otherRole.query(secret), secret).rejects.toMatchObject({ code: '42501' });
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 
-test('and close nothing, neither to the roles that use it nor to its owner', async () => {
+test('and take none away, neither from the roles that use it nor from its owner', async () => {
   const [installer] = await database.db.query<{ name: string }>('select current_user::text as name');
   for (const [kind, right] of [
     ['functions', 'public'],
@@ -59,12 +59,12 @@ test('and close nothing, neither to the roles that use it nor to its owner', asy
     await database.db.query(`alter default privileges revoke all on ${kind} from ${right}`);
   await install(database.db);
   await install(fresh.db);
-  expect(await stranger.query('select * from rafiki.studies')).toEqual([]);
-  await expect(stranger.query(`select rafiki_predict('none', 'x')`)).rejects.toMatchObject({ code: '42704' });
+  expect(await otherRole.query('select * from rafiki.studies')).toEqual([]);
+  await expect(otherRole.query(`select rafiki_predict('none', 'x')`)).rejects.toMatchObject({ code: '42704' });
   expect(await catalogue(database.db)).toEqual(await catalogue(fresh.db));
 });
 
-test('what somebody was given by hand is taken back by an upgrade', async () => {
+test('privileges granted by hand are revoked by an upgrade', async () => {
   for (const each of [database, fresh]) await each.db.transaction((tx) => tx.query(script));
   for (const sql of [
     `grant all on all tables in schema rafiki to ${name} with grant option`,

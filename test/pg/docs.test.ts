@@ -19,15 +19,15 @@ afterAll(() => database.drop());
 const byForm = (form: PublicFunction): string => `${form.name}(${form.signature})`;
 
 describe('the pages', () => {
-  test('docs/api.md is what the installed schema says', async () => {
+  test('docs/api.md is generated from the installed schema', async () => {
     await expect(await apiPage(database.db)).toMatchFileSnapshot('../../docs/api.md');
   });
 
-  test('docs/tables.md is what the catalogue says', async () => {
+  test('docs/tables.md is generated from the catalogue', async () => {
     await expect(await tablesPage(database.db)).toMatchFileSnapshot('../../docs/tables.md');
   });
 
-  test('every function stands in one theme, and every table in one picture', async () => {
+  test('every function is in one section, and every table in one diagram', async () => {
     const named = Object.values(themes).flatMap((names) => names.map((name) => `rafiki_${name}`));
     expect(named.toSorted()).toEqual([...new Set(functions.map(({ name }) => name))].toSorted());
     const tables = await database.db.query<{ name: string }>(
@@ -38,7 +38,7 @@ describe('the pages', () => {
 });
 
 describe('a comment', () => {
-  test('says of every argument what it is, what comes, which errors, and has an example; another form says whose it is', () => {
+  test('describes each argument, the result and the errors, and has an example; that of an overload names its function', () => {
     const faults = functions.flatMap((form) => {
       const said = parseComment(form.comment);
       if (said.example === '') return [`${byForm(form)}: no example`];
@@ -53,7 +53,7 @@ describe('a comment', () => {
     expect(faults).toEqual([]);
   });
 
-  test('whose errors it names is a function', () => {
+  test('names only existing functions', () => {
     const named = functions.flatMap(({ comment }) =>
       parseComment(comment).errors.flatMap(({ when }) => /^those of (\w+)$/.exec(when)?.[1] ?? []),
     );
@@ -62,7 +62,7 @@ describe('a comment', () => {
 });
 
 /** On models that were trained for it, each in a transaction of its own, which is rolled back; procedures commit. */
-describe.skipIf(!hasRealImages)('an example does what it says', { timeout: 120_000 }, () => {
+describe.skipIf(!hasRealImages)('examples run', { timeout: 120_000 }, () => {
   let processes: RunningProcesses;
   const isCall = ({ isProcedure }: PublicFunction): boolean => isProcedure;
   const run = (sql: string): Promise<unknown> => database.db.query(sql);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { forgetRoles } from '../../src/db/statements/studies.ts';
+import { removeDroppedRoles } from '../../src/db/statements/studies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, insertStudy, studyEnd } from '../support/studies.ts';
@@ -51,14 +51,14 @@ async function leave(): Promise<void> {
   await db.query(`drop role ${gone}`);
 }
 
-test('what was theirs becomes nobody’s, what was granted to them is taken back, and their studies end with the reason', async () => {
+test('their models go to rafiki_owner, grants to them are deleted, and their studies end with the reason', async () => {
   await leave();
   expect(await numbers()).toHaveLength(4);
   const keys = 'select owner_key from rafiki.model_key k join rafiki.model m on m.id = k.model_id order by m.name';
   const before = await db.query<{ owner_key: string }>(keys);
-  expect(await forgetRoles(database.service)).toBe(3);
+  expect(await removeDroppedRoles(database.service)).toBe(3);
   expect(await numbers()).toEqual([]);
-  expect(await forgetRoles(database.service)).toBe(0);
+  expect(await removeDroppedRoles(database.service)).toBe(0);
   expect(await db.query('select name, owner::text from rafiki.model order by name')).toEqual([
     { name: 'hers', owner: 'pg_monitor' },
     { name: 'his', owner: 'rafiki_owner' },
@@ -79,7 +79,7 @@ test('what was theirs becomes nobody’s, what was granted to them is taken back
   expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'cancelled' }]);
 });
 
-test('where a dump has been restored that happens before the first answer', async () => {
+test('in a restored database this happens before the first answer', async () => {
   await db.query(`select rafiki._keep_secret('one')`);
   await leave();
   await db.query(`select rafiki._keep_secret('two')`);
@@ -89,7 +89,7 @@ test('where a dump has been restored that happens before the first answer', asyn
   expect(await numbers()).toEqual([]);
 });
 
-test('a model is given to a role that one belongs to, and by a superuser to any', async () => {
+test('a model can be given to a role of which the owner is a member, and by a superuser to any', async () => {
   const alice = await database.as('alice');
   const bob = await database.as('bob');
   const [a, b] = await Promise.all(

@@ -48,7 +48,7 @@ async function read(
 }
 
 describe('reading images', () => {
-  test('brings every byte and box, in order, and leaves out rows without image or label', async () => {
+  test('returns every byte and box, in order, and leaves out rows without image or label', async () => {
     const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
     const large = await sharp({ create: { width: 300, height: 250, channels: 3, background: 'blue', noise } })
       .png()
@@ -68,7 +68,7 @@ describe('reading images', () => {
     expect(labelled.map(({ label }) => label)).toEqual(['1', '2', '3']);
   });
 
-  test('works on columns of a domain and on sources of no key', async () => {
+  test('works with columns of a domain and with sources without a key', async () => {
     await db.query('create domain photo as bytea');
     await db.query(`create table photos (image photo, kind text)`);
     await db.query(`insert into photos values ($1, 'a')`, [picture]);
@@ -89,7 +89,7 @@ describe('a row that cannot be used', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('is named by what its owner may see of it: key, column id, place, or the order of reading', async () => {
+  test('is named by what its owner may read: key, column id, ctid, or the order of reading', async () => {
     const broken = Buffer.from('broken');
     await db.query(`create table pairs (a int, b text, image bytea, kind text, primary key (a, b))`);
     await db.query(`insert into pairs values (1, 'x', $1, 'k')`, [broken]);
@@ -109,7 +109,7 @@ describe('a row that cannot be used', () => {
     }
   });
 
-  test('is left out and counted where the study skips such rows', async () => {
+  test('is left out and counted if the study skips such rows', async () => {
     await put(1, [box]);
     await put(2, [{ ...box, width: 3 }]);
     await put(3, [box], Buffer.from('abc'));
@@ -121,18 +121,18 @@ describe('a row that cannot be used', () => {
     ]);
   });
 
-  test('is let go as it comes where it is larger than 64 MB', async () => {
+  test('is discarded while it arrives if it is larger than 64 MB', async () => {
     await put(1, [box]);
     await db.query(`insert into shelf values (2, '[]', convert_to(repeat('x', 70000000), 'UTF8'))`);
     await put(3, []);
     await db.query(`alter table rafiki.study alter column on_bad_row set default 'skip'`);
     expect(await read('shelf', 'boxes')).toHaveLength(2);
     expect(await db.query('select skipped_rows, skipped_example from rafiki.study')).toEqual([
-      { skipped_rows: 1, skipped_example: 'Key (id)=(2): It has 66.8 MB; 64 MB are the most.' },
+      { skipped_rows: 1, skipped_example: 'Key (id)=(2): It has 66.8 MB; the limit is 64 MB.' },
     ]);
   });
 
-  test('counts against the limit of what a study reads, too', async () => {
+  test("counts towards the limit of a study's rows, too", async () => {
     await db.query(
       `insert into shelf select i, '[]', convert_to(repeat('x', 400000), 'UTF8') from generate_series(1, 5) i`,
     );

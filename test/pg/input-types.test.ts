@@ -68,7 +68,7 @@ test.each([
   }
 });
 
-test('what is neither says so, as PostgreSQL does', async () => {
+test("an input that is neither a text nor an image raises PostgreSQL's error", async () => {
   for (const input of [`'x'::"char"`, 'array[1]']) {
     expect(await failureOf(db, `select rafiki_predict('m', ${input})`), input).toMatchObject({
       code: expect.stringMatching(/^42(725|883)$/),

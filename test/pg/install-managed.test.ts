@@ -67,7 +67,7 @@ async function missing(): Promise<string[]> {
   return statements;
 }
 
-test('without an administrator it says what is missing, and that is all that he has to run', async () => {
+test('without an administrator, the error lists the missing statements, which are sufficient', async () => {
   // the roles are there already: they belong to the cluster, and another database has them
   const statements = await missing();
   expect(statements).toContain('create extension dblink schema rafiki_dblink;');
@@ -93,23 +93,26 @@ test.each([
   await install(installer);
 });
 
-test.skipIf(noPsql)('after him a role without any privilege installs; models train and predict', async () => {
-  await administrate();
-  expect(await install(installer)).toBe(postgresVersion() < 18 ? 'as a script' : 'as an extension');
-  await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
-  processes = await startProcesses(database.service);
-  const alice = await database.as('alice');
-  await database.db.query('grant create on schema public to public');
-  await createReviews(alice, 100);
-  const [row] = await alice.query<{ id: number }>(
-    `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', max_trials => 1) as id`,
-  );
-  expect(await studyEnd(database.db, row!.id)).toMatchObject({ state: 'completed' });
-  await eventually(database.db, `select from rafiki.deployment where state = 'ready'`);
-  expect(await alice.query(`select rafiki_predict('reviews_sentiment', 'a great film') as label`)).toEqual([
-    { label: 'pos' },
-  ]);
-});
+test.skipIf(noPsql)(
+  'after the administrator, a role without privileges can install; models train and predict',
+  async () => {
+    await administrate();
+    expect(await install(installer)).toBe(postgresVersion() < 18 ? 'as a script' : 'as an extension');
+    await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
+    processes = await startProcesses(database.service);
+    const alice = await database.as('alice');
+    await database.db.query('grant create on schema public to public');
+    await createReviews(alice, 100);
+    const [row] = await alice.query<{ id: number }>(
+      `select rafiki_train('sentiment', 'reviews', families => '{fasttext}', max_trials => 1) as id`,
+    );
+    expect(await studyEnd(database.db, row!.id)).toMatchObject({ state: 'completed' });
+    await eventually(database.db, `select from rafiki.deployment where state = 'ready'`);
+    expect(await alice.query(`select rafiki_predict('reviews_sentiment', 'a great film') as label`)).toEqual([
+      { label: 'pos' },
+    ]);
+  },
+);
 
 test.skipIf(noPsql)(
   'what that role installs, and brings up to date, is what a superuser would have installed',
@@ -128,7 +131,7 @@ test.skipIf(noPsql)(
   },
 );
 
-test.skipIf(noPsql)('what is lent for an installation can be taken back, and nothing is left of it', async () => {
+test.skipIf(noPsql)('the rights granted for an installation can be revoked, and none remain', async () => {
   await administrate();
   await install(installer);
   const name = await nameOf(installer);
@@ -150,7 +153,7 @@ test.skipIf(noPsql)('what is lent for an installation can be taken back, and not
     expect((await failureOf(installer, attack)).code, attack).toMatch(/^(42501|42704|0A000)$/);
 });
 
-test.skipIf(noPsql)('0.1.0 that a role without privileges installed is brought up to date by that role', async () => {
+test.skipIf(noPsql)('0.1.0 installed by a role without privileges can be upgraded by that role', async () => {
   const name = await nameOf(installer);
   await database.db.query(`
     create schema rafiki_dblink; create extension dblink schema rafiki_dblink;
@@ -171,7 +174,7 @@ test.skipIf(noPsql)('0.1.0 that a role without privileges installed is brought u
   }
 });
 
-test.skipIf(noPsql)('an upgrade needs it once more, and says so', async () => {
+test.skipIf(noPsql)('an upgrade without the membership is refused, with the statement to run', async () => {
   await administrate();
   await asOwner(script);
   await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
@@ -185,31 +188,34 @@ test.skipIf(noPsql)('an upgrade needs it once more, and says so', async () => {
   await asOwner(prologue + joining + idempotent);
 });
 
-test.skipIf(noPsql)('the installer of one database is nothing in the others, once that is taken back', async () => {
-  const shop = await createTestDatabase();
-  try {
-    await administrate();
-    await install(installer);
-    const url = new URL(installer.url);
-    url.pathname = new URL(shop.url).pathname;
-    const there = new Database({
-      url: url.href,
-      application: 'test',
-      asUser: true,
-      maxConnections: 1,
-      logger: silentLogger,
-    });
-    await there.query('set role rafiki_owner'); // what security.md says: while the membership is left over
-    await there.query('reset role');
-    await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
-    expect(await failureOf(there, 'set role rafiki_owner')).toMatchObject({ code: '42501' });
-    await there.stop();
-  } finally {
-    await shop.drop();
-  }
-});
+test.skipIf(noPsql)(
+  'the installer of one database has no rights in the others, once the membership is revoked',
+  async () => {
+    const shop = await createTestDatabase();
+    try {
+      await administrate();
+      await install(installer);
+      const url = new URL(installer.url);
+      url.pathname = new URL(shop.url).pathname;
+      const there = new Database({
+        url: url.href,
+        application: 'test',
+        asUser: true,
+        maxConnections: 1,
+        logger: silentLogger,
+      });
+      await there.query('set role rafiki_owner'); // what security.md says: while the membership is left over
+      await there.query('reset role');
+      await database.db.query(`revoke rafiki_owner from ${await nameOf(installer)}`);
+      expect(await failureOf(there, 'set role rafiki_owner')).toMatchObject({ code: '42501' });
+      await there.stop();
+    } finally {
+      await shop.drop();
+    }
+  },
+);
 
-test('whoever may make himself a member of rafiki_owner is one while he installs, and not after it', async () => {
+test('a role that may grant itself rafiki_owner is a member during the installation only', async () => {
   const shop = await createTestDatabase('template0');
   try {
     await shop.db.transaction((tx) => tx.query(script));

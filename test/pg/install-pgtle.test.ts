@@ -15,7 +15,7 @@ const keeping = `
   create function pgtle.install_extension(name text, version text, description text, ext text, requires text[] default null)
     returns boolean language sql as $$ insert into pgtle.kept values ($1, $2, $3, $4, $5) returning true $$`;
 
-test('what pg_tle is given is the whole script, which installs', async () => {
+test('pg_tle gets the whole script, which installs', async () => {
   const database = await createTestDatabase('template0');
   try {
     await database.db.query(keeping);

@@ -8,7 +8,7 @@ import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
-/** As a script: what CREATE EXTENSION makes anew has its rights, wherever it is restored. */
+/** As a script: objects that CREATE EXTENSION recreates have their rights wherever they are restored. */
 const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
 
 let database: TestDatabase;
@@ -30,7 +30,7 @@ async function loseRights(): Promise<void> {
     await database.db.query(sql);
 }
 
-test('a database that was restored without owners and rights is repaired, and trusts no server', async () => {
+test('a database restored without owners and rights is repaired, and trusts no server', async () => {
   const before = await catalogue(database.db);
   const carol = await database.as('carol');
   const attack = `select rafiki._rotate_secret('hers')`;

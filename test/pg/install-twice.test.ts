@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-test('of those who install at the same time one does it, and the others find it there', async () => {
+test('of concurrent installations one installs, and the others find it installed', async () => {
   const sessions = [1, 2, 3].map(
     () =>
       new Database({ url: database.url, application: 'test', maxConnections: 1, asUser: true, logger: silentLogger }),
@@ -23,7 +23,7 @@ test('of those who install at the same time one does it, and the others find it 
   }
 });
 
-test('a database in another encoding is refused with what to do', async () => {
+test('a database in another encoding is refused with a hint', async () => {
   const name = `${new URL(database.url).pathname.slice(1)}_latin1`;
   await database.db.query(`create database ${name} encoding 'LATIN1' template template0 locale 'C'`);
   const url = new URL(database.url);

@@ -8,11 +8,11 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test('the schema is there and its studies are empty', async () => {
+test('the schema exists without studies', async () => {
   expect(await database.db.query('select count(*) as n from rafiki.study')).toEqual([{ n: 0 }]);
 });
 
-test('a program installs as the command does', async () => {
+test('a program can install like the command', async () => {
   const empty = await createTestDatabase('template0');
   try {
     const how = postgresVersion() === 18 ? 'as an extension' : 'as a script'; // where the server sees the files

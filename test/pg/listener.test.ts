@@ -49,14 +49,14 @@ function listener(): Listener {
   });
 }
 
-/** When nobody connects any more: one more try may be under way. */
+/** Waits until no connection is attempted any more: one may be in progress. */
 async function quiet(): Promise<true | undefined> {
   const before = tries;
   await sleep(TRIES_MS);
   return tries === before ? true : undefined;
 }
 
-test('a listener that is stopped while Postgres is away does not try to reach it any more', async () => {
+test('a listener stopped while Postgres is unreachable no longer tries to connect', async () => {
   const listening = listener();
   await listening.start();
   refuses = true;
@@ -66,7 +66,7 @@ test('a listener that is stopped while Postgres is away does not try to reach it
   await eventually(quiet, 10_000);
 });
 
-test('nor one that could not start', async () => {
+test('nor does one that could not start', async () => {
   refuses = true;
   await expect(listener().start()).rejects.toThrow();
   await eventually(quiet, 10_000);

@@ -56,7 +56,7 @@ test.each([
 });
 
 describe('the secret of the server', () => {
-  test('that is not known here is told, and a server that starts makes it', async () => {
+  test('that is missing causes an error, and is created by a starting server', async () => {
     await db.query('drop user mapping for rafiki_owner server rafiki_bridge');
     const [session] = [await database.as('alice')];
     await db.query('update rafiki.model set owner = (select oid from pg_roles where rolname like $1)::regrole', [
@@ -75,7 +75,7 @@ describe('the secret of the server', () => {
     expect(await session.query(`select rafiki_predict('m', 'x') as v`)).toEqual([{ v: '<x>' }]);
   });
 
-  test('is made where a dump that no superuser made has left it out', async () => {
+  test('is created if a dump by a role without superuser left it out', async () => {
     await db.query('alter user mapping for rafiki_owner server rafiki_bridge options (drop password, drop "user")');
     await db.query(
       `select rafiki._disconnect_bridge('127.0.0.1', $1), rafiki._connect_bridge('127.0.0.1', $1, 'secret')`,
@@ -92,12 +92,12 @@ test.each(['0', '-1 ms', '31 days', '170000000 years'])('a budget of %s is refus
     });
 });
 
-test('so is one without end, which PostgreSQL has from 17 on', async () => {
+test('an infinite budget, which exists from PostgreSQL 17 on, is refused', async () => {
   const failure = await failureOf(db, `select rafiki_predict('m', 'x', budget => interval 'infinity')`);
   expect(failure.code).toBe(postgresVersion() >= 17 ? '22023' : '22007');
 });
 
-test('where no column can be learnt from, none is to be named', async () => {
+test('without a usable column, the hint names none', async () => {
   await db.query('create table numbers (id int primary key, label text, price int)');
   expect(await failureOf(db, `select rafiki_train('sentiment', 'numbers')`)).toMatchObject({
     code: '42703',
@@ -106,7 +106,7 @@ test('where no column can be learnt from, none is to be named', async () => {
   });
 });
 
-test.each(['coordinator', 'worker', 'serve'])('rafiki %s says whose URL it needs', async (command) => {
+test.each(['coordinator', 'worker', 'serve'])("rafiki %s explains which role's URL it needs", async (command) => {
   const url = (await database.as('alice')).url;
   await expect(commands[command]?.run(['--database-url', url])).rejects.toMatchObject({
     message: expect.stringMatching(/^rafiki does not run as role alice_\w+, which lacks the required rights$/),
@@ -114,7 +114,7 @@ test.each(['coordinator', 'worker', 'serve'])('rafiki %s says whose URL it needs
   });
 });
 
-test('images in base64, or paths, are no images, and the error says how to make some', async () => {
+test('images in base64, or paths, are refused with a hint to convert them', async () => {
   await db.query(`create table photos (id int primary key, label text, file text)`);
   await db.query(`insert into photos values (1, 'a', 'aGVsbG8='), (2, 'b', '/tmp/b.jpg')`);
   for (const features of ['null', '{file}']) {
@@ -123,7 +123,7 @@ test('images in base64, or paths, are no images, and the error says how to make 
   }
 });
 
-test('Ctrl-C while a study is waited for says that it goes on, and how to stop it', async () => {
+test('Ctrl-C while waiting for a study explains that it continues, and how to stop it', async () => {
   await createReviews(db, 20);
   const waiting = await db.connect(() => undefined);
   const [{ pid }] = (await waiting.query<{ pid: number }>('select pg_backend_pid() as pid')) as [{ pid: number }];
@@ -141,14 +141,14 @@ test('Ctrl-C while a study is waited for says that it goes on, and how to stop i
   expect(await db.query('select state from rafiki.study')).toEqual([{ state: 'queued' }]);
 });
 
-describe('behind a source', () => {
+describe('in the code of a source', () => {
   let processes: RunningProcesses;
   beforeEach(async () => {
     processes = await startProcesses(database.service);
   });
   afterEach(() => processes.stop());
 
-  test('SET ROLE is refused with what to do', async () => {
+  test('SET ROLE is refused with a hint', async () => {
     await createReviews(db, 20);
     await db.query(`create function other() returns text language plpgsql as
                     $$ begin perform pg_catalog.set_config('role', 'none', false); return ' x'; end $$`);
@@ -192,7 +192,7 @@ describe('with standard_conforming_strings off', () => {
     await session.close();
   });
 
-  test('it is installed as ever', async () => {
+  test('rafiki can be installed', async () => {
     const script = readFileSync(path.join(extensionDir, 'extension', `rafiki--${version}.sql`), 'utf8');
     const [one, other] = [await createTestDatabase('template0'), await createTestDatabase('template0')];
     try {

@@ -85,7 +85,7 @@ const stateOf = (asked: Promise<unknown>): Promise<string> =>
 const isRefused = (key: string): Promise<boolean> =>
   eventually(async () => (await stateOf(ask(key))) === '42704' || undefined, 5000);
 
-test('a grantee who kept the key is refused as soon as it is revoked, and others go on', async () => {
+test('a role that kept the key is refused immediately after its grant is revoked, and others continue', async () => {
   const kept = await keyOf(grantee, 'a');
   expect(await ask(kept)).toEqual(['pos']);
   const failures: unknown[] = [];
@@ -136,7 +136,7 @@ test('also while another model is being loaded', async () => {
   await goOn();
 });
 
-test('an array that is being answered goes on with the key it began with', async () => {
+test('a running array request continues with its old key', async () => {
   const kept = await keyOf(db, 'a');
   const asked = ask(
     kept,
@@ -147,7 +147,7 @@ test('an array that is being answered goes on with the key it began with', async
   expect(new Set(await asked)).toEqual(new Set(['pos']));
 });
 
-test('a call that waits for its model is refused when its key is replaced', async () => {
+test('a call that waits for its model is refused if its key is replaced', async () => {
   const goOn = await stickLoading();
   await deploy('c', 1);
   const waiting = stateOf(ask(await keyOf(db, 'c')));
@@ -161,7 +161,7 @@ test('a call that waits for its model is refused when its key is replaced', asyn
   expect(await next).toEqual(['pos']);
 });
 
-test('a flood of notifications has the rows looked at ten times a second at most', async () => {
+test('during a flood of notifications the rows are read at most ten times a second', async () => {
   const before = counted.looks;
   const startedMs = performance.now();
   for (let i = 0; i < 40; i++) {

@@ -98,7 +98,7 @@ async function ask(model: string, text: string, terms = patient): Promise<string
   return label ?? null;
 }
 
-test('more models than there is memory for: each answers when it is asked, and those asked often stay', async () => {
+test('with more models than memory, each answers its calls, and those called often stay loaded', async () => {
   for (const name of ['a', 'b', 'c', 'd']) await deploy(name);
   await start(2);
   for (const name of ['a', 'b', 'c', 'd']) await isReady(name);
@@ -119,7 +119,7 @@ test('more models than there is memory for: each answers when it is asked, and t
   expect(counted['a']).toBeLessThan((counted['b'] as number) + (counted['c'] as number) + (counted['d'] as number));
 });
 
-test('questions that come together for a model that is away wait for one load, and known answers need none', async () => {
+test('concurrent requests to an unloaded model wait for one load, and cached answers need none', async () => {
   for (const name of ['a', 'b']) await deploy(name);
   await start(1);
   await isReady('b');
@@ -138,7 +138,7 @@ test('questions that come together for a model that is away wait for one load, a
   expect(a?.cold).toBe(20);
 });
 
-test('a model that is larger than all memory is refused with what to do, and the others go on', async () => {
+test('a model larger than all memory is refused with a hint, and the others continue', async () => {
   await deploy('small');
   await deploy('large', 1, {
     ...trained,
@@ -160,7 +160,7 @@ test('a model that is larger than all memory is refused with what to do, and the
   expect(await ask('small', 'good')).toBe('pos');
 });
 
-test('a server whose folder fails takes no model out of service, says why, and answers when the folder is there', async () => {
+test('a server whose folder fails takes no model out of service, reports why, and answers once the folder exists', async () => {
   await deploy('a');
   await start(2);
   await isReady('a');
@@ -186,7 +186,7 @@ test('a server whose folder fails takes no model out of service, says why, and a
   expect(await eventually(answers)).toBe('pos');
 });
 
-test('what was counted of a model is forgotten when it is dropped', async () => {
+test('the counters of a model are deleted when it is dropped', async () => {
   for (const name of ['a', 'b']) await deploy(name);
   await start(2);
   await isReady('b');
@@ -209,7 +209,7 @@ test('what was counted of a model is forgotten when it is dropped', async () => 
   await writer.stop();
 });
 
-test('a late answer is refused in time while the model is loaded', async () => {
+test('a request that would be late is refused in time while the model is loaded', async () => {
   for (const name of ['a', 'b']) await deploy(name);
   await start(1);
   await isReady('b');
@@ -218,7 +218,7 @@ test('a late answer is refused in time while the model is loaded', async () => {
   expect(await ask('a', 'good')).toBe('pos');
 });
 
-test('a new version takes over while the old one is away, and a model may go while it is loaded', async () => {
+test('a new version takes over while the old one is unloaded, and a model can be dropped while it is loaded', async () => {
   for (const name of ['a', 'b', 'c']) await deploy(name);
   await start(1);
   await isReady('c');
@@ -236,7 +236,7 @@ test('a new version takes over while the old one is away, and a model may go whi
   expect(memory.usedBytes).toBeLessThanOrEqual(memory.budgetBytes);
 });
 
-test('a file that was damaged is fetched anew', async () => {
+test('a damaged file is fetched again', async () => {
   for (const name of ['a', 'b']) await deploy(name);
   await start(1);
   await isReady('b');
@@ -246,7 +246,7 @@ test('a file that was damaged is fetched anew', async () => {
   expect(await ask('a', 'good')).toBe('pos');
 });
 
-test('a model with more classes than a server keeps fails alone, and one that answers already goes on', async () => {
+test('a model with too many classes for a server fails alone, and a deployed one continues', async () => {
   await db.query('alter table rafiki.model_version drop constraint if exists model_version_classes');
   const widen = `update rafiki.model_version v set classes = array['a', repeat('b', 2000000)] from rafiki.model m
     where m.id = v.model_id and m.name = $1`;

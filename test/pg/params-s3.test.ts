@@ -64,7 +64,7 @@ const blobs = (): Promise<{ here: boolean }[]> =>
   db.query('select data is not null as here from rafiki.blob order by hash');
 
 describe('parameters in S3', () => {
-  test('come back as they were saved; Postgres has the rows, the bucket has each content once', async () => {
+  test('are loaded as they were saved; Postgres has the rows, the bucket has each content once', async () => {
     const id = await store().save('checkpoint', sample());
     expect(await withoutDisk().load(id)).toEqual(sample());
     expect(await blobs()).toEqual([{ here: false }, { here: false }]);
@@ -73,7 +73,7 @@ describe('parameters in S3', () => {
     expect(objects()).toHaveLength(3);
   });
 
-  test('are read from disk the second time, and from S3 again where the disk is damaged', async () => {
+  test('are read from disk the second time, and from S3 again if the file is damaged', async () => {
     const id = await store().save('model', sample());
     await store().load(id);
     const files = readdirSync(cacheDir);
@@ -85,7 +85,7 @@ describe('parameters in S3', () => {
     await expect(withoutDisk().load(id)).rejects.toThrow(UndefinedObject);
   });
 
-  test('are refused where the bytes in S3 are not what was stored, and not kept on disk', async () => {
+  test('are refused if the bytes in S3 are not the stored ones, and not kept on disk', async () => {
     const id = await store().save('model', sample());
     const other = Buffer.from('other bytes');
     const keys = `select encode(hash, 'hex') || '/' || object_id as key from rafiki.blob`;
@@ -96,7 +96,7 @@ describe('parameters in S3', () => {
     expect(readdirSync(cacheDir)).toEqual([]);
   });
 
-  test('and those in Postgres from before are read side by side', async () => {
+  test('and older ones in Postgres can be read together', async () => {
     const before = await inPostgres().save('model', sample());
     const after = await store().save('model', sample(4)); // shares one tensor, which stays where it is
     expect(objects()).toHaveLength(1);
@@ -113,7 +113,7 @@ describe('parameters in S3', () => {
     expect(await db.query('select from rafiki.params')).toEqual([]);
   });
 
-  test('are refused by S3 where other bytes arrive than were sent', async () => {
+  test('are refused by S3 if other bytes arrive than were sent', async () => {
     const sent = openBucket(s3.options).put(
       'key',
       Buffer.from('damaged'),
@@ -123,14 +123,14 @@ describe('parameters in S3', () => {
     expect(await openBucket(s3.options).get('key')).toBeUndefined();
   });
 
-  test('are asked for again later where S3 is away', async () => {
+  test('are requested again later if S3 is unreachable', async () => {
     const away = { ...s3.options, endpoint: 'http://127.0.0.1:1' };
     await expect(store(away).save('model', sample())).rejects.toThrow(StoreUnreachable);
   });
 });
 
 describe('garbage collection', () => {
-  test('deletes in S3 what nothing names, and what a saver that died left there', async () => {
+  test('deletes unreferenced objects in S3, and those of a killed process', async () => {
     const graceless = store(s3.options, 0);
     await graceless.save('checkpoint', sample());
     const [kept] = await db.query<{ hash: Buffer }>('select hash from rafiki.object order by hash limit 1');
@@ -140,12 +140,12 @@ describe('garbage collection', () => {
     expect(objects()).toHaveLength(2);
     expect(await inPostgres(0).collectGarbage()).toEqual({ params: 1, blobs: 2 });
     expect(await inPostgres(0).collectObjects()).toBe(0); // knows no bucket
-    expect(await store().collectObjects()).toBe(2); // at once: they were named before
+    expect(await store().collectObjects()).toBe(2); // immediately: they were referenced before
     expect(objects().flatMap((folder) => readdirSync(path.join(s3.dir, folder)))).toEqual([]);
     expect(await db.query('select from rafiki.object')).toEqual([]);
   });
 
-  test('leaves a tensor that was saved again alone, although its older object goes', async () => {
+  test('keeps a tensor that was saved again, although its older object is deleted', async () => {
     const graceless = store(s3.options, 0);
     await graceless.save('checkpoint', sample());
     await inPostgres(0).collectGarbage();
@@ -155,7 +155,7 @@ describe('garbage collection', () => {
   });
 });
 
-test('a study keeps its model in S3, from where whoever serves it gets it', async () => {
+test('a study stores its model in S3, from which the server loads it', async () => {
   const storage = { bucket: s3.options, cacheDir };
   await createReviews(db);
   const services = [

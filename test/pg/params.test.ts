@@ -37,7 +37,7 @@ const count = async (table: string): Promise<number> =>
   (await db.query<{ n: number }>(`select count(*)::int as n from rafiki.${table}`))[0]!.n;
 
 describe('the parameter store', () => {
-  test('gives back what was saved, whatever the dtype, shape and meta', async () => {
+  test('loads what was saved, of any dtype, shape and meta', async () => {
     const id = await store().save('checkpoint', sample());
     const loaded = await store().load(id);
     expect(loaded.tensors).toEqual(sample().tensors);
@@ -54,22 +54,22 @@ describe('the parameter store', () => {
     expect([await count('params'), await count('blob')]).toEqual([2, 5]);
   });
 
-  test('saves equal sets at the same time without a deadlock', async () => {
+  test('saves equal sets concurrently without a deadlock', async () => {
     await Promise.all(Array.from({ length: 8 }, () => store().save('checkpoint', sample())));
     expect([await count('params'), await count('blob')]).toEqual([8, 5]);
   });
 
-  test('refuses bytes that are not what was stored', async () => {
+  test('refuses bytes that differ from the stored ones', async () => {
     const id = await store().save('model', sample());
     await db.query(`update rafiki.blob set data = set_byte(data, length(data) - 1, 99)`);
     await expect(store().load(id)).rejects.toThrow(CorruptParams);
   });
 
-  test('says that parameters are gone', async () => {
+  test('raises an error for deleted parameters', async () => {
     await expect(store().load(404)).rejects.toThrow(UndefinedObject);
   });
 
-  test('answers from memory what it has loaded', async () => {
+  test('returns loaded parameters from memory', async () => {
     const warm = store();
     const id = await warm.save('model', sample());
     await warm.load(id);
@@ -79,7 +79,7 @@ describe('the parameter store', () => {
 });
 
 describe('garbage collection', () => {
-  test('keeps what a trial names, and what is younger than the grace', async () => {
+  test('keeps referenced parameters, and those younger than the grace period', async () => {
     await createReviews(db);
     const studyId = await insertStudy(db);
     const named = await store().save('checkpoint', sample());
@@ -96,7 +96,7 @@ describe('garbage collection', () => {
     expect((await store().load(named)).meta['steps']).toBe(12);
   });
 
-  test('has nothing to do for a checkpoint that another one replaces: it goes at once', async () => {
+  test('is not needed for a replaced checkpoint, which is deleted immediately', async () => {
     await createReviews(db);
     await insertTrial(db, {
       studyId: await insertStudy(db),
@@ -104,7 +104,7 @@ describe('garbage collection', () => {
       family: 'fasttext',
       knobs: {},
       seed: 1,
-      start: 'random',
+      initialWeights: 'random',
     });
     const process = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
     const trial = (await claimTrial(db, await insertProcess(db, process), { families: ['fasttext'] }))!;
@@ -116,7 +116,7 @@ describe('garbage collection', () => {
     }
   });
 
-  test('leaves a blob alone that a saver has just found to be there', async () => {
+  test('keeps a blob that a concurrent save uses', async () => {
     await store().save('checkpoint', sample());
     await db.query('delete from rafiki.params');
     await db.query(`update rafiki.blob set created_at = now() - interval '1 day'`);

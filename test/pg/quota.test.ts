@@ -16,7 +16,7 @@ afterEach(() => database.drop());
 
 const numbers = (db: Database): Promise<unknown[]> => db.query('select name, value from rafiki.quota order by name');
 
-test('rows of a dump take the place of those that an installation makes', async () => {
+test('rows of a dump replace those of an installation', async () => {
   await database.db.query(`insert into rafiki.quota (name, value, title) values ('open_studies', 7, 'x')`);
   expect(await numbers(database.db)).toEqual([
     { name: 'attachments', value: 1000 },
@@ -29,7 +29,7 @@ test.skipIf(postgresVersion() < 18)('and a dump of the extension has them', asyn
   expect(await database.db.query(carried)).toHaveLength(1);
 });
 
-test('an upgrade leaves an administrator’s numbers as they are', async () => {
+test("an upgrade keeps an administrator's values", async () => {
   const scripted = await createTestDatabase('template0');
   try {
     await upgradeScript(scripted.db);

@@ -14,7 +14,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-test('while the reader cannot log in no study fails; it says why it waits, and goes on once he can', async () => {
+test('while the reader cannot log in, no study fails: it shows why it waits, and continues afterwards', async () => {
   const { db } = database;
   const name = new URL(database.url).pathname.slice(1);
   await db.query(`revoke connect on database ${name} from public`);

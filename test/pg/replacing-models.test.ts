@@ -36,7 +36,7 @@ async function createModel(name: string, { source = 'reviews', task = 'sentiment
 }
 
 describe('the name of a model', () => {
-  test('is not taken by another table of the same name, unless that is said', async () => {
+  test('is not used for another table of the same name, unless model => is given', async () => {
     await createModel('reviews_sentiment');
     await db.query('create schema other; create table other.reviews as table reviews');
     expect(await failureOf(db, `select rafiki_train('sentiment', 'other.reviews')`)).toMatchObject({
@@ -53,7 +53,7 @@ describe('the name of a model', () => {
     ]);
   });
 
-  test('stays a table’s that was dropped and made anew', async () => {
+  test('can be used for a table that was dropped and created again', async () => {
     await createModel('reviews_sentiment');
     await db.query('alter table reviews rename to old; create table reviews as table old; drop table old');
     await db.query(`select rafiki_train('sentiment', 'reviews')`);
@@ -66,7 +66,7 @@ describe('the name of a model', () => {
 describe('a model of other classes or another task', () => {
   const other = `create table moods as select body, case label when 'pos' then 'merry' else 'sad' end as label from reviews`;
 
-  test('does not take the place of one that answers, unless that is said', async () => {
+  test('does not replace a deployed one, unless replace => true is given', async () => {
     await createModel('m');
     await db.query(other);
     expect(await failureOf(db, `select rafiki_train('sentiment', 'moods', model => 'm')`)).toMatchObject({
@@ -79,14 +79,14 @@ describe('a model of other classes or another task', () => {
     expect(await db.query(`select model from rafiki.study where state = 'queued'`)).toEqual([{ model: 'm' }]);
   });
 
-  test('may know more classes', async () => {
+  test('may have more classes', async () => {
     await createModel('m');
     await db.query(`update reviews set label = 'other' where id % 5 = 0`);
     await db.query(`select rafiki_train('sentiment', 'reviews', model => 'm')`);
     expect(await db.query(`select model from rafiki.study where state = 'queued'`)).toEqual([{ model: 'm' }]);
   });
 
-  test('is refused for another task, when it is asked for and not when it has been trained', async () => {
+  test('is refused for another task when it is requested, not after training', async () => {
     await createModel('m', { task: 'text_classification' });
     expect(await failureOf(db, `select rafiki_train('sentiment', 'reviews', model => 'm')`)).toMatchObject({
       code: '55000',
@@ -118,7 +118,7 @@ describe('with coordinator and worker', () => {
     knobs: { epochs: 4, learning_rate: 1e-3, dim: 16, dropout: 0.6, word_dropout: 0.6, weight_decay: 2 },
   };
 
-  test('a version that no server has loaded yet gives way to no worse one', async () => {
+  test('a version that is still being loaded is not replaced by a worse one', async () => {
     await createReviewsAnew(60);
     await studyEnd(db, await insertStudy(db, good));
     const end = await studyEnd(db, await insertStudy(db, bad));
@@ -133,7 +133,7 @@ describe('with coordinator and worker', () => {
     ).toEqual([{ version: 1, state: 'loading' }]);
   });
 
-  test('one for another task replaces it where that is said, and the old versions stay away', async () => {
+  test('one for another task replaces it if replace => true is given, and the old versions cannot be deployed', async () => {
     await createReviewsAnew(60);
     await studyEnd(db, await insertStudy(db, good));
     const refused = await studyEnd(db, await insertStudy(db, { ...good, task: 'text_classification' }));
@@ -154,7 +154,7 @@ describe('with coordinator and worker', () => {
     });
   });
 
-  test('a source whose code finds its functions by a search path fails with what to do', async () => {
+  test('a source whose code finds its functions by a search path fails with a hint', async () => {
     await db.query(`
       create function shout(body text) returns text language sql as 'select upper(body)';
       create function loud(body text) returns text language plpgsql as 'begin return shout(body); end';

@@ -43,13 +43,13 @@ test('nor does a superuser', async () => {
   expect(await passwords()).toEqual(before);
 });
 
-test('where it cannot be set, no file says that it was', async () => {
+test('if it cannot be set, no file is written', async () => {
   const nobody = await database.as('nobody');
   await expect(servicePassword(nobody, file, false)).rejects.toMatchObject({ code: '42501' });
   expect(existsSync(file)).toBe(false);
 });
 
-test('the one in the file is taken as it is', async () => {
+test('the password in the file is used unchanged', async () => {
   writeFileSync(file, 'service\n');
   expect(await servicePassword(database.db, file, true)).toBe('service');
   expect(readFileSync(file, 'utf8')).toBe('service\n');

@@ -90,7 +90,7 @@ describe('another role', () => {
     await db.query(`revoke select on reviews from ${malloryName}`);
   });
 
-  test('cannot take the name of a model that its transaction began too early to see', async () => {
+  test('cannot take the name of a model that was created after its transaction began', async () => {
     await db.query(`grant select on reviews to ${malloryName}`);
     const train = `select rafiki_train('sentiment', 'reviews', model => 'hers')`;
     /** Trains in a transaction that looked before `meanwhile`. */
@@ -123,7 +123,7 @@ describe('another role', () => {
     await db.query(`revoke select on reviews from ${malloryName}`);
   });
 
-  test('does not get a model measured that is not his, should a study of his bear its name', async () => {
+  test("cannot measure another role's model by a study with its name", async () => {
     await completeStudy();
     const incumbent = async (): Promise<number | null | undefined> => {
       await setIncumbent(database.service, studyId);
@@ -134,7 +134,7 @@ describe('another role', () => {
     expect(await incumbent()).toBeNull();
   });
 
-  test('cannot write rows in the name of another, nor what only our processes write', async () => {
+  test("cannot write rows in another role's name, nor those that only our processes write", async () => {
     await completeStudy();
     const columns = '(task, source, model, target, features, max_trials, max_time, validation, seed';
     const values = `('sentiment', 'pg_class', 'm', 'label', '{body}', 1, '1 min', 0.2, 1`;
@@ -178,7 +178,7 @@ describe('a source', () => {
     expect(failure).toMatchObject({ code: '42501', hint: expect.stringContaining(`to ${malloryName}`) });
   });
 
-  test('is fine with SELECT on the columns; others are no candidates', async () => {
+  test('is accepted with SELECT on its columns; other columns are no candidates', async () => {
     await db.query(`grant select (label, body) on reviews to ${malloryName}`);
     await mallory.query(`select rafiki_train('sentiment', 'reviews')`);
     const failure = await failureOf(
@@ -191,7 +191,7 @@ describe('a source', () => {
 });
 
 describe('a grant', () => {
-  test('lets its role see and use the model, and no more; revoking it changes the key', async () => {
+  test('lets its role see and use the model only; revoking it changes the key', async () => {
     await completeStudy();
     await alice.query(`select rafiki_grant('hers', '${malloryName}'), rafiki_grant('hers', '${malloryName}')`);
     const [seen] = await mallory.query<{ key: string }>(`select key from rafiki.model_access where name = 'hers'`);
@@ -230,7 +230,7 @@ describe('a member of the owner', () => {
   ];
   afterEach(() => db.query(`revoke ${aliceName} from ${malloryName}; alter role ${malloryName} inherit`));
 
-  test('who neither inherits nor may SET ROLE has nothing of hers, as with her tables', async () => {
+  test('that neither inherits nor may SET ROLE has no right to its models, as with tables', async () => {
     await completeStudy();
     if (postgresVersion() < 16) return; // there is no such membership
     await db.query(`grant ${aliceName} to ${malloryName} with inherit false, set false`);
@@ -254,7 +254,7 @@ describe('a member of the owner', () => {
     await mallory.query(give);
   });
 
-  test('who inherits has her rights, and who does not has them after SET ROLE', async () => {
+  test('that inherits has its rights, and one that does not has them after SET ROLE', async () => {
     await completeStudy();
     await db.query(`grant ${aliceName} to ${malloryName}`);
     expect(await mallory.query(seen)).toEqual([all]);
@@ -271,7 +271,7 @@ describe('a member of the owner', () => {
 });
 
 describe('the owner', () => {
-  test('deploys, goes back, undeploys and drops', async () => {
+  test('can deploy, roll back, undeploy and drop', async () => {
     await completeStudy();
     await db.query(
       `insert into rafiki.model_version (model_id, version, score, classes) select id, 2, 0.8, '{}' from rafiki.model`,
@@ -305,7 +305,7 @@ describe('the owner', () => {
     expect(await failureOf(alice, `select rafiki_deploy(${studyId})`)).toMatchObject({ code: '55000' });
   });
 
-  test('cannot make a deployment ready himself', async () => {
+  test('cannot set a deployment to ready', async () => {
     await completeStudy();
     await alice.query(`select rafiki_undeploy('hers'), rafiki_deploy('hers', 1)`);
     const failure = await failureOf(alice, `update rafiki.deployment set state = 'ready' where state = 'loading'`);

@@ -31,7 +31,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** What each function is, and who may call it; what is not said is the rule: pinned, and everybody's. */
+/** The properties of each function, and the roles that may call it; left out are the defaults: a pinned path, callable by every role. */
 const functions = `
   select concat_ws(' ', p.oid::regprocedure || ':',
            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
@@ -44,7 +44,7 @@ const functions = `
   from pg_proc p where p.proname like 'rafiki\\_%' or p.pronamespace = 'rafiki'::regnamespace
   order by p.oid::regprocedure::text collate "C"`;
 
-/** Of everybody but its owner and rafiki_owner on each relation and schema. */
+/** Privileges of all roles except its owner and rafiki_owner on each relation and schema. */
 const privileges = `
   with granted as (
     select c.oid::regclass::text as what, a.grantee, lower(a.privilege_type) as right_
@@ -62,7 +62,7 @@ const privileges = `
   group by what, role order by what collate "C", role`;
 
 /**
- * What everybody may compare in rows that are not his: columns of tables with row-level security, and of views that read with
+ * What any role may compare in rows of others: columns of tables with row-level security, and of views that read with
  * rafiki_owner's rights. Policies and barriers do not hide these from EXPLAIN, so nothing of sources, labels or weights stands here but
  * what a view makes of it by a function that is not leakproof.
  */
@@ -118,11 +118,11 @@ describe.each([
   ['as the template has it', () => database.db],
   ['as a script', () => asScript],
 ])('installed %s', (_way, db) => {
-  test('the functions are these', async () => {
+  test('functions match the golden file', async () => {
     await expect(await lines(db(), functions)).toMatchFileSnapshot('golden/functions.txt');
   });
 
-  test('the tables are these', async () => {
+  test('tables match the golden file', async () => {
     const found = await lines(db(), tables);
     const [{ isExtension } = { isExtension: false }] = await db().query<{ isExtension: boolean }>(
       `select exists (select from pg_extension where extname = 'rafiki') as "isExtension"`,
@@ -132,7 +132,7 @@ describe.each([
     else expect(found).not.toContain(', dumped');
   });
 
-  test('everybody has these rights', async () => {
+  test('privileges match the golden file', async () => {
     await expect(await lines(db(), privileges)).toMatchFileSnapshot('golden/privileges.txt');
     const [row] = await db().query<{ reach: boolean }>(
       `select has_schema_privilege('public', 'rafiki_dblink', 'usage') as reach`,
@@ -140,11 +140,11 @@ describe.each([
     expect(row?.reach).toBe(false);
   });
 
-  test('everybody may compare these columns of rows that are not his', async () => {
+  test('columns that any role can compare match the golden file', async () => {
     await expect(await lines(db(), comparable)).toMatchFileSnapshot('golden/comparable.txt');
   });
 
-  test('all of it is the owner’s, who cannot log in; definers pin their search path', async () => {
+  test('everything belongs to rafiki_owner, which cannot log in; definers pin their search path', async () => {
     const astray = `
       select c.oid::regclass::text as what from pg_class c
       where c.relnamespace in ('rafiki'::regnamespace, 'rafiki_reader'::regnamespace) and c.relowner <> 'rafiki_owner'::regrole
@@ -171,7 +171,7 @@ describe.each([
     expect(await db().query(astray)).toEqual([]);
   });
 
-  test('what has no pinned search path names every function with its schema', async () => {
+  test('functions without a pinned search path qualify every function', async () => {
     const unpinned = await db().query<{ name: string; source: string }>(`
       select p.oid::regprocedure::text as name, p.prosrc as source from pg_proc p
       where (p.pronamespace = 'rafiki'::regnamespace or p.proname like 'rafiki\\_%') and p.prosrc <> ''
@@ -180,7 +180,7 @@ describe.each([
     expect(bare).toEqual([]);
   });
 
-  test('everything that a user meets has a comment', async () => {
+  test('every public object has a comment', async () => {
     const silent = `
       select oid::regprocedure::text as what from pg_proc where proname like 'rafiki\\_%' and obj_description(oid, 'pg_proc') is null
       union all
@@ -196,14 +196,14 @@ describe.each([
   });
 });
 
-test('what can be replaced can be replaced again, and nothing changes', async () => {
+test('running the idempotent files again changes nothing', async () => {
   const before = [await lines(asScript, functions), await lines(asScript, privileges)];
   const { prologue, idempotent } = JSON.parse(readFileSync(path.join(extensionDir, 'parts.json'), 'utf8'));
   await asScript.transaction((tx) => tx.query(prologue + idempotent));
   expect([await lines(asScript, functions), await lines(asScript, privileges)]).toEqual(before);
 });
 
-test('the registries of TypeScript are what SQL knows, without a coordinator', async () => {
+test('SQL has the registries of TypeScript, without a coordinator', async () => {
   for (const [table, rows] of Object.entries(registryRows())) {
     const known = await asScript.query<{ row: unknown }>(`select to_jsonb(t) as row from rafiki.${table} t`);
     expect(byKey(known.map(({ row }) => row))).toEqual(byKey(rows));

@@ -46,7 +46,7 @@ const grantTo = (role: string): Promise<unknown> =>
 describe('rafiki_evaluate and rafiki_confusion', () => {
   const evaluate = `rafiki_evaluate('letters', 'words', feature => 'word', target => 'label')`;
 
-  test('count what the model says of labelled rows', async () => {
+  test('count the predictions of labelled rows', async () => {
     expect(await db.query(`select * from rafiki_confusion('letters', 'words', 'label', 'word')`)).toEqual([
       { actual: 'a', predicted: 'a', row_count: 2 },
       { actual: 'b', predicted: 'a', row_count: 1 },
@@ -61,7 +61,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ]);
   });
 
-  test('count nothing right as 0', async () => {
+  test('score 0 if no prediction is right', async () => {
     await db.query(`update words set label = 'x' where label is not null`);
     expect(await db.query(`select value from ${evaluate} where metric in ('accuracy', 'macro_f1')`)).toEqual([
       { value: 0 },
@@ -103,7 +103,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     }
   }
 
-  test('say that rows were trained on, and how well the model does on the others', async () => {
+  test('show how many rows were trained on, and the score on the others', async () => {
     await deploy(['a', 'b', 'c'], ['apple', 'ant', 'bee']);
     const { notices, metrics } = await evaluated(evaluate);
     expect(notices).toEqual(['model "letters" was trained on 3 of these 5 rows']);
@@ -123,7 +123,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ]);
   });
 
-  test('refuse labels that the model does not know, and say where it knows some', async () => {
+  test('refuse unknown labels, and report if only some are known', async () => {
     await deploy(['a', 'b']);
     expect((await evaluated(evaluate)).notices).toEqual([
       '1 of 5 rows have a label that model "letters" does not know',
@@ -155,7 +155,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     });
   });
 
-  test('say that there is nothing to measure', async () => {
+  test('refuse a source without labelled rows', async () => {
     await db.query('delete from words where label is not null and word is not null');
     await db.query('create table shelf (image bytea, boxes jsonb)');
     const report = `rafiki_class_report('letters', 'words', feature => 'word', target => 'label')`;
@@ -170,7 +170,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       });
   });
 
-  test('ask in parts, without hurry, whatever the settings', async () => {
+  test('send requests in parts, with a long budget, whatever the settings', async () => {
     await db.query(`insert into words select i, 'w', 'w' || i from generate_series(10, 5009) i`);
     const session = await db.connect(() => undefined);
     await session.query(`set rafiki.latency_budget = '1ms'; set rafiki.on_overdue = 'null'`);
@@ -181,7 +181,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     );
   });
 
-  test('take tables of long texts, whose bytes count and not their characters', async () => {
+  test('accept tables of long texts, whose bytes count, not their characters', async () => {
     await db.query(`insert into words select i, '好', repeat('好看的电影', 300) || i from generate_series(10, 3009) i`);
     expect(await db.query(`select value from ${evaluate} where metric = 'rows'`)).toEqual([{ value: 3005 }]);
     const query = `select id, word from words where id >= 10`;
@@ -190,7 +190,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ).toEqual([{ prediction: '好', count: 3000 }]);
   });
 
-  test('know the columns of the model’s own study, and infer others as rafiki_train does', async () => {
+  test("use the columns of the model's own study, and infer others as rafiki_train does", async () => {
     await db.query(`alter table words add title text`);
     expect((await failureOf(db, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42702');
     await db.query(`insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
@@ -203,7 +203,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     expect(await db.query(`select value from rafiki_evaluate('letters', 'others', target => 'sort')`)).toHaveLength(3);
   });
 
-  test('say what is wrong', async () => {
+  test('raise errors with hints', async () => {
     expect((await failureOf(db, `select rafiki_evaluate('leters', 'words')`)).hint).toContain('letters');
     expect((await failureOf(db, `select rafiki_evaluate('sizes', 'words')`)).code).toBe('42703');
     expect(await failureOf(db, `select rafiki_confusion('finder', 'photos', 'id', 'image')`)).toMatchObject({
@@ -224,7 +224,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       const named = (boxes: { label: number }[]) => boxes.map((one) => ({ ...one, label: `class ${one.label}` }));
       const images = objects.map((boxes, i) => ({ objects: named(boxes), found: named(found[i] ?? []) }));
       const rows = await db.query<{ label: string; overlap: number; value: number }>(
-        'select label, least_overlap as overlap, value from rafiki._average_precisions($1)',
+        'select label, min_overlap as overlap, value from rafiki._average_precisions($1)',
         [JSON.stringify(images)],
       );
       for (const { label, overlap, value } of rows)
@@ -235,7 +235,7 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     }
   });
 
-  test('measure how well objects are found', async () => {
+  test('measure object detection', async () => {
     const box = { label: 'apple', x: 0, y: 0, w: 10, h: 10 };
     await db.query('create table shelf (image bytea, boxes jsonb)');
     await db.query(`insert into shelf values ('\\x00', $1), ('\\x00', '[]')`, [
@@ -269,7 +269,7 @@ describe('rafiki_predict_query', () => {
     ).toEqual(['a', 'a', 'a', 'b', 'b', 'c', null].map((prediction) => ({ prediction })));
   });
 
-  test('takes no null', async () => {
+  test('refuses NULL', async () => {
     for (const call of [
       `rafiki_predict_query('letters', null)`,
       `rafiki_predict_query('letters', null, with_probabilities => true)`,
@@ -292,7 +292,7 @@ describe('rafiki_predict_query', () => {
     ]);
   });
 
-  test('takes the one column that the model reads, or the one named, and runs nothing before it knows', async () => {
+  test("uses the only column of the model's input type, or the one named, and checks this before it runs the query", async () => {
     const failure = await failureOf(
       db,
       `select * from rafiki_predict_query('letters', 'select label, word from words, pg_sleep(100)')`,
@@ -320,7 +320,7 @@ describe('rafiki_predict_query', () => {
   });
 });
 
-test('rafiki_export gives the owner the ONNX file of the version that answers, of an ensemble the best member', async () => {
+test('rafiki_export gives the owner the ONNX file of the deployed version, of an ensemble the best member', async () => {
   const file = Buffer.from('an onnx file');
   expect((await failureOf(db, `select rafiki_export('letters')`)).code).toBe('42704');
   await db.query(

@@ -71,7 +71,7 @@ describe('an expression of texts is read ahead', () => {
     expect(await sentFor(call)).toHaveLength(64);
   });
 
-  test('goes on from where it was', async () => {
+  test('continues from where it was', async () => {
     const places = ['?;512', '+;100;place', '+;100;place'];
     bridge.answer = (fields) => {
       if (fields[0] === 'V') return reply(null);
@@ -129,7 +129,7 @@ describe('nothing else is evaluated', () => {
     expect(await sentFor(`rafiki_predict('m', title || body)`, 'others')).toEqual([]);
   });
 
-  test('words that mean something else where they stand bring nothing, and no error', async () => {
+  test('words with another meaning in the query cause neither reading ahead nor an error', async () => {
     expect(await sentFor(`'rafiki_predict(m, title || body)', rafiki_predict('m', number || title)`)).toEqual([]);
     expect(
       await sentFor(
@@ -139,7 +139,7 @@ describe('nothing else is evaluated', () => {
   });
 });
 
-test('one notice a session says so, after some questions, with the quick way', async () => {
+test('one notice per session, after some requests, names the quick form', async () => {
   const session = await alice.connect(() => undefined);
   const notices: string[] = [];
   session.onNotice((notice) => notices.push(notice));

@@ -47,7 +47,7 @@ const ask = async (expression: string): Promise<unknown> =>
 const verbs = (): (string | undefined)[] => bridge.requests.map(([verb]) => verb);
 
 describe('details and probabilities', () => {
-  test('of an array come with one request, in order, null for null', async () => {
+  test('of an array take one request, in order, null for null', async () => {
     const details = `rafiki_predict_detail('letters', array['a90', null, 'b60'])`;
     expect(await ask(`to_jsonb(${details})`)).toMatchObject([{ label: 'a', versions: [1] }, null, { label: 'b' }]);
     expect(await ask(`to_jsonb(rafiki_probabilities('letters', array['a90', null, 'c50']))`)).toMatchObject([
@@ -75,7 +75,7 @@ describe('details and probabilities', () => {
     expect(verbs()).toEqual(['D', 'd', 'b', 'b']);
   });
 
-  test('go in parts, the smaller the more classes there are', async () => {
+  test('are requested in parts, the smaller the more classes there are', async () => {
     await db.query(`insert into rafiki.model_version (model_id, version, score, classes)
       select id, 1, 1, array(select repeat('x', 90) || i from generate_series(1, 4000) i) from rafiki.model where name = 'letters'`);
     expect(
@@ -86,7 +86,7 @@ describe('details and probabilities', () => {
     ]);
   });
 
-  test('are those of classes', async () => {
+  test('are refused for detectors', async () => {
     for (const call of [
       `rafiki_probabilities('finder', ''::bytea)`,
       `rafiki_predict('finder', ''::bytea, threshold => 0.5)`,
@@ -109,7 +109,7 @@ describe('rafiki_predict_top', () => {
     expect(await db.query(`select * from rafiki_predict_top('letters', null)`)).toEqual([]);
   });
 
-  test('says of arrays which place is meant', async () => {
+  test('has the index of each input of an array', async () => {
     expect(
       await db.query(`select place::int, label from rafiki_predict_top('letters', array['b60', null, 'c50'], 1)`),
     ).toEqual([
@@ -118,7 +118,7 @@ describe('rafiki_predict_top', () => {
     ]);
   });
 
-  test('begins with what rafiki_predict says, also where members of an ensemble are of another mind in the mean', async () => {
+  test("begins with the label of rafiki_predict, even if the mean of an ensemble's probabilities prefers another", async () => {
     expect(await db.query(`select rank, label from rafiki_predict_top('letters', 'c10', 2)`)).toEqual([
       { rank: 1, label: 'c' },
       { rank: 2, label: 'a' },
@@ -147,7 +147,7 @@ describe('a threshold', () => {
     expect(await ask(`rafiki_predict(${args})`)).toEqual(expected);
   });
 
-  test('leaves a budget that is a plain literal a budget', async () => {
+  test('keeps an untyped literal as the budget', async () => {
     for (const [args, verb] of [
       [`'letters', 'a1', '250 ms'`, 'N'],
       [`'letters', array['a1'], '250 ms'`, 'A'],
@@ -174,7 +174,7 @@ describe('queries', () => {
       union all select 2, 'b60', null, null, null union all select 3, null, 3, null, null`),
   );
 
-  test('give probabilities beside the labels', async () => {
+  test('return probabilities with the labels', async () => {
     const call = (flag: boolean): string =>
       `select row ->> 'id' as id, prediction, probabilities -> 'a' as a
        from rafiki_predict_query('letters', 'select id, word from words order by id', with_probabilities => ${flag})`;
@@ -189,7 +189,7 @@ describe('queries', () => {
     ).toHaveLength(3);
   });
 
-  test('give their own columns, every value as it was', async () => {
+  test('return their own columns, every value unchanged', async () => {
     const columns = `(id int, word text, price numeric, seen timestamptz, "Some thing" json, prediction text)`;
     const rows = await db.query(
       `select * from rafiki_predict_columns('letters', 'table words;', 'word') as t ${columns}`,
@@ -206,7 +206,7 @@ describe('queries', () => {
     ]);
   });
 
-  test('say what is wrong with them', async () => {
+  test('raise errors about the query', async () => {
     const query = `select * from rafiki_predict_columns('letters', 'select id, id, word from words') as t (a int, b int, c text, d text)`;
     expect(await failureOf(db, query)).toMatchObject({ code: '42701', hint: expect.stringContaining('"as"') });
     await db.query('create table photos (id int, image bytea)');

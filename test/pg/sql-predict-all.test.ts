@@ -49,7 +49,7 @@ const wrong = (): Promise<unknown[]> =>
   db.query(`select * from words w full join out o using (id) where o.prediction is distinct from length(w.word)::text`);
 
 describe('rafiki_predict_all', () => {
-  test('makes the table, and predicts every row of the source once', async () => {
+  test('creates the table, and predicts every row of the source once', async () => {
     await makeWords(20_000);
     await db.query('alter table words add primary key (id)');
     await db.query('update words set word = null where id = 7');
@@ -62,7 +62,7 @@ describe('rafiki_predict_all', () => {
     expect(made?.key).toBe('PRIMARY KEY (id)');
   });
 
-  test('called again predicts what is new, and nothing twice', async () => {
+  test('called again predicts new rows, and none twice', async () => {
     await makeWords(100);
     await db.query('alter table words add primary key (id)');
     await db.query(call(`'words', 'out'`));
@@ -72,7 +72,7 @@ describe('rafiki_predict_all', () => {
     expect([asked, await wrong()]).toEqual([[3], []]);
   });
 
-  test('goes on where it was stopped', async () => {
+  test('continues where it was stopped', async () => {
     await makeWords(40_000);
     await db.query('alter table words add primary key (id)');
     const session = await db.connect(() => undefined);
@@ -87,7 +87,7 @@ describe('rafiki_predict_all', () => {
     expect([asked, await wrong()]).toEqual([[8192, 8192, 7232], []]);
   });
 
-  test('of two at a time both end, with every row once', async () => {
+  test('of two concurrent calls both end, with every row once', async () => {
     await makeWords(20_000);
     await db.query('alter table words add primary key (id)');
     await db.query(`create table out (id int primary key, prediction text)`);
@@ -135,7 +135,7 @@ describe('rafiki_predict_all', () => {
     ['"Od d"', `row(i % 7, i::text)::"Od d"`],
     ['strange.citext_like', `i::text`],
   ];
-  test.each(keys)('takes a key of type %s', async (type, value) => {
+  test.each(keys)('accepts a key of type %s', async (type, value) => {
     await db.query(`create domain named as bigint; create type "Od d" as (a int, b text); create schema strange;
                     create domain strange.citext_like as varchar(20)`);
     await db.query(`create table words (id ${type} primary key, word text)`);
@@ -150,7 +150,7 @@ describe('rafiki_predict_all', () => {
     expect(asked).toEqual([8192, 808]);
   });
 
-  test('takes a key of several columns, and one that is named', async () => {
+  test('accepts a key of several columns, and a named one', async () => {
     await db.query(
       `create table words (tenant text collate "C", word text, "No" int not null, id int unique not null, primary key ("No", tenant))`,
     );
@@ -168,7 +168,7 @@ describe('rafiki_predict_all', () => {
     expect(await wrong()).toEqual([]);
   });
 
-  test('takes keys whose operators are in several schemas', async () => {
+  test('accepts keys whose operators are in several schemas', async () => {
     await db.query('create extension citext schema public');
     await db.query(`create table words (tenant public.citext, id int, word text, primary key (tenant, id))`);
     await db.query(`insert into words select 'T' || i % 2, i, repeat('w', i % 50) from generate_series(1, 20000) i`);
@@ -180,7 +180,7 @@ describe('rafiki_predict_all', () => {
     expect(asked).toEqual([8192, 8192, 3616]);
   });
 
-  test('adds probabilities, and other columns may be there too', async () => {
+  test('adds probabilities; other columns may exist', async () => {
     await makeWords(10);
     await db.query('alter table words add primary key (id)');
     await db.query(
@@ -194,7 +194,7 @@ describe('rafiki_predict_all', () => {
     expect(await db.query(`select prediction, probabilities from "Other Table" where id = 4`)).toHaveLength(1);
   });
 
-  test('takes images, in parts of some megabytes', async () => {
+  test('accepts images, in parts of some megabytes', async () => {
     await db.query(`create table photos (id int primary key, image bytea)`);
     await db.query(
       `insert into photos select i, convert_to(repeat(i::text, 1500000), 'UTF8') from generate_series(1, 5) i`,
@@ -205,7 +205,7 @@ describe('rafiki_predict_all', () => {
     );
   });
 
-  test('cannot run in a transaction block, and says so', async () => {
+  test('is refused in a transaction block', async () => {
     await makeWords(1);
     const session = await db.connect(() => undefined);
     await session.query('begin');
@@ -217,14 +217,14 @@ describe('rafiki_predict_all', () => {
     await session.close();
   });
 
-  test('runs over the extended protocol too, with parameters', async () => {
+  test('runs over the extended protocol, with parameters', async () => {
     await makeWords(3);
     await db.query('alter table words add primary key (id)');
     await db.query('call rafiki_predict_all($1, $2, $3)', ['lengths', 'words', 'out']);
     expect(await db.query('select count(*)::int as n from out')).toEqual([{ n: 3 }]);
   });
 
-  test('says what is wrong', async () => {
+  test('raises errors with hints', async () => {
     await makeWords(10);
     const failure = async (args: string) => failureOf(db, call(args));
     expect(await failure(`'words', 'out'`)).toMatchObject({ code: '42P16', hint: expect.stringContaining('key =>') });
@@ -254,7 +254,7 @@ describe('rafiki_predict_all', () => {
     expect(await failureOf(db, `call rafiki_predict_all('length', 'words', 'out')`)).toMatchObject({ code: '42704' });
   });
 
-  test('has the rights of its caller, and says which he lacks; row-level security holds', async () => {
+  test('has the rights of its caller, and names missing ones; row-level security holds', async () => {
     await makeWords(10);
     await db.query('alter table words add primary key (id)');
     const alice = await database.as('alice');

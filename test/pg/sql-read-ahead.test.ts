@@ -24,7 +24,7 @@ describe('reading ahead', () => {
       .map((fields) => [fields[3] ?? '', JSON.parse(fields[4] ?? '')]);
   const ends = (texts: readonly (string | null)[]): unknown[] => [texts[0], texts.at(-1), texts.length];
 
-  /** Answers each question with the next readRequest; `place` in it is the place that was sent last. */
+  /** Answers each request with the next read request; `place` in it is the last one that was sent. */
   const readRequest = (...readRequests: string[]): void => {
     bridge.requests = [];
     bridge.answer = (fields) => {
@@ -40,7 +40,7 @@ describe('reading ahead', () => {
     await db.query(`grant select on texts to public`);
   });
 
-  test('sends the rows around the one asked, then those after and before, to the ends of the table', async () => {
+  test('sends the rows around the current one, then those after and before, to the ends of the table', async () => {
     readRequest('?;512', '+;100;place', '-;100;place', '+;5000;place', '-;5000;place');
     await alice.query(`select rafiki_predict('m', body) from (select body from texts offset 600 limit 5) t`);
     const [look, ...windows] = sent();
@@ -56,7 +56,7 @@ describe('reading ahead', () => {
     expect(sent().at(-1)?.[0]).toMatch(/^\d+;1;;$/);
   });
 
-  test('finds a row at the end of a long table, where only so many may be looked through', async () => {
+  test('finds a row at the end of a long table if the search is limited', async () => {
     await db.query('analyze texts');
     readRequest('?;10', '?;10');
     await alice.query(
@@ -65,7 +65,7 @@ describe('reading ahead', () => {
     expect(sent().map(([, texts]) => texts.length)).toEqual([0, 66]);
   });
 
-  test('reads what the caller may read only', async () => {
+  test('reads only what the caller may read', async () => {
     const asked = async (): Promise<unknown> => {
       readRequest('?;512');
       await alice.query(`select rafiki_predict('m', body) from (select body from texts_view limit 1) t`);
@@ -81,7 +81,7 @@ describe('reading ahead', () => {
     expect(await asked()).toEqual([[]]);
   });
 
-  test('gives up when the text stands in no column, or the place is gone', async () => {
+  test('ends if no column has the text, or the place does not exist', async () => {
     readRequest('?;512');
     await alice.query(`select rafiki_predict('m', md5(body)) from (select body from texts limit 1) t`);
     expect(sent()).toEqual([['', []]]);
@@ -90,7 +90,7 @@ describe('reading ahead', () => {
     expect(sent()).toEqual([['', []]]);
   });
 
-  test('takes answers that came along for this statement, model and text, and throws away the others', async () => {
+  test('takes prefetched answers for this statement, model and text, and discards the others', async () => {
     const label = (statement: string, model: string, text: string): Reply =>
       reply(`along ${text}`, 'n', [statement, model.length, model, `=${text}`].join('\x1f'));
     bridge.answer = ([, , , , , statement = '', text = '']) => ({

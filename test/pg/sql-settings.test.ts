@@ -28,7 +28,7 @@ afterEach(async () => {
   await bridge.stop();
 });
 
-test('rafiki.settings shows what holds, set or not', async () => {
+test('rafiki.settings shows the current values, set or not', async () => {
   const value = `select value from rafiki.settings where name = 'rafiki.latency_budget'`;
   expect(await session.query(value)).toEqual([{ value: `${DEFAULT_BUDGET_MS}ms` }]);
   await session.query(`set rafiki.latency_budget = '80ms'`);
@@ -37,7 +37,7 @@ test('rafiki.settings shows what holds, set or not', async () => {
   expect(await session.query(value)).toEqual([{ value: '50ms' }]);
 });
 
-test('a misspelt one is told of at the first prediction, and when a study begins', async () => {
+test('a misspelt setting causes a warning at the first prediction, and when a study begins', async () => {
   await session.query(`set rafiki.latency_budgt = '1s'; set rafiki.raed_ahead = off; set rafiki.gpu = off`);
   await session.query(`select rafiki_predict('m', 'x'), rafiki_predict('m', 'y')`);
   expect(notices.sort()).toEqual(['there is no setting rafiki.latency_budgt', 'there is no setting rafiki.raed_ahead']);
@@ -48,7 +48,7 @@ test('a misspelt one is told of at the first prediction, and when a study begins
   expect(notices.sort()).toEqual(['there is no setting rafiki.delte', 'there is no setting rafiki.terminatior']);
 });
 
-test('one that the database sets is told of whatever it is called', async () => {
+test('any unknown setting of the database causes a warning', async () => {
   const name = new URL(database.url).pathname.slice(1);
   await database.db.query(`alter database ${name} set rafiki.overdue = 'error'`);
   expect(await session.query('select * from rafiki._misspelt(false)')).toEqual([
@@ -77,7 +77,7 @@ test.each([
   });
 });
 
-test('rafiki_evaluate names its own argument where several columns could be meant', async () => {
+test('with several candidates, rafiki_evaluate names its own argument', async () => {
   await session.query('create table words (label text, word text, other text)');
   expect(await failureOf(session, `select rafiki_evaluate('m', 'words', target => 'label')`)).toMatchObject({
     hint: expect.stringMatching(/feature => '/),

@@ -160,13 +160,13 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   [
     'a long list',
     `'sentiment', 'reviews', knobs => format('{"learning_rate": {"list": %s}}', array_to_json(array(select 0.001 + i / 1e5 from generate_series(1, 101) i)))::jsonb`,
-    ...(['22023', /has too long a list; It has 101 different values; 100 are the most/, /fewer values/] as const),
+    ...(['22023', /has too long a list; It has 101 different values; the maximum is 100/, /fewer values/] as const),
   ],
   [
     'a long label',
     `'sentiment', 'long_labels'`,
     '22001',
-    /Key \(id\)=\(7\): "label" has 1001 characters.*1000 are the most/,
+    /Key \(id\)=\(7\): "label" has 1001 characters.*the maximum is 1000/,
     /skip/,
   ],
   ['many classes', `'sentiment', 'many_classes'`, '54000', /10001 different values/, /rare classes/],
@@ -181,7 +181,7 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
   ],
 ];
 
-describe('rafiki_train refuses, and leaves nothing behind:', () => {
+describe('rafiki_train refuses without leaving anything behind:', () => {
   test.each(refusals)('%s', async (_what, args, code, says, hints) => {
     const failure = await failureOf(db, `select rafiki_train(${args})`);
     expect(`${failure.message}; ${failure.detail}`).toMatch(says);
@@ -226,17 +226,17 @@ describe('rafiki_train', () => {
     });
   });
 
-  test('takes the only column that is left as the label, of any type', async () => {
+  test('uses the only remaining column as the label, of any type', async () => {
     expect(await studyOf(`'sentiment', 'by_mood'`)).toMatchObject({ target: 'mood', features: ['body'] });
     expect(await studyOf(`'sentiment', 'two_targets', target => 'spam'`)).toMatchObject({ target: 'spam' });
   });
 
-  test('takes what is named', async () => {
+  test('uses the named columns', async () => {
     const args = `'sentiment', 'two_texts', features => array['body'], model => 'm', knobs => '{"epochs": {"min": 5}}'`;
     expect(await studyOf(args)).toMatchObject({ model: 'm', features: ['body'], knobs: { epochs: { min: 5 } } });
   });
 
-  test('takes a list whose values are there many times, 3,000 classes, and long labels where bad rows are skipped', async () => {
+  test('accepts a list with repeated values, 3,000 classes, and long labels if bad rows are skipped', async () => {
     const many = `format('{"learning_rate": {"list": %s}}', array_to_json(array_fill(0.01, array[5000])))::jsonb`;
     const study = await studyOf(`'sentiment', 'reviews', knobs => ${many}`);
     expect((study!['knobs'] as { learning_rate: { list: number[] } }).learning_rate.list).toHaveLength(5000);
@@ -245,7 +245,7 @@ describe('rafiki_train', () => {
     expect(await studyOf(`'sentiment', 'three_thousand'`)).toMatchObject({ target: 'label' });
   });
 
-  test('accepts a knob value that one of the families takes', async () => {
+  test('accepts a knob value that is valid for one of the families', async () => {
     expect(await studyOf(`'sentiment', 'reviews', knobs => '{"epochs": 3}'`)).toMatchObject({ knobs: { epochs: 3 } });
     const failure = await failureOf(
       db,
@@ -254,12 +254,12 @@ describe('rafiki_train', () => {
     expect(failure).toMatchObject({ code: '22003' });
   });
 
-  test('accepts every advisor that there is', async () => {
+  test('accepts every advisor of the registry', async () => {
     for (const { name } of advisors)
       expect(await studyOf(`'sentiment', 'reviews', advisor => '${name}'`)).toMatchObject({ advisor: name });
   });
 
-  test('refuses a name that is in training, until that study has ended', async () => {
+  test('refuses a model that is in training, until that study has ended', async () => {
     const [study] = await db.query<{ id: number }>(`select rafiki_train('sentiment', 'reviews') as id`);
     const failure = await failureOf(db, `select rafiki_train('sentiment', 'reviews')`);
     expect(failure).toMatchObject({ code: '55006', hint: expect.stringContaining(`rafiki_cancel(${study?.id})`) });

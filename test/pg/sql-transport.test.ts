@@ -22,8 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => asking.stop());
 
-describe('what both sides are tested against', () => {
-  test.each(protocol.requests)('SQL asks and takes $call', async ({ call, request, reply: replied, answer }) => {
+describe('the protocol fixtures', () => {
+  test.each(protocol.requests)('SQL sends and parses $call', async ({ call, request, reply: replied, answer }) => {
     bridge.answer = () => replied;
     expect(await ask(call)).toEqual(answer);
     const [model] = await db.query<{ key: string; owner: string }>(
@@ -60,7 +60,7 @@ describe('a request', () => {
     expect(text.join('\x1f')).toBe('ein Text\n\x1f mit ümläut');
   });
 
-  test('takes the budget from the setting, and no statement when reading ahead is off', async () => {
+  test('has the budget of the setting, and no statement if reading ahead is off', async () => {
     await alice.query(`set rafiki.latency_budget = '80ms'`);
     await alice.query('set rafiki.read_ahead = off');
     await ask(`rafiki_predict('m', '')`);
@@ -117,9 +117,9 @@ describe('a request', () => {
       expect(await ask(`cardinality(rafiki_predict('m', array_fill('\\x00'::bytea, array[70000])))`)).toBe(70_000);
     });
 
-    test('but a text has 8,000,000 bytes at most, in every form', async () => {
+    test('a text above 8,000,000 bytes is refused in every form', async () => {
       expect(await ask(`rafiki_predict('m', repeat('a', 8000000))`)).toBe('8000000');
-      const refused = { code: '54000', detail: 'It has 8000001 bytes; 8000000 are the most.' };
+      const refused = { code: '54000', detail: 'It has 8000001 bytes; the maximum is 8000000.' };
       for (const form of ['rafiki_predict', 'rafiki_predict_detail'])
         expect(await failureOf(alice, `select ${form}('m', repeat('a', 8000001))`)).toMatchObject(refused);
       const array = `select rafiki_predict('m', array['a', repeat('a', 8000001)])`;
@@ -155,7 +155,7 @@ describe('a request', () => {
 });
 
 describe('an answer', () => {
-  test('that takes long is asked for again', async () => {
+  test('that takes long is polled for', async () => {
     const replies = [reply('7', 'w'), reply('8', 'w'), reply('done')];
     bridge.answer = () => replies.shift() ?? reply(null);
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('done');
@@ -165,7 +165,7 @@ describe('an answer', () => {
     ]);
   });
 
-  test('that is an error arrives whole', async () => {
+  test('with an error has its SQLSTATE, message, detail and hint', async () => {
     const error = { sqlstate: '53400', message: 'full', detail: '1000 rows', hint: 'later' };
     bridge.answer = () => reply(JSON.stringify(error), 'e');
     await db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
@@ -175,7 +175,7 @@ describe('an answer', () => {
     expect(await failureOf(alice, `select rafiki_predict('m', 'x')`)).toEqual({ code: sqlstate, ...rest });
   });
 
-  test('for a model that is not deployed says how to deploy it', async () => {
+  test('for a model that is not deployed names the statement to deploy it', async () => {
     bridge.answer = () => reply('{"sqlstate": "42704", "message": "no such key"}', 'e');
     await db.query(
       `insert into rafiki.model_version (model_id, version, score, classes) select id, 3, 1, '{}' from rafiki.model`,
@@ -186,7 +186,7 @@ describe('an answer', () => {
     });
   });
 
-  test('is waited for in a way that can be cancelled, and the session goes on', async () => {
+  test('can be cancelled while it is waited for, and the session continues', async () => {
     let ticket = 0;
     bridge.answer = async () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -202,7 +202,7 @@ describe('an answer', () => {
 });
 
 describe('a server', () => {
-  test('that stopped is told of at once, and found again when it is back', async () => {
+  test('that stopped causes an immediate error, and is reached again after a restart', async () => {
     await ask(`rafiki_predict('m', 'x')`);
     const { port } = bridge;
     await bridge.stop();
@@ -222,14 +222,14 @@ describe('a server', () => {
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
-  test('that moved is found through its new address', async () => {
+  test('with a new address is reached there', async () => {
     await ask(`rafiki_predict('m', 'x')`);
     await bridge.stop();
     await bridge.listen({ announceTo: db });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });
 
-  test('of a database is not asked from a copy of it, which has a server of its own', async () => {
+  test('of a database gets no requests from a copy of it, which has a server of its own', async () => {
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
     await Promise.all([db.stop(), alice.stop(), database.service.stop()]);
     const copy = await createTestDatabase(new URL(database.url).pathname.slice(1));
@@ -249,7 +249,7 @@ describe('a server', () => {
     }
   });
 
-  test('that dies while it greets a session is left for another one', async () => {
+  test('that dies during the handshake is replaced by another one', async () => {
     const dying = createServer((socket) => {
       dying.close();
       socket.destroy();
@@ -263,7 +263,7 @@ describe('a server', () => {
     }
   });
 
-  test('behind a Unix socket is asked over loopback while another one is on another machine', async () => {
+  test('behind a Unix socket is reached over loopback while another one is on another machine', async () => {
     const options = async (): Promise<string[]> =>
       (
         await db.query<{ option: string }>(
@@ -284,7 +284,7 @@ describe('a server', () => {
     .flat()
     .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
 
-  test.skipIf(elsewhere === undefined)('on another machine is asked over TLS, and those beside it too', async () => {
+  test.skipIf(elsewhere === undefined)('on another machine is reached over TLS, and local ones too', async () => {
     const far = new ScriptedBridge();
     await far.listen({ host: elsewhere as string, announceTo: db });
     const [server] = await db.query<{ options: string[] }>(
@@ -305,7 +305,7 @@ describe('a server', () => {
     await far.stop();
   });
 
-  test('is asked by the workers of a parallel query, too', async () => {
+  test('gets requests from the workers of a parallel query, too', async () => {
     await db.query(`create table texts as select i::text as body from generate_series(1, 2000) i`);
     await db.query(`grant select on texts to public`);
     const forced = postgresVersion() >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
@@ -365,7 +365,7 @@ describe('an image', () => {
     expect(place).toMatch(/^\d+;1;;\(\d+,\d+\)$/);
   });
 
-  test('is looked through for objects by detectors only, the doubtful ones on demand', async () => {
+  test('gives objects with detectors only, uncertain ones on demand', async () => {
     expect(await failureOf(alice, `select * from rafiki_detect('m', ${hex})`)).toMatchObject({
       code: '42809',
       detail: 'Its task is sentiment.',

@@ -41,7 +41,7 @@ async function addTrials(id: number, from: number, to: number): Promise<void> {
 describe('settings of a study', () => {
   const train = (model: string): string => `select rafiki_train('sentiment', 'reviews', model => '${model}')`;
 
-  test('travel with it from the session that made it', async () => {
+  test('are copied from the session that created it', async () => {
     await db.transaction(async (tx) => {
       await tx.query(
         `set local rafiki.alpha_first = '0.5'; set local rafiki.delta = 0.02; set local rafiki.terminator = off`,
@@ -77,7 +77,7 @@ describe('settings of a study', () => {
 });
 
 describe('rafiki_importance', () => {
-  test('ranks what decides the score first, leaves out what never varied, and adds up to 1', async () => {
+  test('ranks the most influential knob first, leaves out constant ones, and adds up to 1', async () => {
     await addTrials(study, 1, 60);
     const rows = await db.query<{ family: string; knob: string; importance: number; trials: number }>(
       'select family, knob, importance, trials::int from rafiki_importance($1)',
@@ -89,7 +89,7 @@ describe('rafiki_importance', () => {
     expect(rows.reduce((sum, { importance }) => sum + importance, 0)).toBeCloseTo(1, 2);
   });
 
-  test('says why it cannot tell after few trials, and names the studies where there is no such study', async () => {
+  test('explains a missing result after few trials, and names the existing studies for an unknown one', async () => {
     const other = await insertStudy(db, { model: 'few' });
     const session = await db.connect(() => undefined);
     const notices: string[] = [];
@@ -128,7 +128,7 @@ describe('rafiki_curve', () => {
     },
   );
 
-  test('waits for a first score, and refuses a study that is not there', async () => {
+  test('is empty before the first score, and refuses a study that does not exist', async () => {
     const id = await insertStudy(db, { model: 'new' });
     expect(await curve(id)).toEqual([`study ${id}: no trial has ended with a score yet`]);
     expect(await failureOf(db, 'select rafiki_curve(404)')).toMatchObject({ code: '42704' });

@@ -57,7 +57,7 @@ test.each(['reports', 'top_studies', 'top_trials', 'top_models', 'top_workers', 
   },
 );
 
-test('names and reasons are whole, so that they can be joined', async () => {
+test('names and reasons are not cut, so that they can be joined', async () => {
   const { db } = database;
   const name = 'a_model_with_a_name_of_some_length_as_people_choose';
   const message = 'a message of the length that messages tend to have, or even more';
@@ -71,7 +71,7 @@ test('names and reasons are whole, so that they can be joined', async () => {
   expect(await db.query('select model from rafiki.top_studies')).toEqual([{ model: 'a_model_with_a_na…' }]);
 });
 
-test('rafiki.studies counts trials and tells the time left', async () => {
+test('rafiki.studies counts trials and shows the time left', async () => {
   const [study] = await database.db.query('select done, running, total, best::float8, eta::text from rafiki.studies');
   // one of 1,000 trials took 90 h: the limit of 700 h comes first
   expect(study).toEqual({ done: 1, running: 1, total: 1000, best: 0.123, eta: '609:59:59' });

@@ -31,18 +31,18 @@ describe('rafiki_wait', () => {
     expect(await waiting).toEqual([{ state: 'failed' }]);
   });
 
-  test('returns the state of then when the time is over', async () => {
+  test('returns the current state when the time is over', async () => {
     const id = await insertStudy(db);
     expect(await db.query(`select rafiki_wait($1, '0.1 s') as state`, [id])).toEqual([{ state: 'queued' }]);
     expect(await failureOf(db, `select rafiki_wait($1, '-1 s')`, [id])).toMatchObject({ code: '22023' });
   });
 
-  test('refuses a time below 0, however long ago', async () => {
+  test('refuses a negative time of any size', async () => {
     for (const timeout of ['-1 s', '-290000 years'])
       expect((await failureOf(db, `select rafiki_wait(1, '${timeout}')`)).code).toBe('22023');
   });
 
-  test('refuses a study that is not there, not committed, or cannot be seen to change', async () => {
+  test('refuses a study that does not exist, is not committed, or whose changes the snapshot hides', async () => {
     const id = await insertStudy(db);
     expect(await failureOf(db, 'select rafiki_wait(4711)')).toMatchObject({
       code: '42704',
@@ -60,7 +60,7 @@ describe('rafiki_wait', () => {
   });
 });
 
-test('rafiki_cancel asks for the end of an open study only', async () => {
+test('rafiki_cancel affects an open study only', async () => {
   const id = await insertStudy(db);
   expect(await db.query('select rafiki_cancel($1) as open', [id])).toEqual([{ open: true }]);
   expect(await db.query('select state, cancel_requested from rafiki.study')).toEqual([
@@ -107,14 +107,14 @@ describe('rafiki_train_wait', () => {
       expect.stringMatching(
         /^scores: "\w+" every time would score 0\.\d{3}; standard error of a score: 0\.\d{3} at most$/,
       ),
-      `to look at: few rows; select * from rafiki_check('sentiment', 'public.reviews')`,
+      `findings: few rows; select * from rafiki_check('sentiment', 'public.reviews')`,
       'trial 1/2 fasttext 0.781 in 14 s, best 0.781',
       'trial 2/2 temporal_cnn failed: diverged, best 0.781',
       'model "reviews_sentiment" version 1: score 0.781 (0.760 to 0.801), not deployed: no server runs',
     ]);
   });
 
-  test('shows once a minute what is running, the best first', async () => {
+  test('shows the running trials once a minute, the best first', async () => {
     const id = await insertStudy(db);
     const show = (): Promise<unknown> => session.query('select rafiki._show_running_trials($1)', [id]);
     await show();
@@ -142,24 +142,24 @@ describe('rafiki_train_wait', () => {
     ]);
   });
 
-  test('ends with the error of a study that failed', async () => {
+  test('ends with the error of a failed study', async () => {
     const call = failureOf(session, `call rafiki_train_wait('sentiment', 'reviews')`);
     await eventually(db, 'select id from rafiki.study');
     await end('failed', { sqlstate: '22000', message: 'no trial ended well', detail: 'row 3', hint: 'mend it' });
     expect(await call).toEqual({ code: '22000', message: 'no trial ended well', detail: 'row 3', hint: 'mend it' });
   });
 
-  test('says so when nobody works on the study', async () => {
+  test('says so if no process works on the study', async () => {
     const call = session.query(`call rafiki_train_wait('sentiment', 'reviews')`);
     await expect
       .poll(() => notices, { timeout: 10_000 })
-      .toContainEqual(expect.stringMatching(/nobody works on study/));
+      .toContainEqual(expect.stringMatching(/no process works on study/));
     await end('cancelled');
     await call;
     expect(notices.at(-1)).toMatch(/study \d+ was cancelled/);
   });
 
-  test('refuses to run in a transaction block, and leaves nothing behind', async () => {
+  test('in a transaction block, is refused and leaves no study', async () => {
     const call = db.transaction(async (tx) => {
       await tx.query('select pg_sleep(0.15)'); // of a block that has just begun PostgreSQL says it, without a hint
       await tx.query(`call rafiki_train_wait('sentiment', 'reviews')`);

@@ -33,7 +33,7 @@ const studyRow = async (id: number): Promise<Record<string, unknown> | undefined
 };
 
 describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
-  test('are for open studies of one’s own', async () => {
+  test("are refused for other roles' studies and for ended ones", async () => {
     await createReviews(db, 20);
     const id = await insertStudy(db);
     const mallory = await database.as('mallory');
@@ -49,7 +49,7 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
       expect(await steer(call.replace('ID', String(id)))).toBe(false);
   });
 
-  test('say in the row what is to be done; paused time is no study’s time', async () => {
+  test('set the request in the row; paused time does not count', async () => {
     await createReviews(db, 20);
     const id = await insertStudy(db);
     expect(await steer(`pause(${id})`)).toBe(true);
@@ -67,7 +67,7 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
     expect(await studyRow(id)).toMatchObject({ finish_requested: true });
   });
 
-  test('give no time back, and no more than 30 days', async () => {
+  test('refuse a negative time, and a total of more than 30 days', async () => {
     await createReviews(db, 20);
     const id = await insertStudy(db);
     expect(await failureOf(db, `select rafiki_extend(${id}, '-1 min')`)).toMatchObject({
@@ -104,7 +104,7 @@ describe('a running study', () => {
     rmSync(cacheDir, { recursive: true });
   });
 
-  test('finishes at once with the best epoch of the trial that runs', async () => {
+  test('finishes immediately with the best epoch of the running trial', async () => {
     const id = await insertStudy(db, { ...endless, maxTime: '1 hour' });
     await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
     expect(await steer(`finish(${id})`)).toBe(true);
@@ -119,7 +119,7 @@ describe('a running study', () => {
     expect(trial?.epoch).toBeLessThan(20);
   });
 
-  test('gives its trial back while it is paused, and goes on where it was', async () => {
+  test('gives its trial back while it is paused, and continues where it was', async () => {
     const id = await insertStudy(db, endless);
     await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
     await steer(`pause(${id})`);
@@ -128,7 +128,7 @@ describe('a running study', () => {
       `select from rafiki.trial where state = 'waiting' and checkpoint_id is not null and attempt = 0`,
     );
     const [before] = await db.query<{ n: number }>('select count(*)::int as n from rafiki.report');
-    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a coordinator's tick: nobody takes it
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a coordinator's tick: no worker claims it
     expect(await db.query('select state from rafiki.trial')).toEqual([{ state: 'waiting' }]);
     await steer(`resume(${id})`);
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });

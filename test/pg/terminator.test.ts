@@ -35,7 +35,7 @@ async function studied(model: string): Promise<number> {
   return id;
 }
 
-test('a study ends when more trials are not worth it, and says so; where that is turned off it goes on', async () => {
+test('a study ends with a notice when more trials are not worth their time; with the setting off it continues', async () => {
   const ends = await studied('ends');
   const goesOn = await studied('goes_on');
   await db.query('update rafiki.study set terminator = false where id = $1', [goesOn]);

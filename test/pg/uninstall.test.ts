@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-/** All that is in the database beside what Postgres has, but for languages and what belongs to other databases. */
+/** All objects of the database that are not Postgres' own, except languages and those of other databases. */
 const everything = (): Promise<unknown[]> =>
   db.query(`
     select 'schema ' || nspname as what from pg_namespace where nspname !~ '^pg_(toast|temp)'
@@ -40,7 +40,7 @@ const ways: [string, () => Promise<unknown>][] = [
   ],
 ];
 
-test.each(ways)('of what was installed as %s nothing is left, and it can be installed again', async (_, bringIn) => {
+test.each(ways)('an installation as %s is removed completely, and can be repeated', async (_, bringIn) => {
   await createReviews(db, 20);
   await db.query('create table inbox (body text, mood text)');
   const before = await everything();
@@ -55,7 +55,7 @@ test.each(ways)('of what was installed as %s nothing is left, and it can be inst
   expect(await install(db)).toMatch(/^as/);
 });
 
-test('nothing is removed while others use it, and the error lists what does', async () => {
+test('nothing is removed while other objects use it, and the error lists them', async () => {
   await install(db);
   await db.query(`create view moods as select rafiki_predict('m', 'x') as mood`);
   await db.query(`create table kept (id int, study rafiki.studies)`);
@@ -68,7 +68,7 @@ test('nothing is removed while others use it, and the error lists what does', as
   expect(await everything()).toEqual(before);
 });
 
-test('says so where there is none, and where somebody may not', async () => {
+test('reports if rafiki is not installed, or if the role lacks the right', async () => {
   await expect(uninstall(db)).rejects.toMatchObject({ code: '3F000' });
   await install(db);
   await expect(uninstall(await database.as('alice'))).rejects.toMatchObject({ code: '42501' });

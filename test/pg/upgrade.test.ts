@@ -159,7 +159,7 @@ async function expectTraining(): Promise<void> {
 }
 
 describe('a database of 0.1.0, installed as a script', () => {
-  test('becomes what a new one is, loses nothing, predicts and trains', async () => {
+  test('equals a new one after the upgrade, loses nothing, predicts and trains', async () => {
     await restore(db, released('as-script'));
     const before = await allRows();
     expect([...before.values()].reduce((sum, rows) => sum + rows.length, 0)).toBeGreaterThan(200);
@@ -170,7 +170,7 @@ describe('a database of 0.1.0, installed as a script', () => {
     expect(await install(db)).toBe('unchanged');
   });
 
-  test('ends the studies that were open, and says why', async () => {
+  test('ends open studies with the reason', async () => {
     await restore(db, released('as-script'));
     const open = await leaveOpen();
     await install(db);
@@ -184,7 +184,7 @@ describe('a database of 0.1.0, installed as a script', () => {
     expect(states).toEqual([{ state: 'cancelled' }, { state: 'completed' }]);
   });
 
-  test('brings what is beyond the bounds of today within them', async () => {
+  test("limits values beyond today's limits", async () => {
     await restore(db, released('as-script'));
     await db.query(
       `update rafiki.study set max_time = '290000 years', max_trials = 2000000000, target_score = 'nan', delta = 'nan',
@@ -204,7 +204,7 @@ describe('a database of 0.1.0, installed as a script', () => {
     ]);
   });
 
-  test('that a newer version has changed is refused, and left as it is', async () => {
+  test('changed by a newer version is refused, and stays unchanged', async () => {
     await restore(db, released('as-script'));
     await install(db);
     await db.query(`insert into rafiki.migration (name) values ('0099-from-the-future')`);
@@ -218,7 +218,7 @@ describe('a database of 0.1.0, installed as a script', () => {
 });
 
 describe.skipIf(postgresVersion() < 18)('the extension', () => {
-  test('of 0.1.0 is updated, and becomes what a new one is', async () => {
+  test('of 0.1.0 is updated, and equals a new one', async () => {
     await db.query(`create extension rafiki version '0.1.0' cascade`);
     expect(await db.query(`select to_regclass('rafiki.migration') as ledger`)).toEqual([{ ledger: null }]);
     expect(await install(db)).toBe('upgraded');
@@ -233,7 +233,7 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
     await expect(install(db)).rejects.toMatchObject({ message: expect.stringContaining('newer version') });
   });
 
-  test('of this version but another build is refused, and left as it is', async () => {
+  test('of this version but another build is refused, and stays unchanged', async () => {
     await install(db);
     await db.query(
       `create or replace function rafiki._build() returns text language sql immutable as $$ select 'another' $$`,
@@ -256,7 +256,7 @@ describe.skipIf(postgresVersion() < 18)('the extension', () => {
     await expectWorking();
   });
 
-  test('that a dump of 0.1.0 makes anew takes its rows, predicts and trains', async () => {
+  test('created from a dump of 0.1.0 accepts its rows, predicts and trains', async () => {
     await restore(db, released('as-extension'));
     expect(await install(db)).toBe('unchanged');
     await expectLikeFresh('as an extension');

@@ -4,7 +4,7 @@ import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statements/transitions.ts';
-import { insertTrial, noteOverdue, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
+import { countOverdue, insertTrial, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -27,7 +27,7 @@ afterEach(() => database.drop());
 const trials = (count: number, family = 'fasttext'): Promise<unknown> =>
   Promise.all(
     Array.from({ length: count }, (_, i) =>
-      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, start: 'random' }),
+      insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, initialWeights: 'random' }),
     ),
   );
 const worker = (): Promise<number> =>
@@ -36,7 +36,7 @@ const stateOf = async (id: number): Promise<unknown> =>
   (await db.query('select state, attempt, process_id as "processId", score from rafiki.trial where id = $1', [id]))[0];
 
 describe('claiming', () => {
-  test('gives each trial to one worker, however many ask at once', async () => {
+  test('gives each trial to one worker, with many concurrent claims', async () => {
     await trials(8);
     const workers = await Promise.all(Array.from({ length: 12 }, worker));
     const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, { families: ['fasttext'] })));
@@ -45,7 +45,7 @@ describe('claiming', () => {
     expect(new Set(ids).size).toBe(8);
   });
 
-  test('leaves the trials of families that the worker does not know', async () => {
+  test('skips trials of families that the worker does not have', async () => {
     await trials(1, 'from_the_future');
     expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
   });
@@ -71,7 +71,7 @@ describe('claiming', () => {
     expect(second?.study.secondsLeft).toBeLessThan(61);
   });
 
-  test('tells the worker everything that it needs', async () => {
+  test('returns everything that the worker needs', async () => {
     await trials(1);
     const processId = await worker();
     expect(await claimTrial(db, processId, { families: ['fasttext'] })).toMatchObject({
@@ -85,10 +85,10 @@ describe('claiming', () => {
   });
 });
 
-test('the first trial of a family has a share of max_time that lets two families be trained, later ones a quarter', async () => {
+test('the first trial of a family gets enough of max_time for two families, later ones a quarter', async () => {
   const families = ['one', 'two', 'three', 'three'];
   for (const [i, family] of families.entries()) {
-    await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, start: 'random' });
+    await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, initialWeights: 'random' });
   }
   const share = async (processId: number): Promise<number> =>
     (await claimTrial(db, processId, { families }))!.shareSeconds;
@@ -101,15 +101,15 @@ test('the first trial of a family has a share of max_time that lets two families
   expect(await share(second)).toBe(30);
 });
 
-describe('a worker that stalled and lost its trial', () => {
-  test('can write nothing any more, even after another attempt has ended', async () => {
+describe('a worker that hung and lost its trial', () => {
+  test('can no longer write, even after another attempt has ended', async () => {
     await trials(1);
     const stalled = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     const context = { on: db, logger: silentLogger };
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
-    const expired = await noteOverdue(db);
-    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, looks: 1 }]);
+    const expired = await countOverdue(db);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, checks: 1 }]);
     await loseTrial(context, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);
@@ -127,13 +127,13 @@ describe('a worker that stalled and lost its trial', () => {
 
     expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
     expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
-    expect(await insertReport(db, successor, report)).toEqual({ stop: false, put: true });
+    expect(await insertReport(db, successor, report)).toEqual({ stop: false, publish: true });
     expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
     expect(await transitionTrial(context, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);
     expect(await stateOf(id)).toEqual({ state: 'completed', attempt: 1, processId: null, score: 0.75 });
   });
 
-  test('is followed by others a bounded number of times', async () => {
+  test('is followed by a limited number of attempts', async () => {
     await trials(1);
     const context = { on: db, logger: silentLogger };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -147,13 +147,13 @@ describe('a worker that stalled and lost its trial', () => {
   });
 });
 
-test('a report written twice counts once, and brings the wish to stop', async () => {
+test('a report sent twice counts once, and returns the stop request', async () => {
   await trials(1);
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   await insertReport(db, trial, report);
   await db.query('update rafiki.trial set stop_requested = true');
-  expect(await insertReport(db, trial, report)).toEqual({ stop: true, put: true });
-  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true, put: true });
+  expect(await insertReport(db, trial, report)).toEqual({ stop: true, publish: true });
+  expect(await insertReport(db, trial, { ...report, epoch: 2, score: 0.5 })).toEqual({ stop: true, publish: true });
   expect(await db.query('select epoch, score from rafiki.report order by epoch')).toEqual([
     { epoch: 1, score: 0.75 },
     { epoch: 2, score: 0.5 },
@@ -161,7 +161,7 @@ test('a report written twice counts once, and brings the wish to stop', async ()
   expect(await stateOf(trial.trialId)).toMatchObject({ score: 0.75 });
 });
 
-test('a change of state that the table of transitions refuses is never tried', async () => {
+test('a transition that is not in the state table is never attempted', async () => {
   await trials(1);
   const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
   const context = { on: db, logger: silentLogger };

@@ -75,9 +75,14 @@ async function run(readTimes: Partial<ReadTimes>): Promise<void> {
 }
 
 describe('a source that sleeps, whatever cancels it', () => {
-  test('is given up in its backend once a read has taken as long as any may', async () => {
+  test('is terminated in its backend once a read has taken the maximum time', async () => {
     const id = await sleep('m');
-    const cache = new DataCache({ database: database.service, dir, logger, times: { longestMs: 500, lookMs: 50 } });
+    const cache = new DataCache({
+      database: database.service,
+      dir,
+      logger,
+      times: { maxMs: 500, checkIntervalMs: 50 },
+    });
     const reading = cache.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
     await expect(reading).rejects.toMatchObject({
       sqlstate: '57014',
@@ -88,9 +93,9 @@ describe('a source that sleeps, whatever cancels it', () => {
     await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]);
   });
 
-  test('ends in its backend when its worker is gone without a word', async () => {
+  test('is terminated in its backend if its worker was killed', async () => {
     const { connection } = await new ReaderLogin({ serviceUrl: database.service.url, logger }).connect({
-      longestStatement: '1h',
+      statementTimeout: '1h',
       maxBytes: 2 ** 20,
     });
     const sleeping = connection.query('select public.asleep()');
@@ -100,21 +105,21 @@ describe('a source that sleeps, whatever cancels it', () => {
     await expect.poll(() => db.query(reads), { timeout: 20_000 }).toEqual([]);
   });
 
-  test('is by the URL of the reader where one is given, whatever the service has', async () => {
+  test("is read through the reader's URL if one is set, independent of the service's", async () => {
     const given = new URL(database.service.url);
     given.username = 'rafiki_reader';
     const serviceUrl = 'postgres://rafiki_service@127.0.0.1:1/nowhere';
     const { connection } = await new ReaderLogin({ serviceUrl, readerUrl: given.href, logger }).connect({
-      longestStatement: '1min',
+      statementTimeout: '1min',
       maxBytes: 2 ** 20,
     });
     expect(await connection.query('select session_user::text as name')).toEqual([{ name: 'rafiki_reader' }]);
     await connection.close();
   });
 
-  test('keeps one worker, not all: those that wait for its rows leave it for another role', async () => {
+  test('occupies one worker, not all: those that wait for its rows leave it for another role', async () => {
     const asleep = await sleep('m');
-    await run({ lookMs: 200 });
+    await run({ checkIntervalMs: 200 });
     await eventually(db, `select where (select count(*) from rafiki.trial where state = 'running') = 2`);
     await eventually(db, reads);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
@@ -122,9 +127,9 @@ describe('a source that sleeps, whatever cancels it', () => {
     expect(await db.query(reads)).toHaveLength(1);
   });
 
-  test('loses its worker to a role of which nothing runs, however many of them there are', async () => {
+  test('loses its worker to a role without running trials, however many such sources there are', async () => {
     for (let i = 0; i < 5; i++) await sleep(`m${i}`, 1); // so no two workers want the same rows
-    await run({ lookMs: 200, contendedMs: 1_000 });
+    await run({ checkIntervalMs: 200, contendedMs: 1_000 });
     await eventually(db, `select where (select count(*) from pg_stat_activity where usename = 'rafiki_reader') >= 2`);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
     const failed = await db.query<{ error: { detail: string } }>(
@@ -135,11 +140,11 @@ describe('a source that sleeps, whatever cancels it', () => {
   });
 });
 
-test('a worker takes no trial of a study that another one of its machine is reading, while there is another', async () => {
+test('a worker does not claim a trial of a study that another worker of its machine is reading, if there is another trial', async () => {
   const [first, second] = [await insertStudy(db, { model: 'a' }), await insertStudy(db, { model: 'b' })];
   for (const studyId of [first, first, second]) {
     const number = studyId === first ? (await db.query('select from rafiki.trial')).length + 1 : 1;
-    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
   }
   const row = { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' } as const;
   const claim = async (): Promise<number | undefined> => {
@@ -149,7 +154,7 @@ test('a worker takes no trial of a study that another one of its machine is read
   expect([await claim(), await claim(), await claim()]).toEqual([second, first, first]);
 });
 
-test('a read that is going on is seen by the other workers of the machine', async () => {
+test('a running read is visible to the other workers of the machine', async () => {
   const id = await sleep('m');
   const [reader, other] = [0, 1].map(() => new DataCache({ database: database.service, dir, logger }));
   expect(await other!.beingRead()).toEqual([]);
@@ -165,5 +170,5 @@ test('rows that were read just now are held by the machine, and not being read a
   const id = await insertStudy(db);
   const [reader, other] = [0, 1].map(() => new DataCache({ database: database.service, dir, logger }));
   await reader!.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
-  expect([await other!.held(), await other!.beingRead()]).toEqual([[id], []]);
+  expect([await other!.cachedStudies(), await other!.beingRead()]).toEqual([[id], []]);
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
   params = new PostgresParamStore({ database: database.service, graceMs: 0 });
   await createReviews(db);
   const studyId = await insertStudy(db);
-  await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, start: 'random' });
+  await insertTrial(db, { studyId, number: 1, family: 'resnet', knobs: {}, seed: 1, initialWeights: 'random' });
   const worker = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
   trial = (await claimTrial(db, worker, { families: ['resnet'] }))!;
 });
@@ -60,7 +60,7 @@ const store = (variants: TrainedVariant[]): Promise<void> =>
 const stored = (): Promise<{ precision: string; score: number; id: number; votes: Buffer }[]> =>
   db.query('select precision, score, params_id as id, predictions as votes from rafiki.trial_variant');
 
-test('a trial ends with its model and, beside it, the same in 8 bits with a score and votes of its own', async () => {
+test('a trial ends with its model and a variant in 8 bits with its own score and votes', async () => {
   await store([int8]);
   const [row] = await db.query<{ state: string; score: number; id: number }>(
     'select state, score, params_id as id from rafiki.trial',
@@ -73,7 +73,7 @@ test('a trial ends with its model and, beside it, the same in 8 bits with a scor
   expect(unpackModel(await params.load(variant!.id)).onnx).toEqual(Uint8Array.of(8));
 });
 
-test('a result that comes too late is not kept, nor what belongs to it', async () => {
+test('a late result is not stored, nor its parameters', async () => {
   await db.query('update rafiki.trial set attempt = attempt + 1');
   await store([int8]);
   expect(await stored()).toEqual([]);

@@ -29,8 +29,8 @@ async function study(model: string, trials: number, owner?: string): Promise<num
 
 const worker = (device = 'cpu'): Promise<number> =>
   insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, device, version: '0' });
-const claim = (id: number, held: number[] = []): Promise<ClaimedTrial | undefined> =>
-  claimTrial(db, id, { families: ['fasttext'], held });
+const claim = (id: number, cached: number[] = []): Promise<ClaimedTrial | undefined> =>
+  claimTrial(db, id, { families: ['fasttext'], cached });
 const end = (owner: ClaimedTrial): Promise<boolean> =>
   transitionTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
 
@@ -51,7 +51,7 @@ describe('fair shares', () => {
     expect(await served(await worker(), 7)).toEqual([large, small, large, small, large, small, large]);
   });
 
-  test('of many workers each study gets as many', async () => {
+  test('each study gets the same number of workers', async () => {
     const [large, small] = [await study('large', 1000), await study('small', 3)];
     const studies: (number | undefined)[] = [];
     for (let i = 0; i < 6; i++) studies.push((await claim(await worker()))?.study.id);
@@ -76,7 +76,7 @@ describe('roles', () => {
     expect(turns.map((id) => (id === own ? 'few' : 'many'))).toEqual(['many', 'few', 'many', 'few', 'many', 'few']);
   });
 
-  test('share the workers, and not their studies', async () => {
+  test('share the workers equally, whatever their number of studies', async () => {
     const [many, few] = [await roleOf('many'), await roleOf('few')];
     for (let i = 0; i < 10; i++) await study(`many ${i}`, 3, many);
     const own = await study('own', 3, few);
@@ -85,7 +85,7 @@ describe('roles', () => {
     expect(claimed.filter((id) => id === own)).toHaveLength(3);
   });
 
-  test('have so many open studies as the quota says', async () => {
+  test('have at most as many open studies as the quota', async () => {
     const role = await database.as('eager');
     await db.query('grant select on reviews to public');
     await db.query(`update rafiki.quota set value = 2 where name = 'open_studies'`);
@@ -102,7 +102,7 @@ describe('roles', () => {
 });
 
 describe('data', () => {
-  test('a worker stays with the study whose data it has, while others are at the other one', async () => {
+  test('a worker stays with the study whose data it has, while others train the other one', async () => {
     const [here, there] = [await study('here', 9), await study('there', 9)];
     const [one, other] = [await worker(), await worker()];
     expect((await claim(one, [here]))?.study.id).toBe(here);
@@ -110,7 +110,7 @@ describe('data', () => {
     expect(await served(await worker(), 3, [here])).toEqual([here, here, here]);
   });
 
-  test('it goes over when a trial of the other one has waited for long, or when nobody is at it', async () => {
+  test('it changes if a trial of the other one has waited for long, or if no worker trains it', async () => {
     const [here, there] = [await study('here', 9), await study('there', 9)];
     expect(await served(await worker(), 2, [here])).toEqual([here, there]);
     await claim(await worker(), [there]);
@@ -124,7 +124,7 @@ describe('data', () => {
 });
 
 describe('a GPU', () => {
-  test('takes what asks for one first, and nobody else takes that', async () => {
+  test('takes trials that request one first, and no other worker takes these', async () => {
     const [plain, asking] = [await study('plain', 3), await study('asking', 2)];
     await db.query('update rafiki.study set gpu = true where id = $1', [asking]);
     expect(await served(await worker('cpu'), 2)).toEqual([plain, plain]);
@@ -132,7 +132,7 @@ describe('a GPU', () => {
     expect(await claim(await worker('cpu'))).toBeUndefined();
   });
 
-  test('is asked for by a setting of the session, which hears when no worker has one', async () => {
+  test('is requested by a setting of the session, which gets a notice if no worker has one', async () => {
     const session = await db.connect(() => undefined);
     const notices: string[] = [];
     session.onNotice((notice) => notices.push(notice));
@@ -147,12 +147,12 @@ describe('a GPU', () => {
   });
 });
 
-test('a worker that was taken for dead takes nothing', async () => {
+test('a worker that is considered dead claims nothing', async () => {
   await study('m', 1);
   expect(await claim(404)).toBeUndefined();
 });
 
-test('rafiki.workers tells the backlog, the age of its oldest trial, and the leases lost', async () => {
+test('rafiki.workers shows the backlog, the age of its oldest trial, and lost leases', async () => {
   const [plain, asking] = [await study('plain', 3), await study('asking', 2)];
   await db.query('update rafiki.study set gpu = true where id = $1', [asking]);
   await db.query(`update rafiki.trial set created_at = now() - interval '90 s' where study_id = $1 and number = 2`, [
@@ -173,7 +173,7 @@ test('rafiki.workers tells the backlog, the age of its oldest trial, and the lea
   ]);
 });
 
-test('a claim among 10,000 waiting trials looks at rows by index alone', async () => {
+test('a claim among 10,000 waiting trials reads rows by indexes only', async () => {
   await study('a', 5_000);
   await study('b', 5_000);
   await db.query('analyze rafiki.trial');

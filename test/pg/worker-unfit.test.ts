@@ -33,20 +33,27 @@ function worker(dir: string): Service {
   return made;
 }
 
-test('a worker does not start where its cache cannot be used', async () => {
+test('a worker does not start if its cache cannot be used', async () => {
   writeFileSync(cacheDir, '');
   await expect(worker(cacheDir).start()).rejects.toMatchObject({ sqlstate: '58000' });
   expect(await db.query('select from rafiki.process')).toEqual([]);
 });
 
-test('one whose cache fails later gives trials back, counts no attempt, and leaves them to others', async () => {
+test('a worker whose cache fails later gives trials back without counting an attempt, and leaves them to others', async () => {
   await worker(cacheDir).start();
   rmSync(cacheDir, { recursive: true });
   writeFileSync(cacheDir, '');
   const studyId = await insertStudy(db, { maxTrials: 3, knobs: { epochs: 1 } });
   await db.query(`update rafiki.study set state = 'running', started_at = now()`);
   for (const number of [1, 2, 3])
-    await insertTrial(db, { studyId, number, family: 'fasttext', knobs: { epochs: 1 }, seed: number, start: 'random' });
+    await insertTrial(db, {
+      studyId,
+      number,
+      family: 'fasttext',
+      knobs: { epochs: 1 },
+      seed: number,
+      initialWeights: 'random',
+    });
   const trials = (): Promise<{ state: string; attempt: number; error: { sqlstate: string } | null }[]> =>
     db.query('select state, attempt, error from rafiki.trial order by number');
   const returned = await eventually(async () => {

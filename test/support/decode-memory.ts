@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { checkImage, decodeImages, decodeWhole } from '../../src/features/images.ts';
 
 // A process of its own, since the most that a process ever took is never forgotten. argv: how to decode, and files,
-// all at once. Prints by how many bytes the most that it took has grown, and what was refused.
+// concurrently. Prints the growth of its peak memory in bytes, and the refused images.
 
 const decoders: Record<string, (file: Uint8Array) => Promise<unknown>> = {
   check: checkImage,

@@ -19,26 +19,26 @@ import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { createReviews, eventually } from './studies.ts';
 import { keyOf } from './tiny-model.ts';
 
-/** Somebody who has logged in: one session, and what the role is called. */
-export interface Person {
+/** A login role with a session. */
+export interface LoginRole {
   /** The name itself, and as SQL writes it. */
   name: string;
   sql: string;
   session: Database;
 }
 
-export type Part = 'modelOwner' | 'grantee' | 'stranger' | 'dbo';
+export type Part = 'modelOwner' | 'grantee' | 'otherRole' | 'dbo';
 
-/** A database with models and people in it who wish each other no good. */
-export interface HostileStage extends Record<Part, Person> {
+/** A database with models and roles that attack each other. */
+export interface HostileStage extends Record<Part, LoginRole> {
   database: TestDatabase;
-  /** Somebody else, under any name; a schema of his own goes along. */
-  join(name: string): Promise<Person>;
-  /** Another session of somebody who is there. */
-  again(person: Person): Database;
-  /** A model that is deployed, with a version and the weights of a real one where there is one. */
-  addModel(name: string, owner: Person, grantee?: Person): Promise<string>;
-  /** A real server, on what `train` learned. */
+  /** Creates another role of any name, with a schema of its own. */
+  join(name: string): Promise<LoginRole>;
+  /** Another session of a role. */
+  again(person: LoginRole): Database;
+  /** A deployed model, with a version and the weights of a trained one if there is one. */
+  addModel(name: string, owner: LoginRole, grantee?: LoginRole): Promise<string>;
+  /** A real server with the models of `train`. */
   serve(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export async function createStage(): Promise<HostileStage> {
   const names: string[] = [];
   const stops: (() => Promise<unknown>)[] = [];
 
-  const again = ({ name }: Pick<Person, 'name'>): Database => {
+  const again = ({ name }: Pick<LoginRole, 'name'>): Database => {
     const session = new Database({
       url: urlAs(database.url, encodeURIComponent(name), PASSWORD),
       application: 'test',
@@ -64,7 +64,7 @@ export async function createStage(): Promise<HostileStage> {
     open.push(session);
     return session;
   };
-  const join = async (name: string): Promise<Person> => {
+  const join = async (name: string): Promise<LoginRole> => {
     const [made] = await db.query<{ sql: string }>('select quote_ident($1) as sql', [name]);
     const { sql } = made!;
     await db.query(`create role ${sql} login password '${PASSWORD}'`);
@@ -72,8 +72,8 @@ export async function createStage(): Promise<HostileStage> {
     await db.query(`create schema authorization ${sql}`);
     return { name, sql, session: again({ name }) };
   };
-  const people = {} as Record<Part, Person>;
-  for (const part of ['modelOwner', 'grantee', 'stranger', 'dbo'] as const)
+  const people = {} as Record<Part, LoginRole>;
+  for (const part of ['modelOwner', 'grantee', 'otherRole', 'dbo'] as const)
     people[part] = await join(`${part}_${mark}`);
   await db.query(`alter database "${mark}" owner to ${people.dbo.sql}`);
 
@@ -219,7 +219,7 @@ export const privileges = async (db: Database): Promise<string> =>
     ),
   );
 
-/** A stage with reviews that everybody may read, and a table "heard" in which planted code notes which role it ran as. */
+/** A stage with reviews that every role may read, and a table "heard" in which planted code records the role that it ran as. */
 export async function createAttackedStage(): Promise<HostileStage> {
   const stage = await createStage();
   const { db } = stage.database;

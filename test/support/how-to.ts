@@ -1,22 +1,22 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** What a how-to tells to do, in order: a file that is new, a change of one that is there, or commands. */
+/** A step of a how-to: a new file, a change of an existing one, or commands. */
 export type Step =
   | { kind: 'create'; file: string; text: string }
   | { kind: 'change'; file: string; before: string; after: string }
   | { kind: 'run'; script: string };
 
 /**
- * The code blocks of a page. Of a file the paragraph before says which, as the last path in code; `diff` has lines that are there (after a
- * space), come (+) or go (-); `sh` is run.
+ * The code blocks of a page. The last path in code of the paragraph before names the file; `diff` has lines that are kept (after a space),
+ * added (+) or removed (-); `sh` is run.
  */
 export function stepsOf(page: string): Step[] {
   return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(({ 1: language = '', 2: text = '', index }) => {
     if (language === 'sh') return { kind: 'run', script: text };
     const paragraph = page.slice(0, index).trimEnd().split('\n\n').at(-1) ?? '';
     const file = [...paragraph.matchAll(/`([\w./-]+\/[\w./-]+\.\w+)`/g)].at(-1)?.[1];
-    if (file === undefined) throw new SyntaxError(`no paragraph says which file this is:\n${text}`);
+    if (file === undefined) throw new SyntaxError(`no paragraph names the file:\n${text}`);
     if (language !== 'diff') return { kind: 'create', file, text };
     const lines = text.trimEnd().split('\n');
     const without = (sign: string): string =>
@@ -28,7 +28,7 @@ export function stepsOf(page: string): Step[] {
   });
 }
 
-/** Writes into the tree at `root`. Throws where a new file is there already, or what is to be changed does not stand there once. */
+/** Writes into the tree at `root`. Throws if a new file exists, or if the text to change does not occur exactly once. */
 export function writeStep(root: string, step: Exclude<Step, { kind: 'run' }>): void {
   const file = path.join(root, step.file);
   if (step.kind === 'create') {
@@ -39,7 +39,7 @@ export function writeStep(root: string, step: Exclude<Step, { kind: 'run' }>): v
   }
   const text = readFileSync(file, 'utf8');
   const times = text.split(`\n${step.before}`).length - 1 + (text.startsWith(step.before) ? 1 : 0);
-  if (times !== 1) throw new Error(`in ${step.file} this stands ${times} times, not once:\n${step.before}`);
+  if (times !== 1) throw new Error(`${step.file} has this ${times} times, not once:\n${step.before}`);
   writeFileSync(
     file,
     text.replace(step.before, () => step.after),

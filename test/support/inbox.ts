@@ -7,11 +7,11 @@ import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { reply, ScriptedBridge } from './scripted-bridge.ts';
 import { eventually } from './studies.ts';
 
-const refusal = reply(JSON.stringify({ sqlstate: '22000', message: 'nothing can be said of it' }), 'e');
+const refusal = reply(JSON.stringify({ sqlstate: '22000', message: 'it has no answer' }), 'e');
 
 /**
- * A table `inbox`, anew for each test, and models to attach to it: `letters` says of each text its first letter, `sizes` of each image its
- * number of bytes; of a text that begins with ! nothing.
+ * A new table `inbox` for each test, and models to attach to it: `letters` predicts the first letter of a text, `sizes` the number of bytes
+ * of an image; a text that begins with ! has no answer.
  */
 export class Inbox {
   database!: TestDatabase;

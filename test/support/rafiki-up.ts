@@ -17,7 +17,7 @@ export interface RunningRafiki {
   db: Database;
   /** Of our processes. */
   serviceUrl: string;
-  /** A superuser; where `--database-url` was given, whoever that names. */
+  /** A superuser; with `--database-url`, the role of that URL. */
   admin: Database;
   dataDir: string;
   /** Process ids of one kind, as registered in rafiki.process. */

@@ -14,7 +14,7 @@ export function examplesOf(title: string): Example[] {
   const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
   const found = section.matchAll(/^( *)```(sql|sh)\n([\s\S]*?)```\n *```text\n([\s\S]*?)```/gm);
   return [...found].map(([, indent = '', language = '', code = '', printed = '']) => {
-    const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of a list that it stands in
+    const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of the list that contains it
     return { language, code: code.replace(own, ''), printed: printed.replace(own, '') };
   });
 }

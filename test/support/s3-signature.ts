@@ -12,7 +12,7 @@ const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256'
 const hash = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /**
- * Whether a request bears the signature, version 4, of whoever knows the secret: AWS, "Authenticating Requests: Using the
+ * Whether a request bears the signature, version 4, of a client with the secret: AWS, "Authenticating Requests: Using the
  * Authorization Header". Written from that text, since the client's own signer can hardly witness for itself.
  */
 export function isSignedWith(secret: string, { method, url, headers }: SignedRequest): boolean {

@@ -1,9 +1,9 @@
 import { commands } from '../../src/cli/commands/registry.ts';
-import { type SettingKey, type SettingSpec, table } from '../../src/cli/settings/table.ts';
+import { type SettingKey, type SettingSpec, settingsTable } from '../../src/cli/settings/table.ts';
 
 /** The content of docs/settings.md: the table of settings, with the commands that read each. */
 export function settingsPage(): string {
-  const rows = Object.entries(table).flatMap(([name, setting]) => {
+  const rows = Object.entries(settingsTable).flatMap(([name, setting]) => {
     const { flag, variable, kind, about, default: text, otherwise = text, isHidden }: SettingSpec = setting;
     if (isHidden) return [];
     const said = flag === undefined ? '' : code(`--${flag}${kind.label === undefined ? '' : ` ${kind.label}`}`);

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { Database, type Queryable } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 
-/** A function that everybody may call, by its signature. */
+/** The signature of a function that every role may call. */
 export interface Callable {
   name: string;
   kind: 'f' | 'p';
   types: string[];
 }
 
-/** All of ours that everybody may call, but for what waits as long as it is told. */
+/** All public functions, except those that wait for a given time. */
 export function callables(on: Queryable): Promise<Callable[]> {
   return on.query(`
     select p.oid::regproc::text as name, p.prokind::text as kind,
@@ -17,7 +17,7 @@ export function callables(on: Queryable): Promise<Callable[]> {
     from pg_proc p
     where (p.pronamespace = 'rafiki'::regnamespace or p.proname like 'rafiki\\_%' and p.pronamespace = 'public'::regnamespace)
       and p.prokind in ('f', 'p') and p.prorettype <> 'trigger'::regtype and has_function_privilege('public', p.oid, 'execute')
-      -- these raise what they are told, and with any key of the caller's own a test of many calls drops what the next ones need
+      -- raises its argument
       and p.proname not in ('_raise')
     order by p.oid::regprocedure::text collate "C"`);
 }
@@ -273,7 +273,7 @@ const settings = fc
         'rafiki.terminator',
         'rafiki.gpu',
         'rafiki.ticket',
-        'rafiki.told',
+        'rafiki.noticed',
       ],
     ),
   )

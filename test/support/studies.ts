@@ -15,7 +15,7 @@ export async function createReviews(db: Queryable, rows = 200): Promise<void> {
 
 export interface StudyFields {
   model?: string;
-  /** Whose it is; the session's role unless told. */
+  /** Its owner; default: the session's role. */
   owner?: string;
   task?: string;
   source?: string;
@@ -29,7 +29,7 @@ export interface StudyFields {
   /** Chance of a random start, all through the study. */
   alpha?: number;
   /** What its trials are scored on, if not a share of the rows. */
-  judge?: { validation_source?: string; validation_split?: string; validation_after?: string };
+  validation?: { validation_source?: string; validation_split?: string; validation_after?: string };
   metric?: string;
   classWeights?: string | null;
   replace?: boolean;
@@ -39,13 +39,13 @@ export interface StudyFields {
 export function insertStudy(db: Database, fields: StudyFields = {}): Promise<number> {
   const { model = 'm', task = 'sentiment', source = 'reviews', target = 'label', features = ['body'] } = fields;
   const { families = null, knobs = {}, maxTrials = 2, maxTime = '2 min', deploy = true, alpha = 1 } = fields;
-  const { judge = {}, metric = 'accuracy', classWeights = null, replace = false } = fields;
+  const { validation = {}, metric = 'accuracy', classWeights = null, replace = false } = fields;
   return db.transaction(async (tx) => {
     if (fields.owner !== undefined) await tx.query(`set local role "${fields.owner}"`);
     const make = `
       select reader, ticket, (select oid from pg_roles where rolname = current_user) as owner
       from rafiki._make_reader(jsonb_populate_record(null::rafiki.study, $1))`;
-    const request = { source, task, target, features, ...judge };
+    const request = { source, task, target, features, ...validation };
     const [made] = await tx.query<{ reader: string; ticket: string; owner: number }>(make, [JSON.stringify(request)]);
     await tx.query('reset role');
     const sql = `
@@ -58,7 +58,11 @@ export function insertStudy(db: Database, fields: StudyFields = {}): Promise<num
     const [row] = await tx.query<{ id: number }>(sql, [
       ...[made!.owner, task, source, model, target, features, families, JSON.stringify(knobs), maxTrials, maxTime],
       ...[deploy, alpha, made!.reader, made!.ticket, metric, classWeights, replace],
-      ...[judge.validation_source ?? null, judge.validation_split ?? null, judge.validation_after ?? null],
+      ...[
+        validation.validation_source ?? null,
+        validation.validation_split ?? null,
+        validation.validation_after ?? null,
+      ],
     ]);
     return row!.id;
   });

@@ -24,7 +24,7 @@ export function frame(type: string, body: string | Uint8Array, claim?: number): 
 
 export const query = (text: string): Buffer => frame('Q', `${text}\0`);
 
-/** A bare connection to where a bridge listens, which goes on sending when the other end has said its last word. */
+/** A raw connection to a bridge that continues to send after the other end has closed its side. */
 export function bare({ host, port }: Address): Promise<Socket> {
   const where = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
   const socket = connect({ ...where, allowHalfOpen: true });
@@ -99,7 +99,7 @@ export async function play(socket: Socket, pieces: readonly Buffer[]): Promise<v
   socket.destroy();
 }
 
-/** Runs `work` on each, so many at once. */
+/** Runs `work` on each, with limited concurrency. */
 export async function side<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {

@@ -87,7 +87,7 @@ const script = (frames: fc.Arbitrary<Buffer>, count: number): fc.Arbitrary<Scrip
     .tuple(fc.array(frames, { minLength: count, maxLength: count }), fc.array(fc.nat(), { maxLength: 3 }))
     .map(([sent, places]) => cut(Buffer.concat(sent), places));
 
-/** Frames on a connection of a stranger, and on one that is known. */
+/** Frames on an unauthenticated connection, and on an authenticated one. */
 export const STRANGE_FRAMES = 4;
 export const KNOWN_FRAMES = 16;
 

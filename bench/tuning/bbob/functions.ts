@@ -2,7 +2,7 @@ import * as multimodal from './multimodal.ts';
 import * as structured from './structured.ts';
 import { createInstance, type Instance, type Vector } from './transforms.ts';
 
-/** A function to minimise over [−5, 5]^D; its least value is 0, at `optimum`. */
+/** A function to minimise over [−5, 5]^D; its minimum is 0, at `optimum`. */
 export interface Objective {
   optimum: Vector;
   value(x: Vector): number;
@@ -40,7 +40,7 @@ const builds: readonly Build[] = [
 
 export const FUNCTIONS = builds.length;
 
-/** Function `number`, from 1; each seed moves its optimum and turns its axes. */
+/** Function `number`, from 1; each seed moves its optimum and rotates its axes. */
 export function bbob(number: number, dimensions: number, seed: number): Objective {
   const build = builds[number - 1];
   if (build === undefined) throw new RangeError(`there is no BBOB function ${number}`);

@@ -8,7 +8,7 @@ import { insertStudy, type WorkedCluster } from './cluster.ts';
 const WORKERS = 1_000;
 const WAITING = 50_000;
 const STUDIES = 4;
-/** Twice the connections that bring less than this share more are past the bend. */
+/** Doubling the connections gains less than this share beyond the bottleneck. */
 const GAIN = 0.1;
 
 export interface Claims {
@@ -18,8 +18,8 @@ export interface Claims {
 
 /**
  * A thousand workers, each at a trial of its own, end it and claim the next as fast as Postgres lets them, over ever more
- * connections: how many claims a second, and from where on more connections bring no more. What bends it is the end of a
- * trial: it notifies, and Postgres commits what notifies one at a time.
+ * connections: claims per second, and from how many connections on more gain nothing. The bottleneck is the end of a
+ * trial: it notifies, and Postgres commits notifying transactions one at a time.
  */
 export async function* manyClaims(cluster: WorkedCluster, { connections, windowMs }: Claims): AsyncIterable<Figure> {
   const { db } = cluster;
@@ -39,7 +39,7 @@ export async function* manyClaims(cluster: WorkedCluster, { connections, windowM
     bench: 'tuning',
     name: 'claims-bend',
     value: bend?.connections ?? Number.NaN,
-    unit: 'at once',
+    unit: 'connections',
     ok: null,
     note: `${bend?.rate.toFixed(0)} claims/s: the next step brings less than ${100 * GAIN} % more`,
   };
@@ -59,7 +59,7 @@ async function prepare(cluster: WorkedCluster): Promise<number[]> {
   return Promise.all(Array.from({ length: WORKERS }, () => insertProcess(cluster.service, row)));
 }
 
-/** Ends the worker's trial where it has one, and takes the next; how long the claim alone took. */
+/** Ends the worker's trial if it has one, and claims the next; returns the time of the claim. */
 async function next({ service }: WorkedCluster, held: Map<number, ClaimedTrial>, id: number): Promise<number> {
   const owner = held.get(id);
   if (owner !== undefined) {

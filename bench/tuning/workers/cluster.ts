@@ -78,7 +78,7 @@ export async function startWorkedCluster(): Promise<WorkedCluster> {
   };
 }
 
-/** A study of trials that nobody trains for real: its rows are never read. */
+/** A study whose trials are not really trained: its rows are never read. */
 export async function insertStudy({ db }: BenchCluster, model: string): Promise<number> {
   const [row] = await db.query<{ id: number }>(
     `insert into rafiki.study (owner, task, source, model, target, features, families, advisor, collaborative, terminator, max_trials,

@@ -3,7 +3,7 @@ import type { Database } from '../../../src/db/database.ts';
 
 /** What has been spent so far. */
 export interface Spent {
-  /** CPU time of this process, which the coordinator runs in, and of Postgres; null where the system does not tell. */
+  /** CPU time of this process, which the coordinator runs in, and of Postgres; null if the system does not report it. */
   coordinatorMs: number;
   postgresMs: number | null;
   transactions: number;
@@ -41,7 +41,7 @@ function cpuMsOf(postmaster: number): number | null {
   }
 }
 
-/** None where the process is gone by now. Fields as in proc(5), counted from after the name: it may have spaces in it. */
+/** None if the process has ended. Fields as in proc(5), counted from after the name, which may contain spaces. */
 function statOf(pid: string): { pid: number; parent: number; ticks: number; endedTicks: number }[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -12,13 +12,13 @@ import { startAll } from '../../../src/runtime/service.ts';
 import { Wake } from '../../../src/runtime/wake.ts';
 
 /**
- * A process of workers whose trials sleep: every statement is the one that a real worker sends, claim, report, model and
- * end; only the training between them is missing. Arguments: URL, number of workers, milliseconds of a trial. Several
+ * A process of workers whose trials sleep: they send the same statements as a real worker, claim, report, model and
+ * end, without the training between them. Arguments: URL, number of workers, milliseconds of a trial. Several
  * share a process here, so that 64 fit on a small machine; each has its own row, connection and listener.
  */
 const [url = '', workers = '1', trialMs = '1000'] = process.argv.slice(2);
 const POLL_MS = 2_000;
-/** How much a trial's length varies either way: trials that end all at once are no real ones. */
+/** Variation of a trial's length, because real trials do not end simultaneously. */
 const SPREAD = 0.2;
 
 async function work(number: number): Promise<void> {

@@ -7,7 +7,7 @@ import type { Figure } from '../../figure.ts';
 import { insertStudy, type WorkedCluster } from './cluster.ts';
 import { type Spent, spentSoFar } from './cost.ts';
 
-/** Share of the linear throughput that is to be kept. */
+/** Minimum share of the linear throughput. */
 const BAR = 0.95;
 const PROCESSES = 8;
 /** From the first trial of all workers to the first that counts. */
@@ -23,7 +23,7 @@ export interface Sleeping {
   windowMs: number;
 }
 
-/** Trials a second of ever more workers whose trials sleep, against those of workers that do nothing but sleep. */
+/** Trials per second of an increasing number of workers with sleeping trials, compared with workers that only sleep. */
 export async function* sleepingWorkers(
   cluster: WorkedCluster,
   { counts, trialMs, windowMs }: Sleeping,
@@ -48,7 +48,7 @@ export async function* sleepingWorkers(
 
 /**
  * Seconds that trials slept within a window, and the mean length of one. Ends are not counted: workers that began together
- * end in bursts, and a window of five trials would say 0.97 of linear, give or take 0.03, of workers that lose no time.
+ * end in bursts, and a window of five trials would show 0.97 ± 0.03 of linear for workers that lose no time.
  */
 async function sleepWithin(
   { db }: WorkedCluster,
@@ -91,7 +91,7 @@ async function measure(cluster: WorkedCluster, run: SleepingRun): Promise<Measur
     await sleep(run.windowMs);
     const to = new Date();
     const cost = costOf(before, await spentSoFar(db, pid), (await ended(cluster, study)) - first);
-    await sleep(LONGEST * run.trialMs); // what sleeps at the end of the window counts as well
+    await sleep(LONGEST * run.trialMs); // trials that sleep at the end of the window count as well
     const { asleep, each } = await sleepWithin(cluster, study, { from, to });
     const seconds = (to.getTime() - from.getTime()) / 1000;
     return { rate: asleep / each / seconds, linear: run.workers / each, cost };

@@ -18,10 +18,10 @@ as $$
 $$;
 
 -- The default of a setting.
-create or replace function rafiki._usual(name text) returns text
+create or replace function rafiki._default_of(name text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select s.usual from rafiki._settings() s where s.name = _usual.name $$;
+as $$ select s.usual from rafiki._settings() s where s.name = _default_of.name $$;
 
 -- Misspelt settings. Those of a role or a database are in a catalog, so all unknown ones are found. Those of the session are guessed: one letter
 -- missing, doubled, or swapped with the next; if `thorough`, also one letter replaced or added.

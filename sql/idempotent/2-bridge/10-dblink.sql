@@ -16,7 +16,7 @@ begin
   execute format($sql$
     create or replace function rafiki._dblink_is_busy() returns boolean language sql volatile parallel safe
     return %1$s.dblink_is_busy('rafiki') operator(pg_catalog.=) 1 $sql$, home);
-  -- stable, since the planner does not inline a volatile function that returns rows
+  -- stable, because the planner does not inline a volatile function that returns rows
   execute format($sql$
     create or replace function rafiki._dblink_fetch() returns table (s text, v text, loc text) language sql stable parallel safe
     begin atomic select t.s, t.v, t.loc from %1$s.dblink_get_result('rafiki', false) as t (s text, v text, loc text); end $sql$, home);

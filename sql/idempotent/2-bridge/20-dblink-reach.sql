@@ -43,12 +43,12 @@ begin
   where a.grantee not in (p.proowner, 'rafiki_owner'::regrole);
   raise exception using errcode = 'object_not_in_prerequisite_state',
     message = format('%s can call dblink, which is in schema %s',
-                     case when 'public' = any (string_to_array(grantees, ', ')) then 'everybody' else 'role ' || reached end, home),
+                     case when 'public' = any (string_to_array(grantees, ', ')) then 'every role' else 'role ' || reached end, home),
     detail = 'A role that can call dblink can redirect a session to another server, which then receives keys and texts of other roles.',
     hint = concat(
       case when home <> 'rafiki_dblink' then
-        'Move it: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink; Or let nobody else call it: '
-      else 'Let nobody else call it: ' end,
+        'Move it: create schema rafiki_dblink; alter extension dblink set schema rafiki_dblink; Or revoke the right of other roles to call it: '
+      else 'Revoke the right of other roles to call it: ' end,
       format('revoke execute on function %s from %s;', functions, grantees));
 end $$;
 

@@ -69,7 +69,7 @@ begin
          string_agg(a.port::text, ',' order by a.host, a.port)
   into hosts, ports from rafiki.bridge_address a;
   if hosts is null then
-    return; -- keeps the last address: callers are told that it does not answer
+    return; -- keeps the last address: callers get the error that it does not answer
   end if;
   -- keepalives: an unreachable machine is noticed within seconds, not after the kernel's two hours
   -- sslcert, sslrootcert: without these, libpq would look for files in the home directory of the operating system's user

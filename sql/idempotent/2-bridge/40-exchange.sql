@@ -43,7 +43,7 @@ begin
 end $$;
 
 -- Raises an error if the text of a request is too large. Applies to requests for one text; arrays are split, and images are checked elsewhere.
-create or replace function rafiki._check_text(request text, most_bytes int) returns void
+create or replace function rafiki._check_text(request text) returns void
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -54,27 +54,26 @@ begin
   for field in 1..coalesce(fields, 0) loop
     input := substr(input, strpos(input, e'\x1f') + 1);
   end loop;
-  if fields > 0 and octet_length(input) > most_bytes then
+  if fields > 0 and octet_length(input) > @max_text_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = 'a text is too large to be sent to the server',
-      detail = format('It has %s bytes; %s are the most.', octet_length(input), most_bytes),
-      hint = 'Models look at the first few thousand words of a text: give left(body, 100000).';
+      detail = format('It has %s bytes; the maximum is %s.', octet_length(input), @max_text_bytes@),
+      hint = 'Models read the first few thousand words of a text: give left(body, 100000).';
   end if;
 end $$;
 
--- Sends one request to the bridge and returns the reply. Only the functions below may call it, since a user must not choose the request or
--- the role it is made for. `taken`: _take() has just discarded all prefetched results. Sends and fetches in two steps, since dblink() itself
+-- Sends one request to the bridge and returns the reply. Only the functions below may call it, because a user must not choose the request or
+-- the role it is made for. `taken`: _take() has just discarded all prefetched results. Sends and fetches in two steps, because dblink() itself
 -- cannot be interrupted.
 create or replace function rafiki._exchange(request text, taken boolean) returns rafiki.reply
 language plpgsql volatile parallel safe
 as $$
 declare
-  most_bytes constant int := 8000000; -- of a text; the server takes requests of 8 MiB (images: 48 MiB)
   ticket pg_catalog.text; -- to poll for an answer that is not ready yet
   is_second boolean; -- null at first: initialising it would cost an expression
   reply rafiki.reply;
 begin
-  if pg_catalog.octet_length(request) > most_bytes then
-    perform rafiki._check_text(request, most_bytes);
+  if pg_catalog.octet_length(request) > @max_text_bytes@ then
+    perform rafiki._check_text(request);
   end if;
   loop
     if not rafiki._dblink_is_open() then
@@ -108,7 +107,7 @@ begin
     ticket := null;
   end loop;
   raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
-    hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+    hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
 -- The role that a request is made for, used for fairness, statistics and prefetching. It does not grant access: the model's key does, which is
@@ -119,7 +118,7 @@ as $$
   select pg_catalog.translate(coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text), e'\x1f', '')
 $$;
 
--- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. VOLATILE, since the planner may run
+-- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. VOLATILE, because the planner may run
 -- STABLE functions itself.
 create or replace function rafiki._ask_label(key uuid, is_image boolean, terms text, statement text, input text) returns rafiki.reply
 language plpgsql volatile strict parallel safe security definer

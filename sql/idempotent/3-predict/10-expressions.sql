@@ -1,12 +1,12 @@
 -- Read-ahead for inputs that are expressions: "select rafiki_predict(m, title || ' ' || body) from t". Postgres passes only the value, so the
 -- expression is parsed here from the text of the query, token by token. Only safe expressions are evaluated: text columns, literals, and functions
--- of pg_catalog that cannot fail and have no side effects, on rows of limited length, since a text must stay below 1 GB. replace() is left out for
+-- of pg_catalog that cannot fail and have no side effects, on rows of limited length, because a text must stay below 1 GB. replace() is left out for
 -- the same reason. If the expression is misunderstood, its value is not found in the table and nothing is read ahead.
 
--- The text functions that are supported: the number of leading text arguments (the other arguments are numbers), and the least and greatest
--- number of arguments. Numbers must be literals without a sign.
+-- The text functions that are supported: the number of leading text arguments (the other arguments are numbers), and the minimum and
+-- maximum number of arguments. Numbers must be literals without a sign.
 create or replace function rafiki._text_functions()
-returns table (name text, texts int, fewest int, most int)
+returns table (name text, texts int, min_arguments int, max_arguments int)
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -101,10 +101,10 @@ begin
         return null;
       end if;
       wants_value := false;
-    elsif word = ')' and depth > 0 and (calls[depth] = '' or places[depth] >= called.fewest) then
+    elsif word = ')' and depth > 0 and (calls[depth] = '' or places[depth] >= called.min_arguments) then
       result := result || word;
       depth := depth - 1;
-    elsif word = ',' and depth > 0 and calls[depth] <> '' and places[depth] < called.most then
+    elsif word = ',' and depth > 0 and calls[depth] <> '' and places[depth] < called.max_arguments then
       result := result || ', ';
       places[depth] := places[depth] + 1;
       wants_value := true;
@@ -127,10 +127,10 @@ language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_chars constant int := 20000; -- of the query: bounds parsing to a few milliseconds
-  most_calls constant int := 8;
-  most_bytes constant int := 50000; -- of a row's texts: the expression may repeat each of them a few thousand times
-  query constant text := left(current_query(), most_chars);
+  max_chars constant int := 20000; -- of the query: bounds parsing to a few milliseconds
+  max_calls constant int := 8;
+  max_bytes constant int := 50000; -- of a row's texts: the expression may repeat each of them a few thousand times
+  query constant text := left(current_query(), max_chars);
   words text[];
   columns name[];
 begin
@@ -142,9 +142,9 @@ begin
                    and a.atttypid = any ('{text,varchar}'::regtype[]));
   return query
     select c.nth::int, format('case when %s <= %s then %s end', (
-      select string_agg(format('coalesce(octet_length(%I), 0)', u.name), ' + ') from unnest(columns) u (name)), most_bytes, e.expression)
+      select string_agg(format('coalesce(octet_length(%I), 0)', u.name), ' + ') from unnest(columns) u (name)), max_bytes, e.expression)
     from (select row_number() over (order by u.place) as nth, u.place::int as place from unnest(words) with ordinality u (word, place)
-          where u.word = 'rafiki_predict' and words[u.place + 1] = '(' order by u.place limit most_calls) c
+          where u.word = 'rafiki_predict' and words[u.place + 1] = '(' order by u.place limit max_calls) c
     cross join lateral rafiki._second_argument(words, c.place + 2) a
     cross join lateral (select case when words[a.first + 1] = '=>' then a.first + 2 else a.first end as first) b
     cross join lateral rafiki._text_expression(words[b.first:a.last], columns) e (expression)

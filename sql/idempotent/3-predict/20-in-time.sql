@@ -65,7 +65,7 @@ begin
     perform rafiki._dblink_close();
   end loop;
   raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
-    hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+    hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
 -- The label of one input; with is_array, the labels of a JSON array of inputs, as an array literal. The call gives up after wait_ms, which is

@@ -122,8 +122,8 @@ begin
 end $$;
 
 -- Tells the user why a query gets no read-ahead, and how to make it fast; `rows` is how many rows of each table were searched. Once per session;
--- before PostgreSQL 17 once per scan, since a parallel query allows neither set_config() nor an exception block there.
-create or replace function rafiki._tell_unread(rows int) returns void
+-- before PostgreSQL 17 once per scan, because a parallel query allows neither set_config() nor an exception block there.
+create or replace function rafiki._notify_unread(rows int) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -132,7 +132,7 @@ declare
   scanned text;
   untrusted text;
 begin
-  if current_setting('rafiki.told', true) = 'unread' then
+  if current_setting('rafiki.noticed', true) = 'unread' then
     return;
   end if;
   select string_agg(c.oid::regclass::text, ', ' order by c.oid), string_agg(c.oid::regclass::text, ', ' order by c.oid) filter (where not rafiki._is_trusted(c.oid))
@@ -147,9 +147,9 @@ begin
   end if;
   if current_setting('server_version_num')::int >= 170000 then
     begin
-      perform set_config('rafiki.told', 'unread', false);
+      perform set_config('rafiki.noticed', 'unread', false);
     exception when invalid_transaction_state then
-      return; -- the leader of a parallel query cannot set it: a later query tells the user
+      return; -- the leader of a parallel query cannot set it: a later query gives the notice
     end;
   end if;
   raise notice 'rafiki does not read ahead in this query'
@@ -163,13 +163,13 @@ end $$;
 -- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;
 -- `+;rows;place` for those after a place; `-;rows;place` for those before it. If the row is not found or cannot be read, sends no rows and no
 -- place, which ends the read-ahead.
-create or replace function rafiki._read_ahead(model_key uuid, input anyelement, wish text) returns void
+create or replace function rafiki._read_ahead(model_key uuid, input anyelement, read_request text) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   look_rows constant int := 64;
-  words constant text[] := string_to_array(wish, ';');
+  words constant text[] := string_to_array(read_request, ';');
   sent record;
   reply rafiki.reply;
 begin
@@ -181,7 +181,7 @@ begin
       rafiki._window(s.relation, s.attnum, s.place, false, look_rows) before,
       rafiki._window(s.relation, s.attnum, s.place, true, look_rows) after;
     if not found then
-      perform rafiki._tell_unread(words[2]::int);
+      perform rafiki._notify_unread(words[2]::int);
     end if;
   elsif words[1] = '+' then
     select concat_ws(';', words[3], words[4], words[5], w.next) as place, w.inputs as texts

@@ -77,19 +77,18 @@ $$;
 
 -- Handles an error reply of the server, which knows models only by key. If the model's key has changed (a grant was revoked), returns the
 -- new one for another attempt; otherwise raises the error. VOLATILE, so that it sees the current rows. Before PostgreSQL 17 it also opens
--- the connection, since _exchange() cannot tell whether its caller's query is parallel.
+-- the connection, because _exchange() cannot tell whether its caller's query is parallel.
 create or replace function rafiki._after_refusal(model text, key uuid, error text, attempt int) returns uuid
 language plpgsql volatile strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_attempts constant int := 5; -- as in the loops of the callers
   known record;
 begin
   if error::jsonb ->> 'sqlstate' = '08003' then
-    if attempt >= most_attempts then
+    if attempt >= @max_attempts@ then
       raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
-        detail = format('It did so %s times.', attempt), hint = 'Look into its log, and start it with: rafiki up, or rafiki serve.';
+        detail = format('It did so %s times.', attempt), hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
     end if;
     perform rafiki._open_bridge(exists (
       select from pg_stat_get_activity(null) a
@@ -101,7 +100,7 @@ begin
   into known from rafiki.model_access m where m.name = model;
   if not found or not known.is_deployed then
     perform rafiki._explain_no_answer(model);
-  elsif known.key <> key and attempt < most_attempts then
+  elsif known.key <> key and attempt < @max_attempts@ then
     return known.key;
   elsif error::jsonb ->> 'sqlstate' = '42704' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
     raise exception using errcode = 'serialization_failure',
@@ -125,7 +124,7 @@ begin
   if not found then
     perform rafiki._explain_no_answer(model);
   end if;
-  for attempt in 1..5 loop
+  for attempt in 1..@max_attempts@ loop
     reply := rafiki._ask_label(model_key, is_image, rafiki._terms(budget), case
       when coalesce(nullif(pg_catalog.current_setting('rafiki.read_ahead', true), '')::boolean, true) then rafiki._statement(current_user)
       else '' end, input);
@@ -158,7 +157,7 @@ declare
   model_key uuid := rafiki._model_key(model);
   reply rafiki.reply;
 begin
-  for attempt in 1..5 loop
+  for attempt in 1..@max_attempts@ loop
     reply := case form when 'labels' then rafiki._ask_labels(model_key, is_image, terms, input)
                        when 'details' then rafiki._ask_details(model_key, is_image, terms, input)
                        when 'detail' then rafiki._ask_detail(model_key, is_image, terms, input)
@@ -175,21 +174,21 @@ create or replace function rafiki._detail_rows(model text) returns int
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(1, 4000000 / (200 + coalesce(max(
+  select greatest(1, @part_bytes@ / (200 + coalesce(max(
     case rafiki._output(m.task) when 'boxes' then 10000
                 else octet_length(array_to_json(c.classes)::text) + 8 * cardinality(c.classes) end), 0)))
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
--- The labels or details of many inputs, split into requests small enough that parsing one does not delay others: 4 MB of JSON take the server
--- about 15 ms. It refuses requests of more than 8 MiB or 65,536 texts. A part holds the inputs that begin within 4 MB of JSON, escapes included,
--- so it is shorter than 8 MB. Longer inputs are sent alone.
-create or replace function rafiki._predict_many(model text, is_image boolean, form text, terms text, inputs text[]) returns text[]
+-- Like _request() for an array of inputs, split into requests small enough that parsing one does not delay others: 4 MB of JSON take the server
+-- about 15 ms. It refuses longer requests, and more inputs, than a part has (src/protocol). A part holds the inputs that begin within part_bytes
+-- of JSON, escapes included, so it is at most twice as long. Longer inputs are sent alone.
+create or replace function rafiki._request_in_parts(model text, is_image boolean, form text, terms text, inputs text[]) returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  part_bytes constant int := 4000000;
+  part_bytes constant int := @part_bytes@;
   part_rows constant int := least(32768, case form when 'details' then rafiki._detail_rows(model) end);
   part record;
   whole text;
@@ -234,7 +233,7 @@ begin
   end if;
   given := array_remove(inputs, null);
   if cardinality(given) > 0 then
-    answers := rafiki._predict_many(model, is_image, form, rafiki._terms(budget), given);
+    answers := rafiki._request_in_parts(model, is_image, form, rafiki._terms(budget), given);
   end if;
   if cardinality(given) = cardinality(inputs) then
     return answers;

@@ -2,7 +2,7 @@
 
 -- Refuses a text that is an array literal. A driver that passes a list without a type sends an array literal, and PostgreSQL resolves an untyped
 -- argument to text, whatever the overloads: the whole list would get one label. The regular expression matches what text[] accepts, except
--- that it does not check whether inner brackets balance. Collation "C", since a nondeterministic one would be an error.
+-- that it does not check whether inner brackets balance. Collation "C", because a nondeterministic one would be an error.
 create or replace function rafiki._refuse_array(input text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -123,7 +123,7 @@ comment on function rafiki_predict(text, text[], text) is $$Like rafiki_predict 
 Example:
   select rafiki_predict('reviews_sentiment', array['a great film', 'an awful film'], '1 s');$$;
 
--- Catches inputs of all other types except arrays, since PostgreSQL's own error would not say what to write instead. An untyped literal still
+-- Catches inputs of all other types except arrays, because PostgreSQL's own error would not say what to write instead. An untyped literal still
 -- resolves to text, as do types with an implicit cast to it.
 create or replace function rafiki._refuse_type(input regtype) returns void
 language plpgsql stable parallel safe

@@ -5,13 +5,11 @@ create or replace function rafiki._image_text(image bytea) returns text
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  most_bytes constant int := 33554432; -- 46 MB as JSON of base64; the server takes requests of 48 MiB
 begin
-  if octet_length(image) > most_bytes then
+  if octet_length(image) > @max_image_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = 'an image is too large',
-      detail = format('It has %s bytes; %s are the most.', octet_length(image), most_bytes),
-      hint = 'Give a smaller or more compressed one: models look at some hundred pixels a side.';
+      detail = format('It has %s bytes; the maximum is %s.', octet_length(image), @max_image_bytes@),
+      hint = 'Give a smaller or more compressed one: models scale images to some hundred pixels a side.';
   end if;
   return encode(image, 'base64');
 end $$;
@@ -45,13 +43,13 @@ Example:
   select id, rafiki_predict('photos_image_classification', image) from photos;$$;
 
 -- An array is split into parts, so that no request is longer than the server accepts. A byte of an image takes at most 1.4 bytes as base64 in
--- JSON (line breaks are written as \n), and each image a few more. The last image of a part begins within 4 MB.
+-- JSON (line breaks are written as \n), and each image a few more. The last image of a part begins within part_bytes.
 create or replace function rafiki_predict(model text, images bytea[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  part_bytes constant int := 4000000;
+  part_bytes constant int := @part_bytes@;
   part_rows constant int := 32768;
   part text;
   labels text[] := '{}';
@@ -113,22 +111,21 @@ begin
   end if;
 end $$;
 
--- Objects with at least clear_score are part of rafiki_predict's answer, and so come from the server's cache; lower scores need the detail.
+-- Objects with at least @clear_score@ are part of rafiki_predict's answer, and so come from the server's cache; lower scores need the detail.
 create or replace function rafiki_detect(
-  model text, image bytea, min_score real default 0.3, budget interval default null
+  model text, image bytea, min_score real default @clear_score@, budget interval default null
 ) returns table (label text, score real, x real, y real, w real, h real)
 language plpgsql stable parallel safe cost 100 rows 10
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  clear_score constant real := 0.3; -- as the server has it
   boxes jsonb;
 begin
   if image is null or model is null or min_score is null then
     return;
   end if;
   perform rafiki._check_finds_objects(model);
-  if min_score >= clear_score then
+  if min_score >= @clear_score@::real then
     boxes := rafiki._predict_image(model, image, budget);
   else
     boxes := rafiki._detail(model, true, rafiki._image_text(image), budget) -> 'boxes';

@@ -1,4 +1,4 @@
--- Predictions for the rows of any query. The functions that plan or run it have no pinned search path, since the caller's query needs the
+-- Predictions for the rows of any query. The functions that plan or run it have no pinned search path, because the caller's query needs the
 -- caller's path; everything else in them is schema-qualified.
 
 -- The columns of a query in order, with their types; the query is planned, but no row is fetched. Errors in it are raised again without the

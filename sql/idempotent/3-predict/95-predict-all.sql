@@ -1,8 +1,8 @@
 -- rafiki_predict_all.
 
 -- The statement that predicts the next part. $1 is the model; $2 the key of the last row before the part, as texts, or null at the beginning.
--- It returns the key of the part's last row and the number of its rows. A part has at most 8192 rows, and its last input begins within 4 MB.
--- The key is compared in the target, too, since otherwise each part would scan the rows of all earlier ones.
+-- It returns the key of the part's last row and the number of its rows. A part has at most 8192 rows, and its last input begins within part_bytes.
+-- The key is compared in the target, too, because otherwise each part would scan the rows of all earlier ones.
 create or replace function rafiki._all_statement(
   source regclass, target regclass, key name[], input name, input_kind text, outputs name[]
 ) returns text
@@ -28,7 +28,7 @@ as $$
         select h.*, pg_catalog.row_number() over w as place,
                pg_catalog.sum(coalesce(pg_catalog.octet_length(h.input), 0)) over w - coalesce(pg_catalog.octet_length(h.input), 0) as before
         from head h window w as (order by %8$s rows unbounded preceding)) c
-      where c.before < 4000000
+      where c.before < @part_bytes@
     ), answered as materialized (
       select rafiki._predict_part($1, %9$L, pg_catalog.array_agg(%17$s order by c.place), %11$L) as answers from chunk c having pg_catalog.count(*) > 0
     ), put as (
@@ -71,7 +71,7 @@ begin
   return case when target is not null then rafiki._all_statement(source, target, key, input, input_kind, outputs) end;
 end $$;
 
--- The progress as a line of at most 70 characters, since psql puts NOTICE before it. The number of rows is an estimate from statistics.
+-- The progress as a line of at most 70 characters, because psql puts NOTICE before it. The number of rows is an estimate from statistics.
 create or replace function rafiki._all_progress(source regclass, done bigint, since timestamptz) returns text
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -95,9 +95,9 @@ declare
   part_rows bigint;
   done bigint := 0;
   began constant pg_catalog.timestamptz := pg_catalog.clock_timestamp();
-  told_at pg_catalog.timestamptz := began;
+  reported_at pg_catalog.timestamptz := began;
 begin
-  -- a tolerance, since drivers that prepare a statement begin its transaction shortly before it
+  -- a tolerance, because drivers that prepare a statement begin its transaction shortly before it
   if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_predict_all cannot run in a transaction block',
@@ -126,9 +126,9 @@ begin
     exit when part_rows = 0;
     commit;
     done := done + part_rows;
-    if pg_catalog.clock_timestamp() - told_at > interval '5 s' then
+    if pg_catalog.clock_timestamp() - reported_at > interval '5 s' then
       raise notice '%', rafiki._all_progress(source_table, done, began);
-      told_at := pg_catalog.clock_timestamp();
+      reported_at := pg_catalog.clock_timestamp();
     end if;
   end loop;
   raise notice '%, all done', rafiki._all_progress(source_table, done, began);

@@ -13,9 +13,9 @@ begin
   end if;
 end $$;
 
--- Tells the user how many rows have a label that the model does not know, and how many the model was trained on. `judged` is an array of
+-- Tells the user how many rows have a label that the model does not know, and how many the model was trained on. `evaluated` is an array of
 -- {actual, predicted, trained, row_count}.
-create or replace function rafiki._check_judged(model text, source regclass, judged jsonb) returns void
+create or replace function rafiki._check_evaluated(model text, source regclass, evaluated jsonb) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -27,9 +27,9 @@ begin
   select coalesce(sum(r.row_count), 0) as rows, coalesce(sum(r.row_count) filter (where r.trained), 0) as trained,
          coalesce(sum(r.row_count) filter (where r.actual <> all (known)), 0) as strange,
          (select string_agg(format('"%s"', left(l.actual, 40)), ', ')
-          from (select distinct s.actual from jsonb_to_recordset(judged) s (actual text) where s.actual <> all (known)
+          from (select distinct s.actual from jsonb_to_recordset(evaluated) s (actual text) where s.actual <> all (known)
                 order by 1 limit 5) l) as strangers
-  into counted from jsonb_to_recordset(judged) r (actual text, predicted text, trained boolean, row_count bigint);
+  into counted from jsonb_to_recordset(evaluated) r (actual text, predicted text, trained boolean, row_count bigint);
   perform rafiki._check_measurable(source, counted.rows::bigint);
   if counted.strange = counted.rows then
     raise exception using errcode = 'data_exception', message = format('no label of %s is a class of model "%s"', source, model),
@@ -110,18 +110,18 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  judged jsonb;
+  evaluated jsonb;
   trained float8;
   unseen jsonb;
 begin
   select coalesce(jsonb_agg(r), '[]'), sum(r.row_count) filter (where r.trained) * sum(r.row_count)
            / nullif(sum(r.row_count) filter (where r.trained is not null), 0),
          jsonb_agg(r) filter (where not r.trained)
-  into judged, trained, unseen from rafiki._judged_rows(model, source, target, feature) r;
-  perform rafiki._check_judged(model, source, judged);
+  into evaluated, trained, unseen from rafiki._evaluated_rows(model, source, target, feature) r;
+  perform rafiki._check_evaluated(model, source, evaluated);
   return query select 'rows', coalesce(sum(r.row_count), 0)::float8, null::float8, null::float8
-    from jsonb_to_recordset(judged) r (row_count bigint);
-  return query select * from rafiki._class_scores(judged, z);
+    from jsonb_to_recordset(evaluated) r (row_count bigint);
+  return query select * from rafiki._class_scores(evaluated, z);
   if trained > 0 then
     return query select 'rows_trained_on', round(trained::numeric)::float8, null::float8, null::float8;
     return query select s.metric || '_unseen', s.value, s.low, s.high from rafiki._class_scores(unseen, z) s where unseen is not null;
@@ -200,7 +200,7 @@ declare
   z constant float8 := rafiki._z(confidence);
   details constant jsonb := (select coalesce(jsonb_agg(r), '[]') from rafiki._answered_rows(model, source, target, feature) r);
 begin
-  perform rafiki._check_judged(model, source, (
+  perform rafiki._check_evaluated(model, source, (
     select coalesce(jsonb_agg(jsonb_build_object('actual', d.actual, 'row_count', 1)), '[]')
     from jsonb_to_recordset(details) d (actual text)));
   return query select * from rafiki._class_report(details, z);

@@ -14,7 +14,7 @@ $$;
 
 -- The average precision of each class that has objects, at two minimum overlaps; `images` holds arrays of boxes by image.
 create or replace function rafiki._average_precisions(images jsonb)
-returns table (label text, least_overlap float8, value float8)
+returns table (label text, min_overlap float8, value float8)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -35,25 +35,25 @@ as $$
            select o.place as object, rafiki._overlap(f.x, f.y, f.w, f.h, o.x, o.y, o.w, o.h) as overlap
            from object o where o.id = f.id and o.label = f.label
            order by 2 desc, 1 limit 1) n on true),
-       judged as (
-         select n.*, t.least_overlap, n.overlap >= t.least_overlap and row_number() over (
-             partition by t.least_overlap, n.id, n.label, n.object, n.overlap >= t.least_overlap
+       matched as (
+         select n.*, t.min_overlap, n.overlap >= t.min_overlap and row_number() over (
+             partition by t.min_overlap, n.id, n.label, n.object, n.overlap >= t.min_overlap
              order by n.score desc, n.id, n.place) = 1 as is_hit
-         from nearest n cross join (values (0.5::float8), (0.75)) t (least_overlap)),
+         from nearest n cross join (values (0.5::float8), (0.75)) t (min_overlap)),
        ranked as (
-         select j.label, j.least_overlap, j.is_hit, row_number() over by_score as rank,
+         select j.label, j.min_overlap, j.is_hit, row_number() over by_score as rank,
                 (count(*) filter (where j.is_hit) over by_score)::float8 / row_number() over by_score as precision
-         from judged j
-         window by_score as (partition by j.label, j.least_overlap order by j.score desc, j.id, j.place)),
+         from matched j
+         window by_score as (partition by j.label, j.min_overlap order by j.score desc, j.id, j.place)),
        monotone as (
-         select r.label, r.least_overlap, r.is_hit,
-                max(r.precision) over (partition by r.label, r.least_overlap order by r.rank desc) as precision
+         select r.label, r.min_overlap, r.is_hit,
+                max(r.precision) over (partition by r.label, r.min_overlap order by r.rank desc) as precision
          from ranked r)
-  select c.label, t.least_overlap, coalesce(
+  select c.label, t.min_overlap, coalesce(
       (select sum(m.precision) from monotone m
-       where m.label = c.label and m.least_overlap = t.least_overlap and m.is_hit), 0) / c.objects
+       where m.label = c.label and m.min_overlap = t.min_overlap and m.is_hit), 0) / c.objects
   from (select o.label, count(*) as objects from object o group by o.label) c
-  cross join (values (0.5::float8), (0.75)) t (least_overlap)
+  cross join (values (0.5::float8), (0.75)) t (min_overlap)
 $$;
 
 -- Predicts the images one by one, including objects with a low score, which average precision needs.
@@ -75,10 +75,10 @@ begin
     with precision as materialized (select * from rafiki._average_precisions(images))
     select 'rows', jsonb_array_length(images)::float8
     union all
-    select m.name, avg(p.value) from precision p join (values ('map50', 0.5), ('ap75', 0.75)) m (name, least_overlap)
-      on m.least_overlap = p.least_overlap group by m.name
+    select m.name, avg(p.value) from precision p join (values ('map50', 0.5), ('ap75', 0.75)) m (name, min_overlap)
+      on m.min_overlap = p.min_overlap group by m.name
     union all
-    select 'ap50:' || p.label, p.value from precision p where p.least_overlap = 0.5;
+    select 'ap50:' || p.label, p.value from precision p where p.min_overlap = 0.5;
 end $$;
 
 create or replace function rafiki._evaluate(model text, source regclass, target name, feature name, confidence float8)

@@ -17,7 +17,7 @@ begin
   end if;
 end $$;
 
--- Raises an error if labels are too long, or if there are too many different ones. The limits are those of src/domain/class-limits.ts.
+-- Raises an error if labels are too long, or if there are too many different ones.
 create or replace function rafiki._check_labels(
   source regclass, target name, feature name, longest int, classes bigint, bytes numeric
 ) returns void
@@ -27,17 +27,17 @@ as $$
 declare
   row_name text;
 begin
-  if longest > 1000 then
-    execute format('select %1$s from %2$s where length(%3$I::text) > 1000 and %4$I is not null limit 1',
+  if longest > @max_label_chars@ then
+    execute format('select %1$s from %2$s where length(%3$I::text) > @max_label_chars@ and %4$I is not null limit 1',
                    rafiki._row_name(source), source, target, feature) into row_name;
     raise exception using errcode = 'string_data_right_truncation', message = format('%s has a label that is too long', source),
-      detail = format('%s"%s" has %s characters in the longest; 1000 are the most.',
-                      coalesce(nullif(row_name, '') || ': ', ''), target, longest),
+      detail = format('%s"%s" has %s characters in the longest; the maximum is %s.',
+                      coalesce(nullif(row_name, '') || ': ', ''), target, longest, @max_label_chars@),
       hint = 'Correct the row, name another column with target =>, or leave such rows out with on_bad_row => ''skip''.';
-  elsif classes > 10000 or bytes > 1048576 then
+  elsif classes > @max_classes@ or bytes > @max_class_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = format('%s has too many classes', source),
-      detail = format('"%s" has %s different values of %s together; 10000 and 1 MB are the most.',
-                      target, classes, pg_size_pretty(bytes)),
+      detail = format('"%s" has %s different values of %s together; the maximum is %s, and %s MB.',
+                      target, classes, pg_size_pretty(bytes), @max_classes@, @max_class_bytes@ / 1048576),
       hint = 'Group rare classes under one label in a view, or name another column with target =>: this one may be no label.';
   end if;
 end $$;
@@ -56,12 +56,12 @@ begin
   execute format('select coalesce(sum(n), 0) as total, coalesce(sum(n) filter (where usable), 0) as labelled, '
                  'max(length) filter (where usable) as longest, count(distinct label) filter (where usable) as classes, '
                  'sum(octet_length(label)) filter (where usable) as bytes, min(label) filter (where usable) as example, '
-                 'coalesce(sum(n) filter (where usable and validates), 0) as judging, '
+                 'coalesce(sum(n) filter (where usable and validates), 0) as validating, '
                  'coalesce(sum(n) filter (where usable and validates is not true), 0) as learnt, '
                  'count(distinct label) filter (where usable and validates is not true) as learnt_classes, '
-                 'count(distinct label) filter (where usable and validates) as judging_classes, '
+                 'count(distinct label) filter (where usable and validates) as validating_classes, '
                  'min(label) filter (where usable and validates is not true) as learnt_example, '
-                 'min(label) filter (where usable and validates) as judging_example '
+                 'min(label) filter (where usable and validates) as validating_example '
                  'from (select label, length, usable, validates, count(*) as n from ('
                    'select left(t.text, 1001) as label, length(t.text) as length, t.validates, '
                    't.text is not null and t.is_given and (length(t.text) <= 1000 or %2$L <> ''skip'') as usable '
@@ -70,12 +70,12 @@ begin
                  rafiki._study_rows(request), request.on_bad_row) into counted;
   perform rafiki._check_counts(source, target, request.features[1], counted.total::bigint, counted.labelled::bigint);
   perform rafiki._check_labels(source, target, request.features[1], counted.longest, counted.classes, counted.bytes);
-  if rafiki._is_judged(request) then
-    perform rafiki._check_sides(request, counted.learnt::bigint, counted.judging::bigint);
-    if counted.learnt_classes + counted.judging_classes = counted.classes then
+  if rafiki._has_validation_rows(request) then
+    perform rafiki._check_sides(request, counted.learnt::bigint, counted.validating::bigint);
+    if counted.learnt_classes + counted.validating_classes = counted.classes then
       raise exception using errcode = 'invalid_parameter_value', message = 'the rows to train on and those to validate on share no class',
         detail = format('To train on: %s classes, such as "%s". To validate on: %s classes, such as "%s".', counted.learnt_classes,
-                        left(counted.learnt_example, 40), counted.judging_classes, left(counted.judging_example, 40)),
+                        left(counted.learnt_example, 40), counted.validating_classes, left(counted.validating_example, 40)),
         hint = 'No answer could be right: write the labels of both alike, or choose other rows with validation_source =>, '
           'validation_split => or validation_after =>.';
     end if;
@@ -83,12 +83,12 @@ begin
   if counted.learnt_classes = 1 then
     raise exception using errcode = 'data_exception', message = format('%s has one class only', source),
       detail = format('"%s" is %s in all %s labelled rows%s.', target, quote_literal(left(counted.example, 40)), counted.learnt,
-                      case when rafiki._is_judged(request) then ' that are learnt' else '' end),
+                      case when rafiki._has_validation_rows(request) then ' that are learnt' else '' end),
       hint = 'Give rows of at least two classes, or name another column with target =>.';
-  elsif counted.labelled < counted.classes * 2 and not rafiki._is_judged(request) then
+  elsif counted.labelled < counted.classes * 2 and not rafiki._has_validation_rows(request) then
     raise exception using errcode = 'cardinality_violation',
       message = format('%s has too few rows for its classes', source),
-      detail = format('%s labelled rows have %s different values of "%s"; two a class are the least.',
+      detail = format('%s labelled rows have %s different values of "%s"; the minimum is two per class.',
                       counted.labelled, counted.classes, target),
       hint = 'Give more rows, or name another column with target =>: this one may be no label.'
              || coalesce(' ' || (select rafiki._no_regression() from rafiki._source_columns(source) c
@@ -98,23 +98,23 @@ begin
 end $$;
 
 -- Raises an error if the chosen validation rows are none, or leave no rows to train on.
-create or replace function rafiki._check_sides(request rafiki.study, learnt bigint, judging bigint) returns void
+create or replace function rafiki._check_sides(request rafiki.study, learnt bigint, validating bigint) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if learnt > 0 and judging > 0 then
+  if learnt > 0 and validating > 0 then
     return;
   end if;
   raise exception using errcode = 'no_data_found',
-    message = case when judging = 0 then 'there is no row to validate on' else 'there is no row to train on' end,
+    message = case when validating = 0 then 'there is no row to validate on' else 'there is no row to train on' end,
     detail = case
       when request.validation_source is not null then format('%s has %s labelled rows, %s has %s.', request.source, learnt,
-                                                             request.validation_source, judging)
-      when request.validation_after is null then format('"%s" is true in %s of %s labelled rows.', request.validation_split, judging,
-                                                        judging + learnt)
-      else format('"%s" is later than %s in %s of %s labelled rows.', request.validation_split, request.validation_after, judging,
-                  judging + learnt) end,
+                                                             request.validation_source, validating)
+      when request.validation_after is null then format('"%s" is true in %s of %s labelled rows.', request.validation_split, validating,
+                                                        validating + learnt)
+      else format('"%s" is later than %s in %s of %s labelled rows.', request.validation_split, request.validation_after, validating,
+                  validating + learnt) end,
     hint = 'Trials learn from some rows and are scored on others; leave the option out to have a share of the rows chosen.';
 end $$;
 
@@ -136,13 +136,13 @@ as $$
   from rafiki.task t where t.name = task
 $$;
 
--- Stops where nothing could be told apart, or nothing would be left to validate on: rows of one input stay on one side of the split.
+-- Raises an error if there is only one input, or if rows with equal inputs, which stay on one side of the split, leave none to validate on.
 create or replace function rafiki._check_inputs(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  first_rows constant int := 200; -- they tell at once, but for sources that repeat themselves
+  first_rows constant int := 200; -- usually enough to find a second input
   kind constant text := (select t.input from rafiki.task t where t.name = request.task);
   looked_at int;
   counted record;
@@ -153,7 +153,7 @@ begin
                      'from (select r.label::text as label, %s as hash from (%s) r '
                        'where r.label is not null and r.input is not null limit %s) h group by hash, label) g',
                    rafiki._hash_call(request.task), rafiki._study_rows(request), coalesce(looked_at::text, 'all')) into counted;
-    if counted.widest > 1 or rafiki._is_judged(request) and counted.inputs > 1 then
+    if counted.widest > 1 or rafiki._has_validation_rows(request) and counted.inputs > 1 then
       return;
     end if;
   end loop;
@@ -178,17 +178,17 @@ declare
 begin
   execute format('select count(*) as total, count(*) filter (where usable) as labelled, '
                  'count(*) filter (where usable and label <> %L) as boxed, '
-                 'count(*) filter (where usable and validates) as judging '
+                 'count(*) filter (where usable and validates) as validating '
                  'from (select r.label, r.validates, r.label is not null and r.input is not null as usable from (%s) r) t',
                  '[]', rafiki._study_rows(request)) into counted;
   perform rafiki._check_counts(request.source, request.target, request.features[1], counted.total, counted.labelled);
-  if rafiki._is_judged(request) then
-    perform rafiki._check_sides(request, counted.labelled - counted.judging, counted.judging);
+  if rafiki._has_validation_rows(request) then
+    perform rafiki._check_sides(request, counted.labelled - counted.validating, counted.validating);
   end if;
   if counted.boxed < 2 then
     raise exception using errcode = 'cardinality_violation',
       message = format('%s has too few images with boxes', request.source),
-      detail = format('In %s of its %s labelled rows "%s" has a box; two are the least.', counted.boxed, counted.labelled,
+      detail = format('In %s of its %s labelled rows "%s" has a box; the minimum is two.', counted.boxed, counted.labelled,
                       request.target),
       hint = 'Give more rows, or name another column with target =>.';
   end if;

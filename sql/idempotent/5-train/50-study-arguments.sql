@@ -54,7 +54,7 @@ begin
   if cardinality(families) = 0 then
     raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is empty',
       hint = format('Leave it out to try all of them: %s.', array_to_string(known, ', '));
-  elsif octet_length(array_to_string(families, ',')) > 65536 or cardinality(families) > 1000 then
+  elsif octet_length(array_to_string(families, ',')) > @max_argument_bytes@ or cardinality(families) > 1000 then
     raise exception using errcode = 'invalid_parameter_value', message = 'the list of families is too long',
       detail = format('It has %s names.', cardinality(families)),
       hint = format('The task has %s families.', cardinality(known));
@@ -80,7 +80,7 @@ as $$
     union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
   )
   select case
-    when (select count(distinct v) from given) > 100 then 'length' -- as MAX_VALUES in hyper-space.ts
+    when (select count(distinct v) from given) > @max_knob_values@ then 'length'
     when jsonb_typeof(override) = 'object' and not exists (select from given) then 'shape'
     when jsonb_typeof(override) = 'object'
       and exists (select from jsonb_object_keys(override) k where k not in ('min', 'max', 'list')) then 'shape'
@@ -120,9 +120,10 @@ begin
   if (jsonb_typeof(knobs) = 'object') is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'knobs must be a JSON object',
       detail = format('It is %s.', coalesce(jsonb_typeof(knobs), 'null')), hint = 'For example ''{"epochs": 5}''.';
-  elsif octet_length(knobs::text) > 65536 then
+  elsif octet_length(knobs::text) > @max_argument_bytes@ then
     raise exception using errcode = 'invalid_parameter_value', message = 'knobs is too long',
-      detail = format('It has %s bytes; 65536 are the most.', octet_length(knobs::text)), hint = 'Give fewer values in a list.';
+      detail = format('It has %s bytes; the maximum is %s.', octet_length(knobs::text), @max_argument_bytes@),
+      hint = 'Give fewer values in a list.';
   end if;
   for knob, override in select * from jsonb_each(knobs) loop
     -- the value must be valid for at least one of the families that have the knob
@@ -138,8 +139,8 @@ begin
           where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name]))), task);
     elsif fault = 'length' then
       raise exception using errcode = 'invalid_parameter_value', message = format('knob "%s" has too long a list', knob),
-        detail = format('It has %s different values; 100 are the most.',
-                        (select count(distinct v) from jsonb_array_elements(override -> 'list') v)),
+        detail = format('It has %s different values; the maximum is %s.',
+                        (select count(distinct v) from jsonb_array_elements(override -> 'list') v), @max_knob_values@),
         hint = 'Give fewer values, or {"min": …, "max": …}.';
     elsif fault is not null then
       raise exception using

@@ -24,7 +24,7 @@ begin
       hint = 'Leave it out to get <table>_<task>.';
   elsif length(model) > 200 then
     raise exception using errcode = 'name_too_long', message = 'the model name is too long',
-      detail = format('It has %s characters; 200 are the most.', length(model)),
+      detail = format('It has %s characters; the maximum is 200.', length(model)),
       hint = 'Choose a shorter one with model => ''name''.';
   elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'usage'))
         or open.id is not null and not pg_has_role(asker, open.owner, 'usage') then
@@ -64,7 +64,7 @@ begin
   return chosen.name;
 end $$;
 
--- Raises an error if the model has another task, since its callers expect answers of that kind.
+-- Raises an error if the model has another task, because its callers expect answers of that kind.
 create or replace function rafiki._check_model_task(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

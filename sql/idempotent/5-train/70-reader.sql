@@ -38,7 +38,7 @@ as $$
     when 'text' then format(
       'select pg_catalog.json_build_array(r.label::pg_catalog.text, r.input::pg_catalog.text%s)::pg_catalog.text '
       'from (%s) r where r.label is not null and r.input is not null',
-      case when rafiki._is_judged(request) then ', coalesce(r.validates, false)' else '' end, rafiki._study_rows(request))
+      case when rafiki._has_validation_rows(request) then ', coalesce(r.validates, false)' else '' end, rafiki._study_rows(request))
     else format(
       'select pg_catalog.int4send(pg_catalog.octet_length(r.name)) || r.name || '
         'pg_catalog.int4send(pg_catalog.octet_length(r.label)) || r.label || r.side || r.image '
@@ -46,7 +46,7 @@ as $$
         'pg_catalog.convert_to(r.label::pg_catalog.text, ''UTF8'') as label, '
         '%s::pg_catalog.bytea as side, r.input::pg_catalog.bytea as image '
         'from (%s) r where r.label is not null and r.input is not null) r',
-      case when rafiki._is_judged(request) then $side$case when r.validates then e'\\x02' else e'\\x01' end$side$ else $side$e'\\x00'$side$ end,
+      case when rafiki._has_validation_rows(request) then $side$case when r.validates then e'\\x02' else e'\\x01' end$side$ else $side$e'\\x00'$side$ end,
       rafiki._study_rows(request, true))
   end
   from rafiki.task t where t.name = request.task
@@ -103,7 +103,7 @@ begin
                                   rafiki._reader_query(request));
 end $$;
 
--- Drops everything in schema rafiki_reader that no open study or attachment needs: readers of ended studies, and any other objects, since every
+-- Drops everything in schema rafiki_reader that no open study or attachment needs: readers of ended studies, and any other objects, because every
 -- role may create objects there. The owner of the schema may drop them. But the creator of an object can block that with a lock, or with argument
 -- types that no other role may name. So creators take turns, objects that cannot be dropped are skipped, and each round is bounded.
 create or replace function rafiki._drop_readers() returns int

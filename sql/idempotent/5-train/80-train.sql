@@ -111,7 +111,7 @@ begin
   request.gpu := rafiki._switch_setting('rafiki.gpu');
   select c.target, array[c.feature] into request.target, request.features
   from rafiki._resolve_columns(source, chosen, target, features, split => validation_split) c;
-  return rafiki._resolve_judge(request, chosen, validation_after);
+  return rafiki._resolve_validation(request, chosen, validation_after);
 end $$;
 
 -- Checks the rows. They are read as workers will read them, with a pinned search path.

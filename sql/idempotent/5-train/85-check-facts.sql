@@ -20,7 +20,7 @@ $$;
 
 -- Labels that may be typos of others: pairs with the same _label_form, or a rare and a frequent label that differ in one or two letters. To avoid
 -- comparing every pair, one letter (two, if there are eight or more) is deleted from each label, and the remainders are joined; two only if the
--- first letters are equal, since prefixes make different words. Numbers, and names with numbers, are never typos of one another. `classes` is an
+-- first letters are equal, because prefixes make different words. Numbers, and names with numbers, are never typos of one another. `classes` is an
 -- array of {label, n}; beyond 3000 classes, differences of two letters are not searched for.
 create or replace function rafiki._typos(classes jsonb)
 returns table (label text, n bigint, like_label text, like_n bigint)
@@ -70,24 +70,24 @@ as $$
       where r.label is not null and r.input is not null and (length(r.label::text) <= 1000 or %6$L <> 'skip')
     ), grouped as (
       select label, hash, min(folded) as folded, min(excerpt) as excerpt, sum(bytes) as bytes, count(*) as n,
-             count(*) filter (where validates) as judging, ((hash >> 32) & 4294967295) / 4294967296.0 < %7$s as is_drawn
+             count(*) filter (where validates) as validating, ((hash >> 32) & 4294967295) / 4294967296.0 < %7$s as is_drawn
       from given group by label, hash
     ), placed as (
       select g.*, count(*) over of_label as inputs, count(*) filter (where is_drawn) over of_label as drawn,
-             row_number() over (partition by label order by hash < 0, hash) as place, %9$s as is_judged
+             row_number() over (partition by label order by hash < 0, hash) as place, %9$s as is_validating
       from grouped g window of_label as (partition by label)
     )
-    select label, hash, folded, excerpt, bytes, inputs, case when is_judged then judging else n end as n,
-           case when is_judged then n - judging else 0 end as dropped,
-           case when %8$L then is_judged when inputs = 1 then false when drawn = 0 then place = 1 when drawn = inputs then place < inputs
+    select label, hash, folded, excerpt, bytes, inputs, case when is_validating then validating else n end as n,
+           case when is_validating then n - validating else 0 end as dropped,
+           case when %8$L then is_validating when inputs = 1 then false when drawn = 0 then place = 1 when drawn = inputs then place < inputs
                 else is_drawn end as is_valid
     from placed$query$,
     hash_call,
     case when is_text then 'rafiki._input_hash(rafiki._folded(r.input::text))' else hash_call end,
     case when is_text then 'left(r.input::text, 60)' else 'null::text' end,
     case when is_text then 'text' else 'bytea' end,
-    rafiki._study_rows(request), request.on_bad_row, request.validation, rafiki._is_judged(request),
-    case when rafiki._is_judged(request) then 'sum(judging) over (partition by hash) > 0' else 'false' end)
+    rafiki._study_rows(request), request.on_bad_row, request.validation, rafiki._has_validation_rows(request),
+    case when rafiki._has_validation_rows(request) then 'sum(validating) over (partition by hash) > 0' else 'false' end)
   from (select t.input = 'text' as is_text, rafiki._hash_call(t.name) as hash_call from rafiki.task t where t.name = request.task) t
 $$;
 
@@ -137,7 +137,7 @@ begin
 end $$;
 
 -- The score of a constant answer, as `baseline` in src/domain/metrics.ts; null if there are no rows.
-create or replace function rafiki._blind_score(metric text, counts jsonb) returns numeric
+create or replace function rafiki._baseline_score(metric text, counts jsonb) returns numeric
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$

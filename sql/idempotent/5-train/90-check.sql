@@ -23,23 +23,23 @@ as $$
         select string_agg(format('%s %s', rafiki._quoted(m ->> 'label', 14), m ->> 'n'), ', ') from jsonb_array_elements(f.most) m))
       from f where f.classes > 0
     union all select 4, 'few rows', 'there is nothing to learn' from f where f.used = 0
-    union all select 4, 'few rows', 'one class only: there is nothing to tell apart' from f where f.classes = 1
-    union all select 4, 'few rows', format('%s to validate on: scores tell next to nothing', f.valid) from f where f.used > 0 and f.valid < 30
-    union all select 5, 'many classes', format('%s rows each in the mean: is "%s" a label?', round(f.used::numeric / f.classes, 1),
+    union all select 4, 'few rows', 'one class only: there is nothing to learn' from f where f.classes = 1
+    union all select 4, 'few rows', format('%s to validate on: scores mean next to nothing', f.valid) from f where f.used > 0 and f.valid < 30
+    union all select 5, 'many classes', format('%s rows each on average: is "%s" a label?', round(f.used::numeric / f.classes, 1),
                                                left(request.target, 14)) from f where f.classes > 100 and f.used < 20 * f.classes
     union all select 6, 'one row', case f.single when 1 then format('class %s has one %s, which is never validated',
                                                                     rafiki._quoted(f.single_label, 16), f.input)
                                    else format('%s classes have one %s each, which is never validated', f.single, f.input) end
-      from f where f.single > 0 and not rafiki._is_judged(request)
+      from f where f.single > 0 and not rafiki._has_validation_rows(request)
     union all select 6, 'no overlap', 'no class is trained and validated on: no answer could be right'
-      from f where f.used > 0 and f.shared = 0 and rafiki._is_judged(request)
+      from f where f.used > 0 and f.shared = 0 and rafiki._has_validation_rows(request)
     union all
-    select 6, case when s.is_valid then 'only judged' else 'only trained' end,
+    select 6, case when s.is_valid then 'only scored' else 'only trained' end,
            format('%s %s, %s: %s', max(s.classes), case max(s.classes) when 1 then 'class' else 'classes' end,
-                  case when s.is_valid then 'always wrong' else 'never judged' end,
+                  case when s.is_valid then 'always wrong' else 'never scored' end,
                   string_agg(format('%s %s', rafiki._quoted(s.label, 14), s.n), ', ' order by s.place))
     from f, jsonb_to_recordset(f.one_sided) s (label text, n bigint, is_valid boolean, classes bigint, place bigint)
-    where rafiki._is_judged(request) group by s.is_valid
+    where rafiki._has_validation_rows(request) group by s.is_valid
     union all select 7, 'typo?', format('%s (%s) looks like %s (%s)', rafiki._quoted(t ->> 'label', 16), t ->> 'n',
                                         rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
       from f, jsonb_path_query(f.typos, '$[0 to 19]') t
@@ -52,8 +52,8 @@ as $$
     union all select 10, 'two labels', format('%s %ss have several%s', f.conflict, f.input,
                                               ', such as ' || rafiki._quoted(f.conflict_example, 20)) from f where f.conflict > 0
     union all select 11, 'majority', case request.metric
-        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._blind_score('accuracy', f.shares))
-        else format('an answer without looking has a %s of %s', request.metric, rafiki._blind_score(request.metric, f.shares)) end
+        when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._baseline_score('accuracy', f.shares))
+        else format('a constant answer has a %s of %s', request.metric, rafiki._baseline_score(request.metric, f.shares)) end
       from f where f.valid > 0
     union all select 12, 'error', format('standard error of a score: %s at most', round((0.5 / sqrt(f.valid))::numeric, 3)) from f where f.valid > 0
     union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
@@ -69,7 +69,7 @@ begin
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_aims(request.task, request.metric, null);
   if rafiki._output(request.task) = 'boxes' then
-    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check looks at classes, and this task finds objects',
+    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check supports tasks with classes only',
       hint = 'Train directly: each image and box is checked before the first trial.';
   end if;
   return query select * from rafiki._findings(request, rafiki._facts(request));
@@ -122,7 +122,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   found record;
-  judge constant text := concat(
+  validation constant text := concat(
     case when request.validation_source is not null then format(', validation_source => %L', request.validation_source) end,
     case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
     case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
@@ -138,7 +138,7 @@ begin
   raise notice 'rows: %', found.rows;
   raise notice 'classes: %', found.classes;
   raise notice 'scores: %', found.scores;
-  raise notice 'to look at: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, judge), 'nothing');
+  raise notice 'findings: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, validation), 'nothing');
 exception when others then
   raise notice 'the rows could not be checked: %', sqlerrm;
 end $$;

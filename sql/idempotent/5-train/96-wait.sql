@@ -154,7 +154,7 @@ as $$
                  where p.kind = process_kind and rafiki._is_alive(p.seen_at))
 $$;
 
--- No SET clause, since it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly these types: any
+-- No SET clause, because it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly these types: any
 -- other would be looked up in the caller's search path.
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
@@ -176,7 +176,7 @@ declare
   heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
   -- in a transaction block, now() is earlier than the statement; without this check COMMIT would fail without a hint
-  -- a tolerance, since drivers that prepare a statement begin its transaction shortly before it
+  -- a tolerance, because drivers that prepare a statement begin its transaction shortly before it
   if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
     raise exception using errcode = 'invalid_transaction_termination',
       message = 'rafiki_train_wait cannot run in a transaction block',
@@ -204,7 +204,7 @@ begin
     quiet_looks := quiet_looks + 1;
     if quiet_looks in (10, 100, 1000)
        and not (rafiki._processes_alive('worker') and rafiki._processes_alive('coordinator')) then
-      raise notice 'nobody works on study % yet', study using
+      raise notice 'no process works on study % yet', study using
         hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
     commit; -- releases the snapshot

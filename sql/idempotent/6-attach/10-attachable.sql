@@ -1,5 +1,5 @@
 -- Attaching a model to a table: what may be attached. The next files create the attachment (20), fill rows while they are written (30, 40), and
--- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-rows-that-never-wait.md.
+-- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-attached-tables.md.
 
 -- The trigger of 0.1.0, kept for tables that were attached then. It predicts within the writer's statement, which fails if there is no answer.
 -- Attaching again replaces it. Arguments: model, input column, output column.
@@ -63,7 +63,7 @@ begin
   end if;
 end $$;
 
--- Runs a query that returns one text with the rights of a table's owner, since reading the table or using its types can run the owner's code.
+-- Runs a query that returns one text with the rights of a table's owner, because reading the table or using its types can run the owner's code.
 -- SET ROLE would not be enough: that code could switch back to the caller's role.
 create or replace function rafiki._as_owner(target regclass, query text) returns text
 language plpgsql volatile parallel unsafe
@@ -89,7 +89,7 @@ begin
   return answer;
 end $$;
 
--- The reason why a type rejects a label, or null if it accepts it. Must run as the owner of the table, since the type's code runs.
+-- The reason why a type rejects a label, or null if it accepts it. Must run as the owner of the table, because the type's code runs.
 create or replace function rafiki._label_fault(type text, label text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

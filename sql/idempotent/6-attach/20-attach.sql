@@ -160,7 +160,7 @@ as $$
   where t.tgrelid = target and t.tgname ~ '^rafiki_[0-9]{1,18}_update$' and t.tgparentid = 0 limit 1
 $$;
 
--- Deletes the attachments of a table whose triggers no longer exist. Any role may call this, since only the table's owner can drop the triggers.
+-- Deletes the attachments of a table whose triggers no longer exist. Any role may call this, because only the table's owner can drop the triggers.
 create or replace function rafiki._forget_attachments(target regclass) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

@@ -4,7 +4,7 @@
 --   rafiki_<id>_insert   predicts the first rows that a statement inserts, one by one, so that INSERT … RETURNING returns the predictions
 --   rafiki_<id>_rest     predicts the remaining rows, many in one request, and updates them by their key
 --   rafiki_<id>_update   predicts rows whose input is written or whose output is set to null
---   rafiki_<id>_waiting  marks a row without a prediction when it is updated for another reason, since its ctid changes
+--   rafiki_<id>_waiting  marks a row without a prediction when it is updated for another reason, because its ctid changes
 
 -- How long a statement may wait for predictions, in milliseconds.
 create or replace function rafiki._fill_wait_ms() returns float8
@@ -12,8 +12,8 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_ms constant float8 := 1000;
-  given constant text := coalesce(nullif(current_setting('rafiki.fill_wait', true), ''), rafiki._usual('rafiki.fill_wait'));
+  max_ms constant float8 := 1000;
+  given constant text := coalesce(nullif(current_setting('rafiki.fill_wait', true), ''), rafiki._default_of('rafiki.fill_wait'));
   ms float8;
   -- at most half the statement_timeout: the statement must not be cancelled for the sake of predictions that can be made later
   limit_ms constant float8 := nullif(extract(epoch from current_setting('statement_timeout')::interval), 0) * 500;
@@ -23,12 +23,12 @@ begin
   exception when data_exception then
     ms := -1;
   end;
-  if ms between 0 and most_ms then
+  if ms between 0 and max_ms then
     return least(ms, limit_ms);
   end if;
   raise exception using errcode = 'invalid_parameter_value', message = format('setting rafiki.fill_wait cannot be "%s"', given),
     detail = 'It is a duration from 0 to 1s: how long a statement may wait for predictions of its rows.',
-    hint = format('The default is %s: reset rafiki.fill_wait;', rafiki._usual('rafiki.fill_wait'));
+    hint = format('The default is %s: reset rafiki.fill_wait;', rafiki._default_of('rafiki.fill_wait'));
 end $$;
 
 -- Whether this statement still predicts its rows one by one. Used in trigger conditions, where the planner inlines it.
@@ -58,8 +58,8 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select case when is_image
-    then 'case when pg_catalog.octet_length(%1$s) <= 33554432 then pg_catalog.encode(%1$s, ''base64'') end'
-    else 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= 8000000 then %1$s::pg_catalog.text end' end
+    then 'case when pg_catalog.octet_length(%1$s) <= @max_image_bytes@ then pg_catalog.encode(%1$s, ''base64'') end'
+    else 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= @max_text_bytes@ then %1$s::pg_catalog.text end' end
 $$;
 
 -- The SQL expression that converts a label to a column's type. Text types get no cast, which would silently truncate a label that is too long;
@@ -135,9 +135,9 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_rows constant int := 8192;
-  most_bytes constant int := case when is_image then 46000000 else 8000000 end; -- the server takes a little more
-  part_bytes constant int := 4000000;
+  max_rows constant int := 8192;
+  max_bytes constant int := case when is_image then @max_image_request_bytes@ else @max_text_bytes@ end;
+  part_bytes constant int := @part_bytes@;
   mean_bytes constant int := 1 + pg_column_size(inputs) / greatest(1, cardinality(inputs));
   model_key uuid := rafiki._model_key(model);
   began constant timestamptz := clock_timestamp();
@@ -151,11 +151,11 @@ declare
 begin
   while cardinality(labels) < cardinality(inputs) and spent_ms < wait_ms and rows > 0 loop
     asked := array_to_json(inputs[cardinality(labels) + 1:cardinality(labels) + rows])::text;
-    if octet_length(asked) > most_bytes and rows > 1 then
+    if octet_length(asked) > max_bytes and rows > 1 then
       rows := rows / 2;
       continue;
     end if;
-    is_single := (cardinality(inputs) = 1 or octet_length(asked) > most_bytes) and inputs[cardinality(labels) + 1] is not null;
+    is_single := (cardinality(inputs) = 1 or octet_length(asked) > max_bytes) and inputs[cardinality(labels) + 1] is not null;
     reply := rafiki._ask_in_time(model_key, is_image, not is_single, wait_ms - spent_ms,
                                  case when is_single then inputs[cardinality(labels) + 1] else asked end);
     if reply.s is null then
@@ -169,7 +169,7 @@ begin
     end if;
     labels := labels || case when is_single then array[reply.v] else reply.v::text[] end;
     spent_ms := extract(epoch from clock_timestamp() - began) * 1000;
-    rows := least(most_rows, part_bytes / mean_bytes + 1, cardinality(inputs) - cardinality(labels),
+    rows := least(max_rows, part_bytes / mean_bytes + 1, cardinality(inputs) - cardinality(labels),
                   floor(0.5 * (wait_ms - spent_ms) * cardinality(labels) / greatest(spent_ms, 0.01)));
   end loop;
   return labels;

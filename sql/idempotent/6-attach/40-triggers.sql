@@ -71,7 +71,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_bytes constant int := 16777216;
+  max_bytes constant int := 16777216;
   is_image constant boolean := tg_argv[2] = 'image';
   key constant name[] := rafiki._key_columns(tg_relid);
   attached record;
@@ -95,7 +95,7 @@ begin
     execute format('select array_agg(i.input order by i.nth) from (select w.nth, w.input, sum(octet_length(w.input)) over (order by w.nth) as '
                      'bytes from (select w.nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
                    format(rafiki._input_sql(is_image), format('w.%I', attached.input)), waiting)
-      into inputs using most_bytes;
+      into inputs using max_bytes;
     labels := rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, inputs);
   end if;
   if cardinality(labels) > 0 then

@@ -42,14 +42,14 @@ set synchronize_seqscans = off
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  most_rows constant int := 4000;
-  most_blocks constant bigint := 16384;
-  edge constant bigint := split_part(ltrim(after::text, '('), ',', 1)::bigint + most_blocks;
+  max_rows constant int := 4000;
+  max_blocks constant bigint := 16384;
+  edge constant bigint := split_part(ltrim(after::text, '('), ',', 1)::bigint + max_blocks;
 begin
   execute format('select array_agg(w.ctid), array_agg(w.xmin) from (select ctid, xmin from only %s '
                  'where ctid > $1 and ctid < $2 and %I is null and %I is not null limit $3) w', relation, output, input)
-    into places, versions using after, format('(%s,0)', edge)::tid, most_rows;
-  next := case when cardinality(places) = most_rows then places[most_rows]
+    into places, versions using after, format('(%s,0)', edge)::tid, max_rows;
+  next := case when cardinality(places) = max_rows then places[max_rows]
                when edge * current_setting('block_size')::int < pg_relation_size(relation) then format('(%s,0)', edge)::tid end;
   return next;
 end $$;
@@ -79,7 +79,7 @@ begin
   end if;
 end $$;
 
--- Filters rows to those not known to be unanswerable, and returns them with their inputs, up to 4 MB but at least one.
+-- Filters rows to those not known to be unanswerable, and returns them with their inputs, up to part_bytes but at least one.
 create or replace function rafiki._waiting_inputs(
   attachment bigint, relation regclass, input text, inout places tid[], inout versions xid[], out inputs text[], out is_cut boolean
 )
@@ -89,7 +89,7 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
-  most_bytes constant int := 4000000;
+  max_bytes constant int := @part_bytes@;
 begin
   execute format(
     'with open as (select t.ctid, t.xmin, %s as input from only %s t join unnest($1, $2) p (place, version) '
@@ -100,7 +100,7 @@ begin
     'array_agg(input order by nth) filter (where f), not bool_and(f) '
     'from (select *, bytes <= $5 or nth = 1 as f from (select ctid, xmin, input, coalesce(bytes, 0) as bytes, nth from summed) s) s',
     input, relation)
-    into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, most_bytes;
+    into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, max_bytes;
 end $$;
 
 -- How many rows have no prediction yet; null for a large table, where counting takes too long.
@@ -109,10 +109,10 @@ language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_bytes constant bigint := 1073741824;
+  max_bytes constant bigint := 1073741824;
   waiting bigint;
 begin
-  if (select sum(pg_relation_size(l)) from rafiki._leaves(target) l) <= most_bytes then
+  if (select sum(pg_relation_size(l)) from rafiki._leaves(target) l) <= max_bytes then
     execute format('select count(*) from %s where %I is null and %I is not null', target, output, input) into waiting;
   end if;
   return waiting;

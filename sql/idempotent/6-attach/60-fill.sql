@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   half constant int := cardinality(inputs) / 2;
-  told text;
+  error_detail text;
 begin
   if clock_timestamp() >= until then
     return;
@@ -21,9 +21,9 @@ exception when data_exception or program_limit_exceeded then
   if sqlstate = '22023' then
     raise;
   elsif half = 0 then
-    get stacked diagnostics told = pg_exception_detail;
+    get stacked diagnostics error_detail = pg_exception_detail;
     return query select 1::bigint, null::text, jsonb_strip_nulls(jsonb_build_object(
-      'sqlstate', sqlstate, 'message', left(sqlerrm, 200), 'detail', nullif(left(told, 200), '')));
+      'sqlstate', sqlstate, 'message', left(sqlerrm, 200), 'detail', nullif(left(error_detail, 200), '')));
     return;
   end if;
   return query select a.* from rafiki._answers(model, is_image, inputs[:half], until) a;

@@ -23,7 +23,7 @@ begin
 end $$;
 
 -- Whether a key gives the right to change a model. If so, the model is locked against other changes until the end of the transaction; renewKeys
--- skips locked models. The key is checked again under the lock, since it may have changed before.
+-- skips locked models. The key is checked again under the lock, because it may have changed before.
 create or replace function rafiki._is_held(owner_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  for attempt in 1..5 loop
+  for attempt in 1..@max_attempts@ loop
     select o.id, o.owner, o.key into id, owner, key from rafiki._own_model(model_name) o;
     if rafiki._is_held(key) then
       return;
@@ -84,7 +84,7 @@ begin
   end if;
 end $$;
 
--- Raises an error if the role does not exist, since a regrole can be any number.
+-- Raises an error if the role does not exist, because a regrole can be any number.
 create or replace function rafiki._check_role(role regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -164,7 +164,7 @@ begin
   insert into rafiki.model_grant (model_id, role, owner) values (held.id, role, held.owner) on conflict do nothing;
 end $$;
 
--- Renews the model's keys, since the role that loses the grant may know the old ones.
+-- Renews the model's keys, because the role that loses the grant may know the old ones.
 create or replace function rafiki._remove_grant(owner_key uuid, role regrole) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

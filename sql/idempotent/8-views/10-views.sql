@@ -93,7 +93,7 @@ comment on view rafiki.workers is
   'waiting, oldest_s: trials that wait for such a worker (in a coordinator''s row: for any), and seconds since the oldest was '
   'created. lost: trials taken from a worker because its heartbeats stopped (in a coordinator''s row: all of open studies)';
 
--- Only the owner of a model may see its counters, since the cache hits show whether another role had asked for the same input. stat_predict and
+-- Only the owner of a model may see its counters, because the cache hits show whether another role had asked for the same input. stat_predict and
 -- stat_memory read them with the rights of rafiki_owner; they aggregate, so that comparisons in a query cannot reach rows of other roles.
 create or replace view rafiki.stat_predict with (security_barrier) as
 select m.name as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,

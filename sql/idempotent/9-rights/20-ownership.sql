@@ -10,7 +10,7 @@ begin
     raise exception using errcode = 'invalid_transaction_state', message = 'the script has to run in one transaction',
       hint = 'Run it with: psql -1 -v ON_ERROR_STOP=1 -f …';
   end if;
-  alter schema rafiki owner to rafiki_owner; -- first, since the new owner of a function needs CREATE on its schema
+  alter schema rafiki owner to rafiki_owner; -- first, because the new owner of a function needs CREATE on its schema
   alter schema rafiki_reader owner to rafiki_owner;
   for statement in
     with strange as (

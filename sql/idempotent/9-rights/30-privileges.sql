@@ -127,7 +127,7 @@ grant usage on schema rafiki_reader to rafiki_reader;
 
 select rafiki._check_dblink();
 
--- Ends the temporary membership in rafiki_owner (see prologue.sql), since that role owns rafiki in every database of the cluster.
+-- Ends the temporary membership in rafiki_owner (see prologue.sql), because that role owns rafiki in every database of the cluster.
 do $$
 begin
   if current_setting('rafiki.joined', true) = 'on' then

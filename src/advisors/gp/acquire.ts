@@ -3,17 +3,17 @@ import type { Branch } from '../axes.ts';
 import type { SearchPoint } from '../points.ts';
 
 /**
- * Numbers of points drawn uniformly, and near each of the best trials; the best of all are then improved step by step.
+ * Numbers of points drawn uniformly, and near each of the best trials; the best of all are then improved by local search.
  */
-const ANYWHERE = 200;
-const NEAR_EACH = 20;
-const CLIMBERS = 3;
+const UNIFORM_POINTS = 200;
+const POINTS_PER_INCUMBENT = 20;
+const LOCAL_SEARCHES = 3;
 const STEPS = 40;
 /** The initial and the smallest step, as a share of the axis. */
-const FAR = 0.2;
-const NEAR = 1e-4;
+const MAX_SCALE = 0.2;
+const MIN_SCALE = 1e-4;
 
-export interface Landscape {
+export interface Acquisition {
   branches: readonly Branch[];
   /** Points whose neighbourhood is searched. */
   incumbents: readonly SearchPoint[];
@@ -21,40 +21,42 @@ export interface Landscape {
   value(point: SearchPoint): number;
 }
 
-interface Valued {
+interface EvaluatedPoint {
   point: SearchPoint;
   value: number;
 }
 
-/** The point with the highest value in a bounded search: random draws, then steps that shorten when they fail. */
-export function mostPromising({ branches, incumbents, value }: Landscape, rng: Rng): SearchPoint {
-  const valued = (point: SearchPoint): Valued => ({ point, value: value(point) });
+/** The point with the highest value found in a bounded search: random draws, then random steps that shorten when they fail. */
+export function maximise({ branches, incumbents, value }: Acquisition, rng: Rng): SearchPoint {
+  const evaluated = (point: SearchPoint): EvaluatedPoint => ({ point, value: value(point) });
   const candidates = [
-    ...Array.from({ length: ANYWHERE }, () => anywhere(branches, rng)),
+    ...Array.from({ length: UNIFORM_POINTS }, () => uniformPoint(branches, rng)),
     ...incumbents.flatMap((point) =>
-      Array.from({ length: NEAR_EACH }, () =>
-        moved(branches, point, { scale: FAR * (NEAR / FAR) ** rng.uniform(), rng }),
+      Array.from({ length: POINTS_PER_INCUMBENT }, () =>
+        perturbed(branches, point, { scale: MAX_SCALE * (MIN_SCALE / MAX_SCALE) ** rng.uniform(), rng }),
       ),
     ),
-  ].map(valued);
-  const best = candidates.sort((a, b) => b.value - a.value).slice(0, CLIMBERS);
-  const tops = best.map((start) => climb(start, (point, scale) => valued(moved(branches, point, { scale, rng }))));
-  return tops.reduce((top, next) => (next.value > top.value ? next : top)).point;
+  ].map(evaluated);
+  const best = candidates.sort((a, b) => b.value - a.value).slice(0, LOCAL_SEARCHES);
+  const maxima = best.map((candidate) =>
+    improve(candidate, (point, scale) => evaluated(perturbed(branches, point, { scale, rng }))),
+  );
+  return maxima.reduce((top, next) => (next.value > top.value ? next : top)).point;
 }
 
-function climb(start: Valued, step: (point: SearchPoint, scale: number) => Valued): Valued {
-  let top = start;
-  let scale = FAR / 2;
+function improve(first: EvaluatedPoint, step: (point: SearchPoint, scale: number) => EvaluatedPoint): EvaluatedPoint {
+  let best = first;
+  let scale = MAX_SCALE / 2;
   for (let i = 0; i < STEPS; i++) {
-    const next = step(top.point, scale);
-    const better = next.value > top.value;
-    if (better) top = next;
-    scale = Math.max(NEAR, scale * (better ? 1.5 : 0.8));
+    const next = step(best.point, scale);
+    const better = next.value > best.value;
+    if (better) best = next;
+    scale = Math.max(MIN_SCALE, scale * (better ? 1.5 : 0.8));
   }
-  return top;
+  return best;
 }
 
-function anywhere(branches: readonly Branch[], rng: Rng): SearchPoint {
+function uniformPoint(branches: readonly Branch[], rng: Rng): SearchPoint {
   const branch = rng.below(branches.length);
   const positions = Float64Array.from((branches[branch] as Branch).axes, ({ domain }) =>
     domain.kind === 'range' ? rng.uniform() : rng.below(domain.list.length),
@@ -62,8 +64,8 @@ function anywhere(branches: readonly Branch[], rng: Rng): SearchPoint {
   return { branch, positions };
 }
 
-/** Moves half of the axes, at least one: numbers by a normal step, categories to a random one. */
-function moved(
+/** Changes half of the axes, at least one: numbers by a normal step, categories to a random one. */
+function perturbed(
   branches: readonly Branch[],
   { branch, positions }: SearchPoint,
   { scale, rng }: { scale: number; rng: Rng },

@@ -25,9 +25,9 @@ export function factorOf(count: number, noise: number, kernel: (i: number, j: nu
     }
   }
   let added = 0;
-  for (let tries = 0, wanted = noise; tries < MAX_TRIES; tries++, wanted *= 10) {
-    for (let i = 0; i < count; i++) matrix.set(i, i, matrix.get(i, i) + wanted - added);
-    added = wanted;
+  for (let tries = 0, total = noise; tries < MAX_TRIES; tries++, total *= 10) {
+    for (let i = 0; i < count; i++) matrix.set(i, i, matrix.get(i, i) + total - added);
+    added = total;
     const decomposition = new CholeskyDecomposition(matrix);
     if (decomposition.isPositiveDefinite()) return invert(decomposition.lowerTriangularMatrix.to2DArray());
   }

@@ -5,9 +5,9 @@ import { marginalLikelihood, type Slope } from './marginal-likelihood.ts';
 /** Gradient steps, which take most of the time of a proposal. */
 const STEPS = 20;
 const FIRST_STEP = 0.3;
-const LARGEST_STEP = 1;
+const MAX_STEP = 1;
 
-interface Belief {
+interface Prior {
   mean: number;
   deviation: number;
   low: number;
@@ -15,15 +15,15 @@ interface Belief {
 }
 
 /** Prior of the log noise, as a share of the signal: validation scores are rarely exact. */
-function noiseBelief(min: number): Belief {
+function noisePrior(min: number): Prior {
   const low = Math.log(Math.max(1e-6, min));
   return { mean: Math.max(-6, low), deviation: 2, low, high: Math.max(0, low) };
 }
 
 /**
- * Prior of log ℓ: half an axis, more with more knobs, since each then matters less (Hvarfner et al. 2024, section 4).
+ * Prior of log ℓ: half an axis, more with more knobs, because each then matters less (Hvarfner et al. 2024, section 4).
  */
-const lengthBelief = (scales: number): Belief => ({
+const lengthPrior = (scales: number): Prior => ({
   mean: Math.log(0.5) + Math.log(scales) / 2,
   deviation: 1.5,
   low: Math.log(0.01),
@@ -35,11 +35,11 @@ const lengthBelief = (scales: number): Belief => ({
  * known minimum, as a share of the signal's variance.
  */
 export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedding, minNoise = 0): Hyperparameters {
-  const beliefs = [...Array.from({ length: scales }, () => lengthBelief(scales)), noiseBelief(minNoise)];
+  const priors = [...Array.from({ length: scales }, () => lengthPrior(scales)), noisePrior(minNoise)];
   const likelihood = marginalLikelihood(samples, scaleOf, scales);
-  const theta = climb(beliefs, (at) => {
+  const theta = ascend(priors, (at) => {
     const { value, gradient } = likelihood(at);
-    return beliefs.reduce(
+    return priors.reduce(
       (slope: Slope, { mean, deviation }, i) => {
         const z = ((at[i] as number) - mean) / deviation;
         slope.gradient[i]! -= z / deviation;
@@ -55,20 +55,20 @@ export function fitHyperparameters(samples: Samples, { scaleOf, scales }: Embedd
 }
 
 /**
- * Gradient ascent by signs only, with a step size per direction that grows while the sign stays the same (Rprop; for
+ * Gradient ascent by signs only, with a step size per direction that grows while the sign remains the same (Rprop; for
  * Gaussian processes Blum and Riedmiller 2013): without line search, so the time is constant. Returns the best point.
  */
-function climb(beliefs: readonly Belief[], at: (theta: Float64Array) => Slope): Float64Array {
-  const theta = Float64Array.from(beliefs, ({ mean }) => mean);
+function ascend(priors: readonly Prior[], at: (theta: Float64Array) => Slope): Float64Array {
+  const theta = Float64Array.from(priors, ({ mean }) => mean);
   const steps = new Float64Array(theta.length).fill(FIRST_STEP);
   const last = new Float64Array(theta.length);
   let best = { theta: theta.slice(), value: Number.NEGATIVE_INFINITY };
   for (let step = 0; step < STEPS; step++) {
     const { value, gradient } = at(theta);
     if (value > best.value) best = { theta: theta.slice(), value };
-    for (const [i, { low, high }] of beliefs.entries()) {
+    for (const [i, { low, high }] of priors.entries()) {
       const sign = Math.sign(gradient[i] as number);
-      steps[i] = Math.min(LARGEST_STEP, (steps[i] as number) * (sign * (last[i] as number) < 0 ? 0.5 : 1.2));
+      steps[i] = Math.min(MAX_STEP, (steps[i] as number) * (sign * (last[i] as number) < 0 ? 0.5 : 1.2));
       last[i] = sign;
       theta[i] = Math.min(high, Math.max(low, (theta[i] as number) + sign * (steps[i] as number)));
     }

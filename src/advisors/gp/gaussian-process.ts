@@ -34,11 +34,11 @@ const MIN_VARIANCE = 1e-10;
  */
 export function posterior(samples: Samples, hyper: Hyperparameters, pending: readonly Float64Array[] = []): Posterior {
   const { lengths } = hyper;
-  const known = process(samples.x, hyper);
-  const white = whiten(known.factor, samples.y);
+  const observed = kernelFactor(samples.x, hyper);
+  const white = whiten(observed.factor, samples.y);
   const signal = Math.max(dot(white, white) / samples.y.length, Number.MIN_VALUE);
-  const weights = unwhiten(known.factor, white);
-  const all = pending.length === 0 ? known : process([...samples.x, ...pending], hyper);
+  const weights = unwhiten(observed.factor, white);
+  const all = pending.length === 0 ? observed : kernelFactor([...samples.x, ...pending], hyper);
   return (x) => {
     const scaled = divide(x, lengths);
     const k = new Float64Array(all.scaled.length); // filled by hand: from() with a function takes several times as long
@@ -50,7 +50,7 @@ export function posterior(samples: Samples, hyper: Hyperparameters, pending: rea
 }
 
 /** The factor of the kernel matrix, and the points scaled by the length scales. */
-function process(x: readonly Float64Array[], { lengths, noise }: Hyperparameters) {
+function kernelFactor(x: readonly Float64Array[], { lengths, noise }: Hyperparameters) {
   const scaled = x.map((point) => divide(point, lengths));
   const kernel = (i: number, j: number): number =>
     matern(distance2(scaled[i] as Float64Array, scaled[j] as Float64Array));

@@ -1,5 +1,5 @@
 /**
- * The Matérn 5/2 kernel at the squared distance r², lengths already divided out (Rasmussen and Williams 2006, equation
+ * The Matérn 5/2 kernel at the squared distance r², already divided by the length scales (Rasmussen and Williams 2006, equation
  * 4.17): k = (1 + √5 r + 5/3 r²) e^(−√5 r).
  */
 export function matern(r2: number): number {

@@ -69,15 +69,15 @@ export function logDensity({ branches, components }: Parzen, { branch, positions
   return logSumExp(logs) - Math.log(components.length + 1);
 }
 
-export function draw({ branches, components }: Parzen, rng: Rng): SearchPoint {
+export function drawPoint({ branches, components }: Parzen, rng: Rng): SearchPoint {
   const chosen = components[rng.below(components.length + 1)];
   const branch = chosen?.branch ?? rng.below(branches.length);
   const { axes } = branches[branch] as Branch;
-  const positions = Float64Array.from(axes, (axis, i) => drawAlong(axis, chosen?.kernels[i], rng));
+  const positions = Float64Array.from(axes, (axis, i) => drawOnAxis(axis, chosen?.kernels[i], rng));
   return { branch, positions };
 }
 
-function drawAlong({ domain }: Axis, kernel: Kernel | undefined, rng: Rng): number {
+function drawOnAxis({ domain }: Axis, kernel: Kernel | undefined, rng: Rng): number {
   if (domain.kind === 'categorical') {
     const { length } = domain.list;
     const other = kernel === undefined || rng.uniform() < length * kernel.spread;
@@ -105,8 +105,8 @@ function spreadOf({ domain }: Axis, points: readonly Float64Array[], axis: numbe
   const n = points.length;
   if (domain.kind === 'categorical') return 1 / (n + 1 + domain.list.length);
   const dimensions = points[0]?.length ?? 1;
-  const narrowest = 1 / Math.min(100, n + 1);
-  return Math.min(1, Math.max(narrowest, deviation(points, axis) * n ** (-1 / (dimensions + 4))));
+  const minSpread = 1 / Math.min(100, n + 1);
+  return Math.min(1, Math.max(minSpread, deviation(points, axis) * n ** (-1 / (dimensions + 4))));
 }
 
 function deviation(points: readonly Float64Array[], axis: number): number {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { command } from './command.ts';
 
-export const bench = command({
+export const benchCommand = command({
   title: 'runs benchmarks (from a clone only)',
   settings: ['json'],
   takesWords: true,

@@ -1,15 +1,15 @@
 import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { install as bringUp } from '../install/install.ts';
+import { install } from '../install/install.ts';
 import { ownerMembers } from '../install/owner-role.ts';
-import { uninstall as remove } from '../install/uninstall.ts';
+import { uninstall } from '../install/uninstall.ts';
 import { hasServicePassword, SERVICE, setServicePassword, urlAs } from '../logins.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 import { givenPassword, passwordSettings } from './given-password.ts';
 
-export const install = command({
+export const installCommand = command({
   title: 'installs or upgrades the SQL side in a database',
   settings: ['databaseUrl', ...passwordSettings],
   async run({ settings }) {
@@ -18,7 +18,7 @@ export const install = command({
     // qualified.
     const database = new Database({ url: requireUrl(settings), application: 'rafiki install', installs: true, logger });
     try {
-      process.stdout.write(`rafiki is installed (${await bringUp(database)})\n`);
+      process.stdout.write(`rafiki is installed (${await install(database)})\n`);
       const password = givenPassword(settings);
       if (password !== undefined) await givePassword(database, password, logger);
       else if ((await hasServicePassword(database)) === false) process.stdout.write(passwordHint);
@@ -31,14 +31,14 @@ export const install = command({
 });
 
 /** Keeps the roles, because they belong to the whole cluster. */
-export const uninstall = command({
+export const uninstallCommand = command({
   title: 'removes the SQL side, with all studies and models',
   settings: ['databaseUrl'],
   async run({ settings }) {
     const logger = loggerOf('rafiki', settings);
     const database = new Database({ url: requireUrl(settings), application: 'rafiki uninstall', asUser: true, logger });
     try {
-      await remove(database);
+      await uninstall(database);
       process.stdout.write('rafiki is removed\n');
     } finally {
       await database.stop();
@@ -69,14 +69,14 @@ async function givePassword(database: Database, password: string, logger: Logger
 }
 
 const passwordHint = `
-The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or say:
+The logins of rafiki's processes have no password yet. Install again with RAFIKI_SERVICE_PASSWORD, or enter:
   \\password rafiki_service
   \\password rafiki_reader
 in psql, with the same one.
 `;
 
 const membersHint = (members: readonly string[]): string => `
-Whoever is a member of rafiki_owner can do everything with rafiki in each database of this cluster. Once it is installed nobody needs to
-be one; an administrator takes it back with:
+Members of rafiki_owner can do everything with rafiki in each database of this cluster. After the installation no member is needed;
+an administrator removes them with:
   revoke rafiki_owner from ${members.join(', ')};
 `;

@@ -1,24 +1,24 @@
-import { bench } from './bench.ts';
+import { benchCommand } from './bench.ts';
 import type { Command } from './command.ts';
-import { demo } from './demo.ts';
-import { install, uninstall } from './install.ts';
-import { rotateSecret } from './rotate-secret.ts';
-import { coordinator, serve, worker } from './services.ts';
-import { up } from './up.ts';
-import { verifier } from './verifier.ts';
-import { version } from './version.ts';
+import { demoCommand } from './demo.ts';
+import { installCommand, uninstallCommand } from './install.ts';
+import { rotateSecretCommand } from './rotate-secret.ts';
+import { coordinatorCommand, serveCommand, workerCommand } from './services.ts';
+import { upCommand } from './up.ts';
+import { verifierCommand } from './verifier.ts';
+import { versionCommand } from './version.ts';
 
 /** All commands, in the order of the help. */
 export const commands: Readonly<Record<string, Command>> = {
-  up,
-  demo,
-  install,
-  uninstall,
-  verifier,
-  'rotate-secret': rotateSecret,
-  coordinator,
-  worker,
-  serve,
-  bench,
-  version,
+  up: upCommand,
+  demo: demoCommand,
+  install: installCommand,
+  uninstall: uninstallCommand,
+  verifier: verifierCommand,
+  'rotate-secret': rotateSecretCommand,
+  coordinator: coordinatorCommand,
+  worker: workerCommand,
+  serve: serveCommand,
+  bench: benchCommand,
+  version: versionCommand,
 };

@@ -17,7 +17,7 @@ import { requireUrl } from './database-url.ts';
 import { untilSignal } from './signals.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
-export const coordinator = command({
+export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
   settings: ['databaseUrl', 'readerUrl', ...storageSettings],
   run: ({ settings }) =>
@@ -26,7 +26,7 @@ export const coordinator = command({
     ),
 });
 
-export const worker = command({
+export const workerCommand = command({
   title: 'trains trials',
   settings: ['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine', ...storageSettings],
   async run({ settings }) {
@@ -37,7 +37,7 @@ export const worker = command({
   },
 });
 
-export const serve = command({
+export const serveCommand = command({
   title: 'answers predictions',
   settings: [
     'databaseUrl',

@@ -9,7 +9,7 @@ import { compute } from './compute.ts';
 import { untilSignal } from './signals.ts';
 import { upOptions, upSettings } from './up-options.ts';
 
-export const up = command({
+export const upCommand = command({
   title: 'runs everything: Postgres, coordinator, workers, serving',
   settings: ['databaseUrl', 'readerUrl', 'json', ...upSettings],
   async run(given) {

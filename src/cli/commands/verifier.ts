@@ -4,7 +4,7 @@ import { command } from './command.ts';
 import { givenPassword, passwordSettings } from './given-password.ts';
 
 /** For `alter role … password`, so that neither the server nor its log receives the password itself. */
-export const verifier = command({
+export const verifierCommand = command({
   title: 'prints the SCRAM verifier of the password of rafiki_service',
   settings: passwordSettings,
   async run({ settings }) {

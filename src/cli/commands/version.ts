@@ -1,7 +1,7 @@
-import { version as number } from '../../runtime/version.ts';
+import { version } from '../../runtime/version.ts';
 import { command } from './command.ts';
 
-export const version = command({
+export const versionCommand = command({
   title: 'prints the version',
-  run: async () => void process.stdout.write(`rafiki ${number}\n`),
+  run: async () => void process.stdout.write(`rafiki ${version}\n`),
 });

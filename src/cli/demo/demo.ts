@@ -8,7 +8,7 @@ import { demoDir } from '../up/data-dir.ts';
 import { Up, type UpOptions } from '../up/up.ts';
 import { LiveLine } from './live-line.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
-import { table } from './table.ts';
+import { formatTable } from './table.ts';
 
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -22,49 +22,49 @@ export interface DemoOptions extends Omit<UpOptions, 'databaseUrl' | 'readerUrl'
  * Trains and predicts on real data, with the statements that a user would type. On a terminal it keeps running
  * afterwards, until `stopped` resolves. Resolves when everything has stopped.
  */
-export async function demo(options: DemoOptions, logger: Logger, stopped: Promise<void>): Promise<void> {
+export async function runDemo(options: DemoOptions, logger: Logger, stopped: Promise<void>): Promise<void> {
   const up = new Up({ ...options, dataDir: demoDir(options.dataDir) }, logger);
-  const played = runDemo(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
+  const ended = trainAndShow(up, options, logger).then(() => (process.stdout.isTTY ? stopped : undefined));
   try {
-    await Promise.race([played, stopped]);
+    await Promise.race([ended, stopped]);
   } finally {
-    played.catch(() => undefined); // errors of the interrupted work are expected
+    ended.catch(() => undefined); // errors of the interrupted work are expected
     await up.stop();
   }
 }
 
-async function runDemo(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
+async function trainAndShow(up: Up, options: DemoOptions, logger: Logger): Promise<void> {
   print('Starting PostgreSQL, serving, coordinator and workers …');
   await up.start();
   const database = new Database({ url: up.databaseUrl, application: 'rafiki demo', asUser: true, logger });
   try {
     const session = await database.connect((error) => logger.debug({ err: error.message }, 'demo session ended'));
-    const told = options.data ? await ownData(session, options.data) : await mails(session);
+    const tables = options.data ? await ownData(session, options.data) : await mails(session);
     const live = new LiveLine(database);
     session.onNotice((message) => live.print(`  ${message}`));
-    await trainAndPredict(session, told, live);
+    await trainAndPredict(session, tables, live);
     await session.close();
-    printNextSteps(up, told, demoDir(options.dataDir));
+    printNextSteps(up, tables, demoDir(options.dataDir));
   } finally {
     await database.stop();
   }
 }
 
-interface Story {
+interface DemoTables {
   task: string;
   relation: string;
   heldOut: string;
   model: string;
 }
 
-async function mails(session: Connection): Promise<Story> {
+async function mails(session: Connection): Promise<DemoTables> {
   print('Loading the SpamAssassin mails (subject and body) into table mails …');
   return loadTables(session, 'text_classification', 'mails', await spamAssassinMails());
 }
 
 const OWN_TABLE = 'texts';
 
-async function ownData(session: Connection, file: string): Promise<Story> {
+async function ownData(session: Connection, file: string): Promise<DemoTables> {
   const rows = rowsOf(file);
   const [first] = rows;
   if (!first || first['label'] === undefined || first['text'] === undefined) {
@@ -100,7 +100,7 @@ export async function loadTables(
   task: string,
   relation: string,
   rows: LabelledMail[],
-): Promise<Story> {
+): Promise<DemoTables> {
   const heldOut = `${relation}_held_out`;
   await session.query(`drop table if exists ${relation}, ${heldOut}`);
   await session.query(
@@ -122,8 +122,8 @@ export async function loadTables(
   return { task, relation, heldOut, model: `${relation}_${task}` };
 }
 
-async function trainAndPredict(session: Connection, story: Story, live: LiveLine): Promise<void> {
-  const { task, relation, heldOut, model } = story;
+async function trainAndPredict(session: Connection, tables: DemoTables, live: LiveLine): Promise<void> {
+  const { task, relation, heldOut, model } = tables;
   const replace = relation === OWN_TABLE ? ', replace => true' : ''; // an earlier file may have had other classes
   const train = `CALL rafiki_train_wait('${task}', '${relation}', max_trials => 6, max_time => '75 s'${replace})`;
   print(`\n=> ${train};`);
@@ -149,11 +149,11 @@ async function trainAndPredict(session: Connection, story: Story, live: LiveLine
 
 async function show(session: Connection, sql: string): Promise<void> {
   print(`\n=> ${sql};`);
-  print(table(await session.query<Record<string, unknown>>(sql)));
+  print(formatTable(await session.query<Record<string, unknown>>(sql)));
 }
 
 /** Without a terminal everything stops with the demo and must be started again first. */
-function printNextSteps(up: Up, { task, relation, model }: Story, dataDir: string): void {
+function printNextSteps(up: Up, { task, relation, model }: DemoTables, dataDir: string): void {
   print('\nWhat to try next:');
   if (!process.stdout.isTTY) print(`  npm run rafiki -- up --data-dir ${dataDir}   # and in another terminal:`);
   print(`  psql '${up.shownUrl}'`);

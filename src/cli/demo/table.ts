@@ -1,7 +1,7 @@
 const MAX_WIDTH = 60;
 
 /** Formats rows like psql, with cells truncated to fit a terminal. */
-export function table(rows: readonly Record<string, unknown>[]): string {
+export function formatTable(rows: readonly Record<string, unknown>[]): string {
   const [first] = rows;
   if (!first) return '(0 rows)';
   const columns = Object.keys(first);

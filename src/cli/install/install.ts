@@ -3,7 +3,7 @@ import type { Queryable } from '../../db/database.ts';
 import { EnvironmentUnfit, RowLocked } from '../../errors/errors.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { version } from '../../runtime/version.ts';
-import { checkRoles, isIntact } from './intact.ts';
+import { checkRoles, isSchemaIntact } from './intact.ts';
 import { missingRights } from './missing-rights.ts';
 import { becomeOwner, giveToOwner } from './owner-role.ts';
 import { extensionDir, readParts, type ScriptParts } from './script-parts.ts';
@@ -163,7 +163,7 @@ async function upgradeScript(
     await runScript(tx, parts, missing);
     return 'upgraded';
   }
-  if (await isIntact(tx)) return 'unchanged';
+  if (await isSchemaIntact(tx)) return 'unchanged';
   await checkRoles(tx);
   await giveToOwner(tx);
   await runScript(tx, parts, []);
@@ -236,13 +236,13 @@ async function inUse(db: Installer, cause: Error): Promise<RowLocked> {
       [LOCK_TIMEOUT_MS],
     );
   });
-  const told = users.map(
+  const descriptions = users.map(
     ({ pid, who, application, since }) =>
       `Process ${pid} of role ${who}${application ? ` (${application})` : ''} has used it since ${since ?? 'an unknown time (not visible to this role)'}.`,
   );
   const end = users.map(({ pid }) => `select pg_terminate_backend(${pid});`).join(' ');
   return new RowLocked('rafiki cannot be upgraded while a transaction uses it', {
-    detail: told.join(' ') || cause.message,
+    detail: descriptions.join(' ') || cause.message,
     hint: end ? `Wait until it ends, or end it: ${end}` : 'Try again.',
     cause,
   });

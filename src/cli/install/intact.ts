@@ -7,7 +7,7 @@ import { isForeign } from './owner-role.ts';
  * roles, owners or rights belong to another role, or are accessible to everybody or nobody; without rights their ACL is
  * null.
  */
-export async function isIntact(tx: Queryable): Promise<boolean> {
+export async function isSchemaIntact(tx: Queryable): Promise<boolean> {
   const [row] = await tx.query<{ intact: boolean }>(`
     with ours (owner, has_rights) as (
       select n.nspowner, n.nspacl is not null from pg_namespace n where n.nspname in ('rafiki', 'rafiki_reader')

@@ -1,5 +1,5 @@
 import type { Command } from '../commands/command.ts';
-import { type SettingSpec, table } from './table.ts';
+import { type SettingSpec, settingsTable } from './table.ts';
 
 const WIDTH = 100;
 
@@ -10,7 +10,7 @@ export function usage(commands: Readonly<Record<string, Command>>): string {
 
 ${columns(list)}
 
-${settingsOf(Object.values(table))}
+${settingsOf(Object.values(settingsTable))}
 "rafiki COMMAND --help" shows the settings of a command.
 `;
 }
@@ -21,7 +21,7 @@ export function commandUsage(name: string, { title, settings }: Command): string
 
   ${title}
 
-${settingsOf(settings.map((setting) => table[setting]))}`;
+${settingsOf(settings.map((setting) => settingsTable[setting]))}`;
 }
 
 function settingsOf(settings: readonly SettingSpec[]): string {

@@ -41,7 +41,7 @@ export const wholeNumber = (max: number): Kind<number> => ({
 
 export const port = wholeNumber(65_535);
 
-/** One of a list; `description` says of what. */
+/** One of a list; `description` names the list. */
 export const oneOf = <T extends string>(description: string, names: readonly T[]): Kind<T> => ({
   label: 'NAME',
   description,

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../../errors/errors.ts';
 import type { Kind } from './kinds.ts';
-import { type SettingKey, type SettingSpec, table } from './table.ts';
+import { type SettingKey, type SettingSpec, settingsTable } from './table.ts';
 
 type ValueOf<S extends SettingSpec> =
   S['kind'] extends Kind<infer T> ? (S extends { default: string } ? T : T | undefined) : never;
 
-export type SettingValues<N extends SettingKey> = { readonly [K in N]: ValueOf<(typeof table)[K]> };
+export type SettingValues<N extends SettingKey> = { readonly [K in N]: ValueOf<(typeof settingsTable)[K]> };
 
 export interface Given<N extends SettingKey> {
   settings: SettingValues<N>;
@@ -29,7 +29,7 @@ export function readSettings<N extends SettingKey>(
   const environment = { ...env };
   const settings: Record<string, unknown> = {};
   for (const name of names) {
-    const setting: SettingSpec = table[name];
+    const setting: SettingSpec = settingsTable[name];
     const { flag = '', variable = '' } = setting;
     const byFlag = values[flag];
     if (typeof byFlag === 'string') {
@@ -50,14 +50,14 @@ export function withSettings(
 ): NodeJS.ProcessEnv {
   const changed = { ...environment };
   for (const [name, text] of Object.entries(texts)) {
-    const { variable = '' }: SettingSpec = table[name as SettingKey];
+    const { variable = '' }: SettingSpec = settingsTable[name as SettingKey];
     changed[variable] = text;
   }
   return changed;
 }
 
 /** Whether errors are shown with stack traces. An invalid level is reported elsewhere. */
-export const isDebugging = (): boolean => process.env[table.log.variable] === 'debug';
+export const isDebugging = (): boolean => process.env[settingsTable.log.variable] === 'debug';
 
 function parsed(setting: SettingSpec, text: string): unknown {
   const { flag, variable, kind } = setting;
@@ -72,7 +72,7 @@ function parsed(setting: SettingSpec, text: string): unknown {
 
 function readFlags(names: readonly SettingKey[], args: readonly string[], takesWords: boolean) {
   const flags = names.flatMap((name) => {
-    const { flag, kind }: SettingSpec = table[name];
+    const { flag, kind }: SettingSpec = settingsTable[name];
     return flag === undefined ? [] : [[flag, { type: kind.label === undefined ? 'boolean' : 'string' }] as const];
   });
   try {

@@ -27,7 +27,7 @@ export interface SettingSpec {
 
 const gigabytes = (bytes: number): string => `${bytes / 2 ** 30}GB`;
 
-export const table = {
+export const settingsTable = {
   databaseUrl: {
     flag: 'database-url',
     variable: 'DATABASE_URL',
@@ -209,4 +209,4 @@ export const table = {
   },
 } as const satisfies Record<string, SettingSpec>;
 
-export type SettingKey = keyof typeof table;
+export type SettingKey = keyof typeof settingsTable;

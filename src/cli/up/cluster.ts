@@ -165,7 +165,7 @@ const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !
 const stopped = (): ShuttingDown => new ShuttingDown('PostgreSQL was stopped while it started');
 
 /**
- * Stops a server whose parent was killed. This process has the folder's lock, so nobody else uses it; it may occupy the
+ * Stops a server whose parent was killed. This process has the folder's lock, so no other process uses it; it may occupy the
  * port.
  */
 export async function stopOrphan({

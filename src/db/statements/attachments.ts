@@ -1,27 +1,27 @@
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
-/** A table of which rows wait for their predictions, and the function that fills them. */
+/** A table with rows that wait for their predictions, and the function that fills them. */
 export interface WaitingAttachment {
   id: number;
-  /** The oid of the role that owns the table, as whom it is filled. */
+  /** Oid of the table's owner, with whose rights it is filled. */
   owner: number;
   reader: string;
 }
 
 /**
- * Takes the marks of transactions that have ended, whose rows can be seen from now on. Those of attachments in `busy` stay: a look that is
- * under way may have passed their rows. So do those that somebody holds.
+ * Deletes the marks of transactions that have ended, whose rows are now visible, and sets since when their attachments wait. Keeps those
+ * of attachments in `busy`, because the current scan may have passed their rows, and those that another session has locked.
  */
-export async function takeMarks(on: Queryable, busy: readonly number[]): Promise<void> {
+export async function consumeMarks(on: Queryable, busy: readonly number[]): Promise<void> {
   const sql = `
-    with held as (
+    with locked as (
       select a.id from rafiki.attachment a
       where a.retry_at <= now() and a.id <> all ($1::int8[])
         and exists (select from rafiki.attachment_mark m where m.attachment_id = a.id)
       for no key update skip locked
     ), free as (
-      select m.ctid, m.attachment_id, m.since from rafiki.attachment_mark m join held h on h.id = m.attachment_id
+      select m.ctid, m.attachment_id, m.since from rafiki.attachment_mark m join locked h on h.id = m.attachment_id
       for update of m skip locked
     ), taken as (delete from rafiki.attachment_mark m using free f where m.ctid = f.ctid)
     update rafiki.attachment a set waiting_since = least(a.waiting_since, f.since)
@@ -29,7 +29,7 @@ export async function takeMarks(on: Queryable, busy: readonly number[]): Promise
   await on.query(sql, [busy]);
 }
 
-/** Those that can be filled now, the longest waiting first; none of an owner in `busy`. */
+/** Attachments that can be filled now, the longest waiting first; none of an owner in `busy`. */
 export function selectWaiting(on: Queryable, busy: readonly number[]): Promise<WaitingAttachment[]> {
   const sql = `
     select a.id, c.relowner::int8 as owner, a.reader::text as reader
@@ -39,23 +39,23 @@ export function selectWaiting(on: Queryable, busy: readonly number[]): Promise<W
   return on.query(sql, [busy]);
 }
 
-/** What a call of the filling function did. */
+/** The result of a call of the filling function. */
 export interface Fill {
   filled: number;
-  /** Where they were counted. */
-  toCome: number | null;
+  /** Number of rows that still wait; null if they were not counted. */
+  remaining: number | null;
   unanswered: readonly { relation: number; place: string; version: string; error: ErrorReport }[];
 }
 
-/** Rows that are known to have no answer; beyond these the oldest are asked again one day. */
+/** Maximum of stored rows without an answer for each attachment; the oldest are deleted, and are then tried again. */
 const MAX_UNANSWERED = 10_000;
 
-export async function noteFill(on: Queryable, id: number, { filled, toCome, unanswered }: Fill): Promise<void> {
+export async function recordFill(on: Queryable, id: number, { filled, remaining, unanswered }: Fill): Promise<void> {
   const sql = `
     update rafiki.attachment set filled = filled + $2, filled_at = case when $2 > 0 then now() else filled_at end,
       to_come = greatest(0, coalesce($3, to_come) - $2)
     where id = $1`;
-  await on.query(sql, [id, filled, toCome]);
+  await on.query(sql, [id, filled, remaining]);
   if (unanswered.length === 0) return;
   const insert = `
     insert into rafiki.unanswered (attachment_id, relation, place, version, error)
@@ -70,7 +70,7 @@ export async function noteFill(on: Queryable, id: number, { filled, toCome, unan
   await on.query(bound, [id, MAX_UNANSWERED]);
 }
 
-/** All of the table was looked at: nothing waits that no mark tells of. The next look is not before `pauseMs`. */
+/** The whole table was scanned: no row without a mark waits. The next scan begins after `pauseMs` at the earliest. */
 export async function endFill(on: Queryable, id: number, pauseMs: number): Promise<void> {
   const sql = `
     update rafiki.attachment set waiting_since = null, to_come = 0, error = null, failures = 0,
@@ -79,15 +79,15 @@ export async function endFill(on: Queryable, id: number, pauseMs: number): Promi
   await on.query(sql, [id, pauseMs]);
 }
 
-/** It goes on when those that wait have had their turns. */
+/** Continues after the other waiting attachments. */
 export async function yieldFill(on: Queryable, id: number): Promise<void> {
   await on.query('update rafiki.attachment set retry_at = now() where id = $1', [id]);
 }
 
-/** A right may have come back meanwhile. */
+/** Limit of the pause, because a missing right may be granted again. */
 const MAX_PAUSE_MS = 60_000;
 
-/** Rows are left: what kept them from being filled, if anything did, and when it is tried again. The pause doubles each time that it grows. */
+/** Rows remain: stores the error, if any, and when to try again. With `grows` the pause doubles with each failure. */
 export async function retryFill(
   on: Queryable,
   id: number,

@@ -5,14 +5,14 @@ import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
-/** All that a worker needs to know of the trial that it claimed. */
+/** A claimed trial with what its worker needs. */
 export interface ClaimedTrial extends Ownership {
   number: number;
   family: string;
   knobs: Knobs;
   seed: number;
-  /** What its first weights are: random, still to be chosen among what is published, or chosen by an earlier attempt. */
-  start: 'random' | 'open' | 'chosen';
+  /** Random, still to be chosen among the published weights, or chosen by an earlier attempt. */
+  initialWeights: 'random' | 'open' | 'chosen';
   checkpointId: number | null;
   study: {
     id: number;
@@ -25,32 +25,32 @@ export interface ClaimedTrial extends Ownership {
     metric: Metric;
     /** Whether all classes weigh the same in training. */
     balanced: boolean;
-    /** Until its max_time is over. */
+    /** Seconds until its max_time has passed. */
     secondsLeft: number;
   };
-  /** The trial's part of its study's time: it plans no longer training, unless that is too little to learn anything. */
+  /** The trial's share of its study's time: the planned training is not longer, unless that would be too short to learn anything. */
   shareSeconds: number;
-  /** The deployed version that the study's model is compared with, while nobody has scored it. */
+  /** The deployed version that the study's model is compared with, until it is scored. */
   incumbentId: number | null;
 }
 
-/** How long a trial waits for a worker that holds its study's data, while another one has none to do. */
-const LOCAL_MS = 10_000;
+/** How long a trial waits for a worker whose machine has its study's data. */
+const CACHE_WAIT_MS = 10_000;
 
-/** A trial's share of max_time: slow knobs must not hold up a study that does well with quick ones. */
+/** A trial's maximum share of max_time, so that slow knobs do not delay the study. */
 const SHARE = 0.25;
 /**
- * The first trial of a family may take more: as much as lets the workers train so many families. One network that is trained to its end
- * is worth as much as the votes of several that were not, and answers in less time.
+ * The first trial of a family may take more: as much as allows the workers to train this many families. One completely trained
+ * network is as good as an ensemble of several that are not, and answers faster.
  */
 const FAMILIES = 2;
 
 /**
- * Studies in the order of whose turn it is, then the oldest trial of the first that has one nobody else is taking. Last come those
- * whose source another worker of this machine is reading, which this one would only wait for. Roles take turns, however many
- * studies they have: the one with the fewest running trials. Of its studies, what asks for a GPU comes first, then what this machine
- * has the data of, unless nobody is at that study or its trial has waited for long; among equals the role, and then the study, whose
- * turn is longest ago. `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
+ * Orders the studies, then takes the oldest trial that no other worker is claiming of the first study that has one. Last are studies
+ * whose source another worker of this machine is reading. Roles have equal shares, however many studies they have: first is the role
+ * with the fewest running trials; of its studies first those for a GPU, then those whose data is on this machine, or that have no running
+ * trial, or whose trial has waited for CACHE_WAIT_MS; among equals the role, then the study, whose last trial started longest ago.
+ * `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
  */
 const claim = `
   with open as materialized (
@@ -87,7 +87,7 @@ const claim = `
     from next where t.id = next.id
     returning t.*
   )
-  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start,
+  select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
     c.checkpoint_id as "checkpointId",
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
@@ -101,31 +101,31 @@ const claim = `
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id`;
 
-/** What a worker can do. */
-export interface Ability {
+/** The trials that a worker can train. */
+export interface WorkerCapabilities {
   families: readonly string[];
-  /** Studies whose data its machine holds. */
-  held?: readonly number[];
+  /** Studies whose data is on its machine. */
+  cached?: readonly number[];
   /** Studies whose data its machine is reading now. */
   beingRead?: readonly number[];
 }
 
-/** Takes a waiting trial of a family that this worker has, each study in its turn: two workers never get the same one. */
+/** Claims a waiting trial of one of the families; undefined if there is none. Two workers never get the same one. */
 export async function claimTrial(
   on: Queryable,
   processId: number,
-  { families, held = [], beingRead = [] }: Ability,
+  { families, cached = [], beingRead = [] }: WorkerCapabilities,
 ): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [
-    ...[processId, LEASE_MS, families, held, LOCAL_MS, SHARE, FAMILIES, beingRead],
+    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead],
   ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
 
-/** A trial that has waited for so long waits for a worker: one that is idle takes it within two seconds. */
-const WANTED_MS = 10_000;
+/** A trial that waits longer needs a worker: an idle one takes it within two seconds. */
+const NEEDED_MS = 10_000;
 
-const wanted = `
+const workerNeeded = `
   select from rafiki.process p
   join rafiki.study s on s.state in ('queued', 'running') and s.paused_at is null and (not s.gpu or p.device <> 'cpu')
   where p.id = $1
@@ -136,11 +136,11 @@ const wanted = `
                     where o.owner = s.owner and o.state in ('queued', 'running') and t.state = 'running')
   limit 1`;
 
-/** Whether a role of which nothing runs has waited for long for a worker that can do what this one can. */
-export async function isWorkerWanted(
+/** Whether a role without running trials has a trial that this worker could train and that has waited for NEEDED_MS. */
+export async function isWorkerNeeded(
   on: Queryable,
   processId: number,
-  { families }: Pick<Ability, 'families'>,
+  { families }: Pick<WorkerCapabilities, 'families'>,
 ): Promise<boolean> {
-  return (await on.query(wanted, [processId, families, WANTED_MS])).length > 0;
+  return (await on.query(workerNeeded, [processId, families, NEEDED_MS])).length > 0;
 }

@@ -6,14 +6,14 @@ import { DataTooLarge, InvalidState, RowLocked } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
-/** A deployment that serving answers for, or is to, as a look shows it. */
+/** A deployment that a server answers with, or is to load, without its classes. */
 export interface DeploymentHead {
   id: number;
   state: Extract<DeploymentState, 'loading' | 'ready'>;
   modelId: number;
   model: string;
   task: Task;
-  /** Whoever knows it may use the model. */
+  /** Access key: its holder may use the model. */
   key: string;
   /** The model's own latency budget. */
   budgetMs: number | null;
@@ -21,13 +21,13 @@ export interface DeploymentHead {
   version: number;
   /** Of the whole ensemble, on validation rows. */
   score: number;
-  /** And of each subset of members, by its bits; null where no votes were counted. */
+  /** Accuracy of each subset of members, indexed by its bits; null if no votes were counted. */
   accuracies: number[] | null;
-  /** Those in full precision, the most accurate first, then the quicker variants of some of them. */
+  /** First those in full precision, the most accurate first, then the faster variants of some of them. */
   members: Member[];
 }
 
-/** Everything but the weights. */
+/** A deployment without its weights. */
 export interface DeploymentRow extends DeploymentHead {
   classes: string[];
 }
@@ -39,7 +39,7 @@ export interface Member {
   paramsId: number;
 }
 
-/** Of the tasks that this version knows; a newer server takes the others. */
+/** Deployments for the tasks that this version supports; a newer server serves the others. */
 export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
   const sql = `
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
@@ -58,35 +58,35 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
   return on.query<DeploymentHead>(sql, [tasks]);
 }
 
-/** Not looked at with the others: they may be a megabyte, and more where they were written before there was a limit. */
+/** Selected separately, because they may be a megabyte. Throws {@link DataTooLarge} for more, from versions without a limit. */
 export async function selectClasses(on: Queryable, versionId: number): Promise<string[]> {
   const sql = `
     select case when cardinality(classes) <= $2 and octet_length(array_to_string(classes, '')) <= $3 then classes end as classes
     from rafiki.model_version where id = $1`;
   const limits = [MAX_CLASSES, MAX_CLASS_BYTES];
   const [row] = await on.query<{ classes: string[] | null }>(sql, [versionId, ...limits]);
-  if (row === undefined) throw new InvalidState(`version ${versionId} is gone`);
+  if (row === undefined) throw new InvalidState(`version ${versionId} does not exist any more`);
   if (row.classes !== null) return row.classes;
-  throw new DataTooLarge('the classes of a model are more than a server keeps', {
-    detail: `${MAX_CLASSES}, and ${MAX_CLASS_BYTES} bytes of labels, are the most.`,
+  throw new DataTooLarge('the classes of a model exceed the limits of a server', {
+    detail: `The limits are ${MAX_CLASSES} classes and ${MAX_CLASS_BYTES} bytes of labels.`,
     hint: 'Train again with fewer classes, or shorter labels.',
   });
 }
 
 /**
- * The deployment of a model that answers now, locked until the transaction ends. Throws {@link RowLocked} where somebody, as its
- * owner may, is changing the model.
+ * The ready deployment of a model, locked until the transaction ends. Throws {@link RowLocked} if another session, such as its
+ * owner's, is changing the model.
  */
-export async function holdReady(on: Queryable, modelId: number): Promise<number | undefined> {
+export async function lockReadyDeployment(on: Queryable, modelId: number): Promise<number | undefined> {
   const models = await on.query('select id from rafiki.model where id = $1 for no key update skip locked', [modelId]);
-  if (models.length === 0) throw new RowLocked(`model ${modelId} is being changed by somebody else`);
+  if (models.length === 0) throw new RowLocked(`model ${modelId} is being changed by another session`);
   const sql = `select id from rafiki.deployment where model_id = $1 and state = 'ready' for update`;
   const [row] = await on.query<{ id: number }>(sql, [modelId]);
   return row?.id;
 }
 
-/** Why a deployment is not ready yet, as a server sees it that could not load it: it stays as it is, since another one may. */
-export async function noteFault(on: Queryable, deploymentId: number, error: ErrorReport): Promise<void> {
+/** Stores why a server could not load a deployment; the state remains, because another server may load it. */
+export async function setLoadError(on: Queryable, deploymentId: number, error: ErrorReport): Promise<void> {
   await on.query(`update rafiki.deployment set error = $2 where id = $1 and state = 'loading'`, [
     deploymentId,
     JSON.stringify(error),

@@ -1,7 +1,7 @@
 import type { Queryable } from '../database.ts';
 import type { WaitingAttachment } from './attachments.ts';
 
-/** Which version of the function that fills a table is there; undefined where it is not the owner's, or would not run with his rights. */
+/** Version of the function that fills a table; undefined if it does not belong to the table's owner, or would not run with its rights. */
 export async function fillerVersion(on: Queryable, { reader, owner }: WaitingAttachment): Promise<string | undefined> {
   const sql = `
     select p.oid || ' ' || p.xmin::text as version from pg_proc p
@@ -13,8 +13,8 @@ export async function fillerVersion(on: Queryable, { reader, owner }: WaitingAtt
 }
 
 /**
- * What of the session's transaction would run when it ends, as the session's role; undefined: nothing. Constraint triggers of tables that
- * it has locked, until PostgreSQL 18 has them run as who wrote the row, and cursors that outlive it.
+ * What would run at the end of the session's transaction with the rights of the session's role; undefined if nothing would: cursors
+ * that outlive it, and, before PostgreSQL 18, constraint triggers of tables that it has locked.
  */
 export async function selectDeferred(on: Queryable): Promise<string | undefined> {
   const sql = `

@@ -1,22 +1,22 @@
 import type { Queryable } from '../database.ts';
 
-/** A role that models belong to or were granted to, and all who have its rights, itself among them. */
-export interface Holders {
-  /** Its oid; 0 stands for those whom no policy holds back. */
+/** A role that models belong to or were granted to, and all roles that have its rights, including itself. */
+export interface RoleMembers {
+  /** Its oid; 0 for the roles that bypass row-level security. */
   role: number;
   members: number[];
 }
 
 /**
- * Who may use models by what roles inherit from what: until PostgreSQL 15 a role inherits from all that it is a member of or from none,
- * and since then each membership says so.
+ * The roles that may use models, by inheritance: up to PostgreSQL 15 a role inherits from all roles that it is a member of or from none,
+ * later each membership has its own option.
  */
-export function selectHolders(on: Queryable): Promise<Holders[]> {
+export function selectRoleMembers(on: Queryable): Promise<RoleMembers[]> {
   const sql = `
     with recursive membership (roleid, member) as (
       select m.roleid, m.member from pg_auth_members m join pg_roles r on r.oid = m.member
       where coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
-      union all -- of whoever owns the database, which no row says
+      union all -- the database's owner, for whom there is no row
       select 'pg_database_owner'::regrole::oid, d.datdba from pg_database d where d.datname = current_database()
     ), holder as (
       select r.role, r.role as member
@@ -33,8 +33,8 @@ export function selectHolders(on: Queryable): Promise<Holders[]> {
 }
 
 /**
- * Gives new access keys to the models that belong or were granted to these roles, and to their open studies; to all where the role
- * is 0. Those that somebody is changing are left out: returns how many.
+ * Sets new access keys for the models that belong or were granted to these roles, and for their open studies; for all if the role
+ * is 0. Skips those that another session is changing, and returns their number.
  */
 export async function renewKeys(on: Queryable, roles: readonly number[]): Promise<number> {
   const sql = `
@@ -49,10 +49,10 @@ export async function renewKeys(on: Queryable, roles: readonly number[]): Promis
       from free where free.id = k.model_id returning k.model_id
     ), open as (
       select s.id from rafiki.study s where s.state in ('queued', 'running') and (0 = any($1::oid[]) or s.owner::oid = any($1::oid[]))
-    ), unheld as (
+    ), unlocked as (
       select s.id from rafiki.study s where s.id in (select id from open) for no key update skip locked
     ), rekeyed as (
-      update rafiki.study_key k set key = gen_random_uuid() from unheld where unheld.id = k.study_id returning k.study_id
+      update rafiki.study_key k set key = gen_random_uuid() from unlocked where unlocked.id = k.study_id returning k.study_id
     )
     select ((select count(*) from concerned) - (select count(*) from renewed)
             + (select count(*) from open) - (select count(*) from rekeyed))::int as left`;

@@ -14,47 +14,47 @@ export interface ModelRow {
 }
 
 /**
- * The model of that name, made for `owner` (an oid) where there is none yet; locked until the transaction ends. Throws
- * {@link RowLocked} where somebody is changing it.
+ * The model of that name, created for `owner` (an oid) if it does not exist; locked until the transaction ends. Throws
+ * {@link RowLocked} if another session is changing it.
  */
-export async function holdModel(
+export async function lockModel(
   on: Queryable,
   { name, owner, task }: { name: string; owner: number; task: Task },
 ): Promise<ModelRow> {
   const insert = `
     insert into rafiki.model (name, owner, task)
-    select $1, $2::oid::regrole, $3 where not exists (select from rafiki.model where name = $1) -- or it waits for who drops that one
+    select $1, $2::oid::regrole, $3 where not exists (select from rafiki.model where name = $1) -- otherwise it waits for a session that drops the model
     on conflict (name) do nothing`;
   await on.query(insert, [name, owner, task]);
   const select = `
     select id, pg_has_role($2::oid, owner::oid, 'usage') as own, task from rafiki.model where name = $1 for no key update skip locked`;
   const [row] = await on.query<ModelRow>(select, [name, owner]);
   if (row !== undefined) return row;
-  throw new RowLocked(`model "${name}" is being changed by somebody else`);
+  throw new RowLocked(`model "${name}" is being changed by another session`);
 }
 
 export interface NewVersion {
   modelId: number;
   studyId: number;
   score: number;
-  /** Of each subset of members, by its bits; null where members do not vote. */
+  /** Of each subset of members, indexed by its bits; null if members do not vote. */
   accuracies: readonly number[] | null;
   classes: readonly string[];
   metric: Metric;
-  /** Of how many rows the score is; null where it is of something else. */
-  judgedRows: number | null;
+  /** Number of rows of which the score is a share; null if it is not such a share. */
+  validationRows: number | null;
 }
 
 export async function insertVersion(
   on: Queryable,
-  { modelId, studyId, score, accuracies, classes, metric, judgedRows }: NewVersion,
+  { modelId, studyId, score, accuracies, classes, metric, validationRows }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
     insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows)
     select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6, $7 from rafiki.model_version where model_id = $1
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
-    ...[modelId, studyId, score, accuracies, classes, metric, judgedRows],
+    ...[modelId, studyId, score, accuracies, classes, metric, validationRows],
   ]);
   return row!;
 }
@@ -80,15 +80,18 @@ export function selectLoading(on: Queryable, modelId: number): Promise<{ id: num
   return on.query(`select id from rafiki.deployment where model_id = $1 and state = 'loading'`, [modelId]);
 }
 
-/** The version that answers for a model, or is about to; null where none does. */
-export async function selectAnswering(on: Queryable, modelId: number): Promise<number | null> {
+/** The version that is deployed for a model, or loading; null if there is none. */
+export async function selectDeployedVersion(on: Queryable, modelId: number): Promise<number | null> {
   const sql = `
     select version_id as id from rafiki.deployment where model_id = $1 and state in ('loading', 'ready') order by state limit 1`;
   const [row] = await on.query<{ id: number }>(sql, [modelId]);
   return row?.id ?? null;
 }
 
-export function selectDeployments(on: Queryable, modelId: number): Promise<{ id: number; state: DeploymentState }[]> {
+export function selectModelDeployments(
+  on: Queryable,
+  modelId: number,
+): Promise<{ id: number; state: DeploymentState }[]> {
   return on.query(`select id, state from rafiki.deployment where model_id = $1 and state in ('loading', 'ready')`, [
     modelId,
   ]);
@@ -111,7 +114,7 @@ export interface StudyDeployment {
   error: ErrorReport | null;
 }
 
-/** The latest deployment of the version that a study made; undefined where it was never to be deployed. */
+/** The latest deployment of a study's version; undefined if it was not deployed. */
 export async function selectStudyDeployment(on: Queryable, studyId: number): Promise<StudyDeployment | undefined> {
   const sql = `
     select d.state, (extract(epoch from now() - d.created_at) * 1000)::float8 as "ageMs", d.error
@@ -121,8 +124,7 @@ export async function selectStudyDeployment(on: Queryable, studyId: number): Pro
   return row;
 }
 
-/** The parameters of a version's members in full precision, best first. */
-/** Hashes of the inputs that the version was trained on, ascending: see `trainedInputs`. Undefined where that was not kept. */
+/** Hashes of the inputs that the version was trained on, ascending: see `trainedInputs`. Undefined if they were not stored. */
 export async function selectTrained(on: Queryable, versionId: number): Promise<BigInt64Array | undefined> {
   const sql = `
     select r.trained::text[] as trained from rafiki.model_version v
@@ -132,6 +134,7 @@ export async function selectTrained(on: Queryable, versionId: number): Promise<B
   return row?.trained ? BigInt64Array.from(row.trained, BigInt) : undefined;
 }
 
+/** The parameters of a version's members in full precision, best first. */
 export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
   const sql = 'select params_id as id from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
   return (await on.query<{ id: number }>(sql, [versionId, 'float32'])).map((row) => row.id);

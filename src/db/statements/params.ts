@@ -3,12 +3,12 @@ import type { Queryable } from '../database.ts';
 
 export type ParamsKind = 'checkpoint' | 'model' | 'weights';
 
-/** Where a named tensor of a parameter set is: the shape index, and the hash of its bytes. */
-export interface TensorPlace {
+/** A tensor of a parameter set: its shape, and the hash of its bytes. */
+export interface TensorEntry {
   name: string;
   dtype: Dtype;
   shape: number[];
-  /** Of published weights: only a tensor of the same shape and role can take its place. */
+  /** Of published weights: only a tensor of the same shape and role can replace it. */
   role: string | null;
   hash: Buffer;
 }
@@ -27,18 +27,18 @@ export async function insertParams(on: Queryable, { kind, meta, basis }: NewPara
 }
 
 /**
- * Hashes of these that are stored already. Touching them gives them a new grace period, so that garbage collection,
- * which waits for the row lock and looks again, cannot take them from under us. Ordered: two savers cannot deadlock.
+ * Returns which of the hashes are stored, and starts a new grace period for them, so that garbage collection, which waits
+ * for the row lock and checks again, does not delete them. Ordered, so that two sessions cannot deadlock.
  */
 export async function touchBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<Buffer[]> {
   const sql = `
-    with held as (select hash from rafiki.blob where hash = any($1) order by hash for update)
-    update rafiki.blob b set created_at = now() from held where b.hash = held.hash
+    with locked as (select hash from rafiki.blob where hash = any($1) order by hash for update)
+    update rafiki.blob b set created_at = now() from locked where b.hash = locked.hash
     returning b.hash`;
   return (await on.query<{ hash: Buffer }>(sql, [hashes])).map((row) => row.hash);
 }
 
-/** A tensor as it is stored: its bytes, or the object in S3 that has them. */
+/** A stored tensor: its bytes, or the object in S3 that has them. */
 export type StoredBlob = { hash: Buffer } & ({ data: Buffer; objectId: null } | { data: null; objectId: string });
 
 export async function insertBlob(on: Queryable, { hash, data, objectId }: StoredBlob): Promise<void> {
@@ -48,7 +48,7 @@ export async function insertBlob(on: Queryable, { hash, data, objectId }: Stored
   await on.query(sql, [hash, data, objectId]);
 }
 
-/** Writes down an object before it is brought to S3, so that it is found there whatever happens next; its id. */
+/** Registers an object before it is uploaded to S3, so that it can be deleted there if this process dies; returns its id. */
 export async function insertObject(on: Queryable, hash: Buffer): Promise<string> {
   const [row] = await on.query<{ id: string }>('insert into rafiki.object (hash) values ($1) returning id', [hash]);
   return row!.id;
@@ -59,8 +59,8 @@ export interface StoredObject {
   hash: Buffer;
 }
 
-/** Objects that no blob names any more, or that none has named for so long that no upload can be under way; nobody else gets them meanwhile. */
-export function holdUnusedObjects(on: Queryable, graceMs: number, limit: number): Promise<StoredObject[]> {
+/** Objects that were released, or that no blob references after `graceMs`, longer than an upload takes; locked until the transaction ends. */
+export function lockUnusedObjects(on: Queryable, graceMs: number, limit: number): Promise<StoredObject[]> {
   const sql = `
     select o.id, o.hash from rafiki.object o
     where (o.released or o.created_at < now() - $1 * interval '1 ms')
@@ -73,7 +73,7 @@ export async function deleteObjects(on: Queryable, ids: readonly string[]): Prom
   await on.query('delete from rafiki.object where id = any($1)', [ids]);
 }
 
-export async function insertTensors(on: Queryable, paramsId: number, places: readonly TensorPlace[]): Promise<void> {
+export async function insertTensors(on: Queryable, paramsId: number, places: readonly TensorEntry[]): Promise<void> {
   const sql = `
     insert into rafiki.params_tensor (params_id, name, dtype, shape, role, hash)
     select $1, t.name, t.dtype, array(select jsonb_array_elements_text(t.shape)::int), t.role, decode(t.hash, 'hex')
@@ -101,8 +101,8 @@ export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<S
 }
 
 /**
- * Parameter sets that nothing names: no trial of an open study, no model. Those just saved are named soon, hence the grace; published
- * weights at once, so theirs is shorter.
+ * Deletes parameter sets without a reference from a trial of an open study or from a model. New ones are referenced soon, hence the
+ * grace period; published weights immediately, so theirs is shorter. Returns the number.
  */
 export async function deleteOrphanParams(on: Queryable, graceMs: number, publishedGraceMs: number): Promise<number> {
   const sql = `
@@ -124,14 +124,14 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
 
 export async function deleteOrphanBlobs(on: Queryable, graceMs: number): Promise<number> {
   const sql = `
-    with gone as (
+    with deleted as (
       delete from rafiki.blob b
       where b.created_at < now() - $1 * interval '1 ms'
         and not exists (select from rafiki.params_tensor t where t.hash = b.hash)
       returning b.hash, b.object_id
     ), released as (
-      update rafiki.object o set released = true from gone where o.id = gone.object_id
+      update rafiki.object o set released = true from deleted where o.id = deleted.object_id
     )
-    select hash from gone`;
+    select hash from deleted`;
   return (await on.query(sql, [graceMs])).length;
 }

@@ -7,7 +7,7 @@ export interface ProcessRow {
   host: string;
   pid: number;
   threads: number;
-  /** What it trains or answers with; the CPU where not given. */
+  /** The device that it computes on; the CPU if not given. */
   device?: string;
   version: string;
 }
@@ -23,7 +23,7 @@ export async function insertProcess(
   return row!.id;
 }
 
-/** False when the row is gone: the process was taken for dead. */
+/** False if the row does not exist any more: the process was considered dead. */
 export async function touchProcess(on: Queryable, id: number): Promise<boolean> {
   return (await on.query('update rafiki.process set seen_at = now() where id = $1 returning id', [id])).length > 0;
 }
@@ -36,12 +36,12 @@ export async function deleteDeadProcesses(on: Queryable, unseenMs: number): Prom
   await on.query(`delete from rafiki.process where seen_at < now() - $1 * interval '1 ms'`, [unseenMs]);
 }
 
-/** Counts a trial that was taken from a process since it was not heard of in time. */
+/** Counts a trial that a process lost because it did not renew its lease in time. */
 export async function countLost(on: Queryable, id: number): Promise<void> {
   await on.query('update rafiki.process set lost = lost + 1 where id = $1', [id]);
 }
 
-/** How many workers wait for a trial. */
+/** Number of workers without a trial. */
 export async function countIdleWorkers(on: Queryable): Promise<number> {
   const sql = `
     select count(*)::int as idle from rafiki.process p
@@ -56,7 +56,7 @@ export async function isServingAlive(on: Queryable): Promise<boolean> {
   return (await on.query(sql)).length > 0;
 }
 
-/** How many workers live on a machine. */
+/** Number of running workers on a machine. */
 export async function countWorkersOn(on: Queryable, host: string): Promise<number> {
   const sql = `
     select count(*)::int as workers from rafiki.process

@@ -1,9 +1,9 @@
 import { InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
-/** How a study's source is read: through a function that its owner made for it, in a session that was opened for that one. */
+/** How a study's source is read: with a function that belongs to its owner, in a session that may call only this one. */
 export interface Reading {
-  /** Whether a row that cannot be used ends the study, or is left out. */
+  /** Whether a row that cannot be used ends the study, or is skipped. */
   onBadRow: 'error' | 'skip';
   reader: string;
 }
@@ -14,25 +14,26 @@ export async function selectReading(on: Queryable, studyId: number): Promise<Rea
     where id = $1 and reader is not null`;
   const [found] = await on.query<Reading>(sql, [studyId]);
   if (found !== undefined) return found;
-  throw new UndefinedObject(`study ${studyId} has nothing to read its source with`, {
-    detail: 'It has ended, or it was made by an earlier version.',
+  throw new UndefinedObject(`study ${studyId} has no function that reads its source`, {
+    detail: 'It has ended, or it was created by an earlier version.',
     hint: 'Train again.',
   });
 }
 
-/** What a session is opened for: to read a study's source, or to fill the table of an attachment. */
+/** What a session is for: reading a study's source, or filling the table of an attachment. */
 export interface Purpose {
   of: 'study' | 'attachment';
   id: number;
 }
 
-/** Whose function may be called, and why it may not where there is no such row. */
+/** For each purpose the row with the function and its owner, and the error if the function may not be called. */
 const purposes = {
   study: {
     row: 'select ticket, reader, owner from rafiki.study where id = $2',
     refusal: () =>
       new InvalidState('the function that reads the source of the study belongs to another role than the study', {
-        detail: 'It would read with that role’s rights. REASSIGN OWNED and ALTER FUNCTION change whose it is.',
+        detail:
+          'It would read with that role’s rights. REASSIGN OWNED and ALTER FUNCTION change the owner of a function.',
         hint: 'Train again.',
       }),
   },
@@ -50,17 +51,17 @@ const purposes = {
 };
 
 /**
- * Lets the session with that backend call the one function that was made for the purpose, and no other. Before its transaction begins. The
- * function works with its owner's rights, which have to be those of who trained or attached: REASSIGN OWNED, or a new owner of the
- * table, may have put another in its place.
+ * Allows the session with that backend to call only the function for the purpose; to be called before its transaction begins. The
+ * function runs with its owner's rights, and the owner must be the role that trained or attached: REASSIGN OWNED, or a new owner of the
+ * table, may have changed it.
  */
 export async function admitReader(on: Queryable, pid: number, { of, id }: Purpose): Promise<void> {
   const { row, refusal } = purposes[of];
   const sql = `
     insert into rafiki.reading (pid, ticket)
-    select $1, made.ticket
-    from (${row}) made
-    join pg_proc p on p.proname = made.reader::text and p.proowner = made.owner and p.pronamespace = 'rafiki_reader'::regnamespace
+    select $1, origin.ticket
+    from (${row}) origin
+    join pg_proc p on p.proname = origin.reader::text and p.proowner = origin.owner and p.pronamespace = 'rafiki_reader'::regnamespace
     on conflict (pid) do update set ticket = excluded.ticket
     returning pid`;
   if ((await on.query(sql, [pid, id])).length === 0) throw refusal();

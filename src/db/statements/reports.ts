@@ -3,38 +3,38 @@ import type { Queryable } from '../database.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
 const report = `
-  with held as (
+  with updated as (
     update rafiki.trial
     set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms', overdue_looks = 0
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
     returning id, study_id, family, attempt, stop_requested
   ), written as (
     insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, metrics, seconds)
-    select id, $4, attempt, $6, $7, $8, $9, $10 from held
+    select id, $4, attempt, $6, $7, $8, $9, $10 from updated
     on conflict (trial_id, epoch) do update set attempt = excluded.attempt, step = excluded.step, loss = excluded.loss,
       score = excluded.score, metrics = excluded.metrics, seconds = excluded.seconds, created_at = excluded.created_at
   )
   select h.stop_requested as stop,
     s.collaborative and $8::float8 > coalesce(
       (select max(o.published_score) from rafiki.trial o where o.study_id = h.study_id and o.family = h.family)
-      + case when h.stop_requested or $4 >= $5 then 0 else s.delta end, '-infinity') as put
-  from held h join rafiki.study s on s.id = h.study_id`;
+      + case when h.stop_requested or $4 >= $5 then 0 else s.delta end, '-infinity') as publish
+  from updated h join rafiki.study s on s.id = h.study_id`;
 
-/** What the study answers to a report (paper, section 3): go on or stop, and whether to publish the weights. */
-export interface ReportAnswer {
+/** The study's decision on a report (paper, section 3): whether to stop, and whether to publish the weights. */
+export interface ReportDecision {
   stop: boolean;
-  put: boolean;
+  publish: boolean;
 }
 
 /**
- * Writes a report, again harmlessly, and extends the lease; undefined when the trial is no longer ours. Weights are to be
- * published when they beat what their family has published by δ, or at all where no better ones will come.
+ * Writes a report, idempotently, and extends the lease; undefined if the process no longer owns the trial. Weights are published
+ * if they exceed the family's best published score by δ, after the last epoch by any amount.
  */
 export async function insertReport(
   on: Queryable,
   owner: Ownership,
   of: TrainingReport,
-): Promise<ReportAnswer | undefined> {
+): Promise<ReportDecision | undefined> {
   const { trialId, attempt, processId } = owner;
   const { epoch, epochs, step, loss, score, metrics, seconds } = of;
   const values = [
@@ -50,6 +50,6 @@ export async function insertReport(
     seconds,
     LEASE_MS,
   ];
-  const [row] = await on.query<ReportAnswer>(report, values);
+  const [row] = await on.query<ReportDecision>(report, values);
   return row;
 }

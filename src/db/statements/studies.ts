@@ -5,7 +5,7 @@ import { isTask, type Task, tasks } from '../../domain/task.ts';
 import { NotSupported, RowLocked } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
-/** A study as the coordinator sees it. */
+/** A study with all that the coordinator decides by. */
 export interface Study {
   id: number;
   /** Its oid. */
@@ -16,10 +16,10 @@ export interface Study {
   knobs: Record<string, KnobOverride>;
   advisor: string;
   collaborative: boolean;
-  /** Chance of a random start in a collaborative study, at first and at last. */
+  /** Probability of a random start in a collaborative study, at first and in the end. */
   alphaFirst: number;
   alphaLast: number;
-  /** Whether it may end once more trials are not worth it. */
+  /** Whether it may end when more trials would hardly improve the score. */
   terminator: boolean;
   maxTrials: number;
   maxTimeMs: number;
@@ -28,26 +28,26 @@ export interface Study {
   deploy: boolean;
   state: StudyState;
   cancelRequested: boolean;
-  /** Whether it is to end now with what it has. */
+  /** Whether it is to end now with the trials so far. */
   finishRequested: boolean;
-  /** How long it has been paused this time; null where it is not. */
+  /** Duration of the current pause; null if it is not paused. */
   pausedMs: number | null;
   metric: Metric;
-  /** Whether its model may take the place of one for another task. */
+  /** Whether its model may replace one for another task. */
   replace: boolean;
-  /** Since its first trial began, by the database's clock: to wait for a worker, or paused, takes none of its time. */
+  /** Since its first trial began, by the database's clock, without pauses. */
   elapsedMs: number;
-  /** How long no trial has begun since it was started. */
+  /** Time since it was started without any trial begun; 0 after that. */
   waitedMs: number;
   incumbentId: number | null;
   incumbentScore: number | null;
-  /** On how many of the validation rows the deployed version was trained; null where that is not known. */
+  /** Number of validation rows on which the deployed version was trained; null if unknown. */
   incumbentTrained: number | null;
-  /** Why no further trial is begun although no limit is reached. */
+  /** Why no further trial is proposed although no limit is reached; null if trials are. */
   closed: string | null;
-  /** Rows that scores are the share of; null before the first trial has ended, and where scores are something else. */
+  /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
   validationRows: number | null;
-  /** Set once the model is written: what is left is to deploy it. */
+  /** Set when the model is written; it then remains to be deployed. */
   version: number | null;
 }
 
@@ -70,35 +70,37 @@ const openStudies = `
   where s.state in ('queued', 'running') and s.task = any($1)
   order by s.id`;
 
-/** Open studies of the tasks that this version knows; a newer coordinator takes the others. */
+/** Open studies for the tasks that this version supports; a newer coordinator handles the others. */
 export function selectOpenStudies(on: Queryable): Promise<Study[]> {
   return on.query(openStudies, [tasks]);
 }
 
 export function knownTask(name: string): Task {
   if (isTask(name)) return name;
-  throw new NotSupported(`task "${name}" is not known to this version`, { hint: 'Run the newest version everywhere.' });
+  throw new NotSupported(`task "${name}" is not supported by this version`, {
+    hint: 'Run the newest version everywhere.',
+  });
 }
 
-/** Locks a study until the transaction ends; throws {@link RowLocked} where somebody is changing it, as its owner may who cancels it. */
-export async function holdStudy(on: Queryable, studyId: number): Promise<void> {
+/** Locks a study until the transaction ends; throws {@link RowLocked} if another session is changing it, such as its owner's to cancel it. */
+export async function lockStudy(on: Queryable, studyId: number): Promise<void> {
   const rows = await on.query('select id from rafiki.study where id = $1 for no key update skip locked', [studyId]);
-  if (rows.length === 0) throw new RowLocked(`study ${studyId} is being changed by somebody else`);
+  if (rows.length === 0) throw new RowLocked(`study ${studyId} is being changed by another session`);
 }
 
-/** The functions that read the sources of studies go when these have ended; how many went. */
+/** Drops the functions that read the sources of ended studies; returns their number. */
 export async function dropReaders(on: Queryable): Promise<number> {
   const [row] = await on.query<{ dropped: number }>('select rafiki._drop_readers() as dropped');
   return row?.dropped ?? 0;
 }
 
-/** Takes what belonged or was granted to roles that were dropped from them; returns how much that was. */
-export async function forgetRoles(on: Queryable): Promise<number> {
+/** Removes dropped roles as owners and from grants; returns the number of changes. */
+export async function removeDroppedRoles(on: Queryable): Promise<number> {
   const [row] = await on.query<{ forgotten: number }>('select rafiki._forget_roles() as forgotten');
   return row?.forgotten ?? 0;
 }
 
-/** The version that answers for the study's model when it begins, or is about to; null where none does, or where it is another role's. */
+/** Sets the version that is deployed for the study's model, or loading; null if there is none, or if it belongs to another role. */
 export async function setIncumbent(on: Queryable, studyId: number): Promise<void> {
   const sql = `
     update rafiki.study s set incumbent_id = (
@@ -109,7 +111,7 @@ export async function setIncumbent(on: Queryable, studyId: number): Promise<void
   await on.query(sql, [studyId]);
 }
 
-/** The first measurement counts: several workers may hold the data at the same time. */
+/** The first measurement is stored: several workers may score the deployed version. */
 export async function setIncumbentScore(
   on: Queryable,
   studyId: number,
@@ -133,7 +135,7 @@ export async function setClosed(on: Queryable, studyId: number, why: string): Pr
   await on.query('update rafiki.study set closed = $2 where id = $1', [studyId, why]);
 }
 
-/** Says in an open study that no worker can read its source, or that one can again. */
+/** Sets or removes an open study's notice that no worker can read its source. */
 export async function setReaderNotice(on: Queryable, studyId: number, isRefused: boolean): Promise<void> {
   const sql = `
     update rafiki.study set notice = case when $2 then $3::text end
@@ -145,7 +147,7 @@ export async function addNotice(on: Queryable, studyId: number, notice: string):
   await on.query(`update rafiki.study set notice = concat_ws(' ', notice, $2::text) where id = $1`, [studyId, notice]);
 }
 
-/** Rows of the source that were left out, and what was wrong with the first of them. */
+/** Rows of the source that were skipped, and the error of the first of them. */
 export async function setSkipped(
   on: Queryable,
   studyId: number,
@@ -155,7 +157,7 @@ export async function setSkipped(
   await on.query(sql, [studyId, rows, example]);
 }
 
-/** What a finished study leaves to be collected: checkpoints, and the weights of trials that are no member of a model. */
+/** Removes an ended study's references to parameters, so that they are collected: checkpoints, and weights that are not in a model. */
 export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
   await on.query('delete from rafiki.trial_variant using rafiki.trial t where t.id = trial_id and t.study_id = $1', [
     studyId,
@@ -187,5 +189,5 @@ export async function insertValidation(
 export async function selectValidation(on: Queryable, studyId: number, hash: Buffer): Promise<ValidationRows> {
   const sql = 'select hash, classes, labels from rafiki.validation where study_id = $1 and hash = $2';
   const [row] = await on.query<ValidationRows>(sql, [studyId, hash]);
-  return row!; // written in the transaction that finished the trial which names it
+  return row!; // inserted in the transaction that ended the trial
 }

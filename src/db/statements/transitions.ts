@@ -18,13 +18,13 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Queryable } from '../database.ts';
 import type { Ownership } from './trials.ts';
 
-/** A connection and who hears of the changes made through it. */
+/** A connection, and the logger of the changes made with it. */
 export interface TransitionContext {
   on: Queryable;
   logger: Logger;
 }
 
-export interface Transition<S, E> {
+interface Transition<S, E> {
   id: number;
   from: S;
   event: E;
@@ -38,9 +38,9 @@ export interface DeploymentTransition extends Transition<DeploymentState, Deploy
   error?: ErrorReport;
 }
 
-/** Everything that a trial's change of state may write along with it. */
+/** A trial's change of state with what is written in the same statement. */
 export interface TrialTransition extends Transition<TrialState, TrialEvent> {
-  /** Only if this process still owns the trial. */
+  /** If set, the change requires that this process still owns the trial. */
   owner?: Ownership;
   error?: ErrorReport;
   attempt?: number;
@@ -54,7 +54,7 @@ export interface TrialTransition extends Transition<TrialState, TrialEvent> {
   };
 }
 
-/** Changes a study's state; false when it was no longer in state `from`. */
+/** Changes a study's state; false if it was no longer in state `from`. */
 export async function transitionStudy(
   { on, logger }: TransitionContext,
   { id, from, event, error }: StudyTransition,
@@ -67,15 +67,15 @@ export async function transitionStudy(
      where id = $1 and state = $2 returning id`,
     [id, from, to, error === undefined ? null : JSON.stringify(error), studyEnded(to)],
   );
-  return heard(logger, rows, { study: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
+  return logChange(logger, rows, { study: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
 }
 
-const moveTrialSql = `
+const updateTrialSql = `
   update rafiki.trial set state = $3,
     process_id = case when $3 = 'running' then process_id end,
     lease_until = case when $3 = 'running' then lease_until end,
     attempt = coalesce($4, attempt),
-    error = case when $3 = 'cancelled' then coalesce($5, error) else $5 end, -- why no machine could train it
+    error = case when $3 = 'cancelled' then coalesce($5, error) else $5 end, -- keeps the last attempt's error
     ended_at = case when $6 then now() end,
     checkpoint_id = case when $6 then null else checkpoint_id end,
     score = coalesce($7, score),
@@ -87,11 +87,11 @@ const moveTrialSql = `
   where id = $1 and state = $2 and ($13::int is null or (attempt = $13 and process_id = $14))
   returning id`;
 
-/** Changes a trial's state; false when it was no longer in state `from`, or no longer the owner's. */
-export async function transitionTrial({ on, logger }: TransitionContext, move: TrialTransition): Promise<boolean> {
-  const { id, from, event, owner, error, attempt, result } = move;
+/** Changes a trial's state; false if it was no longer in state `from`, or the owner has lost it. */
+export async function transitionTrial({ on, logger }: TransitionContext, change: TrialTransition): Promise<boolean> {
+  const { id, from, event, owner, error, attempt, result } = change;
   const to = next(transition(trialTable, from, event), `trial ${id}`, from, event);
-  const rows = await on.query(moveTrialSql, [
+  const rows = await on.query(updateTrialSql, [
     id,
     from,
     to,
@@ -107,10 +107,10 @@ export async function transitionTrial({ on, logger }: TransitionContext, move: T
     owner?.attempt ?? null,
     owner?.processId ?? null,
   ]);
-  return heard(logger, rows, { trial: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
+  return logChange(logger, rows, { trial: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
 }
 
-/** Changes a deployment's state; false when it was no longer in state `from`. */
+/** Changes a deployment's state; false if it was no longer in state `from`. */
 export async function transitionDeployment(
   { on, logger }: TransitionContext,
   { id, from, event, error }: DeploymentTransition,
@@ -123,30 +123,30 @@ export async function transitionDeployment(
      where id = $1 and state = $2 returning id`,
     [id, from, to, error === undefined ? null : JSON.stringify(error)],
   );
-  return heard(logger, rows, { deployment: id, from, to });
+  return logChange(logger, rows, { deployment: id, from, to });
 }
 
-/** How often a trial may be begun before it is given up: a worker may die by chance, hardly three times. */
+/** Maximum of attempts of a trial, more than are lost by chance. */
 export const MAX_ATTEMPTS = 3;
 
-/** Puts a trial whose worker is gone back in line, to go on from its last checkpoint, or gives it up. */
+/** Lets a trial whose worker was lost wait again, to continue from its last checkpoint; fails it after MAX_ATTEMPTS. */
 export function loseTrial(
   context: TransitionContext,
   trial: { id: number; attempt: number; owner?: Ownership },
   cause: string,
 ): Promise<boolean> {
   const { id, attempt, owner } = trial;
-  const held = owner === undefined ? {} : { owner };
+  const ownership = owner === undefined ? {} : { owner };
   if (attempt + 1 < MAX_ATTEMPTS) {
-    return transitionTrial(context, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...held });
+    return transitionTrial(context, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...ownership });
   }
   const error = {
     sqlstate: '58000',
-    message: `the trial was given up after ${MAX_ATTEMPTS} attempts`,
+    message: `the trial failed after ${MAX_ATTEMPTS} attempts`,
     detail: cause,
-    hint: 'The log of the worker says more; too little memory is the usual cause.',
+    hint: 'See the log of the worker; too little memory is the usual cause.',
   };
-  return transitionTrial(context, { id, from: 'running', event: 'fail', error, ...held });
+  return transitionTrial(context, { id, from: 'running', event: 'fail', error, ...ownership });
 }
 
 function next<S extends string>(to: S | null, what: string, from: string, event: string): S {
@@ -159,7 +159,7 @@ interface Change extends Record<string, unknown> {
   to: string;
 }
 
-function heard(logger: Logger, rows: readonly unknown[], change: Change): boolean {
+function logChange(logger: Logger, rows: readonly unknown[], change: Change): boolean {
   if (rows.length > 0) logger.info(change, `${change.from} → ${change.to}`);
   else logger.debug(change, 'the state had changed already');
   return rows.length > 0;

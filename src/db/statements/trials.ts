@@ -4,10 +4,10 @@ import type { TrialState } from '../../domain/state.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
-/** How long a worker owns a trial without being heard of. */
+/** Time without renewal after which a worker loses its trial. */
 export const LEASE_MS = 15_000;
 
-/** A trial as the coordinator sees it. */
+/** A trial with all that the coordinator decides by. */
 export interface TrialRow {
   id: number;
   number: number;
@@ -22,9 +22,9 @@ export interface TrialRow {
   error: ErrorReport | null;
   hasParams: boolean;
   validationHash: Buffer | null;
-  /** Its first weights: random, still to be chosen, or chosen among what was published. */
-  start: 'random' | 'open' | 'chosen';
-  /** Number of the trial that most of them came from, and the share that came from any. */
+  /** Random, still to be chosen, or chosen among the published weights. */
+  initialWeights: 'random' | 'open' | 'chosen';
+  /** Number of the trial that contributed most of them, and the share contributed by all. */
   parent: number | null;
   warmShare: number | null;
   /** Validation score of each epoch reported. */
@@ -35,7 +35,7 @@ export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
-      t.start, (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
+      t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
     from rafiki.trial t where t.study_id = $1 order by t.number`;
   return on.query(sql, [studyId]);
@@ -47,24 +47,24 @@ export interface NewTrial {
   family: string;
   knobs: Knobs;
   seed: number;
-  /** At random, or from weights that are published when it begins. */
-  start: 'random' | 'open';
+  /** Random, or weights that are published when it begins. */
+  initialWeights: 'random' | 'open';
 }
 
-/** False when that number is taken already. */
+/** False if the number is in use. */
 export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boolean> {
   const sql = `
     insert into rafiki.trial (study_id, number, family, knobs, seed, start) values ($1, $2, $3, $4, $5, $6)
     on conflict (study_id, number) do nothing returning id`;
-  const { studyId, number, family, knobs, seed, start } = trial;
-  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed, start])).length > 0;
+  const { studyId, number, family, knobs, seed, initialWeights } = trial;
+  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed, initialWeights])).length > 0;
 }
 
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {
   await on.query(`update rafiki.trial set stop_requested = true where id = $1 and state = 'running'`, [trialId]);
 }
 
-/** Who owns a trial: a write that names another process or attempt than the row changes nothing. */
+/** A process's claim of a trial: a write with another process or attempt than the row's changes nothing. */
 export interface Ownership {
   trialId: number;
   attempt: number;
@@ -72,8 +72,8 @@ export interface Ownership {
 }
 
 /**
- * Extends the lease; undefined when it went to somebody else, the trial was cancelled, or its study has ended. Says whether it is to
- * stop, or its study is paused.
+ * Extends the lease, and returns whether the trial is to stop, and whether its study is paused; undefined if another process has the
+ * trial, it was cancelled, or its study has ended.
  */
 export async function renewLease(
   on: Queryable,
@@ -97,7 +97,7 @@ const checkpoint = `
   )
   update rafiki.trial t set checkpoint_id = $4 from before b where t.id = b.id returning t.id`;
 
-/** Names the newest checkpoint and drops the one before; false when the trial is no longer ours. */
+/** Sets the newest checkpoint and deletes the previous one; false if the process no longer owns the trial. */
 export async function setCheckpoint(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
@@ -106,7 +106,7 @@ export async function setCheckpoint(
   return (await on.query(checkpoint, [trialId, attempt, processId, paramsId])).length > 0;
 }
 
-/** What is trained in place of what was proposed; false when the trial is no longer ours. */
+/** Replaces the proposed knobs by those that are trained; false if the process no longer owns the trial. */
 export async function setKnobs(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
@@ -122,19 +122,19 @@ export interface OverdueTrial {
   id: number;
   attempt: number;
   processId: number | null;
-  /** How often that was seen, now included. */
-  looks: number;
+  /** Number of checks at which the lease had expired, including this one. */
+  checks: number;
 }
 
-/** Running trials whose worker was not heard of in time; notes that they were seen. */
-export function noteOverdue(on: Queryable): Promise<OverdueTrial[]> {
+/** Running trials whose lease has expired; counts this check for each. */
+export function countOverdue(on: Queryable): Promise<OverdueTrial[]> {
   const sql = `
     update rafiki.trial set overdue_looks = overdue_looks + 1 where state = 'running' and lease_until < now()
-    returning id, attempt, process_id as "processId", overdue_looks as looks`;
+    returning id, attempt, process_id as "processId", overdue_looks as checks`;
   return on.query(sql);
 }
 
-/** Trials that wait or run although their study has ended; each state has an index of its own. */
+/** Trials that wait or run although their study has ended; each state has its own index. */
 export function selectStray(on: Queryable): Promise<{ id: number; state: TrialState }[]> {
   const sql = `
     select t.id, t.state from (
@@ -155,7 +155,7 @@ export interface TrialVotes {
   predictions: Buffer;
 }
 
-/** The given trials with what they predicted, best first. */
+/** The trials with their predictions for the validation rows, best first. */
 export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
   const sql = `
     select id, family, 'float32' as precision, score, params_id as "paramsId", predictions from rafiki.trial
@@ -163,7 +163,7 @@ export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise
   return on.query(sql, [trialIds]);
 }
 
-/** Their variants with what those predicted, best first. */
+/** The trials' variants with their predictions, best first. */
 export function selectVariantVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
   const sql = `
     select t.id, t.family, v.precision, v.score, v.params_id as "paramsId", v.predictions
@@ -180,7 +180,7 @@ export interface NewVariant {
   predictions: Buffer;
 }
 
-/** Left out where the trial has one already. */
+/** Writes nothing if the trial has one already. */
 export async function insertVariant(on: Queryable, variant: NewVariant): Promise<void> {
   const sql = `
     insert into rafiki.trial_variant (trial_id, precision, score, params_id, predictions) values ($1, $2, $3, $4, $5)

@@ -1,14 +1,14 @@
-import type { WantedTensor } from '../../domain/warm-start.ts';
+import type { RequestedTensor } from '../../domain/warm-start.ts';
 import type { Queryable } from '../database.ts';
 import type { Ownership } from './trials.ts';
 
-/** A stored tensor that could be the start of another. */
-export interface OfferedTensor extends WantedTensor {
+/** A tensor of published weights that could initialise another. */
+export interface PublishedTensor extends RequestedTensor {
   paramsId: number;
   hash: Buffer;
 }
 
-/** Weights of an earlier trial that a new one may start from. */
+/** Published weights of a trial, for the warm start of others. */
 export interface Published {
   trialId: number;
   family: string;
@@ -16,7 +16,7 @@ export interface Published {
   paramsId: number;
 }
 
-/** What the other trials of its study have published. */
+/** The weights that the other trials of its study have published. */
 export function selectPublished(on: Queryable, trialId: number): Promise<Published[]> {
   const sql = `
     select o.id as "trialId", o.family, o.published_score as score, o.published_id as "paramsId"
@@ -25,7 +25,7 @@ export function selectPublished(on: Queryable, trialId: number): Promise<Publish
   return on.query(sql, [trialId]);
 }
 
-const keep = `
+const insertSources = `
   with open as (
     update rafiki.trial set start = 'chosen'
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running' and start = 'open'
@@ -38,19 +38,19 @@ const keep = `
   from open o cross join unnest($4::bigint[], $5::bigint[]) with ordinality s (params_id, parent_id, rank)
   join kept k on k.id = s.params_id`;
 
-/** Keeps what a trial may start from, most wanted first: once, for all of its attempts. */
-export async function keepStart(
+/** Stores the sources of a trial's warm start, the preferred one first: once, for all of its attempts. */
+export async function setWarmStartSources(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-  starts: readonly Published[],
+  sources: readonly Published[],
 ): Promise<void> {
-  const paramsIds = starts.map(({ paramsId }) => paramsId);
-  const parentIds = starts.map((start) => start.trialId);
-  await on.query(keep, [trialId, attempt, processId, paramsIds, parentIds]);
+  const paramsIds = sources.map(({ paramsId }) => paramsId);
+  const parentIds = sources.map(({ trialId: parentId }) => parentId);
+  await on.query(insertSources, [trialId, attempt, processId, paramsIds, parentIds]);
 }
 
-/** Tensors of published weights in the order that a trial wants them, of those from the same rows as its own. */
-export function selectOffered(on: Queryable, trialId: number, basis: Buffer): Promise<OfferedTensor[]> {
+/** Tensors of a trial's sources that were trained on the same rows, in the order of preference. */
+export function selectPublishedTensors(on: Queryable, trialId: number, basis: Buffer): Promise<PublishedTensor[]> {
   const sql = `
     select p.params_id as "paramsId", p.name, p.shape, p.role, p.hash
     from rafiki.trial_start s
@@ -61,7 +61,7 @@ export function selectOffered(on: Queryable, trialId: number, basis: Buffer): Pr
   return on.query(sql, [trialId, basis]);
 }
 
-/** Names the weights that others may start from, in place of earlier ones; false when the trial is no longer ours. */
+/** Publishes weights in place of earlier ones; false if the process no longer owns the trial. */
 export async function setPublished(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
@@ -73,7 +73,7 @@ export async function setPublished(
   return (await on.query(sql, [trialId, attempt, processId, paramsId, score])).length > 0;
 }
 
-/** Writes where a trial's first weights came from: which set gave most, and the share from any. */
+/** Stores the origin of a trial's initial weights: the set that contributed most, and the share contributed by all. */
 export async function setOrigin(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,

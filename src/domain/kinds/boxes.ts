@@ -11,7 +11,7 @@ export interface NamedBox {
   h: number;
 }
 
-/** Boxes drawn on a scaled image and rounded may stick out so far; they are clipped. */
+/** Tolerance for boxes outside the image, due to rounding; they are clipped. */
 const OVERHANG = 1;
 
 const keys = ['label', 'x', 'y', 'w', 'h'];

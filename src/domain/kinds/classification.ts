@@ -9,11 +9,11 @@ import { type AnswerMaker, floats, type MemberAnswers, type NamedLabel, rounded,
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
 const classTarget = 'truth';
 
-/** Stands for a class that the data does not have: no label's index. */
+/** The index of classes that the data does not have, different from all labels. */
 const unknownClass = 0xffff;
 
 /**
- * One class per row: outputs are probabilities [N, classes]. The metrics accuracy and macro_f1 use the likeliest class
+ * One class per row: outputs are probabilities [N, classes]. The metrics accuracy and macro_f1 use the most probable class
  * only.
  */
 export const classification: TaskKind = {
@@ -26,7 +26,7 @@ export const classification: TaskKind = {
 
   isLabel: (value) => typeof value === 'string',
   classesOf: (label) => [className(label)],
-  leastClasses: { count: 2, reason: 'there is nothing to tell apart: the rows have fewer than two labels' },
+  minClasses: { count: 2, reason: 'there is nothing to tell apart: the rows have fewer than two labels' },
   indexed: (labels, indexOf) => Int32Array.from(labels, (label) => indexOf(className(label))),
 
   targets(labels, rows, { shapes, smoothing }) {
@@ -63,7 +63,7 @@ export const classification: TaskKind = {
 /** Of probabilities [rows, classes] for each member. */
 function answersOf(names: readonly string[]): AnswerMaker {
   const classes = names.length;
-  /** Outputs that fit no class are another model's, or none: an error, never an answer. */
+  /** Throws if the outputs do not match the classes: they are of another model. */
   const nameOf = (label: number): string => {
     const name = names[label];
     if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
@@ -107,7 +107,7 @@ function translated([best]: readonly MemberAnswers[], classes: readonly string[]
   return probabilities;
 }
 
-/** The likeliest class of each row. */
+/** The most probable class of each row. */
 function classesOf(answers: TensorData): Uint16Array {
   const classes = answers.shape[1] ?? 1;
   const probabilities = floats(answers);

@@ -11,7 +11,7 @@ import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } fro
  */
 export const objectsTarget = 'objects';
 
-/** The name of the input that says how an image was fitted, [N, 5]: see `Frame`. */
+/** The name of the input with the frames of the images, [N, 5]: see `Frame`. */
 export const frameInput = 'frame';
 
 /** Numbers of one object in a target, and of one detection in an answer. */
@@ -23,10 +23,10 @@ const mostBoxesBytes = 2 ** 20;
 
 /** Objects of lower scores are noise, even in details. */
 const leastScore = 0.05;
-/** What `rafiki_predict` takes for an object; the default of `rafiki_detect` as well. */
-const clearScore = 0.3;
+/** Minimum score of an object in `rafiki_predict`, and the default of `rafiki_detect`. */
+export const CLEAR_SCORE = 0.3;
 
-/** Where an image lies in the network's square input, all in the order of the tensor. */
+/** Position and scale of an image in the network's square input, in the order of the tensor. */
 export interface ImageFrame {
   /** Pixels of the input to the left of and above the image. */
   left: number;
@@ -45,14 +45,16 @@ export interface ImageFrame {
 export const detection: TaskKind = {
   readLabel(text) {
     if (text.length > mostBoxesBytes) {
-      throw new BadData('an image has too many boxes', { detail: `They have ${text.length} bytes; 1 MB is the most.` });
+      throw new BadData('an image has too many boxes', {
+        detail: `They have ${text.length} bytes; the limit is 1 MB.`,
+      });
     }
     return (size) => checkBoxes(JSON.parse(text.toString('utf8')), size);
   },
 
   isLabel: (value): value is NamedBox[] => Array.isArray(value) && value.every(isBox),
   classesOf: (label) => namedBoxes(label).map((box) => box.label),
-  leastClasses: { count: 1, reason: 'there is nothing to find: no row has a box' },
+  minClasses: { count: 1, reason: 'there is nothing to find: no row has a box' },
   indexed: (labels, indexOf) =>
     labels.map((label) => namedBoxes(label).map((box) => ({ ...box, label: indexOf(box.label) }))),
 
@@ -101,7 +103,7 @@ function answersOf(names: readonly string[]): AnswerMaker {
     return boxes;
   };
   return {
-    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= clearScore)),
+    answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= CLEAR_SCORE)),
     finding: (...row) => ({ boxes: boxesOf(...row) }),
   };
 }
@@ -115,7 +117,7 @@ export interface FramedObject {
   bottom: number;
 }
 
-/** Objects of an image where they lie in the network's input. */
+/** Objects of an image in pixels of the network's input. */
 export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame): FramedObject[] =>
   boxes.map(({ label, x, y, w, h }) => ({
     label,
@@ -125,7 +127,7 @@ export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame):
     bottom: top + (y + h) / scale,
   }));
 
-/** [N, most, 5]; of images with more objects, the largest. */
+/** [N, max, 5]; of images with more objects, the largest. */
 export function objectsTensor(images: readonly (readonly FramedObject[])[], max: number): TensorData {
   const data = new Float32Array(images.length * max * objectSize);
   images.forEach((objects, image) => {

@@ -7,48 +7,48 @@ import type { NamedBox } from './boxes.ts';
 export type NamedLabel = string | readonly NamedBox[];
 
 /**
- * What the tasks of one kind share: how labels are read and become targets, how an exported model's answers are judged, and what is
- * answered. A new one is one file and one line in the registry.
+ * What the tasks of one kind share: how labels are read and become targets, how an exported model's answers are scored, and the
+ * format of answers. A new one is one file and one line in the registry.
  */
 export interface TaskKind {
-  /** Reads a label as a source of images gives it, and checks it: what must fit the image, when its size is known. Throws `BadData`. */
+  /** Reads and checks a label of a source of images; the returned function checks it against the image's size. Throws `BadData`. */
   readLabel(text: Buffer): (size: ImageSize) => NamedLabel;
-  /** Whether a parsed value is a label as `readLabel` gave it. */
+  /** Whether a parsed value is a label as returned by `readLabel`. */
   isLabel(value: unknown): value is NamedLabel;
-  /** One for a class, several or none for objects. */
+  /** One class for a class label, any number for objects. */
   classesOf(label: NamedLabel): readonly string[];
-  /** With fewer there is nothing to learn, for the reason given. */
-  leastClasses: { count: number; reason: string };
-  /** The labels of a data set, whose classes have the indexes given. */
+  /** Minimum number of classes, and the error message for fewer. */
+  minClasses: { count: number; reason: string };
+  /** The labels of a data set, with classes replaced by their indexes. */
   indexed(labels: readonly NamedLabel[], indexOf: (name: string) => number): Labels;
-  /** The network's targets of a step, for the rows named; their encoded inputs say how images were fitted. */
+  /** The network's targets of a step for these rows; their encoded inputs have the frames of the images. */
   targets(labels: Labels, rows: Int32Array, encoding: TargetEncoding): Record<string, TensorData>;
-  /** Judges the answers [rows, …] to all rows of `labels`. */
-  score(answers: TensorData, labels: Labels, by: Judging): Scores;
-  /** Judges the answers of an ensemble, best member first; the members may know other classes than the data. */
-  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, by: Judging): number;
+  /** Scores the answers [rows, …] for all rows of `labels`. */
+  score(answers: TensorData, labels: Labels, options: ScoringOptions): Scores;
+  /** Scores the answers of an ensemble, best member first; members may have other classes than the data. */
+  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, options: ScoringOptions): number;
   /** Whether members of an ensemble vote, row by row, and a vote has a score by the metric; otherwise the best member answers alone. */
   votes(metric?: Metric): boolean;
-  /** The vote of each row; empty where members do not vote. */
+  /** The vote of each row; empty if members do not vote. */
   ballots(answers: TensorData): Uint16Array;
-  /** What the votes are compared with, the class of each row; empty where members do not vote. */
+  /** The class of each row, with which votes are compared; empty if members do not vote. */
   truth(labels: Labels): Uint16Array;
-  /** Says what a deployed version answers; `classes` are its own. */
+  /** Makes the answers of a deployed version with these classes. */
   answers(classes: readonly string[]): AnswerMaker;
 }
 
-/** What an ensemble says of row `row` of the `rows` rows that the members answered; `outputs` are the numbers of each member, best first. */
+/** Makes the answer of an ensemble for row `row` of a batch of `rows`; `outputs` are the numbers of each member, best first. */
 export interface AnswerMaker {
-  /** What `rafiki_predict` gives, as text. */
+  /** The answer of `rafiki_predict`, as text. */
   answer(outputs: readonly Float32Array[], row: number, rows: number): string;
-  /** What `rafiki_predict_detail` shows of it. */
+  /** The details of `rafiki_predict_detail`. */
   finding(outputs: readonly Float32Array[], row: number, rows: number): Finding;
 }
 
 /** JSON. */
 export type Finding = Readonly<Record<string, unknown>>;
 
-export interface TargetEncoding {
+interface TargetEncoding {
   /** Shapes of the network's targets without the batch, by name. */
   shapes: Readonly<Record<string, { readonly shape: readonly (number | string)[] }>>;
   inputs: Readonly<Record<string, TensorData>>;
@@ -56,15 +56,15 @@ export interface TargetEncoding {
   smoothing: number;
 }
 
-export interface Judging {
-  /** Of the data: what its labels index. */
+interface ScoringOptions {
+  /** The classes of the data, which its labels index. */
   classes: readonly string[];
-  /** The task's usual one where not given. */
+  /** The task's default if not given. */
   metric?: Metric | undefined;
 }
 
-export interface Scores {
-  /** In [0, 1], larger is better: what trials are compared by. */
+interface Scores {
+  /** In [0, 1], larger is better; trials are compared by it. */
   score: number;
   /** Further figures by name. */
   metrics: Record<string, number>;
@@ -81,5 +81,5 @@ export function floats({ data }: TensorData): Float32Array {
   throw new RangeError('answers of an exported model are float32');
 }
 
-/** As details show it. */
+/** Rounded for details. */
 export const rounded = (value: number, digits = 4): number => Number(value.toFixed(digits));

@@ -1,4 +1,4 @@
-import { broadcast, spreadTo } from './broadcast.ts';
+import { broadcast, broadcastTo } from './broadcast.ts';
 import type { Operator, Tensor, TensorFlow } from './call.ts';
 
 type Reduce = (tf: TensorFlow, x: Tensor, axes: number[] | undefined, keep: boolean) => Tensor;
@@ -26,7 +26,7 @@ const matMul: Operator = (call) => {
     return tf.reshape(tf.matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1] ?? 1]);
   }
   const stack = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const spread = (x: Tensor): Tensor => spreadTo(tf, x, [...stack, ...x.shape.slice(-2)]);
+  const spread = (x: Tensor): Tensor => broadcastTo(tf, x, [...stack, ...x.shape.slice(-2)]);
   return tf.matMul(spread(a), spread(b));
 };
 
@@ -36,7 +36,7 @@ const argMax: Operator = (call) => {
   return call.number('keepdims', 1) === 1 ? call.tf.expandDims(at, axis) : at;
 };
 
-export const algebra = {
+export const algebraOperators = {
   ReduceSum: reduction((tf, x, axes, keep) => tf.sum(x, axes, keep)),
   ReduceMean: reduction((tf, x, axes, keep) => tf.mean(x, axes, keep)),
   ReduceMax: reduction((tf, x, axes, keep) => tf.max(x, axes, keep)),

@@ -9,6 +9,6 @@ export function broadcast(a: readonly number[], b: readonly number[]): number[] 
   });
 }
 
-/** x repeated to a shape; its gradient is summed, which many kernels of TensorFlow.js do not do by themselves. */
-export const spreadTo = (tf: TensorFlow, x: Tensor, shape: number[]): Tensor =>
+/** x repeated to a shape; its gradient is summed, which many kernels of TensorFlow.js do not support by themselves. */
+export const broadcastTo = (tf: TensorFlow, x: Tensor, shape: number[]): Tensor =>
   shape.join() === x.shape.join() ? x : tf.broadcastTo(x, shape);

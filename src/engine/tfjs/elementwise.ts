@@ -1,4 +1,4 @@
-import { broadcast, spreadTo } from './broadcast.ts';
+import { broadcast, broadcastTo } from './broadcast.ts';
 import type { Operator, Tensor, TensorFlow } from './call.ts';
 
 /** Element types of ONNX's Cast, by number, as types of TensorFlow.js. */
@@ -24,7 +24,7 @@ const binary =
 const extreme =
   (join: (tf: TensorFlow, a: Tensor, b: Tensor) => Tensor): Operator =>
   ({ tf, inputs }) => {
-    const spread = (x: Tensor, like: Tensor): Tensor => spreadTo(tf, x, broadcast(x.shape, like.shape));
+    const spread = (x: Tensor, like: Tensor): Tensor => broadcastTo(tf, x, broadcast(x.shape, like.shape));
     return inputs.reduce((a, b) => join(tf, spread(a, b), spread(b, a)));
   };
 
@@ -41,7 +41,7 @@ const hardSigmoid: Operator = (call) => {
   return tf.clipByValue(line, 0, 1);
 };
 
-export const elementwise = {
+export const elementwiseOperators = {
   Abs: unary((tf, x) => tf.abs(x)),
   Neg: unary((tf, x) => tf.neg(x)),
   Ceil: unary((tf, x) => tf.ceil(x)),

@@ -51,7 +51,7 @@ const conv: Operator = (call) => {
   return channelsFirst(tf, bias === undefined ? y : tf.add<Images>(y, bias));
 };
 
-/** A kernel with zeros inserted, since TensorFlow.js has no gradient of a dilated convolution. */
+/** A kernel with zeros inserted, because TensorFlow.js has no gradient of a dilated convolution. */
 function dilated(call: OperatorCall, w: Tensor): Tensor {
   const { tf } = call;
   const [down, across] = pair(call.list('dilations', [1, 1]));
@@ -108,7 +108,7 @@ const resize: Operator = (call) => {
   return tf.reshape(spread, [n, c, h * down, w * across]);
 };
 
-export const images = {
+export const imageOperators = {
   Conv: conv,
   MaxPool: maxPool,
   AveragePool: averagePool,

@@ -23,7 +23,7 @@ export class Interpreter {
     for (const [name, tensor] of Object.entries(inputs)) scope.set(name, tensor);
     const plan = this.#planOf(graph);
     graph.nodes.forEach((node, index) => {
-      if (plan?.moving.has(index)) return; // run inside the gradient
+      if (plan?.differentiated.has(index)) return; // run inside the gradient
       if (index === plan?.index) this.#differentiate(graph, plan, scope);
       else if (node.op === 'Loop') this.#loop(node, scope);
       else this.#execute(node, scope);
@@ -61,11 +61,11 @@ export class Interpreter {
     let states = node.inputs.slice(2).map((name) => scope.get(name));
     const stacked: Tensor[][] = [];
     for (let step = 0; step < steps; step++) {
-      const entering = [this.#tf.scalar(step, 'int32'), this.#tf.scalar(true, 'bool'), ...states];
-      const inputs = Object.fromEntries(body.inputs.map(({ name }, i) => [name, at(entering, i)]));
-      const [, ...leaving] = this.#tf.tidy(() => this.run(body, inputs, scope));
-      stacked.push(leaving.slice(states.length));
-      const next = leaving.slice(0, states.length);
+      const stepInputs = [this.#tf.scalar(step, 'int32'), this.#tf.scalar(true, 'bool'), ...states];
+      const inputs = Object.fromEntries(body.inputs.map(({ name }, i) => [name, at(stepInputs, i)]));
+      const [, ...stepOutputs] = this.#tf.tidy(() => this.run(body, inputs, scope));
+      stacked.push(stepOutputs.slice(states.length));
+      const next = stepOutputs.slice(0, states.length);
       // The first states belong to the caller; later ones are freed per step to save memory.
       if (step > 0) for (const state of states) if (!next.includes(state)) state.dispose();
       states = next;
@@ -84,7 +84,8 @@ export class Interpreter {
     const kept = new Map<string, Tensor>();
     const forward = (): Tensor => {
       const inner = new Scope(scope);
-      for (const index of plan.moving) this.#executeHeld(at(graph.nodes, index), inner, plan.held.get(index));
+      for (const index of plan.differentiated)
+        this.#executeStopped(at(graph.nodes, index), inner, plan.stopped.get(index));
       for (const name of plan.readLater) kept.set(name, tf.keep(inner.get(name)));
       return inner.get(loss);
     };
@@ -101,10 +102,10 @@ export class Interpreter {
   }
 
   /** An input without gradient flow is copied outside of the tape. */
-  #executeHeld(node: Node, scope: Scope, held: ReadonlySet<string> | undefined): void {
+  #executeStopped(node: Node, scope: Scope, stopped: ReadonlySet<string> | undefined): void {
     this.#execute(node, scope, (name) => {
       const tensor = scope.get(name);
-      return held?.has(name) ? this.#tf.tensor(tensor.dataSync(), tensor.shape, tensor.dtype) : tensor;
+      return stopped?.has(name) ? this.#tf.tensor(tensor.dataSync(), tensor.shape, tensor.dtype) : tensor;
     });
   }
 

@@ -29,19 +29,19 @@ function overTime(call: OperatorCall, states: Tensor[], step: (x: Tensor, states
   const { tf } = call;
   const x = call.input(0);
   const lengths = call.optional(4);
-  let held = states;
-  const answers = tf.split(x, x.shape[0] ?? 1, 0).map((part, time) => {
-    const next = step(tf.squeeze(part, [0]), held);
-    if (lengths === undefined) held = next;
+  let current = states;
+  const outputs = tf.split(x, x.shape[0] ?? 1, 0).map((part, time) => {
+    const next = step(tf.squeeze(part, [0]), current);
+    if (lengths === undefined) current = next;
     else {
-      const going = tf.cast(tf.expandDims(tf.greater(lengths, tf.scalar(time, 'int32')), 1), 'float32');
-      const staying = tf.sub(1, going);
-      held = next.map((state, i) => tf.add(tf.mul(going, state), tf.mul(staying, held[i] ?? state)));
-      return tf.mul(going, next[0] ?? going);
+      const isActive = tf.cast(tf.expandDims(tf.greater(lengths, tf.scalar(time, 'int32')), 1), 'float32');
+      const isPadding = tf.sub(1, isActive);
+      current = next.map((state, i) => tf.add(tf.mul(isActive, state), tf.mul(isPadding, current[i] ?? state)));
+      return tf.mul(isActive, next[0] ?? isActive);
     }
     return next[0] ?? part;
   });
-  return [tf.expandDims(tf.stack(answers), 1), ...held.map((state) => tf.expandDims(state, 0))];
+  return [tf.expandDims(tf.stack(outputs), 1), ...current.map((state) => tf.expandDims(state, 0))];
 }
 
 /** Zeros if the node has no initial state. */
@@ -52,7 +52,7 @@ function firstState(call: OperatorCall, index: number, hidden: number): Tensor {
 
 /**
  * Gated recurrent unit (Cho et al. 2014), gates in the order z, r, h: h ← (1 − z)·h̃ + z·h with
- * h̃ = tanh(x·W + b + r·(h·R + c)) where `linear_before_reset`, else tanh(x·W + b + (r·h)·R + c).
+ * h̃ = tanh(x·W + b + r·(h·R + c)) if `linear_before_reset`, else tanh(x·W + b + (r·h)·R + c).
  */
 const gru: Operator = (call) => {
   const { tf } = call;
@@ -83,10 +83,10 @@ const lstm: Operator = (call) => {
     const fromX = tf.add(tf.matMul(x, layer.input), layer.inputBias);
     const sums = tf.add(fromX, tf.add(tf.matMul(h, layer.recurrent), layer.recurrentBias));
     const gate = (index: number): Tensor => tf.slice(sums, [0, index * hidden], [sums.shape[0] ?? 1, hidden]);
-    const kept = tf.mul(tf.sigmoid(gate(2)), c);
-    const next = tf.add(kept, tf.mul(tf.sigmoid(gate(0)), tf.tanh(gate(3))));
+    const keptCell = tf.mul(tf.sigmoid(gate(2)), c);
+    const next = tf.add(keptCell, tf.mul(tf.sigmoid(gate(0)), tf.tanh(gate(3))));
     return [tf.mul(tf.sigmoid(gate(1)), tf.tanh(next)), next];
   });
 };
 
-export const recurrent = { GRU: gru, LSTM: lstm } satisfies Record<string, Operator>;
+export const recurrentOperators = { GRU: gru, LSTM: lstm } satisfies Record<string, Operator>;

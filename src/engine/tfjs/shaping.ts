@@ -49,25 +49,25 @@ const scatterElements: Operator = (call) => {
   const [data, index, updates] = [call.input(0), call.numbers(1), call.input(2)];
   const { shape } = updates;
   const axis = call.number('axis', 0);
-  const places = new Int32Array(index.length * shape.length);
+  const positions = new Int32Array(index.length * shape.length);
   index.forEach((target, flat) => {
     let rest = flat;
     for (let dim = shape.length - 1; dim >= 0; dim--) {
       const size = shape[dim] ?? 1;
-      places[flat * shape.length + dim] = dim === axis ? target : rest % size;
+      positions[flat * shape.length + dim] = dim === axis ? target : rest % size;
       rest = Math.floor(rest / size);
     }
   });
-  const at = tf.tensor2d(places, [index.length, shape.length], 'int32');
+  const at = tf.tensor2d(positions, [index.length, shape.length], 'int32');
   return scatter(call, data, at, tf.reshape(updates, [-1]));
 };
 
 const scatterNd: Operator = (call) => scatter(call, call.input(0), call.input(1), call.input(2));
 
-function scatter(call: OperatorCall, data: Tensor, places: Tensor, updates: Tensor): Tensor {
+function scatter(call: OperatorCall, data: Tensor, positions: Tensor, updates: Tensor): Tensor {
   const { tf } = call;
-  if (call.text('reduction', 'none') !== 'add') return tf.tensorScatterUpdate(data, places, updates);
-  return tf.add(data, tf.scatterND(places, updates, data.shape));
+  if (call.text('reduction', 'none') !== 'add') return tf.tensorScatterUpdate(data, positions, updates);
+  return tf.add(data, tf.scatterND(positions, updates, data.shape));
 }
 
 /** With one batch dimension, x [N, A, …] and index [N, K, 1] → [N, K, …]; without, as in TensorFlow.js. */
@@ -85,7 +85,7 @@ const topK: Operator = (call) => {
   return [values, indices];
 };
 
-export const shaping = {
+export const shapingOperators = {
   Reshape: reshape,
   Transpose: (call) => call.tf.transpose(call.input(0), [...call.list('perm', [])]),
   Concat: (call) => call.tf.concat(call.inputs, call.number('axis', 0)),

@@ -3,7 +3,7 @@ import type { Constant } from '../../graph/graph.ts';
 import type { Tensor, TensorFlow } from './call.ts';
 
 /** The maximum of TensorFlow.js's only integer type; larger bounds such as 2⁵³ − 1 mean "to the end". */
-const largest = 2 ** 31 - 1;
+const MAX_INT32 = 2 ** 31 - 1;
 
 /** int64 and uint8 become int32. */
 export function toTensor(tf: TensorFlow, { dtype, shape, data }: TensorData): Tensor {
@@ -14,8 +14,8 @@ export function toTensor(tf: TensorFlow, { dtype, shape, data }: TensorData): Te
 }
 
 export function constantTensor(tf: TensorFlow, { name, dtype, shape, data }: Constant): Tensor {
-  const known = data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array;
-  if ((!known && !(data instanceof BigInt64Array)) || dtype === 'int8')
+  const isSupported = data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array;
+  if ((!isSupported && !(data instanceof BigInt64Array)) || dtype === 'int8')
     throw new RangeError(`constant "${name}" of an unknown type`);
   return toTensor(tf, { dtype, shape: shape.map(Number), data });
 }
@@ -29,4 +29,4 @@ export function fromTensor(tensor: Tensor): TensorData {
   return { dtype: 'bool', shape, data: Uint8Array.from(data) };
 }
 
-const narrowed = (value: bigint): number => Math.max(-largest, Math.min(largest, Number(value)));
+const narrowed = (value: bigint): number => Math.max(-MAX_INT32, Math.min(MAX_INT32, Number(value)));

@@ -20,7 +20,7 @@ interface Normalisation {
 
 /**
  * Batch norm, shortcut and ReLU of a blocked x in one pass after the statistics, and dx in two: see `ops/batch-norm.ts` for
- * the formulas. Sums over pixels are pooled, since ReduceSum knows no blocks.
+ * the formulas. Sums over pixels use pooling, because ReduceSum does not support blocked tensors.
  */
 export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: Value; moments: BatchMoments } {
   const g = t.graph;
@@ -33,13 +33,13 @@ export function blockedNormalise(t: Tape, x: Value, norm: Normalisation): { y: V
   const y = channelAffine(g, x, { a, b, relu, ...(residual === undefined ? {} : { sum: residual }) });
   const inputs = [x, parts.gamma, parts.beta, ...(residual === undefined ? [] : [residual])];
   t.record(y, inputs, (dy) => {
-    const dz = relu ? emit.mul(g, dy, emit.positive(g, y)) : dy;
+    const dz = relu ? emit.mul(g, dy, emit.isPositive(g, y)) : dy;
     const dbeta = channelMeans(g, dz);
     const dgamma = emit.mul(g, inverse, emit.sub(g, channelProductMeans(g, dz, x), emit.mul(g, mean, dbeta)));
-    const { b: ofX, c } = inputCoefficients(t, { a, inverse, mean, dbeta, dgamma });
-    const dx = channelAffine(g, dz, { a, b: c, sum: channelAffine(g, x, { a: ofX }) });
-    const all = g.scalar(count);
-    return [dx, emit.mul(g, dgamma, all), emit.mul(g, dbeta, all), dz];
+    const { b: bx, c } = inputCoefficients(t, { a, inverse, mean, dbeta, dgamma });
+    const dx = channelAffine(g, dz, { a, b: c, sum: channelAffine(g, x, { a: bx }) });
+    const pixels = g.scalar(count);
+    return [dx, emit.mul(g, dgamma, pixels), emit.mul(g, dbeta, pixels), dz];
   });
   return { y, moments: { mean, variance } };
 }

@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 import { type ConvShape, convAttributes } from '../ops/convolution/conv-shape.ts';
-import { inputGradient, seenByOffset } from '../ops/convolution/plain-conv.ts';
+import { inputGradient, slicesByOffset } from '../ops/convolution/plain-conv.ts';
 import type { Tape } from '../tape.ts';
 import { blockedDepthwise } from './depthwise.ts';
 import { im2colWeightGradient } from './im2col.ts';
@@ -35,16 +35,16 @@ export function blockedConv2d(t: Tape, x: Value, conv: Conv): Value {
   return innerConv(t, toBlocked(t, x), conv);
 }
 
-/** dx is the convolution of dy with the rotated kernel; dw by Winograd for 3×3, else one product of matrices. */
+/** dx is the convolution of dy with the rotated kernel; dw by Winograd for 3×3, else as one matrix product. */
 function innerConv(t: Tape, x: Value, { w, shape }: Conv): Value {
   const g = t.graph;
   const { n, co, oh, ow, kh, kw, stride, dilation } = shape;
   const attributes = convAttributes(shape);
   const y = blockedConv(g, { x, w: blockWeights(g, w, t.block) }, [n, co, oh, ow], attributes);
-  const tiled = kh === 3 && kw === 3 && stride === 1 && dilation === 1;
+  const usesWinograd = kh === 3 && kw === 3 && stride === 1 && dilation === 1;
   return t.record(y, [x, w], (dy, needs) => [
     needs(x) ? (stride === 1 ? rotatedConv(t, dy, { w, shape }) : stridedInputGradient(t, dy, { w, shape })) : null,
-    needs(w) ? (tiled ? winogradWeightGradient : im2colWeightGradient)(g, dy, x, shape) : null,
+    needs(w) ? (usesWinograd ? winogradWeightGradient : im2colWeightGradient)(g, dy, x, shape) : null,
   ]);
 }
 
@@ -60,12 +60,12 @@ function pointwise(t: Tape, x: Value, { w, shape }: Conv): Value {
   return innerConv(t, x, { w, shape: { ...shape, h: shape.oh, w: shape.ow, stride: 1 } });
 }
 
-/** Every other pixel of every other row; dx has zeros between. */
+/** Every other pixel of every other row; dx has zeros between them. */
 function subsample(t: Tape, x: Value): Value {
   return t.record(blockedPool(t.graph, 'MaxPool', x, [1, 2]), [x], (dy) => [dilate(t, dy)]);
 }
 
-/** From plain images of few channels: no [N, 3, H, W] is ever blocked. */
+/** For plain images with fewer channels than a block: [N, 3, H, W] is never blocked. */
 function firstConv(t: Tape, x: Value, { w, shape }: Conv): Value {
   const g = t.graph;
   const { n, co, oh, ow } = shape;
@@ -76,10 +76,10 @@ function firstConv(t: Tape, x: Value, { w, shape }: Conv): Value {
   ]);
 }
 
-/** dw = Σ col · dy over the images, col [kh·kw·Ci, oh·ow] being what each result sees. */
+/** dw = Σ col · dy over the images, where col [kh·kw·Ci, oh·ow] is the receptive field of each result. */
 function firstWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
   const { n, ci, co, kh, kw, oh, ow } = shape;
-  const columns = emit.reshape(g, emit.concat(g, seenByOffset(g, x, shape), 1), [n, kh * kw * ci, oh * ow]);
+  const columns = emit.reshape(g, emit.concat(g, slicesByOffset(g, x, shape), 1), [n, kh * kw * ci, oh * ow]);
   const rows = emit.reshape(g, pixelRows(g, dy), [n, oh * ow, co]);
   const dw = emit.reduce(g, 'ReduceSum', emit.batchMatmul(g, columns, rows), [0]);
   return emit.transpose(g, emit.reshape(g, dw, [kh, kw, ci, co]), [3, 2, 0, 1]);

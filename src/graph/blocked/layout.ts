@@ -3,10 +3,10 @@ import { absent, type Graph, type NodeOptions, type Shape, type Value } from '..
 import type { Tape } from '../tape.ts';
 
 /**
- * ONNX Runtime's fast CPU layout for images: [N, C, H, W] lies in memory as [N, C / B, H, W, B], B channels side by side,
- * one vector register wide. The runtime turns to it by itself only where weights are constant; in training they move,
- * so the graph says it: the operators of domain com.microsoft.nchwc, with weights that are blocked inside the graph.
- * A 3×3 convolution takes half the time so (32 → 32 channels at 32×32, batch 64: 6.4 → 3.2 ms on two threads).
+ * ONNX Runtime's fast CPU layout for images: [N, C, H, W] is stored as [N, C / B, H, W, B], with B consecutive channels,
+ * the width of a vector register. The runtime chooses it by itself only if weights are constant; in training they change,
+ * so the graph uses the operators of domain com.microsoft.nchwc explicitly, with weights that it blocks itself.
+ * A 3×3 convolution then takes half the time (32 → 32 channels at 32×32, batch 64: 6.4 → 3.2 ms on two threads).
  */
 const domain = 'com.microsoft.nchwc';
 
@@ -42,17 +42,17 @@ export function pixelRows(g: Graph, x: Value): Value {
   return emit.reshape(g, last, [emit.product([n, h, w]), c]);
 }
 
-/** One row of zeros, for what lies outside an image. */
+/** One row of zeros, for pixels outside an image. */
 export const zeroRow = (g: Graph, width: number): Value =>
   g.shared(`zeros ${width}`, () => g.constant(new Float32Array(width), [1, width]));
 
-/** The memory of a blocked tensor under another shape. */
-export function memoryAs(g: Graph, x: Value, shape: Shape): Value {
+/** The memory of a blocked tensor as a plain tensor of `shape`. */
+export function plainView(g: Graph, x: Value, shape: Shape): Value {
   return g.node('Reshape', [x, g.ints(shape.map(Number))], shape, { blocked: false });
 }
 
-/** Memory that is blocked, as the image batch [N, C, H, W] that it holds. */
-export function imagesAs(g: Graph, x: Value, shape: Shape): Value {
+/** Memory in blocked order as a blocked image batch [N, C, H, W]. */
+export function blockedView(g: Graph, x: Value, shape: Shape): Value {
   return g.node('Reshape', [x, g.ints(shape.map(Number))], shape, { blocked: true });
 }
 
@@ -65,7 +65,7 @@ export interface ConvParts {
   sum?: Value;
 }
 
-/** A convolution with blocked result of `shape`; x may be plain where it has fewer channels than a block. */
+/** A convolution with blocked result of `shape`; x may be plain if it has fewer channels than a block. */
 export function blockedConv(
   g: Graph,
   { x, w, bias, sum }: ConvParts,
@@ -93,7 +93,7 @@ export function channelAffine(
 export function imageMeans(g: Graph, x: Value): Value {
   const [n = 1, c = 1] = x.shape;
   const pooled = g.node('GlobalAveragePool', [x], [n, c, 1, 1], { domain, blocked: true });
-  return memoryAs(g, pooled, [n, c]);
+  return plainView(g, pooled, [n, c]);
 }
 
 /** Mean over all pixels of all images: [C]. */
@@ -101,18 +101,18 @@ export function channelMeans(g: Graph, x: Value): Value {
   return emit.reshape(g, emit.reduce(g, 'ReduceMean', imageMeans(g, x), [0]), [emit.dimOf(x, 1)]);
 }
 
-/** Mean of x ⊙ y over all pixels of all images, [C], without the product ever lying in memory. */
+/** Mean of x ⊙ y over all pixels of all images, [C], without storing the product. */
 export function channelProductMeans(g: Graph, x: Value, y: Value): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape.map(Number);
-  const sums = memoryAs(g, imageCorrelations(g, x, y, { pad: 0, side: [1, 1] }), [n, c]);
+  const sums = plainView(g, imageCorrelations(g, x, y, { pad: 0, side: [1, 1] }), [n, c]);
   const total = emit.reshape(g, emit.reduce(g, 'ReduceSum', sums, [0]), [c]);
   return emit.mul(g, total, g.scalar(1 / (n * h * w)));
 }
 
 /**
- * Σ over the pixels of x[n, c, s·p + i − pad, s·q + j − pad] · y[n, c, p, q] for each (i, j) of `side`: [1, N·C, k, l]. In memory the
- * channels of all images are as many channels of one image, and y's blocks are those of a depthwise kernel as large as y: one
- * operator reads both where they are. Moving, multiplying and summing each offset by itself took half of an Xception's step.
+ * Σ over the pixels of x[n, c, s·p + i − pad, s·q + j − pad] · y[n, c, p, q] for each (i, j) of `side`: [1, N·C, k, l]. In memory,
+ * N images of C channels equal one image of N·C channels, and y equals a depthwise kernel as large as an image, so one
+ * operator computes it without copies. Shifting, multiplying and summing for each offset took half of an Xception's step.
  */
 export function imageCorrelations(
   g: Graph,
@@ -122,15 +122,16 @@ export function imageCorrelations(
 ): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape.map(Number);
   const [oh = 1, ow = 1] = y.shape.slice(2).map(Number);
-  const after = (length: number, placed: number, made: number): number => made - length + stride * (placed - 1) - pad;
+  const padAfter = (length: number, kernel: number, size: number): number =>
+    size - length + stride * (kernel - 1) - pad;
   const attributes = {
     kernel_shape: [oh, ow],
-    pads: [pad, pad, after(h, oh, side[0]), after(w, ow, side[1])], // so that the result has `side`
+    pads: [pad, pad, padAfter(h, oh, side[0]), padAfter(w, ow, side[1])], // so that the result has `side`
     strides: [1, 1],
     dilations: [stride, stride],
     group: n * c,
   };
-  const parts = { x: imagesAs(g, x, [1, n * c, h, w]), w: memoryAs(g, y, [n * c, 1, oh, ow]) };
+  const parts = { x: blockedView(g, x, [1, n * c, h, w]), w: plainView(g, y, [n * c, 1, oh, ow]) };
   return blockedConv(g, parts, [1, n * c, ...side], attributes);
 }
 
@@ -141,13 +142,13 @@ export function blockedPool(
   [size, stride]: [number, number],
 ): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape;
-  const placed = (length: number): number => Math.floor((length - size) / stride) + 1;
+  const outputSize = (length: number): number => Math.floor((length - size) / stride) + 1;
   const attributes = { kernel_shape: [size, size], strides: [stride, stride] };
-  return g.node(op, [x], [n, c, placed(Number(h)), placed(Number(w))], { attributes, domain, blocked: true });
+  return g.node(op, [x], [n, c, outputSize(Number(h)), outputSize(Number(w))], { attributes, domain, blocked: true });
 }
 
-/** Every pixel as a square of `size` × `size`. */
-export function upsample(g: Graph, x: Value, [vertical, horizontal]: [number, number]): Value {
+/** Nearest-neighbour upsampling: each pixel becomes a rectangle of vertical × horizontal. */
+export function blockedUpsample(g: Graph, x: Value, [vertical, horizontal]: [number, number]): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape;
   const shape = [n, c, Number(h) * vertical, Number(w) * horizontal];
   return g.node('Upsample', [x], shape, {

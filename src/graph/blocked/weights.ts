@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 
-/** Weights [Co, Ci, kh, kw] as blocked convolutions read them; the declared shape stays that of the plain weights. */
+// Weights [Co, Ci, kh, kw] in the order that blocked convolutions read; the declared shape remains that of plain weights.
 
 /** Memory order [Co / B, Ci / B, kh, kw, B in, B out]; for plain input, of fewer channels than a block, [Co / B, Ci, kh, kw, B]. */
 export function blockWeights(g: Graph, w: Value, block: number): Value {
@@ -16,7 +16,7 @@ export function blockWeights(g: Graph, w: Value, block: number): Value {
   return emit.reshape(g, emit.transpose(g, splitChannels(g, w, block), [0, 2, 4, 5, 3, 1]), w.shape);
 }
 
-/** The kernel turned by 180° with its channels swapped: its convolution with dy is dx. */
+/** The kernel rotated by 180° with its channels swapped: its convolution with dy is dx. */
 export function blockRotated(g: Graph, w: Value, block: number): Value {
   const [co = 0, ci = 0, kh = 0, kw = 0] = w.shape.map(Number);
   const swapped = emit.transpose(g, splitChannels(g, rotate(g, w), block), [2, 0, 4, 5, 1, 3]);

@@ -29,7 +29,7 @@ const output: Matrix = [
   [0, 1, -1, 8, -8, 1],
 ];
 
-/** Sides of the tiles that y is cut into, and of the patches of x that they come from. */
+/** Sides of the tiles of y, and of the patches of x that they are computed from. */
 const tile = 4;
 const patch = 6;
 
@@ -37,8 +37,8 @@ const patch = 6;
  * dw [Co, Ci, 3, 3] of a 3×3 convolution of stride 1, from blocked dy and x, with a quarter of the multiplications.
  *
  * Winograd's y = Aᵀ[(G w Gᵀ) ⊙ (Bᵀ x B)]A is linear in w, so its transpose gives the gradient:
- * dw = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy Aᵀ)] G, summed over all tiles of 4×4 results. The 36 sums of products are 36 products of
- * matrices V [tiles, Ci]ᵀ · M [tiles, Co]; the transforms are products with constant Kronecker squares.
+ * dw = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy Aᵀ)] G, summed over all tiles of 4×4 results. The 36 sums of products are 36 matrix
+ * products V [tiles, Ci]ᵀ · M [tiles, Co]; the transforms are products with constant Kronecker squares.
  * Its error is 4e-6 of the largest entry.
  */
 export function winogradWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
@@ -49,9 +49,9 @@ export function winogradWeightGradient(g: Graph, dy: Value, x: Value, shape: Con
 
   const grid = { images: Number(n), down: Math.ceil(oh / tile), across: Math.ceil(ow / tile) };
   const patches = tileRows(g, x, { ...grid, h, w, side: patch, shift: pad });
-  const cuts = tileRows(g, dy, { ...grid, h: oh, w: ow, side: tile, shift: 0 });
+  const tiledDy = tileRows(g, dy, { ...grid, h: oh, w: ow, side: tile, shift: 0 });
   const v = transformed('winograd.input', input, patches, ci);
-  const m = transformed('winograd.output', transposed(output), cuts, co);
+  const m = transformed('winograd.output', transposed(output), tiledDy, co);
   const sums = emit.reshape(g, emit.batchMatmul(g, v, m, { ta: true }), [patch * patch, ci * co]);
   const dw = emit.matmul(g, squareOf(g, 'winograd.kernel', transposed(kernel)), sums);
   return emit.transpose(g, emit.reshape(g, dw, [3, 3, ci, co]), [3, 2, 0, 1]);
@@ -63,9 +63,9 @@ interface Tiling {
   across: number;
   h: number;
   w: number;
-  /** Side of a tile; neighbours are 4 apart. */
+  /** Side of a tile or patch; the next one begins 4 pixels further. */
   side: number;
-  /** How far the first tile begins before the image. */
+  /** Pixels by which the first tile begins before the image. */
   shift: number;
 }
 
@@ -75,8 +75,9 @@ function tileRows(g: Graph, x: Value, tiling: Tiling): Value {
   const c = Number(emit.dimOf(x, 1));
   const pixels = images * h * w;
   const key = `tiles ${Object.values(tiling).join()}`;
-  const make = () => g.constant(tilePixels(tiling, pixels), [side * side * images * down * across], { dtype: 'int32' });
-  const index = g.shared(key, make);
+  const create = () =>
+    g.constant(tilePixels(tiling, pixels), [side * side * images * down * across], { dtype: 'int32' });
+  const index = g.shared(key, create);
   const outside = index.data instanceof Int32Array && index.data.includes(pixels);
   const rows = outside ? emit.concat(g, [pixelRows(g, x), zeroRow(g, c)], 0) : pixelRows(g, x);
   return emit.reshape(g, emit.gather(g, rows, index), [side * side, images * down * across * c]);

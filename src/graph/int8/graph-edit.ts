@@ -1,30 +1,30 @@
 import type { Constant, ElementType, GraphParts, Node, Shape } from '../graph.ts';
 
-/** A finished graph being changed: who makes and who reads each value, and what becomes of it. The graph itself stays as it is. */
+/** Edits a copy of a finished graph: finds the node that produces a value and those that read it, and replaces nodes and constants. */
 export class GraphEdit {
   readonly #graph: GraphParts;
   readonly #constants: Map<string, Constant>;
-  readonly #makers = new Map<string, Node>();
+  readonly #producers = new Map<string, Node>();
   #nodes: Node[];
 
   constructor(graph: GraphParts) {
     this.#graph = graph;
     this.#constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
     this.#nodes = graph.nodes.map((node) => ({ ...node }));
-    for (const node of this.#nodes) for (const output of node.outputs) this.#makers.set(output, node);
+    for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node);
   }
 
   get nodes(): readonly Node[] {
     return this.#nodes;
   }
 
-  /** The node that makes a value; undefined for inputs and constants. */
-  maker(name: string): Node | undefined {
-    return this.#makers.get(name);
+  /** The node whose output a value is; undefined for inputs and constants. */
+  producer(name: string): Node | undefined {
+    return this.#producers.get(name);
   }
 
-  /** The nodes that read a value. An output of the graph has an Identity of its own. */
-  readers(name: string): Node[] {
+  /** The nodes that read a value. Each output of the graph has its own Identity node. */
+  consumers(name: string): Node[] {
     return this.#nodes.filter((node) => node.inputs.includes(name));
   }
 
@@ -38,7 +38,7 @@ export class GraphEdit {
   }
 
   /** Adds a constant and returns its name. */
-  add(name: string, data: ArrayBufferView, shape: Shape, dtype: ElementType = 'float32'): string {
+  addConstant(name: string, data: ArrayBufferView, shape: Shape, dtype: ElementType = 'float32'): string {
     this.#constants.set(name, { name, data, shape, dtype });
     return name;
   }
@@ -47,24 +47,24 @@ export class GraphEdit {
     node.inputs = inputs;
   }
 
-  /** Takes a node of one output out; who read that reads `instead`. */
+  /** Removes a node of one output; the nodes that read the output read `instead`. */
   remove(node: Node, instead: string): void {
-    const [gone] = node.outputs;
+    const [removed] = node.outputs;
     this.#nodes = this.#nodes.filter((other) => other !== node);
     for (const other of this.#nodes) {
-      if (other.inputs.some((name) => name === gone)) {
-        other.inputs = other.inputs.map((name) => (name === gone ? instead : name));
+      if (other.inputs.some((name) => name === removed)) {
+        other.inputs = other.inputs.map((name) => (name === removed ? instead : name));
       }
     }
   }
 
-  /** The nodes as they are now, in order. */
+  /** Sets all nodes, in order. */
   replaceNodes(nodes: readonly Node[]): void {
     this.#nodes = [...nodes];
   }
 
-  /** The graph as it is now, without constants that nobody reads. */
-  done(): GraphParts {
+  /** The edited graph, without constants that no node reads. */
+  result(): GraphParts {
     const { name, inputs, outputs } = this.#graph;
     const read = new Set(this.#nodes.flatMap((node) => node.inputs));
     const constants = [...this.#constants.values()].filter((constant) => read.has(constant.name));

@@ -1,12 +1,12 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { countOf, shareOf, type Weighting, weightedSum } from './weighting.ts';
+import { countOf, elementGradient, type Weighting, weightedSum } from './weighting.ts';
 
 export interface FocalOptions extends Weighting {
   /** Weight of the positives; 1 − α is that of the negatives. */
   alpha?: number;
-  /** How fast the weight of an element falls as it is answered well. */
+  /** Exponent γ: the larger, the faster the weight of an element decreases with pₜ. */
   gamma?: number;
 }
 
@@ -23,16 +23,16 @@ export function focal(t: Tape, x: Value, y: Value, options: FocalOptions = {}): 
   const one = g.scalar(1);
   const sign = emit.sub(g, emit.mul(g, y, g.scalar(2)), one);
   const z = emit.mul(g, x, sign);
-  const away = emit.unary(g, 'Neg', z);
-  const missed = emit.unary(g, 'Sigmoid', away); // 1 − pₜ
-  const surprise = emit.unary(g, 'Softplus', away); // −log pₜ
+  const negated = emit.unary(g, 'Neg', z);
+  const oneMinusP = emit.unary(g, 'Sigmoid', negated); // 1 − pₜ
+  const crossEntropy = emit.unary(g, 'Softplus', negated); // −log pₜ
   const balance = emit.add(g, g.scalar(1 - alpha), emit.mul(g, y, g.scalar(2 * alpha - 1)));
-  const factor = emit.mul(g, balance, emit.binary(g, 'Pow', missed, g.scalar(gamma)));
-  const loss = weightedSum(g, emit.mul(g, factor, surprise), weighting, count);
+  const factor = emit.mul(g, balance, emit.binary(g, 'Pow', oneMinusP, g.scalar(gamma)));
+  const loss = weightedSum(g, emit.mul(g, factor, crossEntropy), weighting, count);
   return t.record(loss, [x], (dloss) => {
-    const right = emit.sub(g, one, missed);
-    const pull = emit.add(g, emit.mul(g, emit.mul(g, right, surprise), g.scalar(gamma)), missed);
-    const ofX = emit.unary(g, 'Neg', emit.mul(g, sign, emit.mul(g, factor, pull)));
-    return [emit.mul(g, ofX, shareOf(g, dloss, weighting, count))];
+    const p = emit.sub(g, one, oneMinusP);
+    const slope = emit.add(g, emit.mul(g, emit.mul(g, p, crossEntropy), g.scalar(gamma)), oneMinusP);
+    const dx = emit.unary(g, 'Neg', emit.mul(g, sign, emit.mul(g, factor, slope)));
+    return [emit.mul(g, dx, elementGradient(g, dloss, weighting, count))];
   });
 }

@@ -1,11 +1,11 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { countOf, shareOf, type Weighting, weightedSum } from './weighting.ts';
+import { countOf, elementGradient, type Weighting, weightedSum } from './weighting.ts';
 
 /**
  * Huber's loss (1964) of x against y, element by element: with d = x − y, d²/2 where |d| ≤ δ, else δ(|d| − δ/2). Both are
- * c(d − c/2) with c = d kept within ±δ, and dx = c.
+ * c(d − c/2) with c = d limited to ±δ, and dx = c.
  */
 export function huber(t: Tape, x: Value, y: Value, options: Weighting & { delta?: number } = {}): Value {
   const { delta = 1, ...weighting } = options;
@@ -34,7 +34,7 @@ function bounded(t: Tape, { x, y, bound, scale }: Bounded, weighting: Weighting)
   const elements = emit.mul(g, c, emit.sub(g, d, emit.mul(g, c, g.scalar(0.5))));
   const loss = weightedSum(g, emit.mul(g, elements, g.scalar(scale)), weighting, count);
   return t.record(loss, [x], (dloss) => {
-    const share = emit.mul(g, shareOf(g, dloss, weighting, count), g.scalar(scale));
+    const share = emit.mul(g, elementGradient(g, dloss, weighting, count), g.scalar(scale));
     return [emit.mul(g, c, share)];
   });
 }

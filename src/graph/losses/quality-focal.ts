@@ -2,16 +2,16 @@ import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
 import { binaryEntropy } from './sigmoid-cross-entropy.ts';
-import { countOf, shareOf, type Weighting, weightedSum } from './weighting.ts';
+import { countOf, elementGradient, type Weighting, weightedSum } from './weighting.ts';
 
 export interface QualityFocalOptions extends Weighting {
-  /** How fast the weight of an element falls as its answer nears the target; at least 1. */
+  /** Exponent β: the larger, the faster the weight of an element decreases with its error; at least 1. */
   beta?: number;
 }
 
 /**
  * Quality focal loss (Li et al. 2020, equation 2) of logits x against qualities y in [0, 1], such as the overlap of a box with
- * what it should be, and 0 for background: |y − σ|^β · h with σ = σ(x) and h = −(1 − y) log(1 − σ) − y log σ.
+ * its target, and 0 for background: |y − σ|^β · h with σ = σ(x) and h = −(1 − y) log(1 − σ) − y log σ.
  * With d = σ − y: dx = |d|^β d + h · β |d|^(β−1) sign(d) · σ(1 − σ). Divide by the number of positives (`normaliser`).
  */
 export function qualityFocal(t: Tape, x: Value, y: Value, options: QualityFocalOptions = {}): Value {
@@ -19,17 +19,17 @@ export function qualityFocal(t: Tape, x: Value, y: Value, options: QualityFocalO
   const g = t.graph;
   const count = countOf(x);
   const p = emit.unary(g, 'Sigmoid', x);
-  const surplus = emit.sub(g, p, y);
-  const distance = emit.unary(g, 'Abs', surplus);
+  const difference = emit.sub(g, p, y);
+  const distance = emit.unary(g, 'Abs', difference);
   const power = (exponent: number): Value => emit.binary(g, 'Pow', distance, g.scalar(exponent));
   const entropy = binaryEntropy(g, x, y);
   const factor = power(beta);
   const loss = weightedSum(g, emit.mul(g, factor, entropy), weighting, count);
   return t.record(loss, [x], (dloss) => {
-    const slope = emit.mul(g, p, emit.sub(g, g.scalar(1), p));
-    const steepness = emit.mul(g, emit.sign(g, surplus), emit.mul(g, power(beta - 1), g.scalar(beta)));
-    const ofFactor = emit.mul(g, emit.mul(g, entropy, steepness), slope);
-    const dx = emit.add(g, emit.mul(g, factor, surplus), ofFactor);
-    return [emit.mul(g, dx, shareOf(g, dloss, weighting, count))];
+    const sigmoidSlope = emit.mul(g, p, emit.sub(g, g.scalar(1), p));
+    const factorSlope = emit.mul(g, emit.sign(g, difference), emit.mul(g, power(beta - 1), g.scalar(beta)));
+    const factorGradient = emit.mul(g, emit.mul(g, entropy, factorSlope), sigmoidSlope);
+    const dx = emit.add(g, emit.mul(g, factor, difference), factorGradient);
+    return [emit.mul(g, dx, elementGradient(g, dloss, weighting, count))];
   });
 }

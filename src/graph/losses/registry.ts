@@ -6,7 +6,7 @@ import { qualityFocal } from './quality-focal.ts';
 import { sigmoidCrossEntropy } from './sigmoid-cross-entropy.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
-/** Every loss: predictions and targets to a scalar. The gradient suite has a case for each and fails for one without. */
+/** All losses, each of predictions and targets, a scalar. The gradient tests require a case for each. */
 export const losses = {
   softmaxCrossEntropy,
   sigmoidCrossEntropy,

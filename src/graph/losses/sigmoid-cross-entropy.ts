@@ -1,7 +1,7 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { countOf, shareOf, type Weighting, weightedSum } from './weighting.ts';
+import { countOf, elementGradient, type Weighting, weightedSum } from './weighting.ts';
 
 /**
  * Loss of logits x against targets y in [0, 1], element by element: −y log σ(x) − (1 − y) log(1 − σ(x)) = softplus(x) − y·x;
@@ -11,8 +11,8 @@ export function sigmoidCrossEntropy(t: Tape, x: Value, y: Value, weighting: Weig
   const g = t.graph;
   const count = countOf(x);
   return t.record(weightedSum(g, binaryEntropy(g, x, y), weighting, count), [x], (dloss) => {
-    const surplus = emit.sub(g, emit.unary(g, 'Sigmoid', x), y);
-    return [emit.mul(g, surplus, shareOf(g, dloss, weighting, count))];
+    const difference = emit.sub(g, emit.unary(g, 'Sigmoid', x), y);
+    return [emit.mul(g, difference, elementGradient(g, dloss, weighting, count))];
   });
 }
 

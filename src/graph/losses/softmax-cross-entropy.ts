@@ -1,11 +1,11 @@
 import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
-import { countOf, shareOf, type Weighting, weightedSum } from './weighting.ts';
+import { countOf, elementGradient, type Weighting, weightedSum } from './weighting.ts';
 
 /**
  * Loss of logits [..., C] against target distributions [..., C], each of which sums to 1 (one-hot, smoothed as by Szegedy et
- * al. 2016, or mixed): −Σ w ⊙ target ⊙ log softmax(logits) / n. The normaliser is the number of rows where none is given;
+ * al. 2016, or mixed): −Σ w ⊙ target ⊙ log softmax(logits) / n. The normaliser is the number of rows if none is given;
  * weights of shape [..., 1] weigh rows, weights of shape [C] classes. With q = w ⊙ target:
  * dlogits = (softmax(logits) · Σ_C q − q) / n · dloss.
  */
@@ -19,7 +19,7 @@ export function softmaxCrossEntropy(t: Tape, logits: Value, targets: Value, weig
   const loss = emit.unary(g, 'Neg', weightedSum(g, emit.mul(g, parts, logp), sum, rows));
   return t.record(loss, [logits], (dloss) => {
     const p = emit.unary(g, 'Exp', logp);
-    const held = weights === undefined ? p : emit.mul(g, p, emit.reduce(g, 'ReduceSum', parts, [classes]));
-    return [emit.mul(g, emit.sub(g, held, parts), shareOf(g, dloss, sum, rows))];
+    const weighted = weights === undefined ? p : emit.mul(g, p, emit.reduce(g, 'ReduceSum', parts, [classes]));
+    return [emit.mul(g, emit.sub(g, weighted, parts), elementGradient(g, dloss, sum, rows))];
   });
 }

@@ -1,28 +1,28 @@
 import * as emit from '../emit.ts';
 import type { Graph, Value } from '../graph.ts';
 
-/** How a loss sums up its elements: Σ weight · element / normaliser. No gradient reaches either. */
+/** How a loss sums its elements: Σ weight · element / normaliser. Neither has a gradient. */
 export interface Weighting {
-  /** Factor of each element, in a shape that broadcasts to theirs; 0 leaves an element out. 1 where not given. */
+  /** Factor of each element, in a shape that broadcasts to theirs; 0 leaves an element out. 1 if not given. */
   weights?: Value;
   /**
-   * What the sum is divided by: a scalar, above zero. The number of elements where not given, those of weight 0 included,
-   * so that a batch with few of them weighs no more than one with many.
+   * Divisor of the sum: a scalar, above zero. If not given, the number of elements, including those of weight 0, so that
+   * a batch with few elements of weight 1 weighs no more than one with many.
    */
   normaliser?: Value | number;
 }
 
-/** Σ weight · element / normaliser, a scalar; `count` is the normaliser where none is given. */
+/** Σ weight · element / normaliser, a scalar; `count` is the normaliser if none is given. */
 export function weightedSum(g: Graph, elements: Value, { weights, normaliser }: Weighting, count: number): Value {
   const axes = elements.shape.map((_, axis) => axis);
   const total = emit.reduce(g, 'ReduceSum', weights === undefined ? elements : emit.mul(g, elements, weights), axes);
   return emit.reshape(g, emit.div(g, total, normaliserOf(g, normaliser, count)), []);
 }
 
-/** What an element's gradient is multiplied by: dloss · weight / normaliser. */
-export function shareOf(g: Graph, dloss: Value, { weights, normaliser }: Weighting, count: number): Value {
-  const share = emit.div(g, dloss, normaliserOf(g, normaliser, count));
-  return weights === undefined ? share : emit.mul(g, weights, share);
+/** The loss's gradient by an element: dloss · weight / normaliser. */
+export function elementGradient(g: Graph, dloss: Value, { weights, normaliser }: Weighting, count: number): Value {
+  const scale = emit.div(g, dloss, normaliserOf(g, normaliser, count));
+  return weights === undefined ? scale : emit.mul(g, weights, scale);
 }
 
 export const countOf = ({ shape }: Value): number => Number(emit.product(shape));

@@ -5,7 +5,7 @@ import type { Tape } from '../tape.ts';
 /** y = max(x, 0); dx = dy where y > 0. */
 export function relu(t: Tape, x: Value): Value {
   const y = emit.unary(t.graph, 'Relu', x);
-  return t.record(y, [x], (dy) => [emit.mul(t.graph, dy, emit.positive(t.graph, y))]);
+  return t.record(y, [x], (dy) => [emit.mul(t.graph, dy, emit.isPositive(t.graph, y))]);
 }
 
 /** y = tanh x; dx = dy (1 − y²). */

@@ -2,12 +2,12 @@ import * as emit from '../emit.ts';
 import type { Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
 
-/** What batch norm has in common in either layout of memory: see `batch-norm.ts`. */
+/** Parameters and state of batch norm, in either memory layout: see `batch-norm.ts`. */
 export interface BatchNormParts {
   /** Scale γ and shift β of each channel, [C]. */
   gamma: Value;
   beta: Value;
-  /** Running averages of mean and variance, [C]: state that follows training, and what inference normalises with. */
+  /** Running averages of mean and variance, [C]: training updates them, inference normalises with them. */
   mean: Value;
   variance: Value;
 }
@@ -21,7 +21,7 @@ export interface BatchMoments {
 
 export const epsilon = 1e-5;
 
-/** Rounding may leave a channel whose numbers are all alike a little below zero: it has no variance. */
+/** σ² = mean(x²) − μ², at least 0: rounding can make it slightly negative for a channel of equal numbers. */
 export function varianceOf({ graph: g }: Tape, meanSquare: Value, mean: Value): Value {
   return emit.unary(g, 'Relu', emit.sub(g, meanSquare, emit.mul(g, mean, mean)));
 }

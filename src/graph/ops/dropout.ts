@@ -10,12 +10,12 @@ export function dropout(t: Tape, x: Value, ratio: Value): Value {
   const g = t.graph;
   const noise = t.noise(x.shape);
   if (noise === null) return x;
-  const kept = emit.cast(
+  const keptUnits = emit.cast(
     g,
     g.node('GreaterOrEqual', [noise, ratio], x.shape, { dtype: 'bool' }),
     'float32',
     elementTypes.float32,
   );
-  const scale = emit.div(g, kept, emit.sub(g, g.scalar(1), ratio));
+  const scale = emit.div(g, keptUnits, emit.sub(g, g.scalar(1), ratio));
   return t.record(emit.mul(g, x, scale), [x], (dy) => [emit.mul(g, dy, scale)]);
 }

@@ -19,27 +19,27 @@ export function abs(t: Tape, x: Value): Value {
   return t.record(emit.unary(g, 'Abs', x), [x], (dy) => [emit.mul(g, dy, emit.sign(g, x))]);
 }
 
-/** y = x kept within [low, high]; dx = dy where x lay within. */
+/** y = x limited to [low, high]; dx = dy where x is within. */
 export function clip(t: Tape, x: Value, low: number, high: number): Value {
   const g = t.graph;
   const y = emit.clip(g, x, low, high);
   return t.record(y, [x], (dy) => {
-    const moved = emit.unary(g, 'Abs', emit.sub(g, x, y));
-    return [emit.mul(g, dy, emit.notNegative(g, emit.unary(g, 'Neg', moved)))];
+    const excess = emit.unary(g, 'Abs', emit.sub(g, x, y));
+    return [emit.mul(g, dy, emit.isNotNegative(g, emit.unary(g, 'Neg', excess)))];
   });
 }
 
 /** The larger of a and b, with broadcasting; da = Σ dy where a ≥ b, db = Σ dy elsewhere. */
-export const maximum = (t: Tape, a: Value, b: Value): Value => chosen(t, 'Max', a, b);
+export const maximum = (t: Tape, a: Value, b: Value): Value => extremum(t, 'Max', a, b);
 
 /** The smaller of a and b, with broadcasting; da = Σ dy where a ≤ b, db = Σ dy elsewhere. */
-export const minimum = (t: Tape, a: Value, b: Value): Value => chosen(t, 'Min', a, b);
+export const minimum = (t: Tape, a: Value, b: Value): Value => extremum(t, 'Min', a, b);
 
-function chosen(t: Tape, op: 'Max' | 'Min', a: Value, b: Value): Value {
+function extremum(t: Tape, op: 'Max' | 'Min', a: Value, b: Value): Value {
   const g = t.graph;
   return t.record(emit.binary(g, op, a, b), [a, b], (dy) => {
     const [first, second] = op === 'Max' ? [a, b] : [b, a];
-    const ofA = emit.mul(g, dy, emit.notNegative(g, emit.sub(g, first, second)));
-    return [emit.unbroadcast(g, ofA, a.shape), emit.unbroadcast(g, emit.sub(g, dy, ofA), b.shape)];
+    const da = emit.mul(g, dy, emit.isNotNegative(g, emit.sub(g, first, second)));
+    return [emit.unbroadcast(g, da, a.shape), emit.unbroadcast(g, emit.sub(g, dy, da), b.shape)];
   });
 }

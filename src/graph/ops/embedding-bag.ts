@@ -3,11 +3,11 @@ import { elementTypes, type Value } from '../graph.ts';
 import type { Tape } from '../tape.ts';
 
 /**
- * Mean of the rows that each bag names: table [V, D] whose row 0 is the padding's and all zeros, ids [N, T] → y [N, D],
+ * Mean of the rows in each bag: table [V, D] whose row 0 is for padding and all zeros, ids [N, T] → y [N, D],
  * y[n] = Σₜ table[ids[n, t]] / #{t : ids[n, t] ≠ 0}, and zero for an empty bag.
  *
- * In training the table holds only the batch's own rows, so the mean is a product y = S·table with the bag matrix
- * S [N, V], S[n, v] = count of v in bag n / size of bag n, and dTable = Sᵀ·dy: no [N, T, D] tensor is ever made.
+ * In training the table has only the batch's rows, so the mean is a product y = S·table with the bag matrix
+ * S [N, V], S[n, v] = count of v in bag n / size of bag n, and dTable = Sᵀ·dy, without a tensor [N, T, D].
  */
 export function embeddingBag(t: Tape, table: Value, ids: Value): Value {
   const g = t.graph;

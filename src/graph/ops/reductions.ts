@@ -17,11 +17,11 @@ export function mean(t: Tape, x: Value, axes: readonly number[]): Value {
   return t.record(y, [x], (dy) => [emit.add(g, emit.zerosLike(g, x), emit.mul(g, dy, g.scalar(1 / n)))]);
 }
 
-/** y = max of x over one axis, kept as size 1; dx = dy where x = y, so equal maxima each get all of it. */
+/** y = max of x over one axis, kept as size 1; dx = dy where x = y, each of equal maxima gets all of dy. */
 export function max(t: Tape, x: Value, axis: number): Value {
   const g = t.graph;
   const y = emit.reduce(g, 'ReduceMax', x, [axis]);
   return t.record(y, [x], (dy) => {
-    return [emit.mul(g, dy, emit.notNegative(g, emit.sub(g, x, y)))];
+    return [emit.mul(g, dy, emit.isNotNegative(g, emit.sub(g, x, y)))];
   });
 }

@@ -16,7 +16,7 @@ import { lstm } from './recurrent/lstm.ts';
 import { max, mean, sum } from './reductions.ts';
 import { concat, padBefore, reshape, slice, transpose } from './shaping.ts';
 
-/** Every differentiable op; the gradient suite has a case for each and fails for one without. */
+/** All differentiable ops. The gradient tests require a case for each. */
 export const ops = {
   add,
   sub,

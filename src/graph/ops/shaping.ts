@@ -17,8 +17,8 @@ export function transpose(t: Tape, given: Value, perm: readonly number[]): Value
 }
 
 /**
- * Parts side by side on an axis whose sizes are numbers; each part's gradient is its slice of dy. Blocked images stay so
- * where all are and their channels are joined: each image's channels lie together in either layout.
+ * Parts concatenated on an axis whose sizes are numbers; each part's gradient is its slice of dy. Blocked images are joined
+ * without reordering if all are blocked and the axis is that of the channels.
  */
 export function concat(t: Tape, given: readonly Value[], axis: number): Value {
   const parts = axis === 1 && given.every((part) => part.blocked) ? given : given.map((part) => toPlain(t, part));
@@ -33,7 +33,7 @@ export function concat(t: Tape, given: readonly Value[], axis: number): Value {
   });
 }
 
-/** x[…, start:end, …] on an axis whose size is a number; dx = dy with zeros for what was left out. */
+/** x[…, start:end, …] on an axis whose size is a number; dx = dy with zeros for the rest of x. */
 export function slice(
   t: Tape,
   given: Value,
@@ -53,5 +53,5 @@ export function padBefore(t: Tape, given: Value, { axis, count }: { axis: number
   ]);
 }
 
-/** x as a number that no gradient passes through. */
+/** x without gradient: a copy that is not recorded. */
 export const detach = (t: Tape, x: Value): Value => emit.unary(t.graph, 'Identity', x);

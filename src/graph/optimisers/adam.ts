@@ -1,4 +1,4 @@
-import { add, mul, sub } from '../emit.ts';
+import * as emit from '../emit.ts';
 import { momentCorrection, momentSlots, momentStep } from './moments.ts';
 import type { Optimiser } from './optimiser.ts';
 
@@ -7,9 +7,9 @@ export const adam: Optimiser = {
   name: 'adam',
   slots: momentSlots,
   correction: momentCorrection,
-  update(g, weight, gradient, held, { stepSize, weightDecay }) {
-    const pull = add(g, gradient, mul(g, weight, weightDecay));
-    const { step, slots } = momentStep(g, pull, { slots: held, stepSize });
-    return { weight: sub(g, weight, step), slots };
+  update(g, weight, gradient, slots, { stepSize, weightDecay }) {
+    const decayed = emit.add(g, gradient, emit.mul(g, weight, weightDecay));
+    const { step, slots: updated } = momentStep(g, decayed, { slots: slots, stepSize });
+    return { weight: emit.sub(g, weight, step), slots: updated };
   },
 };

@@ -1,4 +1,4 @@
-import { mul, sub } from '../emit.ts';
+import * as emit from '../emit.ts';
 import { momentCorrection, momentSlots, momentStep } from './moments.ts';
 import type { Optimiser } from './optimiser.ts';
 
@@ -10,9 +10,9 @@ export const adamw: Optimiser = {
   name: 'adamw',
   slots: momentSlots,
   correction: momentCorrection,
-  update(g, weight, gradient, held, { stepSize, learningRate, weightDecay }) {
-    const { step, slots } = momentStep(g, gradient, { slots: held, stepSize });
-    const decayed = sub(g, weight, mul(g, weight, mul(g, learningRate, weightDecay)));
-    return { weight: sub(g, decayed, step), slots };
+  update(g, weight, gradient, slots, { stepSize, learningRate, weightDecay }) {
+    const { step, slots: updated } = momentStep(g, gradient, { slots, stepSize });
+    const decayed = emit.sub(g, weight, emit.mul(g, weight, emit.mul(g, learningRate, weightDecay)));
+    return { weight: emit.sub(g, decayed, step), slots: updated };
   },
 };

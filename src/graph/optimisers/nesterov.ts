@@ -1,4 +1,4 @@
-import { add, mul, sub } from '../emit.ts';
+import * as emit from '../emit.ts';
 import type { Optimiser } from './optimiser.ts';
 
 /** Nesterov's momentum (Sutskever et al. 2013) with L2 weight decay: g' = g + λ·w, v ← μ·v + g', w ← w − η·(g' + μ·v). */
@@ -7,9 +7,9 @@ export const nesterov: Optimiser = {
   slots: ['velocity'],
   correction: () => 1,
   update(g, weight, gradient, slots, { stepSize, momentum, weightDecay }) {
-    const pull = add(g, gradient, mul(g, weight, weightDecay));
-    const velocity = slots.reduce((sum, slot) => add(g, mul(g, slot, momentum), sum), pull);
-    const ahead = add(g, pull, mul(g, velocity, momentum));
-    return { weight: sub(g, weight, mul(g, ahead, stepSize)), slots: [velocity] };
+    const decayed = emit.add(g, gradient, emit.mul(g, weight, weightDecay));
+    const velocity = slots.reduce((sum, slot) => emit.add(g, emit.mul(g, slot, momentum), sum), decayed);
+    const nesterovStep = emit.add(g, decayed, emit.mul(g, velocity, momentum));
+    return { weight: emit.sub(g, weight, emit.mul(g, nesterovStep, stepSize)), slots: [velocity] };
   },
 };

@@ -1,7 +1,7 @@
 import type { Graph, Value } from '../graph.ts';
 
-/** Scalars of one step; all are graph inputs, so that trials with different values share one graph. */
-export interface Hypers {
+/** Scalar hyperparameters of one step; all are graph inputs, so that trials with different values share one graph. */
+export interface StepScalars {
   /** The step size, schedule and the optimiser's own correction included. */
   stepSize: Value;
   /** The scheduled learning rate alone. */
@@ -10,16 +10,16 @@ export interface Hypers {
   weightDecay: Value;
 }
 
-export interface Moved {
+interface Updated {
   weight: Value;
   slots: Value[];
 }
 
-/** A gradient step as a pure function that emits nodes. Slots are tensors of the weight's shape that start at zero. */
+/** A gradient step as a pure function that emits nodes. Slots are tensors of the weight's shape, zero at first. */
 export interface Optimiser {
   name: string;
   slots: readonly string[];
-  /** Factor on the learning rate at 1-based step `t`, worked out by the host. */
+  /** Factor on the learning rate at 1-based step `t`, computed outside the graph. */
   correction(t: number): number;
-  update(g: Graph, weight: Value, gradient: Value, slots: readonly Value[], hypers: Hypers): Moved;
+  update(g: Graph, weight: Value, gradient: Value, slots: readonly Value[], hypers: StepScalars): Updated;
 }

@@ -2,19 +2,19 @@ import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import type { Answer } from '../../graph/network.ts';
 import { coordinate } from './overlap.ts';
-import { suppressed, topOf } from './suppress.ts';
+import { suppress, topK } from './suppress.ts';
 
-/** Boxes answered at most for one image. */
+/** Maximum boxes of an answer. */
 const maxDetections = 100;
 
-/** Two boxes of one class that overlap more are one object. */
-const sameObject = 0.55;
+/** Two boxes of one class that overlap more are the same object. */
+const maxOverlap = 0.55;
 
-/** A box that is less likely is not answered: below that, average precision no longer moves. */
+/** Less probable boxes are left out: they do not change average precision. */
 const minScore = 0.01;
 
-/** What a detector thinks of each of its places. */
-export interface Findings {
+/** What a detector predicts for each of its anchors. */
+export interface DetectorOutput {
   /** Left, top, right, bottom in pixels of the input: [N, A, 4]. */
   boxes: Value;
   /** Probability of each class: [N, C, A]. */
@@ -24,21 +24,21 @@ export interface Findings {
 }
 
 /** `detections` [N, M, 6]: class, score, x, y, w, h in source pixels, best first; unused rows have score 0. */
-export function detectionsAnswer(g: Graph, { boxes, scores, frame }: Findings): Answer {
+export function detectionsAnswer(g: Graph, { boxes, scores, frame }: DetectorOutput): Answer {
   const [n = 1, classes = 1, places = 1] = scores.shape;
   const all = Number(classes) * Number(places);
-  const kept = suppressed(g, { boxes, scores, overlap: sameObject, minScore });
-  const { values, places: at } = topOf(g, emit.reshape(g, kept, [n, all]), Math.min(maxDetections, all));
+  const remaining = suppress(g, { boxes, scores, overlap: maxOverlap, minScore });
+  const { values, indices: at } = topK(g, emit.reshape(g, remaining, [n, all]), Math.min(maxDetections, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));
   const index = emit.cast(g, at, 'float32', elementTypes.float32);
   const label = emit.unary(g, 'Floor', emit.div(g, emit.add(g, index, g.scalar(0.5)), width));
   const place = emit.sub(g, index, emit.mul(g, label, width));
-  const found = takeRows(g, boxes, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
+  const topBoxes = takeRows(g, boxes, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
   const column = (v: Value): Value => emit.reshape(g, v, [n, rows, 1]);
   return {
     name: 'detections',
-    value: emit.concat(g, [column(label), column(values), sourceBoxes(g, found, frame)], 2),
+    value: emit.concat(g, [column(label), column(values), sourceBoxes(g, topBoxes, frame)], 2),
   };
 }
 

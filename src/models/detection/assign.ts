@@ -2,13 +2,13 @@ import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import { coordinate, count, overlaps, same } from './overlap.ts';
 
-/** What each place of a detector (a cell, an anchor, a proposal) is to answer. */
-export interface PlaceTargets {
-  /** 1 where the place has an object, else 0: [N, A, 1]. */
+/** Training targets of a detector's anchors, which are its cells, default boxes or proposals. */
+export interface AnchorTargets {
+  /** 1 if the anchor has an object, else 0: [N, A, 1]. */
   positive: Value;
-  /** Box of its object, [N, A, 4]; of no meaning where there is none. */
+  /** Box of its object, [N, A, 4]; undefined if there is none. */
   boxes: Value;
-  /** 1 for the class of its object, zeros where there is none: [N, A, C]. */
+  /** 1 for the class of its object, zeros if there is none: [N, A, C]. */
   classes: Value;
 }
 
@@ -16,64 +16,64 @@ export interface PlaceTargets {
 export const classColumn = (g: Graph, objects: Value): Value => coordinate(g, objects, 0);
 export const boxColumns = (g: Graph, objects: Value): Value => emit.slice(g, objects, 2, 1, 5);
 
-/** 1 for rows that hold an object: [N, 1, M]. */
-export function present(g: Graph, objects: Value): Value {
+/** 1 for rows with an object: [N, 1, M]. */
+export function isPresent(g: Graph, objects: Value): Value {
   const [n = 1, m = 1] = objects.shape;
-  return emit.notNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
+  return emit.isNotNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
 }
 
-/** Each place gets the object that it fits best, by `fitness` [N, A, M]; none where no fitness is above zero. */
+/** Assigns each anchor the object with the highest `fitness` [N, A, M]; none unless it is above zero. */
 export function assign(
   g: Graph,
   fitness: Value,
   { objects, classes }: { objects: Value; classes: number },
-): PlaceTargets {
+): AnchorTargets {
   const [n = 1, a = 1, m = 1] = fitness.shape;
   const attributes = { axis: 2, keepdims: 1 };
   const best = g.node('ArgMax', [fitness], [n, a, 1], { attributes, dtype: 'int64' });
   const chosen = same(g, emit.cast(g, best, 'float32', elementTypes.float32), count(g, Number(m)));
-  const own = emit.batchMatmul(g, chosen, objects); // [N, A, 5]
-  const positive = emit.positive(g, emit.reduce(g, 'ReduceMax', fitness, [2]));
+  const assigned = emit.batchMatmul(g, chosen, objects); // [N, A, 5]
+  const positive = emit.isPositive(g, emit.reduce(g, 'ReduceMax', fitness, [2]));
   return {
     positive,
-    boxes: boxColumns(g, own),
-    classes: emit.mul(g, same(g, classColumn(g, own), count(g, classes)), positive),
+    boxes: boxColumns(g, assigned),
+    classes: emit.mul(g, same(g, classColumn(g, assigned), count(g, classes)), positive),
   };
 }
 
-/** How well places fit objects, and which of them must not learn that they have none. */
-export interface PlaceMatch {
+/** How well anchors fit objects, and which anchors the loss ignores. */
+export interface AnchorMatch {
   fitness: Value;
-  /** 0 for a place that overlaps an object too much to be background and too little to have it, else 1: [N, A, 1]. */
-  certain: Value;
+  /** 0 for an anchor whose overlap with an object is too large for background and too small for the object, else 1: [N, A, 1]. */
+  notIgnored: Value;
 }
 
 export interface MatchOptions {
   objects: Value;
-  /** Overlap from which a place has an object. */
+  /** Minimum overlap of an anchor with its object. */
   min: number;
-  /** Overlap below which it has none; `least` where not given. */
+  /** Overlap above which an anchor without object is ignored; `min` if not given. */
   max?: number;
-  /** Whether the place that overlaps an object most has it however small the overlap. */
+  /** Whether the anchor with the largest overlap gets the object even below `min`. */
   forced: boolean;
 }
 
-/** Places matched by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
-export function match(g: Graph, boxes: Value, { objects, min, max = min, forced }: MatchOptions): PlaceMatch {
-  const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), present(g, objects));
-  const enough = emit.notNegative(g, emit.sub(g, overlap, g.scalar(min)));
+/** Matches anchors to objects by overlap (Liu et al. 2016, section 2.2): `boxes` [A, 4] or [N, A, 4]. */
+export function match(g: Graph, boxes: Value, { objects, min, max = min, forced }: MatchOptions): AnchorMatch {
+  const overlap = emit.mul(g, overlaps(g, boxes, boxColumns(g, objects)), isPresent(g, objects));
+  const isMatch = emit.isNotNegative(g, emit.sub(g, overlap, g.scalar(min)));
   const best = emit.reduce(g, 'ReduceMax', overlap, [2]);
-  const uncertain = emit.positive(g, emit.sub(g, best, g.scalar(max)));
-  const certain = emit.sub(g, g.scalar(1), uncertain);
-  const fitness = emit.mul(g, overlap, enough);
-  if (!forced) return { fitness, certain };
-  // 2 puts the object that needs this place above any that overlaps it more
-  const top = emit.reduce(g, 'ReduceMax', overlap, [1]);
-  const needed = emit.mul(g, emit.notNegative(g, emit.sub(g, overlap, top)), emit.positive(g, top));
-  return { fitness: emit.add(g, fitness, emit.mul(g, needed, g.scalar(2))), certain };
+  const ignored = emit.isPositive(g, emit.sub(g, best, g.scalar(max)));
+  const notIgnored = emit.sub(g, g.scalar(1), ignored);
+  const fitness = emit.mul(g, overlap, isMatch);
+  if (!forced) return { fitness, notIgnored };
+  // adding 2 ranks an object that this anchor is forced to get above all others
+  const objectBest = emit.reduce(g, 'ReduceMax', overlap, [1]);
+  const isForced = emit.mul(g, emit.isNotNegative(g, emit.sub(g, overlap, objectBest)), emit.isPositive(g, objectBest));
+  return { fitness: emit.add(g, fitness, emit.mul(g, isForced, g.scalar(2))), notIgnored };
 }
 
-/** max(1, Σ positive), a scalar: what sums over positives are divided by. */
+/** max(1, Σ positive), a scalar: the normaliser of sums over positives. */
 export function countPositives(g: Graph, positive: Value): Value {
   const total = emit.reduce(g, 'ReduceSum', positive, [0, 1, 2]);
   return emit.binary(g, 'Max', emit.reshape(g, total, []), g.scalar(1));

@@ -7,10 +7,10 @@ import type { Tape } from '../../graph/tape.ts';
 import { readImages } from '../image/input.ts';
 import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
 
-/** Pixels on each side of a patch, of which the stem makes one. */
+/** Side in pixels of a patch, which is one pixel of the stem. */
 const patch = 4;
 
-/** Strides of the maps that a pyramid has. */
+/** Strides of the maps of a pyramid. */
 export const strides = [8, 16, 32] as const;
 export type Stride = (typeof strides)[number];
 export type Pyramid = Readonly<Record<Stride, Value>>;
@@ -31,13 +31,13 @@ interface BackboneStage {
 }
 
 /**
- * What all detectors look through: a residual network (He et al. 2016) from patches of 4×4 pixels down to stride 32, and back
- * up to stride 8 by adding what is above to what is beside (feature pyramid, Lin et al. 2017), since objects in few
- * training images are told apart by large context and placed by fine detail.
+ * The backbone of all detectors: a residual network (He et al. 2016) from patches of 4×4 pixels down to stride 32, and a feature
+ * pyramid (Lin et al. 2017) back up to stride 8, which adds upsampled coarse maps to lateral ones: with few training images,
+ * classes need large context and boxes need fine detail.
  */
 export function backbone(size: BackboneSize) {
   const stages = stagesOf(size);
-  const across = strides.map((stride): ConvLayer => {
+  const laterals = strides.map((stride): ConvLayer => {
     const from = stages.at(Math.log2(stride / patch))?.enter.to ?? 0;
     return { name: `across${stride}`, from, to: pyramidChannels(size), size: 1 };
   });
@@ -47,12 +47,12 @@ export function backbone(size: BackboneSize) {
   });
   const layers = [
     ...stages.flatMap(({ enter, blocks }) => [enter, ...blocks.flatMap(({ first, second }) => [first, second])]),
-    ...across,
+    ...laterals,
     ...smooth,
   ];
   const parameters: Record<string, ParameterSpec> = Object.assign({}, ...layers.map(convParameters));
 
-  const look = (t: Tape, inputs: Values, { weights, image }: { weights: Values; image: PixelState }): Pyramid => {
+  const features = (t: Tape, inputs: Values, { weights, image }: { weights: Values; image: PixelState }): Pyramid => {
     const conv = (x: Value, layer: ConvLayer, residual?: Value): Value =>
       convNorm(t, x, { layer, parameters: weights, ...(residual === undefined ? {} : { residual }) });
     let x = readImages(t, inputs, image, patch);
@@ -63,15 +63,15 @@ export function backbone(size: BackboneSize) {
     });
     let above: Value | null = null;
     const level = (i: number): Value => {
-      const beside = convNorm(t, maps[i + 1] as Value, { layer: across[i] as ConvLayer, parameters: weights });
-      const joined = above === null ? beside : add(t, beside, upsample(t, above, 2));
+      const lateral = convNorm(t, maps[i + 1] as Value, { layer: laterals[i] as ConvLayer, parameters: weights });
+      const joined = above === null ? lateral : add(t, lateral, upsample(t, above, 2));
       above = conv(joined, smooth[i] as ConvLayer);
       return above;
     };
     const [coarse, middle, fine] = [level(2), level(1), level(0)];
     return { 8: fine, 16: middle, 32: coarse };
   };
-  return { parameters, look };
+  return { parameters, features };
 }
 
 function stagesOf({ width, blocks }: BackboneSize): BackboneStage[] {

@@ -7,25 +7,25 @@ import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { imageInput } from '../image/input.ts';
-import { detectionsAnswer, type Findings } from './answer.ts';
+import { type DetectorOutput, detectionsAnswer } from './answer.ts';
 
-/** What a detector is built for. */
+/** The sizes that a detector is built for. */
 export interface DetectionTask {
   image: PixelState;
   classes: number;
-  /** Objects of an image that training looks at. */
+  /** Maximum objects of an image in training. */
   objects: number;
 }
 
-/** A network that finds objects, by its loss and by what it thinks of each of its places. */
+/** A network that finds objects: its loss, and its predictions for each of its anchors. */
 export interface Detector {
   task: DetectionTask;
   parameters: Readonly<Record<string, ParameterSpec>>;
   loss(t: Tape, step: DetectorStep): Value;
-  find(t: Tape, inputs: Values, weights: Values): Omit<Findings, 'frame'>;
+  predict(t: Tape, inputs: Values, weights: Values): Omit<DetectorOutput, 'frame'>;
 }
 
-export interface DetectorStep {
+interface DetectorStep {
   inputs: Values;
   /** [N, M, 5]: class (−1 in unused rows), left, top, right, bottom. */
   objects: Value;
@@ -33,7 +33,7 @@ export interface DetectorStep {
 }
 
 /** Fed with images and frames, trained on objects; answers with detections in source pixels. */
-export function detector({ task, parameters, loss, find }: Detector): Network {
+export function detector({ task, parameters, loss, predict }: Detector): Network {
   return {
     parameters,
     inputs: { ...imageInput(task.image.side), [frameInput]: { shape: [frameSize], dtype: 'float32' } },
@@ -41,7 +41,7 @@ export function detector({ task, parameters, loss, find }: Detector): Network {
     loss: (t, { inputs, targets, parameters: weights }) =>
       loss(t, { inputs, objects: targets.of(objectsTarget), weights }),
     answer: (t, inputs, weights) =>
-      detectionsAnswer(t.graph, { ...find(t, inputs, weights), frame: inputs.of(frameInput) }),
+      detectionsAnswer(t.graph, { ...predict(t, inputs, weights), frame: inputs.of(frameInput) }),
   };
 }
 

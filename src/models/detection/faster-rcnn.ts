@@ -11,14 +11,14 @@ import { regionHead } from './region-head.ts';
 import { regionProposals } from './region-proposals.ts';
 
 /**
- * Faster R-CNN (Ren et al. 2015, figure 2): a region proposal network says where something is, and a second stage, which sees
- * each proposed region by itself, says what it is and moves its box. Changed for few images: a feature pyramid in place of a
- * pretrained VGG, proposals from its stride 16 and regions cut from its stride 8 by RoIAlign (He et al. 2017); focal loss for
+ * Faster R-CNN (Ren et al. 2015, figure 2): a region proposal network finds regions with objects, and a second stage
+ * classifies each region and corrects its box. Changed for few images: a feature pyramid in place of a
+ * pretrained VGG, proposals from its stride 16 and regions pooled from its stride 8 by RoIAlign (He et al. 2017); focal loss for
  * the proposals in place of sampling 256 anchors; both stages in one graph and one step, a fixed number of proposals each.
  */
 export const fasterRcnn: Family = {
   name: 'faster_rcnn',
-  title: 'Faster R-CNN: proposes regions, then looks at each',
+  title: 'Faster R-CNN: proposes regions, then classifies each',
   space: () =>
     detectionSpace()
       .addCategoricalKnob('proposals', [32, 48, 64, 96], { group: 'architecture', initial: 48 })
@@ -34,7 +34,7 @@ export const fasterRcnn: Family = {
 };
 
 interface FasterRcnnSize extends DetectionTask, BackboneSize {
-  /** Regions that the second stage looks at. */
+  /** Regions that the second stage classifies. */
   proposals: number;
   /** Width of its two layers. */
   hidden: number;
@@ -47,8 +47,8 @@ function fasterRcnnNetwork(size: FasterRcnnSize): Network {
   const first = regionProposals({ channels, side: image.side, proposals: size.proposals });
   const second = regionHead({ channels, ...size });
 
-  const look = (t: Tape, inputs: Values, weights: Values): { fine: Value; middle: Value } => {
-    const pyramid = body.look(t, inputs, { weights, image });
+  const features = (t: Tape, inputs: Values, weights: Values): { fine: Value; middle: Value } => {
+    const pyramid = body.features(t, inputs, { weights, image });
     return { fine: pyramid[8], middle: pyramid[16] };
   };
 
@@ -56,15 +56,15 @@ function fasterRcnnNetwork(size: FasterRcnnSize): Network {
     task: size,
     parameters: { ...body.parameters, ...first.parameters, ...second.parameters },
     loss(t, { inputs, objects, weights }) {
-      const { fine, middle } = look(t, inputs, weights);
+      const { fine, middle } = features(t, inputs, weights);
       const proposed = first.propose(t, middle, weights);
       const regions = second.trainingRegions(t.graph, proposed.regions, objects);
       return add(t, first.loss(t, proposed, objects), second.loss(t, fine, { regions, objects, weights }));
     },
-    find(t, inputs, weights) {
-      const { fine, middle } = look(t, inputs, weights);
+    predict(t, inputs, weights) {
+      const { fine, middle } = features(t, inputs, weights);
       const { regions } = first.propose(t, middle, weights);
-      return second.find(t, fine, { regions, weights });
+      return second.predict(t, fine, { regions, weights });
     },
   });
 }

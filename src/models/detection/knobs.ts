@@ -9,14 +9,14 @@ import { countKnob, narrower, trainingKnobs } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
 import { sceneRows } from './scenes/scene-rows.ts';
 
-/** Objects of an image that training looks at: what mosaics of four images may hold, within limits of time. */
+/** Bounds of the maximum objects of an image in training; mosaics have those of four images. */
 const [minObjects, maxObjects] = [8, 64];
 
 const coarsest = Math.max(...strides);
 
 const widths = [16, 32, 48, 64];
 
-/** Knobs that every detector has. */
+/** Knobs of all detectors. */
 export function detectionSpace(): HyperSpace {
   return new HyperSpace()
     .addCategoricalKnob('side', [96, 128, 160, 192, 224, 320], { group: 'preprocessing', initial: 160 })
@@ -33,7 +33,7 @@ export function detectionSpace(): HyperSpace {
     .addRangeKnob('weight_decay', 'float', 1e-3, 0.2, { group: 'training', initial: 0.05, log: true });
 }
 
-/** Whole pixels at the coarsest of the strides. */
+/** A multiple of the coarsest stride. Throws {@link InvalidParameter}. */
 function sideOf(knobs: Knobs): number {
   const side = countKnob(knobs, 'side', coarsest);
   if (side % coarsest === 0) return side;
@@ -74,11 +74,11 @@ function objectsOf(labels: Labels): number {
   return Math.min(maxObjects, Math.max(minObjects, 2 * max));
 }
 
-/** What no detector does in a way of its own. */
+/** What all detectors share. */
 export const detectorBasics = {
   input: 'image',
   output: 'boxes',
-  lighter: (knobs) => narrower(knobs, widths),
+  smaller: (knobs) => narrower(knobs, widths),
   fit: fitScenes,
   recipe: detectionRecipe,
   trainingRows: sceneRows,

@@ -1,7 +1,7 @@
 import * as emit from '../../graph/emit.ts';
 import type { Graph, Value } from '../../graph/graph.ts';
 
-/** Box arithmetic that no gradient passes through. Boxes are left, top, right, bottom in the last dimension. */
+// Box arithmetic without gradient. Boxes are left, top, right, bottom in the last dimension.
 
 /** Coordinate `i` of boxes [..., K, 4 or more]: [..., K, 1]. */
 export const coordinate = (g: Graph, boxes: Value, i: number): Value =>
@@ -28,8 +28,8 @@ function area(g: Graph, of: (i: number) => Value): Value {
 
 /** 1 where whole numbers are equal, else 0, with broadcasting. */
 export function same(g: Graph, a: Value, b: Value): Value {
-  const apart = emit.unary(g, 'Abs', emit.sub(g, a, b));
-  return emit.notNegative(g, emit.unary(g, 'Neg', apart));
+  const difference = emit.unary(g, 'Abs', emit.sub(g, a, b));
+  return emit.isNotNegative(g, emit.unary(g, 'Neg', difference));
 }
 
 /** 0, 1, … n − 1: [n]. */

@@ -10,17 +10,17 @@ import { dense } from '../../graph/ops/matmul.ts';
 import { reshape, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { decodeOffsets, encodeOffsets } from './anchors.ts';
-import type { Findings } from './answer.ts';
-import { assign, boxColumns, classColumn, countPositives, match, type PlaceTargets } from './assign.ts';
+import type { DetectorOutput } from './answer.ts';
+import { type AnchorTargets, assign, boxColumns, classColumn, countPositives, match } from './assign.ts';
 import { cutRows } from './heads.ts';
 
-/** Of the map that regions are cut from. */
+/** Stride of the map that regions are pooled from. */
 const stride = 8;
 
-/** Bins on each side of a region; the paper has 7, of regions four times as large. */
+/** Bins on each side of a region; the paper has 7 for regions four times as large. */
 const bins = 5;
 
-/** A region has an object that it overlaps by half, or it is background. */
+/** A region has an object if they overlap by half, else it is background. */
 const matching = { min: 0.5, forced: false };
 
 export interface RegionHeadSize {
@@ -35,7 +35,7 @@ export interface Regions {
   weights: Values;
 }
 
-/** The second stage (Girshick 2015, Fast R-CNN, figure 1): what a region shows, and how its box must move. */
+/** The second stage (Girshick 2015, Fast R-CNN, figure 1): the class of each region, and the offsets of its box. */
 export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
   const layers = { 'region.1': [channels * bins * bins, hidden], 'region.2': [hidden, hidden] } as const;
   const last = [hidden, classes + 1 + 4] as const;
@@ -45,7 +45,7 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
   };
 
   /** Class logits, background first, [N, R, C + 1]; offsets against the regions, [N, R, 4]. */
-  const judge = (t: Tape, x: Value, { regions, weights }: Regions): [Value, Value] => {
+  const predictRegions = (t: Tape, x: Value, { regions, weights }: Regions): [Value, Value] => {
     const [n = 1, r = 1] = regions.shape;
     const scaled = emit.mul(t.graph, regions, t.graph.scalar(1 / stride));
     const pooled = roiPool(t, x, scaled, { size: bins });
@@ -55,41 +55,41 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
     return cutRows(t, reshape(t, out, [n, r, last[1]]), classes + 1);
   };
 
-  const loss = (t: Tape, x: Value, { objects, ...given }: Regions & { objects: Value }): Value => {
+  const loss = (t: Tape, x: Value, { objects, ...input }: Regions & { objects: Value }): Value => {
     const g = t.graph;
-    const [logits, offsets] = judge(t, x, given);
-    const { fitness } = match(g, given.regions, { objects, ...matching });
-    const wanted = assign(g, fitness, { objects, classes });
-    const named = softmaxCrossEntropy(t, logits, withBackground(g, wanted));
-    const moves = encodeOffsets(g, wanted.boxes, given.regions);
-    const normaliser = countPositives(g, wanted.positive);
-    return add(t, named, smoothL1(t, offsets, moves, { weights: wanted.positive, normaliser }));
+    const [logits, offsets] = predictRegions(t, x, input);
+    const { fitness } = match(g, input.regions, { objects, ...matching });
+    const targets = assign(g, fitness, { objects, classes });
+    const classLoss = softmaxCrossEntropy(t, logits, withBackground(g, targets));
+    const targetOffsets = encodeOffsets(g, targets.boxes, input.regions);
+    const normaliser = countPositives(g, targets.positive);
+    return add(t, classLoss, smoothL1(t, offsets, targetOffsets, { weights: targets.positive, normaliser }));
   };
 
-  const find = (t: Tape, x: Value, given: Regions): Omit<Findings, 'frame'> => {
+  const predict = (t: Tape, x: Value, given: Regions): Omit<DetectorOutput, 'frame'> => {
     const g = t.graph;
-    const [logits, offsets] = judge(t, x, given);
+    const [logits, offsets] = predictRegions(t, x, given);
     const all = g.node('Softmax', [logits], logits.shape, { attributes: { axis: -1 } });
     const scores = transpose(t, emit.slice(g, all, 2, 1), [0, 2, 1]);
     return { boxes: decodeOffsets(t, offsets, given.regions), scores };
   };
 
-  return { parameters, loss, find, trainingRegions };
+  return { parameters, loss, predict, trainingRegions };
 }
 
-/** The objects themselves in place of the worst proposals, so that there is something to learn while nothing is proposed yet. */
+/** Regions with the objects' own boxes in place of the worst proposals, so that there are positives before proposals are good. */
 function trainingRegions(g: Graph, regions: Value, objects: Value): Value {
   const [proposals, max] = [Number(emit.dimOf(regions, 1)), Number(emit.dimOf(objects, 1))];
-  const shown = Math.min(max, Math.floor(proposals / 2));
-  const first = emit.slice(g, objects, 1, 0, shown);
-  const worst = emit.slice(g, regions, 1, proposals - shown, proposals);
-  const there = emit.notNegative(g, classColumn(g, first));
-  const absent = emit.sub(g, g.scalar(1), there);
-  const mixed = emit.add(g, emit.mul(g, boxColumns(g, first), there), emit.mul(g, worst, absent));
-  return emit.concat(g, [emit.slice(g, regions, 1, 0, proposals - shown), mixed], 1);
+  const count = Math.min(max, Math.floor(proposals / 2));
+  const first = emit.slice(g, objects, 1, 0, count);
+  const worst = emit.slice(g, regions, 1, proposals - count, proposals);
+  const isObject = emit.isNotNegative(g, classColumn(g, first));
+  const isEmpty = emit.sub(g, g.scalar(1), isObject);
+  const mixed = emit.add(g, emit.mul(g, boxColumns(g, first), isObject), emit.mul(g, worst, isEmpty));
+  return emit.concat(g, [emit.slice(g, regions, 1, 0, proposals - count), mixed], 1);
 }
 
-const withBackground = (g: Graph, { positive, classes }: PlaceTargets): Value =>
+const withBackground = (g: Graph, { positive, classes }: AnchorTargets): Value =>
   emit.concat(g, [emit.sub(g, g.scalar(1), positive), classes], 2);
 
 function denseParameters(

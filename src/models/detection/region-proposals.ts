@@ -10,7 +10,7 @@ import { type AnchorMap, anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } f
 import { takeRows } from './answer.ts';
 import { assign, countPositives, match } from './assign.ts';
 import { cutRows, type HeadLayer, headLayerParameters, headRows, withPrior } from './heads.ts';
-import { suppressed, topOf } from './suppress.ts';
+import { suppress, topK } from './suppress.ts';
 
 const stride = 16;
 
@@ -18,18 +18,18 @@ const stride = 16;
 const scales = [0.2, 0.4, 0.75];
 const ratios = [0.5, 1, 2];
 
-/** Of two proposals that overlap more, the better one is looked at (section 3.3). */
-const sameRegion = 0.7;
+/** Of two proposals that overlap more, only the better one is used (section 3.3). */
+const maxOverlap = 0.7;
 
-/** An anchor overlaps its object by 0.6 at least, or more than any other does; below 0.3 it is background. */
+/** An anchor overlaps its object by at least 0.6, or more than all other anchors; below 0.3 it is background. */
 const matching = { min: 0.6, max: 0.3, forced: true };
 
 export interface Proposed {
-  /** Logits of there being an object, [N, A, 1]. */
+  /** Logits of the presence of an object, [N, A, 1]. */
   logits: Value;
   /** Against the anchors, [N, A, 4]. */
   offsets: Value;
-  /** The best boxes, [N, R, 4], within the image; no gradient passes through them. */
+  /** The best boxes, [N, R, 4], within the image; without gradient. */
   regions: Value;
 }
 
@@ -43,14 +43,14 @@ export interface ProposalSize {
 export function regionProposals({ channels, side, proposals }: ProposalSize) {
   const map: AnchorMap = { stride, shapes: scales.flatMap((scale) => shapesOf(scale * side, ratios)) };
   const tower: ConvLayer = { name: 'propose', from: channels, to: channels };
-  const out: HeadLayer = { name: 'proposals', from: channels, places: map.shapes.length, numbers: 5 };
+  const out: HeadLayer = { name: 'proposals', from: channels, anchors: map.shapes.length, numbers: 5 };
   const parameters: Record<string, ParameterSpec> = { ...convParameters(tower), ...headLayerParameters(out) };
   const anchors = (g: Graph): Value => g.shared('anchors', () => anchorBoxes(g, side, [map]));
 
   const propose = (t: Tape, x: Value, weights: Values): Proposed => {
     const g = t.graph;
-    const seen = convNorm(t, x, { layer: tower, parameters: weights });
-    const [raw, offsets] = cutRows(t, headRows(t, seen, { layer: out, weights }), 1);
+    const features = convNorm(t, x, { layer: tower, parameters: weights });
+    const [raw, offsets] = cutRows(t, headRows(t, features, { layer: out, weights }), 1);
     const logits = withPrior(t, raw);
     const boxes = emit.clip(g, decodeOffsets(t, offsets, anchors(g)), 0, side);
     return { logits, offsets, regions: bestOf(g, { boxes, logits, proposals }) };
@@ -58,13 +58,13 @@ export function regionProposals({ channels, side, proposals }: ProposalSize) {
 
   const loss = (t: Tape, { logits, offsets }: Proposed, objects: Value): Value => {
     const g = t.graph;
-    const { fitness, certain } = match(g, anchors(g), { objects, ...matching });
+    const { fitness, notIgnored } = match(g, anchors(g), { objects, ...matching });
     const { positive, boxes } = assign(g, fitness, { objects, classes: 1 });
     const normaliser = countPositives(g, positive);
-    const sure = emit.binary(g, 'Max', certain, positive);
-    const found = focal(t, logits, positive, { weights: sure, normaliser });
-    const moves = encodeOffsets(g, boxes, anchors(g));
-    return add(t, found, smoothL1(t, offsets, moves, { weights: positive, normaliser }));
+    const weights = emit.binary(g, 'Max', notIgnored, positive);
+    const objectLoss = focal(t, logits, positive, { weights: weights, normaliser });
+    const targetOffsets = encodeOffsets(g, boxes, anchors(g));
+    return add(t, objectLoss, smoothL1(t, offsets, targetOffsets, { weights: positive, normaliser }));
   };
 
   return { parameters, propose, loss };
@@ -73,8 +73,8 @@ export function regionProposals({ channels, side, proposals }: ProposalSize) {
 function bestOf(g: Graph, { boxes, logits, proposals }: { boxes: Value; logits: Value; proposals: number }): Value {
   const [n = 1, a = 1] = logits.shape;
   const scores = emit.reshape(g, emit.unary(g, 'Sigmoid', logits), [n, 1, a]);
-  const kept = suppressed(g, { boxes, scores, overlap: sameRegion, minScore: 0 });
-  const { places } = topOf(g, emit.reshape(g, kept, [n, a]), proposals);
-  const index = emit.cast(g, emit.reshape(g, places, [n, proposals, 1]), 'int64', elementTypes.int64);
+  const remaining = suppress(g, { boxes, scores, overlap: maxOverlap, minScore: 0 });
+  const { indices } = topK(g, emit.reshape(g, remaining, [n, a]), proposals);
+  const index = emit.cast(g, emit.reshape(g, indices, [n, proposals, 1]), 'int64', elementTypes.int64);
   return takeRows(g, boxes, index);
 }

@@ -7,7 +7,7 @@ export interface Level {
   height: number;
 }
 
-/** An image, and itself at half its size: reading every other pixel would let fine detail flicker. */
+/** An image and its half-size version, for drawing without aliasing. */
 export const pyramidOf = ({ pixels, width, height }: Picture): [Level, Level] => {
   const whole = { pixels, width, height };
   return [whole, halved(whole)];

@@ -15,13 +15,13 @@ import { qualityLoss } from './quality-loss.ts';
 
 /**
  * SSD (Liu et al. 2016, "Single Shot MultiBox Detector", figure 2): default boxes of several scales and shapes on maps of several
- * strides, matched to objects by overlap; each says its class and how it must move. Changed for few images: three maps of a
+ * strides, matched to objects by overlap; each predicts a class and the offsets of its box. Changed for few images: three maps of a
  * feature pyramid instead of six of a pretrained VGG; quality focal loss (Li et al. 2020) in place of softmax with mined hard
  * negatives, and GIoU in place of smooth L1.
  */
 export const ssd: Family = {
   name: 'ssd',
-  title: 'SSD: default boxes of several scales that move onto objects',
+  title: 'SSD: default boxes of several scales, fitted to objects',
   space: detectionSpace,
   network: (features, knobs) => ssdNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
   ...detectorBasics,
@@ -30,10 +30,10 @@ export const ssd: Family = {
 /** Sides of the default boxes of each map, as shares of the image's: the paper's range of 0.2 to 0.9. */
 const scales: Readonly<Record<Stride, readonly [number, number]>> = { 8: [0.2, 0.3], 16: [0.42, 0.55], 32: [0.7, 0.9] };
 
-/** Width by height, of boxes of a map's first scale; of the second there is a square. */
+/** Width divided by height of the boxes of a map's first scale; the second scale has one square. */
 const ratios = [1, 2, 0.5];
 
-/** A default box has an object that it overlaps by so much, or more than any other does (section 2.2, with 0.5). */
+/** A default box overlaps its object by at least 0.4, or more than all other boxes (section 2.2, with 0.5). */
 const matching = { min: 0.4, forced: true };
 
 const mapsOf = (side: number): AnchorMap[] =>
@@ -53,14 +53,14 @@ function ssdNetwork(size: DetectionTask & BackboneSize): Network {
     out: {
       name: `out${stride}`,
       from: channels,
-      places: maps[i]?.shapes.length ?? 0,
+      anchors: maps[i]?.shapes.length ?? 0,
       numbers: classes + 4,
     } satisfies HeadLayer,
   }));
   const defaults = (g: Graph): Value => g.shared('default boxes', () => anchorBoxes(g, image.side, maps));
 
-  const places = (t: Tape, inputs: Values, weights: Values): { logits: Value; offsets: Value } => {
-    const pyramid = body.look(t, inputs, { weights, image });
+  const predictAnchors = (t: Tape, inputs: Values, weights: Values): { logits: Value; offsets: Value } => {
+    const pyramid = body.features(t, inputs, { weights, image });
     const rows = heads.map(({ stride, tower, out }) =>
       headRows(t, convNorm(t, pyramid[stride], { layer: tower, parameters: weights }), { layer: out, weights }),
     );
@@ -76,13 +76,13 @@ function ssdNetwork(size: DetectionTask & BackboneSize): Network {
     ),
     loss(t, { inputs, objects, weights }) {
       const g = t.graph;
-      const { logits, offsets } = places(t, inputs, weights);
+      const { logits, offsets } = predictAnchors(t, inputs, weights);
       const { fitness } = match(g, defaults(g), { objects, ...matching });
-      const wanted = assign(g, fitness, { objects, classes });
-      return qualityLoss(t, { logits, boxes: decodeOffsets(t, offsets, defaults(g)) }, wanted);
+      const targets = assign(g, fitness, { objects, classes });
+      return qualityLoss(t, { logits, boxes: decodeOffsets(t, offsets, defaults(g)) }, targets);
     },
-    find(t, inputs, weights) {
-      const { logits, offsets } = places(t, inputs, weights);
+    predict(t, inputs, weights) {
+      const { logits, offsets } = predictAnchors(t, inputs, weights);
       const scores = transpose(t, emit.unary(t.graph, 'Sigmoid', logits), [0, 2, 1]);
       return { boxes: decodeOffsets(t, offsets, defaults(t.graph)), scores };
     },

@@ -6,21 +6,21 @@ export interface Suppression {
   boxes: Value;
   /** [N, C, A] */
   scores: Value;
-  /** Of two boxes of a class that overlap more, the better one stays. */
+  /** Of two boxes of a class that overlap more, only the better one is kept. */
   overlap: number;
   minScore: number;
 }
 
-/** Boxes of one class and image that are looked at, best first. */
-const maxOfClass = 100;
+/** Maximum boxes kept for one class and image. */
+const maxPerClass = 100;
 
 /**
- * Scores [N, C, A] with those of boxes that a better one of their class covers set to zero: greedy non-maximum suppression.
- * ONNX's operator lists what stays; the list becomes a mask, so that every shape is known before the graph runs.
+ * Greedy non-maximum suppression: scores [N, C, A], zero for boxes that overlap a better one of their class. ONNX's operator
+ * returns a list of the kept boxes; it is converted to a mask, so that all shapes are known before the graph runs.
  */
-export function suppressed(g: Graph, { boxes, scores, overlap, minScore }: Suppression): Value {
+export function suppress(g: Graph, { boxes, scores, overlap, minScore }: Suppression): Value {
   const limits = [
-    g.ints([maxOfClass]),
+    g.ints([maxPerClass]),
     g.constant(Float32Array.of(overlap), [1]),
     g.constant(Float32Array.of(minScore), [1]),
   ];
@@ -30,10 +30,10 @@ export function suppressed(g: Graph, { boxes, scores, overlap, minScore }: Suppr
   return emit.mul(g, scores, mask);
 }
 
-/** The `k` largest of each row of x [N, A], largest first, and where they stand. */
-export function topOf(g: Graph, x: Value, k: number): { values: Value; places: Value } {
+/** The `k` largest values of each row of x [N, A], largest first, and their indices. */
+export function topK(g: Graph, x: Value, k: number): { values: Value; indices: Value } {
   const shape = [emit.dimOf(x, 0), k];
-  const [values, places] = [g.value(shape), g.value(shape, 'int64')];
-  g.nodeInto('TopK', [x, g.ints([k])], [values, places], { attributes: { axis: 1 } });
-  return { values, places };
+  const [values, indices] = [g.value(shape), g.value(shape, 'int64')];
+  g.nodeInto('TopK', [x, g.ints([k])], [values, indices], { attributes: { axis: 1 } });
+  return { values, indices };
 }

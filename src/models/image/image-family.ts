@@ -12,7 +12,7 @@ import type { ImageTask } from './layers.ts';
 
 const widths = [16, 32, 64];
 
-/** `shift` and `cutout` are in pixels of a 32×32 image; on larger images they grow with the side. */
+/** `shift` and `cutout` are in pixels of a 32×32 image, and are scaled with the side. */
 const unit = 32;
 
 export interface ImageArchitecture {
@@ -20,7 +20,7 @@ export interface ImageArchitecture {
   title: string;
   /** Initial epochs. */
   epochs: number;
-  /** The knob of its own, beside those of every image family: how many layers, blocks or modules the network has. */
+  /** The knob that other image families do not have: the number of layers, blocks or modules. */
   depth: { knob: string; min: number; max: number; initial: number };
   network(size: SizedImageTask): Network;
 }
@@ -32,7 +32,7 @@ export interface SizedImageTask extends ImageTask {
   depth: number;
 }
 
-/** A family that classifies images: its architecture, and what all of them share. */
+/** A family that classifies images, from its architecture and what all of them share. */
 export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchitecture): Family => ({
   name,
   title,
@@ -43,7 +43,7 @@ export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchit
       group: 'architecture',
       initial: depth.initial,
     }),
-  lighter: (knobs) => narrower(knobs, widths),
+  smaller: (knobs) => narrower(knobs, widths),
   fit: fitImages,
   network: (features, knobs) =>
     network({
@@ -56,8 +56,7 @@ export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchit
 });
 
 /**
- * Knobs that every image family has. `epochs` is what its initial network needs about half an hour
- * of one core for, on 10,000 images.
+ * Knobs of all image families. `epochs` take the initial network about half an hour on one core, with 10,000 images.
  */
 function imageSpace(epochs: number): HyperSpace {
   return new HyperSpace()
@@ -80,8 +79,8 @@ function imageSpace(epochs: number): HyperSpace {
 }
 
 /**
- * Averages over about three epochs of 10,000 images. At the end the rate is near zero and they change little; a trial that is stopped
- * on the way, by its time or by the advisor, has weights that are not shaken by a high rate.
+ * Averages over about three epochs of 10,000 images. At the end of training the rate is near zero and they make little difference;
+ * a trial that is stopped earlier, by its time or by the advisor, has less noisy weights.
  */
 const averageDecay = 0.998;
 

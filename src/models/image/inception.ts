@@ -15,26 +15,26 @@ import {
   norm,
   normParameters,
 } from './layers.ts';
-import { type Reach, stagesOf, throughStages } from './stages.ts';
+import { applyStages, type ModuleChannels, stagesOf } from './stages.ts';
 
-/** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
+/** Channels of each stage's modules, in widths; between stages there is 2×2 max pooling. */
 const stageWidths = [4, 8, 12] as const;
 
 /**
  * Inception (Szegedy et al. 2015, "Going Deeper with Convolutions", figure 2b; 2016, "Rethinking the Inception
- * Architecture", figure 5): modules of four branches side by side, 1×1, 3×3, 5×5 factorised into two 3×3, and mean pooling,
- * each narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, stages parted by 2×2 pooling,
+ * Architecture", figure 5): modules of four parallel branches, 1×1, 3×3, 5×5 factorised into two 3×3, and mean pooling,
+ * each narrowed by a 1×1 convolution. For small inputs: a stem of two 3×3 convolutions of stride 1, 2×2 pooling between stages,
  * batch norm (one over a module's joined results), and no auxiliary heads.
  */
 export const inception = imageFamily({
   name: 'inception',
-  title: 'Inception: branches of several filter sizes side by side',
+  title: 'Inception: parallel branches of several filter sizes',
   epochs: 30,
   depth: { knob: 'modules', min: 1, max: 3, initial: 2 },
   network: inceptionNetwork,
 });
 
-/** Layers one after the other; all but the last have batch norm and ReLU of their own, the last shares the module's. */
+/** Consecutive layers; all but the last have their own batch norm and ReLU, the last shares the module's. */
 interface InceptionBranch {
   pooled: boolean;
   layers: readonly ConvLayer[];
@@ -54,14 +54,14 @@ function inceptionNetwork({ width, depth, ...task }: SizedImageTask): Network {
     { name: 'stem1', from: channelsOf(task.image), to: width },
     { name: 'stem2', from: width, to: 2 * width, pool: 2 },
   ];
-  const stages = stagesOf(channels, { from: 2 * width, modules: () => depth }, (place, reach) =>
-    moduleOf(`module${place}`, reach),
+  const stages = stagesOf(channels, { from: 2 * width, modules: () => depth }, (position, reach) =>
+    moduleOf(`module${position}`, reach),
   );
   return imageClassifier(task, {
     parameters: Object.assign({}, ...stem.map(convParameters), ...stages.flat().map(moduleParameters)),
     features: channels.at(-1) ?? 0,
     stages: (t, images, parameters) =>
-      throughStages(
+      applyStages(
         t,
         stem.reduce((x, layer) => convNorm(t, x, { layer, parameters }), images),
         stages,
@@ -71,7 +71,7 @@ function inceptionNetwork({ width, depth, ...task }: SizedImageTask): Network {
 }
 
 /** About half of the channels come from the 3×3 branch, a quarter from 1×1, an eighth from each of the others. */
-function moduleOf(name: string, { from, to }: Reach): Module {
+function moduleOf(name: string, { from, to }: ModuleChannels): Module {
   const [quarter, eighth] = [wholeBlocks(to / 4), wholeBlocks(to / 8)];
   const rest = to - quarter - 2 * eighth;
   return {
@@ -102,7 +102,7 @@ function moduleOf(name: string, { from, to }: Reach): Module {
 /** Channels that fill vector registers. */
 const wholeBlocks = (channels: number): number => Math.max(16, 16 * Math.floor(channels / 16));
 
-/** Layers of the sizes and channels given, each reading what the one before made. */
+/** Consecutive layers of these sizes and channels. */
 const chain = (name: string, from: number, layers: readonly (readonly [size: number, to: number])[]): ConvLayer[] =>
   layers.map(([size, to], i) => ({ name: `${name}${i + 1}`, from: layers[i - 1]?.[1] ?? from, to, size }));
 
@@ -114,7 +114,7 @@ const moduleParameters = ({ name, to, branches }: Module): Record<string, Parame
     ),
   );
 
-/** 3×3 mean pooling that keeps the size: a convolution of each channel by itself, which has a fast form in any layout. */
+/** 3×3 mean pooling that keeps the size, as a depthwise convolution, which is fast in all layouts. */
 function neighbourMeans(t: Tape, x: Value): Value {
   const channels = Number(x.shape[1]);
   const means = t.graph.constant(new Float32Array(channels * 9).fill(1 / 9), [channels, 1, 3, 3]);

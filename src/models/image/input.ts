@@ -9,23 +9,23 @@ export const imageInput = (side: number): Record<string, InputSpec> => ({
   image: { shape: [3, side, side], dtype: 'uint8' },
 });
 
-/** Images whose sides have so many pixels or more are cut into patches, so that a network's stages see about 32×32 places. */
-const patchedFrom = 64;
+/** Images with at least this side are cut into patches, so that a network's first stage has about 32×32 positions. */
+const MIN_PATCHED_SIDE = 64;
 
 /** Pixels along each axis of a patch: 1 below a side of 64, 2 for 64 and 96, 4 for 128 and 224. */
 function patchOf(side: number): number {
   let patch = 1;
-  while (side / patch >= patchedFrom && side % (2 * patch) === 0) patch *= 2;
+  while (side / patch >= MIN_PATCHED_SIDE && side % (2 * patch) === 0) patch *= 2;
   return patch;
 }
 
-/** Channels of what `readImages` gives. */
+/** Channels of the result of `readImages`. */
 export const channelsOf = ({ side, whitening }: PixelState): number => (whitening?.shape[0] ?? 3) * patchOf(side) ** 2;
 
 /**
- * Bytes to numbers of mean 0 and deviation 1 in each colour, whitened where asked for; part of the exported model, so that
- * serving feeds bytes. The pixels of a patch become channels of one place: a 3×3 convolution of 4×4 patches is one of 12×12 pixels
- * with stride 4, and costs what it costs on small images.
+ * Converts bytes to numbers of mean 0 and deviation 1 in each colour, whitened if configured; part of the exported model, so that
+ * serving feeds bytes. The pixels of a patch become channels of one position: a 3×3 convolution of 4×4 patches is one of 12×12
+ * pixels with stride 4, at the cost of one on small images.
  */
 export function readImages(t: Tape, inputs: Values, image: PixelState, patch = patchOf(image.side)): Value {
   const g = t.graph;
@@ -34,7 +34,7 @@ export function readImages(t: Tape, inputs: Values, image: PixelState, patch = p
   return patched(t, whitened(t, x, image), patch);
 }
 
-/** Each image, and then the mirror image of each. */
+/** All images, then the mirror images of all. */
 export function withMirrors({ graph: g }: Tape, inputs: Values): Values {
   const images = inputs.of('image');
   const width = Number(images.shape[3]);
@@ -63,6 +63,6 @@ function patched({ graph: g }: Tape, x: Value, patch: number): Value {
   if (patch === 1) return x;
   const [n = 1, c = 1, h = 1, w = 1] = x.shape;
   const [down, across] = [Number(h) / patch, Number(w) / patch];
-  const cut = emit.reshape(g, x, [n, c, down, patch, across, patch]);
-  return emit.reshape(g, emit.transpose(g, cut, [0, 1, 3, 5, 2, 4]), [n, Number(c) * patch ** 2, down, across]);
+  const patches = emit.reshape(g, x, [n, c, down, patch, across, patch]);
+  return emit.reshape(g, emit.transpose(g, patches, [0, 1, 3, 5, 2, 4]), [n, Number(c) * patch ** 2, down, across]);
 }

@@ -22,13 +22,13 @@ export interface ConvLayer {
   stride?: number;
   groups?: number;
   /**
-   * Side of the windows of whose results only the largest goes on to the norm. Norm and ReLU would keep the order, so this is pooling
-   * after them, but they then work on a quarter of the numbers.
+   * Side of the windows of max pooling before the norm. Norm and ReLU preserve the order, so the result equals pooling after them,
+   * but they process fewer numbers.
    */
   pool?: number;
 }
 
-/** Kernels by He et al. 2015: deviation √(2 / inputs of one result). */
+/** Kernels initialised as by He et al. 2015: deviation √(2 / inputs of one result). */
 export function kernelParameters({ name, from, to, size = 3, groups = 1 }: ConvLayer): Parameters {
   const deviation = Math.sqrt((2 * groups) / (from * size * size));
   return { [`${name}.w`]: { shape: [to, from / groups, size, size], init: { kind: 'normal', deviation } } };
@@ -37,8 +37,8 @@ export function kernelParameters({ name, from, to, size = 3, groups = 1 }: ConvL
 export const normParameters = (name: string, channels: number): Parameters => ({
   [`${name}.gamma`]: { shape: [channels], init: { kind: 'ones' } },
   [`${name}.beta`]: { shape: [channels], init: { kind: 'zeros' } },
-  [`${name}.mean`]: { shape: [channels], init: { kind: 'zeros' }, follows: true },
-  [`${name}.variance`]: { shape: [channels], init: { kind: 'ones' }, follows: true },
+  [`${name}.mean`]: { shape: [channels], init: { kind: 'zeros' }, buffer: true },
+  [`${name}.variance`]: { shape: [channels], init: { kind: 'ones' }, buffer: true },
 });
 
 /** A convolution with batch norm after it. */
@@ -53,7 +53,7 @@ export function conv(t: Tape, x: Value, { layer, parameters }: { layer: ConvLaye
   return pool === 1 ? y : maxPool(t, y, { size: pool });
 }
 
-export interface NormUse {
+export interface NormOptions {
   name: string;
   parameters: Values;
   residual?: Value;
@@ -61,19 +61,19 @@ export interface NormUse {
 }
 
 /** relu(bn(x) + residual). */
-export function norm(t: Tape, x: Value, { name, parameters, residual, relu = true }: NormUse): Value {
+export function norm(t: Tape, x: Value, { name, parameters, residual, relu = true }: NormOptions): Value {
   const of = (part: string): Value => parameters.of(`${name}.${part}`);
   const parts = { gamma: of('gamma'), beta: of('beta'), mean: of('mean'), variance: of('variance') };
   return batchNorm(t, x, parts, { relu, ...(residual === undefined ? {} : { residual }) });
 }
 
-export interface ConvUse extends Omit<NormUse, 'name'> {
+export interface ConvNormOptions extends Omit<NormOptions, 'name'> {
   layer: ConvLayer;
 }
 
 /** relu(bn(conv(x)) + residual). */
-export const convNorm = (t: Tape, x: Value, use: ConvUse): Value =>
-  norm(t, conv(t, x, use), { name: use.layer.name, ...use });
+export const convNorm = (t: Tape, x: Value, options: ConvNormOptions): Value =>
+  norm(t, conv(t, x, options), { name: options.layer.name, ...options });
 
 export function headParameters(features: number, classes: number): Parameters {
   return {
@@ -87,7 +87,7 @@ export function head(t: Tape, x: Value, { parameters, ratio }: { parameters: Val
   return dense(t, dropout(t, globalAveragePool(t, x), ratio), parameters.of('out.w'), parameters.of('out.b'));
 }
 
-/** What an image network is for. */
+/** Inputs and classes of an image network. */
 export interface ImageTask {
   image: PixelState;
   classes: number;

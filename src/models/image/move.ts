@@ -1,19 +1,23 @@
-/** What stands where there is no image: about the mean of any colour. */
-export const grey = 128;
+/** Value of pixels outside the image: about the mean of any colour. */
+export const outsidePixel = 128;
 
-export interface ImageMove {
+export interface ImageShift {
   width: number;
   height: number;
   /** Pixels. */
   down: number;
   right: number;
-  /** Left and right swapped, before it moves. */
+  /** Whether left and right are swapped, before the shift. */
   mirrored: boolean;
 }
 
-/** `to` is the image `from`, [C, H, W] both, moved by whole pixels. */
-export function move(from: Uint8Array, to: Uint8Array, { width, height, down, right, mirrored }: ImageMove): void {
-  to.fill(grey);
+/** Writes the image `from`, [C, H, W], to `to`, shifted by whole pixels. */
+export function shiftImage(
+  from: Uint8Array,
+  to: Uint8Array,
+  { width, height, down, right, mirrored }: ImageShift,
+): void {
+  to.fill(outsidePixel);
   const [first, last] = [Math.max(0, right), Math.min(width, width + right)];
   const step = mirrored ? -1 : 1;
   for (let start = 0; start < to.length; start += width * height) {
@@ -27,20 +31,24 @@ export function move(from: Uint8Array, to: Uint8Array, { width, height, down, ri
   }
 }
 
-/** Positions between pixels are counted in parts of 256, so that all arithmetic is on small whole numbers. */
+/** Positions between pixels have 8 fractional bits, so that all arithmetic is on small integers. */
 const bits = 8;
 const unit = 1 << bits;
 const half = unit / 2;
 const rounding = 1 << (2 * bits - 1);
 
-/** The same with a turn about the image's middle, between mirroring and moving; between pixels colours are mixed bilinearly. */
-export function turn(from: Uint8Array, to: Uint8Array, { degrees, ...placed }: ImageMove & { degrees: number }): void {
-  const { width, height, down, right, mirrored } = placed;
+/** Like `shiftImage`, with a rotation about the centre between mirroring and shift, by bilinear interpolation. */
+export function rotateImage(
+  from: Uint8Array,
+  to: Uint8Array,
+  { degrees, ...shift }: ImageShift & { degrees: number },
+): void {
+  const { width, height, down, right, mirrored } = shift;
   const plane = width * height;
   const angle = (degrees * Math.PI) / 180;
   const [cos, sin] = [Math.cos(angle) * unit, Math.sin(angle) * unit];
   const [middleX, middleY] = [(width - 1) / 2, (height - 1) / 2];
-  const [lastX, lastY] = [(width - 1) * unit - 1, (height - 1) * unit - 1]; // short of the last pixel: each has a neighbour
+  const [lastX, lastY] = [(width - 1) * unit - 1, (height - 1) * unit - 1]; // before the last pixel, so that each has a neighbour
   const side = mirrored ? -1 : 1;
   for (let y = 0; y < height; y++) {
     const dy = y - down - middleY;
@@ -57,7 +65,7 @@ export function turn(from: Uint8Array, to: Uint8Array, { degrees, ...placed }: I
       for (let at = y * width + x; at < to.length; at += plane) {
         const top = (from[source] as number) * (unit - a) + (from[source + 1] as number) * a;
         const bottom = (from[source + width] as number) * (unit - a) + (from[source + width + 1] as number) * a;
-        to[at] = outside ? grey : (top * (unit - b) + bottom * b + rounding) >> (2 * bits);
+        to[at] = outside ? outsidePixel : (top * (unit - b) + bottom * b + rounding) >> (2 * bits);
         source += plane;
       }
     }

@@ -6,8 +6,8 @@ import { type ConvLayer, convNorm, convParameters, imageClassifier } from './lay
 
 /**
  * Residual network (He et al. 2016, "Deep Residual Learning for Image Recognition", figure 2): blocks of two 3×3 convolutions
- * around which the input is carried. For small inputs: a 3×3 stem without pooling, and stages that widen by one convolution
- * and 2×2 max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the first and the last of three stages.
+ * with a shortcut. For small inputs: a 3×3 stem without pooling, and stages that begin with a widening convolution and 2×2
+ * max pooling instead of strided projections, as in Page's ResNet-9, with blocks in the first and the last of three stages.
  */
 export const resnet = imageFamily({
   name: 'resnet',
@@ -22,7 +22,7 @@ interface ResnetStage {
   blocks: { first: ConvLayer; second: ConvLayer }[];
 }
 
-/** Each of three stages has twice as many channels as what comes before; the first and the last have `depth` residual blocks. */
+/** Each of three stages doubles the channels; the first and the last have `depth` residual blocks. */
 function resnetNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const stages = [depth, 0, depth].map((count, i) => stageOf(i + 1, { from: width * 2 ** i, count }));

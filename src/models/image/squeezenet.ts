@@ -14,20 +14,20 @@ import {
   norm,
   normParameters,
 } from './layers.ts';
-import { type Reach, stagesOf, throughStages } from './stages.ts';
+import { applyStages, type ModuleChannels, stagesOf } from './stages.ts';
 
-/** Channels of each stage's modules, in widths; stages are parted by 2×2 max pooling. */
+/** Channels of each stage's modules, in widths; between stages there is 2×2 max pooling. */
 const stageWidths = [2, 4, 8, 12] as const;
 
-/** Fewer would not fill a vector register. */
+/** Fewer channels would not fill a vector register. */
 const minSqueezed = 16;
 
 /**
  * SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figures 1 and 2): fire
- * modules squeeze all channels to a few by 1×1 convolutions and expand them side by side by 1×1 and 3×3 ones, with the simple
- * bypass of figure 2 around modules that keep their channels. For small inputs: a 3×3 stem of stride 1, stages parted by 2×2
- * pooling, a quarter of the channels squeezed in place of an eighth, batch norm (one over a module's joined results), and
- * a linear layer after the mean, which is conv10 before it.
+ * modules squeeze all channels to a few by 1×1 convolutions and expand them by parallel 1×1 and 3×3 ones, with the simple
+ * bypass of figure 2 around modules that keep their channels. For small inputs: a 3×3 stem of stride 1, 2×2 pooling
+ * between stages, a quarter of the channels squeezed in place of an eighth, batch norm (one over a module's joined results), and
+ * a linear layer after the mean, which equals conv10 before it.
  */
 export const squeezenet = imageFamily({
   name: 'squeezenet',
@@ -41,7 +41,7 @@ interface Fire {
   name: string;
   squeeze: ConvLayer;
   expand: readonly [ConvLayer, ConvLayer];
-  /** Whether it gives as many channels as it takes. */
+  /** Whether inputs and outputs have the same number of channels. */
   bypass: boolean;
 }
 
@@ -50,25 +50,25 @@ function squeezenetNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const channels = stageWidths.map((widths) => widths * width);
   const [first = 0] = channels;
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: first };
-  const stages = stagesOf(channels, { from: first, modules: (stage) => (stage === 0 ? 1 : depth) }, (place, reach) =>
-    fireOf(`fire${place}`, reach),
+  const stages = stagesOf(channels, { from: first, modules: (stage) => (stage === 0 ? 1 : depth) }, (position, reach) =>
+    fireOf(`fire${position}`, reach),
   );
   return imageClassifier(task, {
     parameters: Object.assign(convParameters(stem), ...stages.flat().map(fireParameters)),
     features: channels.at(-1) ?? 0,
     stages: (t, images, parameters) =>
-      throughStages(t, convNorm(t, images, { layer: stem, parameters }), stages, (x, module) =>
+      applyStages(t, convNorm(t, images, { layer: stem, parameters }), stages, (x, module) =>
         fire(t, x, { module, parameters }),
       ),
   });
 }
 
-function fireOf(name: string, { from, to }: Reach): Fire {
-  const few = Math.max(minSqueezed, to / 4);
-  const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: few, to: to / 2, size });
+function fireOf(name: string, { from, to }: ModuleChannels): Fire {
+  const squeezed = Math.max(minSqueezed, to / 4);
+  const expanded = (size: number): ConvLayer => ({ name: `${name}.expand${size}`, from: squeezed, to: to / 2, size });
   return {
     name,
-    squeeze: { name: `${name}.squeeze`, from, to: few, size: 1 },
+    squeeze: { name: `${name}.squeeze`, from, to: squeezed, size: 1 },
     expand: [expanded(1), expanded(3)],
     bypass: from === to,
   };

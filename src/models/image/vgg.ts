@@ -3,13 +3,13 @@ import { imageFamily } from './image-family.ts';
 import { channelsOf } from './input.ts';
 import { type ConvLayer, convNorm, convParameters, type ImageTask, imageClassifier } from './layers.ts';
 
-/** Stages of the original that leave a 32×32 image 4×4 pixels before its mean. */
+/** The original's number of stages that reduce a 32×32 image to 4×4 pixels. */
 const stageCount = 4;
 
 /**
- * VGG (Simonyan and Zisserman 2015, "Very Deep Convolutional Networks", table 1): stages of 3×3 convolutions parted by 2×2
- * max pooling, channels doubled from stage to stage. For small inputs: batch norm after each convolution, and a mean over
- * the pixels with one linear layer in place of three, which have most of the original's weights.
+ * VGG (Simonyan and Zisserman 2015, "Very Deep Convolutional Networks", table 1): stages of 3×3 convolutions with 2×2
+ * max pooling between them, channels doubled from stage to stage. For small inputs: batch norm after each convolution, and a mean over
+ * the pixels with one linear layer instead of three, which have most of the original's weights.
  */
 export const vgg = imageFamily({
   name: 'vgg',
@@ -23,11 +23,11 @@ export const vgg = imageFamily({
 });
 
 export interface VggSize extends ImageTask {
-  /** Channels of the layers of each stage; stages are parted by 2×2 max pooling. */
+  /** Channels of the layers of each stage; between stages there is 2×2 max pooling. */
   stages: readonly (readonly number[])[];
 }
 
-/** The network alone, so that its speed can be measured on sizes that no data decides. */
+/** The network alone, so that its speed can be measured for sizes independent of data. */
 export function vggNetwork({ stages, ...task }: VggSize): Network {
   const layers = layersOf(stages, channelsOf(task.image));
   return imageClassifier(task, {

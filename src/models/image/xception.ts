@@ -11,9 +11,9 @@ const entryWidths = [2, 4, 8] as const;
 
 /**
  * Xception (Chollet 2017, "Xception: Deep Learning with Depthwise Separable Convolutions", figure 5): blocks of separable
- * convolutions, a 3×3 one of each channel by itself and then a 1×1 one across channels, with shortcuts around them; entry blocks
- * halve the image, middle blocks keep it. For small inputs: one 3×3 convolution of stride 1 before the blocks, 2×2 pooling in
- * place of 3×3, two separable convolutions in middle blocks too, and ReLU at a block's end in place of its start.
+ * convolutions, a depthwise 3×3 one and then a 1×1 one, with shortcuts around them; entry blocks halve the image, middle blocks
+ * keep its size. For small inputs: one 3×3 convolution of stride 1 before the blocks, 2×2 pooling in
+ * place of 3×3, two separable convolutions in middle blocks too, and ReLU at a block's end instead of its beginning.
  */
 export const xception = imageFamily({
   name: 'xception',
@@ -23,7 +23,7 @@ export const xception = imageFamily({
   network: xceptionNetwork,
 });
 
-/** A 3×3 convolution of each channel by itself, then a 1×1 one. */
+/** A depthwise 3×3 convolution, then a 1×1 one. */
 interface Separable {
   spread: ConvLayer;
   point: ConvLayer;
@@ -32,11 +32,11 @@ interface Separable {
 interface Block {
   first: Separable;
   second: Separable;
-  /** 1×1 of stride 2 where the block halves the image. */
+  /** 1×1 of stride 2 if the block halves the image. */
   shortcut: ConvLayer | null;
 }
 
-/** Each of three entry blocks has twice as many channels as what comes before; `depth` middle blocks come after them. */
+/** Three entry blocks, each of which doubles the channels, then `depth` middle blocks. */
 function xceptionNetwork({ width, depth, ...task }: SizedImageTask): Network {
   const stem: ConvLayer = { name: 'stem', from: channelsOf(task.image), to: width };
   const channels = entryWidths.map((widths) => widths * width);

@@ -11,7 +11,7 @@ import { dropout } from '../../graph/ops/dropout.ts';
 import { embedding } from '../../graph/ops/embedding.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { gru } from '../../graph/ops/recurrent/gru.ts';
-import { textLengths } from '../../graph/ops/recurrent/sequence.ts';
+import { sequenceLengths } from '../../graph/ops/recurrent/sequence.ts';
 import { max } from '../../graph/ops/reductions.ts';
 import { concat, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
@@ -21,7 +21,7 @@ import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
-/** Characters that a filter sees, and the stride of the maxima over its answers; width − 1 is a multiple of the stride. */
+/** Width of the filters, in characters, and stride of the maxima over their responses; width − 1 is a multiple of the stride. */
 const width = 7;
 const stride = 3;
 const unknownCharacter = 1;
@@ -29,8 +29,8 @@ const unknownCharacter = 1;
 /**
  * Character RNN: gated units (Cho et al. 2014) over characters, without words. For small data, filters over seven characters
  * and their maxima over three come first, as in Kim et al. 2016 ("Character-Aware Neural Language Models", figure 1), which
- * makes the RNN's way a third as long; and the strongest of states and filters over time decides, not the last state, as in
- * Lai et al. 2015 ("Recurrent Convolutional Neural Networks for Text Classification", equations 3 to 6).
+ * divides the number of the RNN's steps by three; the linear layer reads the maxima of states and filters over time, not the
+ * last state, as in Lai et al. 2015 ("Recurrent Convolutional Neural Networks for Text Classification", equations 3 to 6).
  */
 export const charRnn: Family = {
   name: 'char_rnn',
@@ -61,7 +61,7 @@ export const charRnn: Family = {
       maxCharacters: countKnob(knobs, 'max_characters'),
       minTexts: minTexts(inputs.length, knobs),
       maxRows: 8192,
-      // Every text then ends in a whole step of padding, so what it is given does not depend on what else is in the batch.
+      // Each text then ends in a whole step of padding, so that its answer does not depend on the other texts of the batch.
       margin: width - 1 + stride,
       multiple: stride,
     }),
@@ -115,19 +115,19 @@ function charRnnNetwork({ rows, dim, filters, hidden, classes }: CharRnnSize): N
       const ids = inputs.of('ids');
       const steps = convolved(t, ids, { parameters, filters });
       const parts = { w: parameters.of('gru.w'), r: parameters.of('gru.r'), b: parameters.of('gru.b') };
-      const states = gru(t, steps, parts, { lengths: textLengths(t, ids, stride), give: 'all' });
-      const known = concat(t, [states, steps], 2);
-      const [n = 1] = known.shape;
-      const strongest = reshape(t, max(t, known, 1), [n, hidden + filters]);
-      return dense(t, dropout(t, strongest, ratio), parameters.of('out.w'), parameters.of('out.b'));
+      const states = gru(t, steps, parts, { lengths: sequenceLengths(t, ids, stride), output: 'all' });
+      const joined = concat(t, [states, steps], 2);
+      const [n = 1] = joined.shape;
+      const maxima = reshape(t, max(t, joined, 1), [n, hidden + filters]);
+      return dense(t, dropout(t, maxima, ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
   });
 }
 
 /** [N, T] → [N, (T − width + 1) / stride, filters]: relu(max + b) equals the maximum of relu(· + b). */
 function convolved(t: Tape, ids: Value, { parameters, filters }: { parameters: Values; filters: number }): Value {
-  const answers = conv1d(t, embedding(t, parameters.of('table'), ids), parameters.of('conv.w'), width);
-  const [n = 1] = answers.shape;
-  const strongest = max(t, reshape(t, answers, [n, 'steps', stride, filters]), 2);
-  return relu(t, add(t, reshape(t, strongest, [n, 'steps', filters]), parameters.of('conv.b')));
+  const responses = conv1d(t, embedding(t, parameters.of('table'), ids), parameters.of('conv.w'), width);
+  const [n = 1] = responses.shape;
+  const maxima = max(t, reshape(t, responses, [n, 'steps', stride, filters]), 2);
+  return relu(t, add(t, reshape(t, maxima, [n, 'steps', filters]), parameters.of('conv.b')));
 }

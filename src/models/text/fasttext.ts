@@ -34,7 +34,7 @@ export const fasttext: Family = {
       .addRangeKnob('epochs', 'int', 4, 20, { group: 'training', initial: 10 })
       .addCategoricalKnob('batch', [16, 32, 64], { group: 'training', initial: 32 })
       .addRangeKnob('learning_rate', 'float', 1e-3, 5e-2, { group: 'training', initial: 5e-3, log: true })
-      // Few words tell what a question asks for, and strong decay forgets them; many tell an opinion.
+      // The class of a question depends on few words, which strong decay suppresses; that of an opinion on many.
       .addRangeKnob('weight_decay', 'float', 0, 2, { group: 'training', initial: task === 'sentiment' ? 1 : 0.2 })
       .addRangeKnob('dropout', 'float', 0, 0.6, { group: 'training', initial: 0.2 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
@@ -68,7 +68,7 @@ export interface FasttextSize {
   classes: number;
 }
 
-/** The network alone, so that its speed can be measured on sizes that no data decides. */
+/** The network alone, so that its speed can be measured for sizes independent of data. */
 export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
   return classifier({
     classes,
@@ -86,8 +86,8 @@ export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
 }
 
 /**
- * Everything between table and logits is linear, and the mean of products is the product of means: E·W takes the place of
- * E, [V, classes] instead of [V, dim]. The model is smaller by dim / classes, and answering is one look-up per word.
+ * Everything between table and logits is linear, and the mean of products is the product of means: E·W replaces E,
+ * [V, classes] instead of [V, dim]. The model is smaller by dim / classes, and an answer takes one look-up per word.
  */
 function foldLayers(network: Network): Compact {
   return {

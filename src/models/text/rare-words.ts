@@ -1,8 +1,8 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import { countKnob } from '../knobs.ts';
 
-/** Below this many texts a word is worth keeping even if only one has it. */
+/** Below this number of texts, words of a single text are kept, too. */
 const fewTexts = 1000;
 
-/** In how many texts a word must occur to be kept. */
+/** Minimum number of texts with a word for it to be kept. */
 export const minTexts = (texts: number, knobs: Knobs): number => (texts < fewTexts ? 1 : countKnob(knobs, 'min_texts'));

@@ -2,7 +2,7 @@ import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Recipe } from '../family.ts';
 import { regularisationKnobs, trainingKnobs } from '../knobs.ts';
 
-/** How the text families train. */
+/** The recipe of the text families. */
 export const textRecipe = (knobs: Knobs): Recipe => ({
   optimiser: 'adamw',
   ...trainingKnobs(knobs),

@@ -21,10 +21,10 @@ import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
 import { dropWords } from './word-dropout.ts';
 
-/** Widths of the filters: how many words one looks at (Kim 2014, section 3.1). */
+/** Widths of the filters, in words (Kim 2014, section 3.1). */
 const widths = [3, 4, 5] as const;
 
-/** Characters of an average text above which texts are read by whole words: parts take half as long again and add little. */
+/** Mean number of characters up to which subwords are used: in longer texts they take half as long again and add little. */
 const shortText = 256;
 
 const areShort = (texts: readonly string[]): boolean =>
@@ -42,7 +42,7 @@ export const temporalCnn: Family = {
 
   space: (task) =>
     new HyperSpace()
-      // What a question asks for shows in endings and names; what a review thinks of a film, in whole words.
+      // The class of a question depends on suffixes and names, that of an opinion on whole words.
       .addCategoricalKnob('subwords', [true, false], { group: 'preprocessing', initial: task !== 'sentiment' })
       .addCategoricalKnob('max_tokens', [64, 128, 256], { group: 'preprocessing', initial: 128 })
       .addCategoricalKnob('min_texts', [1, 2, 3], { group: 'preprocessing', initial: 1 })
@@ -62,7 +62,7 @@ export const temporalCnn: Family = {
       maxTokens: countKnob(knobs, 'max_tokens'),
       minTexts: minTexts(inputs.length, knobs),
       maxRows: 100_000,
-      // Every text then ends in a whole window of padding, so its maxima do not depend on what else is in the batch.
+      // Each text then ends in a whole window of padding, so that its maxima do not depend on the other texts of the batch.
       margin: Math.max(...widths),
     };
     return knobs['subwords'] === true && areShort(texts)
@@ -89,14 +89,14 @@ export const temporalCnn: Family = {
 
 export interface TemporalCnnSize {
   rows: number;
-  /** Rows that make a word; a word's vector is their sum over √(how many it has). 1: one row a word. */
+  /** Maximum rows of a word; its vector is their sum divided by the square root of their number. 1: one row per word. */
   slots?: number;
   dim: number;
   filters: number;
   classes: number;
 }
 
-/** The network alone, so that its speed can be measured on sizes that no data decides. */
+/** The network alone, so that its speed can be measured for sizes independent of data. */
 export function temporalCnnNetwork({ rows, slots = 1, dim, filters, classes }: TemporalCnnSize): Network {
   const features = filters * widths.length;
   const convolutions = widths.flatMap((width): [string, ParameterSpec][] => [
@@ -114,10 +114,10 @@ export function temporalCnnNetwork({ rows, slots = 1, dim, filters, classes }: T
     },
     logits: (t, inputs, parameters, ratio) => {
       const vectors = wordVectors(t, parameters.of('table'), inputs.of('ids'));
-      // Windows that begin before the text tell its first words from the same words elsewhere, as those past its end do.
+      // Windows that begin before the text distinguish its first words from the same words elsewhere, as those after its end do.
       const words = padBefore(t, vectors, { axis: 1, count: Math.max(...widths) - 1 });
-      const strongest = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
-      return dense(t, dropout(t, concat(t, strongest, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
+      const maxima = widths.map((width) => maxOverTime(t, words, { parameters, width, filters }));
+      return dense(t, dropout(t, concat(t, maxima, 1), ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
   });
 }
@@ -134,9 +134,9 @@ function wordVectors(t: Tape, table: Value, ids: Value): Value {
   return mul(t, whole, emit.div(g, g.scalar(1), emit.unary(g, 'Sqrt', count)));
 }
 
-/** relu(max over time + b) equals the maximum of relu(· + b), and touches one number in T. */
+/** relu(max over time + b) equals the maximum of relu(· + b), and processes one number instead of T. */
 function maxOverTime(t: Tape, words: Value, conv: { parameters: Values; width: number; filters: number }): Value {
   const { parameters, width } = conv;
-  const strongest = conv1dMax(t, words, parameters.of(`conv${width}.w`), width);
-  return relu(t, add(t, strongest, parameters.of(`conv${width}.b`)));
+  const maxima = conv1dMax(t, words, parameters.of(`conv${width}.w`), width);
+  return relu(t, add(t, maxima, parameters.of(`conv${width}.b`)));
 }

@@ -2,12 +2,12 @@ import type { TensorData } from '../../domain/tensor.ts';
 import type { Rng } from '../../runtime/rng.ts';
 
 /**
- * Replaces each word with probability `ratio`, padding excepted, so that no single word decides (Iyyer et al. 2015): ids
- * [N, T], or [N, T, S] where a word has S ids of which the first is its own and the others, its parts, stay.
+ * Replaces each word except padding with probability `ratio` by the id `by` (Iyyer et al. 2015): ids [N, T], or [N, T, S] if a
+ * word has S ids, of which only the first is replaced, not its parts.
  */
 export function dropWords(ids: TensorData | undefined, ratio: number, { rng, by }: { rng: Rng; by: number }): void {
   if (ids === undefined || ratio === 0) return;
   const { data } = ids;
-  const every = ids.shape[2] ?? 1;
-  for (let i = 0; i < data.length; i += every) if (data[i] !== 0 && rng.uniform() < ratio) data[i] = by;
+  const slots = ids.shape[2] ?? 1;
+  for (let i = 0; i < data.length; i += slots) if (data[i] !== 0 && rng.uniform() < ratio) data[i] = by;
 }

@@ -76,7 +76,7 @@ export class InferenceThreads implements Service {
   async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
     this.#models.set(id, files);
-    const [first] = [...this.#threads].sort((a, b) => a.waiting - b.waiting || a.holds.size - b.holds.size);
+    const [first] = [...this.#threads].sort((a, b) => a.waiting - b.waiting || a.loaded.size - b.loaded.size);
     try {
       if (first !== undefined) await this.#loadOn(first, id, files);
     } catch (error) {
@@ -90,16 +90,16 @@ export class InferenceThreads implements Service {
   async spread(id: number): Promise<void> {
     const files = this.#models.get(id);
     for (const thread of files === undefined ? [] : [...this.#threads]) {
-      if (!thread.holds.has(id)) await this.#loadOn(thread, id, files as EnsembleFiles);
+      if (!thread.loaded.has(id)) await this.#loadOn(thread, id, files as EnsembleFiles);
     }
   }
 
   async #loadOn(thread: Thread, id: number, files: EnsembleFiles): Promise<void> {
-    thread.holds.add(id);
+    thread.loaded.add(id);
     try {
       await thread.order({ kind: 'load', id, files });
     } catch (error) {
-      thread.holds.delete(id);
+      thread.loaded.delete(id);
       throw error;
     } finally {
       this.#next();
@@ -108,7 +108,7 @@ export class InferenceThreads implements Service {
 
   async unload(id: number): Promise<void> {
     this.#models.delete(id);
-    const holders = this.#threads.filter((thread) => thread.holds.delete(id));
+    const holders = this.#threads.filter((thread) => thread.loaded.delete(id));
     await Promise.all(holders.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
     this.#next();
   }
@@ -126,8 +126,8 @@ export class InferenceThreads implements Service {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
       const isReserved = thread === this.#threads[0];
-      const job = this.#queue.take({ holds: thread.holds, isReserved }, (id) =>
-        this.#threads.some((other) => other !== thread && other.holds.has(id)),
+      const job = this.#queue.take({ loaded: thread.loaded, isReserved }, (id) =>
+        this.#threads.some((other) => other !== thread && other.loaded.has(id)),
       );
       if (job === undefined) continue;
       const startedMs = performance.now();
@@ -151,7 +151,7 @@ export class InferenceThreads implements Service {
       if (next <= MAX_RESTARTS) this.#threads.push(this.#create(next));
       const heir = this.#threads.at(-1);
       if (heir !== undefined) {
-        this.#moveModels(heir, thread.holds);
+        this.#moveModels(heir, thread.loaded);
         return;
       }
       this.#lastDeath = cause;
@@ -164,8 +164,8 @@ export class InferenceThreads implements Service {
   #moveModels(target: Thread, ids: ReadonlySet<number>): void {
     for (const id of ids) {
       const files = this.#models.get(id);
-      if (files === undefined || target.holds.has(id)) continue;
-      target.holds.add(id);
+      if (files === undefined || target.loaded.has(id)) continue;
+      target.loaded.add(id);
       target.order({ kind: 'load', id, files }).catch(() => undefined);
     }
     target.whenIdle(() => this.#next());
@@ -178,7 +178,7 @@ class Thread {
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
   #onIdle: (() => void) | undefined;
   /** Models that it has, or will have after its pending orders. */
-  readonly holds = new Set<number>();
+  readonly loaded = new Set<number>();
   answered = 0;
 
   constructor(onDeath: (cause: Error) => void) {

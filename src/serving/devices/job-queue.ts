@@ -11,7 +11,7 @@ export interface Job {
 
 /** A thread: what determines which jobs it can run. */
 export interface JobRunner {
-  holds: ReadonlySet<number>;
+  loaded: ReadonlySet<number>;
   /** Whether it is reserved for short batches: long ones run on other threads if possible. */
   isReserved: boolean;
 }
@@ -30,10 +30,10 @@ export class JobQueue<T extends Job> {
   }
 
   /** The next job for a free thread; `elsewhere` returns whether another thread could run a model's job. */
-  take({ holds, isReserved }: JobRunner, elsewhere: (id: number) => boolean): T | undefined {
+  take({ loaded, isReserved }: JobRunner, elsewhere: (id: number) => boolean): T | undefined {
     let first: T | undefined;
     for (const job of this.#jobs) {
-      if (!holds.has(job.id) || (isReserved && job.work?.isLong === true && elsewhere(job.id))) continue;
+      if (!loaded.has(job.id) || (isReserved && job.work?.isLong === true && elsewhere(job.id))) continue;
       if (first === undefined || this.#startOf(job) < this.#startOf(first)) first = job;
     }
     if (first === undefined) return undefined;

@@ -14,7 +14,7 @@ export interface MemoryEntry {
 /** Share of the memory for the growth of models; the rest keeps room for many models. */
 const GROWTH_SHARE = 0.5;
 
-interface HeldEntry {
+interface LoadedEntry {
   bytes: number;
   /** The part of `bytes` from growing. */
   grownBytes: number;
@@ -31,7 +31,7 @@ interface HeldEntry {
  */
 export class ModelMemory {
   readonly budgetBytes: number;
-  readonly #stays = new Map<MemoryEntry, HeldEntry>();
+  readonly #entries = new Map<MemoryEntry, LoadedEntry>();
   #turn: Promise<void> = Promise.resolve();
   #usedBytes = 0;
   #age = 0;
@@ -54,16 +54,16 @@ export class ModelMemory {
       if (bytes > this.budgetBytes && mayEvict) throw tooLarge(tenant, this.budgetBytes);
       if (this.#usedBytes + bytes > this.budgetBytes && !mayEvict) return false;
       await this.#makeRoom(bytes);
-      const stay = { bytes, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
-      this.#stays.set(tenant, stay);
+      const entry = { bytes, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+      this.#entries.set(tenant, entry);
       this.#usedBytes += bytes;
       try {
-        stay.costMs = await load();
+        entry.costMs = await load();
       } catch (error) {
         this.#forget(tenant);
         throw error;
       }
-      stay.worth = this.#worthOf(stay);
+      entry.worth = this.#worthOf(entry);
       return true;
     });
   }
@@ -71,15 +71,15 @@ export class ModelMemory {
   /** Gives the model more bytes if only models of less value must be unloaded for it. Returns whether it has them. */
   grow(tenant: MemoryEntry, bytes: number, work: () => Promise<void>): Promise<boolean> {
     return this.#inTurn(async () => {
-      const stay = this.#stays.get(tenant);
-      const grownBytes = [...this.#stays.values()].reduce((sum, other) => sum + other.grownBytes, bytes);
-      if (stay === undefined || grownBytes > GROWTH_SHARE * this.budgetBytes) return false;
-      const others = [...this.#stays.values()].filter(({ worth }) => worth < stay.worth);
+      const entry = this.#entries.get(tenant);
+      const grownBytes = [...this.#entries.values()].reduce((sum, other) => sum + other.grownBytes, bytes);
+      if (entry === undefined || grownBytes > GROWTH_SHARE * this.budgetBytes) return false;
+      const others = [...this.#entries.values()].filter(({ worth }) => worth < entry.worth);
       const free = this.budgetBytes - this.#usedBytes + others.reduce((sum, other) => sum + other.bytes, 0);
       if (free < bytes) return false;
       await this.#makeRoom(bytes, tenant);
-      stay.bytes += bytes;
-      stay.grownBytes += bytes;
+      entry.bytes += bytes;
+      entry.grownBytes += bytes;
       this.#usedBytes += bytes;
       await work();
       return true;
@@ -88,10 +88,10 @@ export class ModelMemory {
 
   /** Counts requests for the model. */
   used(tenant: MemoryEntry, requests: number): void {
-    const stay = this.#stays.get(tenant);
-    if (stay === undefined) return;
-    stay.uses += requests;
-    stay.worth = this.#worthOf(stay);
+    const entry = this.#entries.get(tenant);
+    if (entry === undefined) return;
+    entry.uses += requests;
+    entry.worth = this.#worthOf(entry);
   }
 
   /** The model will not be used again. */
@@ -101,7 +101,7 @@ export class ModelMemory {
 
   async #makeRoom(bytes: number, keep?: MemoryEntry): Promise<void> {
     while (this.#usedBytes + bytes > this.budgetBytes) {
-      const others = [...this.#stays].filter(([tenant]) => tenant !== keep);
+      const others = [...this.#entries].filter(([tenant]) => tenant !== keep);
       const [min, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
       this.#age = worth;
       await this.#evict(min);
@@ -109,17 +109,17 @@ export class ModelMemory {
   }
 
   async #evict(tenant: MemoryEntry): Promise<void> {
-    if (!this.#stays.has(tenant)) return;
+    if (!this.#entries.has(tenant)) return;
     await tenant.unload();
     this.#forget(tenant);
   }
 
   #forget(tenant: MemoryEntry): void {
-    this.#usedBytes -= this.#stays.get(tenant)?.bytes ?? 0;
-    this.#stays.delete(tenant);
+    this.#usedBytes -= this.#entries.get(tenant)?.bytes ?? 0;
+    this.#entries.delete(tenant);
   }
 
-  #worthOf({ bytes, costMs, uses }: HeldEntry): number {
+  #worthOf({ bytes, costMs, uses }: LoadedEntry): number {
     return this.#age + (uses * costMs) / bytes;
   }
 

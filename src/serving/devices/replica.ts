@@ -47,7 +47,7 @@ export class Replica {
     try {
       for (const file of models) {
         const { onnx, features } = await readModel(file);
-        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, lasts: true }) });
+        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, longLived: true }) });
       }
     } catch (error) {
       await new Replica(members, inputKind).release();

@@ -62,7 +62,7 @@ export class ResidentDevice implements Device, MemoryEntry {
   /** Rows since the model was loaded or last tried to grow; not counted after growing. */
   #rowsSinceLoad = 0;
   #grownBytes = 0;
-  #onCalm: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
   #fault: { error: unknown; times: number; untilMs: number } | undefined;
   readonly #rng = createRng(process.pid);
 
@@ -109,7 +109,7 @@ export class ResidentDevice implements Device, MemoryEntry {
     try {
       return await this.#loaded.run(inputs, subset, work);
     } finally {
-      if (--this.#running === 0) this.#onCalm?.();
+      if (--this.#running === 0) this.#onIdle?.();
     }
   }
 
@@ -119,9 +119,9 @@ export class ResidentDevice implements Device, MemoryEntry {
     this.#loaded = undefined;
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
-        this.#onCalm = resolve;
+        this.#onIdle = resolve;
       });
-      this.#onCalm = undefined;
+      this.#onIdle = undefined;
     }
     await loaded?.release();
     this.#options.onBytes(-this.#loadedBytes);

@@ -54,7 +54,7 @@ export type Decision =
   | { kind: 'wait'; untilMs: number; rows: number };
 
 /** The result of a batch. */
-export interface BatchOutcome {
+interface BatchOutcome {
   readonly nowMs: number;
   readonly subset: Subset;
   readonly rows: number;
@@ -73,7 +73,7 @@ export interface Policy {
 }
 
 /** The learned state as plain data, stored across restarts. */
-export interface Learned {
+interface Learned {
   weights(): unknown;
   /** Returns false, without any change, if the data does not belong to this policy and fleet. */
   restore(weights: unknown): boolean;

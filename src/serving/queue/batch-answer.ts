@@ -13,7 +13,7 @@ export interface BatcherOptions {
   fleet: ServedFleet;
   policy: Policy;
   clock: Clock;
-  judge: AnswerMaker;
+  answerMaker: AnswerMaker;
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;
   onBatch(rows: number): void;
@@ -61,10 +61,10 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
     batch.forEach((request, row) => {
       onClosed(request);
-      const answer = options.judge.answer(outputs, row, rows);
+      const answer = options.answerMaker.answer(outputs, row, rows);
       if (isBest) options.onAnswer(request.input, answer);
       if (request.waiters.length === 0) return; // read ahead, and not requested yet
-      const finding = request.wantsDetail ? options.judge.finding(outputs, row, rows) : null;
+      const finding = request.wantsDetail ? options.answerMaker.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
       for (const waiter of request.waiters) waiter.resolve(outcome);
     });

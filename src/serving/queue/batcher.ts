@@ -7,7 +7,7 @@ import { BatchChoice } from './batch-choice.ts';
 import type { QueuedRequest, RequestOptions, RequestWaiter, RoleShare } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
-import { judgeRun } from './slowness.ts';
+import { updateSlowness } from './slowness.ts';
 import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
 /** After two requests waited at the same time, more are expected to arrive together for this long. */
@@ -205,7 +205,7 @@ export class Batcher {
       work: workOf(requests, roles),
       onClosed: (request: QueuedRequest): void => this.#requests.close(request),
       onEnded: (ms: number, expectedMs: number): boolean =>
-        roles.length === 0 || judgeRun(roles, { ms, expectedMs, shortMs }, this.#requests.roles),
+        roles.length === 0 || updateSlowness(roles, { ms, expectedMs, shortMs }, this.#requests.roles),
     };
     void answerBatch(running, this.#options).finally(() => {
       if (slot === undefined) this.#inline--;

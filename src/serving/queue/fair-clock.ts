@@ -1,6 +1,6 @@
 import { ownCopy } from './active-roles.ts';
 
-/** Number of idle roles whose state is kept; beyond, the longest idle role starts anew. */
+/** Number of idle roles whose state is kept; beyond, the state of the longest idle role is dropped. */
 const MAX_KEPT = 1024;
 
 /**

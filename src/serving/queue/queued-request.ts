@@ -2,24 +2,24 @@ import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
-/** The lanes of requests with waiters: those that can be in time, and those that are late anyway. */
-export type WaitingLane = 'demanded' | 'deferred';
+/** The states of waiting requests with waiters: those that can be in time, and those that are late anyway. */
+export type WaitingState = 'demanded' | 'deferred';
 
 /** Waiting requests of one session for one model. */
 export interface SessionShare {
   readonly session: object;
   readonly share: RoleShare;
   readonly load: QueueLoad;
-  readonly rows: Record<WaitingLane, number>;
+  readonly rows: Record<WaitingState, number>;
   /** Includes requests that have left; those are skipped. */
-  readonly queues: Readonly<Record<WaitingLane, DeadlineQueue<QueuedRequest>>>;
+  readonly queues: Readonly<Record<WaitingState, DeadlineQueue<QueuedRequest>>>;
 }
 
 /** Waiting requests of one role for one model, and the role's statistics. */
 export interface RoleShare {
   readonly role: string;
   readonly load: QueueLoad;
-  readonly rows: Record<WaitingLane, number>;
+  readonly rows: Record<WaitingState, number>;
   /** By session, in the order of their turns. */
   readonly parts: Map<object, SessionShare>;
   /** The last part that became empty, reused for sessions that send one row after another. */
@@ -77,7 +77,7 @@ export interface QueuedRequest {
   session: object;
   /** The part that contains it while it waits. */
   part: SessionShare | null;
-  lane: WaitingLane | 'speculative' | 'running' | 'dropped';
+  state: WaitingState | 'speculative' | 'running' | 'dropped';
   /** Callers; empty for a speculative request. */
   readonly waiters: RequestWaiter[];
 }
@@ -89,9 +89,9 @@ export type RequestOptions = Pick<
 >;
 
 /** Field by field: spreading costs several times as much, and this runs once per row. */
-export function newRequest(input: string, options: RequestOptions, lane: QueuedRequest['lane']): QueuedRequest {
+export function newRequest(input: string, options: RequestOptions, state: QueuedRequest['state']): QueuedRequest {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = options;
-  return { input, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, lane, waiters: [] };
+  return { input, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, state, waiters: [] };
 }
 
 export const queueFull = (queued: number): LimitReached =>

@@ -1,6 +1,5 @@
 import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { Lane } from './lane.ts';
 import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS } from './limits.ts';
 import {
   newRequest,
@@ -8,9 +7,10 @@ import {
   queueFull,
   type RequestOptions,
   type RoleShare,
-  type WaitingLane,
+  type WaitingState,
 } from './queued-request.ts';
 import { type PickOptions, Shares } from './shares.ts';
+import { WaitingRequests } from './waiting-requests.ts';
 
 /** The session of speculative requests. */
 const noSession = {};
@@ -23,8 +23,8 @@ const FEW = 8;
  */
 export class RequestQueue {
   readonly #demanded = new DeadlineQueue<QueuedRequest>();
-  readonly #deferred = new Lane('deferred');
-  readonly #speculative = new Lane('speculative');
+  readonly #deferred = new WaitingRequests('deferred');
+  readonly #speculative = new WaitingRequests('speculative');
   /** By input, including running ones; requests for details are separate. */
   readonly #open = new Map<string, QueuedRequest>();
   readonly #openDetails = new Map<string, QueuedRequest>();
@@ -103,18 +103,18 @@ export class RequestQueue {
   /** Another waiter for an open request. */
   join(request: QueuedRequest, options: RequestOptions): void {
     const { deadlineMs, isFirm } = options;
-    if (request.lane === 'speculative') {
+    if (request.state === 'speculative') {
       this.#speculative.leave(request);
       this.#demandBy(request, options);
       return;
     }
     request.isFirm &&= isFirm;
     const moves = this.#comesSooner(request, options);
-    if (request.lane === 'deferred' && moves) {
+    if (request.state === 'deferred' && moves) {
       this.#deferred.leave(request);
       this.#shares.takeOut(request, 'deferred');
       this.#demandBy(request, { ...options, isFirm: request.isFirm });
-    } else if (request.lane === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
+    } else if (request.state === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
       this.#demanded.remove(request);
       this.#shares.takeOut(request, 'demanded');
       const { role, session } = moves ? options : request;
@@ -128,7 +128,7 @@ export class RequestQueue {
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
-    request.lane = 'demanded';
+    request.state = 'demanded';
     request.deadlineMs = deadlineMs;
     request.budgetMs = budgetMs;
     request.isFirm = isFirm;
@@ -140,11 +140,11 @@ export class RequestQueue {
 
   /** The last waiter of a request that is not running has left. */
   drop(request: QueuedRequest): void {
-    if (request.lane === 'demanded') this.#demanded.remove(request);
-    else if (request.lane === 'deferred') this.#deferred.leave(request);
+    if (request.state === 'demanded') this.#demanded.remove(request);
+    else if (request.state === 'deferred') this.#deferred.leave(request);
     else return;
-    this.#shares.remove(request, request.lane);
-    request.lane = 'dropped';
+    this.#shares.remove(request, request.state);
+    request.state = 'dropped';
     this.close(request);
   }
 
@@ -154,7 +154,7 @@ export class RequestQueue {
     for (const request of this.#demanded.take(0, count)) {
       if (request.isFirm) {
         this.#shares.remove(request, 'demanded');
-        request.lane = 'dropped';
+        request.state = 'dropped';
         this.close(request);
         refused.push(request);
       } else {
@@ -168,7 +168,7 @@ export class RequestQueue {
   dropSpeculative(): void {
     while (this.speculative > 0) {
       for (const request of this.takeSpeculative(this.speculative)) {
-        request.lane = 'dropped';
+        request.state = 'dropped';
         this.close(request);
       }
     }
@@ -197,7 +197,7 @@ export class RequestQueue {
       return fits;
     });
     for (const request of taken) {
-      request.lane = 'running';
+      request.state = 'running';
       this.#shares.remove(request, 'demanded');
     }
     return taken;
@@ -215,12 +215,12 @@ export class RequestQueue {
   }
 
   /** Takes some or all results of {@link turns}, in order. */
-  takeTurns(requests: readonly QueuedRequest[], lane: WaitingLane): void {
-    for (const request of requests) request.lane = 'running';
-    this.#shares.began(requests, lane);
-    if (lane === 'deferred') for (const request of requests) this.#deferred.leave(request);
+  takeTurns(requests: readonly QueuedRequest[], state: WaitingState): void {
+    for (const request of requests) request.state = 'running';
+    this.#shares.began(requests, state);
+    if (state === 'deferred') for (const request of requests) this.#deferred.leave(request);
     else if (requests.length <= FEW) for (const request of requests) this.#demanded.remove(request);
-    else this.#demanded.keepOnly((request) => request.lane === 'demanded');
+    else this.#demanded.keepOnly((request) => request.state === 'demanded');
   }
 
   /** With `ofOneRole`, only consecutive rows of one role. */

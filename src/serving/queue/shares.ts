@@ -8,7 +8,7 @@ import {
   QueueLoad,
   type RoleShare,
   type SessionShare,
-  type WaitingLane,
+  type WaitingState,
 } from './queued-request.ts';
 
 /**
@@ -19,7 +19,7 @@ const SLACK = 64;
 
 /** Restrictions on a pick. */
 export interface PickOptions {
-  lane: WaitingLane;
+  state: WaitingState;
   /** Maximum rows of a batch that starts with this role. */
   maxRows(first: RoleShare): number;
   /** Whether a role takes part. */
@@ -57,17 +57,17 @@ export class Shares {
     return this.#roles.get(role) ?? this.#newRole(role);
   }
 
-  add(request: QueuedRequest, lane: WaitingLane): void {
+  add(request: QueuedRequest, state: WaitingState): void {
     const part = this.#partOf(request.role, request.session);
     request.part = part;
     this.#load.add(request);
     part.load.add(request);
     part.share.load.add(request);
-    this.#enter(request, part, lane);
+    this.#enter(request, part, state);
   }
 
-  /** Moves a request to the other lane. */
-  move(request: QueuedRequest, from: WaitingLane, to: WaitingLane): void {
+  /** Changes the state of a waiting request. */
+  move(request: QueuedRequest, from: WaitingState, to: WaitingState): void {
     const { part } = request;
     if (part === null) return;
     part.rows[from]--;
@@ -75,22 +75,22 @@ export class Shares {
     this.#enter(request, part, to);
   }
 
-  remove(request: QueuedRequest, lane: WaitingLane): void {
+  remove(request: QueuedRequest, state: WaitingState): void {
     const { part } = request;
     if (part === null) return;
     request.part = null;
     this.#load.remove(request);
     part.load.remove(request);
     part.share.load.remove(request);
-    part.rows[lane]--;
-    part.share.rows[lane]--;
+    part.rows[state]--;
+    part.share.rows[state]--;
     if (part.load.rows === 0) this.#put(part);
   }
 
   /** As {@link remove}, for a request that may return before its place is cleaned up. */
-  takeOut(request: QueuedRequest, lane: WaitingLane): void {
+  takeOut(request: QueuedRequest, state: WaitingState): void {
     const queues = request.part?.queues;
-    this.remove(request, lane);
+    this.remove(request, state);
     queues?.demanded.remove(request);
     queues?.deferred.remove(request);
   }
@@ -99,10 +99,10 @@ export class Shares {
    * The rows whose turn is next: roles in the order of their tags, and within a role its sessions in turn. A slow role
    * has batches of its own. Nothing is removed before {@link began}.
    */
-  pick({ lane, maxRows, accepts }: PickOptions): QueuedRequest[] {
+  pick({ state, maxRows, accepts }: PickOptions): QueuedRequest[] {
     const all = [...this.#roles.values()]
-      .filter((share) => share.rows[lane] > 0 && accepts?.(share) !== false)
-      .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, lane) }));
+      .filter((share) => share.rows[state] > 0 && accepts?.(share) !== false)
+      .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, state) }));
     const first = earliest(all);
     if (first === undefined) return [];
     const turns = first.share.isSlow ? [first] : all.filter(({ share }) => !share.isSlow);
@@ -124,14 +124,14 @@ export class Shares {
   }
 
   /** These rows leave the queue for a batch: their roles are charged, and their sessions go to the end of the line. */
-  began(requests: readonly QueuedRequest[], lane: WaitingLane): void {
+  began(requests: readonly QueuedRequest[], state: WaitingState): void {
     for (const request of requests) {
       const { part } = request;
       if (part === null) continue;
       const { share, session } = part;
       this.#clock.begin(this.#clock.startOf(share.role));
       this.#clock.charge(share.role, costOf(share));
-      this.remove(request, lane);
+      this.remove(request, state);
       if (share.parts.delete(session)) share.parts.set(session, part);
     }
   }
@@ -156,19 +156,19 @@ export class Shares {
 
   /** The request of a part with the latest deadline; if all are late, the last late one. */
   lastOf(part: SessionShare): QueuedRequest | undefined {
-    for (const lane of ['demanded', 'deferred'] as const) {
-      settle(part, lane);
-      const queue = part.queues[lane];
+    for (const state of ['demanded', 'deferred'] as const) {
+      settle(part, state);
+      const queue = part.queues[state];
       if (queue.length > 0) return queue.at(queue.length - 1);
     }
     return undefined;
   }
 
-  #enter(request: QueuedRequest, part: SessionShare, lane: WaitingLane): void {
-    const queue = part.queues[lane];
-    if (queue.length > 2 * part.rows[lane] + SLACK) settle(part, lane);
-    part.rows[lane]++;
-    part.share.rows[lane]++;
+  #enter(request: QueuedRequest, part: SessionShare, state: WaitingState): void {
+    const queue = part.queues[state];
+    if (queue.length > 2 * part.rows[state] + SLACK) settle(part, state);
+    part.rows[state]++;
+    part.share.rows[state]++;
     queue.insert(request);
   }
 
@@ -219,19 +219,19 @@ const newPart = (session: object, share: RoleShare): SessionShare => ({
   queues: { demanded: new DeadlineQueue<QueuedRequest>(), deferred: new DeadlineQueue<QueuedRequest>() },
 });
 
-const noRows = (): Record<WaitingLane, number> => ({ demanded: 0, deferred: 0 });
+const noRows = (): Record<WaitingState, number> => ({ demanded: 0, deferred: 0 });
 
 /** Cost of a row: the same for all roles, except for slow ones. */
 const costOf = ({ isSlow, slowness }: RoleShare): number => (isSlow ? Math.max(1, slowness) : 1);
 
 /** Rows of the sessions in turn, each session's earliest deadline first. */
-function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRequest, undefined> {
+function* bySession({ parts }: RoleShare, state: WaitingState): Generator<QueuedRequest, undefined> {
   let round: Iterable<SessionShare> = parts.values();
   for (let place = 0; ; place++) {
     const more: SessionShare[] = [];
     for (const part of round) {
-      if (place === 0) settle(part, lane);
-      const request = part.queues[lane].at(place);
+      if (place === 0) settle(part, state);
+      const request = part.queues[state].at(place);
       if (request === undefined) continue;
       more.push(part);
       yield request;
@@ -242,7 +242,7 @@ function* bySession({ parts }: RoleShare, lane: WaitingLane): Generator<QueuedRe
 }
 
 /** Removes requests that have left. */
-function settle(part: SessionShare, lane: WaitingLane): void {
-  const queue = part.queues[lane];
-  if (queue.length !== part.rows[lane]) queue.keepOnly((request) => request.part === part && request.lane === lane);
+function settle(part: SessionShare, state: WaitingState): void {
+  const queue = part.queues[state];
+  if (queue.length !== part.rows[state]) queue.keepOnly((request) => request.part === part && request.state === state);
 }

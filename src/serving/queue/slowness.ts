@@ -15,7 +15,7 @@ export interface RunTime {
   ms: number;
   /** c(b): the expected time. */
   expectedMs: number;
-  /** Shorter batches delay nobody. */
+  /** Shorter batches do not delay other roles. */
   shortMs: number;
 }
 
@@ -25,7 +25,7 @@ export interface RunTime {
  * no request could be in time. All roles in a slow batch are suspected; their own batches decide, compared with other
  * roles' batches: if all are slow, the machine is.
  */
-export function judgeRun(
+export function updateSlowness(
   ran: readonly RoleShare[],
   { ms, expectedMs, shortMs }: RunTime,
   known: Iterable<RoleShare>,

@@ -52,7 +52,7 @@ export class Turns {
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
     const accepts = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#requests.turns({ lane: 'demanded', maxRows: (first) => this.#maxRows(first), accepts });
+    const picked = this.#requests.turns({ state: 'demanded', maxRows: (first) => this.#maxRows(first), accepts });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -85,7 +85,7 @@ export class Turns {
 
   #late(rows: number, accepts: (share: RoleShare) => boolean): QueuedRequest[] {
     const late = this.#requests.turns({
-      lane: 'deferred',
+      state: 'deferred',
       maxRows: (first) => Math.min(rows, this.#maxRows(first)),
       accepts,
     });

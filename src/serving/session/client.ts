@@ -34,10 +34,10 @@ export class Client {
    * {@link UndefinedObject}.
    */
   admit(key: string): void | Promise<void> {
-    return this.knows(key) ? undefined : this.#calls.unlessCancelled(this.#models.find(key));
+    return this.hasModel(key) ? undefined : this.#calls.unlessCancelled(this.#models.find(key));
   }
 
-  knows(key: string): boolean {
+  hasModel(key: string): boolean {
     return this.#models.has(key);
   }
 

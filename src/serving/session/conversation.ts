@@ -124,7 +124,7 @@ export class PredictConversation implements Conversation {
    */
   #readAhead({ place, json: rows, ...request }: RequestOf<'V'>): Reply {
     const { key, role } = request;
-    const isWanted = role === this.#readAheadRole && this.#client.knows(key);
+    const isWanted = role === this.#readAheadRole && this.#client.hasModel(key);
     this.#readAheadRole = undefined;
     this.#pendingRows = this.#client.readAhead(
       request,
@@ -136,7 +136,7 @@ export class PredictConversation implements Conversation {
 
   /** A statement continues without refused rows: its next requests are answered by themselves. */
   #admitRows(key: string): void {
-    if (this.#readAheadRole !== undefined && this.#client.knows(key)) return;
+    if (this.#readAheadRole !== undefined && this.#client.hasModel(key)) return;
     throw new UndefinedObject('rows were sent that were not requested', {
       detail: 'No model has that key, or the session was not asked to read ahead.',
       hint: 'Use rafiki_predict, which reads ahead by itself.',

@@ -84,7 +84,7 @@ export class ReadAhead {
     return this.#statement;
   }
 
-  /** Whether it knows which requests come next. */
+  /** Whether it can predict the next requests. */
   get isFollowing(): boolean {
     return this.#followed !== undefined;
   }

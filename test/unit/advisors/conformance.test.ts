@@ -61,7 +61,7 @@ describe.each(advisors.map((advisor) => [advisor.name, advisor] as const))('the 
     for (const trial of first) expect(trial.knobs).toEqual(initial);
   });
 
-  test('says the same again for the same seed and history, whoever reads it back', () => {
+  test('proposes the same for the same seed and history', () => {
     const outcome = mixedOutcomes(5);
     const history = propose(advisor, search({}, 5), { count: 40, outcome });
     const reread = history.map((trial) => ({

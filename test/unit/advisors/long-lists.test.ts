@@ -78,7 +78,7 @@ describe('the grid', () => {
 test.each(advisors.map(({ name }) => name))('%s refuses a list of more than 100 different values', (name) => {
   const long = searchOf([different(101)]);
   expect(() => proposals(name, long, 30)).toThrowError(
-    expect.objectContaining({ sqlstate: '22023', detail: 'It has 101 different values; 100 are the most.' }),
+    expect.objectContaining({ sqlstate: '22023', detail: 'It has 101 different values; the limit is 100.' }),
   );
   expect(() => regretBound(long, [], 0)).toThrowError(InvalidParameter);
   expect(proposals(name, searchOf([[...different(100), ...different(100)]]), 12)).toHaveLength(12);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Branch } from '../../../src/advisors/axes.ts';
-import { draw, estimate, logDensity, type Parzen } from '../../../src/advisors/tpe/parzen.ts';
+import { drawPoint, estimate, logDensity, type Parzen } from '../../../src/advisors/tpe/parzen.ts';
 import { type Domain, HyperSpace } from '../../../src/domain/hyper-space.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
@@ -70,7 +70,7 @@ describe('a density', () => {
   test('is what is drawn from', () => {
     const rng = createRng(1);
     const DRAWS = 20_000;
-    const drawn = Array.from({ length: DRAWS }, () => draw(estimated, rng));
+    const drawn = Array.from({ length: DRAWS }, () => drawPoint(estimated, rng));
     const share = (is: (position: Float64Array) => boolean): number =>
       drawn.filter((point) => point.branch === 0 && is(point.positions)).length / DRAWS;
     // five deviations of a share of a half at most; the seed is fixed

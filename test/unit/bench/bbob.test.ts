@@ -5,7 +5,7 @@ import { createRng } from '../../../src/runtime/rng.ts';
 const numbers = Array.from({ length: FUNCTIONS }, (_, i) => i + 1);
 
 describe.each(numbers)('BBOB function f%i', (number) => {
-  test.each([2, 5, 10])('is least at its optimum, inside the box, in %i dimensions', (dimensions) => {
+  test.each([2, 5, 10])('is minimal at its optimum, inside the box, in %i dimensions', (dimensions) => {
     for (const seed of [1, 2, 3]) {
       const { optimum, value } = bbob(number, dimensions, seed);
       const min = value(optimum);

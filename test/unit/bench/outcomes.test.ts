@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Outcomes } from '../../../bench/load/outcomes.ts';
 
-test('errors are judged by their SQLSTATE: only those of a connection pass, while something is down', () => {
+test('errors are classified by their SQLSTATE: only those of a connection are allowed, while a process is down', () => {
   const outcomes = new Outcomes();
   outcomes.failed('08006', 'single', 0);
   outcomes.disturbed(1000, 1000);

@@ -51,7 +51,7 @@ describe('the simulator of serving', () => {
     },
   );
 
-  it('refuses in time where nothing varies: no answer is overdue', () => {
+  it('refuses in time if nothing varies: no answer is overdue', () => {
     expect(run({ policy: 'planner' }).overdue).toBe(0);
     expect(run({ policy: 'greedy' }).overdue).toBe(0);
   });
@@ -62,14 +62,14 @@ describe('the simulator of serving', () => {
 });
 
 describe('the clairvoyant bound', () => {
-  it('answers everything with the whole ensemble where there is time', async () => {
+  it('answers everything with the whole ensemble if there is time', async () => {
     const few = Float64Array.from({ length: 100 }, (_, i) => 100 * i);
     const { reward, missed } = await bound(three, few, 1000);
     expect(reward).toBeCloseTo(82.04, 6);
     expect(missed).toBeCloseTo(0, 9);
   });
 
-  it('leaves out what comes at once and is more than fits the budget', async () => {
+  it('refuses concurrent requests that exceed the budget', async () => {
     // 1000 requests at 0; one model answers 64 / 235 a millisecond for 560 ms, and for the rest of the interval they came in
     const { reward } = await bound(single, new Float64Array(1000), 560);
     expect(reward).toBeCloseTo((64 / 235) * 560 * 1.25, 3);

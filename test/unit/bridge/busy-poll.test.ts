@@ -27,7 +27,7 @@ test('goes round after an answer to a lone session, and sleeps when the moment i
   expect(rounds()).toBe(before);
 });
 
-test('leaves the loop alone while sessions ask by turns', async () => {
+test('does not poll while sessions make requests in turn', async () => {
   const { alertness, clock, rounds } = counted();
   const [one, other] = [{}, {}];
   alertness.answered(one);
@@ -42,7 +42,7 @@ test('leaves the loop alone while sessions ask by turns', async () => {
   expect(rounds()).toBe(before);
 });
 
-test('is tried ever less often while no question comes in its moment, and at once again when one did', async () => {
+test('is tried less often while no request arrives during it, and immediately again after one did', async () => {
   const { alertness, clock, rounds } = counted();
   const session = {};
   /** Whether the loop went round after an answer. */

@@ -53,13 +53,13 @@ describe('FrameReader', () => {
     );
   });
 
-  it('refuses a frame that claims more than is allowed before it is there', () => {
+  it('refuses a frame with too large a length before it arrives', () => {
     const reader = new FrameReader();
     reader.push(Buffer.from([0x51, 0x7f, 0xff, 0xff, 0xff]));
     expect(() => reader.next(LIMIT)).toThrowError(/length/);
   });
 
-  it('tells how a long frame begins as soon as that is there, and nothing of a short one', () => {
+  it('passes the beginning of a long frame on as soon as it arrives, but not of a short one', () => {
     const reader = new FrameReader();
     const bytes = frame('Q', Buffer.from('0123456789'));
     reader.push(bytes.subarray(0, 7));
@@ -71,7 +71,7 @@ describe('FrameReader', () => {
     expect(reader.buffered).toBe(0);
   });
 
-  it('takes lengths from the least to the most that is allowed', () => {
+  it('accepts lengths from the minimum to the maximum', () => {
     const opening = (length: number): Buffer => {
       const bytes = Buffer.alloc(Math.max(4, length));
       bytes.writeInt32BE(length, 0);
@@ -92,7 +92,7 @@ describe('FrameReader', () => {
     expect([reader.buffered, reader.checkEmpty()]).toEqual([0, undefined]);
   });
 
-  it('takes a megabyte byte by byte without copying it each time', () => {
+  it('accepts a megabyte byte by byte without copying it each time', () => {
     const bytes = frame('Q', Buffer.alloc(1_000_000, 'a'));
     const reader = new FrameReader();
     const startedMs = performance.now();

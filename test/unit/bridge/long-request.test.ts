@@ -57,7 +57,7 @@ describe('a long request', () => {
     expect(isFree(budget, 100)).toBe(true);
   });
 
-  it('waits no more when its client is gone, not even where memory came in the same moment', async () => {
+  it('stops waiting when its client disconnects, even if memory becomes free in the same moment', async () => {
     const budget = new MemoryBudget(100);
     void budget.acquire(60, signal);
     const [first, second] = [new LongRequest(60, budget), new LongRequest(60, budget)];
@@ -75,7 +75,7 @@ describe('a long request', () => {
     expect(isFree(budget, 100)).toBe(true);
   });
 
-  it('is thrown away as it comes', () => {
+  it('is discarded while it arrives', () => {
     const reader = new FrameReader();
     const request = new LongRequest(6, new MemoryBudget(100));
     const next = Buffer.from([88, 0, 0, 0, 4]);
@@ -107,7 +107,7 @@ describe('budget for long requests', () => {
     expect(order).toEqual(['large', 'small']);
   });
 
-  it('goes on to the next when the first in turn is gone', async () => {
+  it('continues with the next one if the first disconnects', async () => {
     const budget = new MemoryBudget(100);
     void budget.acquire(60, signal);
     const gone = new AbortController();

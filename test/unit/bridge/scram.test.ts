@@ -26,14 +26,14 @@ describe('ScramExchange', () => {
     expect(exchange.final(lastMessage(serverFirst))).toMatch(/^v=/);
   });
 
-  it('takes extensions that it does not know as part of what is proved', () => {
+  it('includes unknown extensions in the proof', () => {
     const exchange = new ScramExchange(createVerifier('s'));
     const said = lastMessage(exchange.first('n,,n=,r=abc'), { extension: ',x=1' });
     expect(exchange.final(said)).toMatch(/^v=/);
     expect(() => exchange.final(said.replace('x=1', 'x=2'))).toThrowError(AuthenticationFailed);
   });
 
-  it('refuses one who knows the secret, but has not seen the certificate', () => {
+  it('refuses a client that knows the secret, but has another certificate', () => {
     const exchange = new ScramExchange(createVerifier('s'), Buffer.alloc(32, 1));
     const header = 'p=tls-server-end-point,,';
     const serverFirst = exchange.first(`${header}n=,r=abc`);

@@ -126,7 +126,7 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     expect(JSON.parse(rows[0]?.v)).toEqual({ sqlstate: '22023', message: 'no', detail: 'd', hint: 'h' });
   });
 
-  it('answers a long request only once it is admitted, however long that takes, and goes on', async () => {
+  it('answers a long request only once it is admitted, however long that takes, and continues', async () => {
     const session = await client();
     const { rows } = await session.query(`looked up${' '.repeat(100_000)}`);
     expect(rows[0]).toMatchObject({ s: 'e', v: expect.stringContaining('42704') });
@@ -157,12 +157,12 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     expect((await session.query('hello')).rows[0]?.v).toBe('hello');
   });
 
-  it('keeps no more connections than it was told, and says so with 53300', async () => {
+  it('refuses connections above its limit with 53300', async () => {
     await Promise.all([client(), client(), client()]);
     await expect(client()).rejects.toMatchObject({ code: '53300' });
   });
 
-  it('goes on with a client that takes its answers late', async () => {
+  it('continues with a client that reads its replies late', async () => {
     const socket = await knownSocket(server.address());
     sockets.push(socket);
     const text = 'x'.repeat(100_000);
@@ -181,7 +181,7 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     await expect.poll(() => answers, { timeout: 10_000 }).toBe(200);
   });
 
-  it('tells the conversation when its client is gone', async () => {
+  it('closes the conversation when its client disconnects', async () => {
     const session = await client();
     void session.query('wait').catch(() => undefined);
     clients.splice(0);
@@ -189,7 +189,7 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
     await expect.poll(() => closed).toBe(1);
   });
 
-  it('ends a request for whoever knows the key of its session, and for nobody else', async () => {
+  it('cancels a request only with the key of its session', async () => {
     const session = await client();
     const waiting = session.query('wait');
     const key = Buffer.alloc(8);
@@ -211,7 +211,7 @@ describe('the bridge, with the npm pg client as an independent peer', () => {
   });
 });
 
-/** Nobody signed the certificate; that both ends see the same one is what the client checks. */
+/** The certificate is self-signed; the client checks that both ends see the same one. */
 const encrypted = { ssl: { rejectUnauthorized: false }, enableChannelBinding: true };
 
 describe('the bridge over TLS', () => {
@@ -222,7 +222,7 @@ describe('the bridge over TLS', () => {
     expect((await session.query(text)).rows[0]?.v).toBe(text);
   });
 
-  it('tells the conversation when its client is gone', async () => {
+  it('closes the conversation when its client disconnects', async () => {
     const session = await client(encrypted);
     void session.query('wait').catch(() => undefined);
     clients.splice(0);
@@ -246,7 +246,7 @@ describe('the bridge over TLS', () => {
     await expect(client({ ssl: encrypted.ssl })).rejects.toThrow(/SCRAM-SHA-256/);
   });
 
-  it('refuses somebody in the middle, who has a certificate of his own', async () => {
+  it('refuses a man in the middle, with another certificate', async () => {
     const { context } = await createCertificate();
     const middle = createServer((socket) => {
       socket.once('data', () => {
@@ -273,7 +273,7 @@ describe('the bridge over TLS', () => {
   });
 });
 
-describe('where the bridge listens', () => {
+describe('the address of the bridge', () => {
   const beside = (options: { host?: string; port?: number; socketDir?: string }): BridgeServer => {
     const [converse, isIdle] = [() => new Echo(), () => true];
     return new BridgeServer({
@@ -282,7 +282,7 @@ describe('where the bridge listens', () => {
     });
   };
 
-  it('is said where it cannot, with what to change', async () => {
+  it('causes an error with a hint if it cannot be used', async () => {
     await expect(beside({ port: server.address().port }).start()).rejects.toMatchObject({
       hint: 'Choose another port: --bridge-port N.',
     });
@@ -318,7 +318,7 @@ describe('where the bridge listens', () => {
 });
 
 describe('the bridge, byte by byte', () => {
-  it('refuses other encryption with one letter and goes on', async () => {
+  it('refuses other encryption with one letter and continues', async () => {
     const heard = await bare(Buffer.concat([opening(80877104), startup('user\0rafiki\0')]), 2);
     expect(heard.toString('latin1', 0, 2)).toBe('NR');
     expect(heard.includes('SCRAM-SHA-256')).toBe(true);
@@ -337,7 +337,7 @@ describe('the bridge, byte by byte', () => {
     expect((await bare(bytes)).toString('latin1')).toContain(`C${sqlstate}`);
   });
 
-  it('closes without a word on a cancel request, known or not', async () => {
+  it('closes silently on a cancel request, with a known key or not', async () => {
     expect(await bare(opening(80877102, Buffer.alloc(8)))).toHaveLength(0);
   });
 

@@ -38,7 +38,7 @@ const refusal = (detail: string): object => ({
   hint: expect.stringContaining('--data-dir'),
 });
 
-test('a folder is made that others may pass through and not look into; secrets are for this user alone', async () => {
+test('the folder is created with mode 0711; secrets are private to the user', async () => {
   await openDataDir(dir);
   writeSecret(path.join(dir, 'admin-url'), 'postgres://…');
   const { password, isNew } = storedPassword(dir, 'user-password');
@@ -47,7 +47,7 @@ test('a folder is made that others may pass through and not look into; secrets a
   await openDataDir(dir); // as at the next start
 });
 
-test('a folder where everybody may write is closed', async () => {
+test('a folder that is writable for all users is made private', async () => {
   mkdirSync(dir);
   chmodSync(dir, 0o777);
   await openDataDir(dir);
@@ -77,7 +77,7 @@ test('a secret is written to no other file: a link in its place goes', async () 
   expect(readSecret(link)).toBe('secret');
 });
 
-test('a secret is read through no link, nor where others may have written it; one they could read is closed', async () => {
+test('a secret that is a link, or writable for other users, is refused; a readable one is made private', async () => {
   await openDataDir(dir);
   const [target, file] = [path.join(above, 'target'), path.join(dir, 'service-password')];
   writeFileSync(target, 'known', { mode: 0o600 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../../src/cli/commands/registry.ts';
 import { commandUsage, usage } from '../../../src/cli/settings/help.ts';
-import { type SettingKey, type SettingSpec, table } from '../../../src/cli/settings/table.ts';
+import { type SettingKey, type SettingSpec, settingsTable } from '../../../src/cli/settings/table.ts';
 import { settingsPage } from '../../support/settings-page.ts';
 
-const settings = Object.entries(table) as [SettingKey, SettingSpec][];
+const settings = Object.entries(settingsTable) as [SettingKey, SettingSpec][];
 const namesOf = ({ flag, variable }: SettingSpec): string[] => [
   ...(flag === undefined ? [] : [`--${flag}`]),
   ...(variable === undefined ? [] : [variable]),
@@ -45,6 +45,6 @@ test('each setting is read by a command', () => {
   expect(settings.map(([name]) => name).filter((name) => !read.has(name))).toEqual([]);
 });
 
-test('docs/settings.md is what the table says', async () => {
+test('docs/settings.md is generated from the table', async () => {
   await expect(settingsPage()).toMatchFileSnapshot('../../../docs/settings.md');
 });

@@ -11,12 +11,12 @@ import { policies } from '../../../src/serving/policies/registry.ts';
 const read = <N extends SettingKey>(name: N, args: string[], env: Record<string, string> = {}) =>
   readSettings([name], args, { env }).settings[name];
 
-describe('where a value comes from', () => {
+describe('the source of a value', () => {
   test('the flag is before the environment, that before the default', () => {
     expect(read('device', ['--device', 'cuda'], { RAFIKI_DEVICE: 'webgpu' })).toBe('cuda');
     expect(read('device', [], { RAFIKI_DEVICE: 'webgpu' })).toBe('webgpu');
     expect(read('device', [])).toBe('cpu');
-    expect(read('workers', [])).toBeUndefined(); // as many as there are cores, which whoever asks finds out
+    expect(read('workers', [])).toBeUndefined(); // default: the number of cores, which the caller determines
   });
 
   test('an empty variable is not set; an empty flag, as of a shell variable that is not, is refused', () => {
@@ -28,7 +28,7 @@ describe('where a value comes from', () => {
     expect(read('servicePassword', [], { RAFIKI_SERVICE_PASSWORD: ' a b ' })).toBe(' a b ');
   });
 
-  test('what is bad in the environment does not matter where a flag says otherwise', () => {
+  test('an invalid variable is ignored if the flag is set', () => {
     expect(read('port', ['--port', '5432'], { RAFIKI_PORT: 'x' })).toBe(5432);
   });
 
@@ -88,7 +88,7 @@ describe('what a value may be', () => {
     }
   });
 
-  test('is said with both names', () => {
+  test('is reported with both names', () => {
     expect(() => read('bridgePort', ['--bridge-port', 'x'])).toThrow(
       '--bridge-port, or RAFIKI_BRIDGE_PORT, is not a whole number from 1 to 65535',
     );

@@ -29,7 +29,7 @@ describe('the members of an ensemble', () => {
     expect(ids(bestOfFamilies(trials))).toEqual([3, 5, 2]);
   });
 
-  test('are three at most', () => {
+  test('are at most three', () => {
     expect(ids(bestOfFamilies(['a', 'b', 'c', 'd'].map((family, i) => trial(i, family, 0.8))))).toEqual([0, 1, 2]);
   });
 
@@ -37,18 +37,18 @@ describe('the members of an ensemble', () => {
     expect(ids(bestOfFamilies([trial(1, 'a', 0.9), trial(2, 'b', 0.9 - MAX_GAP - 0.001)]))).toEqual([1]);
   });
 
-  test('were all validated on the rows of the best, even where a family then comes in second', () => {
+  test("were all validated on the rows of the best, even if a family's best trial was not", () => {
     const trials = [trial(1, 'a', 0.9), trial(2, 'b', 0.89, 'other rows'), trial(3, 'b', 0.88)];
     expect(ids(bestOfFamilies(trials))).toEqual([1, 3]);
   });
 
-  test('are none where no trial scored', () => {
+  test('are none if no trial has a score', () => {
     expect(bestOfFamilies([])).toEqual([]);
   });
 });
 
 describe('the size of an ensemble', () => {
-  test('is three where a majority of three beats the best alone', () => {
+  test('is three if a majority of three scores better than the best alone', () => {
     const labels = Uint16Array.of(1, 1, 1, 1);
     const votes = [Uint16Array.of(1, 1, 1, 0), Uint16Array.of(1, 1, 0, 1), Uint16Array.of(1, 0, 1, 1)];
     expect(bestEnsemble(votes, labels)).toEqual({ members: 3, score: 1 });

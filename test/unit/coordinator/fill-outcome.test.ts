@@ -4,22 +4,22 @@ import { readOutcome } from '../../../src/coordinator/fill-outcome.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 
 const read = (said: unknown) => readOutcome(JSON.stringify(said));
-const nothing = { filled: 0, left: 0, toCome: null, place: null, error: null, unanswered: [] };
+const nothing = { filled: 0, left: 0, remaining: null, place: null, error: null, unanswered: [] };
 const row = { place: '(0,1)', version: '7', error: { sqlstate: '22023', message: 'no' } };
 
-describe('what a function that fills a table says', () => {
-  it('is read as it was said', () => {
+describe('the result of a fill function', () => {
+  it('is parsed', () => {
     const error = { sqlstate: '42501', message: 'm', detail: 'd', hint: 'h' };
     const said = { filled: 2, left: 1, to_come: 3, place: '16384;(0,1)', relation: 16384, error, unanswered: [row] };
     expect(read(said)).toEqual({
-      ...{ filled: 2, left: 1, toCome: 3, place: '16384;(0,1)', error },
+      ...{ filled: 2, left: 1, remaining: 3, place: '16384;(0,1)', error },
       unanswered: [{ relation: 16384, ...row }],
     });
     expect(read({})).toEqual(nothing);
     expect(read({ error: null }).error).toEqual({ sqlstate: 'XX000', message: 'unknown error' });
   });
 
-  it('is an error where it is none', () => {
+  it('is an error if it is invalid', () => {
     expect(() => readOutcome('{')).toThrowError(expect.objectContaining({ detail: '{' }));
     expect(() => readOutcome('x'.repeat(1000))).toThrowError(expect.objectContaining({ detail: 'x'.repeat(100) }));
     expect(() => readOutcome(null)).toThrowError(BadData);
@@ -31,7 +31,7 @@ describe('what a function that fills a table says', () => {
   });
 
   it('counts up to 2^32 rows', () => {
-    expect(read({ filled: 2 ** 32, left: 0, to_come: 0 })).toEqual({ ...nothing, filled: 2 ** 32, toCome: 0 });
+    expect(read({ filled: 2 ** 32, left: 0, to_come: 0 })).toEqual({ ...nothing, filled: 2 ** 32, remaining: 0 });
   });
 
   it.each([
@@ -49,7 +49,7 @@ describe('what a function that fills a table says', () => {
     },
   );
 
-  it('tells of a thousand rows, and a thousand characters of each error', () => {
+  it('has at most a thousand rows, and a thousand characters of each error', () => {
     const error = (chars: number) => ({ sqlstate: '22023', message: 'x'.repeat(chars) });
     expect(read({ unanswered: Array.from({ length: 1001 }, () => row) }).unanswered).toHaveLength(1000);
     expect(read({ error: error(1000) }).error?.message).toHaveLength(1000);

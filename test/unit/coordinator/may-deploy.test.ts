@@ -11,14 +11,14 @@ const aim = (changes: Partial<DeploymentGoal> = {}): DeploymentGoal => ({
   ...changes,
 });
 const made = (changes: Partial<ScoredVersion> = {}): ScoredVersion => ({
-  ...{ version: 2, score: 0.9, judgedRows: 40, baselineScore: 0.5, answering: 1 },
+  ...{ version: 2, score: 0.9, validationRows: 40, baselineScore: 0.5, deployedId: 1 },
   ...changes,
 });
 
-describe('a version takes the place of', () => {
+describe('a version replaces', () => {
   test.each([
-    ['nothing', aim({ incumbentId: null, incumbentScore: null }), made({ answering: null })],
-    ['one that was taken out of service', aim(), made({ answering: null })],
+    ['nothing', aim({ incumbentId: null, incumbentScore: null }), made({ deployedId: null })],
+    ['one that was taken out of service', aim(), made({ deployedId: null })],
     ['a worse one', aim(), made()],
     ['one as good', aim({ incumbentScore: 0.9 }), made()],
     [
@@ -29,7 +29,7 @@ describe('a version takes the place of', () => {
   ])('%s', (_what, study, version) => expect(reasonNotToDeploy(study, version)).toBeNull());
 });
 
-describe('a version does not take the place of', () => {
+describe('a version does not replace', () => {
   test.each([
     [
       'a better one',
@@ -44,17 +44,17 @@ describe('a version does not take the place of', () => {
       /worse \(0\.9000 against 1\.0000\) than the deployed one, which was trained on 32 of these 40 rows;/,
     ],
     ['one that could not be scored', aim({ incumbentScore: null }), made(), /could not be scored/],
-    ['one that was deployed meanwhile', aim(), made({ answering: 3 }), /another version/],
+    ['one that was deployed meanwhile', aim(), made({ deployedId: 3 }), /another version/],
     ['one that was deployed first meanwhile', aim({ incumbentId: null }), made(), /another version/],
     ['one as good, where neither has learnt anything', aim({ incumbentScore: 0.5 }), made({ score: 0.5 }), /no better/],
-    ['none, if deploy is false', aim({ deploy: false }), made({ answering: null }), /as requested/],
+    ['none, if deploy is false', aim({ deploy: false }), made({ deployedId: null }), /as requested/],
   ])('%s', (_what, study, version, reason) => {
     expect(reasonNotToDeploy(study, version)).toMatch(reason);
     expect(reasonNotToDeploy(study, version)).toContain('rafiki_deploy(7)');
   });
 });
 
-test('a version that has learnt nothing says so', () => {
+test('a version no better than a constant answer causes a notice', () => {
   expect(baselineNotice({ score: 0.5001, baselineScore: 0.5 })).toBeNull();
   expect(baselineNotice({ score: 0.5, baselineScore: 0.5 })).toBe(
     'Its score is no better than that of a constant prediction (0.5000, 0.5000).',

@@ -63,7 +63,7 @@ const trial = (state: TrialState, changes: Partial<TrialRow> = {}): TrialRow => 
   error: null,
   hasParams: false,
   validationHash: null,
-  start: 'random',
+  initialWeights: 'random',
   parent: null,
   warmShare: null,
   scores: [],
@@ -175,7 +175,7 @@ describe('the next actions of a study', () => {
   test('begin trials of a collaborative study from published weights, but for the share α', () => {
     const starts = (changes: Partial<Study>, trials: TrialRow[] = []): unknown[] =>
       plan(trials, { maxTrials: 40, collaborative: true, ...changes }, 30).map((action) =>
-        action.kind === 'propose' ? action.trial.start : null,
+        action.kind === 'propose' ? action.trial.initialWeights : null,
       );
     expect(new Set(starts({ alphaFirst: 0, alphaLast: 0 }))).toEqual(new Set(['open']));
     expect(new Set(starts({ alphaFirst: 1, alphaLast: 1 }))).toEqual(new Set(['random']));
@@ -192,13 +192,13 @@ describe('the next actions of a study', () => {
       ...random,
       propose(from, history, start) {
         seen.push({ start, parents: history.map(({ parent }) => parent) });
-        return { ...random.propose(from, history)!, ...(history.length === 4 ? { start: 'random' } : {}) };
+        return { ...random.propose(from, history)!, ...(history.length === 4 ? { initialWeights: 'random' } : {}) };
       },
     };
     const trials = [
-      trial('running', { start: 'chosen', warmShare: 0, parent: null }),
-      trial('running', { number: 2, start: 'chosen', warmShare: 0.9, parent: 1 }),
-      trial('waiting', { number: 3, start: 'open' }),
+      trial('running', { initialWeights: 'chosen', warmShare: 0, parent: null }),
+      trial('running', { number: 2, initialWeights: 'chosen', warmShare: 0.9, parent: 1 }),
+      trial('waiting', { number: 3, initialWeights: 'open' }),
     ];
     const collaborative = study({ maxTrials: 40, collaborative: true, alphaFirst: 0, alphaLast: 0 });
     const actions = planStudy({ study: collaborative, trials, search, idleWorkers: 3 }, wary);
@@ -206,7 +206,7 @@ describe('the next actions of a study', () => {
       { start: 'open', parents: [undefined, 1, null] },
       { start: 'open', parents: [undefined, 1, null, null] },
     ]);
-    expect(actions).toMatchObject([{ trial: { start: 'open' } }, { trial: { start: 'random' } }]);
+    expect(actions).toMatchObject([{ trial: { initialWeights: 'open' } }, { trial: { initialWeights: 'random' } }]);
   });
 
   test('begin no further trial once more are not worth it, and say why; what runs goes on', () => {

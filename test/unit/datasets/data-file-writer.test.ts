@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { leaveOut } from '../../../src/datasets/bad-row.ts';
+import { skipRow } from '../../../src/datasets/bad-row.ts';
 import { byteLimit, DataFileWriter } from '../../../src/datasets/data-file-writer.ts';
 import { BadData, DataTooLarge } from '../../../src/errors/errors.ts';
 
@@ -69,13 +69,13 @@ test('a source may have so many bytes, and no more', () => {
 test('a row that cannot be used ends the study or is left out; other errors are passed on', () => {
   const skipped = { rows: 0, example: null };
   const bad = { name: 'row 7', error: new BadData('no', { detail: 'why' }) };
-  leaveOut(bad, { onBadRow: 'skip', skipped });
-  leaveOut({ ...bad, name: 'row 8' }, { onBadRow: 'skip', skipped });
+  skipRow(bad, { onBadRow: 'skip', skipped });
+  skipRow({ ...bad, name: 'row 8' }, { onBadRow: 'skip', skipped });
   expect(skipped).toEqual({ rows: 2, example: 'row 7: why' });
-  expect(() => leaveOut(bad, { onBadRow: 'error', skipped })).toThrowError(
+  expect(() => skipRow(bad, { onBadRow: 'error', skipped })).toThrowError(
     expect.objectContaining({ detail: 'row 7: why', hint: expect.stringContaining("on_bad_row => 'skip'") }),
   );
   const broken = new TypeError('ours');
-  expect(() => leaveOut({ name: 'row 9', error: broken }, { onBadRow: 'skip', skipped })).toThrowError(broken);
+  expect(() => skipRow({ name: 'row 9', error: broken }, { onBadRow: 'skip', skipped })).toThrowError(broken);
   expect(skipped.rows).toBe(2);
 });

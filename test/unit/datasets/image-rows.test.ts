@@ -41,7 +41,7 @@ test('names of rows are cut, and what is no row of the reader is a bad row', asy
   expect(String(skipped.example).length).toBeLessThan(300);
   expect((await read(strange.map((bytes) => ({ bytes })))).skipped).toEqual({
     rows: 3,
-    example: 'Row 1 as read: a row is not what the reader of the source gives',
+    example: 'Row 1 as read: a row does not have the format of the reader of the source',
   });
 });
 
@@ -54,7 +54,7 @@ test('a bad row goes by the first 200 characters of its name, whatever their byt
 
 test('a row that was too large to be brought whole says so', async () => {
   const { skipped } = await read([{ bytes: packed('r', 'a', Buffer.from('')), size: 65 * 2 ** 20 }]);
-  expect(skipped.example).toBe('r: It has 65.0 MB; 64 MB are the most.');
+  expect(skipped.example).toBe('r: It has 65.0 MB; the limit is 64 MB.');
 });
 
 test('labels of more than 1000 characters are bad rows, those of fewer are none, whatever their bytes', async () => {
@@ -73,7 +73,10 @@ test('the boxes of an image have a megabyte at most', async () => {
   const boxes = (bytes: number): string => `[${' '.repeat(bytes - 2)}]`;
   const rows = [2 ** 20, 2 ** 20 + 1].map((bytes) => ({ bytes: packed('r', boxes(bytes), image) }));
   const { records, skipped } = await read(rows, 'object_detection');
-  expect([records.length, skipped]).toEqual([1, { rows: 1, example: 'r: They have 1048577 bytes; 1 MB is the most.' }]);
+  expect([records.length, skipped]).toEqual([
+    1,
+    { rows: 1, example: 'r: They have 1048577 bytes; the limit is 1 MB.' },
+  ]);
 });
 
 test('few rows are in hand where they are large', async () => {

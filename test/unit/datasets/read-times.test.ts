@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { lookEvery, reasonToEnd } from '../../../src/datasets/read-times.ts';
+import { checkEvery, reasonToEnd } from '../../../src/datasets/read-times.ts';
 
 describe('a read that takes long', () => {
-  const times = { longestMs: 6 * 3_600_000, contendedMs: 600_000, lookMs: 5 };
+  const times = { maxMs: 6 * 3_600_000, contendedMs: 600_000, checkIntervalMs: 5 };
   const reason = (elapsedMs: number, isWanted: boolean) => reasonToEnd(elapsedMs, times, async () => isWanted);
 
   it('ends where others wait for the worker, after the time for that', async () => {
@@ -12,10 +12,8 @@ describe('a read that takes long', () => {
   });
 
   it('ends after the longest time, whoever waits', async () => {
-    expect(await reason(times.longestMs, false)).toBeUndefined();
-    expect((await reason(times.longestMs + 1, false))?.detail).toBe(
-      'It was ended after 360 min: no read takes longer.',
-    );
+    expect(await reason(times.maxMs, false)).toBeUndefined();
+    expect((await reason(times.maxMs + 1, false))?.detail).toBe('It was ended after 360 min: no read takes longer.');
   });
 });
 
@@ -26,7 +24,7 @@ describe('looking again and again', () => {
   it('is done once at a time, goes on after a failure, and ends when told', async () => {
     const looks: number[] = [];
     const ends: ((error?: Error) => void)[] = [];
-    const stop = lookEvery(100, (elapsedMs) => {
+    const stop = checkEvery(100, (elapsedMs) => {
       looks.push(elapsedMs);
       return new Promise((resolve, reject) => ends.push((error) => (error ? reject(error) : resolve())));
     });

@@ -48,7 +48,7 @@ describe('persisting', () => {
     expect(await persist(work, silentLogger, never)).toBe(3);
   });
 
-  test('gives up at once on what another try cannot mend, and when nobody waits any more', async () => {
+  test('gives up immediately on permanent errors, and when aborted', async () => {
     let tries = 0;
     const fail = (error: Error) => async (): Promise<void> => {
       tries++;

@@ -26,7 +26,7 @@ const linksIn = (page: string, text: string): string[] =>
     path.join(path.dirname(page), target),
   );
 
-test.each(pages)('%s names what is there', (page) => {
+test.each(pages)('%s names only existing paths', (page) => {
   const text = read(page);
   const made = page.includes('howto')
     ? stepsOf(text).flatMap((step) => (step.kind === 'create' ? [step.file] : []))
@@ -35,7 +35,7 @@ test.each(pages)('%s names what is there', (page) => {
   expect(named.filter((each) => !existsSync(path.join(root, each)) && !made.includes(each))).toEqual([]);
 });
 
-test.each(pages)('%s names scripts of package.json and benches that are there', (page) => {
+test.each(pages)('%s names only existing scripts and benches', (page) => {
   const text = read(page);
   const named = [...text.matchAll(/npm run (?:-s )?([a-z:]+)/g)].map(([, name = '']) => name);
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
@@ -44,11 +44,13 @@ test.each(pages)('%s names scripts of package.json and benches that are there', 
   expect(benches.filter((name) => !new RegExp(`^  ${name}: `, 'm').test(known))).toEqual([]);
 });
 
-test('every decision says when it was made, and whether it is in force', () => {
+test('each decision has a date, a status and its alternatives', () => {
   const decisions = pages.filter((page) => page.startsWith('docs/decisions/'));
   const head =
     /^# \d+\. .+\n\n\*Decided \d{4}-\d{2}-\d{2}\. (In force(; replaces decision \d+)?|Replaced by decision \d+)\.\*\n/;
   expect(decisions.filter((page) => !head.test(read(page)))).toEqual([]);
+  const withoutAlternatives = decisions.filter((page) => !/^\*\*Alternatives\.\*\*/m.test(read(page)));
+  expect(withoutAlternatives).toEqual([]);
 });
 
 test('CONTRIBUTING.md explains every script', () => {
@@ -56,7 +58,7 @@ test('CONTRIBUTING.md explains every script', () => {
   expect(Object.keys(scripts).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
-test('what .editorconfig says of all sources holds', () => {
+test('all sources follow .editorconfig', () => {
   const files = ['src', 'sql', 'test', 'bench', 'scripts', 'docs'].flatMap((folder) =>
     readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.(ts|mjs|sql|md)$/.test(file))

@@ -9,16 +9,16 @@ describe('an ensemble of classifiers', () => {
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
   const judge = classification.answers(['a', 'b', 'c']);
 
-  it('takes the label of most members, not of the mean', () => {
+  it('chooses the label of most members, not of the mean', () => {
     expect(judge.answer([best, second, third], 0, 2)).toBe('b');
     expect(judge.answer([best, second, third], 1, 2)).toBe('c');
   });
 
-  it('takes the best member where votes tie', () => {
+  it('chooses the best member if votes tie', () => {
     expect(judge.answer([best, second], 0, 2)).toBe('a');
   });
 
-  it('gives the mean probabilities of all members asked', () => {
+  it('returns the mean probabilities of all members used', () => {
     const means = { a: 0.35, b: 0.55, c: 0.1 };
     expect(judge.finding([best, second], 0, 2)).toEqual({ label: 'a', probabilities: means });
   });
@@ -49,7 +49,7 @@ describe('a detector', () => {
     expect(judge.answer([new Float32Array(18)], 0, 1)).toBe('[]');
   });
 
-  it('is asked alone, where classifiers vote', () => {
+  it('answers alone, unlike classifiers, which vote', () => {
     expect([detection.votes(), classification.votes()]).toEqual([false, true]);
   });
 });

@@ -43,13 +43,13 @@ describe('averagePrecision', () => {
     expect(averagePrecision(found, [[a, box(40, 40, 10, 10)]], { label: 0, overlap: 0.5 })).toBeCloseTo(0.5, 12);
   });
 
-  it('takes an overlap of exactly the least for a hit', () => {
+  it('counts an overlap of exactly the minimum as a hit', () => {
     expect(intersectionOverUnion(box(0, 0, 10, 10), box(0, 0, 10, 5))).toBe(0.5);
     const found = [[sure(box(0, 0, 10, 5), 1)]];
     expect(averagePrecision(found, [[box(0, 0, 10, 10)]], { label: 0, overlap: 0.5 })).toBe(1);
   });
 
-  it('says nothing of a class without objects, and nought of one without detections', () => {
+  it('is undefined for a class without objects, and 0 for one without detections', () => {
     expect(averagePrecision([[sure(box(0, 0, 1, 1), 1)]], [[]], { label: 0, overlap: 0.5 })).toBeNull();
     expect(averagePrecision([[]], [[box(0, 0, 1, 1)]], { label: 0, overlap: 0.5 })).toBe(0);
   });

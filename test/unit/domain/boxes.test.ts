@@ -6,7 +6,7 @@ import { BadData } from '../../../src/errors/errors.ts';
 const size = { width: 100, height: 50 };
 const box = { label: 'apple', x: 10, y: 20, w: 30, h: 25 };
 
-test('takes boxes inside the image as they are, and an image without any', () => {
+test('accepts boxes inside the image unchanged, and an image without any', () => {
   expect(checkBoxes([box, { ...box, x: 0, y: 0, w: 100, h: 50 }], size)).toEqual([
     box,
     { ...box, x: 0, y: 0, w: 100, h: 50 },

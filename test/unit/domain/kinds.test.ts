@@ -80,7 +80,7 @@ describe('detection', () => {
   const answer = (label: number, x: number): TensorData =>
     tensor([1, 2, 6], [label, 0.9, x, 20, 30, 40, 0, 0, 0, 0, 0, 0]);
 
-  it('puts boxes where their image lies in the input, and marks unused rows', () => {
+  it("maps boxes to their image's place in the input, and marks unused rows", () => {
     const frame = tensor([1, 5], [4, 8, 2, 100, 100]);
     const encoding = { shapes: { objects: { shape: [2, 5] } }, inputs: { frame }, smoothing: 0 };
     const { objects } = detection.targets([[], [cat]], Int32Array.of(1), encoding);
@@ -94,7 +94,7 @@ describe('detection', () => {
     expect([data[0], data[5]]).toEqual([1, 2]);
   });
 
-  it('scores mAP50, with AP75 and each class beside it', () => {
+  it('scores mAP50, with AP75 and each class in addition', () => {
     const { score, metrics } = detection.score(answer(0, 16), [[cat]], { classes: ['cat', 'dog'] });
     expect(score).toBe(1);
     expect(metrics).toEqual({ map50: 1, ap75: 0, 'ap50:cat': 1 });
@@ -103,9 +103,9 @@ describe('detection', () => {
   it('lets the best member of an ensemble answer alone, its classes going by name', () => {
     const labels = [[{ ...cat, label: 1 }]];
     const knows = { answers: answer(0, 10), classes: ['cat'] };
-    const stranger = { answers: answer(1, 10), classes: ['cow', 'hen'] };
-    expect(detection.scoreEnsemble([knows, stranger], labels, { classes: ['ant', 'cat'] })).toBe(1);
-    expect(detection.scoreEnsemble([stranger, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
+    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'] };
+    expect(detection.scoreEnsemble([knows, unrelated], labels, { classes: ['ant', 'cat'] })).toBe(1);
+    expect(detection.scoreEnsemble([unrelated, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
     expect(detection.votes()).toBe(false);
   });
 });

@@ -52,7 +52,7 @@ p = np.array(d["p"], dtype=np.float32); y = np.array(d["y"]); c = list(range(p.s
 print(json.dumps([m.accuracy_score(y, said), m.f1_score(y, said, average="macro"), m.log_loss(y, p, labels=c),
   float(np.mean([m.roc_auc_score(y == k, p[:, k]) for k in c]))]))`;
 
-test.skipIf(!hasScikit)('scikit-learn says the same', () => {
+test.skipIf(!hasScikit)("equals scikit-learn's", () => {
   const rng = createRng(11);
   for (const classes of [2, 5]) {
     const rows = Array.from({ length: 200 }, () => {

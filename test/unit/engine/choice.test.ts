@@ -6,14 +6,14 @@ import { checkDevice } from '../../../src/engine/device.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 describe('the device', () => {
-  it('is the CPU unless the process was told another', () => {
+  it('is the CPU unless another one is set', () => {
     expect(computing()).toMatchObject({ device: 'cpu', engine: 'onnx' });
     computeWith({ device: 'webgpu' });
     expect(computing()).toMatchObject({ device: 'webgpu', engine: 'onnx' });
     computeWith({ device: 'cpu' });
   });
 
-  it('says what it lacks where it does not load', async () => {
+  it('raises an error with the missing library if it does not load', async () => {
     const loads = await checkDevice('cuda').then(
       () => true,
       () => false,
@@ -33,7 +33,7 @@ describe('the engine', () => {
     expect(engine.name).toBe('onnxruntime on webgpu');
   });
 
-  it('falls back to ONNX Runtime, and says why, where TensorFlow.js does not load', async () => {
+  it('falls back to ONNX Runtime, with a logged reason, if TensorFlow.js does not load', async () => {
     const lines: string[] = [];
     const logger = pino({}, { write: (line) => lines.push(line) });
     const engine = await chooseEngine({ engine: 'tfjs', device: 'cpu', logger });

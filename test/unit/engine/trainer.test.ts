@@ -79,7 +79,7 @@ describe('averages of the weights', () => {
 
   it('begin as the weights that a trial is given', async () => {
     await trained({ averages: true }, async (trainer) => {
-      trainer.begin({ w: floats([1, 2], 3, 4) });
+      trainer.setInitialWeights({ w: floats([1, 2], 3, 4) });
       expect(Array.from(trainer.weights()['w']?.data ?? [])).toEqual([3, 4]);
     });
   });
@@ -114,7 +114,7 @@ describe('a loss beyond reason', () => {
     });
   });
 
-  it('is judged against the first step, also after a resume', async () => {
+  it('is compared with the first step, also after a resume', async () => {
     const settings = { ...plain };
     await trained({}, async (trainer) => {
       await trainer.run([linearStep(0, 0, 1)], settings);

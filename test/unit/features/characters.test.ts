@@ -38,27 +38,27 @@ describe('characters', () => {
     expect(one).toHaveLength(4);
   });
 
-  it('keep a combining mark that no letter takes in', async () => {
+  it('keep a combining mark without a composed letter', async () => {
     expect((await idsOf(['q\u0301'], ['q\u0301']))[0]).toHaveLength(2);
   });
 
-  it('take half of a surrogate pair as a character', async () => {
+  it('treat half of a surrogate pair as a character', async () => {
     const texts = ['a\ud83d', '\udc4db'];
     const rows = await idsOf(texts, texts);
     expect(rows.map((row) => row.length)).toEqual([2, 2]);
     expect(new Set(rows.flat()).size).toBe(4);
   });
 
-  it('share one number where training has not seen them', async () => {
+  it('share one number if they are not in the training rows', async () => {
     expect(await idsOf(['ab'], ['axyb'])).toEqual([[expect.any(Number), 1, 1, expect.any(Number)]]);
   });
 
-  it('leave out what is rarer than asked, and the rarest above the limit', () => {
+  it('leave out characters below the minimum frequency, and the rarest above the limit', () => {
     expect(characterRows(fitted(['ab', 'ac'], { minTexts: 2 }).features)).toBe(3);
     expect(characterRows(fitted(['ab', 'ac'], { maxRows: 2 }).features)).toBe(4);
   });
 
-  it('are read no further than asked', async () => {
+  it('are read up to the maximum', async () => {
     expect((await idsOf(['a'], ['a'.repeat(1_000_000)]))[0]).toHaveLength(64);
   });
 

@@ -29,7 +29,7 @@ describe.each(Object.entries(encoderCases))('the encoder "%s"', (encoder, make) 
     given = await make();
   });
 
-  test('encodes all rows at once as it prepares and batches them', async () => {
+  test('encodes all rows the same together and in batches', async () => {
     const prepared = await createEncoder(features()).prepare(given.inputs);
     expect(prepared.count).toBe(given.inputs.length);
     const batch = prepared.batch(Int32Array.from(given.inputs.keys()));
@@ -45,7 +45,7 @@ describe.each(Object.entries(encoderCases))('the encoder "%s"', (encoder, make) 
     }
   });
 
-  test('gives rows in the order asked', async () => {
+  test('returns rows in the requested order', async () => {
     const prepared = await createEncoder(features()).prepare(given.inputs);
     const order = Int32Array.from(given.inputs.keys()).reverse();
     const [asked, whole] = [prepared.batch(order), prepared.batch(order.toReversed())];

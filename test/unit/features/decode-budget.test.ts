@@ -21,7 +21,7 @@ const KIB = 1024;
 const cells = (): Int32Array => new Int32Array(new SharedArrayBuffer(8));
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Work that lasts until it is told to end, and notes when it began. */
+/** Work that lasts until it is released, and records when it began. */
 function job(budget: DecodeBudget, kib: number): { began: boolean; end(): void; ended: Promise<void> } {
   let end = (): void => undefined;
   const finish = new Promise<void>((resolve) => {

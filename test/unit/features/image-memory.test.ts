@@ -58,8 +58,8 @@ describe.skipIf(!onLinux)('an image that is too large', () => {
   });
 });
 
-describe.skipIf(!onLinux)('what decoding takes', () => {
-  it('stays within the budget for all images at once', async () => {
+describe.skipIf(!onLinux)('the memory of decoding', () => {
+  it('stays within the budget for concurrent images', async () => {
     const laced = plain(5000, 4500, 4).toColourspace('rgb16').png({ progressive: true }); // 190 MiB each
     const file = await fileOf('laced', laced);
     const { bytes, refused } = await measure('check', new Array<string>(6).fill(file));

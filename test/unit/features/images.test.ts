@@ -24,7 +24,7 @@ describe('decodeImages', () => {
     expect(Array.from(pixels)).toEqual([...new Array<number>(12).fill(128), ...new Array<number>(12).fill(255)]);
   });
 
-  it('turns an image as its EXIF says', async () => {
+  it('rotates an image by its EXIF orientation', async () => {
     const [left, right] = [await red(4, 8).png().toBuffer(), plain(8, 8, '#0000ff')];
     const sideways = right.composite([{ input: left, left: 0, top: 0 }]).jpeg({ quality: 100 });
     const file = await sideways.withMetadata({ orientation: 6 }).toBuffer(); // a quarter turn clockwise: left becomes top

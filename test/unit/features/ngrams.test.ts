@@ -34,7 +34,7 @@ describe('tokenise', () => {
     expect(count(' \t\n\u0000')).toBe(0);
   });
 
-  it('ignores case, and tells accents apart', () => {
+  it('ignores case, and distinguishes accents', () => {
     const hash = (text: string): number => {
       const out = new Int32Array(1);
       tokenise(text, out);
@@ -45,11 +45,11 @@ describe('tokenise', () => {
     expect(hash('cafe')).not.toBe(hash('café'));
   });
 
-  it('reads no more tokens than asked for, also of a text of 1 MB', () => {
+  it('reads at most the maximum of tokens, also of a text of 1 MB', () => {
     expect(tokenise('word '.repeat(200_000), new Int32Array(16))).toBe(16);
   });
 
-  it('takes any string', () => {
+  it('accepts any string', () => {
     fc.assert(fc.property(anyText, (text) => count(text) <= 100));
   });
 });
@@ -91,18 +91,18 @@ describe('n-gram features', () => {
     expect(idsOf(['a b'], ['c'])).toEqual([[0]]);
   });
 
-  it('keep the place of an unknown word where positions count', () => {
+  it('keep the position of an unknown word if positions count', () => {
     const [row] = idsOf(['a b'], ['a z b'], { ngrams: 1, unknown: 1 });
     expect(row?.[1]).toBe(1);
     expect(new Set(row).size).toBe(3);
   });
 
-  it('leave out what is rarer than asked, and the rarest above the limit', () => {
+  it('leave out tokens below the minimum frequency, and the rarest above the limit', () => {
     expect(tableRows(encoderOf(['a b', 'a c'], { minTexts: 2 }).features)).toBe(2);
     expect(tableRows(encoderOf(['a b', 'a c'], { maxRows: 2 }).features)).toBe(3);
   });
 
-  it('survive storage, where bytes come back unaligned inside a larger buffer', () => {
+  it('can be stored and loaded from unaligned bytes in a larger buffer', () => {
     const { features, encoder } = encoderOf(['a b', 'b c']);
     const hashes = features.state['hashes'] as Uint8Array;
     const larger = Buffer.alloc(hashes.length + 1);

@@ -36,12 +36,12 @@ describe('subwords', () => {
     expect(unseen?.filter((id) => id > 1).length).toBeGreaterThanOrEqual(3); // w-a, w-a-l, w-a-l-k
   });
 
-  it('tell a beginning from an equal ending', async () => {
+  it('distinguish a prefix from an equal suffix', async () => {
     const [first, second] = await wordsOf(['abxx yyab'], 'abzz zzab');
     expect(shared(first, second).filter((id) => id !== first?.[1])).toEqual([]);
   });
 
-  it('tell names, abbreviations, numbers and plain words apart, and ignore case otherwise', async () => {
+  it('distinguish names, abbreviations, numbers and plain words, and otherwise ignore case', async () => {
     const words = await wordsOf(['x Paris USA 1999 plain PARIS'], 'x Paris USA 1999 plain PARIS');
     const styles = words.slice(1, 5).map((word) => word[1]);
     expect(new Set(styles).size).toBe(4);

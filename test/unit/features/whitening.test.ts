@@ -60,7 +60,7 @@ const middlePixel: Whitening = { shape: [1, 3, 5, 5], weights: Array.from({ leng
 describe('whitening', () => {
   const images = softImages(1);
 
-  it('by PCA gives numbers that are not correlated and vary by 1 where they vary at all', () => {
+  it('by PCA gives uncorrelated numbers with variance 1, unless they are constant', () => {
     const outputs = whitened(images, fitWhitening(images, side, 'pca'));
     expect(outputs).toHaveLength(12);
     const [first = [], ...others] = outputs;
@@ -78,7 +78,7 @@ describe('whitening', () => {
     expect(correlation(red, plain)).toBeGreaterThan(0.3);
   });
 
-  it('is part of the fitted state, survives storage, and is absent where it was not asked for', async () => {
+  it('is part of the fitted state, can be stored, and is absent unless requested', async () => {
     const { train } = await randomPictures(8);
     const stored = async (name: 'none' | 'zca') => JSON.parse(JSON.stringify(await fitPixels(train.inputs, 8, name)));
     const zca = pixelState({ encoder: 'pixels', classes: [], state: await stored('zca') });

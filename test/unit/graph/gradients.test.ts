@@ -4,7 +4,7 @@ import { createSession } from '../../../src/engine/session.ts';
 import { Graph, type Value } from '../../../src/graph/graph.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
 import type { ConvOptions } from '../../../src/graph/ops/convolution/conv-shape.ts';
-import { textLengths } from '../../../src/graph/ops/recurrent/sequence.ts';
+import { sequenceLengths } from '../../../src/graph/ops/recurrent/sequence.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { type GradientCase, gradientError, lossAndGradients } from './finite-differences.ts';
@@ -69,7 +69,7 @@ describe('emitted gradients equal central finite differences', () => {
 
     it.each([false, true])('of all states, padded: %s', async (padded) => {
       const build: GradientCase['build'] = (t, of) =>
-        ops[name](t, of('x'), recurrentParts(of), { give: 'all', ...(padded ? { lengths: of('lengths') } : {}) });
+        ops[name](t, of('x'), recurrentParts(of), { output: 'all', ...(padded ? { lengths: of('lengths') } : {}) });
       expect(await gradientError({ inputs, given: { lengths }, build })).toBeLessThan(smooth);
     });
 
@@ -86,9 +86,9 @@ describe('emitted gradients equal central finite differences', () => {
         given: { ids: ids([3, 4], 1, 2, 3, 4, 5, 0, 0, 0, 6, 7, 8, 0) },
         declared: { ids: [3, 'T'] },
         build: (t, of) => {
-          const lengths = textLengths(t, of('ids'));
+          const lengths = sequenceLengths(t, of('ids'));
           const words = ops.embedding(t, of('table'), of('ids'));
-          const below = ops[name](t, words, recurrentParts(of), { lengths, give: 'all' });
+          const below = ops[name](t, words, recurrentParts(of), { lengths, output: 'all' });
           return ops[name](t, below, { ...recurrentParts(of), w: of('w2') }, { lengths });
         },
       });

@@ -3,7 +3,7 @@ import type { TensorData } from '../../../src/domain/tensor.ts';
 import { createSession } from '../../../src/engine/session.ts';
 import { Graph, type Shape, type Value } from '../../../src/graph/graph.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
-import { textLengths } from '../../../src/graph/ops/recurrent/sequence.ts';
+import { sequenceLengths } from '../../../src/graph/ops/recurrent/sequence.ts';
 import { ops } from '../../../src/graph/ops/registry.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
@@ -16,12 +16,12 @@ interface ShapeCase {
   build(t: Tape, of: (name: string) => Value): Value;
 }
 
-const recurrent = (kind: 'gru' | 'lstm', give: 'last' | 'all'): ShapeCase => {
+const recurrent = (kind: 'gru' | 'lstm', output: 'last' | 'all'): ShapeCase => {
   const gates = { gru: [9, 18], lstm: [12, 12] }[kind] as [number, number];
   return {
     shapes: { x: [3, 4, 2], w: [gates[0], 2], r: [gates[0], 3], b: [gates[1]], ids: [3, 4] },
     named: { x: ['N', 'T', 2], ids: ['N', 'T'] },
-    build: (t, of) => ops[kind](t, of('x'), recurrentParts(of), { give, lengths: textLengths(t, of('ids')) }),
+    build: (t, of) => ops[kind](t, of('x'), recurrentParts(of), { output, lengths: sequenceLengths(t, of('ids')) }),
   };
 };
 

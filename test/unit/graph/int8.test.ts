@@ -6,7 +6,7 @@ import { rangesOf } from '../../../src/engine/ranges.ts';
 import type { GraphParts } from '../../../src/graph/graph.ts';
 import { inferenceGraph, type Weight } from '../../../src/graph/inference-graph.ts';
 import { foldNorms } from '../../../src/graph/int8/fold-norms.ts';
-import { namesToWatch, quantise } from '../../../src/graph/int8/quantise.ts';
+import { calibratedNames, quantise } from '../../../src/graph/int8/quantise.ts';
 import type { Network } from '../../../src/graph/network.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
@@ -41,7 +41,7 @@ const answersOf = async (graph: GraphParts, rows: EvaluationRows): Promise<Float
 
 async function inBytes(graph: GraphParts, rows: EvaluationRows): Promise<GraphParts> {
   const folded = foldNorms(graph);
-  return quantise(folded, await rangesOf(folded, namesToWatch(folded), { rows, threads }));
+  return quantise(folded, await rangesOf(folded, calibratedNames(folded), { rows, threads }));
 }
 
 const furthest = (a: Float32Array, b: Float32Array): number =>
@@ -81,6 +81,6 @@ describe.each(familiesFor('image_classification').map(({ name }) => name))('%s i
 describe('networks without convolutions', () => {
   it('have nothing to hold in bytes', () => {
     const network = fasttextNetwork({ rows: 8, dim: 4, classes: 2 });
-    expect(namesToWatch(inferenceGraph(network, trainedWeights(network)))).toEqual([]);
+    expect(calibratedNames(inferenceGraph(network, trainedWeights(network)))).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ describe('graphs', () => {
     const x = g.input('x', ['N', 3]);
     const padded = emit.pad(g, emit.mul(g, x, g.scalar(2)), 1, 1, 0);
     const rest = emit.slice(g, padded, 1, 1, -1);
-    g.output(emit.transpose(g, emit.concat(g, [rest, emit.positive(g, rest)], 1), [1, 0]), 'y');
+    g.output(emit.transpose(g, emit.concat(g, [rest, emit.isPositive(g, rest)], 1), [1, 0]), 'y');
     const session = await createSession(encodeModel(g), 1);
     const { y } = await session.run({ x: { dtype: 'float32', shape: [1, 3], data: Float32Array.of(1, -2, 3) } });
     await session.release();

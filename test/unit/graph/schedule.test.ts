@@ -43,7 +43,7 @@ describe('the learning rate', () => {
 
   it('cosine: is half-way between peak and floor at half of the time', () => {
     expect(rateAt(50, { peak: 1, total: 100, schedule: { kind: 'cosine' } })).toBeCloseTo(0.5, 9);
-    expect(rateAt(50, { peak: 1, total: 100, schedule: { kind: 'cosine', floor: 0.2 } })).toBeCloseTo(0.6, 9);
-    expect(rateAt(99, { peak: 1, total: 100, schedule: { kind: 'cosine', floor: 0.2 } })).toBeGreaterThan(0.2);
+    expect(rateAt(50, { peak: 1, total: 100, schedule: { kind: 'cosine', minimum: 0.2 } })).toBeCloseTo(0.6, 9);
+    expect(rateAt(99, { peak: 1, total: 100, schedule: { kind: 'cosine', minimum: 0.2 } })).toBeGreaterThan(0.2);
   });
 });

@@ -63,13 +63,13 @@ describe.each(familiesFor('object_detection').map((family) => [family.name, fami
     learned = await trainTrial(specOf(name, { epochs: 3, learning_rate: 5e-3 }, data), learning);
   }, 120_000);
 
-  it('learns the objects of a few images by heart', () => {
+  it('memorises the objects of a few images', () => {
     expect(learned.score).toBeGreaterThanOrEqual(0.95);
     expect(learned.predictions).toHaveLength(0);
     expect(learning.reports.at(-1)?.metrics).toHaveProperty('ap75');
   });
 
-  it('goes on from a checkpoint to the very bits of an undisturbed run, augmentation included', async () => {
+  it('resumed from a checkpoint gives bit-identical weights, augmentation included', async () => {
     const lively = { zoom: 0.5, aspect: 0.2, colour: 0.3, mosaic: 0.3, flip: true };
     const spec = specOf(name, { epochs: 1, batch: 2, ...lively }, await randomScenes(6));
     const undisturbed = watched();

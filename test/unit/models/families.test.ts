@@ -26,7 +26,7 @@ afterAll(releaseIdleSessions);
 describe.each(familiesFor('text_classification').map((family) => [family.name, family] as const))(
   '%s',
   (name, family) => {
-    it('learns 64 rows by heart', async () => {
+    it('memorises 64 rows', async () => {
       const hooks = watched();
       const result = await trainTrial(specOf(name, { ...byHeart, learning_rate: 0.01 }), hooks);
       expect(result.score).toBe(1);
@@ -34,7 +34,7 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
       expect(hooks.reports.at(-1)?.loss).toBeLessThan(hooks.reports[0]?.loss ?? 0);
     });
 
-    it.skipIf(!hasReviews)('learns 64 real reviews by heart', async () => {
+    it.skipIf(!hasReviews)('memorises 64 real reviews', async () => {
       const small = { dim: 32, filters: 64, hidden: 64, learning_rate: 0.01 };
       const result = await trainTrial(specOf(name, { ...byHeart, ...small, epochs: 14 }, reviews(64)), watched());
       expect(result.score).toBeGreaterThanOrEqual(0.99);
@@ -46,7 +46,7 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
       expect(Buffer.compare(first.model.onnx, second.model.onnx)).toBe(0);
     });
 
-    it('goes on from any checkpoint to the very bits of an undisturbed run', async () => {
+    it('resumed from any checkpoint gives bit-identical weights', async () => {
       const spec = specOf(name, { epochs: 3, batch: 4, learning_rate: 0.01 }, memorable(72)); // 18 steps: two runs an epoch
       const undisturbed = watched();
       const whole = await trainTrial(spec, undisturbed);
@@ -59,7 +59,7 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
       }
     });
 
-    it('reports each epoch and stops when told to, with the best epoch so far', async () => {
+    it('reports each epoch and stops on request, with the best epoch so far', async () => {
       const hooks = { ...watched(), onReport: async () => 'stop' as const };
       const result = await trainTrial(specOf(name, { epochs: 5, batch: 16 }), hooks);
       expect(result).toMatchObject({ state: 'stopped', epochs: 1 });
@@ -116,7 +116,7 @@ describe('registry', () => {
     for (const task of tasks) expect(familiesFor(task).length).toBeGreaterThan(0);
   });
 
-  it('lists the families when asked for one that is not there', () => {
+  it('lists the families in the error for an unknown one', () => {
     expect(() => familyByName('transformer')).toThrow(
       expect.objectContaining({ sqlstate: '22023', hint: expect.stringContaining('fasttext') }),
     );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Augmentation, augmentImages } from '../../../src/models/image/augment.ts';
-import { move, turn } from '../../../src/models/image/move.ts';
+import { rotateImage, shiftImage } from '../../../src/models/image/move.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 const side = 6;
@@ -13,7 +13,7 @@ const augmented = (augmentation: Partial<Augmentation>, seed: number, data = ima
 };
 
 describe('augmentImages', () => {
-  it('leaves an image alone when nothing is asked for', () => {
+  it('does not change an image without augmentation', () => {
     expect(augmented({}, 1)).toEqual(image());
   });
 
@@ -26,7 +26,7 @@ describe('augmentImages', () => {
     expect(Math.abs(turned - 50)).toBeLessThan(25); // the seeds are fixed, so this holds always or never
   });
 
-  it('moves all colours of an image alike, and never further than asked', () => {
+  it('moves all colours of an image together, and at most by the limit', () => {
     fc.assert(
       fc.property(fc.nat(1000), fc.nat(side), (seed, shift) => {
         const data = augmented({ shift }, seed);
@@ -63,9 +63,9 @@ describe('augmentImages', () => {
 
 describe('turn', () => {
   const size = { width: side, height: side, down: 0, right: 0, mirrored: false };
-  const turned = (from: Uint8Array, options: Partial<Parameters<typeof turn>[2]>): Uint8Array => {
+  const turned = (from: Uint8Array, options: Partial<Parameters<typeof rotateImage>[2]>): Uint8Array => {
     const to = new Uint8Array(from.length);
-    turn(from, to, { ...size, degrees: 0, ...options });
+    rotateImage(from, to, { ...size, degrees: 0, ...options });
     return to;
   };
 
@@ -77,7 +77,7 @@ describe('turn', () => {
         fc.boolean(),
         (down, right, mirrored) => {
           const moved = new Uint8Array(image().length);
-          move(image(), moved, { ...size, down, right, mirrored });
+          shiftImage(image(), moved, { ...size, down, right, mirrored });
           const difference = turned(image(), { down, right, mirrored }).map((value, i) =>
             Math.abs(value - (moved[i] ?? 0)),
           );
@@ -87,7 +87,7 @@ describe('turn', () => {
     );
   });
 
-  it('by a right angle takes rows to columns', () => {
+  it('by a right angle turns rows into columns', () => {
     const from = image();
     const to = turned(from, { degrees: 90 });
     for (let y = 1; y < side - 1; y++) {
@@ -97,7 +97,7 @@ describe('turn', () => {
     }
   });
 
-  it('shows grey where the image does not reach', () => {
+  it('fills the outside of the image with grey', () => {
     const corner = turned(new Uint8Array(3 * side * side), { degrees: 45 })[0];
     expect(corner).toBe(128);
   });

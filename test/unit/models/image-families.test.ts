@@ -69,14 +69,14 @@ describe.each(familiesFor('image_classification').map((family) => [family.name, 
       return family.network({ encoder: 'pixels', classes, state }, small);
     };
 
-    it.skipIf(!hasRealImages)('learns 64 photographs by heart', async () => {
+    it.skipIf(!hasRealImages)('memorises 64 photographs', async () => {
       const hooks = watched();
       const knobs = { whitening: 'zca', epochs: 3, learning_rate: 0.05 };
       await trainTrial(pictureSpec(name, knobs, realPictures(64, 5)), hooks);
       expect(hooks.reports.at(-1)?.score).toBeGreaterThanOrEqual(0.99);
     });
 
-    it('goes on from a checkpoint to the very bits of an undisturbed run, running averages included', async () => {
+    it('resumed from a checkpoint gives bit-identical weights, running averages included', async () => {
       const augmented = { rotation: 10, colour: 0.2, shift: 2, flip: true, cutout: 4, dropout: 0.2 };
       const knobs = { ...augmented, epochs: 2, batch: 4, learning_rate: 0.02 };
       const spec = pictureSpec(name, knobs, await randomPictures(24)); // 24 steps: two epochs of three runs
@@ -108,7 +108,7 @@ describe.each(familiesFor('image_classification').map((family) => [family.name, 
       expect(Math.abs(loss - Number(losses.at(-1)))).toBeLessThan(0.02 * loss); // averages hold the unbiased variance
     });
 
-    it('answers the same to an image and to its mirror image when asked to', async () => {
+    it('predicts the same for an image and its mirror image with mirror_answers', async () => {
       const network = networkOf(16, true);
       const trainer = await startTrainer(network, 2);
       const data = randomBytes(3 * 3 * 16 * 16);

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { OfferedTensor } from '../../../src/db/statements/warm-starts.ts';
-import type { WantedTensor } from '../../../src/domain/warm-start.ts';
+import type { PublishedTensor } from '../../../src/db/statements/warm-starts.ts';
+import type { RequestedTensor } from '../../../src/domain/warm-start.ts';
 import { matchTensors, originOf } from '../../../src/params/matching.ts';
 
-const tensor = (name: string, shape: number[], role = 'weight'): WantedTensor => ({ name, shape, role });
+const tensor = (name: string, shape: number[], role = 'weight'): RequestedTensor => ({ name, shape, role });
 
 /** A published set whose blobs are named after it. */
-const set = (paramsId: number, ...tensors: WantedTensor[]): OfferedTensor[] =>
+const set = (paramsId: number, ...tensors: RequestedTensor[]): PublishedTensor[] =>
   tensors.map((each) => ({ ...each, paramsId, hash: Buffer.from(`${paramsId}/${each.name}`) }));
 
-const sources = (wanted: WantedTensor[], offered: OfferedTensor[]): Record<string, string> =>
+const sources = (wanted: RequestedTensor[], offered: PublishedTensor[]): Record<string, string> =>
   Object.fromEntries(matchTensors(wanted, offered).map(({ name, hash }) => [name, hash.toString()]));
 
 const small = [tensor('a.w', [3, 4]), tensor('a.b', [4], 'offset'), tensor('out.w', [4, 2])];
@@ -35,7 +35,7 @@ describe('a warm start', () => {
   });
 
   test('leaves a table alone whose rows mean something else', () => {
-    const table = (fitted: string): WantedTensor => tensor('table', [100, 8], `rows of ${fitted}`);
+    const table = (fitted: string): RequestedTensor => tensor('table', [100, 8], `rows of ${fitted}`);
     expect(sources([table('x')], set(1, table('y')))).toEqual({});
     expect(sources([table('x')], set(1, table('x')))).toEqual({ table: '1/table' });
   });

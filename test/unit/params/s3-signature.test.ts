@@ -18,7 +18,7 @@ const example = {
   },
 };
 
-test('the test server’s door lets in what AWS says is signed, and nothing else', () => {
+test("the test server's proxy accepts the signed examples of AWS only", () => {
   expect(isSignedWith(secret, example)).toBe(true);
   expect(isSignedWith('another', example)).toBe(false);
   expect(isSignedWith(secret, { ...example, url: '/test2.txt' })).toBe(false);

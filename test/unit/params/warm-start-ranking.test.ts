@@ -25,6 +25,6 @@ test('a trial prefers the best quarter of its own family, then the best of each 
   expect(rankWarmStarts([], 'a')).toEqual([]);
 });
 
-test('of equal scores the earlier trial comes first', () => {
+test('with equal scores the earlier trial is first', () => {
   expect(trialsOf(rankWarmStarts([published(9, 'a', 0.5), published(3, 'a', 0.5)], 'a'))).toEqual([3]);
 });

@@ -13,7 +13,7 @@ describe('the texts of an array', () => {
     );
   });
 
-  it('are refused where the JSON is none, or has something else in it', () => {
+  it('are refused if the JSON is invalid, or has other values', () => {
     const almost = fc.stringMatching(/^[[\]"\\,u0nl {}1]{0,30}$/);
     fc.assert(
       fc.property(almost, (json) => {
@@ -31,7 +31,7 @@ describe('the texts of an array', () => {
     );
   });
 
-  it('are not more than the event loop can take at once', () => {
+  it('are limited in number', () => {
     expect(parseInputs(`[${'"",'.repeat(65_535)}""]`)).toHaveLength(65_536);
     expect(() => parseInputs(`[${'"",'.repeat(65_536)}""]`)).toThrowError(
       expect.objectContaining({ sqlstate: '54000' }),

@@ -54,7 +54,7 @@ test('waits for a holder as long as it lives, and not for one that was killed', 
   expect(await withFileLock(file, never, () => Promise.resolve('late'), times)).toBe('late');
 });
 
-test('stops waiting when asked to', async () => {
+test('stops waiting when aborted', async () => {
   const abort = new AbortController();
   let end = (): void => undefined;
   let held: Promise<void> | undefined;

@@ -40,12 +40,12 @@ test('makes a folder for this user alone, with those above it', async () => {
   expect(statSync(path.dirname(deep)).mode & 0o777).toBe(0o700);
 });
 
-test('refuses a folder that the system has no place for, at once', async () => {
+test('refuses a folder that cannot be created, immediately', async () => {
   const refused = { sqlstate: '58000', detail: expect.stringContaining('cannot be created') };
   await expect(ensurePrivateDir('/proc/rafiki/deep')).rejects.toMatchObject(refused);
 });
 
-test('tells a folder that nothing can be written to', async () => {
+test('reports a folder that is not writable', async () => {
   await ensureUsableDir(path.join(dir, 'usable'));
   expect(readdirSync(path.join(dir, 'usable'))).toEqual([]);
   writeFileSync(path.join(dir, 'file'), '');
@@ -69,7 +69,7 @@ test('closes one of ours that was open', async () => {
   expect(statSync(open).mode & 0o777).toBe(0o700);
 });
 
-test('refuses a link to a folder, a file, and a place where everybody may rename', async () => {
+test('refuses a link to a folder, a file, and a parent folder in which every user may rename', async () => {
   const [link, file] = [path.join(dir, 'link'), path.join(dir, 'file')];
   mkdirSync(path.join(dir, 'there'), { mode: 0o700 });
   symlinkSync(path.join(dir, 'there'), link);
@@ -79,7 +79,7 @@ test('refuses a link to a folder, a file, and a place where everybody may rename
   const shared = path.join(dir, 'shared');
   mkdirSync(shared);
   chmodSync(shared, 0o777);
-  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('is writable for everybody'));
+  await expect(ensurePrivateDir(path.join(shared, 'ours'))).rejects.toMatchObject(refusal('is writable for all users'));
   chmodSync(shared, 0o1777); // as the system's temporary folder is
   await ensurePrivateDir(path.join(shared, 'ours'));
 });

@@ -3,7 +3,7 @@ import { Wake } from '../../../src/runtime/wake.ts';
 
 const MIN_MS = 50;
 
-test('however often it is poked, a wait ends no sooner than the least time after the one before', async () => {
+test('with any number of signals, a wait ends no sooner than the minimum interval after the previous one', async () => {
   const wake = new Wake(MIN_MS);
   const pokes = setInterval(() => wake.notify(), 1);
   const woken: number[] = [];
@@ -15,7 +15,7 @@ test('however often it is poked, a wait ends no sooner than the least time after
   for (const [i, at] of woken.slice(1).entries()) expect(at - (woken[i] as number)).toBeGreaterThan(MIN_MS - 2);
 });
 
-test('whoever pokes while the least time passes is seen to by the same wait; who pokes after it by the next', async () => {
+test('a signal within the minimum interval ends the same wait; a later one the next', async () => {
   const wake = new Wake(MIN_MS);
   wake.notify();
   await wake.wait(10_000);

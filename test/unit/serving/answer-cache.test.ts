@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
 
 describe('AnswerCache', () => {
-  it('knows an answer by version and text, short or long', () => {
+  it('finds an answer by version and text, short or long', () => {
     const cache = new AnswerCache();
     for (const input of ['', 'short', 'x'.repeat(300), 'x'.repeat(1_000_000)]) {
       cache.set(1, input, `label of ${input.length}`);
@@ -12,7 +12,7 @@ describe('AnswerCache', () => {
     }
   });
 
-  it('does not take a version and a text for another pair that is spelt alike', () => {
+  it('distinguishes pairs of version and text with the same concatenation', () => {
     const cache = new AnswerCache();
     cache.set(1, '1t', 'a');
     expect(cache.get(11, 't')).toBeUndefined();

@@ -30,7 +30,7 @@ it.each([
   },
 );
 
-it('waits for a late answer where that was asked for', async () => {
+it('waits for a late answer if on_overdue is answer', async () => {
   const { batcher, clock, device } = setUp();
   const deadline = { budgetMs: 1000, startedMs: 0, onOverdue: 'answer' } as const;
   const { outcomes } = new ArrayRequest(batcher, {

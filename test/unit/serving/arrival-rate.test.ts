@@ -9,7 +9,7 @@ function feed(estimate: ArrivalRate, { fromMs, toMs, rate }: { fromMs: number; t
 }
 
 describe('ArrivalRate', () => {
-  it('knows nothing before the first arrival', () => {
+  it('is unknown before the first arrival', () => {
     expect(new ArrivalRate(100).at(50)).toBe(0);
   });
 
@@ -21,7 +21,7 @@ describe('ArrivalRate', () => {
     expect(estimate.at(2000)).toBeLessThan(2.25);
   });
 
-  it('says exactly what came evenly, in whatever window', () => {
+  it('is exact for even arrivals, in any window', () => {
     const estimate = new ArrivalRate(160); // bins of 10 ms
     estimate.arrived(0);
     expect(estimate.at(0)).toBeCloseTo(1 / 10, 12); // one in the first bin

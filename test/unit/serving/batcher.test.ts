@@ -6,7 +6,7 @@ import { MAX_QUEUED } from '../../../src/serving/queue/limits.ts';
 import { setUp, turn } from './manual-batcher.ts';
 
 describe('Batcher', () => {
-  it('takes in one batch what was asked in one go, and what came while a batch ran', async () => {
+  it('puts rows of one request, and rows that arrive during a batch, into one batch', async () => {
     const { device, ask, answers } = setUp();
     const first = [ask('yes'), ask('no')];
     await turn();
@@ -40,7 +40,7 @@ describe('Batcher', () => {
     expect(seen).toEqual([100, 200]);
   });
 
-  it('computes a text once for all who ask while it is computed', async () => {
+  it('computes a text once for requests that arrive while it is computed', async () => {
     const { device, batcher, ask } = setUp();
     batcher.warm('same', 'a');
     const asked = [ask('same'), ask('same')];
@@ -51,7 +51,7 @@ describe('Batcher', () => {
     expect(device.batches.map((batch) => batch.inputs)).toEqual([['same']]);
   });
 
-  it('answers those who wait before rows that were read ahead', async () => {
+  it('answers waiting requests before rows that were read ahead', async () => {
     const { device, batcher, ask } = setUp();
     ask('running');
     await turn();
@@ -64,7 +64,7 @@ describe('Batcher', () => {
     expect(device.batches[1]?.inputs.slice(0, 2)).toEqual(['demanded', 'ahead 4']);
   });
 
-  it('leaves out what nobody waits for any more', async () => {
+  it('skips requests that were cancelled', async () => {
     const { device, ask } = setUp();
     ask('running');
     await turn();
@@ -98,7 +98,7 @@ describe('Batcher', () => {
     expect(device.batches.map((batch) => batch.subset)).toEqual(subsets);
   });
 
-  it('refuses a request when its queue is full, and takes requests again later', async () => {
+  it('refuses a request if its queue is full, and accepts requests again later', async () => {
     const { device, ask } = setUp();
     ask('running');
     await turn();
@@ -112,7 +112,7 @@ describe('Batcher', () => {
     expect(device.batches[1]?.inputs.length).toBe(256);
   });
 
-  it('passes a failed batch on to those who asked, and goes on', async () => {
+  it('rejects the requests of a failed batch, and continues', async () => {
     const { device, ask } = setUp();
     const failed = ask('a');
     await turn();
@@ -147,7 +147,7 @@ describe('Batcher', () => {
     expect(await Promise.all(answers)).toEqual(['yes', 'an image cannot be read', 'no']);
   });
 
-  it('answers what waits when it closes, and takes nothing new', async () => {
+  it('answers waiting requests when it closes, and accepts no new ones', async () => {
     const never: Policy = { name: 'never', decide: () => ({ kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 }) };
     const { device, batcher, ask } = setUp({ policy: { create: () => never } });
     const asked = ask('a');
@@ -174,7 +174,7 @@ describe('Batcher', () => {
     expect(device.batches[1]?.inputs).toEqual(['soon', 'later', 'last']);
   });
 
-  it('refuses what cannot be in time where a late answer is not wanted, with a hint when to ask again', async () => {
+  it('refuses a request that cannot be in time if late answers are not wanted, with a time for the retry', async () => {
     const { device, clock, ask } = setUp();
     ask('running');
     await turn();
@@ -189,14 +189,14 @@ describe('Batcher', () => {
     expect(device.batches.length).toBe(1);
   });
 
-  it('refuses at once what comes behind more than can be answered in time', async () => {
+  it('refuses a request immediately if too many wait before it', async () => {
     const { ask } = setUp();
     for (let i = 0; i < 600; i++) ask(`text ${i}`); // 60 ms of work within 50 ms
     expect(() => ask('one more', { isFirm: true })).toThrowError(DeadlineMissed);
     expect(() => ask('one more')).not.toThrow();
   });
 
-  it('answers what is late after those who can be in time, and on a device that nobody else needs', async () => {
+  it('answers late requests after those that can be in time, and on an idle device', async () => {
     const { device, clock, ask } = setUp();
     ask('running');
     await turn();
@@ -247,7 +247,7 @@ describe('Batcher', () => {
     expect(answers).toEqual(['yes=yes']);
   });
 
-  it('brings a model that is away once for all who wait, and answers them together', async () => {
+  it('loads an unloaded model once for all waiting requests, and answers them together', async () => {
     const { device, ask } = setUp();
     device.isReady = false;
     const asked = [ask('yes'), ask('no')];
@@ -263,7 +263,7 @@ describe('Batcher', () => {
     expect(device.opens).toBe(1);
   });
 
-  it('tells all who wait why a model does not come, and tries again for the next', async () => {
+  it('rejects all waiting requests with the reason if a model cannot be loaded, and tries again for the next', async () => {
     const { device, ask, batcher } = setUp();
     device.isReady = false;
     const asked = [ask('a'), ask('b')].map(({ outcome }) => expect(outcome).rejects.toThrow('no room'));

@@ -7,7 +7,7 @@ import { directoryOf, stageModel } from './staged-model.ts';
 const latency: LatencyOptions = { budgetMs: null, onOverdue: 'answer' };
 
 describe('Client', () => {
-  it('answers each text once and then from the cache, at once', async () => {
+  it('computes each text once, then answers immediately from the cache', async () => {
     const { connect, device, model } = await stageModel();
     const client = connect();
     const request = { key: 'key', inputKind: 'text', role: 'a', input: 'yes', statement: '' } as const;
@@ -24,7 +24,7 @@ describe('Client', () => {
     expect(labels).toEqual(inputs.map((input) => (input === null ? null : input.startsWith('y') ? 'yes' : 'no')));
   });
 
-  it('lets others have their turns while it answers a long array that it knows', async () => {
+  it('does not block others while it answers a long cached array', async () => {
     const { connect } = await stageModel();
     const inputs = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);
     const array = { key: 'key', inputKind: 'text', role: 'a', inputs } as const;
@@ -40,7 +40,7 @@ describe('Client', () => {
     expect(turns).toBeGreaterThan(1);
   });
 
-  it('waits for an answer in time where the budget is longer than a timer can be', async () => {
+  it('waits for an answer if the budget is longer than a timer can be', async () => {
     const { connect, device } = await stageModel();
     device.slowMs = 60;
     const budgetMs = 26 * 86_400_000;
@@ -78,7 +78,7 @@ describe('Client', () => {
     expect(model.stat).toMatchObject({ calls: 1, rows: 3000 });
   });
 
-  it('leaves out details that are late where that is wished', async () => {
+  it('leaves out late details if on_overdue is null', async () => {
     const { connect, device } = await stageModel();
     device.slowMs = 200;
     const array = { key: 'key', inputKind: 'text', role: 'a', inputs: ['slow 1'] } as const;
@@ -156,7 +156,7 @@ describe('Client', () => {
     }
   });
 
-  it('says 42704 for a key that no deployment has', async () => {
+  it('raises 42704 for a key without a deployment', async () => {
     const { connect } = await stageModel();
     await expect(
       connect().detail({ key: 'other', inputKind: 'text', role: 'a', input: 'yes' }, latency),
@@ -165,7 +165,7 @@ describe('Client', () => {
     });
   });
 
-  it('refuses an image where the model reads texts', async () => {
+  it('refuses an image if the model reads texts', async () => {
     const { connect, device } = await stageModel();
     const image = { key: 'key', inputKind: 'image', role: 'a', input: 'eWVz' } as const;
     const refusal = { sqlstate: '22023', message: expect.stringContaining('"m"'), hint: expect.any(String) };
@@ -175,7 +175,7 @@ describe('Client', () => {
     expect(device.asked).toEqual([]);
   });
 
-  it('lets answers for several models of one statement go along by turns', async () => {
+  it('prefetches answers for several models of one statement in turn', async () => {
     const staged = { one: await stageModel(), two: await stageModel() };
     const models = directoryOf({ one: staged.one.model, two: staged.two.model });
     const client = new Client({ models, clock: systemClock });
@@ -197,7 +197,7 @@ describe('Client', () => {
     expect(client.prefetched(() => true)).toEqual([]);
   });
 
-  it('reads ahead for each of several columns that one statement asks one model about', async () => {
+  it('reads ahead for each of several columns of one statement with one model', async () => {
     const { connect } = await stageModel();
     const client = connect();
     const columns = ['yes', 'no'].map((word) => Array.from({ length: 300 }, (_, row) => `${word} ${row}`));

@@ -66,7 +66,7 @@ describe('the requests of the bridge', () => {
     await expect(ask('R', waiting.v ?? '')).rejects.toMatchObject({ sqlstate: '42704' });
   });
 
-  it('keeps eight answers that a session may come back for', async () => {
+  it('keeps eight pending answers of a session', async () => {
     const { ask, device } = await setUp();
     device.slowMs = 150;
     const replies = await Promise.all(
@@ -90,7 +90,7 @@ describe('the requests of the bridge', () => {
     expect(await predict('no 7')).toMatchObject({ s: 'h', loc: '?;512' });
     await ask('V', 'key', 'alice', '1;2;;(0,9)', look);
     await computed();
-    // few rows wait: the database is told to read on first, then answers go along
+    // few rows wait: first the database is asked for rows, then answers are prefetched
     expect(await predict('yes 8')).toMatchObject({ s: 'h', v: 'yes', loc: '+;64;1;2;;(0,9)' });
     await ask('V', 'key', 'alice', '1;2;;', '["yes 10"]');
     await computed();
@@ -102,7 +102,7 @@ describe('the requests of the bridge', () => {
     });
   });
 
-  it('has nobody read ahead who predicts with the rights of another', async () => {
+  it("does not read ahead for a statement with another role's rights", async () => {
     const { ask } = await setUp();
     for (let i = 0; i < 100; i++) {
       expect(await ask('N', 'key', 'alice', '', '', '1.5 7:7: owner', `no ${i}`)).toEqual({
@@ -115,7 +115,7 @@ describe('the requests of the bridge', () => {
 
   it.each([
     ['another role than was told to send them', 'mallory', look],
-    ['nobody who was not told to', 'alice', look],
+    ['a session without a read request', 'alice', look],
   ])('takes rows from %s', async (who, role, inputs) => {
     const { ask, device } = await setUp();
     if (who.startsWith('another')) {
@@ -127,7 +127,7 @@ describe('the requests of the bridge', () => {
     expect(device.asked).toEqual([]);
   });
 
-  it('looks at the key before anything else of a request', async () => {
+  it('checks the key before the rest of a request', async () => {
     const { ask, verbs } = await setUp();
     const unknown = { sqlstate: '42704' };
     await expect(ask('A', 'other', 'alice', 'soon', 'maybe', 'no json')).rejects.toMatchObject(unknown);
@@ -174,7 +174,7 @@ describe('the requests of the bridge', () => {
     ['a budget that is too long', ['P', 'key', 'alice', '1ms '.repeat(100_000), '', '', 'yes']],
     ['an on_overdue that is too long', ['P', 'key', 'alice', '', 'answer'.repeat(100_000), '', 'yes']],
     ['a budget that is none', ['P', 'key', 'alice', 'soon', '', '', 'yes']],
-    ['an unknown wish for late answers', ['P', 'key', 'alice', '', 'maybe', '', 'yes']],
+    ['an unknown value of on_overdue', ['P', 'key', 'alice', '', 'maybe', '', 'yes']],
   ])('refuses %s with 22023 and a hint', async (_, fields) => {
     const { ask } = await setUp();
     await expect(ask(...fields)).rejects.toMatchObject({ sqlstate: '22023', hint: expect.any(String) });

@@ -84,14 +84,14 @@ it('without threads, as on WebGPU, answers all on the calling thread', async () 
   await device.release();
 });
 
-it('a model whose rows take long stays on the threads', async () => {
+it('a model with slow rows stays on the threads', async () => {
   const { device } = await startDevice(() => 0);
   await device.grow();
   expect(device.inlineRows).toBe(0);
   await device.release();
 });
 
-it('a file that was damaged is refused once, and then fetched anew', async () => {
+it('a damaged file is refused once, and then fetched again', async () => {
   const file = await files.fetch(1);
   const before = fetched;
   await files.fetch(1);

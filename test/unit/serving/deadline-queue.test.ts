@@ -40,7 +40,7 @@ describe('DeadlineQueue', () => {
     );
   });
 
-  it('takes no more than fits, and one at least', () => {
+  it('takes at most as many as fit, and at least one', () => {
     const queue = new DeadlineQueue<Item>();
     for (let id = 0; id < 5; id++) queue.insert({ id, deadlineMs: id });
     expect(queue.take(0, 5, ({ id }) => id < 2).map(({ id }) => id)).toEqual([0, 1]);

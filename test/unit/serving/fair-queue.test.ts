@@ -43,7 +43,7 @@ const ofRole = (inputs: readonly string[], role: string): number =>
   inputs.filter((input) => input.startsWith(role)).length;
 const inputs = ({ batches }: ManualDevice): (readonly string[])[] => batches.map((batch) => batch.inputs);
 
-it('computes ahead where several roles ask, once nobody waits', async () => {
+it('with several roles, computes speculative rows once no request waits', async () => {
   const { device, batcher } = await stage();
   batcher.warm('a ahead', 'a');
   await turn();
@@ -53,7 +53,7 @@ it('computes ahead where several roles ask, once nobody waits', async () => {
 describe.each(['eager', 'planner'])('with the policy %s', (name) => {
   const policy = policyByName(name);
 
-  it('one role’s 10,000 rows do not stand before another’s single request, whatever runs', async () => {
+  it("one role's 10,000 rows do not delay another's single request", async () => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 10_000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();
@@ -65,7 +65,7 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
     expect((await outcome).batch).toBe(1);
   });
 
-  it('no batch runs longer than an eighth of the budget where several roles ask', async () => {
+  it('with several roles, no batch takes longer than an eighth of the budget', async () => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();
@@ -102,7 +102,7 @@ describe('a queue that several roles share', () => {
     expect(inputs(device)[0]).toEqual(order.slice(0, 256));
   });
 
-  it('answers late rows by turns too', async () => {
+  it('answers late rows in turn, too', async () => {
     const staged = await stage();
     const { clock, ask } = staged;
     ask('a running', { role: 'a' });
@@ -172,7 +172,7 @@ describe('a queue that several roles share', () => {
     expect(() => ask('b', { role: 'b', isFirm: true })).not.toThrow();
   });
 
-  it('answers a request that another role has far back in its queue, when it is asked', async () => {
+  it("answers a request immediately that is far back in another role's queue", async () => {
     const { device, ask } = await stage();
     for (let i = 0; i < 5000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
     await turn();
@@ -181,7 +181,7 @@ describe('a queue that several roles share', () => {
     expect(inputs(device)[1]).toEqual(['a 4999']);
   });
 
-  it('keeps inputs that take far longer than others’ in batches of their own, and the model’s times as they are', async () => {
+  it("puts much slower inputs into separate batches, which do not change the model's times", async () => {
     const staged = await stage();
     const { device, fleet, ask } = staged;
     const slowMs = (batch: readonly string[]): number => 1000 * ofRole(batch, 'a') + rowsMs(batch);

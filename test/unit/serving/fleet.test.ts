@@ -4,7 +4,7 @@ import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 
 const members = [{ family: 'f', precision: 'float32' as const }];
 
-it('knows of no rows that fit into a time before batches were measured', () => {
+it('fits no rows into a time before batches were measured', () => {
   const fleet = new ServedFleet({ members, accuracy: [0, 1], servers: 1 });
   expect(fleet.rowsWithin(1)).toBe(0);
   fleet.measured([new LatencyModel(new Map([[1, 0.1]]))]);
@@ -22,14 +22,14 @@ it.each([
   expect(fleet.batchesPay).toBe(pay);
 });
 
-it('takes a part for as good as its best member, where nothing was stored', () => {
+it('estimates a subset as accurate as its best member, without stored accuracies', () => {
   expect(assumedAccuracies([{ score: 0.8 }, { score: 0.7 }], 0.9)).toEqual([0, 0.8, 0.7, 0.9]);
   expect(assumedAccuracies([{ score: 0.8 }, { score: 0.6 }, { score: 0.7 }], 0.9)).toEqual([
     ...[0, 0.8, 0.6, 0.8, 0.7, 0.8, 0.7, 0.9],
   ]);
 });
 
-it('follows what batches of several members take, each in proportion', () => {
+it('follows the times of batches of several members, each in proportion', () => {
   const pair = [
     ...members,
     { family: 'g', precision: 'float32' as const },

@@ -14,7 +14,7 @@ describe('finding a scan', () => {
   const find = (inputs: readonly (string | null)[], recent: readonly string[], followsAny = false) =>
     findScan(sent(inputs), { recent, followsAny });
 
-  it('goes up where more of the last requests stand before it, down where more stand after it', () => {
+  it('ascends if more of the last requests are before the current row, descends if more are after it', () => {
     const up = find(['a', 'b', null, 'c', 'd'], ['a', 'b', 'd']);
     expect([up?.isOrdered, up?.rows]).toEqual([true, ['c', 'd']]);
     expect(up?.readRequest(0, 0)).toMatch(/^\+;62;1;2;/);
@@ -23,14 +23,14 @@ describe('finding a scan', () => {
     expect(down?.readRequest(0, 0)).toMatch(/^-;62;1;2;/);
   });
 
-  it('goes in no order where as many stand before it as after it, and is followed only where rows cost nothing', () => {
+  it('has no order if as many are before it as after it, and is followed only if rows cost nothing', () => {
     expect(find(['a', null, 'b'], ['a', 'b'])).toBeNull();
     const any = find(['a', null, 'b'], ['a', 'b'], true);
     expect([any?.isOrdered, any?.rows]).toEqual([false, []]);
     expect(any?.readRequest(0, 500)).toBe('+;500;1;2;;(0,0)');
   });
 
-  it('is none where it leaves out more than half of the rows', () => {
+  it('is none if it leaves out more than half of the rows', () => {
     expect(find(['a', 'x', 'b', 'x', null], ['a', 'b'])).not.toBeNull(); // two of four
     expect(find(['a', 'x', 'x', 'b', 'x', null], ['a', 'b'])).toBeNull(); // two of five
     expect(find([null, 'x', 'b', 'x', 'x', 'a'], ['a', 'b'])).toBeNull();
@@ -38,7 +38,7 @@ describe('finding a scan', () => {
 });
 
 describe('following a scan', () => {
-  it('looks 256 rows down for what a filter left out', () => {
+  it('searches the next 256 rows after a filter left out some', () => {
     expect(followed(300).expects('row 255')).toBe(true);
     expect(followed(300).expects('row 256')).toBe(false);
     const scan = followed(300);
@@ -62,7 +62,7 @@ describe('following a scan', () => {
     expect(scan.hasPaidOff).toBe(true);
   });
 
-  it('counts what was prefetched once its successor is asked, and not where the scan skips', () => {
+  it('counts a prefetched answer as used once its successor is requested, and not if the scan skips it', () => {
     const takes = (scan: FollowedScan, count: number): void => {
       for (let i = 0; i < count; i++) scan.takeNext(() => 'label');
     };
@@ -82,7 +82,7 @@ describe('following a scan', () => {
     expect(counted.readRequest(0, 0)).toBeNull(); // 64 + 2 · 65 rows allowed, 300 sent
   });
 
-  it('prefetches twice as many and one more as long as they are used, half as many where they are not', () => {
+  it('prefetches twice as many and one more while they are used, half as many otherwise', () => {
     const scan = followed(1000);
     const sizes = [scan.maxPrefetched];
     for (const row of ['row 0', 'row 1', 'row 2', 'row 3', 'row 9', 'row 10']) {
@@ -92,7 +92,7 @@ describe('following a scan', () => {
     expect(sizes).toEqual([16, 33, 67, 128, 128, 64, 128]);
   });
 
-  it('takes up where the backend asks for what was prefetched', () => {
+  it('continues at the row that the backend requests again', () => {
     const scan = followed(100);
     for (let i = 0; i < 10; i++) scan.takeNext(() => 'label');
     expect(scan.expects('row 3')).toBe(true);
@@ -101,7 +101,7 @@ describe('following a scan', () => {
     expect(scan.isNext('row 4')).toBe(true);
   });
 
-  it('prefetches nothing whose answer is not known, nor beyond what was read', () => {
+  it('prefetches only known answers of rows that were read', () => {
     const scan = followed(1);
     expect(scan.takeNext(() => undefined)).toBeNull();
     expect(scan.isUsedUp).toBe(false);
@@ -119,7 +119,7 @@ describe('what is read next', () => {
     expect(scan.readRequest(0, 0)).toBe('+;50;1;2;(0,1);(9,9)');
   });
 
-  it('is 32 rows at least, or half of what was sent', () => {
+  it('is at least 32 rows, or half of the sent ones', () => {
     expect(followed(32).readRequest(0, 0)).toMatch(/^\+;32;/);
     expect(followed(33).readRequest(0, 0)).toBeNull();
     const scan = followed(100);
@@ -129,7 +129,7 @@ describe('what is read next', () => {
     expect(scan.readRequest(0, 0)).toMatch(/^\+;50;/);
   });
 
-  it('is 1024 rows at most', () => {
+  it('is at most 1024 rows', () => {
     const scan = followed(1000);
     ask(scan, 0, 1000);
     expect(scan.readRequest(0, 0)).toMatch(/^\+;1024;/);
@@ -153,7 +153,7 @@ describe('what is read next', () => {
     expect(scan(16 * 2 ** 20 - 1).readRequest(0, 0)).not.toBeNull();
   });
 
-  it("is over at the table's end, once all before it was asked", () => {
+  it("ends at the table's end, once all rows were requested", () => {
     const end = (order: 'up' | 'down'): FollowedScan =>
       new FollowedScan(
         { column: '1;2', low: order === 'down' ? '' : '(0,1)', high: order === 'up' ? '' : '(9,9)' },

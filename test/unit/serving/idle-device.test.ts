@@ -23,7 +23,7 @@ const anyQuestions = fc.array(
 /** How batches go against what was expected. */
 const anyPace = fc.double({ min: 0.5, max: 2.5, noNaN: true });
 
-/** Where nothing runs, time goes on in such steps: timers come up to so much late, as they may. */
+/** While no batch runs, time advances in such steps: timers may be late by as much. */
 const STEP_MS = 10;
 /** More than the longest budget has, and so many batches. */
 const MANY_STEPS = 1000;
@@ -75,7 +75,7 @@ async function leftWaiting(
       open++;
       void ask(`text ${i}`, options).outcome.then(closed, closed);
     } catch {
-      closed(); // refused at once
+      closed(); // refused immediately
     }
     await settle();
   }
@@ -91,7 +91,7 @@ describe.each(policies)('with the policy $name', (policy) => {
     expect(await leftWaiting(members, [one], 1)).toBe(0);
   });
 
-  it('nobody waits while nothing runs and no timer is set, whatever batches take', async () => {
+  it('no request waits while no batch runs and no timer is set, with any batch times', async () => {
     const property = fc.asyncProperty(anyMembers, anyQuestions, anyPace, async (members, requests, pace) => {
       expect(await leftWaiting({ policy, ...members }, requests, pace)).toBe(0);
     });

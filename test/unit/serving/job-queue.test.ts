@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { type Job, JobQueue } from '../../../src/serving/devices/job-queue.ts';
 
 const everywhere = () => true;
-const thread = { holds: new Set([1, 2]), isReserved: false };
+const thread = { loaded: new Set([1, 2]), isReserved: false };
 const job = (id: number, role?: string, isLong = false): Job => ({
   id,
   work: role === undefined ? undefined : { rows: new Map([[role, 1]]), isLong, onStart: () => undefined },
@@ -15,7 +15,7 @@ it('runs the batches of one role in the order in which they came', () => {
   expect(jobs.map(() => queue.take(thread, everywhere))).toEqual(jobs);
 });
 
-it('runs next a batch of the role that had least of the threads, whatever models another keeps busy', () => {
+it('next runs a batch of the role that had least of the threads, with any model', () => {
   const queue = new JobQueue<Job>();
   for (let i = 0; i < 10; i++) queue.push(job(1 + (i % 2), 'a'));
   const first = queue.take(thread, everywhere);

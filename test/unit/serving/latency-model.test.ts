@@ -6,13 +6,13 @@ import { LatencyModel, measuredSizes } from '../../../src/serving/policies/laten
 const measured = new Map(measuredSizes.map((size) => [size, 2 + 0.05 * size]));
 
 describe('LatencyModel', () => {
-  it('is a line between measured sizes, and goes on in proportion beyond the last', () => {
+  it('is linear between measured sizes, and proportional beyond the last', () => {
     const model = new LatencyModel(measured);
     for (const rows of [1, 2, 5, 40, 200, 256]) expect(model.predict(rows)).toBeCloseTo(2 + 0.05 * rows, 9);
     expect(model.predict(512)).toBeCloseTo(2 * (2 + 0.05 * 256), 9);
   });
 
-  it('takes no smaller batch for slower than a larger one, whatever disturbed its measurement', () => {
+  it('never estimates a smaller batch as slower than a larger one, with any disturbed measurement', () => {
     const disturbed = new LatencyModel(new Map([...measured, [4, 90]]));
     expect(disturbed.predict(4)).toBe(disturbed.predict(16));
     expect(disturbed.predict(16)).toBeCloseTo(2 + 0.05 * 16, 9);

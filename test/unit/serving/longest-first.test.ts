@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { longestFirst } from '../../../src/serving/session/longest-first.ts';
 
-it('gives the places of texts, long ones first and those of equal length as they stand, and none of nulls', () => {
+it('returns the indexes of texts, longest first, stable for equal lengths, without nulls', () => {
   expect([...longestFirst(['b', null, 'aaa', '', 'c', 'dd'])]).toEqual([2, 5, 0, 4, 3]);
 });
 

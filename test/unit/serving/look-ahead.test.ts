@@ -11,7 +11,7 @@ const look = (changes: Partial<PolicyState> & { queued: number; leftMs?: number 
   new LookAhead(threeMembers, stateOf(threeMembers, changes), prices);
 
 describe('a look ahead', () => {
-  it('counts those that arrive at the rate of now', () => {
+  it('counts arrivals at the current rate', () => {
     const ahead = look({ queued: 10, rate: 0.5 });
     expect([ahead.tail, ahead.nextArrivalMs]).toEqual([10, expect.closeTo(1002, 6)]);
     ahead.nowMs = 1005;
@@ -32,7 +32,7 @@ describe('a look ahead', () => {
     expect(look({ queued: 10 }).nextFreeMs).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('takes a batch: its rows leave, its servers are busy, and work beyond a time is owed', () => {
+  it('simulates a batch: its rows leave, its servers are busy, and work beyond the horizon counts', () => {
     const ahead = look({ queued: 10 }, { stations: [1, 10, 100], request: 0 });
     const [batch] = ahead.choices().filter(({ subset, size }) => subset === 7 && size === 1);
     expect(batch).toMatchObject({ from: 0, rows: 10, startMs: 1000 });
@@ -48,7 +48,7 @@ describe('a look ahead', () => {
     expect([ahead.nowMs, ahead.head, ahead.committedCost(1000)]).toEqual([1000, 0, 0]);
   });
 
-  it('weighs a batch by what its rows are worth, less what servers cost, and those it leaves out', () => {
+  it('values a batch by its rows, minus the cost of servers, and by the rows that it leaves', () => {
     const deadlineMs = (place: number): number => (place < 3 ? 1001 : 1050);
     const prices = { stations: [0.01, 0.02, 0.03], request: 0.1 };
     const ahead = look({ queued: 10, queue: { length: 10, deadlineMs }, freeMs: [[1002], [0], [0]] }, prices);
@@ -64,7 +64,7 @@ describe('a look ahead', () => {
     expect(all?.score).toBeCloseTo(7 * (0.8301 - 0.1) - busy - 3 * 0.1 - idle, 9);
   });
 
-  it('finds the best of all choices, though it passes over those that cannot be', () => {
+  it('finds the best of all choices, although it skips impossible ones', () => {
     const state = fc.record({
       queued: fc.integer({ min: 1, max: 128 }),
       rate: fc.double({ min: 0.01, max: 60, noNaN: true }),
@@ -86,7 +86,7 @@ describe('a look ahead', () => {
     );
   });
 
-  it('looks at the two largest sizes alone where more wait than two of the largest batches', () => {
+  it('considers only the two largest sizes if more wait than two of the largest batches', () => {
     const crowd = look({ queued: 129 });
     const best = emptyChoice();
     crowd.findBest(best);
@@ -105,7 +105,7 @@ describe('a look ahead', () => {
     ).toEqual(new Set([0, 1]));
   });
 
-  it('answers nobody who would be late', () => {
+  it('answers no late request', () => {
     expect(look({ queued: 5, leftMs: 1 }).choices()).toEqual([]);
     expect(look({ queued: 5, leftMs: 1 }).findBest(emptyChoice())).toBe(false);
   });

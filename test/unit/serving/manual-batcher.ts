@@ -55,7 +55,7 @@ export interface SetUp {
   rowMs?: number[];
 }
 
-/** Members that take 0.1 ms a row unless told otherwise. */
+/** Members that take 0.1 ms a row by default. */
 export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0, rowMs = [] }: SetUp = {}) {
   const device = new ManualDevice();
   const clock = new ManualClock();
@@ -77,7 +77,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     fleet,
     clock,
     activeRoles: new ActiveRoles(),
-    judge: classification.answers(['no', 'yes']),
+    answerMaker: classification.answers(['no', 'yes']),
     budgetMs: 50,
     onBatch: () => undefined,
     onUnloaded: () => undefined,

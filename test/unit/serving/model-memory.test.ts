@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultModelMemory } from '../../../src/serving/devices/memory-budget.ts';
 import { type MemoryEntry, ModelMemory } from '../../../src/serving/devices/model-memory.ts';
 
-/** A tenant that leaves at once, or when the test says so. */
+/** A tenant that is unloaded immediately, or when the test releases it. */
 class Guest implements MemoryEntry {
   readonly name: string;
   readonly bytes: number;
@@ -33,7 +33,7 @@ function come(memory: ModelMemory, guest: Guest, { costMs = 10, mayEvict = true 
 const guests = (names: string, bytes = 40): Guest[] => [...names].map((name) => new Guest(name, bytes));
 
 describe('ModelMemory', () => {
-  it('sends away whom it pays least to keep: few requests, quickly loaded, large', async () => {
+  it('unloads the model of least worth: few requests, quickly loaded, large', async () => {
     const memory = new ModelMemory(160);
     const [often, slow, plain] = guests('abc') as [Guest, Guest, Guest];
     const large = new Guest('d', 40);
@@ -58,7 +58,7 @@ describe('ModelMemory', () => {
     expect(famous.isIn).toBe(false);
   });
 
-  it('never holds more than its budget, and knows what it holds', async () => {
+  it('never exceeds its budget, and accounts for loaded models', async () => {
     const events = fc.array(fc.record({ who: fc.nat(7), cost: fc.integer({ min: 1, max: 50 }), uses: fc.nat(9) }));
     await fc.assert(
       fc.asyncProperty(events, async (seen) => {
@@ -78,7 +78,7 @@ describe('ModelMemory', () => {
     );
   });
 
-  it('waits for what runs on whoever leaves before the next one comes', async () => {
+  it('waits for the running batches of an unloaded model before the next one is loaded', async () => {
     const memory = new ModelMemory(50);
     const [first, second] = guests('ab') as [Guest, Guest];
     let end = (): void => undefined;
@@ -94,7 +94,7 @@ describe('ModelMemory', () => {
     expect([first.isIn, second.isIn]).toEqual([false, true]);
   });
 
-  it('lets nobody leave for whoever only wants free room, and says what is too large', async () => {
+  it('unloads no model for one that only takes free memory, and reports a model that is too large', async () => {
     const memory = new ModelMemory(50);
     const [first, second] = guests('ab') as [Guest, Guest];
     await come(memory, first);
@@ -109,7 +109,7 @@ describe('ModelMemory', () => {
     expect(first.isIn).toBe(true);
   });
 
-  it('gives whoever grows the room of those of less worth only', async () => {
+  it('gives a growing model only the memory of those of less worth', async () => {
     const memory = new ModelMemory(120);
     const [often, seldom, more] = guests('abc') as [Guest, Guest, Guest];
     for (const guest of [often, seldom, more]) await come(memory, guest);
@@ -135,7 +135,7 @@ describe('ModelMemory', () => {
   });
 });
 
-it('has a share of the machine where nobody says otherwise', () => {
+it("has a share of the machine's memory by default", () => {
   expect(defaultModelMemory()).toBeGreaterThan(2 ** 26);
   expect(defaultModelMemory()).toBeLessThanOrEqual(totalmem() / 4);
 });

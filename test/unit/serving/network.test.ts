@@ -49,13 +49,13 @@ function slopesOf(network: ActorCriticNetwork): number[] {
 }
 
 describe('the network of the actor-critic', () => {
-  it('says a distribution over actions', () => {
+  it('returns a distribution over actions', () => {
     const { probabilities } = lively().evaluate(states[0]!);
     expect(probabilities).toHaveLength(ACTIONS);
     expect(probabilities.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
   });
 
-  it('takes steps of Adam down the gradient, which finite differences say as well', () => {
+  it('makes Adam steps along the gradient, which equals finite differences', () => {
     const network = lively();
     const [first, second] = [1, 2].map(() => {
       const [slopes, values] = [slopesOf(network), valuesOf(network)];

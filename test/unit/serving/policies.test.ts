@@ -50,7 +50,7 @@ describe.each(policies)('the policy $name', ({ create }) => {
     expect(decide()).toEqual(decide());
   });
 
-  it('leaves nobody waiting for ever: a full queue on free devices is dispatched within the budget', () => {
+  it('leaves no request waiting forever: a full queue on free devices is dispatched within the budget', () => {
     const policy = create({ fleet: oneMember, seed: 1 });
     expect(policy.decide(stateOf(oneMember, { queued: 300 })).kind).toBe('dispatch');
   });
@@ -129,7 +129,7 @@ describe('policies that always ask all members', () => {
     expect(policy.decide(stateOf(oneMember, { queued: 256 }))).toMatchObject({ kind: 'dispatch', rows: 256 });
   });
 
-  it('the asynchronous one asks the best member that is free, and waits where none is', () => {
+  it('the asynchronous one uses the best free member, and waits if none is free', () => {
     const policy = async({ ...options, fleet: threeMembers });
     const decide = (...freeMs: number[]) =>
       policy.decide(stateOf(threeMembers, { queued: 5, freeMs: freeMs.map((ms) => [ms]) }));
@@ -149,7 +149,7 @@ describe('prices', () => {
     expect(request).toBeCloseTo(0.83, 9);
   });
 
-  it('are those of lost requests once more comes than all members apart can answer', () => {
+  it('equal those of lost requests if more arrive than all members can answer separately', () => {
     const { stations, request } = pricesAt(threeMembers, 10 * capacity, 50);
     expect(request).toBeCloseTo(0, 9);
     // a device second is worth what its member answers in it
@@ -182,7 +182,7 @@ describe('the batches that throughput is counted with', () => {
 });
 
 describe('a list of prices', () => {
-  it('has four for each doubling of the rate, and makes them anew as times drift', () => {
+  it('has four for each doubling of the rate, and computes them again as times drift', () => {
     let ms = 1;
     const fleet = { ...oneMember, latencyMs: (_: number, rows: number) => ms * rows };
     const list = new PriceList(fleet);
@@ -202,7 +202,7 @@ describe.each([
   const decide = (changes: Parameters<typeof stateOf>[1]) =>
     (create({ fleet: threeMembers, seed: 1 }) satisfies Policy).decide(stateOf(threeMembers, changes));
 
-  it('asks the whole ensemble while there is time', () => {
+  it('uses the whole ensemble while there is time', () => {
     expect(decide({ queued: 10, rate: 0.1 })).toEqual({ kind: 'dispatch', subset: 7, from: 0, rows: 10 });
   });
 
@@ -213,7 +213,7 @@ describe.each([
     });
   });
 
-  it('asks single members when the ensemble cannot answer all', () => {
+  it('uses single members if the ensemble cannot answer all', () => {
     const decision = decide({ queued: 400, rate: 30 });
     expect(decision).toMatchObject({ kind: 'dispatch', rows: 64 });
     expect(decision.kind === 'dispatch' && [1, 2, 4].includes(decision.subset)).toBe(true);
@@ -238,7 +238,7 @@ describe('the planner, with one model', () => {
     return { decision: planner({ fleet: oneMember, seed: 1 }).decide(state), looks };
   };
 
-  it.each([1, 2, 64, 256])('plans nothing where one batch answers all %s in time', (queued) => {
+  it.each([1, 2, 64, 256])('plans nothing if one batch answers all %s in time', (queued) => {
     // to the last moment: a deadline is met by who answers at it
     const leftMs = 1000 + oneMember.latencyMs(0, queued) - 1000;
     expect(decide({ queued, leftMs, rate: 0 })).toEqual({
@@ -265,7 +265,7 @@ describe('the actor-critic', () => {
   const create = () => actorCritic({ fleet: threeMembers, seed: 7 });
   const crowd = stateOf(threeMembers, { queued: 100, rate: 5 });
 
-  it('learns on line to ask whom it earns most with', () => {
+  it('learns online to use the members with the highest reward', () => {
     const policy = create();
     // only whole batches of the fast member earn: the others are late
     const deadlineMs = (): number => 1000 + 1.05 * threeMembers.latencyMs(2, 64);
@@ -280,7 +280,7 @@ describe('the actor-critic', () => {
     expect(share()).toBeGreaterThan(0.8);
   });
 
-  it('sees when each device is free, what batches take, who waits, and the rate where it drops requests', () => {
+  it('gets the free times of devices, batch times, waiting requests, and the rate if it drops requests', () => {
     const deadlineMs = (place: number): number => (place < 8 ? 1025 : 1050);
     const queue = { length: 32, deadlineMs };
     const state = stateOf(threeMembers, { queued: 32, queue, rate: 2, freeMs: [[900], [1025], [2000]] });
@@ -294,7 +294,7 @@ describe('the actor-critic', () => {
     expect(featuresOf(threeMembers, state, false).at(-1)).toBe(0);
   });
 
-  it('learns from what a decision earned and, less and less, from what came after it', () => {
+  it('learns from the reward of a decision and, with decreasing weight, from later ones', () => {
     const stepAt = (nowMs: number, value: number, reward: number) => ({
       opinion: { features: new Float64Array(), hidden: new Float64Array(), probabilities: new Float64Array(), value },
       ...{ action: 0, reward, nowMs },
@@ -310,7 +310,7 @@ describe('the actor-critic', () => {
     expect(lessons.map(({ opinion }) => opinion.value)).toEqual([2, 1]);
   });
 
-  it('goes on from kept weights, and begins anew where they do not fit', () => {
+  it('continues from stored weights, and starts from random ones if they do not fit', () => {
     const trained = create();
     for (let i = 0; i < 100; i++) trained.decide(crowd);
     const kept: unknown = JSON.parse(JSON.stringify(trained.learned?.weights()));
@@ -323,21 +323,21 @@ describe('the actor-critic', () => {
 });
 
 describe('batches', () => {
-  it('takes the largest size that the queue fills', () => {
+  it('uses the largest size that the queue fills', () => {
     const sizes = [1, 4, 16, 64, 256];
     expect([1, 3, 4, 15, 16, 300].map((queued) => largestFilled(sizes, queued))).toEqual([1, 1, 4, 4, 16, 256]);
   });
 
-  it('takes nobody for late who is answered at his deadline', () => {
+  it('a request answered at its deadline is not late', () => {
     const queue = { length: 6, deadlineMs: (place: number): number => Math.floor(place / 2) };
     expect([0, 0.5, 1, 2, 2.5].map((ms) => lateAt(queue, ms))).toEqual([0, 2, 2, 4, 6]);
   });
 
-  it('knows subsets of which no part is as accurate', () => {
+  it('keeps subsets of which no part is as accurate', () => {
     expect(usefulSubsets(threeMembers)).toEqual([1, 2, 4, 7]);
   });
 
-  it('have a variant in place of its original where it is as accurate, and never both', () => {
+  it('have a variant instead of its original if it is as accurate, and never both', () => {
     const both = { ...oneMember, members: 2, originals: [0, 0] };
     expect(usefulSubsets({ ...both, accuracy: [0, 0.9, 0.88, 0.95] })).toEqual([1, 2]);
     expect(usefulSubsets({ ...both, accuracy: [0, 0.9, 0.9, 0.95] })).toEqual([2]);
@@ -346,7 +346,7 @@ describe('batches', () => {
     expect(usefulSubsets({ ...pairs, accuracy })).toEqual([0b0100, 0b0110, 0b1000, 0b1001]);
   });
 
-  it('takes for alreadyLate whom the quickest free member with the smallest batch answers late', () => {
+  it('counts as alreadyLate those that the quickest free member with the smallest batch answers late', () => {
     // member 2 takes 2.2 ms for the smallest batch
     const deadlineMs = (place: number): number => 1000 + place;
     const state = stateOf(threeMembers, { queued: 10, queue: { length: 10, deadlineMs } });
@@ -354,7 +354,7 @@ describe('batches', () => {
     expect(alreadyLate(threeMembers, { ...state, freeMs: [[0], [0], [1006]] })).toBe(5);
   });
 
-  it('does not count on a member that is never asked, since its variant is as accurate', () => {
+  it('does not count on a member that is never used because its variant is as accurate', () => {
     const latencyMs = (member: number): number => (member === 0 ? 40 : 60);
     const fleet = { ...oneMember, members: 2, originals: [0, 0], accuracy: [0, 0.9, 0.9, 0.9], latencyMs };
     const stations = [{ members: 3, servers: 1 }];

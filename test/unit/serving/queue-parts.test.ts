@@ -47,7 +47,7 @@ describe('Fifo', () => {
 });
 
 describe('the fair clock', () => {
-  it('gives no credit for a time away, and goes on where work began', () => {
+  it('gives no credit for idle time, and continues from the start of work', () => {
     const clock = new FairClock();
     clock.charge('a', 3);
     expect([clock.startOf('a'), clock.startOf('b')]).toEqual([3, 0]);
@@ -92,7 +92,7 @@ describe('slots', () => {
 });
 
 describe('active roles', () => {
-  it('is there for ten minutes after another role than the latest has asked', () => {
+  it('lasts for ten minutes after a request of another role than the latest', () => {
     const clock = new ManualClock();
     const active = new ActiveRoles();
     const startedMs = clock.nowMs();
@@ -111,7 +111,7 @@ describe('active roles', () => {
 describe('how full a queue is', () => {
   const load = (rows: number, chars = 0): QueueLoad => Object.assign(new QueueLoad(), { rows, chars });
 
-  it('is said by rows or by characters, whichever are more of what may wait', () => {
+  it('is measured in rows or characters, whichever is the larger share of the limit', () => {
     expect(fill(load(MAX_QUEUED / 2, MAX_QUEUED_CHARS / 4))).toBe(0.5);
     expect(fill(load(MAX_QUEUED / 4, MAX_QUEUED_CHARS / 2))).toBe(0.5);
   });
@@ -121,14 +121,14 @@ describe('how full a queue is', () => {
     expect([hasRoom(undefined, 1 / MAX_QUEUED), hasRoom(undefined, 0)]).toEqual([true, false]);
   });
 
-  it('is most where the first of the fullest is', () => {
+  it('is highest for the first of the fullest', () => {
     const all = [1, 3, 3, 2].map((rows) => ({ load: load(rows) }));
     expect(largest(all)).toBe(all[1]);
     expect(largest([])).toBeUndefined();
   });
 });
 
-it('the margin is where two batches in a hundred take longer', () => {
+it('two batches in a hundred exceed the margin', () => {
   const margin = new Margin();
   expect(margin.value).toBe(1);
   margin.observe(2);

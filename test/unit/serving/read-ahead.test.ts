@@ -5,7 +5,7 @@ import { ReadAhead } from '../../../src/serving/session/read-ahead.ts';
 const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 
 interface Played {
-  /** Rows computed, whoever asked for them. */
+  /** Rows computed for any request. */
   computed: number;
   /** Requests that came to the server. */
   asked: number;
@@ -71,7 +71,7 @@ const all = table.map((_, i) => i);
 const filtered = (keep: (row: number) => boolean): number[] => all.filter(keep);
 
 describe('reading ahead', () => {
-  it('begins after eight requests that were not known, or sixty-four that were', () => {
+  it('begins after eight uncached requests, or sixty-four cached ones', () => {
     const scan = new ReadAhead();
     const readRequest = (known: boolean) => scan.request('s', 'text', { known, queued: 0, batchesPay: true });
     for (let i = 0; i < 7; i++) expect(readRequest(false)).toBeNull();
@@ -82,7 +82,7 @@ describe('reading ahead', () => {
     expect(other.request('s', 'text', { known: true, queued: 0, batchesPay: true })).toMatch(/^\?;/);
   });
 
-  it('looks through so many rows as requests were asked or prefetched, and not those that could not be', () => {
+  it('searches as many rows as requests were made or prefetched', () => {
     const scan = new ReadAhead();
     const ask = () => scan.request('s', 'text', { known: false, queued: 0, batchesPay: true });
     for (let i = 0; i < 7; i++) ask();
@@ -128,12 +128,12 @@ describe('reading ahead', () => {
     expect(play(rows).computed / rows.length).toBeLessThan(max);
   });
 
-  it('goes on where a filter leaves out a part of the table', () => {
+  it('continues if a filter leaves out a part of the table', () => {
     const played = play(filtered((row) => row < 2000 || row > 7000));
     expect(played.missed).toBeLessThan(150);
   });
 
-  it('reads no more than was asked where the rows come in no order', () => {
+  it('reads no more rows than were requested if they have no order', () => {
     const rows = Array.from(createRng(2).shuffle(Int32Array.from(all)));
     const played = play(rows);
     expect(played.missed).toBeLessThan(0.55 * rows.length);
@@ -141,7 +141,7 @@ describe('reading ahead', () => {
     expect(play(rows.slice(0, 500), { batchesPay: false }).computed).toBe(500);
   });
 
-  it('gives up where the argument stands in no column, and looks again seldom', () => {
+  it('ends if no column has the argument, and seldom searches again', () => {
     const scan = new ReadAhead();
     const readRequests: string[] = [];
     for (let i = 0; i < 10_000; i++) {
@@ -165,7 +165,7 @@ describe('reading ahead', () => {
     expect(sent.slice(-1000).reduce((sum, count) => sum + count, 0)).toBeLessThan(1000);
   });
 
-  it('looks for the scan again once requests come from elsewhere, at once where it has paid', () => {
+  it('searches for the scan again once requests are elsewhere, immediately if it was useful', () => {
     const scan = new ReadAhead();
     const ask = (text: string) => scan.request('s', text, { known: false, queued: 0, batchesPay: true });
     for (const text of table.slice(0, 8)) ask(text);
@@ -191,7 +191,7 @@ describe('reading ahead', () => {
     expect(scan.maxPrefetched).toBe(16);
   });
 
-  it('goes on where many rows have the same text', () => {
+  it('continues if many rows have the same text', () => {
     const scan = new ReadAhead();
     for (const input of table.slice(0, 8)) scan.request('s', input, { known: false, queued: 0, batchesPay: true });
     scan.received('1;2;;', [...table.slice(0, 7), null, ...Array.from({ length: 600 }, () => 'same')]);

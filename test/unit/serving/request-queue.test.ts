@@ -11,7 +11,7 @@ const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
 const textsOf = (requests: readonly { input: string }[]): string[] => requests.map(({ input }) => input);
 
 describe('RequestQueue', () => {
-  it('gives up all who wait, in whatever lane, and knows none of them any more', () => {
+  it('rejects all waiting requests, in every lane, and forgets them', () => {
     const queue = new RequestQueue();
     queue.demand('late', terms({ deadlineMs: 1 }));
     queue.demand('detailed', terms({ wantsDetail: true }));
@@ -25,31 +25,31 @@ describe('RequestQueue', () => {
     expect([...queue.roles].map(({ load }) => [load.rows, load.chars])).toEqual([[0, 0]]);
   });
 
-  it('puts off who is late, and gives back who wants no late answer', () => {
+  it('defers late requests, and returns those without late answers', () => {
     const queue = new RequestQueue();
     queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
     queue.demand('patient', terms({ deadlineMs: 2 }));
     queue.demand('in time', terms());
     expect(textsOf(queue.deferLate(2))).toEqual(['firm']);
     expect([queue.demanded, queue.deferred]).toEqual([1, 1]);
-    expect([queue.find('firm', false), queue.find('patient', false)?.lane]).toEqual([undefined, 'deferred']);
+    expect([queue.find('firm', false), queue.find('patient', false)?.state]).toEqual([undefined, 'deferred']);
     expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
   });
 
-  it('forgets a role of which nothing waits for a stranger, where it knows many', () => {
+  it('forgets a role without waiting requests in favour of another one, if it knows many', () => {
     const queue = new RequestQueue();
     queue.demand('waits', terms({ role: 'first' }));
     const running = queue.roleOf('second');
     running.running = 1;
     for (let i = 2; i < MAX_IDLE_ROLES; i++) queue.roleOf(`role ${i}`);
-    queue.roleOf('stranger');
+    queue.roleOf('unknown');
     const known = [...queue.roles].map(({ role }) => role);
     expect(known).toHaveLength(MAX_IDLE_ROLES);
     expect(known.slice(0, 3)).toEqual(['first', 'second', 'role 3']);
-    expect(known.at(-1)).toBe('stranger');
+    expect(known.at(-1)).toBe('unknown');
   });
 
-  it('answers who joins by the earlier deadline, and from where fewer wait', () => {
+  it('serves a joined request by the earlier deadline, and in the shorter lane', () => {
     const queue = new RequestQueue();
     const shared = queue.demand('shared', terms({ deadlineMs: 100 }));
     queue.demand('other', terms({ deadlineMs: 50 }));
@@ -65,18 +65,18 @@ describe('RequestQueue', () => {
     expect(shared.role).toBe('b');
   });
 
-  it('picks a row of each role by turns, and of each role one of each session', () => {
+  it('picks a row of each role in turn, and of each role one of each session', () => {
     const queue = new RequestQueue();
     const other = {};
     for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
     for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
     for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
-    const picked = queue.turns({ lane: 'demanded', maxRows: () => 8 });
+    const picked = queue.turns({ state: 'demanded', maxRows: () => 8 });
     expect(textsOf(picked)).toEqual(['a 0', 'b 0', 'a other 0', 'b 1', 'a 1', 'b 2', 'a other 1', 'b 3']);
     queue.takeTurns(picked, 'demanded');
     expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
-    const rest = queue.turns({ lane: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
+    const rest = queue.turns({ state: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
   });
 
@@ -88,7 +88,7 @@ describe('RequestQueue', () => {
     expect([queue.speculative, queue.find('ahead 0', false)]).toEqual([0, undefined]);
   });
 
-  it('takes up what was read ahead once somebody asks for it', () => {
+  it('promotes a row that was read ahead once it is requested', () => {
     const queue = new RequestQueue();
     queue.speculate('ahead', 'a');
     const request = queue.find('ahead', false)!;

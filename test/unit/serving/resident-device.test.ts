@@ -47,7 +47,7 @@ function setUp(
 const inputs = (rows: number): string[] => Array.from({ length: rows }, (_, i) => `text ${i}`);
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
-it('is loaded once for all who open it, and measured the first time only', async () => {
+it('is loaded once for concurrent requests, and measured the first time only', async () => {
   const memory = new ModelMemory(50);
   const { device, log } = setUp(memory);
   const other = setUp(memory);
@@ -58,7 +58,7 @@ it('is loaded once for all who open it, and measured the first time only', async
   expect(log).toEqual(['fetch', 'prepare', 'load', 'measure', 'release', 'fetch', 'load']);
 });
 
-it('leaves when its batches have ended, and comes again for the next', async () => {
+it('is unloaded when its batches have ended, and loaded again for the next', async () => {
   const memory = new ModelMemory(50);
   const { device, log, ends, taken } = setUp(memory);
   await device.open();
@@ -77,7 +77,7 @@ it('leaves when its batches have ended, and comes again for the next', async () 
   await next;
 });
 
-it('grows when it is asked often and has room, and gives all of it back', async () => {
+it('grows if it is requested often and there is memory, and releases all of it', async () => {
   const memory = new ModelMemory(120);
   const { device, log, ends, taken } = setUp(memory);
   await device.open();
@@ -93,7 +93,7 @@ it('grows when it is asked often and has room, and gives all of it back', async 
   expect([taken(), memory.usedBytes]).toEqual([0, 0]);
 });
 
-it('gives back all that it had grown to, although it is asked again before its last batch has ended', async () => {
+it('releases all of its grown memory, even if it is requested again before its last batch has ended', async () => {
   const memory = new ModelMemory(120);
   const { device, ends, taken } = setUp(memory);
   await device.open();
@@ -118,7 +118,7 @@ it('that this machine cannot load is not tried again for each request', async ()
   expect(log).toEqual(['fetch']);
 });
 
-it('goes on as it is where its grown form has no room', async () => {
+it('stays as it is if its grown form does not fit', async () => {
   const memory = new ModelMemory(60);
   const { device, log, ends } = setUp(memory);
   await device.open();
@@ -128,7 +128,7 @@ it('goes on as it is where its grown form has no room', async () => {
   for (const end of ends) end();
 });
 
-it('tells each who opens it why it cannot be loaded, and takes no memory', async () => {
+it('rejects each request with the reason if it cannot be loaded, and takes no memory', async () => {
   const memory = new ModelMemory(50);
   const { device } = setUp(memory, { isBroken: true });
   await expect(device.open()).rejects.toThrow('broken');

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { chooseThreads } from '../../../src/serving/devices/session-threads.ts';
 
-/** Four inference threads whose batches take what `ms` says: of a session with so many threads, with so many batches at once. */
+/** Four inference threads whose batches take `ms`, by the threads of a session and the number of concurrent batches. */
 function pool(ms: (threads: number, atOnce: number) => number) {
   const loaded = new Map<number, number>();
   let running = 0;
@@ -37,7 +37,7 @@ const choose = async (ms: (threads: number, atOnce: number) => number, cores: nu
   return chosen;
 };
 
-it('gives a session one thread where batches are short, or more threads are no quicker', async () => {
+it('gives a session one thread if batches are short, or more threads are no quicker', async () => {
   expect(await choose(() => 1, 16)).toBe(1);
   expect(await choose(() => 20, 16)).toBe(1);
 });
@@ -51,7 +51,7 @@ it('gives it its share of cores that would be idle', async () => {
   expect(await choose(crowded, 16)).toBe(4);
 });
 
-it('gives it one where lone batches are quicker and many at once are slower', async () => {
+it('gives it one if single batches are quicker but concurrent ones slower', async () => {
   const ms = (threads: number, atOnce: number): number => (atOnce === 1 ? 40 / threads : 40 + 20 * (threads - 1));
   expect(await choose(ms, 4)).toBe(1);
 });

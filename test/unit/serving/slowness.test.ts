@@ -1,23 +1,23 @@
 import { expect, it } from 'vitest';
 import { Shares } from '../../../src/serving/queue/shares.ts';
-import { judgeRun } from '../../../src/serving/queue/slowness.ts';
+import { updateSlowness } from '../../../src/serving/queue/slowness.ts';
 
 const setUp = () => {
   const shares = new Shares();
   const [a, b] = [shares.roleOf('a'), shares.roleOf('b')];
   const run = (roles: (typeof a)[], ms: number): boolean =>
-    judgeRun(roles, { ms, expectedMs: 2, shortMs: 25 }, shares.known);
+    updateSlowness(roles, { ms, expectedMs: 2, shortMs: 25 }, shares.known);
   return { a, b, run };
 };
 
-it('sets a role apart whose rows take far longer than others’, and does not count them as the model’s time', () => {
+it("separates a role with much slower rows, and does not count them as the model's time", () => {
   const { a, b, run } = setUp();
   expect(run([b], 2)).toBe(true);
   expect(run([a], 1000)).toBe(false);
   expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
-it('suspects all who share a slow batch, until a batch of their own shows who it is', () => {
+it('suspects all roles of a slow batch, until separate batches show which one it is', () => {
   const { a, b, run } = setUp();
   expect(run([a, b], 1000)).toBe(false);
   run([b], 2);
@@ -25,7 +25,7 @@ it('suspects all who share a slow batch, until a batch of their own shows who it
   expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
-it('sets nobody apart where the machine is slow for all', () => {
+it('separates no role if the machine is slow for all', () => {
   const { a, b, run } = setUp();
   for (let i = 0; i < 10; i++) {
     run([a], 20);
@@ -41,7 +41,7 @@ it('lets a role that is a little slow on a busy machine stay with the others whi
   expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
-it('takes a role back whose rows are like the others’ again', () => {
+it("no longer separates a role whose rows are as quick as the others' again", () => {
   const { a, b, run } = setUp();
   run([b], 2);
   run([a], 1000);
@@ -56,7 +56,7 @@ it('sets a role apart though the model’s own time was already thought far too 
   expect([a.isSlow, b.isSlow]).toEqual([true, false]);
 });
 
-it('knows who is slow, though his rows hold up the others’', () => {
+it("detects the slow role, although its rows delay the others'", () => {
   const { a, b, run } = setUp();
   run([b], 2);
   for (let i = 0; i < 20; i++) {

@@ -12,7 +12,7 @@ import { ServedModel } from '../../../src/serving/served-model.ts';
 import { Client } from '../../../src/serving/session/client.ts';
 import type { ModelDirectory } from '../../../src/serving/session/model-directory.ts';
 
-/** Says "yes" to what begins with y, "no" to the rest; "slow" texts take as long as they are told. */
+/** Predicts "yes" for texts that begin with y, otherwise "no"; "slow" texts take the time that they contain. */
 class WordDevice implements Device {
   readonly isReady = true;
   readonly slots = 8;

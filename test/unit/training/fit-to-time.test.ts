@@ -20,11 +20,11 @@ const wide = async (knobs: Knobs): Promise<TrainingSpec> => ({
   data: await randomPictures(24),
 });
 
-it('leaves a network as it is where there is time enough', async () => {
+it('keeps a network unchanged if there is enough time', async () => {
   expect(await fitToTime(await wide({}), plenty, new Set())).toMatchObject({ width: 64, epochs: 5 });
 });
 
-it('takes the next smaller one while half of the epochs do not fit into the share of time, or the time of the study', async () => {
+it('chooses the next smaller one while half of the epochs do not fit into the share of time, or the time of the study', async () => {
   const spec = await wide({});
   expect(await fitToTime(spec, { ...plenty, shareSeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
   expect(await fitToTime(spec, { ...plenty, studySeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });

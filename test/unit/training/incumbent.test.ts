@@ -25,11 +25,11 @@ describe('the score of a deployed model on the rows of another study', () => {
     expect(await scoreIncumbent([model], { task, data, threads: 1 })).toBe(0.75);
   });
 
-  test('counts a class that is gone as wrong, and lets the majority decide', async () => {
+  test('counts a missing class as wrong, and lets the majority decide', async () => {
     const knows = await trained(['good', 'bad']);
-    const stranger = await trained(['x', 'y']);
+    const unrelated = await trained(['x', 'y']);
     const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
-    expect(await scoreIncumbent([stranger], { task, data, threads: 1 })).toBe(0);
-    expect(await scoreIncumbent([stranger, knows, knows], { task, data, threads: 1 })).toBe(1);
+    expect(await scoreIncumbent([unrelated], { task, data, threads: 1 })).toBe(0);
+    expect(await scoreIncumbent([unrelated, knows, knows], { task, data, threads: 1 })).toBe(1);
   });
 });

@@ -10,14 +10,14 @@ const plenty = { studySeconds: 1e6, shareSeconds: 1e6 };
 
 afterAll(releaseIdleSessions);
 
-describe('a trial that may take only so long', () => {
+describe('a trial with a time limit', () => {
   it('plans no more epochs than fit, and completes them', async () => {
     const hooks = { ...watched(), timeLeft: () => none };
     expect(await trainTrial(spec, hooks)).toMatchObject({ state: 'completed', epochs: 1 });
     expect(hooks.reports).toMatchObject([{ epoch: 1, epochs: 1 }]);
   });
 
-  it('goes on with fewer epochs than planned when time gets short, from a checkpoint too', async () => {
+  it('continues with fewer epochs than planned if time gets short, from a checkpoint too', async () => {
     const times = [plenty];
     const hooks = { ...watched(), timeLeft: () => times.shift() ?? none };
     expect((await trainTrial(spec, hooks)).epochs).toBe(2);

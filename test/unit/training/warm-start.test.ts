@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { TrainingHooks, TrainingResult } from '../../../src/domain/training.ts';
-import type { PublishedWeights, WantedTensor } from '../../../src/domain/warm-start.ts';
+import type { PublishedWeights, RequestedTensor } from '../../../src/domain/warm-start.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { trainTrial } from '../../../src/training/train.ts';
 import { specOf, watched } from '../models/sentences.ts';
@@ -11,13 +11,13 @@ const knobs = { epochs: 4, batch: 16, dim: 16, learning_rate: 0.02, dropout: 0, 
 
 interface Watched {
   hooks: ReturnType<typeof watched> & TrainingHooks;
-  wanted: WantedTensor[];
+  wanted: RequestedTensor[];
   published: PublishedWeights[];
 }
 
 /** Hooks that start from the given weights, whatever their roles, and keep what each epoch would publish. */
 function startingFrom(start: PublishedWeights | undefined): Watched {
-  const wanted: WantedTensor[] = [];
+  const wanted: RequestedTensor[] = [];
   const published: PublishedWeights[] = [];
   const hooks = watched();
   const { onReport } = hooks;

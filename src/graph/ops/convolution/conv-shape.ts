@@ -8,7 +8,7 @@ export interface ConvOptions {
   dilation?: number;
 }
 
-/** All that is known of a convolution x [n, ci, h, w] * w [co, ci / groups, kh, kw] → y [n, co, oh, ow]. */
+/** Sizes and options of a convolution x [n, ci, h, w] * w [co, ci / groups, kh, kw] → y [n, co, oh, ow]. */
 export interface ConvShape extends Required<ConvOptions> {
   n: Dim;
   ci: number;
@@ -26,9 +26,9 @@ export function convShape(x: Value, weight: Value, options: ConvOptions): ConvSh
   const [n = 1] = x.shape;
   const [ci = 0, h = 0, w = 0] = x.shape.slice(1).map(Number);
   const [co = 0, , kh = 1, kw = 1] = weight.shape.map(Number);
-  const placed = (size: number, kernel: number): number =>
+  const outputSize = (size: number, kernel: number): number =>
     Math.floor((size + 2 * pad - dilation * (kernel - 1) - 1) / stride) + 1;
-  return { n, ci, h, w, co, kh, kw, oh: placed(h, kh), ow: placed(w, kw), stride, pad, groups, dilation };
+  return { n, ci, h, w, co, kh, kw, oh: outputSize(h, kh), ow: outputSize(w, kw), stride, pad, groups, dilation };
 }
 
 /** Attributes of ONNX's Conv and ConvTranspose. */

@@ -3,7 +3,7 @@ import type { Graph, Value } from '../../graph.ts';
 import type { Tape } from '../../tape.ts';
 import { type ConvShape, convAttributes } from './conv-shape.ts';
 
-/** The convolution that every device has, and that the blocked ones are tested against. */
+/** The convolution that all devices support; the blocked ones are tested against it. */
 export function plainConv2d(t: Tape, x: Value, { w, shape }: { w: Value; shape: ConvShape }): Value {
   const g = t.graph;
   const { n, co, oh, ow } = shape;
@@ -16,18 +16,21 @@ export function plainConv2d(t: Tape, x: Value, { w, shape }: { w: Value; shape: 
 
 export function inputGradient(g: Graph, dy: Value, w: Value, shape: ConvShape): Value {
   const { n, ci, h, w: width, kh, kw, oh, ow, stride, pad, dilation } = shape;
-  const short = (size: number, kernel: number, placed: number): number =>
+  const outputPadding = (size: number, kernel: number, placed: number): number =>
     size - ((placed - 1) * stride + dilation * (kernel - 1) + 1 - 2 * pad);
-  const attributes = { ...convAttributes(shape), output_padding: [short(h, kh, oh), short(width, kw, ow)] };
+  const attributes = {
+    ...convAttributes(shape),
+    output_padding: [outputPadding(h, kh, oh), outputPadding(width, kw, ow)],
+  };
   return g.node('ConvTranspose', [dy, w], [n, ci, h, width], { attributes });
 }
 
-/** One product of matrices for each offset in the kernel: dy with the part of x that this offset sees. */
+/** One matrix product for each offset (i, j) in the kernel: dy with the slice of x that w[…, i, j] multiplies. */
 function weightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
   const { n, ci, co, kh, kw, oh, ow, groups } = shape;
   const rows = emit.reshape(g, dy, [n, groups, co / groups, oh * ow]);
-  const parts = seenByOffset(g, x, shape).map((seen) => {
-    const columns = emit.reshape(g, seen, [n, groups, ci / groups, oh * ow]);
+  const parts = slicesByOffset(g, x, shape).map((slice) => {
+    const columns = emit.reshape(g, slice, [n, groups, ci / groups, oh * ow]);
     const sum = emit.reduce(g, 'ReduceSum', emit.batchMatmul(g, rows, columns, { tb: true }), [0]);
     return emit.reshape(g, sum, [1, co, ci / groups]);
   });
@@ -36,7 +39,7 @@ function weightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value 
 }
 
 /** For each (i, j) of the kernel in row-major order: the pixels of the padded x that it multiplies, [N, C, oh, ow]. */
-export function seenByOffset(g: Graph, x: Value, shape: ConvShape): Value[] {
+export function slicesByOffset(g: Graph, x: Value, shape: ConvShape): Value[] {
   const { n, ci, kh, kw, oh, ow, stride, pad, dilation } = shape;
   const widths = g.ints([0, 0, pad, pad, 0, 0, pad, pad]);
   const padded = pad === 0 ? x : g.node('Pad', [x, widths], x.shape);

@@ -1,26 +1,26 @@
-import { imageMeans, imagesAs, toPlain, upsample } from '../../blocked/layout.ts';
+import { blockedUpsample, blockedView, imageMeans, toPlain } from '../../blocked/layout.ts';
 import { blockedAveragePool, blockedMaxPool } from '../../blocked/pooling.ts';
 import * as emit from '../../emit.ts';
 import type { Value } from '../../graph.ts';
 import type { Tape } from '../../tape.ts';
 import { mean } from '../reductions.ts';
 import { reshape } from '../shaping.ts';
-import { recordWithoutWinners } from './portable-max-pool.ts';
+import { recordWithoutArgmax } from './portable-max-pool.ts';
 
 export interface PoolOptions {
   size: number;
-  /** `size` where not given. */
+  /** `size` if not given. */
   stride?: number;
   pad?: number;
 }
 
-/** Maximum of each window: x [N, C, H, W] → y [N, C, H', W']; dx = dy at the pixel that won, the first of equals. */
+/** Maximum of each window: x [N, C, H, W] → y [N, C, H', W']; dx = dy at the maximum, the first of equals. */
 export function maxPool(t: Tape, x: Value, options: PoolOptions): Value {
   if (x.blocked && tiles(x, options)) return blockedMaxPool(t, x, options.size);
   return plainMaxPool(t, toPlain(t, x), options);
 }
 
-/** Mean of each window, zeros of the padding not counted; only windows that tile the image have a gradient. */
+/** Mean of each window; throws a RangeError unless windows of `size` tile the image. */
 export function averagePool(t: Tape, x: Value, size: number): Value {
   if (!tiles(x, { size }))
     throw new RangeError(`windows of ${size} do not tile an image of ${x.shape.slice(2).join('×')}`);
@@ -29,9 +29,9 @@ export function averagePool(t: Tape, x: Value, size: number): Value {
   const y = g.node('AveragePool', [x], pooledShape(x, { size }), { attributes: poolAttributes({ size }) });
   return t.record(y, [x], (dy) => {
     const c = Number(emit.dimOf(x, 1));
-    const spread = g.constant(new Float32Array(c * size * size).fill(1 / (size * size)), [c, 1, size, size]);
+    const kernel = g.constant(new Float32Array(c * size * size).fill(1 / (size * size)), [c, 1, size, size]);
     const attributes = { ...poolAttributes({ size }), group: c };
-    return [g.node('ConvTranspose', [dy, spread], x.shape, { attributes })];
+    return [g.node('ConvTranspose', [dy, kernel], x.shape, { attributes })];
   });
 }
 
@@ -41,8 +41,8 @@ export function globalAveragePool(t: Tape, x: Value): Value {
   const [n = 1, c = 1, h = 1, w = 1] = x.shape;
   if (!x.blocked) return reshape(t, mean(t, x, [2, 3]), [n, c]);
   return t.record(imageMeans(g, x), [x], (dy) => {
-    const share = imagesAs(g, emit.mul(g, dy, g.scalar(1 / (Number(h) * Number(w)))), [n, c, 1, 1]);
-    return [upsample(g, share, [Number(h), Number(w)])];
+    const share = blockedView(g, emit.mul(g, dy, g.scalar(1 / (Number(h) * Number(w)))), [n, c, 1, 1]);
+    return [blockedUpsample(g, share, [Number(h), Number(w)])];
   });
 }
 
@@ -52,17 +52,17 @@ function plainMaxPool(t: Tape, x: Value, options: PoolOptions): Value {
   const attributes = poolAttributes(options);
   if (!t.training || g.portable) {
     const { size, stride = size, pad = 0 } = options;
-    return recordWithoutWinners(t, x, g.node('MaxPool', [x], shape, { attributes }), { size, stride, pad });
+    return recordWithoutArgmax(t, x, g.node('MaxPool', [x], shape, { attributes }), { size, stride, pad });
   }
   const y = g.value(shape);
-  const winners = g.value(shape, 'int64');
-  g.nodeInto('MaxPool', [x], [y, winners], { attributes });
+  const argmax = g.value(shape, 'int64');
+  g.nodeInto('MaxPool', [x], [y, argmax], { attributes });
   return t.record(y, [x], (dy) => {
     const flat = (v: Value): Value => emit.reshape(g, v, [emit.product(shape)]);
     const size = Number(emit.product(x.shape));
     const zeros = g.node('ConstantOfShape', [g.ints([size])], [size]);
     const scatter = { axis: 0, reduction: 'add' };
-    const dx = g.node('ScatterElements', [zeros, flat(winners), flat(dy)], [size], { attributes: scatter });
+    const dx = g.node('ScatterElements', [zeros, flat(argmax), flat(dy)], [size], { attributes: scatter });
     return [emit.reshape(g, dx, x.shape)];
   });
 }
@@ -72,8 +72,8 @@ function tiles(x: Value, { size, stride = size, pad = 0 }: PoolOptions): boolean
 }
 
 function pooledShape(x: Value, { size, stride = size, pad = 0 }: PoolOptions): (string | number)[] {
-  const placed = (side: string | number): number => Math.floor((Number(side) + 2 * pad - size) / stride) + 1;
-  return [emit.dimOf(x, 0), emit.dimOf(x, 1), placed(emit.dimOf(x, 2)), placed(emit.dimOf(x, 3))];
+  const outputSize = (side: string | number): number => Math.floor((Number(side) + 2 * pad - size) / stride) + 1;
+  return [emit.dimOf(x, 0), emit.dimOf(x, 1), outputSize(emit.dimOf(x, 2)), outputSize(emit.dimOf(x, 3))];
 }
 
 function poolAttributes({ size, stride = size, pad = 0 }: PoolOptions): Record<string, number[]> {

@@ -1,12 +1,12 @@
-import { blockedPool, upsample as spread } from '../../blocked/layout.ts';
+import { blockedPool, blockedUpsample } from '../../blocked/layout.ts';
 import * as emit from '../../emit.ts';
 import { absent, type Value } from '../../graph.ts';
 import type { Tape } from '../../tape.ts';
 
-/** Every pixel as a square of k × k: x [N, C, H, W] → y [N, C, kH, kW]; dx = Σ dy over the square. */
+/** Nearest-neighbour upsampling, each pixel as a square of k × k: x [N, C, H, W] → y [N, C, kH, kW]; dx = Σ dy over the square. */
 export function upsample(t: Tape, x: Value, k = 2): Value {
   const g = t.graph;
-  const y = x.blocked ? spread(g, x, [k, k]) : plainUpsample(t, x, k);
+  const y = x.blocked ? blockedUpsample(g, x, [k, k]) : plainUpsample(t, x, k);
   return t.record(y, [x], (dy) => {
     const means = dy.blocked ? blockedPool(g, 'AveragePool', dy, [k, k]) : plainMeans(t, dy, { like: x, k });
     return [emit.mul(g, means, g.scalar(k * k))];

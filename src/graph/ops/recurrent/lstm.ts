@@ -1,13 +1,13 @@
 import * as emit from '../../emit.ts';
 import type { Graph, Value } from '../../graph.ts';
-import { type RecurrentParts, recurrent, type WayBack } from './recurrent.ts';
-import { before, noState, scan } from './sequence.ts';
+import { type BackwardPass, type RecurrentParts, recurrent } from './recurrent.ts';
+import { previousStates, scan, zeroState } from './sequence.ts';
 
 /**
  * Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates i, o, f, c. With
  * a = w x + r h + b: i, o, f = σ(a_i), σ(a_o), σ(a_f), g = tanh(a_c), c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh c'.
  *
- * In training a scan that keeps gates and cells, which ONNX's fused operator does not. On the way back
+ * Training uses a Scan that returns gates and cells, which ONNX's fused operator does not. In the backward pass
  * dc' = dc + dh ⊙ o(1 − tanh² c'), and a has the gradients da_i = dc' ⊙ g i(1 − i), da_o = dh ⊙ tanh c' o(1 − o),
  * da_f = dc' ⊙ c f(1 − f), da_c = dc' ⊙ i(1 − g²); the step before gets dc = dc' ⊙ f and dh = da·r.
  */
@@ -16,8 +16,8 @@ export const lstm = recurrent<LstmGates>({ operator: 'LSTM', biases: 1, forward,
 /** After each step, [T, N, ·]. */
 interface LstmGates {
   states: Value;
-  /** i, o and f side by side. */
-  open: Value;
+  /** i, o and f concatenated. */
+  sigmoidGates: Value;
   /** g */
   candidate: Value;
   cells: Value;
@@ -26,32 +26,32 @@ interface LstmGates {
 function forward(g: Graph, x: Value, { w, r, b }: RecurrentParts): LstmGates {
   const [time = 1, n = 1] = x.shape;
   const hidden = Number(emit.dimOf(r, 1));
-  const start = noState(g, Number(n), hidden);
-  const across = emit.transpose(g, r, [1, 0]);
-  const [states = x, open = x, candidate = x, cells = x] = scan(g, `${x.name}.lstm`, {
+  const start = zeroState(g, Number(n), hidden);
+  const recurrentWeights = emit.transpose(g, r, [1, 0]);
+  const [states = x, sigmoidGates = x, candidate = x, cells = x] = scan(g, `${x.name}.lstm`, {
     direction: 'forward',
     carried: [start, start],
     each: [emit.reshape(g, emit.affine(g, emit.flatten(g, x), w, b), [time, n, 4 * hidden])],
     step: (body, [h = start, c = start], [ofX = start]) => {
       const part = (v: Value, from: number, to = from + 1): Value => emit.slice(body, v, 1, from * hidden, to * hidden);
-      const sums = emit.add(body, emit.matmul(body, h, across), ofX);
+      const sums = emit.add(body, emit.matmul(body, h, recurrentWeights), ofX);
       const gates = emit.unary(body, 'Sigmoid', part(sums, 0, 3));
       const fresh = emit.unary(body, 'Tanh', part(sums, 3));
       const cell = emit.add(body, emit.mul(body, part(gates, 2), c), emit.mul(body, part(gates, 0), fresh));
       const next = emit.mul(body, part(gates, 1), emit.unary(body, 'Tanh', cell));
       const copy = (v: Value): Value => emit.unary(body, 'Identity', v);
-      return { carried: [next, cell], kept: [copy(next), gates, fresh, copy(cell)] };
+      return { carried: [next, cell], saved: [copy(next), gates, fresh, copy(cell)] };
     },
   });
-  return { states, open, candidate, cells };
+  return { states, sigmoidGates, candidate, cells };
 }
 
-function backward(g: Graph, gates: LstmGates, { parts: { r }, arrived: { start, added } }: WayBack) {
+function backward(g: Graph, gates: LstmGates, { parts: { r }, gradient: { start, added } }: BackwardPass) {
   const { states } = gates;
   const [n = 1, hidden = 1] = states.shape.slice(1).map(Number);
   const [pre = start] = scan(g, `${states.name}.back`, {
     direction: 'backward',
-    carried: [start, noState(g, n, hidden)],
+    carried: [start, zeroState(g, n, hidden)],
     each: [...factorsOf(g, gates), ...added],
     step: (body, [dh = start, dc = start], [ofOutput = start, ofState = start, ofCell = start, f = start, own]) => {
       const total = own === undefined ? dh : emit.add(body, dh, own);
@@ -60,7 +60,7 @@ function backward(g: Graph, gates: LstmGates, { parts: { r }, arrived: { start, 
       const output = emit.reshape(body, emit.mul(body, total, ofOutput), [n, 1, hidden]);
       const [i, rest] = [emit.slice(body, spread, 1, 0, 1), emit.slice(body, spread, 1, 1, 3)];
       const pre = emit.reshape(body, emit.concat(body, [i, output, rest], 1), [n, 4 * hidden]);
-      return { carried: [emit.matmul(body, pre, r), emit.mul(body, cell, f)], kept: [pre] };
+      return { carried: [emit.matmul(body, pre, r), emit.mul(body, cell, f)], saved: [pre] };
     },
   });
   const da = emit.flatten(g, pre);
@@ -71,22 +71,27 @@ function backward(g: Graph, gates: LstmGates, { parts: { r }, arrived: { start, 
 function factorsOf(g: Graph, { states, cells, ...gates }: LstmGates): Value[] {
   const [time = 1, n = 1] = states.shape;
   const hidden = Number(emit.dimOf(states, 2));
-  const [open, candidate] = [emit.flatten(g, gates.open), emit.flatten(g, gates.candidate)];
-  const part = (from: number): Value => emit.slice(g, open, 1, from * hidden, (from + 1) * hidden);
+  const [sigmoidGates, candidate] = [emit.flatten(g, gates.sigmoidGates), emit.flatten(g, gates.candidate)];
+  const part = (from: number): Value => emit.slice(g, sigmoidGates, 1, from * hidden, (from + 1) * hidden);
   const [i, o, f] = [part(0), part(1), part(2)];
   const steps = (v: Value, ...shape: number[]): Value => emit.reshape(g, v, [time, n, ...shape, hidden]);
-  const shown = emit.unary(g, 'Tanh', emit.flatten(g, cells));
+  const cellTanh = emit.unary(g, 'Tanh', emit.flatten(g, cells));
   const one = g.scalar(1);
   const slope = (gate: Value): Value => emit.mul(g, gate, emit.sub(g, one, gate));
-  const flat = (v: Value): Value => emit.sub(g, one, emit.mul(g, v, v));
+  const tanhSlope = (v: Value): Value => emit.sub(g, one, emit.mul(g, v, v));
   const ofCell = emit.concat(
     g,
     [
       emit.mul(g, candidate, slope(i)),
-      emit.mul(g, emit.flatten(g, before(g, cells)), slope(f)),
-      emit.mul(g, i, flat(candidate)),
+      emit.mul(g, emit.flatten(g, previousStates(g, cells)), slope(f)),
+      emit.mul(g, i, tanhSlope(candidate)),
     ],
     1,
   );
-  return [steps(emit.mul(g, shown, slope(o))), steps(emit.mul(g, o, flat(shown))), steps(ofCell, 3), steps(f)];
+  return [
+    steps(emit.mul(g, cellTanh, slope(o))),
+    steps(emit.mul(g, o, tanhSlope(cellTanh))),
+    steps(ofCell, 3),
+    steps(f),
+  ];
 }

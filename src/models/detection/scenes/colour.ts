@@ -1,8 +1,8 @@
 import type { Rng } from '../../../runtime/rng.ts';
 
 /**
- * A change of colours: each becomes gain · colour + grey · brightness of the pixel + shift. Contrast and tint are in the gains,
- * saturation is what goes from a colour to the pixel's brightness.
+ * A change of colours: each becomes gain · colour + grey · brightness of the pixel + shift. Contrast and tint are in the gains;
+ * saturation is the ratio of gains and grey.
  */
 export interface ColourChange {
   gains: readonly [number, number, number];
@@ -10,12 +10,12 @@ export interface ColourChange {
   shift: number;
 }
 
-/** A random change; none at strength 0. */
-export function colourOf(strength: number, rng: Rng): ColourChange {
-  const about = (middle: number, max: number): number => middle + max * strength * (2 * rng.uniform() - 1);
-  const contrast = about(1, 1);
-  const saturation = about(1, 1);
-  const gain = (): number => contrast * saturation * about(1, 0.15);
+/** A random change; the identity at strength 0. */
+export function randomColourChange(strength: number, rng: Rng): ColourChange {
+  const around = (middle: number, max: number): number => middle + max * strength * (2 * rng.uniform() - 1);
+  const contrast = around(1, 1);
+  const saturation = around(1, 1);
+  const gain = (): number => contrast * saturation * around(1, 0.15);
   const gains = [gain(), gain(), gain()] as const;
-  return { gains, grey: contrast * (1 - saturation), shift: 128 * (1 - contrast) + about(0, 80) };
+  return { gains, grey: contrast * (1 - saturation), shift: 128 * (1 - contrast) + around(0, 80) };
 }

@@ -9,7 +9,7 @@ export interface Area {
   bottom: number;
 }
 
-/** Where on the canvas an image comes to lie; it may reach beyond. */
+/** Position of an image on the canvas, which may be partly outside. */
 export interface Placement {
   left: number;
   top: number;
@@ -18,13 +18,13 @@ export interface Placement {
   mirrored: boolean;
 }
 
-export interface Sheet {
-  /** [3, side, side] bytes, rounded and kept within 0…255 as they are written. */
+export interface CanvasPixels {
+  /** [3, side, side] bytes, rounded and clamped to 0…255 on writing. */
   planes: Uint8ClampedArray;
   side: number;
 }
 
-/** Between which two pixels of an axis each place of the canvas lies, in bytes of a row, and how near the second, in [0, 1). */
+/** For each pixel of the canvas on one axis: the source pixels before and after it, as byte offsets in a row, and the weight of the second, in [0, 1). */
 interface SourcePixels {
   first: number;
   last: number;
@@ -34,12 +34,12 @@ interface SourcePixels {
 }
 
 /**
- * Draws an image into an area of the canvas by bilinear sampling. Nothing is turned, so that columns and rows are worked
- * out once each.
+ * Draws an image into an area of the canvas by bilinear sampling. Without rotation, positions of columns and rows are computed
+ * once each.
  */
-export function draw(
+export function drawImage(
   level: Level,
-  sheet: Sheet,
+  sheet: CanvasPixels,
   { area, placement, colour }: { area: Area; placement: Placement; colour: ColourChange },
 ): void {
   const { left, top, width, height, mirrored } = placement;
@@ -62,7 +62,11 @@ interface CanvasRow {
   colour: ColourChange;
 }
 
-function drawRow({ pixels, width }: Level, { planes, side }: Sheet, { y, across, rows, colour }: CanvasRow): void {
+function drawRow(
+  { pixels, width }: Level,
+  { planes, side }: CanvasPixels,
+  { y, across, rows, colour }: CanvasRow,
+): void {
   const { first, last, before, after, share } = across;
   const upper = rows.upper * width;
   const lower = rows.lower * width;
@@ -83,11 +87,11 @@ function drawRow({ pixels, width }: Level, { planes, side }: Sheet, { y, across,
     const r = pixels[a]! * wa + pixels[b]! * wb + pixels[c]! * wc + pixels[d]! * wd;
     const g = pixels[a + 1]! * wa + pixels[b + 1]! * wb + pixels[c + 1]! * wc + pixels[d + 1]! * wd;
     const l = pixels[a + 2]! * wa + pixels[b + 2]! * wb + pixels[c + 2]! * wc + pixels[d + 2]! * wd;
-    const same = grey * (0.3 * r + 0.59 * g + 0.11 * l) + shift;
+    const common = grey * (0.3 * r + 0.59 * g + 0.11 * l) + shift;
     const at = y * side + x;
-    planes[at] = red * r + same;
-    planes[at + plane] = green * g + same;
-    planes[at + 2 * plane] = blue * l + same;
+    planes[at] = red * r + common;
+    planes[at + plane] = green * g + common;
+    planes[at + 2 * plane] = blue * l + common;
   }
 }
 
@@ -100,11 +104,11 @@ function axisOf(
   const last = Math.min(to, Math.floor(start + length + 0.5));
   const [before, after, share] = [new Int32Array(to), new Int32Array(to), new Float32Array(to)];
   for (let i = first; i < last; i++) {
-    const along = ((i + 0.5 - start) * pixels) / length;
-    const place = Math.min(pixels - 1, Math.max(0, (mirrored ? pixels - along : along) - 0.5));
-    before[i] = 3 * Math.floor(place);
-    after[i] = 3 * Math.min(pixels - 1, Math.floor(place) + 1);
-    share[i] = place - Math.floor(place);
+    const position = ((i + 0.5 - start) * pixels) / length;
+    const source = Math.min(pixels - 1, Math.max(0, (mirrored ? pixels - position : position) - 0.5));
+    before[i] = 3 * Math.floor(source);
+    after[i] = 3 * Math.min(pixels - 1, Math.floor(source) + 1);
+    share[i] = source - Math.floor(source);
   }
   return { first, last, before, after, share };
 }

@@ -10,20 +10,20 @@ import { numberKnob } from '../../knobs.ts';
 import { pyramidOf } from '../scale-pyramid.ts';
 import { compose, type Scene, type SceneKnobs } from './compose.ts';
 
-/** Pixels of a training image for one of the network's: enough to look closer without blurring. */
-const spare = 1.5;
+/** Side of decoded training images relative to the network's input, so that zooming in does not blur. */
+const OVERSAMPLING = 1.5;
 
-/** Share of training in which scenes are joined; the rest sees images as they will be asked (Ge et al. 2021, YOLOX). */
-const joined = 0.85;
+/** Share of training with mosaics; the rest uses whole images, as in prediction (Ge et al. 2021, YOLOX). */
+const MOSAIC_SHARE = 0.85;
 
-/** Training images, moved, coloured and joined anew in each step, and their boxes with them. */
+/** Training images and their boxes, with a new random position, colour and mosaic in each step. */
 export async function sceneRows(
   { inputs, labels }: Examples,
   { features, knobs, network }: Fitted,
 ): Promise<TrainingRows> {
   const { side } = pixelState(features);
   const boxes = boxLabels(labels);
-  const pictures = await inGroups(filesOf(inputs), (file) => decodeWhole(file, Math.round(side * spare)));
+  const pictures = await inGroups(filesOf(inputs), (file) => decodeWhole(file, Math.round(side * OVERSAMPLING)));
   const scenes = pictures.map((picture, row): Scene => {
     const scale = Math.max(picture.source.width, picture.source.height) / Math.max(picture.width, picture.height);
     const objects = framed(boxes[row] ?? [], { left: 0, top: 0, scale, ...picture.source });
@@ -59,5 +59,5 @@ const settingsOf = (knobs: Knobs, { progress }: Draw): SceneKnobs => ({
   zoom: numberKnob(knobs, 'zoom'),
   aspect: numberKnob(knobs, 'aspect'),
   colour: numberKnob(knobs, 'colour'),
-  mosaic: progress < joined ? numberKnob(knobs, 'mosaic') : 0,
+  mosaic: progress < MOSAIC_SHARE ? numberKnob(knobs, 'mosaic') : 0,
 });

@@ -5,7 +5,7 @@ import { anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } from '../../../..
 import { detectionsAnswer } from '../../../../src/models/detection/answer.ts';
 import { assign, match } from '../../../../src/models/detection/assign.ts';
 import { overlaps } from '../../../../src/models/detection/overlap.ts';
-import { suppressed } from '../../../../src/models/detection/suppress.ts';
+import { suppress } from '../../../../src/models/detection/suppress.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
 import { floats, forward } from './forward.ts';
 
@@ -39,7 +39,7 @@ describe('overlaps', () => {
 });
 
 describe('anchors', () => {
-  it('lie around the middles of pixels, row by row, with the areas and ratios asked for', async () => {
+  it('lie around the centres of pixels, row by row, with the given areas and ratios', async () => {
     const shapes = shapesOf(16, [1, 4]);
     const boxes = await forward({}, (g) => anchorBoxes(g, 16, [{ stride: 8, shapes }]));
     expect(boxes.slice(0, 8)).toEqual([-4, -4, 12, 12, -12, 0, 20, 8]);
@@ -75,7 +75,7 @@ describe('matching', () => {
   const options = { min: 0.9, max: 0.3 };
   const feeds = { anchors: floats([4, 4], anchors.flat()), objects: floats([1, 3, 5], objects.flat()) };
 
-  it('gives an object the anchors that overlap it enough, and the best of all where it must have one', async () => {
+  it('gives an object the anchors with enough overlap, and at least the best one', async () => {
     const positives = (forced: boolean): Promise<number[]> =>
       forward(feeds, (g, of) => {
         const { fitness } = match(g, of('anchors'), { objects: of('objects'), ...options, forced });
@@ -88,7 +88,7 @@ describe('matching', () => {
   it('is not sure of anchors that overlap an object too little to have it and too much to be background', async () => {
     const certain = await forward(
       feeds,
-      (g, of) => match(g, of('anchors'), { objects: of('objects'), ...options, forced: true }).certain,
+      (g, of) => match(g, of('anchors'), { objects: of('objects'), ...options, forced: true }).notIgnored,
     );
     expect(certain).toEqual([0, 0, 1, 1]);
   });
@@ -114,14 +114,14 @@ describe('suppression', () => {
     }
     const left = await forward(
       { boxes: floats([1, 40, 4], boxes.flat()), scores: floats([1, 1, 40], scores) },
-      (g, of) => suppressed(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, minScore: 0.2 }),
+      (g, of) => suppress(g, { boxes: of('boxes'), scores: of('scores'), overlap: 0.4, minScore: 0.2 }),
     );
     expect(left.flatMap((score, i) => (score > 0 ? [i] : []))).toEqual(kept.sort((a, b) => a - b));
   });
 });
 
 describe('detections', () => {
-  it('come best first in pixels of the source, within it, one for each object and class', async () => {
+  it('are sorted by score, in pixels of the source and within it, one for each object and class', async () => {
     const boxes: Corners[] = [
       [10, 20, 30, 40],
       [11, 20, 30, 40], // the same object once more
@@ -151,7 +151,7 @@ describe('detections', () => {
     for (const row of rows.slice(3)) expect(row[1]).toBe(0);
   });
 
-  it('are none where nothing is likely enough', async () => {
+  it('are none if no score is high enough', async () => {
     const feeds = {
       boxes: floats([2, 1, 4], [0, 0, 9, 9, 0, 0, 9, 9]),
       scores: floats([2, 1, 1], [0.001, 0.002]),

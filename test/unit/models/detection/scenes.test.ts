@@ -40,7 +40,7 @@ describe('compose', () => {
     expect(objects).toEqual([{ label: 0, left: 8, top: 12, right: 80 / 3, bottom: 100 / 3 }]);
   });
 
-  it('leaves objects where the pixels say they are, however it moves, mirrors and joins scenes', () => {
+  it('keeps boxes aligned with their pixels for every move, mirror and mosaic', () => {
     fc.assert(
       fc.property(fc.nat(3), fc.nat(100_000), (row, seed) => {
         const { planes, objects } = composed(row, lively, seed);
@@ -78,7 +78,7 @@ describe('compose', () => {
 });
 
 describe('the scene encoder', () => {
-  it('puts a whole image in the middle of a grey square and says where', async () => {
+  it('centres a whole image in a grey square and returns its frame', async () => {
     const file = await sharp({ create: { width: 200, height: 100, channels: 3, background: { r: 255, g: 0, b: 0 } } })
       .png()
       .toBuffer();
@@ -89,7 +89,7 @@ describe('the scene encoder', () => {
     expect([red(7), red(8), red(23), red(24)]).toEqual([128, 255, 255, 128]);
   });
 
-  it('looks at images as their EXIF says they stand', async () => {
+  it('uses the EXIF orientation of images', async () => {
     const file = await sharp({ create: { width: 20, height: 10, channels: 3, background: 'white' } })
       .withMetadata({ orientation: 6 })
       .jpeg()

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TrialHistory } from '../../../src/advisors/advisor.ts';
-import { GRACE_EPOCHS, MIN_PEERS, medianRule } from '../../../src/advisors/judges/median-rule.ts';
-import { PATIENCE_EPOCHS, stagnation } from '../../../src/advisors/judges/stagnation.ts';
-import { MIN_ON_RUNG, REDUCTION, successiveHalving } from '../../../src/advisors/judges/successive-halving.ts';
+import { GRACE_EPOCHS, MIN_PEERS, medianRule } from '../../../src/advisors/stop-rules/median-rule.ts';
+import { PATIENCE_EPOCHS, stagnation } from '../../../src/advisors/stop-rules/stagnation.ts';
+import { MIN_ON_RUNG, REDUCTION, successiveHalving } from '../../../src/advisors/stop-rules/successive-halving.ts';
 
 const trial = (number: number, scores: number[], family = 'a'): TrialHistory => ({
   number,

@@ -1,10 +1,10 @@
-import type { TrialHistory, Verdict } from '../advisor.ts';
+import type { StopDecision, TrialHistory } from '../advisor.ts';
 
 /** Decides whether a running trial continues, given all trials of its study. */
-export type Judge = (trial: TrialHistory, history: readonly TrialHistory[]) => Verdict;
+export type StopRule = (trial: TrialHistory, history: readonly TrialHistory[]) => StopDecision;
 
 /**
- * Other trials that reached the epoch, of the same family and kind of start: learning curves of different families have
+ * Other trials that reached the epoch, of the same family and kind of initial weights: learning curves of different families have
  * different shapes, and warm-started trials are ahead from the beginning.
  */
 export function peersAt(epoch: number, trial: TrialHistory, history: readonly TrialHistory[]): TrialHistory[] {

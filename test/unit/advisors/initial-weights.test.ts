@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { Proposal, SearchSpace, Start, TrialHistory } from '../../../src/advisors/advisor.ts';
+import type { InitialWeights, Proposal, SearchSpace, TrialHistory } from '../../../src/advisors/advisor.ts';
 import { bayesian } from '../../../src/advisors/bayesian.ts';
-import { BEST_START, RANDOM_START, rankedByStart, startsOf } from '../../../src/advisors/starts.ts';
+import {
+  BEST_START,
+  initialWeightsPositions,
+  RANDOM_START,
+  rankByInitialWeights,
+} from '../../../src/advisors/initial-weights.ts';
 import { HyperSpace } from '../../../src/domain/hyper-space.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
@@ -26,7 +31,7 @@ function studied(seed: number, warmScore: number, low: number): TrialHistory[] {
 
 const seeds = [1, 2, 3, 5, 6, 7, 9, 10]; // 14 trials and every fourth proposal TPE's: 15 is the process's
 const proposals = (
-  start: Start,
+  start: InitialWeights,
   { warmScore = 0.9, low = 0, forget = false }: { warmScore?: number; low?: number; forget?: boolean },
 ): Proposal[] =>
   seeds.flatMap((seed) => {
@@ -42,7 +47,8 @@ describe('the Gaussian process', () => {
   });
 
   test('starts at random where it expects more of that, and never takes weights that it is not offered', () => {
-    const atRandom = (proposed: Proposal[]): number => proposed.filter(({ start }) => start === 'random').length;
+    const atRandom = (proposed: Proposal[]): number =>
+      proposed.filter(({ initialWeights }) => initialWeights === 'random').length;
     expect(atRandom(proposals('open', {}))).toBe(0);
     expect(atRandom(proposals('open', { warmScore: 0.2 }))).toBeGreaterThanOrEqual(6); // what it has not seen yet it may still try
     expect(proposals('random', {}).every((proposal) => !('start' in proposal))).toBe(true);
@@ -55,7 +61,7 @@ const scored = [0.3, 0.5, 0.8, 0.7].map((score, i) => ({
 }));
 
 test('first weights lie where their trial ranks', () => {
-  const startOf = startsOf({ scored, pending: [] });
+  const startOf = initialWeightsPositions({ scored, pending: [] });
   expect([undefined, 1, 2, 3, null].map((parent) => startOf({ parent }))).toEqual([
     RANDOM_START,
     0.25,
@@ -66,5 +72,5 @@ test('first weights lie where their trial ranks', () => {
 });
 
 test('trials are ranked among those that started alike', () => {
-  expect(rankedByStart(scored).map(({ number }) => number)).toEqual([2, 3, 1, 4]);
+  expect(rankByInitialWeights(scored).map(({ number }) => number)).toEqual([2, 3, 1, 4]);
 });

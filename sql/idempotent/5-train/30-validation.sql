@@ -65,7 +65,7 @@ begin
   if named is null then
     return rafiki._only_candidate(source, candidates, 'time that validation_after is about', 'validation_split => %L', nameable => false);
   elsif named <> all (candidates) then
-    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s does not say a time', named, source),
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s has no dates or times', named, source),
       detail = format('Columns of type date or timestamp: %s.', coalesce(nullif(array_to_string(candidates, ', '), ''), 'none')),
       hint = 'Leave out validation_after => where the column is a boolean, or name a column of times with validation_split =>.';
   end if;
@@ -74,13 +74,13 @@ end $$;
 
 -- Checks the options that choose the validation rows, and returns the request with validation_split and validation_after filled in as the
 -- reader of the source needs them. The caller must have the right to read every named column.
-create or replace function rafiki._resolve_judge(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
+create or replace function rafiki._resolve_validation(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if request.validation_source is not null and (request.validation_split is not null or after is not null) then
-    raise exception using errcode = 'invalid_parameter_value', message = 'two things say which rows trials are scored on',
+    raise exception using errcode = 'invalid_parameter_value', message = 'two options choose the rows that trials are scored on',
       detail = format('A table of its own, %s, and a column of %s.', request.validation_source, request.source),
       hint = 'Give validation_source =>, or validation_split => and validation_after =>.';
   elsif request.validation_source is not null then
@@ -102,9 +102,9 @@ begin
     elsif not exists (select from rafiki._source_columns(request.source) c
                       where c.name = request.validation_split and c.type = 'boolean') then
       raise exception using errcode = 'datatype_mismatch',
-        message = format('column "%s" of %s does not say which rows to validate on', request.validation_split, request.source),
+        message = format('column "%s" of %s cannot choose the validation rows', request.validation_split, request.source),
         detail = 'It is not a boolean.',
-        hint = 'Of a column of times, say from when on: validation_after => ''2026-01-01''.';
+        hint = 'For a column of times, give the first moment: validation_after => ''2026-01-01''.';
     end if;
     if request.validation_split in (request.target, request.features[1]) then
       raise exception using errcode = 'duplicate_column',
@@ -116,7 +116,7 @@ begin
 end $$;
 
 -- Whether the owner chose the validation rows.
-create or replace function rafiki._is_judged(request rafiki.study) returns boolean
+create or replace function rafiki._has_validation_rows(request rafiki.study) returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select request.validation_source is not null or request.validation_split is not null $$;

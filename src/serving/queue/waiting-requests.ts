@@ -5,13 +5,13 @@ import { type QueuedRequest, QueueLoad } from './queued-request.ts';
 /** Requests that have left are removed when they exceed the waiting ones by this many. */
 const SLACK = 1024;
 
-/** Requests in order of arrival. One that moves to another lane stays in the array and is skipped. */
-export class Lane {
-  readonly #name: QueuedRequest['lane'];
+/** Requests in order of arrival. One that leaves them remains in the array and is skipped. */
+export class WaitingRequests {
+  readonly #name: QueuedRequest['state'];
   readonly #requests = new Fifo<QueuedRequest>();
   readonly load = new QueueLoad();
 
-  constructor(name: QueuedRequest['lane']) {
+  constructor(name: QueuedRequest['state']) {
     this.#name = name;
   }
 
@@ -21,18 +21,18 @@ export class Lane {
 
   /** The role of the next request. */
   get nextRole(): string | undefined {
-    this.#requests.dropWhile(({ lane }) => lane !== this.#name);
+    this.#requests.dropWhile(({ state }) => state !== this.#name);
     return this.#requests.peek()?.role;
   }
 
   push(request: QueuedRequest): void {
-    request.lane = this.#name;
+    request.state = this.#name;
     this.#requests.push(request);
     this.load.add(request);
-    if (this.#requests.length > 2 * this.rows + SLACK) this.#requests.keepOnly(({ lane }) => lane === this.#name);
+    if (this.#requests.length > 2 * this.rows + SLACK) this.#requests.keepOnly(({ state }) => state === this.#name);
   }
 
-  /** The request has moved to another lane. */
+  /** The request now has another state. */
   leave(request: QueuedRequest): void {
     this.load.remove(request);
   }
@@ -42,11 +42,11 @@ export class Lane {
     const taken: QueuedRequest[] = [];
     for (let chars = 0; taken.length < rows && chars < BATCH_CHARS; ) {
       const next = this.#requests.peek();
-      if (ofOneRole && next?.lane === this.#name && next.role !== (taken[0] ?? next).role) break;
+      if (ofOneRole && next?.state === this.#name && next.role !== (taken[0] ?? next).role) break;
       const request = this.#requests.shift();
       if (request === undefined) break;
-      if (request.lane !== this.#name) continue;
-      request.lane = 'running';
+      if (request.state !== this.#name) continue;
+      request.state = 'running';
       this.load.remove(request);
       chars += request.input.length;
       taken.push(request);

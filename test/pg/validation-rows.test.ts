@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-describe('own judges', () => {
+describe('own validation rows', () => {
   let cacheDir: string;
   let services: Service[];
   beforeAll(async () => {
@@ -57,13 +57,13 @@ describe('own judges', () => {
     return row!;
   }
 
-  test('are a boolean column, or times after a moment', async () => {
+  test('are chosen by a boolean column, or by times after a moment', async () => {
     expect(await train(`model => 'a', validation_split => 'held'`)).toMatchObject({ valid: 40, trained: 160 });
     // later than 1 July, which is day 181; in the zone of the caller
     expect(await train(`model => 'b', validation_after => '2026-07-01'`)).toMatchObject({ valid: 19, trained: 181 });
   });
 
-  test('that share no class with what is learnt are refused, also where only a worker can tell', async () => {
+  test('that share no class with the training rows are refused, also if only the worker can detect it', async () => {
     await db.query(`create table other_words as select upper(label) as label, body || ' once more' as body from reviews;
       create table same_rows as select * from reviews where label = 'pos'`);
     expect(
@@ -77,7 +77,7 @@ describe('own judges', () => {
       detail: 'To train on: 2 classes, such as "neg". To validate on: 2 classes, such as "NEG".',
       hint: expect.stringContaining('write the labels of both alike'),
     });
-    // "pos" is in both, but all of its texts are judged by, and so they are not trained on
+    // "pos" is in both, but all of its texts are validated on, and so not trained on
     const [made] = await db.query<{ id: number }>(
       `select rafiki_train('sentiment', 'reviews', model => 'same', families => '{fasttext}', validation_source => 'same_rows') as id`,
     );
@@ -93,7 +93,7 @@ describe('own judges', () => {
     });
   });
 
-  test('are a table of their own, whose texts are not trained on', async () => {
+  test('may be in a separate table, whose texts are not trained on', async () => {
     await db.query(`create table judge as select label, body from reviews where id <= 30
       union all select case label when 'pos' then 'neg' else 'pos' end, body || ' again' from reviews where id <= 10`);
     const { valid, trained, score } = await train(`model => 'c', validation_source => 'judge'`);
@@ -114,7 +114,7 @@ describe('own judges', () => {
     expect(trial).toEqual({ score });
   });
 
-  test('are not the labels: a boolean column that splits the rows is no candidate', async () => {
+  test('exclude their column from the labels: a boolean column that splits the rows is no candidate', async () => {
     await db.query('create table part as select id, label as mood, body, held as sp from reviews');
     const [made] = await db.query<{ id: number }>(
       `select rafiki_train('sentiment', 'part', features => '{body}', validation_split => 'sp', max_trials => 1) as id`,
@@ -123,7 +123,7 @@ describe('own judges', () => {
     await db.query('select rafiki_cancel($1)', [made?.id]);
   });
 
-  test('say how many of the rows the deployed version was trained on', async () => {
+  test('cause a notice with the number of rows that the deployed version was trained on', async () => {
     await train(`model => 'by_share'`);
     await db.query(`update rafiki.deployment set state = 'ready'`);
     await train(`model => 'by_share', validation_split => 'held'`);
@@ -139,7 +139,7 @@ describe('own judges', () => {
     await db.query(`select rafiki_drop_model('by_share')`);
   });
 
-  test('say when a model knows no more than the frequency of the classes', async () => {
+  test('cause a notice if a model is no better than a constant answer', async () => {
     await db.query(
       `create table noise as select id as number, case when id % 4 = 0 then 'a' else 'b' end as label, md5(id::text) as body from reviews`,
     );
@@ -151,7 +151,7 @@ describe('own judges', () => {
     );
   });
 
-  test('flag rows that were trained on, to the owner of the model', async () => {
+  test('show rows that were trained on to the owner of the model', async () => {
     await db.query(`update rafiki.deployment set state = 'ready'`);
     const [test_] = await db.query<{ rows: number; trained: number }>(
       `select count(*)::int as rows, count(*) filter (where rafiki._input_hash(body) in (
@@ -165,10 +165,14 @@ describe('own judges', () => {
 });
 
 test.each([
-  [`validation_split => 'held', validation_source => 'reviews'`, '22023', /two things/],
+  [`validation_split => 'held', validation_source => 'reviews'`, '22023', /two options/],
   [`validation_source => 'reviews'`, '22023', /the source itself/],
-  [`validation_split => 'label'`, '42804', /does not say which rows/],
-  [`validation_split => 'label', target => 'label', validation_after => '2026-01-01'`, '42804', /does not say a time/],
+  [`validation_split => 'label'`, '42804', /cannot choose the validation rows/],
+  [
+    `validation_split => 'label', target => 'label', validation_after => '2026-01-01'`,
+    '42804',
+    /has no dates or times/,
+  ],
   [`validation_after => '2030-01-01'`, 'P0002', /no row to validate on/],
   [`validation_after => '2020-01-01'`, 'P0002', /no row to train on/],
   [`validation_split => 'nothing'`, '42703', /does not exist/],
@@ -214,7 +218,7 @@ describe('intervals', () => {
     }
   });
 
-  test('of macro F1 are as wide as those that resampling finds', async () => {
+  test('of macro F1 are as wide as those found by resampling', async () => {
     const scores = async (rows: unknown[]): Promise<Scored | undefined> =>
       (
         await db.query<Scored>(`select * from rafiki._class_scores($1, rafiki._z(0.95)) where metric = 'macro_f1'`, [
@@ -235,7 +239,7 @@ describe('intervals', () => {
     expect(half / (1.96 * deviation)).toBeLessThan(1.15);
   });
 
-  test('know three confidences', async () => {
+  test('exist for three confidences', async () => {
     expect(await failureOf(db, 'select rafiki._z(0.5)')).toMatchObject({ code: '22023', detail: 'It is 0.5.' });
   });
 });
@@ -258,7 +262,7 @@ print(json.dumps({c: {"precision": p[i], "recall": r[i], "f1": f[i],
   "auc": m.roc_auc_score([a == c for a in y], [x["probabilities"][c] for x in d])} for i, c in enumerate(names)}))`;
 
 describe('rafiki_class_report', () => {
-  test.skipIf(!hasScikit)('says what scikit-learn says', async () => {
+  test.skipIf(!hasScikit)("equals scikit-learn's", async () => {
     const theirs = JSON.parse(
       execFileSync('/usr/bin/python3', ['-c', peer], {
         input: JSON.stringify(details),

@@ -1,5 +1,5 @@
 import type { TrialHistory } from '../advisor.ts';
-import { bestUntil, type Judge, peersAt } from './judge.ts';
+import { bestUntil, peersAt, type StopRule } from './stop-rule.ts';
 
 /** With fewer peers the median is unreliable. */
 export const MIN_PEERS = 5;
@@ -10,7 +10,7 @@ export const GRACE_EPOCHS = 3;
  * Stops a trial whose best score is below the median of its peers' mean scores up to the same epoch (Golovin et al. 2017,
  * "Google Vizier", section 3.2.2).
  */
-export const medianRule: Judge = (trial, history) => {
+export const medianRule: StopRule = (trial, history) => {
   const epoch = trial.scores.length;
   if (epoch < GRACE_EPOCHS) return 'continue';
   const means = peersAt(epoch, trial, history).map((peer) => meanUntil(epoch, peer));

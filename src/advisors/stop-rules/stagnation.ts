@@ -1,4 +1,4 @@
-import type { Judge } from './judge.ts';
+import type { StopRule } from './stop-rule.ts';
 
 /** Epochs without a better validation score after which a trial is stopped; its result is its best epoch. */
 export const PATIENCE_EPOCHS = 5;
@@ -9,10 +9,10 @@ export const PATIENCE_EPOCHS = 5;
 const PATIENCE_SHARE = 0.25;
 
 /** Stops a trial whose validation score has stagnated. */
-export const stagnation: Judge = ({ scores, epochs }) => {
+export const stagnation: StopRule = ({ scores, epochs }) => {
   const patience = Math.max(PATIENCE_EPOCHS, Math.ceil(PATIENCE_SHARE * (epochs ?? 0)));
   if (scores.length <= patience) return 'continue';
   const before = Math.max(...scores.slice(0, -patience));
-  const lately = Math.max(...scores.slice(-patience));
-  return lately > before ? 'continue' : 'stop';
+  const latest = Math.max(...scores.slice(-patience));
+  return latest > before ? 'continue' : 'stop';
 };

@@ -14,13 +14,13 @@ export interface PredictStatRow {
   p99Ms: number | null;
 }
 
-/** Those of some models that are there. */
+/** Those of the models that exist. */
 export async function selectModelsOf(on: Queryable, ids: readonly number[]): Promise<number[]> {
   const rows = await on.query<{ id: number }>('select id from rafiki.model where id = any($1)', [ids]);
   return rows.map(({ id }) => id);
 }
 
-/** Leaves out a model or process that is gone by now. */
+/** Writes nothing if the model or the process does not exist any more. */
 export async function writePredictStat(on: Queryable, processId: number, stat: PredictStatRow): Promise<void> {
   const sql = `
     insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue, p50_ms, p99_ms, cold, loads, bytes)
@@ -33,14 +33,14 @@ export async function writePredictStat(on: Queryable, processId: number, stat: P
   await on.query(sql, [processId, modelId, ...counts]);
 }
 
-/** What a policy that learns wrote for a version; undefined where it wrote nothing yet. */
+/** The weights that a learning policy stored for a version; undefined if none. */
 export async function selectPolicyWeights(on: Queryable, versionId: number, policy: string): Promise<unknown> {
   const sql = 'select weights from rafiki.policy_weights where version_id = $1 and policy = $2';
   const [row] = await on.query<{ weights: unknown }>(sql, [versionId, policy]);
   return row?.weights;
 }
 
-/** Leaves out a version that is gone by now. */
+/** Writes nothing if the version does not exist any more. */
 export async function writePolicyWeights(
   on: Queryable,
   { versionId, policy, weights }: { versionId: number; policy: string; weights: unknown },

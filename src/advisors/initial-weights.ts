@@ -10,28 +10,28 @@ export const BEST_START = 1;
  * The initial weights of a trial as a number for the model: another trial's weights are at its rank among the scored
  * trials, as a share. Weights that are not chosen yet will be the best.
  */
-export function startsOf({ scored }: Evidence): (trial: Pick<TrialHistory, 'parent'>) => number {
-  const places = new Map(
+export function initialWeightsPositions({ scored }: Evidence): (trial: Pick<TrialHistory, 'parent'>) => number {
+  const positions = new Map(
     [...scored]
       .sort((a, b) => a.score - b.score || a.trial.number - b.trial.number)
       .map(({ trial }, rank) => [trial.number, (rank + 1) / scored.length]),
   );
   return ({ parent }) => {
     if (parent === undefined) return RANDOM_START;
-    return (parent === null ? undefined : places.get(parent)) ?? BEST_START;
+    return (parent === null ? undefined : positions.get(parent)) ?? BEST_START;
   };
 }
 
 /**
- * Ranks trials best first, comparing each with those of the same kind of start: a warm-started trial is ahead whatever
- * its knobs are.
+ * Ranks trials best first, comparing each with those with the same kind of initial weights: a warm-started trial is ahead
+ * whatever its knobs are.
  */
-export function rankedByStart(scored: Evidence['scored']): TrialHistory[] {
+export function rankByInitialWeights(scored: Evidence['scored']): TrialHistory[] {
   const ranked = [...scored].sort((a, b) => b.score - a.score);
-  const alike = (warm: boolean): Evidence['scored'] =>
+  const sameKind = (warm: boolean): Evidence['scored'] =>
     ranked.filter(({ trial }) => (trial.parent !== undefined) === warm);
-  return [alike(false), alike(true)]
-    .flatMap((own) => own.map(({ trial }, rank) => ({ trial, place: (rank + 0.5) / own.length })))
-    .sort((a, b) => a.place - b.place)
+  return [sameKind(false), sameKind(true)]
+    .flatMap((own) => own.map(({ trial }, rank) => ({ trial, rankShare: (rank + 0.5) / own.length })))
+    .sort((a, b) => a.rankShare - b.rankShare)
     .map(({ trial }) => trial);
 }

@@ -1,4 +1,4 @@
-import { bestUntil, type Judge, peersAt } from './judge.ts';
+import { bestUntil, peersAt, type StopRule } from './stop-rule.ts';
 
 /** One in this many trials is promoted from rung to rung; rungs are at 3, 9, 27, … epochs. */
 export const REDUCTION = 3;
@@ -13,14 +13,14 @@ export const MIN_ON_RUNG = REDUCTION ** 2;
  * trial that is not among the best third at the last rung it reached. The decision is repeated while the rung fills, so
  * a trial that was promoted early, among few others, can still be stopped.
  */
-export const successiveHalving: Judge = (trial, history) => {
+export const successiveHalving: StopRule = (trial, history) => {
   const rung = lastRung(trial.scores.length);
   if (rung === 0) return 'continue';
   const peers = peersAt(rung, trial, history);
   const size = peers.length + 1;
   if (size < MIN_ON_RUNG) return 'continue';
-  const own = bestUntil(rung, trial);
-  const better = peers.filter((peer) => bestUntil(rung, peer) > own).length;
+  const score = bestUntil(rung, trial);
+  const better = peers.filter((peer) => bestUntil(rung, peer) > score).length;
   return better < Math.ceil(size / REDUCTION) ? 'continue' : 'stop';
 };
 

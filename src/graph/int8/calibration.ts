@@ -2,11 +2,11 @@ import type { GraphParts, Node } from '../graph.ts';
 
 const extremes = { low: 'ReduceMin', high: 'ReduceMax' } as const;
 
-/** Name of the output that holds the smallest, or the largest, number of a value. */
-export const extremeOf = (name: string, side: keyof typeof extremes): string => `${name}.${side}`;
+/** Name of the output with the smallest or the largest number of a value. */
+export const rangeOutput = (name: string, side: keyof typeof extremes): string => `${name}.${side}`;
 
-/** The graph with further outputs: the extremes of the values named, scalars. */
-export function watched(graph: GraphParts, names: readonly string[]): GraphParts {
+/** The graph with additional scalar outputs: the minimum and maximum of each value in `names`. */
+export function withRangeOutputs(graph: GraphParts, names: readonly string[]): GraphParts {
   const sides = Object.keys(extremes) as (keyof typeof extremes)[];
   const nodes = names.flatMap((name) =>
     sides.map(
@@ -14,7 +14,7 @@ export function watched(graph: GraphParts, names: readonly string[]): GraphParts
         op: extremes[side],
         domain: '',
         inputs: [name],
-        outputs: [extremeOf(name, side)],
+        outputs: [rangeOutput(name, side)],
         attributes: { keepdims: 0 },
       }),
     ),

@@ -1,8 +1,8 @@
 -- Evaluating a model on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
 -- Predicts the rows of a query that returns (carried jsonb, input): their labels or details, as `form` says. Works in parts, most of them one
--- request, so that memory stays bounded both here and in the server. No pinned search path, since the caller's query needs the caller's path.
--- Hence the qualified names, also of types, since a function is compiled once per session for all its roles; and only operators that pg_catalog
+-- request, so that memory stays bounded both here and in the server. No pinned search path, because the caller's query needs the caller's path.
+-- Hence the qualified names, also of types, because a function is compiled once per session for all its roles; and only operators that pg_catalog
 -- has for exactly these types.
 create or replace function rafiki._predict_rows(model text, input_kind text, query text, form text default 'labels')
 returns table (carried jsonb, prediction text)
@@ -10,7 +10,7 @@ language plpgsql stable parallel unsafe
 as $$
 declare
   part_rows constant int := 2048;
-  part_bytes constant int := 4000000; -- a part that exceeds this, or a longer input, takes several requests
+  part_bytes constant int := @part_bytes@; -- a part that exceeds this, or a longer input, takes several requests
   asked pg_catalog.record;
   carried_part pg_catalog.jsonb[] := '{}';
   inputs pg_catalog.text[] := '{}';
@@ -57,7 +57,7 @@ as $$
 declare
   no_hurry constant text := e'1h\x1fanswer';
 begin
-  return rafiki._predict_many(model, input_kind = 'image', form, no_hurry, inputs);
+  return rafiki._request_in_parts(model, input_kind = 'image', form, no_hurry, inputs);
 end $$;
 
 -- The task of a model, and the columns of a source: those of the model's last study if they exist, otherwise inferred as in rafiki_train.
@@ -108,7 +108,7 @@ as $$
 $$;
 
 -- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.
-create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name)
+create or replace function rafiki._evaluated_rows(model text, source regclass, target name, feature name)
 returns table (actual text, predicted text, trained boolean, row_count bigint)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -137,7 +137,7 @@ returns table (actual text, predicted text, row_count bigint)
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select r.actual, r.predicted, sum(r.row_count)::bigint from rafiki._judged_rows(model, source, target, feature) r
+  select r.actual, r.predicted, sum(r.row_count)::bigint from rafiki._evaluated_rows(model, source, target, feature) r
   group by 1, 2 order by 1, 2
 $$;
 

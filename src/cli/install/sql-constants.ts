@@ -1,0 +1,24 @@
+import { MAX_CLASS_BYTES, MAX_CLASSES, MAX_LABEL_CHARS } from '../../domain/class-limits.ts';
+import { MAX_VALUES } from '../../domain/hyper-space.ts';
+import { CLEAR_SCORE } from '../../domain/kinds/detection.ts';
+
+/** Numbers that SQL functions use: `npm run build` writes them into sql/idempotent in place of their names between @. */
+export const sqlConstants = {
+  /** Of a text. */
+  max_text_bytes: 8_000_000,
+  /** Of an image file. */
+  max_image_bytes: 32 * 2 ** 20,
+  /** Of a JSON array of images in base64; one of the maximum size fits. */
+  max_image_request_bytes: 46_000_000,
+  /** An array is sent in parts of about this size: the server parses 4 MB of JSON in about 15 ms. */
+  part_bytes: 4_000_000,
+  /** Of a call whose model gets a new key meanwhile, or whose connection breaks. */
+  max_attempts: 5,
+  /** Of the knobs, or the list of families, in the arguments of rafiki_train. */
+  max_argument_bytes: 64 * 2 ** 10,
+  max_knob_values: MAX_VALUES,
+  max_label_chars: MAX_LABEL_CHARS,
+  max_classes: MAX_CLASSES,
+  max_class_bytes: MAX_CLASS_BYTES,
+  clear_score: CLEAR_SCORE,
+} as const satisfies Record<string, number>;

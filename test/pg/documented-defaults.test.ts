@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { createReviews } from '../support/studies.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await createReviews(database.db, 20);
+});
+afterAll(() => database.drop());
+
+test.each([
+  ['rafiki_train', 'max_trials', `select rafiki_train('sentiment', 'reviews', max_trials => 0)`],
+  ['rafiki_train', 'max_time', `select rafiki_train('sentiment', 'reviews', max_time => '0')`],
+  ['rafiki_train', 'validation', `select rafiki_train('sentiment', 'reviews', validation => 2)`],
+  ['rafiki_class_report', 'confidence', `select * from rafiki_class_report('m', 'reviews', confidence => 2)`],
+])('the hint of %s names the default of %s', async (name, argument, call) => {
+  const [found] = await database.db.query<{ arguments: string }>(
+    'select pg_get_function_arguments(oid) as arguments from pg_proc where proname = $1',
+    [name],
+  );
+  const [, value] = new RegExp(`\\b${argument} [a-z ]+ DEFAULT ([^,]+)`).exec(found?.arguments ?? '') ?? [];
+  const { hint } = await failureOf(database.db, call);
+  const [, named] = /the default is (.+)\.$/i.exec(hint ?? '') ?? [];
+  expect(await database.db.query(`select ${value} = ${named} as same`)).toEqual([{ same: true }]);
+});
+
+describe('the defaults of settings', () => {
+  let defaults: Record<string, string>;
+  beforeAll(async () => {
+    const rows = await database.db.query<{ name: string; usual: string }>('select name, usual from rafiki.settings');
+    defaults = Object.fromEntries(rows.map(({ name, usual }) => [name, usual]));
+  });
+  /** Settings with a value in parentheses, such as `rafiki.delta (0.005)`. */
+  const namedIn = (text: string): [string, string][] =>
+    [...text.matchAll(/`?(rafiki\.[a-z_]+)`? \(([\d.]+ ?m?s?|on|off)[;:)]/g)].map(([, name = '', value = '']) => [
+      name,
+      value.replace(' ', ''),
+    ]);
+  const differing = (named: [string, string][]): [string, string][] =>
+    named.filter(([name, value]) => name in defaults && defaults[name] !== value);
+
+  test('are those in the comments of functions', async () => {
+    const rows = await database.db.query<{ comment: string }>(
+      `select d.description as comment from pg_description d join pg_proc p on p.oid = d.objoid and d.classoid = 'pg_proc'::regclass
+       where p.proname like 'rafiki\\_%'`,
+    );
+    const named = rows.flatMap(({ comment }) => namedIn(comment));
+    expect(new Set(named.map(([name]) => name)).size).toBeGreaterThanOrEqual(5);
+    expect(differing(named)).toEqual([]);
+  });
+
+  test.each(['README.md', 'docs/decisions/0015-collaborative-tuning.md', 'docs/decisions/0023-attached-tables.md'])(
+    'are those in %s',
+    (file) => {
+      const named = namedIn(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
+      expect(named.length).toBeGreaterThan(0);
+      expect(differing(named)).toEqual([]);
+    },
+  );
+});

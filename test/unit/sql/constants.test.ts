@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { sqlConstants } from '../../../src/cli/install/sql-constants.ts';
+import { checkSize } from '../../../src/protocol/request.ts';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+const folder = path.join(root, 'sql/idempotent');
+const sql = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.sql'))
+  .map((file) => ({ file, text: readFileSync(path.join(folder, file), 'utf8') }));
+
+test('SQL uses each constant, by its name only', () => {
+  const all = sql.map(({ text }) => text).join('\n');
+  expect(Object.keys(sqlConstants).filter((name) => !all.includes(`@${name}@`))).toEqual([]);
+  const { max_class_bytes: _, ...sizes } = sqlConstants; // 1 MB, also a unit
+  const large = Object.values(sizes).filter((value) => value >= 2 ** 16);
+  const copies = sql.flatMap(({ file, text }) =>
+    large.filter((value) => new RegExp(`\\b${value}\\b`).test(text)).map((value) => `${file}: ${value}`),
+  );
+  expect(copies).toEqual([]);
+});
+
+describe('the server accepts', () => {
+  /** The fields before the input. */
+  const PREFIX_BYTES = 2000;
+  const { max_text_bytes, max_image_bytes, max_image_request_bytes, part_bytes } = sqlConstants;
+
+  test.each([
+    ['a text of the maximum size', 'N', max_text_bytes],
+    ['an array of two parts', 'A', 2 * part_bytes],
+    ['an array of images of the maximum size', 'a', max_image_request_bytes],
+  ])('%s', (_, verb, bytes) => {
+    expect(() => checkSize(`${verb}\x1f`, bytes + PREFIX_BYTES)).not.toThrow();
+  });
+
+  test('an image of the maximum size: base64 has line breaks, which JSON writes as two characters', () => {
+    const base64Bytes = Math.ceil(max_image_bytes / 57) * 78;
+    expect(base64Bytes + 4).toBeLessThanOrEqual(max_image_request_bytes);
+    expect(() => checkSize('a\x1f', base64Bytes + part_bytes + PREFIX_BYTES)).not.toThrow();
+  });
+});
+
+describe('comments and documents repeat the constants', () => {
+  const inWords = (value: number): string => value.toLocaleString('en');
+  const { max_text_bytes, max_image_bytes, max_label_chars, max_classes, max_knob_values } = sqlConstants;
+
+  test('README.md', () => {
+    const text = read('README.md').replace(/\s+/g, ' ');
+    for (const limit of [
+      `a text has at most ${inWords(max_text_bytes)} bytes, an image file ${inWords(max_image_bytes)};`,
+      `A label has at most ${inWords(max_label_chars)} characters, a study ${inWords(max_classes)} classes`,
+      `the list of a knob ${max_knob_values} values`,
+    ])
+      expect(text).toContain(limit);
+  });
+
+  test.each([...sql.map(({ file }) => path.join('sql/idempotent', file)), 'docs/api.md', 'docs/architecture.md'])(
+    '%s has no other size of a text or image',
+    (file) => {
+      const sizes = [...read(file).matchAll(/\b\d{1,3}(?:,\d{3}){2,}(?= bytes|[.;]|, and)/g)].map(([size]) => size);
+      const known = [max_text_bytes, max_image_bytes].map(inWords);
+      expect(sizes.filter((size) => !known.includes(size))).toEqual([]);
+    },
+  );
+});
