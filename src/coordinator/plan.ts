@@ -130,7 +130,9 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
   const { study, trials, search, idleWorkers } = view;
   const waiting = trials.filter((trial) => trial.state === 'waiting');
   if (study.closed !== null) return cancelAll(waiting);
-  const count = Math.min(study.maxTrials - trials.length, Math.max(1, idleWorkers) - waiting.length);
+  const running = trials.filter((trial) => trial.state === 'running').length;
+  const wanted = wantedTrials(study, { running, idleWorkers });
+  const count = Math.min(study.maxTrials - trials.length, wanted - waiting.length);
   const history = trials.map(historyOf);
   const enough = count > 0 ? reasonToEnd(view, history) : null;
   if (enough !== null) return [{ kind: 'close', why: enough }];
@@ -153,6 +155,15 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
     });
   }
   return proposed;
+}
+
+/** Number of trials that should wait for a worker. Workers that train together leave each other if another trial waits. */
+function wantedTrials(
+  { workersPerTrial }: Study,
+  { running, idleWorkers }: { running: number; idleWorkers: number },
+): number {
+  if (workersPerTrial === null) return Math.max(1, idleWorkers);
+  return Math.max(1, Math.floor((running + idleWorkers) / workersPerTrial)) - running;
 }
 
 /** Why more trials would not pay; null if they would, or if it cannot be estimated. */

@@ -1,4 +1,5 @@
 import type { Knobs } from './hyper-space.ts';
+import type { Team } from './joint-training.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Task } from './task.ts';
@@ -11,6 +12,8 @@ export interface TrainingSpec {
   family: string;
   knobs: Knobs;
   seed: number;
+  /** Seed of dropout and of the like; default: `seed`. Workers that train one trial together have different ones. */
+  noiseSeed?: number;
   /** ONNX Runtime threads of this trial. */
   threads: number;
   data: DataSet;
@@ -49,6 +52,8 @@ export interface TrainingHooks {
   resume?: ParamSet;
   /** Initial weights by name, others are random; called once before the first step, not after a resume. */
   warmStart?(requested: readonly RequestedTensor[]): Promise<Record<string, TensorData>>;
+  /** Other workers that train this trial, too; the trial is trained alone if absent. */
+  team?: Team;
   /** If its epochs would take longer, fewer are planned, so that the learning rate falls to zero in time. Called after each epoch. */
   timeLeft?(): TimeLeft;
   /**

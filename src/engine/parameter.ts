@@ -12,6 +12,8 @@ export interface Parameter {
   readonly spec: ParameterSpec;
   /** The exported value: the moving average if there is one, otherwise the weight. The next run may overwrite it. */
   readonly exported: Float32Array;
+  /** The weight that training changes, whether or not its moving average is exported. The next run may overwrite it. */
+  readonly current: Float32Array;
   /** Adds the run's feeds for these steps. */
   addFeeds(feeds: Feeds, steps: readonly TrainingStep[]): void;
   /** Stores the updated values of a run's results. */
@@ -21,6 +23,8 @@ export interface Parameter {
   restore(state: Readonly<Record<string, TensorData>>): void;
   /** Sets the initial weight, instead of random values. */
   setInitialWeight(weight: TensorData): void;
+  /** Replaces the weight between runs; slots and moving average stay. */
+  replaceWeight(weight: Float32Array): void;
 }
 
 /**
@@ -52,6 +56,10 @@ export class DenseParameter implements Parameter {
     return this.#tensors.at(this.#averaged ? -1 : 0)?.data ?? new Float32Array(0);
   }
 
+  get current(): Float32Array {
+    return this.#tensors[0]?.data ?? new Float32Array(0);
+  }
+
   addFeeds(feeds: Feeds): void {
     for (const { name, data } of this.#tensors) feeds[feed.state(name)] = float32(this.spec.shape, data);
   }
@@ -70,6 +78,10 @@ export class DenseParameter implements Parameter {
 
   setInitialWeight(weight: TensorData): void {
     this.#setWeights(storedTensor({ [this.name]: weight }, this.name, this.exported.length));
+  }
+
+  replaceWeight(weight: Float32Array): void {
+    this.current.set(weight);
   }
 
   #setWeights(first: Float32Array): void {

@@ -41,6 +41,10 @@ export class RowTable implements Parameter {
     return this.#tensor(this.#weightTensors.at(-1) ?? 0);
   }
 
+  get current(): Float32Array {
+    return this.#tensor(0);
+  }
+
   /** Feeds the table and the rows that these steps use; the ids in `feeds` become local. */
   addFeeds(feeds: Feeds, steps: readonly TrainingStep[]): void {
     const ids = this.spec.rowsOf ?? '';
@@ -74,6 +78,10 @@ export class RowTable implements Parameter {
   setInitialWeight(weight: TensorData): void {
     const { rows, width } = this.#layout;
     this.#setWeights(storedTensor({ [this.name]: weight }, this.name, rows * width));
+  }
+
+  replaceWeight(weight: Float32Array): void {
+    this.#setTensor(0, weight);
   }
 
   #setWeights(first: Float32Array): void {

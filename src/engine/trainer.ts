@@ -31,6 +31,8 @@ export interface TrainerOptions {
   engine?: Engine;
 }
 
+const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
+
 /** The checkpoint's tensor with the loss of the first step. */
 const firstLoss = 'first loss';
 
@@ -140,6 +142,30 @@ export class Trainer {
     return Object.fromEntries(
       this.#parameters.map(({ name, spec, exported }) => [name, { shape: spec.shape, data: exported }]),
     );
+  }
+
+  /**
+   * A copy of the weights that training changes, running statistics of batch norm included, one after the other in the
+   * order of the network's parameters.
+   */
+  flatWeights(): Float32Array {
+    const flat = new Float32Array(this.#parameters.reduce((size, { spec }) => size + sizeOf(spec.shape), 0));
+    let at = 0;
+    for (const { current, spec } of this.#parameters) {
+      flat.set(current, at);
+      at += sizeOf(spec.shape);
+    }
+    return flat;
+  }
+
+  /** Replaces them; optimiser state and moving averages stay. */
+  replaceWeights(flat: Float32Array): void {
+    let at = 0;
+    for (const parameter of this.#parameters) {
+      const end = at + sizeOf(parameter.spec.shape);
+      parameter.replaceWeight(flat.subarray(at, end));
+      at = end;
+    }
   }
 
   release(): Promise<void> {

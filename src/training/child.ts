@@ -12,8 +12,11 @@ import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
+import { deriveSeed } from '../runtime/rng.ts';
 import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
+import { followTrial } from './joint/follow.ts';
+import { ParentLead, ParentTeam } from './joint/parent.ts';
 import type { Assignment, FromChild, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
 
@@ -59,8 +62,9 @@ async function run(assignment: Assignment): Promise<void> {
     computeWith({ ...assignment.computing, logger: createLogger('engine', assignment.logLevel) });
     yieldPriority(YIELD);
     const data = splitRows(await readDataFile(dataFile, task), { task, validation });
-    await scoreFirst(assignment, data);
     const requested = { task, family, knobs, seed, threads, data, metric, balanced };
+    if (assignment.role === 'follow') return await follow(requested);
+    await scoreFirst(assignment, data);
     const spec = assignment.resume === undefined ? await shrinkToTime(requested, assignment) : requested;
     const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
@@ -73,6 +77,12 @@ async function run(assignment: Assignment): Promise<void> {
   } catch (error) {
     await send({ kind: 'failed', error: reportError(error) });
   }
+}
+
+/** Noise that differs from that of the trial's other workers. */
+async function follow(spec: TrainingSpec): Promise<void> {
+  await followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, process.pid) }, new ParentLead({ send, parent }));
+  await send({ kind: 'followed' });
 }
 
 /** The trial with a smaller network if time is short; the worker is notified of the changed knobs. */
@@ -102,6 +112,7 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
+    team: new ParentTeam({ send, parent }),
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),

@@ -1,4 +1,5 @@
 import type { Knobs } from '../domain/hyper-space.ts';
+import type { JoinedRound, Round, RoundWeights, WeightChange } from '../domain/joint-training.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
@@ -10,6 +11,8 @@ import type { ErrorReport } from '../errors/rafiki-error.ts';
 /** The complete input of a training process, which has no database connection. */
 export interface Assignment {
   kind: 'assignment';
+  /** Whether this process trains the trial, or shares of one that another worker leads. */
+  role: 'lead' | 'follow';
   task: Task;
   family: string;
   knobs: Knobs;
@@ -53,7 +56,15 @@ export type ToChild =
   /** End with the best epoch as soon as possible; before the first epoch has ended, after it. */
   | { kind: 'stop' }
   /** The last checkpoint is stored; the next one may be sent. */
-  | { kind: 'stored' };
+  | { kind: 'stored' }
+  /** To a leading process: the workers that wait for the next round, and whether some need all weights. */
+  | { kind: 'team'; ready: number; needAll: boolean }
+  /** The round is stored: it now trains its own share. */
+  | { kind: 'begun' }
+  /** What the other workers learnt in the round. */
+  | { kind: 'changes'; changes: readonly WeightChange[] }
+  /** To a following process: its next round; null when there is none any more. */
+  | { kind: 'round'; next: JoinedRound | null };
 
 /** The validation rows in the format of the table rafiki.validation. */
 export interface Validated {
@@ -76,5 +87,13 @@ export type FromChild =
   /** Weights to publish, of the last report. */
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }
   | { kind: 'checkpoint'; params: ParamSet }
+  /** Of a leading process. */
+  | { kind: 'begin-round'; round: Round; weights: RoundWeights }
+  | { kind: 'collect'; round: Round }
+  /** Of a following process: it waits for a round; and what it learnt in one. `basis` identifies the rows. */
+  | { kind: 'next-round' }
+  | { kind: 'change'; round: Round; change: WeightChange; rowsPerSecond: number }
+  /** There is no further round. */
+  | { kind: 'followed' }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   | { kind: 'failed'; error: ErrorReport };

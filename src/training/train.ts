@@ -1,21 +1,17 @@
+import { shareOf } from '../domain/joint-training.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
-import type { TrainingStep } from '../engine/feeds.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { exportModel, inferenceGraph } from '../graph/inference-graph.ts';
 import { encodeModel } from '../graph/onnx.ts';
-import { rateAt } from '../graph/optimisers/schedule.ts';
 import type { Recipe, Weights } from '../models/family.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { orderOf, trainRun } from './epoch.ts';
 import { int8Variant } from './int8.ts';
-import { balancedOrder, shuffledOrder } from './row-order.ts';
+import { ALONE, Rounds } from './joint/rounds.ts';
 import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
 import { publishedWeights, requestedTensors } from './warm-start.ts';
-
-/** Random streams derived from a trial's seed, separate from the engine's. */
-const stream = { order: 101, batches: 102, augment: 103 } as const;
 
 /** Trains one trial: the best epoch's weights, its score, and the model file. Does not use the database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
@@ -26,13 +22,14 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
       hooks.resume === undefined ? freshProgress(trial.recipe.epochs) : readCheckpoint(hooks.resume, trainer);
     const requested = requestedTensors(trial);
     if (hooks.resume === undefined && hooks.warmStart) trainer.setInitialWeights(await hooks.warmStart(requested));
+    const rounds = new Rounds(trial, trainer, hooks.team ?? ALONE);
     let state: TrainingResult['state'] = 'completed';
     while (progress.epoch < progress.epochs && state === 'completed') {
-      if (!(await trainEpoch(trial, { trainer, progress, hooks }))) {
+      if (!(await trainEpoch(trial, { trainer, progress, hooks, rounds }))) {
         state = 'stopped';
         break;
       }
-      const report = await finishEpoch(trial, { trainer, progress, hooks });
+      const report = await finishEpoch(trial, { trainer, progress, hooks, rounds });
       if ((await hooks.onReport(report, () => publishedWeights(requested, trainer))) === 'stop') state = 'stopped';
     }
     return await resultOf(trial, progress, state);
@@ -45,62 +42,36 @@ interface TrainingRun {
   trainer: Trainer;
   progress: Progress;
   hooks: TrainingHooks;
+  rounds: Rounds;
 }
 
 /**
- * Trains the rest of the current epoch, in runs of the recipe's length. Rows that do not fill a batch are left to the
- * next shuffle. Returns false if training is to stop before the end of the epoch and there is a best epoch already.
+ * Trains the rest of the current epoch, in rounds of one or more runs of the recipe's length. Rows that do not fill a
+ * batch are left to the next shuffle. Returns false if training is to stop before the end of the epoch and there is a
+ * best epoch already.
  */
-async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<boolean> {
-  const { recipe } = trial;
+async function trainEpoch(trial: PreparedTrial, run: TrainingRun): Promise<boolean> {
+  const { progress, hooks, rounds } = run;
   const order = orderOf(trial, progress.epoch);
   while (progress.step < trial.stepsPerEpoch) {
-    if (progress.best !== null && hooks.stopNow?.() === true) return false;
+    const { epoch, epochs, step } = progress;
+    const left = trial.stepsPerEpoch - step;
+    const round = await rounds.begin({ epoch, epochs, step }, left);
     const startedMs = systemClock.nowMs();
-    const count = Math.min(recipe.stepsPerRun, trial.stepsPerEpoch - progress.step);
-    const batches = batchesOf(
-      trial,
-      order.subarray(progress.step * trial.batch, (progress.step + count) * trial.batch),
-      trainer.steps,
-    );
-    const steps = batches.map((rows, k) => stepOf(trial, rows, { step: trainer.steps + k, epochs: progress.epochs }));
-    const losses = await trainer.run(steps, recipe);
-    progress.step += count;
-    for (const loss of losses) progress.lossSum += loss;
+    const { from, to } = shareOf(round, 0);
+    for (let at = from; at < to; at += trial.recipe.stepsPerRun) {
+      if (progress.best !== null && hooks.stopNow?.() === true) return false;
+      const range = { from: at, to: Math.min(to, at + trial.recipe.stepsPerRun) };
+      const done = step + (at - from) * round.seats;
+      const loss = await trainRun(trial, run.trainer, { order, range, epoch, epochs, done, pace: round.seats });
+      progress.lossSum += loss * round.seats; // the others' losses are not known
+    }
+    await rounds.end(round, (systemClock.nowMs() - startedMs) / 1000);
+    progress.step += round.batches;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-    await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));
+    await hooks.onCheckpoint(() => writeCheckpoint(progress, run.trainer));
   }
   return true;
-}
-
-/** The rows of an epoch, shuffled for each pass. */
-function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: number): Int32Array {
-  const classes = kind.truth(spec.data.train.labels);
-  const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
-  if (spec.balanced && classes.length > 0) return balancedOrder(classes, passes, rng);
-  return shuffledOrder(train.count, passes, rng);
-}
-
-/** A run's rows in batches of similar length, in random order. */
-function batchesOf({ spec, train, batch }: PreparedTrial, rows: Int32Array, step: number): Int32Array[] {
-  const sorted = rows.slice().sort((a, b) => train.length(a) - train.length(b));
-  const places = createRng(deriveSeed(spec.seed, stream.batches, step)).shuffle(
-    Int32Array.from({ length: rows.length / batch }, (_, i) => i),
-  );
-  return Array.from(places, (place) => sorted.subarray(place * batch, (place + 1) * batch));
-}
-
-function stepOf(
-  { spec, recipe, train, stepsPerEpoch }: PreparedTrial,
-  rows: Int32Array,
-  { step, epochs }: { step: number; epochs: number },
-): TrainingStep {
-  const total = epochs * stepsPerEpoch;
-  const rng = createRng(deriveSeed(spec.seed, stream.augment, step));
-  return {
-    ...train.batch(rows, { rng, progress: step / total }),
-    learningRate: rateAt(step, { peak: recipe.learningRate, total, schedule: recipe.schedule }),
-  };
 }
 
 /** Validates the current weights, keeps them if they are the best so far, and advances to the next epoch. */

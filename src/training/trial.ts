@@ -84,7 +84,7 @@ export const trainerOf = ({
   optimiser: recipe.optimiser,
   batch,
   threads: spec.threads,
-  seed: spec.seed,
+  seed: spec.noiseSeed ?? spec.seed,
   clips: recipe.clipNorm !== undefined,
   averages: recipe.averageDecay !== undefined,
 });

@@ -43,6 +43,7 @@ export async function prepareAssignment(
   const incumbent = await loadIncumbent(trial, options);
   return {
     kind: 'assignment',
+    role: 'lead',
     task: study.task,
     family,
     knobs,

@@ -5,6 +5,7 @@ import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { claimTrial } from '../db/statements/claims.ts';
+import { joinTrial } from '../db/statements/joint-training.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
 import { familyNames } from '../models/registry.ts';
@@ -18,6 +19,8 @@ import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
+import type { TrialRunOptions } from './assignment.ts';
+import { MemberRun } from './member-run.ts';
 import { TrialRun } from './trial-run.ts';
 
 export interface WorkerOptions extends StorageOptions {
@@ -58,6 +61,9 @@ class Worker implements Service {
   readonly #wake = new Wake(MIN_POLL_MS);
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
+  #member: MemberRun | undefined;
+  /** The last trial of which this worker could not train shares. */
+  #avoided: number | undefined;
   #loop: Promise<void> | undefined;
   /** Consecutive trials that were released because the reader login was refused or this machine cannot train. */
   #returnedInRow = 0;
@@ -79,7 +85,7 @@ class Worker implements Service {
     this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, logger });
     this.#listener = new Listener({
       url: database.url,
-      channels: ['rafiki_trial', 'rafiki_stop'],
+      channels: ['rafiki_trial', 'rafiki_stop', 'rafiki_round'],
       onNotify: (channel, payload) => this.#hint(channel, payload),
       onConnect: () => this.#wake.notify(),
       logger,
@@ -95,13 +101,19 @@ class Worker implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#run?.release();
+    this.#member?.leave();
     await this.#loop;
     await stopAll([this.#heartbeat, this.#listener]);
   }
 
   #hint(channel: string, payload: string): void {
-    if (channel === 'rafiki_trial') this.#wake.notify();
-    else if (payload === String(this.#run?.trialId)) this.#run?.checkSoon();
+    if (channel === 'rafiki_trial') {
+      this.#wake.notify();
+      this.#member?.checkSoon();
+    } else if (channel === 'rafiki_round') {
+      if (payload === String(this.#run?.trialId)) void this.#run?.checkTeam();
+      if (payload === String(this.#member?.trialId)) this.#member?.notify();
+    } else if (payload === String(this.#run?.trialId)) this.#run?.checkSoon();
   }
 
   async #work(): Promise<void> {
@@ -117,31 +129,42 @@ class Worker implements Service {
 
   /** Trains the next waiting trial; returns false if there is none. */
   async #next(): Promise<boolean> {
-    const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const { database, logger } = this.#options;
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
     const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
     const trial = await claimTrial(database, processId, { families: familyNames, cached, beingRead });
     if (trial === undefined) {
       await this.#sweep();
-      return false;
+      return this.#join(processId);
     }
     logger.info({ trial: trial.trialId, attempt: trial.attempt, family: trial.family }, 'waiting → running');
-    const threads = await this.#threads();
-    this.#run = new TrialRun(trial, {
-      database,
-      params: this.#params,
-      cache: this.#cache,
-      threads,
-      checkpointEveryMs,
-      logger,
-    });
+    this.#run = new TrialRun(trial, await this.#runOptions());
     if (this.#stopping.signal.aborted) this.#run.release();
     const wasFit = await this.#run.run();
     this.#run = undefined;
     if (wasFit) this.#returnedInRow = 0;
     else await this.#pause();
     return true;
+  }
+
+  /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial. */
+  async #join(processId: number): Promise<boolean> {
+    const { database, logger } = this.#options;
+    const trial = await joinTrial(database, processId, { families: familyNames, avoided: this.#avoided });
+    if (trial === undefined) return false;
+    logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
+    this.#member = new MemberRun(trial, await this.#runOptions());
+    if (this.#stopping.signal.aborted) this.#member.leave();
+    if (!(await this.#member.run())) this.#avoided = trial.trialId;
+    this.#member = undefined;
+    return true;
+  }
+
+  async #runOptions(): Promise<TrialRunOptions> {
+    const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const threads = await this.#threads();
+    return { database, params: this.#params, cache: this.#cache, threads, checkpointEveryMs, logger };
   }
 
   /** Leaves the trial to other workers meanwhile. */

@@ -6,6 +6,7 @@ import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
+import type { Round } from '../domain/joint-training.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
@@ -17,6 +18,7 @@ import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
 import { storeResult } from './result.ts';
+import { TrialTeam } from './team.ts';
 import { TrainingProcess } from './training-process.ts';
 import type { TrialOutcome } from './trial-outcome.ts';
 
@@ -46,10 +48,12 @@ export class TrialRun {
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
   #releasing = false;
+  readonly #team: TrialTeam;
 
   constructor(trial: ClaimedTrial, options: TrialRunOptions) {
     this.#trial = trial;
     this.#options = options;
+    this.#team = new TrialTeam(trial, options);
     this.#outcome = new Promise((resolve) => {
       this.#decide = (outcome) => {
         resolve(outcome);
@@ -82,6 +86,16 @@ export class TrialRun {
     } finally {
       clearInterval(heartbeat);
       this.#ended.abort();
+    }
+  }
+
+  /** Other workers of the trial are ready, or have sent what they learnt. */
+  async checkTeam(): Promise<void> {
+    this.#team.notify();
+    try {
+      this.#process?.send({ kind: 'team', ...(await this.#team.check()) });
+    } catch (error) {
+      this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'the team is not known');
     }
   }
 
@@ -153,10 +167,20 @@ export class TrialRun {
         return this.#report(message.report);
       case 'checkpoint':
         return this.#checkpoint(message.params);
+      case 'begin-round':
+        await this.#persist(() => this.#team.begin(message.round, message.weights));
+        this.#process?.send({ kind: 'begun' });
+        return;
+      case 'collect':
+        return this.#collect(message.round);
       case 'finished':
         return this.#decide(message);
       case 'failed':
         return this.#decide(message);
+      case 'next-round':
+      case 'change':
+      case 'followed':
+        throw new RangeError(`a leading process does not send ${message.kind}`);
     }
   }
 
@@ -193,6 +217,12 @@ export class TrialRun {
     failpoint('worker.after-checkpoint');
     if (this.#releasing) this.#decide({ kind: 'released' });
     this.#process?.send({ kind: 'stored' });
+  }
+
+  async #collect(round: Round): Promise<void> {
+    const changes = await this.#persist(() => this.#team.collect(round, this.#ended.signal));
+    await this.checkTeam();
+    this.#process?.send({ kind: 'changes', changes });
   }
 
   #persist<T>(work: () => Promise<T>): Promise<T> {

@@ -69,6 +69,15 @@ begin
   return null;
 end $$;
 
+create or replace function rafiki._notify_trial() returns trigger
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._hint(tg_argv[0], new.trial_id::text);
+  return null;
+end $$;
+
 create or replace trigger notify_new after insert on rafiki.study
   for each row execute function rafiki._notify_id('rafiki_study');
 drop trigger if exists notify_cancel on rafiki.study;
@@ -98,6 +107,11 @@ create or replace trigger notify_end after update of state on rafiki.trial
 
 create or replace trigger notify_new after insert on rafiki.report
   for each row execute function rafiki._notify_report();
+
+create or replace trigger notify_ready after insert or update of is_ready on rafiki.trial_worker
+  for each row when (new.is_ready) execute function rafiki._notify_trial('rafiki_round');
+create or replace trigger notify_new after insert on rafiki.trial_round
+  for each row execute function rafiki._notify_trial('rafiki_round');
 
 create or replace trigger notify_change after insert or delete on rafiki.deployment
   for each row execute function rafiki._notify_deployment();

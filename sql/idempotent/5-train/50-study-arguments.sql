@@ -43,6 +43,17 @@ begin
   end if;
 end $$;
 
+create or replace function rafiki._check_workers_per_trial(workers int) returns void
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if workers not between 1 and 64 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'workers_per_trial must be from 1 to 64',
+      detail = format('It is %s.', workers), hint = 'Leave it out: workers that have nothing else to do then join a trial that takes long.';
+  end if;
+end $$;
+
 create or replace function rafiki._check_families(task text, families text[]) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

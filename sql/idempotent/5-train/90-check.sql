@@ -85,7 +85,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select c.* from rafiki._check(rafiki._request(
     task, source, 'none', target, features, null, '{}', 'bayesian', true, 16, max_time, null, validation, null, true, on_bad_row,
-    validation_source, validation_split, validation_after, metric, null, false)) c
+    validation_source, validation_split, validation_after, metric, null, false, null)) c
 $$;
 
 comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,

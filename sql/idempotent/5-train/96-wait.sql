@@ -162,7 +162,8 @@ create or replace procedure rafiki_train_wait(
   max_trials int default 16, max_time interval default '10 min', target_score float8 default null,
   validation float8 default 0.2, seed int default null, deploy boolean default true, on_bad_row text default 'error',
   validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
-  metric text default null, class_weights text default null, replace boolean default false
+  metric text default null, class_weights text default null, replace boolean default false,
+  workers_per_trial int default null
 )
 language plpgsql
 as $$
@@ -185,7 +186,8 @@ begin
   end if;
   request := rafiki._request(
     task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
-    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace);
+    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
+    workers_per_trial);
   study := rafiki._train(request);
   commit;
   raise notice 'study % is queued: up to % trials in %', study, max_trials, max_time;

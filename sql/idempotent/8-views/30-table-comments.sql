@@ -27,6 +27,10 @@ comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
+comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: those that have nothing else to do, if it takes long enough';
+comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
+comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';
+comment on table rafiki.trial_change is 'How the weights of each worker changed in a round';
 comment on table rafiki.trial_start is 'Published weights that a trial may start from, best first';
 comment on table rafiki.trial_variant is 'Models of running studies in other precisions';
 comment on table rafiki.validation is 'The rows that the trials of a study were scored on';

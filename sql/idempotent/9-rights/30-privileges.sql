@@ -96,7 +96,7 @@ grant select (attachment_id, relation, place, version, noted_at) on rafiki.unans
 grant select (id, owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first, alpha_last, delta,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
-  validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for)
+  validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for, workers_per_trial)
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at)
@@ -108,7 +108,7 @@ grant select on rafiki.studies, rafiki.trials, rafiki.reports, rafiki.models, ra
   rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
 
 grant select, insert, update, delete on rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
-  rafiki.trial_start, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
+  rafiki.trial_start, rafiki.trial_worker, rafiki.trial_round, rafiki.trial_change, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader, rafiki.reading to rafiki_service;
 grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;

@@ -1,7 +1,7 @@
 import type { Dtype } from '../../domain/tensor.ts';
 import type { Queryable } from '../database.ts';
 
-export type ParamsKind = 'checkpoint' | 'model' | 'weights';
+export type ParamsKind = 'checkpoint' | 'model' | 'weights' | 'round';
 
 /** A tensor of a parameter set: its shape, and the hash of its bytes. */
 export interface TensorEntry {
@@ -107,7 +107,7 @@ export function selectBlobs(on: Queryable, hashes: readonly Buffer[]): Promise<S
 export async function deleteOrphanParams(on: Queryable, graceMs: number, publishedGraceMs: number): Promise<number> {
   const sql = `
     delete from rafiki.params p
-    where p.created_at < now() - case p.kind when 'weights' then $2::float8 else $1 end * interval '1 ms'
+    where p.created_at < now() - case when p.kind in ('weights', 'round') then $2::float8 else $1 end * interval '1 ms'
       and not exists (select from rafiki.trial t where t.checkpoint_id = p.id)
       and not exists (
         select from rafiki.trial t join rafiki.study s on s.id = t.study_id
@@ -117,6 +117,8 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
         select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id
         where s.params_id = p.id and t.ended_at is null)
       and not exists (select from rafiki.trial_variant t where t.params_id = p.id)
+      and not exists (select from rafiki.trial_round r where r.params_id = p.id)
+      and not exists (select from rafiki.trial_change c where c.params_id = p.id)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
     returning p.id`;
   return (await on.query(sql, [graceMs, publishedGraceMs])).length;

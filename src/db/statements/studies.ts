@@ -24,6 +24,8 @@ export interface Study {
   maxTrials: number;
   maxTimeMs: number;
   targetScore: number | null;
+  /** Workers that train a trial together; null: those that have nothing else to do. */
+  workersPerTrial: number | null;
   seed: number;
   deploy: boolean;
   state: StudyState;
@@ -57,7 +59,7 @@ const openStudies = `
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
-    s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
+    s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
     s.finish_requested as "finishRequested", s.metric, s.replace,
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
     coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",

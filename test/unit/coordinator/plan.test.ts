@@ -30,6 +30,7 @@ const study = (changes: Partial<Study> = {}): Study => ({
   closed: null,
   validationRows: null,
   maxTrials: 4,
+  workersPerTrial: null,
   maxTimeMs: 60_000,
   targetScore: null,
   seed: 1,

@@ -1,0 +1,76 @@
+import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from '../../src/domain/joint-training.ts';
+import type { TrainingSpec } from '../../src/domain/training.ts';
+import { deriveSeed } from '../../src/runtime/rng.ts';
+import { followTrial } from '../../src/training/joint/follow.ts';
+
+type Next = JoinedRound | null;
+
+/** The workers of one trial in one process: they train one after the other, so that a machine of any size can have many. */
+export class MemoryTeam implements Team {
+  readonly #followers: Follower[];
+  readonly #running: Promise<void>[];
+  #begun = false;
+
+  constructor(spec: TrainingSpec, seats: number) {
+    this.#followers = Array.from({ length: seats - 1 }, (_, i) => new Follower(i + 1));
+    // Their noise must differ; rows and augmentation come from the trial's seed.
+    this.#running = this.#followers.map((follower) =>
+      followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, follower.seat) }, follower),
+    );
+  }
+
+  next(): { seats: number; needAll: boolean } {
+    const needAll = !this.#begun;
+    this.#begun = true;
+    return { seats: this.#followers.length + 1, needAll };
+  }
+
+  async begin(round: Round, weights: RoundWeights): Promise<void> {
+    for (const follower of this.#followers) follower.offer({ round, seat: follower.seat, weights });
+  }
+
+  collect(): Promise<readonly WeightChange[]> {
+    return Promise.all(this.#followers.map((follower) => follower.change));
+  }
+
+  async end(): Promise<void> {
+    for (const follower of this.#followers) follower.offer(null);
+    await Promise.all(this.#running);
+  }
+}
+
+class Follower implements Lead {
+  readonly seat: number;
+  change: Promise<WeightChange> = new Promise(() => undefined);
+  #sent: (change: WeightChange) => void = () => undefined;
+  #offered: (next: Next) => void = () => undefined;
+  #next: Promise<Next>;
+
+  constructor(seat: number) {
+    this.seat = seat;
+    this.#next = this.#await();
+  }
+
+  offer(next: Next): void {
+    this.change = new Promise((resolve) => {
+      this.#sent = resolve;
+    });
+    this.#offered(next);
+  }
+
+  async next(): Promise<Next> {
+    const next = await this.#next;
+    this.#next = this.#await();
+    return next;
+  }
+
+  async send(_round: Round, change: WeightChange): Promise<void> {
+    this.#sent(change);
+  }
+
+  #await(): Promise<Next> {
+    return new Promise((resolve) => {
+      this.#offered = resolve;
+    });
+  }
+}

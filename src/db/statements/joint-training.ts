@@ -1,0 +1,219 @@
+import type { Knobs } from '../../domain/hyper-space.ts';
+import type { Round } from '../../domain/joint-training.ts';
+import type { Queryable } from '../database.ts';
+import type { ClaimedTrial } from './claims.ts';
+import { knownTask } from './studies.ts';
+import { LEASE_MS, type Ownership } from './trials.ts';
+
+/** A worker that trains a trial together with its owner. */
+export interface Membership {
+  trialId: number;
+  /** Of the trial: a membership ends with the attempt. */
+  attempt: number;
+  processId: number;
+}
+
+/** A trial that a worker has joined. */
+export interface JoinedTrial extends Membership {
+  family: string;
+  knobs: Knobs;
+  seed: number;
+  study: ClaimedTrial['study'];
+}
+
+/** Joining takes seconds: a trial that ends sooner is left alone. */
+const MIN_LEFT_SECONDS = 30;
+
+/**
+ * Of the trials with room for another worker, the one with the most work left for each. In a study without a number of
+ * workers per trial, only a trial that will take long is joined.
+ */
+const join = `
+  with open as (
+    select t.id, t.attempt, t.study_id, s.workers_per_trial as max,
+      t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch) as "secondsLeft",
+      (select count(*) from rafiki.trial_worker w where w.trial_id = t.id and w.lease_until > now()) + 1 as workers
+    from rafiki.trial t
+    join rafiki.study s on s.id = t.study_id and s.state = 'running' and s.paused_at is null
+    join rafiki.process p on p.id = $1 and (not s.gpu or p.device <> 'cpu')
+    where t.state = 'running' and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
+  ), best as (
+    select o.id, o.attempt from open o
+    where o.workers < coalesce(o.max, 64) and (o.max is not null or o."secondsLeft" > $4)
+    order by coalesce(o."secondsLeft", 0) / o.workers desc, o.id limit 1
+  ), joined as (
+    insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)
+    select b.id, $1, b.attempt, now() + $3 * interval '1 ms' from best b
+    on conflict (trial_id, process_id) do update
+      set attempt = excluded.attempt, lease_until = excluded.lease_until, is_ready = false, round = null
+    returning *
+  )
+  select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed,
+    jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
+      'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
+      'metric', s.metric, 'balanced', s.class_weights is not null, 'secondsLeft', extract(epoch from s.max_time)::float8) as study
+  from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
+
+/** Joins a running trial; undefined if none has room. */
+export async function joinTrial(
+  on: Queryable,
+  processId: number,
+  { families, avoided }: { families: readonly string[]; avoided?: number | undefined },
+): Promise<JoinedTrial | undefined> {
+  const values = [processId, families, LEASE_MS, MIN_LEFT_SECONDS, avoided ?? null];
+  const [row] = await on.query<JoinedTrial>(join, values);
+  return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
+}
+
+export async function leaveTrial(on: Queryable, { trialId, processId }: Membership): Promise<void> {
+  await on.query('delete from rafiki.trial_worker where trial_id = $1 and process_id = $2', [trialId, processId]);
+}
+
+/** Extends a membership. False if it has ended: with its trial or the attempt, or because the trial is to stop. */
+export async function renewMembership(
+  on: Queryable,
+  { trialId, attempt, processId }: Membership,
+): Promise<boolean> {
+  const sql = `
+    update rafiki.trial_worker w set lease_until = now() + $4 * interval '1 ms'
+    from rafiki.trial t join rafiki.study s on s.id = t.study_id
+    where w.trial_id = $1 and w.attempt = $2 and w.process_id = $3 and t.id = w.trial_id
+      and t.attempt = w.attempt and t.state = 'running' and not t.stop_requested
+      and s.state = 'running' and s.paused_at is null
+    returning w.trial_id`;
+  return (await on.query(sql, [trialId, attempt, processId, LEASE_MS])).length > 0;
+}
+
+/** Whether a trial waits that this worker could train: it then leaves the one that it has joined. */
+export async function isTrialWaiting(
+  on: Queryable,
+  processId: number,
+  families: readonly string[],
+): Promise<boolean> {
+  const sql = `
+    select from rafiki.process p
+    join rafiki.study s on s.state in ('queued', 'running') and s.paused_at is null and (not s.gpu or p.device <> 'cpu')
+    join rafiki.trial t on t.study_id = s.id and t.state = 'waiting' and t.family = any($2)
+    where p.id = $1 limit 1`;
+  return (await on.query(sql, [processId, families])).length > 0;
+}
+
+/** Says that a worker waits for a round; `round` is the last one that it has trained. */
+export async function setReady(
+  on: Queryable,
+  { trialId, attempt, processId }: Membership,
+  round: number | null,
+): Promise<void> {
+  const sql = `
+    update rafiki.trial_worker set is_ready = true, round = $4
+    where trial_id = $1 and attempt = $2 and process_id = $3`;
+  await on.query(sql, [trialId, attempt, processId, round]);
+}
+
+export interface ReadyWorker {
+  processId: number;
+  round: number | null;
+}
+
+/** The workers that wait for a trial's next round. */
+export function selectReady(on: Queryable, { trialId, attempt }: Ownership): Promise<ReadyWorker[]> {
+  const sql = `
+    select process_id as "processId", round from rafiki.trial_worker
+    where trial_id = $1 and attempt = $2 and is_ready and lease_until > now() order by process_id`;
+  return on.query(sql, [trialId, attempt]);
+}
+
+export interface NewRound {
+  plan: Round;
+  processIds: readonly number[];
+  paramsId: number;
+}
+
+const begin = `
+  with owner as (
+    select id from rafiki.trial where id = $1 and attempt = $2 and process_id = $3 and state = 'running' for update
+  ), old as (
+    delete from rafiki.trial_round r using owner o where r.trial_id = o.id and (r.number < $4 - 1 or r.attempt <> $2)
+  ), busy as (
+    update rafiki.trial_worker w set is_ready = false from owner o
+    where w.trial_id = o.id and w.process_id = any($6::bigint[])
+  )
+  insert into rafiki.trial_round (trial_id, attempt, number, plan, process_ids, params_id)
+  select id, $2, $4, $5, $6::bigint[], $7 from owner
+  on conflict (trial_id, attempt, number) do update set params_id = excluded.params_id -- after a lost reply
+  returning trial_id`;
+
+/** Starts a round, and forgets those before the last one. False if the trial is no longer this process's. */
+export async function insertRound(
+  on: Queryable,
+  { trialId, attempt, processId }: Ownership,
+  { plan, processIds, paramsId }: NewRound,
+): Promise<boolean> {
+  const values = [trialId, attempt, processId, plan.number, JSON.stringify(plan), processIds, paramsId];
+  return (await on.query(begin, values)).length > 0;
+}
+
+export interface OfferedRound {
+  plan: Round;
+  seat: number;
+  paramsId: number;
+}
+
+/** The newest round of a worker after round `after`; undefined if there is none yet. */
+export async function selectRound(
+  on: Queryable,
+  { trialId, attempt, processId }: Membership,
+  after: number,
+): Promise<OfferedRound | undefined> {
+  const sql = `
+    select r.plan, array_position(r.process_ids, $3::bigint) as seat, r.params_id as "paramsId"
+    from rafiki.trial_round r
+    where r.trial_id = $1 and r.attempt = $2 and r.number > $4 and $3::bigint = any(r.process_ids)
+    order by r.number desc limit 1`;
+  const [row] = await on.query<OfferedRound>(sql, [trialId, attempt, processId, after]);
+  return row;
+}
+
+export interface NewChange {
+  number: number;
+  batches: number;
+  paramsId: number;
+  rowsPerSecond: number;
+}
+
+const change = `
+  with member as (
+    update rafiki.trial_worker set is_ready = true, round = $4, rows_per_second = $7
+    where trial_id = $1 and attempt = $2 and process_id = $3 returning trial_id
+  )
+  insert into rafiki.trial_change (trial_id, attempt, number, process_id, batches, params_id)
+  select m.trial_id, r.attempt, r.number, $3, $5, $6 from member m
+  join rafiki.trial_round r on r.trial_id = m.trial_id and r.number = $4 and r.attempt = $2
+  on conflict do nothing`;
+
+/** Stores what a worker has learnt in a round; it is then ready for the next. Nothing is stored for a round that is over. */
+export async function insertChange(
+  on: Queryable,
+  { trialId, attempt, processId }: Membership,
+  { number, batches, paramsId, rowsPerSecond }: NewChange,
+): Promise<void> {
+  await on.query(change, [trialId, attempt, processId, number, batches, paramsId, rowsPerSecond]);
+}
+
+export interface StoredChange {
+  processId: number;
+  batches: number;
+  paramsId: number;
+}
+
+/** The changes of a round that have arrived. */
+export function selectChanges(
+  on: Queryable,
+  { trialId, attempt }: Ownership,
+  number: number,
+): Promise<StoredChange[]> {
+  const sql = `
+    select process_id as "processId", batches, params_id as "paramsId" from rafiki.trial_change
+    where trial_id = $1 and attempt = $2 and number = $3 order by process_id`;
+  return on.query(sql, [trialId, attempt, number]);
+}

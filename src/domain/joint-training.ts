@@ -1,0 +1,64 @@
+/**
+ * One trial, trained by several workers: local SGD. In each round all start from the same weights, each trains its share
+ * of the batches with its own optimiser state, and the mean of their weights starts the next round (Stich 2019, "Local
+ * SGD Converges Fast and Communicates Little"; McMahan et al. 2017, algorithm 1). One of them leads: it owns the trial.
+ */
+export interface Round {
+  /** 1-based, of the trial's attempt. */
+  number: number;
+  epoch: number;
+  /** Planned epochs, which the learning rate depends on. */
+  epochs: number;
+  /** Batches of the epoch that come before this round's, and those of this round. */
+  step: number;
+  batches: number;
+  /** Hash of the rows: only workers with the same ones may take part. */
+  basis: string;
+  /** Number of workers; each has a seat from 0 on, and the leading worker has seat 0. */
+  seats: number;
+}
+
+/** Batches of the epoch, from `from` up to `to`. */
+export interface BatchRange {
+  from: number;
+  to: number;
+}
+
+/** The batches of a seat: all seats have the same number, or one more. */
+export const shareOf = ({ step, batches, seats }: Round, seat: number): BatchRange => ({
+  from: step + Math.floor((seat * batches) / seats),
+  to: step + Math.floor(((seat + 1) * batches) / seats),
+});
+
+/** The weights that a round starts from: all of them, or how they differ from the last round's, in half precision. */
+export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'change'; halves: Uint16Array };
+
+/** How a worker's weights differ from those that its round started from, in half precision. */
+export interface WeightChange {
+  halves: Uint16Array;
+  batches: number;
+}
+
+/** The other workers of a trial, as the leading one sees them. */
+export interface Team {
+  /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
+  next(): { seats: number; needAll: boolean };
+  /** Starts a round. Returns when the others can read it. */
+  begin(round: Round, weights: RoundWeights): Promise<void>;
+  /** The changes of the others: those that arrive before it takes too long. */
+  collect(round: Round): Promise<readonly WeightChange[]>;
+}
+
+export interface JoinedRound {
+  round: Round;
+  seat: number;
+  weights: RoundWeights;
+}
+
+/** The leading worker, as the others see it. */
+export interface Lead {
+  /** The next round, and this worker's seat in it; null when there is none any more. */
+  next(): Promise<JoinedRound | null>;
+  /** Sends what this worker learnt in a round, and how quickly. */
+  send(round: Round, change: WeightChange, rowsPerSecond: number): Promise<void>;
+}

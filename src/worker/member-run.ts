@@ -1,0 +1,182 @@
+import { persist } from '../db/persist.ts';
+import {
+  insertChange,
+  isTrialWaiting,
+  type JoinedTrial,
+  leaveTrial,
+  renewMembership,
+  selectRound,
+  setReady,
+} from '../db/statements/joint-training.ts';
+import type { JoinedRound } from '../domain/joint-training.ts';
+import { computing } from '../engine/computing.ts';
+import { WorkerNeeded } from '../errors/errors.ts';
+import { reportError } from '../errors/rafiki-error.ts';
+import { familyNames } from '../models/registry.ts';
+import { Wake } from '../runtime/wake.ts';
+import type { Assignment, FromChild } from '../training/messages.ts';
+import type { TrialRunOptions } from './assignment.ts';
+import { loadWeights, saveHalves } from './round-params.ts';
+import { TrainingProcess } from './training-process.ts';
+
+const HEARTBEAT_MS = 4_000;
+/** Fallback for a lost NOTIFY. */
+const POLL_MS = 500;
+/** Any role may send a NOTIFY: this bounds the queries. */
+const MIN_POLL_MS = 5;
+
+/**
+ * Trains shares of a trial that another worker owns, until the trial ends or another trial waits for a worker. Nothing
+ * is lost if it ends at any moment: the round that it was in goes on without it.
+ */
+export class MemberRun {
+  readonly #trial: JoinedTrial;
+  readonly #options: TrialRunOptions;
+  readonly #ended = new AbortController();
+  readonly #wake = new Wake(MIN_POLL_MS);
+  #process: TrainingProcess | undefined;
+  #handling: Promise<void> = Promise.resolve();
+  /** The last round that was trained here; null before the first. */
+  #round: number | null = null;
+  #failed = false;
+
+  constructor(trial: JoinedTrial, options: TrialRunOptions) {
+    this.#trial = trial;
+    this.#options = options;
+  }
+
+  get trialId(): number {
+    return this.#trial.trialId;
+  }
+
+  /** Rounds of the trial have changed. */
+  notify(): void {
+    this.#wake.notify();
+  }
+
+  /** Another trial may wait for this worker. */
+  checkSoon(): void {
+    void this.#heartbeat();
+  }
+
+  /** Ends soon. */
+  leave(): void {
+    this.#ended.abort();
+    this.#wake.notify();
+  }
+
+  /** False if this worker cannot train shares of the trial. */
+  async run(): Promise<boolean> {
+    const { logger, database } = this.#options;
+    const { signal } = this.#ended;
+    const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    try {
+      const assignment = await this.#assignment();
+      if (signal.aborted) return true;
+      this.#process = new TrainingProcess(assignment, {
+        onMessage: (message) => {
+          this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));
+        },
+        onEnd: (cause) => this.#fail(new Error(cause)),
+      });
+      await ended;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      clearInterval(heartbeat);
+      this.leave();
+      await this.#process?.kill();
+      await this.#handling;
+      await leaveTrial(database, this.#trial).catch((error: unknown) => {
+        logger.warn({ trial: this.trialId, err: reportError(error) }, 'the membership ends with its lease');
+      });
+    }
+    return !this.#failed;
+  }
+
+  async #assignment(): Promise<Assignment> {
+    const { cache, threads, checkpointEveryMs, logger, database } = this.#options;
+    const { study, family, knobs, seed, processId } = this.#trial;
+    const { device, engine } = computing();
+    const { signal } = this.#ended;
+    const isWanted = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
+    const dataFile = await cache.file(study, { signal, isWanted });
+    return {
+      kind: 'assignment',
+      role: 'follow',
+      task: study.task,
+      family,
+      knobs,
+      seed,
+      threads,
+      computing: { device, engine },
+      logLevel: logger.level,
+      dataFile,
+      validation: study.validation,
+      metric: study.metric,
+      balanced: study.balanced,
+      time: { studySeconds: study.secondsLeft, shareSeconds: study.secondsLeft },
+      chosenKnobs: [],
+      checkpointEveryMs,
+      collaborative: false,
+    };
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { database, logger } = this.#options;
+    try {
+      const goesOn =
+        (await renewMembership(database, this.#trial)) &&
+        !(await isTrialWaiting(database, this.#trial.processId, familyNames));
+      if (!goesOn) this.leave();
+    } catch (error) {
+      logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
+    }
+  }
+
+  async #handle(message: FromChild): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    if (message.kind === 'next-round') this.#process?.send({ kind: 'round', next: await this.#next() });
+    else if (message.kind === 'change') await this.#store(message);
+    else if (message.kind === 'followed') this.leave();
+    else if (message.kind === 'failed') this.#fail(message.error);
+  }
+
+  /** Waits for the next round; null when this worker leaves the trial. */
+  async #next(): Promise<JoinedRound | null> {
+    const { database, params } = this.#options;
+    const { signal } = this.#ended;
+    if (this.#round === null) await this.#persist(() => setReady(database, this.#trial, null));
+    while (!signal.aborted) {
+      const offered = await this.#persist(() => selectRound(database, this.#trial, this.#round ?? 0));
+      if (offered !== undefined) {
+        const weights = await this.#persist(() => loadWeights(params, offered.paramsId));
+        this.#round = offered.plan.number;
+        return { round: offered.plan, seat: offered.seat, weights };
+      }
+      await this.#wake.wait(POLL_MS, signal);
+    }
+    return null;
+  }
+
+  async #store({ round, change, rowsPerSecond }: Extract<FromChild, { kind: 'change' }>): Promise<void> {
+    const { database, params } = this.#options;
+    const paramsId = await this.#persist(() => saveHalves(params, change.halves));
+    const { batches } = change;
+    await this.#persist(() =>
+      insertChange(database, this.#trial, { number: round.number, batches, paramsId, rowsPerSecond }),
+    );
+  }
+
+  #persist<T>(work: () => Promise<T>): Promise<T> {
+    return persist(work, this.#options.logger, this.#ended.signal);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended.signal.aborted) return;
+    this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'left a trial of another worker');
+    this.#failed = !(error instanceof WorkerNeeded);
+    this.leave();
+  }
+}
