@@ -10,6 +10,7 @@ export class MemoryTeam implements Team {
   readonly #followers: Follower[];
   readonly #running: Promise<void>[];
   #begun = false;
+  readonly rounds: Round[] = [];
 
   constructor(spec: TrainingSpec, seats: number) {
     this.#followers = Array.from({ length: seats - 1 }, (_, i) => new Follower(i + 1));
@@ -26,6 +27,7 @@ export class MemoryTeam implements Team {
   }
 
   async begin(round: Round, weights: RoundWeights): Promise<void> {
+    this.rounds.push(round);
     for (const follower of this.#followers) follower.offer({ round, seat: follower.seat, weights });
   }
 

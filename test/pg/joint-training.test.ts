@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
+import {
+  insertChange,
+  insertRound,
+  isTrialWaiting,
+  type JoinedTrial,
+  joinTrial,
+  leaveTrial,
+  renewMembership,
+  selectChanges,
+  selectReady,
+  selectRound,
+  setReady,
+} from '../../src/db/statements/joint-training.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertReport } from '../../src/db/statements/reports.ts';
+import { loseTrial } from '../../src/db/statements/transitions.ts';
+import { insertTrial } from '../../src/db/statements/trials.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { loadHalves, saveHalves } from '../../src/worker/round-params.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
+
+let database: TestDatabase;
+let db: TestDatabase['db'];
+let studyId: number;
+let params: PostgresParamStore;
+let owner: ClaimedTrial;
+
+const families = ['fasttext'];
+const worker = (): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+const addTrial = (number: number): Promise<boolean> =>
+  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+const allow = (workers: number | null): Promise<unknown> =>
+  db.query(`update rafiki.study set state = 'running', workers_per_trial = $1`, [workers]);
+const report = (epoch: number, seconds: number): Promise<unknown> =>
+  insertReport(db, owner, { epoch, epochs: 10, step: epoch, loss: 1, score: 0.5, metrics: {}, seconds });
+const halves = (...values: number[]): Promise<number> => saveHalves(params, Uint16Array.from(values));
+const plan = (number: number, seats = 2) => ({
+  ...{ number, epoch: 0, epochs: 10, step: 0, batches: 8, basis: 'rows' },
+  seats,
+});
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  params = new PostgresParamStore({ database: db, graceMs: 0 });
+  await createReviews(db, 10);
+  studyId = await insertStudy(db);
+  await addTrial(1);
+  owner = (await claimTrial(db, await worker(), { families }))!;
+});
+afterEach(() => database.drop());
+
+async function join(): Promise<JoinedTrial> {
+  const joined = await joinTrial(db, await worker(), { families });
+  expect(joined).toBeDefined();
+  return joined!;
+}
+
+describe('joining a running trial', () => {
+  test('is for as many workers as the study has for a trial, its owner included', async () => {
+    await allow(2);
+    expect(await join()).toMatchObject({
+      trialId: owner.trialId,
+      attempt: 0,
+      family: 'fasttext',
+      study: { id: studyId },
+    });
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+  });
+
+  test('in a study without a number is for trials that take another half minute', async () => {
+    await allow(null);
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined(); // how long it takes is not known yet
+    await report(1, 3); // 27 s left
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+    await report(2, 10); // 40 s left
+    await join();
+  });
+
+  test('is not possible for its own worker, with families that the worker lacks, in a study for one worker a trial', async () => {
+    await allow(2);
+    expect(await joinTrial(db, owner.processId, { families })).toBeUndefined();
+    expect(await joinTrial(db, await worker(), { families: ['vgg'] })).toBeUndefined();
+    expect(await joinTrial(db, await worker(), { families, avoided: owner.trialId })).toBeUndefined();
+    await allow(1);
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+  });
+
+  test('ends with the attempt, with a pause, and when the trial is to stop', async () => {
+    await allow(4);
+    const member = await join();
+    expect(await renewMembership(db, member)).toBe(true);
+    await db.query('update rafiki.study set paused_at = now()');
+    expect(await renewMembership(db, member)).toBe(false);
+    await db.query('update rafiki.study set paused_at = null');
+    expect(await renewMembership(db, member)).toBe(true);
+    await loseTrial({ on: db, logger: silentLogger }, { id: owner.trialId, attempt: 0 }, 'test');
+    await claimTrial(db, await worker(), { families });
+    expect(await renewMembership(db, member)).toBe(false);
+  });
+
+  test('ends for a trial that waits', async () => {
+    await allow(2);
+    const { processId } = await join();
+    expect(await isTrialWaiting(db, processId, families)).toBe(false);
+    await addTrial(2);
+    expect(await isTrialWaiting(db, processId, families)).toBe(true);
+    expect(await isTrialWaiting(db, processId, ['vgg'])).toBe(false);
+  });
+
+  test('makes room when a worker leaves, or is not heard of', async () => {
+    await allow(2);
+    await leaveTrial(db, await join());
+    await join();
+    await db.query(`update rafiki.trial_worker set lease_until = now() - interval '1 s'`);
+    await join();
+  });
+});
+
+describe('a round', () => {
+  test('is offered to the workers that it names, by seat, once', async () => {
+    await allow(3);
+    const members = [await join(), await join()];
+    for (const member of members) await setReady(db, member, null);
+    const ready = await selectReady(db, owner);
+    expect(ready).toEqual(members.map(({ processId }) => ({ processId, round: null })));
+    const processIds = members.map(({ processId }) => processId);
+    expect(await insertRound(db, owner, { plan: plan(1, 3), processIds, paramsId: await halves(1) })).toBe(true);
+    expect(await selectReady(db, owner)).toEqual([]); // they are busy
+    const offers = await Promise.all(members.map((member) => selectRound(db, member, 0)));
+    expect(offers.map((offer) => offer?.seat)).toEqual([1, 2]);
+    expect(offers[0]?.plan).toEqual(plan(1, 3));
+    expect(await selectRound(db, members[0]!, 1)).toBeUndefined();
+  });
+
+  test('is begun by the owner alone', async () => {
+    const paramsId = await halves(1);
+    const other = { ...owner, attempt: 1 };
+    expect(await insertRound(db, other, { plan: plan(1), processIds: [], paramsId })).toBe(false);
+  });
+
+  test('collects what arrives, and the worker is ready for the next', async () => {
+    await allow(2);
+    const member = await join();
+    await setReady(db, member, null);
+    const round = { plan: plan(1), processIds: [member.processId], paramsId: await halves(1) };
+    await insertRound(db, owner, round);
+    const change = { number: 1, batches: 4, paramsId: await halves(7, 8), rowsPerSecond: 99 };
+    await insertChange(db, member, change);
+    await insertChange(db, member, change); // its reply may be lost
+    const [stored, ...more] = await selectChanges(db, owner, 1);
+    expect([stored?.batches, more]).toEqual([4, []]);
+    expect(await loadHalves(params, stored!.paramsId)).toEqual(Uint16Array.of(7, 8));
+    expect(await selectReady(db, owner)).toEqual([{ processId: member.processId, round: 1 }]);
+  });
+
+  test('of another attempt takes nothing from a worker of this one', async () => {
+    await allow(2);
+    const member = await join();
+    await insertRound(db, owner, { plan: plan(1), processIds: [member.processId], paramsId: await halves(1) });
+    const late = { ...member, attempt: 7 };
+    await insertChange(db, late, { number: 1, batches: 4, paramsId: await halves(2), rowsPerSecond: 1 });
+    expect(await selectChanges(db, owner, 1)).toEqual([]);
+  });
+
+  test('keeps its weights and those of the last one; older ones are deleted', async () => {
+    const ids: number[] = [];
+    for (let number = 1; number <= 4; number++) {
+      const paramsId = await halves(number);
+      ids.push(paramsId);
+      await insertRound(db, owner, { plan: plan(number), processIds: [], paramsId });
+    }
+    await params.collectGarbage();
+    const kept = await db.query<{ id: number }>(`select id from rafiki.params where kind = 'round' order by id`);
+    expect(kept.map(({ id }) => id)).toEqual(ids.slice(-2));
+  });
+});
