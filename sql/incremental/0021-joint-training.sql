@@ -14,7 +14,6 @@ create table rafiki.trial_worker (
   round int,
   -- of its last round
   rows_per_second real,
-  exchange_share real,
   primary key (trial_id, process_id)
 );
 create index trial_worker_process on rafiki.trial_worker (process_id);
@@ -29,6 +28,9 @@ create table rafiki.trial_round (
   -- seats 1, 2, …; seat 0 is the owner's
   process_ids bigint[] not null,
   params_id bigint not null references rafiki.params (id),
+  -- of the owner, in the round before; null in the first
+  rows_per_second real,
+  exchange_share real check (exchange_share between 0 and 1),
   primary key (trial_id, attempt, number)
 );
 create index trial_round_params on rafiki.trial_round (params_id);

@@ -30,6 +30,13 @@ export const shareOf = ({ step, batches, seats }: Round, seat: number): BatchRan
   to: step + Math.floor(((seat + 1) * batches) / seats),
 });
 
+/** How the leading worker fared in a round. */
+export interface RoundPace {
+  rowsPerSecond: number;
+  /** Share of its time that was not spent on training, in [0, 1]. */
+  exchangeShare: number;
+}
+
 /** The weights that a round starts from: all of them, or how they differ from the last round's, in half precision. */
 export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'change'; halves: Uint16Array };
 
@@ -43,8 +50,8 @@ export interface WeightChange {
 export interface Team {
   /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
   next(): { seats: number; needAll: boolean };
-  /** Starts a round. Returns when the others can read it. */
-  begin(round: Round, weights: RoundWeights): Promise<void>;
+  /** Starts a round; `last` is the pace of the one before. Returns when the others can read it. */
+  begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void>;
   /** The changes of the others: those that arrive before it takes too long. */
   collect(round: Round): Promise<readonly WeightChange[]>;
 }

@@ -1,5 +1,5 @@
 import type { Knobs } from '../domain/hyper-space.ts';
-import type { JoinedRound, Round, RoundWeights, WeightChange } from '../domain/joint-training.ts';
+import type { JoinedRound, Round, RoundPace, RoundWeights, WeightChange } from '../domain/joint-training.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
@@ -88,7 +88,7 @@ export type FromChild =
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }
   | { kind: 'checkpoint'; params: ParamSet }
   /** Of a leading process. */
-  | { kind: 'begin-round'; round: Round; weights: RoundWeights }
+  | { kind: 'begin-round'; round: Round; weights: RoundWeights; last: RoundPace | null }
   | { kind: 'collect'; round: Round }
   /** Of a following process: it waits for a round; and what it learnt in one. `basis` identifies the rows. */
   | { kind: 'next-round' }

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertRound, type ReadyWorker, selectChanges, selectReady } from '../db/statements/joint-training.ts';
-import type { Round, RoundWeights, WeightChange } from '../domain/joint-training.ts';
+import type { Round, RoundPace, RoundWeights, WeightChange } from '../domain/joint-training.ts';
 import { LeaseLost } from '../errors/errors.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -45,12 +45,12 @@ export class TrialTeam {
   }
 
   /** Starts a round for the workers of the last check. */
-  async begin(round: Round, weights: RoundWeights): Promise<void> {
+  async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
     const paramsId = await saveWeights(this.#params, weights);
     // One that became ready after the round was planned may need all weights.
     const able = this.#ready.filter(({ round: has }) => weights.kind === 'all' || has === this.#last);
     const processIds = able.slice(0, round.seats - 1).map(({ processId }) => processId);
-    if (!(await insertRound(this.#database, this.#trial, { plan: round, processIds, paramsId })))
+    if (!(await insertRound(this.#database, this.#trial, { plan: round, processIds, paramsId, last })))
       throw new LeaseLost(`trial ${this.#trial.trialId} is no longer this worker's`);
     this.#last = round.number;
     this.#begunMs = systemClock.nowMs();

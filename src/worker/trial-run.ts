@@ -168,7 +168,7 @@ export class TrialRun {
       case 'checkpoint':
         return this.#checkpoint(message.params);
       case 'begin-round':
-        await this.#persist(() => this.#team.begin(message.round, message.weights));
+        await this.#persist(() => this.#team.begin(message.round, message.weights, message.last));
         this.#process?.send({ kind: 'begun' });
         return;
       case 'collect':

@@ -130,7 +130,9 @@ describe('a round', () => {
     const ready = await selectReady(db, owner);
     expect(ready).toEqual(members.map(({ processId }) => ({ processId, round: null })));
     const processIds = members.map(({ processId }) => processId);
-    expect(await insertRound(db, owner, { plan: plan(1, 3), processIds, paramsId: await halves(1) })).toBe(true);
+    expect(await insertRound(db, owner, { plan: plan(1, 3), processIds, paramsId: await halves(1), last: null })).toBe(
+      true,
+    );
     expect(await selectReady(db, owner)).toEqual([]); // they are busy
     const offers = await Promise.all(members.map((member) => selectRound(db, member, 0)));
     expect(offers.map((offer) => offer?.seat)).toEqual([1, 2]);
@@ -141,14 +143,14 @@ describe('a round', () => {
   test('is begun by the owner alone', async () => {
     const paramsId = await halves(1);
     const other = { ...owner, attempt: 1 };
-    expect(await insertRound(db, other, { plan: plan(1), processIds: [], paramsId })).toBe(false);
+    expect(await insertRound(db, other, { plan: plan(1), processIds: [], paramsId, last: null })).toBe(false);
   });
 
   test('collects what arrives, and the worker is ready for the next', async () => {
     await allow(2);
     const member = await join();
     await setReady(db, member, null);
-    const round = { plan: plan(1), processIds: [member.processId], paramsId: await halves(1) };
+    const round = { plan: plan(1), processIds: [member.processId], paramsId: await halves(1), last: null };
     await insertRound(db, owner, round);
     const change = { number: 1, batches: 4, paramsId: await halves(7, 8), rowsPerSecond: 99 };
     await insertChange(db, member, change);
@@ -162,7 +164,12 @@ describe('a round', () => {
   test('of another attempt takes nothing from a worker of this one', async () => {
     await allow(2);
     const member = await join();
-    await insertRound(db, owner, { plan: plan(1), processIds: [member.processId], paramsId: await halves(1) });
+    await insertRound(db, owner, {
+      plan: plan(1),
+      processIds: [member.processId],
+      paramsId: await halves(1),
+      last: null,
+    });
     const late = { ...member, attempt: 7 };
     await insertChange(db, late, { number: 1, batches: 4, paramsId: await halves(2), rowsPerSecond: 1 });
     expect(await selectChanges(db, owner, 1)).toEqual([]);
@@ -173,7 +180,7 @@ describe('a round', () => {
     for (let number = 1; number <= 4; number++) {
       const paramsId = await halves(number);
       ids.push(paramsId);
-      await insertRound(db, owner, { plan: plan(number), processIds: [], paramsId });
+      await insertRound(db, owner, { plan: plan(number), processIds: [], paramsId, last: null });
     }
     await params.collectGarbage();
     const kept = await db.query<{ id: number }>(`select id from rafiki.params where kind = 'round' order by id`);

@@ -19,6 +19,7 @@ end $$;
 
 create policy own on rafiki.study for select using (pg_has_role(owner, 'usage'));
 create policy seen on rafiki.trial for select using (exists (select from rafiki.study s where s.id = study_id));
+create policy seen on rafiki.trial_round for select using (exists (select from rafiki.trial t where t.id = trial_id));
 create policy seen on rafiki.trial_worker for select using (exists (select from rafiki.trial t where t.id = trial_id));
 create policy seen on rafiki.report for select using (exists (select from rafiki.trial t where t.id = trial_id));
 

@@ -86,12 +86,31 @@ select p.id as process, p.kind, p.host, p.pid, p.device,
        case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
 from rafiki.process p
 cross join backlog b cross join lost l
-left join rafiki.trial t on t.process_id = p.id and t.state = 'running'
+left join rafiki.trial_worker w on w.process_id = p.id and w.lease_until > now()
+left join rafiki.trial t on t.state = 'running' and (t.process_id = p.id or t.id = w.trial_id)
 order by p.kind, p.id;
 comment on view rafiki.workers is
-  'Running processes of rafiki: their device, seconds since their last heartbeat (seen_s), and study/number of the trial that they run. '
+  'Running processes of rafiki: their device, seconds since their last heartbeat (seen_s), and study/number of the trial that they train. '
   'waiting, oldest_s: trials that wait for such a worker (in a coordinator''s row: for any), and seconds since the oldest was '
   'created. lost: trials taken from a worker because its heartbeats stopped (in a coordinator''s row: all of open studies)';
+
+create or replace view rafiki.trial_workers with (security_invoker = true) as
+select t.study_id as study, t.number as trial, p.id as process, p.host, p.pid,
+       case when p.id = t.process_id then 'leads' when w.round is null then 'joins' else 'trains' end as role,
+       coalesce(w.round, r.number - 1) as rounds,
+       round(coalesce(w.rows_per_second, r.rows_per_second)::numeric, 1) as rows_per_s,
+       round(case when p.id = t.process_id then r.exchange_share end::numeric, 2) as exchange
+from rafiki.trial t
+join rafiki.process p on p.id = t.process_id or exists (
+  select from rafiki.trial_worker o where o.trial_id = t.id and o.process_id = p.id and o.lease_until > now())
+left join rafiki.trial_worker w on w.trial_id = t.id and w.process_id = p.id
+left join lateral (
+  select r.number, r.rows_per_second, r.exchange_share from rafiki.trial_round r where r.trial_id = t.id and r.attempt = t.attempt order by r.number desc limit 1) r on true
+where t.state = 'running'
+order by t.study_id, t.number, p.id = t.process_id desc, p.id;
+comment on view rafiki.trial_workers is
+  'The workers of each running trial: the one that leads it, and those that train it together with it. rounds: rounds trained so far; '
+  'rows_per_s: of each, while it trains; exchange: share of the leading worker''s time that went into exchanging weights';
 
 -- Only the owner of a model may see its counters, because the cache hits show whether another role had asked for the same input. stat_predict and
 -- stat_memory read them with the rights of rafiki_owner; they aggregate, so that comparisons in a query cannot reach rows of other roles.

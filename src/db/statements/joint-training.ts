@@ -1,5 +1,5 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
-import type { Round } from '../../domain/joint-training.ts';
+import type { Round, RoundPace } from '../../domain/joint-training.ts';
 import type { Queryable } from '../database.ts';
 import type { ClaimedTrial } from './claims.ts';
 import { knownTask } from './studies.ts';
@@ -70,10 +70,7 @@ export async function leaveTrial(on: Queryable, { trialId, processId }: Membersh
 }
 
 /** Extends a membership. False if it has ended: with its trial or the attempt, or because the trial is to stop. */
-export async function renewMembership(
-  on: Queryable,
-  { trialId, attempt, processId }: Membership,
-): Promise<boolean> {
+export async function renewMembership(on: Queryable, { trialId, attempt, processId }: Membership): Promise<boolean> {
   const sql = `
     update rafiki.trial_worker w set lease_until = now() + $4 * interval '1 ms'
     from rafiki.trial t join rafiki.study s on s.id = t.study_id
@@ -85,11 +82,7 @@ export async function renewMembership(
 }
 
 /** Whether a trial waits that this worker could train: it then leaves the one that it has joined. */
-export async function isTrialWaiting(
-  on: Queryable,
-  processId: number,
-  families: readonly string[],
-): Promise<boolean> {
+export async function isTrialWaiting(on: Queryable, processId: number, families: readonly string[]): Promise<boolean> {
   const sql = `
     select from rafiki.process p
     join rafiki.study s on s.state in ('queued', 'running') and s.paused_at is null and (not s.gpu or p.device <> 'cpu')
@@ -127,6 +120,8 @@ export interface NewRound {
   plan: Round;
   processIds: readonly number[];
   paramsId: number;
+  /** Of the round before. */
+  last: RoundPace | null;
 }
 
 const begin = `
@@ -138,8 +133,8 @@ const begin = `
     update rafiki.trial_worker w set is_ready = false from owner o
     where w.trial_id = o.id and w.process_id = any($6::bigint[])
   )
-  insert into rafiki.trial_round (trial_id, attempt, number, plan, process_ids, params_id)
-  select id, $2, $4, $5, $6::bigint[], $7 from owner
+  insert into rafiki.trial_round (trial_id, attempt, number, plan, process_ids, params_id, rows_per_second, exchange_share)
+  select id, $2, $4, $5, $6::bigint[], $7, $8, $9 from owner
   on conflict (trial_id, attempt, number) do update set params_id = excluded.params_id -- after a lost reply
   returning trial_id`;
 
@@ -147,9 +142,12 @@ const begin = `
 export async function insertRound(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-  { plan, processIds, paramsId }: NewRound,
+  { plan, processIds, paramsId, last }: NewRound,
 ): Promise<boolean> {
-  const values = [trialId, attempt, processId, plan.number, JSON.stringify(plan), processIds, paramsId];
+  const values = [
+    ...[trialId, attempt, processId, plan.number, JSON.stringify(plan), processIds, paramsId],
+    ...[last?.rowsPerSecond ?? null, last?.exchangeShare ?? null],
+  ];
   return (await on.query(begin, values)).length > 0;
 }
 
@@ -207,11 +205,7 @@ export interface StoredChange {
 }
 
 /** The changes of a round that have arrived. */
-export function selectChanges(
-  on: Queryable,
-  { trialId, attempt }: Ownership,
-  number: number,
-): Promise<StoredChange[]> {
+export function selectChanges(on: Queryable, { trialId, attempt }: Ownership, number: number): Promise<StoredChange[]> {
   const sql = `
     select process_id as "processId", batches, params_id as "paramsId" from rafiki.trial_change
     where trial_id = $1 and attempt = $2 and number = $3 order by process_id`;

@@ -1,4 +1,12 @@
-import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from '../../domain/joint-training.ts';
+import type {
+  JoinedRound,
+  Lead,
+  Round,
+  RoundPace,
+  RoundWeights,
+  Team,
+  WeightChange,
+} from '../../domain/joint-training.ts';
 import type { FromChild, ToChild } from '../messages.ts';
 
 type Send = (message: FromChild) => Promise<void>;
@@ -27,11 +35,11 @@ export class ParentTeam implements Team {
     return { seats: this.#ready + 1, needAll: this.#needAll };
   }
 
-  async begin(round: Round, weights: RoundWeights): Promise<void> {
+  async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
     const begun = new Promise<void>((resolve) => {
       this.#begun = resolve;
     });
-    await this.#send({ kind: 'begin-round', round, weights });
+    await this.#send({ kind: 'begin-round', round, weights, last });
     await begun;
   }
 

@@ -1,4 +1,4 @@
-import { type Round, shareOf, type Team, type WeightChange } from '../../domain/joint-training.ts';
+import { type Round, type RoundPace, shareOf, type Team, type WeightChange } from '../../domain/joint-training.ts';
 import type { TrainingSpec } from '../../domain/training.ts';
 import type { Trainer } from '../../engine/trainer.ts';
 import { systemClock } from '../../runtime/clock.ts';
@@ -35,12 +35,15 @@ export class Rounds {
   #number = 0;
   /** What the others lack of `#common`. */
   #unsent: Uint16Array | undefined;
+  #pace: RoundPace | null = null;
+  readonly #batch: number;
 
   constructor(trial: PreparedTrial, trainer: Trainer, team: Team, outer: OuterOptions = OUTER) {
     this.#trainer = trainer;
     this.#team = team;
     this.#spec = trial.spec;
     this.#run = trial.recipe.stepsPerRun;
+    this.#batch = trial.batch;
     this.#outer = new OuterStep(outer);
     this.#length = new RoundLength(this.#run);
     this.#isStatistic = statisticsOf(trial);
@@ -67,12 +70,12 @@ export class Rounds {
     const change = this.#unsent;
     this.#unsent = undefined;
     if (!needAll && change !== undefined) {
-      await this.#team.begin(round, { kind: 'change', halves: change });
+      await this.#team.begin(round, { kind: 'change', halves: change }, this.#pace);
       return;
     }
     this.#common = this.#trainer.flatWeights();
     this.#feedback.reset();
-    await this.#team.begin(round, { kind: 'all', values: this.#common });
+    await this.#team.begin(round, { kind: 'all', values: this.#common }, this.#pace);
   }
 
   /** Ends a round whose own share this worker has trained: its weights become those of all. */
@@ -92,7 +95,12 @@ export class Rounds {
     this.#unsent = halves;
     this.#trainer.replaceWeights(this.#common);
     const exchangeSeconds = (systemClock.nowMs() - startedMs) / 1000;
-    this.#length.add({ batches: own.to - own.from, trainSeconds, exchangeSeconds });
+    const batches = own.to - own.from;
+    this.#pace = {
+      rowsPerSecond: (batches * this.#batch) / trainSeconds,
+      exchangeShare: exchangeSeconds / (trainSeconds + exchangeSeconds),
+    };
+    this.#length.add({ batches, trainSeconds, exchangeSeconds });
   }
 }
 

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
+
+let rafiki: RunningRafiki;
+let study: number;
+
+beforeAll(async () => {
+  rafiki = await rafikiUp({ args: ['--workers', '3'] });
+  await loadMails(rafiki.db, 'mail', 6000);
+  const [row] = await rafiki.db.query<{ study: number }>(
+    `select rafiki_train('text_classification', 'mail', families => '{char_rnn}', max_trials => 1, max_time => '5 min',
+       workers_per_trial => 3, knobs => '{"epochs": 16, "hidden": 64}', seed => 7) as study`,
+  );
+  study = row!.study;
+});
+afterAll(() => rafiki.stop());
+
+interface TeamMember {
+  pid: number;
+  role: 'leads' | 'joins' | 'trains';
+}
+
+/** The workers of the trial, once three of them train it. */
+const wholeTeam = (): Promise<TeamMember[]> =>
+  eventually(async () => {
+    const team = await rafiki.db.query<TeamMember>('select pid, role from rafiki.trial_workers where study = $1', [study]);
+    const training = team.filter(({ role }) => role === 'leads' || role === 'trains');
+    return training.length === 3 ? team : undefined;
+  }, 60_000);
+
+const kill = async (role: TeamMember['role']): Promise<void> => {
+  const member = (await wholeTeam()).find((one) => one.role === role);
+  process.kill(member!.pid, 'SIGKILL');
+};
+
+test('workers that are killed lose a round; another takes the place of the one that leads', async () => {
+  await kill('trains');
+  await kill('trains');
+  const before = await epoch();
+  await kill('leads');
+  await wholeTeam();
+  expect(await epoch()).toBeGreaterThanOrEqual(Math.max(0, before - 1)); // it went on from a checkpoint
+  const state = await eventually(async () => {
+    const [row] = await rafiki.db.query<{ state: string }>('select state from rafiki.study where id = $1', [study]);
+    return row?.state === 'running' ? undefined : row?.state;
+  }, 240_000);
+  expect(state).toBe('completed');
+  const [trial] = await rafiki.db.query<{ attempt: number; score: number }>(
+    'select attempt, score from rafiki.trial where study_id = $1',
+    [study],
+  );
+  expect(trial?.attempt).toBe(1);
+  expect(trial?.score).toBeGreaterThan(0.8);
+});
+
+async function epoch(): Promise<number> {
+  const [row] = await rafiki.db.query<{ epoch: number }>('select epoch from rafiki.trial where study_id = $1', [study]);
+  return row!.epoch;
+}
