@@ -51,7 +51,17 @@ parent.on('stored', () => {
   storing = false;
 });
 
+/** The parent's next message of this kind. */
+const next = <Kind extends ToChild['kind']>(kind: Kind): Promise<Message<Kind>> =>
+  new Promise((resolve) => {
+    parent.once(kind, resolve);
+  });
+
+const team = new ParentTeam({ send, next });
+parent.on('team', (message: Message<'team'>) => team.setReady(message));
+
 void send({ kind: 'began' });
+
 process.on('disconnect', () => process.exit(1)); // there is no parent to receive the result
 process.on('SIGINT', () => undefined); // Ctrl-C is also sent to this process: the worker ends it after a checkpoint
 process.on('message', (message: ToChild) => parent.emit(message.kind, message));
@@ -81,7 +91,7 @@ async function run(assignment: Assignment): Promise<void> {
 
 /** Noise that differs from that of the trial's other workers. */
 async function follow(spec: TrainingSpec): Promise<void> {
-  await followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, process.pid) }, new ParentLead({ send, parent }));
+  await followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, process.pid) }, new ParentLead({ send, next }));
   await send({ kind: 'followed' });
 }
 
@@ -112,7 +122,7 @@ function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
-    team: new ParentTeam({ send, parent }),
+    team,
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(collaborative ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),
@@ -160,12 +170,6 @@ async function requestDecision(report: TrainingReport): Promise<Message<'decisio
   await send({ kind: 'report', report });
   return reply;
 }
-
-/** The parent's next message of this kind. */
-const next = <Kind extends ToChild['kind']>(kind: Kind): Promise<Message<Kind>> =>
-  new Promise((resolve) => {
-    parent.once(kind, resolve);
-  });
 
 function send(message: FromChild): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -100,8 +100,8 @@ export class MemberRun {
     const { study, family, knobs, seed, processId } = this.#trial;
     const { device, engine } = computing();
     const { signal } = this.#ended;
-    const isWanted = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
-    const dataFile = await cache.file(study, { signal, isWanted });
+    const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
+    const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
       kind: 'assignment',
       role: 'follow',

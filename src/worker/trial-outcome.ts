@@ -1,6 +1,10 @@
+import type { ClaimedTrial } from '../db/statements/claims.ts';
+import { setReaderNotice } from '../db/statements/studies.ts';
+import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import type { ReaderRefused } from '../errors/errors.ts';
-import type { ErrorReport } from '../errors/rafiki-error.ts';
-import type { Finished } from './result.ts';
+import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
+import type { TrialRunOptions } from './assignment.ts';
+import { type Finished, storeResult } from './result.ts';
 
 /** How a trial ends on this worker. */
 export type TrialOutcome =
@@ -16,3 +20,32 @@ export type TrialOutcome =
   | { kind: 'unfit'; error: ErrorReport }
   /** The trial is owned by another worker, or cancelled: nothing more may be written. */
   | { kind: 'lost' };
+
+/** Writes the outcome to the trial's row. */
+export async function settleTrial(owner: ClaimedTrial, outcome: TrialOutcome, options: TrialRunOptions): Promise<void> {
+  const { database, logger } = options;
+  const context = { on: database, logger };
+  const from = { id: owner.trialId, from: 'running', owner } as const;
+  switch (outcome.kind) {
+    case 'finished':
+      return storeResult(owner, outcome, options);
+    case 'failed':
+      return void (await transitionTrial(context, { ...from, event: 'fail', error: outcome.error }));
+    case 'crashed':
+      return void (await loseTrial(context, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
+    case 'unfit':
+      logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train the trial');
+      return void (await transitionTrial(context, { ...from, event: 'lose-lease', error: outcome.error }));
+    case 'released':
+      return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
+    case 'refused':
+      logger.error({ trial: owner.trialId, err: reportError(outcome.error) }, 'no source can be read; the trial waits');
+      await setReaderNotice(database, owner.study.id, true);
+      return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
+    case 'lost':
+      return logger.warn(
+        { trial: owner.trialId, attempt: owner.attempt },
+        'the trial is no longer owned by this worker',
+      );
+  }
+}

@@ -1,8 +1,7 @@
 import { isTransient, persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertReport } from '../db/statements/reports.ts';
-import { setIncumbentScore, setReaderNotice } from '../db/statements/studies.ts';
-import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
+import { setIncumbentScore } from '../db/statements/studies.ts';
 import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
@@ -17,10 +16,9 @@ import { LONGEST_TIMER_MS } from '../runtime/timer.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
-import { storeResult } from './result.ts';
 import { TrialTeam } from './team.ts';
 import { TrainingProcess } from './training-process.ts';
-import type { TrialOutcome } from './trial-outcome.ts';
+import { settleTrial, type TrialOutcome } from './trial-outcome.ts';
 
 /** Three heartbeats fit in a lease: two may fail before it expires. */
 const HEARTBEAT_MS = 4_000;
@@ -75,7 +73,7 @@ export class TrialRun {
       const outcome = await this.#outcome;
       await this.#process?.kill();
       await this.#handling;
-      await this.#settle(outcome);
+      await settleTrial(this.#trial, outcome, this.#options);
       return outcome.kind !== 'refused' && outcome.kind !== 'unfit';
     } catch (error) {
       this.#options.logger.warn(
@@ -239,38 +237,6 @@ export class TrialRun {
     else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
     else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
     else this.#decide({ kind: 'failed', error: reportError(error) });
-  }
-
-  async #settle(outcome: TrialOutcome): Promise<void> {
-    const { database, logger } = this.#options;
-    const owner = this.#trial;
-    const context = { on: database, logger };
-    const from = { id: owner.trialId, from: 'running', owner } as const;
-    switch (outcome.kind) {
-      case 'finished':
-        return storeResult(owner, outcome, this.#options);
-      case 'failed':
-        return void (await transitionTrial(context, { ...from, event: 'fail', error: outcome.error }));
-      case 'crashed':
-        return void (await loseTrial(context, { id: owner.trialId, attempt: owner.attempt, owner }, outcome.cause));
-      case 'unfit':
-        logger.error({ trial: owner.trialId, err: outcome.error }, 'this machine cannot train the trial');
-        return void (await transitionTrial(context, { ...from, event: 'lose-lease', error: outcome.error }));
-      case 'released':
-        return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
-      case 'refused':
-        logger.error(
-          { trial: owner.trialId, err: reportError(outcome.error) },
-          'no source can be read; the trial waits',
-        );
-        await setReaderNotice(database, owner.study.id, true);
-        return void (await transitionTrial(context, { ...from, event: 'lose-lease' }));
-      case 'lost':
-        return logger.warn(
-          { trial: owner.trialId, attempt: owner.attempt },
-          'the trial is no longer owned by this worker',
-        );
-    }
   }
 }
 

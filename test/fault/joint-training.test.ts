@@ -6,7 +6,7 @@ let study: number;
 
 beforeAll(async () => {
   rafiki = await rafikiUp({ args: ['--workers', '3'] });
-  await loadMails(rafiki.db, 'mail', 6000);
+  await loadMails(rafiki.db, 'mail', 2500);
   const [row] = await rafiki.db.query<{ study: number }>(
     `select rafiki_train('text_classification', 'mail', families => '{char_rnn}', max_trials => 1, max_time => '5 min',
        workers_per_trial => 3, knobs => '{"epochs": 16, "hidden": 64}', seed => 7) as study`,
@@ -23,22 +23,24 @@ interface TeamMember {
 /** The workers of the trial, once three of them train it. */
 const wholeTeam = (): Promise<TeamMember[]> =>
   eventually(async () => {
-    const team = await rafiki.db.query<TeamMember>('select pid, role from rafiki.trial_workers where study = $1', [study]);
+    const team = await rafiki.db.query<TeamMember>('select pid, role from rafiki.trial_workers where study = $1', [
+      study,
+    ]);
     const training = team.filter(({ role }) => role === 'leads' || role === 'trains');
     return training.length === 3 ? team : undefined;
   }, 60_000);
 
-const kill = async (role: TeamMember['role']): Promise<void> => {
-  const member = (await wholeTeam()).find((one) => one.role === role);
-  process.kill(member!.pid, 'SIGKILL');
-};
+/** Kills a worker of that role, and waits until another process has its place. */
+async function replaceKilled(role: TeamMember['role']): Promise<void> {
+  const { pid } = (await wholeTeam()).find((member) => member.role === role)!;
+  process.kill(pid, 'SIGKILL');
+  await eventually(async () => (await wholeTeam()).every((member) => member.pid !== pid) || undefined, 60_000);
+}
 
 test('workers that are killed lose a round; another takes the place of the one that leads', async () => {
-  await kill('trains');
-  await kill('trains');
+  await replaceKilled('trains');
   const before = await epoch();
-  await kill('leads');
-  await wholeTeam();
+  await replaceKilled('leads');
   expect(await epoch()).toBeGreaterThanOrEqual(Math.max(0, before - 1)); // it went on from a checkpoint
   const state = await eventually(async () => {
     const [row] = await rafiki.db.query<{ state: string }>('select state from rafiki.study where id = $1', [study]);

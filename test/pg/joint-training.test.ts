@@ -33,7 +33,7 @@ const families = ['fasttext'];
 const worker = (): Promise<number> =>
   insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
 const addTrial = (number: number): Promise<boolean> =>
-  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, start: 'random' });
+  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
 const allow = (workers: number | null): Promise<unknown> =>
   db.query(`update rafiki.study set state = 'running', workers_per_trial = $1`, [workers]);
 const report = (epoch: number, seconds: number): Promise<unknown> =>

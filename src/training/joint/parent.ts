@@ -9,26 +9,27 @@ import type {
 } from '../../domain/joint-training.ts';
 import type { FromChild, ToChild } from '../messages.ts';
 
-type Send = (message: FromChild) => Promise<void>;
+/** The messages between a training process and the worker that owns it. */
+export interface ParentChannel {
+  send(message: FromChild): Promise<void>;
+  /** The parent's next message of this kind. */
+  next<Kind extends ToChild['kind']>(kind: Kind): Promise<Extract<ToChild, { kind: Kind }>>;
+}
 
 /** The other workers of a trial, reached through the worker that owns this process. */
 export class ParentTeam implements Team {
-  readonly #send: Send;
+  readonly #channel: ParentChannel;
   #ready = 0;
   #needAll = false;
-  #begun: () => void = () => undefined;
-  #collected: (changes: readonly WeightChange[]) => void = () => undefined;
 
-  constructor(send: Send) {
-    this.#send = send;
+  constructor(channel: ParentChannel) {
+    this.#channel = channel;
   }
 
-  receive(message: ToChild): void {
-    if (message.kind === 'team') {
-      this.#ready = message.ready;
-      this.#needAll = message.needAll;
-    } else if (message.kind === 'begun') this.#begun();
-    else if (message.kind === 'changes') this.#collected(message.changes);
+  /** Notes the workers that wait for the next round. */
+  setReady({ ready, needAll }: Extract<ToChild, { kind: 'team' }>): void {
+    this.#ready = ready;
+    this.#needAll = needAll;
   }
 
   next(): { seats: number; needAll: boolean } {
@@ -36,44 +37,33 @@ export class ParentTeam implements Team {
   }
 
   async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
-    const begun = new Promise<void>((resolve) => {
-      this.#begun = resolve;
-    });
-    await this.#send({ kind: 'begin-round', round, weights, last });
+    const begun = this.#channel.next('begun');
+    await this.#channel.send({ kind: 'begin-round', round, weights, last });
     await begun;
   }
 
   async collect(round: Round): Promise<readonly WeightChange[]> {
-    const collected = new Promise<readonly WeightChange[]>((resolve) => {
-      this.#collected = resolve;
-    });
-    await this.#send({ kind: 'collect', round });
-    return collected;
+    const reply = this.#channel.next('changes');
+    await this.#channel.send({ kind: 'collect', round });
+    return (await reply).changes;
   }
 }
 
 /** The leading worker of a trial, reached through the worker that owns this process. */
 export class ParentLead implements Lead {
-  readonly #send: Send;
-  #offered: (next: JoinedRound | null) => void = () => undefined;
+  readonly #channel: ParentChannel;
 
-  constructor(send: Send) {
-    this.#send = send;
-  }
-
-  receive(message: ToChild): void {
-    if (message.kind === 'round') this.#offered(message.next);
+  constructor(channel: ParentChannel) {
+    this.#channel = channel;
   }
 
   async next(): Promise<JoinedRound | null> {
-    const offered = new Promise<JoinedRound | null>((resolve) => {
-      this.#offered = resolve;
-    });
-    await this.#send({ kind: 'next-round' });
-    return offered;
+    const reply = this.#channel.next('round');
+    await this.#channel.send({ kind: 'next-round' });
+    return (await reply).next;
   }
 
   send(round: Round, change: WeightChange, rowsPerSecond: number): Promise<void> {
-    return this.#send({ kind: 'change', round, change, rowsPerSecond });
+    return this.#channel.send({ kind: 'change', round, change, rowsPerSecond });
   }
 }

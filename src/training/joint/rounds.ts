@@ -9,8 +9,8 @@ import { fromHalf } from './half.ts';
 import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
 
-/** Without others, or with rate 1 and no momentum, a trial is trained as ever. */
-export const OUTER: OuterOptions = { rate: 1, momentum: 0 };
+/** The mean as it is: a worker alone is then trained as without rounds. */
+const OUTER: OuterOptions = { rate: 1, momentum: 0 };
 
 /** The team of a worker that trains alone. */
 export const ALONE: Team = {
@@ -112,16 +112,16 @@ export function changed(before: Float32Array, { halves }: Pick<WeightChange, 'ha
 
 /** Whether a flat weight's place is a running statistic of batch norm. */
 function statisticsOf({ network }: PreparedTrial): (index: number) => boolean {
-  const marks: { end: number; follows: boolean }[] = [];
+  const marks: { end: number; buffer: boolean }[] = [];
   let end = 0;
-  for (const { shape, follows = false } of Object.values(network.parameters)) {
+  for (const { shape, buffer = false } of Object.values(network.parameters)) {
     end += shape.reduce((size, dim) => size * dim, 1);
-    marks.push({ end, follows });
+    marks.push({ end, buffer });
   }
   const flags = new Uint8Array(end);
   let start = 0;
   for (const mark of marks) {
-    if (mark.follows) flags.fill(1, start, mark.end);
+    if (mark.buffer) flags.fill(1, start, mark.end);
     start = mark.end;
   }
   return (index) => flags[index] === 1;
