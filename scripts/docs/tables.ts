@@ -3,7 +3,10 @@ import type { Queryable } from '../../src/db/database.ts';
 /** Tables by what they are for, one picture each; each stands in one. */
 export const rooms: Readonly<Record<string, readonly string[]>> = {
   Registries: ['task', 'family', 'advisor', 'metric'],
-  Studies: [...['study', 'study_key', 'trial', 'trial_start', 'trial_variant', 'report', 'validation', 'reading']],
+  Studies: [
+    ...['study', 'study_key', 'trial', 'trial_start', 'trial_worker', 'trial_round', 'trial_change', 'trial_variant'],
+    ...['report', 'validation', 'reading'],
+  ],
   Models: ['model', 'model_key', 'model_grant', 'model_version', 'model_member', 'deployment'],
   Weights: ['params', 'params_tensor', 'blob', 'object'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
