@@ -48,9 +48,10 @@ export interface RoundTimes {
 
 /**
  * Batches of the next round, of all workers, when `left` are left of the epoch: rounds of about the same length, in whole
- * runs of `run` batches where possible.
+ * runs of `run` batches where possible. A worker alone has one run a round.
  */
 export function roundBatches(left: number, { seats, each, run }: { seats: number; each: number; run: number }): number {
+  if (seats === 1) return Math.min(left, run);
   const rounds = Math.ceil(left / (seats * each));
   const unit = seats * run;
   const batches = Math.ceil(left / rounds / unit) * unit;
