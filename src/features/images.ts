@@ -60,11 +60,11 @@ export interface Picture extends ImageSize {
   source: ImageSize;
 }
 
-/** The whole image, rotated upright, scaled so that its longer side has `side` pixels. */
-export async function decodeWhole(file: Uint8Array, side: number): Promise<Picture> {
+/** The whole image, rotated upright: with its longer side of `side` pixels ('inside'), or stretched to a square ('fill'). */
+export async function decodeWhole(file: Uint8Array, side: number, fit: 'inside' | 'fill'): Promise<Picture> {
   return decodeWith(file, async (image, { autoOrient: source }) => {
     const { data, info } = await image
-      .resize(side, side, { fit: 'inside' })
+      .resize(side, side, { fit })
       .flatten({ background: 'white' })
       .toColourspace('srgb')
       .raw()
@@ -122,7 +122,8 @@ function decode(file: Uint8Array, side: number): Promise<Uint8Array> {
   );
 }
 
-function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {
+/** Interleaved red, green and blue to planes. */
+export function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {
   const plane = planes.length / 3;
   for (let i = 0; i < plane; i++) {
     for (let colour = 0; colour < 3; colour++) planes[colour * plane + i] = interleaved[3 * i + colour] as number;

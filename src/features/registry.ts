@@ -5,6 +5,7 @@ import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
 import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
+import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
@@ -14,6 +15,7 @@ const encoders = {
   characters: createCharacterEncoder,
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
+  stretched: createStretchedEncoder,
 } as const satisfies Record<string, (features: FittedFeatures) => Encoder>;
 export type EncoderName = keyof typeof encoders;
 

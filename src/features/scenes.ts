@@ -10,16 +10,16 @@ const colours = 3;
 /** Fill colour around images that are not square. */
 export const framePadding = 128;
 
-/** Numbers of a frame: see `Frame` of the detection kind. */
-export const frameSize = 5;
+/** Numbers of a frame: left, top, pixels of the source in one of the input, width and height of the source. */
+const frameSize = 5;
 
 /**
- * Image files for object detection → `image` [N, 3, side, side], uint8, the whole image centred in a grey square, and
+ * How detectors of version 0.1.0 read images; newer ones: `stretched.ts`. Image files → `image` [N, 3, side, side], uint8, the whole image centred in a grey square, and
  * `frame` [N, 5], float32, its position there, so that a detector can answer in source pixels.
  */
 export function createSceneEncoder(features: FittedFeatures): Encoder {
   const side = readInteger(features.state, 'side');
-  const decode = (file: Uint8Array): Promise<Picture> => decodeWhole(file, side);
+  const decode = (file: Uint8Array): Promise<Picture> => decodeWhole(file, side, 'inside');
   return {
     async prepare(inputs): Promise<EncodedRows> {
       const pictures = await inGroups(filesOf(inputs), decode);

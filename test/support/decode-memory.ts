@@ -7,7 +7,7 @@ import { checkImage, decodeImages, decodeWhole } from '../../src/features/images
 const decoders: Record<string, (file: Uint8Array) => Promise<unknown>> = {
   check: checkImage,
   cover: (file) => decodeImages([file], 224),
-  whole: (file) => decodeWhole(file, 640),
+  whole: (file) => decodeWhole(file, 640, 'fill'),
 };
 
 const maxBytes = (): number =>

@@ -1,6 +1,6 @@
 import { BadData } from '../../errors/errors.ts';
 import { averagePrecision, type Detection } from '../average-precision.ts';
-import type { Box, Labels } from '../task.ts';
+import type { Box, ImageSize, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { checkBoxes, isBox, type NamedBox } from './boxes.ts';
 import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } from './kind.ts';
@@ -11,8 +11,9 @@ import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } fro
  */
 export const objectsTarget = 'objects';
 
-/** The name of the input with the frames of the images, [N, 5]: see `Frame`. */
+/** The name of the input with the original width and height of each image, [N, 2]. */
 export const frameInput = 'frame';
+export const frameSize = 2;
 
 /** Numbers of one object in a target, and of one detection in an answer. */
 const objectSize = 5;
@@ -25,18 +26,6 @@ const mostBoxesBytes = 2 ** 20;
 const leastScore = 0.05;
 /** Minimum score of an object in `rafiki_predict`, and the default of `rafiki_detect`. */
 export const CLEAR_SCORE = 0.3;
-
-/** Position and scale of an image in the network's square input, in the order of the tensor. */
-export interface ImageFrame {
-  /** Pixels of the input to the left of and above the image. */
-  left: number;
-  top: number;
-  /** Pixels of the source in one of the input. */
-  scale: number;
-  /** Of the source. */
-  width: number;
-  height: number;
-}
 
 /**
  * Objects in images: answers are detections [N, M, 6]: class, score, x, y, w, h in source pixels, best first, unused rows
@@ -62,7 +51,8 @@ export const detection: TaskKind = {
     const max = Number(shapes[objectsTarget]?.shape[0]);
     const frames = inputs[frameInput];
     if (frames === undefined) throw new RangeError('images for a detector come with their frames');
-    const objects = Array.from(rows, (row, i) => framed(boxLabels(labels)[row] ?? [], frameAt(frames, i)));
+    const side = Number(inputs['image']?.shape[3]);
+    const objects = Array.from(rows, (row, i) => framed(boxLabels(labels)[row] ?? [], frameAt(frames, i), side));
     return { [objectsTarget]: objectsTensor(objects, max) };
   },
 
@@ -117,15 +107,17 @@ export interface FramedObject {
   bottom: number;
 }
 
-/** Objects of an image in pixels of the network's input. */
-export const framed = (boxes: readonly Box[], { left, top, scale }: ImageFrame): FramedObject[] =>
-  boxes.map(({ label, x, y, w, h }) => ({
+/** Objects of an image of this size, in pixels of the square with `side` that it is stretched to. */
+export function framed(boxes: readonly Box[], { width, height }: ImageSize, side: number): FramedObject[] {
+  const [across, down] = [side / width, side / height];
+  return boxes.map(({ label, x, y, w, h }) => ({
     label,
-    left: left + x / scale,
-    top: top + y / scale,
-    right: left + (x + w) / scale,
-    bottom: top + (y + h) / scale,
+    left: x * across,
+    top: y * down,
+    right: (x + w) * across,
+    bottom: (y + h) * down,
   }));
+}
 
 /** [N, max, 5]; of images with more objects, the largest. */
 export function objectsTensor(images: readonly (readonly FramedObject[])[], max: number): TensorData {
@@ -143,9 +135,9 @@ export function objectsTensor(images: readonly (readonly FramedObject[])[], max:
 
 const area = ({ left, top, right, bottom }: FramedObject): number => (right - left) * (bottom - top);
 
-function frameAt(frames: TensorData, row: number): ImageFrame {
-  const [left = 0, top = 0, scale = 1, width = 0, height = 0] = floats(frames).subarray(row * 5, row * 5 + 5);
-  return { left, top, scale, width, height };
+function frameAt(frames: TensorData, row: number): ImageSize {
+  const [width = 1, height = 1] = floats(frames).subarray(row * frameSize, (row + 1) * frameSize);
+  return { width, height };
 }
 
 /** The detections of each image; rows with score 0 are none. */

@@ -19,12 +19,14 @@ export interface DetectorOutput {
   boxes: Value;
   /** Probability of each class: [N, C, A]. */
   scores: Value;
-  /** See `Frame`: [N, 5]. */
+  /** Original width and height of each image: [N, 2]. */
   frame: Value;
+  /** Of the square input, in pixels. */
+  side: number;
 }
 
 /** `detections` [N, M, 6]: class, score, x, y, w, h in source pixels, best first; unused rows have score 0. */
-export function detectionsAnswer(g: Graph, { boxes, scores, frame }: DetectorOutput): Answer {
+export function detectionsAnswer(g: Graph, { boxes, scores, frame, side }: DetectorOutput): Answer {
   const [n = 1, classes = 1, places = 1] = scores.shape;
   const all = Number(classes) * Number(places);
   const remaining = suppress(g, { boxes, scores, overlap: maxOverlap, minScore });
@@ -38,7 +40,7 @@ export function detectionsAnswer(g: Graph, { boxes, scores, frame }: DetectorOut
   const column = (v: Value): Value => emit.reshape(g, v, [n, rows, 1]);
   return {
     name: 'detections',
-    value: emit.concat(g, [column(label), column(values), sourceBoxes(g, topBoxes, frame)], 2),
+    value: emit.concat(g, [column(label), column(values), sourceBoxes(g, topBoxes, { frame, side })], 2),
   };
 }
 
@@ -49,14 +51,13 @@ export function takeRows(g: Graph, rows: Value, index: Value): Value {
 }
 
 /** x, y, w, h in pixels of the source, within it. */
-function sourceBoxes(g: Graph, boxes: Value, frame: Value): Value {
+function sourceBoxes(g: Graph, boxes: Value, { frame, side }: Pick<DetectorOutput, 'frame' | 'side'>): Value {
   const [n = 1] = boxes.shape;
-  const of = (i: number): Value => emit.reshape(g, coordinate(g, frame, i), [n, 1, 1]);
-  const scale = of(2);
-  const inside = (i: number, origin: number, size: number): Value => {
-    const at = emit.mul(g, emit.sub(g, coordinate(g, boxes, i), of(origin)), scale);
-    return emit.binary(g, 'Min', emit.unary(g, 'Relu', at), of(size));
+  const within = (i: number): Value => {
+    const size = emit.reshape(g, coordinate(g, frame, i % 2), [n, 1, 1]);
+    const share = emit.mul(g, coordinate(g, boxes, i), g.scalar(1 / side));
+    return emit.mul(g, emit.binary(g, 'Min', emit.unary(g, 'Relu', share), g.scalar(1)), size);
   };
-  const [left, top, right, bottom] = [inside(0, 0, 3), inside(1, 1, 4), inside(2, 0, 3), inside(3, 1, 4)];
+  const [left, top, right, bottom] = [within(0), within(1), within(2), within(3)];
   return emit.concat(g, [left, top, emit.sub(g, right, left), emit.sub(g, bottom, top)], 2);
 }

@@ -1,7 +1,6 @@
-import { frameInput, objectsTarget } from '../../domain/kinds/detection.ts';
+import { frameInput, frameSize, objectsTarget } from '../../domain/kinds/detection.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
 import { type PixelState, pixelState } from '../../features/pixels.ts';
-import { frameSize } from '../../features/scenes.ts';
 import { readInteger } from '../../features/state.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
@@ -22,7 +21,7 @@ export interface Detector {
   task: DetectionTask;
   parameters: Readonly<Record<string, ParameterSpec>>;
   loss(t: Tape, step: DetectorStep): Value;
-  predict(t: Tape, inputs: Values, weights: Values): Omit<DetectorOutput, 'frame'>;
+  predict(t: Tape, inputs: Values, weights: Values): Omit<DetectorOutput, 'frame' | 'side'>;
 }
 
 interface DetectorStep {
@@ -41,7 +40,11 @@ export function detector({ task, parameters, loss, predict }: Detector): Network
     loss: (t, { inputs, targets, parameters: weights }) =>
       loss(t, { inputs, objects: targets.of(objectsTarget), weights }),
     answer: (t, inputs, weights) =>
-      detectionsAnswer(t.graph, { ...predict(t, inputs, weights), frame: inputs.of(frameInput) }),
+      detectionsAnswer(t.graph, {
+        ...predict(t, inputs, weights),
+        frame: inputs.of(frameInput),
+        side: task.image.side,
+      }),
   };
 }
 

@@ -66,7 +66,7 @@ const detectionRecipe = (knobs: Knobs): Recipe => ({
 
 async function fitScenes({ inputs, labels, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> {
   const state = await fitPixels(inputs, sideOf(knobs));
-  return { encoder: 'scenes', classes: [...classes], state: { ...state, objects: objectsOf(labels) } };
+  return { encoder: 'stretched', classes: [...classes], state: { ...state, objects: objectsOf(labels) } };
 }
 
 function objectsOf(labels: Labels): number {

@@ -66,7 +66,7 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
     return add(t, classLoss, smoothL1(t, offsets, targetOffsets, { weights: targets.positive, normaliser }));
   };
 
-  const predict = (t: Tape, x: Value, given: Regions): Omit<DetectorOutput, 'frame'> => {
+  const predict = (t: Tape, x: Value, given: Regions): Omit<DetectorOutput, 'frame' | 'side'> => {
     const g = t.graph;
     const [logits, offsets] = predictRegions(t, x, given);
     const all = g.node('Softmax', [logits], logits.shape, { attributes: { axis: -1 } });

@@ -80,12 +80,13 @@ describe('detection', () => {
   const answer = (label: number, x: number): TensorData =>
     tensor([1, 2, 6], [label, 0.9, x, 20, 30, 40, 0, 0, 0, 0, 0, 0]);
 
-  it("maps boxes to their image's place in the input, and marks unused rows", () => {
-    const frame = tensor([1, 5], [4, 8, 2, 100, 100]);
-    const encoding = { shapes: { objects: { shape: [2, 5] } }, inputs: { frame }, smoothing: 0 };
+  it('maps boxes to the square that their image is stretched to, and marks unused rows', () => {
+    const frame = tensor([1, 2], [100, 200]);
+    const image = tensor([1, 3, 50, 50], []);
+    const encoding = { shapes: { objects: { shape: [2, 5] } }, inputs: { image, frame }, smoothing: 0 };
     const { objects } = detection.targets([[], [cat]], Int32Array.of(1), encoding);
     expect(objects?.shape).toEqual([1, 2, 5]);
-    expect(Array.from(objects?.data as Float32Array)).toEqual([0, 9, 18, 24, 38, -1, 0, 0, 0, 0]);
+    expect(Array.from(objects?.data as Float32Array)).toEqual([0, 5, 5, 20, 15, -1, 0, 0, 0, 0]);
   });
 
   it('keeps the largest objects of an image that has too many', () => {

@@ -43,4 +43,5 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
     return { inputs, state: await fitPixels(inputs, 16) };
   },
   scenes: async () => ({ inputs: await pictures(), state: { side: 32 } }),
+  stretched: async () => ({ inputs: await pictures(), state: { side: 32 } }),
 };

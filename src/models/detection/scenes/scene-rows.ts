@@ -1,10 +1,16 @@
 import type { Knobs } from '../../../domain/hyper-space.ts';
-import { boxLabels, framed, frameInput, objectsTarget, objectsTensor } from '../../../domain/kinds/detection.ts';
+import {
+  boxLabels,
+  framed,
+  frameInput,
+  frameSize,
+  objectsTarget,
+  objectsTensor,
+} from '../../../domain/kinds/detection.ts';
 import type { Examples } from '../../../domain/task.ts';
 import { filesOf } from '../../../features/encoder.ts';
 import { decodeWhole, inGroups } from '../../../features/images.ts';
 import { pixelState } from '../../../features/pixels.ts';
-import { frameSize } from '../../../features/scenes.ts';
 import type { Draw, Fitted, TrainingRows } from '../../family.ts';
 import { numberKnob } from '../../knobs.ts';
 import { pyramidOf } from '../scale-pyramid.ts';
@@ -23,10 +29,11 @@ export async function sceneRows(
 ): Promise<TrainingRows> {
   const { side } = pixelState(features);
   const boxes = boxLabels(labels);
-  const pictures = await inGroups(filesOf(inputs), (file) => decodeWhole(file, Math.round(side * OVERSAMPLING)));
+  const pictures = await inGroups(filesOf(inputs), (file) =>
+    decodeWhole(file, Math.round(side * OVERSAMPLING), 'fill'),
+  );
   const scenes = pictures.map((picture, row): Scene => {
-    const scale = Math.max(picture.source.width, picture.source.height) / Math.max(picture.width, picture.height);
-    const objects = framed(boxes[row] ?? [], { left: 0, top: 0, scale, ...picture.source });
+    const objects = framed(boxes[row] ?? [], picture.source, picture.width);
     return { levels: pyramidOf(picture), objects };
   });
   const max = Number(network.targets[objectsTarget]?.shape[0]);

@@ -131,17 +131,17 @@ describe('detections', () => {
     const feeds = {
       boxes: floats([1, 3, 4], boxes.flat()),
       scores: floats([1, 2, 3], scores),
-      frame: floats([1, 5], [5, 10, 2, 300, 150]),
+      frame: floats([1, 2], [300, 150]), // of a square with side 100
     };
     const found = await forward(
       feeds,
-      (g, of) => detectionsAnswer(g, { boxes: of('boxes'), scores: of('scores'), frame: of('frame') }).value,
+      (g, of) => detectionsAnswer(g, { boxes: of('boxes'), scores: of('scores'), frame: of('frame'), side: 100 }).value,
     );
     const rows = Array.from({ length: found.length / 6 }, (_, i) => found.slice(6 * i, 6 * i + 6));
     const expected = [
-      [1, 0.95, 0, 100, 40, 50],
-      [0, 0.9, 10, 20, 40, 40],
-      [1, 0.7, 10, 20, 40, 40],
+      [1, 0.95, 0, 90, 75, 60],
+      [0, 0.9, 30, 30, 60, 30],
+      [1, 0.7, 30, 30, 60, 30],
     ];
     expected.forEach((row, i) => {
       row.forEach((value, j) => {
@@ -155,11 +155,11 @@ describe('detections', () => {
     const feeds = {
       boxes: floats([2, 1, 4], [0, 0, 9, 9, 0, 0, 9, 9]),
       scores: floats([2, 1, 1], [0.001, 0.002]),
-      frame: floats([2, 5], [0, 0, 1, 9, 9, 0, 0, 1, 9, 9]),
+      frame: floats([2, 2], [9, 9, 9, 9]),
     };
     const found = await forward(
       feeds,
-      (g, of) => detectionsAnswer(g, { boxes: of('boxes'), scores: of('scores'), frame: of('frame') }).value,
+      (g, of) => detectionsAnswer(g, { boxes: of('boxes'), scores: of('scores'), frame: of('frame'), side: 100 }).value,
     );
     expect([found[1], found[7]]).toEqual([0, 0]);
   });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createSceneEncoder } from '../../../../src/features/scenes.ts';
+import { createStretchedEncoder } from '../../../../src/features/stretched.ts';
 import { pyramidOf } from '../../../../src/models/detection/scale-pyramid.ts';
 import { compose, type Scene, type SceneKnobs } from '../../../../src/models/detection/scenes/compose.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
@@ -77,7 +78,26 @@ describe('compose', () => {
   });
 });
 
-describe('the scene encoder', () => {
+describe('the encoder of stretched images', () => {
+  it('stretches a whole image to the square, upright, and returns its size', async () => {
+    const left = { create: { width: 10, height: 20, channels: 3 as const, background: { r: 255, g: 0, b: 0 } } };
+    const picture = { create: { width: 20, height: 20, channels: 3 as const, background: { r: 0, g: 0, b: 255 } } };
+    const file = await sharp(picture)
+      .composite([{ input: left, left: 0, top: 0 }])
+      .withMetadata({ orientation: 6 }) // its left is to be on top
+      .png()
+      .toBuffer();
+    const wide = await sharp(file).resize(20, 60, { fit: 'fill' }).withMetadata({ orientation: 6 }).png().toBuffer();
+    const encoder = createStretchedEncoder({ encoder: 'stretched', classes: ['a'], state: { side: 32 } });
+    const { image, frame } = await encoder.encode([wide]);
+    expect(image?.shape).toEqual([1, 3, 32, 32]);
+    expect(Array.from(frame?.data as Float32Array)).toEqual([60, 20]);
+    const red = (x: number, y: number): number => Number(image?.data[y * 32 + x]);
+    for (const x of [0, 31]) expect([red(x, 2) > 200, red(x, 29) < 50]).toEqual([true, true]);
+  });
+});
+
+describe('the scene encoder of 0.1.0', () => {
   it('centres a whole image in a grey square and returns its frame', async () => {
     const file = await sharp({ create: { width: 200, height: 100, channels: 3, background: { r: 255, g: 0, b: 0 } } })
       .png()

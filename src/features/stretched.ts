@@ -1,0 +1,46 @@
+import { frameInput, frameSize } from '../domain/kinds/detection.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
+import { decodeWhole, inGroups, type Picture, toPlanes } from './images.ts';
+import { readInteger } from './state.ts';
+
+const colours = 3;
+
+/**
+ * Image files for object detection → `image` [N, 3, side, side], uint8, each whole image stretched to a square, and
+ * `frame` [N, 2], float32, its original width and height, so that a detector can answer in source pixels.
+ */
+export function createStretchedEncoder(features: FittedFeatures): Encoder {
+  const side = readInteger(features.state, 'side');
+  const decode = (file: Uint8Array): Promise<Picture> => decodeWhole(file, side, 'fill');
+  return {
+    async prepare(inputs): Promise<EncodedRows> {
+      const pictures = await inGroups(filesOf(inputs), decode);
+      return {
+        count: pictures.length,
+        length: () => 1, // all squares are of one size
+        batch: (indexes) =>
+          squares(
+            Array.from(indexes, (row) => pictures[row] as Picture),
+            side,
+          ),
+      };
+    },
+    encode: async (inputs) => squares(await inGroups(filesOf(inputs), decode), side),
+  };
+}
+
+function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {
+  const size = colours * side * side;
+  const image = new Uint8Array(pictures.length * size);
+  const frames = new Float32Array(pictures.length * frameSize);
+  pictures.forEach(({ pixels, source }, row) => {
+    toPlanes(pixels, image.subarray(row * size, (row + 1) * size));
+    frames.set([source.width, source.height], row * frameSize);
+  });
+  return {
+    image: { dtype: 'uint8', shape: [pictures.length, colours, side, side], data: image },
+    [frameInput]: { dtype: 'float32', shape: [pictures.length, frameSize], data: frames },
+  };
+}
