@@ -6,7 +6,7 @@ import type { DataSet, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
 import type { PublishedWeights, RequestedTensor } from './warm-start.ts';
 
-/** Everything that determines a trial's result; equal specs give equal results. */
+/** Everything that determines a trial's result; equal specs give equal results, unless a team or a time limit changes the rounds or the epochs. */
 export interface TrainingSpec {
   task: Task;
   family: string;

@@ -1,4 +1,5 @@
 import { sleep } from './sleep.ts';
+import { LONGEST_TIMER_MS } from './timer.ts';
 
 /**
  * Waits until notified or aborted, or for `ms`: notifications come from NOTIFY, polling is the fallback. Any role may
@@ -17,6 +18,14 @@ export class Wake {
   notify(): void {
     this.#notified = true;
     this.#wake?.();
+  }
+
+  /** Calls `work` after each notification, one at a time, until aborted. Rejects if `work` does. */
+  async repeat(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.wait(LONGEST_TIMER_MS, signal);
+      if (!signal.aborted) await work();
+    }
   }
 
   async wait(ms: number, signal?: AbortSignal): Promise<void> {

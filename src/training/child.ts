@@ -12,12 +12,11 @@ import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
-import { deriveSeed } from '../runtime/rng.ts';
 import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
-import { followTrial } from './joint/follow.ts';
 import { ParentLead, ParentTeam } from './joint/parent.ts';
-import type { Assignment, FromChild, ToChild } from './messages.ts';
+import { trainShares } from './joint/shares.ts';
+import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
 
 // Entry point of the process that trains one trial. It has no database connection and no access to other trials: if it
@@ -41,6 +40,7 @@ let storing = false;
 /** The parent's messages by kind. */
 const parent = new EventEmitter();
 parent.once('assignment', (assignment: Assignment) => void run(assignment));
+parent.once('join', (assignment: JoinAssignment) => void join(assignment));
 parent.on('checkpoint', () => {
   checkpointRequested = true;
 });
@@ -67,20 +67,16 @@ process.on('SIGINT', () => undefined); // Ctrl-C is also sent to this process: t
 process.on('message', (message: ToChild) => parent.emit(message.kind, message));
 
 async function run(assignment: Assignment): Promise<void> {
-  const { task, family, knobs, seed, threads, dataFile, validation, metric, balanced } = assignment;
   try {
-    computeWith({ ...assignment.computing, logger: createLogger('engine', assignment.logLevel) });
-    yieldPriority(YIELD);
-    const data = splitRows(await readDataFile(dataFile, task), { task, validation });
-    const requested = { task, family, knobs, seed, threads, data, metric, balanced };
-    if (assignment.role === 'follow') return await follow(requested);
+    const requested = await prepare(assignment);
+    const { data } = requested;
     await scoreFirst(assignment, data);
     const spec = assignment.resume === undefined ? await shrinkToTime(requested, assignment) : requested;
     const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
-      labels: kindOf(task).truth(data.valid.labels),
+      labels: kindOf(assignment.task).truth(data.valid.labels),
       trained: trainedInputs(data),
     };
     await send({ kind: 'finished', result, validated });
@@ -89,10 +85,25 @@ async function run(assignment: Assignment): Promise<void> {
   }
 }
 
-/** Noise that differs from that of the trial's other workers. */
-async function follow(spec: TrainingSpec): Promise<void> {
-  await followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, process.pid) }, new ParentLead({ send, next }));
-  await send({ kind: 'followed' });
+/** Trains shares of a trial of another worker. */
+async function join(assignment: JoinAssignment): Promise<void> {
+  try {
+    await trainShares(await prepare(assignment), new ParentLead({ send, next }));
+    await send({ kind: 'left' });
+  } catch (error) {
+    await send({ kind: 'failed', error: reportError(error) });
+  }
+}
+
+/** Sets up the process, and reads the rows. */
+async function prepare(assignment: Assignment | JoinAssignment): Promise<TrainingSpec> {
+  const { dataFile, validation, computing, logLevel, task, family, knobs, seed, threads, metric, balanced } =
+    assignment;
+  computeWith({ ...computing, logger: createLogger('engine', logLevel) });
+  yieldPriority(YIELD);
+  const data = splitRows(await readDataFile(dataFile, task), { task, validation });
+  const noise = assignment.kind === 'join' ? { noiseSeed: assignment.noiseSeed } : {};
+  return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
 }
 
 /** The trial with a smaller network if time is short; the worker is notified of the changed knobs. */

@@ -8,11 +8,8 @@ import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts'
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 
-/** The complete input of a training process, which has no database connection. */
-export interface Assignment {
-  kind: 'assignment';
-  /** Whether this process trains the trial, or shares of one that another worker leads. */
-  role: 'lead' | 'follow';
+/** What a training process needs of a trial; it has no database connection. */
+interface TrialInput {
   task: Task;
   family: string;
   knobs: Knobs;
@@ -25,6 +22,11 @@ export interface Assignment {
   metric: Metric;
   /** Whether training weights all classes equally. */
   balanced: boolean;
+}
+
+/** Train a trial. */
+export interface Assignment extends TrialInput {
+  kind: 'assignment';
   /** The time limit of the trial. */
   time: TimeLeft;
   /** Knobs that must not be changed if time is short. */
@@ -38,6 +40,13 @@ export interface Assignment {
   incumbent?: Incumbent;
 }
 
+/** Train shares of a trial that another worker leads. */
+export interface JoinAssignment extends TrialInput {
+  kind: 'join';
+  /** Different for each worker of the trial. */
+  noiseSeed: number;
+}
+
 export interface Incumbent {
   /** Best first. */
   members: TrainedModel[];
@@ -47,6 +56,7 @@ export interface Incumbent {
 
 export type ToChild =
   | Assignment
+  | JoinAssignment
   /** The decision on a report: whether to stop, and whether to publish the weights. */
   | { kind: 'decision'; stop: boolean; publish: boolean }
   /** The requested initial weights. */
@@ -63,7 +73,7 @@ export type ToChild =
   | { kind: 'begun' }
   /** What the other workers learnt in the round. */
   | { kind: 'changes'; changes: readonly WeightChange[] }
-  /** To a following process: its next round; null when there is none any more. */
+  /** To a process that has joined: its next round; null if there is none any more. */
   | { kind: 'round'; next: JoinedRound | null };
 
 /** The validation rows in the format of the table rafiki.validation. */
@@ -90,10 +100,10 @@ export type FromChild =
   /** Of a leading process. */
   | { kind: 'begin-round'; round: Round; weights: RoundWeights; last: RoundPace | null }
   | { kind: 'collect'; round: Round }
-  /** Of a following process: it waits for a round; and what it learnt in one. `basis` identifies the rows. */
+  /** Of a process that has joined: it waits for a round; and what it learnt in one. */
   | { kind: 'next-round' }
   | { kind: 'change'; round: Round; change: WeightChange; rowsPerSecond: number }
   /** There is no further round. */
-  | { kind: 'followed' }
+  | { kind: 'left' }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   | { kind: 'failed'; error: ErrorReport };

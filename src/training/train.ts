@@ -1,4 +1,3 @@
-import { shareOf } from '../domain/joint-training.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
 import { answerAll } from '../engine/evaluate.ts';
 import { Trainer } from '../engine/trainer.ts';
@@ -50,26 +49,25 @@ interface TrainingRun {
  * batch are left to the next shuffle. Returns false if training is to stop before the end of the epoch and there is a
  * best epoch already.
  */
-async function trainEpoch(trial: PreparedTrial, run: TrainingRun): Promise<boolean> {
-  const { progress, hooks, rounds } = run;
+async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks, rounds }: TrainingRun): Promise<boolean> {
   const order = orderOf(trial, progress.epoch);
   while (progress.step < trial.stepsPerEpoch) {
     const { epoch, epochs, step } = progress;
     const left = trial.stepsPerEpoch - step;
-    const round = await rounds.begin({ epoch, epochs, step }, left);
+    const share = await rounds.begin({ epoch, epochs, step }, left);
     const startedMs = systemClock.nowMs();
-    const { from, to } = shareOf(round, 0);
-    for (let at = from; at < to; at += trial.recipe.stepsPerRun) {
+    const { range, seats } = share;
+    for (let at = range.from; at < range.to; at += trial.recipe.stepsPerRun) {
       if (progress.best !== null && hooks.stopNow?.() === true) return false;
-      const range = { from: at, to: Math.min(to, at + trial.recipe.stepsPerRun) };
-      const done = step + (at - from) * round.seats;
-      const loss = await trainRun(trial, run.trainer, { order, range, epoch, epochs, done, pace: round.seats });
-      progress.lossSum += loss * round.seats; // the others' losses are not known
+      const run = { from: at, to: Math.min(range.to, at + trial.recipe.stepsPerRun) };
+      const done = step + (at - range.from) * seats;
+      const loss = await trainRun(trial, trainer, { order, range: run, epoch, epochs, done, pace: seats });
+      progress.lossSum += loss * seats; // the others' losses are not known
     }
-    await rounds.end(round, (systemClock.nowMs() - startedMs) / 1000);
-    progress.step += round.batches;
+    await rounds.end(share, (systemClock.nowMs() - startedMs) / 1000);
+    progress.step += share.batches;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-    await hooks.onCheckpoint(() => writeCheckpoint(progress, run.trainer));
+    await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));
   }
   return true;
 }

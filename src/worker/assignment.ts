@@ -1,5 +1,3 @@
-import type { DataCache } from '../datasets/data-cache.ts';
-import type { Database } from '../db/database.ts';
 import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
@@ -9,20 +7,12 @@ import { computing } from '../engine/computing.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
-import type { ParamStore, WarmStart, WarmStartRequest } from '../params/param-store.ts';
+import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment, Incumbent } from '../training/messages.ts';
-
-export interface TrialRunOptions {
-  database: Database;
-  params: ParamStore;
-  cache: DataCache;
-  threads: number;
-  checkpointEveryMs: number;
-  logger: Logger;
-}
+import type { TrialRunOptions } from './run-options.ts';
 
 /**
  * Collects the input of the training process: the data on disk, the last checkpoint, the deployed model to compare
@@ -43,7 +33,6 @@ export async function prepareAssignment(
   const incumbent = await loadIncumbent(trial, options);
   return {
     kind: 'assignment',
-    role: 'lead',
     task: study.task,
     family,
     knobs,

@@ -19,8 +19,8 @@ import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
-import type { TrialRunOptions } from './assignment.ts';
-import { MemberRun } from './member-run.ts';
+import { JoinedRun } from './joined-run.ts';
+import type { TrialRunOptions } from './run-options.ts';
 import { TrialRun } from './trial-run.ts';
 
 export interface WorkerOptions extends StorageOptions {
@@ -61,7 +61,7 @@ class Worker implements Service {
   readonly #wake = new Wake(MIN_POLL_MS);
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
-  #member: MemberRun | undefined;
+  #joined: JoinedRun | undefined;
   /** The last trial of which this worker could not train shares. */
   #avoided: number | undefined;
   #loop: Promise<void> | undefined;
@@ -101,7 +101,7 @@ class Worker implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#run?.release();
-    this.#member?.leave();
+    this.#joined?.leave();
     await this.#loop;
     await stopAll([this.#heartbeat, this.#listener]);
   }
@@ -109,10 +109,10 @@ class Worker implements Service {
   #hint(channel: string, payload: string): void {
     if (channel === 'rafiki_trial') {
       this.#wake.notify();
-      this.#member?.checkSoon();
+      this.#joined?.checkSoon();
     } else if (channel === 'rafiki_round') {
-      if (payload === String(this.#run?.trialId)) void this.#run?.checkTeam();
-      if (payload === String(this.#member?.trialId)) this.#member?.notify();
+      if (payload === String(this.#run?.trialId)) this.#run?.teamChanged();
+      if (payload === String(this.#joined?.trialId)) this.#joined?.notify();
     } else if (payload === String(this.#run?.trialId)) this.#run?.checkSoon();
   }
 
@@ -154,10 +154,10 @@ class Worker implements Service {
     const trial = await joinTrial(database, processId, { families: familyNames, avoided: this.#avoided });
     if (trial === undefined) return false;
     logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
-    this.#member = new MemberRun(trial, await this.#runOptions());
-    if (this.#stopping.signal.aborted) this.#member.leave();
-    if (!(await this.#member.run())) this.#avoided = trial.trialId;
-    this.#member = undefined;
+    this.#joined = new JoinedRun(trial, await this.#runOptions());
+    if (this.#stopping.signal.aborted) this.#joined.leave();
+    if (!(await this.#joined.run())) this.#avoided = trial.trialId;
+    this.#joined = undefined;
     return true;
   }
 

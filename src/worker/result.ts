@@ -6,7 +6,7 @@ import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { Validated } from '../training/messages.ts';
-import type { TrialRunOptions } from './assignment.ts';
+import type { TrialRunOptions } from './run-options.ts';
 
 /** The training result and the rows it was measured on. */
 export interface Finished {

@@ -6,22 +6,19 @@ import { LeaseLost } from '../errors/errors.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { Wake } from '../runtime/wake.ts';
+import { MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadHalves, saveWeights } from './round-params.ts';
 
 /** The other workers may take this share of the own training time longer, and at least so long. */
-const PATIENCE_SHARE = 0.5;
-const MIN_PATIENCE_MS = 2_000;
-/** Fallback for a lost NOTIFY. */
-const POLL_MS = 500;
-/** Any role may send a NOTIFY: this bounds the queries. */
-const MIN_POLL_MS = 5;
+const MAX_EXTRA_SHARE = 0.5;
+const MIN_EXTRA_MS = 2_000;
 
 /** The other workers of a trial, for the worker that owns it. */
 export class TrialTeam {
   readonly #trial: ClaimedTrial;
   readonly #database: Database;
   readonly #params: ParamStore;
-  readonly #wake = new Wake(MIN_POLL_MS);
+  readonly #wake = new Wake(MIN_ROUND_CHECK_MS);
   #ready: ReadyWorker[] = [];
   #last = 0;
   #begunMs = 0;
@@ -59,7 +56,7 @@ export class TrialTeam {
   /** Called when the own share is trained: the changes of the others that arrive in time. */
   async collect(round: Round, signal: AbortSignal): Promise<WeightChange[]> {
     const nowMs = systemClock.nowMs();
-    const untilMs = nowMs + Math.max(MIN_PATIENCE_MS, PATIENCE_SHARE * (nowMs - this.#begunMs));
+    const untilMs = nowMs + Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (nowMs - this.#begunMs));
     for (;;) {
       const stored = await selectChanges(this.#database, this.#trial, round.number);
       const leftMs = untilMs - systemClock.nowMs();
@@ -68,7 +65,7 @@ export class TrialTeam {
           stored.map(async ({ batches, paramsId }) => ({ batches, halves: await loadHalves(this.#params, paramsId) })),
         );
       }
-      await this.#wake.wait(Math.min(POLL_MS, leftMs), signal);
+      await this.#wake.wait(Math.min(ROUND_POLL_MS, leftMs), signal);
     }
   }
 }

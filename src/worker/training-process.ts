@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Assignment, FromChild, ToChild } from '../training/messages.ts';
+import type { Assignment, FromChild, JoinAssignment, ToChild } from '../training/messages.ts';
 
 export interface TrainingListener {
   onMessage(message: FromChild): void;
@@ -20,7 +20,7 @@ export class TrainingProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  constructor(assignment: Assignment, { onMessage, onEnd }: TrainingListener) {
+  constructor(assignment: Assignment | JoinAssignment, { onMessage, onEnd }: TrainingListener) {
     const child = fork(entry, {
       serialization: 'advanced', // preserves typed arrays
       stdio: ['ignore', 2, 2, 'ipc'], // stdout is reserved for the worker's output

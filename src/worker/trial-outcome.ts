@@ -3,8 +3,8 @@ import { setReaderNotice } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import type { ReaderRefused } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
-import type { TrialRunOptions } from './assignment.ts';
 import { type Finished, storeResult } from './result.ts';
+import type { TrialRunOptions } from './run-options.ts';
 
 /** How a trial ends on this worker. */
 export type TrialOutcome =

@@ -12,18 +12,15 @@ import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import { LONGEST_TIMER_MS } from '../runtime/timer.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
-import { loadWarmStart, prepareAssignment, type TrialRunOptions } from './assignment.ts';
+import { loadWarmStart, prepareAssignment } from './assignment.ts';
+import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS } from './polling.ts';
+import type { TrialRunOptions } from './run-options.ts';
 import { TrialTeam } from './team.ts';
 import { TrainingProcess } from './training-process.ts';
 import { settleTrial, type TrialOutcome } from './trial-outcome.ts';
 
-/** Three heartbeats fit in a lease: two may fail before it expires. */
-const HEARTBEAT_MS = 4_000;
-/** Any role may send a NOTIFY: this bounds additional heartbeats, one at a time. */
-const MIN_CHECK_MS = 500;
 /**
  * Maximum wait for a last checkpoint of a stopping worker: Ctrl-C should end it soon, and the previous checkpoint is
  * seconds old.
@@ -41,6 +38,7 @@ export class TrialRun {
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
   readonly #wake = new Wake(MIN_CHECK_MS);
+  readonly #teamWake = new Wake(MIN_ROUND_CHECK_MS);
   #decide: (outcome: TrialOutcome) => void = () => undefined;
   readonly #outcome: Promise<TrialOutcome>;
   #process: TrainingProcess | undefined;
@@ -67,7 +65,8 @@ export class TrialRun {
   /** Resolves when the trial and its process have ended; false if this worker could not train it at all. */
   async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
-    void this.#keepChecking();
+    void this.#wake.repeat(() => this.#heartbeat(), this.#ended.signal);
+    void this.#teamWake.repeat(() => this.#checkTeam(), this.#ended.signal);
     try {
       void this.#begin();
       const outcome = await this.#outcome;
@@ -87,9 +86,13 @@ export class TrialRun {
     }
   }
 
-  /** Other workers of the trial are ready, or have sent what they learnt. */
-  async checkTeam(): Promise<void> {
+  /** Other workers of the trial may be ready, or have sent what they learnt. */
+  teamChanged(): void {
     this.#team.notify();
+    this.#teamWake.notify();
+  }
+
+  async #checkTeam(): Promise<void> {
     try {
       this.#process?.send({ kind: 'team', ...(await this.#team.check()) });
     } catch (error) {
@@ -100,14 +103,6 @@ export class TrialRun {
   /** The trial's row may have changed: checks it soon. */
   checkSoon(): void {
     this.#wake.notify();
-  }
-
-  async #keepChecking(): Promise<void> {
-    const { signal } = this.#ended;
-    while (!signal.aborted) {
-      await this.#wake.wait(LONGEST_TIMER_MS, signal);
-      if (!signal.aborted) await this.#heartbeat();
-    }
   }
 
   /** Renews the lease; detects whether the trial is still owned by this worker. */
@@ -177,7 +172,7 @@ export class TrialRun {
         return this.#decide(message);
       case 'next-round':
       case 'change':
-      case 'followed':
+      case 'left':
         throw new RangeError(`a leading process does not send ${message.kind}`);
     }
   }
@@ -219,7 +214,7 @@ export class TrialRun {
 
   async #collect(round: Round): Promise<void> {
     const changes = await this.#persist(() => this.#team.collect(round, this.#ended.signal));
-    await this.checkTeam();
+    await this.#checkTeam();
     this.#process?.send({ kind: 'changes', changes });
   }
 

@@ -7,7 +7,7 @@ import {
   type JoinedTrial,
   joinTrial,
   leaveTrial,
-  renewMembership,
+  renewJoining,
   selectChanges,
   selectReady,
   selectRound,
@@ -93,15 +93,15 @@ describe('joining a running trial', () => {
 
   test('ends with the attempt, with a pause, and when the trial is to stop', async () => {
     await allow(4);
-    const member = await join();
-    expect(await renewMembership(db, member)).toBe(true);
+    const joined = await join();
+    expect(await renewJoining(db, joined)).toBe(true);
     await db.query('update rafiki.study set paused_at = now()');
-    expect(await renewMembership(db, member)).toBe(false);
+    expect(await renewJoining(db, joined)).toBe(false);
     await db.query('update rafiki.study set paused_at = null');
-    expect(await renewMembership(db, member)).toBe(true);
+    expect(await renewJoining(db, joined)).toBe(true);
     await loseTrial({ on: db, logger: silentLogger }, { id: owner.trialId, attempt: 0 }, 'test');
     await claimTrial(db, await worker(), { families });
-    expect(await renewMembership(db, member)).toBe(false);
+    expect(await renewJoining(db, joined)).toBe(false);
   });
 
   test('ends for a trial that waits', async () => {
@@ -125,19 +125,19 @@ describe('joining a running trial', () => {
 describe('a round', () => {
   test('is offered to the workers that it names, by seat, once', async () => {
     await allow(3);
-    const members = [await join(), await join()];
-    for (const member of members) await setReady(db, member, null);
+    const joineds = [await join(), await join()];
+    for (const joined of joineds) await setReady(db, joined, null);
     const ready = await selectReady(db, owner);
-    expect(ready).toEqual(members.map(({ processId }) => ({ processId, round: null })));
-    const processIds = members.map(({ processId }) => processId);
+    expect(ready).toEqual(joineds.map(({ processId }) => ({ processId, round: null })));
+    const processIds = joineds.map(({ processId }) => processId);
     expect(await insertRound(db, owner, { plan: plan(1, 3), processIds, paramsId: await halves(1), last: null })).toBe(
       true,
     );
     expect(await selectReady(db, owner)).toEqual([]); // they are busy
-    const offers = await Promise.all(members.map((member) => selectRound(db, member, 0)));
+    const offers = await Promise.all(joineds.map((joined) => selectRound(db, joined, 0)));
     expect(offers.map((offer) => offer?.seat)).toEqual([1, 2]);
     expect(offers[0]?.plan).toEqual(plan(1, 3));
-    expect(await selectRound(db, members[0]!, 1)).toBeUndefined();
+    expect(await selectRound(db, joineds[0]!, 1)).toBeUndefined();
   });
 
   test('is begun by the owner alone', async () => {
@@ -148,29 +148,29 @@ describe('a round', () => {
 
   test('collects what arrives, and the worker is ready for the next', async () => {
     await allow(2);
-    const member = await join();
-    await setReady(db, member, null);
-    const round = { plan: plan(1), processIds: [member.processId], paramsId: await halves(1), last: null };
+    const joined = await join();
+    await setReady(db, joined, null);
+    const round = { plan: plan(1), processIds: [joined.processId], paramsId: await halves(1), last: null };
     await insertRound(db, owner, round);
     const change = { number: 1, batches: 4, paramsId: await halves(7, 8), rowsPerSecond: 99 };
-    await insertChange(db, member, change);
-    await insertChange(db, member, change); // its reply may be lost
+    await insertChange(db, joined, change);
+    await insertChange(db, joined, change); // its reply may be lost
     const [stored, ...more] = await selectChanges(db, owner, 1);
     expect([stored?.batches, more]).toEqual([4, []]);
     expect(await loadHalves(params, stored!.paramsId)).toEqual(Uint16Array.of(7, 8));
-    expect(await selectReady(db, owner)).toEqual([{ processId: member.processId, round: 1 }]);
+    expect(await selectReady(db, owner)).toEqual([{ processId: joined.processId, round: 1 }]);
   });
 
   test('of another attempt takes nothing from a worker of this one', async () => {
     await allow(2);
-    const member = await join();
+    const joined = await join();
     await insertRound(db, owner, {
       plan: plan(1),
-      processIds: [member.processId],
+      processIds: [joined.processId],
       paramsId: await halves(1),
       last: null,
     });
-    const late = { ...member, attempt: 7 };
+    const late = { ...joined, attempt: 7 };
     await insertChange(db, late, { number: 1, batches: 4, paramsId: await halves(2), rowsPerSecond: 1 });
     expect(await selectChanges(db, owner, 1)).toEqual([]);
   });

@@ -1,47 +1,47 @@
 import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from '../../src/domain/joint-training.ts';
 import type { TrainingSpec } from '../../src/domain/training.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
-import { followTrial } from '../../src/training/joint/follow.ts';
+import { trainShares } from '../../src/training/joint/shares.ts';
 
 type Next = JoinedRound | null;
 
 /** The workers of one trial in one process: they train one after the other, so that a machine of any size can have many. */
 export class MemoryTeam implements Team {
-  readonly #followers: Follower[];
+  readonly #others: JoinedWorker[];
   readonly #running: Promise<void>[];
   #begun = false;
   readonly rounds: Round[] = [];
 
   constructor(spec: TrainingSpec, seats: number) {
-    this.#followers = Array.from({ length: seats - 1 }, (_, i) => new Follower(i + 1));
+    this.#others = Array.from({ length: seats - 1 }, (_, i) => new JoinedWorker(i + 1));
     // Their noise must differ; rows and augmentation come from the trial's seed.
-    this.#running = this.#followers.map((follower) =>
-      followTrial({ ...spec, noiseSeed: deriveSeed(spec.seed, follower.seat) }, follower),
+    this.#running = this.#others.map((other) =>
+      trainShares({ ...spec, noiseSeed: deriveSeed(spec.seed, other.seat) }, other),
     );
   }
 
   next(): { seats: number; needAll: boolean } {
     const needAll = !this.#begun;
     this.#begun = true;
-    return { seats: this.#followers.length + 1, needAll };
+    return { seats: this.#others.length + 1, needAll };
   }
 
   async begin(round: Round, weights: RoundWeights): Promise<void> {
     this.rounds.push(round);
-    for (const follower of this.#followers) follower.offer({ round, seat: follower.seat, weights });
+    for (const other of this.#others) other.offer({ round, seat: other.seat, weights });
   }
 
   collect(): Promise<readonly WeightChange[]> {
-    return Promise.all(this.#followers.map((follower) => follower.change));
+    return Promise.all(this.#others.map((other) => other.change));
   }
 
   async end(): Promise<void> {
-    for (const follower of this.#followers) follower.offer(null);
+    for (const other of this.#others) other.offer(null);
     await Promise.all(this.#running);
   }
 }
 
-class Follower implements Lead {
+class JoinedWorker implements Lead {
   readonly seat: number;
   change: Promise<WeightChange> = new Promise(() => undefined);
   #sent: (change: WeightChange) => void = () => undefined;

@@ -5,20 +5,20 @@ import type { ClaimedTrial } from './claims.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
-/** A worker that trains a trial together with its owner. */
-export interface Membership {
+/** A worker that has joined a trial, which another worker leads. */
+export interface Joining {
   trialId: number;
-  /** Of the trial: a membership ends with the attempt. */
+  /** Of the trial: joining ends with the attempt. */
   attempt: number;
   processId: number;
 }
 
 /** A trial that a worker has joined. */
-export interface JoinedTrial extends Membership {
+export interface JoinedTrial extends Joining {
   family: string;
   knobs: Knobs;
   seed: number;
-  study: ClaimedTrial['study'];
+  study: Pick<ClaimedTrial['study'], 'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced'>;
 }
 
 /** Joining takes seconds: a trial that ends sooner is left alone. */
@@ -31,7 +31,7 @@ const MIN_LEFT_SECONDS = 30;
 const join = `
   with open as (
     select t.id, t.attempt, t.study_id, s.workers_per_trial as max,
-      t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch) as "secondsLeft",
+      t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch) as seconds_left,
       (select count(*) from rafiki.trial_worker w where w.trial_id = t.id and w.lease_until > now()) + 1 as workers
     from rafiki.trial t
     join rafiki.study s on s.id = t.study_id and s.state = 'running' and s.paused_at is null
@@ -39,8 +39,8 @@ const join = `
     where t.state = 'running' and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
   ), best as (
     select o.id, o.attempt from open o
-    where o.workers < coalesce(o.max, 64) and (o.max is not null or o."secondsLeft" > $4)
-    order by coalesce(o."secondsLeft", 0) / o.workers desc, o.id limit 1
+    where o.workers < coalesce(o.max, 64) and (o.max is not null or o.seconds_left > $4)
+    order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
   ), joined as (
     insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)
     select b.id, $1, b.attempt, now() + $3 * interval '1 ms' from best b
@@ -50,8 +50,7 @@ const join = `
   )
   select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
-      'metric', s.metric, 'balanced', s.class_weights is not null, 'secondsLeft', extract(epoch from s.max_time)::float8) as study
+      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null) as study
   from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
 
 /** Joins a running trial; undefined if none has room. */
@@ -65,12 +64,12 @@ export async function joinTrial(
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
 
-export async function leaveTrial(on: Queryable, { trialId, processId }: Membership): Promise<void> {
+export async function leaveTrial(on: Queryable, { trialId, processId }: Joining): Promise<void> {
   await on.query('delete from rafiki.trial_worker where trial_id = $1 and process_id = $2', [trialId, processId]);
 }
 
-/** Extends a membership. False if it has ended: with its trial or the attempt, or because the trial is to stop. */
-export async function renewMembership(on: Queryable, { trialId, attempt, processId }: Membership): Promise<boolean> {
+/** Extends the lease of a joined worker. False if the trial or its attempt has ended, or the trial is to stop. */
+export async function renewJoining(on: Queryable, { trialId, attempt, processId }: Joining): Promise<boolean> {
   const sql = `
     update rafiki.trial_worker w set lease_until = now() + $4 * interval '1 ms'
     from rafiki.trial t join rafiki.study s on s.id = t.study_id
@@ -94,7 +93,7 @@ export async function isTrialWaiting(on: Queryable, processId: number, families:
 /** Says that a worker waits for a round; `round` is the last one that it has trained. */
 export async function setReady(
   on: Queryable,
-  { trialId, attempt, processId }: Membership,
+  { trialId, attempt, processId }: Joining,
   round: number | null,
 ): Promise<void> {
   const sql = `
@@ -160,7 +159,7 @@ export interface OfferedRound {
 /** The newest round of a worker after round `after`; undefined if there is none yet. */
 export async function selectRound(
   on: Queryable,
-  { trialId, attempt, processId }: Membership,
+  { trialId, attempt, processId }: Joining,
   after: number,
 ): Promise<OfferedRound | undefined> {
   const sql = `
@@ -192,7 +191,7 @@ const change = `
 /** Stores what a worker has learnt in a round; it is then ready for the next. Nothing is stored for a round that is over. */
 export async function insertChange(
   on: Queryable,
-  { trialId, attempt, processId }: Membership,
+  { trialId, attempt, processId }: Joining,
   { number, batches, paramsId, rowsPerSecond }: NewChange,
 ): Promise<void> {
   await on.query(change, [trialId, attempt, processId, number, batches, paramsId, rowsPerSecond]);

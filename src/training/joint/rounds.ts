@@ -1,11 +1,11 @@
-import { type Round, type RoundPace, shareOf, type Team, type WeightChange } from '../../domain/joint-training.ts';
+import { type BatchRange, type Round, type RoundPace, shareOf, type Team } from '../../domain/joint-training.ts';
 import type { TrainingSpec } from '../../domain/training.ts';
 import type { Trainer } from '../../engine/trainer.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { PreparedTrial } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { fromHalf } from './half.ts';
+import { addChange, bufferFlags } from './flat-weights.ts';
 import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
 
@@ -19,6 +19,16 @@ export const ALONE: Team = {
   collect: async () => [],
 };
 
+/** What the leading worker trains next. */
+export interface OwnShare {
+  range: BatchRange;
+  /** Of all workers. */
+  batches: number;
+  seats: number;
+  /** Null if it trains alone. */
+  round: Round | null;
+}
+
 /** The rounds of a trial, as its leading worker makes them. */
 export class Rounds {
   readonly #trainer: Trainer;
@@ -26,7 +36,7 @@ export class Rounds {
   readonly #spec: TrainingSpec;
   #basis: string | undefined;
   readonly #run: number;
-  readonly #isStatistic: (index: number) => boolean;
+  readonly #isBuffer: (index: number) => boolean;
   readonly #outer: OuterStep;
   readonly #length: RoundLength;
   readonly #feedback = new ErrorFeedback();
@@ -46,24 +56,24 @@ export class Rounds {
     this.#batch = trial.batch;
     this.#outer = new OuterStep(outer);
     this.#length = new RoundLength(this.#run);
-    this.#isStatistic = statisticsOf(trial);
+    const flags = bufferFlags(trial.network);
+    this.#isBuffer = (index) => flags[index] === 1;
     this.#common = trainer.flatWeights();
   }
 
-  /** Starts the next round of an epoch of which `left` batches are left. */
-  async begin(at: Pick<Round, 'epoch' | 'epochs' | 'step'>, left: number): Promise<Round> {
+  /** Starts what comes next of an epoch of which `left` batches are left: a round, or a run of this worker alone. */
+  async begin(at: Pick<Round, 'epoch' | 'epochs' | 'step'>, left: number): Promise<OwnShare> {
     const team = this.#team.next();
     const seats = Math.min(team.seats, left); // each has a batch at least
-    const each = this.#length.batches;
-    const batches = roundBatches(left, { seats, each, run: this.#run });
+    const batches = roundBatches(left, { seats, each: this.#length.batches, run: this.#run });
     if (seats === 1) {
       this.#unsent = undefined; // the others miss what is trained alone
-      return { ...at, number: this.#number, batches, seats, basis: '' };
+      return { range: { from: at.step, to: at.step + batches }, batches, seats, round: null };
     }
     this.#basis ??= basisOf(this.#spec);
     const round = { ...at, number: ++this.#number, batches, seats, basis: this.#basis };
     await this.#start(round, team.needAll);
-    return round;
+    return { range: shareOf(round, 0), batches, seats, round };
   }
 
   async #start(round: Round, needAll: boolean): Promise<void> {
@@ -79,50 +89,26 @@ export class Rounds {
   }
 
   /** Ends a round whose own share this worker has trained: its weights become those of all. */
-  async end(round: Round, trainSeconds: number): Promise<void> {
-    if (round.seats === 1) return;
+  async end({ range, round }: OwnShare, trainSeconds: number): Promise<void> {
+    if (round === null) return;
     const startedMs = systemClock.nowMs();
-    const own = shareOf(round, 0);
+    const batches = range.to - range.from;
     const changes = await this.#team.collect(round);
     const before = this.#common;
     const workers: WorkerWeights[] = [
-      { weights: this.#trainer.flatWeights(), batches: own.to - own.from },
-      ...changes.map((change) => ({ weights: changed(before, change), batches: change.batches })),
+      { weights: this.#trainer.flatWeights(), batches },
+      ...changes.map((change) => ({ weights: addChange(before, change.halves), batches: change.batches })),
     ];
-    const next = this.#outer.next(before, workers, this.#isStatistic);
+    const next = this.#outer.next(before, workers, this.#isBuffer);
     const halves = this.#feedback.encode(next.map((value, i) => value - (before[i] ?? 0)));
-    this.#common = changed(before, { halves });
+    this.#common = addChange(before, halves);
     this.#unsent = halves;
     this.#trainer.replaceWeights(this.#common);
     const exchangeSeconds = (systemClock.nowMs() - startedMs) / 1000;
-    const batches = own.to - own.from;
     this.#pace = {
       rowsPerSecond: (batches * this.#batch) / trainSeconds,
       exchangeShare: exchangeSeconds / (trainSeconds + exchangeSeconds),
     };
     this.#length.add({ batches, trainSeconds, exchangeSeconds });
   }
-}
-
-/** The weights after a change in half precision. */
-export function changed(before: Float32Array, { halves }: Pick<WeightChange, 'halves'>): Float32Array {
-  const change = fromHalf(halves);
-  return before.map((value, i) => value + (change[i] ?? 0));
-}
-
-/** Whether a flat weight's place is a running statistic of batch norm. */
-function statisticsOf({ network }: PreparedTrial): (index: number) => boolean {
-  const marks: { end: number; buffer: boolean }[] = [];
-  let end = 0;
-  for (const { shape, buffer = false } of Object.values(network.parameters)) {
-    end += shape.reduce((size, dim) => size * dim, 1);
-    marks.push({ end, buffer });
-  }
-  const flags = new Uint8Array(end);
-  let start = 0;
-  for (const mark of marks) {
-    if (mark.buffer) flags.fill(1, start, mark.end);
-    start = mark.end;
-  }
-  return (index) => flags[index] === 1;
 }

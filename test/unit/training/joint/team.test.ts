@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Lead } from '../../../../src/domain/joint-training.ts';
 import { releaseIdleSessions } from '../../../../src/engine/session.ts';
-import { followTrial } from '../../../../src/training/joint/follow.ts';
+import { trainShares } from '../../../../src/training/joint/shares.ts';
 import { trainTrial } from '../../../../src/training/train.ts';
 import { MemoryTeam } from '../../../support/memory-team.ts';
 import { memorable, specOf, watched } from '../../models/sentences.ts';
@@ -41,7 +41,7 @@ describe('a trial of several workers', () => {
       next: async () => ({ round, seat: 1, weights: { kind: 'all', values: new Float32Array(0) } }),
       send: async () => expect.unreachable(),
     };
-    await expect(followTrial(spec, lead)).rejects.toMatchObject({
+    await expect(trainShares(spec, lead)).rejects.toMatchObject({
       message: 'this worker has other rows than the one that leads the trial',
     });
   });

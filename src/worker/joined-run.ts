@@ -4,7 +4,7 @@ import {
   isTrialWaiting,
   type JoinedTrial,
   leaveTrial,
-  renewMembership,
+  renewJoining,
   selectRound,
   setReady,
 } from '../db/statements/joint-training.ts';
@@ -13,27 +13,24 @@ import { computing } from '../engine/computing.ts';
 import { WorkerNeeded } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
+import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
-import type { Assignment, FromChild } from '../training/messages.ts';
-import type { TrialRunOptions } from './assignment.ts';
+import type { FromChild, JoinAssignment } from '../training/messages.ts';
+import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadWeights, saveHalves } from './round-params.ts';
+import type { TrialRunOptions } from './run-options.ts';
 import { TrainingProcess } from './training-process.ts';
-
-const HEARTBEAT_MS = 4_000;
-/** Fallback for a lost NOTIFY. */
-const POLL_MS = 500;
-/** Any role may send a NOTIFY: this bounds the queries. */
-const MIN_POLL_MS = 5;
 
 /**
  * Trains shares of a trial that another worker owns, until the trial ends or another trial waits for a worker. Nothing
- * is lost if it ends at any moment: the round that it was in goes on without it.
+ * is lost if it ends at any moment: its round continues without it.
  */
-export class MemberRun {
+export class JoinedRun {
   readonly #trial: JoinedTrial;
   readonly #options: TrialRunOptions;
   readonly #ended = new AbortController();
-  readonly #wake = new Wake(MIN_POLL_MS);
+  readonly #wake = new Wake(MIN_ROUND_CHECK_MS);
+  readonly #checkWake = new Wake(MIN_CHECK_MS);
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
   /** The last round that was trained here; null before the first. */
@@ -56,7 +53,7 @@ export class MemberRun {
 
   /** Another trial may wait for this worker. */
   checkSoon(): void {
-    void this.#heartbeat();
+    this.#checkWake.notify();
   }
 
   /** Ends soon. */
@@ -70,6 +67,7 @@ export class MemberRun {
     const { logger, database } = this.#options;
     const { signal } = this.#ended;
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
+    void this.#checkWake.repeat(() => this.#heartbeat(), signal);
     const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     try {
       const assignment = await this.#assignment();
@@ -89,26 +87,29 @@ export class MemberRun {
       await this.#process?.kill();
       await this.#handling;
       await leaveTrial(database, this.#trial).catch((error: unknown) => {
-        logger.warn({ trial: this.trialId, err: reportError(error) }, 'the membership ends with its lease');
+        logger.warn(
+          { trial: this.trialId, err: reportError(error) },
+          'could not leave the trial; its place expires with its lease',
+        );
       });
     }
     return !this.#failed;
   }
 
-  async #assignment(): Promise<Assignment> {
-    const { cache, threads, checkpointEveryMs, logger, database } = this.#options;
+  async #assignment(): Promise<JoinAssignment> {
+    const { cache, threads, logger, database } = this.#options;
     const { study, family, knobs, seed, processId } = this.#trial;
     const { device, engine } = computing();
     const { signal } = this.#ended;
     const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
     const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
-      kind: 'assignment',
-      role: 'follow',
+      kind: 'join',
       task: study.task,
       family,
       knobs,
       seed,
+      noiseSeed: deriveSeed(seed, processId),
       threads,
       computing: { device, engine },
       logLevel: logger.level,
@@ -116,20 +117,16 @@ export class MemberRun {
       validation: study.validation,
       metric: study.metric,
       balanced: study.balanced,
-      time: { studySeconds: study.secondsLeft, shareSeconds: study.secondsLeft },
-      chosenKnobs: [],
-      checkpointEveryMs,
-      collaborative: false,
     };
   }
 
   async #heartbeat(): Promise<void> {
     const { database, logger } = this.#options;
     try {
-      const goesOn =
-        (await renewMembership(database, this.#trial)) &&
+      const continues =
+        (await renewJoining(database, this.#trial)) &&
         !(await isTrialWaiting(database, this.#trial.processId, familyNames));
-      if (!goesOn) this.leave();
+      if (!continues) this.leave();
     } catch (error) {
       logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
@@ -139,7 +136,7 @@ export class MemberRun {
     if (this.#ended.signal.aborted) return;
     if (message.kind === 'next-round') this.#process?.send({ kind: 'round', next: await this.#next() });
     else if (message.kind === 'change') await this.#store(message);
-    else if (message.kind === 'followed') this.leave();
+    else if (message.kind === 'left') this.leave();
     else if (message.kind === 'failed') this.#fail(message.error);
   }
 
@@ -155,7 +152,7 @@ export class MemberRun {
         this.#round = offered.plan.number;
         return { round: offered.plan, seat: offered.seat, weights };
       }
-      await this.#wake.wait(POLL_MS, signal);
+      await this.#wake.wait(ROUND_POLL_MS, signal);
     }
     return null;
   }

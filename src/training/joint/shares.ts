@@ -7,10 +7,10 @@ import { orderOf, trainRun } from '../epoch.ts';
 import { prepareTrial, trainerOf } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { changed } from './rounds.ts';
+import { addChange } from './flat-weights.ts';
 
 /** Trains shares of a trial that another worker leads, until there is no further round. */
-export async function followTrial(spec: TrainingSpec, lead: Lead): Promise<void> {
+export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void> {
   const trial = await prepareTrial(spec);
   const trainer = await Trainer.create(trainerOf(trial));
   const feedback = new ErrorFeedback();
@@ -20,7 +20,7 @@ export async function followTrial(spec: TrainingSpec, lead: Lead): Promise<void>
     for (let next = await lead.next(); next !== null; next = await lead.next()) {
       const { round, seat, weights } = next;
       if (round.basis !== basis) throw otherRows();
-      common = weights.kind === 'all' ? weights.values.slice() : changed(common, weights);
+      common = weights.kind === 'all' ? weights.values.slice() : addChange(common, weights.halves);
       trainer.replaceWeights(common);
       const { from, to } = shareOf(round, seat);
       const startedMs = systemClock.nowMs();
@@ -43,5 +43,5 @@ export async function followTrial(spec: TrainingSpec, lead: Lead): Promise<void>
 const otherRows = (): BadData =>
   new BadData('this worker has other rows than the one that leads the trial', {
     detail: 'The source changed between the times at which they read it.',
-    hint: 'The trial goes on without this worker.',
+    hint: 'The trial continues without this worker.',
   });

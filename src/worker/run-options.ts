@@ -1,0 +1,13 @@
+import type { DataCache } from '../datasets/data-cache.ts';
+import type { Database } from '../db/database.ts';
+import type { ParamStore } from '../params/param-store.ts';
+import type { Logger } from '../runtime/logger.ts';
+
+export interface TrialRunOptions {
+  database: Database;
+  params: ParamStore;
+  cache: DataCache;
+  threads: number;
+  checkpointEveryMs: number;
+  logger: Logger;
+}
