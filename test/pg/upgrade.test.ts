@@ -49,7 +49,7 @@ type DumpedRow = Record<string, unknown>;
 /** Every row of every table, as JSON; but for the families, which are this version's. */
 async function allRows(): Promise<Map<string, DumpedRow[]>> {
   const tables = await db.query<{ name: string }>(
-    `select oid::regclass::text as name from pg_class where relkind = 'r' and oid <> 'rafiki.family'::regclass
+    `select oid::regclass::text as name from pg_class where relkind = 'r' and oid not in ('rafiki.family'::regclass, 'rafiki.task'::regclass)
        and relnamespace in ('rafiki'::regnamespace, 'public'::regnamespace) order by 1`,
   );
   const rows = new Map<string, DumpedRow[]>();
