@@ -2,13 +2,10 @@ import { frameInput } from '../domain/kinds/detection.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
-import { decodeWhole, inGroups, type Picture } from './images.ts';
+import { decodeWhole, inGroups, outsidePixel, type Picture } from './images.ts';
 import { readInteger } from './state.ts';
 
 const colours = 3;
-
-/** Fill colour around images that are not square. */
-export const framePadding = 128;
 
 /** Numbers of a frame: see `Frame` of the detection kind. */
 export const frameSize = 5;
@@ -39,7 +36,7 @@ export function createSceneEncoder(features: FittedFeatures): Encoder {
 
 function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {
   const rows = pictures.length;
-  const image = new Uint8Array(rows * colours * side * side).fill(framePadding);
+  const image = new Uint8Array(rows * colours * side * side).fill(outsidePixel);
   const frames = new Float32Array(rows * frameSize);
   pictures.forEach((picture, row) => {
     const { width, height, source } = picture;
