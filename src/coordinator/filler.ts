@@ -24,6 +24,8 @@ export interface FillerOptions {
   onTurn(): void;
   /** Connection of the reader login; derived from the service's if absent. */
   readerUrl?: string | undefined;
+  /** Override of {@link CALL_END_MS}. */
+  callEndMs?: number | undefined;
   logger: Logger;
 }
 
@@ -160,9 +162,10 @@ export class Filler {
     { call, place }: { call: string; place: string | null },
   ): Promise<string | null> {
     const { connection } = session;
+    const { callEndMs = CALL_END_MS } = this.#options;
     const timer = setTimeout(() => {
       void this.#reader.end(session).catch(() => undefined);
-    }, CALL_END_MS);
+    }, callEndMs);
     try {
       await this.#reader.reset(session);
       await connection.query('begin isolation level read committed read write');

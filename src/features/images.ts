@@ -89,6 +89,9 @@ async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Meta
   }
 }
 
+/** Value of each colour outside an image: about the mean of pixels. */
+export const outsidePixel = 128;
+
 /** Results in order, with bounded concurrency. */
 export async function inGroups<T>(
   files: readonly Uint8Array[],

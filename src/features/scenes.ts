@@ -2,20 +2,18 @@ import { frameInput } from '../domain/kinds/detection.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
-import { decodeWhole, inGroups, type Picture } from './images.ts';
+import { decodeWhole, inGroups, outsidePixel, type Picture } from './images.ts';
 import { readInteger } from './state.ts';
 
 const colours = 3;
-
-/** Fill colour around images that are not square. */
-export const framePadding = 128;
 
 /** Numbers of a frame: left, top, pixels of the source in one of the input, width and height of the source. */
 const frameSize = 5;
 
 /**
- * How detectors of version 0.1.0 read images; newer ones: `stretched.ts`. Image files → `image` [N, 3, side, side], uint8, the whole image centred in a grey square, and
- * `frame` [N, 5], float32, its position there, so that a detector can answer in source pixels.
+ * How detectors of version 0.1.0 read images; for newer ones see `stretched.ts`. Image files → `image`
+ * [N, 3, side, side], uint8, the whole image centred in a grey square, and `frame` [N, 5], float32, its position there,
+ * so that a detector can answer in source pixels.
  */
 export function createSceneEncoder(features: FittedFeatures): Encoder {
   const side = readInteger(features.state, 'side');
@@ -39,7 +37,7 @@ export function createSceneEncoder(features: FittedFeatures): Encoder {
 
 function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {
   const rows = pictures.length;
-  const image = new Uint8Array(rows * colours * side * side).fill(framePadding);
+  const image = new Uint8Array(rows * colours * side * side).fill(outsidePixel);
   const frames = new Float32Array(rows * frameSize);
   pictures.forEach((picture, row) => {
     const { width, height, source } = picture;

@@ -71,6 +71,18 @@ describe('a data folder', () => {
     writeFileSync(path.join(dataDir, 'up.pid'), '');
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
   });
+
+  test('of another build of this version is refused with a hint that names it', async () => {
+    dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-e2e-'));
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    await rafiki.admin.query(
+      `create or replace function rafiki._build() returns text language sql immutable as $$ select 'another' $$`,
+    );
+    await rafiki.stop();
+    const { stderr, code } = await upOn(dataDir);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('unreleased build of rafiki')]);
+    expect(/HINT: .*/.exec(stderr)?.[0]).toContain(`${dataDir}. Choose another one with --data-dir`);
+  });
 });
 
 describe('Ctrl-C', () => {

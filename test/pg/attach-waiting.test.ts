@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { Filler } from '../../src/coordinator/filler.ts';
+import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { Inbox } from '../support/inbox.ts';
 import { eventually } from '../support/studies.ts';
 
@@ -113,6 +115,31 @@ describe('rows that wait', () => {
     await inbox.db.query(`select rafiki_grant('letters', '${name}')`);
     await inbox.allFilled();
     expect(await inbox.rows()).toMatchObject([{ letter: 'h' }]);
+  });
+
+  test('are given up for a while if code of the owner of the table blocks, even if it catches each cancel', async () => {
+    await inbox.db.query(`create function block() returns trigger language plpgsql as $$
+      begin
+        loop
+          begin
+            perform pg_sleep(1000);
+          exception when query_canceled then null;
+          end;
+        end loop;
+      end $$`);
+    await inbox.db.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await inbox.db.query('create trigger block before update on inbox for each row execute function block()');
+    await inbox.attachLetters();
+    const filler = new Filler({ database: inbox.database.service, onTurn: () => undefined, callEndMs: 500, logger });
+    await filler.run();
+    try {
+      await eventually(inbox.db, 'select from rafiki.attachments where last_error is not null');
+      const sessions = `select from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database()`;
+      await expect.poll(() => inbox.db.query(sessions)).toEqual([]);
+    } finally {
+      await filler.stop();
+    }
+    expect(await inbox.rows()).toMatchObject([{ letter: null }]);
   });
 
   test('are filled for writers who may neither use the model nor update the table', async () => {

@@ -270,6 +270,20 @@ describe('the cache of data files', () => {
     }
   });
 
+  test('ends a read that is refused before its first row, and leaves nothing', async () => {
+    const key = await studyKey();
+    const [study] = await db.query<{ reader: string }>('select reader from rafiki.study where id = $1', [key.id]);
+    await db.query(`do $$ begin execute format(
+      'alter function %s owner to rafiki_owner', (select oid::regprocedure from pg_proc where proname = '${study?.reader}'));
+    end $$`);
+    const reading = cacheIn(dir).file(key, new AbortController());
+    await expect(reading).rejects.toMatchObject({
+      sqlstate: '55000',
+      message: expect.stringContaining('another role'),
+    });
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   test('takes no lock that another role can take', async () => {
     await db.query(`create view slow as select 'a' as label, pg_sleep(1)::text as body`);
     const id = await insertStudy(db, { source: 'slow' });

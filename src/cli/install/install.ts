@@ -5,6 +5,7 @@ import { sleep } from '../../runtime/sleep.ts';
 import { version } from '../../runtime/version.ts';
 import { checkRoles, isSchemaIntact } from './intact.ts';
 import { missingRights } from './missing-rights.ts';
+import { OtherBuild } from './other-build.ts';
 import { becomeOwner, giveToOwner } from './owner-role.ts';
 import { extensionDir, readParts, type ScriptParts } from './script-parts.ts';
 
@@ -131,10 +132,7 @@ interface PresentExtension {
 async function upgradeExtension(tx: Queryable, { present, offered, isCurrent }: PresentExtension): Promise<Installed> {
   if (present === version) {
     if (isCurrent) return 'unchanged';
-    throw new EnvironmentUnfit(`the database has an unreleased build of rafiki ${version}`, {
-      detail: 'PostgreSQL upgrades extensions between versions only, not between builds of one version.',
-      hint: 'Dump and restore the database, which recreates the extension; or remove the data folder if you do not need its data.',
-    });
+    throw new OtherBuild();
   }
   if (offered !== version) throw otherFiles(offered);
   await becomeOwner(tx);

@@ -16,6 +16,7 @@ import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
+import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
@@ -183,7 +184,7 @@ export class Up implements Service {
     const { password, isNew } = storedPassword(dataDir, 'user-password');
     const service = storedPassword(dataDir, 'service-password');
     await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, { password, isNew }));
-    await withSession(this.#session(adminUrl), install);
+    await withSession(this.#session(adminUrl), (admin) => installEmbedded(admin, dataDir));
     await withSession(this.#pinned(adminUrl), async (admin) => {
       await setServicePassword(admin, service.password);
       if (!existsSync(handedOver)) await transferOwnership(admin);

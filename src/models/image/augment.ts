@@ -1,7 +1,8 @@
 import type { TensorData } from '../../domain/tensor.ts';
+import { outsidePixel } from '../../features/images.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import { recolour } from './colour.ts';
-import { outsidePixel, rotateImage, shiftImage } from './move.ts';
+import { rotateImage, shiftImage } from './move.ts';
 
 export interface Augmentation {
   /** Maximum shift on each axis, pixels: a crop of the image with such a margin around it. */

@@ -1,5 +1,4 @@
-/** Value of pixels outside the image: about the mean of any colour. */
-export const outsidePixel = 128;
+import { outsidePixel } from '../../features/images.ts';
 
 export interface ImageShift {
   width: number;

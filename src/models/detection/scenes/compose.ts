@@ -1,5 +1,5 @@
 import type { FramedObject } from '../../../domain/kinds/detection.ts';
-import { framePadding } from '../../../features/scenes.ts';
+import { outsidePixel } from '../../../features/images.ts';
 import type { Rng } from '../../../runtime/rng.ts';
 import type { Level } from '../scale-pyramid.ts';
 import { randomColourChange } from './colour.ts';
@@ -36,7 +36,7 @@ const MIN_VISIBLE = 0.3;
 /** Fills the canvas with scene `row`, or with a mosaic of it and three others; returns the objects in it. */
 export function compose(scenes: readonly Scene[], row: number, canvas: Canvas): FramedObject[] {
   const { planes, side, rng, mosaic } = canvas;
-  planes.fill(framePadding);
+  planes.fill(outsidePixel);
   const scene = scenes[row] as Scene;
   const whole = { left: 0, top: 0, right: side, bottom: side };
   if (rng.uniform() >= mosaic) return drawScene(scene, whole, canvas);
