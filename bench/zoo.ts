@@ -72,7 +72,9 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   };
   const limited = minutes !== undefined;
   const chosen = new Set(Object.keys(given.knobs));
-  const spec = limited ? { ...given, knobs: await fitToTime(given, timeLeft(), chosen) } : given;
+  const spec = limited
+    ? { ...given, knobs: (await fitToTime(given, { ...timeLeft(), workers: 1 }, chosen)).knobs }
+    : given;
   const { seconds, variants } = await trainTrial(spec, {
     onReport: async (report) => {
       reports.push(report);

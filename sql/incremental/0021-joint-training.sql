@@ -3,6 +3,9 @@
 -- null: a trial is joined by workers that have nothing else to do, if it takes long enough
 alter table rafiki.study add column workers_per_trial int check (workers_per_trial between 1 and 64);
 
+-- seconds that all of a trial's epochs take on one worker; 0: little, and not measured; null: not measured yet, so that no other worker may join
+alter table rafiki.trial add column full_seconds float8 check (full_seconds >= 0);
+
 -- The workers that train a trial together with the one that owns it. Without a heartbeat one loses its place.
 create table rafiki.trial_worker (
   trial_id bigint not null references rafiki.trial (id) on delete cascade,

@@ -1,4 +1,3 @@
-import type { SearchSpace } from '../advisors/advisor.ts';
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
@@ -20,7 +19,7 @@ import { reportError } from '../errors/rafiki-error.ts';
 import { familiesFor } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
-import { type Action, planStudy } from './plan.ts';
+import { type Action, planStudy, type StudyView } from './plan.ts';
 
 /** The leading coordinator. */
 export interface Leader {
@@ -66,7 +65,7 @@ async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
   const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
-  const actions = planStudy({ study, trials, search: searchOf(study), idleWorkers }, advisorByName(study.advisor));
+  const actions = planStudy({ study, trials, ...searchOf(study), idleWorkers }, advisorByName(study.advisor));
   if (actions.length === 0) return false;
   // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {
@@ -123,7 +122,7 @@ async function cancelTrial(context: TransitionContext, { id, state }: TrialRow):
 }
 
 /** The study's search space: the families that its owner named, or all of its task that fit the number of trials. */
-function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpace {
+function searchOf({ task, families, knobs, seed, maxTrials }: Study): Pick<StudyView, 'search' | 'isSlow'> {
   const chosen = familiesFor(task).filter(({ name, minTrials = 0 }) =>
     families === null ? minTrials <= maxTrials : families.includes(name),
   );
@@ -133,7 +132,8 @@ function searchOf({ task, families, knobs, seed, maxTrials }: Study): SearchSpac
       hint: 'rafiki_knobs(task) lists the families.',
     });
   }
-  return { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
+  const search = { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
+  return { search, isSlow: chosen.some(({ smaller }) => smaller !== undefined) };
 }
 
 /** Rolled back if another coordinator has taken the leadership. */

@@ -4,6 +4,7 @@ import { regretBound, standardError } from '../advisors/terminator.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
+import { affordableTrials } from '../domain/training.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 
@@ -13,6 +14,8 @@ export interface StudyView {
   /** Ordered by number. */
   trials: readonly TrialRow[];
   search: SearchSpace;
+  /** Whether how long a trial takes depends on the data, and is measured before it is trained. */
+  isSlow: boolean;
   idleWorkers: number;
 }
 
@@ -127,11 +130,11 @@ function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
 
 /** One waiting trial for each idle worker and one more: no others, so that the advice is based on recent results. */
 function proposals(view: StudyView, advisor: Advisor): Action[] {
-  const { study, trials, search, idleWorkers } = view;
+  const { study, trials, search } = view;
   const waiting = trials.filter((trial) => trial.state === 'waiting');
   if (study.closed !== null) return cancelAll(waiting);
   const running = trials.filter((trial) => trial.state === 'running').length;
-  const wanted = wantedTrials(study, { running, idleWorkers });
+  const wanted = wantedTrials(view, running);
   const count = Math.min(study.maxTrials - trials.length, wanted - waiting.length);
   const history = trials.map(historyOf);
   const enough = count > 0 ? reasonToEnd(view, history) : null;
@@ -157,13 +160,20 @@ function proposals(view: StudyView, advisor: Advisor): Action[] {
   return proposed;
 }
 
-/** Number of trials that should wait for a worker. Workers that train together leave each other if another trial waits. */
-function wantedTrials(
-  { workersPerTrial }: Study,
-  { running, idleWorkers }: { running: number; idleWorkers: number },
-): number {
-  if (workersPerTrial === null) return Math.max(1, idleWorkers);
-  return Math.max(1, Math.floor((running + idleWorkers) / workersPerTrial)) - running;
+/**
+ * Number of trials that should wait for a worker. Workers that train together leave each other if a trial waits. A study
+ * whose trials take long starts with one, which is measured; then it has as many at once as can be trained to their end.
+ */
+function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running: number): number {
+  const workers = running + idleWorkers;
+  const { workersPerTrial } = study;
+  if (workersPerTrial !== null) return Math.max(1, Math.floor(workers / workersPerTrial)) - running;
+  if (!isSlow) return Math.max(1, idleWorkers);
+  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds ?? []).at(-1);
+  if (fullSeconds === undefined) return trials.every(({ state }) => trialEnded(state)) ? 1 : 0;
+  const studySeconds = (study.maxTimeMs - study.elapsedMs) / 1000;
+  const affordable = Math.floor(affordableTrials({ studySeconds, workers }, fullSeconds));
+  return affordable >= workers ? Math.max(1, idleWorkers) : Math.max(1, affordable) - running;
 }
 
 /** Why more trials would not pay; null if they would, or if it cannot be estimated. */

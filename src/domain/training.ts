@@ -47,6 +47,27 @@ export interface TimeLeft {
   shareSeconds: number;
 }
 
+/** The time of a trial that several workers may train. */
+export interface TeamTime extends TimeLeft {
+  /** Running workers, which join a trial if nothing else waits. */
+  workers: number;
+}
+
+/** What several workers train together, compared with what each would train alone. */
+const JOINT_EFFICIENCY = 0.85;
+
+/**
+ * How many trials of `fullSeconds`, on one worker, all workers can train to their end in the time of the study; at least 0.
+ * If it is less than two, all workers train one trial.
+ */
+export const affordableTrials = (
+  { studySeconds, workers }: Omit<TeamTime, 'shareSeconds'>,
+  fullSeconds: number,
+): number =>
+  fullSeconds <= 0
+    ? Number.POSITIVE_INFINITY
+    : (Math.max(0, studySeconds) * workers * (workers > 1 ? JOINT_EFFICIENCY : 1)) / fullSeconds;
+
 export interface TrainingHooks {
   /** The checkpoint of an earlier attempt, from which training continues without a difference. */
   resume?: ParamSet;

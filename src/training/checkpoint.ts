@@ -24,6 +24,9 @@ export interface Progress {
   /** Sum of their losses. */
   lossSum: number;
   seconds: number;
+  /** Their number when the current epoch started, and how long an epoch has taken lately. */
+  epochStart: number;
+  epochSeconds: number;
   best: Best | null;
 }
 
@@ -37,6 +40,8 @@ export const freshProgress = (epochs: number): Progress => ({
   step: 0,
   lossSum: 0,
   seconds: 0,
+  epochStart: 0,
+  epochSeconds: 0,
   best: null,
 });
 
@@ -67,6 +72,7 @@ export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): P
     step: counter(meta, 'step'),
     lossSum: counter(meta, 'lossSum'),
     seconds: counter(meta, 'seconds'),
+    ...paceOf(meta),
     best: readBest(tensors, meta['best']),
   };
 }
@@ -87,6 +93,13 @@ function withPrefix(start: string, tensors: Record<string, TensorData>): Weights
     weights[name.slice(start.length)] = { shape, data };
   }
   return weights;
+}
+
+/** Checkpoints of earlier versions have no pace. */
+function paceOf(meta: Record<string, unknown>): Pick<Progress, 'epochStart' | 'epochSeconds'> {
+  const seconds = counter(meta, 'seconds');
+  const { epochStart = seconds, epochSeconds = seconds / Math.max(1, counter(meta, 'epoch')) } = meta;
+  return { epochStart: counter({ epochStart }, 'epochStart'), epochSeconds: counter({ epochSeconds }, 'epochSeconds') };
 }
 
 function counter(meta: Record<string, unknown>, name: string): number {

@@ -4,7 +4,13 @@ import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } 
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
+import {
+  affordableTrials,
+  type TeamTime,
+  type TrainingHooks,
+  type TrainingReport,
+  type TrainingSpec,
+} from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -12,7 +18,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
-import { fitToTime } from './fit-to-time.ts';
+import { type FittedTrial, fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { ParentLead, ParentTeam } from './joint/parent.ts';
 import { trainShares } from './joint/shares.ts';
@@ -71,8 +77,13 @@ async function run(assignment: Assignment): Promise<void> {
     const requested = await prepare(assignment);
     const { data } = requested;
     await scoreFirst(assignment, data);
-    const spec = assignment.resume === undefined ? await shrinkToTime(requested, assignment) : requested;
-    const result = await trainTrial(spec, hooksOf(assignment, snapshotHash(data)));
+    const { knobs, fullSeconds } =
+      assignment.fullSeconds === null
+        ? await shrinkToTime(requested, assignment)
+        : { knobs: requested.knobs, fullSeconds: assignment.fullSeconds };
+    const time = affordableTrials(assignment.time, fullSeconds) < 2 ? wholeTime(assignment.time) : assignment.time;
+    const hooks = hooksOf({ ...assignment, time }, snapshotHash(data));
+    const result = await trainTrial({ ...requested, knobs }, hooks);
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
@@ -106,18 +117,20 @@ async function prepare(assignment: Assignment | JoinAssignment): Promise<Trainin
   return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
 }
 
-/** The trial with a smaller network if time is short; the worker is notified of the changed knobs. */
-async function shrinkToTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<TrainingSpec> {
-  const knobs = await fitToTime(spec, timeLeft(time), new Set(chosenKnobs));
-  if (Object.entries(knobs).every(([name, value]) => spec.knobs[name] === value)) return spec;
-  await send({ kind: 'knobs', knobs });
-  return { ...spec, knobs };
+/** The trial with a smaller network if time is short; the worker is notified of the knobs, and of how long they take. */
+async function shrinkToTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<FittedTrial> {
+  const fitted = await fitToTime(spec, timeLeft(time), new Set(chosenKnobs));
+  await send({ kind: 'fitted', ...fitted });
+  return fitted;
 }
 
-function timeLeft({ studySeconds, shareSeconds }: TimeLeft): TimeLeft {
+function timeLeft({ studySeconds, shareSeconds, workers }: TeamTime): TeamTime {
   const taken = (systemClock.nowMs() - startedMs) / 1000;
-  return { studySeconds: studySeconds - taken, shareSeconds: shareSeconds - taken };
+  return { studySeconds: studySeconds - taken, shareSeconds: shareSeconds - taken, workers };
 }
+
+/** If a study has time for one trial only, the trial gets all of it. */
+const wholeTime = (time: TeamTime): TeamTime => ({ ...time, shareSeconds: time.studySeconds });
 
 /** If a deployed model can no longer be scored, its successor is trained without a comparison. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {

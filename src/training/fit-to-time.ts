@@ -1,6 +1,6 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { Examples } from '../domain/task.ts';
-import type { TimeLeft, TrainingSpec } from '../domain/training.ts';
+import { affordableTrials, type TeamTime, type TrainingSpec } from '../domain/training.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -10,25 +10,36 @@ import { epochOf, minEpochs, prepareTrial, trainerOf } from './trial.ts';
 /** Enough rows for a representative step. */
 const TIMED_ROWS = 256;
 
+export interface FittedTrial {
+  knobs: Knobs;
+  /** Seconds that all epochs take on one worker; 0 for a family that is quick on all data and is not measured. */
+  fullSeconds: number;
+}
+
 /**
- * The knobs of the largest network, at most as large as requested, that can train its minimum of epochs in the trial's
- * share of time: a wide network that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are
- * not changed.
+ * The largest network, at most as large as requested, that can train its minimum of epochs in the time that the trial
+ * gets: a wide network that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are not changed.
  */
-export async function fitToTime(
-  spec: TrainingSpec,
-  { studySeconds, shareSeconds }: TimeLeft,
-  fixed: ReadonlySet<string>,
-): Promise<Knobs> {
+export async function fitToTime(spec: TrainingSpec, time: TeamTime, fixed: ReadonlySet<string>): Promise<FittedTrial> {
   const { smaller, space, recipe } = familyByName(spec.family);
-  const seconds = Math.min(studySeconds, shareSeconds);
   let knobs: Knobs = { ...space(spec.task).initial(), ...spec.knobs };
+  if (smaller === undefined) return { knobs, fullSeconds: 0 };
   for (;;) {
-    const next = smaller?.(knobs) ?? null;
-    if (next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name])) return knobs;
-    if (minEpochs(recipe(knobs)) * (await secondsPerEpoch({ ...spec, knobs })) <= seconds) return knobs;
+    const { epochs } = recipe(knobs);
+    const epochSeconds = await secondsPerEpoch({ ...spec, knobs });
+    const fullSeconds = epochs * epochSeconds;
+    const next = smaller(knobs);
+    const fits = minEpochs(recipe(knobs)) * epochSeconds <= secondsOf(time, fullSeconds);
+    const isFixed = next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name]);
+    if (fits || isFixed) return { knobs, fullSeconds };
     knobs = next;
   }
+}
+
+/** Seconds of training by one worker that a trial gets: its share, or if there is time for one trial only, all that all workers have. */
+function secondsOf(time: TeamTime, fullSeconds: number): number {
+  const trials = affordableTrials(time, fullSeconds);
+  return trials < 2 ? trials * fullSeconds : Math.min(time.studySeconds, time.shareSeconds);
 }
 
 /** Measured on a few steps that do not change the weights. */

@@ -3,10 +3,11 @@ import type { JoinedRound, Round, RoundPace, RoundWeights, WeightChange } from '
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { TimeLeft, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { TeamTime, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
+import type { FittedTrial } from './fit-to-time.ts';
 
 /** What a training process needs of a trial; it has no database connection. */
 interface TrialInput {
@@ -28,12 +29,14 @@ interface TrialInput {
 export interface Assignment extends TrialInput {
   kind: 'assignment';
   /** The time limit of the trial. */
-  time: TimeLeft;
+  time: TeamTime;
   /** Knobs that must not be changed if time is short. */
   chosenKnobs: readonly string[];
   /** Minimum time between two checkpoints. */
   checkpointEveryMs: number;
   resume?: ParamSet;
+  /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
+  fullSeconds: number | null;
   /** Whether the trial may start from published weights and publish its own. */
   collaborative: boolean;
   /** The deployed model, to be scored on the same validation rows. */
@@ -89,8 +92,8 @@ export type FromChild =
   /** The process has started. */
   | { kind: 'began' }
   | { kind: 'incumbent'; score: number; trained: number | null }
-  /** Knobs that were reduced because time is short. */
-  | { kind: 'knobs'; knobs: Knobs }
+  /** Before training: the knobs, reduced if time is short, and how long the trial takes on one worker. */
+  | ({ kind: 'fitted' } & FittedTrial)
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
   | { kind: 'warm-start'; requested: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }

@@ -91,6 +91,9 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
   progress.step = 0;
   progress.lossSum = 0;
   progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
+  const newest = progress.seconds - progress.epochStart;
+  progress.epochSeconds += (progress.epoch === 1 ? 1 : NEWEST) * (newest - progress.epochSeconds);
+  progress.epochStart = progress.seconds;
   if (hooks.timeLeft) planEpochs(recipe, progress, hooks.timeLeft());
   const { epoch, epochs, seconds } = progress;
   return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
@@ -100,13 +103,15 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
 const copyOf = (weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
 
+/** Weight of the newest epoch in the pace, which changes when workers join or leave. */
+const NEWEST = 0.5;
+
 /**
  * As many epochs as fit into the trial's share of time at the pace so far, or the minimum; no more than the recipe has
  * or the study has time for.
  */
 function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
-  const within = (seconds: number): number =>
-    progress.epoch + Math.max(0, Math.floor((seconds * progress.epoch) / progress.seconds));
+  const within = (seconds: number): number => progress.epoch + Math.max(0, Math.floor(seconds / progress.epochSeconds));
   const planned = Math.max(within(shareSeconds), minEpochs(recipe));
   progress.epochs = Math.min(recipe.epochs, planned, within(studySeconds));
 }

@@ -24,7 +24,7 @@ export async function prepareAssignment(
   signal: AbortSignal,
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
-  const { study, family, knobs, seed, shareSeconds } = trial;
+  const { study, family, knobs, seed, shareSeconds, workers } = trial;
   const { threads, checkpointEveryMs, logger } = options;
   const { device, engine } = computing();
   const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
@@ -44,7 +44,8 @@ export async function prepareAssignment(
     validation: study.validation,
     metric: study.metric,
     balanced: study.balanced,
-    time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds },
+    time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds, workers },
+    fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,
     collaborative: study.collaborative,

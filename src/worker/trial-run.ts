@@ -2,9 +2,8 @@ import { isTransient, persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore } from '../db/statements/studies.ts';
-import { renewLease, setCheckpoint, setKnobs } from '../db/statements/trials.ts';
+import { renewLease, setCheckpoint, setFitted } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
-import type { Knobs } from '../domain/hyper-space.ts';
 import type { Round } from '../domain/joint-training.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
@@ -13,6 +12,7 @@ import { isMachineFault } from '../errors/machine-fault.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { Wake } from '../runtime/wake.ts';
+import type { FittedTrial } from '../training/fit-to-time.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS } from './polling.ts';
@@ -150,8 +150,8 @@ export class TrialRun {
         return;
       case 'incumbent':
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message));
-      case 'knobs':
-        return this.#changeKnobs(message.knobs);
+      case 'fitted':
+        return this.#fitted(message);
       case 'warm-start':
         return this.#warmStart(message);
       case 'publish':
@@ -177,10 +177,10 @@ export class TrialRun {
     }
   }
 
-  async #changeKnobs(knobs: Knobs): Promise<void> {
+  async #fitted(fitted: FittedTrial): Promise<void> {
     const { database, logger } = this.#options;
-    if (!(await this.#persist(() => setKnobs(database, this.#trial, knobs)))) throw leaseLost(this.trialId);
-    logger.info({ trial: this.trialId, knobs }, 'reduced the network, because time is short');
+    if (!(await this.#persist(() => setFitted(database, this.#trial, fitted)))) throw leaseLost(this.trialId);
+    logger.info({ trial: this.trialId, ...fitted }, 'knobs fitted to the time');
   }
 
   async #report(report: TrainingReport): Promise<void> {

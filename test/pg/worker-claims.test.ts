@@ -4,7 +4,7 @@ import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statements/transitions.ts';
-import { countOverdue, insertTrial, renewLease, setCheckpoint, setKnobs } from '../../src/db/statements/trials.ts';
+import { countOverdue, insertTrial, renewLease, setCheckpoint, setFitted } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -117,7 +117,7 @@ describe('a worker that hung and lost its trial', () => {
     expect(await renewLease(db, stalled)).toBeUndefined();
     expect(await insertReport(db, stalled, report)).toBeUndefined();
     expect(await setCheckpoint(db, stalled, 1)).toBe(false);
-    expect(await setKnobs(db, stalled, { a: 2 })).toBe(false);
+    expect(await setFitted(db, stalled, { knobs: { a: 2 }, fullSeconds: 9 })).toBe(false);
     expect(await setPublished(db, stalled, { paramsId: 1, score: 0.9 })).toBe(false);
     await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
     expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
@@ -125,8 +125,10 @@ describe('a worker that hung and lost its trial', () => {
     expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
-    expect(await setKnobs(db, successor, { a: 3 })).toBe(true);
-    expect(await db.query('select knobs from rafiki.trial')).toEqual([{ knobs: { a: 3 } }]);
+    expect(await setFitted(db, successor, { knobs: { a: 3 }, fullSeconds: 7 })).toBe(true);
+    expect(await db.query('select knobs, full_seconds from rafiki.trial')).toEqual([
+      { knobs: { a: 3 }, full_seconds: 7 },
+    ]);
     expect(await insertReport(db, successor, report)).toEqual({ stop: false, publish: true });
     expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: successor })).toBe(true);
     expect(await transitionTrial(context, { id, from: 'running', event: 'fail', owner: stalled })).toBe(false);

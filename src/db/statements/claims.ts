@@ -14,6 +14,10 @@ export interface ClaimedTrial extends Ownership {
   /** Random, still to be chosen among the published weights, or chosen by an earlier attempt. */
   initialWeights: 'random' | 'open' | 'chosen';
   checkpointId: number | null;
+  /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
+  fullSeconds: number | null;
+  /** Running workers, this one included. */
+  workers: number;
   study: {
     id: number;
     createdAt: string;
@@ -88,7 +92,8 @@ const claim = `
     returning t.*
   )
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
-    c.checkpoint_id as "checkpointId",
+    c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds",
+    (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,

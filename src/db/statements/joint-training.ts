@@ -31,12 +31,12 @@ const MIN_LEFT_SECONDS = 30;
 const join = `
   with open as (
     select t.id, t.attempt, t.study_id, s.workers_per_trial as max,
-      t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch) as seconds_left,
+      coalesce(t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch), t.full_seconds) as seconds_left,
       (select count(*) from rafiki.trial_worker w where w.trial_id = t.id and w.lease_until > now()) + 1 as workers
     from rafiki.trial t
     join rafiki.study s on s.id = t.study_id and s.state = 'running' and s.paused_at is null
     join rafiki.process p on p.id = $1 and (not s.gpu or p.device <> 'cpu')
-    where t.state = 'running' and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
+    where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
   ), best as (
     select o.id, o.attempt from open o
     where o.workers < coalesce(o.max, 64) and (o.max is not null or o.seconds_left > $4)

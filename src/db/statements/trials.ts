@@ -18,6 +18,8 @@ export interface TrialRow {
   stopRequested: boolean;
   epoch: number;
   epochs: number | null;
+  /** Seconds that the whole trial takes on one worker; 0 if it is quick, null before that is measured. */
+  fullSeconds: number | null;
   score: number | null;
   error: ErrorReport | null;
   hasParams: boolean;
@@ -34,6 +36,7 @@ export interface TrialRow {
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
+      t.full_seconds as "fullSeconds",
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
@@ -106,16 +109,19 @@ export async function setCheckpoint(
   return (await on.query(checkpoint, [trialId, attempt, processId, paramsId])).length > 0;
 }
 
-/** Replaces the proposed knobs by those that are trained; false if the process no longer owns the trial. */
-export async function setKnobs(
+/**
+ * Sets what is trained, and how long it takes on one worker, in seconds. Other workers may join from now on. False if the
+ * trial is no longer this worker's.
+ */
+export async function setFitted(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-  knobs: Knobs,
+  { knobs, fullSeconds }: { knobs: Knobs; fullSeconds: number },
 ): Promise<boolean> {
   const sql = `
-    update rafiki.trial set knobs = $4 where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
-    returning id`;
-  return (await on.query(sql, [trialId, attempt, processId, JSON.stringify(knobs)])).length > 0;
+    update rafiki.trial set knobs = $4, full_seconds = $5
+    where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;
+  return (await on.query(sql, [trialId, attempt, processId, JSON.stringify(knobs), fullSeconds])).length > 0;
 }
 
 export interface OverdueTrial {

@@ -60,6 +60,7 @@ const trial = (state: TrialState, changes: Partial<TrialRow> = {}): TrialRow => 
   stopRequested: false,
   epoch: 0,
   epochs: null,
+  fullSeconds: null,
   score: null,
   error: null,
   hasParams: false,
@@ -81,7 +82,7 @@ const search = {
   seed: 1,
 };
 const plan = (trials: TrialRow[], changes: Partial<Study> = {}, idleWorkers = 1): Action[] =>
-  planStudy({ study: study(changes), trials, search, idleWorkers }, random);
+  planStudy({ study: study(changes), trials, search, isSlow: false, idleWorkers }, random);
 const kinds = (actions: Action[]): string[] => actions.map(({ kind }) => kind);
 
 describe('the next actions of a study', () => {
@@ -98,6 +99,46 @@ describe('the next actions of a study', () => {
     expect(plan([trial('waiting')], {}, 0)).toEqual([]);
   });
 
+  describe('of a study whose trials take long', () => {
+    const slow = (trials: TrialRow[], idleWorkers: number, changes: Partial<Study> = {}): Action[] =>
+      planStudy(
+        { study: study({ maxTimeMs: 601_000, ...changes }), trials, search, isSlow: true, idleWorkers },
+        random,
+      );
+    const measured = (fullSeconds: number): TrialRow => trial('running', { fullSeconds });
+
+    test('start with one trial, and wait until it is measured', () => {
+      expect(kinds(slow([], 4))).toEqual(['propose']);
+      expect(slow([trial('waiting')], 4)).toEqual([]);
+      expect(slow([trial('running')], 3)).toEqual([]);
+    });
+
+    test('are no other trial if there is time for one only, which all workers train', () => {
+      expect(slow([measured(2000)], 3)).toEqual([]); // 600 s of 4 workers, at 85 %: 2,040 s
+      expect(slow([measured(1000)], 3)).toHaveLength(1); // two
+    });
+
+    test('are as many trials as there are workers, and one that waits, if there is time enough', () => {
+      expect(slow([measured(10)], 3)).toHaveLength(3);
+      expect(slow([measured(0)], 3)).toHaveLength(3);
+    });
+
+    test('go on with another trial when the first has failed before it was measured', () => {
+      expect(kinds(slow([failed('58030')], 4))).toEqual(['propose']);
+    });
+  });
+
+  describe('of a study with a number of workers per trial', () => {
+    test.each([
+      [4, 3, 0],
+      [2, 3, 1],
+      [1, 3, 3],
+      [9, 0, 0],
+    ])('%i: propose, next to a running one and with %i idle workers, %i', (workersPerTrial, idle, proposed) => {
+      expect(plan([trial('running')], { workersPerTrial, maxTrials: 9 }, idle)).toHaveLength(proposed);
+    });
+  });
+
   test('never exceed max_trials', () => {
     expect(kinds(plan([scored(), scored(), scored()], {}, 9))).toEqual(['propose']);
     expect(plan([scored(), scored(), scored(), trial('running')], {}, 9)).toEqual([]);
@@ -105,7 +146,7 @@ describe('the next actions of a study', () => {
   });
 
   test('conclude when the advisor has nothing left to try', () => {
-    const view = { study: study(), trials: [scored()], search, idleWorkers: 1 };
+    const view = { study: study(), trials: [scored()], search, isSlow: false, idleWorkers: 1 };
     expect(kinds(planStudy(view, { ...random, propose: () => null }))).toEqual(['conclude']);
   });
 
@@ -202,7 +243,7 @@ describe('the next actions of a study', () => {
       trial('waiting', { number: 3, initialWeights: 'open' }),
     ];
     const collaborative = study({ maxTrials: 40, collaborative: true, alphaFirst: 0, alphaLast: 0 });
-    const actions = planStudy({ study: collaborative, trials, search, idleWorkers: 3 }, wary);
+    const actions = planStudy({ study: collaborative, trials, search, isSlow: false, idleWorkers: 3 }, wary);
     expect(seen).toEqual([
       { start: 'open', parents: [undefined, 1, null] },
       { start: 'open', parents: [undefined, 1, null, null] },

@@ -8,8 +8,8 @@ import { specOf } from '../models/sentences.ts';
 
 afterAll(releaseIdleSessions);
 
-const none = { studySeconds: 0, shareSeconds: 0 };
-const plenty = { studySeconds: 1e6, shareSeconds: 1e6 };
+const none = { studySeconds: 0, shareSeconds: 0, workers: 1 };
+const plenty = { studySeconds: 1e6, shareSeconds: 1e6, workers: 1 };
 
 const wide = async (knobs: Knobs): Promise<TrainingSpec> => ({
   task: 'image_classification',
@@ -21,17 +21,28 @@ const wide = async (knobs: Knobs): Promise<TrainingSpec> => ({
 });
 
 it('keeps a network unchanged if there is enough time', async () => {
-  expect(await fitToTime(await wide({}), plenty, new Set())).toMatchObject({ width: 64, epochs: 5 });
+  const { knobs, fullSeconds } = await fitToTime(await wide({}), plenty, new Set());
+  expect(knobs).toMatchObject({ width: 64, epochs: 5 });
+  expect(fullSeconds).toBeGreaterThan(0);
 });
 
 it('chooses the next smaller one while half of the epochs do not fit into the share of time, or the time of the study', async () => {
   const spec = await wide({});
-  expect(await fitToTime(spec, { ...plenty, shareSeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
-  expect(await fitToTime(spec, { ...plenty, studySeconds: 0 }, new Set())).toMatchObject({ width: 16, epochs: 5 });
+  for (const short of [{ shareSeconds: 0 }, { studySeconds: 0 }]) {
+    const { knobs } = await fitToTime(spec, { ...plenty, ...short }, new Set());
+    expect(knobs).toMatchObject({ width: 16, epochs: 5 });
+  }
 });
 
 it('changes nothing that the user chose, and no family that has one size only', async () => {
-  expect(await fitToTime(await wide({}), none, new Set(['width']))).toMatchObject({ width: 64 });
+  expect((await fitToTime(await wide({}), none, new Set(['width']))).knobs).toMatchObject({ width: 64 });
   const texts = specOf('fasttext', { epochs: 4 });
-  expect(await fitToTime(texts, none, new Set())).toMatchObject({ epochs: 4 });
+  expect(await fitToTime(texts, none, new Set())).toMatchObject({ knobs: { epochs: 4 }, fullSeconds: 0 });
+});
+
+it('gives a trial the time of all workers if the study has time for no other', async () => {
+  const { fullSeconds } = await fitToTime(await wide({}), plenty, new Set());
+  const half = { studySeconds: fullSeconds / 100, shareSeconds: 0 };
+  expect((await fitToTime(await wide({}), { ...half, workers: 1 }, new Set())).knobs).toMatchObject({ width: 16 });
+  expect((await fitToTime(await wide({}), { ...half, workers: 120 }, new Set())).knobs).toMatchObject({ width: 64 });
 });
