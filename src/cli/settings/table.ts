@@ -99,7 +99,7 @@ export const settingsTable = {
   policy: {
     variable: 'RAFIKI_POLICY',
     kind: kind.oneOf(
-      'a scheduler',
+      'a policy',
       policies.map(({ name }) => name),
     ),
     about: `the scheduling policy of predictions: ${policies.map(({ name }) => name).join(', ')}`,

@@ -93,6 +93,7 @@ describe('what a value may be', () => {
       '--bridge-port, or RAFIKI_BRIDGE_PORT, is not a whole number from 1 to 65535',
     );
     expect(() => read('cacheLimit', [], { RAFIKI_CACHE_LIMIT: 'x' })).toThrow('RAFIKI_CACHE_LIMIT is not a size');
+    expect(() => read('policy', [], { RAFIKI_POLICY: 'x' })).toThrow('RAFIKI_POLICY is not a policy');
   });
 
   test.each<SettingKey>(['databaseUrl', 'readerUrl'])(
