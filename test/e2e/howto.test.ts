@@ -26,10 +26,10 @@ beforeAll(() => {
 afterAll(() => rmSync(copy, { recursive: true }));
 
 /** Resolves with what it printed; rejects with it where it fails, or where it is vitest and no test ran. */
-async function run(script: string): Promise<string> {
+async function run(script: string, cwd = copy): Promise<string> {
   const outer = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'));
   const env = { ...Object.fromEntries(outer), FORCE_COLOR: '0' };
-  const running = promisify(execFile)('bash', ['-e', '-c', script], { cwd: copy, env, maxBuffer: 1 << 26 });
+  const running = promisify(execFile)('bash', ['-e', '-c', script], { cwd, env, maxBuffer: 1 << 26 });
   const { stdout, stderr } = await running.catch(({ stdout, stderr }) => {
     throw new Error(`failed: ${script}\n${stdout}\n${stderr}`);
   });
@@ -45,6 +45,14 @@ test('each how-to has files to write and commands to run', () => {
       page,
     ).toBe(true);
   }
+});
+
+test('what a how-to greps for is not there before it is followed', async () => {
+  const greps = pages.flatMap((page) =>
+    (steps.get(page) ?? []).flatMap((step) => (step.kind === 'run' ? (step.script.match(/^grep .*$/gm) ?? []) : [])),
+  );
+  expect(greps.length).toBeGreaterThan(2);
+  for (const grep of greps) await expect(run(`! ${grep}`, root), grep).resolves.toBe('');
 });
 
 test('the written files have no type errors, and are formatted', async () => {
