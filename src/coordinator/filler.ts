@@ -133,20 +133,20 @@ export class Filler {
     const { database } = this.#options;
     const { id } = attachment;
     const call = await readerCall(session.connection, attachment.reader);
-    const look = this.#passes.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
-    this.#passes.set(id, look);
+    const pass = this.#passes.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
+    this.#passes.set(id, pass);
     const untilMs = performance.now() + SLICE_MS;
     while (performance.now() < untilMs && !this.#stopping) {
       const calledMs = performance.now();
-      const outcome = readOutcome(await this.#call(session, attachment, { call, place: look.place }));
+      const outcome = readOutcome(await this.#call(session, attachment, { call, place: pass.place }));
       const ms = performance.now() - calledMs;
       await recordFill(database, id, outcome);
       if (outcome.error !== null) return this.#retry(id, outcome.error, ms);
-      look.found += outcome.filled + outcome.unanswered.length;
-      look.left += outcome.left;
-      look.place = outcome.place;
-      look.ms += ms;
-      if (outcome.place === null) return this.#end(id, look);
+      pass.found += outcome.filled + outcome.unanswered.length;
+      pass.left += outcome.left;
+      pass.place = outcome.place;
+      pass.ms += ms;
+      if (outcome.place === null) return this.#end(id, pass);
     }
     await yieldFill(database, id);
   }

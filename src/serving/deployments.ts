@@ -28,7 +28,7 @@ export class Deployments implements Service, ModelDirectory {
   readonly #stopping = new AbortController();
   /** Triggers of a refresh, and of loading what the rows name. */
   readonly #wake = new Wake(MIN_REFRESH_MS);
-  readonly #looked = new Wake();
+  readonly #refreshed = new Wake();
   /** The rows at the last refresh, and model ids by key. */
   #rows: readonly DeploymentHead[] = [];
   #keys: ReadonlyMap<string, number> = new Map();
@@ -142,7 +142,7 @@ export class Deployments implements Service, ModelDirectory {
   async #keepFollowing(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await this.#looked.wait(POLL_MS, signal);
+      await this.#refreshed.wait(POLL_MS, signal);
       if (signal.aborted) return;
       try {
         await this.#models.follow(() => this.#rows);
@@ -157,7 +157,7 @@ export class Deployments implements Service, ModelDirectory {
     this.#rows = await selectDeployments(this.#options.database);
     this.#keys = new Map(this.#rows.map((row) => [row.key, row.modelId]));
     this.#refreshes++;
-    this.#looked.notify();
+    this.#refreshed.notify();
     this.#changes.changed();
   }
 }

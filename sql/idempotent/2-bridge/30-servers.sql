@@ -22,7 +22,7 @@ begin
   elsif not exists (select from pg_user_mappings m where m.srvname = 'rafiki_bridge' and m.usename = 'rafiki_owner') then
     raise exception using errcode = 'connection_failure', message = 'the secret of the rafiki server is not known here',
       detail = 'Foreign server rafiki_bridge has no user mapping for rafiki_owner: it was dropped, or not restored.',
-      hint = 'Start a server anew, which makes it: rafiki up, or rafiki serve.';
+      hint = 'Start a server, which creates it: rafiki up, or rafiki serve.';
   elsif not exists (select from rafiki.bridge b where b.home = rafiki._home()) then
     raise exception using errcode = 'connection_failure', message = 'no rafiki server has run for this database yet',
       detail = 'It was restored from a dump, or upgraded. The server of the original database is not used.',

@@ -7,15 +7,15 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  quick_looks constant int := 200;
-  looks int := 0;
+  quick_polls constant int := 200;
+  polls int := 0;
 begin
   while rafiki._dblink_is_busy() loop
     if clock_timestamp() >= until then
       return false;
     end if;
-    looks := looks + 1;
-    if looks > quick_looks then
+    polls := polls + 1;
+    if polls > quick_polls then
       perform pg_sleep(0.001);
     end if;
   end loop;
@@ -36,7 +36,7 @@ begin
     asked := request;
     if not rafiki._dblink_is_open() then
       if not exists (select from rafiki.bridge_address a where rafiki._is_alive(a.seen_at)) then
-        raise exception using errcode = 'connection_failure', message = 'no rafiki server has been heard of lately',
+        raise exception using errcode = 'connection_failure', message = 'no rafiki server has sent a heartbeat recently',
           hint = 'Start one with: rafiki up, or rafiki serve.';
       end if;
       perform rafiki._open_bridge(false);

@@ -168,7 +168,7 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  look_rows constant int := 64;
+  window_rows constant int := 64;
   words constant text[] := string_to_array(read_request, ';');
   sent record;
   reply rafiki.reply;
@@ -178,8 +178,8 @@ begin
            before.inputs || null::text || after.inputs as texts
     into sent
     from rafiki._find_scan(input, words[2]::int) s,
-      rafiki._window(s.relation, s.attnum, s.place, false, look_rows) before,
-      rafiki._window(s.relation, s.attnum, s.place, true, look_rows) after;
+      rafiki._window(s.relation, s.attnum, s.place, false, window_rows) before,
+      rafiki._window(s.relation, s.attnum, s.place, true, window_rows) after;
     if not found then
       perform rafiki._notify_unread(words[2]::int);
     end if;

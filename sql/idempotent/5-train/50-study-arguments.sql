@@ -8,7 +8,7 @@ begin
   if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
       detail = case when task ~* 'regress|number|numeric|forecast' then rafiki._no_regression()
-                    else format('This version knows %s tasks.', (select count(*) from rafiki.task)) end,
+                    else format('This version has %s tasks.', (select count(*) from rafiki.task)) end,
       hint = format('Tasks, nearest name first: %s.',
                     (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
   end if;

@@ -173,7 +173,7 @@ declare
   study_state pg_catalog.text;
   shown bigint[] := '{}';
   ended bigint[];
-  quiet_looks int := 0;
+  checks int := 0;
   heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
   -- in a transaction block, now() is earlier than the statement; without this check COMMIT would fail without a hint
@@ -203,15 +203,15 @@ begin
       heard_at := pg_catalog.clock_timestamp();
     end if;
     exit when study_state in ('completed', 'failed', 'cancelled');
-    quiet_looks := quiet_looks + 1;
-    if quiet_looks in (10, 100, 1000)
+    checks := checks + 1;
+    if checks in (10, 100, 1000)
        and not (rafiki._processes_alive('worker') and rafiki._processes_alive('coordinator')) then
       raise notice 'no process works on study % yet', study using
         hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
     commit; -- releases the snapshot
     begin -- a block with an exception handler cannot contain COMMIT
-      perform pg_catalog.pg_sleep(case when quiet_looks < 50 then 0.2 else 1 end);
+      perform pg_catalog.pg_sleep(case when checks < 50 then 0.2 else 1 end);
     exception when query_canceled then
       raise exception using errcode = 'query_canceled', message = sqlerrm, detail = pg_catalog.format('Study %s goes on.', study),
         hint = pg_catalog.format('Wait again with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', study);

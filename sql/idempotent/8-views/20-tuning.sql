@@ -83,7 +83,7 @@ begin
          when scored.trials < 8 then format('of the 8 scored trials that a family needs, %s has %s', scored.family, scored.trials)
          else format('no knob of %s varied', scored.family) end
     using hint = case when scored.state in ('queued', 'running') then 'Ask again later.'
-                      else 'Train it anew with fewer families, or with more max_time and max_trials.' end;
+                      else 'Train again with fewer families, or with more max_time and max_trials.' end;
 end $$;
 
 create or replace function rafiki_importance(study bigint)

@@ -95,14 +95,14 @@ export class SupervisedChild implements Service {
     this.#child = child;
     let silent = 0;
     let watch: NodeJS.Timeout | undefined;
-    const look = (): void => {
+    const check = (): void => {
       if (++silent < MAX_MISSED) return;
       this.#logger.warn({ child: name, pid: child.pid }, 'the child does not respond and is killed');
       child.kill('SIGKILL');
     };
     child.on('message', (message: ChildMessage) => {
       silent = 0;
-      watch ??= setInterval(look, ALIVE_MS); // only now, because starting may take long on a busy machine
+      watch ??= setInterval(check, ALIVE_MS); // only now, because starting may take long on a busy machine
       if (message === 'ready') this.#onReady?.();
     });
     child.once('exit', (code, signal) => {

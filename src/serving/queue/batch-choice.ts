@@ -74,7 +74,7 @@ export class BatchChoice {
    * When to decide again: at the latest when the first request becomes late, which is then deferred and answered when a
    * slot is free.
    */
-  untilNextLookMs(untilMs: number): number {
+  untilNextCheckMs(untilMs: number): number {
     const { fleet, clock } = this.#options;
     const nowMs = clock.nowMs();
     const idle = { ...this.state(), freeMs: [[nowMs]] };

@@ -181,7 +181,7 @@ export class Batcher {
   }
 
   #setTimer(untilMs: number): false {
-    const ms = this.#choice.untilNextLookMs(untilMs);
+    const ms = this.#choice.untilNextCheckMs(untilMs);
     if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
     return false;
   }
