@@ -189,6 +189,23 @@ describe.each([
     expect(await db().query(silent)).toEqual([]);
   });
 
+  test('rafiki_train_wait has the parameters and defaults of rafiki_train; what both call has its parameters', async () => {
+    const parameters = await db().query<{ name: string; all: string; named: string }>(`
+      select p.proname as name, replace(pg_get_function_arguments(p.oid), 'IN ', '') as all,
+             replace(pg_get_function_identity_arguments(p.oid), 'IN ', '') as named
+      from pg_proc p
+      where p.proname in ('rafiki_train', 'rafiki_train_wait')
+         or p.proname = '_request' and p.prorettype = 'rafiki.study'::regtype`);
+    const {
+      rafiki_train: train,
+      rafiki_train_wait: wait,
+      _request: request,
+    } = Object.fromEntries(parameters.map(({ name, ...each }) => [name, each]));
+    expect(train?.all).toContain('max_trials integer DEFAULT 16');
+    expect(wait?.all).toBe(train?.all);
+    expect(request?.named).toBe(train?.named);
+  });
+
   test('a second install fails, and changes nothing', async () => {
     const before = [await lines(db(), functions), await lines(db(), privileges)];
     await expect(db().transaction((tx) => tx.query(script))).rejects.toMatchObject({ code: '42P06' });

@@ -84,8 +84,11 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select c.* from rafiki._check(rafiki._request(
-    task, source, 'none', target, features, null, '{}', 'bayesian', true, 16, max_time, null, validation, null, true, on_bad_row,
-    validation_source, validation_split, validation_after, metric, null, false, null)) c
+    task => task, source => source, model => 'none', target => target, features => features, families => null, knobs => '{}',
+    advisor => null, collaborative => null, max_trials => null, max_time => max_time, target_score => null, validation => validation,
+    seed => null, deploy => null, on_bad_row => on_bad_row, validation_source => validation_source,
+    validation_split => validation_split, validation_after => validation_after, metric => metric, class_weights => null,
+    replace => null, workers_per_trial => null)) c
 $$;
 
 comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,
