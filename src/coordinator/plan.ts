@@ -4,6 +4,7 @@ import { regretBound, standardError } from '../advisors/terminator.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
+import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import { affordableTrials } from '../domain/training.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { deriveSeed } from '../runtime/rng.ts';
@@ -40,8 +41,7 @@ export const OVERTIME_MS = 60_000;
  * take.
  */
 export const QUEUE_MS = 24 * 3_600_000;
-/** A study that is paused for this long ends with its results so far: it occupies rows, checkpoints and a name. */
-export const MAX_PAUSE_MS = 30 * 24 * 3_600_000;
+export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
 /** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
 const WARM_SHARE = 0.5;
 /** Failed trials without any score after which a study fails. */

@@ -17,8 +17,8 @@ const unitMs: Record<string, number> = {
   day: 86_400_000,
 };
 
-/** The limit of `rafiki._budget_ms`. */
-const maxMs = 30 * 86_400_000;
+/** Also of `rafiki._budget_ms`. */
+export const MAX_BUDGET_DAYS = 30;
 /** The longest interval that Postgres prints is shorter. */
 const maxChars = 64;
 /** Callers use few different spellings; the limit bounds the memory of the cache. */
@@ -34,13 +34,13 @@ export function parseDurationMs(text: string): number {
   const known = cache.get(text);
   if (known !== undefined) return known;
   const ms = readMs(text);
-  if (!(ms > 0) || ms > maxMs) throw invalidBudget(`got "${text}"`);
+  if (!(ms > 0) || ms > MAX_BUDGET_DAYS * 86_400_000) throw invalidBudget(`got "${text}"`);
   if (cache.size < maxCached) cache.set(text, ms);
   return ms;
 }
 
 const invalidBudget = (detail: string): InvalidParameter =>
-  new InvalidParameter('the latency budget is not a duration above 0 and up to 30 days', {
+  new InvalidParameter(`the latency budget is not a duration above 0 and up to ${MAX_BUDGET_DAYS} days`, {
     detail,
     hint: `Write a number and a unit: set rafiki.latency_budget = '50ms'.`,
   });

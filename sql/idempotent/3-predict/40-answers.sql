@@ -47,14 +47,14 @@ begin
     hint = format('Deploy it with: select rafiki_deploy(%L, %s);', model_name, newest);
 end $$;
 
--- A latency budget in milliseconds. src/protocol/duration.ts has the same upper bound for the setting.
+-- A latency budget in milliseconds. The server checks the setting (src/protocol/duration.ts).
 create or replace function rafiki._budget_ms(budget interval) returns numeric
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if budget <= interval '0' or budget > interval '30 days' then
-    raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be above 0 and at most 30 days',
+  if budget <= interval '0' or budget > interval '@max_budget_days@ days' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the latency budget must be above 0 and at most @max_budget_days@ days',
       detail = format('It is %s.', budget), hint = 'Give an interval such as ''50 ms''.';
   end if;
   return extract(epoch from budget) * 1000;
@@ -189,7 +189,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   part_bytes constant int := @part_bytes@;
-  part_rows constant int := least(32768, case form when 'details' then rafiki._detail_rows(model) end);
+  part_rows constant int := least(@part_rows@, case form when 'details' then rafiki._detail_rows(model) end);
   part record;
   whole text;
   answers text[] := '{}';

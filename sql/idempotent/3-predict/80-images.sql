@@ -50,7 +50,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   part_bytes constant int := @part_bytes@;
-  part_rows constant int := 32768;
+  part_rows constant int := @part_rows@;
   part text;
   labels text[] := '{}';
 begin

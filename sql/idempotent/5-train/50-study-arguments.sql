@@ -29,8 +29,8 @@ begin
   elsif (extract(epoch from max_time) > 0) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be positive',
       detail = format('It is %s.', coalesce(max_time::text, 'null')), hint = 'The default is ''10 min''.';
-  elsif extract(epoch from max_time) > 2592000 then
-    raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be at most 30 days',
+  elsif extract(epoch from max_time) > @max_study_days@ * 86400 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'max_time must be at most @max_study_days@ days',
       detail = format('It is %s.', max_time), hint = 'A study that is not done by then: train its model again.';
   elsif not (target_score > 0 and target_score <= 1) then -- NaN is larger than all numbers
     raise exception using errcode = 'invalid_parameter_value', message = 'target_score must be more than 0 and at most 1',
@@ -48,8 +48,8 @@ language plpgsql immutable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if workers not between 1 and 64 then
-    raise exception using errcode = 'invalid_parameter_value', message = 'workers_per_trial must be from 1 to 64',
+  if workers not between 1 and @max_workers_per_trial@ then
+    raise exception using errcode = 'invalid_parameter_value', message = 'workers_per_trial must be from 1 to @max_workers_per_trial@',
       detail = format('It is %s.', workers), hint = 'Leave it out: workers that have nothing else to do then join a trial that takes long.';
   end if;
 end $$;

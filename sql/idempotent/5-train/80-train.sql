@@ -191,7 +191,7 @@ Arguments:
     falls from the setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by the middle of the study; a trial publishes
     its weights when their score beats the best of their family by rafiki.delta (0.005)
   max_trials: how many trials at most, 10000 or less
-  max_time: how long they may take together, 30 days or less
+  max_time: how long they may take together, @max_study_days@ days or less
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on
   seed: makes a study repeatable; default: random
@@ -204,7 +204,7 @@ Arguments:
   metric: what trials are compared by; default: the first of rafiki.metric
   class_weights: balanced makes rare classes weigh as much as frequent ones
   replace: lets the version replace one with other classes or another task
-  workers_per_trial: how many workers train each trial together, 64 or less; default: workers that have nothing else to
+  workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: workers that have nothing else to
     do join a trial that takes long
 
 Result: the number of the study, immediately

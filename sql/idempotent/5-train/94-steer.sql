@@ -48,8 +48,8 @@ begin
       return false; -- study is null
     elsif own.state not in ('queued', 'running') then
       return false;
-    elsif extract(epoch from own.max_time) + extract(epoch from more) > 2592000 then
-      raise exception using errcode = 'invalid_parameter_value', message = 'a study may take 30 days at most',
+    elsif extract(epoch from own.max_time) + extract(epoch from more) > @max_study_days@ * 86400 then
+      raise exception using errcode = 'invalid_parameter_value', message = 'a study may take @max_study_days@ days at most',
         detail = format('Study %s has %s, and %s more were asked for.', study, own.max_time, more),
         hint = 'To go on after that, train the model again.';
     end if;
@@ -107,7 +107,7 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'pause') $$;
 
 comment on function rafiki_pause(bigint) is $$Pauses a study: its trials leave the workers, with their progress saved, until rafiki_resume(study). The pause does not
-count as part of max_time. After 30 days the study ends with the trials that it has.
+count as part of max_time. After @max_pause_days@ days the study ends with the trials that it has.
 
 Arguments:
   study: its number
@@ -160,13 +160,13 @@ comment on function rafiki_extend(bigint, interval) is $$Gives an open study mor
 
 Arguments:
   study: its number
-  more: how much is added to its max_time, which may be 30 days at most
+  more: how much is added to its max_time, which may be @max_study_days@ days at most
 
 Result: false if it had ended already
 
 Errors:
   those of rafiki_cancel
-  22023: the time is not positive, or max_time would exceed 30 days
+  22023: the time is not positive, or max_time would exceed @max_study_days@ days
 
 Example:
   select rafiki_extend(1, '10 min');$$;

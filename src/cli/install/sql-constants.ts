@@ -1,6 +1,9 @@
 import { MAX_CLASS_BYTES, MAX_CLASSES, MAX_LABEL_CHARS } from '../../domain/class-limits.ts';
 import { MAX_VALUES } from '../../domain/hyper-space.ts';
 import { CLEAR_SCORE } from '../../domain/kinds/detection.ts';
+import { MAX_PAUSE_DAYS, MAX_STUDY_DAYS, MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
+import { MAX_BUDGET_DAYS } from '../../protocol/duration.ts';
+import { MAX_INPUTS } from '../../protocol/input-array.ts';
 
 /** Numbers that SQL functions use: `npm run build` writes them into sql/idempotent in place of their names between @. */
 export const sqlConstants = {
@@ -12,6 +15,12 @@ export const sqlConstants = {
   max_image_request_bytes: 46_000_000,
   /** An array is sent in parts of about this size: the server parses 4 MB of JSON in about 15 ms. */
   part_bytes: 4_000_000,
+  /** Of a part; far below the server's limit. */
+  part_rows: MAX_INPUTS / 2,
+  max_budget_days: MAX_BUDGET_DAYS,
+  max_study_days: MAX_STUDY_DAYS,
+  max_pause_days: MAX_PAUSE_DAYS,
+  max_workers_per_trial: MAX_WORKERS_PER_TRIAL,
   /** Of a call whose model gets a new key meanwhile, or whose connection breaks. */
   max_attempts: 5,
   /** Of the knobs, or the list of families, in the arguments of rafiki_train. */

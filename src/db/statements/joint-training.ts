@@ -1,5 +1,6 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Round, RoundPace } from '../../domain/joint-training.ts';
+import { MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import type { Queryable } from '../database.ts';
 import type { ClaimedTrial } from './claims.ts';
 import { knownTask } from './studies.ts';
@@ -39,7 +40,7 @@ const join = `
     where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
   ), best as (
     select o.id, o.attempt from open o
-    where o.workers < coalesce(o.max, 64) and (o.max is not null or o.seconds_left > $4)
+    where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or o.seconds_left > $4)
     order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
   ), joined as (
     insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sqlConstants } from '../../../src/cli/install/sql-constants.ts';
+import { parseDurationMs } from '../../../src/protocol/duration.ts';
+import { MAX_INPUTS, parseInputs } from '../../../src/protocol/input-array.ts';
 import { checkSize } from '../../../src/protocol/request.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -15,17 +17,23 @@ test('SQL uses each constant, by its name only', () => {
   const all = sql.map(({ text }) => text).join('\n');
   expect(Object.keys(sqlConstants).filter((name) => !all.includes(`@${name}@`))).toEqual([]);
   const { max_class_bytes: _, ...sizes } = sqlConstants; // 1 MB, also a unit
-  const large = Object.values(sizes).filter((value) => value >= 2 ** 16);
+  const large = Object.values(sizes).filter((value) => value >= 2 ** 15);
   const copies = sql.flatMap(({ file, text }) =>
     large.filter((value) => new RegExp(`\\b${value}\\b`).test(text)).map((value) => `${file}: ${value}`),
   );
   expect(copies).toEqual([]);
+  const { max_workers_per_trial } = sqlConstants;
+  const small = new RegExp(
+    `\\b30 days|\\b2592000\\b|\\b${max_workers_per_trial} or less|between 1 and ${max_workers_per_trial}\\b`,
+  );
+  expect(sql.filter(({ text }) => small.test(text)).map(({ file }) => file)).toEqual([]);
 });
 
 describe('the server accepts', () => {
   /** The fields before the input. */
   const PREFIX_BYTES = 2000;
-  const { max_text_bytes, max_image_bytes, max_image_request_bytes, part_bytes } = sqlConstants;
+  const { max_text_bytes, max_image_bytes, max_image_request_bytes, part_bytes, part_rows, max_budget_days } =
+    sqlConstants;
 
   test.each([
     ['a text of the maximum size', 'N', max_text_bytes],
@@ -33,6 +41,15 @@ describe('the server accepts', () => {
     ['an array of images of the maximum size', 'a', max_image_request_bytes],
   ])('%s', (_, verb, bytes) => {
     expect(() => checkSize(`${verb}\x1f`, bytes + PREFIX_BYTES)).not.toThrow();
+  });
+
+  test('an array of the rows of a part', () => {
+    const part = `[${Array(part_rows).fill('null').join()}]`;
+    expect(parseInputs(part)).toHaveLength(part_rows);
+  });
+
+  test('the longest budget', () => {
+    expect(parseDurationMs(`${max_budget_days} days`)).toBe(max_budget_days * 86_400_000);
   });
 
   test('an image of the maximum size: base64 has line breaks, which JSON writes as two characters', () => {
@@ -54,6 +71,18 @@ describe('comments and documents repeat the constants', () => {
       `the list of a knob ${max_knob_values} values`,
     ])
       expect(text).toContain(limit);
+  });
+
+  test('docs/architecture.md', () => {
+    const text = read('docs/architecture.md').replace(/\s+/g, ' ');
+    expect(text).toContain(`An array has at most ${inWords(MAX_INPUTS)} elements`);
+    expect(text).toContain(`Budgets have at most 64 characters, and are at most ${sqlConstants.max_budget_days} days`);
+  });
+
+  test('the check of a released file, which never changes', () => {
+    expect(read('sql/incremental/0021-joint-training.sql')).toContain(
+      `workers_per_trial between 1 and ${sqlConstants.max_workers_per_trial})`,
+    );
   });
 
   test.each([...sql.map(({ file }) => path.join('sql/idempotent', file)), 'docs/api.md', 'docs/architecture.md'])(
