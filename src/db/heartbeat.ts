@@ -13,7 +13,7 @@ export interface PresenceOptions {
   logger: Logger;
 }
 
-const BEAT_MS = 5_000;
+export const PROCESS_BEAT_MS = 5_000;
 
 /** A process's row in rafiki.process: exists while the process runs, updated while it can reach the database. */
 export class Heartbeat implements Service {
@@ -35,7 +35,7 @@ export class Heartbeat implements Service {
     this.#id = await this.#register();
     this.#timer = setInterval(() => {
       this.#beating = this.#beat();
-    }, BEAT_MS);
+    }, PROCESS_BEAT_MS);
   }
 
   async stop(): Promise<void> {

@@ -16,8 +16,7 @@ export interface BridgeRecordOptions {
   logger: Logger;
 }
 
-/** A third of the time after which the database considers a bridge stopped. */
-const BEAT_MS = 10_000;
+export const SERVER_BEAT_MS = 10_000;
 /** Any role may send a NOTIFY: this bounds the number of queries. */
 const MIN_BEAT_MS = 500;
 
@@ -75,7 +74,7 @@ export class BridgeRecord {
   async #keepBeating(address: BridgeAddress): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await this.#wake.wait(BEAT_MS, signal);
+      await this.#wake.wait(SERVER_BEAT_MS, signal);
       if (signal.aborted) return;
       await this.#try(this.#beat(address));
     }

@@ -128,7 +128,7 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  patience_rows constant int := 4096; -- reached at the second search: the first may come too early in a scan
+  patience_rows constant int := @second_search_rows@; -- reached at the second search: the first may come too early in a scan
   scanned text;
   untrusted text;
 begin

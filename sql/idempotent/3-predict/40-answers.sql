@@ -174,9 +174,9 @@ create or replace function rafiki._detail_rows(model text) returns int
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(1, @part_bytes@ / (200 + coalesce(max(
+  select greatest(1, @part_bytes@ / (@detail_bytes@ + coalesce(max(
     case rafiki._output(m.task) when 'boxes' then 10000
-                else octet_length(array_to_json(c.classes)::text) + 8 * cardinality(c.classes) end), 0)))
+                else octet_length(array_to_json(c.classes)::text) + @class_bytes@ * cardinality(c.classes) end), 0)))
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 

@@ -1,9 +1,13 @@
+import { PROCESS_BEAT_MS } from '../../db/heartbeat.ts';
 import { MAX_CLASS_BYTES, MAX_CLASSES, MAX_LABEL_CHARS } from '../../domain/class-limits.ts';
 import { MAX_VALUES } from '../../domain/hyper-space.ts';
 import { CLEAR_SCORE } from '../../domain/kinds/detection.ts';
 import { MAX_PAUSE_DAYS, MAX_STUDY_DAYS, MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import { MAX_BUDGET_DAYS } from '../../protocol/duration.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
+import { SERVER_BEAT_MS } from '../../serving/bridge-record.ts';
+import { CLASS_BYTES, DETAIL_BYTES } from '../../serving/session/detail.ts';
+import { SECOND_SEARCH_ROWS } from '../../serving/session/read-ahead.ts';
 
 /** Numbers that SQL functions use: `npm run build` writes them into sql/idempotent in place of their names between @. */
 export const sqlConstants = {
@@ -17,6 +21,11 @@ export const sqlConstants = {
   part_bytes: 4_000_000,
   /** Of a part; far below the server's limit. */
   part_rows: MAX_INPUTS / 2,
+  detail_bytes: DETAIL_BYTES,
+  class_bytes: CLASS_BYTES,
+  second_search_rows: SECOND_SEARCH_ROWS,
+  /** After one and a half of the slowest heartbeats, a process or a server is taken to have ended. */
+  alive_seconds: (1.5 * Math.max(PROCESS_BEAT_MS, SERVER_BEAT_MS)) / 1000,
   max_budget_days: MAX_BUDGET_DAYS,
   max_study_days: MAX_STUDY_DAYS,
   max_pause_days: MAX_PAUSE_DAYS,

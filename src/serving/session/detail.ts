@@ -33,11 +33,11 @@ function findingOf({ finding }: RequestOutcome): Finding {
   return finding;
 }
 
-/** Serialising more blocks the event loop for too long. rafiki._detail_rows() requests a quarter of it. */
+/** Serialising more blocks the event loop for too long. rafiki._detail_rows() requests at most a quarter of it. */
 const MAX_REPLY_BYTES = 16_000_000;
 /** Bytes of a detail without its classes; `, "name": 0.1234` adds CLASS_BYTES to the name. */
-const DETAIL_BYTES = 200;
-const CLASS_BYTES = 10;
+export const DETAIL_BYTES = 200;
+export const CLASS_BYTES = 10;
 
 /** Throws RequestTooLarge if the details of `rows` would be too long. One row is always allowed. */
 export function checkReplySize({ classes }: Pick<DeploymentRow, 'classes'>, rows: number): void {

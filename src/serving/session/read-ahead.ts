@@ -8,6 +8,8 @@ const TRIGGER_WATCHED = 64;
 const RETRY_FACTOR = 8;
 /** Rows searched per request so far: a search must stay cheap in comparison. */
 const SEARCHED_PER_CALL = 64;
+/** Of the second search, if all requests missed. rafiki._notify_unread() waits for it: the first may come too early in a scan. */
+export const SECOND_SEARCH_ROWS = TRIGGER_MISSES * RETRY_FACTOR * SEARCHED_PER_CALL;
 /** The last requests, which show the scan's direction. */
 const RECENT_REQUESTS = 8;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { ReadAhead } from '../../../src/serving/session/read-ahead.ts';
+import { ReadAhead, SECOND_SEARCH_ROWS } from '../../../src/serving/session/read-ahead.ts';
 
 const table = Array.from({ length: 10_000 }, (_, i) => `row ${i}`);
 
@@ -150,7 +150,7 @@ describe('reading ahead', () => {
       readRequests.push(readRequest);
       scan.received('', []);
     }
-    expect(readRequests).toEqual(['?;512', '?;4096', '?;32768', '?;262144']);
+    expect(readRequests).toEqual(['?;512', `?;${SECOND_SEARCH_ROWS}`, '?;32768', '?;262144']);
   });
 
   it('sends no answers along to a backend that does not use them', () => {

@@ -5,6 +5,7 @@ import { sqlConstants } from '../../../src/cli/install/sql-constants.ts';
 import { parseDurationMs } from '../../../src/protocol/duration.ts';
 import { MAX_INPUTS, parseInputs } from '../../../src/protocol/input-array.ts';
 import { checkSize } from '../../../src/protocol/request.ts';
+import { checkReplySize } from '../../../src/serving/session/detail.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -22,9 +23,9 @@ test('SQL uses each constant, by its name only', () => {
     large.filter((value) => new RegExp(`\\b${value}\\b`).test(text)).map((value) => `${file}: ${value}`),
   );
   expect(copies).toEqual([]);
-  const { max_workers_per_trial } = sqlConstants;
+  const { max_workers_per_trial, alive_seconds, second_search_rows } = sqlConstants;
   const small = new RegExp(
-    `\\b30 days|\\b2592000\\b|\\b${max_workers_per_trial} or less|between 1 and ${max_workers_per_trial}\\b`,
+    `\\b30 days|\\b2592000\\b|\\b${max_workers_per_trial} or less|between 1 and ${max_workers_per_trial}\\b|'${alive_seconds} s'|\\b${second_search_rows};`,
   );
   expect(sql.filter(({ text }) => small.test(text)).map(({ file }) => file)).toEqual([]);
 });
@@ -46,6 +47,12 @@ describe('the server accepts', () => {
   test('an array of the rows of a part', () => {
     const part = `[${Array(part_rows).fill('null').join()}]`;
     expect(parseInputs(part)).toHaveLength(part_rows);
+  });
+
+  test('four times the details that SQL requests', () => {
+    const rows = (4 * part_bytes) / sqlConstants.detail_bytes;
+    expect(() => checkReplySize({ classes: [] }, rows)).not.toThrow();
+    expect(() => checkReplySize({ classes: [] }, rows + 1)).toThrow();
   });
 
   test('the longest budget', () => {
