@@ -1,3 +1,5 @@
+import { fingerprintOf, type PrefetchedRequest } from './fingerprint.ts';
+
 /** The reply to a request: one row. docs/architecture.md describes each letter. */
 export interface Reply {
   s: 'k' | 'h' | 'w' | 'e' | 'n';
@@ -8,6 +10,18 @@ export interface Reply {
 }
 
 export const answerReply = (v: string | null): Reply => ({ s: 'k', v, loc: null });
+
+/** Answered; and the database is asked for the rows of `readRequest`. */
+export const readReply = (v: string | null, readRequest: string): Reply => ({ s: 'h', v, loc: readRequest });
+
+/** Still computing. */
+export const ticketReply = (ticket: string): Reply => ({ s: 'w', v: ticket, loc: null });
+
+export const prefetchedReply = (label: string | null, request: PrefetchedRequest): Reply => ({
+  s: 'n',
+  v: label,
+  loc: fingerprintOf(request),
+});
 
 /** The text form of a text[] value: {"a","b",NULL}. */
 export function arrayLiteral(values: readonly (string | null)[]): string {

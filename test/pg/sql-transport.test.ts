@@ -22,20 +22,39 @@ beforeEach(async () => {
 });
 afterEach(() => asking.stop());
 
+const deploy = () =>
+  db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
+                             select id, 1, 1, '{}' from rafiki.model returning *)
+            insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
+
 describe('the protocol fixtures', () => {
-  test.each(protocol.requests)('SQL sends and parses $call', async ({ call, request, reply: replied, answer }) => {
-    bridge.answer = () => replied;
-    expect(await ask(call)).toEqual(answer);
-    const [model] = await db.query<{ key: string; owner: string }>(
-      'select a.key, m.owner::text from rafiki.model m join rafiki.model_access a using (id)',
+  test.each(protocol.calls)('SQL sends and parses $call', async ({ call, exchanges, answer, error }) => {
+    await db.query(
+      `create table inputs as select * from (values ('a', '\\x01'::bytea), ('b', '\\x02')) t (body, image)`,
     );
-    const sent = bridge.requests[0] ?? [];
-    const known = new Map([
-      ['KEY', model?.key],
-      ['ROLE', model?.owner],
-      ['STATEMENT', sent[request.indexOf('STATEMENT')]],
-    ]);
-    expect(sent).toEqual(request.map((field) => known.get(field) ?? field));
+    await db.query('grant select on inputs to public');
+    await deploy();
+    let statement = '';
+    const replies = [...exchanges];
+    bridge.answer = (sent) => {
+      const { request = [], reply: next = reply(null) } = replies.shift() ?? {};
+      statement ||= sent[request.indexOf('STATEMENT')] ?? '';
+      return JSON.parse(JSON.stringify(next).replaceAll('STATEMENT', statement));
+    };
+    if (error === undefined) expect(await ask(call)).toEqual(answer);
+    else {
+      const { sqlstate: code, ...rest } = error;
+      expect(await failureOf(alice, `select ${call}`)).toEqual({ code, ...rest });
+    }
+    const [known] = await db.query<{ KEY: string; ROLE: string; RELATION: string }>(
+      `select a.key as "KEY", m.owner::text as "ROLE", 'inputs'::regclass::oid::text as "RELATION"
+       from rafiki.model m join rafiki.model_access a using (id)`,
+    );
+    const names = Object.entries({ ...known, STATEMENT: statement });
+    const expected = exchanges.map(({ request }) =>
+      request.map((field) => names.reduce((text, [name, value]) => text.replaceAll(name, value), field)),
+    );
+    expect(bridge.requests).toEqual(expected);
   });
 
   test.each(protocol.fingerprints)('the SQL fingerprint of $model, $input', async (request) => {
@@ -168,9 +187,7 @@ describe('an answer', () => {
   test('with an error has its SQLSTATE, message, detail and hint', async () => {
     const error = { sqlstate: '53400', message: 'full', detail: '1000 rows', hint: 'later' };
     bridge.answer = () => reply(JSON.stringify(error), 'e');
-    await db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
-                                     select id, 1, 1, '{}' from rafiki.model returning *)
-                    insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
+    await deploy();
     const { sqlstate, ...rest } = error;
     expect(await failureOf(alice, `select rafiki_predict('m', 'x')`)).toEqual({ code: sqlstate, ...rest });
   });

@@ -3,10 +3,18 @@ import path from 'node:path';
 import type { Reply } from '../../src/protocol/reply.ts';
 import type { BridgeRequest } from '../../src/protocol/request.ts';
 
-/** One call and all that is said about it. KEY, ROLE and STATEMENT stand for what is another at each run. */
-interface Exchange {
+/** One call with its requests and replies. KEY, ROLE, STATEMENT and RELATION stand for what differs between runs. */
+interface Call {
   /** In SQL. */
   call: string;
+  exchanges: Exchange[];
+  /** What the call returns. */
+  answer?: unknown;
+  /** Or the error that it raises. */
+  error?: { sqlstate: string; message: string; detail: string; hint: string };
+}
+
+interface Exchange {
   /** The fields that SQL sends. */
   request: string[];
   /** As the server reads them. */
@@ -14,8 +22,6 @@ interface Exchange {
   /** Of an array: what the server makes the reply of. */
   values?: (string | null)[];
   reply: Reply;
-  /** What the call returns. */
-  answer: unknown;
 }
 
 interface NamedRequest {
@@ -27,5 +33,5 @@ interface NamedRequest {
 
 const file = path.resolve(import.meta.dirname, '../fixtures/protocol.json');
 
-/** What SQL and the server say to each other: each side is tested against it. */
-export const protocol: { requests: Exchange[]; fingerprints: NamedRequest[] } = JSON.parse(readFileSync(file, 'utf8'));
+/** What SQL and the server send to each other: each side is tested against it. */
+export const protocol: { calls: Call[]; fingerprints: NamedRequest[] } = JSON.parse(readFileSync(file, 'utf8'));

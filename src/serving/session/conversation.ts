@@ -1,8 +1,14 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
-import { fingerprintOf } from '../../protocol/fingerprint.ts';
 import { parseInputs } from '../../protocol/input-array.ts';
-import { answerReply, arrayLiteral, type Reply } from '../../protocol/reply.ts';
+import {
+  answerReply,
+  arrayLiteral,
+  prefetchedReply,
+  type Reply,
+  readReply,
+  ticketReply,
+} from '../../protocol/reply.ts';
 import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
 import type { Client } from './client.ts';
 
@@ -82,8 +88,7 @@ export class PredictConversation implements Conversation {
     const { role, latency } = request;
     const { label, readRequest } = this.#client.scan(isReadAhead ? request : { ...request, statement: '' }, latency);
     if (readRequest !== null) this.#readAheadRole = role;
-    const reply = (v: string | null): Reply =>
-      readRequest === null ? answerReply(v) : { s: 'h', v, loc: readRequest };
+    const reply = (v: string | null): Reply => (readRequest === null ? answerReply(v) : readReply(v, readRequest));
     return label instanceof Promise ? this.#replyOrTicket(label.then(reply)) : reply(label);
   }
 
@@ -99,7 +104,7 @@ export class PredictConversation implements Conversation {
 
   #prefetched(role: string): Reply[] {
     const answers = this.#client.prefetched((statement) => mayReadAhead(role, statement));
-    return answers.map((answer) => ({ s: 'n', v: answer.label, loc: fingerprintOf(answer) }));
+    return answers.map(({ label, ...request }) => prefetchedReply(label, request));
   }
 
   #predictArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
@@ -166,7 +171,7 @@ export class PredictConversation implements Conversation {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reply.catch(() => undefined); // a ticket that is never redeemed fails silently
-        resolve({ s: 'w', v: this.#keep(reply), loc: null });
+        resolve(ticketReply(this.#keep(reply)));
       }, LONG_POLL_MS);
       reply.then(resolve, reject).finally(() => clearTimeout(timer));
     });

@@ -1,17 +1,42 @@
 import { expect, test } from 'vitest';
+import { errorReply } from '../../../src/bridge/error-reply.ts';
+import { InvalidParameter } from '../../../src/errors/errors.ts';
 import { fingerprintOf } from '../../../src/protocol/fingerprint.ts';
-import { answerReply, arrayLiteral } from '../../../src/protocol/reply.ts';
-import { keyOf, parseRequest, SEPARATOR } from '../../../src/protocol/request.ts';
+import {
+  answerReply,
+  arrayLiteral,
+  prefetchedReply,
+  type Reply,
+  readReply,
+  ticketReply,
+} from '../../../src/protocol/reply.ts';
+import { keyOf, parseRequest, SEPARATOR, type Verb } from '../../../src/protocol/request.ts';
 import { protocol } from '../../support/protocol-fixtures.ts';
 
-test.each(protocol.requests)('the server reads what SQL sends for $call', ({ request, parsed }) => {
+const exchanges = protocol.calls.flatMap(({ call, exchanges }) => exchanges.map((each) => ({ call, ...each })));
+
+test.each(exchanges)('the server reads $request of $call', ({ request, parsed }) => {
   const sent = request.join(SEPARATOR);
-  expect(keyOf(sent)).toBe('KEY');
+  if (parsed.verb !== 'R') expect(keyOf(sent)).toBe('KEY');
   expect(parseRequest(sent)).toEqual(parsed);
 });
 
-test.each(protocol.requests.filter(({ values }) => values))('the server answers $call', ({ values, reply }) => {
-  expect(answerReply(arrayLiteral(values ?? []))).toEqual(reply);
+test.each(exchanges)('the server replies to $request of $call', ({ values, reply }) => {
+  const { prefetched, ...row } = reply;
+  expect(built(row, values)).toEqual(row);
+  for (const each of prefetched ?? []) expect(built(each)).toEqual(each);
+});
+
+test('every verb, for texts and for images, and every letter of a reply has an example', () => {
+  const verbs: Record<Verb, 'with images' | 'alone'> = {
+    ...{ P: 'with images', N: 'with images', A: 'with images', D: 'with images', B: 'with images', V: 'with images' },
+    R: 'alone',
+  };
+  const all = Object.entries(verbs).flatMap(([verb, form]) => (form === 'alone' ? [verb] : [verb, verb.toLowerCase()]));
+  const letters: Record<Reply['s'], true> = { k: true, h: true, w: true, e: true, n: true };
+  expect(sorted(exchanges.map(({ request }) => request[0] ?? ''))).toEqual(sorted(all));
+  const replies = exchanges.flatMap(({ reply }) => [reply, ...(reply.prefetched ?? [])]);
+  expect(sorted(replies.map(({ s }) => s))).toEqual(sorted(Object.keys(letters)));
 });
 
 test.each(protocol.fingerprints)('the server names the request $model, $input', ({ fingerprint, ...request }) => {
@@ -47,3 +72,25 @@ test.each([
 ])('the server refuses %s', (_, request, message) => {
   expect(() => parseRequest(request)).toThrowError(expect.objectContaining({ sqlstate: '08P01', message }));
 });
+
+const sorted = (letters: readonly string[]): string[] => [...new Set(letters)].toSorted();
+
+/** The row as the server makes it of its parts. */
+function built({ s, v, loc }: Reply, values?: (string | null)[]): unknown {
+  switch (s) {
+    case 'k':
+      return answerReply(values === undefined ? v : arrayLiteral(values));
+    case 'h':
+      return readReply(v, loc ?? '');
+    case 'w':
+      return ticketReply(v ?? '');
+    case 'n': {
+      const [statement = '', , model = '', input = ''] = (loc ?? '').split(SEPARATOR);
+      return prefetchedReply(v, { statement, model, input: input.slice(1) });
+    }
+    case 'e': {
+      const { message, ...rest } = JSON.parse(v ?? '');
+      return errorReply(new InvalidParameter(message, rest));
+    }
+  }
+}
