@@ -15,6 +15,7 @@ export interface MutantOptions {
   again?: boolean | undefined;
 }
 
+/** Another folder would change what each seed draws. */
 const rooms = [
   'domain',
   'protocol',
@@ -27,7 +28,7 @@ const rooms = [
   'datasets',
 ];
 const COUNT = 300;
-/** Minimum share of detected mutants; the others were inspected, and are equivalent or harmless. */
+/** Minimum share of detected mutants. docs/experiments/mutants.md says of the others whether a test is missing. */
 const BAR = 0.85;
 /** Mutants tested in parallel. */
 const AT_ONCE = 2;
