@@ -5,7 +5,7 @@ import { BadData } from '../errors/errors.ts';
  * 1,500 scans took three minutes; a hundred over 50 million pixels take six seconds. The decoder checks its time limit
  * between rows only, and not before the last scan.
  */
-export const MAX_SCANS = 100;
+export const MAX_JPEG_SCANS = 100;
 
 const MARK = 0xff;
 const STUFFED = 0x00;
@@ -16,9 +16,9 @@ const START_OF_SCAN = 0xda;
 
 /** Throws BadData for a JPEG that takes far longer to decode than its size suggests. */
 export function checkScans(jpeg: Uint8Array): void {
-  if (countScans(jpeg, MAX_SCANS + 1) <= MAX_SCANS) return;
+  if (countScans(jpeg, MAX_JPEG_SCANS + 1) <= MAX_JPEG_SCANS) return;
   throw new BadData('an image has too many scans', {
-    detail: `It is a progressive JPEG of more than ${MAX_SCANS} scans, each of which processes the whole image.`,
+    detail: `It is a progressive JPEG of more than ${MAX_JPEG_SCANS} scans, each of which processes the whole image.`,
     hint: 'Save it again with an image program: a progressive JPEG normally has about ten scans.',
   });
 }

@@ -6,11 +6,11 @@ export const PATIENCE_EPOCHS = 5;
  * Also at least this share of the planned epochs: a long schedule is slow at first, and gains most while the learning
  * rate falls to zero.
  */
-const PATIENCE_SHARE = 0.25;
+const PLANNED_EPOCHS_SHARE = 0.25;
 
 /** Stops a trial whose validation score has stagnated. */
 export const stagnation: StopRule = ({ scores, epochs }) => {
-  const patience = Math.max(PATIENCE_EPOCHS, Math.ceil(PATIENCE_SHARE * (epochs ?? 0)));
+  const patience = Math.max(PATIENCE_EPOCHS, Math.ceil(PLANNED_EPOCHS_SHARE * (epochs ?? 0)));
   if (scores.length <= patience) return 'continue';
   const before = Math.max(...scores.slice(0, -patience));
   const latest = Math.max(...scores.slice(-patience));

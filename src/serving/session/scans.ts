@@ -1,7 +1,7 @@
 import { type ModelState, ReadAhead } from './read-ahead.ts';
 
 /** Limit of the columns per session; a statement with more is not a scan. */
-const MAX_SCANS = 8;
+const MAX_COLUMN_SCANS = 8;
 
 /** The scan of a column whose rows go to one model. */
 export interface ColumnScan {
@@ -73,7 +73,7 @@ export class Scans {
   }
 
   #add(key: string): ColumnScan {
-    if (this.#scans.length >= MAX_SCANS) this.#scans.shift();
+    if (this.#scans.length >= MAX_COLUMN_SCANS) this.#scans.shift();
     const scan = { key, ahead: new ReadAhead(), turn: 0 };
     this.#scans.push(scan);
     return scan;

@@ -7,7 +7,7 @@ import { registryRows } from '../../../src/cli/install/registries.ts';
 import { settingsTable } from '../../../src/cli/settings/table.ts';
 import { DECODE_BYTES } from '../../../src/features/decode-budget.ts';
 import { MAX_AVIF_PIXELS, MAX_PIXELS, MAX_SIDE } from '../../../src/features/image-limits.ts';
-import { MAX_SCANS } from '../../../src/features/jpeg-scans.ts';
+import { MAX_JPEG_SCANS } from '../../../src/features/jpeg-scans.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -60,7 +60,7 @@ test('README.md has the limits of images and the defaults of sizes', () => {
   const text = oneLine('README.md');
   for (const limit of [
     `at most ${MAX_PIXELS / 1e6} million pixels (AVIF ${MAX_AVIF_PIXELS / 1e6} million)`,
-    `${MAX_SIDE.toLocaleString('en')} on a side, a JPEG ${MAX_SCANS} scans`,
+    `${MAX_SIDE.toLocaleString('en')} on a side, a JPEG ${MAX_JPEG_SCANS} scans`,
     `a process decodes ${DECODE_BYTES / MB} MB of them at once`,
     `\`RAFIKI_DATA_LIMIT=${settingsTable.dataLimit.default}\``,
     `\`RAFIKI_CACHE_LIMIT=${settingsTable.cacheLimit.default}\``,
