@@ -4,7 +4,7 @@ import type { Reply } from '../../src/protocol/reply.ts';
 import type { BridgeRequest } from '../../src/protocol/request.ts';
 
 /** One call with its requests and replies. KEY, ROLE, STATEMENT and RELATION stand for what differs between runs. */
-interface Call {
+interface ExampleCall {
   /** In SQL. */
   call: string;
   exchanges: Exchange[];
@@ -34,4 +34,4 @@ interface NamedRequest {
 const file = path.resolve(import.meta.dirname, '../fixtures/protocol.json');
 
 /** What SQL and the server send to each other: each side is tested against it. */
-export const protocol: { calls: Call[]; fingerprints: NamedRequest[] } = JSON.parse(readFileSync(file, 'utf8'));
+export const protocol: { calls: ExampleCall[]; fingerprints: NamedRequest[] } = JSON.parse(readFileSync(file, 'utf8'));
