@@ -1,6 +1,6 @@
 -- Trials that several workers train: docs/decisions/0028-joint-training.md.
 
--- null: a trial is joined by workers that have nothing else to do, if it takes long enough
+-- null: a trial that takes long is joined by idle workers of other machines
 alter table rafiki.study add column workers_per_trial int check (workers_per_trial between 1 and 64);
 
 -- seconds that all of a trial's epochs take on one worker; 0: little, and not measured; null: not measured yet, so that no other worker may join

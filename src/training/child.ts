@@ -81,9 +81,11 @@ async function run(assignment: Assignment): Promise<void> {
       assignment.fullSeconds === null
         ? await shrinkToTime(requested, assignment)
         : { knobs: requested.knobs, fullSeconds: assignment.fullSeconds };
-    const time = affordableTrials(assignment.time, fullSeconds) < 2 ? wholeTime(assignment.time) : assignment.time;
+    const isOnly = affordableTrials(assignment.time, fullSeconds) < 2;
+    const time = isOnly ? wholeTime(assignment.time) : assignment.time;
+    const threads = isOnly ? assignment.machineThreads : assignment.threads;
     const hooks = hooksOf({ ...assignment, time }, snapshotHash(data));
-    const result = await trainTrial({ ...requested, knobs }, hooks);
+    const result = await trainTrial({ ...requested, knobs, threads }, hooks);
     const validated = {
       hash: validationHash(data),
       classes: data.classes,

@@ -28,6 +28,8 @@ interface TrialInput {
 /** Train a trial. */
 export interface Assignment extends TrialInput {
   kind: 'assignment';
+  /** Threads if the study has time for this trial only. */
+  machineThreads: number;
   /** The time limit of the trial. */
   time: TeamTime;
   /** Knobs that must not be changed if time is short. */

@@ -25,7 +25,7 @@ export async function prepareAssignment(
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
   const { study, family, knobs, seed, shareSeconds, workers } = trial;
-  const { threads, checkpointEveryMs, logger } = options;
+  const { threads, machineThreads, checkpointEveryMs, logger } = options;
   const { device, engine } = computing();
   const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
   const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
@@ -38,6 +38,7 @@ export async function prepareAssignment(
     knobs,
     seed,
     threads,
+    machineThreads,
     computing: { device, engine },
     logLevel: logger.level,
     dataFile,

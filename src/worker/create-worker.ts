@@ -164,7 +164,11 @@ class Worker implements Service {
   async #runOptions(): Promise<TrialRunOptions> {
     const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const threads = await this.#threads();
-    return { database, params: this.#params, cache: this.#cache, threads, checkpointEveryMs, logger };
+    const machineThreads = this.#options.threads === 'shared' ? this.#options.cores : threads;
+    return {
+      ...{ database, params: this.#params, cache: this.#cache },
+      ...{ threads, machineThreads, checkpointEveryMs, logger },
+    };
   }
 
   /** Leaves the trial to other workers meanwhile. */

@@ -8,6 +8,8 @@ export interface TrialRunOptions {
   params: ParamStore;
   cache: DataCache;
   threads: number;
+  /** Threads of a trial that has this machine to itself. */
+  machineThreads: number;
   checkpointEveryMs: number;
   logger: Logger;
 }

@@ -16,7 +16,7 @@ import {
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { loseTrial } from '../../src/db/statements/transitions.ts';
-import { insertTrial } from '../../src/db/statements/trials.ts';
+import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { loadHalves, saveHalves } from '../../src/worker/round-params.ts';
@@ -30,8 +30,8 @@ let params: PostgresParamStore;
 let owner: ClaimedTrial;
 
 const families = ['fasttext'];
-const worker = (): Promise<number> =>
-  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+const worker = (host = 'here'): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host, pid: 1, threads: 1, version: '0' });
 const addTrial = (number: number): Promise<boolean> =>
   insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
 const allow = (workers: number | null): Promise<unknown> =>
@@ -52,6 +52,7 @@ beforeEach(async () => {
   studyId = await insertStudy(db);
   await addTrial(1);
   owner = (await claimTrial(db, await worker(), { families }))!;
+  await setFitted(db, owner, { knobs: {}, fullSeconds: 0 });
 });
 afterEach(() => database.drop());
 
@@ -73,13 +74,20 @@ describe('joining a running trial', () => {
     expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
   });
 
-  test('in a study without a number is for trials that take another half minute', async () => {
+  test('in a study without a number is for trials that take another half minute, from other machines', async () => {
     await allow(null);
-    expect(await joinTrial(db, await worker(), { families })).toBeUndefined(); // how long it takes is not known yet
+    const elsewhere = async (): Promise<JoinedTrial | undefined> => joinTrial(db, await worker('there'), { families });
     await report(1, 3); // 27 s left
-    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+    expect(await elsewhere()).toBeUndefined();
     await report(2, 10); // 40 s left
-    await join();
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+    expect(await elsewhere()).toMatchObject({ trialId: owner.trialId });
+  });
+
+  test('waits until the trial has been fitted to the time: its network may still change', async () => {
+    await allow(2);
+    await db.query('update rafiki.trial set full_seconds = null');
+    expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
   });
 
   test('is not possible for its own worker, with families that the worker lacks, in a study for one worker a trial', async () => {

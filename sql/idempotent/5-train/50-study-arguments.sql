@@ -50,7 +50,7 @@ as $$
 begin
   if workers not between 1 and @max_workers_per_trial@ then
     raise exception using errcode = 'invalid_parameter_value', message = 'workers_per_trial must be from 1 to @max_workers_per_trial@',
-      detail = format('It is %s.', workers), hint = 'Leave it out: workers that have nothing else to do then join a trial that takes long.';
+      detail = format('It is %s.', workers), hint = 'Leave it out: idle workers of other machines then join a trial that takes long.';
   end if;
 end $$;
 

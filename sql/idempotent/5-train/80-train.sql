@@ -204,8 +204,8 @@ Arguments:
   metric: what trials are compared by; default: the first of rafiki.metric
   class_weights: balanced makes rare classes weigh as much as frequent ones
   replace: lets the version replace one with other classes or another task
-  workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: workers that have nothing else to
-    do join a trial that takes long
+  workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: idle workers of other
+    machines join a trial that takes long
 
 Result: the number of the study, immediately
 

@@ -27,7 +27,7 @@ comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
-comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: those that have nothing else to do, if it takes long enough';
+comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
 comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';

@@ -27,20 +27,22 @@ const MIN_LEFT_SECONDS = 30;
 
 /**
  * Of the trials with room for another worker, the one with the most work left for each. In a study without a number of
- * workers per trial, only a trial that will take long is joined.
+ * workers per trial, only a trial that will take long is joined, and from other machines: on its own it has all cores.
  */
 const join = `
   with open as (
-    select t.id, t.attempt, t.study_id, s.workers_per_trial as max,
+    select t.id, t.attempt, s.workers_per_trial as max, l.host = p.host as is_here,
       coalesce(t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch), t.full_seconds) as seconds_left,
       (select count(*) from rafiki.trial_worker w where w.trial_id = t.id and w.lease_until > now()) + 1 as workers
     from rafiki.trial t
     join rafiki.study s on s.id = t.study_id and s.state = 'running' and s.paused_at is null
     join rafiki.process p on p.id = $1 and (not s.gpu or p.device <> 'cpu')
-    where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2) and t.lease_until > now() and t.process_id <> $1 and t.id is distinct from $5
+    join rafiki.process l on l.id = t.process_id and l.id <> p.id
+    where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2)
+      and t.lease_until > now() and t.id is distinct from $5
   ), best as (
     select o.id, o.attempt from open o
-    where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or o.seconds_left > $4)
+    where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $4)
     order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
   ), joined as (
     insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)

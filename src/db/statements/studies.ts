@@ -24,7 +24,7 @@ export interface Study {
   maxTrials: number;
   maxTimeMs: number;
   targetScore: number | null;
-  /** Workers that train a trial together; null: those that have nothing else to do. */
+  /** Workers that train a trial together; null: idle ones of other machines join. */
   workersPerTrial: number | null;
   seed: number;
   deploy: boolean;
