@@ -1,8 +1,9 @@
 import { frameInput } from '../domain/kinds/detection.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type Encoder, filesOf } from './encoder.ts';
-import { decodeWhole, inGroups, outsidePixel, type Picture } from './images.ts';
+import type { Encoder } from './encoder.ts';
+import { decodeWhole, outsidePixel, type Picture } from './images.ts';
+import { createPictureEncoder } from './pictures.ts';
 import { readInteger } from './state.ts';
 
 const colours = 3;
@@ -17,22 +18,10 @@ const frameSize = 5;
  */
 export function createSceneEncoder(features: FittedFeatures): Encoder {
   const side = readInteger(features.state, 'side');
-  const decode = (file: Uint8Array): Promise<Picture> => decodeWhole(file, side, 'inside');
-  return {
-    async prepare(inputs): Promise<EncodedRows> {
-      const pictures = await inGroups(filesOf(inputs), decode);
-      return {
-        count: pictures.length,
-        length: () => 1, // all squares are of one size
-        batch: (indexes) =>
-          squares(
-            Array.from(indexes, (row) => pictures[row] as Picture),
-            side,
-          ),
-      };
-    },
-    encode: async (inputs) => squares(await inGroups(filesOf(inputs), decode), side),
-  };
+  return createPictureEncoder({
+    decode: (file) => decodeWhole(file, side, 'inside'),
+    batch: (pictures) => squares(pictures, side),
+  });
 }
 
 function squares(pictures: readonly Picture[], side: number): Record<string, TensorData> {

@@ -78,9 +78,9 @@ async function run(assignment: Assignment): Promise<void> {
     const { data } = requested;
     await scoreFirst(assignment, data);
     const { knobs, fullSeconds } =
-      assignment.fullSeconds === null
+      assignment.fullSeconds === null && assignment.resume === undefined // a checkpoint fits its own network only
         ? await shrinkToTime(requested, assignment)
-        : { knobs: requested.knobs, fullSeconds: assignment.fullSeconds };
+        : { knobs: requested.knobs, fullSeconds: assignment.fullSeconds ?? 0 };
     const isOnly = affordableTrials(assignment.time, fullSeconds) < 2;
     const time = isOnly ? wholeTime(assignment.time) : assignment.time;
     const threads = isOnly ? assignment.machineThreads : assignment.threads;

@@ -17,29 +17,51 @@ export function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: num
   return shuffledOrder(train.count, passes, rng);
 }
 
-/** Batches of an epoch that one run of the engine trains. */
-export interface BatchRun {
+/** The batches of an epoch that one worker trains of those that all workers train meanwhile. */
+export interface EpochShare {
   order: Int32Array;
   range: BatchRange;
   epoch: number;
   epochs: number;
-  /** Batches of the epoch that are trained before this run, by all workers. */
-  done: number;
-  /** Batches that all workers train while this one trains one. */
-  pace: number;
+  /** Batches of the epoch that are trained before, by all workers. */
+  step: number;
+  /** Number of workers: each of them trains one batch while this one does. */
+  seats: number;
 }
 
-/** Trains the batches of a run; returns the sum of their losses. */
-export async function trainRun(trial: PreparedTrial, trainer: Trainer, run: BatchRun): Promise<number> {
-  const { order, range, epoch, epochs, done, pace } = run;
+/**
+ * Trains a share in runs of the recipe's length. Returns the sum of its losses, or null if `stopNow` ended it between
+ * two runs.
+ */
+export async function trainShare(
+  trial: PreparedTrial,
+  trainer: Trainer,
+  share: EpochShare,
+  stopNow: () => boolean = () => false,
+): Promise<number | null> {
+  const { range } = share;
+  let lossSum = 0;
+  for (let from = range.from; from < range.to; from += trial.recipe.stepsPerRun) {
+    if (stopNow()) return null;
+    const run = { from, to: Math.min(range.to, from + trial.recipe.stepsPerRun) };
+    for (const loss of await trainRun(trial, trainer, { share, run })) lossSum += loss;
+  }
+  return lossSum;
+}
+
+function trainRun(
+  trial: PreparedTrial,
+  trainer: Trainer,
+  { share, run }: { share: EpochShare; run: BatchRange },
+): Promise<Float32Array> {
+  const { order, range, epoch, epochs, step, seats } = share;
   const first = epoch * trial.stepsPerEpoch;
-  const rows = order.subarray(range.from * trial.batch, range.to * trial.batch);
-  const batches = batchesOf(trial, rows, first + range.from);
-  const steps = batches.map((batch, k) =>
-    stepOf(trial, batch, { step: first + range.from + k, done: first + done + k * pace, epochs }),
+  const rows = order.subarray(run.from * trial.batch, run.to * trial.batch);
+  const done = first + step + (run.from - range.from) * seats;
+  const steps = batchesOf(trial, rows, first + run.from).map((batch, k) =>
+    stepOf(trial, batch, { step: first + run.from + k, done: done + k * seats, epochs }),
   );
-  const losses = await trainer.run(steps, trial.recipe);
-  return losses.reduce((sum, loss) => sum + loss, 0);
+  return trainer.run(steps, trial.recipe);
 }
 
 /** A run's rows in batches of similar length, in random order. */

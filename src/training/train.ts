@@ -6,7 +6,7 @@ import { encodeModel } from '../graph/onnx.ts';
 import type { Recipe, Weights } from '../models/family.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { orderOf, trainRun } from './epoch.ts';
+import { orderOf, trainShare } from './epoch.ts';
 import { int8Variant } from './int8.ts';
 import { ALONE, Rounds } from './joint/rounds.ts';
 import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
@@ -57,13 +57,10 @@ async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks, roun
     const share = await rounds.begin({ epoch, epochs, step }, left);
     const startedMs = systemClock.nowMs();
     const { range, seats } = share;
-    for (let at = range.from; at < range.to; at += trial.recipe.stepsPerRun) {
-      if (progress.best !== null && hooks.stopNow?.() === true) return false;
-      const run = { from: at, to: Math.min(range.to, at + trial.recipe.stepsPerRun) };
-      const done = step + (at - range.from) * seats;
-      const loss = await trainRun(trial, trainer, { order, range: run, epoch, epochs, done, pace: seats });
-      progress.lossSum += loss * seats; // the others' losses are not known
-    }
+    const stopNow = (): boolean => progress.best !== null && hooks.stopNow?.() === true;
+    const loss = await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats }, stopNow);
+    if (loss === null) return false;
+    progress.lossSum += loss * seats; // the others' losses are not known
     await rounds.end(share, (systemClock.nowMs() - startedMs) / 1000);
     progress.step += share.batches;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;

@@ -144,7 +144,7 @@ export class JoinedRun {
   async #next(): Promise<JoinedRound | null> {
     const { database, params } = this.#options;
     const { signal } = this.#ended;
-    if (this.#round === null) await this.#persist(() => setReady(database, this.#trial, null));
+    if (this.#round === null) await this.#persist(() => setReady(database, this.#trial));
     while (!signal.aborted) {
       const offered = await this.#persist(() => selectRound(database, this.#trial, this.#round ?? 0));
       if (offered !== undefined) {

@@ -134,7 +134,7 @@ describe('a round', () => {
   test('is offered to the workers that it names, by seat, once', async () => {
     await allow(3);
     const joineds = [await join(), await join()];
-    for (const joined of joineds) await setReady(db, joined, null);
+    for (const joined of joineds) await setReady(db, joined);
     const ready = await selectReady(db, owner);
     expect(ready).toEqual(joineds.map(({ processId }) => ({ processId, round: null })));
     const processIds = joineds.map(({ processId }) => processId);
@@ -157,7 +157,7 @@ describe('a round', () => {
   test('collects what arrives, and the worker is ready for the next', async () => {
     await allow(2);
     const joined = await join();
-    await setReady(db, joined, null);
+    await setReady(db, joined);
     const round = { plan: plan(1), processIds: [joined.processId], paramsId: await halves(1), last: null };
     await insertRound(db, owner, round);
     const change = { number: 1, batches: 4, paramsId: await halves(7, 8), rowsPerSecond: 99 };

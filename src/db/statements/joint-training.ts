@@ -93,16 +93,12 @@ export async function isTrialWaiting(on: Queryable, processId: number, families:
   return (await on.query(sql, [processId, families])).length > 0;
 }
 
-/** Says that a worker waits for a round; `round` is the last one that it has trained. */
-export async function setReady(
-  on: Queryable,
-  { trialId, attempt, processId }: Joining,
-  round: number | null,
-): Promise<void> {
+/** Says that a worker waits for its first round. */
+export async function setReady(on: Queryable, { trialId, attempt, processId }: Joining): Promise<void> {
   const sql = `
-    update rafiki.trial_worker set is_ready = true, round = $4
+    update rafiki.trial_worker set is_ready = true
     where trial_id = $1 and attempt = $2 and process_id = $3`;
-  await on.query(sql, [trialId, attempt, processId, round]);
+  await on.query(sql, [trialId, attempt, processId]);
 }
 
 export interface ReadyWorker {
@@ -182,13 +178,13 @@ export interface NewChange {
 }
 
 const change = `
-  with member as (
+  with joined as (
     update rafiki.trial_worker set is_ready = true, round = $4, rows_per_second = $7
     where trial_id = $1 and attempt = $2 and process_id = $3 returning trial_id
   )
   insert into rafiki.trial_change (trial_id, attempt, number, process_id, batches, params_id)
-  select m.trial_id, r.attempt, r.number, $3, $5, $6 from member m
-  join rafiki.trial_round r on r.trial_id = m.trial_id and r.number = $4 and r.attempt = $2
+  select j.trial_id, r.attempt, r.number, $3, $5, $6 from joined j
+  join rafiki.trial_round r on r.trial_id = j.trial_id and r.number = $4 and r.attempt = $2
   on conflict do nothing`;
 
 /** Stores what a worker has learnt in a round; it is then ready for the next. Nothing is stored for a round that is over. */
@@ -201,7 +197,6 @@ export async function insertChange(
 }
 
 export interface StoredChange {
-  processId: number;
   batches: number;
   paramsId: number;
 }
@@ -209,7 +204,7 @@ export interface StoredChange {
 /** The changes of a round that have arrived. */
 export function selectChanges(on: Queryable, { trialId, attempt }: Ownership, number: number): Promise<StoredChange[]> {
   const sql = `
-    select process_id as "processId", batches, params_id as "paramsId" from rafiki.trial_change
+    select batches, params_id as "paramsId" from rafiki.trial_change
     where trial_id = $1 and attempt = $2 and number = $3 order by process_id`;
   return on.query(sql, [trialId, attempt, number]);
 }

@@ -7,6 +7,10 @@ export function addChange(weights: Float32Array, halves: Uint16Array): Float32Ar
   return weights.map((value, i) => value + (change[i] ?? 0));
 }
 
+/** What takes flat weights from `before` to `after`. */
+export const changeOf = (before: Float32Array, after: Float32Array): Float32Array =>
+  after.map((value, i) => value - (before[i] ?? 0));
+
 /** For each flat weight of a network, 1 if it belongs to a buffer, such as a running statistic of batch norm, otherwise 0. */
 export function bufferFlags({ parameters }: Network): Uint8Array {
   const flags = Object.values(parameters).map(({ shape, buffer = false }) =>

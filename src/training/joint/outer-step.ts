@@ -27,17 +27,17 @@ export class OuterStep {
   }
 
   /**
-   * The weights of the next round. `before` are those that the round began with. Workers count by their batches. `plain`
-   * marks numbers that are means, not weights, such as the running statistics of batch norm: they take the mean as it is.
+   * The weights of the next round. `before` are those that the round began with. Workers count by their batches. `buffers`
+   * is 1 for numbers that are no weights, such as the running statistics of batch norm: they take the mean as it is.
    */
-  next(before: Float32Array, workers: readonly WorkerWeights[], isPlain: (index: number) => boolean): Float32Array {
+  next(before: Float32Array, workers: readonly WorkerWeights[], buffers: Uint8Array): Float32Array {
     const mean = meanOf(workers);
     const { rate, momentum } = this.#options;
     if (rate === 1 && momentum === 0) return mean;
     if (this.#velocity.length !== before.length) this.#velocity = new Float32Array(before.length);
     const velocity = this.#velocity;
     return mean.map((value, i) => {
-      if (isPlain(i)) return value;
+      if (buffers[i] === 1) return value;
       const start = before[i] ?? 0;
       const change = value - start;
       velocity[i] = momentum * (velocity[i] ?? 0) + change;

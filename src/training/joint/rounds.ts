@@ -1,11 +1,12 @@
 import { type BatchRange, type Round, type RoundPace, shareOf, type Team } from '../../domain/joint-training.ts';
 import type { TrainingSpec } from '../../domain/training.ts';
 import type { Trainer } from '../../engine/trainer.ts';
+import type { Network } from '../../graph/network.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { PreparedTrial } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { addChange, bufferFlags } from './flat-weights.ts';
+import { addChange, bufferFlags, changeOf } from './flat-weights.ts';
 import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
 
@@ -36,12 +37,14 @@ export class Rounds {
   readonly #spec: TrainingSpec;
   #basis: string | undefined;
   readonly #run: number;
-  readonly #isBuffer: (index: number) => boolean;
+  readonly #network: Network;
+  /** See {@link bufferFlags}; of the first round on. */
+  #buffers: Uint8Array | undefined;
   readonly #outer: OuterStep;
   readonly #length: RoundLength;
   readonly #feedback = new ErrorFeedback();
   /** The weights that the current round started from, as all workers have them. */
-  #common: Float32Array;
+  #common: Float32Array = new Float32Array(0);
   #number = 0;
   /** What the others lack of `#common`. */
   #unsent: Uint16Array | undefined;
@@ -56,9 +59,7 @@ export class Rounds {
     this.#batch = trial.batch;
     this.#outer = new OuterStep(outer);
     this.#length = new RoundLength(this.#run);
-    const flags = bufferFlags(trial.network);
-    this.#isBuffer = (index) => flags[index] === 1;
-    this.#common = trainer.flatWeights();
+    this.#network = trial.network;
   }
 
   /** Starts what comes next of an epoch of which `left` batches are left: a round, or a run of this worker alone. */
@@ -99,8 +100,9 @@ export class Rounds {
       { weights: this.#trainer.flatWeights(), batches },
       ...changes.map((change) => ({ weights: addChange(before, change.halves), batches: change.batches })),
     ];
-    const next = this.#outer.next(before, workers, this.#isBuffer);
-    const halves = this.#feedback.encode(next.map((value, i) => value - (before[i] ?? 0)));
+    this.#buffers ??= bufferFlags(this.#network);
+    const next = this.#outer.next(before, workers, this.#buffers);
+    const halves = this.#feedback.encode(changeOf(before, next));
     this.#common = addChange(before, halves);
     this.#unsent = halves;
     this.#trainer.replaceWeights(this.#common);

@@ -3,11 +3,11 @@ import type { TrainingSpec } from '../../domain/training.ts';
 import { Trainer } from '../../engine/trainer.ts';
 import { BadData } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { orderOf, trainRun } from '../epoch.ts';
+import { orderOf, trainShare } from '../epoch.ts';
 import { prepareTrial, trainerOf } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { addChange } from './flat-weights.ts';
+import { addChange, changeOf } from './flat-weights.ts';
 
 /** Trains shares of a trial that another worker leads, until there is no further round. */
 export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void> {
@@ -16,24 +16,23 @@ export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void>
   const feedback = new ErrorFeedback();
   let common: Float32Array = new Float32Array(0);
   const basis = basisOf(spec);
+  let order: Int32Array = new Int32Array(0);
+  let orderedEpoch = -1;
   try {
     for (let next = await lead.next(); next !== null; next = await lead.next()) {
       const { round, seat, weights } = next;
       if (round.basis !== basis) throw otherRows();
       common = weights.kind === 'all' ? weights.values.slice() : addChange(common, weights.halves);
       trainer.replaceWeights(common);
-      const { from, to } = shareOf(round, seat);
+      const range = shareOf(round, seat);
       const startedMs = systemClock.nowMs();
-      const order = orderOf(trial, round.epoch);
-      for (let at = from; at < to; at += trial.recipe.stepsPerRun) {
-        const range = { from: at, to: Math.min(to, at + trial.recipe.stepsPerRun) };
-        const { epoch, epochs, seats, step } = round;
-        await trainRun(trial, trainer, { order, range, epoch, epochs, done: step + (at - from) * seats, pace: seats });
-      }
-      const trained = trainer.flatWeights();
-      const halves = feedback.encode(trained.map((value, i) => value - (common[i] ?? 0)));
+      if (round.epoch !== orderedEpoch) [order, orderedEpoch] = [orderOf(trial, round.epoch), round.epoch];
+      const { epoch, epochs, step, seats } = round;
+      await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats });
+      const halves = feedback.encode(changeOf(common, trainer.flatWeights()));
       const seconds = (systemClock.nowMs() - startedMs) / 1000;
-      await lead.send(round, { halves, batches: to - from }, ((to - from) * trial.batch) / seconds);
+      const batches = range.to - range.from;
+      await lead.send(round, { halves, batches }, (batches * trial.batch) / seconds);
     }
   } finally {
     await trainer.release();
