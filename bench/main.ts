@@ -55,7 +55,7 @@ const benches: Record<string, Bench> = {
   wire: { run: wireBench, flags: ['seed N'] },
   zoo: {
     run: zooBench,
-    flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'knobs JSON', 'rows N'],
+    flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'team N', 'knobs JSON', 'rows N'],
   },
 };
 

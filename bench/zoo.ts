@@ -4,6 +4,7 @@ import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/train
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { fitToTime } from '../src/training/fit-to-time.ts';
 import { trainTrial } from '../src/training/train.ts';
+import { MemoryTeam } from '../test/support/memory-team.ts';
 import type { Figure } from './figure.ts';
 import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts';
 
@@ -19,6 +20,8 @@ export interface ZooOptions {
   bar?: string | undefined;
   threads?: string | undefined;
   seed?: string | undefined;
+  /** Workers that train the trial together, here one after the other: for scores, not for time. */
+  team?: string | undefined;
   /** JSON: knobs that differ from the defaults. */
   knobs?: string | undefined;
   /** Memorises as many training rows, without regularisation, and is validated on them. */
@@ -75,7 +78,9 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   const spec = limited
     ? { ...given, knobs: (await fitToTime(given, { ...timeLeft(), workers: 1 }, chosen)).knobs }
     : given;
+  const team = new MemoryTeam(spec, Number(options.team ?? '1'));
   const { seconds, variants } = await trainTrial(spec, {
+    team,
     onReport: async (report) => {
       reports.push(report);
       process.stderr.write(progressOf(report));
@@ -84,6 +89,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     onCheckpoint: async () => undefined,
     ...(limited ? { timeLeft } : {}),
   });
+  await team.end();
   const quietSeconds = quiet();
   const last = reports.at(-1);
   if (last === undefined) return;

@@ -10,7 +10,7 @@ import type { ErrorReport } from '../errors/rafiki-error.ts';
 import type { FittedTrial } from './fit-to-time.ts';
 
 /** What a training process needs of a trial; it has no database connection. */
-interface TrialInput {
+export interface TrialInput {
   task: Task;
   family: string;
   knobs: Knobs;

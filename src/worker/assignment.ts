@@ -1,5 +1,6 @@
 import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
+import type { JoinedTrial } from '../db/statements/joint-training.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
 import { selectPublished, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
@@ -11,7 +12,7 @@ import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Assignment, Incumbent } from '../training/messages.ts';
+import type { Assignment, Incumbent, TrialInput } from '../training/messages.ts';
 import type { TrialRunOptions } from './run-options.ts';
 
 /**
@@ -24,27 +25,16 @@ export async function prepareAssignment(
   signal: AbortSignal,
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
-  const { study, family, knobs, seed, shareSeconds, workers } = trial;
-  const { threads, machineThreads, checkpointEveryMs, logger } = options;
-  const { device, engine } = computing();
+  const { study, shareSeconds, workers } = trial;
+  const { machineThreads, checkpointEveryMs } = options;
   const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
   const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
   const resume = await loadCheckpoint(trial, options);
   const incumbent = await loadIncumbent(trial, options);
   return {
     kind: 'assignment',
-    task: study.task,
-    family,
-    knobs,
-    seed,
-    threads,
+    ...trialInput(trial, options, dataFile),
     machineThreads,
-    computing: { device, engine },
-    logLevel: logger.level,
-    dataFile,
-    validation: study.validation,
-    metric: study.metric,
-    balanced: study.balanced,
     time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds, workers },
     fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
@@ -52,6 +42,21 @@ export async function prepareAssignment(
     collaborative: study.collaborative,
     ...(resume === undefined ? {} : { resume }),
     ...(incumbent === undefined ? {} : { incumbent }),
+  };
+}
+
+/** What every training process of a trial gets, whether it leads or has joined. */
+export function trialInput(
+  { study, family, knobs, seed }: Pick<JoinedTrial, 'study' | 'family' | 'knobs' | 'seed'>,
+  { threads, logger }: Pick<TrialRunOptions, 'threads' | 'logger'>,
+  dataFile: string,
+): TrialInput {
+  const { device, engine } = computing();
+  const { task, validation, metric, balanced } = study;
+  return {
+    ...{ task, family, knobs, seed, threads, dataFile, validation, metric, balanced },
+    computing: { device, engine },
+    logLevel: logger.level,
   };
 }
 

@@ -9,13 +9,13 @@ import {
   setReady,
 } from '../db/statements/joint-training.ts';
 import type { JoinedRound } from '../domain/joint-training.ts';
-import { computing } from '../engine/computing.ts';
 import { WorkerNeeded } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
+import { trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadWeights, saveHalves } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
@@ -97,26 +97,15 @@ export class JoinedRun {
   }
 
   async #assignment(): Promise<JoinAssignment> {
-    const { cache, threads, logger, database } = this.#options;
-    const { study, family, knobs, seed, processId } = this.#trial;
-    const { device, engine } = computing();
+    const { cache, database } = this.#options;
+    const { study, seed, processId } = this.#trial;
     const { signal } = this.#ended;
     const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
     const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
       kind: 'join',
-      task: study.task,
-      family,
-      knobs,
-      seed,
+      ...trialInput(this.#trial, this.#options, dataFile),
       noiseSeed: deriveSeed(seed, processId),
-      threads,
-      computing: { device, engine },
-      logLevel: logger.level,
-      dataFile,
-      validation: study.validation,
-      metric: study.metric,
-      balanced: study.balanced,
     };
   }
 

@@ -5,7 +5,6 @@ import type { Database } from '../../src/db/database.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
 import { type AskingSession, startAsking } from '../support/asking-session.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
-import { protocol } from '../support/protocol-fixtures.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
@@ -21,49 +20,6 @@ beforeEach(async () => {
   ({ database, db, alice, bridge, ask } = asking);
 });
 afterEach(() => asking.stop());
-
-const deploy = () =>
-  db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
-                             select id, 1, 1, '{}' from rafiki.model returning *)
-            insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`);
-
-describe('the protocol fixtures', () => {
-  test.each(protocol.calls)('SQL sends and parses $call', async ({ call, exchanges, answer, error }) => {
-    await db.query(
-      `create table inputs as select * from (values ('a', '\\x01'::bytea), ('b', '\\x02')) t (body, image)`,
-    );
-    await db.query('grant select on inputs to public');
-    await deploy();
-    let statement = '';
-    const replies = [...exchanges];
-    bridge.answer = (sent) => {
-      const { request = [], reply: next = reply(null) } = replies.shift() ?? {};
-      statement ||= sent[request.indexOf('STATEMENT')] ?? '';
-      return JSON.parse(JSON.stringify(next).replaceAll('STATEMENT', statement));
-    };
-    if (error === undefined) expect(await ask(call)).toEqual(answer);
-    else {
-      const { sqlstate: code, ...rest } = error;
-      expect(await failureOf(alice, `select ${call}`)).toEqual({ code, ...rest });
-    }
-    const [known] = await db.query<{ KEY: string; ROLE: string; RELATION: string }>(
-      `select a.key as "KEY", m.owner::text as "ROLE", 'inputs'::regclass::oid::text as "RELATION"
-       from rafiki.model m join rafiki.model_access a using (id)`,
-    );
-    const names = Object.entries({ ...known, STATEMENT: statement });
-    const expected = exchanges.map(({ request }) =>
-      request.map((field) => names.reduce((text, [name, value]) => text.replaceAll(name, value), field)),
-    );
-    expect(bridge.requests).toEqual(expected);
-  });
-
-  test.each(protocol.fingerprints)('the SQL fingerprint of $model, $input', async (request) => {
-    const { statement, model, input, fingerprint } = request;
-    expect(await db.query('select rafiki._fingerprint($1, $2, $3) as named', [statement, model, input])).toEqual([
-      { named: fingerprint },
-    ]);
-  });
-});
 
 describe('a request', () => {
   test('has key, role, budget, on_overdue and input', async () => {
@@ -187,7 +143,7 @@ describe('an answer', () => {
   test('with an error has its SQLSTATE, message, detail and hint', async () => {
     const error = { sqlstate: '53400', message: 'full', detail: '1000 rows', hint: 'later' };
     bridge.answer = () => reply(JSON.stringify(error), 'e');
-    await deploy();
+    await asking.deploy();
     const { sqlstate, ...rest } = error;
     expect(await failureOf(alice, `select rafiki_predict('m', 'x')`)).toEqual({ code: sqlstate, ...rest });
   });

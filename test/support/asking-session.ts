@@ -10,6 +10,8 @@ export interface AskingSession {
   bridge: ScriptedBridge;
   /** The value of an expression, in alice's session or another one. */
   ask(expression: string, session?: Database): Promise<unknown>;
+  /** Gives the model a version that is ready. */
+  deploy(): Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -25,6 +27,10 @@ export async function startAsking(): Promise<AskingSession> {
     ...{ database, db, alice, bridge },
     ask: async (expression, session = alice) =>
       (await session.query<{ v: unknown }>(`select ${expression} as v`))[0]?.v,
+    deploy: () =>
+      db.query(`with version as (insert into rafiki.model_version (model_id, version, score, classes)
+                                 select id, 1, 1, '{}' from rafiki.model returning *)
+                insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version`),
     async stop() {
       await database.drop();
       await bridge.stop();
