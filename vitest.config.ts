@@ -21,6 +21,9 @@ const dependsOnVersion = [
   'dblink-reach',
 ];
 
+/** Processes and servers share a machine that may be busy. The last lines of a run name each test that needed the second attempt. */
+const retry = 1;
+
 const onPostgres = (name: string, version: '18' | '17' | '16' | '15', ...include: string[]) => ({
   test: {
     name,
@@ -29,6 +32,7 @@ const onPostgres = (name: string, version: '18' | '17' | '16' | '15', ...include
     testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,
+    ...(name.startsWith('hostile') ? {} : { retry }),
   },
 });
 
@@ -67,6 +71,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/fault/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          retry,
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
@@ -77,6 +82,7 @@ export default defineConfig({
           include: ['test/drivers/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 300_000,
+          retry,
           sequence: { groupOrder: 1 },
         },
       },

@@ -20,6 +20,9 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
+/** transaction_timeout is lifted by a session's first statement, which it must not end on a busy machine. */
+const LIMIT_MS = 400;
+
 const nameOf = ({ url }: TestDatabase): string => new URL(url).pathname.slice(1);
 
 describe('time limits set by an administrator', () => {
@@ -28,16 +31,16 @@ describe('time limits set by an administrator', () => {
   test('for the role of our processes, or for the database, do not interrupt the processes', async () => {
     const all = postgresVersion() >= 17 ? [...limits, 'transaction_timeout'] : limits;
     for (const limit of all) {
-      await database.db.query(`alter database ${nameOf(database)} set ${limit} = '20ms'`);
-      await database.db.query(`alter role ${SERVICE} in database ${nameOf(database)} set ${limit} = '20ms'`);
+      await database.db.query(`alter database ${nameOf(database)} set ${limit} = '${LIMIT_MS}ms'`);
+      await database.db.query(`alter role ${SERVICE} in database ${nameOf(database)} set ${limit} = '${LIMIT_MS}ms'`);
     }
     await database.service.transaction(async (tx) => {
-      await tx.query('select pg_sleep(0.1)');
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await tx.query('select pg_sleep(0.6)');
+      await sleep(600);
       expect(await tx.query('select 1 as one')).toEqual([{ one: 1 }]);
     });
     const session = await database.service.connect(() => undefined);
-    await session.query('begin; select pg_sleep(0.1); commit');
+    await session.query('begin; select pg_sleep(0.6); commit');
     await session.close();
   });
 });
@@ -57,7 +60,7 @@ test('rafiki can be installed with any time limits of the database', async () =>
   const empty = await createTestDatabase('template0');
   const limits = postgresVersion() >= 17 ? ['transaction_timeout'] : [];
   for (const limit of ['statement_timeout', 'idle_in_transaction_session_timeout', ...limits]) {
-    await database.db.query(`alter database ${nameOf(empty)} set ${limit} = '1ms'`);
+    await database.db.query(`alter database ${nameOf(empty)} set ${limit} = '${LIMIT_MS}ms'`);
   }
   const installer = new Database({ url: empty.url, application: 'test', installs: true, logger: silentLogger });
   try {
