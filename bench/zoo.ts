@@ -2,8 +2,10 @@ import type { KnobValue } from '../src/domain/hyper-space.ts';
 import { type DataSet, outputOf } from '../src/domain/task.ts';
 import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/training.ts';
 import { InvalidParameter } from '../src/errors/errors.ts';
+import { familyByName } from '../src/models/registry.ts';
 import { fitToTime } from '../src/training/fit-to-time.ts';
 import { trainTrial } from '../src/training/train.ts';
+import { MAX_STRETCH } from '../src/training/trial-time.ts';
 import { MemoryTeam } from '../test/support/memory-team.ts';
 import type { Figure } from './figure.ts';
 import { type DataName, dataSets, isDataName, readDataSet } from './zoo/data.ts';
@@ -12,8 +14,8 @@ export interface ZooOptions {
   family?: string | undefined;
   data?: string | undefined;
   /**
-   * Time of the trial on a machine without other load, CPU time divided by threads: network and schedule are shortened to fit, as a
-   * worker does.
+   * Time of the trial on a machine without other load, CPU time divided by threads: network and schedule are fitted to it, as by a
+   * worker whose study has no other trial.
    */
   minutes?: string | undefined;
   /** Target of the score; default: the one below, if any. */
@@ -71,13 +73,14 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
   };
   const timeLeft = (): TimeLeft => {
     const seconds = Number(minutes) * 60 - quiet();
-    return { studySeconds: seconds, shareSeconds: seconds };
+    return { studySeconds: seconds, shareSeconds: seconds, minEpochs: 0, maxEpochs: MAX_STRETCH };
   };
   const limited = minutes !== undefined;
   const chosen = new Set(Object.keys(given.knobs));
-  const spec = limited
-    ? { ...given, knobs: (await fitToTime(given, { ...timeLeft(), workers: 1 }, chosen)).knobs }
-    : given;
+  const { knobs: fitted, fullSeconds } = limited
+    ? await fitToTime(given, { ...timeLeft(), workers: 1 }, chosen)
+    : { knobs: given.knobs, fullSeconds: 0 };
+  const spec = { ...given, knobs: fitted };
   const team = new MemoryTeam(spec, Number(options.team ?? '1'));
   const { seconds, variants } = await trainTrial(spec, {
     team,
@@ -88,6 +91,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     },
     onCheckpoint: async () => undefined,
     ...(limited ? { timeLeft } : {}),
+    ...(fullSeconds > 0 ? { epochSeconds: fullSeconds / familyByName(family).recipe(fitted).epochs } : {}),
   });
   await team.end();
   const quietSeconds = quiet();

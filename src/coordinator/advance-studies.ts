@@ -16,10 +16,11 @@ import { type TransitionContext, transitionStudy, transitionTrial } from '../db/
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
 import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { familiesFor } from '../models/registry.ts';
+import { studyFamilies } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
-import { type Action, planStudy, type StudyView } from './plan.ts';
+import { type Action, planStudy } from './plan.ts';
+import type { StudyView } from './study-view.ts';
 
 /** The leading coordinator. */
 export interface Leader {
@@ -121,11 +122,9 @@ async function cancelTrial(context: TransitionContext, { id, state }: TrialRow):
   throw new RowLocked(`trial ${id} is locked by another session`);
 }
 
-/** The study's search space: the families that its owner named, or all of its task that fit the number of trials. */
-function searchOf({ task, families, knobs, seed, maxTrials }: Study): Pick<StudyView, 'search' | 'isSlow'> {
-  const chosen = familiesFor(task).filter(({ name, minTrials = 0 }) =>
-    families === null ? minTrials <= maxTrials : families.includes(name),
-  );
+function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
+  const { task, families, knobs, seed } = study;
+  const chosen = studyFamilies(study);
   if (chosen.length === 0) {
     throw new InvalidParameter('the study names no family of this version', {
       detail: `families: ${families?.join(', ')}`,

@@ -19,7 +19,7 @@ import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
 import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
-import { isScored } from './plan.ts';
+import { isScored } from './study-view.ts';
 
 /** Maximum time that a study waits for its model to be loaded before it completes. */
 const DEPLOY_WAIT_MS = 60_000;

@@ -1,24 +1,11 @@
-import type { Advisor, InitialWeights, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
-import { isRandomStart } from '../advisors/random-start.ts';
-import { regretBound, standardError } from '../advisors/terminator.ts';
+import type { Advisor } from '../advisors/advisor.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
-import { affordableTrials } from '../domain/training.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
-import { deriveSeed } from '../runtime/rng.ts';
-
-/** The input of planning: a study and its trials. */
-export interface StudyView {
-  study: Study;
-  /** Ordered by number. */
-  trials: readonly TrialRow[];
-  search: SearchSpace;
-  /** Whether how long a trial takes depends on the data, and is measured before it is trained. */
-  isSlow: boolean;
-  idleWorkers: number;
-}
+import { historyOf, proposals } from './proposals.ts';
+import { isScored, type StudyView } from './study-view.ts';
 
 export type Action =
   | { kind: 'start' }
@@ -42,8 +29,6 @@ export const OVERTIME_MS = 60_000;
  */
 export const QUEUE_MS = 24 * 3_600_000;
 export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
-/** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
-const WARM_SHARE = 0.5;
 /** Failed trials without any score after which a study fails. */
 export const MAX_FAILURES = 3;
 
@@ -60,7 +45,7 @@ export function planStudy(view: StudyView, advisor: Advisor): Action[] {
   const why = reasonToClose(study, trials);
   if (why === null && study.pausedMs !== null) return []; // its workers release its trials
   const open = trials.filter((trial) => !trialEnded(trial.state));
-  const proposed = why === null ? proposals(view, advisor) : [];
+  const proposed = why === null ? startTrials(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
   return [...stopDecisions(view, advisor), ...proposed];
@@ -71,24 +56,6 @@ function planStart({ cancelRequested, finishRequested, pausedMs }: Study): Actio
   if (cancelRequested || finishRequested) return [{ kind: 'cancel' }];
   return pausedMs === null ? [{ kind: 'start' }] : [];
 }
-
-/** The trial in the advisor's terms. */
-const historyOf = (trial: TrialRow): TrialHistory => {
-  const { number, family, knobs, scores, epochs, state } = trial;
-  return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
-};
-
-function parentOf({ initialWeights, parent, warmShare }: TrialRow): TrialHistory['parent'] {
-  if (initialWeights === 'open') return null;
-  return (warmShare ?? 0) >= WARM_SHARE ? parent : undefined;
-}
-
-/** A trial whose weights can become part of a model. */
-export const isScored = (trial: TrialRow): trial is TrialRow & { score: number; validationHash: Buffer } =>
-  (trial.state === 'completed' || trial.state === 'stopped') &&
-  trial.hasParams &&
-  trial.score !== null &&
-  trial.validationHash !== null;
 
 function reasonToClose(
   { elapsedMs, waitedMs, pausedMs, maxTimeMs, targetScore, finishRequested }: Study,
@@ -120,85 +87,19 @@ function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 
+/** The end of a trial in a rung is planned: while its learning rate is high, its scores show little. */
 function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
   const history = trials.map(historyOf);
   return trials
-    .filter(({ state, stopRequested }) => state === 'running' && !stopRequested)
+    .filter(({ state, stopRequested, rung }) => state === 'running' && !stopRequested && rung === null)
     .filter((trial) => advisor.decide(historyOf(trial), history) === 'stop')
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));
 }
 
-/** One waiting trial for each idle worker and one more: no others, so that the advice is based on recent results. */
-function proposals(view: StudyView, advisor: Advisor): Action[] {
-  const { study, trials, search } = view;
-  const waiting = trials.filter((trial) => trial.state === 'waiting');
-  if (study.closed !== null) return cancelAll(waiting);
-  const running = trials.filter((trial) => trial.state === 'running').length;
-  const wanted = wantedTrials(view, running);
-  const count = Math.min(study.maxTrials - trials.length, wanted - waiting.length);
-  const history = trials.map(historyOf);
-  const enough = count > 0 ? reasonToEnd(view, history) : null;
-  if (enough !== null) return [{ kind: 'close', why: enough }];
-  const proposed: Action[] = [];
-  while (proposed.length < count) {
-    const number = history.length + 1;
-    const seed = deriveSeed(study.seed, number) >>> 1; // the column is a signed integer
-    const allowed = initialWeightsOf(study, { number, seed });
-    const proposal = advisor.propose(search, history, allowed);
-    if (proposal === null) break;
-    const { family, knobs, initialWeights = allowed } = proposal;
-    proposed.push({ kind: 'propose', trial: { studyId: study.id, number, family, knobs, seed, initialWeights } });
-    history.push({
-      number,
-      family,
-      knobs,
-      scores: [],
-      parent: initialWeights === 'open' ? null : undefined,
-      ended: false,
-    });
-  }
-  return proposed;
-}
-
-/**
- * Number of trials that should wait for a worker. Workers that train together leave each other if a trial waits. A study
- * whose trials take long starts with one, which is measured; then it has as many at once as can be trained to their end.
- */
-function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running: number): number {
-  const workers = running + idleWorkers;
-  const { workersPerTrial } = study;
-  if (workersPerTrial !== null) return Math.max(1, Math.floor(workers / workersPerTrial)) - running;
-  if (!isSlow) return Math.max(1, idleWorkers);
-  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds ?? []).at(-1);
-  if (fullSeconds === undefined) return trials.every(({ state }) => trialEnded(state)) ? 1 : 0;
-  const studySeconds = (study.maxTimeMs - study.elapsedMs) / 1000;
-  const affordable = Math.floor(affordableTrials({ studySeconds, workers }, fullSeconds));
-  return affordable >= workers ? Math.max(1, idleWorkers) : Math.max(1, affordable) - running;
-}
-
-/** Why more trials would not pay; null if they would, or if it cannot be estimated. */
-function reasonToEnd({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
-  const { terminator, validationRows, maxTrials } = study;
-  if (!terminator || validationRows === null) return null;
-  const best = Math.max(0, ...trials.filter(isScored).map(({ score }) => score));
-  const error = standardError(best, validationRows);
-  const bound = regretBound(search, history, error);
-  if (bound === null) return null;
-  const gain = Math.min(bound, 1 - best);
-  if (gain > error) return null;
-  const ended = trials.filter(({ state }) => trialEnded(state)).length;
-  return (
-    `Ended after ${ended} of ${maxTrials} trials: more would gain at most ${gain.toFixed(4)}, ` +
-    `the standard error of the score is ${error.toFixed(4)} (set rafiki.terminator = off to continue).`
-  );
-}
-
-/** Whether a new trial of a collaborative study may start from published weights. */
-function initialWeightsOf(study: Study, { number, seed }: { number: number; seed: number }): InitialWeights {
-  if (!study.collaborative) return 'random';
-  const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
-  const alpha = { first: study.alphaFirst, last: study.alphaLast };
-  return isRandomStart(alpha, { progress, seed }) ? 'random' : 'open';
+function startTrials(view: StudyView, advisor: Advisor): Action[] {
+  if (view.study.closed !== null) return cancelAll(view.trials.filter(({ state }) => state === 'waiting'));
+  const next = proposals(view, advisor);
+  return Array.isArray(next) ? next.map((trial) => ({ kind: 'propose', trial })) : [{ kind: 'close', why: next.close }];
 }
 
 const cancelAll = (trials: readonly TrialRow[]): Action[] =>

@@ -39,31 +39,28 @@ export interface TrainingReport {
   seconds: number;
 }
 
-/** How long a trial may still take, in seconds. */
+/** How long a trial may still take, in seconds, and how many epochs it may have, as multiples of the recipe's. */
 export interface TimeLeft {
   /** Of the whole study. */
   studySeconds: number;
-  /** Of the trial's own share, which it may exceed to train half of its epochs. */
+  /** Of the trial's own share, which it may exceed to train its minimum of epochs. */
   shareSeconds: number;
+  minEpochs: number;
+  maxEpochs: number;
 }
 
-/** The time of a trial that several workers may train. */
-export interface TeamTime extends TimeLeft {
-  /** Running workers, which join a trial if nothing else waits. */
+/** The time and the workers of a study. */
+export interface StudyTime {
+  studySeconds: number;
+  /** Running workers. */
   workers: number;
 }
 
 /** What several workers train together, compared with what each would train alone. */
 const JOINT_EFFICIENCY = 0.85;
 
-/**
- * How many trials of `fullSeconds`, on one worker, all workers can train to their end in the time of the study; at least 0.
- * If it is less than two, all workers train one trial.
- */
-export const affordableTrials = (
-  { studySeconds, workers }: Omit<TeamTime, 'shareSeconds'>,
-  fullSeconds: number,
-): number =>
+/** How many trials of `fullSeconds`, on one worker, all workers can train to their end in the time of the study; at least 0. */
+export const affordableTrials = ({ studySeconds, workers }: StudyTime, fullSeconds: number): number =>
   fullSeconds <= 0
     ? Number.POSITIVE_INFINITY
     : (Math.max(0, studySeconds) * workers * (workers > 1 ? JOINT_EFFICIENCY : 1)) / fullSeconds;
@@ -75,8 +72,10 @@ export interface TrainingHooks {
   warmStart?(requested: readonly RequestedTensor[]): Promise<Record<string, TensorData>>;
   /** Other workers that train this trial, too; the trial is trained alone if absent. */
   team?: Team;
-  /** If its epochs would take longer, fewer are planned, so that the learning rate falls to zero in time. Called after each epoch. */
+  /** As many epochs are planned as fit into it, so that the learning rate falls to zero in time. Called after each epoch. */
   timeLeft?(): TimeLeft;
+  /** Seconds of an epoch as measured before training; without it the recipe's epochs are planned at first. */
+  epochSeconds?: number;
   /**
    * Whether to end with the best epoch so far instead of training until the next report; called between runs of the
    * engine.

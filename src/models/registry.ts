@@ -35,6 +35,16 @@ const isFor = ({ input, output }: Family, task: Task): boolean => input === inpu
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => isFor(family, task));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
+/** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
+export const studyFamilies = (study: {
+  task: Task;
+  families: readonly string[] | null;
+  maxTrials: number;
+}): readonly Family[] =>
+  familiesFor(study.task).filter(({ name, minTrials = 0 }) =>
+    study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),
+  );
+
 export function familyByName(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);
   if (family !== undefined) return family;

@@ -1,29 +1,26 @@
 import { EventEmitter } from 'node:events';
 import { readDataFile } from '../datasets/data-file.ts';
 import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
+import type { Knobs } from '../domain/hyper-space.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import {
-  affordableTrials,
-  type TeamTime,
-  type TrainingHooks,
-  type TrainingReport,
-  type TrainingSpec,
-} from '../domain/training.ts';
+import type { TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
-import { type FittedTrial, fitToTime } from './fit-to-time.ts';
+import { fitToTime } from './fit-to-time.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { ParentLead, ParentTeam } from './joint/parent.ts';
 import { trainShares } from './joint/shares.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
 import { trainTrial } from './train.ts';
+import { type TrialTime, timeOf } from './trial-time.ts';
 
 // Entry point of the process that trains one trial. It has no database connection and no access to other trials: if it
 // dies, only this attempt is lost. It runs until the parent, which has received all messages, ends it.
@@ -77,14 +74,9 @@ async function run(assignment: Assignment): Promise<void> {
     const requested = await prepare(assignment);
     const { data } = requested;
     await scoreFirst(assignment, data);
-    const { knobs, fullSeconds } =
-      assignment.fullSeconds === null && assignment.resume === undefined // a checkpoint fits its own network only
-        ? await shrinkToTime(requested, assignment)
-        : { knobs: requested.knobs, fullSeconds: assignment.fullSeconds ?? 0 };
-    const isOnly = affordableTrials(assignment.time, fullSeconds) < 2;
-    const time = isOnly ? wholeTime(assignment.time) : assignment.time;
-    const threads = isOnly ? assignment.machineThreads : assignment.threads;
-    const hooks = hooksOf({ ...assignment, time }, snapshotHash(data));
+    const { knobs, time, epochSeconds } = await fitTrial(requested, assignment);
+    const threads = time.isAlone ? assignment.machineThreads : assignment.threads;
+    const hooks = hooksOf({ ...assignment, time, epochSeconds }, snapshotHash(data));
     const result = await trainTrial({ ...requested, knobs, threads }, hooks);
     const validated = {
       hash: validationHash(data),
@@ -119,20 +111,40 @@ async function prepare(assignment: Assignment | JoinAssignment): Promise<Trainin
   return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
 }
 
-/** The trial with a smaller network if time is short; the worker is notified of the knobs, and of how long they take. */
-async function shrinkToTime(spec: TrainingSpec, { time, chosenKnobs }: Assignment): Promise<FittedTrial> {
-  const fitted = await fitToTime(spec, timeLeft(time), new Set(chosenKnobs));
-  await send({ kind: 'fitted', ...fitted });
-  return fitted;
+/** What a trial trains, and how long. */
+interface FittedRun {
+  knobs: Knobs;
+  time: TrialTime;
+  /** With the threads that it will have; undefined if that is not measured. */
+  epochSeconds: number | undefined;
 }
 
-function timeLeft({ studySeconds, shareSeconds, workers }: TeamTime): TeamTime {
+/**
+ * Chooses a smaller network if time is short, and the time of the trial; the worker is notified of both. An earlier attempt's choice
+ * stays: a checkpoint fits its own network only.
+ */
+async function fitTrial(spec: TrainingSpec, assignment: Assignment): Promise<FittedRun> {
+  const { time, chosenKnobs, resume, threads, machineThreads } = assignment;
+  const isFitted = assignment.fullSeconds !== null || resume !== undefined;
+  const { knobs, fullSeconds } = isFitted
+    ? { knobs: spec.knobs, fullSeconds: assignment.fullSeconds ?? 0 }
+    : await fitToTime(spec, time, new Set(chosenKnobs));
+  const planned = timeOf(time, fullSeconds);
+  if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
+  const { rung, plannedSeconds } = planned;
+  if (!isFitted) await send({ kind: 'fitted', knobs, fullSeconds, rung, plannedSeconds });
+  const speedUp = planned.isAlone ? 1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY : 1;
+  const { epochs } = familyByName(spec.family).recipe(knobs);
+  return { knobs, time: planned, epochSeconds: fullSeconds === 0 ? undefined : fullSeconds / epochs / speedUp };
+}
+
+/** What another thread contributes to the speed of a training step. */
+const THREADS_EFFICIENCY = 0.75;
+
+function timeLeft(time: TrialTime): TrialTime {
   const taken = (systemClock.nowMs() - startedMs) / 1000;
-  return { studySeconds: studySeconds - taken, shareSeconds: shareSeconds - taken, workers };
+  return { ...time, studySeconds: time.studySeconds - taken, shareSeconds: time.shareSeconds - taken };
 }
-
-/** If a study has time for one trial only, the trial gets all of it. */
-const wholeTime = (time: TeamTime): TeamTime => ({ ...time, shareSeconds: time.studySeconds });
 
 /** If a deployed model can no longer be scored, its successor is trained without a comparison. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
@@ -143,15 +155,18 @@ async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data
   if (score !== undefined) await send({ kind: 'incumbent', score, trained });
 }
 
-function hooksOf(assignment: Assignment, basis: Uint8Array): TrainingHooks {
-  const { resume, checkpointEveryMs, collaborative, time } = assignment;
+function hooksOf(
+  { resume, checkpointEveryMs, warmStart, time, epochSeconds }: Omit<Assignment, 'time'> & Omit<FittedRun, 'knobs'>,
+  basis: Uint8Array,
+): TrainingHooks {
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
+    ...(epochSeconds === undefined ? {} : { epochSeconds }),
     team,
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
-    ...(collaborative ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),
+    ...(warmStart ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),
     async onReport(report, weights) {
       const decision = await requestDecision(report);
       const last = decision.stop || report.epoch >= report.epochs;

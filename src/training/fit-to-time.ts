@@ -1,11 +1,14 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { Examples } from '../domain/task.ts';
-import { affordableTrials, type TeamTime, type TrainingSpec } from '../domain/training.ts';
+import { affordableTrials, type StudyTime, type TrainingSpec } from '../domain/training.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
-import { epochOf, minEpochs, prepareTrial, trainerOf } from './trial.ts';
+import { epochOf, prepareTrial, trainerOf } from './trial.ts';
+
+/** Minimum share of its epochs for which a network must have time: with fewer it has hardly started to learn. */
+const MIN_SHARE = 0.5;
 
 /** Enough rows for a representative step. */
 const TIMED_ROWS = 256;
@@ -17,29 +20,21 @@ export interface FittedTrial {
 }
 
 /**
- * The largest network, at most as large as requested, that can train its minimum of epochs in the time that the trial
- * gets: a wide network that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are not changed.
+ * The largest network, at most as large as requested, for half of whose epochs all workers of the study have the time: a wide network
+ * that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are not changed.
  */
-export async function fitToTime(spec: TrainingSpec, time: TeamTime, fixed: ReadonlySet<string>): Promise<FittedTrial> {
+export async function fitToTime(spec: TrainingSpec, time: StudyTime, fixed: ReadonlySet<string>): Promise<FittedTrial> {
   const { smaller, space, recipe } = familyByName(spec.family);
   let knobs: Knobs = { ...space(spec.task).initial(), ...spec.knobs };
   if (smaller === undefined) return { knobs, fullSeconds: 0 };
   for (;;) {
-    const { epochs } = recipe(knobs);
-    const epochSeconds = await secondsPerEpoch({ ...spec, knobs });
-    const fullSeconds = epochs * epochSeconds;
+    const fullSeconds = recipe(knobs).epochs * (await secondsPerEpoch({ ...spec, knobs }));
     const next = smaller(knobs);
-    const fits = minEpochs(recipe(knobs)) * epochSeconds <= secondsOf(time, fullSeconds);
+    const fits = affordableTrials(time, fullSeconds) >= MIN_SHARE;
     const isFixed = next === null || Object.keys(next).some((name) => fixed.has(name) && next[name] !== knobs[name]);
     if (fits || isFixed) return { knobs, fullSeconds };
     knobs = next;
   }
-}
-
-/** Seconds of training by one worker that a trial gets: its share, or if there is time for one trial only, all that all workers have. */
-function secondsOf(time: TeamTime, fullSeconds: number): number {
-  const trials = affordableTrials(time, fullSeconds);
-  return trials < 2 ? trials * fullSeconds : Math.min(time.studySeconds, time.shareSeconds);
 }
 
 /** Measured on a few steps that do not change the weights. */

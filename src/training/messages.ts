@@ -3,11 +3,12 @@ import type { JoinedRound, Round, RoundPace, RoundWeights, WeightChange } from '
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { TeamTime, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import type { FittedTrial } from './fit-to-time.ts';
+import type { GivenTime, TrialTime } from './trial-time.ts';
 
 /** What a training process needs of a trial; it has no database connection. */
 export interface TrialInput {
@@ -28,10 +29,9 @@ export interface TrialInput {
 /** Train a trial. */
 export interface Assignment extends TrialInput {
   kind: 'assignment';
-  /** Threads if the study has time for this trial only. */
+  /** Threads if the study has no other trial meanwhile. */
   machineThreads: number;
-  /** The time limit of the trial. */
-  time: TeamTime;
+  time: GivenTime;
   /** Knobs that must not be changed if time is short. */
   chosenKnobs: readonly string[];
   /** Minimum time between two checkpoints. */
@@ -39,8 +39,8 @@ export interface Assignment extends TrialInput {
   resume?: ParamSet;
   /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
   fullSeconds: number | null;
-  /** Whether the trial may start from published weights and publish its own. */
-  collaborative: boolean;
+  /** Whether the trial may start from published weights. */
+  warmStart: boolean;
   /** The deployed model, to be scored on the same validation rows. */
   incumbent?: Incumbent;
 }
@@ -95,7 +95,7 @@ export type FromChild =
   | { kind: 'began' }
   | { kind: 'incumbent'; score: number; trained: number | null }
   /** Before training: the knobs, reduced if time is short, and how long the trial takes on one worker. */
-  | ({ kind: 'fitted' } & FittedTrial)
+  | ({ kind: 'fitted' } & FittedTrial & Pick<TrialTime, 'rung' | 'plannedSeconds'>)
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
   | { kind: 'warm-start'; requested: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }

@@ -9,7 +9,7 @@ import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoin
 import { orderOf, trainShare } from './epoch.ts';
 import { int8Variant } from './int8.ts';
 import { ALONE, Rounds } from './joint/rounds.ts';
-import { minEpochs, type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
+import { type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
 import { publishedWeights, requestedTensors } from './warm-start.ts';
 
 /** Trains one trial: the best epoch's weights, its score, and the model file. Does not use the database. */
@@ -17,8 +17,7 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   const trial = await prepareTrial(spec);
   const trainer = await Trainer.create(trainerOf(trial));
   try {
-    const progress =
-      hooks.resume === undefined ? freshProgress(trial.recipe.epochs) : readCheckpoint(hooks.resume, trainer);
+    const progress = hooks.resume === undefined ? begin(trial.recipe, hooks) : readCheckpoint(hooks.resume, trainer);
     const requested = requestedTensors(trial);
     if (hooks.resume === undefined && hooks.warmStart) trainer.setInitialWeights(await hooks.warmStart(requested));
     const rounds = new Rounds(trial, trainer, hooks.team ?? ALONE);
@@ -35,6 +34,15 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   } finally {
     await trainer.release();
   }
+}
+
+/** The position before the first epoch. */
+function begin(recipe: Recipe, { timeLeft, epochSeconds }: TrainingHooks): Progress {
+  const progress = freshProgress(recipe.epochs);
+  if (timeLeft === undefined || epochSeconds === undefined) return progress;
+  progress.epochSeconds = epochSeconds;
+  planEpochs(recipe, progress, timeLeft());
+  return progress;
 }
 
 interface TrainingRun {
@@ -103,14 +111,11 @@ const copyOf = (weights: Weights): Weights =>
 /** Weight of the newest epoch in the pace, which changes when workers join or leave. */
 const NEWEST = 0.5;
 
-/**
- * As many epochs as fit into the trial's share of time at the pace so far, or the minimum; no more than the recipe has
- * or the study has time for.
- */
-function planEpochs(recipe: Recipe, progress: Progress, { studySeconds, shareSeconds }: TimeLeft): void {
+/** As many epochs as fit into the trial's share of time at the pace so far, within their bounds and the study's time; one at least. */
+function planEpochs({ epochs }: Recipe, progress: Progress, { studySeconds, shareSeconds, ...bounds }: TimeLeft): void {
   const within = (seconds: number): number => progress.epoch + Math.max(0, Math.floor(seconds / progress.epochSeconds));
-  const planned = Math.max(within(shareSeconds), minEpochs(recipe));
-  progress.epochs = Math.min(recipe.epochs, planned, within(studySeconds));
+  const planned = Math.max(within(shareSeconds), Math.ceil(bounds.minEpochs * epochs));
+  progress.epochs = Math.max(1, Math.min(Math.ceil(bounds.maxEpochs * epochs), planned, within(studySeconds)));
 }
 
 async function resultOf(

@@ -71,9 +71,6 @@ export function epochOf(
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };
 }
 
-/** Minimum epochs of a trial, while its study has time: with fewer it has hardly started to learn. */
-export const minEpochs = ({ epochs }: Recipe): number => Math.ceil(epochs / 2);
-
 export const trainerOf = ({
   spec,
   network,

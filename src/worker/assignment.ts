@@ -6,7 +6,7 @@ import { selectPublished, setOrigin, setWarmStartSources } from '../db/statement
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyNames } from '../models/registry.ts';
+import { familyNames, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
@@ -25,7 +25,7 @@ export async function prepareAssignment(
   signal: AbortSignal,
 ): Promise<Assignment> {
   const claimedMs = systemClock.nowMs();
-  const { study, shareSeconds, workers } = trial;
+  const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;
   const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
   const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
@@ -35,11 +35,15 @@ export async function prepareAssignment(
     kind: 'assignment',
     ...trialInput(trial, options, dataFile),
     machineThreads,
-    time: { studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000, shareSeconds, workers },
+    time: {
+      studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
+      ...{ shareSeconds, workers, rung, plannedSeconds },
+      limits: study.hasRungs ? { families: studyFamilies(study).length, maxTrials: study.maxTrials } : null,
+    },
     fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,
-    collaborative: study.collaborative,
+    warmStart: study.collaborative || trial.initialWeights !== 'random',
     ...(resume === undefined ? {} : { resume }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };

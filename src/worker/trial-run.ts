@@ -12,7 +12,6 @@ import { isMachineFault } from '../errors/machine-fault.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { Wake } from '../runtime/wake.ts';
-import type { FittedTrial } from '../training/fit-to-time.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS } from './polling.ts';
@@ -177,8 +176,9 @@ export class TrialRun {
     }
   }
 
-  async #fitted(fitted: FittedTrial): Promise<void> {
+  async #fitted({ knobs, fullSeconds, rung, plannedSeconds }: Extract<FromChild, { kind: 'fitted' }>): Promise<void> {
     const { database, logger } = this.#options;
+    const fitted = { knobs, fullSeconds, rung, plannedSeconds };
     if (!(await this.#persist(() => setFitted(database, this.#trial, fitted)))) throw leaseLost(this.trialId);
     logger.info({ trial: this.trialId, ...fitted }, 'knobs fitted to the time');
   }

@@ -29,6 +29,8 @@ comment on column rafiki.trial.parent_id is 'The trial that gave most of its ini
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
 comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
+comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';
+comment on column rafiki.trial.planned_seconds is 'Seconds that it has in its rung; null in the last one: all that is left';
 comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
 comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';
 comment on table rafiki.trial_change is 'How the weights of each worker changed in a round';

@@ -100,7 +100,7 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
-  full_seconds)
+  full_seconds, rung, planned_seconds)
   on rafiki.trial to public;
 grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows) on rafiki.model_version to public;
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;

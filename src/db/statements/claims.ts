@@ -16,6 +16,10 @@ export interface ClaimedTrial extends Ownership {
   checkpointId: number | null;
   /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
   fullSeconds: number | null;
+  /** 1-based; null if its study has none. */
+  rung: number | null;
+  /** What is left of the time that is planned for it, if any. */
+  plannedSeconds: number | null;
   /** Running workers, this one included. */
   workers: number;
   study: {
@@ -23,6 +27,10 @@ export interface ClaimedTrial extends Ownership {
     createdAt: string;
     task: Task;
     validation: number;
+    families: string[] | null;
+    maxTrials: number;
+    /** Whether it may have rungs. */
+    hasRungs: boolean;
     /** Knobs that the user fixed or narrowed. */
     chosenKnobs: string[];
     collaborative: boolean;
@@ -92,10 +100,12 @@ const claim = `
     returning t.*
   )
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
-    c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds",
+    c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds", c.rung,
+    c.planned_seconds - extract(epoch from now() - c.started_at)::float8 as "plannedSeconds",
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'collaborative', s.collaborative,
+      'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
+      'maxTrials', s.max_trials, 'hasRungs', not s.collaborative and s.workers_per_trial is null, 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8) as study,

@@ -7,7 +7,7 @@ const report = `
     update rafiki.trial
     set epoch = $4, epochs = $5, score = greatest(score, $8), seconds = $10, lease_until = now() + $11 * interval '1 ms', overdue_looks = 0
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
-    returning id, study_id, family, attempt, stop_requested
+    returning id, study_id, family, attempt, stop_requested, rung
   ), written as (
     insert into rafiki.report (trial_id, epoch, attempt, step, loss, score, metrics, seconds)
     select id, $4, attempt, $6, $7, $8, $9, $10 from updated
@@ -15,7 +15,7 @@ const report = `
       score = excluded.score, metrics = excluded.metrics, seconds = excluded.seconds, created_at = excluded.created_at
   )
   select h.stop_requested as stop,
-    s.collaborative and $8::float8 > coalesce(
+    h.rung is not null and (h.stop_requested or $4 >= $5) or s.collaborative and $8::float8 > coalesce(
       (select max(o.published_score) from rafiki.trial o where o.study_id = h.study_id and o.family = h.family)
       + case when h.stop_requested or $4 >= $5 then 0 else s.delta end, '-infinity') as publish
   from updated h join rafiki.study s on s.id = h.study_id`;
@@ -28,7 +28,7 @@ export interface ReportDecision {
 
 /**
  * Writes a report, idempotently, and extends the lease; undefined if the process no longer owns the trial. Weights are published
- * if they exceed the family's best published score by δ, after the last epoch by any amount.
+ * if they exceed the family's best published score by δ, after the last epoch by any amount; in a rung after the last epoch, for the next rung.
  */
 export async function insertReport(
   on: Queryable,

@@ -20,6 +20,10 @@ export interface TrialRow {
   epochs: number | null;
   /** Seconds that the whole trial takes on one worker; 0 if it is quick, null before that is measured. */
   fullSeconds: number | null;
+  /** 1-based; null if its study has none. */
+  rung: number | null;
+  /** The time that it has in its rung; null in the last one, and before it is planned. */
+  plannedSeconds: number | null;
   score: number | null;
   error: ErrorReport | null;
   hasParams: boolean;
@@ -36,7 +40,7 @@ export interface TrialRow {
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
-      t.full_seconds as "fullSeconds",
+      t.full_seconds as "fullSeconds", t.rung, t.planned_seconds as "plannedSeconds",
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
@@ -52,15 +56,38 @@ export interface NewTrial {
   seed: number;
   /** Random, or weights that are published when it begins. */
   initialWeights: 'random' | 'open';
+  /** Its place in a study with rungs. */
+  rung?: RungPlace;
 }
+
+/** The place of a trial in a study with rungs. */
+export interface RungPlace {
+  /** 1-based. */
+  number: number;
+  plannedSeconds: number | null;
+  /** Id of the trial of the rung before from whose weights it continues; null in the first rung. */
+  continues: number | null;
+}
+
+const newTrial = `
+  with added as (
+    insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, planned_seconds, parent_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict (study_id, number) do nothing returning id, parent_id
+  ), source as (
+    insert into rafiki.trial_start (trial_id, rank, params_id, parent_id)
+    select a.id, 1, p.published_id, p.id from added a join rafiki.trial p on p.id = a.parent_id
+    where p.published_id is not null
+  )
+  select id from added`;
 
 /** False if the number is in use. */
 export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boolean> {
-  const sql = `
-    insert into rafiki.trial (study_id, number, family, knobs, seed, start) values ($1, $2, $3, $4, $5, $6)
-    on conflict (study_id, number) do nothing returning id`;
-  const { studyId, number, family, knobs, seed, initialWeights } = trial;
-  return (await on.query(sql, [studyId, number, family, JSON.stringify(knobs), seed, initialWeights])).length > 0;
+  const { studyId, number, family, knobs, seed, initialWeights, rung } = trial;
+  const continues = rung?.continues ?? null;
+  const start = continues === null ? initialWeights : 'chosen';
+  const place = [rung?.number ?? null, rung?.plannedSeconds ?? null, continues];
+  return (await on.query(newTrial, [studyId, number, family, JSON.stringify(knobs), seed, start, ...place])).length > 0;
 }
 
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {
@@ -110,18 +137,24 @@ export async function setCheckpoint(
 }
 
 /**
- * Sets what is trained, and how long it takes on one worker, in seconds. Other workers may join from now on. False if the
- * trial is no longer this worker's.
+ * Sets what is trained, how long it takes on one worker, and how long it has in its rung, in seconds. Other workers may join from now on.
+ * False if the trial is no longer this worker's.
  */
 export async function setFitted(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-  { knobs, fullSeconds }: { knobs: Knobs; fullSeconds: number },
+  {
+    knobs,
+    fullSeconds,
+    rung,
+    plannedSeconds,
+  }: { knobs: Knobs; fullSeconds: number } & Pick<TrialRow, 'rung' | 'plannedSeconds'>,
 ): Promise<boolean> {
   const sql = `
-    update rafiki.trial set knobs = $4, full_seconds = $5
+    update rafiki.trial set knobs = $4, full_seconds = $5, rung = $6, planned_seconds = $7
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;
-  return (await on.query(sql, [trialId, attempt, processId, JSON.stringify(knobs), fullSeconds])).length > 0;
+  const values = [trialId, attempt, processId, JSON.stringify(knobs), fullSeconds, rung, plannedSeconds];
+  return (await on.query(sql, values)).length > 0;
 }
 
 export interface OverdueTrial {

@@ -14,63 +14,10 @@ import type { Study } from '../../../src/db/statements/studies.ts';
 import type { TrialRow } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
+import { newStudy, newTrial } from './study-rows.ts';
 
-const study = (changes: Partial<Study> = {}): Study => ({
-  id: 1,
-  owner: 1,
-  task: 'sentiment',
-  model: 'm',
-  families: null,
-  knobs: {},
-  advisor: 'random',
-  collaborative: false,
-  alphaFirst: 1,
-  alphaLast: 0.1,
-  terminator: true,
-  closed: null,
-  validationRows: null,
-  maxTrials: 4,
-  workersPerTrial: null,
-  maxTimeMs: 60_000,
-  targetScore: null,
-  seed: 1,
-  deploy: true,
-  state: 'running',
-  cancelRequested: false,
-  finishRequested: false,
-  pausedMs: null,
-  metric: 'accuracy',
-  replace: false,
-  elapsedMs: 1_000,
-  waitedMs: 0,
-  incumbentId: null,
-  incumbentScore: null,
-  incumbentTrained: null,
-  version: null,
-  ...changes,
-});
-
-const trial = (state: TrialState, changes: Partial<TrialRow> = {}): TrialRow => ({
-  id: 1,
-  number: 1,
-  family: 'fasttext',
-  knobs: {},
-  state,
-  attempt: 0,
-  stopRequested: false,
-  epoch: 0,
-  epochs: null,
-  fullSeconds: null,
-  score: null,
-  error: null,
-  hasParams: false,
-  validationHash: null,
-  initialWeights: 'random',
-  parent: null,
-  warmShare: null,
-  scores: [],
-  ...changes,
-});
+const study = newStudy;
+const trial = newTrial;
 
 const scored = (score = 0.8): TrialRow =>
   trial('completed', { score, hasParams: true, validationHash: Buffer.of(1), epoch: 4 });

@@ -8,8 +8,8 @@ import { specOf } from '../models/sentences.ts';
 
 afterAll(releaseIdleSessions);
 
-const none = { studySeconds: 0, shareSeconds: 0, workers: 1 };
-const plenty = { studySeconds: 1e6, shareSeconds: 1e6, workers: 1 };
+const none = { studySeconds: 0, workers: 1 };
+const plenty = { studySeconds: 1e6, workers: 1 };
 
 const wide = async (knobs: Knobs): Promise<TrainingSpec> => ({
   task: 'image_classification',
@@ -26,12 +26,9 @@ it('keeps a network unchanged if there is enough time', async () => {
   expect(fullSeconds).toBeGreaterThan(0);
 });
 
-it('chooses the next smaller one while half of the epochs do not fit into the share of time, or the time of the study', async () => {
-  const spec = await wide({});
-  for (const short of [{ shareSeconds: 0 }, { studySeconds: 0 }]) {
-    const { knobs } = await fitToTime(spec, { ...plenty, ...short }, new Set());
-    expect(knobs).toMatchObject({ width: 16, epochs: 5 });
-  }
+it('chooses the next smaller one while half of the epochs do not fit into the time of the study', async () => {
+  const { knobs } = await fitToTime(await wide({}), none, new Set());
+  expect(knobs).toMatchObject({ width: 16, epochs: 5 });
 });
 
 it('changes nothing that the user chose, and no family that has one size only', async () => {
@@ -40,9 +37,11 @@ it('changes nothing that the user chose, and no family that has one size only', 
   expect(await fitToTime(texts, none, new Set())).toMatchObject({ knobs: { epochs: 4 }, fullSeconds: 0 });
 });
 
-it('gives a trial the time of all workers if the study has time for no other', async () => {
+it('counts the time of all workers', async () => {
   const { fullSeconds } = await fitToTime(await wide({}), plenty, new Set());
-  const half = { studySeconds: fullSeconds / 100, shareSeconds: 0 };
-  expect((await fitToTime(await wide({}), { ...half, workers: 1 }, new Set())).knobs).toMatchObject({ width: 16 });
-  expect((await fitToTime(await wide({}), { ...half, workers: 120 }, new Set())).knobs).toMatchObject({ width: 64 });
+  const studySeconds = fullSeconds / 100;
+  expect((await fitToTime(await wide({}), { studySeconds, workers: 1 }, new Set())).knobs).toMatchObject({ width: 16 });
+  expect((await fitToTime(await wide({}), { studySeconds, workers: 120 }, new Set())).knobs).toMatchObject({
+    width: 64,
+  });
 });

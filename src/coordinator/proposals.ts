@@ -1,0 +1,127 @@
+import type { Advisor, InitialWeights, TrialHistory } from '../advisors/advisor.ts';
+import { isRandomStart } from '../advisors/random-start.ts';
+import { regretBound, standardError } from '../advisors/terminator.ts';
+import type { Study } from '../db/statements/studies.ts';
+import type { NewTrial, RungPlace, TrialRow } from '../db/statements/trials.ts';
+import { trialEnded } from '../domain/state.ts';
+import { affordableTrials } from '../domain/training.ts';
+import { deriveSeed } from '../runtime/rng.ts';
+import { nextRungStep, type RungStep } from './rungs.ts';
+import { isScored, type StudyView, secondsLeft } from './study-view.ts';
+
+/** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
+const WARM_SHARE = 0.5;
+
+/** The trial in the advisor's terms. */
+export const historyOf = (trial: TrialRow): TrialHistory => {
+  const { number, family, knobs, scores, epochs, state } = trial;
+  return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
+};
+
+function parentOf({ initialWeights, parent, warmShare }: TrialRow): TrialHistory['parent'] {
+  if (initialWeights === 'open') return null;
+  return (warmShare ?? 0) >= WARM_SHARE ? parent : undefined;
+}
+
+/** The trials that an open study starts next, or why it starts no more. */
+export function proposals(view: StudyView, advisor: Advisor): NewTrial[] | { close: string } {
+  const { study, trials } = view;
+  const waiting = trials.filter((trial) => trial.state === 'waiting');
+  const allowed = study.maxTrials - trials.length;
+  const step = nextRungStep(view);
+  if (step !== null) {
+    const count = Math.min(allowed, step.candidates, view.idleWorkers + 1 - waiting.length);
+    return [
+      ...continuations(view, step).slice(0, allowed),
+      ...proposeTrials(view, advisor, { count, rung: step.place }),
+    ];
+  }
+  const running = trials.filter((trial) => trial.state === 'running').length;
+  const count = Math.min(allowed, wantedTrials(view, running) - waiting.length);
+  const enough = count > 0 ? reasonToEnd(view, trials.map(historyOf)) : null;
+  if (enough !== null) return { close: enough };
+  return proposeTrials(view, advisor, { count });
+}
+
+/** Trials that continue those of the last rung. */
+function continuations({ study, trials }: StudyView, { continued, place }: RungStep): NewTrial[] {
+  return continued.map(({ id, family, knobs }, i) => {
+    const number = trials.length + 1 + i;
+    const rung: RungPlace = { ...place, continues: id };
+    const trial = {
+      studyId: study.id,
+      number,
+      family,
+      knobs,
+      seed: seedOf(study, number),
+      initialWeights: 'open',
+    } as const;
+    return { ...trial, rung };
+  });
+}
+
+/** The column is a signed integer. */
+const seedOf = (study: Study, number: number): number => deriveSeed(study.seed, number) >>> 1;
+
+/** `count` trials as the advisor proposes them, candidates of the first rung if there are rungs. */
+function proposeTrials(
+  { study, trials, search }: StudyView,
+  advisor: Advisor,
+  { count, rung }: { count: number; rung?: RungStep['place'] },
+): NewTrial[] {
+  const history = trials.map(historyOf);
+  const proposed: NewTrial[] = [];
+  while (proposed.length < count) {
+    const number = history.length + 1;
+    const seed = seedOf(study, number);
+    const allowed = initialWeightsOf(study, { number, seed });
+    const proposal = advisor.propose(search, history, allowed);
+    if (proposal === null) break;
+    const { family, knobs, initialWeights = allowed } = proposal;
+    const trial = { studyId: study.id, number, family, knobs, seed, initialWeights };
+    proposed.push(rung === undefined ? trial : { ...trial, rung: { ...rung, continues: null } });
+    const parent = initialWeights === 'open' ? null : undefined;
+    history.push({ number, family, knobs, scores: [], parent, ended: false });
+  }
+  return proposed;
+}
+
+/**
+ * Number of trials that should wait for a worker in a study without rungs: one for each idle worker and one more, so that the advice is
+ * based on recent results. Workers that train together leave each other if a trial waits.
+ */
+function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running: number): number {
+  const workers = running + idleWorkers;
+  const { workersPerTrial } = study;
+  if (workersPerTrial !== null) return Math.max(1, Math.floor(workers / workersPerTrial)) - running;
+  if (!isSlow) return Math.max(1, idleWorkers);
+  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds ?? []).at(-1);
+  if (fullSeconds === undefined) return trials.every(({ state }) => trialEnded(state)) ? 1 : 0;
+  const affordable = Math.floor(affordableTrials({ studySeconds: secondsLeft(study), workers }, fullSeconds));
+  return affordable >= workers ? Math.max(1, idleWorkers) : Math.max(1, affordable) - running;
+}
+
+/** Why more trials would not pay; null if they would, or if it cannot be estimated. */
+function reasonToEnd({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
+  const { terminator, validationRows, maxTrials } = study;
+  if (!terminator || validationRows === null) return null;
+  const best = Math.max(0, ...trials.filter(isScored).map(({ score }) => score));
+  const error = standardError(best, validationRows);
+  const bound = regretBound(search, history, error);
+  if (bound === null) return null;
+  const gain = Math.min(bound, 1 - best);
+  if (gain > error) return null;
+  const ended = trials.filter(({ state }) => trialEnded(state)).length;
+  return (
+    `Ended after ${ended} of ${maxTrials} trials: more would gain at most ${gain.toFixed(4)}, ` +
+    `the standard error of the score is ${error.toFixed(4)} (set rafiki.terminator = off to continue).`
+  );
+}
+
+/** Whether a new trial of a collaborative study may start from published weights. */
+function initialWeightsOf(study: Study, { number, seed }: { number: number; seed: number }): InitialWeights {
+  if (!study.collaborative) return 'random';
+  const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
+  const alpha = { first: study.alphaFirst, last: study.alphaLast };
+  return isRandomStart(alpha, { progress, seed }) ? 'random' : 'open';
+}

@@ -1,0 +1,27 @@
+import type { SearchSpace } from '../advisors/advisor.ts';
+import type { Study } from '../db/statements/studies.ts';
+import type { TrialRow } from '../db/statements/trials.ts';
+
+/** The input of planning: a study and its trials. */
+export interface StudyView {
+  study: Study;
+  /** Ordered by number. */
+  trials: readonly TrialRow[];
+  search: SearchSpace;
+  /** Whether how long a trial takes depends on the data, and is measured before it is trained. */
+  isSlow: boolean;
+  idleWorkers: number;
+}
+
+/** Workers that this study has or could have. */
+export const workersOf = ({ trials, idleWorkers }: StudyView): number =>
+  idleWorkers + trials.filter(({ state }) => state === 'running').length;
+
+export const secondsLeft = ({ maxTimeMs, elapsedMs }: Study): number => Math.max(0, maxTimeMs - elapsedMs) / 1000;
+
+/** A trial whose weights can become part of a model. */
+export const isScored = (trial: TrialRow): trial is TrialRow & { score: number; validationHash: Buffer } =>
+  (trial.state === 'completed' || trial.state === 'stopped') &&
+  trial.hasParams &&
+  trial.score !== null &&
+  trial.validationHash !== null;

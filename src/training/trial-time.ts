@@ -1,0 +1,58 @@
+import { type CandidateLimits, candidatesOf, rungSeconds, rungSizes } from '../domain/rungs.ts';
+import { affordableTrials, type StudyTime, type TimeLeft } from '../domain/training.ts';
+
+/** What a worker knows of a trial's time when it begins, in seconds. */
+export interface GivenTime extends StudyTime {
+  /** Of a trial that is trained to its end, like others of its study. */
+  shareSeconds: number;
+  /** 1-based; null if its study has none. */
+  rung: number | null;
+  /** Of a trial in a rung; null in the last rung, and before it is planned. */
+  plannedSeconds: number | null;
+  /** Null if the study has no rungs. */
+  limits: CandidateLimits | null;
+}
+
+/** The time that a trial gets. */
+export interface TrialTime extends TimeLeft {
+  /** Whether it has all cores of its machine. */
+  isAlone: boolean;
+  /** As in {@link GivenTime}, once it is planned. */
+  rung: number | null;
+  plannedSeconds: number | null;
+}
+
+/** Maximum epochs of a trial that has all the time of its study: longer schedules improve the score, but less and less. */
+export const MAX_STRETCH = 4;
+
+/** Seconds of a study that are reserved for what comes after training: 8 bits, storing, deploying; and the same as a share. */
+const END_SECONDS = 3;
+const END_SHARE = 0.02;
+
+/**
+ * The time of a trial of `fullSeconds` on one worker (0: little, and not measured): one of a rung, alone with all that is left, or one
+ * of many that are trained to their end.
+ */
+export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
+  const { studySeconds, workers, shareSeconds, rung, plannedSeconds, limits } = given;
+  const ofRung = (seconds: number): TrialTime => ({
+    ...{ studySeconds, shareSeconds: seconds, minEpochs: 0, maxEpochs: 1 },
+    ...{ isAlone: false, rung, plannedSeconds: seconds },
+  });
+  const toItsEnd = {
+    ...{ studySeconds, shareSeconds, minEpochs: 0.5, maxEpochs: 1 },
+    ...{ isAlone: false, rung: null, plannedSeconds: null },
+  };
+  const usable = studySeconds * (1 - END_SHARE) - END_SECONDS;
+  const alone = {
+    ...{ studySeconds: usable, shareSeconds: usable, minEpochs: 0, maxEpochs: MAX_STRETCH },
+    ...{ isAlone: true, rung, plannedSeconds: null },
+  };
+  if (plannedSeconds !== null) return ofRung(plannedSeconds);
+  if (rung !== null && rung > 1) return alone;
+  if (rung === null || limits === null) return toItsEnd;
+  const candidates = candidatesOf(affordableTrials(given, fullSeconds), limits);
+  if (candidates === null) return toItsEnd;
+  const seconds = rungSeconds(studySeconds, rungSizes(candidates), workers);
+  return seconds === null ? alone : ofRung(seconds);
+}

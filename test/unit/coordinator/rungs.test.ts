@@ -1,0 +1,174 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { random } from '../../../src/advisors/random.ts';
+import { planStudy } from '../../../src/coordinator/plan.ts';
+import type { Study } from '../../../src/db/statements/studies.ts';
+import type { NewTrial, TrialRow } from '../../../src/db/statements/trials.ts';
+import { familiesFor } from '../../../src/models/registry.ts';
+import { timeOf } from '../../../src/training/trial-time.ts';
+import { newStudy, newTrial } from './study-rows.ts';
+
+const families = familiesFor('image_classification');
+const search = {
+  families: families.map(({ name, space }) => ({ name, space: space('image_classification') })),
+  overrides: {},
+  seed: 1,
+};
+
+/** A study that is trained by a simulated machine, each trial for the time that it has. */
+class SimulatedStudy {
+  readonly trials: TrialRow[] = [];
+  seconds = 0;
+  readonly #study: Study;
+  readonly #workers: number;
+  readonly #fullSeconds: number;
+  readonly #ends = new Map<number, number>();
+  readonly #idOf = (trial: NewTrial): number => 100 + trial.number;
+
+  constructor({ workers, fullSeconds, ...study }: { workers: number; fullSeconds: number } & Partial<Study>) {
+    this.#study = newStudy({ task: 'image_classification', maxTrials: 16, maxTimeMs: 600_000, ...study });
+    this.#workers = workers;
+    this.#fullSeconds = fullSeconds;
+  }
+
+  /** The names of the actions that end the study. */
+  run(scoreOf: (trial: TrialRow) => number): string[] {
+    for (let turn = 0; turn < 1000; turn++) {
+      const actions = planStudy(
+        {
+          study: { ...this.#study, elapsedMs: this.seconds * 1000 },
+          trials: this.trials,
+          search,
+          isSlow: true,
+          idleWorkers: this.#workers - this.trials.filter(({ state }) => state === 'running').length,
+        },
+        random,
+      );
+      for (const action of actions) {
+        if (action.kind === 'propose') this.trials.push(this.#waiting(action.trial));
+        else if (action.kind !== 'stop-trial') return actions.map(({ kind }) => kind);
+      }
+      this.#claim();
+      if (actions.length === 0) this.#endNext(scoreOf);
+    }
+    throw new Error('it does not end');
+  }
+
+  #waiting(trial: NewTrial): TrialRow {
+    const { number, family, knobs, rung } = trial;
+    const parent = this.trials.find(({ id }) => id === rung?.continues)?.number ?? null;
+    return newTrial('waiting', {
+      ...{ id: this.#idOf(trial), number, family, knobs, parent },
+      ...{ rung: rung?.number ?? null, plannedSeconds: rung?.plannedSeconds ?? null },
+    });
+  }
+
+  #claim(): void {
+    let running = this.trials.filter(({ state }) => state === 'running').length;
+    for (const trial of this.trials.filter(({ state }) => state === 'waiting')) {
+      if (running === this.#workers) return;
+      running++;
+      const studySeconds = (this.#study.maxTimeMs ?? 0) / 1000 - this.seconds;
+      const time = timeOf(
+        {
+          ...{ studySeconds, workers: this.#workers, shareSeconds: studySeconds / 4 },
+          ...{ rung: trial.rung, plannedSeconds: trial.plannedSeconds },
+          limits: { families: families.length, maxTrials: this.#study.maxTrials },
+        },
+        this.#fullSeconds,
+      );
+      const { rung, plannedSeconds } = time;
+      Object.assign(trial, { state: 'running', fullSeconds: this.#fullSeconds, rung, plannedSeconds });
+      this.#ends.set(trial.id, this.seconds + Math.min(time.shareSeconds, time.maxEpochs * this.#fullSeconds));
+    }
+  }
+
+  #endNext(scoreOf: (trial: TrialRow) => number): void {
+    const [next] = this.trials
+      .filter(({ state }) => state === 'running')
+      .sort((a, b) => (this.#ends.get(a.id) ?? 0) - (this.#ends.get(b.id) ?? 0));
+    if (next === undefined) throw new Error('nothing runs');
+    this.seconds = this.#ends.get(next.id) ?? 0;
+    const scored = { score: scoreOf(next), hasParams: true, validationHash: Buffer.of(1), epoch: 1 };
+    Object.assign(next, { state: 'completed', ...scored });
+  }
+}
+
+const shown = ({ trials }: SimulatedStudy): string[] =>
+  trials.map(({ number, family, rung, parent }) => `${number} ${family} rung ${rung} from ${parent}`);
+
+describe('a study whose trials take long', () => {
+  test('has one trial if there is time for one only', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 600 });
+    expect(study.run(() => 0.8)).toEqual(['conclude']);
+    expect(shown(study)).toEqual(['1 resnet rung 1 from null']);
+    expect(study.seconds).toBeGreaterThan(570);
+  });
+
+  test('tries families for a third of its time, and continues the best for the rest', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 450 });
+    expect(study.run(({ family }) => (family === 'vgg' ? 0.8 : 0.7))).toEqual(['conclude']);
+    expect(shown(study)).toEqual(['1 resnet rung 1 from null', '2 vgg rung 1 from null', '3 vgg rung 2 from 2']);
+    expect(study.trials.map(({ plannedSeconds }) => plannedSeconds)).toEqual([200, 200, null]);
+  });
+
+  test('has three rungs if there is time for more', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 200 });
+    study.run(({ number }) => number / 100);
+    expect(study.trials.map(({ rung }) => rung)).toEqual([1, 1, 1, 1, 1, 2, 2, 3]);
+    expect(study.trials.slice(5).map(({ parent }) => parent)).toEqual([5, 4, 7]);
+  });
+
+  test('trains each trial to its end if there is time for many', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 20 });
+    study.run(() => 0.8);
+    expect(study.trials.every(({ rung }) => rung === null)).toBe(true);
+    expect(study.trials.length).toBeGreaterThan(8);
+  });
+
+  test('replaces a candidate that failed', () => {
+    const actions = planStudy(
+      {
+        study: newStudy({ task: 'image_classification', maxTimeMs: 600_000 }),
+        trials: [newTrial('failed', { rung: 1, fullSeconds: 400 })],
+        ...{ search, isSlow: true, idleWorkers: 2 },
+      },
+      random,
+    );
+    expect(actions).toMatchObject([{ kind: 'propose', trial: { number: 2, rung: { number: 1 } } }]);
+  });
+
+  test('uses the time that its owner adds', () => {
+    const done = { fullSeconds: 400, score: 0.8, hasParams: true, validationHash: Buffer.of(1), epoch: 9 };
+    const trials = [newTrial('completed', { ...done, rung: 1 })];
+    const study = newStudy({ task: 'image_classification', maxTimeMs: 600_000, elapsedMs: 590_000 });
+    const at = (maxTimeMs: number) =>
+      planStudy({ study: { ...study, maxTimeMs }, trials, search, isSlow: true, idleWorkers: 2 }, random);
+    expect(at(600_000)).toEqual([{ kind: 'conclude' }]);
+    expect(at(1_200_000)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 2, plannedSeconds: null } } }]);
+  });
+
+  test('ends in time, with at most max_trials, the best of each rung continued', () => {
+    const cases = fc.record({
+      workers: fc.integer({ min: 1, max: 8 }),
+      fullSeconds: fc.double({ min: 40, max: 3000, noNaN: true }),
+      maxTrials: fc.integer({ min: 1, max: 16 }),
+      seed: fc.nat(),
+    });
+    fc.assert(
+      fc.property(cases, ({ seed, ...settings }) => {
+        const study = new SimulatedStudy(settings);
+        const scores = fc.sample(fc.double({ min: 0.1, max: 0.9, noNaN: true }), { seed, numRuns: 40 });
+        study.run(({ number }) => scores[number] ?? 0);
+        expect(study.trials.length).toBeLessThanOrEqual(settings.maxTrials);
+        expect(study.seconds).toBeLessThanOrEqual(600 + 1e-6);
+        for (const trial of study.trials.filter(({ rung }) => (rung ?? 0) > 1)) {
+          const before = study.trials.filter(({ rung }) => rung === (trial.rung ?? 0) - 1);
+          const better = before.filter(({ number }) => (scores[number] ?? 0) > (scores[trial.parent ?? 0] ?? 0));
+          const siblings = study.trials.filter(({ rung }) => rung === trial.rung);
+          expect(better.length).toBeLessThan(siblings.length);
+        }
+      }),
+    );
+  });
+});

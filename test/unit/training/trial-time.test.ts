@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { type GivenTime, MAX_STRETCH, timeOf } from '../../../src/training/trial-time.ts';
+
+const given: GivenTime = {
+  studySeconds: 600,
+  workers: 2,
+  shareSeconds: 150,
+  rung: 1,
+  plannedSeconds: null,
+  limits: { families: 5, maxTrials: 16 },
+};
+
+describe('the time of a trial', () => {
+  it('is all that the study has, and for a longer schedule, if it is the only one', () => {
+    const time = timeOf(given, 600);
+    expect(time).toMatchObject({ isAlone: true, plannedSeconds: null, maxEpochs: MAX_STRETCH });
+    expect(time.shareSeconds).toBeLessThan(600); // the rest is for what comes after training
+    expect(time.shareSeconds).toBeGreaterThan(570);
+  });
+
+  it('is a part of the first rung if others are tried, and fits its schedule into it', () => {
+    const time = timeOf(given, 300); // there is time for three trainings: rungs of three and one
+    expect(time).toMatchObject({ isAlone: false, rung: 1, minEpochs: 0, maxEpochs: 1 });
+    expect(time.plannedSeconds).toBe(600 / 3 / 2);
+  });
+
+  it('is what the coordinator planned in a later rung', () => {
+    expect(timeOf({ ...given, rung: 2, plannedSeconds: 70 }, 100)).toMatchObject({
+      ...{ isAlone: false, shareSeconds: 70, plannedSeconds: 70 },
+    });
+    expect(timeOf({ ...given, rung: 3 }, 100)).toMatchObject({ isAlone: true, rung: 3 });
+  });
+
+  it('is its share, with half of its epochs at least, if all trials are trained to their end', () => {
+    const toItsEnd = { isAlone: false, rung: null, shareSeconds: 150, minEpochs: 0.5, maxEpochs: 1 };
+    expect(timeOf(given, 20)).toMatchObject(toItsEnd);
+    expect(timeOf(given, 0)).toMatchObject(toItsEnd);
+    expect(timeOf({ ...given, limits: null }, 600)).toMatchObject(toItsEnd);
+  });
+});
