@@ -16,12 +16,11 @@ export interface RungStep {
 
 /**
  * The next step of a study whose trials take long. It starts with one trial, whose worker measures it and plans its time. Null for a
- * study without rungs: its trials are quick, start from each other's weights, or have a number of workers, or there is time enough to
- * train each of them to its end.
+ * study without rungs: its trials are quick or have a number of workers, or there is time enough to train each of them to its end.
  */
 export function nextRungStep(view: StudyView): RungStep | null {
   const { study, trials, isSlow } = view;
-  if (!isSlow || study.collaborative || study.workersPerTrial !== null) return null;
+  if (!isSlow || study.workersPerTrial !== null) return null;
   const useful = trials.filter(({ state }) => state !== 'failed' && state !== 'cancelled');
   const first = useful.find(({ fullSeconds }) => fullSeconds !== null);
   if (first === undefined) return firstRung(useful.length === 0 ? 1 : 0, null);

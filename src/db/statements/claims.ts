@@ -105,7 +105,7 @@ const claim = `
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
-      'maxTrials', s.max_trials, 'hasRungs', not s.collaborative and s.workers_per_trial is null, 'collaborative', s.collaborative,
+      'maxTrials', s.max_trials, 'hasRungs', s.workers_per_trial is null, 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8) as study,
