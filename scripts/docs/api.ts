@@ -5,7 +5,7 @@ import { parseComment } from './comment.ts';
 export const themes: Readonly<Record<string, readonly string[]>> = {
   Train: [
     ...['train', 'train_wait', 'check', 'wait', 'cancel', 'finish', 'pause', 'resume', 'extend'],
-    ...['knobs', 'curve', 'importance'],
+    ...['knobs', 'curve', 'importance', 'report'],
   ],
   Predict: [
     ...['predict', 'predict_many', 'predict_detail', 'probabilities', 'predict_top', 'detect'],

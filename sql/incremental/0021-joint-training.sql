@@ -59,3 +59,5 @@ alter table rafiki.params drop constraint params_kind_check,
 alter table rafiki.trial add column rung int check (rung >= 1),
   -- seconds that a trial has in its rung; null in the last one: what is left
   add column planned_seconds float8 check (planned_seconds >= 0);
+-- what a study whose trials take long does with its time, for its owner
+alter table rafiki.study add column plan text;

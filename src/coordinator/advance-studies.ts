@@ -11,6 +11,7 @@ import {
   selectOpenStudies,
   setClosed,
   setIncumbent,
+  setPlan,
 } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionStudy, transitionTrial } from '../db/statements/transitions.ts';
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
@@ -19,6 +20,7 @@ import { reportError } from '../errors/rafiki-error.ts';
 import { studyFamilies } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
+import { describePlan } from './describe-plan.ts';
 import { type Action, planStudy } from './plan.ts';
 import type { StudyView } from './study-view.ts';
 
@@ -66,7 +68,10 @@ async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
   const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection);
-  const actions = planStudy({ study, trials, ...searchOf(study), idleWorkers }, advisorByName(study.advisor));
+  const view = { study, trials, ...searchOf(study), idleWorkers };
+  const plan = describePlan(view);
+  if (plan !== study.plan) await setPlan(connection, study.id, plan);
+  const actions = planStudy(view, advisorByName(study.advisor));
   if (actions.length === 0) return false;
   // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {

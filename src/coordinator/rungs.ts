@@ -21,8 +21,8 @@ export interface RungStep {
 export function nextRungStep(view: StudyView): RungStep | null {
   const { study, trials, isSlow } = view;
   if (!isSlow || study.workersPerTrial !== null) return null;
-  const useful = trials.filter(({ state }) => state !== 'failed' && state !== 'cancelled');
-  const first = useful.find(({ fullSeconds }) => fullSeconds !== null);
+  const useful = trials.filter(isUseful);
+  const first = measuredTrial(trials);
   if (first === undefined) return firstRung(useful.length === 0 ? 1 : 0, null);
   if (first.rung === null) return null;
 
@@ -36,12 +36,19 @@ export function nextRungStep(view: StudyView): RungStep | null {
   return nextRung(view, { rung, current, fullSeconds: first.fullSeconds ?? 0 });
 }
 
+const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !== 'cancelled';
+
+/** The trial whose time the plan follows; undefined before one is measured. */
+export const measuredTrial = (trials: readonly TrialRow[]): TrialRow | undefined =>
+  trials.find((trial) => isUseful(trial) && trial.fullSeconds !== null);
+
 const firstRung = (candidates: number, plannedSeconds: number | null): RungStep => ({
   ...{ candidates, continued: [] },
   place: { number: 1, plannedSeconds },
 });
 
-function wantedCandidates(view: StudyView, fullSeconds: number): number {
+/** Candidates of the first rung. */
+export function wantedCandidates(view: StudyView, fullSeconds: number): number {
   const { study, search } = view;
   const time = { studySeconds: study.maxTimeMs / 1000, workers: workersOf(view) };
   const limits = { families: search.families.length, maxTrials: study.maxTrials };

@@ -134,3 +134,71 @@ describe('rafiki_curve', () => {
     expect(await failureOf(db, 'select rafiki_curve(404)')).toMatchObject({ code: '42704' });
   });
 });
+
+describe('the report of a study', () => {
+  interface Line {
+    part: string;
+    trial: number | null;
+    seconds: number | null;
+    share: string | null;
+    detail: string;
+  }
+  const report = (id: number): Promise<Line[]> =>
+    db.query('select part, trial, seconds::float8, share, detail from rafiki_report($1)', [id]);
+
+  test('shows where its time went, and what more would likely bring', async () => {
+    const id = await insertStudy(db, { model: 'rungs' });
+    await db.query(
+      `update rafiki.study set state = 'completed', created_at = now(), ended_at = now() + interval '310 s' where id = $1`,
+      [id],
+    );
+    await db.query(
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, score, epoch, rung, seconds, started_at, ended_at, attempt)
+       values ($1, 1, 'resnet', '{}', 1, 'completed', 0.6, 5, 1, 100, now() + interval '2 s', now() + interval '102 s', 0),
+         ($1, 2, 'vgg', '{}', 2, 'completed', 0.5, 4, 1, 90, now() + interval '2 s', now() + interval '102 s', 1),
+         ($1, 3, 'resnet', '{}', 3, 'completed', 0.8, 20, 2, 200, now() + interval '102 s', now() + interval '302 s', 0)`,
+      [id],
+    );
+    await db.query(
+      `update rafiki.trial set parent_id = (select id from rafiki.trial where study_id = $1 and number = 1) where study_id = $1 and number = 3`,
+      [id],
+    );
+    const exponent = Math.min(0.5, Math.log(0.4 / 0.2) / Math.log(300 / 100));
+    expect(await report(id)).toEqual([
+      { part: 'waiting', trial: null, seconds: 2, share: null, detail: 'until a worker began' },
+      { part: 'training', trial: 1, seconds: 100, share: '25 %', detail: 'resnet, rung 1, 5 epochs, score 0.600' },
+      {
+        part: 'training',
+        trial: 2,
+        seconds: 100,
+        share: '25 %',
+        detail: 'vgg, rung 1, 4 epochs, score 0.500, 2 attempts',
+      },
+      {
+        part: 'training',
+        trial: 3,
+        seconds: 200,
+        share: '50 %',
+        detail: 'resnet, rung 2, from trial 1, 20 epochs, score 0.800',
+      },
+      { part: 'end', trial: null, seconds: 8, share: null, detail: 'ensemble and deployment' },
+      {
+        ...{ part: 'more time', trial: null, seconds: null, share: null },
+        detail: `about ${(1 - 0.2 * 2 ** -exponent).toFixed(3)} with twice the time, instead of 0.800, as trial 3 went on from trial 1`,
+      },
+    ]);
+  });
+
+  test('shows the plan of a running one', async () => {
+    const id = await insertStudy(db, { model: 'planned' });
+    await db.query(`update rafiki.study set state = 'running', plan = 'measures its first trial' where id = $1`, [id]);
+    expect((await report(id)).at(-1)).toMatchObject({ part: 'plan', detail: 'measures its first trial' });
+    expect(await db.query('select plan from rafiki.studies where study = $1', [id])).toEqual([
+      { plan: 'measures its first trial' },
+    ]);
+  });
+
+  test('of no study is an error', async () => {
+    expect(await failureOf(db, 'select * from rafiki_report(999)')).toMatchObject({ code: '42704' });
+  });
+});

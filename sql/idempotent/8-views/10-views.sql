@@ -9,7 +9,8 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
-                                                        coalesce(s.notice, s.closed)), '')) as notice
+                                                        coalesce(s.notice, s.closed)), '')) as notice,
+       s.plan
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
@@ -17,7 +18,8 @@ cross join lateral (
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;
 comment on view rafiki.studies is
-  'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed';
+  'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed; what those whose trials take long do '
+  'with their time';
 
 create or replace view rafiki.trials with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,

@@ -1,4 +1,4 @@
--- What a study has found out so far: rafiki_importance and rafiki_curve.
+-- What a study has found out so far: rafiki_importance, rafiki_curve and rafiki_report.
 
 -- The importance of each knob for the score, by PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16): the Pearson divergence
 -- Σ p (q/p − 1)² of the distribution q of the knob's values in the best quarter of a family's trials from the distribution p in all its trials.
@@ -174,3 +174,115 @@ Errors:
 
 Example:
   select * from rafiki_curve(1);$$;
+
+-- Seconds of training behind a trial's score, including those of the trials that it continues, and its error, 1 - score. Only of completed trials: one
+-- that was stopped has the score of a high learning rate.
+create or replace function rafiki._trained(study bigint)
+returns table (id bigint, seconds float8, error float8)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive chain as (
+    select t.id as last, t.parent_id, t.rung, t.seconds, 1 - t.score as error
+    from rafiki.trial t where t.study_id = _trained.study and t.state = 'completed' and t.score is not null
+    union all
+    select c.last, p.parent_id, p.rung, p.seconds, c.error
+    from chain c join rafiki.trial p on p.id = c.parent_id and c.rung > 1
+  )
+  select c.last, sum(c.seconds), min(c.error) from chain c group by c.last
+$$;
+
+-- What twice the time would likely bring. In rungs the errors e1, e2 of a trial and of the one that continues it, after s1 and s2 seconds, give
+-- the exponent b of e = a * s^-b, limited to 0 ... 0.5; a single trial is assumed to follow the usual one.
+create or replace function rafiki._more_time(study bigint) returns text
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  usual_exponent constant float8 := 0.15;
+  best record;
+  exponent float8;
+begin
+  select t.number, t.rung, t.score, t.parent_id, r.seconds, r.error,
+         e.seconds as earlier_seconds, e.error as earlier_error, p.number as earlier
+  into best
+  from rafiki.trial t join rafiki._trained(study) r on r.id = t.id
+  left join rafiki.trial p on p.id = t.parent_id and t.rung > 1 left join rafiki._trained(study) e on e.id = p.id
+  where t.study_id = study order by t.score desc, t.id limit 1;
+  if best.rung is null or best.seconds is null or best.error <= 0 then
+    return null;
+  end if;
+  exponent := case when best.earlier_error > 0 and best.seconds > best.earlier_seconds and best.earlier_seconds > 0
+                   then least(0.5, greatest(0, ln(best.earlier_error / best.error) / ln(best.seconds / best.earlier_seconds))) end;
+  return format('about %s with twice the time, instead of %s, %s', round((1 - best.error * 2 ^ -coalesce(exponent, usual_exponent))::numeric, 3),
+                round(best.score::numeric, 3),
+                case when exponent is null then 'if this study is as most are' else format('as trial %s went on from trial %s', best.number, best.earlier) end);
+end $$;
+
+create or replace function rafiki._report(study bigint)
+returns table (part text, trial int, seconds numeric, share text, detail text)
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  asked record;
+  total float8;
+begin
+  select s.created_at, s.ended_at, s.state, s.plan, s.paused_for, s.metric,
+         (select min(t.started_at) from rafiki.trial t where t.study_id = s.id) as began_at,
+         (select max(t.ended_at) from rafiki.trial t where t.study_id = s.id) as trained_at,
+         (select v.score from rafiki.model_version v where v.study_id = s.id) as score,
+         (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as validation_rows
+  into asked from rafiki.study s where s.id = study;
+  if asked.created_at is null then
+    perform rafiki._raise_no_study(study);
+  end if;
+  -- a trial's time is that of its machine's cores: two that ran at the same time count twice
+  select sum(extract(epoch from coalesce(t.ended_at, now()) - t.started_at)) into total
+  from rafiki.trial t where t.study_id = study and t.started_at is not null;
+  return query
+    select 'waiting', null::int, round(extract(epoch from coalesce(asked.began_at, now()) - asked.created_at), 1), null::text,
+           'until a worker began';
+  return query
+    select 'training', t.number, round(extract(epoch from coalesce(t.ended_at, now()) - t.started_at), 1),
+           round((100 * extract(epoch from coalesce(t.ended_at, now()) - t.started_at) / nullif(total, 0))::numeric) || ' %',
+           concat_ws(', ', t.family, 'rung ' || t.rung, 'from trial ' || p.number, t.epoch || ' epochs',
+                     case when t.ended_at is null then t.state else coalesce('score ' || round(t.score::numeric, 3), t.state) end,
+                     case when t.state = 'stopped' then 'stopped' end, case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end,
+                     t.error ->> 'message')
+    from rafiki.trial t left join rafiki.trial p on p.id = t.parent_id
+    where t.study_id = study and t.started_at is not null order by t.number;
+  if asked.ended_at is null then
+    return query select 'plan', null::int, null::numeric, null::text, asked.plan where asked.plan is not null;
+    return;
+  end if;
+  return query
+    select 'end', null::int, round(extract(epoch from asked.ended_at - asked.trained_at), 1), null::text,
+           case when asked.state = 'completed' then 'ensemble and deployment' || coalesce(': score ' || round(asked.score::numeric, 3), '') else asked.state end
+    where asked.trained_at is not null;
+  return query
+    select 'more time', null::int, null::numeric, null::text,
+           m.line || coalesce('; the standard error of a score is '
+                              || round(sqrt(asked.score * (1 - asked.score) / asked.validation_rows)::numeric, 3), '')
+    from rafiki._more_time(study) m (line) where m.line is not null;
+end $$;
+
+create or replace function rafiki_report(study bigint)
+returns table (part text, trial int, seconds numeric, share text, detail text)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select * from rafiki._report(study) $$;
+
+comment on function rafiki_report(bigint) is $$Where a study's time went, and what more would likely bring: a line for the time before a worker began, one for each
+trial, with its share of all trials' time, one for ensemble and deployment, and an estimate. For a running study its plan stands at the end.
+
+Arguments:
+  study: its number
+
+Result: part of the study, trial, seconds, share of all trials' time, details
+
+Errors:
+  42704: no such study of yours
+
+Example:
+  select * from rafiki_report(1);$$;

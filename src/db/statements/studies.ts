@@ -47,6 +47,8 @@ export interface Study {
   incumbentTrained: number | null;
   /** Why no further trial is proposed although no limit is reached; null if trials are. */
   closed: string | null;
+  /** What it does with its time, as its owner sees it. */
+  plan: string | null;
   /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
   validationRows: number | null;
   /** Set when the model is written; it then remains to be deployed. */
@@ -55,7 +57,7 @@ export interface Study {
 
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
-    s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed,
+    s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
@@ -131,6 +133,10 @@ export async function setOutcome(
 ): Promise<void> {
   const sql = `update rafiki.study set version = $2, notice = nullif(concat_ws(' ', closed, $3::text), '') where id = $1`;
   await on.query(sql, [studyId, outcome.version, outcome.notice]);
+}
+
+export async function setPlan(on: Queryable, studyId: number, plan: string | null): Promise<void> {
+  await on.query('update rafiki.study set plan = $2 where id = $1', [studyId, plan]);
 }
 
 export async function setClosed(on: Queryable, studyId: number, why: string): Promise<void> {

@@ -16,6 +16,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   alphaLast: 0.1,
   terminator: true,
   closed: null,
+  plan: null,
   validationRows: null,
   maxTrials: 4,
   workersPerTrial: null,
