@@ -60,4 +60,6 @@ alter table rafiki.trial add column rung int check (rung >= 1),
   -- seconds that a trial has in its rung; null in the last one: what is left
   add column planned_seconds float8 check (planned_seconds >= 0);
 -- what a study whose trials take long does with its time, for its owner
-alter table rafiki.study add column plan text;
+alter table rafiki.study add column plan text,
+  -- families and their knobs in earlier studies of the owner, the best first; null before it is looked up
+  add column experience jsonb;

@@ -2,7 +2,8 @@ import type { HyperSpace, KnobOverride, Knobs } from '../domain/hyper-space.ts';
 
 /** The search space: the families of the study's task, with the user's overrides of their knobs. */
 export interface SearchSpace {
-  families: readonly { name: string; space: HyperSpace }[];
+  /** In the order in which they are tried first; `initial` are the knobs of the first trial, those of the space if not given. */
+  families: readonly { name: string; space: HyperSpace; initial?: Readonly<Knobs> }[];
   overrides: Record<string, KnobOverride>;
   seed: number;
 }

@@ -7,6 +7,8 @@ export function firstOfFamily({ families, overrides }: SearchSpace, history: rea
   const tried = new Set(history.map(({ family }) => family));
   const fresh = families.find(({ name }) => !tried.has(name));
   if (fresh === undefined) return null;
-  const knobs = drawWithOverrides(fresh.space, overrides, (knob, domain) => nearestValue(domain, knob.initial));
+  const knobs = drawWithOverrides(fresh.space, overrides, (knob, domain) =>
+    nearestValue(domain, fresh.initial?.[knob.name] ?? knob.initial),
+  );
   return { family: fresh.name, knobs };
 }

@@ -10,6 +10,7 @@ import {
   type Study,
   selectOpenStudies,
   setClosed,
+  setExperience,
   setIncumbent,
   setPlan,
 } from '../db/statements/studies.ts';
@@ -17,6 +18,7 @@ import { type TransitionContext, transitionStudy, transitionTrial } from '../db/
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
 import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import type { Family } from '../models/family.ts';
 import { studyFamilies } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
@@ -92,6 +94,7 @@ async function execute(context: TransitionContext, { study, trials, action }: St
   switch (action.kind) {
     case 'start':
       await setIncumbent(on, study.id);
+      await setExperience(on, study.id);
       await transitionStudy(context, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':
@@ -128,7 +131,7 @@ async function cancelTrial(context: TransitionContext, { id, state }: TrialRow):
 }
 
 function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
-  const { task, families, knobs, seed } = study;
+  const { task, families, knobs, seed, experience } = study;
   const chosen = studyFamilies(study);
   if (chosen.length === 0) {
     throw new InvalidParameter('the study names no family of this version', {
@@ -136,8 +139,22 @@ function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
       hint: 'rafiki_knobs(task) lists the families.',
     });
   }
-  const search = { families: chosen.map(({ name, space }) => ({ name, space: space(task) })), overrides: knobs, seed };
+  const search = {
+    families: byExperience(chosen, experience).map(({ name, space, smaller }) => {
+      const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
+      const isKnown = earlier !== null && smaller === undefined; // the size of a slow network depended on the time
+      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
+    }),
+    overrides: knobs,
+    seed,
+  };
   return { search, isSlow: chosen.some(({ smaller }) => smaller !== undefined) };
+}
+
+/** Families of which earlier studies had the best scores come first; the others keep the zoo's order. */
+function byExperience(families: readonly Family[], experience: Study['experience']): readonly Family[] {
+  const known = experience.flatMap(({ family }) => families.filter(({ name }) => name === family));
+  return [...known, ...families.filter((family) => !known.includes(family))];
 }
 
 /** Rolled back if another coordinator has taken the leadership. */

@@ -43,12 +43,12 @@ begin
   insert into rafiki.study (owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-                            workers_per_trial, reader, ticket)
+                            workers_per_trial, experience, reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
-          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.reader, rafiki._ticket_hash(request.ticket))
+          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.experience, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then -- until this transaction ends, no other one can queue a study for the name
@@ -98,6 +98,7 @@ begin
   request.target_score := target_score;
   request.validation := validation;
   request.seed := coalesce(seed, (random() * 2147483647)::int);
+  request.experience := case when seed is not null then '[]'::jsonb end; -- repeatable: earlier studies have no influence
   request.deploy := coalesce(deploy, true);
   request.on_bad_row := on_bad_row;
   request.validation_source := validation_source;
@@ -194,7 +195,7 @@ Arguments:
   max_time: how long they may take together, @max_study_days@ days or less
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on
-  seed: makes a study repeatable; default: random
+  seed: makes a study repeatable; default: random. Without it, earlier studies of yours decide what is tried first
   deploy: whether to deploy the version when the study ends
   on_bad_row: error ends the study at a row that cannot be used; skip leaves such rows out, and counts them
   validation_source: a table whose rows trials are scored on

@@ -1,4 +1,4 @@
-import type { KnobOverride } from '../../domain/hyper-space.ts';
+import type { KnobOverride, Knobs } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
@@ -47,6 +47,8 @@ export interface Study {
   incumbentTrained: number | null;
   /** Why no further trial is proposed although no limit is reached; null if trials are. */
   closed: string | null;
+  /** What earlier studies of its owner found out about families, the best first; `knobs` only from studies of the same source. */
+  experience: { family: string; knobs: Knobs | null }[];
   /** What it does with its time, as its owner sees it. */
   plan: string | null;
   /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
@@ -57,7 +59,7 @@ export interface Study {
 
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
-    s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
+    s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan, coalesce(s.experience, '[]') as experience,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
@@ -133,6 +135,35 @@ export async function setOutcome(
 ): Promise<void> {
   const sql = `update rafiki.study set version = $2, notice = nullif(concat_ws(' ', closed, $3::text), '') where id = $1`;
   await on.query(sql, [studyId, outcome.version, outcome.notice]);
+}
+
+/** Studies that count as experience, and how many of other sources must agree before they change the order of the families. */
+const EXPERIENCE = { studies: 20, others: 3 };
+
+const experience = `
+  with earlier as (
+    select e.id, (e.source, e.target) = (s.source, s.target) as same
+    from rafiki.study s join rafiki.study e on e.owner = s.owner and e.task = s.task and e.metric = s.metric
+      and e.state = 'completed' and e.id < s.id
+    where s.id = $1 order by same desc, e.id desc limit $2
+  ), best as (
+    select distinct on (e.id, t.family) e.id, e.same, t.family, t.score, t.knobs
+    from earlier e join rafiki.trial t on t.study_id = e.id
+    where t.score is not null and t.state in ('completed', 'stopped')
+    order by e.id, t.family, t.score desc, t.id
+  ), ranked as (
+    select b.*, max(b.score) over (partition by b.id) - b.score as gap from best b
+  ), family as (
+    select r.family, avg(r.gap) as gap, (array_agg(r.knobs order by r.id desc) filter (where r.same)) [1] as knobs
+    from ranked r group by r.family having bool_or(r.same) or count(*) >= $3
+  )
+  update rafiki.study set experience = (
+    select coalesce(jsonb_agg(jsonb_build_object('family', f.family, 'knobs', f.knobs) order by f.gap, f.family), '[]') from family f)
+  where id = $1 and experience is null`;
+
+/** Stores what earlier studies of the owner, with the same task and metric, found out about families: how far each was from the best. A study with a seed has none. */
+export async function setExperience(on: Queryable, studyId: number): Promise<void> {
+  await on.query(experience, [studyId, EXPERIENCE.studies, EXPERIENCE.others]);
 }
 
 export async function setPlan(on: Queryable, studyId: number, plan: string | null): Promise<void> {

@@ -30,11 +30,14 @@ describe('stagnation', () => {
     expect(judge([...stagnant, 0.6])).toBe('continue');
   });
 
-  test('has more patience with a long schedule', () => {
-    const stagnant = { ...flat(1, 0.5, 10), epochs: 40 };
-    expect(stagnation(stagnant, [])).toBe('continue');
-    expect(stagnation({ ...stagnant, ...flat(1, 0.5, 11) }, [])).toBe('stop');
-    expect(stagnation({ ...stagnant, epochs: 20 }, [])).toBe('stop');
+  test('stops a long schedule only at its end, unless the scores fall', () => {
+    const decide = (...scores: number[]) => stagnation({ ...trial(1, scores), epochs: 40 }, []);
+    const rising = [...Array(10).fill(0.3), 0.6, ...Array(18).fill(0.5)]; // one lucky epoch, then better than before
+    expect(decide(...rising)).toBe('continue');
+    expect(decide(...rising, 0.5)).toBe('stop'); // three quarters are done
+    const falling = [...Array(10).fill(0.6), ...Array(10).fill(0.5)];
+    expect(decide(...falling.slice(0, 10))).toBe('continue');
+    expect(decide(...falling)).toBe('stop');
   });
 
   test('never stops a trial that gets better all the time', () => {

@@ -17,6 +17,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   terminator: true,
   closed: null,
   plan: null,
+  experience: [],
   validationRows: null,
   maxTrials: 4,
   workersPerTrial: null,
