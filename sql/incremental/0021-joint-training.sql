@@ -54,12 +54,3 @@ create index trial_change_process on rafiki.trial_change (process_id);
 
 alter table rafiki.params drop constraint params_kind_check,
   add constraint params_kind_check check (kind in ('checkpoint', 'model', 'weights', 'round'));
-
--- Rungs: what is best after a short training continues from its weights (docs/decisions/0029-rungs.md). null: a trial that is trained to its end
-alter table rafiki.trial add column rung int check (rung >= 1),
-  -- seconds that a trial has in its rung; null in the last one: what is left
-  add column planned_seconds float8 check (planned_seconds >= 0);
--- what a study whose trials take long does with its time, for its owner
-alter table rafiki.study add column plan text,
-  -- families and their knobs in earlier studies of the owner, the best first; null before it is looked up
-  add column experience jsonb;

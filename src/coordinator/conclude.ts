@@ -13,23 +13,41 @@ import {
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
-import { selectVariantVotes, selectVotes, type TrialRow, type TrialVotes } from '../db/statements/trials.ts';
+import {
+  insertTrial,
+  selectRefit,
+  selectVariantVotes,
+  selectVotes,
+  type TrialRow,
+  type TrialVotes,
+} from '../db/statements/trials.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
 import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
 import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
+import { missingRefits, withoutRefits } from './refits.ts';
 import { isScored } from './study-view.ts';
 
 /** Maximum time that a study waits for its model to be loaded before it completes. */
 const DEPLOY_WAIT_MS = 60_000;
 
 /**
- * Writes a study's model: version, members, and a deployment if the version is to be deployed. Runs in a transaction.
+ * Writes a study's model: version, members, and a deployment if the version is to be deployed. Before, the members are trained again on
+ * all rows, if there is time. Runs in a transaction.
  */
 export async function conclude(context: TransitionContext, study: Study, trials: readonly TrialRow[]): Promise<void> {
   const { on } = context;
-  const chosen = await chooseMembers(on, study, trials);
+  const chosen = await chooseMembers(on, study, withoutRefits(trials));
+  const refits = missingRefits(
+    study,
+    trials,
+    chosen.members.map(({ id }) => id),
+  );
+  if (refits.length > 0) {
+    for (const refit of refits) await insertTrial(on, refit);
+    return;
+  }
   const model = await lockModel(on, { name: study.model, owner: study.owner, task: study.task });
   const isOther = model.task !== study.task;
   if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
@@ -40,7 +58,9 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
-    await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId });
+    const refitParamsId =
+      (await selectRefit(on, trialId)).find((refit) => refit.precision === precision)?.paramsId ?? null;
+    await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId, refitParamsId });
   }
   const reason = reasonNotToDeploy(study, {
     ...chosen,

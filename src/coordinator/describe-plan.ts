@@ -1,12 +1,15 @@
 import { rungSizes } from '../domain/rungs.ts';
 import { affordableTrials } from '../domain/training.ts';
+import { withoutRefits } from './refits.ts';
 import { measuredTrial, wantedCandidates } from './rungs.ts';
 import { type StudyView, workersOf } from './study-view.ts';
 
-/** What a study whose trials take long does with its time, for its owner; null for other studies. */
+/** What a study does with its time, for its owner; null while a study trains one trial after another. */
 export function describePlan(view: StudyView): string | null {
-  const { study, trials, isSlow } = view;
+  const { study, isSlow } = view;
+  if (view.trials.some(({ refits }) => refits !== null)) return 'trains its best networks on all rows';
   if (!isSlow || study.workersPerTrial !== null) return null;
+  const trials = withoutRefits(view.trials);
   const first = measuredTrial(trials);
   if (first === undefined) return 'measures its first trial';
   const fullSeconds = first.fullSeconds ?? 0;

@@ -5,6 +5,7 @@ import { trialEnded } from '../domain/state.ts';
 import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { historyOf, proposals } from './proposals.ts';
+import { refitReserveMs, withoutRefits } from './refits.ts';
 import { isScored, type StudyView } from './study-view.ts';
 
 export type Action =
@@ -33,22 +34,26 @@ export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
 export const MAX_FAILURES = 3;
 
 /** The next actions of an open study. Pure: after any restart, the same rows lead to the same actions. */
-export function planStudy(view: StudyView, advisor: Advisor): Action[] {
+export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor): Action[] {
+  const view = { ...rest, trials: withoutRefits(all) };
   const { study, trials } = view;
   if (study.state === 'queued') return planStart(study);
   if (study.version !== null) return [{ kind: 'await-deployment' }];
-  if (study.cancelRequested) return [...cancelAll(trials), { kind: 'cancel' }];
+  if (study.cancelRequested) return [...cancelAll(all), { kind: 'cancel' }];
 
   const hopeless = hopelessError(trials);
-  if (hopeless !== null) return [...cancelAll(trials), { kind: 'fail', error: hopeless }];
+  if (hopeless !== null) return [...cancelAll(all), { kind: 'fail', error: hopeless }];
 
-  const why = reasonToClose(study, trials);
-  if (why === null && study.pausedMs !== null) return []; // its workers release its trials
-  const open = trials.filter((trial) => !trialEnded(trial.state));
+  const over = reasonToEnd(study);
+  if (over === null && study.pausedMs !== null) return []; // its workers release its trials
+  const refits = all.filter((trial) => trial.refits !== null);
+  const why = over ?? (refits.length > 0 ? 'its best networks are trained on all rows' : reasonToClose(study, trials));
+  const open = all.filter(isOpen);
   const proposed = why === null ? startTrials(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
-  if (why !== null) return open.flatMap((trial) => close(trial, { why, study, trials }));
-  return [...stopDecisions(view, advisor), ...proposed];
+  if (why === null) return [...stopDecisions(view, advisor), ...proposed];
+  const closed = trials.filter(isOpen).flatMap((trial) => close(trial, { why, study, trials }));
+  return over === null ? closed : [...closed, ...cancelAll(refits)];
 }
 
 /** A study that is finished before it has started has no result. */
@@ -57,14 +62,19 @@ function planStart({ cancelRequested, finishRequested, pausedMs }: Study): Actio
   return pausedMs === null ? [{ kind: 'start' }] : [];
 }
 
-function reasonToClose(
-  { elapsedMs, waitedMs, pausedMs, maxTimeMs, targetScore, finishRequested }: Study,
-  trials: readonly TrialRow[],
-): string | null {
+/** Why a study ends with what it has. */
+function reasonToEnd({ elapsedMs, waitedMs, pausedMs, maxTimeMs, finishRequested }: Study): string | null {
   if (finishRequested) return 'it was finished by the user';
   if ((pausedMs ?? 0) >= MAX_PAUSE_MS) return 'it was paused for too long';
   if (elapsedMs >= maxTimeMs) return 'max_time has passed';
   if (waitedMs >= QUEUE_MS) return 'no worker started it';
+  return null;
+}
+
+/** Why it trains no further trials. */
+function reasonToClose(study: Study, trials: readonly TrialRow[]): string | null {
+  const { elapsedMs, maxTimeMs, targetScore } = study;
+  if (elapsedMs >= maxTimeMs - refitReserveMs(study, trials)) return 'the rest of max_time is for training on all rows';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
     return 'target_score is reached';
   return null;
@@ -102,8 +112,10 @@ function startTrials(view: StudyView, advisor: Advisor): Action[] {
   return Array.isArray(next) ? next.map((trial) => ({ kind: 'propose', trial })) : [{ kind: 'close', why: next.close }];
 }
 
+const isOpen = ({ state }: TrialRow): boolean => !trialEnded(state);
+
 const cancelAll = (trials: readonly TrialRow[]): Action[] =>
-  trials.filter((trial) => !trialEnded(trial.state)).map((trial) => ({ kind: 'cancel-trial', trial }));
+  trials.filter(isOpen).map((trial) => ({ kind: 'cancel-trial', trial }));
 
 /**
  * Errors for which other knobs or another family may help, or another worker: classes of connections, resources and the

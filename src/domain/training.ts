@@ -2,7 +2,7 @@ import type { Knobs } from './hyper-space.ts';
 import type { Team } from './joint-training.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
-import type { DataSet, Task } from './task.ts';
+import type { DataSet, Examples, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
 import type { PublishedWeights, RequestedTensor } from './warm-start.ts';
 
@@ -17,6 +17,8 @@ export interface TrainingSpec {
   /** ONNX Runtime threads of this trial. */
   threads: number;
   data: DataSet;
+  /** The rows that features are fitted to; default: the training rows. */
+  fitTo?: Examples;
   /** The metric for comparing epochs; default: the task's. */
   metric?: Metric;
   /** Whether all classes weigh the same in training, however many rows they have. */
@@ -76,6 +78,8 @@ export interface TrainingHooks {
   timeLeft?(): TimeLeft;
   /** Seconds of an epoch as measured before training; without it the recipe's epochs are planned at first. */
   epochSeconds?: number;
+  /** Whether the last epoch is the result, whatever the scores: the validation rows are trained on. */
+  keepsLast?: boolean;
   /**
    * Whether to end with the best epoch so far instead of training until the next report; called between runs of the
    * engine.

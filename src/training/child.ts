@@ -5,7 +5,7 @@ import type { Knobs } from '../domain/hyper-space.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import type { TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
+import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
 import { reportError } from '../errors/rafiki-error.ts';
@@ -19,6 +19,7 @@ import { scoreIncumbent } from './incumbent.ts';
 import { ParentLead, ParentTeam } from './joint/parent.ts';
 import { trainShares } from './joint/shares.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
+import { type Refit, refitSpec } from './refit.ts';
 import { trainTrial } from './train.ts';
 import { type TrialTime, timeOf } from './trial-time.ts';
 
@@ -73,6 +74,7 @@ async function run(assignment: Assignment): Promise<void> {
   try {
     const requested = await prepare(assignment);
     const { data } = requested;
+    if (assignment.refit !== undefined) return await trainAgain(requested, { ...assignment, refit: assignment.refit });
     await scoreFirst(assignment, data);
     const { knobs, time, epochSeconds } = await fitTrial(requested, assignment);
     const threads = time.isAlone ? assignment.machineThreads : assignment.threads;
@@ -89,6 +91,31 @@ async function run(assignment: Assignment): Promise<void> {
     await send({ kind: 'failed', error: reportError(error) });
   }
 }
+
+/** Trains a chosen network again on all rows. Its scores mean nothing, so they are not reported. */
+async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: Refit }): Promise<void> {
+  const { time, threads, machineThreads } = assignment;
+  const { continues, until, epochSeconds } = assignment.refit;
+  const all = refitSpec(spec, { continues });
+  const rows = all.data.train.inputs.length / spec.data.train.inputs.length;
+  const hooks = hooksOf(
+    { ...assignment, time: timeOf(time, 0), epochSeconds: epochSeconds * rows, warmStart: continues },
+    snapshotHash(spec.data),
+  );
+  const result = await trainTrial(
+    { ...all, threads: continues ? machineThreads : threads },
+    {
+      ...{ ...hooks, keepsLast: true, stopNow: () => false },
+      ...(continues ? {} : { timeLeft: () => WHOLE_SCHEDULE }),
+      onReport: async ({ epoch }) => (!continues && epoch >= until ? 'stop' : 'continue'),
+    },
+  );
+  await send({ kind: 'refitted', result, trained: trainedInputs(all.data) });
+}
+
+const ENDLESS = Number.POSITIVE_INFINITY;
+/** As many epochs as the recipe has. */
+const WHOLE_SCHEDULE: TimeLeft = { studySeconds: ENDLESS, shareSeconds: ENDLESS, minEpochs: 0, maxEpochs: 1 };
 
 /** Trains shares of a trial of another worker. */
 async function join(assignment: JoinAssignment): Promise<void> {
@@ -125,10 +152,12 @@ interface FittedRun {
  */
 async function fitTrial(spec: TrainingSpec, assignment: Assignment): Promise<FittedRun> {
   const { time, chosenKnobs, resume, threads, machineThreads } = assignment;
+  const isContinued = (time.rung ?? 1) > 1; // weights fit their own network only
+  const fixed = new Set(isContinued ? Object.keys(spec.knobs) : chosenKnobs);
   const isFitted = assignment.fullSeconds !== null || resume !== undefined;
   const { knobs, fullSeconds } = isFitted
     ? { knobs: spec.knobs, fullSeconds: assignment.fullSeconds ?? 0 }
-    : await fitToTime(spec, time, new Set(chosenKnobs));
+    : await fitToTime(spec, time, fixed);
   const planned = timeOf(time, fullSeconds);
   if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
   const { rung, plannedSeconds } = planned;

@@ -8,6 +8,7 @@ import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts'
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import type { FittedTrial } from './fit-to-time.ts';
+import type { Refit } from './refit.ts';
 import type { GivenTime, TrialTime } from './trial-time.ts';
 
 /** What a training process needs of a trial; it has no database connection. */
@@ -43,6 +44,8 @@ export interface Assignment extends TrialInput {
   warmStart: boolean;
   /** The deployed model, to be scored on the same validation rows. */
   incumbent?: Incumbent;
+  /** Set if a chosen network is trained again on all rows. */
+  refit?: Refit;
 }
 
 /** Train shares of a trial that another worker leads. */
@@ -111,4 +114,6 @@ export type FromChild =
   /** There is no further round. */
   | { kind: 'left' }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
+  /** A network that was trained again; `trained`: all inputs, see `trainedInputs`. */
+  | { kind: 'refitted'; result: TrainingResult; trained: BigInt64Array }
   | { kind: 'failed'; error: ErrorReport };

@@ -90,7 +90,7 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 
-  if (progress.best === null || score > progress.best.score)
+  if (progress.best === null || score > progress.best.score || hooks.keepsLast === true)
     progress.best = { score, metrics, weights: copyOf(weights), predictions };
   progress.epoch++;
   progress.step = 0;

@@ -11,6 +11,8 @@ export interface GivenTime extends StudyTime {
   plannedSeconds: number | null;
   /** Null if the study has no rungs. */
   limits: CandidateLimits | null;
+  /** Whether time must be left for training on all rows afterwards. */
+  leavesRefit: boolean;
 }
 
 /** The time that a trial gets. */
@@ -29,12 +31,15 @@ export const MAX_STRETCH = 4;
 const END_SECONDS = 3;
 const END_SHARE = 0.02;
 
+/** Share of the time of a trial that has all of it for training the same network on all rows afterwards. */
+const REFIT_SHARE = 0.2;
+
 /**
  * The time of a trial of `fullSeconds` on one worker (0: little, and not measured): one of a rung, alone with all that is left, or one
  * of many that are trained to their end.
  */
 export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
-  const { studySeconds, workers, shareSeconds, rung, plannedSeconds, limits } = given;
+  const { studySeconds, workers, shareSeconds, rung, plannedSeconds, limits, leavesRefit } = given;
   const ofRung = (seconds: number): TrialTime => ({
     ...{ studySeconds, shareSeconds: seconds, minEpochs: 0, maxEpochs: 1 },
     ...{ isAlone: false, rung, plannedSeconds: seconds },
@@ -43,7 +48,7 @@ export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
     ...{ studySeconds, shareSeconds, minEpochs: 0.5, maxEpochs: 1 },
     ...{ isAlone: false, rung: null, plannedSeconds: null },
   };
-  const usable = studySeconds * (1 - END_SHARE) - END_SECONDS;
+  const usable = (studySeconds * (1 - END_SHARE) - END_SECONDS) * (leavesRefit ? 1 - REFIT_SHARE : 1);
   const alone = {
     ...{ studySeconds: usable, shareSeconds: usable, minEpochs: 0, maxEpochs: MAX_STRETCH },
     ...{ isAlone: true, rung, plannedSeconds: null },

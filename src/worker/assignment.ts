@@ -39,12 +39,14 @@ export async function prepareAssignment(
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
       ...{ shareSeconds, workers, rung, plannedSeconds },
       limits: study.hasRungs ? { families: studyFamilies(study).length, maxTrials: study.maxTrials } : null,
+      leavesRefit: study.refit && trial.refit === null,
     },
     fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,
     warmStart: study.collaborative || trial.initialWeights !== 'random',
     ...(resume === undefined ? {} : { resume }),
+    ...(trial.refit === null ? {} : { refit: { ...trial.refit, continues: rung !== null } }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };
 }

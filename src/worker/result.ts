@@ -1,6 +1,7 @@
+import type { Queryable } from '../db/database.ts';
 import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
-import { insertValidation } from '../db/statements/studies.ts';
+import { insertValidation, setRefitTrained } from '../db/statements/studies.ts';
 import { type TrialTransition, transitionTrial } from '../db/statements/transitions.ts';
 import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
@@ -14,11 +15,45 @@ export interface Finished {
   validated: Validated;
 }
 
+/** A chosen network that was trained again on all rows, and the hashes of their inputs. */
+export interface Refitted {
+  result: TrainingResult;
+  trained: BigInt64Array;
+}
+
+type Storage = Pick<TrialRunOptions, 'database' | 'params' | 'logger'>;
+
 /** Stores the model, then ends the trial. Retries until the database accepts it, since the training is complete. */
 export async function storeResult(
   owner: ClaimedTrial,
   { result, validated }: Finished,
-  { database, params, logger }: Pick<TrialRunOptions, 'database' | 'params' | 'logger'>,
+  storage: Storage,
+): Promise<void> {
+  const { hash, classes, labels, trained } = validated;
+  const validationHash = Buffer.from(hash);
+  const scored = { score: result.score, predictions: uint16Bytes(result.predictions), validationHash };
+  await endTrial(owner, { result, scored, ...storage }, (tx) =>
+    insertValidation(tx, owner.study.id, { hash: validationHash, classes, labels: uint16Bytes(labels), trained }),
+  );
+}
+
+/** The same for a refit, which has no score. */
+export async function storeRefit(owner: ClaimedTrial, { result, trained }: Refitted, storage: Storage): Promise<void> {
+  const hash = Buffer.from(owner.refit?.validationHash ?? '', 'hex');
+  await endTrial(owner, { result: { ...result, state: 'completed' }, scored: null, ...storage }, (tx) =>
+    setRefitTrained(tx, owner.study.id, { hash, trained }),
+  );
+}
+
+interface Ending extends Storage {
+  result: TrainingResult;
+  scored: NonNullable<TrialTransition['result']>['scored'];
+}
+
+async function endTrial(
+  owner: ClaimedTrial,
+  { result, scored, database, params, logger }: Ending,
+  before: (tx: Queryable) => Promise<void>,
 ): Promise<void> {
   const never = new AbortController().signal;
   const save = (model: TrainedModel): Promise<number> =>
@@ -29,29 +64,17 @@ export async function storeResult(
     const stored = { paramsId: await save(model), predictions: uint16Bytes(predictions) };
     variants.push({ trialId: owner.trialId, precision, score, ...stored });
   }
-  const { hash, classes, labels, trained } = validated;
+  const { epochs: epoch, seconds } = result;
   const move: TrialTransition = {
     id: owner.trialId,
     from: 'running',
     event: result.state === 'stopped' ? 'stop' : 'complete',
     owner,
-    result: {
-      score: result.score,
-      epoch: result.epochs,
-      seconds: result.seconds,
-      paramsId,
-      predictions: uint16Bytes(result.predictions),
-      validationHash: Buffer.from(hash),
-    },
+    result: { epoch, seconds, paramsId, scored },
   };
   const store = (): Promise<boolean> =>
     database.transaction(async (tx) => {
-      await insertValidation(tx, owner.study.id, {
-        hash: Buffer.from(hash),
-        classes,
-        labels: uint16Bytes(labels),
-        trained,
-      });
+      await before(tx);
       if (!(await transitionTrial({ on: tx, logger }, move))) return false;
       for (const variant of variants) await insertVariant(tx, variant);
       return true;

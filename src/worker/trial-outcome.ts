@@ -3,12 +3,13 @@ import { setReaderNotice } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import type { ReaderRefused } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
-import { type Finished, storeResult } from './result.ts';
+import { type Finished, type Refitted, storeRefit, storeResult } from './result.ts';
 import type { TrialRunOptions } from './run-options.ts';
 
 /** How a trial ends on this worker. */
 export type TrialOutcome =
   | ({ kind: 'finished' } & Finished)
+  | ({ kind: 'refitted' } & Refitted)
   | { kind: 'failed'; error: ErrorReport }
   /** The training process died; the number of attempts decides whether there is another one. */
   | { kind: 'crashed'; cause: string }
@@ -29,6 +30,8 @@ export async function settleTrial(owner: ClaimedTrial, outcome: TrialOutcome, op
   switch (outcome.kind) {
     case 'finished':
       return storeResult(owner, outcome, options);
+    case 'refitted':
+      return storeRefit(owner, outcome, options);
     case 'failed':
       return void (await transitionTrial(context, { ...from, event: 'fail', error: outcome.error }));
     case 'crashed':

@@ -166,6 +166,7 @@ export class TrialRun {
       case 'collect':
         return this.#collect(message.round);
       case 'finished':
+      case 'refitted':
         return this.#decide(message);
       case 'failed':
         return this.#decide(message);

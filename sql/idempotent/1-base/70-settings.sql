@@ -14,6 +14,7 @@ as $$
          ('rafiki.alpha_last', '0.1', 'probability that the last trials of a study start from random weights'),
          ('rafiki.delta', '0.005', 'by how much a score must be better for its weights to be published'),
          ('rafiki.terminator', 'on', 'whether a study ends when more trials are not worth it'),
+         ('rafiki.refit', 'on', 'whether models are trained again on all rows in the end'),
          ('rafiki.gpu', 'off', 'whether only workers with a GPU take the trials of a study')
 $$;
 

@@ -43,12 +43,12 @@ begin
   insert into rafiki.study (owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-                            workers_per_trial, experience, reader, ticket)
+                            workers_per_trial, experience, refit, reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
-          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.experience, request.reader, rafiki._ticket_hash(request.ticket))
+          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.experience, request.refit, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then -- until this transaction ends, no other one can queue a study for the name
@@ -112,6 +112,8 @@ begin
   request.delta := rafiki._number_setting('rafiki.delta', 'infinity');
   request.terminator := rafiki._switch_setting('rafiki.terminator');
   request.gpu := rafiki._switch_setting('rafiki.gpu');
+  -- rows that the owner chose to validate on are not trained on
+  request.refit := rafiki._switch_setting('rafiki.refit') and (validation_source, validation_split, validation_after) is null;
   select c.target, array[c.feature] into request.target, request.features
   from rafiki._resolve_columns(source, chosen, target, features, split => validation_split) c;
   return rafiki._resolve_validation(request, chosen, validation_after);
@@ -175,8 +177,9 @@ $$;
 comment on function rafiki_train is $$Starts training a model on the rows of a table or view: workers begin when the transaction commits. Follow it with
 rafiki_wait(study) or in the view rafiki.studies; look at the rows first with rafiki_check. A name that exists gets its
 next version, deployed only if it is not worse on the rows of this study. A study ends when its time or trials are used
-up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). With the setting
-rafiki.gpu on, only workers with a GPU take its trials.
+up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). Its best networks are
+then trained again on all rows (setting rafiki.refit). With the setting rafiki.gpu on, only workers with a GPU take its
+trials.
 
 Arguments:
   task: what to learn; rafiki.task lists them

@@ -64,14 +64,19 @@ declare
   ended record;
 begin
   for ended in
-    select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error, p.number as parent,
+    select t.id, t.number, s.max_trials, t.family, t.state, t.score, t.seconds, t.error, p.number as parent, f.number as refits,
            max(t.score) over (order by t.ended_at, t.id) as best
     from rafiki.trial t join rafiki.study s on s.id = t.study_id left join rafiki.trial p on p.id = t.parent_id
+      left join rafiki.trial f on f.id = t.refits
     where t.study_id = study and t.ended_at is not null and not (t.state = 'cancelled' and t.epoch = 0)
     order by t.ended_at, t.id
   loop
     continue when ended.id = any (shown);
     shown := shown || ended.id;
+    if ended.refits is not null then
+      raise notice 'trial % on all rows: % in % s', ended.refits, ended.state, round(coalesce(ended.seconds, 0)::numeric);
+      continue;
+    end if;
     raise notice using message = format('trial %s/%s %s %s%s%s', ended.number, ended.max_trials, ended.family,
       case when ended.score is null then format('%s: %s', ended.state, coalesce(ended.error ->> 'message', 'no score'))
            else format('%s in %s s', round(ended.score::numeric, 3), round(coalesce(ended.seconds, 0)::numeric)) end,

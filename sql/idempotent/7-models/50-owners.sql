@@ -75,7 +75,7 @@ begin
   delete from rafiki.trial_variant v using rafiki.trial t, rafiki.study s
   where t.id = v.trial_id and s.id = t.study_id and s.id = any (orphans) and s.ended_at is null;
   update rafiki.trial t set checkpoint_id = null, published_id = null,
-    params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then t.params_id end,
+    params_id = case when exists (select from rafiki.model_member m where t.params_id in (m.params_id, m.refit_params_id)) then t.params_id end,
     state = case when t.ended_at is null then 'cancelled' else t.state end, ended_at = coalesce(t.ended_at, now()),
     process_id = null, lease_until = null
   from rafiki.study s where s.id = t.study_id and s.id = any (orphans) and s.ended_at is null;

@@ -10,7 +10,7 @@ as $$
   from rafiki.model_key k
   join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
   join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0
-  join rafiki.params_tensor t on t.params_id = e.params_id and t.name = 'model.onnx'
+  join rafiki.params_tensor t on t.params_id = coalesce(e.refit_params_id, e.params_id) and t.name = 'model.onnx'
   join rafiki.blob b on b.hash = t.hash
   where k.owner_key = _read_weights.owner_key
 $$;

@@ -13,7 +13,7 @@ select s.id as study, s.model, s.state,
        s.plan
 from rafiki.study s
 cross join lateral (
-  select count(*) filter (where t.ended_at is not null) as done, count(*) filter (where t.state = 'running') as running,
+  select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
          max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
   from rafiki.trial t where t.study_id = s.id) t
 order by s.id desc;

@@ -246,7 +246,7 @@ begin
   return query
     select 'training', t.number, round(extract(epoch from coalesce(t.ended_at, now()) - t.started_at), 1),
            round((100 * extract(epoch from coalesce(t.ended_at, now()) - t.started_at) / nullif(total, 0))::numeric) || ' %',
-           concat_ws(', ', t.family, 'rung ' || t.rung, 'from trial ' || p.number, t.epoch || ' epochs',
+           concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number, t.epoch || ' epochs',
                      case when t.ended_at is null then t.state else coalesce('score ' || round(t.score::numeric, 3), t.state) end,
                      case when t.state = 'stopped' then 'stopped' end, case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end,
                      t.error ->> 'message')

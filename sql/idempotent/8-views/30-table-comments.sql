@@ -21,6 +21,8 @@ comment on column rafiki.study.replace is 'Whether its version may replace one w
 comment on column rafiki.study.paused_at is 'Since when it is paused';
 comment on column rafiki.model_version.judged_rows is 'The number of rows that its score was measured on';
 comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
+comment on column rafiki.validation.refit_trained is 'Hashes of all inputs, which refits are trained on';
+comment on column rafiki.model_member.refit_params_id is 'The weights that answer, trained again on all rows; those of params_id were scored. null: these answer';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older attempt has lost the trial';
@@ -30,6 +32,7 @@ comment on column rafiki.trial.warm_share is 'Share of its initial weights that 
 comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';
+comment on column rafiki.trial.refits is 'The trial whose network it trains again on all rows, after the scores are known: it has none itself';
 comment on column rafiki.trial.planned_seconds is 'Seconds that it has in its rung; null in the last one: all that is left';
 comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
 comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';

@@ -5,6 +5,16 @@ import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
+/** How a network is trained again. */
+export interface Refit {
+  /** The epoch with the best score: it ends there. */
+  until: number;
+  /** Of an epoch of the trial that it repeats. */
+  epochSeconds: number;
+  /** Of the validation rows of that trial, in hexadecimal. */
+  validationHash: string;
+}
+
 /** A claimed trial with what its worker needs. */
 export interface ClaimedTrial extends Ownership {
   number: number;
@@ -20,6 +30,8 @@ export interface ClaimedTrial extends Ownership {
   rung: number | null;
   /** What is left of the time that is planned for it, if any. */
   plannedSeconds: number | null;
+  /** Set if it trains another trial's network again on all rows. */
+  refit: Refit | null;
   /** Running workers, this one included. */
   workers: number;
   study: {
@@ -29,6 +41,7 @@ export interface ClaimedTrial extends Ownership {
     validation: number;
     families: string[] | null;
     maxTrials: number;
+    refit: boolean;
     /** Whether it may have rungs. */
     hasRungs: boolean;
     /** Knobs that the user fixed or narrowed. */
@@ -102,10 +115,13 @@ const claim = `
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
     c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds", c.rung,
     c.planned_seconds - extract(epoch from now() - c.started_at)::float8 as "plannedSeconds",
+    (select jsonb_build_object('epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
+       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch limit 1), o.epoch))
+     from rafiki.trial o where o.id = c.refits) as refit,
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
-      'maxTrials', s.max_trials, 'hasRungs', s.workers_per_trial is null, 'collaborative', s.collaborative,
+      'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8) as study,

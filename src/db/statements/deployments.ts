@@ -46,7 +46,7 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, v.score, v.accuracies,
       (select coalesce(json_agg(
-        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', b.params_id)
+        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', coalesce(b.refit_params_id, b.params_id))
         order by b.rank), '[]')
        from rafiki.model_member b where b.version_id = v.id) as members
     from rafiki.deployment d

@@ -66,14 +66,16 @@ export interface NewMember {
   precision: Precision;
   score: number;
   paramsId: number;
+  /** Weights trained again on all rows, which answer instead. */
+  refitParamsId: number | null;
 }
 
 export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id)
-    values ($1, $2, $3, $4, $5, $6, $7)`;
-  const { rank, trialId, family, precision, score, paramsId } = member;
-  await on.query(sql, [versionId, rank, trialId, family, precision, score, paramsId]);
+    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)`;
+  const { rank, trialId, family, precision, score, paramsId, refitParamsId } = member;
+  await on.query(sql, [versionId, rank, trialId, family, precision, score, paramsId, refitParamsId]);
 }
 
 export function selectLoading(on: Queryable, modelId: number): Promise<{ id: number }[]> {
@@ -134,7 +136,7 @@ export async function selectTrained(on: Queryable, versionId: number): Promise<B
   return row?.trained ? BigInt64Array.from(row.trained, BigInt) : undefined;
 }
 
-/** The parameters of a version's members in full precision, best first. */
+/** The scored parameters of a version's members in full precision, best first: what is compared on validation rows was not trained on them. */
 export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
   const sql = 'select params_id as id from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
   return (await on.query<{ id: number }>(sql, [versionId, 'float32'])).map((row) => row.id);

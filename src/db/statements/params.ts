@@ -120,6 +120,7 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
       and not exists (select from rafiki.trial_round r where r.params_id = p.id)
       and not exists (select from rafiki.trial_change c where c.params_id = p.id)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
+      and not exists (select from rafiki.model_member m where m.refit_params_id = p.id)
     returning p.id`;
   return (await on.query(sql, [graceMs, publishedGraceMs])).length;
 }

@@ -24,6 +24,8 @@ export interface Study {
   maxTrials: number;
   maxTimeMs: number;
   targetScore: number | null;
+  /** Whether its models are trained again on all rows in the end. */
+  refit: boolean;
   /** Workers that train a trial together; null: idle ones of other machines join. */
   workersPerTrial: number | null;
   seed: number;
@@ -63,7 +65,7 @@ const openStudies = `
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
-    s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
+    s.refit, s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
     s.finish_requested as "finishRequested", s.metric, s.replace,
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
     coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
@@ -203,7 +205,7 @@ export async function dropStudyParams(on: Queryable, studyId: number): Promise<v
   ]);
   const sql = `
     update rafiki.trial t set checkpoint_id = null, published_id = null,
-      params_id = case when exists (select from rafiki.model_member m where m.params_id = t.params_id) then params_id end
+      params_id = case when exists (select from rafiki.model_member m where t.params_id in (m.params_id, m.refit_params_id)) then params_id end
     where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id) is distinct from (null, null, null)`;
   await on.query(sql, [studyId]);
 }
@@ -223,6 +225,16 @@ export async function insertValidation(
     insert into rafiki.validation (study_id, hash, classes, labels, trained) values ($1, $2, $3, $4, $5)
     on conflict do nothing`;
   await on.query(sql, [studyId, hash, classes, labels, [...trained]]);
+}
+
+/** Stores the inputs of all rows, on which refits are trained. */
+export async function setRefitTrained(
+  on: Queryable,
+  studyId: number,
+  { hash, trained }: { hash: Buffer; trained: BigInt64Array },
+): Promise<void> {
+  const sql = 'update rafiki.validation set refit_trained = $3 where study_id = $1 and hash = $2';
+  await on.query(sql, [studyId, hash, [...trained]]);
 }
 
 export async function selectValidation(on: Queryable, studyId: number, hash: Buffer): Promise<ValidationRows> {

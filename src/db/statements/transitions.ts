@@ -45,12 +45,11 @@ export interface TrialTransition extends Transition<TrialState, TrialEvent> {
   error?: ErrorReport;
   attempt?: number;
   result?: {
-    score: number;
     epoch: number;
     seconds: number;
     paramsId: number;
-    predictions: Buffer;
-    validationHash: Buffer;
+    /** Null for a refit. */
+    scored: { score: number; predictions: Buffer; validationHash: Buffer } | null;
   };
 }
 
@@ -98,12 +97,12 @@ export async function transitionTrial({ on, logger }: TransitionContext, change:
     attempt ?? null,
     error === undefined ? null : JSON.stringify(error),
     trialEnded(to),
-    result?.score ?? null,
+    result?.scored?.score ?? null,
     result?.epoch ?? null,
     result?.seconds ?? null,
     result?.paramsId ?? null,
-    result?.predictions ?? null,
-    result?.validationHash ?? null,
+    result?.scored?.predictions ?? null,
+    result?.scored?.validationHash ?? null,
     owner?.attempt ?? null,
     owner?.processId ?? null,
   ]);

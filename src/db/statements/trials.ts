@@ -13,6 +13,7 @@ export interface TrialRow {
   number: number;
   family: string;
   knobs: Knobs;
+  seed: number;
   state: TrialState;
   attempt: number;
   stopRequested: boolean;
@@ -20,6 +21,9 @@ export interface TrialRow {
   epochs: number | null;
   /** Seconds that the whole trial takes on one worker; 0 if it is quick, null before that is measured. */
   fullSeconds: number | null;
+  /** Id of the trial whose network it trains again on all rows; it has no score. */
+  refits: number | null;
+  seconds: number | null;
   /** 1-based; null if its study has none. */
   rung: number | null;
   /** The time that it has in its rung; null in the last one, and before it is planned. */
@@ -39,8 +43,8 @@ export interface TrialRow {
 
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
-    select t.id, t.number, t.family, t.knobs, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
-      t.full_seconds as "fullSeconds", t.rung, t.planned_seconds as "plannedSeconds",
+    select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
+      t.full_seconds as "fullSeconds", t.rung, t.planned_seconds as "plannedSeconds", t.refits, t.seconds::float8 as seconds,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
@@ -58,6 +62,8 @@ export interface NewTrial {
   initialWeights: 'random' | 'open';
   /** Its place in a study with rungs. */
   rung?: RungPlace;
+  /** Id of the trial whose network it trains again on all rows. */
+  refits?: number;
 }
 
 /** The place of a trial in a study with rungs. */
@@ -71,8 +77,8 @@ export interface RungPlace {
 
 const newTrial = `
   with added as (
-    insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, planned_seconds, parent_id)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, planned_seconds, parent_id, refits)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     on conflict (study_id, number) do nothing returning id, parent_id
   ), source as (
     insert into rafiki.trial_start (trial_id, rank, params_id, parent_id)
@@ -83,10 +89,10 @@ const newTrial = `
 
 /** False if the number is in use. */
 export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boolean> {
-  const { studyId, number, family, knobs, seed, initialWeights, rung } = trial;
+  const { studyId, number, family, knobs, seed, initialWeights, rung, refits = null } = trial;
   const continues = rung?.continues ?? null;
   const start = continues === null ? initialWeights : 'chosen';
-  const place = [rung?.number ?? null, rung?.plannedSeconds ?? null, continues];
+  const place = [rung?.number ?? null, rung?.plannedSeconds ?? null, continues, refits];
   return (await on.query(newTrial, [studyId, number, family, JSON.stringify(knobs), seed, start, ...place])).length > 0;
 }
 
@@ -200,6 +206,17 @@ export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise
     select id, family, 'float32' as precision, score, params_id as "paramsId", predictions from rafiki.trial
     where id = any($1) order by score desc, id`;
   return on.query(sql, [trialIds]);
+}
+
+/** Parameters by precision of the completed refit of a trial; none if there is none. */
+export function selectRefit(on: Queryable, trialId: number): Promise<{ precision: Precision; paramsId: number }[]> {
+  const sql = `
+    select 'float32' as precision, t.params_id as "paramsId" from rafiki.trial t
+    where t.refits = $1 and t.state = 'completed' and t.params_id is not null
+    union all
+    select v.precision, v.params_id from rafiki.trial t join rafiki.trial_variant v on v.trial_id = t.id
+    where t.refits = $1 and t.state = 'completed'`;
+  return on.query(sql, [trialId]);
 }
 
 /** The trials' variants with their predictions, best first. */

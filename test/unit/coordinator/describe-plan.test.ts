@@ -25,6 +25,10 @@ test('a plan shows what a study does with its time', () => {
   expect(plan(candidate({ rung: null, fullSeconds: 10 }))).toBe('trains each trial to its end: time for about 16');
 });
 
+test('at the end it shows the training on all rows', () => {
+  expect(plan(candidate(), newTrial('running', { refits: 1 }))).toBe('trains its best networks on all rows');
+});
+
 test('a study with quick trials, or with a number of workers, has none', () => {
   expect(describePlan({ study, trials: [], search, isSlow: false, idleWorkers: 1 })).toBeNull();
   const several = { ...study, workersPerTrial: 2 };

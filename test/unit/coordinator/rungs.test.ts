@@ -73,6 +73,7 @@ class SimulatedStudy {
         {
           ...{ studySeconds, workers: this.#workers, shareSeconds: studySeconds / 4 },
           ...{ rung: trial.rung, plannedSeconds: trial.plannedSeconds },
+          leavesRefit: this.#study.refit,
           limits: { families: families.length, maxTrials: this.#study.maxTrials },
         },
         this.#fullSeconds,

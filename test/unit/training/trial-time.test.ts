@@ -8,6 +8,7 @@ const given: GivenTime = {
   rung: 1,
   plannedSeconds: null,
   limits: { families: 5, maxTrials: 16 },
+  leavesRefit: false,
 };
 
 describe('the time of a trial', () => {
@@ -16,6 +17,11 @@ describe('the time of a trial', () => {
     expect(time).toMatchObject({ isAlone: true, plannedSeconds: null, maxEpochs: MAX_STRETCH });
     expect(time.shareSeconds).toBeLessThan(600); // the rest is for what comes after training
     expect(time.shareSeconds).toBeGreaterThan(570);
+  });
+
+  it('leaves a fifth for training on all rows afterwards', () => {
+    const [whole, less] = [timeOf(given, 600), timeOf({ ...given, leavesRefit: true }, 600)];
+    expect(less.shareSeconds).toBeCloseTo(0.8 * whole.shareSeconds);
   });
 
   it('is a part of the first rung if others are tried, and fits its schedule into it', () => {

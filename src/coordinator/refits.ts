@@ -1,0 +1,51 @@
+import type { Study } from '../db/statements/studies.ts';
+import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
+import { isScored, secondsLeft } from './study-view.ts';
+
+/** A refit has more rows, and other load may slow it down: its time is that of the trial, times this. */
+const MARGIN = 1.4;
+
+/** Maximum share of a study's time that is reserved for refits. */
+const MAX_RESERVE = 0.25;
+
+/** Epochs of a network that continues on all rows; with time for fewer it is left as it is. */
+const MIN_CONTINUED_EPOCHS = 2;
+
+/** Trials that are scored, without refits. */
+export const withoutRefits = (trials: readonly TrialRow[]): TrialRow[] =>
+  trials.filter(({ refits }) => refits === null);
+
+/** Milliseconds at the end of a study in which no other trial is trained, so that its best network can be trained on all rows. */
+export function refitReserveMs(study: Study, trials: readonly TrialRow[]): number {
+  if (!study.refit) return 0;
+  const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
+  if (best === undefined || best.rung !== null) return 0; // in a study with rungs the last trial leaves time
+  const neededMs = 1000 * neededSeconds(best);
+  return neededMs > MAX_RESERVE * study.maxTimeMs ? 0 : neededMs;
+}
+
+/** Refits of the members of the model, the best first, if the study has the time; each trial has one at most. */
+export function missingRefits(study: Study, trials: readonly TrialRow[], members: readonly number[]): NewTrial[] {
+  if (!study.refit || study.finishRequested) return [];
+  return members
+    .flatMap((member) => trials.filter(({ id }) => id === member))
+    .filter(({ id }) => !trials.some(({ refits }) => refits === id))
+    .filter((trial) => neededSeconds(trial) <= secondsLeft(study))
+    .map((trial, i) => refitOf(study, trial, trials.length + 1 + i));
+}
+
+/** A trial that took its study's time continues from its weights; another one is trained from the beginning. */
+function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
+  const perEpoch = (seconds ?? 0) / Math.max(1, epoch);
+  const best = scores.indexOf(Math.max(...scores)) + 1;
+  return MARGIN * perEpoch * (rung === null ? best : MIN_CONTINUED_EPOCHS);
+}
+
+function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {
+  const { id, family, rung, epochs } = trial;
+  const knobs = rung === null && epochs !== null ? { ...trial.knobs, epochs } : trial.knobs;
+  return {
+    ...{ studyId: study.id, number, family, knobs, seed: trial.seed, initialWeights: 'random', refits: id },
+    ...(rung === null ? {} : { rung: { number: rung + 1, plannedSeconds: null, continues: id } }),
+  };
+}

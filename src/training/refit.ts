@@ -1,0 +1,38 @@
+import type { Examples, Labels } from '../domain/task.ts';
+import type { TrainingSpec } from '../domain/training.ts';
+
+/** How a network that was chosen is trained again on all rows, validation rows included. */
+export interface Refit {
+  /**
+   * From its last weights, with what time is left; otherwise from the beginning, as many epochs as gave the best score. Continuing is
+   * for networks that took most of the study's time.
+   */
+  continues: boolean;
+  until: number;
+  /** Of an epoch on the training rows. */
+  epochSeconds: number;
+}
+
+/** Share of the learning rate's peak from which it falls again when a trained network continues on all rows. */
+const CONTINUED_RATE = 0.5;
+
+/** The same network on all rows. Features stay as they are if it continues from weights that were trained with them. */
+export function refitSpec(spec: TrainingSpec, { continues }: Pick<Refit, 'continues'>): TrainingSpec {
+  const { data, knobs } = spec;
+  const train = joined(data.train, data.valid);
+  const all = { ...spec, data: { ...data, train } };
+  if (!continues) return all;
+  const rate = Number(knobs['learning_rate']);
+  return { ...all, fitTo: data.train, knobs: { ...knobs, learning_rate: CONTINUED_RATE * rate } };
+}
+
+const joined = (a: Examples, b: Examples): Examples => ({
+  inputs: [...a.inputs, ...b.inputs],
+  labels: joinedLabels(a.labels, b.labels),
+});
+
+function joinedLabels(a: Labels, b: Labels): Labels {
+  if (a instanceof Int32Array && b instanceof Int32Array) return Int32Array.from([...a, ...b]);
+  if (a instanceof Int32Array || b instanceof Int32Array) throw new RangeError('both parts have labels of one kind');
+  return [...a, ...b];
+}

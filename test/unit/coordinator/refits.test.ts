@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { random } from '../../../src/advisors/random.ts';
+import { type Action, planStudy } from '../../../src/coordinator/plan.ts';
+import { missingRefits, refitReserveMs } from '../../../src/coordinator/refits.ts';
+import type { Study } from '../../../src/db/statements/studies.ts';
+import type { TrialRow } from '../../../src/db/statements/trials.ts';
+import { familiesFor } from '../../../src/models/registry.ts';
+import { newStudy, newTrial } from './study-rows.ts';
+
+const refitting = (changes: Partial<Study> = {}): Study =>
+  newStudy({ refit: true, maxTimeMs: 600_000, elapsedMs: 100_000, ...changes });
+/** Its best of ten epochs was the fifth; each took two seconds. */
+const scored = (changes: Partial<TrialRow> = {}): TrialRow =>
+  newTrial('completed', {
+    ...{ score: 0.8, hasParams: true, validationHash: Buffer.of(1), seconds: 20, epoch: 10, epochs: 10 },
+    ...{ scores: [0.1, 0.2, 0.3, 0.4, 0.8, 0.7, 0.7, 0.7, 0.7, 0.7], knobs: { epochs: 30 }, seed: 7, ...changes },
+  });
+
+describe('the members of a model', () => {
+  test('are trained again, best first, with the schedule that they had', () => {
+    const trials = [
+      scored({ id: 1, number: 1 }),
+      scored({ id: 2, number: 2, score: 0.9 }),
+      scored({ id: 3, number: 3 }),
+    ];
+    const again = { knobs: { epochs: 10 }, seed: 7, initialWeights: 'random' };
+    expect(missingRefits(refitting(), trials, [2, 1])).toEqual([
+      expect.objectContaining({ number: 4, refits: 2, ...again }),
+      expect.objectContaining({ number: 5, refits: 1, ...again }),
+    ]);
+  });
+
+  test('continue from their weights, with what time is left, if they took most of it', () => {
+    const [refit] = missingRefits(refitting(), [scored({ id: 9, rung: 2 })], [9]);
+    expect(refit).toMatchObject({ refits: 9, rung: { number: 3, plannedSeconds: null, continues: 9 } });
+    expect(refit?.knobs).toEqual({ epochs: 30 });
+  });
+
+  test('are trained again once, whatever becomes of it', () => {
+    const trials = [scored({ id: 1 }), newTrial('failed', { id: 2, number: 2, refits: 1 })];
+    expect(missingRefits(refitting(), trials, [1])).toEqual([]);
+  });
+
+  test('stay as they are without time, at an early end, and if the owner chose the validation rows', () => {
+    const refits = (changes: Partial<Study>) => missingRefits(refitting(changes), [scored()], [1]);
+    expect(refits({ elapsedMs: 585_000 })).toHaveLength(1);
+    expect(refits({ elapsedMs: 587_000 })).toEqual([]); // it needs 14 seconds
+    expect(refits({ finishRequested: true })).toEqual([]);
+    expect(refits({ refit: false })).toEqual([]);
+  });
+});
+
+describe('time for it', () => {
+  test('is reserved as the best trial needs it, if that is a quarter of the time at most', () => {
+    expect(refitReserveMs(refitting(), [scored()])).toBeCloseTo(14_000);
+    expect(refitReserveMs(refitting(), [scored({ seconds: 400 })])).toBe(0);
+    expect(refitReserveMs(refitting(), [scored({ rung: 1 })])).toBe(0);
+    expect(refitReserveMs(refitting(), [])).toBe(0);
+    expect(refitReserveMs(refitting({ refit: false }), [scored()])).toBe(0);
+  });
+});
+
+describe('the plan of a study', () => {
+  const families = familiesFor('sentiment').map(({ name, space }) => ({ name, space: space('sentiment') }));
+  const plan = (trials: TrialRow[], changes: Partial<Study> = {}): Action[] =>
+    planStudy(
+      {
+        study: refitting({ maxTrials: 9, ...changes }),
+        trials,
+        search: { families, overrides: {}, seed: 1 },
+        ...{ isSlow: false, idleWorkers: 0 },
+      },
+      random,
+    );
+  const running = newTrial('running', { id: 2, number: 2, epoch: 1 });
+  const refit = newTrial('running', { id: 3, number: 3, refits: 1 });
+
+  test('ends the last trials when only the time for it is left', () => {
+    expect(plan([scored(), running], { elapsedMs: 585_000 })).toMatchObject([{ kind: 'propose' }]);
+    expect(plan([scored(), running], { elapsedMs: 586_500 })).toMatchObject([{ kind: 'stop-trial', trial: { id: 2 } }]);
+  });
+
+  test('starts no other trial meanwhile, and concludes when it has ended', () => {
+    expect(plan([scored(), refit])).toEqual([]);
+    expect(plan([scored(), refit], { pausedMs: 1 })).toEqual([]);
+    expect(plan([scored(), { ...refit, state: 'completed' }])).toEqual([{ kind: 'conclude' }]);
+    expect(plan([scored(), { ...refit, state: 'failed' }])).toEqual([{ kind: 'conclude' }]);
+  });
+
+  test.each([{ elapsedMs: 600_000 }, { finishRequested: true }])('gives it up with %o', (changes) => {
+    expect(plan([scored(), refit], changes)).toMatchObject([{ kind: 'cancel-trial', trial: { id: 3 } }]);
+  });
+});
