@@ -6,6 +6,7 @@ import type { NewTrial, RungPlace, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
 import { deriveSeed } from '../runtime/rng.ts';
+import { refitReserveMs } from './refits.ts';
 import { nextRungStep, type RungStep } from './rungs.ts';
 import { isScored, type StudyView, secondsLeft } from './study-view.ts';
 
@@ -78,12 +79,23 @@ function proposeTrials(
     const proposal = advisor.propose(search, history, allowed);
     if (proposal === null) break;
     const { family, knobs, initialWeights = allowed } = proposal;
+    if (!hasTimeFor(family, study, trials)) break;
     const trial = { studyId: study.id, number, family, knobs, seed, initialWeights };
     proposed.push(rung === undefined ? trial : { ...trial, rung: { ...rung, continues: null } });
     const parent = initialWeights === 'open' ? null : undefined;
     history.push({ number, family, knobs, scores: [], parent, ended: false });
   }
   return proposed;
+}
+
+/** Minimum share of what a family's quickest trial took: a trial that is cut shorter has hardly learnt. */
+const MIN_TIME_SHARE = 0.5;
+
+/** Whether another trial of the family could still learn; true for a family whose time is not known. */
+function hasTimeFor(family: string, study: Study, trials: readonly TrialRow[]): boolean {
+  const taken = trials.flatMap((trial) => (trial.family === family && isScored(trial) ? (trial.seconds ?? 0) : []));
+  const left = secondsLeft(study) - refitReserveMs(study, trials) / 1000;
+  return taken.length === 0 || left >= MIN_TIME_SHARE * Math.min(...taken);
 }
 
 /**

@@ -5,13 +5,13 @@ import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
-/** How a network is trained again. */
-export interface Refit {
-  /** The epoch with the best score: it ends there. */
+/** The trial whose network is trained again. */
+interface RefittedTrial {
+  /** Its epoch with the best score. */
   until: number;
-  /** Of an epoch of the trial that it repeats. */
+  /** Of an epoch. */
   epochSeconds: number;
-  /** Of the validation rows of that trial, in hexadecimal. */
+  /** Of its validation rows, in hexadecimal. */
   validationHash: string;
 }
 
@@ -31,7 +31,7 @@ export interface ClaimedTrial extends Ownership {
   /** What is left of the time that is planned for it, if any. */
   plannedSeconds: number | null;
   /** Set if it trains another trial's network again on all rows. */
-  refit: Refit | null;
+  refit: RefittedTrial | null;
   /** Running workers, this one included. */
   workers: number;
   study: {

@@ -46,6 +46,19 @@ describe('the next actions of a study', () => {
     expect(plan([trial('waiting')], {}, 0)).toEqual([]);
   });
 
+  test('are no further trial if its family takes longer than what is left', () => {
+    const took = (seconds: number): TrialRow[] =>
+      ['fasttext', 'temporal_cnn', 'char_rnn'].map((family, i) => ({
+        ...scored(),
+        id: i + 1,
+        number: i + 1,
+        family,
+        seconds,
+      }));
+    expect(kinds(plan(took(100)))).toEqual(['propose']); // 59 s are left
+    expect(kinds(plan(took(120)))).toEqual(['conclude']);
+  });
+
   describe('of a study whose trials take long', () => {
     const slow = (trials: TrialRow[], idleWorkers: number, changes: Partial<Study> = {}): Action[] =>
       planStudy(

@@ -76,7 +76,7 @@ describe('the plan of a study', () => {
   const refit = newTrial('running', { id: 3, number: 3, refits: 1 });
 
   test('ends the last trials when only the time for it is left', () => {
-    expect(plan([scored(), running], { elapsedMs: 585_000 })).toMatchObject([{ kind: 'propose' }]);
+    expect(plan([scored(), running], { elapsedMs: 580_000 })).toMatchObject([{ kind: 'propose' }]);
     expect(plan([scored(), running], { elapsedMs: 586_500 })).toMatchObject([{ kind: 'stop-trial', trial: { id: 2 } }]);
   });
 
