@@ -42,10 +42,11 @@ function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
 }
 
 function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {
-  const { id, family, rung, epochs } = trial;
+  const { id, family, rung, epochs, seed } = trial;
+  const initialWeights = trial.initialWeights === 'random' ? 'random' : 'chosen';
   const knobs = rung === null && epochs !== null ? { ...trial.knobs, epochs } : trial.knobs;
   return {
-    ...{ studyId: study.id, number, family, knobs, seed: trial.seed, initialWeights: 'random', refits: id },
+    ...{ studyId: study.id, number, family, knobs, seed, initialWeights, refits: id },
     ...(rung === null ? {} : { rung: { number: rung + 1, plannedSeconds: null, continues: id } }),
   };
 }

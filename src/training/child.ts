@@ -8,6 +8,7 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
+import { Diverged } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -95,11 +96,11 @@ async function run(assignment: Assignment): Promise<void> {
 /** Trains a chosen network again on all rows. Its scores mean nothing, so they are not reported. */
 async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: Refit }): Promise<void> {
   const { time, threads, machineThreads } = assignment;
-  const { continues, until, epochSeconds } = assignment.refit;
-  const all = refitSpec(spec, { continues });
+  const { continues, until, epochSeconds, score } = assignment.refit;
+  const all = refitSpec(spec, assignment.refit);
   const rows = all.data.train.inputs.length / spec.data.train.inputs.length;
   const hooks = hooksOf(
-    { ...assignment, time: timeOf(time, 0), epochSeconds: epochSeconds * rows, warmStart: continues },
+    { ...assignment, time: timeOf(time, 0), epochSeconds: epochSeconds * rows },
     snapshotHash(spec.data),
   );
   const result = await trainTrial(
@@ -110,8 +111,15 @@ async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: 
       onReport: async ({ epoch }) => (!continues && epoch >= until ? 'stop' : 'continue'),
     },
   );
+  if (result.score < score) throw worseThanBefore(result.score, score);
   await send({ kind: 'refitted', result, trained: trainedInputs(all.data) });
 }
+
+const worseThanBefore = (score: number, before: number): Diverged =>
+  new Diverged('the network became worse when it was trained again on all rows', {
+    detail: `Its score on rows that it was trained on is ${score.toFixed(4)}, before it was ${before.toFixed(4)}.`,
+    hint: 'The model has the network as it was.',
+  });
 
 const ENDLESS = Number.POSITIVE_INFINITY;
 /** As many epochs as the recipe has. */

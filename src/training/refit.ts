@@ -8,7 +8,11 @@ export interface Refit {
    * for networks that took most of the study's time.
    */
   continues: boolean;
+  /** Whether it starts from weights that belong to the features of the training rows. */
+  keepsFeatures: boolean;
   until: number;
+  /** Of the network on validation rows, before: the new one, which is trained on them, must not be below. */
+  score: number;
   /** Of an epoch on the training rows. */
   epochSeconds: number;
 }
@@ -16,14 +20,16 @@ export interface Refit {
 /** Share of the learning rate's peak from which it falls again when a trained network continues on all rows. */
 const CONTINUED_RATE = 0.5;
 
-/** The same network on all rows. Features stay as they are if it continues from weights that were trained with them. */
-export function refitSpec(spec: TrainingSpec, { continues }: Pick<Refit, 'continues'>): TrainingSpec {
+/** The same network on all rows. */
+export function refitSpec(
+  spec: TrainingSpec,
+  { continues, keepsFeatures }: Pick<Refit, 'continues' | 'keepsFeatures'>,
+): TrainingSpec {
   const { data, knobs } = spec;
   const train = joined(data.train, data.valid);
-  const all = { ...spec, data: { ...data, train } };
+  const all = { ...spec, data: { ...data, train }, ...(keepsFeatures ? { fitTo: data.train } : {}) };
   if (!continues) return all;
-  const rate = Number(knobs['learning_rate']);
-  return { ...all, fitTo: data.train, knobs: { ...knobs, learning_rate: CONTINUED_RATE * rate } };
+  return { ...all, knobs: { ...knobs, learning_rate: CONTINUED_RATE * Number(knobs['learning_rate']) } };
 }
 
 const joined = (a: Examples, b: Examples): Examples => ({

@@ -5,6 +5,7 @@ import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
 import { selectPublished, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
+import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { familyNames, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
@@ -29,6 +30,7 @@ export async function prepareAssignment(
   const { machineThreads, checkpointEveryMs } = options;
   const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
   const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
+  const isWarm = trial.initialWeights !== 'random';
   const resume = await loadCheckpoint(trial, options);
   const incumbent = await loadIncumbent(trial, options);
   return {
@@ -44,9 +46,9 @@ export async function prepareAssignment(
     fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
     checkpointEveryMs,
-    warmStart: study.collaborative || trial.initialWeights !== 'random',
+    warmStart: isWarm || (study.collaborative && trial.refit === null),
     ...(resume === undefined ? {} : { resume }),
-    ...(trial.refit === null ? {} : { refit: { ...trial.refit, continues: rung !== null } }),
+    ...(trial.refit === null ? {} : { refit: { ...trial.refit, continues: rung !== null, keepsFeatures: isWarm } }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };
 }
@@ -104,9 +106,18 @@ export async function loadWarmStart(
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {
     return skip('the weights of earlier trials', error, logger) ?? none;
   });
+  if (start.origin.share < (trial.refit?.warmShare ?? 0) - ROUNDING) throw weightsMissing(trial);
   await setOrigin(database, trial, start.origin);
   return start.tensors;
 }
+
+/** Of a share in single precision. */
+const ROUNDING = 1e-3;
+
+const weightsMissing = ({ trialId }: ClaimedTrial): CorruptParams =>
+  new CorruptParams(`the weights that trial ${trialId} starts from are no longer stored`, {
+    hint: 'The model has the network as it was before it was to be trained again.',
+  });
 
 /**
  * Damaged or missing parameters must not prevent the training that replaces them; an unreachable database or store

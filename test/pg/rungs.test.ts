@@ -64,3 +64,35 @@ test('the time that is planned for a trial runs while it waits for another worke
   );
   expect((await claim()).plannedSeconds).toBeCloseTo(40, 1);
 });
+
+test('a refit starts where its trial started, with the weights that it had', async () => {
+  const store = new PostgresParamStore({ database: database.service, graceMs: 0 });
+  const basis = Buffer.from('rows');
+  const publish = (value: number): Promise<number> =>
+    store.publish(
+      { tensors: { w: { dtype: 'float32', shape: [1], data: Float32Array.of(value) } }, roles: { w: 'weight' } },
+      basis,
+    );
+  await add(1, { number: 1, plannedSeconds: 60, continues: null });
+  const first = await claim();
+  await setPublished(db, first, { paramsId: await publish(7), score: 0.5 });
+  await add(2, { number: 2, plannedSeconds: null, continues: first.trialId });
+  const second = await claim();
+  await db.query(
+    `update rafiki.trial set warm_share = 1, score = 0.8, seconds = 30, epoch = 6, validation_hash = '\\xab' where id = $1`,
+    [second.trialId],
+  );
+  await insertReport(db, second, { epoch: 6, epochs: 9, step: 6, loss: 1, score: 0.8, metrics: {}, seconds: 30 });
+  await setPublished(db, first, { paramsId: await publish(8), score: 0.6 }); // what it started from is not published any more
+  await db.query(`update rafiki.study set refit = true, state = 'running'`);
+  await store.collectGarbage();
+
+  const refit = { studyId, number: 3, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'chosen' as const };
+  await insertTrial(db, { ...refit, refits: second.trialId });
+  const third = await claim();
+  expect(third).toMatchObject({ initialWeights: 'chosen', rung: null });
+  expect(third.refit).toEqual({ score: 0.8, until: 6, epochSeconds: 5, warmShare: 1, validationHash: 'ab' });
+  const requested = [{ name: 'w', shape: [1], role: 'weight' }];
+  const { tensors } = await store.warmStart(third.trialId, { requested, basis });
+  expect(tensors['w']?.data).toEqual(Float32Array.of(7));
+});

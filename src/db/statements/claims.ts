@@ -7,10 +7,13 @@ import { LEASE_MS, type Ownership } from './trials.ts';
 
 /** The trial whose network is trained again. */
 interface RefittedTrial {
-  /** Its epoch with the best score. */
+  /** With its best score, and the epoch of that. */
+  score: number;
   until: number;
   /** Of an epoch. */
   epochSeconds: number;
+  /** Share of initial weights from other trials, as it had or will have them. */
+  warmShare: number;
   /** Of its validation rows, in hexadecimal. */
   validationHash: string;
 }
@@ -115,7 +118,8 @@ const claim = `
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
     c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds", c.rung,
     c.planned_seconds - extract(epoch from now() - c.started_at)::float8 as "plannedSeconds",
-    (select jsonb_build_object('epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
+    (select jsonb_build_object('score', o.score, 'warmShare', case when c.parent_id is null then coalesce(o.warm_share, 0) else 1 end,
+       'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
        'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch limit 1), o.epoch))
      from rafiki.trial o where o.id = c.refits) as refit,
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,

@@ -114,8 +114,8 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
         where t.params_id = p.id and s.state in ('queued', 'running'))
       and not exists (select from rafiki.trial t where t.published_id = p.id)
       and not exists (
-        select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id
-        where s.params_id = p.id and t.ended_at is null)
+        select from rafiki.trial_start s join rafiki.trial t on t.id = s.trial_id join rafiki.study y on y.id = t.study_id
+        where s.params_id = p.id and (t.ended_at is null or y.refit and y.state = 'running'))
       and not exists (select from rafiki.trial_variant t where t.params_id = p.id)
       and not exists (select from rafiki.trial_round r where r.params_id = p.id)
       and not exists (select from rafiki.trial_change c where c.params_id = p.id)

@@ -58,8 +58,8 @@ export interface NewTrial {
   family: string;
   knobs: Knobs;
   seed: number;
-  /** Random, or weights that are published when it begins. */
-  initialWeights: 'random' | 'open';
+  /** Random, weights that are published when it begins, or for a refit those that its trial began with. */
+  initialWeights: 'random' | 'open' | 'chosen';
   /** Its place in a study with rungs. */
   rung?: RungPlace;
   /** Id of the trial whose network it trains again on all rows. */
@@ -79,11 +79,14 @@ const newTrial = `
   with added as (
     insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, planned_seconds, parent_id, refits)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    on conflict (study_id, number) do nothing returning id, parent_id
+    on conflict (study_id, number) do nothing returning id, parent_id, refits
   ), source as (
     insert into rafiki.trial_start (trial_id, rank, params_id, parent_id)
     select a.id, 1, p.published_id, p.id from added a join rafiki.trial p on p.id = a.parent_id
     where p.published_id is not null
+    union all -- a refit starts where its trial started, unless it continues
+    select a.id, s.rank, s.params_id, s.parent_id from added a join rafiki.trial_start s on s.trial_id = a.refits
+    where a.parent_id is null
   )
   select id from added`;
 

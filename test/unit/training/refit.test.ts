@@ -10,7 +10,7 @@ const spec = specOf('fasttext', { epochs: 4, batch: 16, learning_rate: 0.2 }, me
 
 describe('a network that is trained again', () => {
   it('gets all rows, and its features are fitted to them', () => {
-    const { data, fitTo, knobs } = refitSpec(spec, { continues: false });
+    const { data, fitTo, knobs } = refitSpec(spec, { continues: false, keepsFeatures: false });
     expect(data.train.inputs).toEqual([...spec.data.train.inputs, ...spec.data.valid.inputs]);
     expect(data.train.labels).toHaveLength(data.train.inputs.length);
     expect(data.valid).toBe(spec.data.valid);
@@ -19,7 +19,7 @@ describe('a network that is trained again', () => {
   });
 
   it('keeps its features, and learns at a lower rate, if it continues from its weights', async () => {
-    const again = refitSpec(spec, { continues: true });
+    const again = refitSpec(spec, { continues: true, keepsFeatures: true });
     expect(again.fitTo).toBe(spec.data.train);
     expect(again.knobs['learning_rate']).toBe(0.1);
     const [first, continued] = [await trainTrial(spec, watched()), await trainTrial(again, watched())];
