@@ -7,6 +7,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
 import { rowsBench } from './rows.ts';
@@ -25,6 +26,7 @@ type BenchOptions = ZooOptions &
   SoakOptions &
   WireOptions &
   FuzzOptions &
+  MinutesOptions &
   MutantOptions &
   PredictOptions;
 
@@ -42,6 +44,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
   rows: { run: rowsBench, flags: [] },

@@ -13,13 +13,16 @@ export interface StudyOptions {
   seed?: string | undefined;
 }
 
-/** Targets of the deployed model on held-out rows. */
-const bars: Record<DataName, Record<string, number>> = {
-  mr: { accuracy: 0.79 },
-  trec: { accuracy: 0.91 },
-  cifar10: { accuracy: 0.86 },
-  fruit: { map50: 0.8, ap75: 0.6 },
-  raccoon: { map50: 0.95, ap75: 0.72 },
+/** Targets of the deployed model on held-out rows, from so many minutes on. */
+const bars: Record<DataName, readonly { minutes: number; metrics: Record<string, number> }[]> = {
+  mr: [{ minutes: 4, metrics: { accuracy: 0.79 } }],
+  trec: [{ minutes: 4, metrics: { accuracy: 0.91 } }],
+  cifar10: [
+    { minutes: 20, metrics: { accuracy: 0.845 } },
+    { minutes: 40, metrics: { accuracy: 0.865 } },
+  ],
+  fruit: [{ minutes: 15, metrics: { map50: 0.81, ap75: 0.62 } }],
+  raccoon: [{ minutes: 8, metrics: { map50: 0.95, ap75: 0.7 } }],
 };
 
 /** A study over SQL with only its time set; the deployed model is scored on held-out rows. */
@@ -34,13 +37,41 @@ export async function* studyBench({
       hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
     });
   }
+  const options = `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`;
+  const { study, metrics } = await trainedStudy(data, options);
+  const figure = (name: string, value: number, unit: string): Figure => ({
+    bench: 'study',
+    name: `${data}-${name}`,
+    value: Number(value.toPrecision(4)),
+    unit,
+    ok: null,
+  });
+  yield figure('seconds', study.seconds, 's');
+  yield figure('trials', study.trials, '');
+  yield { ...figure('best-trial', study.best, ''), note: 'on the rows that the study chose by' };
+  yield { ...figure('ensemble', study.score, ''), note: `on the same rows: ${study.families}` };
+  const targets = bars[data].filter((bar) => bar.minutes <= Number(minutes)).at(-1)?.metrics ?? {};
+  for (const [metric, value] of Object.entries(metrics)) {
+    const bar = targets[metric];
+    const held = figure(metric, value, '');
+    yield bar === undefined ? held : { ...held, bar, ok: value >= bar, note: 'on rows held out' };
+  }
+}
+
+interface TrainedStudy {
+  study: { trials: number; best: number; score: number; families: string; seconds: number };
+  /** Of the deployed model, on held-out rows. */
+  metrics: Record<string, number>;
+}
+
+/** Trains with these further arguments of `rafiki_train_wait`, on an installation of its own. */
+export async function trainedStudy(data: DataName, options: string): Promise<TrainedStudy> {
   const rafiki = await rafikiUp();
   try {
     await loadTable(rafiki.db, data, data, 'train');
     await loadTable(rafiki.db, 'held_out', data, 'valid');
-    const options = `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`;
     await train(rafiki, `'${dataSets[data].task}', '${data}', ${options}`);
-    yield* scoreDeployed(rafiki, data);
+    return await scoredStudy(rafiki, data);
   } finally {
     await rafiki.stop();
   }
@@ -56,32 +87,21 @@ async function train({ db }: RunningRafiki, args: string): Promise<void> {
   }
 }
 
-async function* scoreDeployed({ db }: RunningRafiki, data: DataName): AsyncIterable<Figure> {
-  const figure = (name: string, value: number, unit: string): Figure => ({
-    bench: 'study',
-    name: `${data}-${name}`,
-    value: Number(value.toPrecision(4)),
-    unit,
-    ok: null,
-  });
-  const [study] = await db.query<{ trials: number; best: number; score: number; families: string; seconds: number }>(
+async function scoredStudy({ db }: RunningRafiki, data: DataName): Promise<TrainedStudy> {
+  const [study] = await db.query<TrainedStudy['study']>(
     `select (select count(*)::int from rafiki.trial where score is not null) as trials,
        (select max(score) from rafiki.trial) as best, v.score, m.families,
        extract(epoch from s.ended_at - s.started_at)::float8 as seconds
      from rafiki.study s join rafiki.model_version v on v.study_id = s.id join rafiki.models m on m.model = s.model`,
   );
   if (study === undefined) throw new Error('the study made no model');
-  yield figure('seconds', study.seconds, 's');
-  yield figure('trials', study.trials, '');
-  yield { ...figure('best-trial', study.best, ''), note: 'on the rows that the study chose by' };
-  yield { ...figure('ensemble', study.score, ''), note: `on the same rows: ${study.families}` };
-  const metrics = await db.query<{ metric: string; value: number }>('select * from rafiki_evaluate($1, $2)', [
+  const report = await db.query<{ line: string }>(
+    `select concat_ws(' ', part, trial, seconds || ' s', share, detail) as line from rafiki_report(1)`,
+  );
+  process.stderr.write(report.map(({ line }) => `${line}\n`).join(''));
+  const rows = await db.query<{ metric: string; value: number }>('select * from rafiki_evaluate($1, $2)', [
     `${data}_${dataSets[data].task}`,
     'held_out',
   ]);
-  for (const { metric, value } of metrics) {
-    const bar = bars[data][metric];
-    const held = figure(metric, value, '');
-    yield bar === undefined ? held : { ...held, bar, ok: value >= bar, note: 'on rows held out' };
-  }
+  return { study, metrics: Object.fromEntries(rows.map(({ metric, value }) => [metric, value])) };
 }

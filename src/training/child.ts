@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { readDataFile } from '../datasets/data-file.ts';
 import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
-import type { Knobs } from '../domain/hyper-space.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
@@ -10,12 +9,11 @@ import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts'
 import { computeWith } from '../engine/computing.ts';
 import { Diverged } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { familyByName } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
-import { fitToTime } from './fit-to-time.ts';
+import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { ParentLead, ParentTeam } from './joint/parent.ts';
 import { trainShares } from './joint/shares.ts';
@@ -77,7 +75,8 @@ async function run(assignment: Assignment): Promise<void> {
     const { data } = requested;
     if (assignment.refit !== undefined) return await trainAgain(requested, { ...assignment, refit: assignment.refit });
     await scoreFirst(assignment, data);
-    const { knobs, time, epochSeconds } = await fitTrial(requested, assignment);
+    const { knobs, time, epochSeconds, fitted } = await fitTrial(requested, assignment);
+    if (fitted !== null) await send({ kind: 'fitted', ...fitted });
     const threads = time.isAlone ? assignment.machineThreads : assignment.threads;
     const hooks = hooksOf({ ...assignment, time, epochSeconds }, snapshotHash(data));
     const result = await trainTrial({ ...requested, knobs, threads }, hooks);
@@ -146,38 +145,6 @@ async function prepare(assignment: Assignment | JoinAssignment): Promise<Trainin
   return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
 }
 
-/** What a trial trains, and how long. */
-interface FittedRun {
-  knobs: Knobs;
-  time: TrialTime;
-  /** With the threads that it will have; undefined if that is not measured. */
-  epochSeconds: number | undefined;
-}
-
-/**
- * Chooses a smaller network if time is short, and the time of the trial; the worker is notified of both. An earlier attempt's choice
- * stays: a checkpoint fits its own network only.
- */
-async function fitTrial(spec: TrainingSpec, assignment: Assignment): Promise<FittedRun> {
-  const { time, chosenKnobs, resume, threads, machineThreads } = assignment;
-  const isContinued = (time.rung ?? 1) > 1; // weights fit their own network only
-  const fixed = new Set(isContinued ? Object.keys(spec.knobs) : chosenKnobs);
-  const isFitted = assignment.fullSeconds !== null || resume !== undefined;
-  const { knobs, fullSeconds } = isFitted
-    ? { knobs: spec.knobs, fullSeconds: assignment.fullSeconds ?? 0 }
-    : await fitToTime(spec, time, fixed);
-  const planned = timeOf(time, fullSeconds);
-  if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
-  const { rung, plannedSeconds } = planned;
-  if (!isFitted) await send({ kind: 'fitted', knobs, fullSeconds, rung, plannedSeconds });
-  const speedUp = planned.isAlone ? 1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY : 1;
-  const { epochs } = familyByName(spec.family).recipe(knobs);
-  return { knobs, time: planned, epochSeconds: fullSeconds === 0 ? undefined : fullSeconds / epochs / speedUp };
-}
-
-/** What another thread contributes to the speed of a training step. */
-const THREADS_EFFICIENCY = 0.75;
-
 function timeLeft(time: TrialTime): TrialTime {
   const taken = (systemClock.nowMs() - startedMs) / 1000;
   return { ...time, studySeconds: time.studySeconds - taken, shareSeconds: time.shareSeconds - taken };
@@ -193,7 +160,13 @@ async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data
 }
 
 function hooksOf(
-  { resume, checkpointEveryMs, warmStart, time, epochSeconds }: Omit<Assignment, 'time'> & Omit<FittedRun, 'knobs'>,
+  {
+    resume,
+    checkpointEveryMs,
+    warmStart,
+    time,
+    epochSeconds,
+  }: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
   basis: Uint8Array,
 ): TrainingHooks {
   let lastMs = systemClock.nowMs();
