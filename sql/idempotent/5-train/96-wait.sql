@@ -85,6 +85,20 @@ begin
   return shown;
 end $$;
 
+-- Shows what a study does with its time if that has changed; returns it.
+create or replace function rafiki._show_plan(study bigint, shown text) returns text
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  plan text := (select s.plan from rafiki.study s where s.id = study);
+begin
+  if plan <> coalesce(shown, '') then
+    raise notice '%', plan;
+  end if;
+  return plan;
+end $$;
+
 -- Shows the running trials, best scores first; used when no trial has ended for a while.
 create or replace function rafiki._show_running_trials(study bigint) returns void
 language plpgsql stable strict parallel unsafe
@@ -176,6 +190,7 @@ declare
   request rafiki.study;
   study bigint;
   study_state pg_catalog.text;
+  plan pg_catalog.text;
   shown bigint[] := '{}';
   ended bigint[];
   checks int := 0;
@@ -199,6 +214,7 @@ begin
   perform rafiki._show_check(request); -- while workers begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
+    plan := rafiki._show_plan(study, plan);
     ended := rafiki._show_ended_trials(study, shown);
     if pg_catalog.cardinality(ended) > pg_catalog.cardinality(shown) then
       shown := ended;
@@ -225,8 +241,8 @@ begin
   perform rafiki._show_end(study);
 end $$;
 
-comment on procedure rafiki_train_wait is $$Like rafiki_train, then waits for the end, and shows each trial, and every minute the running ones, as a NOTICE. It
-commits immediately, so it cannot run in a transaction block (2D000). Ctrl-C stops the waiting, not the study (57014).
+comment on procedure rafiki_train_wait is $$Like rafiki_train, then waits for the end, and shows what the study does with its time, each trial, and every minute
+the running ones, as a NOTICE. It commits immediately, so it cannot run in a transaction block (2D000). Ctrl-C stops the waiting, not the study (57014).
 
 Example:
   call rafiki_train_wait('sentiment', 'reviews', max_trials => 1, knobs => '{"epochs": 4}');$$;
