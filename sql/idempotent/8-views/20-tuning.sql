@@ -161,7 +161,7 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._curve(study) $$;
 
-comment on function rafiki_curve(bigint) is $$Draws a study's scores: a dot for each trial, a line for the best score so far, at most 80 columns. In psql, \watch
+comment on function rafiki_curve(bigint) is $$Draws the scores of a study: a dot for each trial, a line for the best score so far, at most 80 columns. In psql, \watch
 follows it.
 
 Arguments:
@@ -175,7 +175,7 @@ Errors:
 Example:
   select * from rafiki_curve(1);$$;
 
--- Seconds of training behind a trial's score, including those of the trials that it continues, and its error, 1 - score. Only of completed trials: one
+-- Seconds of training behind the score of a trial, including those of the trials that it continues, and its error, 1 - score. Only of completed trials: one
 -- that was stopped has the score of a high learning rate.
 create or replace function rafiki._trained(study bigint)
 returns table (id bigint, seconds float8, error float8)
@@ -237,7 +237,7 @@ begin
   if asked.created_at is null then
     perform rafiki._raise_no_study(study);
   end if;
-  -- a trial's time is that of its machine's cores: two that ran at the same time count twice
+  -- of all trials: two that ran at the same time count twice
   select sum(extract(epoch from coalesce(t.ended_at, now()) - t.started_at)) into total
   from rafiki.trial t where t.study_id = study and t.started_at is not null;
   return query
@@ -273,8 +273,8 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._report(study) $$;
 
-comment on function rafiki_report(bigint) is $$Where a study's time went, and what more would likely bring: a line for the time before a worker began, one for each
-trial, with its share of all trials' time, one for ensemble and deployment, and an estimate. For a running study its plan stands at the end.
+comment on function rafiki_report(bigint) is $$Where the time of a study went, and what more would likely bring: a line for the time before a worker began, one for each
+trial, with its share of the time of all, one for ensemble and deployment, and an estimate. For a running study its plan stands at the end.
 
 Arguments:
   study: its number
