@@ -2,6 +2,7 @@ import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
+import { setExperience } from '../db/statements/experience.ts';
 import { lockLeadership } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type Study,
   selectOpenStudies,
   setClosed,
-  setExperience,
   setIncumbent,
   setPlan,
 } from '../db/statements/studies.ts';
@@ -24,6 +24,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { describePlan } from './describe-plan.ts';
 import { type Action, planStudy } from './plan.ts';
+import { refitReserve, withoutRefits } from './refits.ts';
 import type { StudyView } from './study-view.ts';
 
 /** The leading coordinator. */
@@ -69,15 +70,16 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
 async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
   const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
-  const idleWorkers = await countIdleWorkers(connection);
+  const idleWorkers = await countIdleWorkers(connection, study);
   const view = { study, trials, ...searchOf(study), idleWorkers };
-  const plan = describePlan(view);
-  if (plan !== study.plan) await setPlan(connection, study.id, plan);
+  const described = { plan: describePlan(view), refitSeconds: refitReserve(study, withoutRefits(trials)) };
+  const isChanged = described.plan !== study.plan || described.refitSeconds !== study.refitSeconds;
   const actions = planStudy(view, advisorByName(study.advisor));
-  if (actions.length === 0) return false;
+  if (actions.length === 0 && !isChanged) return false;
   // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {
     await lockStudy(on, study.id);
+    if (isChanged) await setPlan(on, study.id, described);
     for (const action of actions) await execute({ on, logger }, { study, trials, action });
   });
   return actions.some(({ kind }) => kind === 'start' || kind === 'close' || kind === 'conclude');

@@ -13,14 +13,8 @@ import {
 import { isServingAlive } from '../db/statements/processes.ts';
 import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
-import {
-  insertTrial,
-  selectRefit,
-  selectVariantVotes,
-  selectVotes,
-  type TrialRow,
-  type TrialVotes,
-} from '../db/statements/trials.ts';
+import { insertTrial, type TrialRow } from '../db/statements/trials.ts';
+import { selectRefit, selectVariantVotes, selectVotes, type TrialVotes } from '../db/statements/votes.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, scoreOfClasses } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
@@ -58,8 +52,9 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId } = member;
-    const refitParamsId =
-      (await selectRefit(on, trialId)).find((refit) => refit.precision === precision)?.paramsId ?? null;
+    const refit = (await selectRefit(on, trialId)).find((each) => each.precision === precision);
+    const isWorse = refit !== undefined && refit.score !== null && refit.score < memberScore; // on rows that it was trained on
+    const refitParamsId = isWorse ? null : (refit?.paramsId ?? null);
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId, refitParamsId });
   }
   const reason = reasonNotToDeploy(study, {

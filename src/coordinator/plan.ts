@@ -5,7 +5,7 @@ import { trialEnded } from '../domain/state.ts';
 import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { historyOf, proposals } from './proposals.ts';
-import { refitReserveMs, withoutRefits } from './refits.ts';
+import { refitReserve, withoutRefits } from './refits.ts';
 import { isScored, type StudyView } from './study-view.ts';
 
 export type Action =
@@ -74,7 +74,8 @@ function reasonToEnd({ elapsedMs, waitedMs, pausedMs, maxTimeMs, finishRequested
 /** Why it trains no further trials. */
 function reasonToClose(study: Study, trials: readonly TrialRow[]): string | null {
   const { elapsedMs, maxTimeMs, targetScore } = study;
-  if (elapsedMs >= maxTimeMs - refitReserveMs(study, trials)) return 'the rest of max_time is for training on all rows';
+  if (elapsedMs >= maxTimeMs - 1000 * refitReserve(study, trials))
+    return 'the rest of max_time is for training on all rows';
   if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
     return 'target_score is reached';
   return null;

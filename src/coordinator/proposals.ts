@@ -6,8 +6,8 @@ import type { NewTrial, RungPlace, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
 import { deriveSeed } from '../runtime/rng.ts';
-import { refitReserveMs } from './refits.ts';
-import { nextRungStep, type RungStep } from './rungs.ts';
+import { refitReserve } from './refits.ts';
+import { type RungStep, rungSteps } from './rungs.ts';
 import { isScored, type StudyView, secondsLeft } from './study-view.ts';
 
 /** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
@@ -29,13 +29,15 @@ export function proposals(view: StudyView, advisor: Advisor): NewTrial[] | { clo
   const { study, trials } = view;
   const waiting = trials.filter((trial) => trial.state === 'waiting');
   const allowed = study.maxTrials - trials.length;
-  const step = nextRungStep(view);
-  if (step !== null) {
-    const count = Math.min(allowed, step.candidates, view.idleWorkers + 1 - waiting.length);
-    return [
-      ...continuations(view, step).slice(0, allowed),
-      ...proposeTrials(view, advisor, { count, rung: step.place }),
-    ];
+  const steps = rungSteps(view);
+  if (steps !== null) {
+    for (const step of steps) {
+      const count = Math.min(allowed, step.candidates, view.idleWorkers + 1 - waiting.length);
+      const candidates = proposeTrials(view, advisor, { count, rung: step.place });
+      const started = [...continuations(view, step).slice(0, allowed), ...candidates];
+      if (started.length > 0) return started;
+    }
+    return [];
   }
   const running = trials.filter((trial) => trial.state === 'running').length;
   const count = Math.min(allowed, wantedTrials(view, running) - waiting.length);
@@ -71,15 +73,15 @@ function proposeTrials(
   { count, rung }: { count: number; rung?: RungStep['place'] },
 ): NewTrial[] {
   const history = trials.map(historyOf);
+  const timely = { ...search, families: search.families.filter(({ name }) => hasTimeFor(name, study, trials)) };
   const proposed: NewTrial[] = [];
-  while (proposed.length < count) {
+  while (proposed.length < count && timely.families.length > 0) {
     const number = history.length + 1;
     const seed = seedOf(study, number);
     const allowed = initialWeightsOf(study, { number, seed });
-    const proposal = advisor.propose(search, history, allowed);
+    const proposal = advisor.propose(timely, history, allowed);
     if (proposal === null) break;
     const { family, knobs, initialWeights = allowed } = proposal;
-    if (!hasTimeFor(family, study, trials)) break;
     const trial = { studyId: study.id, number, family, knobs, seed, initialWeights };
     proposed.push(rung === undefined ? trial : { ...trial, rung: { ...rung, continues: null } });
     const parent = initialWeights === 'open' ? null : undefined;
@@ -91,11 +93,12 @@ function proposeTrials(
 /** Minimum share of what a family's quickest trial took: a trial that is cut shorter has hardly learnt. */
 const MIN_TIME_SHARE = 0.5;
 
-/** Whether another trial of the family could still learn; true for a family whose time is not known. */
+/** Whether another trial of the family could still learn. A family that was not tried is taken to be as quick as the quickest one. */
 function hasTimeFor(family: string, study: Study, trials: readonly TrialRow[]): boolean {
-  const taken = trials.flatMap((trial) => (trial.family === family && isScored(trial) ? (trial.seconds ?? 0) : []));
-  const left = secondsLeft(study) - refitReserveMs(study, trials) / 1000;
-  return taken.length === 0 || left >= MIN_TIME_SHARE * Math.min(...taken);
+  const scored = trials.filter(isScored);
+  const own = scored.filter((trial) => trial.family === family);
+  const taken = (own.length > 0 ? own : scored).map(({ seconds }) => seconds ?? 0);
+  return taken.length === 0 || secondsLeft(study) - refitReserve(study, trials) >= MIN_TIME_SHARE * Math.min(...taken);
 }
 
 /**

@@ -15,24 +15,28 @@ const MIN_CONTINUED_EPOCHS = 2;
 export const withoutRefits = (trials: readonly TrialRow[]): TrialRow[] =>
   trials.filter(({ refits }) => refits === null);
 
-/** Milliseconds at the end of a study in which no other trial is trained, so that its best network can be trained on all rows. */
-export function refitReserveMs(study: Study, trials: readonly TrialRow[]): number {
-  if (!study.refit) return 0;
+/** Seconds at the end of a study in which no other trial is trained, so that its best network can be trained on all rows. */
+export function refitReserve(study: Study, trials: readonly TrialRow[]): number {
+  if (!refits(study)) return 0;
   const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
   if (best === undefined || best.rung !== null) return 0; // in a study with rungs the last trial leaves time
-  const neededMs = 1000 * neededSeconds(best);
-  return neededMs > MAX_RESERVE * study.maxTimeMs ? 0 : neededMs;
+  const needed = neededSeconds(best);
+  return needed > (MAX_RESERVE * study.maxTimeMs) / 1000 ? 0 : needed;
 }
 
 /** Refits of the members of the model, the best first, if the study has the time; each trial has one at most. */
 export function missingRefits(study: Study, trials: readonly TrialRow[], members: readonly number[]): NewTrial[] {
-  if (!study.refit || study.finishRequested) return [];
+  if (!refits(study) || study.finishRequested) return [];
   return members
     .flatMap((member) => trials.filter(({ id }) => id === member))
-    .filter(({ id }) => !trials.some(({ refits }) => refits === id))
+    .filter(({ rung, state }, place) => rung === null || (place === 0 && state === 'completed')) // the one that continues has all cores
+    .filter(({ id }) => !trials.some((trial) => trial.refits === id))
     .filter((trial) => neededSeconds(trial) <= secondsLeft(study))
     .map((trial, i) => refitOf(study, trial, trials.length + 1 + i));
 }
+
+/** Nobody joins a refit: what several workers have trained takes one too long. */
+const refits = ({ refit, workersPerTrial }: Study): boolean => refit && workersPerTrial === null;
 
 /** A trial that took its study's time continues from its weights; another one is trained from the beginning. */
 function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
@@ -47,6 +51,6 @@ function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {
   const knobs = rung === null && epochs !== null ? { ...trial.knobs, epochs } : trial.knobs;
   return {
     ...{ studyId: study.id, number, family, knobs, seed, initialWeights, refits: id },
-    ...(rung === null ? {} : { rung: { number: rung + 1, plannedSeconds: null, continues: id } }),
+    ...(rung === null ? {} : { rung: { number: rung + 1, size: 1, plannedSeconds: null, continues: id } }),
   };
 }

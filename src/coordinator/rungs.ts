@@ -1,10 +1,10 @@
 import type { RungPlace, TrialRow } from '../db/statements/trials.ts';
-import { candidatesOf, rungSeconds, rungSizes } from '../domain/rungs.ts';
+import { rungSeconds, rungSizes } from '../domain/rungs.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
 import { isScored, type StudyView, secondsLeft, workersOf } from './study-view.ts';
 
-/** What a study with rungs starts next. */
+/** Trials that a study with rungs can start next. */
 export interface RungStep {
   /** Number of candidates to propose. */
   candidates: number;
@@ -15,25 +15,32 @@ export interface RungStep {
 }
 
 /**
- * The next step of a study whose trials take long. It starts with one trial, whose worker measures it and plans its time. Null for a
- * study without rungs: its trials are quick or have a number of workers, or there is time enough to train each of them to its end.
+ * What a study whose trials take long can do next, the preferred first: fill its first rung, or begin the next one. It starts with one
+ * trial, whose worker measures it and plans its time. Null for a study without rungs: its trials are quick or have a number of workers,
+ * or there is time enough to train each of them to its end.
  */
-export function nextRungStep(view: StudyView): RungStep | null {
-  const { study, trials, isSlow } = view;
+export function rungSteps({ study, trials, isSlow, idleWorkers }: StudyView): RungStep[] | null {
   if (!isSlow || study.workersPerTrial !== null) return null;
   const useful = trials.filter(isUseful);
   const first = measuredTrial(trials);
-  if (first === undefined) return firstRung(useful.length === 0 ? 1 : 0, null);
+  if (first === undefined) return [firstRung(useful.length === 0 ? 1 : 0, { size: null, plannedSeconds: null })];
   if (first.rung === null) return null;
 
   const rung = Math.max(...useful.map(({ rung: number }) => number ?? 1));
   const current = useful.filter(({ rung: number }) => number === rung);
-  if (rung === 1 && first.plannedSeconds !== null) {
-    const missing = wantedCandidates(view, first.fullSeconds ?? 0) - current.length;
-    if (missing > 0) return firstRung(missing, first.plannedSeconds);
+  const steps: RungStep[] = [];
+  if (rung === 1) {
+    const { rungSize: size, plannedSeconds } = first;
+    const places = study.maxTrials - trials.length - laterTrials(size ?? 1);
+    steps.push(firstRung(Math.min(places, (size ?? 1) - current.length), { size, plannedSeconds }));
   }
-  if (!current.every(({ state }) => trialEnded(state))) return firstRung(0, null);
-  return nextRung(view, { rung, current, fullSeconds: first.fullSeconds ?? 0 });
+  if (current.every(({ state }) => trialEnded(state))) {
+    const workers = Math.max(1, workersOf({ trials, idleWorkers }));
+    steps.push(
+      nextRung(current, { secondsLeft: secondsLeft(study), workers, rung, fullSeconds: first.fullSeconds ?? 0 }),
+    );
+  }
+  return steps;
 }
 
 const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !== 'cancelled';
@@ -42,31 +49,34 @@ const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !
 export const measuredTrial = (trials: readonly TrialRow[]): TrialRow | undefined =>
   trials.find((trial) => isUseful(trial) && trial.fullSeconds !== null);
 
-const firstRung = (candidates: number, plannedSeconds: number | null): RungStep => ({
+const firstRung = (candidates: number, place: Pick<RungPlace, 'size' | 'plannedSeconds'>): RungStep => ({
   ...{ candidates, continued: [] },
-  place: { number: 1, plannedSeconds },
+  place: { number: 1, ...place },
 });
 
-/** Candidates of the first rung. */
-export function wantedCandidates(view: StudyView, fullSeconds: number): number {
-  const { study, search } = view;
-  const time = { studySeconds: study.maxTimeMs / 1000, workers: workersOf(view) };
-  const limits = { families: search.families.length, maxTrials: study.maxTrials };
-  return candidatesOf(affordableTrials(time, fullSeconds), limits) ?? 1;
+/** Trials of the rungs after the first. */
+const laterTrials = (candidates: number): number =>
+  rungSizes(candidates)
+    .slice(1)
+    .reduce((sum, size) => sum + size, 0);
+
+interface RungEnd {
+  secondsLeft: number;
+  workers: number;
+  rung: number;
+  fullSeconds: number;
 }
 
 /** After the last rung, its trial continues if the study still has the time of a whole training: it was extended, or has plenty. */
 function nextRung(
-  view: StudyView,
-  { rung, current, fullSeconds }: { rung: number; current: readonly TrialRow[]; fullSeconds: number },
+  current: readonly TrialRow[],
+  { secondsLeft: seconds, workers, rung, fullSeconds }: RungEnd,
 ): RungStep {
-  const [studySeconds, workers] = [secondsLeft(view.study), workersOf(view)];
-  const isOver = current.length === 1 && affordableTrials({ studySeconds, workers }, fullSeconds) < 1;
+  const wasLast = current.some(({ plannedSeconds }) => plannedSeconds === null);
+  const isOver = wasLast && affordableTrials({ studySeconds: seconds, workers }, fullSeconds) < 1;
   const sizes = current.length === 1 ? [1] : rungSizes(current.length).slice(1);
   const ranked = current.filter(isScored).sort((a, b) => b.score - a.score || a.number - b.number);
-  return {
-    candidates: 0,
-    continued: isOver ? [] : ranked.slice(0, sizes[0]),
-    place: { number: rung + 1, plannedSeconds: rungSeconds(studySeconds, sizes, workers) },
-  };
+  const continued = isOver ? [] : ranked.slice(0, sizes[0]);
+  const place = { number: rung + 1, size: continued.length, plannedSeconds: rungSeconds(seconds, sizes, workers) };
+  return { candidates: 0, continued, place };
 }

@@ -14,7 +14,7 @@ export interface StudyView {
 }
 
 /** Workers that this study has or could have. */
-export const workersOf = ({ trials, idleWorkers }: StudyView): number =>
+export const workersOf = ({ trials, idleWorkers }: Pick<StudyView, 'trials' | 'idleWorkers'>): number =>
   idleWorkers + trials.filter(({ state }) => state === 'running').length;
 
 export const secondsLeft = ({ maxTimeMs, elapsedMs }: Study): number => Math.max(0, maxTimeMs - elapsedMs) / 1000;

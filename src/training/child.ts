@@ -7,7 +7,7 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
-import { Diverged } from '../errors/errors.ts';
+import { BadData, Diverged } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -20,7 +20,7 @@ import { trainShares } from './joint/shares.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
 import { type Refit, refitSpec } from './refit.ts';
 import { trainTrial } from './train.ts';
-import { type TrialTime, timeOf } from './trial-time.ts';
+import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
 
 // Entry point of the process that trains one trial. It has no database connection and no access to other trials: if it
 // dies, only this attempt is lost. It runs until the parent, which has received all messages, ends it.
@@ -95,11 +95,17 @@ async function run(assignment: Assignment): Promise<void> {
 /** Trains a chosen network again on all rows. Its scores mean nothing, so they are not reported. */
 async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: Refit }): Promise<void> {
   const { time, threads, machineThreads } = assignment;
-  const { continues, until, epochSeconds, score } = assignment.refit;
+  const { continues, until, seconds, epochSeconds, score } = assignment.refit;
+  if (validationHash(spec.data).toString('hex') !== assignment.refit.validationHash) throw otherRows();
   const all = refitSpec(spec, assignment.refit);
   const rows = all.data.train.inputs.length / spec.data.train.inputs.length;
+  const share = {
+    shareSeconds: Math.min(timeOf(time, 0).shareSeconds, CONTINUED_SHARE * seconds),
+    minEpochs: 0,
+    maxEpochs: 1,
+  };
   const hooks = hooksOf(
-    { ...assignment, time: timeOf(time, 0), epochSeconds: epochSeconds * rows },
+    { ...assignment, time: { ...timeOf(time, 0), ...share }, epochSeconds: epochSeconds * rows },
     snapshotHash(spec.data),
   );
   const result = await trainTrial(
@@ -113,6 +119,15 @@ async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: 
   if (result.score < score) throw worseThanBefore(result.score, score);
   await send({ kind: 'refitted', result, trained: trainedInputs(all.data) });
 }
+
+/** Time of a network that continues on all rows, as a share of the time that it was trained before. */
+const CONTINUED_SHARE = REFIT_SHARE / (1 - REFIT_SHARE);
+
+const otherRows = (): BadData =>
+  new BadData('this machine has other rows than those that the network was chosen by', {
+    detail: 'The source changed between the times at which they were read.',
+    hint: 'The model has the network as it was.',
+  });
 
 const worseThanBefore = (score: number, before: number): Diverged =>
   new Diverged('the network became worse when it was trained again on all rows', {

@@ -3,7 +3,7 @@ import type { TrainingSpec } from '../domain/training.ts';
 import { familyByName } from '../models/registry.ts';
 import { type FittedTrial, fitToTime } from './fit-to-time.ts';
 import type { Assignment } from './messages.ts';
-import { type TrialTime, timeOf } from './trial-time.ts';
+import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
 
 /** What a trial trains, and how long. */
 export interface FittedRun {
@@ -12,11 +12,14 @@ export interface FittedRun {
   /** With the threads that it will have; undefined if that is not measured. */
   epochSeconds: number | undefined;
   /** Null if an earlier attempt has chosen it. */
-  fitted: (FittedTrial & Pick<TrialTime, 'rung' | 'plannedSeconds'>) | null;
+  fitted: (FittedTrial & Pick<TrialTime, 'rung' | 'rungSize' | 'plannedSeconds'>) | null;
 }
 
 /** What another thread contributes to the speed of a training step. */
 const THREADS_EFFICIENCY = 0.75;
+
+/** Time is left for a refit if it has this many epochs: the coordinator starts none with fewer. */
+const MIN_REFIT_EPOCHS = 3;
 
 /**
  * Chooses a smaller network if time is short, and the time of the trial. An earlier attempt's choice stays: a checkpoint fits its own
@@ -29,13 +32,15 @@ export async function fitTrial(spec: TrainingSpec, assignment: Assignment): Prom
   const { knobs, fullSeconds } = isFitted
     ? { knobs: spec.knobs, fullSeconds: assignment.fullSeconds ?? 0 }
     : await fitToTime(spec, time, fixed);
-  const planned = timeOf(time, fullSeconds);
-  if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
-  const { rung, plannedSeconds } = planned;
-  const speedUp = planned.isAlone ? 1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY : 1;
   const { epochs } = familyByName(spec.family).recipe(knobs);
+  const aloneSeconds = fullSeconds / epochs / (1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY);
+  const hasTimeForRefit = REFIT_SHARE * time.studySeconds >= MIN_REFIT_EPOCHS * aloneSeconds;
+  const planned = timeOf({ ...time, leavesRefit: time.leavesRefit && hasTimeForRefit }, fullSeconds);
+  if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
+  const { rung, rungSize, plannedSeconds } = planned;
+  const epochSeconds = planned.isAlone ? aloneSeconds : fullSeconds / epochs;
   return {
-    ...{ knobs, time: planned, epochSeconds: fullSeconds === 0 ? undefined : fullSeconds / epochs / speedUp },
-    fitted: isFitted ? null : { knobs, fullSeconds, rung, plannedSeconds },
+    ...{ knobs, time: planned, epochSeconds: fullSeconds === 0 ? undefined : epochSeconds },
+    fitted: isFitted ? null : { knobs, fullSeconds, rung, rungSize, plannedSeconds },
   };
 }

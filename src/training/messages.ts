@@ -98,7 +98,7 @@ export type FromChild =
   | { kind: 'began' }
   | { kind: 'incumbent'; score: number; trained: number | null }
   /** Before training: the knobs, reduced if time is short, and how long the trial takes on one worker. */
-  | ({ kind: 'fitted' } & FittedTrial & Pick<TrialTime, 'rung' | 'plannedSeconds'>)
+  | ({ kind: 'fitted' } & FittedTrial & Pick<TrialTime, 'rung' | 'rungSize' | 'plannedSeconds'>)
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
   | { kind: 'warm-start'; requested: readonly RequestedTensor[]; basis: Uint8Array }
   | { kind: 'report'; report: TrainingReport }

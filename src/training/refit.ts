@@ -11,10 +11,13 @@ export interface Refit {
   /** Whether it starts from weights that belong to the features of the training rows. */
   keepsFeatures: boolean;
   until: number;
+  /** Of the training on the training rows, and of an epoch of it. */
+  seconds: number;
   /** Of the network on validation rows, before: the new one, which is trained on them, must not be below. */
   score: number;
-  /** Of an epoch on the training rows. */
   epochSeconds: number;
+  /** Identifies the validation rows, in hexadecimal: another snapshot of the source may have other classes. */
+  validationHash: string;
 }
 
 /** Share of the learning rate's peak from which it falls again when a trained network continues on all rows. */

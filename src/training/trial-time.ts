@@ -19,8 +19,9 @@ export interface GivenTime extends StudyTime {
 export interface TrialTime extends TimeLeft {
   /** Whether it has all cores of its machine. */
   isAlone: boolean;
-  /** As in {@link GivenTime}, once it is planned. */
+  /** As in {@link GivenTime}, once it is planned; the size of its rung if it is planned here. */
   rung: number | null;
+  rungSize: number | null;
   plannedSeconds: number | null;
 }
 
@@ -32,7 +33,7 @@ const END_SECONDS = 3;
 const END_SHARE = 0.02;
 
 /** Share of the time of a trial that has all of it for training the same network on all rows afterwards. */
-const REFIT_SHARE = 0.2;
+export const REFIT_SHARE = 0.2;
 
 /**
  * The time of a trial of `fullSeconds` on one worker (0: little, and not measured): one of a rung, alone with all that is left, or one
@@ -40,24 +41,24 @@ const REFIT_SHARE = 0.2;
  */
 export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
   const { studySeconds, workers, shareSeconds, rung, plannedSeconds, limits, leavesRefit } = given;
-  const ofRung = (seconds: number): TrialTime => ({
+  const ofRung = (seconds: number, rungSize: number | null): TrialTime => ({
     ...{ studySeconds, shareSeconds: seconds, minEpochs: 0, maxEpochs: 1 },
-    ...{ isAlone: false, rung, plannedSeconds: seconds },
+    ...{ isAlone: false, rung, rungSize, plannedSeconds: seconds },
   });
   const toItsEnd = {
     ...{ studySeconds, shareSeconds, minEpochs: 0.5, maxEpochs: 1 },
-    ...{ isAlone: false, rung: null, plannedSeconds: null },
+    ...{ isAlone: false, rung: null, rungSize: null, plannedSeconds: null },
   };
   const usable = (studySeconds * (1 - END_SHARE) - END_SECONDS) * (leavesRefit ? 1 - REFIT_SHARE : 1);
   const alone = {
     ...{ studySeconds: usable, shareSeconds: usable, minEpochs: 0, maxEpochs: MAX_STRETCH },
-    ...{ isAlone: true, rung, plannedSeconds: null },
+    ...{ isAlone: true, rung, rungSize: 1, plannedSeconds: null },
   };
-  if (plannedSeconds !== null) return ofRung(plannedSeconds);
+  if (plannedSeconds !== null) return ofRung(plannedSeconds, null);
   if (rung !== null && rung > 1) return alone;
   if (rung === null || limits === null) return toItsEnd;
   const candidates = candidatesOf(affordableTrials(given, fullSeconds), limits);
   if (candidates === null) return toItsEnd;
   const seconds = rungSeconds(studySeconds, rungSizes(candidates), workers);
-  return seconds === null ? alone : ofRung(seconds);
+  return seconds === null ? alone : ofRung(seconds, candidates);
 }

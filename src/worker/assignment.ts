@@ -115,7 +115,7 @@ export async function loadWarmStart(
 const ROUNDING = 1e-3;
 
 const weightsMissing = ({ trialId }: ClaimedTrial): CorruptParams =>
-  new CorruptParams(`the weights that trial ${trialId} starts from are no longer stored`, {
+  new CorruptParams(`the weights that trial ${trialId} starts from are no longer stored, or belong to other rows`, {
     hint: 'The model has the network as it was before it was to be trained again.',
   });
 

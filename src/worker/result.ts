@@ -3,7 +3,7 @@ import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertValidation, setRefitTrained } from '../db/statements/studies.ts';
 import { type TrialTransition, transitionTrial } from '../db/statements/transitions.ts';
-import { insertVariant, type NewVariant } from '../db/statements/trials.ts';
+import { insertVariant, type NewVariant } from '../db/statements/votes.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { Validated } from '../training/messages.ts';

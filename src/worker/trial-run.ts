@@ -177,11 +177,10 @@ export class TrialRun {
     }
   }
 
-  async #fitted({ knobs, fullSeconds, rung, plannedSeconds }: Extract<FromChild, { kind: 'fitted' }>): Promise<void> {
+  async #fitted({ kind, ...fitted }: Extract<FromChild, { kind: 'fitted' }>): Promise<void> {
     const { database, logger } = this.#options;
-    const fitted = { knobs, fullSeconds, rung, plannedSeconds };
     if (!(await this.#persist(() => setFitted(database, this.#trial, fitted)))) throw leaseLost(this.trialId);
-    logger.info({ trial: this.trialId, ...fitted }, 'knobs fitted to the time');
+    logger.info({ trial: this.trialId, ...fitted }, `${kind} to the time`);
   }
 
   async #report(report: TrainingReport): Promise<void> {

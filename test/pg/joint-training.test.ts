@@ -52,7 +52,7 @@ beforeEach(async () => {
   studyId = await insertStudy(db);
   await addTrial(1);
   owner = (await claimTrial(db, await worker(), { families }))!;
-  await setFitted(db, owner, { knobs: {}, fullSeconds: 0, rung: null, plannedSeconds: null });
+  await setFitted(db, owner, { knobs: {}, fullSeconds: 0, rung: null, rungSize: null, plannedSeconds: null });
 });
 afterEach(() => database.drop());
 

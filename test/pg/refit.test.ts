@@ -101,7 +101,7 @@ test('with rafiki.refit off, or rows of the owner’s choice, no member is train
          target => 'label', features => '{body}')::int8 as id`,
     );
   });
-  await studyEnd(db, made!.id);
+  expect(await studyEnd(db, made!.id)).toMatchObject({ state: 'completed' });
   expect(
     await db.query('select from rafiki.trial where refits is not null and study_id = any ($1)', [[chosen, made!.id]]),
   ).toEqual([]);

@@ -32,11 +32,11 @@ const report = (trial: ClaimedTrial, epoch: number) =>
   insertReport(db, trial, { epoch, epochs: 3, step: epoch, loss: 1, score: 0.5, metrics: {}, seconds: 1 });
 
 test('the trial of a later rung starts from the last weights of the one that it continues', async () => {
-  await add(1, { number: 1, plannedSeconds: 60, continues: null });
+  await add(1, { number: 1, size: 2, plannedSeconds: 60, continues: null });
   const first = await claim();
   expect(first).toMatchObject({ rung: 1, initialWeights: 'random', study: { hasRungs: true, maxTrials: 2 } });
   expect(first.plannedSeconds).toBeCloseTo(60, 1);
-  await setFitted(db, first, { knobs: {}, fullSeconds: 100, rung: 1, plannedSeconds: 50 });
+  await setFitted(db, first, { knobs: {}, fullSeconds: 100, rung: 1, rungSize: 3, plannedSeconds: 50 });
   expect(await report(first, 2)).toEqual({ stop: false, publish: false });
   expect(await report(first, 3)).toEqual({ stop: false, publish: true }); // its last epoch, though the study is no CoStudy
   const store = new PostgresParamStore({ database: database.service, graceMs: 0 });
@@ -45,7 +45,7 @@ test('the trial of a later rung starts from the last weights of the one that it 
   const paramsId = await store.publish({ tensors, roles: { w: 'weight' } }, basis);
   await setPublished(db, first, { paramsId, score: 0.5 });
 
-  await add(2, { number: 2, plannedSeconds: null, continues: first.trialId });
+  await add(2, { number: 2, size: 1, plannedSeconds: null, continues: first.trialId });
   const second = await claim();
   expect(second).toMatchObject({ rung: 2, plannedSeconds: null, initialWeights: 'chosen' });
   const requested = [{ name: 'w', shape: [1], role: 'weight' }];
@@ -55,14 +55,17 @@ test('the trial of a later rung starts from the last weights of the one that it 
   expect((await selectTrials(db, studyId))[1]).toMatchObject({ rung: 2, parent: 1, warmShare: 1 });
 });
 
-test('the time that is planned for a trial runs while it waits for another worker', async () => {
-  await add(1, { number: 1, plannedSeconds: 60, continues: null });
+test('another attempt has what is left of the time that was planned, however long it waited', async () => {
+  await add(1, { number: 1, size: 2, plannedSeconds: 60, continues: null });
   const { trialId } = await claim();
   await db.query(
-    `update rafiki.trial set state = 'waiting', process_id = null, lease_until = null, started_at = now() - interval '20 s' where id = $1`,
+    `update rafiki.trial set state = 'waiting', process_id = null, lease_until = null, seconds = 20, started_at = now() - interval '1 h' where id = $1`,
     [trialId],
   );
-  expect((await claim()).plannedSeconds).toBeCloseTo(40, 1);
+  const again = await claim();
+  expect(again.plannedSeconds).toBe(40);
+  await setFitted(db, again, { knobs: {}, fullSeconds: 100, rung: 1, rungSize: null, plannedSeconds: 40 });
+  expect((await selectTrials(db, studyId))[0]).toMatchObject({ rungSize: 2, plannedSeconds: 60 });
 });
 
 test('a refit starts where its trial started, with the weights that it had', async () => {
@@ -73,10 +76,10 @@ test('a refit starts where its trial started, with the weights that it had', asy
       { tensors: { w: { dtype: 'float32', shape: [1], data: Float32Array.of(value) } }, roles: { w: 'weight' } },
       basis,
     );
-  await add(1, { number: 1, plannedSeconds: 60, continues: null });
+  await add(1, { number: 1, size: 2, plannedSeconds: 60, continues: null });
   const first = await claim();
   await setPublished(db, first, { paramsId: await publish(7), score: 0.5 });
-  await add(2, { number: 2, plannedSeconds: null, continues: first.trialId });
+  await add(2, { number: 2, size: 1, plannedSeconds: null, continues: first.trialId });
   const second = await claim();
   await db.query(
     `update rafiki.trial set warm_share = 1, score = 0.8, seconds = 30, epoch = 6, validation_hash = '\\xab' where id = $1`,
@@ -91,7 +94,14 @@ test('a refit starts where its trial started, with the weights that it had', asy
   await insertTrial(db, { ...refit, refits: second.trialId });
   const third = await claim();
   expect(third).toMatchObject({ initialWeights: 'chosen', rung: null });
-  expect(third.refit).toEqual({ score: 0.8, until: 6, epochSeconds: 5, warmShare: 1, validationHash: 'ab' });
+  expect(third.refit).toEqual({
+    score: 0.8,
+    until: 6,
+    seconds: 30,
+    epochSeconds: 5,
+    warmShare: 1,
+    validationHash: 'ab',
+  });
   const requested = [{ name: 'w', shape: [1], role: 'weight' }];
   const { tensors } = await store.warmStart(third.trialId, { requested, basis });
   expect(tensors['w']?.data).toEqual(Float32Array.of(7));

@@ -198,6 +198,16 @@ describe('the report of a study', () => {
     ]);
   });
 
+  test('is for the owner of the study, who is no superuser', async () => {
+    const alice = await database.as('alice');
+    const [own] = await alice.query<{ role: string }>('select current_user as role');
+    await db.query('grant select on reviews to public');
+    const id = await insertStudy(db, { model: 'of_alice', owner: own!.role });
+    expect(await alice.query(`select part from rafiki_report(${id})`)).toEqual([{ part: 'waiting' }]);
+    const mallory = await database.as('mallory');
+    expect(await failureOf(mallory, `select * from rafiki_report(${id})`)).toMatchObject({ code: '42704' });
+  });
+
   test('of no study is an error', async () => {
     expect(await failureOf(db, 'select * from rafiki_report(999)')).toMatchObject({ code: '42704' });
   });

@@ -117,7 +117,9 @@ describe('a worker that hung and lost its trial', () => {
     expect(await renewLease(db, stalled)).toBeUndefined();
     expect(await insertReport(db, stalled, report)).toBeUndefined();
     expect(await setCheckpoint(db, stalled, 1)).toBe(false);
-    expect(await setFitted(db, stalled, { knobs: { a: 2 }, fullSeconds: 9, rung: 1, plannedSeconds: 3 })).toBe(false);
+    expect(
+      await setFitted(db, stalled, { knobs: { a: 2 }, fullSeconds: 9, rung: 1, rungSize: 2, plannedSeconds: 3 }),
+    ).toBe(false);
     expect(await setPublished(db, stalled, { paramsId: 1, score: 0.9 })).toBe(false);
     await setOrigin(db, stalled, { paramsId: 1, share: 0.5 });
     expect(await db.query('select warm_share from rafiki.trial')).toEqual([{ warm_share: null }]);
@@ -125,7 +127,9 @@ describe('a worker that hung and lost its trial', () => {
     expect(await transitionTrial(context, { id, from: 'running', event: 'complete', owner: stalled })).toBe(false);
     expect(await db.query('select from rafiki.report')).toEqual([]);
 
-    expect(await setFitted(db, successor, { knobs: { a: 3 }, fullSeconds: 7, rung: 1, plannedSeconds: 4 })).toBe(true);
+    expect(
+      await setFitted(db, successor, { knobs: { a: 3 }, fullSeconds: 7, rung: 1, rungSize: 2, plannedSeconds: 4 }),
+    ).toBe(true);
     expect(await db.query('select knobs, full_seconds, rung, planned_seconds from rafiki.trial')).toEqual([
       { knobs: { a: 3 }, full_seconds: 7, rung: 1, planned_seconds: 4 },
     ]);

@@ -60,7 +60,8 @@ where pg_has_role(m.owner, 'usage');
 comment on view rafiki.model_ownership is 'The keys of your own models: a role that can see a key may change the model';
 
 create or replace view rafiki.trained_inputs with (security_barrier) as
-select m.id as model_id, v.version, case when b.refit_params_id is null then r.trained else r.refit_trained end || '{}' as trained
+select m.id as model_id, v.version, case when exists (select from rafiki.model_member a where a.version_id = v.id and a.refit_params_id is not null)
+       then r.refit_trained else r.trained end || '{}' as trained
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 join rafiki.model_member b on b.version_id = v.id and b.rank = 0 join rafiki.trial t on t.id = b.trial_id
 join rafiki.validation r on r.study_id = v.study_id and r.hash = t.validation_hash

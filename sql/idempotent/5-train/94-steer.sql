@@ -156,7 +156,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._extend(study, more) $$;
 
-comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. If it had stopped starting trials, it starts them again.
+comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. If it had stopped starting trials, it starts them again, but not once it trains its networks on all rows.
 
 Arguments:
   study: its number

@@ -74,7 +74,7 @@ begin
     continue when ended.id = any (shown);
     shown := shown || ended.id;
     if ended.refits is not null then
-      raise notice 'trial % on all rows: % in % s', ended.refits, ended.state, round(coalesce(ended.seconds, 0)::numeric);
+      raise notice 'trial % on all rows: %', ended.refits, coalesce(ended.error ->> 'message', format('%s in %s s', ended.state, round(coalesce(ended.seconds, 0)::numeric)));
       continue;
     end if;
     raise notice using message = format('trial %s/%s %s %s%s%s', ended.number, ended.max_trials, ended.family,

@@ -26,15 +26,16 @@ select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,
        concat_ws('/', t.epoch, t.epochs) as epoch,
        round(t.score::numeric, 4) as score, round(t.seconds::numeric, 1) as seconds,
        p.number as parent, round(100 * t.warm_share) || '%' as warm,
-       coalesce(t.error ->> 'message', k.knobs) as knobs_or_error
+       coalesce(t.error ->> 'message', k.knobs) as knobs_or_error, f.number as refits
 from rafiki.trial t
 left join rafiki.trial p on p.id = t.parent_id
+left join rafiki.trial f on f.id = t.refits
 cross join lateral (
   select string_agg(k.key || '=' || k.value, ' ' order by k.key) as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
 comment on view rafiki.trials is
   'Trials, best first within each study: the leaderboard. warm is the share of initial weights that came from other trials, '
-  'most of them from parent. The knobs as jsonb are in rafiki.trial';
+  'most of them from parent. refits: the trial whose network it trains again on all rows, without a score. The knobs as jsonb are in rafiki.trial';
 
 create or replace view rafiki.reports with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, r.epoch, r.step, round(r.loss::numeric, 4) as loss,

@@ -231,9 +231,8 @@ begin
   select s.created_at, s.ended_at, s.state, s.plan, s.paused_for, s.metric,
          (select min(t.started_at) from rafiki.trial t where t.study_id = s.id) as began_at,
          (select max(t.ended_at) from rafiki.trial t where t.study_id = s.id) as trained_at,
-         (select v.score from rafiki.model_version v where v.study_id = s.id) as score,
-         (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v where v.study_id = s.id) as validation_rows
-  into asked from rafiki.study s where s.id = study;
+         v.score, v.judged_rows as validation_rows
+  into asked from rafiki.study s left join rafiki.model_version v on v.study_id = s.id where s.id = study;
   if asked.created_at is null then
     perform rafiki._raise_no_study(study);
   end if;
@@ -241,7 +240,7 @@ begin
   select sum(extract(epoch from coalesce(t.ended_at, now()) - t.started_at)) into total
   from rafiki.trial t where t.study_id = study and t.started_at is not null;
   return query
-    select 'waiting', null::int, round(extract(epoch from coalesce(asked.began_at, now()) - asked.created_at), 1), null::text,
+    select 'waiting', null::int, round(extract(epoch from coalesce(asked.began_at, asked.ended_at, now()) - asked.created_at), 1), null::text,
            'until a worker began';
   return query
     select 'training', t.number, round(extract(epoch from coalesce(t.ended_at, now()) - t.started_at), 1),

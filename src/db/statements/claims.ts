@@ -10,7 +10,8 @@ interface RefittedTrial {
   /** With its best score, and the epoch of that. */
   score: number;
   until: number;
-  /** Of an epoch. */
+  /** Of the whole training, and of an epoch. */
+  seconds: number;
   epochSeconds: number;
   /** Share of initial weights from other trials, as it had or will have them. */
   warmShare: number;
@@ -35,7 +36,7 @@ export interface ClaimedTrial extends Ownership {
   plannedSeconds: number | null;
   /** Set if it trains another trial's network again on all rows. */
   refit: RefittedTrial | null;
-  /** Running workers, this one included. */
+  /** Running workers that could take its study's trials, this one included. */
   workers: number;
   study: {
     id: number;
@@ -117,18 +118,20 @@ const claim = `
   )
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
     c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds", c.rung,
-    c.planned_seconds - extract(epoch from now() - c.started_at)::float8 as "plannedSeconds",
-    (select jsonb_build_object('score', o.score, 'warmShare', case when c.parent_id is null then coalesce(o.warm_share, 0) else 1 end,
-       'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
+    c.planned_seconds - coalesce(c.seconds, 0)::float8 as "plannedSeconds",
+    (select jsonb_build_object('score', o.score, 'warmShare', case when c.rung is null then coalesce(o.warm_share, 0) else 1 end,
+       'seconds', o.seconds, 'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
        'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch limit 1), o.epoch))
      from rafiki.trial o where o.id = c.refits) as refit,
-    (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)) as workers,
+    (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
+       and (not s.gpu or p.device <> 'cpu')) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
       'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
-        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8) as study,
+        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8
+        - case when c.refits is null then s.refit_seconds else 0 end) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
       else greatest($6, 1 / ceil($7::float8 / (select count(*) from rafiki.process p where p.kind = 'worker')))

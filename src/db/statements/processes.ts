@@ -41,13 +41,13 @@ export async function countLost(on: Queryable, id: number): Promise<void> {
   await on.query('update rafiki.process set lost = lost + 1 where id = $1', [id]);
 }
 
-/** Number of workers without a trial. */
-export async function countIdleWorkers(on: Queryable): Promise<number> {
+/** Number of workers without a trial, of all devices or only with a GPU. */
+export async function countIdleWorkers(on: Queryable, { gpu }: { gpu: boolean }): Promise<number> {
   const sql = `
     select count(*)::int as idle from rafiki.process p
-    where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
+    where p.kind = 'worker' and rafiki._is_alive(p.seen_at) and (not $1 or p.device <> 'cpu')
       and not exists (select from rafiki.trial t where t.process_id = p.id and t.state = 'running')`;
-  const [row] = await on.query<{ idle: number }>(sql);
+  const [row] = await on.query<{ idle: number }>(sql, [gpu]);
   return row?.idle ?? 0;
 }
 

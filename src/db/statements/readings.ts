@@ -66,3 +66,11 @@ export async function admitReader(on: Queryable, pid: number, { of, id }: Purpos
     returning pid`;
   if ((await on.query(sql, [pid, id])).length === 0) throw refusal();
 }
+
+/** The studies whose data may still be needed. */
+export function selectOpenStudyKeys(on: Queryable): Promise<{ id: number; createdAt: string }[]> {
+  const sql = `
+    select id, extract(epoch from created_at)::text as "createdAt"
+    from rafiki.study where state in ('queued', 'running')`;
+  return on.query(sql);
+}

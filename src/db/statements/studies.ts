@@ -26,6 +26,10 @@ export interface Study {
   targetScore: number | null;
   /** Whether its models are trained again on all rows in the end. */
   refit: boolean;
+  /** Time at the end that is reserved for that, as workers know it. */
+  refitSeconds: number;
+  /** Whether only workers with a GPU may take its trials. */
+  gpu: boolean;
   /** Workers that train a trial together; null: idle ones of other machines join. */
   workersPerTrial: number | null;
   seed: number;
@@ -65,7 +69,7 @@ const openStudies = `
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
-    s.refit, s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
+    s.refit, s.refit_seconds as "refitSeconds", s.gpu, s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
     s.finish_requested as "finishRequested", s.metric, s.replace,
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
     coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
@@ -139,37 +143,13 @@ export async function setOutcome(
   await on.query(sql, [studyId, outcome.version, outcome.notice]);
 }
 
-/** Studies that count as experience, and how many of other sources must agree before they change the order of the families. */
-const EXPERIENCE = { studies: 20, others: 3 };
-
-const experience = `
-  with earlier as (
-    select e.id, (e.source, e.target) = (s.source, s.target) as same
-    from rafiki.study s join rafiki.study e on e.owner = s.owner and e.task = s.task and e.metric = s.metric
-      and e.state = 'completed' and e.id < s.id
-    where s.id = $1 order by same desc, e.id desc limit $2
-  ), best as (
-    select distinct on (e.id, t.family) e.id, e.same, t.family, t.score, t.knobs
-    from earlier e join rafiki.trial t on t.study_id = e.id
-    where t.score is not null and t.state in ('completed', 'stopped')
-    order by e.id, t.family, t.score desc, t.id
-  ), ranked as (
-    select b.*, max(b.score) over (partition by b.id) - b.score as gap from best b
-  ), family as (
-    select r.family, avg(r.gap) as gap, (array_agg(r.knobs order by r.id desc) filter (where r.same)) [1] as knobs
-    from ranked r group by r.family having bool_or(r.same) or count(*) >= $3
-  )
-  update rafiki.study set experience = (
-    select coalesce(jsonb_agg(jsonb_build_object('family', f.family, 'knobs', f.knobs) order by f.gap, f.family), '[]') from family f)
-  where id = $1 and experience is null`;
-
-/** Stores what earlier studies of the owner, with the same task and metric, found out about families: how far each was from the best. A study with a seed has none. */
-export async function setExperience(on: Queryable, studyId: number): Promise<void> {
-  await on.query(experience, [studyId, EXPERIENCE.studies, EXPERIENCE.others]);
-}
-
-export async function setPlan(on: Queryable, studyId: number, plan: string | null): Promise<void> {
-  await on.query('update rafiki.study set plan = $2 where id = $1', [studyId, plan]);
+/** What a study does with its time, and what it reserves of it. */
+export async function setPlan(
+  on: Queryable,
+  studyId: number,
+  { plan, refitSeconds }: Pick<Study, 'plan' | 'refitSeconds'>,
+): Promise<void> {
+  await on.query('update rafiki.study set plan = $2, refit_seconds = $3 where id = $1', [studyId, plan, refitSeconds]);
 }
 
 export async function setClosed(on: Queryable, studyId: number, why: string): Promise<void> {

@@ -1,5 +1,4 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
-import type { Precision } from '../../domain/precision.ts';
 import type { TrialState } from '../../domain/state.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
@@ -26,6 +25,8 @@ export interface TrialRow {
   seconds: number | null;
   /** 1-based; null if its study has none. */
   rung: number | null;
+  /** Trials of its rung; null before that is planned. */
+  rungSize: number | null;
   /** The time that it has in its rung; null in the last one, and before it is planned. */
   plannedSeconds: number | null;
   score: number | null;
@@ -44,7 +45,7 @@ export interface TrialRow {
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
     select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
-      t.full_seconds as "fullSeconds", t.rung, t.planned_seconds as "plannedSeconds", t.refits, t.seconds::float8 as seconds,
+      t.full_seconds as "fullSeconds", t.rung, t.rung_size as "rungSize", t.planned_seconds as "plannedSeconds", t.refits, t.seconds::float8 as seconds,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
       array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
@@ -70,6 +71,7 @@ export interface NewTrial {
 export interface RungPlace {
   /** 1-based. */
   number: number;
+  size: number | null;
   plannedSeconds: number | null;
   /** Id of the trial of the rung before from whose weights it continues; null in the first rung. */
   continues: number | null;
@@ -77,8 +79,8 @@ export interface RungPlace {
 
 const newTrial = `
   with added as (
-    insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, planned_seconds, parent_id, refits)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    insert into rafiki.trial (study_id, number, family, knobs, seed, start, rung, rung_size, planned_seconds, parent_id, refits)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     on conflict (study_id, number) do nothing returning id, parent_id, refits
   ), source as (
     insert into rafiki.trial_start (trial_id, rank, params_id, parent_id)
@@ -95,7 +97,7 @@ export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boole
   const { studyId, number, family, knobs, seed, initialWeights, rung, refits = null } = trial;
   const continues = rung?.continues ?? null;
   const start = continues === null ? initialWeights : 'chosen';
-  const place = [rung?.number ?? null, rung?.plannedSeconds ?? null, continues, refits];
+  const place = [rung?.number ?? null, rung?.size ?? null, rung?.plannedSeconds ?? null, continues, refits];
   return (await on.query(newTrial, [studyId, number, family, JSON.stringify(knobs), seed, start, ...place])).length > 0;
 }
 
@@ -152,18 +154,19 @@ export async function setCheckpoint(
 export async function setFitted(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-  {
-    knobs,
-    fullSeconds,
-    rung,
-    plannedSeconds,
-  }: { knobs: Knobs; fullSeconds: number } & Pick<TrialRow, 'rung' | 'plannedSeconds'>,
+  { knobs, fullSeconds, rung, rungSize, plannedSeconds }: FittedPlace,
 ): Promise<boolean> {
   const sql = `
-    update rafiki.trial set knobs = $4, full_seconds = $5, rung = $6, planned_seconds = $7
+    update rafiki.trial set knobs = $4, full_seconds = $5, rung = $6, rung_size = coalesce(rung_size, $7),
+      planned_seconds = coalesce(planned_seconds, $8)
     where id = $1 and attempt = $2 and process_id = $3 and state = 'running' returning id`;
-  const values = [trialId, attempt, processId, JSON.stringify(knobs), fullSeconds, rung, plannedSeconds];
+  const values = [trialId, attempt, processId, JSON.stringify(knobs), fullSeconds, rung, rungSize, plannedSeconds];
   return (await on.query(sql, values)).length > 0;
+}
+
+interface FittedPlace extends Pick<TrialRow, 'rung' | 'rungSize' | 'plannedSeconds'> {
+  knobs: Knobs;
+  fullSeconds: number;
 }
 
 export interface OverdueTrial {
@@ -192,58 +195,4 @@ export function selectStray(on: Queryable): Promise<{ id: number; state: TrialSt
     join rafiki.study s on s.id = t.study_id
     where s.state not in ('queued', 'running') order by t.id`;
   return on.query(sql);
-}
-
-export interface TrialVotes {
-  id: number;
-  family: string;
-  precision: Precision;
-  score: number;
-  paramsId: number;
-  predictions: Buffer;
-}
-
-/** The trials with their predictions for the validation rows, best first. */
-export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
-  const sql = `
-    select id, family, 'float32' as precision, score, params_id as "paramsId", predictions from rafiki.trial
-    where id = any($1) order by score desc, id`;
-  return on.query(sql, [trialIds]);
-}
-
-/** Parameters by precision of the completed refit of a trial; none if there is none. */
-export function selectRefit(on: Queryable, trialId: number): Promise<{ precision: Precision; paramsId: number }[]> {
-  const sql = `
-    select 'float32' as precision, t.params_id as "paramsId" from rafiki.trial t
-    where t.refits = $1 and t.state = 'completed' and t.params_id is not null
-    union all
-    select v.precision, v.params_id from rafiki.trial t join rafiki.trial_variant v on v.trial_id = t.id
-    where t.refits = $1 and t.state = 'completed'`;
-  return on.query(sql, [trialId]);
-}
-
-/** The trials' variants with their predictions, best first. */
-export function selectVariantVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
-  const sql = `
-    select t.id, t.family, v.precision, v.score, v.params_id as "paramsId", v.predictions
-    from rafiki.trial_variant v join rafiki.trial t on t.id = v.trial_id
-    where t.id = any($1) order by v.score desc, t.id`;
-  return on.query(sql, [trialIds]);
-}
-
-export interface NewVariant {
-  trialId: number;
-  precision: Precision;
-  score: number;
-  paramsId: number;
-  predictions: Buffer;
-}
-
-/** Writes nothing if the trial has one already. */
-export async function insertVariant(on: Queryable, variant: NewVariant): Promise<void> {
-  const sql = `
-    insert into rafiki.trial_variant (trial_id, precision, score, params_id, predictions) values ($1, $2, $3, $4, $5)
-    on conflict do nothing`;
-  const { trialId, precision, score, paramsId, predictions } = variant;
-  await on.query(sql, [trialId, precision, score, paramsId, predictions]);
 }

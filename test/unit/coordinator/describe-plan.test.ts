@@ -19,9 +19,13 @@ test('a plan shows what a study does with its time', () => {
   expect(plan()).toBe('measures its first trial');
   expect(plan(candidate({ fullSeconds: null }))).toBe('measures its first trial');
   expect(plan(candidate())).toBe('resnet alone, with all cores, until max_time');
-  expect(plan(candidate({ plannedSeconds: 99.7 }))).toBe('3 candidates for 100 s each, then the best until max_time');
+  expect(plan(candidate({ plannedSeconds: 99.7, rungSize: 3 }))).toBe(
+    '3 candidates for 100 s each, then the best until max_time',
+  );
   const last = candidate({ rung: 2, fullSeconds: null });
-  expect(plan(candidate({ plannedSeconds: 99.7 }), last)).toBe('resnet alone, with all cores, until max_time');
+  expect(plan(candidate({ plannedSeconds: 99.7, rungSize: 3 }), last)).toBe(
+    'resnet alone, with all cores, until max_time',
+  );
   expect(plan(candidate({ rung: null, fullSeconds: 10 }))).toBe('trains each trial to its end: time for about 16');
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { random } from '../../../src/advisors/random.ts';
 import { type Action, planStudy } from '../../../src/coordinator/plan.ts';
-import { missingRefits, refitReserveMs } from '../../../src/coordinator/refits.ts';
+import { missingRefits, refitReserve } from '../../../src/coordinator/refits.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { TrialRow } from '../../../src/db/statements/trials.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
@@ -32,8 +32,19 @@ describe('the members of a model', () => {
 
   test('continue from their weights, with what time is left, if they took most of it', () => {
     const [refit] = missingRefits(refitting(), [scored({ id: 9, rung: 2 })], [9]);
-    expect(refit).toMatchObject({ refits: 9, rung: { number: 3, plannedSeconds: null, continues: 9 } });
+    expect(refit).toMatchObject({ refits: 9, rung: { number: 3, size: 1, plannedSeconds: null, continues: 9 } });
     expect(refit?.knobs).toEqual({ epochs: 30 });
+  });
+
+  test('continue only if they were not cut off, and the best one only: it has all cores', () => {
+    const trials = [scored({ id: 1, rung: 2 }), scored({ id: 2, rung: 1 })];
+    expect(missingRefits(refitting(), trials, [1, 2]).map(({ refits }) => refits)).toEqual([1]);
+    expect(missingRefits(refitting(), [scored({ rung: 2, state: 'stopped' })], [1])).toEqual([]);
+  });
+
+  test('stay as they are if several workers trained them: nobody joins a refit', () => {
+    expect(missingRefits(refitting({ workersPerTrial: 2 }), [scored()], [1])).toEqual([]);
+    expect(refitReserve(refitting({ workersPerTrial: 2 }), [scored()])).toBe(0);
   });
 
   test('are trained again once, whatever becomes of it', () => {
@@ -52,11 +63,11 @@ describe('the members of a model', () => {
 
 describe('time for it', () => {
   test('is reserved as the best trial needs it, if that is a quarter of the time at most', () => {
-    expect(refitReserveMs(refitting(), [scored()])).toBeCloseTo(14_000);
-    expect(refitReserveMs(refitting(), [scored({ seconds: 400 })])).toBe(0);
-    expect(refitReserveMs(refitting(), [scored({ rung: 1 })])).toBe(0);
-    expect(refitReserveMs(refitting(), [])).toBe(0);
-    expect(refitReserveMs(refitting({ refit: false }), [scored()])).toBe(0);
+    expect(refitReserve(refitting(), [scored()])).toBeCloseTo(14);
+    expect(refitReserve(refitting(), [scored({ seconds: 400 })])).toBe(0);
+    expect(refitReserve(refitting(), [scored({ rung: 1 })])).toBe(0);
+    expect(refitReserve(refitting(), [])).toBe(0);
+    expect(refitReserve(refitting({ refit: false }), [scored()])).toBe(0);
   });
 });
 
@@ -76,7 +87,7 @@ describe('the plan of a study', () => {
   const refit = newTrial('running', { id: 3, number: 3, refits: 1 });
 
   test('ends the last trials when only the time for it is left', () => {
-    expect(plan([scored(), running], { elapsedMs: 580_000 })).toMatchObject([{ kind: 'propose' }]);
+    expect(plan([scored(), running], { elapsedMs: 560_000 })).toMatchObject([{ kind: 'propose' }]);
     expect(plan([scored(), running], { elapsedMs: 586_500 })).toMatchObject([{ kind: 'stop-trial', trial: { id: 2 } }]);
   });
 

@@ -59,7 +59,7 @@ class SimulatedStudy {
     const parent = this.trials.find(({ id }) => id === rung?.continues)?.number ?? null;
     return newTrial('waiting', {
       ...{ id: this.#idOf(trial), number, family, knobs, parent },
-      ...{ rung: rung?.number ?? null, plannedSeconds: rung?.plannedSeconds ?? null },
+      ...{ rung: rung?.number ?? null, rungSize: rung?.size ?? null, plannedSeconds: rung?.plannedSeconds ?? null },
     });
   }
 
@@ -79,7 +79,8 @@ class SimulatedStudy {
         this.#fullSeconds,
       );
       const { rung, plannedSeconds } = time;
-      Object.assign(trial, { state: 'running', fullSeconds: this.#fullSeconds, rung, plannedSeconds });
+      const rungSize = trial.rungSize ?? time.rungSize;
+      Object.assign(trial, { state: 'running', fullSeconds: this.#fullSeconds, rung, rungSize, plannedSeconds });
       this.#ends.set(trial.id, this.seconds + Math.min(time.shareSeconds, time.maxEpochs * this.#fullSeconds));
     }
   }
@@ -131,7 +132,7 @@ describe('a study whose trials take long', () => {
     const actions = planStudy(
       {
         study: newStudy({ task: 'image_classification', maxTimeMs: 600_000 }),
-        trials: [newTrial('failed', { rung: 1, fullSeconds: 400 })],
+        trials: [newTrial('failed', { rung: 1, rungSize: 1, fullSeconds: 400 })],
         ...{ search, isSlow: true, idleWorkers: 2 },
       },
       random,
@@ -141,12 +142,48 @@ describe('a study whose trials take long', () => {
 
   test('uses the time that its owner adds', () => {
     const done = { fullSeconds: 400, score: 0.8, hasParams: true, validationHash: Buffer.of(1), epoch: 9 };
-    const trials = [newTrial('completed', { ...done, rung: 1 })];
+    const trials = [newTrial('completed', { ...done, rung: 1, rungSize: 1 })];
     const study = newStudy({ task: 'image_classification', maxTimeMs: 600_000, elapsedMs: 590_000 });
     const at = (maxTimeMs: number) =>
       planStudy({ study: { ...study, maxTimeMs }, trials, search, isSlow: true, idleWorkers: 2 }, random);
     expect(at(600_000)).toEqual([{ kind: 'conclude' }]);
     expect(at(1_200_000)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 2, plannedSeconds: null } } }]);
+  });
+
+  const idle = (trials: TrialRow[], idleWorkers: number, changes: Partial<Study> = {}) =>
+    planStudy(
+      {
+        study: newStudy({
+          task: 'image_classification',
+          maxTrials: 16,
+          maxTimeMs: 600_000,
+          elapsedMs: 200_000,
+          ...changes,
+        }),
+        ...{ trials, search, isSlow: true, idleWorkers },
+      },
+      random,
+    );
+  const inRung = (id: number, changes: Partial<TrialRow> = {}): TrialRow =>
+    newTrial('completed', {
+      ...{ id, number: id, family: 'resnet', rung: 1, rungSize: 2, plannedSeconds: 200, fullSeconds: 500, score: 0.5 },
+      ...{ hasParams: true, validationHash: Buffer.of(1), epoch: 9, ...changes },
+    });
+
+  test('keeps to its first plan, whatever workers come and go', () => {
+    expect(idle([inRung(1)], 0)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 1, size: 2 } } }]);
+    expect(idle([inRung(1), inRung(2)], 0)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 2 } } }]);
+    expect(idle([inRung(1), inRung(2)], 9)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 2 } } }]);
+  });
+
+  test('goes on with what it has if a candidate failed and no place is left, or nothing is left to propose', () => {
+    const failed = newTrial('failed', { id: 2, number: 2, rung: 1, rungSize: 2 });
+    const next = [{ kind: 'propose', trial: { rung: { number: 2, plannedSeconds: null, continues: 1 } } }];
+    expect(idle([inRung(1), failed], 1, { maxTrials: 3 })).toMatchObject(next);
+    expect(idle([inRung(1), failed], 1, { maxTrials: 4 })).toMatchObject([{ trial: { rung: { number: 1 } } }]);
+    const nothing = { ...random, propose: () => null };
+    const view = { study: newStudy({ maxTrials: 16, maxTimeMs: 600_000 }), search, isSlow: true, idleWorkers: 1 };
+    expect(planStudy({ ...view, trials: [inRung(1)] }, nothing)).toMatchObject(next);
   });
 
   test('ends in time, with at most max_trials, the best of each rung continued', () => {
@@ -160,7 +197,9 @@ describe('a study whose trials take long', () => {
       fc.property(cases, ({ seed, ...settings }) => {
         const study = new SimulatedStudy(settings);
         const scores = fc.sample(fc.double({ min: 0.1, max: 0.9, noNaN: true }), { seed, numRuns: 40 });
-        study.run(({ number }) => scores[number] ?? 0);
+        expect(study.run(({ number }) => scores[number] ?? 0)).toEqual(['conclude']);
+        const rungs = study.trials.filter(({ rung }) => rung !== null);
+        if (rungs.length > 0) expect(study.seconds).toBeGreaterThan(Math.min(550, settings.fullSeconds));
         expect(study.trials.length).toBeLessThanOrEqual(settings.maxTrials);
         expect(study.seconds).toBeLessThanOrEqual(600 + 1e-6);
         for (const trial of study.trials.filter(({ rung }) => (rung ?? 0) > 1)) {
