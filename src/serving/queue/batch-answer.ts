@@ -1,6 +1,6 @@
 import type { AnswerMaker } from '../../domain/kinds/kind.ts';
 import { BadData } from '../../errors/errors.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { TimerClock } from '../../runtime/clock.ts';
 import type { Device } from '../devices/device.ts';
 import type { BatchRoles } from '../devices/work.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
@@ -12,7 +12,7 @@ export interface BatcherOptions {
   device: Device;
   fleet: ServedFleet;
   policy: Policy;
-  clock: Clock;
+  clock: TimerClock;
   answerMaker: AnswerMaker;
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;

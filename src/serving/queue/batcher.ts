@@ -1,5 +1,4 @@
 import { ShuttingDown } from '../../errors/errors.ts';
-import { setTimer } from '../../runtime/timer.ts';
 import type { BatchRoles } from '../devices/work.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { answerBatch, type BatcherOptions } from './batch-answer.ts';
@@ -27,7 +26,7 @@ export class Batcher {
   #scheduled = false;
   #companyUntilMs = 0;
   #comingUp = false;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: () => void = () => undefined;
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -113,7 +112,7 @@ export class Batcher {
   }
 
   #dispatch(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     if (!this.#options.device.isReady && this.#requests.length > 0) {
       this.#loadModel();
       return;
@@ -182,7 +181,7 @@ export class Batcher {
 
   #setTimer(untilMs: number): false {
     const ms = this.#choice.untilNextCheckMs(untilMs);
-    if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
+    if (Number.isFinite(ms)) this.#cancelTimer = this.#options.clock.after(Math.max(1, ms), () => this.#dispatch());
     return false;
   }
 
