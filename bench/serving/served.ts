@@ -119,7 +119,9 @@ function fleetOf({ accuracy, latencyMs, threads }: DeployedModel): ServedFleet {
     accuracy,
     servers: threads,
   });
-  fleet.measured(members.map((m) => new LatencyModel(new Map(measuredSizes.map((rows) => [rows, latencyMs(m, rows)])))));
+  fleet.measured(
+    members.map((m) => new LatencyModel(new Map(measuredSizes.map((rows) => [rows, latencyMs(m, rows)])))),
+  );
   return fleet;
 }
 

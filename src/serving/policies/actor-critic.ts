@@ -1,5 +1,5 @@
 import { createRng } from '../../runtime/rng.ts';
-import { allMembers, finishMs, freeAt, lateAt, startMs } from './batches.ts';
+import { allMembers, finishMs, freeAt, largestOf, lateAt, startMs } from './batches.ts';
 import { ActorCriticNetwork, type Evaluation, type Experience } from './network.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState, Subset } from './policy.ts';
 
@@ -86,8 +86,6 @@ const throughput = (fleet: Fleet): number =>
     (sum, rate) => sum + rate,
     0,
   );
-
-const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
 
 /** All times are in τ. */
 export function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
