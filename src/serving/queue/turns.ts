@@ -12,11 +12,6 @@ import type { RequestQueue } from './request-queue.ts';
  */
 const RUN_SHARE = 0.125;
 const RUN_ROWS = 2;
-/**
- * Share of late answers in the rows while other requests can be in time, so that every request is answered eventually.
- */
-export const DEFERRED_SHARE = 0.125;
-
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
@@ -32,8 +27,6 @@ export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: num
 export class Turns {
   readonly #options: BatcherOptions;
   readonly #requests: RequestQueue;
-  /** Rows of late answers that the next batches may include. */
-  #owedLate = 0;
 
   constructor(options: BatcherOptions, requests: RequestQueue) {
     this.#options = options;
@@ -64,14 +57,13 @@ export class Turns {
     return { kind: 'run', requests, subset: decision.subset };
   }
 
-  /** Late answers to add to a batch; neither to nor from slow roles. */
-  lateBeside(batch: readonly QueuedRequest[]): QueuedRequest[] {
-    if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
-    this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
-    const max = Math.floor(this.#owedLate);
-    const late = max === 0 ? [] : this.#late(max, ({ isSlow }) => !isSlow);
-    this.#owedLate -= late.length;
-    return late;
+  /** At most `rows` late rows to add to a batch, which stays short; neither to nor from slow roles. */
+  lateBeside(batch: readonly QueuedRequest[], rows: number): QueuedRequest[] {
+    const [first] = batch;
+    if (first === undefined || rows <= 0) return [];
+    if (batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
+    const room = this.#maxRows(this.#requests.roleOf(first.role)) - batch.length;
+    return room <= 0 ? [] : this.#late(Math.min(rows, room), ({ isSlow }) => !isSlow);
   }
 
   /** A batch of at most `rows` speculative or late rows; if no slot is free, as in {@link next}. */
