@@ -43,8 +43,9 @@ export interface ServedRequest {
   /** The place of its load. */
   load: number;
   arrivedMs: number;
-  /** Null if it was refused. */
+  /** Null without an answer. */
   answeredMs: number | null;
+  isRefused: boolean;
   /** Of the subset that answered. */
   accuracy: number;
 }
@@ -52,7 +53,6 @@ export interface ServedRequest {
 export interface ServedRun {
   requests: readonly ServedRequest[];
   batches: number;
-  /** Requests without an answer or a refusal: their number by time, at each arrival. */
   onTime(request: ServedRequest): boolean;
 }
 
@@ -83,18 +83,21 @@ export async function serve(simulation: ServedSimulation): Promise<ServedRun> {
   const sessions = loads.map(() => ({}));
   const requests: ServedRequest[] = [];
   const ask = ({ load, arrivedMs }: Pick<ServedRequest, 'load' | 'arrivedMs'>): void => {
-    const request: ServedRequest = { load, arrivedMs, answeredMs: null, accuracy: 0 };
+    const request: ServedRequest = { load, arrivedMs, answeredMs: null, isRefused: false, accuracy: 0 };
     const input = String(requests.push(request));
     const resolve = (): void => {
       request.answeredMs = clock.nowMs();
       request.accuracy = model.accuracy[device.subsetOf(input)] ?? 0;
     };
     const terms = { wantsDetail: false, deadlineMs: arrivedMs + budgetMs, budgetMs, isFirm: onOverdue === 'error' };
+    const reject = (): void => {
+      request.isRefused = true;
+    };
     const asker = { role: loads[load]?.role ?? '', session: sessions[load] ?? {} };
     try {
-      batcher.ask(input, { ...terms, ...asker }, { resolve, reject: () => undefined });
+      batcher.ask(input, { ...terms, ...asker }, { resolve, reject });
     } catch {
-      // refused immediately
+      reject();
     }
   };
   for (const arrival of inOrder(loads)) {
