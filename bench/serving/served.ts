@@ -2,6 +2,8 @@ import { classification } from '../../src/domain/kinds/classification.ts';
 import { ManualClock } from '../../src/runtime/clock.ts';
 import { createRng, type Rng } from '../../src/runtime/rng.ts';
 import type { Device, MemberOutput } from '../../src/serving/devices/device.ts';
+import { type Job, JobQueue } from '../../src/serving/devices/job-queue.ts';
+import type { BatchRoles } from '../../src/serving/devices/work.ts';
 import { ServedFleet } from '../../src/serving/policies/fleet.ts';
 import { LatencyModel, measuredSizes } from '../../src/serving/policies/latency-model.ts';
 import type { Subset } from '../../src/serving/policies/policy.ts';
@@ -60,58 +62,91 @@ export interface ServedRun {
 const ROUNDING_MS = 1e-6;
 
 /**
- * The server's own queue, batcher, fleet and policy on simulated time, in front of a device that only waits. All
- * requests of one load are of one session; each asks about another input.
+ * The server's own queue, batcher, fleet and policy on simulated time, in front of threads that only wait. All requests
+ * of one load are of one session; each asks about another input.
  */
-export async function serve(simulation: ServedSimulation): Promise<ServedRun> {
-  const { budgetMs, loads, onOverdue, policy, model, seed } = simulation;
-  const clock = new ManualClock();
-  const fleet = fleetOf(model);
-  const device = new SimulatedDevice(simulation, clock, createRng(seed));
-  const batcher = new Batcher({
-    device,
-    fleet,
-    policy: simulatedPolicy(policy).create({ fleet, seed }),
-    clock,
-    activeRoles: new ActiveRoles(),
-    answerMaker: classification.answers(['no', 'yes']),
-    budgetMs,
-    onBatch: () => undefined,
-    onUnloaded: () => undefined,
-    onAnswer: () => undefined,
-  });
-  const sessions = loads.map(() => ({}));
+export async function serve({ loads, ...options }: ServedSimulation): Promise<ServedRun> {
+  const { budgetMs, model } = options;
+  const queue = new ServedQueue(options);
+  const sessions = loads.map(({ role }) => ({ role, session: {} }));
   const requests: ServedRequest[] = [];
-  const ask = ({ load, arrivedMs }: Pick<ServedRequest, 'load' | 'arrivedMs'>): void => {
+  const ask = (load: number, arrivedMs: number): void => {
     const request: ServedRequest = { load, arrivedMs, answeredMs: null, isRefused: false, accuracy: 0 };
-    const input = String(requests.push(request));
-    const resolve = (): void => {
-      request.answeredMs = clock.nowMs();
-      request.accuracy = model.accuracy[device.subsetOf(input)] ?? 0;
+    const resolve = (subset: Subset): void => {
+      request.answeredMs = queue.clock.nowMs();
+      request.accuracy = model.accuracy[subset] ?? 0;
     };
-    const terms = { wantsDetail: false, deadlineMs: arrivedMs + budgetMs, budgetMs, isFirm: onOverdue === 'error' };
     const reject = (): void => {
       request.isRefused = true;
     };
-    const asker = { role: loads[load]?.role ?? '', session: sessions[load] ?? {} };
+    queue.ask(String(requests.push(request)), sessions[load]!, { resolve, reject });
+  };
+  for (const { load, arrivedMs } of inOrder(loads)) {
+    while (queue.clock.nextMs <= arrivedMs) await queue.next();
+    queue.clock.advanceTo(arrivedMs);
+    ask(load, arrivedMs);
+    await settled();
+  }
+  while (await queue.next());
+  const onTime = ({ arrivedMs, answeredMs }: ServedRequest): boolean =>
+    answeredMs !== null && answeredMs <= arrivedMs + budgetMs + ROUNDING_MS;
+  return { requests, batches: queue.batches, onTime };
+}
+
+/** One deployed model on simulated time. */
+export class ServedQueue {
+  readonly clock = new ManualClock();
+  readonly #options: Omit<ServedSimulation, 'loads'>;
+  readonly #device: SimulatedDevice;
+  readonly #batcher: Batcher;
+
+  constructor(options: Omit<ServedSimulation, 'loads'>) {
+    const { budgetMs, policy, model, seed } = options;
+    const fleet = fleetOf(model);
+    this.#options = options;
+    this.#device = new SimulatedDevice(options, this.clock, createRng(seed));
+    this.#batcher = new Batcher({
+      device: this.#device,
+      fleet,
+      policy: simulatedPolicy(policy).create({ fleet, seed }),
+      clock: this.clock,
+      activeRoles: new ActiveRoles(),
+      answerMaker: classification.answers(['no', 'yes']),
+      budgetMs,
+      onBatch: () => undefined,
+      onUnloaded: () => undefined,
+      onAnswer: () => undefined,
+    });
+  }
+
+  get batches(): number {
+    return this.#device.batches;
+  }
+
+  /** Asks now; the answer is the subset that gave it. */
+  ask(
+    input: string,
+    { role, session }: { role: string; session: object },
+    { resolve, reject }: { resolve(subset: Subset): void; reject(): void },
+  ): void {
+    const { budgetMs, onOverdue } = this.#options;
+    const deadlineMs = this.clock.nowMs() + budgetMs;
+    const terms = { wantsDetail: false, deadlineMs, budgetMs, isFirm: onOverdue === 'error', role, session };
     try {
-      batcher.ask(input, { ...terms, ...asker }, { resolve, reject });
+      this.#batcher.ask(input, terms, { resolve: () => resolve(this.#device.subsetOf(input)), reject });
     } catch {
       reject();
     }
-  };
-  for (const arrival of inOrder(loads)) {
-    await passUntil(clock, arrival.arrivedMs);
-    ask(arrival);
-    if (clock.nowMs() < arrival.arrivedMs) throw new Error('time stands still');
-    await settled();
   }
-  await passUntil(clock, Number.POSITIVE_INFINITY);
-  return {
-    requests,
-    batches: device.batches,
-    onTime: ({ arrivedMs, answeredMs }) => answeredMs !== null && answeredMs <= arrivedMs + budgetMs + ROUNDING_MS,
-  };
+
+  /** The next event with all its consequences; returns false if there is none. */
+  async next(): Promise<boolean> {
+    await settled();
+    if (this.clock.nextMs === Number.POSITIVE_INFINITY) return false;
+    this.clock.advanceTo(this.clock.nextMs);
+    await settled();
+    return true;
+  }
 }
 
 /** As the server measures a model when it loads it. */
@@ -128,15 +163,6 @@ function fleetOf({ accuracy, latencyMs, threads }: DeployedModel): ServedFleet {
   return fleet;
 }
 
-/** Everything that is due until then happens, each event with all its consequences before the next. */
-async function passUntil(clock: ManualClock, ms: number): Promise<void> {
-  while (clock.nextMs <= ms && clock.nextMs < Number.POSITIVE_INFINITY) {
-    clock.advanceTo(clock.nextMs);
-    await settled();
-  }
-  if (Number.isFinite(ms)) clock.advanceTo(ms);
-}
-
 /** The batcher dispatches in a callback of setImmediate that was set before this one. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -145,7 +171,12 @@ function inOrder(loads: readonly Load[]): { load: number; arrivedMs: number }[] 
   return all.sort((a, b) => a.arrivedMs - b.arrivedMs);
 }
 
-/** A device whose batches take c(v, b) of simulated time. */
+interface SimulatedJob extends Job {
+  ms: number;
+  end(): void;
+}
+
+/** The server's threads, whose batches take c(v, b) of simulated time. */
 class SimulatedDevice implements Device {
   readonly isReady = true;
   readonly inlineRows = 0;
@@ -155,13 +186,17 @@ class SimulatedDevice implements Device {
   readonly #noise: number;
   readonly #clock: ManualClock;
   readonly #rng: Rng;
+  /** The server's own order of the batches that wait for a thread. */
+  readonly #jobs = new JobQueue<SimulatedJob>();
+  readonly #isBusy: boolean[];
   /** Subsets of the inputs of the batches that have just ended, and of those that run. */
   readonly #subsets = new Map<string, Subset>();
 
-  constructor({ model, noise }: ServedSimulation, clock: ManualClock, rng: Rng) {
+  constructor({ model, noise }: Pick<ServedSimulation, 'model' | 'noise'>, clock: ManualClock, rng: Rng) {
     this.#model = model;
     this.#noise = noise;
     this.slots = model.threads;
+    this.#isBusy = new Array<boolean>(model.threads).fill(false);
     this.#clock = clock;
     this.#rng = rng;
   }
@@ -176,7 +211,7 @@ class SimulatedDevice implements Device {
     return true;
   }
 
-  run(inputs: readonly string[], subset: Subset): Promise<MemberOutput[]> {
+  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
     this.batches++;
     for (const input of inputs) this.#subsets.set(input, subset);
     const members = Array.from({ length: Math.log2(this.#model.accuracy.length) }, (_, m) => m).filter(
@@ -185,8 +220,30 @@ class SimulatedDevice implements Device {
     const factor = this.#noise === 0 ? 1 : Math.max(0.5, 1 + this.#noise * this.#rng.normal());
     const ms = factor * members.reduce((sum, m) => sum + this.#model.latencyMs(m, inputs.length), 0);
     const output = Float32Array.from({ length: 2 * inputs.length }, (_, i) => (i % 2 === 0 ? 0.9 : 0.1));
-    return new Promise((resolve) => this.#clock.after(ms, () => resolve(members.map(() => output))));
+    return new Promise((resolve) => {
+      this.#jobs.push({ id: MODEL_ID, work, ms, end: () => resolve(members.map(() => output)) });
+      this.#next();
+    });
   }
 
   async release(): Promise<void> {}
+
+  #next(): void {
+    for (const [thread, isBusy] of this.#isBusy.entries()) {
+      if (isBusy) continue;
+      const runner = { loaded: new Set([MODEL_ID]), isReserved: thread === 0 };
+      const job = this.#jobs.take(runner, () => this.slots > 1);
+      if (job === undefined) continue;
+      this.#isBusy[thread] = true;
+      job.work?.onStart();
+      this.#clock.after(job.ms, () => {
+        this.#isBusy[thread] = false;
+        this.#jobs.ran(job, job.ms);
+        job.end();
+        this.#next();
+      });
+    }
+  }
 }
+
+const MODEL_ID = 1;

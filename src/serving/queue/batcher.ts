@@ -8,14 +8,11 @@ import { Slots } from './slots.ts';
 import { updateSlowness } from './slowness.ts';
 import { LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
-/** After two requests waited at the same time, more are expected to arrive together for this long. */
+/** After two requests waited together, more are expected to for this long. */
 const CONCURRENT_MS = 100;
 /** An idle device with late rows that might make requests late decides again after this share of the budget. */
 const RETRY_SHARE = 0.25;
-/**
- * One model's queue: requests enter one by one and leave in batches when the policy decides; equal requests share one
- * computation.
- */
+/** One model's queue: requests enter one by one and leave in batches; equal requests share one computation. */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #requests = new RequestQueue();
@@ -108,14 +105,16 @@ export class Batcher {
     this.#scheduled = true;
     const dispatch = (): void => {
       this.#scheduled = false;
-      this.#dispatch();
+      this.#dispatch({ decidesAnew: false });
     };
     if (this.#options.clock.nowMs() < this.#companyUntilMs) setImmediate(dispatch);
     else queueMicrotask(dispatch);
   }
 
-  #dispatch(): void {
+  /** After a batch or a timer, a decision to wait no longer holds. */
+  #dispatch({ decidesAnew } = { decidesAnew: true }): void {
     this.#cancelTimer();
+    if (decidesAnew) this.#waitsFor = undefined;
     if (!this.#options.device.isReady && this.#requests.length > 0) {
       this.#loadModel();
       return;
@@ -132,7 +131,7 @@ export class Batcher {
 
   #idleBatch(): QueuedRequest[] {
     const { anyFree } = this.#slots;
-    if (!anyFree && !this.#isShared) return [];
+    if (!anyFree && !(this.#isShared && this.#options.clock.nowMs() >= this.#turns.jumpsFromMs(this.#slots))) return [];
     const rows = this.#choice.idleRows();
     if (rows === 0) return [];
     return this.#isShared ? this.#turns.idle(rows, anyFree) : this.#choice.idleBatch(rows);
@@ -142,16 +141,15 @@ export class Batcher {
   #wakeLater(): void {
     const { clock, budgetMs } = this.#options;
     const isIdle = this.#requests.deferred + this.#requests.speculative > 0 && this.#slots.taken === 0;
-    if (!isIdle && this.#waitsFor === undefined) return;
-    const untilMs = this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY;
-    const ms = Math.min(untilMs - clock.nowMs(), isIdle ? RETRY_SHARE * budgetMs : Number.POSITIVE_INFINITY);
-    if (Number.isFinite(ms)) this.#cancelTimer = clock.after(Math.max(1, ms), () => this.#decideAnew());
-  }
-
-  /** A timer or the end of a batch: a decision to wait holds no longer. */
-  #decideAnew(): void {
-    this.#waitsFor = undefined;
-    this.#dispatch();
+    const isBusy = this.#requests.demanded + this.#requests.deferred > 0 && !this.#slots.anyFree;
+    if (!isIdle && !isBusy && this.#waitsFor === undefined) return;
+    const nowMs = clock.nowMs();
+    let untilMs = this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY;
+    if (isIdle) untilMs = Math.min(untilMs, nowMs + RETRY_SHARE * budgetMs);
+    const jumpsFromMs = isBusy && this.#isShared ? this.#turns.jumpsFromMs(this.#slots) : 0;
+    if (jumpsFromMs > nowMs) untilMs = Math.min(untilMs, jumpsFromMs);
+    if (untilMs < Number.POSITIVE_INFINITY)
+      this.#cancelTimer = clock.after(Math.max(1, untilMs - nowMs), () => this.#dispatch());
   }
 
   /** Whether the policy waits for more requests than have come. */
@@ -173,7 +171,7 @@ export class Batcher {
       .then(() => undefined, failed)
       .then(() => {
         this.#comingUp = false;
-        this.#decideAnew();
+        this.#dispatch();
       });
   }
 
@@ -200,6 +198,7 @@ export class Batcher {
     if (this.#requests.demanded === 0) return false;
     const nowMs = this.#options.clock.nowMs();
     const { anyFree } = this.#slots;
+    if (!anyFree && nowMs < this.#turns.jumpsFromMs(this.#slots)) return false;
     const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
     this.#choice.deferLate({ ...this.#choice.state(), freeMs: [[nowMs]] });
     const turn = this.#turns.next(anyFree, (queue) => this.#choice.state(queue, freeMs));
@@ -244,7 +243,7 @@ export class Batcher {
       if (slot === undefined) this.#inline--;
       else this.#slots.free(slot);
       for (const role of roles) role.running--;
-      this.#decideAnew();
+      this.#dispatch();
     });
   }
 }

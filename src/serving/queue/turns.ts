@@ -4,14 +4,16 @@ import type { BatcherOptions } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import type { QueuedRequest, RoleShare } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
+import type { Slots } from './slots.ts';
 
 /**
  * If several roles are active, a batch should run no longer than this share of the model's budget: a new request waits
- * for at most one such batch and its own. Two rows may always run together: on devices that profit from batches a
- * single row takes long.
+ * for at most one such batch and its own. Where larger batches pay, they run up to {@link LONGEST_SHARE}: the smallest
+ * that takes at most {@link NEARLY} times as long for a row as the longest.
  */
 const RUN_SHARE = 0.125;
-const RUN_ROWS = 2;
+const LONGEST_SHARE = 0.35;
+const NEARLY = 1.1;
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
@@ -36,16 +38,22 @@ export class Turns {
   /** Maximum intended time of a batch, ms. */
   get #limitMs(): number {
     const { fleet, budgetMs } = this.#options;
-    return Math.max(RUN_SHARE * budgetMs, RUN_ROWS * fleet.subsetMs(fleet.best, 1));
+    const ms = (rows: number): number => fleet.subsetMs(fleet.best, rows);
+    const longest = fleet.rowsWithin(LONGEST_SHARE * budgetMs);
+    if (longest <= 1) return Math.max(RUN_SHARE * budgetMs, ms(1));
+    const rows = fleet.sizes.find((size) => ms(size) / size <= (NEARLY * ms(longest)) / longest) ?? longest;
+    return Math.max(RUN_SHARE * budgetMs, ms(Math.min(rows, longest)));
   }
 
   /**
-   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch: they do
-   * not wait for slots of other roles, and their batch comes first on the threads.
+   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch, which
+   * comes first on the threads.
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
     const accepts = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#requests.turns({ state: 'demanded', maxRows: (first) => this.#maxRows(first), accepts });
+    const notBeforeMs = this.#options.clock.nowMs() + this.#limitMs;
+    const maxRows = (first: RoleShare): number => this.#maxRows(first);
+    const picked = this.#requests.turns({ state: 'demanded', maxRows, accepts, notBeforeMs });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -55,6 +63,11 @@ export class Turns {
     const requests = picked.filter((request) => chosen.has(request));
     this.#requests.takeTurns(requests, 'demanded');
     return { kind: 'run', requests, subset: decision.subset };
+  }
+
+  /** From when on a batch may run beyond the slots, because other roles' batches are long. */
+  jumpsFromMs(slots: Slots): number {
+    return slots.extraFromMs(this.#limitMs);
   }
 
   /** At most `rows` late rows to add to a batch, which stays short; neither to nor from slow roles. */
