@@ -6,7 +6,7 @@ import { type Load, type ServedRequest, type ServedRun, type ServedSimulation, s
 import { mean } from './statistics.ts';
 import { figure } from './table.ts';
 
-/** Simulated time of a load; twice as long as a late request waits before late ones take an eighth of the rows. */
+/** Simulated time of a load, of which the overload is less than late requests wait before they take an eighth. */
 const LENGTH_MS = 60_000;
 /** Offered loads of `one`, and how much more may be missed than if all arrivals were known. */
 const STEADY = { 0.75: 0.001, 0.9: 0.01, 1.1: 0.015, 1.3: 0.015 };
@@ -97,7 +97,7 @@ function drainOf({ model }: Deployed, requests: readonly ServedRequest[]): numbe
   return (lastMs - endMs) / (open.length / ((1 - STEP[2]) * capacityOf(model)));
 }
 
-/** Small batches: twice the capacity for two minutes, then a tenth of it. */
+/** Small batches: they have few rows to give an eighth of. */
 const starved: Deployed = {
   name: 'starved',
   model: { accuracy: [0, 1], threads: 1, latencyMs: (_, rows) => 5 + 5 * rows },

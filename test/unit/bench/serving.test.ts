@@ -56,6 +56,14 @@ describe('the simulator of serving', () => {
     expect(run({ policy: 'greedy' }).overdue).toBe(0);
   });
 
+  it('decides the same whatever the accuracy of a lone model is', () => {
+    const missed = [1, 0.9, 0.7].map((accuracy) => {
+      const { overdue, refused } = run({ policy: 'planner', fleet: { ...single, accuracy: [0, accuracy] } });
+      return overdue + refused;
+    });
+    expect(new Set(missed).size).toBe(1);
+  });
+
   it('shows what dropping is worth: the greedy rule earns more than half as much again', () => {
     expect(run({ policy: 'greedy' }).reward).toBeGreaterThan(1.5 * run({ policy: 'greedy', drops: false }).reward);
   });

@@ -238,6 +238,33 @@ describe('Batcher', () => {
     expect(device.batches[2]?.inputs).toEqual(['soon', 'late 3']);
   });
 
+  it('ends a batch of late rows alone so early that a request which comes now is in time', async () => {
+    const { device, clock, ask } = setUp({ fixedMs: 10, rowMs: [1] });
+    ask('running');
+    await turn();
+    for (let i = 0; i < 100; i++) ask(`late ${i}`, { budgetMs: 10 });
+    clock.advance(2000); // they came long ago: none is expected
+    device.batches[0]?.finish();
+    await turn();
+    await turn();
+    // 11 ms remain for that request of 50, and a margin since the first batch was slow
+    expect(device.batches[1]?.inputs.length).toBeGreaterThan(20);
+    expect(device.batches[1]?.inputs.length).toBeLessThanOrEqual(29);
+  });
+
+  it('refuses a late request if those of other sessions take a minute, but none of a session alone', async () => {
+    const { device, clock, ask } = setUp({ rowMs: [100] });
+    ask('running');
+    await turn();
+    const greedy = {};
+    for (let i = 0; i < 1000; i++) ask(`late ${i}`, { session: greedy, budgetMs: 1 });
+    clock.advance(2);
+    const refused = ask('late, too', { session: {}, budgetMs: 1 });
+    clock.advance(2);
+    device.batches[0]?.finish();
+    await expect(refused.outcome).rejects.toMatchObject({ sqlstate: '53400', detail: expect.stringContaining('60 s') });
+  });
+
   it('frees the input of an answered request, though others of its session wait', async () => {
     const { device, ask } = setUp();
     const answered = ask('yes');

@@ -80,6 +80,16 @@ describe('RequestQueue', () => {
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
   });
 
+  it('offers of a session with more rows than a batch those that are due later, and all of one with few', () => {
+    const queue = new RequestQueue();
+    for (let i = 0; i < 6; i++) queue.demand(`many ${i}`, terms({ deadlineMs: 10 * i }));
+    queue.demand('few', terms({ deadlineMs: 5, role: 'b' }));
+    const offered = (notBeforeMs: number): string[] =>
+      textsOf(queue.turns({ state: 'demanded', maxRows: () => 4, notBeforeMs })).toSorted();
+    expect(offered(30)).toEqual(['few', 'many 3', 'many 4', 'many 5']);
+    expect(offered(1000)).toEqual(['few', 'many 0', 'many 1', 'many 2']);
+  });
+
   it('has room for so many rows that are read ahead', () => {
     const queue = new RequestQueue();
     for (let i = 0; i < MAX_SPECULATIVE; i++) expect(queue.speculate(`ahead ${i}`, 'a')).toBe(true);
