@@ -21,8 +21,6 @@ const FULL_STEP_FROM = 0.1;
 export class LatencyModel {
   /** The time of a batch of each known size, ms, ascending. */
   readonly #ms: Float64Array;
-  /** c(b) by b, up to the largest batch; empty if it has to be computed again. */
-  #table: Float64Array | undefined;
 
   /**
    * `measured`: milliseconds by batch size, at least one. A smaller batch never counts as slower than a larger one:
@@ -37,23 +35,23 @@ export class LatencyModel {
     this.#ms = Float64Array.from(knownSizes, (rows) => interpolate(points, rows));
   }
 
+  /** Linear between known sizes, and proportional beyond the last. */
   predict(rows: number): number {
-    if (rows > largestBatch) return (this.predict(largestBatch) * rows) / largestBatch;
-    this.#table ??= this.#tabulate();
-    return this.#table[rows] as number;
+    if (rows > largestBatch) return (this.#ms[knownSizes.length - 1]! * rows) / largestBatch;
+    const place = placeOf[rows]!;
+    const share = shareOf[rows]!;
+    return share === 1 ? this.#ms[place]! : share * this.#ms[place]! + (1 - share) * this.#ms[place - 1]!;
   }
 
   observe(rows: number, ms: number): void {
     const error = ms / this.predict(rows) - 1;
     const size = Math.min(1, Math.abs(error) / FULL_STEP_FROM);
     const move = 1 + STEP * size * (error > 0 ? QUANTILE : QUANTILE - 1);
-    const right = placeOf(rows);
-    const [below, above] = [knownSizes[right - 1], knownSizes[right] as number];
-    const share = below === undefined || rows > above ? 1 : (rows - below) / (above - below);
+    const right = placeOf[Math.min(rows, largestBatch)]!;
+    const share = shareOf[Math.min(rows, largestBatch)]!;
     this.#ms[right]! *= move ** share;
     if (share < 1) this.#ms[right - 1]! *= move ** (1 - share);
     this.#keepOrder(share < 1 ? right - 1 : right, right);
-    this.#table = undefined;
   }
 
   /** Batches of larger sizes than `to` take at least as long as it, those of smaller ones than `from` at most. */
@@ -63,18 +61,6 @@ export class LatencyModel {
     for (let i = to + 1; i < ms.length; i++) ms[i] = Math.max(ms[i]!, ms[to]!);
     for (let i = from - 1; i >= 0; i--) ms[i] = Math.min(ms[i]!, ms[from]!);
   }
-
-  /** Linear between known sizes. */
-  #tabulate(): Float64Array {
-    const table = new Float64Array(largestBatch + 1);
-    for (let place = 1; place < knownSizes.length; place++) {
-      const [left, right] = [knownSizes[place - 1] as number, knownSizes[place] as number];
-      const slope = (this.#ms[place]! - this.#ms[place - 1]!) / (right - left);
-      for (let rows = left; rows <= right; rows++) table[rows] = this.#ms[place - 1]! + slope * (rows - left);
-    }
-    table[0] = table[1]!;
-    return table;
-  }
 }
 
 interface LatencyPoint {
@@ -82,11 +68,15 @@ interface LatencyPoint {
   ms: number;
 }
 
-/** The first known size of at least `rows`, or the last. */
-function placeOf(rows: number): number {
-  const place = knownSizes.findIndex((size) => size >= rows);
-  return place < 0 ? knownSizes.length - 1 : place;
-}
+/** By rows, up to the largest batch: the place of the first known size that is not smaller. */
+const placeOf = Uint8Array.from({ length: largestBatch + 1 }, (_, rows) =>
+  knownSizes.findIndex((size) => size >= rows),
+);
+/** By rows: how far they are from the known size before that one to it; 1 if they are that one. */
+const shareOf = Float64Array.from(placeOf, (place, rows) => {
+  const [left = 0, right = 1] = [knownSizes[place - 1], knownSizes[place]];
+  return place === 0 ? 1 : (rows - left) / (right - left);
+});
 
 /** Linear between the points, constant before the first, and proportional beyond the last. */
 function interpolate(points: readonly LatencyPoint[], rows: number): number {

@@ -105,8 +105,9 @@ export class LookAhead {
       const widest = this.#most(option, most, false);
       this.#try(option, widest, best);
       if (!isCrowded) this.#try(option, this.#most(option, widest, true), best);
-      for (const knee of isCrowded ? option.knees.slice(0, 1) : option.knees)
-        if (knee < widest) this.#try(option, knee, best);
+      for (const knee of option.knees) {
+        if (knee < widest && (!isCrowded || 2 * knee > this.#largest)) this.#try(option, knee, best);
+      }
     }
     return best.rows > 0;
   }
