@@ -46,7 +46,7 @@ export async function* servingBench({
   }
   const seeds = quick ? 1 : 5;
   const report: Record<'deployed' | 'paper', Figure[]> = { deployed: [], paper: [] };
-  for await (const each of servedFigures(seeds)) {
+  for await (const each of servedFigures({ isKept: !quick, seeds })) {
     report.deployed.push(each);
     yield each;
   }

@@ -8,15 +8,16 @@ import { settings } from './workloads.ts';
 const head = (machine: string): string => `# Serving: scheduling on simulated time
 
 The server itself is measured in [serving-real.md](serving-real.md); this is the simulators' part. Written by
-\`npm run -s bench -- serving\`. Simulated time, seeds 1 to 5, means. Results depend only on the seeds, except the time of a
-decision and memory: ${machine}.
+\`npm run -s bench -- serving\`. Simulated time, seeds 1 to 5, means (of \`drained\` and \`unanswered\` the largest).
+Results depend only on the seeds, except the time of a decision and memory: ${machine}.
 
 ## As it is deployed
 
 The server's own queue, batcher, fleet and planner (\`src/serving\`) on a clock that the bench advances, in front of threads that only
-wait (\`bench/serving/served.ts\`): one device, whose threads hold all members, which run one after another. The models are in
-\`bench/serving/deployed.ts\`: \`one\`, c = 10 + b ms, τ = 100 ms; \`rows\`, 20 b ms, 100 ms, where batches do not pay; \`threads\`, four with
-2 + 2 b ms, 50 ms; \`three\`, the paper's three models at a quarter of their times, 560 ms. Loads are relative to batches of 64.
+wait (\`bench/serving/served.ts\`; results by seed in \`serving/deployed.csv\`): one device, whose threads hold all members, which run one
+after another. The models are in \`bench/serving/deployed.ts\`: \`one\`, c = 10 + b ms, τ = 100 ms; \`rows\`, 20 b ms, 100 ms, where batches
+do not pay; \`threads\`, four with 2 + 2 b ms, 50 ms; \`three\`, the paper's three models at a quarter of their times, 560 ms. Loads are
+relative to batches of 64.
 
 - \`steady\`: late requests are refused. The least that can be missed is exact: the best of all schedules that know the arrivals
   (\`bench/serving/in-time.ts\`). The target adds .001, .01, .015 and .015.
@@ -24,8 +25,8 @@ wait (\`bench/serving/served.ts\`): one device, whose threads hold all members, 
   \`drained\` the longest wait after its overload.
 - \`starved\`: c = 5 + 5 b ms, τ = 50 ms, twice the capacity for two minutes, then a tenth: who never had an answer or a refusal, and
   the share of late answers during the overload.
-- \`flooder\`: one user asks 1.6 times the capacity, ten others a twentieth each; the least that one of these has in time. \`roles\`: each is
-  a role; \`sessions\`: all but one of the ten are sessions of one role.
+- \`flooder\`: one user asks 1.6 times the capacity, ten others a twentieth each; the mean over seeds of the least that one of these has
+  in time. \`roles\`: each is a role; \`sessions\`: all but one of the ten are sessions of one role, the flooder's.
 
 `;
 
