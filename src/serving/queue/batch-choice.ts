@@ -111,7 +111,7 @@ export class BatchChoice {
   /** Adds late and speculative rows to a batch as long as they make no request late. */
   addTo(batch: QueuedRequest[], subset: Subset): void {
     if (this.#requests.deferred + this.#requests.speculative === 0) return;
-    const rows = this.spare.beside(batch, subset);
+    const rows = this.spare.addable(batch, subset);
     const late = this.#requests.takeDeferred(rows);
     batch.push(...late);
     if (subset !== this.#options.fleet.best) return;

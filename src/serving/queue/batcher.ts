@@ -206,8 +206,8 @@ export class Batcher {
     if (turn.kind === 'wait') return this.#wait({ untilMs: turn.untilMs, rows: 0 });
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
     const { spare } = this.#choice;
-    const rows = inline ? 0 : spare.owed(turn.requests.length) + spare.beside(turn.requests, turn.subset);
-    const late = this.#turns.lateBeside(turn.requests, rows);
+    const rows = inline ? 0 : spare.owed(turn.requests.length) + spare.addable(turn.requests, turn.subset);
+    const late = this.#turns.lateFor(turn.requests, rows);
     this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }

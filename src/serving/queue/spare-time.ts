@@ -46,7 +46,7 @@ export class SpareTime {
    * Rows that may be added to a batch. It still ends before the deadlines of its own rows, and so early that another
    * batch can then answer in time those that wait now and those that will have come, the first of them immediately.
    */
-  beside(batch: readonly QueuedRequest[], subset: Subset): number {
+  addable(batch: readonly QueuedRequest[], subset: Subset): number {
     const firstMs = batch.reduce((first, { deadlineMs }) => Math.min(first, deadlineMs), Number.POSITIVE_INFINITY);
     const timely = { subset, rows: batch.length, firstMs };
     const rows = this.#harmless(timely);
@@ -67,12 +67,12 @@ export class SpareTime {
     return low;
   }
 
-  /** Whether rows take less time beside others than alone. */
+  /** Whether rows take less time with others than alone. */
   #pays({ subset, rows }: TimelyBatch, more: number): boolean {
     const { fleet, budgetMs } = this.#options;
     const apart = Math.max(1, fleet.rowsWithin(budgetMs / 2));
-    const besideMs = (fleet.subsetMs(subset, rows + more) - fleet.subsetMs(subset, rows)) / more;
-    return besideMs < (PAYS * fleet.subsetMs(subset, apart)) / apart;
+    const addedMs = (fleet.subsetMs(subset, rows + more) - fleet.subsetMs(subset, rows)) / more;
+    return addedMs < (PAYS * fleet.subsetMs(subset, apart)) / apart;
   }
 
   /**

@@ -71,7 +71,7 @@ export class Turns {
   }
 
   /** At most `rows` late rows to add to a batch, which stays short; neither to nor from slow roles. */
-  lateBeside(batch: readonly QueuedRequest[], rows: number): QueuedRequest[] {
+  lateFor(batch: readonly QueuedRequest[], rows: number): QueuedRequest[] {
     const [first] = batch;
     if (first === undefined || rows <= 0) return [];
     if (batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
