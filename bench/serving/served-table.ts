@@ -18,7 +18,7 @@ const KEPT = 0.99;
 const DRAINED = 1.2;
 
 /** Measures one seed; the second value is the one to compare with. */
-type Measure = (seed: number) => Promise<[number, number]>;
+type MeasureSeed = (seed: number) => Promise<[number, number]>;
 
 /** Results by figure and seed, stored in docs/experiments: an interrupted bench continues where it was. */
 class SeededResults {
@@ -32,7 +32,7 @@ class SeededResults {
   }
 
   /** The means over all seeds, and the largest value. */
-  async of(name: string, measure: Measure): Promise<{ value: number; compared: number; largest: number }> {
+  async of(name: string, measure: MeasureSeed): Promise<{ value: number; compared: number; largest: number }> {
     for (let seed = 1; seed <= this.#seeds; seed++) {
       if (this.#results.has(name, seed)) continue;
       const values = await measure(seed);

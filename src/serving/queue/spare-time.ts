@@ -9,7 +9,7 @@ import type { RequestQueue } from './request-queue.ts';
 /** Late rows that have waited so long take {@link OLD_SHARE} of the rows even where that makes others late. */
 export const PATIENCE_MS = 60_000;
 /** Share of such rows, so that every request is answered eventually. */
-export const OLD_SHARE = 0.125;
+const OLD_SHARE = 0.125;
 /** Rows are added to a batch if they then take less than this share of their time in batches of their own. */
 const PAYS = 0.95;
 /** A batch of late rows that takes this share of the budget hardly delays a request. */
