@@ -16,8 +16,8 @@ Results depend only on the seeds, except the time of a decision and memory: ${ma
 The server's own queue, batcher, fleet and planner (\`src/serving\`) on a clock that the bench advances, in front of threads that only
 wait (\`bench/serving/served.ts\`; results by seed in \`serving/deployed.csv\`): one device, whose threads hold all members, which run one
 after another. The models are in \`bench/serving/deployed.ts\`: \`one\`, c = 10 + b ms, τ = 100 ms; \`rows\`, 20 b ms, 100 ms, where batches
-do not pay; \`threads\`, four with 2 + 2 b ms, 50 ms; \`three\`, the paper's three models at a quarter of their times, 560 ms. Loads are
-relative to batches of 64.
+do not pay; \`threads\`, four with 2 + 2 b ms, 50 ms; \`padded\`, the paper's Inception-v3, padded to multiples of 16, 560 ms; \`three\`, the
+paper's three models at a quarter of their times, 560 ms. Loads are relative to batches of 64.
 
 - \`steady\`: late requests are refused. The least that can be missed is exact: the best of all schedules that know the arrivals
   (\`bench/serving/in-time.ts\`). The target adds .001, .01, .015 and .015.

@@ -1,6 +1,6 @@
 import type { Member } from '../../db/statements/deployments.ts';
 import { mostAccurate } from './batches.ts';
-import { knownSizes, type LatencyModel, largestBatch } from './latency-model.ts';
+import { comparedSizes, type LatencyModel, largestBatch } from './latency-model.ts';
 import { Margin } from './margin.ts';
 import type { Fleet, Station, Subset } from './policy.ts';
 
@@ -21,7 +21,7 @@ export interface ServedFleetOptions {
  */
 export class ServedFleet implements Fleet {
   readonly members: number;
-  readonly sizes = knownSizes;
+  readonly sizes = comparedSizes;
   readonly accuracy: readonly number[];
   readonly stations: readonly Station[];
   readonly originals: readonly number[];
@@ -97,7 +97,7 @@ export class ServedFleet implements Fleet {
   /** c(b) of the best subset, ms, by batch size. */
   describe(): Record<string, number> {
     return Object.fromEntries(
-      knownSizes.map((rows) => [String(rows), Number(this.subsetMs(this.best, rows).toFixed(3))]),
+      comparedSizes.map((rows) => [String(rows), Number(this.subsetMs(this.best, rows).toFixed(3))]),
     );
   }
 }

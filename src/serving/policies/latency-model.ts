@@ -1,11 +1,18 @@
 /** Batch sizes measured at load. */
-export const measuredSizes = [1, 4, 16, 64, 256] as const;
+export const measuredSizes = [1, 4, 16, 17, 64, 65, 256] as const;
 export const largestBatch = 256;
+/** Sizes that are worth comparing, two per doubling. */
+export const comparedSizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256] as const;
+/** Devices pad batches to multiples of this: one row more may take as long as so many. */
+const PADDED_ROWS = 16;
 /**
- * Sizes at which c(b) is known, two per doubling; between them it is interpolated. Those that were not measured at load
- * are measured by the batches that run: most precisely where there is traffic.
+ * Sizes at which c(b) is known: the compared ones, and one row more where a device may pad. Between them it is
+ * interpolated. Those that were not measured at load are measured by the batches that run: most precisely where there is
+ * traffic.
  */
-export const knownSizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256] as const;
+const knownSizes = comparedSizes.flatMap((size) =>
+  size % PADDED_ROWS === 0 && size < largestBatch ? [size, size + 1] : [size],
+);
 
 /**
  * c(b) is this quantile of the batches' times: with the mean, half of the batches would miss their deadlines. The

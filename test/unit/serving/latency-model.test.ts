@@ -28,6 +28,14 @@ describe('LatencyModel', () => {
     expect(model.predict(128)).toBe(before[1]);
   });
 
+  it('knows that a row more may take as long as sixteen', () => {
+    const padded = (rows: number): number => 10 + 16 * Math.ceil(rows / 16);
+    const model = new LatencyModel(new Map(measuredSizes.map((rows) => [rows, padded(rows)])));
+    expect([16, 17, 64, 65].map((rows) => model.predict(rows))).toEqual([16, 17, 64, 65].map(padded));
+    for (let i = 0; i < 400; i++) for (const rows of [32, 33]) model.observe(rows, padded(rows));
+    for (const rows of [32, 33]) expect(Math.abs(model.predict(rows) / padded(rows) - 1)).toBeLessThan(0.02);
+  });
+
   it('keeps the order of sizes whatever is observed', () => {
     const observations = fc.array(
       fc.tuple(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0, max: 1e4, noNaN: true })),
