@@ -123,16 +123,16 @@ export class BatchChoice {
   idleRows(): number {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const max =
-      this.#requests.deferred > 0 ? this.spare.alone() : Math.min(this.spare.alone(), this.#speculativeRows());
+    const harmless = this.spare.alone();
+    const max = this.#requests.deferred > 0 ? harmless : Math.min(harmless, this.#speculativeRows());
+    if (max === 0) return 0;
     const part = Math.ceil(max / Math.max(1, device.slots - this.#slots.taken));
-    return took(max) - took(part) < SHARING_MS ? max : part;
+    return Math.max(device.inlineRows + 1, took(max) - took(part) < SHARING_MS ? max : part);
   }
 
   #speculativeRows(): number {
-    const { fleet, device } = this.#options;
-    const rows = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1)));
-    return Math.max(device.inlineRows + 1, rows);
+    const { fleet } = this.#options;
+    return Math.max(1, fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1))));
   }
 
   /** The rate is computed lazily: a lone request is answered without it. */

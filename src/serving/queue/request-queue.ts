@@ -159,7 +159,7 @@ export class RequestQueue {
     const refused: QueuedRequest[] = [];
     for (const request of this.#demanded.take(0, count)) {
       const others = this.deferred - (request.part?.rows.deferred ?? 0);
-      if (request.isFirm || this.before(request.role, others) > maxBefore) {
+      if (request.isFirm || (others > maxBefore && this.before(request.role, others) > maxBefore)) {
         this.#shares.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);
