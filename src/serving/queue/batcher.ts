@@ -206,8 +206,9 @@ export class Batcher {
     if (turn.kind === 'wait') return this.#wait({ untilMs: turn.untilMs, rows: 0 });
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
     const { spare } = this.#choice;
-    const rows = inline ? 0 : spare.owed(turn.requests.length) + spare.addable(turn.requests, turn.subset);
-    const late = this.#turns.lateFor(turn.requests, rows);
+    const owed = inline ? 0 : spare.owed(turn.requests.length);
+    const addable = inline ? 0 : spare.addable(turn.requests, turn.subset);
+    const late = this.#turns.lateFor(turn.requests, { owed, addable });
     this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }

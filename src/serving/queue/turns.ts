@@ -70,13 +70,13 @@ export class Turns {
     return slots.extraFromMs(this.#limitMs);
   }
 
-  /** At most `rows` late rows to add to a batch, which stays short; neither to nor from slow roles. */
-  lateFor(batch: readonly QueuedRequest[], rows: number): QueuedRequest[] {
+  /** Late rows to add to a batch: those that are owed, and others while it stays short; neither to nor from slow roles. */
+  lateFor(batch: readonly QueuedRequest[], { owed, addable }: { owed: number; addable: number }): QueuedRequest[] {
     const [first] = batch;
-    if (first === undefined || rows <= 0) return [];
-    if (batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
-    const room = this.#maxRows(this.#requests.roleOf(first.role)) - batch.length;
-    return room <= 0 ? [] : this.#late(Math.min(rows, room), ({ isSlow }) => !isSlow);
+    if (first === undefined || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
+    const room = Math.max(0, this.#maxRows(this.#requests.roleOf(first.role)) - batch.length);
+    const rows = owed + Math.min(addable, room);
+    return rows === 0 ? [] : this.#late(rows, ({ isSlow }) => !isSlow);
   }
 
   /** A batch of at most `rows` speculative or late rows; if no slot is free, as in {@link next}. */
