@@ -119,7 +119,8 @@ export class SpareTime {
     const dueMs = Math.min(nowMs + budgetMs, queue.deadlineMs(lost));
     return (more) => {
       const ms = takesMs(rows + more);
-      const next = Math.max(1, Math.ceil((waiting + rate * ms) / device.slots));
+      const coming = rate * ms + Math.sqrt(rate * ms); // a standard deviation more than are expected
+      const next = Math.max(1, Math.ceil((waiting + coming) / device.slots));
       return nowMs + ms <= firstMs && nowMs + ms + takesMs(next) <= dueMs;
     };
   }
