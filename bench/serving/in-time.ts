@@ -1,7 +1,13 @@
 import type { Arrivals } from './arrivals.ts';
 
-/** A state of the search: when the device is free, and how many requests were answered in time. */
-type Reached = [freeMs: number, answered: number];
+/** How far the numbers of answers after one request may differ: several batches. */
+const RANGE = 2048;
+
+/** After one request: by the number of answers, counted from `base`, when the device is free at the earliest. */
+interface Reached {
+  base: number;
+  freeMs: Float64Array;
+}
 
 /**
  * The most requests that one device can answer in time in batches of any size up to `largest`, if all arrivals are
@@ -13,39 +19,39 @@ export function mostInTime(
   { latencyMs, budgetMs, largest }: { latencyMs(rows: number): number; budgetMs: number; largest: number },
 ): number {
   const count = arrivals.length;
-  const states = new Array<Reached[] | undefined>(count + 1);
-  states[0] = [[0, 0]];
+  const takesMs = Float64Array.from({ length: largest + 1 }, (_, rows) => latencyMs(rows));
+  const states = new Array<Reached | undefined>(count + 1);
+  reach(states, 0, 0, 0);
   for (let first = 0; first < count; first++) {
+    const { base, freeMs } = states[first]!;
+    states[first] = undefined;
     const arrivedMs = arrivals[first]!;
-    for (const [freeMs, answered] of relevant(states[first] ?? [], arrivedMs)) {
-      reach(states, first + 1, [freeMs, answered]); // this request is not answered
-      for (let rows = 1; rows <= largest && first + rows <= count; rows++) {
-        const endMs = Math.max(freeMs, arrivals[first + rows - 1]!) + latencyMs(rows);
+    const most = Math.min(largest, count - first);
+    let soonestMs = Number.POSITIVE_INFINITY;
+    // A device that was free before the request came is as good as one that is free then.
+    for (let place = RANGE - 1; place >= 0 && soonestMs > arrivedMs; place--) {
+      if (freeMs[place]! >= soonestMs) continue;
+      soonestMs = Math.max(arrivedMs, freeMs[place]!);
+      const answered = base + place;
+      reach(states, first + 1, soonestMs, answered); // this request is not answered
+      for (let rows = 1; rows <= most; rows++) {
+        const endMs = Math.max(soonestMs, arrivals[first + rows - 1]!) + takesMs[rows]!;
         if (endMs > arrivedMs + budgetMs) break;
-        reach(states, first + rows, [endMs, answered + rows]);
+        reach(states, first + rows, endMs, answered + rows);
       }
     }
-    states[first] = undefined;
   }
-  return Math.max(0, ...(states[count] ?? []).map(([, answered]) => answered));
+  const { base, freeMs } = states[count]!;
+  return base + freeMs.findLastIndex(Number.isFinite);
 }
 
-/** A device that was free before a request came is as good as one that is free then. */
-function relevant(states: readonly Reached[], arrivedMs: number): Reached[] {
-  const later = states.filter(([freeMs]) => freeMs > arrivedMs);
-  const before = states[states.length - later.length - 1];
-  return before === undefined ? later : [[arrivedMs, before[1]], ...later];
-}
-
-/** Adds a state to those of a place, which are in ascending order in both values. */
-function reach(all: (Reached[] | undefined)[], place: number, state: Reached): void {
-  const states = all[place] ?? [];
-  all[place] = states;
-  let at = states.length;
-  while (at > 0 && states[at - 1]![0] > state[0]) at--;
-  if (at > 0 && states[at - 1]![1] >= state[1]) return;
-  let worse = at;
-  while (worse < states.length && states[worse]![1] <= state[1]) worse++;
-  if (at > 0 && states[at - 1]![0] === state[0]) at--;
-  states.splice(at, worse - at, state);
+function reach(states: (Reached | undefined)[], request: number, endMs: number, answered: number): void {
+  let reached = states[request];
+  if (reached === undefined) {
+    reached = { base: answered - RANGE / 2, freeMs: new Float64Array(RANGE).fill(Number.POSITIVE_INFINITY) };
+    states[request] = reached;
+  }
+  const place = answered - reached.base;
+  if (place < 0 || place >= RANGE) throw new RangeError('the schedules differ by more answers than there is room for');
+  if (endMs < reached.freeMs[place]!) reached.freeMs[place] = endMs;
 }
