@@ -5,6 +5,7 @@ import { manyModelsFigures } from './serving/many-models.ts';
 import { drawSines } from './serving/plots.ts';
 import { realFigures } from './serving/real.ts';
 import { writeReport } from './serving/report.ts';
+import { servedFigures } from './serving/served-table.ts';
 import { claimFigures, figure, tableFigures } from './serving/table.ts';
 import { traceFigures } from './serving/trace.ts';
 
@@ -20,7 +21,10 @@ export interface ServingBenchOptions {
   trace?: string | undefined;
 }
 
-/** Scheduling policies on simulated time, compared with the clairvoyant bound; with `--quick` one seed, and no results are stored. */
+/**
+ * The server's scheduling on simulated time: as it is deployed, and every policy in the paper's topology compared with the
+ * clairvoyant bound. With `--quick` one seed, and no results are stored.
+ */
 export async function* servingBench({
   quick,
   real,
@@ -40,20 +44,25 @@ export async function* servingBench({
     yield* traceFigures(trace);
     return;
   }
-  const figures: Figure[] = [];
-  for await (const each of simulated(quick)) {
-    figures.push(each);
+  const seeds = quick ? 1 : 5;
+  const report: Record<'deployed' | 'paper', Figure[]> = { deployed: [], paper: [] };
+  for await (const each of servedFigures({ isKept: !quick, seeds })) {
+    report.deployed.push(each);
+    yield each;
+  }
+  for await (const each of paperFigures(quick, seeds)) {
+    report.paper.push(each);
     yield each;
   }
   if (quick) return;
   drawSines();
-  writeReport(figures);
+  writeReport(report);
 }
 
-async function* simulated(quick: boolean): AsyncIterable<Figure> {
+/** The paper's topology: a device for each model. */
+async function* paperFigures(quick: boolean, seeds: number): AsyncIterable<Figure> {
   yield figure('decision-p99', decisionMs(2000), 'CPU ms', { max: 1 });
   const experiment = new Experiment({ isKept: !quick });
-  const seeds = quick ? 1 : 5;
   yield* tableFigures(experiment, seeds);
   yield* claimFigures(experiment, seeds);
 }

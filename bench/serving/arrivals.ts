@@ -59,6 +59,37 @@ export function onOff(
   return thin({ lengthMs: load.lengthMs, peak, at }, rng);
 }
 
+/** Poisson at each of these shares of r_u in turn, for equal times. */
+export function steps(load: ArrivalLoad, rng: Rng, rates: readonly number[]): Arrivals {
+  const partMs = load.lengthMs / rates.length;
+  const peak = Math.max(...rates) * load.capacity;
+  const at = (ms: number): number => (rates[Math.floor(ms / partMs)] ?? 0) * load.capacity;
+  return thin({ lengthMs: load.lengthMs, peak, at }, rng);
+}
+
+/** The sizes of clusters: a Pareto distribution of infinite variance, cut off. */
+const SMALLEST_CLUSTER = 4;
+const LARGEST_CLUSTER = 1000;
+const TAIL = 1.5;
+const MEAN_CLUSTER = (SMALLEST_CLUSTER * TAIL) / (TAIL - 1);
+/** Within a cluster requests come at this rate, in r_u. */
+const CLUSTER_RATE = 4;
+
+/** Heavy-tailed clusters that begin independently of each other; on average a little less than `rate` × r_u. */
+export function clusters({ capacity, lengthMs }: ArrivalLoad, rng: Rng, rate: number): Arrivals {
+  const times: number[] = [];
+  const pauseMs = MEAN_CLUSTER / (rate * capacity);
+  for (let begin = pauseMs * exponential(rng); begin < lengthMs; begin += pauseMs * exponential(rng)) {
+    const size = Math.min(LARGEST_CLUSTER, Math.round(SMALLEST_CLUSTER / (1 - rng.uniform()) ** (1 / TAIL)));
+    let ms = begin;
+    for (let i = 0; i < size; i++) {
+      ms += exponential(rng) / (CLUSTER_RATE * capacity);
+      times.push(ms);
+    }
+  }
+  return Float64Array.from(times).sort();
+}
+
 /** Arrival times of a file: milliseconds, one a line, in any order; other lines are ignored. */
 export function parseTrace(text: string): Arrivals {
   const times = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]));

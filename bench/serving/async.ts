@@ -1,4 +1,4 @@
-import { dispatched, freeAt, smallestHolding } from '../../src/serving/policies/batches.ts';
+import { dispatched, freeAt, largestOf } from '../../src/serving/policies/batches.ts';
 import type { Decision, Policy, PolicyOptions } from '../../src/serving/policies/policy.ts';
 
 /**
@@ -17,7 +17,7 @@ export function async(options: PolicyOptions): Policy {
       const { queue, nowMs } = state;
       for (const { subset, station } of members) {
         if (freeAt(state, station) > nowMs) continue;
-        const rows = smallestHolding(fleet.sizes, queue.length);
+        const rows = Math.min(largestOf(fleet), queue.length);
         return dispatched(options, state, { subset, rows });
       }
       return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: queue.length + 1 };

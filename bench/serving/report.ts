@@ -5,18 +5,39 @@ import type { Figure } from '../figure.ts';
 import { experimentsDir } from '../results.ts';
 import { settings } from './workloads.ts';
 
-const head = (machine: string): string => `# Serving: schedulers against the clairvoyant bound
+const head = (machine: string): string => `# Serving: scheduling on simulated time
 
-The server itself is measured in [serving-real.md](serving-real.md); this is the simulator's part.
+The server itself is measured in [serving-real.md](serving-real.md); this is the simulators' part. Written by
+\`npm run -s bench -- serving\`. Simulated time, seeds 1 to 5, means (of \`drained\` and \`unanswered\` the largest).
+Results depend only on the seeds, except the time of a decision and memory: ${machine}.
 
-Written by \`npm run -s bench -- serving\`; runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. Simulated time, seeds 1 to 5, means.
-β = 1: an overdue or refused request earns nothing. The bound is a fluid linear program that knows all arrivals and ignores
-batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and \`profiles.ts\`. The bursts and
-on-off loads of the study that the targets come from are not known: these are chosen so that the greedy rule on one model misses as
-much as there. Results depend only on the seeds, except the time of a decision: ${machine}.
+## As it is deployed
 
-| figure | value | unit | target | |
-| --- | --- | --- | --- | --- |
+The server's own queue, batcher, fleet and planner (\`src/serving\`) on a clock that the bench advances, in front of threads that only
+wait (\`bench/serving/served.ts\`; results by seed in \`serving/deployed.csv\`): one device, whose threads hold all members, which run one
+after another. The models are in \`bench/serving/deployed.ts\`: \`one\`, c = 10 + b ms, τ = 100 ms; \`rows\`, 20 b ms, 100 ms, where batches
+do not pay; \`threads\`, four with 2 + 2 b ms, 50 ms; \`padded\`, the paper's Inception-v3, padded to multiples of 16, 560 ms; \`three\`, the
+paper's three models at a quarter of their times, 560 ms. Loads are relative to batches of 64.
+
+- \`steady\`: late requests are refused. The least that can be missed is exact: the best of all schedules that know the arrivals
+  (\`bench/serving/in-time.ts\`). The target adds .001, .01, .015 and .015.
+- \`in-time\`: with \`on_overdue = answer\`, the default; target: .99 of what \`error\` reaches. The step is .3, 1.4 and .3 for 20 s each, and
+  \`drained\` the longest wait after its overload.
+- \`starved\`: c = 5 + 5 b ms, τ = 50 ms, twice the capacity for two minutes, then a tenth: who never had an answer or a refusal, and
+  the share of late answers during the overload.
+- \`flooder\`: one user asks 1.6 times the capacity, ten others a twentieth each; the mean over seeds of the least that one of these has
+  in time. \`roles\`: each is a role; \`sessions\`: all but one of the ten are sessions of one role, the flooder's.
+
+`;
+
+const paperHead = `## In the paper's topology
+
+A device for each model, late requests refused (or all served in the order of arrival), each policy (\`bench/serving/simulator.ts\`).
+Runs in \`serving/runs.csv\`, bounds in \`serving/bounds.csv\`. β = 1: an overdue or refused request earns nothing. The bound is a fluid linear
+program that knows all arrivals and ignores batching (\`bench/serving/bound.ts\`); loads and profiles are in \`bench/serving/workloads.ts\` and
+\`profiles.ts\`. The bursts and on-off loads of the study that the targets come from are not known: these are chosen so that the greedy
+rule on one model misses as much as there.
+
 `;
 
 /** Machine, date and version. */
@@ -24,17 +45,21 @@ const machine = (): string =>
   `${availableParallelism()} cores of an ${cpus()[0]?.model}, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}`;
 
 /** The figures of a whole bench, as a page with plots. */
-export function writeReport(figures: readonly Figure[]): void {
-  const rows = figures.map(({ name, value, unit, bar, ok, note }) => {
-    const verdict = [ok === null ? '' : ok ? 'ok' : 'short', note ?? ''].filter((part) => part !== '').join('; ');
-    return `| ${name} | ${Number(value.toPrecision(4))} | ${unit} | ${bar ?? ''} | ${verdict} |`;
-  });
+export function writeReport({ deployed, paper }: Record<'deployed' | 'paper', readonly Figure[]>): void {
   const plots = settings.flatMap(({ name, fleet }) => [
     `![share missed](serving/sine-${name}-missed.svg)`,
     ...(fleet.members > 1 ? [`![accuracy](serving/sine-${name}-accuracy.svg)`] : []),
   ]);
   writeFileSync(
     path.join(experimentsDir, 'serving.md'),
-    `${head(machine())}${rows.join('\n')}\n\n## Over two cycles of the sine\n\n${plots.join('\n')}\n`,
+    `${head(machine())}${table(deployed)}\n\n${paperHead}${table(paper)}\n\n### Over two cycles of the sine\n\n${plots.join('\n')}\n`,
   );
+}
+
+function table(figures: readonly Figure[]): string {
+  const rows = figures.map(({ name, value, unit, bar, ok, note }) => {
+    const verdict = [ok === null ? '' : ok ? 'ok' : 'short', note ?? ''].filter((part) => part !== '').join('; ');
+    return `| ${name} | ${Number(value.toPrecision(4))} | ${unit} | ${bar ?? ''} | ${verdict} |`;
+  });
+  return ['| figure | value | unit | target | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }

@@ -1,5 +1,5 @@
 import type { Rng } from '../../src/runtime/rng.ts';
-import { alreadyLate, smallestHolding, stationMs } from '../../src/serving/policies/batches.ts';
+import { alreadyLate, stationMs } from '../../src/serving/policies/batches.ts';
 import { Margin } from '../../src/serving/policies/margin.ts';
 import type { Decision, Fleet, Policy, PolicyState } from '../../src/serving/policies/policy.ts';
 import { ArrivalRate } from '../../src/serving/queue/arrival-rate.ts';
@@ -156,7 +156,6 @@ class SimulatedRun {
   #run({ subset, from, rows }: Extract<Decision, { kind: 'dispatch' }>): void {
     const { fleet, noise, rng, budgetMs, arrivals, countFromMs = 0, onAnswer } = this.#simulation;
     const requests = this.#queue.take(from, rows);
-    const size = smallestHolding(fleet.sizes, requests.length);
     let endMs = this.#nowMs;
     fleet.stations.forEach((station, s) => {
       if ((station.members & subset) === 0) return;
@@ -164,7 +163,8 @@ class SimulatedRun {
       const server = free.indexOf(Math.min(...free));
       const factor = noise === 0 ? 1 : Math.max(0.5, 1 + noise * rng.normal());
       this.#margin.observe(factor);
-      const end = Math.max(this.#nowMs, free[server]!) + factor * stationMs(fleet, station, { subset, rows: size });
+      const end =
+        Math.max(this.#nowMs, free[server]!) + factor * stationMs(fleet, station, { subset, rows: requests.length });
       free[server] = end;
       endMs = Math.max(endMs, end);
     });

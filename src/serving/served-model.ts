@@ -1,7 +1,7 @@
 import type { DeploymentRow } from '../db/statements/deployments.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { type InputKind, inputOf } from '../domain/task.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { TimerClock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { Device } from './devices/device.ts';
 import type { ServedFleet } from './policies/fleet.ts';
@@ -20,7 +20,7 @@ export interface ServedModelOptions {
   cache: AnswerCache;
   stat: PredictStat;
   activeRoles: ActiveRoles;
-  clock: Clock;
+  clock: TimerClock;
 }
 
 /**

@@ -55,6 +55,7 @@ Errors:
   55000: it is still training, or not deployed
   08006: no server is running, or it does not answer
   57014: the answer would be overdue, and rafiki.on_overdue is error; or the call was cancelled
+  53400: too many calls wait for the model, or more than a minute's work of late ones (rafiki.on_overdue is answer)
   22023: the budget is not positive, a setting has an invalid value, or the model reads images
   42804: the text looks like an array without its type, such as {a,b} (see rafiki.array_literals)
   54000: the text is too large

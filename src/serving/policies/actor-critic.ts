@@ -1,10 +1,13 @@
 import { createRng } from '../../runtime/rng.ts';
-import { allMembers, finishMs, freeAt, lateAt, startMs } from './batches.ts';
+import { allMembers, finishMs, freeAt, largestOf, lateAt, startMs } from './batches.ts';
 import { ActorCriticNetwork, type Evaluation, type Experience } from './network.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState, Subset } from './policy.ts';
 
 /** Waiting times of this many places of the queue are features, spaced evenly over the largest batch. */
 const PLACES = 16;
+/** With more sizes than this, the network chooses among those so far apart. */
+const MAX_SIZES = 8;
+const FACTOR = 4;
 /** Decisions per training step. */
 const TRAIN_EVERY = 32;
 /** Discount: a reward this many τ ahead counts 1/e of one now. */
@@ -34,7 +37,7 @@ export interface PolicyStep {
 export function actorCritic({ fleet, seed, leavesOut = lateAt, knowsRate = true }: ActorCriticOptions): Policy {
   const rng = createRng(seed);
   const actions = actionsOf(fleet);
-  const inputs = fleet.stations.length + fleet.members * fleet.sizes.length + PLACES + 2;
+  const inputs = fleet.stations.length + fleet.members * fewSizes(fleet).length + PLACES + 2;
   const network = new ActorCriticNetwork(inputs, actions.length, rng);
   const steps: PolicyStep[] = [];
 
@@ -77,7 +80,16 @@ export function actorCritic({ fleet, seed, leavesOut = lateAt, knowsRate = true 
 
 function actionsOf(fleet: Fleet): { subset: Subset; size: number }[] {
   const subsets = Array.from({ length: allMembers(fleet) }, (_, i) => i + 1);
-  return subsets.flatMap((subset) => fleet.sizes.map((size) => ({ subset, size })));
+  return subsets.flatMap((subset) => fewSizes(fleet).map((size) => ({ subset, size })));
+}
+
+/** Of many sizes, those a factor of four apart: with more actions the network learns slowly. */
+function fewSizes({ sizes }: Fleet): readonly number[] {
+  if (sizes.length <= MAX_SIZES) return sizes;
+  return sizes.reduceRight<number[]>((few, size) => {
+    if (few.length === 0 || FACTOR * size <= few[0]!) few.unshift(size);
+    return few;
+  }, []);
 }
 
 /** Rows per millisecond if each member answers separately, in largest batches. */
@@ -87,15 +99,13 @@ const throughput = (fleet: Fleet): number =>
     0,
   );
 
-const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
-
 /** All times are in τ. */
 export function featuresOf(fleet: Fleet, state: PolicyState, knowsRate: boolean): Float64Array {
   const { queue, nowMs, budgetMs, rate } = state;
   const largest = largestOf(fleet);
   const features = fleet.stations.map((_, s) => Math.min(3, (freeAt(state, s) - nowMs) / budgetMs));
   for (let m = 0; m < fleet.members; m++)
-    for (const size of fleet.sizes) features.push(fleet.latencyMs(m, size) / budgetMs);
+    for (const size of fewSizes(fleet)) features.push(fleet.latencyMs(m, size) / budgetMs);
   for (let i = 0; i < PLACES; i++) {
     const place = Math.floor((i * largest) / PLACES);
     const waited = place < queue.length ? 1 - (queue.deadlineMs(place) - nowMs) / budgetMs : 0;

@@ -1,4 +1,4 @@
-import { dispatched, mostAccurate, startMs } from './batches.ts';
+import { dispatched, largestOf, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 const MORE_ROWS = 1;
@@ -11,7 +11,7 @@ const LESS = 0.9;
 export function aimd(options: PolicyOptions): Policy {
   const { fleet } = options;
   const subset = mostAccurate(fleet);
-  const largest = fleet.sizes[fleet.sizes.length - 1] ?? 1;
+  const largest = largestOf(fleet);
   let size = fleet.sizes[0] ?? 1;
   return {
     name: 'aimd',

@@ -1,5 +1,8 @@
 import type { Decision, Fleet, PolicyOptions, PolicyState, QueueView, Station, Subset } from './policy.ts';
 
+/** The largest batch. */
+export const largestOf = ({ sizes }: Fleet): number => sizes[sizes.length - 1] ?? 1;
+
 export const allMembers = ({ members }: Fleet): Subset => 2 ** members - 1;
 
 /** The Pareto-optimal subsets: no subset of less work is as accurate. */
@@ -144,10 +147,4 @@ export function largestFilled(sizes: readonly number[], rows: number): number {
   let filled = sizes[0] ?? 1;
   for (const size of sizes) if (size <= rows) filled = size;
   return filled;
-}
-
-/** The smallest size that holds `rows`; the largest if none does. */
-export function smallestHolding(sizes: readonly number[], rows: number): number {
-  for (const size of sizes) if (size >= rows) return size;
-  return sizes[sizes.length - 1] ?? 1;
 }

@@ -8,8 +8,6 @@ export interface Choice {
   /** Its first place in the queue, and the number of requests that it answers in time. */
   from: number;
   rows: number;
-  /** Index of its size. */
-  size: number;
   /** When its last station can start: later than now if that station is busy. */
   startMs: number;
   /** Reward minus the price of its time and of the requests that it leaves behind. */
@@ -18,41 +16,50 @@ export interface Choice {
 
 /** Prefers the batch with more rows among equals; far below any accuracy. */
 const PER_ROW = 1e-4;
+/** A size is a knee if the next row costs so much more than its last one. */
+const KNEE = 1.1;
 
-/** One subset and size, with values that are constant during the look-ahead. */
+/** One subset, with values that are constant during the look-ahead. */
 export interface Option {
   subset: Subset;
-  size: number;
-  /** Stations of the subset, and the time of the batch at each, ms. */
+  /** Stations of the subset. */
   stations: number[];
-  times: number[];
-  /** Price of the batch's time. */
-  cost: number;
   /** Reward of a row above the price of a request. */
   margin: number;
+  /** The most that a row gains, its share of the price of time included; at least 0. */
+  gain: number;
+  /** Sizes that are cheaper per row than those around them, descending. */
+  knees: readonly number[];
 }
 
-/** Largest first: where time is dear they are best, and the rest can be skipped. */
+/** The most profitable first: it makes the others' bounds too low. */
 export function optionsOf(fleet: Fleet, prices: Prices): Option[] {
-  const options = usefulSubsets(fleet).flatMap((subset) => {
+  const options = usefulSubsets(fleet).map((subset) => {
     const stations = fleet.stations.flatMap((station, s) => ((station.members & subset) === 0 ? [] : [s]));
     const margin = (fleet.accuracy[subset] ?? 0) - prices.request + PER_ROW;
-    return fleet.sizes.map((rows, size) => {
-      const times = stations.map((s) => stationMs(fleet, fleet.stations[s]!, { subset, rows }));
-      const cost = times.reduce((sum, ms, i) => sum + ms * (prices.stations[stations[i]!] ?? 0), 0);
-      return { subset, size, stations, times, cost, margin };
-    });
+    const msOf = (s: number, rows: number): number => stationMs(fleet, fleet.stations[s]!, { subset, rows });
+    const rowCost = (rows: number): number =>
+      stations.reduce((sum, s) => sum + msOf(s, rows) * (prices.stations[s] ?? 0), 0) / rows;
+    const gain = Math.max(0, margin - Math.min(...fleet.sizes.map(rowCost)));
+    const knees = kneesOf(fleet.sizes, (rows) => stations.reduce((sum, s) => sum + msOf(s, rows), 0));
+    return { subset, stations, margin, gain, knees };
   });
-  return options.sort((a, b) => b.size - a.size);
+  return options.sort((a, b) => b.gain - a.gain);
 }
 
-export const emptyChoice = (): Choice => ({ subset: 0, from: 0, rows: 0, size: 0, startMs: 0, score: 0 });
+/** E.g. the multiples of 16 on a device that pads batches to them; none if each row takes as long as any other. */
+const kneesOf = (sizes: readonly number[], ms: (rows: number) => number): number[] =>
+  sizes
+    .slice(0, -1)
+    .filter((size) => ms(size + 1) - ms(size) > KNEE * (ms(size) - ms(size - 1)))
+    .reverse();
+
+export const emptyChoice = (): Choice => ({ subset: 0, from: 0, rows: 0, startMs: 0, score: 0 });
 
 export function copyChoice(from: Choice, to: Choice): void {
   to.subset = from.subset;
   to.from = from.from;
   to.rows = from.rows;
-  to.size = from.size;
   to.startMs = from.startMs;
   to.score = from.score;
 }

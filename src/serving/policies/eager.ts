@@ -1,4 +1,4 @@
-import { dispatched, mostAccurate, smallestHolding, startMs } from './batches.ts';
+import { dispatched, largestOf, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /**
@@ -18,7 +18,7 @@ export function eager(options: PolicyOptions): Policy {
       const { queue, nowMs } = state;
       const start = startMs(fleet, state, subset);
       if (start > nowMs) return { kind: 'wait', untilMs: start, rows: Number.POSITIVE_INFINITY };
-      const rows = smallestHolding(fleet.sizes, queue.length);
+      const rows = Math.min(largestOf(fleet), queue.length);
       return dispatched(options, state, { subset, rows });
     },
   };

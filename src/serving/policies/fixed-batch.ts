@@ -1,4 +1,4 @@
-import { dispatched, mostAccurate, startMs } from './batches.ts';
+import { dispatched, largestOf, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /** Maximum wait of a batch's first request, as a share of τ. */
@@ -11,7 +11,7 @@ const TIME_OUT = 0.25;
 export function fixedBatch(options: PolicyOptions): Policy {
   const { fleet } = options;
   const subset = mostAccurate(fleet);
-  const size = fleet.sizes[fleet.sizes.length - 1] ?? 1;
+  const size = largestOf(fleet);
   return {
     name: 'fixed',
     decide(state): Decision {

@@ -1,6 +1,6 @@
 import type { Member } from '../../db/statements/deployments.ts';
 import { mostAccurate } from './batches.ts';
-import { type LatencyModel, measuredSizes } from './latency-model.ts';
+import { comparedSizes, type LatencyModel, largestBatch } from './latency-model.ts';
 import { Margin } from './margin.ts';
 import type { Fleet, Station, Subset } from './policy.ts';
 
@@ -21,7 +21,7 @@ export interface ServedFleetOptions {
  */
 export class ServedFleet implements Fleet {
   readonly members: number;
-  readonly sizes = measuredSizes;
+  readonly sizes = comparedSizes;
   readonly accuracy: readonly number[];
   readonly stations: readonly Station[];
   readonly originals: readonly number[];
@@ -64,7 +64,9 @@ export class ServedFleet implements Fleet {
 
   /** Updates the latencies with a batch's time; of several members, each proportionally. */
   observe(subset: Subset, rows: number, ms: number): void {
-    const ratio = ms / this.subsetMs(subset, rows);
+    const expectedMs = this.subsetMs(subset, rows);
+    if (expectedMs === 0) return; // not measured yet
+    const ratio = ms / expectedMs;
     for (let m = 0; m < this.members; m++) {
       if ((subset & (1 << m)) !== 0) this.#latency[m]?.observe(rows, ratio * this.latencyMs(m, rows));
     }
@@ -78,7 +80,7 @@ export class ServedFleet implements Fleet {
   rowsWithin(ms: number): number {
     if (this.#latency.length === 0) return 0;
     let low = 0;
-    let high: number = measuredSizes[measuredSizes.length - 1] ?? 1;
+    let high: number = largestBatch;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (this.subsetMs(this.best, middle) <= ms) low = middle;
@@ -95,7 +97,7 @@ export class ServedFleet implements Fleet {
   /** c(b) of the best subset, ms, by batch size. */
   describe(): Record<string, number> {
     return Object.fromEntries(
-      measuredSizes.map((rows) => [String(rows), Number(this.subsetMs(this.best, rows).toFixed(3))]),
+      comparedSizes.map((rows) => [String(rows), Number(this.subsetMs(this.best, rows).toFixed(3))]),
     );
   }
 }

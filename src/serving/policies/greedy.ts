@@ -1,4 +1,4 @@
-import { dispatched, finishMs, largestFilled, mostAccurate, startMs } from './batches.ts';
+import { dispatched, finishMs, largestFilled, largestOf, mostAccurate, startMs } from './batches.ts';
 import type { Decision, Policy, PolicyOptions } from './policy.ts';
 
 /** δ, the paper's back-off, as a share of τ. */
@@ -12,7 +12,7 @@ const BACK_OFF = 0.1;
 export function greedy(options: PolicyOptions): Policy {
   const { fleet } = options;
   const subset = mostAccurate(fleet);
-  const largest = fleet.sizes[fleet.sizes.length - 1] ?? 1;
+  const largest = largestOf(fleet);
   return {
     name: 'greedy',
     decide(state): Decision {

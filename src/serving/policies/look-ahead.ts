@@ -1,11 +1,18 @@
+import { largestOf, stationMs } from './batches.ts';
 import { type Choice, copyChoice, emptyChoice, type Option, optionsOf } from './choices.ts';
 import type { Fleet, PolicyState } from './policy.ts';
 import type { Prices } from './prices.ts';
+import { ServerTimes } from './server-times.ts';
 
 /** Prefers the batch that starts earlier among equals; far below any accuracy. */
 const PER_BUDGET_WAITED = 1e-3;
 
-/** With more than this many largest batches waiting, only the two largest sizes are considered. */
+/** Scores that differ by less are equal: sums of the same values in another order differ by rounding. */
+export const SAME_SCORE = 1e-9;
+/**
+ * With more than this many largest batches waiting, only the largest are considered: smaller ones save requests now and
+ * lose more later.
+ */
 const CROWDED_BATCHES = 2;
 
 /**
@@ -22,11 +29,13 @@ export class LookAhead {
   readonly #state: PolicyState;
   readonly #rate: number;
   readonly #margin: number;
-  /** When each server is free, by station; the servers of station s start at `#first[s]`. */
-  readonly #free: Float64Array;
-  readonly #first: number[] = [];
+  readonly #servers: ServerTimes;
   readonly #options: readonly Option[];
   readonly #scratch = emptyChoice();
+  readonly #largest: number;
+  /** By station, and for the whole subset: when the batch under consideration could begin. */
+  readonly #beginMs: Float64Array;
+  #startMs = 0;
 
   constructor(fleet: Fleet, state: PolicyState, prices: Prices) {
     this.fleet = fleet;
@@ -35,22 +44,17 @@ export class LookAhead {
     this.#state = state;
     this.#rate = state.rate;
     this.#margin = fleet.margin;
-    let servers = 0;
-    for (const station of fleet.stations) {
-      this.#first.push(servers);
-      servers += station.servers;
-    }
-    this.#first.push(servers);
-    this.#free = new Float64Array(servers);
+    this.#servers = new ServerTimes(fleet.stations);
     this.#options = optionsOf(fleet, prices);
+    this.#largest = largestOf(fleet);
+    this.#beginMs = new Float64Array(fleet.stations.length);
     this.reset();
   }
 
   reset(): void {
     this.nowMs = this.#state.nowMs;
     this.head = 0;
-    let server = 0;
-    for (const servers of this.#state.freeMs) for (const ms of servers) this.#free[server++] = ms;
+    this.#servers.reset(this.#state.freeMs);
   }
 
   /** The end of the queue at `nowMs`. */
@@ -66,57 +70,54 @@ export class LookAhead {
 
   /** When the next busy server becomes free. */
   get nextFreeMs(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const ms of this.#free) if (ms > this.nowMs && ms < next) next = ms;
-    return next;
+    return this.#servers.nextFreeMs(this.nowMs);
   }
 
   get isAnyFree(): boolean {
-    for (const ms of this.#free) if (ms <= this.nowMs) return true;
-    return false;
+    return this.#servers.isAnyFree(this.nowMs);
   }
 
-  /**
-   * Candidate batches of each subset and size, unless a smaller size holds all waiting requests; some can only start
-   * later.
-   */
+  /** Candidate batches of each subset; some can only start later. */
   choices(): Choice[] {
     const choices: Choice[] = [];
     for (const option of this.#options) {
-      if (!this.#isSized(option)) continue;
-      const choice = emptyChoice();
-      if (this.#evaluate(option, choice)) choices.push(choice);
+      this.#begin(option);
+      for (const rows of this.#manySizes(option)) {
+        const choice = emptyChoice();
+        this.#evaluate(option, rows, choice);
+        choices.push(choice);
+      }
     }
     return choices;
   }
 
   /** Writes the choice with the best score to `best`; returns false if there is none. */
   findBest(best: Choice): boolean {
-    const { fleet } = this;
     best.score = Number.NEGATIVE_INFINITY;
-    let found = false;
-    const min =
-      this.tail - this.head > CROWDED_BATCHES * fleet.sizes[fleet.sizes.length - 1]! ? fleet.sizes.length - 2 : 0;
+    best.rows = 0;
+    const waiting = this.tail - this.head;
+    const most = Math.min(this.#largest, waiting);
+    const isCrowded = waiting > CROWDED_BATCHES * this.#largest;
     for (const option of this.#options) {
-      if (option.size < min || !this.#isSized(option)) continue;
-      // Skip the option if its upper bound, with no row late and no station busy, is lower.
-      const rows = fleet.sizes[option.size]!;
-      if (Math.max(0, option.margin) * rows - option.cost < best.score) continue;
-      if (this.#evaluate(option, this.#scratch) && this.#scratch.score > best.score) {
-        copyChoice(this.#scratch, best);
-        found = true;
+      // Skip the option if its upper bound, with no row late, and no station busy, is lower.
+      if (option.gain * most < best.score + SAME_SCORE) continue;
+      this.#begin(option);
+      const widest = this.#most(option, most, false);
+      this.#try(option, widest, best);
+      if (!isCrowded) this.#try(option, this.#most(option, widest, true), best);
+      for (const knee of option.knees) {
+        if (knee < widest && (!isCrowded || 2 * knee > this.#largest)) this.#try(option, knee, best);
       }
     }
-    return found;
+    return best.rows > 0;
   }
 
-  take({ subset, from, rows, size }: Choice): void {
+  take({ subset, from, rows }: Choice): void {
     for (const option of this.#options) {
-      if (option.subset !== subset || option.size !== size) continue;
-      option.stations.forEach((s, i) => {
-        const server = this.#server(s);
-        this.#free[server] = Math.max(this.nowMs, this.#free[server]!) + option.times[i]!;
-      });
+      if (option.subset !== subset) continue;
+      for (const s of option.stations) {
+        this.#servers.occupy(s, this.nowMs, stationMs(this.fleet, this.fleet.stations[s]!, { subset, rows }));
+      }
     }
     this.head = from + rows;
   }
@@ -130,40 +131,79 @@ export class LookAhead {
   /** Price of the work beyond `ms` that servers have already started. */
   committedCost(ms: number): number {
     let worth = 0;
-    for (let s = 0; s < this.fleet.stations.length; s++) {
-      for (let server = this.#first[s]!; server < this.#first[s + 1]!; server++) {
-        worth += this.prices.stations[s]! * Math.max(0, this.#free[server]! - ms);
-      }
-    }
+    for (let s = 0; s < this.fleet.stations.length; s++)
+      worth += this.prices.stations[s]! * this.#servers.committedMs(s, ms);
     return worth;
   }
 
-  #isSized({ size }: Option): boolean {
-    return size === 0 || this.fleet.sizes[size - 1]! < this.tail - this.head;
+  /** When each station of the subset could begin a batch. */
+  #begin({ stations }: Option): void {
+    this.#startMs = this.nowMs;
+    for (const s of stations) {
+      this.#beginMs[s] = Math.max(this.nowMs, this.#servers.freeMs(s));
+      this.#startMs = Math.max(this.#startMs, this.#beginMs[s]!);
+    }
   }
 
-  /** Evaluates a batch now; returns false if it would answer no request in time. */
-  #evaluate(option: Option, choice: Choice): boolean {
-    const { nowMs, prices } = this;
-    let startMs = nowMs;
-    let finishMs = nowMs;
-    for (let i = 0; i < option.stations.length; i++) {
-      const begin = Math.max(nowMs, this.#free[this.#server(option.stations[i]!)]!);
-      startMs = Math.max(startMs, begin);
-      finishMs = Math.max(finishMs, begin + this.#margin * option.times[i]!);
+  /** The latest time at which a batch of `rows` ends. */
+  #finishMs(option: Option, rows: number): number {
+    let finishMs = this.nowMs;
+    for (const s of option.stations) {
+      finishMs = Math.max(
+        finishMs,
+        this.#beginMs[s]! +
+          this.#margin * stationMs(this.fleet, this.fleet.stations[s]!, { subset: option.subset, rows }),
+      );
     }
-    const tail = this.tail;
-    const from = this.#lateAt(finishMs, tail);
-    const rows = Math.min(this.fleet.sizes[option.size]!, tail - from);
-    if (rows <= 0) return false;
+    return finishMs;
+  }
+
+  /**
+   * The largest batch of at most `max` rows that are all in time, or which makes no waiting request late; 0 if there is
+   * none. The one whose deadline counts is so many places before the end, or the one at the head.
+   */
+  #most(option: Option, max: number, keepsAll: boolean): number {
+    const { head, tail } = this;
+    let low = 0;
+    let high = max;
+    for (let rows = max; low < high; rows = (low + high + 1) >>> 1) {
+      if (this.#deadlineMs(keepsAll ? head : tail - rows) >= this.#finishMs(option, rows)) low = rows;
+      else high = rows - 1;
+    }
+    return low;
+  }
+
+  /** Sizes that are worth a plan: the two bounds, the share of each server, and knees. */
+  #manySizes(option: Option): Set<number> {
+    const waiting = this.tail - this.head;
+    const widest = this.#most(option, Math.min(this.#largest, waiting), false);
+    const sizes = new Set([widest, this.#most(option, widest, true)]);
+    for (const s of option.stations) {
+      sizes.add(Math.min(widest, Math.ceil(waiting / this.fleet.stations[s]!.servers)));
+    }
+    for (const knee of option.knees) if (knee < widest) sizes.add(knee);
+    sizes.delete(0);
+    return sizes;
+  }
+
+  #try(option: Option, rows: number, best: Choice): void {
+    if (rows === 0) return;
+    this.#evaluate(option, rows, this.#scratch);
+    if (this.#scratch.score > best.score + SAME_SCORE) copyChoice(this.#scratch, best);
+  }
+
+  /** Evaluates a batch of so many rows, all in time. */
+  #evaluate(option: Option, rows: number, choice: Choice): void {
+    const { prices } = this;
+    const from = this.#lateAt(this.#finishMs(option, rows), this.tail);
+    let cost = prices.request * (from - this.head) + this.#idleCost(this.#startMs - this.nowMs);
+    for (const s of option.stations)
+      cost += stationMs(this.fleet, this.fleet.stations[s]!, { subset: option.subset, rows }) * prices.stations[s]!;
     choice.subset = option.subset;
-    choice.size = option.size;
     choice.from = from;
     choice.rows = rows;
-    choice.startMs = startMs;
-    choice.score =
-      option.margin * rows - option.cost - prices.request * (from - this.head) - this.#idleCost(startMs - nowMs);
-    return true;
+    choice.startMs = this.#startMs;
+    choice.score = option.margin * rows - cost;
   }
 
   /** Price of the currently free servers for a duration. */
@@ -171,7 +211,7 @@ export class LookAhead {
     if (ms <= 0) return 0;
     let cost = (PER_BUDGET_WAITED * ms) / this.#state.budgetMs;
     for (let s = 0; s < this.fleet.stations.length; s++) {
-      if (this.#free[this.#server(s)]! <= this.nowMs) cost += this.prices.stations[s]! * ms;
+      if (this.#servers.freeMs(s) <= this.nowMs) cost += this.prices.stations[s]! * ms;
     }
     return cost;
   }
@@ -193,12 +233,5 @@ export class LookAhead {
     const { queue, nowMs, budgetMs } = this.#state;
     if (place < queue.length) return queue.deadlineMs(place);
     return nowMs + (place - queue.length + 1) / this.#rate + budgetMs;
-  }
-
-  /** The server of a station that is free first. */
-  #server(station: number): number {
-    let best = this.#first[station]!;
-    for (let i = best + 1; i < this.#first[station + 1]!; i++) if (this.#free[i]! < this.#free[best]!) best = i;
-    return best;
   }
 }

@@ -1,6 +1,6 @@
-import { finishMs, mostAccurate, startMs, usefulSubsets } from './batches.ts';
+import { finishMs, largestOf, mostAccurate, startMs, usefulSubsets } from './batches.ts';
 import { type Choice, emptyChoice } from './choices.ts';
-import { LookAhead } from './look-ahead.ts';
+import { LookAhead, SAME_SCORE } from './look-ahead.ts';
 import type { Decision, Fleet, Policy, PolicyOptions, PolicyState } from './policy.ts';
 import { decisionOf, nothingInTime } from './price-rule.ts';
 import { PriceList } from './prices.ts';
@@ -41,15 +41,14 @@ export function planner({ fleet }: PolicyOptions): Policy {
 function allInTime(state: PolicyState, fleet: Fleet): Decision | null {
   const { queue, nowMs } = state;
   const subset = mostAccurate(fleet);
-  const fits = fleet.sizes.find((size) => size >= queue.length);
-  if (fits === undefined || startMs(fleet, state, subset) > nowMs) return null;
+  if (queue.length > largestOf(fleet) || startMs(fleet, state, subset) > nowMs) return null;
   if (finishMs(fleet, state, { subset, rows: queue.length }) > queue.deadlineMs(0)) return null;
   return { kind: 'dispatch', subset, from: 0, rows: queue.length };
 }
 
 function plan(lookAhead: LookAhead, state: PolicyState): Decision {
   const endMs = state.nowMs + HORIZON * state.budgetMs;
-  const choices = lookAhead.choices().sort((a, b) => b.score - a.score);
+  const choices = lookAhead.choices().sort(byScore);
   const now = choices.filter((choice) => choice.startMs <= state.nowMs).slice(0, CANDIDATES);
   let best: Choice | undefined;
   let max = Number.NEGATIVE_INFINITY;
@@ -57,7 +56,7 @@ function plan(lookAhead: LookAhead, state: PolicyState): Decision {
     lookAhead.reset();
     lookAhead.take(choice);
     const reward = rewardOf(choice, lookAhead) + rewardAhead(lookAhead, endMs);
-    if (reward <= max) continue;
+    if (reward <= max + SAME_SCORE) continue;
     max = reward;
     best = choice;
   }
@@ -66,7 +65,7 @@ function plan(lookAhead: LookAhead, state: PolicyState): Decision {
   if (!Number.isFinite(later)) return decisionOf(best, state.nowMs);
   lookAhead.reset();
   lookAhead.nowMs = later;
-  if (rewardAhead(lookAhead, endMs) <= max) return decisionOf(best, state.nowMs);
+  if (rewardAhead(lookAhead, endMs) <= max + SAME_SCORE) return decisionOf(best, state.nowMs);
   return { kind: 'wait', untilMs: later, rows: Number.POSITIVE_INFINITY };
 }
 
@@ -95,3 +94,6 @@ function rewardAhead(lookAhead: LookAhead, endMs: number): number {
 }
 
 const rewardOf = ({ subset, rows }: Choice, { fleet }: LookAhead): number => (fleet.accuracy[subset] ?? 0) * rows;
+
+/** The best first; among equals in the order of the choices. */
+const byScore = (a: Choice, b: Choice): number => Math.round((b.score - a.score) / SAME_SCORE);

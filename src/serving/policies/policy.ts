@@ -8,7 +8,10 @@ export interface Fleet {
   readonly members: number;
   /** For each member, the index of the member that it is a quicker variant of, or its own. Absent: no variants. */
   readonly originals?: readonly number[];
-  /** Allowed batch sizes B, ascending; smaller batches may be padded to one of them. */
+  /**
+   * Batch sizes B at which c(m, b) is known best, ascending. A batch may have any number of rows up to the last; if a
+   * device pads it, c(m, b) shows that.
+   */
   readonly sizes: readonly number[];
   /** Accuracy a(M[v]) of each subset v on validation rows; a[0] is 0. */
   readonly accuracy: readonly number[];

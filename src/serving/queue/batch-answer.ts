@@ -1,18 +1,18 @@
 import type { AnswerMaker } from '../../domain/kinds/kind.ts';
 import { BadData } from '../../errors/errors.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { TimerClock } from '../../runtime/clock.ts';
 import type { Device } from '../devices/device.ts';
 import type { BatchRoles } from '../devices/work.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
 import type { Policy, Subset } from '../policies/policy.ts';
 import type { ActiveRoles } from './active-roles.ts';
-import type { QueuedRequest } from './queued-request.ts';
+import type { QueuedRequest, RoleShare } from './queued-request.ts';
 
 export interface BatcherOptions {
   device: Device;
   fleet: ServedFleet;
   policy: Policy;
-  clock: Clock;
+  clock: TimerClock;
   answerMaker: AnswerMaker;
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;
@@ -60,9 +60,9 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
     batch.forEach((request, row) => {
-      onClosed(request);
       const answer = options.answerMaker.answer(outputs, row, rows);
       if (isBest) options.onAnswer(request.input, answer);
+      onClosed(request);
       if (request.waiters.length === 0) return; // read ahead, and not requested yet
       const finding = request.wantsDetail ? options.answerMaker.finding(outputs, row, rows) : null;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
@@ -81,4 +81,15 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
       for (const waiter of request.waiters.splice(0)) waiter.reject(error);
     }
   }
+}
+
+/** The roles of a batch, for threads; undefined if only one is active. */
+export function workOf(
+  requests: readonly QueuedRequest[],
+  roles: readonly RoleShare[],
+): Omit<BatchRoles, 'onStart'> | undefined {
+  if (roles.length === 0) return undefined;
+  const rows = new Map<string, number>();
+  for (const { role } of requests) rows.set(role, (rows.get(role) ?? 0) + 1);
+  return { rows, isLong: roles.some(({ isSlow }) => isSlow) };
 }

@@ -1,16 +1,16 @@
 import { alreadyLate, earliestMs, lateAt } from '../policies/batches.ts';
 import { largestBatch } from '../policies/latency-model.ts';
-import type { Decision, PolicyState, QueueView } from '../policies/policy.ts';
+import type { Decision, PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { ArrivalRate } from './arrival-rate.ts';
 import type { BatcherOptions } from './batch-answer.ts';
-import { cannotBeInTime, type QueuedRequest, type RequestOptions } from './queued-request.ts';
+import { MAX_LATE_MS } from './limits.ts';
+import { cannotBeInTime, lateQueueFull, type QueuedRequest, type RequestOptions } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { Slots } from './slots.ts';
+import { SpareTime } from './spare-time.ts';
+import { LONG_SHARE } from './turns.ts';
 
-/**
- * Maximum duration of a speculative or late batch, so that requests which can be in time do not wait long for the
- * device.
- */
+/** Maximum duration of a batch with speculative rows: few of them may be needed. */
 const SPECULATIVE_MS = 10;
 /** Such a batch is split among free slots if that saves at least this much, more than the cost of a thread hop. */
 const SHARING_MS = 0.5;
@@ -30,12 +30,14 @@ export class BatchChoice {
   readonly #requests: RequestQueue;
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
+  readonly spare: SpareTime;
 
   constructor(options: BatchChoiceOptions) {
     this.#options = options;
     this.#requests = options.requests;
     this.#slots = options.slots;
     this.#rate = options.rate;
+    this.spare = new SpareTime(options);
   }
 
   /**
@@ -74,12 +76,12 @@ export class BatchChoice {
    * When to decide again: at the latest when the first request becomes late, which is then deferred and answered when a
    * slot is free.
    */
-  untilNextCheckMs(untilMs: number): number {
+  nextCheckMs(untilMs: number): number {
     const { fleet, clock } = this.#options;
     const nowMs = clock.nowMs();
     const idle = { ...this.state(), freeMs: [[nowMs]] };
     const firstMs = this.#requests.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
-    return Math.min(untilMs - nowMs, firstMs - earliestMs(fleet, idle));
+    return Math.min(untilMs, nowMs + firstMs - earliestMs(fleet, idle));
   }
 
   deferLate(state: PolicyState): void {
@@ -87,32 +89,50 @@ export class BatchChoice {
     const late = alreadyLate(fleet, state);
     if (late === 0) return;
     const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-    for (const request of this.#requests.deferLate(late)) {
-      for (const waiter of request.waiters.splice(0)) waiter.reject(cannotBeInTime(request.budgetMs, retryMs));
+    for (const request of this.#requests.deferLate(late, this.#maxLateRows())) {
+      const error = request.isFirm ? cannotBeInTime(request.budgetMs, retryMs) : lateQueueFull(MAX_LATE_MS);
+      for (const waiter of request.waiters.splice(0)) waiter.reject(error);
     }
+  }
+
+  /** Rows that the device answers within {@link MAX_LATE_MS}, in batches of half a budget. */
+  #maxLateRows(): number {
+    const { fleet, device, budgetMs } = this.#options;
+    const rows = Math.max(1, fleet.rowsWithin(LONG_SHARE * budgetMs));
+    return (MAX_LATE_MS * device.slots * rows) / fleet.subsetMs(fleet.best, rows);
   }
 
   /** A batch of speculative or late rows. */
   idleBatch(rows: number): QueuedRequest[] {
     const late = this.#requests.takeDeferred(rows);
-    return [...late, ...this.#requests.takeSpeculative(rows - late.length)];
+    return [...late, ...this.#requests.takeSpeculative(Math.min(rows, this.#speculativeRows()) - late.length)];
   }
 
-  /** Speculative rows that fit into a batch: it stays short, and none of its requests becomes late. */
-  roomIn(batch: readonly QueuedRequest[]): number {
-    const { fleet, clock } = this.#options;
-    const leftMs = (batch[0]?.deadlineMs ?? 0) - clock.nowMs();
-    return Math.min(this.idleRows(), fleet.rowsWithin(leftMs / fleet.margin)) - batch.length;
+  /** Adds late and speculative rows to a batch as long as they make no request late. */
+  addTo(batch: QueuedRequest[], subset: Subset): void {
+    if (this.#requests.deferred + this.#requests.speculative === 0) return;
+    const rows = this.spare.addable(batch, subset);
+    const late = this.#requests.takeDeferred(rows);
+    batch.push(...late);
+    if (subset !== this.#options.fleet.best) return;
+    const speculative = Math.min(rows - late.length, this.#speculativeRows() - batch.length);
+    batch.push(...this.#requests.takeSpeculative(speculative));
   }
 
   /** Maximum rows of one speculative or late batch: more than run on the event loop, which is busy enough. */
   idleRows(): number {
     const { fleet, device } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const max = fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * took(1)));
-    const rows = Math.min(max, this.#requests.deferred + this.#requests.speculative);
-    const part = Math.ceil(rows / Math.max(1, device.slots - this.#slots.taken));
-    return Math.min(largestBatch, Math.max(device.inlineRows + 1, took(rows) - took(part) < SHARING_MS ? max : part));
+    const harmless = this.spare.alone();
+    const max = this.#requests.deferred > 0 ? harmless : Math.min(harmless, this.#speculativeRows());
+    if (max === 0) return 0;
+    const part = Math.ceil(max / Math.max(1, device.slots - this.#slots.taken));
+    return Math.max(device.inlineRows + 1, took(max) - took(part) < SHARING_MS ? max : part);
+  }
+
+  #speculativeRows(): number {
+    const { fleet } = this.#options;
+    return Math.max(1, fleet.rowsWithin(Math.max(SPECULATIVE_MS, 4 * fleet.subsetMs(fleet.best, 1))));
   }
 
   /** The rate is computed lazily: a lone request is answered without it. */

@@ -1,21 +1,18 @@
 import { ShuttingDown } from '../../errors/errors.ts';
-import { setTimer } from '../../runtime/timer.ts';
-import type { BatchRoles } from '../devices/work.ts';
 import { ArrivalRate } from './arrival-rate.ts';
-import { answerBatch, type BatcherOptions } from './batch-answer.ts';
+import { answerBatch, type BatcherOptions, workOf } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
-import type { QueuedRequest, RequestOptions, RequestWaiter, RoleShare } from './queued-request.ts';
+import type { QueuedRequest, RequestOptions, RequestWaiter } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
 import { Slots } from './slots.ts';
 import { updateSlowness } from './slowness.ts';
-import { DEFERRED_SHARE, LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
+import { LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
-/** After two requests waited at the same time, more are expected to arrive together for this long. */
+/** After two requests waited together, more are expected to for this long. */
 const CONCURRENT_MS = 100;
-/**
- * One model's queue: requests enter one by one and leave in batches when the policy decides; equal requests share one
- * computation.
- */
+/** An idle device with late rows that might make requests late decides again after this share of the budget. */
+const RETRY_SHARE = 0.25;
+/** One model's queue: requests enter one by one and leave in batches; equal requests share one computation. */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #requests = new RequestQueue();
@@ -27,7 +24,9 @@ export class Batcher {
   #scheduled = false;
   #companyUntilMs = 0;
   #comingUp = false;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: () => void = () => undefined;
+  /** While the policy waits: for how many requests, until when, and the first deadline that it knew. */
+  #waitsFor: { rows: number; untilMs: number; firstMs: number } | undefined;
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -106,29 +105,58 @@ export class Batcher {
     this.#scheduled = true;
     const dispatch = (): void => {
       this.#scheduled = false;
-      this.#dispatch();
+      this.#dispatch({ decidesAnew: false });
     };
     if (this.#options.clock.nowMs() < this.#companyUntilMs) setImmediate(dispatch);
     else queueMicrotask(dispatch);
   }
 
-  #dispatch(): void {
-    clearTimeout(this.#timer);
+  /** After a batch or a timer, a decision to wait no longer holds. */
+  #dispatch({ decidesAnew } = { decidesAnew: true }): void {
+    this.#cancelTimer();
+    if (decidesAnew) this.#waitsFor = undefined;
     if (!this.#options.device.isReady && this.#requests.length > 0) {
       this.#loadModel();
       return;
     }
     while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#requests.deferred + this.#requests.speculative > 0) {
-      const requests = this.#isShared
-        ? this.#turns.idle(this.#choice.idleRows(), this.#slots.anyFree)
-        : this.#slots.anyFree
-          ? this.#choice.idleBatch(this.#choice.idleRows())
-          : [];
+      const requests = this.#idleBatch();
       if (requests.length === 0) break;
       this.#run({ requests, subset: this.#options.fleet.best });
     }
+    this.#wakeLater();
     if (this.#idle) this.#onIdle?.();
+  }
+
+  #idleBatch(): QueuedRequest[] {
+    const { anyFree } = this.#slots;
+    if (!anyFree && !(this.#isShared && this.#options.clock.nowMs() >= this.#turns.jumpsFromMs(this.#slots))) return [];
+    const rows = this.#choice.idleRows();
+    if (rows === 0) return [];
+    return this.#isShared ? this.#turns.idle(rows, anyFree) : this.#choice.idleBatch(rows);
+  }
+
+  /** The next dispatch if nothing happens before. */
+  #wakeLater(): void {
+    const { clock, budgetMs } = this.#options;
+    const isIdle = this.#requests.deferred + this.#requests.speculative > 0 && this.#slots.taken === 0;
+    const isBusy = this.#requests.demanded + this.#requests.deferred > 0 && !this.#slots.anyFree;
+    if (!isIdle && !isBusy && this.#waitsFor === undefined) return;
+    const nowMs = clock.nowMs();
+    let untilMs = this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY;
+    if (isIdle) untilMs = Math.min(untilMs, nowMs + RETRY_SHARE * budgetMs);
+    const jumpsFromMs = isBusy && this.#isShared ? this.#turns.jumpsFromMs(this.#slots) : 0;
+    if (jumpsFromMs > nowMs) untilMs = Math.min(untilMs, jumpsFromMs);
+    if (untilMs < Number.POSITIVE_INFINITY)
+      this.#cancelTimer = clock.after(Math.max(1, untilMs - nowMs), () => this.#dispatch());
+  }
+
+  /** Whether the policy waits for more requests than have come. */
+  get #stillWaits(): boolean {
+    if (this.#waitsFor === undefined || !this.#slots.anyFree || this.#closed) return false;
+    const { rows, firstMs } = this.#waitsFor;
+    return this.#requests.demanded < rows && (this.#requests.first()?.deadlineMs ?? 0) >= firstMs;
   }
 
   /** Requests wait until the model is in memory, or fail with the reason. */
@@ -149,40 +177,45 @@ export class Batcher {
 
   /** Runs the batch that the policy chooses now. Returns false if it chooses none, or no slot is free. */
   #dispatchDemanded(): boolean {
-    const { device, fleet } = this.#options;
+    const { device } = this.#options;
     const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
-    if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few)) return false;
+    if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few) || this.#stillWaits) return false;
+    this.#waitsFor = undefined;
     const decision = this.#choice.decide({ few, isClosing: this.#closed });
-    if (decision.kind === 'wait') return this.#setTimer(decision.untilMs);
+    if (decision.kind === 'wait') return this.#wait(decision);
     const { subset, from, rows } = decision;
-    const late = Math.min(this.#requests.deferred, Math.floor(DEFERRED_SHARE * rows));
-    const batch = this.#requests.takeDemanded(from, rows - late);
-    const inline = batch.length + late <= device.inlineRows && this.#inline === 0;
-    batch.push(...this.#requests.takeDeferred(late));
-    if (!inline && subset === fleet.best) batch.push(...this.#requests.takeSpeculative(this.#choice.roomIn(batch)));
+    const owed = this.#choice.spare.owed(rows);
+    const batch = [...this.#requests.takeDemanded(from, rows - owed), ...this.#requests.takeDeferred(owed)];
+    const inline = batch.length <= device.inlineRows && this.#inline === 0;
+    if (!inline) this.#choice.addTo(batch, subset);
     this.#run({ requests: batch, subset }, inline);
     return true;
   }
 
   /** As {@link #dispatchDemanded}, if several roles are active. */
   #dispatchTurn(): boolean {
+    this.#waitsFor = undefined;
     if (this.#requests.demanded === 0) return false;
     const nowMs = this.#options.clock.nowMs();
     const { anyFree } = this.#slots;
+    if (!anyFree && nowMs < this.#turns.jumpsFromMs(this.#slots)) return false;
     const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
     this.#choice.deferLate({ ...this.#choice.state(), freeMs: [[nowMs]] });
     const turn = this.#turns.next(anyFree, (queue) => this.#choice.state(queue, freeMs));
     if (turn === null) return false;
-    if (turn.kind === 'wait') return this.#setTimer(turn.untilMs);
+    if (turn.kind === 'wait') return this.#wait({ untilMs: turn.untilMs, rows: 0 });
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
-    const late = inline ? [] : this.#turns.lateBeside(turn.requests);
+    const { spare } = this.#choice;
+    const owed = inline ? 0 : spare.owed(turn.requests.length);
+    const addable = inline ? 0 : spare.addable(turn.requests, turn.subset);
+    const late = this.#turns.lateFor(turn.requests, { owed, addable });
     this.#run({ ...turn, requests: [...turn.requests, ...late] }, inline);
     return true;
   }
 
-  #setTimer(untilMs: number): false {
-    const ms = this.#choice.untilNextCheckMs(untilMs);
-    if (Number.isFinite(ms)) this.#timer = setTimer(() => this.#dispatch(), Math.max(1, ms));
+  #wait({ untilMs, rows }: { untilMs: number; rows: number }): false {
+    const firstMs = this.#requests.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#waitsFor = { rows, untilMs: this.#choice.nextCheckMs(untilMs), firstMs };
     return false;
   }
 
@@ -195,7 +228,7 @@ export class Batcher {
     if (requests.length === 0) return;
     const { fleet, clock, budgetMs } = this.#options;
     const shortMs = LONG_SHARE * budgetMs;
-    const roles = this.#isShared ? this.#rolesOf(requests) : [];
+    const roles = this.#isShared ? this.#requests.rolesOf(requests) : [];
     const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, requests.length));
     if (inline) this.#inline++;
     for (const role of roles) role.running++;
@@ -214,18 +247,4 @@ export class Batcher {
       this.#dispatch();
     });
   }
-
-  #rolesOf(requests: readonly QueuedRequest[]): RoleShare[] {
-    return [...new Set(requests.map(({ role }) => role))].map((role) => this.#requests.roleOf(role));
-  }
-}
-
-function workOf(
-  requests: readonly QueuedRequest[],
-  roles: readonly RoleShare[],
-): Omit<BatchRoles, 'onStart'> | undefined {
-  if (roles.length === 0) return undefined;
-  const rows = new Map<string, number>();
-  for (const { role } of requests) rows.set(role, (rows.get(role) ?? 0) + 1);
-  return { rows, isLong: roles.some(({ isSlow }) => isSlow) };
 }

@@ -65,7 +65,8 @@ export interface RequestWaiter {
 }
 
 export interface QueuedRequest {
-  readonly input: string;
+  /** Empty once the request is closed: an image is long, and lists in which it has waited are cleaned up later. */
+  input: string;
   readonly wantsDetail: boolean;
   /** The first waiter's deadline and budget, ms. */
   deadlineMs: number;
@@ -98,6 +99,13 @@ export const queueFull = (queued: number): LimitReached =>
   new LimitReached('too many predictions wait for this model', {
     detail: `${queued} are queued`,
     hint: 'Repeat the call later, or use fewer concurrent sessions.',
+  });
+
+/** The late requests before it take too long. */
+export const lateQueueFull = (maxMs: number): LimitReached =>
+  new LimitReached('too many late predictions wait for this model', {
+    detail: `They take the server longer than ${round(maxMs / 1000)} s.`,
+    hint: 'Repeat the call later, or deploy the model on more servers.',
   });
 
 /** The request cannot be answered in time; known before it is computed. */

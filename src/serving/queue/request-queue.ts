@@ -12,15 +12,11 @@ import {
 import { type PickOptions, Shares } from './shares.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 
-/** The session of speculative requests. */
 const noSession = {};
-/** Up to this many, removing each request separately is cheaper. */
+/** So many are removed one by one. */
 const FEW = 8;
 
-/**
- * The unanswered requests of one model: those with waiters, earliest deadline first; those that are late anyway, which
- * must not delay others; and speculative ones, from reading ahead.
- */
+/** The unanswered requests of one model: those that can be in time, late ones, and speculative ones of reading ahead. */
 export class RequestQueue {
   readonly #demanded = new DeadlineQueue<QueuedRequest>();
   readonly #deferred = new WaitingRequests('deferred');
@@ -30,7 +26,11 @@ export class RequestQueue {
   readonly #openDetails = new Map<string, QueuedRequest>();
   readonly #shares = new Shares();
 
-  /** Requests that can still be answered in time, for the policy. */
+  first(): QueuedRequest | undefined {
+    return this.#demanded.at(0);
+  }
+
+  /** For the policy. */
   get queue(): QueueView {
     return this.#demanded;
   }
@@ -47,7 +47,6 @@ export class RequestQueue {
     return this.#speculative.rows;
   }
 
-  /** The state of each role. */
   get roles(): Iterable<RoleShare> {
     return this.#shares.known;
   }
@@ -56,17 +55,21 @@ export class RequestQueue {
     return this.#shares.roleOf(role);
   }
 
-  /** The role of the next speculative request. */
+  rolesOf(requests: readonly QueuedRequest[]): RoleShare[] {
+    return [...new Set(requests.map(({ role }) => role))].map((role) => this.roleOf(role));
+  }
+
   get nextSpeculative(): string | undefined {
-    return this.#speculative.nextRole;
+    return this.#speculative.next?.role;
+  }
+
+  /** When the late request that has waited longest was due; infinite if there is none. */
+  get oldestDeferredMs(): number {
+    return this.#deferred.next?.deadlineMs ?? Number.POSITIVE_INFINITY;
   }
 
   get length(): number {
     return this.demanded + this.deferred + this.speculative;
-  }
-
-  first(): QueuedRequest | undefined {
-    return this.#demanded.at(0);
   }
 
   find(input: string, wantsDetail: boolean): QueuedRequest | undefined {
@@ -148,11 +151,15 @@ export class RequestQueue {
     this.close(request);
   }
 
-  /** The first `count` are late in any case: returns those that accept no late answer, and defers the others. */
-  deferLate(count: number): QueuedRequest[] {
+  /**
+   * The first `count` are late in any case: defers them. Returns those that accept no late answer, and those before which
+   * more than `maxBefore` late rows of other sessions come.
+   */
+  deferLate(count: number, maxBefore = Number.POSITIVE_INFINITY): QueuedRequest[] {
     const refused: QueuedRequest[] = [];
     for (const request of this.#demanded.take(0, count)) {
-      if (request.isFirm) {
+      const others = this.deferred - (request.part?.rows.deferred ?? 0);
+      if (request.isFirm || (others > maxBefore && this.before(request.role, others) > maxBefore)) {
         this.#shares.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);
@@ -177,9 +184,9 @@ export class RequestQueue {
   /** The request is answered or has failed. */
   close(request: QueuedRequest): void {
     this.#openOf(request).delete(request.input);
+    request.input = '';
   }
 
-  /** Removes all requests, when none can be answered. */
   takeAll(): QueuedRequest[] {
     const taken: QueuedRequest[] = [];
     while (this.demanded > 0) taken.push(...this.takeDemanded(0, this.demanded));
@@ -209,7 +216,6 @@ export class RequestQueue {
     return taken;
   }
 
-  /** Requests whose turn is next, by role and session. */
   turns(options: PickOptions): QueuedRequest[] {
     return this.#shares.pick(options);
   }

@@ -1,3 +1,4 @@
+import { lateAt } from '../policies/batches.ts';
 import { ownCopy } from './active-roles.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { earliest, FairClock } from './fair-clock.ts';
@@ -10,6 +11,7 @@ import {
   type SessionShare,
   type WaitingState,
 } from './queued-request.ts';
+import { bySession, settle } from './session-rows.ts';
 
 /**
  * Requests that have left are removed from a session's queue when they are as many as the waiting ones, and at least
@@ -24,6 +26,8 @@ export interface PickOptions {
   maxRows(first: RoleShare): number;
   /** Whether a role takes part. */
   accepts?(share: RoleShare): boolean;
+  /** A session with more rows than a batch offers those that are due from then on: the batch would be late for others. */
+  notBeforeMs?: number;
 }
 
 /** How much of a model's queue each role and session uses, and whose turn is next: by role, then by session. */
@@ -99,15 +103,23 @@ export class Shares {
    * The rows whose turn is next: roles in the order of their tags, and within a role its sessions in turn. A slow role
    * has batches of its own. Nothing is removed before {@link began}.
    */
-  pick({ state, maxRows, accepts }: PickOptions): QueuedRequest[] {
-    const all = [...this.#roles.values()]
-      .filter((share) => share.rows[state] > 0 && accepts?.(share) !== false)
-      .map((share) => ({ share, start: this.#clock.startOf(share.role), rows: bySession(share, state) }));
-    const first = earliest(all);
-    if (first === undefined) return [];
+  pick({ state, maxRows, accepts, notBeforeMs = 0 }: PickOptions): QueuedRequest[] {
+    const roles = [...this.#roles.values()].filter((share) => share.rows[state] > 0 && accepts?.(share) !== false);
+    const firstRole = earliest(roles.map((share) => ({ share, start: this.#clock.startOf(share.role) })))?.share;
+    if (firstRole === undefined) return [];
+    const max = maxRows(firstRole);
+    const startOf = ({ rows, queues }: SessionShare): number => {
+      const start = rows[state] > max ? lateAt(queues[state], notBeforeMs) : 0;
+      return start < queues[state].length ? start : 0;
+    };
+    const all = roles.map((share) => ({
+      share,
+      start: this.#clock.startOf(share.role),
+      rows: bySession(share, state, startOf),
+    }));
+    const first = all.find(({ share }) => share === firstRole)!;
     const turns = first.share.isSlow ? [first] : all.filter(({ share }) => !share.isSlow);
     const picked: QueuedRequest[] = [];
-    const max = maxRows(first.share);
     for (let chars = 0; picked.length < max && chars < BATCH_CHARS; ) {
       const turn = earliest(turns);
       if (turn === undefined) break;
@@ -223,26 +235,3 @@ const noRows = (): Record<WaitingState, number> => ({ demanded: 0, deferred: 0 }
 
 /** Cost of a row: the same for all roles, except for slow ones. */
 const costOf = ({ isSlow, slowness }: RoleShare): number => (isSlow ? Math.max(1, slowness) : 1);
-
-/** Rows of the sessions in turn, each session's earliest deadline first. */
-function* bySession({ parts }: RoleShare, state: WaitingState): Generator<QueuedRequest, undefined> {
-  let round: Iterable<SessionShare> = parts.values();
-  for (let place = 0; ; place++) {
-    const more: SessionShare[] = [];
-    for (const part of round) {
-      if (place === 0) settle(part, state);
-      const request = part.queues[state].at(place);
-      if (request === undefined) continue;
-      more.push(part);
-      yield request;
-    }
-    if (more.length === 0) return undefined;
-    round = more;
-  }
-}
-
-/** Removes requests that have left. */
-function settle(part: SessionShare, state: WaitingState): void {
-  const queue = part.queues[state];
-  if (queue.length !== part.rows[state]) queue.keepOnly((request) => request.part === part && request.state === state);
-}

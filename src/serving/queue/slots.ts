@@ -5,7 +5,7 @@ const SOON_MS = 1;
 export class Slots {
   readonly #endMs: (number | undefined)[];
   #taken = 0;
-  /** Batches beyond the slots: of roles that would otherwise wait for other roles' batches. */
+  /** Batches beyond the slots: of roles that would otherwise wait for other roles' long batches. */
   #extra = 0;
 
   constructor(count: number) {
@@ -14,6 +14,14 @@ export class Slots {
 
   get taken(): number {
     return this.#taken + this.#extra;
+  }
+
+  /**
+   * When a batch may run beyond the slots: if no batch has ended `graceMs` after all should have; one at a time.
+   */
+  extraFromMs(graceMs: number): number {
+    if (this.#extra > 0) return Number.POSITIVE_INFINITY;
+    return graceMs + Math.min(...this.#endMs.map((endMs) => endMs ?? Number.NEGATIVE_INFINITY));
   }
 
   get anyFree(): boolean {

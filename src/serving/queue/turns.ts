@@ -4,19 +4,16 @@ import type { BatcherOptions } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import type { QueuedRequest, RoleShare } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
+import type { Slots } from './slots.ts';
 
 /**
  * If several roles are active, a batch should run no longer than this share of the model's budget: a new request waits
- * for at most one such batch and its own. Two rows may always run together: on devices that profit from batches a
- * single row takes long.
+ * for at most one such batch and its own. Where larger batches pay, they run up to {@link LONGEST_SHARE}: the smallest
+ * that takes at most {@link NEARLY} times as long for a row as the longest.
  */
 const RUN_SHARE = 0.125;
-const RUN_ROWS = 2;
-/**
- * Share of late answers in the rows while other requests can be in time, so that every request is answered eventually.
- */
-export const DEFERRED_SHARE = 0.125;
-
+const LONGEST_SHARE = 0.35;
+const NEARLY = 1.1;
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
@@ -32,8 +29,6 @@ export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: num
 export class Turns {
   readonly #options: BatcherOptions;
   readonly #requests: RequestQueue;
-  /** Rows of late answers that the next batches may include. */
-  #owedLate = 0;
 
   constructor(options: BatcherOptions, requests: RequestQueue) {
     this.#options = options;
@@ -43,16 +38,22 @@ export class Turns {
   /** Maximum intended time of a batch, ms. */
   get #limitMs(): number {
     const { fleet, budgetMs } = this.#options;
-    return Math.max(RUN_SHARE * budgetMs, RUN_ROWS * fleet.subsetMs(fleet.best, 1));
+    const ms = (rows: number): number => fleet.subsetMs(fleet.best, rows);
+    const longest = fleet.rowsWithin(LONGEST_SHARE * budgetMs);
+    if (longest <= 1) return Math.max(RUN_SHARE * budgetMs, ms(1));
+    const rows = fleet.sizes.find((size) => ms(size) / size <= (NEARLY * ms(longest)) / longest) ?? longest;
+    return Math.max(RUN_SHARE * budgetMs, ms(Math.min(rows, longest)));
   }
 
   /**
-   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch: they do
-   * not wait for slots of other roles, and their batch comes first on the threads.
+   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch, which
+   * comes first on the threads.
    */
   next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
     const accepts = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
-    const picked = this.#requests.turns({ state: 'demanded', maxRows: (first) => this.#maxRows(first), accepts });
+    const notBeforeMs = this.#options.clock.nowMs() + this.#limitMs;
+    const maxRows = (first: RoleShare): number => this.#maxRows(first);
+    const picked = this.#requests.turns({ state: 'demanded', maxRows, accepts, notBeforeMs });
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -64,14 +65,18 @@ export class Turns {
     return { kind: 'run', requests, subset: decision.subset };
   }
 
-  /** Late answers to add to a batch; neither to nor from slow roles. */
-  lateBeside(batch: readonly QueuedRequest[]): QueuedRequest[] {
-    if (this.#requests.deferred === 0 || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
-    this.#owedLate = Math.min(largestBatch, this.#owedLate + DEFERRED_SHARE * batch.length);
-    const max = Math.floor(this.#owedLate);
-    const late = max === 0 ? [] : this.#late(max, ({ isSlow }) => !isSlow);
-    this.#owedLate -= late.length;
-    return late;
+  /** From when on a batch may run beyond the slots, because other roles' batches are long. */
+  jumpsFromMs(slots: Slots): number {
+    return slots.extraFromMs(this.#limitMs);
+  }
+
+  /** Late rows to add to a batch: those that are owed, and others while it stays short; neither to nor from slow roles. */
+  lateFor(batch: readonly QueuedRequest[], { owed, addable }: { owed: number; addable: number }): QueuedRequest[] {
+    const [first] = batch;
+    if (first === undefined || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
+    const room = Math.max(0, this.#maxRows(this.#requests.roleOf(first.role)) - batch.length);
+    const rows = owed + Math.min(addable, room);
+    return rows === 0 ? [] : this.#late(rows, ({ isSlow }) => !isSlow);
   }
 
   /** A batch of at most `rows` speculative or late rows; if no slot is free, as in {@link next}. */

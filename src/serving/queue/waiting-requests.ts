@@ -19,10 +19,10 @@ export class WaitingRequests {
     return this.load.rows;
   }
 
-  /** The role of the next request. */
-  get nextRole(): string | undefined {
+  /** The next request. */
+  get next(): QueuedRequest | undefined {
     this.#requests.dropWhile(({ state }) => state !== this.#name);
-    return this.#requests.peek()?.role;
+    return this.#requests.peek();
   }
 
   push(request: QueuedRequest): void {

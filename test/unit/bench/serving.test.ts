@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ArrivalLoad, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
+import { type ArrivalLoad, type Arrivals, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
 import { bound } from '../../../bench/serving/bound.ts';
 import { leaving, servesLate, simulated, simulatedPolicy } from '../../../bench/serving/policies.ts';
 import { single, three } from '../../../bench/serving/profiles.ts';
@@ -14,15 +14,16 @@ const arrivals = onOff(load, createRng(3), { on: 3, off: 4, rate: 1.35 });
 interface ScheduleCase {
   policy: string;
   fleet?: Fleet;
+  arrivals?: Arrivals;
   drops?: boolean;
   noise?: number;
 }
 
-function run({ policy, fleet = single, drops = true, noise = 0 }: ScheduleCase): Result {
+function run({ policy, fleet = single, arrivals: asked = arrivals, drops = true, noise = 0 }: ScheduleCase): Result {
   return simulate({
     fleet,
     budgetMs: load.budgetMs,
-    arrivals,
+    arrivals: asked,
     policy: (known) => simulatedPolicy(policy).create({ fleet: known, seed: 1, ...leaving(drops) }),
     drops,
     noise,
@@ -54,6 +55,16 @@ describe('the simulator of serving', () => {
   it('refuses in time if nothing varies: no answer is overdue', () => {
     expect(run({ policy: 'planner' }).overdue).toBe(0);
     expect(run({ policy: 'greedy' }).overdue).toBe(0);
+  });
+
+  it('decides the same whatever the accuracy of a lone model is', () => {
+    const cycle = sine({ ...load, lengthMs: 500 * load.budgetMs }, createRng(1));
+    const [whole, ...others] = [1, 0.9, 0.7].map((accuracy) => {
+      const lone = { ...single, accuracy: [0, accuracy] };
+      const { overdue, refused } = run({ policy: 'planner', fleet: lone, arrivals: cycle });
+      return overdue + refused;
+    });
+    expect(others).toEqual([whole, whole]);
   });
 
   it('shows what dropping is worth: the greedy rule earns more than half as much again', () => {

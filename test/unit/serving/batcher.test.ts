@@ -25,19 +25,23 @@ describe('Batcher', () => {
     expect(answers).toEqual(['yes=yes', 'no=no', 'a=no', 'b=no', 'c=no']);
   });
 
-  it('has its policy decide once about what was asked in one go', async () => {
-    const wait = { kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 } as const;
+  it('has its policy decide once about what was asked in one go, and again when as many wait as it wants', async () => {
     const seen: number[] = [];
     const decide: Policy['decide'] = ({ queue }) => {
       seen.push(queue.length);
-      return wait;
+      return { kind: 'wait', untilMs: 1_000_000, rows: 150 };
     };
     const { ask } = setUp({ policy: { create: () => ({ name: 'counts', decide }) } });
     for (let i = 0; i < 100; i++) ask(`text ${i}`);
     await turn();
+    ask('one of the fifty that it waits for');
+    await turn();
     for (let i = 100; i < 200; i++) ask(`text ${i}`);
     await turn();
-    expect(seen).toEqual([100, 200]);
+    expect(seen).toEqual([100, 201]);
+    ask('sooner', { budgetMs: 20 });
+    await turn();
+    expect(seen).toEqual([100, 201, 202]);
   });
 
   it('computes a text once for requests that arrive while it is computed', async () => {
@@ -206,14 +210,69 @@ describe('Batcher', () => {
     device.batches[0]?.finish();
     await turn();
     await turn();
-    expect(device.batches[1]?.inputs).toEqual([...Array.from({ length: 7 }, (_, i) => `in time ${i}`), 'late 0']);
-    for (const batch of [1, 2]) {
-      device.batches[batch]?.finish();
-      await turn();
-      await turn();
-    }
-    expect(device.batches[2]?.inputs).toEqual(['in time 7']);
-    expect(device.batches[3]?.inputs.length).toBe(19);
+    expect(device.batches[1]?.inputs).toEqual(Array.from({ length: 8 }, (_, i) => `in time ${i}`));
+    device.batches[1]?.finish();
+    await turn();
+    await turn();
+    expect(device.batches[2]?.inputs).toEqual(Array.from({ length: 20 }, (_, i) => `late ${i}`));
+  });
+
+  it('adds late rows to a batch where they take less time than alone, and make no request late', async () => {
+    const { device, clock, ask } = setUp({ fixedMs: 10, rowMs: [1] });
+    ask('running');
+    await turn();
+    for (let i = 0; i < 3; i++) ask(`late ${i}`, { budgetMs: 10 });
+    clock.advance(40);
+    for (let i = 0; i < 2; i++) ask(`in time ${i}`);
+    device.batches[0]?.finish();
+    await turn();
+    await turn();
+    expect(device.batches[1]?.inputs).toEqual(['in time 0', 'in time 1', 'late 0', 'late 1', 'late 2']);
+    ask('soon', { budgetMs: 15 });
+    for (let i = 3; i < 6; i++) ask(`late ${i}`, { budgetMs: 1 });
+    clock.advance(2);
+    device.batches[1]?.finish();
+    await turn();
+    await turn();
+    // 'soon' has 13 ms left, of which it takes 11, and a margin since the first batch was slow
+    expect(device.batches[2]?.inputs).toEqual(['soon', 'late 3']);
+  });
+
+  it('ends a batch of late rows alone so early that a request which comes now is in time', async () => {
+    const { device, clock, ask } = setUp({ fixedMs: 10, rowMs: [1] });
+    ask('running');
+    await turn();
+    for (let i = 0; i < 100; i++) ask(`late ${i}`, { budgetMs: 10 });
+    clock.advance(2000); // they came long ago: none is expected
+    device.batches[0]?.finish();
+    await turn();
+    await turn();
+    // 11 ms remain for that request of 50, and a margin since the first batch was slow
+    expect(device.batches[1]?.inputs.length).toBeGreaterThan(20);
+    expect(device.batches[1]?.inputs.length).toBeLessThanOrEqual(29);
+  });
+
+  it('refuses a late request if those of other sessions take a minute, but none of a session alone', async () => {
+    const { device, clock, ask } = setUp({ rowMs: [100] });
+    ask('running');
+    await turn();
+    const greedy = {};
+    for (let i = 0; i < 1000; i++) ask(`late ${i}`, { session: greedy, budgetMs: 1 });
+    clock.advance(2);
+    const refused = ask('late, too', { session: {}, budgetMs: 1 });
+    clock.advance(2);
+    device.batches[0]?.finish();
+    await expect(refused.outcome).rejects.toMatchObject({ sqlstate: '53400', detail: expect.stringContaining('60 s') });
+  });
+
+  it('frees the input of an answered request, though others of its session wait', async () => {
+    const { device, ask } = setUp();
+    const answered = ask('yes');
+    await turn();
+    ask('waits');
+    device.batches[0]?.finish();
+    await answered.outcome;
+    expect(answered.request.input).toBe('');
   });
 
   it('gives a place of a full queue to a session that has less than its part of it', async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { policies } from '../../../src/serving/policies/registry.ts';
 import { type SetUp, setUp } from './manual-batcher.ts';
 
@@ -28,14 +28,6 @@ const STEP_MS = 10;
 /** More than the longest budget has, and so many batches. */
 const MANY_STEPS = 1000;
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
-
 /** Asks all, lets batches end and timers come; how many requests are open when nothing more would ever happen. */
 async function leftWaiting(
   members: SetUp,
@@ -50,7 +42,6 @@ async function leftWaiting(
   };
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);
-    await vi.advanceTimersByTimeAsync(ms);
     await settle();
   };
   const closed = (): void => {
@@ -59,7 +50,7 @@ async function leftWaiting(
   const step = async (): Promise<boolean> => {
     const batch = device.batches[ended];
     if (batch === undefined) {
-      if (vi.getTimerCount() === 0) return false;
+      if (clock.nextMs === Number.POSITIVE_INFINITY) return false;
       await pass(STEP_MS);
       return true;
     }

@@ -18,6 +18,38 @@ describe('LatencyModel', () => {
     expect(disturbed.predict(16)).toBeCloseTo(2 + 0.05 * 16, 9);
   });
 
+  it('learns sizes that were not measured at load from the batches that run, where there is traffic', () => {
+    const bent = (rows: number): number => (rows <= 32 ? 10 + rows : 42 + 3 * (rows - 32));
+    const model = new LatencyModel(new Map([1, 16, 64, 256].map((rows) => [rows, bent(rows)])));
+    const before = [model.predict(40), model.predict(128)];
+    for (let i = 0; i < 400; i++) for (const rows of [24, 32, 40, 48]) model.observe(rows, bent(rows));
+    for (const rows of [24, 32, 40, 48]) expect(Math.abs(model.predict(rows) / bent(rows) - 1)).toBeLessThan(0.02);
+    expect(before[0]).toBeGreaterThan(1.1 * bent(40));
+    expect(model.predict(128)).toBe(before[1]);
+  });
+
+  it('knows that a row more may take as long as sixteen', () => {
+    const padded = (rows: number): number => 10 + 16 * Math.ceil(rows / 16);
+    const model = new LatencyModel(new Map(measuredSizes.map((rows) => [rows, padded(rows)])));
+    expect([16, 17, 64, 65].map((rows) => model.predict(rows))).toEqual([16, 17, 64, 65].map(padded));
+    for (let i = 0; i < 400; i++) for (const rows of [32, 33]) model.observe(rows, padded(rows));
+    for (const rows of [32, 33]) expect(Math.abs(model.predict(rows) / padded(rows) - 1)).toBeLessThan(0.02);
+  });
+
+  it('keeps the order of sizes whatever is observed', () => {
+    const observations = fc.array(
+      fc.tuple(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0, max: 1e4, noNaN: true })),
+    );
+    fc.assert(
+      fc.property(observations, (seen) => {
+        const model = new LatencyModel(measured);
+        for (const [rows, ms] of seen) model.observe(rows, ms);
+        for (let rows = 2; rows <= 300; rows++)
+          expect(model.predict(rows)).toBeGreaterThanOrEqual(model.predict(rows - 1));
+      }),
+    );
+  });
+
   it('follows a device that became slower to about the quantile it keeps', () => {
     const model = new LatencyModel(measured);
     const rng = createRng(1);

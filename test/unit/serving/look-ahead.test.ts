@@ -34,16 +34,16 @@ describe('a look ahead', () => {
 
   it('simulates a batch: its rows leave, its servers are busy, and work beyond the horizon counts', () => {
     const ahead = look({ queued: 10 }, { stations: [1, 10, 100], request: 0 });
-    const [batch] = ahead.choices().filter(({ subset, size }) => subset === 7 && size === 1);
+    const [batch] = ahead.choices().filter(({ subset, rows }) => subset === 7 && rows === 10);
     expect(batch).toMatchObject({ from: 0, rows: 10, startMs: 1000 });
     ahead.take(batch!);
-    // 16 rows take 8.4, 5.6 and 2.8 ms
-    expect([ahead.head, ahead.nextFreeMs]).toEqual([10, expect.closeTo(1002.8, 9)]);
-    expect(ahead.committedCost(1002.8)).toBeCloseTo(5.6 + 28, 6);
-    expect(ahead.committedCost(1005.6)).toBeCloseTo(2.8, 6);
+    // 10 rows take 7.5, 5 and 2.5 ms
+    expect([ahead.head, ahead.nextFreeMs]).toEqual([10, expect.closeTo(1002.5, 9)]);
+    expect(ahead.committedCost(1002.5)).toBeCloseTo(5 + 25, 6);
+    expect(ahead.committedCost(1005)).toBeCloseTo(2.5, 6);
     ahead.nowMs = 1004;
     ahead.take({ ...batch!, from: 10, rows: 2 });
-    expect(ahead.committedCost(1004)).toBeCloseTo(4.4 + 8.4 + 10 * (1.6 + 5.6) + 100 * 2.8, 6);
+    expect(ahead.committedCost(1004)).toBeCloseTo(3.5 + 6.3 + 10 * (1 + 4.2) + 100 * 2.1, 6);
     ahead.reset();
     expect([ahead.nowMs, ahead.head, ahead.committedCost(1000)]).toEqual([1000, 0, 0]);
   });
@@ -52,14 +52,14 @@ describe('a look ahead', () => {
     const deadlineMs = (place: number): number => (place < 3 ? 1001 : 1050);
     const prices = { stations: [0.01, 0.02, 0.03], request: 0.1 };
     const ahead = look({ queued: 10, queue: { length: 10, deadlineMs }, freeMs: [[1002], [0], [0]] }, prices);
-    const of = (subset: number) => ahead.choices().find((choice) => choice.subset === subset && choice.size === 1);
+    const of = (subset: number) => ahead.choices().find((choice) => choice.subset === subset && choice.rows === 7);
     const alone = of(4);
     expect(alone).toMatchObject({ from: 3, rows: 7, startMs: 1000 });
-    // accuracy .75 less a request's worth, for each; the third server for 2.8 ms; three are lost; .0001 for each row
-    expect(alone?.score).toBeCloseTo(7 * (0.7501 - 0.1) - 0.03 * 2.8 - 3 * 0.1, 9);
+    // accuracy .75 less a request's worth, for each; the third server for 2.35 ms; three are lost; .0001 for each row
+    expect(alone?.score).toBeCloseTo(7 * (0.7501 - 0.1) - 0.03 * 2.35 - 3 * 0.1, 9);
     const all = of(7);
     expect(all?.startMs).toBe(1002);
-    const busy = 0.01 * 8.4 + 0.02 * 5.6 + 0.03 * 2.8;
+    const busy = 0.01 * 7.05 + 0.02 * 4.7 + 0.03 * 2.35;
     const idle = (0.001 * 2) / 50 + (0.02 + 0.03) * 2;
     expect(all?.score).toBeCloseTo(7 * (0.8301 - 0.1) - busy - 3 * 0.1 - idle, 9);
   });
@@ -86,23 +86,30 @@ describe('a look ahead', () => {
     );
   });
 
-  it('considers only the two largest sizes if more wait than two of the largest batches', () => {
-    const crowd = look({ queued: 129 });
+  /** Forty are due so soon that only the quickest member answers them: in one batch, which gains little. */
+  const soon = (queued: number): LookAhead => {
+    const deadlineMs = (place: number): number => (place < 40 ? 1004 : 1050);
+    return look({ queued, queue: { length: queued, deadlineMs } }, { stations: [0, 0, 0], request: 0.75 });
+  };
+
+  it('values batches of any size: the largest in time, the largest that makes none late, and those cheap for a row', () => {
+    const rowsOf = (ahead: LookAhead, subset: number): number[] =>
+      ahead.choices().flatMap((choice) => (choice.subset === subset ? [choice.rows] : []));
+    expect(rowsOf(soon(128), 4)).toEqual([64, 40]);
+    expect(rowsOf(soon(50), 7)).toEqual([10]);
+    const padded = { ...oneMember, latencyMs: (_: number, rows: number) => 2 + 0.05 * 16 * Math.ceil(rows / 16) };
+    const ahead = new LookAhead(padded, stateOf(padded, { queued: 50 }), nothing);
+    expect(rowsOf(ahead, 1)).toEqual([50, 16]);
+    const two = { ...oneMember, stations: [{ members: 1, servers: 2 }] };
+    expect(rowsOf(new LookAhead(two, stateOf(two, { queued: 51 }), nothing), 1)).toEqual([51, 26]);
+  });
+
+  it('considers only the largest batches if more wait than two of the largest', () => {
     const best = emptyChoice();
-    crowd.findBest(best);
-    expect(best.size).toBeGreaterThanOrEqual(1);
-    expect(
-      look({ queued: 3 })
-        .choices()
-        .map(({ size }) => size),
-    ).toEqual([0, 0, 0, 0]);
-    expect(
-      new Set(
-        look({ queued: 5 })
-          .choices()
-          .map(({ size }) => size),
-      ),
-    ).toEqual(new Set([0, 1]));
+    soon(128).findBest(best);
+    expect(best).toMatchObject({ subset: 4, rows: 40, from: 0 });
+    soon(129).findBest(best);
+    expect(best).toMatchObject({ rows: 64, from: 40 });
   });
 
   it('answers no late request', () => {

@@ -51,16 +51,23 @@ export interface SetUp {
   accuracy?: number[];
   /** So many of the last members are variants of the first ones. */
   variants?: number;
-  /** What each member takes for a row, ms. */
+  /** What each member takes for a row, and besides for a batch, ms. */
   rowMs?: number[];
+  fixedMs?: number;
 }
 
 /** Members that take 0.1 ms a row by default. */
-export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], variants = 0, rowMs = [] }: SetUp = {}) {
+export function setUp({
+  policy = policyByName('eager'),
+  accuracy = [0, 0.9],
+  variants = 0,
+  rowMs = [],
+  fixedMs = 0,
+}: SetUp = {}) {
   const device = new ManualDevice();
   const clock = new ManualClock();
   const answers: string[] = [];
-  const timesOf = (ms: number) => new LatencyModel(new Map([1, 256].map((rows) => [rows, rows * ms])));
+  const timesOf = (ms: number) => new LatencyModel(new Map([1, 256].map((rows) => [rows, fixedMs + rows * ms])));
   const latency = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => timesOf(rowMs[m] ?? 0.1));
   const exact = latency.length - variants;
   const members = latency.map(
@@ -90,7 +97,7 @@ export function setUp({ policy = policyByName('eager'), accuracy = [0, 0.9], var
     const waiter: RequestWaiter = { resolve: () => undefined, reject: () => undefined };
     const outcome = new Promise<RequestOutcome>((resolve, reject) => Object.assign(waiter, { resolve, reject }));
     const request = batcher.ask(input, asked, waiter);
-    return { outcome, leave: () => batcher.leave(request, waiter) };
+    return { request, outcome, leave: () => batcher.leave(request, waiter) };
   };
   return { device, clock, batcher, fleet, ask, answers };
 }

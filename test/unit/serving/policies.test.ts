@@ -310,6 +310,12 @@ describe('the actor-critic', () => {
     expect(lessons.map(({ opinion }) => opinion.value)).toEqual([2, 1]);
   });
 
+  it('chooses among few sizes of many, so that it learns quickly', () => {
+    const many = { ...oneMember, sizes: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256] };
+    const kept = actorCritic({ fleet: oneMember, seed: 7 }).learned?.weights();
+    expect(actorCritic({ fleet: many, seed: 7 }).learned?.restore(kept)).toBe(true);
+  });
+
   it('continues from stored weights, and starts from random ones if they do not fit', () => {
     const trained = create();
     for (let i = 0; i < 100; i++) trained.decide(crowd);

@@ -13,12 +13,12 @@ const textsOf = (requests: readonly { input: string }[]): string[] => requests.m
 describe('RequestQueue', () => {
   it('rejects all waiting requests, in every lane, and forgets them', () => {
     const queue = new RequestQueue();
-    queue.demand('late', terms({ deadlineMs: 1 }));
-    queue.demand('detailed', terms({ wantsDetail: true }));
+    const late = queue.demand('late', terms({ deadlineMs: 1 }));
+    const detailed = queue.demand('detailed', terms({ wantsDetail: true }));
     queue.deferLate(1);
     queue.speculate('ahead', 'a');
     expect([queue.demanded, queue.deferred, queue.speculative]).toEqual([1, 1, 1]);
-    expect(textsOf(queue.takeAll())).toEqual(['detailed', 'late']);
+    expect(queue.takeAll()).toEqual([detailed, late]);
     expect(queue.length).toBe(0);
     for (const text of ['late', 'ahead']) expect(queue.find(text, false)).toBeUndefined();
     expect(queue.find('detailed', true)).toBeUndefined();
@@ -27,10 +27,10 @@ describe('RequestQueue', () => {
 
   it('defers late requests, and returns those without late answers', () => {
     const queue = new RequestQueue();
-    queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
+    const firm = queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
     queue.demand('patient', terms({ deadlineMs: 2 }));
     queue.demand('in time', terms());
-    expect(textsOf(queue.deferLate(2))).toEqual(['firm']);
+    expect(queue.deferLate(2)).toEqual([firm]);
     expect([queue.demanded, queue.deferred]).toEqual([1, 1]);
     expect([queue.find('firm', false), queue.find('patient', false)?.state]).toEqual([undefined, 'deferred']);
     expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
@@ -78,6 +78,16 @@ describe('RequestQueue', () => {
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
     const rest = queue.turns({ state: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
+  });
+
+  it('offers of a session with more rows than a batch those that are due later, and all of one with few', () => {
+    const queue = new RequestQueue();
+    for (let i = 0; i < 6; i++) queue.demand(`many ${i}`, terms({ deadlineMs: 10 * i }));
+    queue.demand('few', terms({ deadlineMs: 5, role: 'b' }));
+    const offered = (notBeforeMs: number): string[] =>
+      textsOf(queue.turns({ state: 'demanded', maxRows: () => 4, notBeforeMs })).toSorted();
+    expect(offered(30)).toEqual(['few', 'many 3', 'many 4', 'many 5']);
+    expect(offered(1000)).toEqual(['few', 'many 0', 'many 1', 'many 2']);
   });
 
   it('has room for so many rows that are read ahead', () => {

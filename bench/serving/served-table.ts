@@ -1,0 +1,178 @@
+import type { Figure } from '../figure.ts';
+import { KeptResults, Results } from '../results.ts';
+import type { ArrivalLoad } from './arrivals.ts';
+import { capacityOf, type Deployed, deployed, deployedLoads, STEP, steady } from './deployed.ts';
+import { mostInTime } from './in-time.ts';
+import { memoryFigures } from './memory.ts';
+import { type Load, type ServedRequest, type ServedRun, type ServedSimulation, serve } from './served.ts';
+import { mean } from './statistics.ts';
+import { figure } from './table.ts';
+
+/** Simulated time of a load, of which the overload is less than late requests wait before they take an eighth. */
+const LENGTH_MS = 60_000;
+/** Offered loads of `one`, and how much more may be missed than if all arrivals were known. */
+const STEADY = { 0.75: 0.001, 0.9: 0.01, 1.1: 0.015, 1.3: 0.015 };
+/** On time with late answers, compared with refusing late requests. */
+const KEPT = 0.99;
+/** Time until late requests are answered, compared with backlog ÷ spare capacity. */
+const DRAINED = 1.2;
+
+/** Measures one seed; the second value is the one to compare with. */
+type MeasureSeed = (seed: number) => Promise<[number, number]>;
+
+/** Results by figure and seed, stored in docs/experiments: an interrupted bench continues where it was. */
+class SeededResults {
+  readonly #seeds: number;
+  readonly #results: Results;
+
+  constructor({ isKept, seeds }: { isKept: boolean; seeds: number }) {
+    this.#seeds = seeds;
+    const columns = ['figure', 'seed', 'value', 'compared'];
+    this.#results = isKept ? new KeptResults('serving/deployed.csv', columns) : new Results();
+  }
+
+  /** The means over all seeds, and the largest value. */
+  async of(name: string, measure: MeasureSeed): Promise<{ value: number; compared: number; largest: number }> {
+    for (let seed = 1; seed <= this.#seeds; seed++) {
+      if (this.#results.has(name, seed)) continue;
+      const values = await measure(seed);
+      this.#results.add([name, seed, ...values.map((value) => Number(value.toPrecision(6)))]);
+    }
+    const rows = this.#results.rows.filter(([figureName]) => figureName === name).slice(0, this.#seeds);
+    const values = rows.map((row) => Number(row[2]));
+    return {
+      value: mean(values),
+      compared: mean(rows.map((row) => Number(row[3]))),
+      largest: Math.max(...values),
+    };
+  }
+}
+
+/** The server's code on a device as it is deployed, under loads of all kinds. */
+export async function* servedFigures({ isKept, seeds }: { isKept: boolean; seeds: number }): AsyncIterable<Figure> {
+  const results = new SeededResults({ isKept, seeds });
+  yield* steadyFigures(results);
+  for (const each of deployed) {
+    for (const load of Object.keys(deployedLoads)) yield await lateFigure(results, each, load);
+    const { largest } = await results.of(`${each.name}-step-drained`, async (seed) => [await drainOf(each, seed), 0]);
+    yield figure(`${each.name}-step-drained`, largest, 'of backlog ÷ spare', { max: DRAINED });
+  }
+  yield* starvationFigures(results);
+  for (const each of deployed) yield* flooderFigures(results, each);
+  yield* memoryFigures(isKept ? 1_000_000 : 100_000);
+}
+
+const onTimeShare = ({ requests, onTime }: ServedRun): number => mean(requests.map((each) => (onTime(each) ? 1 : 0)));
+
+const loadOf = ({ model, budgetMs }: Deployed, lengthMs = LENGTH_MS): ArrivalLoad => ({
+  capacity: capacityOf(model),
+  budgetMs,
+  lengthMs,
+});
+
+type Run = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
+
+const run = ({ model, budgetMs }: Deployed, changes: Run): Promise<ServedRun> =>
+  serve({ model, budgetMs, onOverdue: 'answer', policy: 'planner', noise: 0, ...changes });
+
+/** What is missed, compared with the least that can be: the best schedule if all arrivals are known. */
+async function* steadyFigures(results: SeededResults): AsyncIterable<Figure> {
+  const [one] = deployed;
+  if (one === undefined) return;
+  const limits = { latencyMs: (rows: number) => one.model.latencyMs(0, rows), budgetMs: one.budgetMs, largest: 256 };
+  for (const [rate, more] of Object.entries(STEADY)) {
+    const name = `one-steady-${rate}-missed`;
+    const { value, compared } = await results.of(name, async (seed) => {
+      const arrivals = steady(loadOf(one), Number(rate), seed);
+      const served = await run(one, { loads: [{ arrivals, role: 'a' }], onOverdue: 'error', seed });
+      return [1 - onTimeShare(served), 1 - mostInTime(arrivals, limits) / arrivals.length];
+    });
+    const note = `at least ${compared.toFixed(4)} if all arrivals are known`;
+    yield { ...figure(name, value, 'of all', { max: Number((compared + more).toFixed(4)) }), note };
+  }
+}
+
+async function lateFigure(results: SeededResults, each: Deployed, load: string): Promise<Figure> {
+  const name = `${each.name}-${load}-in-time`;
+  const { value, compared } = await results.of(name, async (seed) => {
+    const loads = [{ arrivals: deployedLoads[load]?.(loadOf(each), seed) ?? new Float64Array(), role: 'a' }];
+    const [answer, error] = [await run(each, { loads, seed }), await run(each, { loads, seed, onOverdue: 'error' })];
+    return [onTimeShare(answer), onTimeShare(error)];
+  });
+  const note = `with error ${compared.toFixed(4)}, ratio ${(value / compared).toFixed(4)}`;
+  return { ...figure(name, value, 'of all', { min: Number((KEPT * compared).toFixed(4)) }), note };
+}
+
+/** How long the requests that are open at the end of the overload wait for their answers. */
+async function drainOf(each: Deployed, seed: number): Promise<number> {
+  const arrivals = deployedLoads['step']?.(loadOf(each), seed) ?? new Float64Array();
+  const { requests } = await run(each, { loads: [{ arrivals, role: 'a' }], seed });
+  const endMs = ((STEP.length - 1) / STEP.length) * LENGTH_MS;
+  const isOpen = ({ arrivedMs, answeredMs }: ServedRequest): boolean =>
+    arrivedMs < endMs && answeredMs !== null && answeredMs > endMs;
+  const open = requests.filter(isOpen);
+  const lastMs = open.reduce((last, { answeredMs }) => Math.max(last, answeredMs ?? 0), endMs);
+  return (lastMs - endMs) / (open.length / ((1 - STEP[2]) * capacityOf(each.model)));
+}
+
+/** Small batches: they have few rows to give an eighth of. */
+const starved: Deployed = {
+  name: 'starved',
+  model: { accuracy: [0, 1], threads: 1, latencyMs: (_, rows) => 5 + 5 * rows },
+  budgetMs: 50,
+};
+
+const OVERLOAD_MS = 120_000;
+
+/** Twice the capacity for two minutes, then a tenth of it. */
+async function* starvationFigures(results: SeededResults): AsyncIterable<Figure> {
+  const served = async (seed: number): Promise<ServedRun> => {
+    const [over, after] = [2, 0.1].map((rate) => steady(loadOf(starved, OVERLOAD_MS), rate, seed));
+    const arrivals = Float64Array.from([...(over ?? []), ...(after ?? []).map((ms) => ms + OVERLOAD_MS)]);
+    return run(starved, { loads: [{ arrivals, role: 'a' }], seed });
+  };
+  const open = await results.of('starved-unanswered', async (seed) => {
+    const { requests } = await served(seed);
+    return [requests.filter(({ answeredMs, isRefused }) => answeredMs === null && !isRefused).length, 0];
+  });
+  yield figure('starved-unanswered', open.largest, 'requests', { max: 0 });
+  const late = await results.of('starved-late', async (seed) => {
+    const { requests, onTime } = await served(seed);
+    const during = requests.filter(({ answeredMs }) => answeredMs !== null && answeredMs < OVERLOAD_MS);
+    return [mean(during.map((each) => (onTime(each) ? 0 : 1))), 0];
+  });
+  yield figure('starved-late', late.value, 'of answers', { max: 0.125 });
+}
+
+/** Users whose own load is small, beside one who asks for more than there is. */
+const LIGHT_USERS = 10;
+const LIGHT_RATE = 0.05;
+const FLOOD_RATE = 1.6;
+
+async function* flooderFigures(results: SeededResults, each: Deployed): AsyncIterable<Figure> {
+  for (const [kind, roleOf] of [
+    ['roles', (user: number) => `user ${user}`],
+    ['sessions', (user: number) => (user === LIGHT_USERS ? 'another role' : 'one role')],
+  ] as const) {
+    const name = `${each.name}-flooder-${kind}`;
+    const { value, compared } = await results.of(name, async (seed) => {
+      const rates = [FLOOD_RATE, ...Array.from({ length: LIGHT_USERS }, () => LIGHT_RATE)];
+      const loads = rates.map((rate, user) => ({
+        arrivals: steady(loadOf(each), rate, 100 * seed + user),
+        role: roleOf(user),
+      }));
+      const flooded = leastShare(await run(each, { loads, seed }), 1);
+      return [flooded, leastShare(await run(each, { loads: loads.slice(1), seed }), 0)];
+    });
+    const note = `without the flooder ${compared.toFixed(4)}`;
+    yield { ...figure(name, value, 'in time', { min: KEPT }), note };
+  }
+}
+
+/** Of the light users, who are the loads from `first` on: the share of the one that has the least in time. */
+function leastShare({ requests, onTime }: ServedRun, first: number): number {
+  const shares = Array.from({ length: LIGHT_USERS }, (_, user) =>
+    mean(requests.flatMap((each) => (each.load === first + user ? [onTime(each) ? 1 : 0] : []))),
+  );
+  return Math.min(...shares);
+}
