@@ -40,7 +40,7 @@ export async function accountTrials(admin: Database): Promise<Accounts> {
     `select s.id, s.state, s.max_trials, count(t.id)::int as made, count(t.ended_at)::int as ended,
        count(distinct t.number)::int as numbers, coalesce(max(t.number), 0) as top, coalesce(max(t.attempt), 0) as attempt,
        count(*) filter (where t.state = 'failed')::int as failed, s.error ->> 'message' as error
-     from rafiki.study s left join rafiki.trial t on t.study_id = s.id group by s.id order by s.id`,
+     from rafiki.study s left join rafiki.trial t on t.study_id = s.id and t.refits is null group by s.id order by s.id`,
   );
   faults.push(...studies.flatMap(faultsOf));
   const ends = await admin.query<{ trial_id: number; ends: number }>(

@@ -99,7 +99,7 @@ async function* verify(
   const [trials] = await db.query<{ made: number; ended: number; numbers: number; scored: number; best: number }>(
     `select count(*)::int as made, count(ended_at)::int as ended, max(number) as numbers,
        count(*) filter (where state in ('completed', 'stopped'))::int as scored, max(score) as best
-     from rafiki.trial where study_id = $1`,
+     from rafiki.trial where study_id = $1 and refits is null`,
     [study],
   );
   const { made = 0, ended = 0, numbers = 0, scored = 0 } = trials ?? {};
