@@ -1,23 +1,36 @@
 import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from '../../src/domain/joint-training.ts';
 import type { TrainingSpec } from '../../src/domain/training.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
 import { trainShares } from '../../src/training/joint/shares.ts';
 
 type Next = JoinedRound | null;
 
-/** The workers of one trial in one process: they train one after the other, so that a machine of any size can have many. */
+/**
+ * The workers of one trial in one process: they train one after the other, so that a machine of any size can have many.
+ * Its clock stands still while others than the leading one train, as if they trained meanwhile.
+ */
 export class MemoryTeam implements Team {
   readonly #others: JoinedWorker[];
   readonly #running: Promise<void>[];
+  readonly #exchangeMs: number;
   #begun = false;
+  #othersMs = 0;
   readonly rounds: Round[] = [];
+  #offered: { round: Round; weights: RoundWeights } | undefined;
 
-  constructor(spec: TrainingSpec, seats: number) {
+  /** An exchange takes `exchangeMs` in addition to what is computed. */
+  constructor(spec: TrainingSpec, seats: number, exchangeMs = 0) {
+    this.#exchangeMs = exchangeMs;
     this.#others = Array.from({ length: seats - 1 }, (_, i) => new JoinedWorker(i + 1));
     // Their noise must differ; rows and augmentation come from the trial's seed.
     this.#running = this.#others.map((other) =>
       trainShares({ ...spec, noiseSeed: deriveSeed(spec.seed, other.seat) }, other),
     );
+  }
+
+  nowMs(): number {
+    return systemClock.nowMs() - this.#othersMs;
   }
 
   next(): { seats: number; needAll: boolean } {
@@ -28,11 +41,19 @@ export class MemoryTeam implements Team {
 
   async begin(round: Round, weights: RoundWeights): Promise<void> {
     this.rounds.push(round);
-    for (const other of this.#others) other.offer({ round, seat: other.seat, weights });
+    this.#offered = { round, weights };
   }
 
-  collect(): Promise<readonly WeightChange[]> {
-    return Promise.all(this.#others.map((other) => other.change));
+  async collect(): Promise<readonly WeightChange[]> {
+    const startedMs = systemClock.nowMs();
+    const changes: WeightChange[] = [];
+    for (const other of this.#others) {
+      if (this.#offered === undefined || other.seat >= this.#offered.round.seats) continue;
+      other.offer({ ...this.#offered, seat: other.seat });
+      changes.push(await other.change);
+    }
+    this.#othersMs += systemClock.nowMs() - startedMs - this.#exchangeMs;
+    return changes;
   }
 
   async end(): Promise<void> {
