@@ -22,7 +22,7 @@ export interface ZooOptions {
   seed?: string | undefined;
   /** Workers that train the trial together, here one after the other: for scores, not for time. */
   team?: string | undefined;
-  /** Milliseconds that an exchange of theirs takes, which decides how long rounds are; default: what is computed here. */
+  /** Milliseconds that an exchange of theirs takes, which decides how long rounds are; default: 0, the shortest rounds. */
   exchange?: string | undefined;
   /** JSON: knobs that differ from the defaults. */
   knobs?: string | undefined;

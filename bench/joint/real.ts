@@ -21,7 +21,7 @@ const LOOK_MS = 1_000;
 /** A score may be lower by this, or by its standard error. */
 const MAX_LOSS = 0.01;
 
-interface Trained {
+interface WatchedTrial {
   /** Of each epoch: the score, and seconds since the start. A trial may be stopped before its last epoch. */
   epochs: { score: number; seconds: number }[];
   /** Of each worker, in the order of their processes; the medians of the rounds that were seen. */
@@ -81,7 +81,7 @@ export async function* realRounds(options: RealOptions): AsyncIterable<Figure> {
 async function train(
   { data, family, knobs, seed }: RealOptions,
   { workers, threads }: { workers: number; threads: number },
-): Promise<Trained> {
+): Promise<WatchedTrial> {
   const rafiki = await rafikiUp({ args: ['--workers', String(workers), '--threads', String(threads)] });
   try {
     const { db } = rafiki;
@@ -98,7 +98,7 @@ async function train(
 }
 
 /** Looks at the trial until it has ended. */
-async function watch({ db, admin }: RunningRafiki): Promise<Trained> {
+async function watch({ db, admin }: RunningRafiki): Promise<WatchedTrial> {
   const speeds = new Map<number, number[]>();
   const shares: number[] = [];
   const sizes: number[] = [];
@@ -125,7 +125,7 @@ async function watch({ db, admin }: RunningRafiki): Promise<Trained> {
        from rafiki.study s, (select count(*)::int as rows from examples) e where s.ended_at is not null`,
     );
     if (ended === undefined) continue;
-    const epochs = await admin.query<Trained['epochs'][number]>(
+    const epochs = await admin.query<WatchedTrial['epochs'][number]>(
       'select score, seconds from rafiki.report order by epoch',
     );
     const rowsPerSecond = [...speeds].sort(([a], [b]) => a - b).map(([, seen]) => median(seen));

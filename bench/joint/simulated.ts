@@ -23,7 +23,7 @@ const counts = [2, 4, 8, 16, 32];
 /** Share of linear speed-up, where the bytes allow so much. */
 const BAR = 0.9;
 
-interface Setting {
+interface SimulatedSetting {
   workers: number;
   /** Of a change, in half precision. */
   bytes: number;
@@ -63,14 +63,14 @@ export async function* simulatedRounds(): AsyncIterable<Figure> {
  * The largest share of linear speed-up that the bytes allow: one exchange an epoch, the least there is, in which the
  * changes of all other workers go into the server and out to the leading one, and the mean goes in once and out to each.
  */
-function boundOf({ workers, bytes, bytesPerMs }: Setting): number {
+function boundOf({ workers, bytes, bytesPerMs }: SimulatedSetting): number {
   const trainMs = (STEPS * STEP_MS) / workers;
   const link = (bytes * Math.max(1, workers - 1)) / bytesPerMs;
   const exchangeMs = bytes / bytesPerMs + 3 * link;
   return trainMs / (trainMs + exchangeMs);
 }
 
-async function simulate(setting: Setting): Promise<{ share: number; rounds: number; steps: number }> {
+async function simulate(setting: SimulatedSetting): Promise<{ share: number; rounds: number; steps: number }> {
   const team = new SimulatedTeam(setting);
   const trial = {
     batch: BATCH,
@@ -98,7 +98,7 @@ async function simulate(setting: Setting): Promise<{ share: number; rounds: numb
 /** The workers of a trial, and the way between them, as times. */
 class SimulatedTeam implements Team {
   readonly #clock = new ManualClock();
-  readonly #setting: Setting;
+  readonly #setting: SimulatedSetting;
   #begun = false;
   /** When the other workers have the weights of the round, and how long it takes them to train. */
   #othersStartMs = 0;
@@ -106,7 +106,7 @@ class SimulatedTeam implements Team {
   #rows = 0;
   rounds = 0;
 
-  constructor(setting: Setting) {
+  constructor(setting: SimulatedSetting) {
     this.#setting = setting;
   }
 

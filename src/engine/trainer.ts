@@ -49,14 +49,14 @@ const updateRuleOf = ({ optimiser, clips = false, averages = false }: TrainerOpt
 });
 
 /** The training graph of one batch size. */
-interface Compiled {
+interface CompiledSteps {
   batch: number;
   session: GraphSession;
   /** Shapes of the noise of a step. */
   noise: readonly number[][];
 }
 
-async function compile(options: TrainerOptions): Promise<Compiled> {
+async function compile(options: TrainerOptions): Promise<CompiledSteps> {
   const { network, batch, threads, block, engine = await chosenEngine() } = options;
   const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
   const { graph, noise } = buildTraining({ network, batch, kernels, ...updateRuleOf(options) });
@@ -69,13 +69,13 @@ async function compile(options: TrainerOptions): Promise<Compiled> {
  */
 export class Trainer {
   readonly #options: TrainerOptions;
-  #compiled: Compiled;
+  #compiled: CompiledSteps;
   readonly #parameters: readonly Parameter[];
   #steps = 0;
   /** NaN before the first step. */
   #firstLoss = Number.NaN;
 
-  private constructor(options: TrainerOptions, compiled: Compiled) {
+  private constructor(options: TrainerOptions, compiled: CompiledSteps) {
     this.#options = options;
     this.#compiled = compiled;
     const rule = updateRuleOf(options);

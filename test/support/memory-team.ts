@@ -8,18 +8,19 @@ type Next = JoinedRound | null;
 
 /**
  * The workers of one trial in one process: they train one after the other, so that a machine of any size can have many.
- * Its clock stands still while others than the leading one train, as if they trained meanwhile.
+ * Its clock runs while the leading one trains, as if the others trained meanwhile, and an exchange takes a given time.
  */
 export class MemoryTeam implements Team {
   readonly #others: JoinedWorker[];
   readonly #running: Promise<void>[];
   readonly #exchangeMs: number;
   #begun = false;
-  #othersMs = 0;
+  /** Time that the clock stood still, and when it was stopped. */
+  #stoodMs = 0;
+  #stoppedMs: number | undefined;
   readonly rounds: Round[] = [];
   #offered: { round: Round; weights: RoundWeights } | undefined;
 
-  /** An exchange takes `exchangeMs` in addition to what is computed. */
   constructor(spec: TrainingSpec, seats: number, exchangeMs = 0) {
     this.#exchangeMs = exchangeMs;
     this.#others = Array.from({ length: seats - 1 }, (_, i) => new JoinedWorker(i + 1));
@@ -30,7 +31,7 @@ export class MemoryTeam implements Team {
   }
 
   nowMs(): number {
-    return systemClock.nowMs() - this.#othersMs;
+    return (this.#stoppedMs ?? systemClock.nowMs()) - this.#stoodMs;
   }
 
   next(): { seats: number; needAll: boolean } {
@@ -41,18 +42,20 @@ export class MemoryTeam implements Team {
 
   async begin(round: Round, weights: RoundWeights): Promise<void> {
     this.rounds.push(round);
+    if (this.#stoppedMs !== undefined) this.#stoodMs += systemClock.nowMs() - this.#stoppedMs;
+    this.#stoppedMs = undefined;
     this.#offered = { round, weights };
   }
 
   async collect(): Promise<readonly WeightChange[]> {
-    const startedMs = systemClock.nowMs();
+    this.#stoppedMs = systemClock.nowMs();
     const changes: WeightChange[] = [];
     for (const other of this.#others) {
       if (this.#offered === undefined || other.seat >= this.#offered.round.seats) continue;
       other.offer({ ...this.#offered, seat: other.seat });
       changes.push(await other.change);
     }
-    this.#othersMs += systemClock.nowMs() - startedMs - this.#exchangeMs;
+    this.#stoodMs -= this.#exchangeMs;
     return changes;
   }
 

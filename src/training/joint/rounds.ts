@@ -157,7 +157,7 @@ export class Rounds {
   }
 
   /** Whatever a round takes beyond the slowest worker's training is the exchange. */
-  #note(own: Trained, others: readonly Trained[]): void {
+  #note(own: TimedShare, others: readonly TimedShare[]): void {
     const seconds = (this.#team.nowMs() - this.#startMs) / 1000;
     const trainSeconds = Math.max(own.seconds, ...others.map((other) => other.seconds));
     const exchangeSeconds = Math.max(0, seconds - trainSeconds);
@@ -166,4 +166,4 @@ export class Rounds {
   }
 }
 
-type Trained = Pick<WeightChange, 'rows' | 'seconds'>;
+type TimedShare = Pick<WeightChange, 'rows' | 'seconds'>;
