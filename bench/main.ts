@@ -46,7 +46,7 @@ const benches: Record<string, Bench> = {
   fuzz: { run: fuzzBench, flags: ['seed N'] },
   joint: {
     run: jointBench,
-    flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated'],
+    flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'faults N'],
   },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
