@@ -10,7 +10,7 @@ const WORKERS = 3;
 /** Further ones that the faults add and kill. */
 const MAX_ADDED = 2;
 const MAILS = 3500;
-const KNOBS = '{"epochs": 40, "hidden": 64}';
+const KNOBS = '{"epochs": 16, "hidden": 128, "max_characters": 512}';
 /** Between two faults, and of a pause: at most half of a lease, so that a paused worker keeps the trial. */
 const PAUSE_MS = { between: 4_000, stopped: 7_000 };
 const END_MS = 20 * 60_000;
