@@ -7,6 +7,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { type JointOptions, jointBench } from './joint.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
@@ -26,6 +27,7 @@ type BenchOptions = ZooOptions &
   SoakOptions &
   WireOptions &
   FuzzOptions &
+  JointOptions &
   MinutesOptions &
   MutantOptions &
   PredictOptions;
@@ -44,6 +46,10 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  joint: {
+    run: jointBench,
+    flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'faults N'],
+  },
   minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'beside CLONE'] },
@@ -58,7 +64,18 @@ const benches: Record<string, Bench> = {
   wire: { run: wireBench, flags: ['seed N'] },
   zoo: {
     run: zooBench,
-    flags: ['family NAME', 'data NAME', 'minutes N', 'bar N', 'threads N', 'seed N', 'team N', 'knobs JSON', 'rows N'],
+    flags: [
+      'family NAME',
+      'data NAME',
+      'minutes N',
+      'bar N',
+      'threads N',
+      'seed N',
+      'team N',
+      'exchange MS',
+      'knobs JSON',
+      'rows N',
+    ],
   },
 };
 

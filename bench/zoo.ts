@@ -24,6 +24,8 @@ export interface ZooOptions {
   seed?: string | undefined;
   /** Workers that train the trial together, here one after the other: for scores, not for time. */
   team?: string | undefined;
+  /** Milliseconds that an exchange of theirs takes, which decides how long rounds are; default: 0, the shortest rounds. */
+  exchange?: string | undefined;
   /** JSON: knobs that differ from the defaults. */
   knobs?: string | undefined;
   /** Memorises as many training rows, without regularisation, and is validated on them. */
@@ -81,7 +83,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     ? await fitToTime(given, { ...timeLeft(), workers: 1 }, chosen)
     : { knobs: given.knobs, fullSeconds: 0 };
   const spec = { ...given, knobs: fitted };
-  const team = new MemoryTeam(spec, Number(options.team ?? '1'));
+  const team = new MemoryTeam(spec, Number(options.team ?? '1'), Number(options.exchange ?? '0'));
   const { seconds, variants } = await trainTrial(spec, {
     team,
     onReport: async (report) => {
@@ -94,6 +96,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     ...(fullSeconds > 0 ? { epochSeconds: fullSeconds / familyByName(family).recipe(fitted).epochs } : {}),
   });
   await team.end();
+  if (team.rounds.length > 0) process.stderr.write(`${team.rounds.length} rounds\n`);
   const quietSeconds = quiet();
   const last = reports.at(-1);
   if (last === undefined) return;

@@ -1,7 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import { eventually } from '../../test/support/rafiki-up.ts';
 
-/** A trial's attempts are counted from 0: at most three. */
+/** Attempts of a trial since its last checkpoint are counted from 0: at most three. */
 const LAST_ATTEMPT = 2;
 const END_MS = 400_000;
 
@@ -38,7 +38,8 @@ export async function accountTrials(admin: Database): Promise<Accounts> {
   }, END_MS).catch(() => faults.push(`a study has not ended ${END_MS / 1000} s after the last fault`));
   const studies = await admin.query<StudyCount>(
     `select s.id, s.state, s.max_trials, count(t.id)::int as made, count(t.ended_at)::int as ended,
-       count(distinct t.number)::int as numbers, coalesce(max(t.number), 0) as top, coalesce(max(t.attempt), 0) as attempt,
+       count(distinct t.number)::int as numbers, coalesce(max(t.number), 0) as top,
+       coalesce(max(t.attempt - coalesce(t.checkpoint_attempt + 1, 0)), 0) as attempt,
        count(*) filter (where t.state = 'failed')::int as failed, s.error ->> 'message' as error
      from rafiki.study s left join rafiki.trial t on t.study_id = s.id and t.refits is null group by s.id order by s.id`,
   );

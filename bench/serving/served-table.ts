@@ -70,9 +70,9 @@ const loadOf = ({ model, budgetMs }: Deployed, lengthMs = LENGTH_MS): ArrivalLoa
   lengthMs,
 });
 
-type Run = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
+type ServedRun = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
 
-const run = ({ model, budgetMs }: Deployed, changes: Run): Promise<ServedRun> =>
+const run = ({ model, budgetMs }: Deployed, changes: ServedRun): Promise<ServedRun> =>
   serve({ model, budgetMs, onOverdue: 'answer', policy: 'planner', noise: 0, ...changes });
 
 /** What is missed, compared with the least that can be: the best schedule if all arrivals are known. */

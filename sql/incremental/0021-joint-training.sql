@@ -6,6 +6,9 @@ alter table rafiki.study add column workers_per_trial int check (workers_per_tri
 -- seconds that all of a trial's epochs take on one worker; 0: little, and not measured; null: not measured yet, so that no other worker may join
 alter table rafiki.trial add column full_seconds float8 check (full_seconds >= 0);
 
+-- the last attempt that has stored a checkpoint: a trial is given up after some attempts without one
+alter table rafiki.trial add column checkpoint_attempt int;
+
 -- The workers that train a trial together with the one that owns it. Without a heartbeat one loses its place.
 create table rafiki.trial_worker (
   trial_id bigint not null references rafiki.trial (id) on delete cascade,
@@ -44,7 +47,9 @@ create table rafiki.trial_change (
   attempt int not null,
   number int not null,
   process_id bigint not null references rafiki.process (id) on delete cascade,
-  batches int not null check (batches >= 0),
+  -- that it trained, and how long that took without the exchange
+  row_count int not null check (row_count >= 0),
+  seconds float8 not null check (seconds >= 0),
   params_id bigint not null references rafiki.params (id),
   primary key (trial_id, attempt, number, process_id),
   foreign key (trial_id, attempt, number) references rafiki.trial_round (trial_id, attempt, number) on delete cascade

@@ -18,16 +18,16 @@ export interface Round {
   seats: number;
 }
 
-/** Batches of the epoch, from `from` up to `to`. */
-export interface BatchRange {
+/** Rows in the order of the epoch, from `from` up to `to`. */
+export interface RowRange {
   from: number;
   to: number;
 }
 
-/** The batches of a seat: all seats have the same number, or one more. */
-export const shareOf = ({ step, batches, seats }: Round, seat: number): BatchRange => ({
-  from: step + Math.floor((seat * batches) / seats),
-  to: step + Math.floor(((seat + 1) * batches) / seats),
+/** The rows of a seat, of batches of `batch` rows: all seats have the same number, or one more. */
+export const shareOf = ({ step, batches, seats }: Round, seat: number, batch: number): RowRange => ({
+  from: step * batch + Math.floor((seat * batches * batch) / seats),
+  to: step * batch + Math.floor(((seat + 1) * batches * batch) / seats),
 });
 
 /** How the leading worker fared in a round. */
@@ -43,11 +43,18 @@ export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'chan
 /** How a worker's weights differ from those that its round started from, in half precision. */
 export interface WeightChange {
   halves: Uint16Array;
-  batches: number;
+  /** For each row of the network's tables, such as word vectors: the number of its steps that used it. */
+  uses: Uint16Array;
+  /** Rows that it trained. */
+  rows: number;
+  /** How long that took, without the exchange. */
+  seconds: number;
 }
 
 /** The other workers of a trial, as the leading one sees them. */
 export interface Team {
+  /** Milliseconds on the clock by which rounds are timed. */
+  nowMs(): number;
   /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
   next(): { seats: number; needAll: boolean };
   /** Starts a round; `last` is the pace of the one before. Returns when the others can read it. */
@@ -66,6 +73,6 @@ export interface JoinedRound {
 export interface Lead {
   /** The next round, and this worker's seat in it; null when there is none any more. */
   next(): Promise<JoinedRound | null>;
-  /** Sends what this worker learnt in a round, and how quickly. */
-  send(round: Round, change: WeightChange, rowsPerSecond: number): Promise<void>;
+  /** Sends what this worker learnt in a round. */
+  send(round: Round, change: WeightChange): Promise<void>;
 }

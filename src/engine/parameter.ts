@@ -25,6 +25,10 @@ export interface Parameter {
   setInitialWeight(weight: TensorData): void;
   /** Replaces the weight between runs; slots and moving average stay. */
   replaceWeight(weight: Float32Array): void;
+  /** Replaces the moving average, if there is one. */
+  replaceAverage(average: Float32Array): void;
+  /** Of a table: the number of steps that used each row since the last call; otherwise empty. */
+  takeUses(): Uint16Array;
 }
 
 /**
@@ -82,6 +86,14 @@ export class DenseParameter implements Parameter {
 
   replaceWeight(weight: Float32Array): void {
     this.current.set(weight);
+  }
+
+  replaceAverage(average: Float32Array): void {
+    if (this.#averaged) this.exported.set(average);
+  }
+
+  takeUses(): Uint16Array {
+    return new Uint16Array(0);
   }
 
   #setWeights(first: Float32Array): void {

@@ -8,6 +8,8 @@ import { boundsOf } from './join.ts';
 import { float32, type InitialState, type Parameter, storedTensor } from './parameter.ts';
 import { RowWindow } from './row-window.ts';
 
+const MAX_USES = 2 ** 16 - 1;
+
 /**
  * A table of which a run updates the rows that its steps use. Weight and slots are interleaved, [V, S·D]: the runtime
  * gathers rows directly from this memory, and each updated row is contiguous in the result. This takes 0.4 ms per step;
@@ -22,6 +24,7 @@ export class RowTable implements Parameter {
   readonly #data: Float32Array;
   /** Indexes of the tensors that are initialised like the weight: itself, and its average. */
   readonly #weightTensors: readonly number[];
+  #uses: Uint16Array;
   /** Rows of the current run. */
   #runRows: Int32Array = new Int32Array(0);
 
@@ -33,6 +36,7 @@ export class RowTable implements Parameter {
     const { rows, width } = this.#layout;
     this.#window = new RowWindow(rows);
     this.#data = new Float32Array(rows * width * tensors.length);
+    this.#uses = new Uint16Array(rows);
     this.#weightTensors = averaged ? [0, tensors.length - 1] : [0];
     this.#setWeights(initialise(spec, rng));
   }
@@ -54,6 +58,10 @@ export class RowTable implements Parameter {
     feeds[feed.window(this.name)] = { dtype: 'int32', shape: [rows.length], data: rows };
     feeds[feed.state(this.name)] = float32([this.#layout.rows, this.#stride], this.#data);
     this.#runRows = rows;
+    for (const entry of perStep) {
+      const row = rows[entry] as number;
+      this.#uses[row] = Math.min((this.#uses[row] as number) + 1, MAX_USES);
+    }
   }
 
   storeResults(results: Feeds): void {
@@ -82,6 +90,17 @@ export class RowTable implements Parameter {
 
   replaceWeight(weight: Float32Array): void {
     this.#setTensor(0, weight);
+  }
+
+  replaceAverage(average: Float32Array): void {
+    const [, place] = this.#weightTensors;
+    if (place !== undefined) this.#setTensor(place, average);
+  }
+
+  takeUses(): Uint16Array {
+    const uses = this.#uses;
+    this.#uses = new Uint16Array(uses.length);
+    return uses;
   }
 
   #setWeights(first: Float32Array): void {

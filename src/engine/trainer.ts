@@ -48,23 +48,36 @@ const updateRuleOf = ({ optimiser, clips = false, averages = false }: TrainerOpt
   averages,
 });
 
+/** The training graph of one batch size. */
+interface CompiledSteps {
+  batch: number;
+  session: GraphSession;
+  /** Shapes of the noise of a step. */
+  noise: readonly number[][];
+}
+
+async function compile(options: TrainerOptions): Promise<CompiledSteps> {
+  const { network, batch, threads, block, engine = await chosenEngine() } = options;
+  const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
+  const { graph, noise } = buildTraining({ network, batch, kernels, ...updateRuleOf(options) });
+  return { batch, session: await engine.borrow(graph, threads), noise };
+}
+
 /**
  * Weights and optimiser state of a network in training. All randomness of step t comes from (seed, t), so weights,
  * slots, the first loss and the number of steps are the whole state: a resumed run gives bit-identical results.
  */
 export class Trainer {
   readonly #options: TrainerOptions;
-  readonly #session: GraphSession;
-  readonly #noise: readonly number[][];
+  #compiled: CompiledSteps;
   readonly #parameters: readonly Parameter[];
   #steps = 0;
   /** NaN before the first step. */
   #firstLoss = Number.NaN;
 
-  private constructor(options: TrainerOptions, session: GraphSession, noise: readonly number[][]) {
+  private constructor(options: TrainerOptions, compiled: CompiledSteps) {
     this.#options = options;
-    this.#session = session;
-    this.#noise = noise;
+    this.#compiled = compiled;
     const rule = updateRuleOf(options);
     this.#parameters = Object.entries(options.network.parameters).map(([name, spec], i) => {
       const rng = createRng(deriveSeed(options.seed, i));
@@ -76,10 +89,15 @@ export class Trainer {
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    const { network, batch, threads, block, engine = await chosenEngine() } = options;
-    const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
-    const { graph, noise } = buildTraining({ network, batch, kernels, ...updateRuleOf(options) });
-    return new Trainer(options, await engine.borrow(graph, threads), noise);
+    return new Trainer(options, await compile(options));
+  }
+
+  /** Trains in batches of `batch` rows from now on: another graph, with the same weights and slots. */
+  async setBatch(batch: number): Promise<void> {
+    if (batch === this.#compiled.batch) return;
+    const old = this.#compiled;
+    this.#compiled = await compile({ ...this.#options, batch });
+    await old.session.release();
   }
 
   /** Number of completed steps. */
@@ -100,15 +118,16 @@ export class Trainer {
   }
 
   async #call(steps: readonly TrainingStep[], settings: Settings): Promise<Float32Array> {
-    const { seed } = this.#options;
+    const { seed, network } = this.#options;
+    const { session, batch, noise } = this.#compiled;
     const done = this.#steps;
     const feeds = {
       ...scalarFeeds(steps, settings, { optimiser: optimisers[this.#options.optimiser], done }),
-      ...batchFeeds(steps, this.#options),
-      ...noiseFeeds(this.#noise, { steps: steps.length, done, seed }),
+      ...batchFeeds(steps, { network, batch }),
+      ...noiseFeeds(noise, { steps: steps.length, done, seed }),
     };
     for (const parameter of this.#parameters) parameter.addFeeds(feeds, steps);
-    const results = await this.#session.run(feeds);
+    const results = await session.run(feeds);
     for (const parameter of this.#parameters) parameter.storeResults(results);
     const losses = results[result.losses]?.data as Float32Array;
     this.#checkLosses(losses, steps, settings);
@@ -149,27 +168,52 @@ export class Trainer {
    * order of the network's parameters.
    */
   flatWeights(): Float32Array {
-    const flat = new Float32Array(this.#parameters.reduce((size, { spec }) => size + sizeOf(spec.shape), 0));
+    return this.#flat(({ current }) => current);
+  }
+
+  /** Likewise of their moving averages; null if there are none. */
+  flatAverages(): Float32Array | null {
+    return this.#options.averages === true ? this.#flat(({ exported }) => exported) : null;
+  }
+
+  /** Replaces the weights; optimiser state and moving averages stay. */
+  replaceWeights(flat: Float32Array): void {
+    this.#forParts(flat, (parameter, part) => parameter.replaceWeight(part));
+  }
+
+  replaceAverages(flat: Float32Array): void {
+    this.#forParts(flat, (parameter, part) => parameter.replaceAverage(part));
+  }
+
+  /** For each row of the network's tables, in the order of its parameters: the number of steps that used it since the last call. */
+  takeUses(): Uint16Array {
+    const parts = this.#parameters.map((parameter) => parameter.takeUses());
+    const uses = new Uint16Array(parts.reduce((size, part) => size + part.length, 0));
     let at = 0;
-    for (const { current, spec } of this.#parameters) {
-      flat.set(current, at);
-      at += sizeOf(spec.shape);
+    for (const part of parts) {
+      uses.set(part, at);
+      at += part.length;
     }
+    return uses;
+  }
+
+  #flat(valuesOf: (parameter: Parameter) => Float32Array): Float32Array {
+    const flat = new Float32Array(this.#parameters.reduce((size, { spec }) => size + sizeOf(spec.shape), 0));
+    this.#forParts(flat, (parameter, part) => part.set(valuesOf(parameter)));
     return flat;
   }
 
-  /** Replaces them; optimiser state and moving averages stay. */
-  replaceWeights(flat: Float32Array): void {
+  #forParts(flat: Float32Array, work: (parameter: Parameter, part: Float32Array) => void): void {
     let at = 0;
     for (const parameter of this.#parameters) {
       const end = at + sizeOf(parameter.spec.shape);
-      parameter.replaceWeight(flat.subarray(at, end));
+      work(parameter, flat.subarray(at, end));
       at = end;
     }
   }
 
   release(): Promise<void> {
-    return this.#session.release();
+    return this.#compiled.session.release();
   }
 
   #checkLosses(losses: Float32Array, steps: readonly TrainingStep[], settings: Settings): void {
@@ -177,7 +221,8 @@ export class Trainer {
     const limit = DIVERGENCE_FACTOR * Math.max(1, this.#firstLoss);
     const at = losses.findIndex((loss) => !(loss <= limit));
     if (at < 0) return;
-    const { optimiser, batch } = this.#options;
+    const { optimiser } = this.#options;
+    const { batch } = this.#compiled;
     const knobs = { ...settings, optimiser, batch, learningRate: steps[at]?.learningRate };
     throw new Diverged('training diverged', {
       detail: `loss ${losses[at]} at step ${this.#steps + at + 1} with ${JSON.stringify(knobs)}`,

@@ -110,7 +110,7 @@ export type FromChild =
   | { kind: 'collect'; round: Round }
   /** Of a process that has joined: it waits for a round; and what it learnt in one. */
   | { kind: 'next-round' }
-  | { kind: 'change'; round: Round; change: WeightChange; rowsPerSecond: number }
+  | { kind: 'change'; round: Round; change: WeightChange }
   /** There is no further round. */
   | { kind: 'left' }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }

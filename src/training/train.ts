@@ -62,14 +62,14 @@ async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks, roun
   while (progress.step < trial.stepsPerEpoch) {
     const { epoch, epochs, step } = progress;
     const left = trial.stepsPerEpoch - step;
-    const share = await rounds.begin({ epoch, epochs, step }, left);
     const startedMs = systemClock.nowMs();
+    const share = await rounds.begin({ epoch, epochs, step }, left);
     const { range, seats } = share;
     const stopNow = (): boolean => progress.best !== null && hooks.stopNow?.() === true;
-    const loss = await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats }, stopNow);
-    if (loss === null) return false;
-    progress.lossSum += loss * seats; // the others' losses are not known
-    await rounds.end(share, (systemClock.nowMs() - startedMs) / 1000);
+    const trained = await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats }, stopNow);
+    if (trained === null) return false;
+    progress.lossSum += trained.lossSum * (share.batches / trained.steps); // the others' losses are not known
+    await rounds.end(share);
     progress.step += share.batches;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
     await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));

@@ -17,7 +17,7 @@ import { Wake } from '../runtime/wake.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
 import { trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
-import { loadWeights, saveHalves } from './round-params.ts';
+import { loadWeights, saveChange } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
 import { TrainingProcess } from './training-process.ts';
 
@@ -146,13 +146,11 @@ export class JoinedRun {
     return null;
   }
 
-  async #store({ round, change, rowsPerSecond }: Extract<FromChild, { kind: 'change' }>): Promise<void> {
+  async #store({ round, change }: Extract<FromChild, { kind: 'change' }>): Promise<void> {
     const { database, params } = this.#options;
-    const paramsId = await this.#persist(() => saveHalves(params, change.halves));
-    const { batches } = change;
-    await this.#persist(() =>
-      insertChange(database, this.#trial, { number: round.number, batches, paramsId, rowsPerSecond }),
-    );
+    const paramsId = await this.#persist(() => saveChange(params, change));
+    const { rows, seconds } = change;
+    await this.#persist(() => insertChange(database, this.#trial, { number: round.number, rows, seconds, paramsId }));
   }
 
   #persist<T>(work: () => Promise<T>): Promise<T> {

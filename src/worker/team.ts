@@ -7,7 +7,7 @@ import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { Wake } from '../runtime/wake.ts';
 import { MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
-import { loadHalves, saveWeights } from './round-params.ts';
+import { loadChange, saveWeights } from './round-params.ts';
 
 /** The other workers may take this share of the own training time longer, and at least so long. */
 const MAX_EXTRA_SHARE = 0.5;
@@ -62,7 +62,10 @@ export class TrialTeam {
       const leftMs = untilMs - systemClock.nowMs();
       if (stored.length >= round.seats - 1 || leftMs <= 0 || signal.aborted) {
         return Promise.all(
-          stored.map(async ({ batches, paramsId }) => ({ batches, halves: await loadHalves(this.#params, paramsId) })),
+          stored.map(async ({ paramsId, ...trained }) => ({
+            ...trained,
+            ...(await loadChange(this.#params, paramsId)),
+          })),
         );
       }
       await this.#wake.wait(Math.min(ROUND_POLL_MS, leftMs), signal);

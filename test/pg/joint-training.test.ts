@@ -19,7 +19,7 @@ import { loseTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { loadHalves, saveHalves } from '../../src/worker/round-params.ts';
+import { loadChange, saveChange } from '../../src/worker/round-params.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
 
@@ -38,7 +38,8 @@ const allow = (workers: number | null): Promise<unknown> =>
   db.query(`update rafiki.study set state = 'running', workers_per_trial = $1`, [workers]);
 const report = (epoch: number, seconds: number): Promise<unknown> =>
   insertReport(db, owner, { epoch, epochs: 10, step: epoch, loss: 1, score: 0.5, metrics: {}, seconds });
-const halves = (...values: number[]): Promise<number> => saveHalves(params, Uint16Array.from(values));
+const uses = Uint16Array.of(3);
+const halves = (...values: number[]): Promise<number> => saveChange(params, { halves: Uint16Array.from(values), uses });
 const plan = (number: number, seats = 2) => ({
   ...{ number, epoch: 0, epochs: 10, step: 0, batches: 8, basis: 'rows' },
   seats,
@@ -160,12 +161,12 @@ describe('a round', () => {
     await setReady(db, joined);
     const round = { plan: plan(1), processIds: [joined.processId], paramsId: await halves(1), last: null };
     await insertRound(db, owner, round);
-    const change = { number: 1, batches: 4, paramsId: await halves(7, 8), rowsPerSecond: 99 };
+    const change = { number: 1, rows: 256, seconds: 2, paramsId: await halves(7, 8) };
     await insertChange(db, joined, change);
     await insertChange(db, joined, change); // its reply may be lost
     const [stored, ...more] = await selectChanges(db, owner, 1);
-    expect([stored?.batches, more]).toEqual([4, []]);
-    expect(await loadHalves(params, stored!.paramsId)).toEqual(Uint16Array.of(7, 8));
+    expect([stored?.rows, stored?.seconds, more]).toEqual([256, 2, []]);
+    expect(await loadChange(params, stored!.paramsId)).toEqual({ halves: Uint16Array.of(7, 8), uses });
     expect(await selectReady(db, owner)).toEqual([{ processId: joined.processId, round: 1 }]);
   });
 
@@ -179,7 +180,7 @@ describe('a round', () => {
       last: null,
     });
     const late = { ...joined, attempt: 7 };
-    await insertChange(db, late, { number: 1, batches: 4, paramsId: await halves(2), rowsPerSecond: 1 });
+    await insertChange(db, late, { number: 1, rows: 256, seconds: 2, paramsId: await halves(2) });
     expect(await selectChanges(db, owner, 1)).toEqual([]);
   });
 

@@ -7,6 +7,7 @@ import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statement
 import { countOverdue, insertTrial, renewLease, setCheckpoint, setFitted } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
@@ -151,6 +152,20 @@ describe('a worker that hung and lost its trial', () => {
     const [trial] = await db.query('select state, error from rafiki.trial');
     expect(trial).toMatchObject({ state: 'failed', error: { sqlstate: '58000', detail: 'the machine is on fire' } });
   });
+});
+
+test('attempts that store a checkpoint do not count: a long trial may lose many workers', async () => {
+  await trials(1);
+  const context = { on: db, logger: silentLogger };
+  const params = new PostgresParamStore({ database: db });
+  for (let attempt = 0; attempt < 3 * MAX_ATTEMPTS; attempt++) {
+    const trial = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
+    expect(trial.attempt).toBe(attempt);
+    const stored = attempt < 2 * MAX_ATTEMPTS;
+    if (stored) await setCheckpoint(db, trial, await params.save('checkpoint', { tensors: {}, meta: { attempt } }));
+    await loseTrial(context, { id: trial.trialId, attempt }, 'its machine was needed');
+  }
+  expect(await claimTrial(db, await worker(), { families: ['fasttext'] })).toBeUndefined();
 });
 
 test('a report sent twice counts once, and returns the stop request', async () => {

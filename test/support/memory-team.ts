@@ -1,23 +1,37 @@
 import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from '../../src/domain/joint-training.ts';
 import type { TrainingSpec } from '../../src/domain/training.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
 import { trainShares } from '../../src/training/joint/shares.ts';
 
 type Next = JoinedRound | null;
 
-/** The workers of one trial in one process: they train one after the other, so that a machine of any size can have many. */
+/**
+ * The workers of one trial in one process: they train one after the other, so that a machine of any size can have many.
+ * Its clock runs while the leading one trains, as if the others trained meanwhile, and an exchange takes a given time.
+ */
 export class MemoryTeam implements Team {
   readonly #others: JoinedWorker[];
   readonly #running: Promise<void>[];
+  readonly #exchangeMs: number;
   #begun = false;
+  /** Time that the clock stood still, and when it was stopped. */
+  #stoodMs = 0;
+  #stoppedMs: number | undefined;
   readonly rounds: Round[] = [];
+  #offered: { round: Round; weights: RoundWeights } | undefined;
 
-  constructor(spec: TrainingSpec, seats: number) {
+  constructor(spec: TrainingSpec, seats: number, exchangeMs = 0) {
+    this.#exchangeMs = exchangeMs;
     this.#others = Array.from({ length: seats - 1 }, (_, i) => new JoinedWorker(i + 1));
     // Their noise must differ; rows and augmentation come from the trial's seed.
     this.#running = this.#others.map((other) =>
       trainShares({ ...spec, noiseSeed: deriveSeed(spec.seed, other.seat) }, other),
     );
+  }
+
+  nowMs(): number {
+    return (this.#stoppedMs ?? systemClock.nowMs()) - this.#stoodMs;
   }
 
   next(): { seats: number; needAll: boolean } {
@@ -28,11 +42,21 @@ export class MemoryTeam implements Team {
 
   async begin(round: Round, weights: RoundWeights): Promise<void> {
     this.rounds.push(round);
-    for (const other of this.#others) other.offer({ round, seat: other.seat, weights });
+    if (this.#stoppedMs !== undefined) this.#stoodMs += systemClock.nowMs() - this.#stoppedMs;
+    this.#stoppedMs = undefined;
+    this.#offered = { round, weights };
   }
 
-  collect(): Promise<readonly WeightChange[]> {
-    return Promise.all(this.#others.map((other) => other.change));
+  async collect(): Promise<readonly WeightChange[]> {
+    this.#stoppedMs = systemClock.nowMs();
+    const changes: WeightChange[] = [];
+    for (const other of this.#others) {
+      if (this.#offered === undefined || other.seat >= this.#offered.round.seats) continue;
+      other.offer({ ...this.#offered, seat: other.seat });
+      changes.push(await other.change);
+    }
+    this.#stoodMs -= this.#exchangeMs;
+    return changes;
   }
 
   async end(): Promise<void> {

@@ -172,18 +172,19 @@ export async function selectRound(
 
 export interface NewChange {
   number: number;
-  batches: number;
+  /** What was trained, and how long it took. */
+  rows: number;
+  seconds: number;
   paramsId: number;
-  rowsPerSecond: number;
 }
 
 const change = `
   with joined as (
-    update rafiki.trial_worker set is_ready = true, round = $4, rows_per_second = $7
+    update rafiki.trial_worker set is_ready = true, round = $4, rows_per_second = $5 / nullif($6::float8, 0)
     where trial_id = $1 and attempt = $2 and process_id = $3 returning trial_id
   )
-  insert into rafiki.trial_change (trial_id, attempt, number, process_id, batches, params_id)
-  select j.trial_id, r.attempt, r.number, $3, $5, $6 from joined j
+  insert into rafiki.trial_change (trial_id, attempt, number, process_id, row_count, seconds, params_id)
+  select j.trial_id, r.attempt, r.number, $3, $5, $6, $7 from joined j
   join rafiki.trial_round r on r.trial_id = j.trial_id and r.number = $4 and r.attempt = $2
   on conflict do nothing`;
 
@@ -191,20 +192,21 @@ const change = `
 export async function insertChange(
   on: Queryable,
   { trialId, attempt, processId }: Joining,
-  { number, batches, paramsId, rowsPerSecond }: NewChange,
+  { number, rows, seconds, paramsId }: NewChange,
 ): Promise<void> {
-  await on.query(change, [trialId, attempt, processId, number, batches, paramsId, rowsPerSecond]);
+  await on.query(change, [trialId, attempt, processId, number, rows, seconds, paramsId]);
 }
 
 export interface StoredChange {
-  batches: number;
+  rows: number;
+  seconds: number;
   paramsId: number;
 }
 
 /** The changes of a round that have arrived. */
 export function selectChanges(on: Queryable, { trialId, attempt }: Ownership, number: number): Promise<StoredChange[]> {
   const sql = `
-    select batches, params_id as "paramsId" from rafiki.trial_change
+    select row_count as rows, seconds, params_id as "paramsId" from rafiki.trial_change
     where trial_id = $1 and attempt = $2 and number = $3 order by process_id`;
   return on.query(sql, [trialId, attempt, number]);
 }

@@ -125,23 +125,30 @@ export async function transitionDeployment(
   return logChange(logger, rows, { deployment: id, from, to });
 }
 
-/** Maximum of attempts of a trial, more than are lost by chance. */
+/** Maximum of attempts of a trial in a row that store no checkpoint, more than are lost by chance. */
 export const MAX_ATTEMPTS = 3;
 
+/** The first attempt after the last one that stored a checkpoint; a long trial may lose any number of workers that got on with it. */
+async function firstWithoutProgress(on: Queryable, id: number): Promise<number> {
+  const sql = 'select coalesce(checkpoint_attempt + 1, 0) as first from rafiki.trial where id = $1';
+  const [row] = await on.query<{ first: number }>(sql, [id]);
+  return row?.first ?? 0;
+}
+
 /** Lets a trial whose worker was lost wait again, to continue from its last checkpoint; fails it after MAX_ATTEMPTS. */
-export function loseTrial(
+export async function loseTrial(
   context: TransitionContext,
   trial: { id: number; attempt: number; owner?: Ownership },
   cause: string,
 ): Promise<boolean> {
   const { id, attempt, owner } = trial;
   const ownership = owner === undefined ? {} : { owner };
-  if (attempt + 1 < MAX_ATTEMPTS) {
+  if (attempt + 1 - (await firstWithoutProgress(context.on, id)) < MAX_ATTEMPTS) {
     return transitionTrial(context, { id, from: 'running', event: 'lose-lease', attempt: attempt + 1, ...ownership });
   }
   const error = {
     sqlstate: '58000',
-    message: `the trial failed after ${MAX_ATTEMPTS} attempts`,
+    message: `the trial failed after ${MAX_ATTEMPTS} attempts without progress`,
     detail: cause,
     hint: 'See the log of the worker; too little memory is the usual cause.',
   };

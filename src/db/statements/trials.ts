@@ -136,7 +136,7 @@ const checkpoint = `
   ), replaced as (
     delete from rafiki.params p using before b where p.id = b.checkpoint_id and p.id <> $4
   )
-  update rafiki.trial t set checkpoint_id = $4 from before b where t.id = b.id returning t.id`;
+  update rafiki.trial t set checkpoint_id = $4, checkpoint_attempt = $2 from before b where t.id = b.id returning t.id`;
 
 /** Sets the newest checkpoint and deletes the previous one; false if the process no longer owns the trial. */
 export async function setCheckpoint(

@@ -1,4 +1,4 @@
-import { fromHalf, toHalf } from './half.ts';
+import { halfNumbers, toHalf } from './half.ts';
 
 /**
  * Sends a sequence of vectors in half precision: what rounding took from one is added to the next, so that the sum of
@@ -8,13 +8,14 @@ import { fromHalf, toHalf } from './half.ts';
 export class ErrorFeedback {
   #rest: Float32Array | undefined;
 
-  /** Returns the vector to send; its difference to `values` is added to the next ones. */
+  /** Returns the vector to send, whose difference to `values` is added to the next one. */
   encode(values: Float32Array): Uint16Array {
-    const before = this.#rest;
-    const wanted = before === undefined ? values : values.map((value, i) => value + (before[i] ?? 0));
-    const sent = toHalf(wanted);
-    const received = fromHalf(sent);
-    this.#rest = wanted.map((value, i) => value - (received[i] ?? 0));
+    const rest = this.#rest ?? new Float32Array(values.length);
+    for (let i = 0; i < rest.length; i++) rest[i] = (rest[i] as number) + (values[i] as number);
+    const sent = toHalf(rest);
+    const table = halfNumbers();
+    for (let i = 0; i < rest.length; i++) rest[i] = (rest[i] as number) - (table[sent[i] as number] as number);
+    this.#rest = rest;
     return sent;
   }
 

@@ -6,10 +6,10 @@ export interface OuterOptions {
   momentum: number;
 }
 
-/** Weights after a worker's steps, flat, and the number of batches it trained on. */
+/** Weights after a worker's steps, flat, and the number of rows it trained on. */
 export interface WorkerWeights {
   weights: Float32Array;
-  batches: number;
+  rows: number;
 }
 
 /**
@@ -27,7 +27,7 @@ export class OuterStep {
   }
 
   /**
-   * The weights of the next round. `before` are those that the round began with. Workers count by their batches. `buffers`
+   * The weights of the next round. `before` are those that the round began with. Workers count by their rows. `buffers`
    * is 1 for numbers that are no weights, such as the running statistics of batch norm: they take the mean as it is.
    */
   next(before: Float32Array, workers: readonly WorkerWeights[], buffers: Uint8Array): Float32Array {
@@ -49,10 +49,10 @@ export class OuterStep {
 function meanOf(workers: readonly WorkerWeights[]): Float32Array {
   const [first] = workers;
   if (workers.length === 1 && first !== undefined) return first.weights;
-  const total = workers.reduce((sum, { batches }) => sum + batches, 0);
+  const total = workers.reduce((sum, { rows }) => sum + rows, 0);
   const sum = new Float64Array(first?.weights.length ?? 0);
-  for (const { weights, batches } of workers) {
-    const share = batches / total;
+  for (const { weights, rows } of workers) {
+    const share = rows / total;
     for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + share * (weights[i] as number);
   }
   return Float32Array.from(sum);

@@ -7,6 +7,7 @@ import type {
   Team,
   WeightChange,
 } from '../../domain/joint-training.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import type { FromChild, ToChild } from '../messages.ts';
 
 /** The messages between a training process and the worker that owns it. */
@@ -30,6 +31,10 @@ export class ParentTeam implements Team {
   setReady({ ready, needAll }: Extract<ToChild, { kind: 'team' }>): void {
     this.#ready = ready;
     this.#needAll = needAll;
+  }
+
+  nowMs(): number {
+    return systemClock.nowMs();
   }
 
   next(): { seats: number; needAll: boolean } {
@@ -63,7 +68,7 @@ export class ParentLead implements Lead {
     return (await reply).next;
   }
 
-  send(round: Round, change: WeightChange, rowsPerSecond: number): Promise<void> {
-    return this.#channel.send({ kind: 'change', round, change, rowsPerSecond });
+  send(round: Round, change: WeightChange): Promise<void> {
+    return this.#channel.send({ kind: 'change', round, change });
   }
 }

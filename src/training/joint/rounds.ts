@@ -1,20 +1,29 @@
-import { type BatchRange, type Round, type RoundPace, shareOf, type Team } from '../../domain/joint-training.ts';
-import type { TrainingSpec } from '../../domain/training.ts';
+import {
+  type Round,
+  type RoundPace,
+  type RowRange,
+  shareOf,
+  type Team,
+  type WeightChange,
+} from '../../domain/joint-training.ts';
 import type { Trainer } from '../../engine/trainer.ts';
-import type { Network } from '../../graph/network.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { PreparedTrial } from '../trial.ts';
+import { averageOf, averageShares } from './averages.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
 import { addChange, bufferFlags, changeOf } from './flat-weights.ts';
+import { localRecipe, localSteps, maxWorkers } from './local-steps.ts';
 import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
+import { scaleRareRows, type Table, tablesOf } from './table-rows.ts';
 
 /** The mean as it is: a worker alone is then trained as without rounds. */
 const OUTER: OuterOptions = { rate: 1, momentum: 0 };
 
 /** The team of a worker that trains alone. */
 export const ALONE: Team = {
+  nowMs: () => systemClock.nowMs(),
   next: () => ({ seats: 1, needAll: false }),
   begin: async () => undefined,
   collect: async () => [],
@@ -22,7 +31,7 @@ export const ALONE: Team = {
 
 /** What the leading worker trains next. */
 export interface OwnShare {
-  range: BatchRange;
+  range: RowRange;
   /** Of all workers. */
   batches: number;
   seats: number;
@@ -32,16 +41,15 @@ export interface OwnShare {
 
 /** The rounds of a trial, as its leading worker makes them. */
 export class Rounds {
+  readonly #trial: PreparedTrial;
   readonly #trainer: Trainer;
   readonly #team: Team;
-  readonly #spec: TrainingSpec;
   #basis: string | undefined;
-  readonly #run: number;
-  readonly #network: Network;
   /** See {@link bufferFlags}; of the first round on. */
   #buffers: Uint8Array | undefined;
+  readonly #tables: readonly Table[];
   readonly #outer: OuterStep;
-  readonly #length: RoundLength;
+  readonly #length = new RoundLength();
   readonly #feedback = new ErrorFeedback();
   /** The weights that the current round started from, as all workers have them. */
   #common: Float32Array = new Float32Array(0);
@@ -49,32 +57,50 @@ export class Rounds {
   /** What the others lack of `#common`. */
   #unsent: Uint16Array | undefined;
   #pace: RoundPace | null = null;
-  readonly #batch: number;
+  /** The moving averages of the weights, and the steps done, when it started. */
+  #averages: Float32Array | null = null;
+  #doneBefore = 0;
+  /** When the current round was begun, and when this worker could begin its share. */
+  #startMs = 0;
+  #begunMs = 0;
 
   constructor(trial: PreparedTrial, trainer: Trainer, team: Team, outer: OuterOptions = OUTER) {
+    this.#trial = trial;
     this.#trainer = trainer;
     this.#team = team;
-    this.#spec = trial.spec;
-    this.#run = trial.recipe.stepsPerRun;
-    this.#batch = trial.batch;
     this.#outer = new OuterStep(outer);
-    this.#length = new RoundLength(this.#run);
-    this.#network = trial.network;
+    this.#tables = tablesOf(trial.network);
   }
 
   /** Starts what comes next of an epoch of which `left` batches are left: a round, or a run of this worker alone. */
   async begin(at: Pick<Round, 'epoch' | 'epochs' | 'step'>, left: number): Promise<OwnShare> {
+    const { batch, spec } = this.#trial;
     const team = this.#team.next();
-    const seats = Math.min(team.seats, left); // each has a batch at least
-    const batches = roundBatches(left, { seats, each: this.#length.batches, run: this.#run });
+    const seats = Math.min(team.seats, maxWorkers(this.#trial, left));
+    const batches = this.#batches(left, seats);
     if (seats === 1) {
       this.#unsent = undefined; // the others miss what is trained alone
-      return { range: { from: at.step, to: at.step + batches }, batches, seats, round: null };
+      const range = { from: at.step * batch, to: (at.step + batches) * batch };
+      return { range, batches, seats, round: null };
     }
-    this.#basis ??= basisOf(this.#spec);
+    this.#startMs = this.#team.nowMs();
+    this.#basis ??= basisOf(spec);
     const round = { ...at, number: ++this.#number, batches, seats, basis: this.#basis };
     await this.#start(round, team.needAll);
-    return { range: shareOf(round, 0), batches, seats, round };
+    this.#averages = this.#trainer.flatAverages();
+    this.#doneBefore = this.#trainer.steps;
+    this.#trainer.takeUses(); // of what was trained alone
+    this.#begunMs = this.#team.nowMs();
+    return { range: shareOf(round, 0, batch), batches, seats, round };
+  }
+
+  /** A worker alone has one run a round. */
+  #batches(left: number, seats: number): number {
+    const { batch, recipe } = this.#trial;
+    if (seats === 1) return Math.min(left, recipe.stepsPerRun);
+    const { span } = localSteps(this.#trial, seats);
+    const min = Math.max(recipe.stepsPerRun, span, (this.#length.rows * seats) / batch);
+    return roundBatches(left, Math.ceil(min));
   }
 
   async #start(round: Round, needAll: boolean): Promise<void> {
@@ -90,27 +116,54 @@ export class Rounds {
   }
 
   /** Ends a round whose own share this worker has trained: its weights become those of all. */
-  async end({ range, round }: OwnShare, trainSeconds: number): Promise<void> {
+  async end({ range, round }: OwnShare): Promise<void> {
     if (round === null) return;
-    const startedMs = systemClock.nowMs();
-    const batches = range.to - range.from;
+    const own = { rows: range.to - range.from, seconds: (this.#team.nowMs() - this.#begunMs) / 1000 };
+    const ownUses = this.#trainer.takeUses();
     const changes = await this.#team.collect(round);
     const before = this.#common;
     const workers: WorkerWeights[] = [
-      { weights: this.#trainer.flatWeights(), batches },
-      ...changes.map((change) => ({ weights: addChange(before, change.halves), batches: change.batches })),
+      { weights: this.#trainer.flatWeights(), rows: own.rows },
+      ...changes.map(({ halves, rows }) => ({ weights: addChange(before, halves), rows })),
     ];
-    this.#buffers ??= bufferFlags(this.#network);
+    this.#buffers ??= bufferFlags(this.#trial.network);
     const next = this.#outer.next(before, workers, this.#buffers);
+    this.#scaleRareRows(next, [ownUses, ...changes.map(({ uses }) => uses)], round.seats);
     const halves = this.#feedback.encode(changeOf(before, next));
     this.#common = addChange(before, halves);
     this.#unsent = halves;
     this.#trainer.replaceWeights(this.#common);
-    const exchangeSeconds = (systemClock.nowMs() - startedMs) / 1000;
-    this.#pace = {
-      rowsPerSecond: (batches * this.#batch) / trainSeconds,
-      exchangeShare: exchangeSeconds / (trainSeconds + exchangeSeconds),
-    };
-    this.#length.add({ batches, trainSeconds, exchangeSeconds });
+    this.#averageMeans(before, round.seats);
+    this.#note(own, changes);
+  }
+
+  #scaleRareRows(after: Float32Array, uses: readonly Uint16Array[], seats: number): void {
+    if (this.#tables.length === 0) return;
+    const all = new Uint32Array(uses[0]?.length ?? 0);
+    for (const each of uses)
+      for (let row = 0; row < all.length; row++) all[row] = (all[row] as number) + (each[row] ?? 0);
+    const { rate } = localSteps(this.#trial, seats);
+    const steps = (this.#trainer.steps - this.#doneBefore) * uses.length;
+    scaleRareRows({ before: this.#common, after }, this.#tables, { uses: all, steps, workers: uses.length / rate });
+  }
+
+  /** The moving averages are those of the means, not of this worker's own path. */
+  #averageMeans(before: Float32Array, seats: number): void {
+    const { averageDecay } = localRecipe(this.#trial, localSteps(this.#trial, seats));
+    if (this.#averages === null || averageDecay === undefined) return;
+    const done = this.#doneBefore;
+    const shares = averageShares(averageDecay, { done, steps: this.#trainer.steps - done });
+    this.#trainer.replaceAverages(averageOf(shares, { before: this.#averages, start: before, end: this.#common }));
+  }
+
+  /** Whatever a round takes beyond the slowest worker's training is the exchange. */
+  #note(own: TimedShare, others: readonly TimedShare[]): void {
+    const seconds = (this.#team.nowMs() - this.#startMs) / 1000;
+    const trainSeconds = Math.max(own.seconds, ...others.map((other) => other.seconds));
+    const exchangeSeconds = Math.max(0, seconds - trainSeconds);
+    this.#pace = { rowsPerSecond: own.rows / own.seconds, exchangeShare: exchangeSeconds / seconds };
+    this.#length.add({ rows: own.rows, trainSeconds, exchangeSeconds });
   }
 }
+
+type TimedShare = Pick<WeightChange, 'rows' | 'seconds'>;

@@ -24,15 +24,14 @@ export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void>
       if (round.basis !== basis) throw otherRows();
       common = weights.kind === 'all' ? weights.values.slice() : addChange(common, weights.halves);
       trainer.replaceWeights(common);
-      const range = shareOf(round, seat);
-      const startedMs = systemClock.nowMs();
+      const range = shareOf(round, seat, trial.batch);
       if (round.epoch !== orderedEpoch) [order, orderedEpoch] = [orderOf(trial, round.epoch), round.epoch];
       const { epoch, epochs, step, seats } = round;
+      const startedMs = systemClock.nowMs();
       await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats });
-      const halves = feedback.encode(changeOf(common, trainer.flatWeights()));
       const seconds = (systemClock.nowMs() - startedMs) / 1000;
-      const batches = range.to - range.from;
-      await lead.send(round, { halves, batches }, (batches * trial.batch) / seconds);
+      const halves = feedback.encode(changeOf(common, trainer.flatWeights()));
+      await lead.send(round, { halves, uses: trainer.takeUses(), rows: range.to - range.from, seconds });
     }
   } finally {
     await trainer.release();

@@ -85,6 +85,53 @@ describe('averages of the weights', () => {
   });
 });
 
+describe('a batch of another size', () => {
+  const two = (learningRate: number): TrainingStep => ({
+    inputs: { x: floats([2, 1], 1, 1) },
+    targets: { truth: floats([2, 2], 0, 1, 0, 1) },
+    learningRate,
+  });
+
+  it('goes on with the same weights and slots: twice the same row is the mean of two', async () => {
+    const settings = { ...plain, momentum: 0.9 };
+    const ends = async (resized: boolean): Promise<number[]> =>
+      trained({}, async (trainer) => {
+        await trainer.run([linearStep(0.5, 0, 1), linearStep(0.5, 0, 1)], settings);
+        if (resized) await trainer.setBatch(2);
+        await trainer.run([resized ? two(0.5) : linearStep(0.5, 0, 1)], settings);
+        return weightOf(trainer);
+      });
+    const [same, resized] = [await ends(false), await ends(true)];
+    resized.forEach((weight, i) => {
+      expect(weight).toBeCloseTo(same[i] as number, 6);
+    });
+  });
+
+  it('is named when training diverges with it', async () => {
+    const diverging = trained({}, async (trainer) => {
+      await trainer.setBatch(2);
+      await trainer.run([two(1e9), two(1e9), two(1e9)], { ...plain, weightDecay: 1 });
+    });
+    await expect(diverging).rejects.toMatchObject({ detail: expect.stringContaining('"batch":2') });
+  });
+});
+
+describe('uses of table rows', () => {
+  it('are counted by steps, each row once a step, until they are taken', async () => {
+    const network = fasttextNetwork({ rows: 5, dim: 2, classes: 2 });
+    const ids = (...rows: number[]): TrainingStep => ({
+      inputs: { ids: { dtype: 'int32', shape: [1, rows.length], data: Int32Array.from(rows) } },
+      targets: { truth: floats([1, 2], 0, 1) },
+      learningRate: 0.1,
+    });
+    await trained({ network }, async (trainer) => {
+      await trainer.run([ids(1, 1, 3), ids(3, 0, 0)], plain);
+      expect(Array.from(trainer.takeUses()).slice(1)).toEqual([1, 0, 2, 0]);
+      expect(Array.from(trainer.takeUses()).slice(1)).toEqual([0, 0, 0, 0]);
+    });
+  });
+});
+
 describe('clipping', () => {
   const stepWith = (clipNorm: number): Promise<number[]> =>
     trained({ clips: true }, async (trainer) => {

@@ -1,3 +1,4 @@
+import { Float16Array } from '@petamoriken/float16';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ErrorFeedback } from '../../../../src/training/joint/error-feedback.ts';
@@ -15,6 +16,17 @@ describe('half precision', () => {
   it('makes the largest finite number of what is larger, and keeps NaN', () => {
     expect(throughHalf(1e6, -Infinity, 65_520)).toEqual([65_504, -65_504, 65_504]);
     expect(throughHalf(Number.NaN)).toEqual([Number.NaN]);
+  });
+
+  it('is what the library makes of any bits that are no larger', () => {
+    fc.assert(
+      fc.property(fc.uint32Array({ maxLength: 500 }), (bits) => {
+        const values = new Float32Array(bits.buffer).map((value) => (Math.abs(value) < 65_520 ? value : 0));
+        expect(toHalf(values)).toEqual(new Uint16Array(new Float16Array(values).buffer));
+      }),
+    );
+    const ties = Float32Array.from({ length: 4096 }, (_, i) => i * 2 ** -25); // subnormal numbers and halfway between them
+    expect(toHalf(ties)).toEqual(new Uint16Array(new Float16Array(ties).buffer));
   });
 
   it('is off by at most 2⁻¹¹ of a number', () => {
