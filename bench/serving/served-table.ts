@@ -70,9 +70,9 @@ const loadOf = ({ model, budgetMs }: Deployed, lengthMs = LENGTH_MS): ArrivalLoa
   lengthMs,
 });
 
-type ServedRun = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
+type RunChanges = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
 
-const run = ({ model, budgetMs }: Deployed, changes: ServedRun): Promise<ServedRun> =>
+const run = ({ model, budgetMs }: Deployed, changes: RunChanges): Promise<ServedRun> =>
   serve({ model, budgetMs, onOverdue: 'answer', policy: 'planner', noise: 0, ...changes });
 
 /** What is missed, compared with the least that can be: the best schedule if all arrivals are known. */
