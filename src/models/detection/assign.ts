@@ -15,7 +15,7 @@ export interface AnchorTargets {
   known: Value;
 }
 
-/** The objects of a batch, [N, M, 5]: class (−1 in unused rows), left, top, right, bottom. */
+/** The objects of a batch, [N, M, 5]: class (−1 in unused rows, −2 for objects that are mostly cut off), left, top, right, bottom. */
 export const classColumn = (g: Graph, objects: Value): Value => coordinate(g, objects, 0);
 export const boxColumns = (g: Graph, objects: Value): Value => emit.slice(g, objects, 2, 1, 5);
 
