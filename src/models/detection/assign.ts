@@ -25,7 +25,7 @@ export function isPresent(g: Graph, objects: Value): Value {
   return emit.isNotNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
 }
 
-export interface Assignment {
+export interface AssignOptions {
   objects: Value;
   classes: number;
   /** [A, 4] or [N, A, 4] */
@@ -33,7 +33,7 @@ export interface Assignment {
 }
 
 /** Assigns each anchor the object with the highest `fitness` [N, A, M]; none unless it is above zero. */
-export function assign(g: Graph, fitness: Value, { objects, classes, anchors }: Assignment): AnchorTargets {
+export function assign(g: Graph, fitness: Value, { objects, classes, anchors }: AssignOptions): AnchorTargets {
   const [n = 1, a = 1, m = 1] = fitness.shape;
   const attributes = { axis: 2, keepdims: 1 };
   const best = g.node('ArgMax', [fitness], [n, a, 1], { attributes, dtype: 'int64' });
