@@ -7,9 +7,12 @@ import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } fro
 
 /**
  * The name of a detector's target: the objects of each image, [N, M, 5]: class, left, top, right, bottom in pixels of the
- * network's input; unused rows have class −1.
+ * network's input; unused rows have class −1, after those with objects.
  */
 export const objectsTarget = 'objects';
+
+/** The class of the visible part of an object that is mostly cut off: neither an object nor background. */
+export const cutOff = -2;
 
 /** The name of the input with the original width and height of each image, [N, 2]. */
 export const frameInput = 'frame';
@@ -100,6 +103,7 @@ function answersOf(names: readonly string[]): AnswerMaker {
 
 /** An object in pixels of the network's input. */
 export interface FramedObject {
+  /** Its class, or {@link cutOff}. */
   label: number;
   left: number;
   top: number;
@@ -119,11 +123,11 @@ export function framed(boxes: readonly Box[], { width, height }: ImageSize, side
   }));
 }
 
-/** [N, max, 5]; of images with more objects, the largest. */
+/** [N, max, 5]; of images with more objects, the largest whole ones. */
 export function objectsTensor(images: readonly (readonly FramedObject[])[], max: number): TensorData {
   const data = new Float32Array(images.length * max * objectSize);
   images.forEach((objects, image) => {
-    const kept = objects.length <= max ? objects : objects.toSorted((a, b) => area(b) - area(a)).slice(0, max);
+    const kept = objects.length <= max ? objects : objects.toSorted(largestFirst).slice(0, max);
     for (let i = 0; i < max; i++) {
       const object = kept[i];
       const numbers = object ? [object.label, object.left, object.top, object.right, object.bottom] : [-1];
@@ -132,6 +136,9 @@ export function objectsTensor(images: readonly (readonly FramedObject[])[], max:
   });
   return { dtype: 'float32', shape: [images.length, max, objectSize], data };
 }
+
+const largestFirst = (a: FramedObject, b: FramedObject): number =>
+  Number(a.label === cutOff) - Number(b.label === cutOff) || area(b) - area(a);
 
 const area = ({ left, top, right, bottom }: FramedObject): number => (right - left) * (bottom - top);
 

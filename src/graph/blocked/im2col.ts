@@ -5,15 +5,15 @@ import { pixelRows, plainOf, zeroRow } from './layout.ts';
 
 /**
  * dw [Co, Ci, kh, kw] of any convolution without groups as one matrix product, from blocked dy and x: row (n, p, q) of col is the
- * receptive field of that result, kh·kw pixels, and dw = colᵀ · dy.
+ * receptive field of that result, kh·kw pixels, and dw = dyᵀ · col.
  */
 export function im2colWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
   const { n, ci, co, kh, kw, oh, ow, stride, pad } = shape;
   if (kh * kw === 1 && stride === 1 && pad === 0) return pointwiseWeightGradient(g, dy, x, shape);
   const results = Number(n) * oh * ow;
   const columns = emit.reshape(g, im2col(g, x, shape), [results, kh * kw * ci]);
-  const dw = emit.matmul(g, columns, pixelRows(g, dy), { ta: true });
-  return emit.transpose(g, emit.reshape(g, dw, [kh, kw, ci, co]), [3, 2, 0, 1]);
+  const dw = emit.reshape(g, emit.matmul(g, pixelRows(g, dy), columns, { ta: true }), [co, kh * kw, ci]);
+  return emit.reshape(g, emit.transpose(g, dw, [0, 2, 1]), [co, ci, kh, kw]);
 }
 
 /** dw of a 1×1 convolution: Σ dy · xᵀ over the images, from [N, C, H·W]; takes 7 ms, one product of all rows 12 ms. */

@@ -3,6 +3,7 @@ import type { Value } from '../graph.ts';
 import type { ConvShape } from '../ops/convolution/conv-shape.ts';
 import type { Tape } from '../tape.ts';
 import { blockedConv, blockedView, plainView } from './layout.ts';
+import { swappedKernels } from './weights.ts';
 
 /**
  * dx of a 3×3 convolution of stride 2 and padding 1, for x of even sides. An even row of x is multiplied by the
@@ -14,15 +15,8 @@ export function stridedInputGradient(t: Tape, dy: Value, { w, shape }: { w: Valu
   const g = t.graph;
   const { n, ci, co, oh, ow } = shape;
   const b = t.block;
-  const phases = g.shared('stride phases', () => g.constant(Int32Array.of(1, 3, 2, 0), [4], { dtype: 'int32' }));
-  const phaseKernels = (x: Value, axis: number): Value => {
-    const padded = emit.pad(g, x, axis, 0, 1); // entry 3: no kernel row
-    const resized = padded.shape.map((dim, i) => (i === axis ? 4 : dim));
-    return g.node('Gather', [padded, phases], resized, { attributes: { axis } });
-  };
-  const kernels = emit.reshape(g, phaseKernels(phaseKernels(w, 2), 3), [co / b, b, ci / b, b, 2, 2, 2, 2]);
-  const ordered = emit.transpose(g, kernels, [4, 6, 2, 0, 5, 7, 1, 3]); // phase y, phase x, Ci / B, Co / B, 2, 2, B out, B in
-  const quarters = blockedConv(g, { x: dy, w: emit.reshape(g, ordered, [4 * ci, co, 2, 2]) }, [n, 4 * ci, oh, ow], {
+  const kernels = emit.reshape(g, swappedKernels(g, w, { block: b, kernels: phaseKernels }), [4 * ci, co, 2, 2]);
+  const quarters = blockedConv(g, { x: dy, w: kernels }, [n, 4 * ci, oh, ow], {
     kernel_shape: [2, 2],
     pads: [0, 0, 1, 1],
     strides: [1, 1],
@@ -32,6 +26,19 @@ export function stridedInputGradient(t: Tape, dy: Value, { w, shape }: { w: Valu
   const phaseImages = plainView(g, quarters, [n, 2, 2, ci / b, oh, ow, b]);
   return blockedView(g, emit.transpose(g, phaseImages, [0, 3, 4, 1, 5, 2, 6]), [n, ci, shape.h, shape.w]);
 }
+
+/** Rows, or columns, of the 3×3 kernel in the two taps for even and for odd rows of dx; the fourth is zero. */
+const phaseTaps = [
+  [1, 3],
+  [2, 0],
+];
+
+/** The places in the 3×3 kernel of the taps of each of the four 2×2 kernels; place 9 is zero. */
+const phaseKernels = phaseTaps.flatMap((down) =>
+  phaseTaps.map((across) =>
+    down.flatMap((row) => across.map((column) => (row < 3 && column < 3 ? 3 * row + column : 9))),
+  ),
+);
 
 /** x at every other pixel of every other row, zeros between: [N, C, H, W] → [N, C, 2H, 2W]. */
 export function dilate(t: Tape, x: Value): Value {

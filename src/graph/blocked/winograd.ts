@@ -38,7 +38,7 @@ const patch = 6;
  *
  * Winograd's y = Aᵀ[(G w Gᵀ) ⊙ (Bᵀ x B)]A is linear in w, so its transpose gives the gradient:
  * dw = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy Aᵀ)] G, summed over all tiles of 4×4 results. The 36 sums of products are 36 matrix
- * products V [tiles, Ci]ᵀ · M [tiles, Co]; the transforms are products with constant Kronecker squares.
+ * products M [tiles, Co]ᵀ · V [tiles, Ci]; the transforms are products with constant Kronecker squares.
  * Its error is 4e-6 of the largest entry.
  */
 export function winogradWeightGradient(g: Graph, dy: Value, x: Value, shape: ConvShape): Value {
@@ -52,9 +52,9 @@ export function winogradWeightGradient(g: Graph, dy: Value, x: Value, shape: Con
   const tiledDy = tileRows(g, dy, { ...grid, h: oh, w: ow, side: tile, shift: 0 });
   const v = transformed('winograd.input', input, patches, ci);
   const m = transformed('winograd.output', transposed(output), tiledDy, co);
-  const sums = emit.reshape(g, emit.batchMatmul(g, v, m, { ta: true }), [patch * patch, ci * co]);
-  const dw = emit.matmul(g, squareOf(g, 'winograd.kernel', transposed(kernel)), sums);
-  return emit.transpose(g, emit.reshape(g, dw, [3, 3, ci, co]), [3, 2, 0, 1]);
+  const sums = emit.reshape(g, emit.batchMatmul(g, m, v, { ta: true }), [patch * patch, co * ci]);
+  const kernels = squareOf(g, 'winograd.kernel', transposed(kernel));
+  return emit.reshape(g, emit.matmul(g, sums, kernels, { ta: true, tb: true }), [co, ci, 3, 3]);
 }
 
 interface Tiling {

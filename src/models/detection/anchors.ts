@@ -4,7 +4,7 @@ import { add, mul } from '../../graph/ops/arithmetic.ts';
 import { clip, exp } from '../../graph/ops/elementwise.ts';
 import { concat, slice } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import { coordinate } from './overlap.ts';
+import { centreOn, coordinate } from './overlap.ts';
 
 /** Default boxes around the centre of each pixel of a map. */
 export interface AnchorMap {
@@ -39,10 +39,9 @@ interface CentreSize {
 
 function centreSizeOf(g: Graph, boxes: Value): CentreSize {
   const [left, top, right, bottom] = [0, 1, 2, 3].map((i) => coordinate(g, boxes, i)) as [Value, Value, Value, Value];
-  const half = g.scalar(0.5);
   return {
-    x: emit.mul(g, emit.add(g, left, right), half),
-    y: emit.mul(g, emit.add(g, top, bottom), half),
+    x: centreOn(g, boxes, 0),
+    y: centreOn(g, boxes, 1),
     w: extent(g, left, right),
     h: extent(g, top, bottom),
   };

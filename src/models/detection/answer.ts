@@ -8,10 +8,10 @@ import { suppress, topK } from './suppress.ts';
 const maxDetections = 100;
 
 /** Two boxes of one class that overlap more are the same object. */
-const maxOverlap = 0.55;
+const maxOverlap = 0.5;
 
 /** Less probable boxes are left out: they do not change average precision. */
-const minScore = 0.01;
+const minScore = 0.005;
 
 /** What a detector predicts for each of its anchors. */
 export interface DetectorOutput {
@@ -29,14 +29,15 @@ export interface DetectorOutput {
 export function detectionsAnswer(g: Graph, { boxes, scores, frame, side }: DetectorOutput): Answer {
   const [n = 1, classes = 1, places = 1] = scores.shape;
   const all = Number(classes) * Number(places);
-  const remaining = suppress(g, { boxes, scores, overlap: maxOverlap, minScore });
+  const within = emit.clip(g, boxes, 0, side);
+  const remaining = suppress(g, { boxes: within, scores, overlap: maxOverlap, minScore });
   const { values, indices: at } = topK(g, emit.reshape(g, remaining, [n, all]), Math.min(maxDetections, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));
   const index = emit.cast(g, at, 'float32', elementTypes.float32);
   const label = emit.unary(g, 'Floor', emit.div(g, emit.add(g, index, g.scalar(0.5)), width));
   const place = emit.sub(g, index, emit.mul(g, label, width));
-  const topBoxes = takeRows(g, boxes, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
+  const topBoxes = takeRows(g, within, emit.cast(g, emit.reshape(g, place, [n, rows, 1]), 'int64', elementTypes.int64));
   const column = (v: Value): Value => emit.reshape(g, v, [n, rows, 1]);
   return {
     name: 'detections',
@@ -50,14 +51,13 @@ export function takeRows(g: Graph, rows: Value, index: Value): Value {
   return g.node('GatherND', [rows, index], [n, k, emit.dimOf(rows, 2)], { attributes: { batch_dims: 1 } });
 }
 
-/** x, y, w, h in pixels of the source, within it. */
+/** x, y, w, h in pixels of the source. */
 function sourceBoxes(g: Graph, boxes: Value, { frame, side }: Pick<DetectorOutput, 'frame' | 'side'>): Value {
   const [n = 1] = boxes.shape;
-  const within = (i: number): Value => {
+  const scaled = (i: number): Value => {
     const size = emit.reshape(g, coordinate(g, frame, i % 2), [n, 1, 1]);
-    const share = emit.mul(g, coordinate(g, boxes, i), g.scalar(1 / side));
-    return emit.mul(g, emit.binary(g, 'Min', emit.unary(g, 'Relu', share), g.scalar(1)), size);
+    return emit.mul(g, emit.mul(g, coordinate(g, boxes, i), g.scalar(1 / side)), size);
   };
-  const [left, top, right, bottom] = [within(0), within(1), within(2), within(3)];
+  const [left, top, right, bottom] = [scaled(0), scaled(1), scaled(2), scaled(3)];
   return emit.concat(g, [left, top, emit.sub(g, right, left), emit.sub(g, bottom, top)], 2);
 }

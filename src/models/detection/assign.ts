@@ -1,6 +1,7 @@
+import { cutOff } from '../../domain/kinds/detection.ts';
 import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
-import { coordinate, count, overlaps, same } from './overlap.ts';
+import { centreOn, coordinate, count, overlaps, same } from './overlap.ts';
 
 /** Training targets of a detector's anchors, which are its cells, default boxes or proposals. */
 export interface AnchorTargets {
@@ -10,9 +11,11 @@ export interface AnchorTargets {
   boxes: Value;
   /** 1 for the class of its object, zeros if there is none: [N, A, C]. */
   classes: Value;
+  /** 0 if the anchor has no object and its centre is in one that is mostly cut off, else 1: [N, A, 1]. */
+  known: Value;
 }
 
-/** The objects of a batch, [N, M, 5]: class (−1 in unused rows), left, top, right, bottom. */
+/** The objects of a batch, [N, M, 5]: class (−1 in unused rows, −2 for objects that are mostly cut off), left, top, right, bottom. */
 export const classColumn = (g: Graph, objects: Value): Value => coordinate(g, objects, 0);
 export const boxColumns = (g: Graph, objects: Value): Value => emit.slice(g, objects, 2, 1, 5);
 
@@ -22,12 +25,15 @@ export function isPresent(g: Graph, objects: Value): Value {
   return emit.isNotNegative(g, emit.reshape(g, classColumn(g, objects), [n, 1, m]));
 }
 
+export interface AssignOptions {
+  objects: Value;
+  classes: number;
+  /** [A, 4] or [N, A, 4] */
+  anchors: Value;
+}
+
 /** Assigns each anchor the object with the highest `fitness` [N, A, M]; none unless it is above zero. */
-export function assign(
-  g: Graph,
-  fitness: Value,
-  { objects, classes }: { objects: Value; classes: number },
-): AnchorTargets {
+export function assign(g: Graph, fitness: Value, { objects, classes, anchors }: AssignOptions): AnchorTargets {
   const [n = 1, a = 1, m = 1] = fitness.shape;
   const attributes = { axis: 2, keepdims: 1 };
   const best = g.node('ArgMax', [fitness], [n, a, 1], { attributes, dtype: 'int64' });
@@ -38,7 +44,26 @@ export function assign(
     positive,
     boxes: boxColumns(g, assigned),
     classes: emit.mul(g, same(g, classColumn(g, assigned), count(g, classes)), positive),
+    known: emit.binary(g, 'Max', positive, isOutsideCut(g, anchors, objects)),
   };
+}
+
+/** 1 for anchors whose centre is in no object that is mostly cut off: [N, A, 1]. */
+function isOutsideCut(g: Graph, anchors: Value, objects: Value): Value {
+  const [n = 1, m = 1] = objects.shape;
+  const isCut = same(g, classColumn(g, objects), g.scalar(cutOff));
+  const inside = emit.mul(g, isBetween(g, anchors, objects, 0), isBetween(g, anchors, objects, 1));
+  const insideCut = emit.mul(g, inside, emit.reshape(g, isCut, [n, 1, m]));
+  return emit.sub(g, g.scalar(1), emit.reduce(g, 'ReduceMax', insideCut, [2]));
+}
+
+/** 1 where the centre of an anchor is between the sides of an object on an axis: [N, A, M]. */
+export function isBetween(g: Graph, anchors: Value, objects: Value, axis: 0 | 1): Value {
+  const [n = 1, m = 1] = objects.shape;
+  const side = (i: number): Value => emit.reshape(g, coordinate(g, boxColumns(g, objects), i), [n, 1, m]);
+  const centre = centreOn(g, anchors, axis);
+  const isAfter = emit.isPositive(g, emit.sub(g, centre, side(axis)));
+  return emit.mul(g, isAfter, emit.isPositive(g, emit.sub(g, side(axis + 2), centre)));
 }
 
 /** How well anchors fit objects, and which anchors the loss ignores. */

@@ -26,7 +26,7 @@ export interface Detector {
 
 interface DetectorStep {
   inputs: Values;
-  /** [N, M, 5]: class (−1 in unused rows), left, top, right, bottom. */
+  /** [N, M, 5]: class (−1 in unused rows, −2 for objects that are mostly cut off), left, top, right, bottom. */
   objects: Value;
   weights: Values;
 }

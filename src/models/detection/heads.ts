@@ -4,7 +4,7 @@ import type { Value } from '../../graph/graph.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
 import { conv2d } from '../../graph/ops/convolution/conv2d.ts';
-import { concat, reshape, slice, transpose } from '../../graph/ops/shaping.ts';
+import { reshape, slice, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 
 /** A 1×1 convolution that predicts `numbers` for each of the `anchors` of every pixel of a map. */
@@ -35,10 +35,6 @@ export function headRows(t: Tape, x: Value, { layer, weights }: { layer: HeadLay
   const last = transpose(t, reshape(t, y, [n, anchors * numbers, pixels]), [0, 2, 1]);
   return reshape(t, last, [n, pixels * anchors, numbers]);
 }
-
-/** Concatenates the rows of several maps. */
-export const joinRows = (t: Tape, rows: readonly Value[]): Value =>
-  rows.length === 1 && rows[0] !== undefined ? rows[0] : concat(t, rows, 1);
 
 /** Adds a bias to logits, so that the initial probability is the share of anchors with an object (Lin et al. 2017, section 4.1). */
 export const withPrior = (t: Tape, logits: Value, share = 0.01): Value =>

@@ -7,6 +7,10 @@ import type { Graph, Value } from '../../graph/graph.ts';
 export const coordinate = (g: Graph, boxes: Value, i: number): Value =>
   emit.slice(g, boxes, boxes.shape.length - 1, i, i + 1);
 
+/** Centres of boxes on an axis, 0 across and 1 down: [..., K, 1]. */
+export const centreOn = (g: Graph, boxes: Value, axis: 0 | 1): Value =>
+  emit.mul(g, emit.add(g, coordinate(g, boxes, axis), coordinate(g, boxes, axis + 2)), g.scalar(0.5));
+
 /** Intersection over union of each of `a` [A, 4] or [N, A, 4] with each of `b` [N, M, 4]: [N, A, M]. */
 export function overlaps(g: Graph, a: Value, b: Value): Value {
   const [n = 1, m = 1] = b.shape;

@@ -20,13 +20,17 @@ export interface AnchorPredictions {
 
 /**
  * Quality focal loss of the classes, whose targets are the overlaps of the predicted boxes with their objects (Li et al. 2020), so
- * that a score measures the quality of a box, and GIoU loss of the boxes; both divided by the number of anchors with an object.
+ * that a score measures the quality of a box, without the anchors of objects that are mostly cut off, and GIoU loss of the boxes;
+ * both divided by the number of anchors with an object.
  */
 export function qualityLoss(t: Tape, { logits, boxes }: AnchorPredictions, targets: AnchorTargets): Value {
   const g = t.graph;
   const overlap = boxIou(t, detach(t, boxes), targets.boxes);
   const normaliser = countPositives(g, targets.positive);
-  const classLoss = qualityFocal(t, logits, emit.mul(g, targets.classes, overlap), { normaliser });
+  const classLoss = qualityFocal(t, logits, emit.mul(g, targets.classes, overlap), {
+    weights: targets.known,
+    normaliser,
+  });
   const boxLoss = giouLoss(t, boxes, targets.boxes, { weights: targets.positive, normaliser });
   return add(t, classLoss, mul(t, boxLoss, g.scalar(boxWeight)));
 }

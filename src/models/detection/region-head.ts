@@ -59,8 +59,8 @@ export function regionHead({ channels, classes, hidden }: RegionHeadSize) {
     const g = t.graph;
     const [logits, offsets] = predictRegions(t, x, input);
     const { fitness } = match(g, input.regions, { objects, ...matching });
-    const targets = assign(g, fitness, { objects, classes });
-    const classLoss = softmaxCrossEntropy(t, logits, withBackground(g, targets));
+    const targets = assign(g, fitness, { objects, classes, anchors: input.regions });
+    const classLoss = softmaxCrossEntropy(t, logits, withBackground(g, targets), { weights: targets.known });
     const targetOffsets = encodeOffsets(g, targets.boxes, input.regions);
     const normaliser = countPositives(g, targets.positive);
     return add(t, classLoss, smoothL1(t, offsets, targetOffsets, { weights: targets.positive, normaliser }));

@@ -59,10 +59,10 @@ export function regionProposals({ channels, side, proposals }: ProposalSize) {
   const loss = (t: Tape, { logits, offsets }: Proposed, objects: Value): Value => {
     const g = t.graph;
     const { fitness, notIgnored } = match(g, anchors(g), { objects, ...matching });
-    const { positive, boxes } = assign(g, fitness, { objects, classes: 1 });
+    const { positive, boxes, known } = assign(g, fitness, { objects, classes: 1, anchors: anchors(g) });
     const normaliser = countPositives(g, positive);
-    const weights = emit.binary(g, 'Max', notIgnored, positive);
-    const objectLoss = focal(t, logits, positive, { weights: weights, normaliser });
+    const weights = emit.binary(g, 'Max', emit.mul(g, notIgnored, known), positive);
+    const objectLoss = focal(t, logits, positive, { weights, normaliser });
     const targetOffsets = encodeOffsets(g, boxes, anchors(g));
     return add(t, objectLoss, smoothL1(t, offsets, targetOffsets, { weights: positive, normaliser }));
   };

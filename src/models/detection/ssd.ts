@@ -1,15 +1,14 @@
 import * as emit from '../../graph/emit.ts';
 import type { Graph, Value } from '../../graph/graph.ts';
 import type { Network, Values } from '../../graph/network.ts';
-import { transpose } from '../../graph/ops/shaping.ts';
+import { concat, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
-import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
+import { type AnchorHead, type AnchorRows, anchorHeadParameters, anchorRows } from './anchor-head.ts';
 import { type AnchorMap, anchorBoxes, decodeOffsets, shapesOf } from './anchors.ts';
 import { assign, match } from './assign.ts';
 import { type BackboneSize, backbone, pyramidChannels, type Stride, strides } from './backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detector.ts';
-import { cutRows, type HeadLayer, headLayerParameters, headRows, joinRows, withPrior } from './heads.ts';
 import { backboneKnobs, detectionSpace, detectorBasics } from './knobs.ts';
 import { qualityLoss } from './quality-loss.ts';
 
@@ -47,42 +46,37 @@ function ssdNetwork(size: DetectionTask & BackboneSize): Network {
   const body = backbone(size);
   const channels = pyramidChannels(size);
   const maps = mapsOf(image.side);
-  const heads = strides.map((stride, i) => ({
-    stride,
-    tower: { name: `tower${stride}`, from: channels, to: channels } satisfies ConvLayer,
-    out: {
-      name: `out${stride}`,
-      from: channels,
-      anchors: maps[i]?.shapes.length ?? 0,
-      numbers: classes + 4,
-    } satisfies HeadLayer,
-  }));
+  const heads = strides.map((stride, i) => {
+    const head: AnchorHead = { name: `head${stride}`, channels, anchors: maps[i]?.shapes.length ?? 0, classes };
+    return { stride, head };
+  });
   const defaults = (g: Graph): Value => g.shared('default boxes', () => anchorBoxes(g, image.side, maps));
 
-  const predictAnchors = (t: Tape, inputs: Values, weights: Values): { logits: Value; offsets: Value } => {
+  /** Logits, and offsets of the boxes. */
+  const predictAnchors = (t: Tape, inputs: Values, weights: Values): AnchorRows => {
     const pyramid = body.features(t, inputs, { weights, image });
-    const rows = heads.map(({ stride, tower, out }) =>
-      headRows(t, convNorm(t, pyramid[stride], { layer: tower, parameters: weights }), { layer: out, weights }),
-    );
-    const [logits, offsets] = cutRows(t, joinRows(t, rows), classes);
-    return { logits: withPrior(t, logits), offsets };
+    const rows = heads.map(({ stride, head }) => anchorRows(t, pyramid[stride], { head, weights }));
+    const joined = (part: keyof AnchorRows): Value =>
+      concat(
+        t,
+        rows.map((map) => map[part]),
+        1,
+      );
+    return { logits: joined('logits'), boxes: joined('boxes') };
   };
 
   return detector({
     task: size,
-    parameters: Object.assign(
-      { ...body.parameters },
-      ...heads.flatMap(({ tower, out }) => [convParameters(tower), headLayerParameters(out)]),
-    ),
+    parameters: Object.assign({ ...body.parameters }, ...heads.map(({ head }) => anchorHeadParameters(head))),
     loss(t, { inputs, objects, weights }) {
       const g = t.graph;
-      const { logits, offsets } = predictAnchors(t, inputs, weights);
+      const { logits, boxes: offsets } = predictAnchors(t, inputs, weights);
       const { fitness } = match(g, defaults(g), { objects, ...matching });
-      const targets = assign(g, fitness, { objects, classes });
+      const targets = assign(g, fitness, { objects, classes, anchors: defaults(g) });
       return qualityLoss(t, { logits, boxes: decodeOffsets(t, offsets, defaults(g)) }, targets);
     },
     predict(t, inputs, weights) {
-      const { logits, offsets } = predictAnchors(t, inputs, weights);
+      const { logits, boxes: offsets } = predictAnchors(t, inputs, weights);
       const scores = transpose(t, emit.unary(t.graph, 'Sigmoid', logits), [0, 2, 1]);
       return { boxes: decodeOffsets(t, offsets, defaults(t.graph)), scores };
     },

@@ -6,15 +6,14 @@ import { clip, exp } from '../../graph/ops/elementwise.ts';
 import { concat, slice, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import type { Family } from '../family.ts';
-import { type ConvLayer, convNorm, convParameters } from '../image/layers.ts';
+import { type AnchorHead, anchorHeadParameters, anchorRows } from './anchor-head.ts';
 import { anchorBoxes } from './anchors.ts';
-import { type AnchorTargets, assign, boxColumns, isPresent } from './assign.ts';
+import { type AnchorTargets, assign, boxColumns, isBetween, isPresent } from './assign.ts';
 import { type BackboneSize, backbone, pyramidChannels } from './backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detector.ts';
-import { cutRows, type HeadLayer, headLayerParameters, headRows, withPrior } from './heads.ts';
 import { backboneKnobs, detectionSpace, detectorBasics } from './knobs.ts';
-import { coordinate } from './overlap.ts';
-import { qualityLoss } from './quality-loss.ts';
+import { centreOn, coordinate } from './overlap.ts';
+import { type AnchorPredictions, qualityLoss } from './quality-loss.ts';
 
 /**
  * YOLO (Redmon et al. 2016, "You Only Look Once", figure 2; Redmon and Farhadi 2018): one pass, in which each cell of
@@ -41,22 +40,17 @@ const distanceScale = 0.2;
 function yoloNetwork(size: DetectionTask & BackboneSize): Network {
   const { image, classes } = size;
   const body = backbone(size);
-  const channels = pyramidChannels(size);
-  const tower: ConvLayer = { name: 'tower', from: channels, to: channels };
-  const out: HeadLayer = { name: 'out', from: channels, anchors: 1, numbers: classes + 4 };
+  const head: AnchorHead = { name: 'head', channels: pyramidChannels(size), anchors: 1, classes };
 
-  const predictCells = (t: Tape, inputs: Values, weights: Values): { logits: Value; boxes: Value } => {
-    const map = convNorm(t, body.features(t, inputs, { weights, image })[stride], {
-      layer: tower,
-      parameters: weights,
-    });
-    const [logits, sides] = cutRows(t, headRows(t, map, { layer: out, weights }), classes);
-    return { logits: withPrior(t, logits), boxes: boxesOf(t, sides, image.side) };
+  const predictCells = (t: Tape, inputs: Values, weights: Values): AnchorPredictions => {
+    const map = body.features(t, inputs, { weights, image })[stride];
+    const { logits, boxes: sides } = anchorRows(t, map, { head, weights });
+    return { logits, boxes: boxesOf(t, sides, image.side) };
   };
 
   return detector({
     task: size,
-    parameters: { ...body.parameters, ...convParameters(tower), ...headLayerParameters(out) },
+    parameters: { ...body.parameters, ...anchorHeadParameters(head) },
     loss(t, { inputs, objects, weights }) {
       const g = t.graph;
       const { logits, boxes } = predictCells(t, inputs, weights);
@@ -95,17 +89,15 @@ function assignCells(
   const [n = 1, m = 1] = objects.shape;
   const boxes = boxColumns(g, objects);
   const side = (i: number): Value => emit.reshape(g, coordinate(g, boxes, i), [n, 1, m]);
-  const within = (axis: number): Value => {
-    const at = coordinate(g, centres, axis);
-    const [low, high] = [side(axis), side(axis + 2)];
-    const distance = emit.unary(g, 'Abs', emit.sub(g, emit.mul(g, emit.add(g, low, high), g.scalar(0.5)), at));
+  const within = (axis: 0 | 1): Value => {
+    const middle = emit.reshape(g, centreOn(g, boxes, axis), [n, 1, m]);
+    const distance = emit.unary(g, 'Abs', emit.sub(g, middle, centreOn(g, centres, axis)));
     const near = emit.isPositive(g, emit.sub(g, g.scalar(reach * stride), distance));
     const isNearest = emit.isNotNegative(g, emit.sub(g, g.scalar(stride / 2), distance)); // a small object has at least one cell
-    const inside = emit.mul(g, emit.isPositive(g, emit.sub(g, at, low)), emit.isPositive(g, emit.sub(g, high, at)));
-    return emit.mul(g, near, emit.binary(g, 'Max', isNearest, inside));
+    return emit.mul(g, near, emit.binary(g, 'Max', isNearest, isBetween(g, centres, objects, axis)));
   };
   const area = emit.mul(g, emit.sub(g, side(2), side(0)), emit.sub(g, side(3), side(1)));
   const inverseArea = emit.unary(g, 'Reciprocal', emit.add(g, emit.unary(g, 'Relu', area), g.scalar(1)));
   const fitness = emit.mul(g, emit.mul(g, within(0), within(1)), emit.mul(g, inverseArea, isPresent(g, objects)));
-  return assign(g, fitness, { objects, classes });
+  return assign(g, fitness, { objects, classes, anchors: centres });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { classification } from '../../../src/domain/kinds/classification.ts';
-import { detection, objectsTensor } from '../../../src/domain/kinds/detection.ts';
+import { cutOff, detection, objectsTensor } from '../../../src/domain/kinds/detection.ts';
 import type { Box } from '../../../src/domain/task.ts';
 import type { TensorData } from '../../../src/domain/tensor.ts';
 
@@ -93,6 +93,12 @@ describe('detection', () => {
     const object = (label: number, size: number) => ({ label, left: 0, top: 0, right: size, bottom: size });
     const { data } = objectsTensor([[object(0, 1), object(1, 3), object(2, 2)]], 2);
     expect([data[0], data[5]]).toEqual([1, 2]);
+  });
+
+  it('keeps whole objects rather than what is visible of others', () => {
+    const object = (label: number, size: number) => ({ label, left: 0, top: 0, right: size, bottom: size });
+    const { data } = objectsTensor([[object(cutOff, 3), object(0, 1), object(1, 2)]], 2);
+    expect([data[0], data[5]]).toEqual([1, 0]);
   });
 
   it('scores mAP50, with AP75 and each class in addition', () => {

@@ -1,4 +1,4 @@
-import type { FramedObject } from '../../../domain/kinds/detection.ts';
+import { cutOff, type FramedObject } from '../../../domain/kinds/detection.ts';
 import { outsidePixel } from '../../../features/images.ts';
 import type { Rng } from '../../../runtime/rng.ts';
 import type { Level } from '../scale-pyramid.ts';
@@ -30,8 +30,11 @@ export interface Canvas extends SceneKnobs {
   rng: Rng;
 }
 
-/** Objects with a smaller visible share are left out. */
+/** Objects with a smaller visible share are marked as cut off. */
 const MIN_VISIBLE = 0.3;
+
+/** Objects with a smaller visible share are left out. */
+const MIN_CUT = 0.02;
 
 /** Fills the canvas with scene `row`, or with a mosaic of it and three others; returns the objects in it. */
 export function compose(scenes: readonly Scene[], row: number, canvas: Canvas): FramedObject[] {
@@ -94,7 +97,7 @@ function placeObject(
   return { label, left: Math.min(a, b), top: y(top), right: Math.max(a, b), bottom: y(bottom) };
 }
 
-/** The part of an object within the area; empty if it is too small. */
+/** The part of an object within the area, marked if it is a small one; empty if it is too small. */
 function clipObject(object: FramedObject, area: Area): FramedObject[] {
   const left = Math.max(object.left, area.left);
   const top = Math.max(object.top, area.top);
@@ -102,7 +105,7 @@ function clipObject(object: FramedObject, area: Area): FramedObject[] {
   const bottom = Math.min(object.bottom, area.bottom);
   if (right - left < 2 || bottom - top < 2) return [];
   const whole = (object.right - object.left) * (object.bottom - object.top);
-  return (right - left) * (bottom - top) < MIN_VISIBLE * whole
-    ? []
-    : [{ label: object.label, left, top, right, bottom }];
+  const visible = ((right - left) * (bottom - top)) / whole;
+  if (visible < MIN_CUT) return [];
+  return [{ label: visible < MIN_VISIBLE ? cutOff : object.label, left, top, right, bottom }];
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { intersectionOverUnion } from '../../../../src/domain/average-precision.ts';
+import { cutOff } from '../../../../src/domain/kinds/detection.ts';
 import { Tape } from '../../../../src/graph/tape.ts';
 import { anchorBoxes, decodeOffsets, encodeOffsets, shapesOf } from '../../../../src/models/detection/anchors.ts';
 import { detectionsAnswer } from '../../../../src/models/detection/answer.ts';
@@ -79,7 +80,7 @@ describe('matching', () => {
     const positives = (forced: boolean): Promise<number[]> =>
       forward(feeds, (g, of) => {
         const { fitness } = match(g, of('anchors'), { objects: of('objects'), ...options, forced });
-        return assign(g, fitness, { objects: of('objects'), classes: 2 }).positive;
+        return assign(g, fitness, { objects: of('objects'), classes: 2, anchors: of('anchors') }).positive;
       });
     expect(await positives(false)).toEqual([1, 0, 0, 0]);
     expect(await positives(true)).toEqual([1, 0, 1, 0]);
@@ -93,10 +94,23 @@ describe('matching', () => {
     expect(certain).toEqual([0, 0, 1, 1]);
   });
 
+  it('is not sure of anchors without object whose centre is in an object that is mostly cut off', async () => {
+    const cut = [
+      [1, 0, 0, 10, 10],
+      [cutOff, 0, 0, 50, 50], // around the first three anchors, of which two have the object above
+      [-1, 70, 70, 80, 80],
+    ];
+    const known = await forward({ ...feeds, objects: floats([1, 3, 5], cut.flat()) }, (g, of) => {
+      const { fitness } = match(g, of('anchors'), { objects: of('objects'), min: 0.6, forced: true });
+      return assign(g, fitness, { objects: of('objects'), classes: 2, anchors: of('anchors') }).known;
+    });
+    expect(known).toEqual([1, 1, 0, 1]);
+  });
+
   it('hands each anchor the class and box of its own object', async () => {
     const classes = await forward(feeds, (g, of) => {
       const { fitness } = match(g, of('anchors'), { objects: of('objects'), ...options, forced: true });
-      return assign(g, fitness, { objects: of('objects'), classes: 2 }).classes;
+      return assign(g, fitness, { objects: of('objects'), classes: 2, anchors: of('anchors') }).classes;
     });
     expect(classes).toEqual([0, 1, 0, 0, 1, 0, 0, 0]);
   });
@@ -149,6 +163,23 @@ describe('detections', () => {
       });
     });
     for (const row of rows.slice(3)) expect(row[1]).toBe(0);
+  });
+
+  it('are suppressed by what is visible of them', async () => {
+    const boxes: Corners[] = [
+      [0, 0, 50, 50],
+      [-60, 0, 50, 50], // of which only the same part is in the image
+    ];
+    const feeds = {
+      boxes: floats([1, 2, 4], boxes.flat()),
+      scores: floats([1, 1, 2], [0.9, 0.8]),
+      frame: floats([1, 2], [100, 100]),
+    };
+    const found = await forward(
+      feeds,
+      (g, of) => detectionsAnswer(g, { boxes: of('boxes'), scores: of('scores'), frame: of('frame'), side: 100 }).value,
+    );
+    expect([found[1], found[7]]).toEqual([expect.closeTo(0.9, 5), 0]);
   });
 
   it('are none if no score is high enough', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { cutOff } from '../../../../src/domain/kinds/detection.ts';
 import { createSceneEncoder } from '../../../../src/features/scenes.ts';
 import { createStretchedEncoder } from '../../../../src/features/stretched.ts';
 import { pyramidOf } from '../../../../src/models/detection/scale-pyramid.ts';
@@ -69,6 +70,44 @@ describe('compose', () => {
         }
       }),
     );
+  });
+
+  it('marks an object that is mostly cut off, and leaves out one of which next to nothing is visible', () => {
+    const [picture, cell] = [72, 12];
+    const large = { label: 0, left: 0, top: 0, right: 24, bottom: 30 };
+    const cells = Array.from({ length: (picture / cell) ** 2 }, (_, i) => {
+      const [left, top] = [cell * (i % (picture / cell)), cell * Math.floor((i * cell) / picture)];
+      return { label: i + 1, left, top, right: left + cell, bottom: top + cell };
+    });
+    const pixels = { pixels: new Uint8Array(3 * picture ** 2), width: picture, height: picture };
+    const levels = pyramidOf({ ...pixels, source: { width: picture, height: picture } });
+    const seen = { whole: 0, marked: 0, left: 0 };
+    for (let seed = 0; seed < 400; seed++) {
+      const planes = new Uint8ClampedArray(3 * side * side);
+      const canvas = { planes, side, rng: createRng(seed), ...still, zoom: 1 };
+      const objects = compose([{ levels, objects: [large, ...cells] }], 0, canvas);
+      // where a cell that is visible as a whole is drawn shows the scale and the position of the picture
+      const known = objects.find(
+        ({ label, left, top, right, bottom }) => label > 0 && Math.min(left, top) > 0 && Math.max(right, bottom) < side,
+      );
+      const source = cells[(known?.label ?? 0) - 1];
+      if (known === undefined || source === undefined) throw new RangeError(`seed ${seed} shows no whole cell`);
+      const scale = (known.right - known.left) / cell;
+      const visible = (start: number, size: number): number =>
+        Math.min(side, start + size * scale) - Math.max(0, start);
+      const [w, h] = [visible(known.left - source.left * scale, 24), visible(known.top - source.top * scale, 30)];
+      const share = Math.min(w, h) < 2 ? 0 : (w * h) / (24 * 30 * scale ** 2);
+      const [first] = objects;
+      if (share < 0.02) seen.left++;
+      else if (share < 0.3) seen.marked++;
+      else seen.whole++;
+      expect(objects.some(({ label }) => label === 0)).toBe(share >= 0.3);
+      if (share < 0.02 || first === undefined) continue;
+      expect(first.label).toBe(share < 0.3 ? cutOff : 0);
+      expect(first.right - first.left).toBeCloseTo(w, 3);
+      expect(first.bottom - first.top).toBeCloseTo(h, 3);
+    }
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
   });
 
   it('is decided by the seed alone', () => {
