@@ -41,7 +41,7 @@ const refits = ({ refit, workersPerTrial }: Study): boolean => refit && workersP
 /** A trial that took its study's time continues from its weights; another one is trained from the beginning. */
 function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
   const perEpoch = (seconds ?? 0) / Math.max(1, epoch);
-  const best = scores.indexOf(Math.max(...scores)) + 1;
+  const best = scores.lastIndexOf(Math.max(...scores)) + 1;
   return MARGIN * perEpoch * (rung === null ? best : MIN_CONTINUED_EPOCHS);
 }
 

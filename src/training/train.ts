@@ -77,7 +77,7 @@ async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks, roun
   return true;
 }
 
-/** Validates the current weights, keeps them if they are the best so far, and advances to the next epoch. */
+/** Validates the current weights, keeps them if none before were better, and advances to the next epoch. */
 async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
@@ -90,7 +90,8 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 
-  if (progress.best === null || score > progress.best.score || hooks.keepsLast === true)
+  // of equal epochs the last: the learning rate was lowest
+  if (progress.best === null || score >= progress.best.score || hooks.keepsLast === true)
     progress.best = { score, metrics, weights: copyOf(weights), predictions };
   progress.epoch++;
   progress.step = 0;

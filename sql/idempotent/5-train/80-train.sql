@@ -49,7 +49,7 @@ begin
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
           request.metric, request.class_weights, request.replace, request.workers_per_trial, case when request.experience is not null then '[]'::jsonb end,
-          request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, request.reader, rafiki._ticket_hash(request.ticket))
+          coalesce(request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, false), request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then -- until this transaction ends, no other one can queue a study for the name

@@ -7,7 +7,7 @@ import { LEASE_MS, type Ownership } from './trials.ts';
 
 /** The trial whose network is trained again. */
 interface RefittedTrial {
-  /** With its best score, and the epoch of that. */
+  /** With its best score, and the last epoch that had it. */
   score: number;
   until: number;
   /** Of the whole training, and of an epoch. */
@@ -121,7 +121,7 @@ const claim = `
     c.planned_seconds - coalesce(c.seconds, 0)::float8 as "plannedSeconds",
     (select jsonb_build_object('score', o.score, 'warmShare', case when c.rung is null then coalesce(o.warm_share, 0) else 1 end,
        'seconds', o.seconds, 'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
-       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch limit 1), o.epoch))
+       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch desc limit 1), o.epoch))
      from rafiki.trial o where o.id = c.refits) as refit,
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
        and (not s.gpu or p.device <> 'cpu')) as workers,
