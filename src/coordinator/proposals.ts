@@ -2,7 +2,7 @@ import type { Advisor, InitialWeights, TrialHistory } from '../advisors/advisor.
 import { isRandomStart } from '../advisors/random-start.ts';
 import { regretBound, standardError } from '../advisors/terminator.ts';
 import type { Study } from '../db/statements/studies.ts';
-import type { NewTrial, RungPlace, TrialRow } from '../db/statements/trials.ts';
+import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
 import { deriveSeed } from '../runtime/rng.ts';
@@ -50,16 +50,8 @@ export function proposals(view: StudyView, advisor: Advisor): NewTrial[] | { clo
 function continuations({ study, trials }: StudyView, { continued, place }: RungStep): NewTrial[] {
   return continued.map(({ id, family, knobs }, i) => {
     const number = trials.length + 1 + i;
-    const rung: RungPlace = { ...place, continues: id };
-    const trial = {
-      studyId: study.id,
-      number,
-      family,
-      knobs,
-      seed: seedOf(study, number),
-      initialWeights: 'open',
-    } as const;
-    return { ...trial, rung };
+    const rung = { ...place, continues: id };
+    return { studyId: study.id, number, family, knobs, seed: seedOf(study, number), initialWeights: 'chosen', rung };
   });
 }
 

@@ -27,7 +27,7 @@ export function refitReserve(study: Study, trials: readonly TrialRow[]): number 
 /** Refits of the members of the model, the best first, if the study has the time; each trial has one at most. */
 export function missingRefits(study: Study, trials: readonly TrialRow[], members: readonly number[]): NewTrial[] {
   if (!refits(study) || study.finishRequested) return [];
-  return members
+  return [...new Set(members)] // a member and its variant in 8 bits are of one trial
     .flatMap((member) => trials.filter(({ id }) => id === member))
     .filter(({ rung, state }, place) => rung === null || (place === 0 && state === 'completed')) // the one that continues has all cores
     .filter(({ id }) => !trials.some((trial) => trial.refits === id))
@@ -47,7 +47,7 @@ function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
 
 function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {
   const { id, family, rung, epochs, seed } = trial;
-  const initialWeights = trial.initialWeights === 'random' ? 'random' : 'chosen';
+  const initialWeights = rung === null && trial.initialWeights === 'random' ? 'random' : 'chosen';
   const knobs = rung === null && epochs !== null ? { ...trial.knobs, epochs } : trial.knobs;
   return {
     ...{ studyId: study.id, number, family, knobs, seed, initialWeights, refits: id },

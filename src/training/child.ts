@@ -99,13 +99,10 @@ async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: 
   if (validationHash(spec.data).toString('hex') !== assignment.refit.validationHash) throw otherRows();
   const all = refitSpec(spec, assignment.refit);
   const rows = all.data.train.inputs.length / spec.data.train.inputs.length;
-  const share = {
-    shareSeconds: Math.min(timeOf(time, 0).shareSeconds, CONTINUED_SHARE * seconds),
-    minEpochs: 0,
-    maxEpochs: 1,
-  };
+  const whole = timeOf(time, 0);
+  const shareSeconds = Math.min(whole.shareSeconds, CONTINUED_SHARE * seconds);
   const hooks = hooksOf(
-    { ...assignment, time: { ...timeOf(time, 0), ...share }, epochSeconds: epochSeconds * rows },
+    { ...assignment, time: { ...whole, shareSeconds, minEpochs: 0, maxEpochs: 1 }, epochSeconds: epochSeconds * rows },
     snapshotHash(spec.data),
   );
   const result = await trainTrial(

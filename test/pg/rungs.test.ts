@@ -23,7 +23,15 @@ afterEach(() => database.drop());
 
 const families = ['fasttext'];
 const add = (number: number, rung: RungPlace): Promise<boolean> =>
-  insertTrial(db, { studyId, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random', rung });
+  insertTrial(db, {
+    studyId,
+    number,
+    family: 'fasttext',
+    knobs: {},
+    seed: 1,
+    initialWeights: rung.continues === null ? 'random' : 'chosen',
+    rung,
+  });
 async function claim(): Promise<ClaimedTrial> {
   const process = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
   return (await claimTrial(db, process, { families }))!;

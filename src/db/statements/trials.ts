@@ -59,7 +59,7 @@ export interface NewTrial {
   family: string;
   knobs: Knobs;
   seed: number;
-  /** Random, weights that are published when it begins, or for a refit those that its trial began with. */
+  /** Random, weights that are published when it begins, or those of the trial that it continues or repeats. */
   initialWeights: 'random' | 'open' | 'chosen';
   /** Its place in a study with rungs. */
   rung?: RungPlace;
@@ -96,9 +96,11 @@ const newTrial = `
 export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boolean> {
   const { studyId, number, family, knobs, seed, initialWeights, rung, refits = null } = trial;
   const continues = rung?.continues ?? null;
-  const start = continues === null ? initialWeights : 'chosen';
   const place = [rung?.number ?? null, rung?.size ?? null, rung?.plannedSeconds ?? null, continues, refits];
-  return (await on.query(newTrial, [studyId, number, family, JSON.stringify(knobs), seed, start, ...place])).length > 0;
+  return (
+    (await on.query(newTrial, [studyId, number, family, JSON.stringify(knobs), seed, initialWeights, ...place]))
+      .length > 0
+  );
 }
 
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {

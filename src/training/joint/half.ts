@@ -21,7 +21,8 @@ const bias32 = 0x3800_0000;
 
 /**
  * To half precision (IEEE 754 binary16), rounded to the nearest number, ties to even; larger ones become the largest
- * finite one. On the bits, because a library's conversion takes 80 ns a number, and this 3.
+ * finite one. On the bits: a library's conversion takes many times as long, and
+ * there are millions of numbers in a round.
  */
 export function toHalf(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);

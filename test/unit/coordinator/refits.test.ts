@@ -47,7 +47,8 @@ describe('the members of a model', () => {
     expect(refitReserve(refitting({ workersPerTrial: 2 }), [scored()])).toBe(0);
   });
 
-  test('are trained again once, whatever becomes of it', () => {
+  test('are trained again once, whatever becomes of it, and together with their variants', () => {
+    expect(missingRefits(refitting(), [scored()], [1, 1])).toHaveLength(1);
     const trials = [scored({ id: 1 }), newTrial('failed', { id: 2, number: 2, refits: 1 })];
     expect(missingRefits(refitting(), trials, [1])).toEqual([]);
   });
