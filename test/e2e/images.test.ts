@@ -32,7 +32,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
   beforeAll(async () => {
     rafiki = await rafikiUp({ args: ['--workers', '1'] });
     await put('photos', 'text', photographs(['automobile', 'frog'], 160));
-    await put('shelf', 'jsonb', fruit(12));
+    await put('shelf', 'jsonb', fruit(24));
     await rafiki.db.query(`create table holes (image bytea)`);
     await rafiki.db.query(`insert into holes select image from photos where id <= 40`);
   });
@@ -108,7 +108,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
 
   test('objects are found, in pixels of the image', async () => {
     await train(
-      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8}', target_score => 0.01`,
+      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8, "epochs": 40}'`,
     );
     const found = await rafiki.db.query<{ label: string; fits: boolean }>(
       `select d.label, d.w > 0 and d.h > 0 and d.score between 0 and 1 as fits
