@@ -83,15 +83,13 @@ async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: T
   const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
   const weights = deployed.weights(trainer.weights());
   const answers = await answerAll(exportModel(deployed.network, weights), valid, spec.threads);
-  const { score, metrics } = kind.score(answers, spec.data.valid.labels, {
-    classes: spec.data.classes,
-    metric: spec.metric,
-  });
+  const scores = kind.score(answers, spec.data.valid.labels, { classes: spec.data.classes, metric: spec.metric });
+  const { score, metrics } = scores;
   const predictions = kind.ballots(answers);
   const loss = progress.lossSum / stepsPerEpoch;
 
   // of equal epochs the last: the learning rate was lowest
-  if (progress.best === null || score >= progress.best.score || hooks.keepsLast === true)
+  if (progress.best === null || kind.rank(scores) >= kind.rank(progress.best) || hooks.keepsLast === true)
     progress.best = { score, metrics, weights: copyOf(weights), predictions };
   progress.epoch++;
   progress.step = 0;

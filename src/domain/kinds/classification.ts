@@ -42,6 +42,8 @@ export const classification: TaskKind = {
     return { score: scoreOfProbabilities(metric, floats(answers), actual), metrics: { macro_f1 } };
   },
 
+  rank: ({ score }) => score,
+
   /** Majority vote, or the best member's probabilities; classes that the data does not have count as wrong. */
   scoreEnsemble(members, labels, { classes, metric = 'accuracy' }) {
     const actual = classLabels(labels);

@@ -61,6 +61,9 @@ export const detection: TaskKind = {
 
   score: (answers, labels, { classes }) => scoresOf(detectionsOf(answers), boxLabels(labels), classes),
 
+  /** Of a trial on few images, average precision at an overlap of half is near 1 long before boxes fit well. */
+  rank: ({ score, metrics }) => score + (metrics['ap75'] ?? 0),
+
   /** The best member answers alone; classes that the data does not have count as wrong. */
   scoreEnsemble([best], labels, { classes }) {
     if (best === undefined) return 0;

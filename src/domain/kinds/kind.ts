@@ -25,6 +25,8 @@ export interface TaskKind {
   targets(labels: Labels, rows: Int32Array, encoding: TargetEncoding): Record<string, TensorData>;
   /** Scores the answers [rows, …] for all rows of `labels`. */
   score(answers: TensorData, labels: Labels, options: ScoringOptions): Scores;
+  /** By which the epochs of a trial are compared, larger is better. */
+  rank(scores: Scores): number;
   /** Scores the answers of an ensemble, best member first; members may have other classes than the data. */
   scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, options: ScoringOptions): number;
   /** Whether members of an ensemble vote, row by row, and a vote has a score by the metric; otherwise the best member answers alone. */

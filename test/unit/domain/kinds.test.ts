@@ -107,6 +107,12 @@ describe('detection', () => {
     expect(metrics).toEqual({ map50: 1, ap75: 0, 'ap50:cat': 1 });
   });
 
+  it('ranks epochs that find as much by how well their boxes fit', () => {
+    const [tight, loose] = [10, 16].map((side) => detection.score(answer(0, side), [[cat]], { classes: ['cat'] }));
+    expect(tight?.score).toBe(loose?.score);
+    expect(detection.rank(tight!)).toBeGreaterThan(detection.rank(loose!));
+  });
+
   it('lets the best member of an ensemble answer alone, its classes going by name', () => {
     const labels = [[{ ...cat, label: 1 }]];
     const knows = { answers: answer(0, 10), classes: ['cat'] };
