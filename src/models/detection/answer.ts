@@ -1,6 +1,7 @@
 import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import type { Answer } from '../../graph/network.ts';
+import type { Candidates } from './mirror.ts';
 import { coordinate } from './overlap.ts';
 import { suppress, topK } from './suppress.ts';
 
@@ -13,12 +14,8 @@ const maxOverlap = 0.5;
 /** Less probable boxes are left out: they do not change average precision. */
 const minScore = 0.005;
 
-/** What a detector predicts for each of its anchors. */
-export interface DetectorOutput {
-  /** Left, top, right, bottom in pixels of the input: [N, A, 4]. */
-  boxes: Value;
-  /** Probability of each class: [N, C, A]. */
-  scores: Value;
+/** What a detector finds, and the images in which it does. */
+export interface DetectorOutput extends Candidates {
   /** Original width and height of each image: [N, 2]. */
   frame: Value;
   /** Of the square input, in pixels. */

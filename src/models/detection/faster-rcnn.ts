@@ -25,7 +25,7 @@ export const fasterRcnn: Family = {
       .addCategoricalKnob('hidden', [128, 256, 512], { group: 'architecture', initial: 256 }),
   network: (features, knobs) =>
     fasterRcnnNetwork({
-      ...detectionTask(features),
+      ...detectionTask(features, knobs),
       ...backboneKnobs(knobs),
       proposals: countKnob(knobs, 'proposals'),
       hidden: countKnob(knobs, 'hidden'),

@@ -27,6 +27,7 @@ export function detectionSpace(): HyperSpace {
     .addRangeKnob('mosaic', 'float', 0, 0.6, { group: 'preprocessing', initial: 0.2 })
     .addCategoricalKnob('width', widths, { group: 'architecture', initial: 32 })
     .addRangeKnob('blocks', 'int', 1, 3, { group: 'architecture', initial: 1 })
+    .addCategoricalKnob('mirror_answers', [true, false], { group: 'architecture', initial: true })
     .addRangeKnob('epochs', 'int', 5, 200, { group: 'training', initial: 40 })
     .addCategoricalKnob('batch', [8, 16, 32], { group: 'training', initial: 16 })
     .addRangeKnob('learning_rate', 'float', 3e-4, 5e-3, { group: 'training', initial: 2e-3, log: true })

@@ -22,7 +22,7 @@ export const ssd: Family = {
   name: 'ssd',
   title: 'SSD: default boxes of several scales, fitted to objects',
   space: detectionSpace,
-  network: (features, knobs) => ssdNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
+  network: (features, knobs) => ssdNetwork({ ...detectionTask(features, knobs), ...backboneKnobs(knobs) }),
   ...detectorBasics,
 };
 

@@ -25,7 +25,7 @@ export const yolo: Family = {
   name: 'yolo',
   title: 'YOLO: a grid of cells, each of which predicts an object',
   space: detectionSpace,
-  network: (features, knobs) => yoloNetwork({ ...detectionTask(features), ...backboneKnobs(knobs) }),
+  network: (features, knobs) => yoloNetwork({ ...detectionTask(features, knobs), ...backboneKnobs(knobs) }),
   ...detectorBasics,
 };
 

@@ -5,7 +5,9 @@ import type { Box, DataSet } from '../../../src/domain/task.ts';
 import type { TrainingResult, TrainingSpec } from '../../../src/domain/training.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
+import { Trainer } from '../../../src/engine/trainer.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
+import { exportModel } from '../../../src/graph/inference-graph.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { trainTrial } from '../../../src/training/train.ts';
@@ -91,6 +93,44 @@ describe.each(familiesFor('object_detection').map((family) => [family.name, fami
     alone.forEach((value, i) => {
       expect(Number(value)).toBeCloseTo(Number(together.data[i]), 2);
     });
+  });
+
+  it('finds the same in an image and its mirror image with mirror_answers', async () => {
+    const side = 64;
+    const knobs = { ...family.space('object_detection').initial(), ...small, flip: true, mirror_answers: true };
+    const features = await family.fit({ ...data.train, classes: data.classes }, knobs);
+    const network = family.network(features, knobs);
+    const trainer = await Trainer.create({ network, optimiser: 'adamw', batch: 2, threads: 1, seed: 5 });
+    const onnx = exportModel(network, trainer.weights());
+    const pixels = Uint8Array.from({ length: 3 * side * side }, (_, i) => (7 * i + i * i) % 251);
+    const mirrored = pixels.map((_, i) => pixels[i - (i % side) + side - 1 - (i % side)] ?? 0);
+    const found = async (image: Uint8Array): Promise<number[][]> => {
+      const batch = () => ({
+        image: { dtype: 'uint8' as const, shape: [1, 3, side, side], data: image },
+        frame: { dtype: 'float32' as const, shape: [1, 2], data: Float32Array.of(side, side) },
+      });
+      const { data: numbers } = await answerAll(onnx, { count: 1, batch }, 1);
+      const rows = Array.from({ length: numbers.length / 6 }, (_, i) =>
+        Array.from(numbers.slice(6 * i, 6 * i + 6), Number),
+      );
+      return rows.filter(([, score = 0]) => score > 0);
+    };
+    const [own, other] = [await found(pixels), await found(mirrored)];
+    expect(own.length).toBeGreaterThan(0);
+    const back = other.map(([label = 0, score = 0, x = 0, y = 0, w = 0, h = 0]) => [
+      label,
+      score,
+      side - x - w,
+      y,
+      w,
+      h,
+    ]);
+    back.forEach((row, i) => {
+      row.forEach((value, column) => {
+        expect(value).toBeCloseTo(own[i]?.[column] ?? Number.NaN, 2);
+      });
+    });
+    await trainer.release();
   });
 
   it('has knobs of each of the paper’s groups, and initial values inside their domains', () => {
