@@ -7,7 +7,9 @@
 /** One in this many trials continues in the next rung. */
 const REDUCTION = 3;
 
-/** With time for as many trainings to the end, no trial is cut short. */
+/** With time for fewer trainings to the end, a comparison costs more than it gains: one trial has all of it. */
+const SCARCE = 4;
+/** With time for as many, no trial is cut short. */
 const PLENTY = 8;
 
 /** What limits the candidates of a study. */
@@ -22,6 +24,7 @@ export interface CandidateLimits {
  * each trial to its end. Candidates are above all families: the initial knobs of a family are rarely far from its best.
  */
 export function candidatesOf(affordable: number, { families, maxTrials }: CandidateLimits): number | null {
+  if (affordable < SCARCE) return 1;
   if (affordable >= PLENTY && maxTrials > 1) return null;
   const whole = Math.floor(affordable);
   let candidates = Math.min(whole, Math.max(families, Math.floor(whole / 2)));

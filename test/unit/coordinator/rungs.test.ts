@@ -100,21 +100,24 @@ const shown = ({ trials }: SimulatedStudy): string[] =>
   trials.map(({ number, family, rung, parent }) => `${number} ${family} rung ${rung} from ${parent}`);
 
 describe('a study whose trials take long', () => {
-  test('has one trial if there is time for one only', () => {
-    const study = new SimulatedStudy({ workers: 2, fullSeconds: 600 });
+  test('has one trial if there is time for less than four', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 310 });
     expect(study.run(() => 0.8)).toEqual(['conclude']);
     expect(shown(study)).toEqual(['1 resnet rung 1 from null']);
     expect(study.seconds).toBeGreaterThan(570);
   });
 
-  test('tries families for a third of its time, and continues the best for the rest', () => {
-    const study = new SimulatedStudy({ workers: 2, fullSeconds: 450 });
+  test('tries families for a quarter of its time, and continues the best for the rest', () => {
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 250 });
     expect(study.run(({ family }) => (family === 'vgg' ? 0.8 : 0.7))).toEqual(['conclude']);
-    expect(shown(study)).toEqual(['1 resnet rung 1 from null', '2 vgg rung 1 from null', '3 vgg rung 2 from 2']);
-    expect(study.trials.map(({ plannedSeconds }) => plannedSeconds)).toEqual([200, 200, null]);
+    expect(shown(study)).toEqual([
+      ...['1 resnet', '2 vgg', '3 xception', '4 squeezenet'].map((trial) => `${trial} rung 1 from null`),
+      ...['5 vgg rung 2 from 2', '6 resnet rung 2 from 1', '7 vgg rung 3 from 5'],
+    ]);
+    expect(study.trials.map(({ plannedSeconds }) => plannedSeconds)).toEqual([75, 75, 75, 75, 150, 150, null]);
   });
 
-  test('has three rungs if there is time for more', () => {
+  test('has more candidates if there is time for more', () => {
     const study = new SimulatedStudy({ workers: 2, fullSeconds: 200 });
     study.run(({ number }) => number / 100);
     expect(study.trials.map(({ rung }) => rung)).toEqual([1, 1, 1, 1, 1, 2, 2, 3]);

@@ -7,17 +7,15 @@ describe('the candidates of a study', () => {
 
   it.each([
     [0.2, 1],
-    [1.99, 1],
-    [2, 2],
-    [3.5, 3],
+    [3.99, 1],
+    [4, 4],
     [7.9, 5],
     [8, null],
   ])('with time for %f trainings are %s', (affordable, candidates) => {
     expect(candidatesOf(affordable, limits)).toBe(candidates);
   });
 
-  it('are other knobs of a single family only if there is time for four trainings', () => {
-    expect(candidatesOf(3.9, { families: 1, maxTrials: 16 })).toBe(1);
+  it('are other knobs of a single family', () => {
     expect(candidatesOf(4, { families: 1, maxTrials: 16 })).toBe(2);
   });
 

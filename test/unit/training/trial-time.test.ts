@@ -25,9 +25,9 @@ describe('the time of a trial', () => {
   });
 
   it('is a part of the first rung if others are tried, and fits its schedule into it', () => {
-    const time = timeOf(given, 300); // there is time for three trainings: rungs of three and one
+    const time = timeOf(given, 250); // there is time for four trainings: rungs of four, two and one
     expect(time).toMatchObject({ isAlone: false, rung: 1, minEpochs: 0, maxEpochs: 1 });
-    expect(time.plannedSeconds).toBe(600 / 3 / 2);
+    expect(time.plannedSeconds).toBe(600 / 4 / 2);
   });
 
   it('is what the coordinator planned in a later rung', () => {
