@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Figure } from '../figure.ts';
 import { deployed } from './deployed.ts';
-import { ServedQueue } from './served.ts';
+import { ServedMachine } from './served-machine.ts';
 import { figure } from './table.ts';
 
 /** Sessions that ask again as soon as they have their answer, so that always some requests wait. */
@@ -16,17 +16,24 @@ const FLAT = 1.1;
 export async function* memoryFigures(images: number): AsyncIterable<Figure> {
   const [one] = deployed;
   if (one === undefined) return;
-  const queue = new ServedQueue({ ...one, onOverdue: 'answer', policy: 'planner', noise: 0, seed: 1 });
+  const machine = new ServedMachine({
+    models: [one],
+    threads: one.threads,
+    onOverdue: 'answer',
+    policy: 'planner',
+    noise: 0,
+    seed: 1,
+  });
   let answered = 0;
   const ask = (session: object): void => {
     const again = (): void => {
       if (++answered < images) ask(session);
     };
-    queue.ask(randomBytes(IMAGE_BYTES).toString('base64'), { role: 'a', session }, { resolve: again, reject: again });
+    machine.ask(randomBytes(IMAGE_BYTES).toString('base64'), { role: 'a', session }, { resolve: again, reject: again });
   };
   for (let i = 0; i < SESSIONS; i++) ask({});
   const usedAfter = async (count: number): Promise<number> => {
-    while (answered < count && (await queue.next()));
+    while (answered < count && (await machine.next()));
     collectGarbage();
     return process.memoryUsage().heapUsed / 2 ** 20;
   };

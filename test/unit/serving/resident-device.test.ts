@@ -16,7 +16,7 @@ function setUp(
     run: async (inputs: readonly string[]) => {
       log.push(`run ${inputs.length}`);
       await new Promise<void>((resolve) => ends.push(resolve));
-      return [];
+      return { outputs: [], ms: 1 };
     },
     grow: async () => void log.push('grow'),
     release: async () => void log.push('release'),
@@ -28,7 +28,6 @@ function setUp(
   };
   const device = new ResidentDevice({
     name: 'm',
-    slots: 1,
     memory,
     fetch: async () => {
       log.push('fetch');

@@ -18,9 +18,10 @@ function pool(ms: (threads: number, atOnce: number) => number) {
     run: async (id: number) => {
       running++;
       await Promise.resolve(); // those that come together
-      await new Promise((resolve) => setTimeout(resolve, ms(loaded.get(id) ?? 0, running)));
+      const takesMs = ms(loaded.get(id) ?? 0, running);
+      await new Promise((resolve) => setTimeout(resolve, takesMs));
       running--;
-      return [];
+      return { outputs: [], ms: takesMs };
     },
   };
 }

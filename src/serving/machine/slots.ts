@@ -1,50 +1,36 @@
 /** A batch that runs longer than expected is assumed to end after this time, ms. */
 const SOON_MS = 1;
 
-/** Which of a device's slots run a batch, and their expected ends. */
+/** Which slots of a machine run a batch, and their expected ends. */
 export class Slots {
   readonly #endMs: (number | undefined)[];
   #taken = 0;
-  /** Batches beyond the slots: of roles that would otherwise wait for other roles' long batches. */
-  #extra = 0;
 
   constructor(count: number) {
     this.#endMs = new Array<number | undefined>(count).fill(undefined);
   }
 
-  get taken(): number {
-    return this.#taken + this.#extra;
+  get count(): number {
+    return this.#endMs.length;
   }
 
-  /**
-   * When a batch may run beyond the slots: if no batch has ended `graceMs` after all should have; one at a time.
-   */
-  extraFromMs(graceMs: number): number {
-    if (this.#extra > 0) return Number.POSITIVE_INFINITY;
-    return graceMs + Math.min(...this.#endMs.map((endMs) => endMs ?? Number.NEGATIVE_INFINITY));
+  get taken(): number {
+    return this.#taken;
   }
 
   get anyFree(): boolean {
     return this.#taken < this.#endMs.length;
   }
 
-  /** Takes a free slot, or -1, a place beyond the slots, if none is free. */
+  /** Takes a free slot; there must be one. */
   take(endMs: number): number {
     const slot = this.#endMs.indexOf(undefined);
-    if (slot < 0) {
-      this.#extra++;
-      return slot;
-    }
     this.#endMs[slot] = endMs;
     this.#taken++;
     return slot;
   }
 
   free(slot: number): void {
-    if (slot < 0) {
-      this.#extra--;
-      return;
-    }
     this.#endMs[slot] = undefined;
     this.#taken--;
   }
@@ -52,5 +38,13 @@ export class Slots {
   /** When each slot is free. */
   freeMs(nowMs: number): number[] {
     return this.#endMs.map((endMs) => (endMs === undefined ? nowMs : Math.max(endMs, nowMs + SOON_MS)));
+  }
+
+  /** When the next slot is free if a batch takes a free one until `endMs`. */
+  nextFreeMs(nowMs: number, endMs: number): number {
+    if (this.#taken + 1 < this.#endMs.length) return nowMs;
+    let nextMs = endMs;
+    for (const ms of this.#endMs) if (ms !== undefined) nextMs = Math.min(nextMs, Math.max(ms, nowMs + SOON_MS));
+    return nextMs;
   }
 }
