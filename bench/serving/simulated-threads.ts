@@ -62,6 +62,7 @@ export class SimulatedThreads {
 /** One model on the threads. */
 export class SimulatedDevice implements Device {
   readonly isReady = true;
+  readonly isFree = true;
   readonly inlineRows = 0;
   readonly #run: (batch: TimedBatch) => Promise<BatchResult>;
   /** Subsets of the inputs of the batches that have just ended, and of those that run. */

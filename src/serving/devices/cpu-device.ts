@@ -41,6 +41,11 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
+  get isFree(): boolean {
+    const { pool } = this.#options;
+    return pool.size === 0 || pool.isFree(this.#id);
+  }
+
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     const { pool } = this.#options;
     const isTiny = inputs.length <= this.inlineRows && inputs.every(isShort);

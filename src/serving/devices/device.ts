@@ -13,6 +13,8 @@ export interface BatchResult {
 export interface Device {
   /** Whether the model is loaded; if not, `open` loads it before a batch runs. */
   readonly isReady: boolean;
+  /** Whether a thread that has the model is free: a model that is rarely used is on one thread only. */
+  readonly isFree: boolean;
   /**
    * Batches of at most this many rows run on the calling thread, without a slot: passing them to a thread costs more.
    */

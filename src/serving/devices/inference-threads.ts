@@ -26,12 +26,11 @@ interface ThreadBatch {
 }
 
 /** The part of {@link InferenceThreads} that devices use. */
-export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
+export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'isFree' | 'run' | 'unload'>;
 
 /**
  * Threads that run batches outside the event loop. A model is on one thread or on all; a batch runs on the first of its
- * threads that is free. Batches rarely wait here: only while all threads of their model load another, or for those that
- * measure one.
+ * threads that is free. Only batches that measure a model wait here.
  */
 export class InferenceThreads implements Service {
   readonly size: number;
@@ -105,6 +104,11 @@ export class InferenceThreads implements Service {
     const holders = this.#threads.filter((thread) => thread.loaded.delete(id));
     await Promise.all(holders.map((thread) => thread.order({ kind: 'unload', id }).catch(() => [])));
     this.#next();
+  }
+
+  /** Whether a thread that has the model is free; also if all have died, so that its batches fail. */
+  isFree(id: number): boolean {
+    return this.#lastDeath !== undefined || this.#threads.some(({ idle, loaded }) => idle && loaded.has(id));
   }
 
   run(id: number, inputs: readonly string[], subset: Subset): Promise<BatchResult> {

@@ -7,6 +7,7 @@ import type { MemoryEntry, ModelMemory } from './model-memory.ts';
 
 /** A device with its model loaded. */
 export interface LoadedDevice {
+  readonly isFree: boolean;
   readonly inlineRows: number;
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
   /** Uses all available threads. */
@@ -70,6 +71,10 @@ export class ResidentDevice implements Device, MemoryEntry {
 
   get isReady(): boolean {
     return this.#loaded !== undefined;
+  }
+
+  get isFree(): boolean {
+    return this.#loaded?.isFree ?? true;
   }
 
   get inlineRows(): number {

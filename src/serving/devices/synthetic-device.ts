@@ -20,6 +20,7 @@ export function parseSyntheticTiming(input: string): SyntheticTiming | undefined
 }
 
 export class SyntheticDevice implements LoadedDevice {
+  readonly isFree = true;
   readonly inlineRows = 0;
   readonly #real: LoadedDevice;
   readonly #timing: SyntheticTiming;

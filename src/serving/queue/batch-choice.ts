@@ -40,6 +40,17 @@ export class BatchChoice {
     this.spare = new SpareTime(options);
   }
 
+  /** Whether a batch of this model can start now. */
+  get canStart(): boolean {
+    return this.#slots.anyFree && this.#options.device.isFree;
+  }
+
+  /** Whether no event may come: late rows wait on an idle machine, or the model's thread does not run a batch. */
+  get mustRetry(): boolean {
+    const { length, demanded } = this.#requests;
+    return (length > demanded && this.#slots.taken === 0) || (length > 0 && this.#slots.anyFree && !this.canStart);
+  }
+
   /**
    * Throws DeadlineMissed if the request is late even if the quickest member answers all earlier requests at full
    * speed.
@@ -65,7 +76,7 @@ export class BatchChoice {
       from: 0,
       rows: Math.min(this.#requests.demanded, largestBatch),
     } as const;
-    if (isClosing || (few && !this.#slots.anyFree)) return all;
+    if (isClosing || (few && !this.canStart)) return all;
     const state = this.state();
     this.deferLate(state);
     if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };

@@ -10,7 +10,7 @@ import { LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
 /** After two requests waited together, more are expected to for this long. */
 const CONCURRENT_MS = 100;
-/** An idle device with late rows that might make requests late decides again after this share of the budget. */
+/** If no event may come, such as with late rows that might make requests late, decide again after this share of the budget. */
 const RETRY_SHARE = 0.25;
 
 /** One model's queue: requests enter one by one and leave in batches; equal requests share one computation. */
@@ -136,7 +136,7 @@ export class Batcher {
   }
 
   #idleBatch(): QueuedRequest[] {
-    const rows = this.#machine.slots.anyFree ? this.#choice.idleRows() : 0;
+    const rows = this.#choice.canStart ? this.#choice.idleRows() : 0;
     if (rows === 0) return [];
     return this.#isShared ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
   }
@@ -144,10 +144,10 @@ export class Batcher {
   /** The next dispatch if nothing happens before. */
   #wakeLater(): void {
     const { clock, budgetMs } = this.#options;
-    const isIdle = this.#requests.deferred + this.#requests.speculative > 0 && this.#machine.slots.taken === 0;
-    if (!isIdle && this.#waitsFor === undefined) return;
+    const { mustRetry } = this.#choice;
+    if (!mustRetry && this.#waitsFor === undefined) return;
     const nowMs = clock.nowMs();
-    const retryMs = isIdle ? nowMs + RETRY_SHARE * budgetMs : Number.POSITIVE_INFINITY;
+    const retryMs = mustRetry ? nowMs + RETRY_SHARE * budgetMs : Number.POSITIVE_INFINITY;
     const untilMs = Math.min(retryMs, this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY);
     if (untilMs < Number.POSITIVE_INFINITY)
       this.#cancelTimer = clock.after(Math.max(1, untilMs - nowMs), () => this.#dispatch());
@@ -155,7 +155,7 @@ export class Batcher {
 
   /** Whether the policy waits for more requests than have come. */
   get #stillWaits(): boolean {
-    if (this.#waitsFor === undefined || !this.#machine.slots.anyFree || this.#closed) return false;
+    if (this.#waitsFor === undefined || !this.#choice.canStart || this.#closed) return false;
     const { rows, firstMs } = this.#waitsFor;
     return this.#requests.demanded < rows && (this.#requests.first()?.deadlineMs ?? 0) >= firstMs;
   }
@@ -180,7 +180,7 @@ export class Batcher {
   #dispatchDemanded(): boolean {
     const { device } = this.#options;
     const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
-    if (this.#requests.demanded === 0 || !(this.#machine.slots.anyFree || few) || this.#stillWaits) return false;
+    if (this.#requests.demanded === 0 || !(this.#choice.canStart || few) || this.#stillWaits) return false;
     this.#waitsFor = undefined;
     const decision = this.#choice.decide({ few, isClosing: this.#closed });
     if (decision.kind === 'wait') return this.#wait(decision);
@@ -196,7 +196,7 @@ export class Batcher {
   /** As {@link #dispatchDemanded}, if several roles are active. */
   #dispatchTurn(): boolean {
     this.#waitsFor = undefined;
-    if (this.#requests.demanded === 0 || !this.#machine.slots.anyFree) return false;
+    if (this.#requests.demanded === 0 || !this.#choice.canStart) return false;
     this.#choice.deferLate(this.#choice.state());
     const turn = this.#turns.next(this.#choice.allowedRows(), (queue) => this.#choice.state(queue));
     if (turn === null) return false;

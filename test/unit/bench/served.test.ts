@@ -98,6 +98,45 @@ describe('the server on simulated time', () => {
   });
 });
 
+describe('several models on one machine', () => {
+  const modelOf = (rowMs: number, ownMs: number) => ({
+    model: { accuracy: [0, 1], latencyMs: (_: number, rows: number) => rowMs * (rows + 1) },
+    budgetMs: ownMs,
+  });
+  const models = [modelOf(1, 200), modelOf(20, 4000)];
+  const together = (loads: readonly number[], threads: number): Promise<ServedRun> =>
+    run({
+      models,
+      threads,
+      loads: models.map((each, model) => ({
+        arrivals: steady(
+          { ...loadFor(each.model, 10), capacity: capacityOf({ ...each, threads }) },
+          loads[model]!,
+          model + 1,
+        ),
+        role: 'a',
+        model,
+      })),
+    });
+  const inTimeOf = ({ requests, onTime }: ServedRun, model: number): number =>
+    shareOf(
+      requests.filter(({ load }) => load === model),
+      onTime,
+    );
+
+  it.each([1, 2])('answers the requests of short and of long batches in time, on %i threads', async (threads) => {
+    const both = await together([0.3, 0.4], threads);
+    expect(inTimeOf(both, 0)).toBeGreaterThan(0.99);
+    expect(inTimeOf(both, 1)).toBeGreaterThan(0.97);
+  });
+
+  it('answers the requests of one in time though another has more than it can answer', async () => {
+    const both = await together([0.1, 1.6], 1);
+    expect(inTimeOf(both, 0)).toBeGreaterThan(0.99);
+    expect(inTimeOf(both, 1)).toBeGreaterThan(0.3);
+  });
+});
+
 describe('the most that can be in time', () => {
   it('is found as by trying all schedules', () => {
     const times = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 7 });

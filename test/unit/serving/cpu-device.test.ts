@@ -52,7 +52,14 @@ async function startDevice(rowsWithin: (ms: number) => number) {
     rows += inputs.length;
     return { outputs: await thread.run(inputs, subset), ms: 1 };
   };
-  const pool = { size: 2, load: async () => 1, spread: async () => undefined, unload: () => thread.release(), run };
+  const pool = {
+    size: 2,
+    load: async () => 1,
+    spread: async () => undefined,
+    isFree: () => true,
+    unload: () => thread.release(),
+    run,
+  };
   return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
 }
 
@@ -74,7 +81,13 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
 
 it('without threads, as on WebGPU, answers all on the calling thread', async () => {
   const pool = {
-    ...{ size: 0, load: async () => 1, spread: async () => undefined, unload: async () => undefined },
+    ...{
+      size: 0,
+      load: async () => 1,
+      spread: async () => undefined,
+      isFree: () => false,
+      unload: async () => undefined,
+    },
     run: () => Promise.reject(new Error('there is no thread')),
   };
   const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });

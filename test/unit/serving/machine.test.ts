@@ -55,6 +55,22 @@ it('a batch runs when a slot is free, of whichever model', async () => {
   expect(rowsOf(other)).toEqual([3]);
 });
 
+it('a batch takes no slot while the only thread with its model is busy', async () => {
+  const { clock, all } = share(2, SHORT, SHORT);
+  const [one, other] = all as [Model, Model];
+  one.device.isFree = false;
+  await ask(one, 1);
+  await ask(other, 1);
+  await ask(other, 1, 'more');
+  expect([rowsOf(one), rowsOf(other)]).toEqual([[], [1, 1]]);
+  await end(other);
+  await end(other);
+  one.device.isFree = true;
+  clock.advance(25); // of 100 ms
+  await turn();
+  expect(rowsOf(one)).toEqual([1]);
+});
+
 it('one slot stays free of batches for which no request of another model can wait', async () => {
   const { all } = share(2, SHORT, { ...LONG, rowMs: [150] });
   const [short, long] = all as [Model, Model];

@@ -13,6 +13,7 @@ import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {
   isReady = true;
+  isFree = true;
   readonly inlineRows = 0;
   readonly batches: { inputs: readonly string[]; subset: number; finish(error?: Error, ms?: number): void }[] = [];
 

@@ -12,6 +12,7 @@ function setUp(
   const ends: (() => void)[] = [];
   let taken = 0;
   const loaded = {
+    isFree: true,
     inlineRows: 0,
     run: async (inputs: readonly string[]) => {
       log.push(`run ${inputs.length}`);

@@ -14,6 +14,7 @@ function pool(ms: (threads: number, atOnce: number) => number) {
       return next++;
     },
     spread: async () => undefined,
+    isFree: () => true,
     unload: async (id: number) => void loaded.delete(id),
     run: async (id: number) => {
       running++;

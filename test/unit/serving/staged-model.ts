@@ -17,6 +17,7 @@ const SLOTS = 8;
 /** Predicts "yes" for texts that begin with y, otherwise "no"; "slow" texts take the time that they contain. */
 class WordDevice implements Device {
   readonly isReady = true;
+  readonly isFree = true;
   readonly inlineRows = 0;
   slowMs = 0;
   asked: string[] = [];
