@@ -105,6 +105,7 @@ export class Shares {
    */
   pick({ state, maxRows, accepts, notBeforeMs = 0 }: PickOptions): QueuedRequest[] {
     const roles = [...this.#roles.values()].filter((share) => share.rows[state] > 0 && accepts?.(share) !== false);
+    roles.sort((a, b) => a.rows[state] - b.rows[state]); // of equal tags, those with fewer rows first
     const firstRole = earliest(roles.map((share) => ({ share, start: this.#clock.startOf(share.role) })))?.share;
     if (firstRole === undefined) return [];
     const max = maxRows(firstRole);

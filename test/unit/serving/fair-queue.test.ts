@@ -146,6 +146,16 @@ describe('a queue that several roles share', () => {
     expect((await Promise.race(refusals)) as Error).toBeInstanceOf(LimitReached);
   });
 
+  it('of roles that had as much, first answers the one with fewer rows', async () => {
+    const staged = await stage({ rowMs: [20] });
+    staged.ask('a running', { role: 'a' }); // as b before
+    await turn();
+    for (let i = 0; i < 3; i++) staged.ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    staged.ask('b', { role: 'b' });
+    await endBatch(staged);
+    expect(inputs(staged.device)).toEqual([['b']]);
+  });
+
   it('does not refuse a firm request for another role’s rows before it', async () => {
     const { ask } = await stage();
     ask('b running', { role: 'b' });
