@@ -78,7 +78,7 @@ export class Machine {
    * and the other models have had more.
    */
   rowsFor(queue: ModelQueue, mayDelay: boolean): number {
-    const demands = this.#demandsBeside(queue);
+    const demands = this.#otherDemands(queue);
     if (demands === null) return largestBatch;
     const { fleet, budgetMs } = queue;
     const delayed = (rows: number): ModelQueue[] => demands.lateFrom(this.#nextFreeMs(takesMs(fleet, rows)));
@@ -97,11 +97,11 @@ export class Machine {
 
   /** Whether a batch of so many milliseconds makes no request of another model late. */
   isHarmless(queue: ModelQueue, ms: number): boolean {
-    const demands = this.#demandsBeside(queue);
+    const demands = this.#otherDemands(queue);
     return demands === null || demands.lateFrom(this.#nextFreeMs(ms)).length === 0;
   }
 
-  /** Whether new requests of the same model, and requests of others, can be in time beside a batch of so many ms. */
+  /** Whether new requests of the same model, and requests of others, can be in time if a batch takes a slot for `ms`. */
   leavesRoom(queue: ModelQueue, ms: number): boolean {
     if (this.slots.count === 1) return true; // nothing could leave it
     const { requests, fleet, budgetMs } = queue;
@@ -122,7 +122,7 @@ export class Machine {
   }
 
   /** Of other models; null if none is active, or another slot is free for them. */
-  #demandsBeside(queue: ModelQueue): Demands | null {
+  #otherDemands(queue: ModelQueue): Demands | null {
     if (this.slots.taken + 1 < this.slots.count) return null;
     if (this.#active.size === 0 || (this.#active.size === 1 && this.#active.has(queue))) return null;
     const nowMs = this.#clock.nowMs();

@@ -89,7 +89,7 @@ export class BatchChoice {
     return decision.kind === 'wait' ? decision : { ...decision, from: part.from + decision.from };
   }
 
-  /** How many rows the next batch of requests may have beside other models; 0 if it must wait. */
+  /** How many rows the next batch of requests may have, while other models make requests; 0 if it must wait. */
   allowedRows(): number {
     return this.#options.machine.rowsFor(this.#options.queue, true);
   }
