@@ -53,7 +53,7 @@ export class Machine {
       for (const { role } of requests) rows.set(role, (rows.get(role) ?? 0) + 1);
       this.#roleTime.begin(this.#earliest(rows.keys()));
     }
-    const slot = this.slots.take(this.#clock.nowMs() + expectedMs);
+    const slot = this.slots.take(this.#clock.nowMs(), expectedMs);
     const batch = { queue, slot, rows, all: requests.length, expectedMs };
     this.#charge(batch, expectedMs);
     return batch;
@@ -117,8 +117,7 @@ export class Machine {
 
   /** When the next slot is free if a batch takes one for `ms` now. */
   #nextFreeMs(ms: number): number {
-    const nowMs = this.#clock.nowMs();
-    return this.slots.nextFreeMs(nowMs, nowMs + ms);
+    return this.slots.nextFreeMs(this.#clock.nowMs(), ms);
   }
 
   /** Of other models; null if none is active, or another slot is free for them. */

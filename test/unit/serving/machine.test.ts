@@ -81,8 +81,21 @@ it('one slot stays free of batches for which no request of another model can wai
   expect(rowsOf(long)).toEqual([1]);
   await ask(short, 1, 'again');
   expect(rowsOf(short)).toEqual([1]);
+  await end(short);
+  expect(rowsOf(long)).toEqual([1]);
   await end(long);
-  expect(rowsOf(long)).toEqual([1]); // the other batch of the two slots is short
+  expect(rowsOf(long)).toEqual([1]);
+});
+
+it('one slot stays free of long batches also if the other takes longer than expected', async () => {
+  const { clock, all } = share(2, SHORT, { ...LONG, rowMs: [150] });
+  const [short, long] = all as [Model, Model];
+  await ask(short, 1);
+  await end(short);
+  await ask(long, 1);
+  clock.advance(200);
+  await ask(long, 1, 'more');
+  expect(rowsOf(long)).toEqual([1]);
 });
 
 it('a model that had less of the machine may make requests of another late', async () => {

@@ -79,21 +79,21 @@ describe('the fair clock', () => {
 describe('slots', () => {
   it('are taken in order, and free again', () => {
     const slots = new Slots(2);
-    expect([slots.take(10), slots.take(20)]).toEqual([0, 1]);
+    expect([slots.take(0, 10), slots.take(0, 20)]).toEqual([0, 1]);
     expect([slots.taken, slots.anyFree]).toEqual([2, false]);
     expect(slots.freeMs(5)).toEqual([10, 20]);
     expect(slots.freeMs(15)).toEqual([16, 20]); // the first takes longer than was thought
     slots.free(0);
     expect([slots.taken, slots.anyFree, slots.freeMs(15)]).toEqual([1, true, [15, 20]]);
-    expect(slots.take(40)).toBe(0);
+    expect(slots.take(15, 25)).toBe(0);
   });
 
   it('know when the next one is free if a batch takes one now', () => {
     const slots = new Slots(2);
     expect(slots.nextFreeMs(5, 100)).toBe(5);
-    slots.take(20);
-    expect([slots.nextFreeMs(5, 100), slots.nextFreeMs(5, 15)]).toEqual([20, 15]);
-    expect(slots.nextFreeMs(30, 100)).toBe(31); // the batch takes longer than was thought
+    slots.take(0, 20);
+    expect([slots.nextFreeMs(5, 100), slots.nextFreeMs(5, 10)]).toEqual([20, 15]);
+    expect(slots.nextFreeMs(30, 100)).toBe(60); // the batch takes longer than was thought: as long again
   });
 });
 
