@@ -5,6 +5,8 @@ import type { QueueView } from '../policies/policy.ts';
 
 /** One model's queue, as the machine sees it. */
 export interface ModelQueue {
+  /** Whether the model is loaded. */
+  readonly isReady: boolean;
   readonly requests: {
     /** All that wait, late and speculative ones included. */
     readonly length: number;
@@ -54,6 +56,7 @@ export class Demands {
   /** `lastMs`: when its last request came. */
   add(queue: ModelQueue, lastMs: number): void {
     const nowMs = this.#nowMs;
+    if (!queue.isReady) return;
     const { requests, rate, fleet, budgetMs } = queue;
     const rowMs = takesMs(fleet, 1);
     const lost = lateAt(requests.queue, nowMs + rowMs);

@@ -29,6 +29,10 @@ export class FairClock<K> {
     if (this.#ends.size > MAX_KEPT) this.#forget();
   }
 
+  remove(key: K): void {
+    this.#ends.delete(key);
+  }
+
   /** Drops keys whose tag is not ahead of the clock; if there are none, the oldest. */
   #forget(): void {
     for (const [key, end] of this.#ends) if (end <= this.#now) this.#ends.delete(key);

@@ -43,6 +43,7 @@ export class Machine {
   /** The queue is closed. */
   leave(queue: ModelQueue): void {
     this.#active.delete(queue);
+    this.#modelTime.remove(queue);
   }
 
   /** A batch takes a free slot, for `expectedMs` as far as is known. */

@@ -6,7 +6,7 @@ import type { ModelQueue } from '../machine/demand.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
 import type { Policy, Subset } from '../policies/policy.ts';
-import type { ArrivalRate } from './arrival-rate.ts';
+import { ArrivalRate } from './arrival-rate.ts';
 import type { QueuedRequest } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 
@@ -32,6 +32,21 @@ export interface BatcherQueue extends ModelQueue {
   readonly requests: RequestQueue;
   readonly rate: ArrivalRate;
 }
+
+export const modelQueue = (
+  { device, fleet, budgetMs }: BatcherOptions,
+  requests: RequestQueue,
+  dispatch: () => void,
+): BatcherQueue => ({
+  requests,
+  rate: new ArrivalRate(budgetMs),
+  fleet,
+  budgetMs,
+  dispatch,
+  get isReady() {
+    return device.isReady;
+  },
+});
 
 /** A batch that runs. */
 export interface RunningBatch {

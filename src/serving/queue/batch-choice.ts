@@ -31,6 +31,8 @@ export class BatchChoice {
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
   readonly spare: SpareTime;
+  /** Whether a batch would have made requests of other models late at the last decision. */
+  #isBlocked = false;
 
   constructor(options: BatchChoiceOptions) {
     this.#options = options;
@@ -45,10 +47,14 @@ export class BatchChoice {
     return this.#slots.anyFree && this.#options.device.isFree;
   }
 
-  /** Whether no event may come: late rows wait on an idle machine, or the model's thread does not run a batch. */
+  /**
+   * Whether no event may come: requests of other models have the slot that is free, late rows wait on an idle machine,
+   * or the model's only thread loads another.
+   */
   get mustRetry(): boolean {
     const { length, demanded } = this.#requests;
-    return (length > demanded && this.#slots.taken === 0) || (length > 0 && this.#slots.anyFree && !this.canStart);
+    if (length === 0 || !this.#slots.anyFree) return false;
+    return this.#isBlocked || (length > demanded && this.#slots.taken === 0) || !this.canStart;
   }
 
   /**
@@ -91,7 +97,9 @@ export class BatchChoice {
 
   /** How many rows the next batch of requests may have, while other models make requests; 0 if it must wait. */
   allowedRows(): number {
-    return this.#options.machine.rowsFor(this.#options.queue, true);
+    const rows = this.#options.machine.rowsFor(this.#options.queue, true);
+    this.#isBlocked = rows === 0;
+    return rows;
   }
 
   /**

@@ -1,7 +1,6 @@
 import { ShuttingDown } from '../../errors/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { ArrivalRate } from './arrival-rate.ts';
-import { answerBatch, type BatcherOptions, type BatcherQueue } from './batch-answer.ts';
+import { answerBatch, type BatcherOptions, type BatcherQueue, modelQueue } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
 import type { QueuedRequest, RequestOptions, RequestWaiter } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
@@ -34,11 +33,9 @@ export class Batcher {
   #onIdle: (() => void) | undefined;
 
   constructor(options: BatcherOptions) {
-    const { fleet, budgetMs } = options;
     this.#options = options;
     this.#machine = options.machine;
-    const rate = new ArrivalRate(budgetMs);
-    this.#queue = { requests: this.#requests, rate, fleet, budgetMs, dispatch: () => this.#dispatch() };
+    this.#queue = modelQueue(options, this.#requests, () => this.#dispatch());
     this.#turns = new Turns(options, this.#queue);
     this.#choice = new BatchChoice({ ...options, queue: this.#queue });
   }

@@ -140,6 +140,35 @@ it('models that have no requests now hold up none, however many they are', async
   expect(rowsOf(long)).toEqual([9]);
 });
 
+it('requests of a model that is being loaded hold up none', async () => {
+  const { all } = share(1, SHORT, LONG);
+  const [short, long] = all as [Model, Model];
+  short.device.isReady = false;
+  await ask(short, 10);
+  await ask(long, 64);
+  expect(rowsOf(long)).toEqual([64]);
+});
+
+it('a model decides again soon if it had to leave the slot to another, of which the requests have gone', async () => {
+  const { clock, all } = share(1, { ...SHORT, policy: { create: () => patient } }, { ...LONG, rowMs: [150] });
+  const [short, long] = all as [Model, Model];
+  await ask(long, 1);
+  await end(long);
+  const asked = short.ask('short');
+  await turn();
+  await ask(long, 1, 'more');
+  expect(rowsOf(long)).toEqual([]);
+  asked.leave();
+  clock.advance(500); // a quarter of its budget
+  await turn();
+  expect(rowsOf(long)).toEqual([1]);
+});
+
+const patient = {
+  name: 'waits',
+  decide: () => ({ kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 10 }) as const,
+};
+
 it('the wait for a thread does not count as the time of a batch', async () => {
   const { device, fleet, clock, ask: one } = setUp({ rowMs: [10], budgetMs: 1000 });
   for (let i = 0; i < 50; i++) {
