@@ -5,8 +5,6 @@ import { Machine } from '../../../src/serving/machine/machine.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
 import { type SetUp, setUp } from './manual-batcher.ts';
 
-type Model = ReturnType<typeof setUp>;
-
 /** One row may take longer than its own budget, and than that of the other model. */
 const anyModel = fc.record({
   policy: fc.constantFrom(...policies.map(({ name }) => name)),
@@ -52,7 +50,7 @@ async function leftWaiting(
     await settle();
     try {
       open++;
-      void (all[model] as Model).ask(`text ${i}`, options).outcome.then(closed, closed);
+      void all[model]!.ask(`text ${i}`, options).outcome.then(closed, closed);
     } catch {
       closed(); // refused immediately
     }
