@@ -8,6 +8,7 @@ import { besideFigures } from './predict/beside.ts';
 import { calls, hasPgbench, howToGetPgbench } from './predict/clients.ts';
 import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
+import { callParts } from './predict/parts.ts';
 import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
@@ -24,6 +25,8 @@ export interface PredictOptions {
   beside?: string | undefined;
   /** Only rafiki_predict_all, on a million rows. */
   all?: boolean | undefined;
+  /** Only where the microseconds of one call go. */
+  parts?: boolean | undefined;
 }
 
 /** Predict calls from SQL, in every form, each compared with a lower bound or its naive form from the same run. */
@@ -32,6 +35,7 @@ export async function* predictBench({
   peer = false,
   beside,
   all = false,
+  parts = false,
 }: PredictOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
@@ -41,6 +45,7 @@ export async function* predictBench({
       yield* onStage(dataDir, {}, (stage) =>
         predictAll(stage, { rows: quick ? 100_000 : 1_000_000, rounds: quick ? 3 : 6 }),
       );
+    else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

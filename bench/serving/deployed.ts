@@ -1,12 +1,11 @@
 import { createRng } from '../../src/runtime/rng.ts';
 import { type ArrivalLoad, type Arrivals, clusters, modulated, onOff, sine, steps } from './arrivals.ts';
-import type { DeployedModel } from './served.ts';
+import type { BudgetedModel } from './served-machine.ts';
 
-/** A model, τ, and the throughput that loads are relative to: of batches of 64 of its most accurate subset. */
-export interface Deployed {
+/** A model, τ, and the threads of its machine. */
+export interface Deployed extends BudgetedModel {
   name: string;
-  model: DeployedModel;
-  budgetMs: number;
+  threads: number;
 }
 
 const line =
@@ -21,31 +20,32 @@ const paperLine = line(15, 220 / 64);
 /** One device each; `threads` has four. */
 export const deployed: readonly Deployed[] = [
   // batching pays: the fixed time is that of ten rows
-  { name: 'one', model: { accuracy: [0, 1], threads: 1, latencyMs: line(10, 1) }, budgetMs: 100 },
+  { name: 'one', model: { accuracy: [0, 1], latencyMs: line(10, 1) }, budgetMs: 100, threads: 1 },
   // a row takes as long in any batch
-  { name: 'rows', model: { accuracy: [0, 1], threads: 1, latencyMs: line(0, 20) }, budgetMs: 100 },
-  { name: 'threads', model: { accuracy: [0, 1], threads: 4, latencyMs: line(2, 2) }, budgetMs: 50 },
+  { name: 'rows', model: { accuracy: [0, 1], latencyMs: line(0, 20) }, budgetMs: 100, threads: 1 },
+  { name: 'threads', model: { accuracy: [0, 1], latencyMs: line(2, 2) }, budgetMs: 50, threads: 4 },
   // the paper's Inception-v3, on a device that pads batches to multiples of 16
   {
     name: 'padded',
-    model: { accuracy: [0, 1], threads: 1, latencyMs: (_, rows) => paperLine(0, 16 * Math.ceil(rows / 16)) },
+    model: { accuracy: [0, 1], latencyMs: (_, rows) => paperLine(0, 16 * Math.ceil(rows / 16)) },
     budgetMs: 560,
+    threads: 1,
   },
   {
     name: 'three',
     model: {
       accuracy: [0, 0.804, 0.802, 0.804, 0.78, 0.804, 0.802, 0.8204],
-      threads: 1,
       latencyMs: (member, rows) => (paperLine(member, rows) * (c64[member] ?? 0)) / (4 * 235),
     },
     budgetMs: 560,
+    threads: 1,
   },
 ];
 
 const UNIT_ROWS = 64;
 
-/** Requests a millisecond. */
-export function capacityOf({ accuracy, threads, latencyMs }: DeployedModel): number {
+/** The throughput that loads are relative to, requests a millisecond: of batches of 64 of the most accurate subset. */
+export function capacityOf({ model: { accuracy, latencyMs }, threads }: Pick<Deployed, 'model' | 'threads'>): number {
   const members = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => m);
   return (threads * UNIT_ROWS) / members.reduce((sum, m) => sum + latencyMs(m, UNIT_ROWS), 0);
 }

@@ -14,7 +14,7 @@ Results depend only on the seeds, except the time of a decision and memory: ${ma
 ## As it is deployed
 
 The server's own queue, batcher, fleet and planner (\`src/serving\`) on a clock that the bench advances, in front of threads that only
-wait (\`bench/serving/served.ts\`; results by seed in \`serving/deployed.csv\`): one device, whose threads hold all members, which run one
+wait (\`bench/serving/served.ts\`; results by seed in \`serving/deployed.csv\`): one machine, whose threads hold all members, which run one
 after another. The models are in \`bench/serving/deployed.ts\`: \`one\`, c = 10 + b ms, τ = 100 ms; \`rows\`, 20 b ms, 100 ms, where batches
 do not pay; \`threads\`, four with 2 + 2 b ms, 50 ms; \`padded\`, the paper's Inception-v3, padded to multiples of 16, 560 ms; \`three\`, the
 paper's three models at a quarter of their times, 560 ms. Loads are relative to batches of 64.
@@ -25,6 +25,11 @@ paper's three models at a quarter of their times, 560 ms. Loads are relative to 
   \`drained\` the longest wait after its overload.
 - \`starved\`: c = 5 + 5 b ms, τ = 50 ms, twice the capacity for two minutes, then a tenth: who never had an answer or a refusal, and
   the share of late answers during the overload.
+- \`shared\`: two models and a third, of which each batch takes 20 times as long, on one machine; with \`on_overdue = answer\`. \`thread\`: c = 1 + b/2 ms,
+  τ = 200 and 2000 ms, each model at .3 of what the thread can do for it. \`threads\`: two, 4 + b/2 ms, 75 and 2000 ms, at .25: a row of the long model
+  takes longer than 75 ms, so that one thread must be free of it. \`p99\`: of the short models' requests, the largest of all seeds; \`goodput\`: requests in
+  time, compared with each model alone. \`flooded\`: two threads, .5 + b/2 ms, 50 and 1000 ms; the long model is asked for 1.6 times what the machine can
+  do, the short ones for a tenth: the least that one of these has in time.
 - \`flooder\`: one user asks 1.6 times the capacity, ten others a twentieth each; the mean over seeds of the least that one of these has
   in time. \`roles\`: each is a role; \`sessions\`: all but one of the ten are sessions of one role, the flooder's.
 

@@ -1,10 +1,11 @@
 import type { Figure } from '../figure.ts';
-import { KeptResults, Results } from '../results.ts';
 import type { ArrivalLoad } from './arrivals.ts';
 import { capacityOf, type Deployed, deployed, deployedLoads, STEP, steady } from './deployed.ts';
 import { mostInTime } from './in-time.ts';
 import { memoryFigures } from './memory.ts';
+import { SeededResults } from './seeded-results.ts';
 import { type Load, type ServedRequest, type ServedRun, type ServedSimulation, serve } from './served.ts';
+import { sharedMachineFigures } from './shared-machine.ts';
 import { mean } from './statistics.ts';
 import { figure } from './table.ts';
 
@@ -17,37 +18,6 @@ const KEPT = 0.99;
 /** Time until late requests are answered, compared with backlog ÷ spare capacity. */
 const DRAINED = 1.2;
 
-/** Measures one seed; the second value is the one to compare with. */
-type MeasureSeed = (seed: number) => Promise<[number, number]>;
-
-/** Results by figure and seed, stored in docs/experiments: an interrupted bench continues where it was. */
-class SeededResults {
-  readonly #seeds: number;
-  readonly #results: Results;
-
-  constructor({ isKept, seeds }: { isKept: boolean; seeds: number }) {
-    this.#seeds = seeds;
-    const columns = ['figure', 'seed', 'value', 'compared'];
-    this.#results = isKept ? new KeptResults('serving/deployed.csv', columns) : new Results();
-  }
-
-  /** The means over all seeds, and the largest value. */
-  async of(name: string, measure: MeasureSeed): Promise<{ value: number; compared: number; largest: number }> {
-    for (let seed = 1; seed <= this.#seeds; seed++) {
-      if (this.#results.has(name, seed)) continue;
-      const values = await measure(seed);
-      this.#results.add([name, seed, ...values.map((value) => Number(value.toPrecision(6)))]);
-    }
-    const rows = this.#results.rows.filter(([figureName]) => figureName === name).slice(0, this.#seeds);
-    const values = rows.map((row) => Number(row[2]));
-    return {
-      value: mean(values),
-      compared: mean(rows.map((row) => Number(row[3]))),
-      largest: Math.max(...values),
-    };
-  }
-}
-
 /** The server's code on a device as it is deployed, under loads of all kinds. */
 export async function* servedFigures({ isKept, seeds }: { isKept: boolean; seeds: number }): AsyncIterable<Figure> {
   const results = new SeededResults({ isKept, seeds });
@@ -59,21 +29,22 @@ export async function* servedFigures({ isKept, seeds }: { isKept: boolean; seeds
   }
   yield* starvationFigures(results);
   for (const each of deployed) yield* flooderFigures(results, each);
+  yield* sharedMachineFigures(results);
   yield* memoryFigures(isKept ? 1_000_000 : 100_000);
 }
 
 const onTimeShare = ({ requests, onTime }: ServedRun): number => mean(requests.map((each) => (onTime(each) ? 1 : 0)));
 
-const loadOf = ({ model, budgetMs }: Deployed, lengthMs = LENGTH_MS): ArrivalLoad => ({
-  capacity: capacityOf(model),
-  budgetMs,
+const loadOf = (each: Deployed, lengthMs = LENGTH_MS): ArrivalLoad => ({
+  capacity: capacityOf(each),
+  budgetMs: each.budgetMs,
   lengthMs,
 });
 
 type RunChanges = Partial<ServedSimulation> & { loads: readonly Load[]; seed: number };
 
-const run = ({ model, budgetMs }: Deployed, changes: RunChanges): Promise<ServedRun> =>
-  serve({ model, budgetMs, onOverdue: 'answer', policy: 'planner', noise: 0, ...changes });
+const run = (each: Deployed, changes: RunChanges): Promise<ServedRun> =>
+  serve({ models: [each], threads: each.threads, onOverdue: 'answer', policy: 'planner', noise: 0, ...changes });
 
 /** What is missed, compared with the least that can be: the best schedule if all arrivals are known. */
 async function* steadyFigures(results: SeededResults): AsyncIterable<Figure> {
@@ -112,14 +83,15 @@ async function drainOf(each: Deployed, seed: number): Promise<number> {
     arrivedMs < endMs && answeredMs !== null && answeredMs > endMs;
   const open = requests.filter(isOpen);
   const lastMs = open.reduce((last, { answeredMs }) => Math.max(last, answeredMs ?? 0), endMs);
-  return (lastMs - endMs) / (open.length / ((1 - STEP[2]) * capacityOf(each.model)));
+  return (lastMs - endMs) / (open.length / ((1 - STEP[2]) * capacityOf(each)));
 }
 
 /** Small batches: they have few rows to give an eighth of. */
 const starved: Deployed = {
   name: 'starved',
-  model: { accuracy: [0, 1], threads: 1, latencyMs: (_, rows) => 5 + 5 * rows },
+  model: { accuracy: [0, 1], latencyMs: (_, rows) => 5 + 5 * rows },
   budgetMs: 50,
+  threads: 1,
 };
 
 const OVERLOAD_MS = 120_000;

@@ -4,11 +4,11 @@ import { type InputKind, inputOf } from '../domain/task.ts';
 import type { TimerClock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { Device } from './devices/device.ts';
+import type { Machine } from './machine/machine.ts';
 import type { ServedFleet } from './policies/fleet.ts';
 import type { Policy } from './policies/policy.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import type { PredictStat } from './predict-stat.ts';
-import type { ActiveRoles } from './queue/active-roles.ts';
 import { Batcher } from './queue/batcher.ts';
 import { longestFirst } from './session/longest-first.ts';
 
@@ -19,7 +19,7 @@ export interface ServedModelOptions {
   policy: PolicyKind;
   cache: AnswerCache;
   stat: PredictStat;
-  activeRoles: ActiveRoles;
+  machine: Machine;
   clock: TimerClock;
 }
 
@@ -43,7 +43,7 @@ export class ServedModel {
   readonly #device: Device;
   readonly #cache: AnswerCache;
 
-  constructor({ row, device, fleet, policy, cache, stat, activeRoles, clock }: ServedModelOptions) {
+  constructor({ row, device, fleet, policy, cache, stat, machine, clock }: ServedModelOptions) {
     this.row = row;
     this.inputKind = inputOf(row.task);
     this.stat = stat;
@@ -56,7 +56,7 @@ export class ServedModel {
       fleet,
       policy: this.policy,
       clock,
-      activeRoles,
+      machine,
       answerMaker: kindOf(row.task).answers(row.classes),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {

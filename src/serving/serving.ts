@@ -13,10 +13,10 @@ import { InferenceThreads } from './devices/inference-threads.ts';
 import { ModelLoader } from './devices/model-loader.ts';
 import type { ModelMemory } from './devices/model-memory.ts';
 import type { SyntheticTiming } from './devices/synthetic-device.ts';
+import { Machine } from './machine/machine.ts';
 import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
-import { ActiveRoles } from './queue/active-roles.ts';
 import { ServedModel } from './served-model.ts';
 import { Client } from './session/client.ts';
 import { StatWriter } from './stat-writer.ts';
@@ -38,10 +38,10 @@ export interface ServingOptions {
 export class Serving implements Service {
   readonly #options: ServingOptions;
   readonly #cache = new AnswerCache();
-  readonly #activeRoles = new ActiveRoles();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
   readonly #loader: ModelLoader;
+  readonly #machine: Machine;
   readonly #deployments: Deployments;
   readonly #weights: WeightKeeper;
   readonly #services: readonly Service[];
@@ -51,6 +51,7 @@ export class Serving implements Service {
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
     this.#loader = new ModelLoader({ ...options, pool: this.#threads });
+    this.#machine = new Machine({ slots: this.#loader.servers, clock: systemClock });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
     const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: computing().device, logger });
     const stats = new StatWriter({ database, heartbeat, logger, stats: () => this.#stats });
@@ -93,7 +94,7 @@ export class Serving implements Service {
       policy,
       cache: this.#cache,
       stat,
-      activeRoles: this.#activeRoles,
+      machine: this.#machine,
       clock: systemClock,
     });
     return model;

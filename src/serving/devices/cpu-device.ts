@@ -1,10 +1,9 @@
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
+import type { BatchResult } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
-import type { BatchRoles } from './work.ts';
 
 /** A batch this short runs on the event loop: passing it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
@@ -42,11 +41,16 @@ export class CpuDevice implements LoadedDevice {
     return device;
   }
 
-  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
+  get isFree(): boolean {
+    const { pool } = this.#options;
+    return pool.size === 0 || pool.isFree(this.#id);
+  }
+
+  run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     const { pool } = this.#options;
     const isTiny = inputs.length <= this.inlineRows && inputs.every(isShort);
-    if (this.#here !== undefined && (isTiny || pool.size === 0)) return this.#here.run(inputs, subset);
-    return pool.run(this.#id, { inputs, subset, work });
+    if (this.#here !== undefined && (isTiny || pool.size === 0)) return runHere(this.#here, inputs, subset);
+    return pool.run(this.#id, inputs, subset);
   }
 
   /** Loading the copy blocks the event loop for a few milliseconds: only quick models have one. */
@@ -67,4 +71,10 @@ export class CpuDevice implements LoadedDevice {
     this.#here = await Replica.load(this.#options.files);
     this.inlineRows = rows;
   }
+}
+
+async function runHere(replica: Replica, inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+  const startedMs = performance.now();
+  const outputs = await replica.run(inputs, subset);
+  return { outputs, ms: performance.now() - startedMs };
 }

@@ -1,15 +1,20 @@
 import type { Subset } from '../policies/policy.ts';
-import type { BatchRoles } from './work.ts';
 
 /** The output of one member for a batch: probabilities [rows, classes]. */
 export type MemberOutput = Float32Array;
+
+/** A batch's outputs, and how long a thread took for it, ms: the wait for the thread is not counted. */
+export interface BatchResult {
+  outputs: MemberOutput[];
+  ms: number;
+}
 
 /** Runs the batches of one model. */
 export interface Device {
   /** Whether the model is loaded; if not, `open` loads it before a batch runs. */
   readonly isReady: boolean;
-  /** Batches that run in parallel without slowing each other down. */
-  readonly slots: number;
+  /** Whether a thread that has the model is free: a model that is rarely used is on one thread only. */
+  readonly isFree: boolean;
   /**
    * Batches of at most this many rows run on the calling thread, without a slot: passing them to a thread costs more.
    */
@@ -20,6 +25,6 @@ export interface Device {
    */
   open(options?: { mayEvict: boolean }): Promise<boolean>;
   /** Runs the members of a subset on the inputs, the most accurate member first. */
-  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]>;
+  run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
   release(): Promise<void>;
 }

@@ -5,11 +5,9 @@ import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
-import { type Job, JobQueue } from './job-queue.ts';
+import type { BatchResult, MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
 import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
-import type { BatchRoles } from './work.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
@@ -18,32 +16,27 @@ const built = !import.meta.url.endsWith('.ts');
 /** A thread that dies this many times without an answer in between is not restarted. */
 const MAX_RESTARTS = 3;
 
-/** A batch, with its roles if several roles are active. */
-export interface ThreadRun {
-  inputs: readonly string[];
-  subset: Subset;
-  work?: BatchRoles | undefined;
-}
-
-interface ThreadBatch extends Job {
+/** A batch that waits for a thread. */
+interface ThreadBatch {
+  /** The model's id. */
+  id: number;
   order: ThreadOrder;
-  resolve(outputs: MemberOutput[]): void;
+  resolve(result: BatchResult): void;
   reject(error: unknown): void;
 }
 
 /** The part of {@link InferenceThreads} that devices use. */
-export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'run' | 'unload'>;
+export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'isFree' | 'run' | 'unload'>;
 
 /**
- * Threads that run batches outside the event loop. A model is on one thread or on all; a job runs on the first of its
- * threads that is free. If several roles are active, the role with the least thread time comes first, and the first
- * thread runs no long batches, so that one thread stays available to the other roles.
+ * Threads that run batches outside the event loop. A model is on one thread or on all; a batch runs on the first of its
+ * threads that is free. Only batches that measure a model wait here.
  */
 export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
-  readonly #queue = new JobQueue<ThreadBatch>();
+  #waiting: ThreadBatch[] = [];
   #threads: Thread[] = [];
   #nextId = 1;
   #stopped = false;
@@ -62,7 +55,7 @@ export class InferenceThreads implements Service {
   async stop(): Promise<void> {
     this.#stopped = true;
     const stopping = new ShuttingDown('the prediction server is stopping');
-    for (const job of this.#queue.takeAll()) job.reject(stopping);
+    for (const batch of this.#waiting.splice(0)) batch.reject(stopping);
     await Promise.all(this.#threads.map((thread) => thread.stop(stopping)));
     this.#threads = [];
   }
@@ -113,11 +106,16 @@ export class InferenceThreads implements Service {
     this.#next();
   }
 
-  run(id: number, { inputs, subset, work }: ThreadRun): Promise<MemberOutput[]> {
+  /** Whether a thread that has the model is free; also if all have died, so that its batches fail. */
+  isFree(id: number): boolean {
+    return this.#lastDeath !== undefined || this.#threads.some(({ idle, loaded }) => idle && loaded.has(id));
+  }
+
+  run(id: number, inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
       const order: ThreadOrder = { kind: 'run', id, inputs: inputs.join(textSeparator), subset };
-      this.#queue.push({ id, order, work, resolve, reject });
+      this.#waiting.push({ id, order, resolve, reject });
       this.#next();
     });
   }
@@ -125,20 +123,14 @@ export class InferenceThreads implements Service {
   #next(): void {
     for (const thread of this.#threads) {
       if (!thread.idle) continue;
-      const isReserved = thread === this.#threads[0];
-      const job = this.#queue.take({ loaded: thread.loaded, isReserved }, (id) =>
-        this.#threads.some((other) => other !== thread && other.loaded.has(id)),
-      );
-      if (job === undefined) continue;
+      const batch = this.#waiting.find(({ id }) => thread.loaded.has(id));
+      if (batch === undefined) continue;
+      this.#waiting = this.#waiting.filter((other) => other !== batch);
       const startedMs = performance.now();
-      job.work?.onStart();
       thread
-        .order(job.order)
-        .then(job.resolve, job.reject)
-        .finally(() => {
-          this.#queue.ran(job, performance.now() - startedMs);
-          this.#next();
-        });
+        .order(batch.order)
+        .then((outputs) => batch.resolve({ outputs, ms: performance.now() - startedMs }), batch.reject)
+        .finally(() => this.#next());
     }
   }
 
@@ -155,7 +147,7 @@ export class InferenceThreads implements Service {
         return;
       }
       this.#lastDeath = cause;
-      for (const job of this.#queue.takeAll()) job.reject(died(cause));
+      for (const batch of this.#waiting.splice(0)) batch.reject(died(cause));
     });
     return thread;
   }

@@ -33,7 +33,7 @@ export interface LoadTarget {
 /** Loads deployed models onto the inference threads. */
 export class ModelLoader {
   readonly #options: ModelLoaderOptions;
-  /** Batches of one model that run in parallel. */
+  /** Batches that run in parallel, of all models together. */
   readonly servers: number;
 
   constructor(options: ModelLoaderOptions) {
@@ -46,7 +46,6 @@ export class ModelLoader {
     const sessions = { threads: 1 };
     return new ResidentDevice({
       name: `model "${row.model}", version ${row.version},`,
-      slots: this.servers,
       memory: this.#options.memory,
       fetch: () => this.#fetch(row, { fleet, sample, sessions }),
       onFirstLoad: async (loaded) => {

@@ -2,14 +2,14 @@ import { isMachineFault } from '../../errors/machine-fault.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { createRng } from '../../runtime/rng.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { Device, MemberOutput } from './device.ts';
+import type { BatchResult, Device } from './device.ts';
 import type { MemoryEntry, ModelMemory } from './model-memory.ts';
-import type { BatchRoles } from './work.ts';
 
 /** A device with its model loaded. */
 export interface LoadedDevice {
+  readonly isFree: boolean;
   readonly inlineRows: number;
-  run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]>;
+  run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
   /** Uses all available threads. */
   grow(): Promise<void>;
   release(): Promise<void>;
@@ -26,7 +26,6 @@ export interface Loadable {
 
 export interface ResidentDeviceOptions {
   name: string;
-  slots: number;
   memory: ModelMemory;
   /** Fetches the model's files to this machine. */
   fetch(): Promise<Loadable>;
@@ -45,7 +44,6 @@ const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 /** A model's device: loads the model on demand, and unloads it when memory is needed for models of more value. */
 export class ResidentDevice implements Device, MemoryEntry {
   readonly name: string;
-  readonly slots: number;
   bytes = 0;
   /**
    * The part of the counted memory that is loaded; {@link bytes} belongs to the next load while the previous model is
@@ -69,11 +67,14 @@ export class ResidentDevice implements Device, MemoryEntry {
   constructor(options: ResidentDeviceOptions) {
     this.#options = options;
     this.name = options.name;
-    this.slots = options.slots;
   }
 
   get isReady(): boolean {
     return this.#loaded !== undefined;
+  }
+
+  get isFree(): boolean {
+    return this.#loaded?.isFree ?? true;
   }
 
   get inlineRows(): number {
@@ -100,14 +101,14 @@ export class ResidentDevice implements Device, MemoryEntry {
     throw error;
   }
 
-  async run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     while (this.#loaded === undefined) await this.open();
     this.#options.memory.used(this, inputs.length);
     this.#rowsSinceLoad += inputs.length;
     if (this.#rowsSinceLoad >= GROW_AFTER_ROWS) this.#grow(this.#loaded);
     this.#running++;
     try {
-      return await this.#loaded.run(inputs, subset, work);
+      return await this.#loaded.run(inputs, subset);
     } finally {
       if (--this.#running === 0) this.#onIdle?.();
     }

@@ -1,3 +1,4 @@
+import type { BatchResult } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { quickestRun } from './quickest-run.ts';
 import type { EnsembleFiles } from './replica.ts';
@@ -50,8 +51,11 @@ async function time({ pool, ensemble, sample }: ThreadChoice, threads: number): 
   try {
     const inputs = Array.from({ length: ROWS }, () => sample);
     const all = 2 ** ensemble.models.length - 1;
-    const batch = (): Promise<unknown> => pool.run(id, { inputs, subset: all });
-    const concurrent = (): Promise<unknown> => Promise.all(Array.from({ length: pool.size }, batch));
+    const batch = (): Promise<BatchResult> => pool.run(id, inputs, all);
+    const concurrent = async (): Promise<{ ms: number }> => {
+      const results = await Promise.all(Array.from({ length: pool.size }, batch));
+      return { ms: Math.max(...results.map(({ ms }) => ms)) };
+    };
     const loneMs = await quickestRun(batch);
     if (loneMs < SHORT_MS) return { threads, loneMs, concurrentMs: loneMs };
     await pool.spread(id);

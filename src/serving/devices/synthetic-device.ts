@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
+import type { BatchResult } from './device.ts';
 import type { LoadedDevice } from './resident-device.ts';
-import type { BatchRoles } from './work.ts';
 
 /**
  * For measurements only: simulates an accelerator, where batching pays. Answers are real, but each batch takes at least
@@ -21,6 +20,7 @@ export function parseSyntheticTiming(input: string): SyntheticTiming | undefined
 }
 
 export class SyntheticDevice implements LoadedDevice {
+  readonly isFree = true;
   readonly inlineRows = 0;
   readonly #real: LoadedDevice;
   readonly #timing: SyntheticTiming;
@@ -31,12 +31,13 @@ export class SyntheticDevice implements LoadedDevice {
     this.#timing = timing;
   }
 
-  async run(inputs: readonly string[], subset: Subset, work?: BatchRoles): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     const { fixedMs, rowMs } = this.#timing;
+    const startedMs = performance.now();
     const asleep = this.#sleeper.sleep(fixedMs + rowMs * inputs.length);
-    const outputs = await this.#real.run(inputs, subset, work);
+    const { outputs } = await this.#real.run(inputs, subset);
     await asleep;
-    return outputs;
+    return { outputs, ms: performance.now() - startedMs };
   }
 
   grow(): Promise<void> {

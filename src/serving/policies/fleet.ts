@@ -8,6 +8,15 @@ import type { Fleet, Station, Subset } from './policy.ts';
 const PAYING_ROWS = 16;
 const PAYING_FACTOR = 4;
 
+/**
+ * A batch for which others wait should run no longer than this share of the model's budget: a new request waits for at
+ * most one such batch and its own. Where larger batches pay, they run up to {@link LONGEST_SHARE}: the smallest that
+ * takes at most {@link NEARLY} times as long for a row as the longest.
+ */
+const RUN_SHARE = 0.125;
+const LONGEST_SHARE = 0.35;
+const NEARLY = 1.1;
+
 export interface ServedFleetOptions {
   members: readonly Pick<Member, 'family' | 'precision'>[];
   /** By subset. */
@@ -87,6 +96,18 @@ export class ServedFleet implements Fleet {
       else high = middle - 1;
     }
     return low;
+  }
+
+  /** The smallest batch that takes at most `nearly` times as long for a row as one of `rows`. */
+  smallestLike(rows: number, nearly: number): number {
+    const rowMs = (size: number): number => this.subsetMs(this.best, size) / size;
+    return this.sizes.find((size) => size < rows && rowMs(size) <= nearly * rowMs(rows)) ?? rows;
+  }
+
+  /** Maximum intended time of a batch for which others wait, ms; at least that of one row. */
+  turnMs(budgetMs: number): number {
+    const longest = Math.max(1, this.rowsWithin(LONGEST_SHARE * budgetMs));
+    return Math.max(RUN_SHARE * budgetMs, this.subsetMs(this.best, this.smallestLike(longest, NEARLY)));
   }
 
   /** Whether rows in a batch are so much cheaper than a single row that speculative rows pay. */

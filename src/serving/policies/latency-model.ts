@@ -45,9 +45,11 @@ export class LatencyModel {
   /** Linear between known sizes, and proportional beyond the last. */
   predict(rows: number): number {
     if (rows > largestBatch) return (this.#ms[knownSizes.length - 1]! * rows) / largestBatch;
-    const place = placeOf[rows]!;
     const share = shareOf[rows]!;
-    return share === 1 ? this.#ms[place]! : share * this.#ms[place]! + (1 - share) * this.#ms[place - 1]!;
+    const right = this.#ms[placeOf[rows]!]!;
+    if (share === 1) return right;
+    const left = this.#ms[placeOf[rows]! - 1]!;
+    return Math.min(right, left + share * (right - left)); // in this form never below a smaller batch, by rounding
   }
 
   observe(rows: number, ms: number): void {

@@ -1,12 +1,13 @@
+import type { Slots } from '../machine/slots.ts';
 import { alreadyLate, earliestMs, lateAt } from '../policies/batches.ts';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Decision, PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { ArrivalRate } from './arrival-rate.ts';
-import type { BatcherOptions } from './batch-answer.ts';
+import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
 import { MAX_LATE_MS } from './limits.ts';
+import { QueuePart } from './queue-part.ts';
 import { cannotBeInTime, lateQueueFull, type QueuedRequest, type RequestOptions } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
-import type { Slots } from './slots.ts';
 import { SpareTime } from './spare-time.ts';
 import { LONG_SHARE } from './turns.ts';
 
@@ -17,11 +18,10 @@ const SHARING_MS = 0.5;
 /** Deadlines at most this far apart count as equal. */
 const SAME_MS = 1e-6;
 
-/** The queue, the arrivals, and when slots are free. */
-export interface BatchChoiceOptions extends Pick<BatcherOptions, 'fleet' | 'device' | 'policy' | 'clock' | 'budgetMs'> {
-  requests: RequestQueue;
-  slots: Slots;
-  rate: ArrivalRate;
+/** The model's queue, and the machine. */
+export interface BatchChoiceOptions
+  extends Pick<BatcherOptions, 'fleet' | 'device' | 'policy' | 'clock' | 'budgetMs' | 'machine'> {
+  queue: BatcherQueue;
 }
 
 /** Chooses the waiting requests of a model's next batch, and those that cannot be answered in time. */
@@ -31,13 +31,30 @@ export class BatchChoice {
   readonly #slots: Slots;
   readonly #rate: ArrivalRate;
   readonly spare: SpareTime;
+  /** Whether a batch would have made requests of other models late at the last decision. */
+  #isBlocked = false;
 
   constructor(options: BatchChoiceOptions) {
     this.#options = options;
-    this.#requests = options.requests;
-    this.#slots = options.slots;
-    this.#rate = options.rate;
+    this.#requests = options.queue.requests;
+    this.#slots = options.machine.slots;
+    this.#rate = options.queue.rate;
     this.spare = new SpareTime(options);
+  }
+
+  /** Whether a batch of this model can start now. */
+  get canStart(): boolean {
+    return this.#slots.anyFree && this.#options.device.isFree;
+  }
+
+  /**
+   * Whether no event may come: requests of other models have the slot that is free, late rows wait on an idle machine,
+   * or the model's only thread loads another.
+   */
+  get mustRetry(): boolean {
+    const { length, demanded } = this.#requests;
+    if (length === 0 || !this.#slots.anyFree) return false;
+    return this.#isBlocked || (length > demanded && this.#slots.taken === 0) || !this.canStart;
   }
 
   /**
@@ -45,11 +62,11 @@ export class BatchChoice {
    * speed.
    */
   refuseHopeless({ deadlineMs, budgetMs, role }: RequestOptions, nowMs: number): void {
-    const { fleet, device } = this.#options;
+    const { fleet } = this.#options;
     const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;
     const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
-    const readyMs = nowMs + (ahead * rowMs) / (largestBatch * device.slots);
+    const readyMs = nowMs + (ahead * rowMs) / (largestBatch * this.#slots.count);
     if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
   }
 
@@ -65,11 +82,24 @@ export class BatchChoice {
       from: 0,
       rows: Math.min(this.#requests.demanded, largestBatch),
     } as const;
-    if (isClosing || (few && !this.#slots.anyFree)) return all;
+    if (isClosing || (few && !this.canStart)) return all;
     const state = this.state();
     this.deferLate(state);
     if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
-    return policy.decide(state);
+    const rows = few ? largestBatch : this.allowedRows();
+    if (rows === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY };
+    if (rows >= Math.min(this.#requests.demanded, largestBatch)) return policy.decide(state);
+    const endMs = state.nowMs + fleet.margin * fleet.subsetMs(fleet.best, rows);
+    const part = new QueuePart(this.#requests.queue, rows, endMs);
+    const decision = policy.decide(this.state(part));
+    return decision.kind === 'wait' ? decision : { ...decision, from: part.from + decision.from };
+  }
+
+  /** How many rows the next batch of requests may have, while other models make requests; 0 if it must wait. */
+  allowedRows(): number {
+    const rows = this.#options.machine.rowsFor(this.#options.queue, true);
+    this.#isBlocked = rows === 0;
+    return rows;
   }
 
   /**
@@ -97,9 +127,9 @@ export class BatchChoice {
 
   /** Rows that the device answers within {@link MAX_LATE_MS}, in batches of half a budget. */
   #maxLateRows(): number {
-    const { fleet, device, budgetMs } = this.#options;
+    const { fleet, budgetMs } = this.#options;
     const rows = Math.max(1, fleet.rowsWithin(LONG_SHARE * budgetMs));
-    return (MAX_LATE_MS * device.slots * rows) / fleet.subsetMs(fleet.best, rows);
+    return (MAX_LATE_MS * this.#slots.count * rows) / fleet.subsetMs(fleet.best, rows);
   }
 
   /** A batch of speculative or late rows. */
@@ -121,12 +151,12 @@ export class BatchChoice {
 
   /** Maximum rows of one speculative or late batch: more than run on the event loop, which is busy enough. */
   idleRows(): number {
-    const { fleet, device } = this.#options;
+    const { fleet, device, machine, queue, clock } = this.#options;
     const took = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const harmless = this.spare.alone();
+    const harmless = Math.min(this.spare.alone(), machine.rowsFor(queue, this.#requests.hasOld(clock.nowMs())));
     const max = this.#requests.deferred > 0 ? harmless : Math.min(harmless, this.#speculativeRows());
     if (max === 0) return 0;
-    const part = Math.ceil(max / Math.max(1, device.slots - this.#slots.taken));
+    const part = Math.ceil(max / Math.max(1, this.#slots.count - this.#slots.taken));
     return Math.max(device.inlineRows + 1, took(max) - took(part) < SHARING_MS ? max : part);
   }
 

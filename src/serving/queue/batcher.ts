@@ -1,25 +1,27 @@
 import { ShuttingDown } from '../../errors/errors.ts';
-import { ArrivalRate } from './arrival-rate.ts';
-import { answerBatch, type BatcherOptions, workOf } from './batch-answer.ts';
+import type { Machine } from '../machine/machine.ts';
+import { answerBatch, type BatcherOptions, type BatcherQueue, modelQueue } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
 import type { QueuedRequest, RequestOptions, RequestWaiter } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
-import { Slots } from './slots.ts';
 import { updateSlowness } from './slowness.ts';
 import { LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
 /** After two requests waited together, more are expected to for this long. */
 const CONCURRENT_MS = 100;
-/** An idle device with late rows that might make requests late decides again after this share of the budget. */
+/** If no event may come, such as with late rows that might make requests late, decide again after this share of the budget. */
 const RETRY_SHARE = 0.25;
+
 /** One model's queue: requests enter one by one and leave in batches; equal requests share one computation. */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #requests = new RequestQueue();
+  readonly #machine: Machine;
+  readonly #queue: BatcherQueue;
   readonly #turns: Turns;
-  readonly #slots: Slots;
-  readonly #rate: ArrivalRate;
   readonly #choice: BatchChoice;
+  /** Batches, and those of them that run on the event loop. */
+  #running = 0;
   #inline = 0;
   #scheduled = false;
   #companyUntilMs = 0;
@@ -32,10 +34,10 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#turns = new Turns(options, this.#requests);
-    this.#slots = new Slots(options.device.slots);
-    this.#rate = new ArrivalRate(options.budgetMs);
-    this.#choice = new BatchChoice({ ...options, requests: this.#requests, slots: this.#slots, rate: this.#rate });
+    this.#machine = options.machine;
+    this.#queue = modelQueue(options, this.#requests, () => this.#dispatch());
+    this.#turns = new Turns(options, this.#queue);
+    this.#choice = new BatchChoice({ ...options, queue: this.#queue });
   }
 
   /**
@@ -46,11 +48,11 @@ export class Batcher {
     if (this.#closed)
       throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Repeat the call.' });
     const nowMs = this.#options.clock.nowMs();
-    this.#options.activeRoles.requested(options.role, nowMs);
+    this.#machine.requested(this.#queue, options.role, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + CONCURRENT_MS;
     const open = this.#requests.find(input, options.wantsDetail);
     if (open === undefined) {
-      this.#rate.arrived(nowMs);
+      this.#queue.rate.arrived(nowMs);
       if (options.isFirm) this.#choice.refuseHopeless(options, nowMs);
     } else this.#requests.join(open, options);
     const request = open ?? this.#requests.demand(input, options);
@@ -85,15 +87,16 @@ export class Batcher {
   async close(): Promise<void> {
     this.#closed = true;
     this.#requests.dropSpeculative();
-    if (this.#idle) return;
-    await new Promise<void>((resolve) => {
+    const emptied = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
-      this.#schedule();
     });
+    this.#schedule();
+    await emptied;
+    this.#machine.leave(this.#queue);
   }
 
   get #idle(): boolean {
-    return this.#requests.demanded + this.#requests.deferred + this.#slots.taken + this.#inline === 0;
+    return this.#requests.demanded + this.#requests.deferred + this.#running === 0;
   }
 
   /**
@@ -130,31 +133,26 @@ export class Batcher {
   }
 
   #idleBatch(): QueuedRequest[] {
-    const { anyFree } = this.#slots;
-    if (!anyFree && !(this.#isShared && this.#options.clock.nowMs() >= this.#turns.jumpsFromMs(this.#slots))) return [];
-    const rows = this.#choice.idleRows();
+    const rows = this.#choice.canStart ? this.#choice.idleRows() : 0;
     if (rows === 0) return [];
-    return this.#isShared ? this.#turns.idle(rows, anyFree) : this.#choice.idleBatch(rows);
+    return this.#isShared ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
   }
 
   /** The next dispatch if nothing happens before. */
   #wakeLater(): void {
     const { clock, budgetMs } = this.#options;
-    const isIdle = this.#requests.deferred + this.#requests.speculative > 0 && this.#slots.taken === 0;
-    const isBusy = this.#requests.demanded + this.#requests.deferred > 0 && !this.#slots.anyFree;
-    if (!isIdle && !isBusy && this.#waitsFor === undefined) return;
+    const { mustRetry } = this.#choice;
+    if (!mustRetry && this.#waitsFor === undefined) return;
     const nowMs = clock.nowMs();
-    let untilMs = this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY;
-    if (isIdle) untilMs = Math.min(untilMs, nowMs + RETRY_SHARE * budgetMs);
-    const jumpsFromMs = isBusy && this.#isShared ? this.#turns.jumpsFromMs(this.#slots) : 0;
-    if (jumpsFromMs > nowMs) untilMs = Math.min(untilMs, jumpsFromMs);
+    const retryMs = mustRetry ? nowMs + RETRY_SHARE * budgetMs : Number.POSITIVE_INFINITY;
+    const untilMs = Math.min(retryMs, this.#waitsFor?.untilMs ?? Number.POSITIVE_INFINITY);
     if (untilMs < Number.POSITIVE_INFINITY)
       this.#cancelTimer = clock.after(Math.max(1, untilMs - nowMs), () => this.#dispatch());
   }
 
   /** Whether the policy waits for more requests than have come. */
   get #stillWaits(): boolean {
-    if (this.#waitsFor === undefined || !this.#slots.anyFree || this.#closed) return false;
+    if (this.#waitsFor === undefined || !this.#choice.canStart || this.#closed) return false;
     const { rows, firstMs } = this.#waitsFor;
     return this.#requests.demanded < rows && (this.#requests.first()?.deadlineMs ?? 0) >= firstMs;
   }
@@ -179,7 +177,7 @@ export class Batcher {
   #dispatchDemanded(): boolean {
     const { device } = this.#options;
     const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
-    if (this.#requests.demanded === 0 || !(this.#slots.anyFree || few) || this.#stillWaits) return false;
+    if (this.#requests.demanded === 0 || !(this.#choice.canStart || few) || this.#stillWaits) return false;
     this.#waitsFor = undefined;
     const decision = this.#choice.decide({ few, isClosing: this.#closed });
     if (decision.kind === 'wait') return this.#wait(decision);
@@ -195,13 +193,9 @@ export class Batcher {
   /** As {@link #dispatchDemanded}, if several roles are active. */
   #dispatchTurn(): boolean {
     this.#waitsFor = undefined;
-    if (this.#requests.demanded === 0) return false;
-    const nowMs = this.#options.clock.nowMs();
-    const { anyFree } = this.#slots;
-    if (!anyFree && nowMs < this.#turns.jumpsFromMs(this.#slots)) return false;
-    const freeMs = anyFree ? this.#slots.freeMs(nowMs) : this.#slots.freeMs(nowMs).map(() => nowMs);
-    this.#choice.deferLate({ ...this.#choice.state(), freeMs: [[nowMs]] });
-    const turn = this.#turns.next(anyFree, (queue) => this.#choice.state(queue, freeMs));
+    if (this.#requests.demanded === 0 || !this.#choice.canStart) return false;
+    this.#choice.deferLate(this.#choice.state());
+    const turn = this.#turns.next(this.#choice.allowedRows(), (queue) => this.#choice.state(queue));
     if (turn === null) return false;
     if (turn.kind === 'wait') return this.#wait({ untilMs: turn.untilMs, rows: 0 });
     const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
@@ -221,29 +215,32 @@ export class Batcher {
 
   /** Whether several roles are active, so that they take turns. */
   get #isShared(): boolean {
-    return !this.#closed && this.#options.activeRoles.hasSeveral(this.#options.clock);
+    return !this.#closed && this.#machine.activeRoles.hasSeveral(this.#options.clock);
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {
     if (requests.length === 0) return;
-    const { fleet, clock, budgetMs } = this.#options;
-    const shortMs = LONG_SHARE * budgetMs;
+    const { fleet, budgetMs } = this.#options;
     const roles = this.#isShared ? this.#requests.rolesOf(requests) : [];
-    const slot = inline ? undefined : this.#slots.take(clock.nowMs() + fleet.subsetMs(subset, requests.length));
-    if (inline) this.#inline++;
     for (const role of roles) role.running++;
+    const slowness = Math.max(1, ...roles.map((role) => (role.isSlow ? role.slowness : 1)));
+    const runMs = slowness * fleet.subsetMs(subset, requests.length);
+    const slot = inline ? undefined : this.#machine.began(this.#queue, requests, runMs);
+    this.#running++;
+    if (inline) this.#inline++;
     const running = {
       requests,
       subset,
-      work: workOf(requests, roles),
       onClosed: (request: QueuedRequest): void => this.#requests.close(request),
       onEnded: (ms: number, expectedMs: number): boolean =>
-        roles.length === 0 || updateSlowness(roles, { ms, expectedMs, shortMs }, this.#requests.roles),
+        roles.length === 0 ||
+        updateSlowness(roles, { ms, expectedMs, shortMs: LONG_SHARE * budgetMs }, this.#requests.roles),
     };
-    void answerBatch(running, this.#options).finally(() => {
-      if (slot === undefined) this.#inline--;
-      else this.#slots.free(slot);
+    void answerBatch(running, this.#options).then((ms) => {
       for (const role of roles) role.running--;
+      this.#running--;
+      if (slot !== undefined) return this.#machine.ended(slot, ms);
+      this.#inline--;
       this.#dispatch();
     });
   }

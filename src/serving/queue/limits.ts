@@ -7,6 +7,8 @@ export const MAX_QUEUED_CHARS = 512 * 1024 * 1024;
  * can be in time; beyond, it is refused (53400).
  */
 export const MAX_LATE_MS = 60_000;
+/** Late requests that have waited so long are answered even where that makes others late. */
+export const PATIENCE_MS = 60_000;
 /** Limit of a batch's characters: it may be passed to a thread as one string. */
 export const BATCH_CHARS = 32 * 1024 * 1024;
 /** Idle roles that are kept; beyond, the oldest is treated as new. */

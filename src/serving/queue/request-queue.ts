@@ -1,6 +1,6 @@
 import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS } from './limits.ts';
+import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS, PATIENCE_MS } from './limits.ts';
 import {
   newRequest,
   type QueuedRequest,
@@ -59,13 +59,18 @@ export class RequestQueue {
     return [...new Set(requests.map(({ role }) => role))].map((role) => this.roleOf(role));
   }
 
+  /** Roles whose requests wait. */
+  get waitingRoles(): string[] {
+    return this.#shares.waiting.map(({ role }) => role);
+  }
+
   get nextSpeculative(): string | undefined {
     return this.#speculative.next?.role;
   }
 
-  /** When the late request that has waited longest was due; infinite if there is none. */
-  get oldestDeferredMs(): number {
-    return this.#deferred.next?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  /** Whether a late request has waited for {@link PATIENCE_MS}. */
+  hasOld(nowMs: number): boolean {
+    return nowMs - (this.#deferred.next?.deadlineMs ?? Number.POSITIVE_INFINITY) >= PATIENCE_MS;
   }
 
   get length(): number {
@@ -131,12 +136,7 @@ export class RequestQueue {
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
-    request.state = 'demanded';
-    request.deadlineMs = deadlineMs;
-    request.budgetMs = budgetMs;
-    request.isFirm = isFirm;
-    request.role = role;
-    request.session = session;
+    Object.assign(request, { state: 'demanded', deadlineMs, budgetMs, isFirm, role, session });
     this.#shares.add(request, 'demanded');
     this.#demanded.insert(request);
   }

@@ -1,7 +1,7 @@
+import { ownCopy } from '../machine/active-roles.ts';
+import { earliest, FairClock } from '../machine/fair-clock.ts';
 import { lateAt } from '../policies/batches.ts';
-import { ownCopy } from './active-roles.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { earliest, FairClock } from './fair-clock.ts';
 import { fill, hasRoom, largest } from './fullness.ts';
 import { BATCH_CHARS, MAX_IDLE_ROLES, MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
 import {
@@ -33,7 +33,7 @@ export interface PickOptions {
 /** How much of a model's queue each role and session uses, and whose turn is next: by role, then by session. */
 export class Shares {
   readonly #load = new QueueLoad();
-  readonly #clock = new FairClock();
+  readonly #clock = new FairClock<string>();
   readonly #roles = new Map<string, RoleShare>();
 
   get rows(): number {
@@ -105,6 +105,7 @@ export class Shares {
    */
   pick({ state, maxRows, accepts, notBeforeMs = 0 }: PickOptions): QueuedRequest[] {
     const roles = [...this.#roles.values()].filter((share) => share.rows[state] > 0 && accepts?.(share) !== false);
+    roles.sort((a, b) => a.rows[state] - b.rows[state]); // of equal tags, those with fewer rows first
     const firstRole = earliest(roles.map((share) => ({ share, start: this.#clock.startOf(share.role) })))?.share;
     if (firstRole === undefined) return [];
     const max = maxRows(firstRole);

@@ -1,14 +1,10 @@
 import { lateAt } from '../policies/batches.ts';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { ArrivalRate } from './arrival-rate.ts';
-import type { BatcherOptions } from './batch-answer.ts';
+import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
 import type { QueuedRequest } from './queued-request.ts';
-import type { RequestQueue } from './request-queue.ts';
 
-/** Late rows that have waited so long take {@link OLD_SHARE} of the rows even where that makes others late. */
-export const PATIENCE_MS = 60_000;
-/** Share of such rows, so that every request is answered eventually. */
+/** Share of late rows that have waited for long, so that every request is answered eventually. */
 const OLD_SHARE = 0.125;
 /** Rows are added to a batch if they then take less than this share of their time in batches of their own. */
 const PAYS = 0.95;
@@ -19,9 +15,8 @@ const NEARLY = 1.02;
 /** Rows of a model that is too slow for its budget: all are late, and batches should pay. */
 const SLOW_BATCH = 4;
 
-export interface SpareTimeOptions extends Pick<BatcherOptions, 'fleet' | 'device' | 'clock' | 'budgetMs'> {
-  requests: RequestQueue;
-  rate: ArrivalRate;
+export interface SpareTimeOptions extends Pick<BatcherOptions, 'fleet' | 'clock' | 'budgetMs' | 'machine'> {
+  queue: BatcherQueue;
 }
 
 /** A batch of rows that are answered in time; there may be none. */
@@ -54,7 +49,7 @@ export class SpareTime {
   }
 
   #harmless(batch: TimelyBatch): number {
-    const { requests } = this.#options;
+    const { requests } = this.#options.queue;
     const most = Math.min(largestBatch - batch.rows, requests.deferred + requests.speculative);
     if (most <= 0) return 0;
     const isHarmless = this.#judge(batch);
@@ -80,27 +75,24 @@ export class SpareTime {
    * harmless: one row at a time; or more if no request can be in time anyway.
    */
   alone(): number {
-    const { fleet, requests, budgetMs } = this.#options;
+    const { fleet, queue, budgetMs } = this.#options;
     const { best } = fleet;
     const rows = this.#harmless({ subset: best, rows: 0, firstMs: Number.POSITIVE_INFINITY });
-    if (rows > 0) return Math.max(this.#smallestLike(rows), Math.min(rows, fleet.rowsWithin(SHORT_SHARE * budgetMs)));
-    if (requests.demanded > 0) return 0;
+    if (rows > 0) {
+      const short = Math.min(rows, fleet.rowsWithin(SHORT_SHARE * budgetMs));
+      return Math.max(fleet.smallestLike(rows, NEARLY), short);
+    }
+    if (queue.requests.demanded > 0) return 0;
     const rowMs = fleet.margin * fleet.subsetMs(best, 1);
     if (rowMs > budgetMs) return Math.max(1, fleet.rowsWithin(SLOW_BATCH * rowMs));
     return 2 * rowMs > budgetMs ? 1 : 0;
   }
 
-  /** Where larger batches do not pay, small ones delay requests less. */
-  #smallestLike(rows: number): number {
-    const { fleet } = this.#options;
-    const rowMs = (size: number): number => fleet.subsetMs(fleet.best, size) / size;
-    return fleet.sizes.find((size) => size < rows && rowMs(size) <= NEARLY * rowMs(rows)) ?? rows;
-  }
-
   /** How many of a batch's `rows` should be left to old ones. */
   owed(rows: number): number {
-    const { requests, clock } = this.#options;
-    if (clock.nowMs() - requests.oldestDeferredMs < PATIENCE_MS) return 0;
+    const { queue, clock } = this.#options;
+    const { requests } = queue;
+    if (!requests.hasOld(clock.nowMs())) return 0;
     this.#owed = Math.min(largestBatch, this.#owed + OLD_SHARE * rows);
     const taken = Math.min(rows, requests.deferred, Math.floor(this.#owed));
     this.#owed -= taken;
@@ -109,19 +101,20 @@ export class SpareTime {
 
   /** Whether so many rows may be added. */
   #judge({ subset, rows, firstMs }: TimelyBatch): (more: number) => boolean {
-    const { requests, fleet, device, clock, budgetMs } = this.#options;
+    const { queue: own, machine, fleet, clock, budgetMs } = this.#options;
     const nowMs = clock.nowMs();
-    const rate = this.#options.rate.at(nowMs);
+    const rate = own.rate.at(nowMs);
     const takesMs = (size: number): number => fleet.margin * fleet.subsetMs(subset, Math.min(largestBatch, size));
-    const { queue } = requests;
+    const { queue } = own.requests;
     const lost = lateAt(queue, nowMs + takesMs(rows) + takesMs(1)); // whatever is added
     const waiting = queue.length - lost;
     const dueMs = Math.min(nowMs + budgetMs, queue.deadlineMs(lost));
     return (more) => {
       const ms = takesMs(rows + more);
       const coming = rate * ms + Math.sqrt(rate * ms); // a standard deviation more than are expected
-      const next = Math.max(1, Math.ceil((waiting + coming) / device.slots));
-      return nowMs + ms <= firstMs && nowMs + ms + takesMs(next) <= dueMs;
+      const next = Math.max(1, Math.ceil((waiting + coming) / machine.slots.count));
+      if (nowMs + ms > firstMs || nowMs + ms + takesMs(next) > dueMs) return false;
+      return rows === 0 || machine.isHarmless(own, ms); // of late rows alone, the machine decides
     };
   }
 }

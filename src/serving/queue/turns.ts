@@ -1,19 +1,10 @@
 import { largestBatch } from '../policies/latency-model.ts';
 import type { PolicyState, QueueView, Subset } from '../policies/policy.ts';
-import type { BatcherOptions } from './batch-answer.ts';
+import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import type { QueuedRequest, RoleShare } from './queued-request.ts';
+import type { QueuedRequest, RoleShare, WaitingState } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
-import type { Slots } from './slots.ts';
 
-/**
- * If several roles are active, a batch should run no longer than this share of the model's budget: a new request waits
- * for at most one such batch and its own. Where larger batches pay, they run up to {@link LONGEST_SHARE}: the smallest
- * that takes at most {@link NEARLY} times as long for a row as the longest.
- */
-const RUN_SHARE = 0.125;
-const LONGEST_SHARE = 0.35;
-const NEARLY = 1.1;
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
@@ -28,32 +19,26 @@ export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: num
 /** Batches of a model with several active roles: roles take turns, and within a role its sessions. */
 export class Turns {
   readonly #options: BatcherOptions;
+  readonly #queue: BatcherQueue;
   readonly #requests: RequestQueue;
 
-  constructor(options: BatcherOptions, requests: RequestQueue) {
+  constructor(options: BatcherOptions, queue: BatcherQueue) {
     this.#options = options;
-    this.#requests = requests;
+    this.#queue = queue;
+    this.#requests = queue.requests;
   }
 
   /** Maximum intended time of a batch, ms. */
   get #limitMs(): number {
     const { fleet, budgetMs } = this.#options;
-    const ms = (rows: number): number => fleet.subsetMs(fleet.best, rows);
-    const longest = fleet.rowsWithin(LONGEST_SHARE * budgetMs);
-    if (longest <= 1) return Math.max(RUN_SHARE * budgetMs, ms(1));
-    const rows = fleet.sizes.find((size) => ms(size) / size <= (NEARLY * ms(longest)) / longest) ?? longest;
-    return Math.max(RUN_SHARE * budgetMs, ms(Math.min(rows, longest)));
+    return fleet.turnMs(budgetMs);
   }
 
-  /**
-   * The next batch of requests that can be in time. If no slot is free, only of roles without a running batch, which
-   * comes first on the threads.
-   */
-  next(isAnyFree: boolean, stateOf: (queue: QueueView) => PolicyState): Turn {
-    const accepts = ({ running }: RoleShare): boolean => isAnyFree || running === 0;
+  /** The next batch, of at most `rows` requests that can be in time. */
+  next(rows: number, stateOf: (queue: QueueView) => PolicyState): Turn {
+    if (rows === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY };
     const notBeforeMs = this.#options.clock.nowMs() + this.#limitMs;
-    const maxRows = (first: RoleShare): number => this.#maxRows(first);
-    const picked = this.#requests.turns({ state: 'demanded', maxRows, accepts, notBeforeMs });
+    const picked = this.#pick('demanded', rows, notBeforeMs);
     if (picked.length === 0) return null;
     const queue = new DeadlineQueue<QueuedRequest>();
     for (const request of picked) queue.insert(request);
@@ -65,11 +50,6 @@ export class Turns {
     return { kind: 'run', requests, subset: decision.subset };
   }
 
-  /** From when on a batch may run beyond the slots, because other roles' batches are long. */
-  jumpsFromMs(slots: Slots): number {
-    return slots.extraFromMs(this.#limitMs);
-  }
-
   /** Late rows to add to a batch: those that are owed, and others while it stays short; neither to nor from slow roles. */
   lateFor(batch: readonly QueuedRequest[], { owed, addable }: { owed: number; addable: number }): QueuedRequest[] {
     const [first] = batch;
@@ -79,23 +59,35 @@ export class Turns {
     return rows === 0 ? [] : this.#late(rows, ({ isSlow }) => !isSlow);
   }
 
-  /** A batch of at most `rows` speculative or late rows; if no slot is free, as in {@link next}. */
-  idle(rows: number, isAnyFree: boolean): QueuedRequest[] {
-    const late = this.#late(rows, ({ running }) => isAnyFree || running === 0);
-    if (late.length > 0 || !isAnyFree) return late;
+  /** A batch of at most `rows` speculative or late rows. */
+  idle(rows: number): QueuedRequest[] {
+    const late = this.#late(rows);
+    if (late.length > 0) return late;
     const role = this.#requests.nextSpeculative;
     const max = role === undefined ? rows : Math.min(rows, this.#maxRows(this.#requests.roleOf(role)));
     return this.#requests.takeSpeculative(max, true);
   }
 
-  #late(rows: number, accepts: (share: RoleShare) => boolean): QueuedRequest[] {
-    const late = this.#requests.turns({
-      state: 'deferred',
-      maxRows: (first) => Math.min(rows, this.#maxRows(first)),
-      accepts,
-    });
+  #late(rows: number, accepts?: (share: RoleShare) => boolean): QueuedRequest[] {
+    const late = this.#pick('deferred', rows, 0, accepts);
     this.#requests.takeTurns(late, 'deferred');
     return late;
+  }
+
+  /** Slow rows must leave room for others. */
+  #pick(
+    state: WaitingState,
+    rows: number,
+    notBeforeMs: number,
+    accepts = (share: RoleShare): boolean => !share.isSlow || this.#leavesRoom(share),
+  ): QueuedRequest[] {
+    const maxRows = (first: RoleShare): number => Math.min(rows, this.#maxRows(first));
+    return this.#requests.turns({ state, maxRows, accepts, notBeforeMs });
+  }
+
+  #leavesRoom({ slowness }: RoleShare): boolean {
+    const { fleet, machine } = this.#options;
+    return machine.leavesRoom(this.#queue, slowness * fleet.subsetMs(fleet.best, 1));
   }
 
   #maxRows({ isSlow, slowness }: RoleShare): number {

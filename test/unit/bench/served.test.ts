@@ -3,19 +3,29 @@ import { describe, expect, it } from 'vitest';
 import { type ArrivalLoad, clusters, steps } from '../../../bench/serving/arrivals.ts';
 import { capacityOf, steady } from '../../../bench/serving/deployed.ts';
 import { mostInTime } from '../../../bench/serving/in-time.ts';
-import { type DeployedModel, type ServedRun, type ServedSimulation, serve } from '../../../bench/serving/served.ts';
+import { type ServedRun, type ServedSimulation, serve } from '../../../bench/serving/served.ts';
+import type { DeployedModel } from '../../../bench/serving/simulated-threads.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import { PATIENCE_MS } from '../../../src/serving/queue/spare-time.ts';
+import { PATIENCE_MS } from '../../../src/serving/queue/limits.ts';
 
 /** Batching pays: the fixed time is that of ten rows. */
-const one: DeployedModel = { accuracy: [0, 1], threads: 1, latencyMs: (_, rows) => 10 + rows };
+const one: DeployedModel = { accuracy: [0, 1], latencyMs: (_, rows) => 10 + rows };
 const budgetMs = 100;
 
 const run = (changes: Partial<ServedSimulation>): Promise<ServedRun> =>
-  serve({ model: one, budgetMs, loads: [], onOverdue: 'answer', policy: 'planner', noise: 0, seed: 1, ...changes });
+  serve({
+    models: [{ model: one, budgetMs }],
+    threads: 1,
+    loads: [],
+    onOverdue: 'answer',
+    policy: 'planner',
+    noise: 0,
+    seed: 1,
+    ...changes,
+  });
 
 const loadFor = (model: DeployedModel, seconds: number): ArrivalLoad => ({
-  capacity: capacityOf(model),
+  capacity: capacityOf({ model, threads: 1 }),
   budgetMs,
   lengthMs: 1000 * seconds,
 });
@@ -56,10 +66,14 @@ describe('the server on simulated time', () => {
     const small: DeployedModel = { ...one, latencyMs: (_, rows) => 5 + 5 * rows };
     const overloadMs = PATIENCE_MS + 30_000;
     const loads = [2, other].map((rate, i) => ({
-      arrivals: steady({ capacity: capacityOf(small), budgetMs: 50, lengthMs: overloadMs }, rate, i + 1),
+      arrivals: steady(
+        { capacity: capacityOf({ model: small, threads: 1 }), budgetMs: 50, lengthMs: overloadMs },
+        rate,
+        i + 1,
+      ),
       role: `role ${i}`,
     }));
-    const { requests, onTime } = await run({ model: small, budgetMs: 50, loads });
+    const { requests, onTime } = await run({ models: [{ model: small, budgetMs: 50 }], loads });
     const during = requests.filter(
       ({ answeredMs }) => answeredMs !== null && answeredMs > PATIENCE_MS + 1000 && answeredMs < overloadMs,
     );
@@ -81,6 +95,45 @@ describe('the server on simulated time', () => {
     }
     // and the capacity is not lost on tiny batches
     expect(shareOf(requests, onTime)).toBeGreaterThan(0.35);
+  });
+});
+
+describe('several models on one machine', () => {
+  const modelOf = (rowMs: number, ownMs: number) => ({
+    model: { accuracy: [0, 1], latencyMs: (_: number, rows: number) => rowMs * (rows + 1) },
+    budgetMs: ownMs,
+  });
+  const models = [modelOf(1, 200), modelOf(20, 4000)];
+  const together = (loads: readonly number[], threads: number): Promise<ServedRun> =>
+    run({
+      models,
+      threads,
+      loads: models.map((each, model) => ({
+        arrivals: steady(
+          { ...loadFor(each.model, 10), capacity: capacityOf({ ...each, threads }) },
+          loads[model]!,
+          model + 1,
+        ),
+        role: 'a',
+        model,
+      })),
+    });
+  const inTimeOf = ({ requests, onTime }: ServedRun, model: number): number =>
+    shareOf(
+      requests.filter(({ load }) => load === model),
+      onTime,
+    );
+
+  it.each([1, 2])('answers the requests of short and of long batches in time, on %i threads', async (threads) => {
+    const both = await together([0.3, 0.4], threads);
+    expect(inTimeOf(both, 0)).toBeGreaterThan(0.99);
+    expect(inTimeOf(both, 1)).toBeGreaterThan(0.97);
+  });
+
+  it('answers the requests of one in time though another has more than it can answer', async () => {
+    const both = await together([0.1, 1.6], 1);
+    expect(inTimeOf(both, 0)).toBeGreaterThan(0.99);
+    expect(inTimeOf(both, 1)).toBeGreaterThan(0.3);
   });
 });
 

@@ -7,7 +7,6 @@ import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/devices/cpu-device.ts';
-import type { ThreadRun } from '../../../src/serving/devices/inference-threads.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/devices/replica.ts';
 import { largestBatch } from '../../../src/serving/policies/latency-model.ts';
 import { trainTrial } from '../../../src/training/train.ts';
@@ -49,11 +48,18 @@ async function startDevice(rowsWithin: (ms: number) => number) {
   const ensemble = await ensembleFiles();
   const thread = await Replica.load(ensemble);
   let rows = 0;
-  const run = (_: number, { inputs, subset }: ThreadRun) => {
+  const run = async (_: number, inputs: readonly string[], subset: number) => {
     rows += inputs.length;
-    return thread.run(inputs, subset);
+    return { outputs: await thread.run(inputs, subset), ms: 1 };
   };
-  const pool = { size: 2, load: async () => 1, spread: async () => undefined, unload: () => thread.release(), run };
+  const pool = {
+    size: 2,
+    load: async () => 1,
+    spread: async () => undefined,
+    isFree: () => true,
+    unload: () => thread.release(),
+    run,
+  };
   return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
 }
 
@@ -64,7 +70,7 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
   await device.grow();
   expect(device.inlineRows).toBe(4);
   const before = rowsOnThreads();
-  expect(await device.run(['good film', 'bad film'], 1)).toEqual(first);
+  expect((await device.run(['good film', 'bad film'], 1)).outputs).toEqual(first.outputs);
   expect(rowsOnThreads()).toBe(before);
   await device.run(['a', 'b', 'c', 'd', 'e'], 1);
   expect(rowsOnThreads()).toBe(before + 5);
@@ -75,12 +81,18 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
 
 it('without threads, as on WebGPU, answers all on the calling thread', async () => {
   const pool = {
-    ...{ size: 0, load: async () => 1, spread: async () => undefined, unload: async () => undefined },
+    ...{
+      size: 0,
+      load: async () => 1,
+      spread: async () => undefined,
+      isFree: () => false,
+      unload: async () => undefined,
+    },
     run: () => Promise.reject(new Error('there is no thread')),
   };
   const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });
   const inputs = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
-  expect(await device.run(inputs, 1)).toHaveLength(1); // of one member
+  expect((await device.run(inputs, 1)).outputs).toHaveLength(1); // of one member
   await device.release();
 });
 

@@ -1,28 +1,38 @@
 import type { Member } from '../../../src/db/statements/deployments.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
-import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
+import type { BatchResult, Device } from '../../../src/serving/devices/device.ts';
+import { Machine } from '../../../src/serving/machine/machine.ts';
 import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
-import { ActiveRoles } from '../../../src/serving/queue/active-roles.ts';
 import { Batcher } from '../../../src/serving/queue/batcher.ts';
 import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {
   isReady = true;
-  readonly slots = 1;
+  isFree = true;
   readonly inlineRows = 0;
-  readonly batches: { inputs: readonly string[]; subset: number; finish(error?: Error): void }[] = [];
+  readonly batches: { inputs: readonly string[]; subset: number; finish(error?: Error, ms?: number): void }[] = [];
 
-  run(inputs: readonly string[], subset: number): Promise<MemberOutput[]> {
+  readonly #clock: ManualClock;
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+  }
+
+  run(inputs: readonly string[], subset: number): Promise<BatchResult> {
+    const startedMs = this.#clock.nowMs();
     return new Promise((resolve, reject) => {
       const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
       const members = subset.toString(2).replaceAll('0', '').length;
-      const finish = (error?: Error): void =>
-        error ? reject(error) : resolve(Array.from({ length: members }, () => output));
+      const finish = (error?: Error, ms = this.#clock.nowMs() - startedMs): void => {
+        const outputs = Array.from({ length: members }, () => output);
+        if (error) reject(error);
+        else resolve({ outputs, ms });
+      };
       this.batches.push({ inputs, subset, finish });
     });
   }
@@ -54,6 +64,10 @@ export interface SetUp {
   /** What each member takes for a row, and besides for a batch, ms. */
   rowMs?: number[];
   fixedMs?: number;
+  budgetMs?: number;
+  /** That several models share, and its clock. */
+  clock?: ManualClock;
+  machine?: Machine;
 }
 
 /** Members that take 0.1 ms a row by default. */
@@ -63,9 +77,11 @@ export function setUp({
   variants = 0,
   rowMs = [],
   fixedMs = 0,
+  budgetMs: usualMs = 50,
+  clock = new ManualClock(),
+  machine = new Machine({ slots: 1, clock }),
 }: SetUp = {}) {
-  const device = new ManualDevice();
-  const clock = new ManualClock();
+  const device = new ManualDevice(clock);
   const answers: string[] = [];
   const timesOf = (ms: number) => new LatencyModel(new Map([1, 256].map((rows) => [rows, fixedMs + rows * ms])));
   const latency = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => timesOf(rowMs[m] ?? 0.1));
@@ -76,22 +92,22 @@ export function setUp({
       precision: m < exact ? 'float32' : 'int8',
     }),
   );
-  const fleet = new ServedFleet({ members, accuracy, servers: 1 });
+  const fleet = new ServedFleet({ members, accuracy, servers: machine.slots.count });
   fleet.measured(latency);
   const batcher = new Batcher({
     device,
     policy: policy.create({ fleet, seed: 1 }),
     fleet,
     clock,
-    activeRoles: new ActiveRoles(),
+    machine,
     answerMaker: classification.answers(['no', 'yes']),
-    budgetMs: 50,
+    budgetMs: usualMs,
     onBatch: () => undefined,
     onUnloaded: () => undefined,
     onAnswer: (input, answer) => answers.push(`${input}=${answer}`),
   });
   const ask = (input: string, options: Partial<RequestOptions> = {}) => {
-    const budgetMs = options.budgetMs ?? 50;
+    const budgetMs = options.budgetMs ?? usualMs;
     const deadlineMs = clock.nowMs() + budgetMs;
     const asked = { wantsDetail: false, deadlineMs, budgetMs, isFirm: false, role: 'a', session: batcher, ...options };
     const waiter: RequestWaiter = { resolve: () => undefined, reject: () => undefined };

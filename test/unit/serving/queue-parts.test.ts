@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ActiveRoles } from '../../../src/serving/machine/active-roles.ts';
+import { earliest, FairClock } from '../../../src/serving/machine/fair-clock.ts';
+import { Slots } from '../../../src/serving/machine/slots.ts';
 import { Margin } from '../../../src/serving/policies/margin.ts';
-import { ActiveRoles } from '../../../src/serving/queue/active-roles.ts';
-import { earliest, FairClock } from '../../../src/serving/queue/fair-clock.ts';
 import { Fifo } from '../../../src/serving/queue/fifo.ts';
 import { fill, hasRoom, largest } from '../../../src/serving/queue/fullness.ts';
 import { MAX_QUEUED, MAX_QUEUED_CHARS } from '../../../src/serving/queue/limits.ts';
 import { QueueLoad } from '../../../src/serving/queue/queued-request.ts';
-import { Slots } from '../../../src/serving/queue/slots.ts';
 import { checkReplySize } from '../../../src/serving/session/detail.ts';
 
 describe('Fifo', () => {
@@ -48,7 +48,7 @@ describe('Fifo', () => {
 
 describe('the fair clock', () => {
   it('gives no credit for idle time, and continues from the start of work', () => {
-    const clock = new FairClock();
+    const clock = new FairClock<string>();
     clock.charge('a', 3);
     expect([clock.startOf('a'), clock.startOf('b')]).toEqual([3, 0]);
     clock.begin(2);
@@ -59,7 +59,7 @@ describe('the fair clock', () => {
   });
 
   it('remembers a thousand roles that are ahead, and forgets those that are not behind first', () => {
-    const clock = new FairClock();
+    const clock = new FairClock<string>();
     for (let i = 0; i < 1023; i++) clock.charge(`role ${i}`, 10);
     clock.begin(5);
     clock.charge('even', 0);
@@ -77,17 +77,23 @@ describe('the fair clock', () => {
 });
 
 describe('slots', () => {
-  it('are taken in order, and beyond them one is counted by itself', () => {
+  it('are taken in order, and free again', () => {
     const slots = new Slots(2);
-    expect([slots.take(10), slots.take(20), slots.take(30)]).toEqual([0, 1, -1]);
-    expect([slots.taken, slots.anyFree]).toEqual([3, false]);
+    expect([slots.take(0, 10), slots.take(0, 20)]).toEqual([0, 1]);
+    expect([slots.taken, slots.anyFree]).toEqual([2, false]);
     expect(slots.freeMs(5)).toEqual([10, 20]);
     expect(slots.freeMs(15)).toEqual([16, 20]); // the first takes longer than was thought
-    slots.free(-1);
-    expect([slots.taken, slots.anyFree]).toEqual([2, false]);
     slots.free(0);
     expect([slots.taken, slots.anyFree, slots.freeMs(15)]).toEqual([1, true, [15, 20]]);
-    expect(slots.take(40)).toBe(0);
+    expect(slots.take(15, 25)).toBe(0);
+  });
+
+  it('know when the next one is free if a batch takes one now', () => {
+    const slots = new Slots(2);
+    expect(slots.nextFreeMs(5, 100)).toBe(5);
+    slots.take(0, 20);
+    expect([slots.nextFreeMs(5, 100), slots.nextFreeMs(5, 10)]).toEqual([20, 15]);
+    expect(slots.nextFreeMs(30, 100)).toBe(60); // the batch takes longer than was thought: as long again
   });
 });
 

@@ -72,7 +72,7 @@ describe('RequestQueue', () => {
     for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
     for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
     const picked = queue.turns({ state: 'demanded', maxRows: () => 8 });
-    expect(textsOf(picked)).toEqual(['a 0', 'b 0', 'a other 0', 'b 1', 'a 1', 'b 2', 'a other 1', 'b 3']);
+    expect(textsOf(picked)).toEqual(['b 0', 'a 0', 'b 1', 'a other 0', 'b 2', 'a 1', 'b 3', 'a other 1']);
     queue.takeTurns(picked, 'demanded');
     expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits

@@ -12,11 +12,12 @@ function setUp(
   const ends: (() => void)[] = [];
   let taken = 0;
   const loaded = {
+    isFree: true,
     inlineRows: 0,
     run: async (inputs: readonly string[]) => {
       log.push(`run ${inputs.length}`);
       await new Promise<void>((resolve) => ends.push(resolve));
-      return [];
+      return { outputs: [], ms: 1 };
     },
     grow: async () => void log.push('grow'),
     release: async () => void log.push('release'),
@@ -28,7 +29,6 @@ function setUp(
   };
   const device = new ResidentDevice({
     name: 'm',
-    slots: 1,
     memory,
     fetch: async () => {
       log.push('fetch');

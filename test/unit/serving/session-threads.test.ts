@@ -14,13 +14,15 @@ function pool(ms: (threads: number, atOnce: number) => number) {
       return next++;
     },
     spread: async () => undefined,
+    isFree: () => true,
     unload: async (id: number) => void loaded.delete(id),
     run: async (id: number) => {
       running++;
       await Promise.resolve(); // those that come together
-      await new Promise((resolve) => setTimeout(resolve, ms(loaded.get(id) ?? 0, running)));
+      const takesMs = ms(loaded.get(id) ?? 0, running);
+      await new Promise((resolve) => setTimeout(resolve, takesMs));
       running--;
-      return [];
+      return { outputs: [], ms: takesMs };
     },
   };
 }

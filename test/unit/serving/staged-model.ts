@@ -2,30 +2,34 @@ import type { DeploymentRow } from '../../../src/db/statements/deployments.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
-import type { Device, MemberOutput } from '../../../src/serving/devices/device.ts';
+import type { BatchResult, Device } from '../../../src/serving/devices/device.ts';
 import { measureLatency } from '../../../src/serving/devices/measure.ts';
+import { Machine } from '../../../src/serving/machine/machine.ts';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PredictStat } from '../../../src/serving/predict-stat.ts';
-import { ActiveRoles } from '../../../src/serving/queue/active-roles.ts';
 import { ServedModel } from '../../../src/serving/served-model.ts';
 import { Client } from '../../../src/serving/session/client.ts';
 import type { ModelDirectory } from '../../../src/serving/session/model-directory.ts';
 
+const SLOTS = 8;
+
 /** Predicts "yes" for texts that begin with y, otherwise "no"; "slow" texts take the time that they contain. */
 class WordDevice implements Device {
   readonly isReady = true;
-  readonly slots = 8;
+  readonly isFree = true;
   readonly inlineRows = 0;
   slowMs = 0;
   asked: string[] = [];
 
-  async run(inputs: readonly string[], subset: number): Promise<MemberOutput[]> {
+  async run(inputs: readonly string[], subset: number): Promise<BatchResult> {
+    const startedMs = performance.now();
     this.asked.push(...inputs);
     if (inputs.some((input) => input.startsWith('slow')))
       await new Promise((resolve) => setTimeout(resolve, this.slowMs));
     const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
-    return Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
+    const outputs = Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
+    return { outputs, ms: performance.now() - startedMs };
   }
 
   async open(): Promise<boolean> {
@@ -62,7 +66,7 @@ export async function stageModel(): Promise<StagedModel> {
   const fleet = new ServedFleet({
     members: row.members,
     accuracy: assumedAccuracies(row.members, row.score),
-    servers: device.slots,
+    servers: SLOTS,
   });
   fleet.measured(await measureLatency(device, 1, 'sample'));
   const model = new ServedModel({
@@ -72,7 +76,7 @@ export async function stageModel(): Promise<StagedModel> {
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
-    activeRoles: new ActiveRoles(),
+    machine: new Machine({ slots: SLOTS, clock: systemClock }),
     clock: systemClock,
   });
   device.asked = [];

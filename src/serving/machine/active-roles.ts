@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
  * A role stays active for this long after its last request: a role with one request every few minutes must not find all
  * threads taken by long batches.
  */
-const ACTIVE_MS = 600_000;
+export const ACTIVE_MS = 600_000;
 
 /** Whether several roles use this server. A role without competition is not restricted by fair sharing. */
 export class ActiveRoles {
