@@ -1,0 +1,19 @@
+import { CorruptParams } from '../../errors/errors.ts';
+import { boolean } from './boolean.ts';
+import type { ColumnKind } from './column-kind.ts';
+import { number } from './number.ts';
+import { text } from './text.ts';
+import { time } from './time.ts';
+
+/** The kinds of columns that models of several columns read; SQL finds them in `rafiki.column_kind`. */
+export const columnKinds: readonly ColumnKind[] = [number, boolean, text, time];
+
+/** Throws CorruptParams for an unknown name. */
+export function columnKind(name: string): ColumnKind {
+  const kind = columnKinds.find((known) => known.name === name);
+  if (kind !== undefined) return kind;
+  throw new CorruptParams('a column is of a kind that is unknown to this version', {
+    detail: `kind "${name}"`,
+    hint: 'Run the version of Rafiki that trained the model, or train it again.',
+  });
+}
