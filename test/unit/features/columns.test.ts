@@ -92,6 +92,73 @@ describe('times', () => {
   });
 });
 
+describe('intervals', () => {
+  // as PostgreSQL 18 writes them in its four styles, with extract(epoch from …)
+  test.each<[string, number]>([
+    ['1 year 2 mons 3 days 04:05:06.789', 37015506.789],
+    ['-1 days +02:03:00', -79020],
+    ['-1 years -2 mons', -36741600],
+    ['00:00:00', 0],
+    ['5 days', 432000],
+    ['-04:05:06', -14706],
+    ['00:00:03.5', 3.5],
+    ['100:00:00', 360000],
+    ['-00:00:00.25', -0.25],
+    ['2 mons', 5184000],
+    ['1 day -00:00:01', 86399],
+    ['10 years -3 days', 315316800],
+    ['1 mon', 2592000],
+    ['@ 1 year 2 mons 3 days 4 hours 5 mins 6.789 secs', 37015506.789],
+    ['@ 1 day -2 hours -3 mins ago', -79020],
+    ['@ 1 year 2 mons ago', -36741600],
+    ['@ 0', 0],
+    ['@ 5 days', 432000],
+    ['@ 4 hours 5 mins 6 secs ago', -14706],
+    ['@ 3.5 secs', 3.5],
+    ['@ 100 hours', 360000],
+    ['@ 0.25 secs ago', -0.25],
+    ['@ 2 mons', 5184000],
+    ['@ 1 day -1 sec', 86399],
+    ['@ 10 years -3 days', 315316800],
+    ['@ 1 mon', 2592000],
+    ['P1Y2M3DT4H5M6.789S', 37015506.789],
+    ['P-1DT2H3M', -79020],
+    ['P-1Y-2M', -36741600],
+    ['PT0S', 0],
+    ['P5D', 432000],
+    ['PT-4H-5M-6S', -14706],
+    ['PT3.5S', 3.5],
+    ['PT100H', 360000],
+    ['PT-0.25S', -0.25],
+    ['P2M', 5184000],
+    ['P1DT-1S', 86399],
+    ['P10Y-3D', 315316800],
+    ['P1M', 2592000],
+    ['+1-2 +3 +4:05:06.789', 37015506.789],
+    ['+0-0 -1 +2:03:00', -79020],
+    ['-1-2', -36741600],
+    ['0', 0],
+    ['5 0:00:00', 432000],
+    ['-4:05:06', -14706],
+    ['0:00:03.5', 3.5],
+    ['100:00:00', 360000],
+    ['-0:00:00.25', -0.25],
+    ['0-2', 5184000],
+    ['+0-0 +1 -0:00:01', 86399],
+    ['+10-0 -3 +0:00:00', 315316800],
+    ['0-1', 2592000],
+  ])('%s', (value, seconds) => {
+    expect(read('interval', value)).toBeCloseTo(seconds, 6);
+  });
+
+  test('that are infinite are, and other texts are none', () => {
+    expect(read('interval', 'infinity')).toBe(Number.POSITIVE_INFINITY);
+    expect(['', 'P', 'soon', '3 apples pie', '@', 5].map((value) => read('interval', value))).toEqual(
+      Array(6).fill(undefined),
+    );
+  });
+});
+
 describe('texts', () => {
   const jobs = [...Array(5).fill('cook'), ...Array(9).fill('clerk'), 'poet', null];
 
