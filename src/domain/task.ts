@@ -2,7 +2,7 @@ import type { TableRow } from './table.ts';
 
 /** The input of a row: a text, the bytes of an image file, or several columns. */
 export type RawInput = string | Uint8Array | TableRow;
-export type InputKind = 'text' | 'image';
+export type InputKind = 'text' | 'image' | 'columns';
 /** The answer for a row: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
 export type OutputKind = 'label' | 'boxes';
 
