@@ -48,6 +48,7 @@ function joined(blocks: readonly TableBlock[], name: string, length: number): Co
   });
   const [first] = parts;
   if (first !== undefined && 'codes' in first) return joinedTexts(parts, length);
+  const kind = first?.kind ?? '';
   const numbers = new (first?.numbers instanceof Float64Array ? Float64Array : Float32Array)(length);
   let at = 0;
   for (const part of parts) {
@@ -55,7 +56,7 @@ function joined(blocks: readonly TableBlock[], name: string, length: number): Co
     numbers.set(part.numbers, at);
     at += part.numbers.length;
   }
-  return { numbers };
+  return { kind, numbers };
 }
 
 function joinedTexts(parts: readonly ColumnValues[], length: number): ColumnValues {
@@ -71,7 +72,7 @@ function joinedTexts(parts: readonly ColumnValues[], length: number): ColumnValu
     });
     for (const code of part.codes) codes[at++] = code < 0 ? -1 : (own[code] as number);
   }
-  return { codes, texts: [...places.keys()] };
+  return { kind: parts[0]?.kind ?? '', codes, texts: [...places.keys()] };
 }
 
 /** Bytes that are preceded by their number, a uint32. */

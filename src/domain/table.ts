@@ -8,10 +8,13 @@ export interface InputColumn {
 export type ColumnValues = NumberValues | TextValues;
 
 export interface NumberValues {
+  /** The name of the column's kind. */
+  kind: string;
   numbers: Float32Array | Float64Array;
 }
 
 export interface TextValues {
+  kind: string;
   codes: Int32Array;
   texts: readonly string[];
 }
@@ -19,6 +22,7 @@ export interface TextValues {
 /** Rows of several columns. A million rows of thirty columns take 120 MB: as objects they would take ten times as much. */
 export interface Table {
   readonly length: number;
+  /** In the order of the study's. */
   readonly columns: ReadonlyMap<string, ColumnValues>;
   /** Of each row: the first 64 bits of the SHA-256 of its JSON, as of `rafiki._input_hash`. */
   readonly hashes: BigInt64Array;

@@ -1,4 +1,3 @@
-import type { InputColumn } from '../domain/table.ts';
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
@@ -10,7 +9,7 @@ import {
   type TableFeature,
   valuesOf,
 } from './columns/fitted-columns.ts';
-import { rowsOf, type SomeRows } from './columns/table-rows.ts';
+import { rowsOf, type SomeRows, trainingRowsOf } from './columns/table-rows.ts';
 import { type EncodedRows, type RowEncoder, rowEncoder } from './encoder.ts';
 import { unfit } from './state.ts';
 
@@ -32,9 +31,9 @@ interface Scaling {
 }
 
 /** Fits a dense matrix to training rows. */
-export function fitDense(inputs: readonly RawInput[], columns: readonly InputColumn[]): Record<string, unknown> {
-  const { table, rows } = rowsOf(inputs, columns);
-  const fitted = fitColumns(columns, { table, rows });
+export function fitDense(inputs: readonly RawInput[]): Record<string, unknown> {
+  const { table, rows } = trainingRowsOf(inputs);
+  const fitted = fitColumns({ table, rows });
   const scalings = featuresOf(fitted).map((feature) =>
     feature.categories > 0 ? null : scalingOf(feature.values(valuesOf(table, feature.column), rows)),
   );

@@ -2,6 +2,7 @@ import type { ColumnValues, InputColumn, Table } from '../../domain/table.ts';
 import { unfit } from '../state.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
 import { columnKind } from './registry.ts';
+import type { SomeRows } from './table-rows.ts';
 
 /** A column that a model reads, fitted to training rows: plain data. */
 export interface FittedColumn extends InputColumn {
@@ -13,12 +14,13 @@ export interface TableFeature extends ColumnFeature {
   column: string;
 }
 
-/** Fits the columns to these rows of a table. */
-export const fitColumns = (
-  columns: readonly InputColumn[],
-  { table, rows }: { table: Pick<Table, 'columns'>; rows: Int32Array },
-): FittedColumn[] =>
-  columns.map(({ name, kind }) => ({ name, kind, state: columnKind(kind).fit(valuesOf(table, name), rows) }));
+/** Fits the columns of a table to these of its rows. */
+export const fitColumns = ({ table, rows }: SomeRows): FittedColumn[] =>
+  [...table.columns].map(([name, values]) => ({
+    name,
+    kind: values.kind,
+    state: columnKind(values.kind).fit(values, rows),
+  }));
 
 /** The features of all columns, in order. */
 export const featuresOf = (columns: readonly FittedColumn[]): TableFeature[] =>

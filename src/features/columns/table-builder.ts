@@ -101,7 +101,7 @@ function numberBuilder(name: string, kind: ColumnKind): ColumnBuilder {
     take() {
       const numbers = kind.stored === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
       values = [];
-      return { numbers };
+      return { kind: kind.name, numbers };
     },
   };
 }
@@ -120,7 +120,7 @@ function textBuilder(name: string, kind: ColumnKind): ColumnBuilder {
       codes.push(code);
     },
     take() {
-      const values = { codes: Int32Array.from(codes), texts: [...places.keys()] };
+      const values = { kind: kind.name, codes: Int32Array.from(codes), texts: [...places.keys()] };
       places = new Map();
       codes = [];
       return values;

@@ -10,15 +10,31 @@ export interface SomeRows {
   rows: Int32Array;
 }
 
-/** The rows of inputs: of a data set, which are rows of its table already; or of a server, which are JSON objects. Throws BadData. */
-export function rowsOf(inputs: readonly RawInput[], columns: readonly InputColumn[]): SomeRows {
+/** The rows of a data set's inputs, which are rows of one table. Throws {@link BadData} for other inputs. */
+export function trainingRowsOf(inputs: readonly RawInput[]): SomeRows {
   const [first] = inputs;
-  if (first instanceof TableRow && inputs.every((input) => input instanceof TableRow && input.table === first.table))
-    return { table: first.table, rows: Int32Array.from(inputs, (input) => (input as TableRow).row) };
-  if (!inputs.every((input) => typeof input === 'string')) {
-    throw new BadData('the model reads columns, but the input is bytes', { hint: 'Give a row, or a JSON object.' });
-  }
+  if (!(first instanceof TableRow)) throw noRows();
+  const { table } = first;
+  return { table, rows: Int32Array.from(inputs, (input) => numberIn(table, input)) };
+}
+
+/** The rows of a data set's inputs, or of a server's, which are JSON objects of these columns. Throws {@link BadData}. */
+export function rowsOf(inputs: readonly RawInput[], columns: readonly InputColumn[]): SomeRows {
+  if (inputs[0] instanceof TableRow) return trainingRowsOf(inputs);
   const builder = new TableBuilder(columns);
-  for (const input of inputs) builder.add(input);
+  for (const input of inputs) {
+    if (typeof input !== 'string') throw noRows();
+    builder.add(input);
+  }
   return { table: builder.take(), rows: Int32Array.from(inputs, (_, row) => row) };
 }
+
+function numberIn(table: Table, input: RawInput): number {
+  if (input instanceof TableRow && input.table === table) return input.row;
+  throw noRows();
+}
+
+const noRows = (): BadData =>
+  new BadData('the model reads columns, but the input is something else', {
+    hint: 'Give a row, or a JSON object of its columns.',
+  });

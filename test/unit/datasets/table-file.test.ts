@@ -35,6 +35,8 @@ async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Buffer
   for (let at = 0; at < bytes.length; at += size) yield Buffer.from(bytes.subarray(at, at + size));
 }
 
+const none = { kind: 'text', codes: new Int32Array(), texts: [] };
+
 async function blocksOf(blocks: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const all: Buffer[] = [];
   for await (const block of blocks) all.push(block);
@@ -64,10 +66,13 @@ test('reads back any rows, wherever pieces begin and end', async () => {
         expect(table.labels).toEqual(rows.map(({ label }) => label));
         expect([...table.flags]).toEqual(rows.map(({ validates }) => [undefined, false, true].indexOf(validates)));
         if (rows.length === 0) return;
-        expect(table.columns.get('age')).toEqual({ numbers: Float32Array.from(rows, ({ age }) => age ?? Number.NaN) });
-        const { codes, texts } = textValuesOf(table.columns.get('job') ?? { numbers: new Float32Array() });
+        expect(table.columns.get('age')).toEqual({
+          kind: 'number',
+          numbers: Float32Array.from(rows, ({ age }) => age ?? Number.NaN),
+        });
+        const { codes, texts } = textValuesOf(table.columns.get('job') ?? none);
         expect(Array.from(codes, (code) => texts[code] ?? null)).toEqual(rows.map(({ job }) => job));
-        expect(table.columns.get('since')).toEqual({ numbers: Float64Array.from(rows, () => 86_400) });
+        expect(table.columns.get('since')).toEqual({ kind: 'time', numbers: Float64Array.from(rows, () => 86_400) });
         const hash = (row: Given): bigint => createHash('sha256').update(jsonOf(row)).digest().readBigInt64BE(0);
         expect([...table.hashes]).toEqual(rows.map(hash));
       },
@@ -80,7 +85,7 @@ test('more rows than a block has are several, and a text has one number in all o
   const blocks = await blocksOf(tableBlocks(inPieces(Buffer.from(rows.map(lineOf).join('')), 65_536), ruleOf()));
   expect(blocks).toHaveLength(3);
   const table = await readTable(inPieces(Buffer.concat(blocks), 65_536));
-  const { codes, texts } = textValuesOf(table.columns.get('job') ?? { numbers: new Float32Array() });
+  const { codes, texts } = textValuesOf(table.columns.get('job') ?? none);
   expect(texts).toHaveLength(11);
   expect(Array.from(codes, (code) => texts[code])).toEqual(rows.map(({ job }) => job));
 });

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ColumnValues, numbersOf, TableRow, textValuesOf } from '../../../src/domain/table.ts';
+import { type ColumnValues, numbersOf, textValuesOf } from '../../../src/domain/table.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 import { columnKind, columnKinds } from '../../../src/features/columns/registry.ts';
 import { TableBuilder } from '../../../src/features/columns/table-builder.ts';
 import { createDenseEncoder, denseWidth, fitDense } from '../../../src/features/dense.ts';
+import { tableRows } from './table-rows.ts';
 
 const read = (kind: string, value: unknown): unknown => columnKind(kind).read(value);
 
@@ -203,8 +204,8 @@ describe('a row', () => {
     const { length, columns: read } = builder.take();
     expect(length).toBe(2);
     expect(Object.fromEntries(read)).toEqual({
-      age: { numbers: Float32Array.of(28, Number.NaN) },
-      member: { numbers: Float32Array.of(1, Number.NaN) },
+      age: { kind: 'number', numbers: Float32Array.of(28, Number.NaN) },
+      member: { kind: 'boolean', numbers: Float32Array.of(1, Number.NaN) },
     });
     expect(builder.take().length).toBe(0);
   });
@@ -236,7 +237,7 @@ describe('the dense matrix', () => {
   ];
   const row = (n: unknown, t: unknown): string => JSON.stringify({ n, t });
   const trained = [0, 1, 2, 3, 4, null].map((n, i) => row(n, i < 4 ? 'a' : 'rare'));
-  const features = { encoder: 'dense', classes: [], state: fitDense(trained, columns) };
+  const features = { encoder: 'dense', classes: [], state: fitDense(tableRows(columns, trained)) };
   const matrix = (inputs: string[]): number[] =>
     [...(createDenseEncoder(features).encode(inputs)['x']?.data ?? [])].map(Number);
 
@@ -261,18 +262,14 @@ describe('the dense matrix', () => {
   });
 
   test('is the same from JSON and from rows of a table', () => {
-    const builder = new TableBuilder(columns);
-    for (const json of trained) builder.add(json);
-    const table = { ...builder.take(), hashes: new BigInt64Array(trained.length) };
-    const rows = trained.map((_, i) => new TableRow(table, i));
-    expect(fitDense(rows, columns)).toEqual(features.state);
+    const rows = tableRows(columns, trained);
     expect(createDenseEncoder(features).encode(rows.toReversed())).toEqual(
       createDenseEncoder(features).encode(trained.toReversed()),
     );
   });
 
   test('has nothing of a constant number', () => {
-    const constant = { ...features, state: fitDense([row(7, 'a'), row(7, 'b')], columns) };
+    const constant = { ...features, state: fitDense(tableRows(columns, [row(7, 'a'), row(7, 'b')])) };
     const x = createDenseEncoder(constant).encode([row(7, 'a'), row('Infinity', 'a'), row(-5, 'a')])['x'];
     expect([...(x?.data ?? [])].map(Number)).toEqual([0, 0, 1, 0, 0, 1, 0, 0, 1]);
   });

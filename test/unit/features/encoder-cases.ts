@@ -6,6 +6,7 @@ import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
 import type { EncoderName } from '../../../src/features/registry.ts';
 import { fitSubwords } from '../../../src/features/subwords.ts';
+import { tableRows } from './table-rows.ts';
 
 export interface EncoderCase {
   inputs: readonly RawInput[];
@@ -43,7 +44,7 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
         since: `2026-0${1 + (i % 9)}-11T1${i % 10}:30:00+02:00`,
       }),
     );
-    return { inputs, state: fitDense(inputs, mixedColumns) };
+    return { inputs, state: fitDense(tableRows(mixedColumns, inputs)) };
   },
   ngrams: async () => ({
     inputs: texts,
