@@ -22,7 +22,7 @@ export interface LabelledImage extends ValidationMark {
   label: NamedLabel;
 }
 
-export interface LabelledTableRow extends ValidationMark {
+interface LabelledTableRow extends ValidationMark {
   input: TableRow;
   label: NamedLabel;
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
 import type { NamedLabel, TaskKind } from '../domain/kinds/kind.ts';
-import type { InputColumn, Table } from '../domain/table.ts';
+import type { InputColumn } from '../domain/table.ts';
 import { BadData } from '../errors/errors.ts';
 import { TableBuilder } from '../features/columns/table-builder.ts';
 import { type BadRowRule, skipRow } from './bad-row.ts';
 import { parseRow, validationFlags } from './data-file.ts';
 import { linesOf } from './lines.ts';
+import type { LabelledTable } from './table-file.ts';
 
 /** Rows of a block, which is in memory as JSON values until it is written. */
 const BLOCK_ROWS = 8192;
@@ -14,12 +15,6 @@ const BLOCK_ROWS = 8192;
 const BLOCK_CHARS = 16 * 2 ** 20;
 /** Longer rows are not what columns of numbers and categories have; a prediction takes as much. */
 const MAX_ROW_CHARS = 8 * 2 ** 20;
-
-/** Some rows of a table as they are stored: `labels`, validation flags and hashes by row, and the columns. */
-export interface TableBlock extends Table {
-  labels: readonly NamedLabel[];
-  flags: Uint8Array;
-}
 
 export interface TableRule extends BadRowRule {
   kind: TaskKind;
@@ -76,7 +71,7 @@ class BlockBuilder {
   }
 
   take(): Buffer {
-    const block: TableBlock = {
+    const block: LabelledTable = {
       ...this.#table.take(),
       labels: this.#labels,
       flags: Uint8Array.from(this.#flags),

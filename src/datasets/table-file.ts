@@ -1,9 +1,8 @@
 import { deserialize } from 'node:v8';
 import type { NamedLabel } from '../domain/kinds/kind.ts';
 import type { ColumnValues, Table } from '../domain/table.ts';
-import type { TableBlock } from './table-blocks.ts';
 
-/** A study's rows of several columns. */
+/** Rows of several columns with their labels: of a study, or of a block of its data file. */
 export interface LabelledTable extends Table {
   labels: readonly NamedLabel[];
   /** Places in `validationFlags`. */
@@ -12,8 +11,8 @@ export interface LabelledTable extends Table {
 
 /** Joins the blocks of a data file, which is trusted: it is this user's, and its hash is right. */
 export async function readTable(chunks: AsyncIterable<Buffer>): Promise<LabelledTable> {
-  const blocks: TableBlock[] = [];
-  for await (const bytes of recordsOf(chunks)) blocks.push(deserialize(bytes) as TableBlock);
+  const blocks: LabelledTable[] = [];
+  for await (const bytes of recordsOf(chunks)) blocks.push(deserialize(bytes) as LabelledTable);
   const length = blocks.reduce((sum, block) => sum + block.length, 0);
   const known = new Map<NamedLabel, NamedLabel>();
   const labels = blocks.flatMap((block) => block.labels.map((label) => shared(known, label)));
@@ -39,7 +38,7 @@ function shared(known: Map<NamedLabel, NamedLabel>, label: NamedLabel): NamedLab
 }
 
 /** A column of all blocks, which lose theirs, so that there is only one of them twice. */
-function joined(blocks: readonly TableBlock[], name: string, length: number): ColumnValues {
+function joined(blocks: readonly LabelledTable[], name: string, length: number): ColumnValues {
   const parts = blocks.map((block) => {
     const part = block.columns.get(name);
     if (part === undefined) throw new RangeError(`a block has no column "${name}"`);

@@ -7,7 +7,7 @@ export interface InputColumn {
 /** The values of a column, row by row: numbers, NaN for null; or places in the distinct texts, −1 for null. */
 export type ColumnValues = NumberValues | TextValues;
 
-export interface NumberValues {
+interface NumberValues {
   /** The name of the column's kind. */
   kind: string;
   numbers: Float32Array | Float64Array;

@@ -3,8 +3,8 @@ import type { TableRow } from './table.ts';
 /** The input of a row: a text, the bytes of an image file, or several columns. */
 export type RawInput = string | Uint8Array | TableRow;
 export type InputKind = 'text' | 'image' | 'columns';
-/** The answer for a row: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
-export type OutputKind = 'label' | 'boxes';
+/** The answer for a row: one of the data's classes, a number, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
+export type OutputKind = 'label' | 'boxes' | 'number';
 
 /** The tasks; SQL reads them in `rafiki.task`. Families are for tasks with their kinds of input and output. */
 const known = {
@@ -16,6 +16,8 @@ const known = {
     output: 'boxes',
     title: 'objects in an image: bytea → jsonb array of {label, x, y, w, h}',
   },
+  tabular_classification: { input: 'columns', output: 'label', title: 'class of a row: columns → label' },
+  tabular_regression: { input: 'columns', output: 'number', title: 'number of a row: columns → number' },
 } as const satisfies Record<string, { input: InputKind; output: OutputKind; title: string }>;
 
 export type Task = keyof typeof known;
@@ -43,8 +45,8 @@ export interface Box {
   h: number;
 }
 
-/** The right answers of the rows: `labels[i]` indexes `classes`, or contains the objects of image i. */
-export type Labels = Int32Array | readonly (readonly Box[])[];
+/** The right answers of the rows: `labels[i]` indexes `classes`, is a number, or contains the objects of image i. */
+export type Labels = Int32Array | Float64Array | readonly (readonly Box[])[];
 
 /** Labelled rows of one part (train or valid) of a data set. */
 export interface Examples<Input extends RawInput = RawInput> {

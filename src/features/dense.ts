@@ -3,10 +3,10 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import {
   type FittedColumn,
-  featuresOf,
   fitColumns,
   readFittedColumns,
   type TableFeature,
+  tableFeatures,
   valuesOf,
 } from './columns/fitted-columns.ts';
 import { rowsOf, type SomeRows, trainingRowsOf } from './columns/table-rows.ts';
@@ -34,7 +34,7 @@ interface Scaling {
 export function fitDense(inputs: readonly RawInput[]): Record<string, unknown> {
   const { table, rows } = trainingRowsOf(inputs);
   const fitted = fitColumns({ table, rows });
-  const scalings = featuresOf(fitted).map((feature) =>
+  const scalings = tableFeatures(fitted).map((feature) =>
     feature.categories > 0 ? null : scalingOf(feature.values(valuesOf(table, feature.column), rows)),
   );
   return { columns: fitted, scalings };
@@ -70,7 +70,7 @@ function slotsOf(
   scalings: readonly (Scaling | null)[],
 ): { slots: Slot[]; width: number } {
   let width = 0;
-  const slots = featuresOf(columns).map((feature, i) => {
+  const slots = tableFeatures(columns).map((feature, i) => {
     const scaling = scalings[i] ?? null;
     const slot = { feature, scaling, at: width };
     width += widthOf(feature, scaling);

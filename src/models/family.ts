@@ -81,7 +81,7 @@ export interface Family {
   title: string;
   /** The kinds of its inputs and answers: it can learn the tasks with the same kinds. */
   input: InputKind;
-  output: OutputKind;
+  outputs: readonly OutputKind[];
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
   space(task: Task): HyperSpace;

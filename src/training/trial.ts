@@ -100,7 +100,7 @@ async function trainingRows(
     length: (row) => rows.length(row),
     batch(indexes, { rng }) {
       const inputs = rows.batch(indexes);
-      const encoding = { shapes: network.targets, inputs, smoothing: recipe.labelSmoothing };
+      const encoding = { shapes: network.targets, inputs, target: features.target, smoothing: recipe.labelSmoothing };
       const targets = kind.targets(data.train.labels, indexes, encoding);
       family.augment?.(inputs, knobs, rng);
       return { inputs, targets };

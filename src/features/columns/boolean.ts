@@ -2,7 +2,7 @@ import type { NumberKind } from './column-kind.ts';
 import { plainNumbers } from './number.ts';
 
 /** True is 1, false 0. */
-export const boolean: NumberKind = {
+export const booleanKind: NumberKind = {
   name: 'boolean',
   title: 'true or false',
   types: ['bool'],

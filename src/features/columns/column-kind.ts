@@ -13,7 +13,7 @@ export interface ColumnFeature {
 /** Plain data that is derived from the training rows of a column. */
 export type ColumnState = Readonly<Record<string, unknown>>;
 
-interface Kind {
+interface ReadableTypes {
   name: string;
   title: string;
   /** The types of Postgres that it reads, by their names in pg_catalog. */
@@ -26,14 +26,14 @@ interface Kind {
 }
 
 /** Reads a column of numbers, or of what is counted in numbers. */
-export interface NumberKind extends Kind {
+export interface NumberKind extends ReadableTypes {
   stored: 'float32' | 'float64';
   /** A value as `to_json` writes it, which is not null; NaN counts as NULL. Undefined if it is none of the kind. */
   read(value: unknown): number | undefined;
 }
 
 /** Reads a column of texts. */
-export interface TextKind extends Kind {
+export interface TextKind extends ReadableTypes {
   stored: 'text';
   read(value: unknown): string | undefined;
 }

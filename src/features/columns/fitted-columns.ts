@@ -23,7 +23,7 @@ export const fitColumns = ({ table, rows }: SomeRows): FittedColumn[] =>
   }));
 
 /** The features of all columns, in order. */
-export const featuresOf = (columns: readonly FittedColumn[]): TableFeature[] =>
+export const tableFeatures = (columns: readonly FittedColumn[]): TableFeature[] =>
   columns.flatMap(({ name, kind, state }) =>
     columnKind(kind)
       .features(state)

@@ -67,7 +67,7 @@ function wordsSeconds(words: readonly string[]): number | undefined {
 }
 
 /** Intervals and times of day, in seconds. */
-export const interval: NumberKind = {
+export const intervalKind: NumberKind = {
   name: 'interval',
   title: 'an interval or a time of day',
   types: ['interval', 'time'],

@@ -32,7 +32,7 @@ export const plainNumbers: ColumnFeature = {
  * Numbers, rounded to single precision, as all networks use them: digits after the seventh are lost, so are those of an int8 beyond
  * 2^24, and what is above 3.4e38 is infinite. NaN is NULL.
  */
-export const number: NumberKind = {
+export const numberKind: NumberKind = {
   name: 'number',
   title: 'a number',
   types: ['int2', 'int4', 'int8', 'float4', 'float8', 'numeric'],

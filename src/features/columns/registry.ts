@@ -1,13 +1,13 @@
 import { CorruptParams } from '../../errors/errors.ts';
-import { boolean } from './boolean.ts';
+import { booleanKind } from './boolean.ts';
 import type { ColumnKind } from './column-kind.ts';
-import { interval } from './interval.ts';
-import { number } from './number.ts';
-import { text } from './text.ts';
-import { time } from './time.ts';
+import { intervalKind } from './interval.ts';
+import { numberKind } from './number.ts';
+import { textKind } from './text.ts';
+import { timeKind } from './time.ts';
 
 /** The kinds of columns that models of several columns read; SQL finds them in `rafiki.column_kind`. */
-export const columnKinds: readonly ColumnKind[] = [number, boolean, text, time, interval];
+export const columnKinds: readonly ColumnKind[] = [numberKind, booleanKind, textKind, timeKind, intervalKind];
 
 /** Throws CorruptParams for an unknown name. */
 export function columnKind(name: string): ColumnKind {

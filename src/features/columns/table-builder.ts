@@ -38,7 +38,7 @@ export class TableBuilder {
   }
 }
 
-type Value = number | string | null;
+type CellValue = number | string | null;
 
 function objectOf(json: string): Record<string, unknown> {
   try {
@@ -56,7 +56,7 @@ function objectOf(json: string): Record<string, unknown> {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function read(value: unknown, name: string, kind: ColumnKind): Value {
+function read(value: unknown, name: string, kind: ColumnKind): CellValue {
   if (value === null) return null;
   const found = kind.read(value);
   if (found !== undefined) return found;
@@ -83,7 +83,7 @@ function missing(name: string, columns: readonly { name: string }[], given: read
 interface ColumnBuilder {
   name: string;
   kind: ColumnKind;
-  push(value: Value): void;
+  push(value: CellValue): void;
   take(): ColumnValues;
 }
 

@@ -2,7 +2,7 @@ import { categoryOf, fitCategories } from './category.ts';
 import type { TextKind } from './column-kind.ts';
 
 /** A text of few different values, or an enum: its frequent values are categories. */
-export const text: TextKind = {
+export const textKind: TextKind = {
   name: 'text',
   title: 'a text of few different values',
   types: [],

@@ -48,7 +48,7 @@ const weekday = part('weekday', (seconds) => 1 + modulo(Math.floor(seconds / DAY
 const hour = part('hour', (seconds) => modulo(seconds, DAY_SECONDS) / 3600);
 
 /** Dates and timestamps, to the second: when it was, and where in the year, the week and the day. A zone is translated to UTC. */
-export const time: NumberKind = {
+export const timeKind: NumberKind = {
   name: 'time',
   title: 'a date or a timestamp',
   types: ['date', 'timestamp', 'timestamptz'],

@@ -37,7 +37,7 @@ export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchit
   name,
   title,
   input: 'image',
-  output: 'label',
+  outputs: ['label'],
   space: () =>
     imageSpace(epochs).addRangeKnob(depth.knob, 'int', depth.min, depth.max, {
       group: 'architecture',

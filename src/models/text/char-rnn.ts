@@ -36,7 +36,7 @@ export const charRnn: Family = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
   input: 'text',
-  output: 'label',
+  outputs: ['label'],
   minTrials: 8,
 
   space: () =>

@@ -22,7 +22,7 @@ export const fasttext: Family = {
   name: 'fasttext',
   title: 'fastText: mean of word and n-gram vectors, then a linear layer',
   input: 'text',
-  output: 'label',
+  outputs: ['label'],
 
   space: (task) =>
     new HyperSpace()

@@ -38,7 +38,7 @@ export const temporalCnn: Family = {
   name: 'temporal_cnn',
   title: 'Temporal CNN: filters over word vectors, maximum over time',
   input: 'text',
-  output: 'label',
+  outputs: ['label'],
 
   space: (task) =>
     new HyperSpace()

@@ -19,15 +19,15 @@ const ruleOf = (onBadRow: 'error' | 'skip' = 'error'): TableRule => ({
   skipped: { rows: 0, example: null },
 });
 
-interface Given {
+interface GivenRow {
   label: string;
   age: number | null;
   job: string | null;
   validates?: boolean | undefined;
 }
 
-const jsonOf = ({ age, job }: Given): string => JSON.stringify({ age, job, since: '1970-01-02', more: [1] });
-const lineOf = (row: Given): string =>
+const jsonOf = ({ age, job }: GivenRow): string => JSON.stringify({ age, job, since: '1970-01-02', more: [1] });
+const lineOf = (row: GivenRow): string =>
   `${JSON.stringify([row.label, jsonOf(row), ...(row.validates === undefined ? [] : [row.validates])])}\n`;
 
 /** The bytes in pieces of this size. */
@@ -73,7 +73,7 @@ test('reads back any rows, wherever pieces begin and end', async () => {
         const { codes, texts } = textValuesOf(table.columns.get('job') ?? none);
         expect(Array.from(codes, (code) => texts[code] ?? null)).toEqual(rows.map(({ job }) => job));
         expect(table.columns.get('since')).toEqual({ kind: 'time', numbers: Float64Array.from(rows, () => 86_400) });
-        const hash = (row: Given): bigint => createHash('sha256').update(jsonOf(row)).digest().readBigInt64BE(0);
+        const hash = (row: GivenRow): bigint => createHash('sha256').update(jsonOf(row)).digest().readBigInt64BE(0);
         expect([...table.hashes]).toEqual(rows.map(hash));
       },
     ),
