@@ -78,8 +78,7 @@ begin
   select r.features, r.kinds into reads from rafiki._model_reads(model) r;
   if task.input = 'columns' then
     if feature is not null then
-      raise exception using errcode = 'invalid_parameter_value', message = format('model "%s" reads several columns', model),
-        detail = format('They are %s.', array_to_string(reads.features, ', ')), hint = 'Leave out feature =>; a view can rename columns.';
+      perform rafiki._refuse_feature(model, 'feature');
     end if;
     foreach feature in array reads.features loop
       perform rafiki._check_column(source, feature);
@@ -100,6 +99,17 @@ begin
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
   target := resolved.target;
   input := quote_ident(resolved.features[1]);
+end $$;
+
+-- Raises the error for a column that is named where a model reads several.
+create or replace function rafiki._refuse_feature(model text, argument text) returns void
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'invalid_parameter_value', message = format('model "%s" reads several columns', model),
+    detail = (select format('They are %s.', array_to_string(r.features, ', ')) from rafiki._model_reads(model) r),
+    hint = format('Leave out %s =>; a view can rename columns.', argument);
 end $$;
 
 -- What the deployed version of a model reads, or else the newest; columns in the order of its study.
