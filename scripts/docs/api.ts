@@ -59,7 +59,7 @@ export async function apiPage(db: Queryable): Promise<string> {
 }
 
 const preface = `Generated from the comments of the installed schema by \`npm run docs\`; \`\\df+ rafiki_*\` in psql shows the same. All examples are run by
-\`test/pg/docs.test.ts\`, on tables \`reviews (id, label, body)\`, \`test_reviews\` likewise, \`photos (id, truth, image bytea)\`,
+\`test/pg/docs.test.ts\`, on tables \`reviews (id, label, body)\`, \`test_reviews\` likewise, \`photos (id, truth, image bytea)\`, \`rated (id, stars, image)\`,
 \`shelf (id, boxes jsonb, image bytea)\`, \`customers (id, age, city, buys)\`, \`houses (city, rooms, price)\` and \`inbox (id, body, mood)\`. Every error has a DETAIL with the values, and a HINT with the next step.`;
 
 function functionPart(name: string, functions: readonly PublicFunction[]): string {

@@ -1,30 +1,27 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
-import type { NamedLabel, TaskKind } from '../domain/kinds/kind.ts';
+import { labelOf, type NamedLabel, type TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { TableRow } from '../domain/table.ts';
-import { inputOf, type Task } from '../domain/task.ts';
+import { inputOf, type RawInput, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { linesOf } from './lines.ts';
 import { type LabelledTable, readTable } from './table-file.ts';
 
 /** A row of a source: its input, and its class, number or objects. */
-export type LabelledRow = LabelledText | LabelledImage | LabelledTableRow;
+export interface LabelledRow extends ValidationMark {
+  input: RawInput;
+  label: NamedLabel;
+}
 
-export interface LabelledText extends ValidationMark {
+export interface LabelledText extends LabelledRow {
   input: string;
   label: string;
 }
 
-export interface LabelledImage extends ValidationMark {
+export interface LabelledImage extends LabelledRow {
   input: Uint8Array;
-  label: NamedLabel;
-}
-
-interface LabelledTableRow extends ValidationMark {
-  input: TableRow;
-  label: NamedLabel;
 }
 
 interface ValidationMark {
@@ -42,7 +39,7 @@ export async function readDataFile(file: string, task: Task): Promise<LabelledRo
   try {
     switch (inputOf(task)) {
       case 'text':
-        return await textsOf(file);
+        return await textsOf(file, kindOf(task));
       case 'image':
         return imagesOf(await intactBytes(file), kindOf(task));
       case 'columns':
@@ -96,13 +93,17 @@ async function* intactChunks(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function textsOf(file: string): Promise<LabelledText[]> {
-  const rows: LabelledText[] = [];
-  for await (const line of linesOf(intactChunks(file))) if (line !== null) rows.push(parseRow(line));
+async function textsOf(file: string, kind: TaskKind): Promise<LabelledRow[]> {
+  const rows: LabelledRow[] = [];
+  for await (const line of linesOf(intactChunks(file))) {
+    if (line === null) continue;
+    const row = parseRow(line);
+    rows.push(kind.isLabel(row.label) ? row : { ...row, label: labelOf(kind, row.label) });
+  }
   return rows;
 }
 
-function tableRowsOf(table: LabelledTable): LabelledTableRow[] {
+function tableRowsOf(table: LabelledTable): LabelledRow[] {
   return table.labels.map((label, row) => {
     const validates = validationFlags[table.flags[row] ?? 0];
     return { label, input: new TableRow(table, row), ...validationMark(validates) };

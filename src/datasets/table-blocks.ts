@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
-import type { NamedLabel, TaskKind } from '../domain/kinds/kind.ts';
+import { labelOf, type NamedLabel, type TaskKind } from '../domain/kinds/kind.ts';
 import type { InputColumn } from '../domain/table.ts';
 import { BadData } from '../errors/errors.ts';
 import { TableBuilder } from '../features/columns/table-builder.ts';
@@ -62,7 +62,7 @@ class BlockBuilder {
   add(line: string | null): void {
     if (line === null) throw rowTooLong();
     const { label: text, input, validates } = parseRow(line);
-    const label = this.#kind.readLabel(Buffer.from(text))(NO_IMAGE);
+    const label = labelOf(this.#kind, text);
     this.#table.add(input);
     this.#labels.push(label);
     this.#flags.push(validationFlags.indexOf(validates));
@@ -87,9 +87,6 @@ class BlockBuilder {
     return Buffer.concat([head, bytes]);
   }
 }
-
-/** Labels of a row of columns are about no image. */
-const NO_IMAGE = { width: 0, height: 0 };
 
 const rowTooLong = (): BadData =>
   new BadData('a row is too large', {

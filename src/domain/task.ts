@@ -16,6 +16,8 @@ const known = {
     output: 'boxes',
     title: 'objects in an image: bytea → jsonb array of {label, x, y, w, h}',
   },
+  text_regression: { input: 'text', output: 'number', title: 'number for a text: text → number' },
+  image_regression: { input: 'image', output: 'number', title: 'number for an image: bytea → number' },
   tabular_classification: { input: 'columns', output: 'label', title: 'class of a row: columns → label' },
   tabular_regression: { input: 'columns', output: 'number', title: 'number of a row: columns → number' },
 } as const satisfies Record<string, { input: InputKind; output: OutputKind; title: string }>;

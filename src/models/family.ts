@@ -95,7 +95,7 @@ export interface Family {
   /** Training rows whose targets change with the augmentation; otherwise they come from encoder and `augment`. */
   trainingRows?(examples: Examples, fitted: Fitted): Promise<TrainingRows>;
   /** An equal network that answers faster. */
-  compact?(network: Network): Compact;
+  compact?(network: Network, features: FittedFeatures): Compact;
 }
 
 /** A network that replaces a trained one, and its weights from the trained ones. */

@@ -51,7 +51,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> 
   const parts = { spec, kind, family, recipe, features, network };
   return {
     ...parts,
-    deployed: family.compact?.(network) ?? { network, weights: (trained) => trained },
+    deployed: family.compact?.(network, features) ?? { network, weights: (trained) => trained },
     train: await trainingRows(parts, encoder),
     valid: await encoder.prepare(valid.inputs),
     ...epochOf(recipe, train.inputs.length),

@@ -263,6 +263,23 @@ describe('numbers', () => {
   });
 });
 
+test('a text has a number, too', async () => {
+  await db.query(`
+    create table notes as select i as id, format('%s stars, said guest %s', (array['one', 'two', 'three', 'four'])[1 + i % 4], i) as body,
+      (1 + i % 4) * 1.5 as stars from generate_series(1, 200) i;
+    insert into notes values (201, null, 3), (202, 'no stars', null)`);
+  await train(`'text_regression', 'notes', target => 'stars', families => '{fasttext}', ${few}`);
+  const [found] = await db.query<{ one: number; four: number }>(
+    `select rafiki_predict_number('notes_text_regression', 'one stars, said she') as one,
+       rafiki_predict_number('notes_text_regression', 'four stars, said he'::varchar) as four`,
+  );
+  expect((found?.four ?? 0) - (found?.one ?? 0)).toBeGreaterThan(2);
+  const rows = await db.query<{ metric: string; value: number }>(
+    `select metric, value from rafiki_evaluate('notes_text_regression', 'notes')`,
+  );
+  expect(rows.find(({ metric }) => metric === 'rows')?.value).toBe(200);
+});
+
 describe('many rows', () => {
   const expected = `select id, rafiki_predict('${model}', c) as answer from customers c order by id`;
 

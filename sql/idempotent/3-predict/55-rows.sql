@@ -124,7 +124,7 @@ begin
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
   if found and task.output <> 'number' then
     raise exception using errcode = 'wrong_object_type', message = format('model "%s" does not predict numbers', model),
-      detail = format('Its task is %s.', task.name), hint = 'Use rafiki_predict, or train one with rafiki_train(''tabular_regression'', …).';
+      detail = format('Its task is %s.', task.name), hint = 'Use rafiki_predict, or train one for a task …_regression.';
   end if;
 end $$;
 
@@ -149,11 +149,24 @@ begin
   return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(false, model, input, input, budget))::float8;
 end $$;
 
+create or replace function rafiki_predict_number(model text, image bytea, budget interval default null) returns float8
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_has_numbers(model);
+  return rafiki._predict_image(model, image, budget)::float8;
+end $$;
+
+comment on function rafiki_predict_number(text, bytea, interval) is $$Like rafiki_predict_number for a row, but for an image.
+
+Example:
+  select id, rafiki_predict_number('rated_image_regression', image) from rated;$$;
 comment on function rafiki_predict_number(text, anynonarray, interval) is $$The number that the deployed version of a model predicts for a row of a table, a view or a sub-query, or for a json or jsonb
 object.
 
 Arguments:
-  model: name of a model of the task tabular_regression that you own or were granted
+  model: name of a model of a task …_regression that you own or were granted
   input: the row, or the object; NULL gives NULL
   budget: how long the call may take
 
@@ -165,7 +178,7 @@ Errors:
 
 Example:
   select city, avg(rafiki_predict_number('houses_tabular_regression', h)) from houses h group by city;$$;
-comment on function rafiki_predict_number(text, text, interval) is $$Like rafiki_predict_number for a row, but for an object without a type, or as a text.
+comment on function rafiki_predict_number(text, text, interval) is $$Like rafiki_predict_number for a row, but for a text, or for an object without a type.
 
 Example:
   select rafiki_predict_number('houses_tabular_regression', '{"city": "Bern", "rooms": 4}');$$;

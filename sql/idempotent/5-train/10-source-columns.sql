@@ -149,7 +149,7 @@ end $$;
 create or replace function rafiki._regression_hint() returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select 'Numbers are predicted by the task tabular_regression, from columns; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
+as $$ select 'Numbers are predicted by the tasks tabular_regression, text_regression and image_regression; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
 -- The target of a task of several columns: the one that was named, or the only candidate by type and name.
 create or replace function rafiki._resolve_target(source regclass, task rafiki.task, named name, split name) returns name
@@ -217,6 +217,7 @@ begin
   select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target
+        when 'number' then not c.is_target and not exists (select from rafiki._source_columns(source) s where s.name = target and s.is_text)
         else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' end;
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
@@ -224,6 +225,7 @@ begin
       hint = format('The task %s learns from a %s column; %s. A view can cast them%s.%s', task.name,
                     case task.input when 'image' then 'bytea' else 'text' end,
                     case task.output when 'boxes' then 'boxes are jsonb arrays of {"label", "x", "y", "w", "h"}'
+                                     when 'number' then 'the target is a number that identifies no rows'
                                      else 'labels are text, boolean, integer or an enum' end,
                     case task.input when 'image' then ', as decode(column, ''base64'') as image' end,
                     case when wrong ~ 'type (real|double)' then ' ' || rafiki._regression_hint() else '' end);

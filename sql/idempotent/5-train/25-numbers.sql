@@ -7,14 +7,15 @@ declare
   counted record;
   bad record;
 begin
-  execute format('select count(*) as total, count(label) as labelled, count(*) filter (where is_number) as numbers, '
+  execute format('select count(*) as total, count(*) filter (where label is not null) as labelled, count(*) filter (where is_number) as numbers, '
                  'count(*) filter (where is_number and validates) as validating, min(label) filter (where is_number) as lowest, '
                  'min(label) filter (where is_number) = max(label) filter (where is_number) as is_constant '
-                 'from (select r.label::text as label, r.validates, r.label::text ~ %2$L as is_number from (%1$s) r) t',
+                 'from (select case when r.input is not null then r.label::text end as label, r.validates, '
+                 'r.input is not null and r.label::text ~ %2$L as is_number from (%1$s) r) t',
                  rafiki._study_rows(request), rafiki._number_pattern()) into counted;
   perform rafiki._check_counts(request, counted.total, counted.labelled);
   if counted.numbers < counted.labelled and (request.on_bad_row <> 'skip' or counted.numbers = 0) then
-    execute format('select r.name, left(r.label::text, 60) as label from (%s) r where r.label::text !~ %L limit 1',
+    execute format('select r.name, left(r.label::text, 60) as label from (%s) r where r.input is not null and r.label::text !~ %L limit 1',
                    rafiki._study_rows(request, true), rafiki._number_pattern()) into bad;
     raise exception using errcode = 'data_exception', message = format('"%s" is not a number in %s of %s rows', request.target,
                                                                        counted.labelled - counted.numbers, counted.labelled),

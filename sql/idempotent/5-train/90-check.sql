@@ -7,7 +7,7 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   with f as (
-    select f.*, case when request.task like 'image%' then 'image' else 'text' end as input
+    select f.*, (select case t.input when 'columns' then 'row' else t.input end from rafiki.task t where t.name = request.task) as input
     from jsonb_to_record(facts) f (
       rows bigint, no_label bigint, no_input bigint, long_label bigint, used bigint, valid bigint, dropped bigint, bytes numeric,
       repeats bigint, classes bigint, most jsonb, single bigint, single_label text, "both" bigint, both_rows bigint, both_conflict bigint,

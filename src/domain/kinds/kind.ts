@@ -37,6 +37,10 @@ export interface TaskKind {
   answers(classes: readonly string[]): AnswerMaker;
 }
 
+/** The label of a row that is no image, from its text. Throws BadData. */
+export const labelOf = (kind: TaskKind, text: string): NamedLabel => kind.readLabel(Buffer.from(text))(noImage);
+const noImage: ImageSize = { width: 0, height: 0 };
+
 /** Makes the answer of an ensemble for row `row` of a batch of `rows`; `outputs` are the numbers of each member, best first. */
 export interface AnswerMaker {
   /** The answer of `rafiki_predict`, as text. */

@@ -1,7 +1,7 @@
 import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
 import { denseWidth, fitDense } from '../../features/dense.ts';
 import { dense } from '../../graph/ops/matmul.ts';
-import { answering, fitAnswers } from '../answering.ts';
+import { answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { Family, Recipe } from '../family.ts';
 import { trainingKnobs } from '../knobs.ts';
 
@@ -25,15 +25,16 @@ export const linear: Family = {
   fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs) }),
 
   network: (features) => {
-    const columns = denseWidth(features);
-    return answering(features, (width) => ({
+    const answers = answersOf(features);
+    const [columns, width] = [denseWidth(features), answerWidth(answers)];
+    return answering(answers, {
       inputs: { x: { shape: [columns], dtype: 'float32' } },
       parameters: {
         'out.w': { shape: [columns, width], init: { kind: 'zeros' } },
         'out.b': { shape: [width], init: { kind: 'zeros' } },
       },
       logits: (t, inputs, parameters) => dense(t, inputs.of('x'), parameters.of('out.w'), parameters.of('out.b')),
-    }));
+    });
   },
 
   recipe: (knobs: Knobs): Recipe => ({
