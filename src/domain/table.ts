@@ -19,7 +19,7 @@ export interface TextValues {
   texts: readonly string[];
 }
 
-/** Rows of several columns. A million rows of thirty columns take 120 MB: as objects they would take ten times as much. */
+/** Rows of several columns, as typed arrays: objects with a value per column would take several times the memory. */
 export interface Table {
   readonly length: number;
   /** In the order of the study's. */
