@@ -91,7 +91,9 @@ describe.skipIf(!hasRealImages)('examples run', { timeout: 120_000 }, () => {
     await train(`'image_classification', 'photos', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`);
     await train(`'object_detection', 'shelf', families => '{yolo}', knobs => '{"width": 16, "side": 96, "epochs": 5}'`);
     await train(`'tabular_classification', 'customers', target => 'buys', knobs => '{"epochs": 5}'`);
-    await train(`'image_regression', 'rated', target => 'stars', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`);
+    await train(
+      `'image_regression', 'rated', target => 'stars', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`,
+    );
     await train(`'tabular_regression', 'houses', target => 'price', knobs => '{"epochs": 5}'`);
     for (const form of functions.filter(isCall)) await run(parseComment(form.comment).example);
     await run(`select rafiki_attach('reviews_sentiment', 'inbox', 'body', 'mood')`);
