@@ -8,7 +8,16 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
     ...['knobs', 'curve', 'importance', 'report'],
   ],
   Predict: [
-    ...['predict', 'predict_many', 'predict_detail', 'probabilities', 'predict_top', 'detect'],
+    ...[
+      'predict',
+      'predict_many',
+      'predict_rows',
+      'predict_number',
+      'predict_detail',
+      'probabilities',
+      'predict_top',
+      'detect',
+    ],
     ...['predict_query', 'predict_columns', 'predict_all'],
   ],
   Evaluate: ['evaluate', 'class_report', 'confusion'],
@@ -50,8 +59,8 @@ export async function apiPage(db: Queryable): Promise<string> {
 }
 
 const preface = `Generated from the comments of the installed schema by \`npm run docs\`; \`\\df+ rafiki_*\` in psql shows the same. All examples are run by
-\`test/pg/docs.test.ts\`, on tables \`reviews (id, label, body)\`, \`test_reviews\` likewise, \`photos (id, truth, image bytea)\`,
-\`shelf (id, boxes jsonb, image bytea)\` and \`inbox (id, body, mood)\`. Every error has a DETAIL with the values, and a HINT with the next step.`;
+\`test/pg/docs.test.ts\`, on tables \`reviews (id, label, body)\`, \`test_reviews\` likewise, \`photos (id, truth, image bytea)\`, \`rated (id, stars, image)\`,
+\`shelf (id, boxes jsonb, image bytea)\`, \`customers (id, age, city, buys)\`, \`houses (city, rooms, price)\` and \`inbox (id, body, mood)\`. Every error has a DETAIL with the values, and a HINT with the next step.`;
 
 function functionPart(name: string, functions: readonly PublicFunction[]): string {
   const forms = functions.filter((form) => form.name === name);
@@ -123,6 +132,10 @@ async function registriesPart(db: Queryable): Promise<string> {
     ['rafiki.task', 'select name, input, output, title from rafiki.task order by input desc, output desc, name'],
     ['rafiki.family', 'select name, task, title from rafiki.family order by task, name'],
     ['rafiki.metric', 'select name, output, title from rafiki.metric order by place'],
+    [
+      'rafiki.column_kind',
+      "select name, title, array_to_string(types || array(select 'all of category ' || c from unnest(categories) c), ', ') as types from rafiki.column_kind order by name",
+    ],
     ['rafiki.advisor', 'select name, title from rafiki.advisor order by place'],
   ].map(async ([name = '', sql = '']) => {
     const rows = await db.query<Record<string, string>>(sql);

@@ -2,7 +2,7 @@ import type { Queryable } from '../../src/db/database.ts';
 
 /** Tables by what they are for, one picture each; each stands in one. */
 export const rooms: Readonly<Record<string, readonly string[]>> = {
-  Registries: ['task', 'family', 'advisor', 'metric'],
+  Registries: ['task', 'family', 'advisor', 'metric', 'column_kind'],
   Studies: [
     ...['study', 'study_key', 'trial', 'trial_start', 'trial_worker', 'trial_round', 'trial_change', 'trial_variant'],
     ...['report', 'validation', 'reading'],

@@ -1,23 +1,27 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
-import { StringDecoder } from 'node:string_decoder';
-import type { NamedLabel, TaskKind } from '../domain/kinds/kind.ts';
+import { labelOf, type NamedLabel, type TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
-import { inputOf, type Task } from '../domain/task.ts';
+import { TableRow } from '../domain/table.ts';
+import { inputOf, type RawInput, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import { linesOf } from './lines.ts';
+import { type LabelledTable, readTable } from './table-file.ts';
 
-/** A row of a source: its input, and its class or objects. */
-export type LabelledRow = LabelledText | LabelledImage;
+/** A row of a source: its input, and its class, number or objects. */
+export interface LabelledRow extends ValidationMark {
+  input: RawInput;
+  label: NamedLabel;
+}
 
-export interface LabelledText extends ValidationMark {
+export interface LabelledText extends LabelledRow {
   input: string;
   label: string;
 }
 
-export interface LabelledImage extends ValidationMark {
+export interface LabelledImage extends LabelledRow {
   input: Uint8Array;
-  label: NamedLabel;
 }
 
 interface ValidationMark {
@@ -28,12 +32,19 @@ interface ValidationMark {
 /**
  * The rows of a data file. Texts are lines, each a JSON array [label, text] or [label, text, validates]. Images are records: the
  * sizes of label and image (uint32, little endian), the validation flag (a byte: 0 unset, 1 training, 2 validation), the label as
- * JSON, and the unchanged image file. The last 32 bytes are the SHA-256 of the rest. Throws {@link CorruptParams} for a damaged
- * file and deletes it: the next attempt reads the source again.
+ * JSON, and the unchanged image file. Rows of several columns are blocks (`table-blocks.ts`). The last 32 bytes are the SHA-256 of the
+ * rest. Throws {@link CorruptParams} for a damaged file and deletes it: the next attempt reads the source again.
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
   try {
-    return inputOf(task) === 'image' ? imagesOf(await intactBytes(file), kindOf(task)) : await textsOf(file);
+    switch (inputOf(task)) {
+      case 'text':
+        return await textsOf(file, kindOf(task));
+      case 'image':
+        return imagesOf(await intactBytes(file), kindOf(task));
+      case 'columns':
+        return tableRowsOf(await readTable(intactChunks(file)));
+    }
   } catch (error) {
     if (!(error instanceof CorruptParams || error instanceof SyntaxError)) throw error;
     await rm(file, { force: true });
@@ -82,15 +93,21 @@ async function* intactChunks(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function textsOf(file: string): Promise<LabelledText[]> {
-  const rows: LabelledText[] = [];
-  for await (const line of linesOf(decoded(intactChunks(file)))) rows.push(parseRow(line));
+async function textsOf(file: string, kind: TaskKind): Promise<LabelledRow[]> {
+  const rows: LabelledRow[] = [];
+  for await (const line of linesOf(intactChunks(file))) {
+    if (line === null) continue;
+    const row = parseRow(line);
+    rows.push(kind.isLabel(row.label) ? row : { ...row, label: labelOf(kind, row.label) });
+  }
   return rows;
 }
 
-async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new StringDecoder('utf8');
-  for await (const chunk of chunks) yield decoder.write(chunk);
+function tableRowsOf(table: LabelledTable): LabelledRow[] {
+  return table.labels.map((label, row) => {
+    const validates = validationFlags[table.flags[row] ?? 0];
+    return { label, input: new TableRow(table, row), ...validationMark(validates) };
+  });
 }
 
 const HEAD_BYTES = 9;
@@ -129,22 +146,8 @@ function parseLabel(json: string, kind: TaskKind): NamedLabel {
   throw unreadable();
 }
 
-/** Lines end with a line feed only: node:readline also ends them at U+2028, which JSON does not escape. */
-async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let unfinished: string[] = [];
-  for await (const chunk of chunks) {
-    const parts = chunk.split('\n');
-    for (const part of parts.slice(0, -1)) {
-      yield unfinished.join('') + part;
-      unfinished = [];
-    }
-    unfinished.push(parts.at(-1) ?? '');
-  }
-  const rest = unfinished.join('');
-  if (rest !== '') yield rest;
-}
-
-function parseRow(line: string): LabelledText {
+/** A line as the reader of a source writes it. Throws {@link CorruptParams}. */
+export function parseRow(line: string): LabelledText {
   const row: unknown = JSON.parse(line);
   if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
     return { label: row[0], input: row[1], ...validationMark(row[2]) };

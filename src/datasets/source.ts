@@ -10,6 +10,7 @@ import { inputOf, type Task } from '../domain/task.ts';
 import { StatementRefused } from '../errors/errors.ts';
 import type { Skipped } from './bad-row.ts';
 import { imageRecords, MAX_ROW_BYTES } from './image-rows.ts';
+import { tableBlocks } from './table-blocks.ts';
 import { textLines } from './text-rows.ts';
 
 /**
@@ -22,19 +23,20 @@ import { textLines } from './text-rows.ts';
  */
 export async function readSource(
   connection: Connection,
-  { reader, onBadRow }: Reading,
+  { reader, onBadRow, columns }: Reading,
   { task, count, destination }: { task: Task; count: ByteCount; destination: Writable },
 ): Promise<Skipped> {
   try {
     await connection.query('begin isolation level repeatable read read only');
     const call = `select ${await readerCall(connection, reader)}`;
     const skipped: Skipped = { rows: 0, example: null };
-    const checking = { kind: kindOf(task), onBadRow, skipped };
-    const rows =
-      inputOf(task) === 'text'
-        ? textLines(copyLines(connection, call, count), checking)
-        : imageRecords(copyBytes(connection, call, { count, max: MAX_ROW_BYTES }), checking);
-    await pipeline(rows, destination);
+    const checking = { kind: kindOf(task), columns, onBadRow, skipped };
+    const converted = {
+      text: () => textLines(copyLines(connection, call, count), checking),
+      image: () => imageRecords(copyBytes(connection, call, { count, max: MAX_ROW_BYTES }), checking),
+      columns: () => tableBlocks(copyLines(connection, call, count), checking),
+    };
+    await pipeline(converted[inputOf(task)](), destination);
     await connection.query('rollback');
     return skipped;
   } catch (error) {

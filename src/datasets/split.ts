@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto';
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
-import type { DataSet, Examples, Task } from '../domain/task.ts';
+import { TableRow } from '../domain/table.ts';
+import type { DataSet, Examples, RawInput, Task } from '../domain/task.ts';
 import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
 
-/** Rows with the same input, which must not be split: no input is both trained and validated on. */
-interface Group {
-  /** Uniform in [0, 1), from the input's hash. */
-  position: number;
-  hash: string;
-  rows: LabelledRow[];
-  labels: Set<string>;
-  valid: boolean;
+/** Rows grouped by input: equal inputs must not be split, so that no input is both trained and validated on. */
+interface Groups {
+  /** The rows ordered by the hash of their input, those with equal inputs by label. */
+  order: Int32Array;
+  /** Where each group starts in `order`; the last entry is its end. */
+  starts: Int32Array;
+  /** Whether a group is for validation, 0 or 1. */
+  valid: Uint8Array;
 }
 
 /**
@@ -28,28 +29,28 @@ export function splitRows(
 ): DataSet {
   const kind = kindOf(task);
   const labelsOf = ({ label }: LabelledRow): readonly string[] => kind.classesOf(label);
-  const groups = groupByInput(rows, validation, labelsOf);
-  const classes = [...new Set(rows.flatMap(labelsOf))].sort();
+  const groups = groupByInput(rows, validation);
+  const groupsOf = groupsByClass(rows, groups, labelsOf);
+  const classes = [...groupsOf.keys()].sort();
   checkClasses(rows, classes, kind);
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);
-  const hasValidationRows = rows.some((row) => row.validates !== undefined);
-  if (hasValidationRows) {
-    groups.forEach(assignValidation);
-    checkCommonClass(groups, labelsOf);
-  } else for (const label of classes) coverClass(groups.filter((group) => group.labels.has(label)));
-  const side = (valid: boolean): Examples => {
-    const chosen = groups.filter((group) => group.valid === valid);
-    return examplesOf(chosen, classes, kind);
-  };
-  return { classes, train: side(false), valid: side(true) };
+  const isChosen = rows.some((row) => row.validates !== undefined);
+  if (isChosen) assignValidation(rows, groups);
+  else for (const label of classes) coverClass(groupsOf.get(label) ?? [], groups.valid);
+  const sides = [false, true].map((valid) => rowsOfSide(rows, groups, { valid, isChosen }));
+  const [train = [], valid = []] = sides;
+  if (isChosen) checkCommonClass({ train, valid }, labelsOf);
+  return { classes, train: examplesOf(train, classes, kind), valid: examplesOf(valid, classes, kind) };
 }
 
 /** Identifies the validation rows: scores of two trials can be compared, and their votes counted, if it is equal. */
 export function validationHash({ classes, valid }: DataSet): Buffer {
   const hash = createHash('sha256').update(JSON.stringify(classes));
   valid.inputs.forEach((input, row) => {
-    hash.update(`\n${JSON.stringify(valid.labels[row])} ${input.length} `).update(input);
+    const label = JSON.stringify(valid.labels[row]);
+    if (input instanceof TableRow) hash.update(`\n${label} row ${inputHash(input)}`);
+    else hash.update(`\n${label} ${input.length} `).update(input);
   });
   return hash.digest();
 }
@@ -79,7 +80,11 @@ export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt
   return hashes.length === 0 ? 0 : Math.round((found / hashes.length) * inputs.length);
 }
 
-const inputHash = (input: string | Uint8Array): bigint => createHash('sha256').update(input).digest().readBigInt64BE(0);
+/** The first 64 bits of an input's SHA-256, as of `rafiki._input_hash`. */
+const inputHash = (input: RawInput): bigint =>
+  input instanceof TableRow
+    ? (input.table.hashes[input.row] as bigint)
+    : createHash('sha256').update(input).digest().readBigInt64BE(0);
 
 type LabelsOf = (row: LabelledRow) => readonly string[];
 
@@ -91,40 +96,93 @@ function checkClasses(rows: readonly LabelledRow[], classes: readonly string[], 
   });
 }
 
-function groupByInput(rows: readonly LabelledRow[], validation: number, labelsOf: LabelsOf): Group[] {
-  const groups = new Map<string, Group>();
-  for (const row of rows) {
-    const digest = createHash('sha256').update(row.input).digest();
-    const hash = digest.toString('hex');
-    const position = digest.readUInt32BE(0) / 2 ** 32;
-    const group = groups.get(hash) ?? { position, hash, rows: [], labels: new Set(), valid: position < validation };
-    group.rows.push(row);
-    for (const label of labelsOf(row)) group.labels.add(label);
-    groups.set(hash, group);
-  }
-  return [...groups.values()].sort((a, b) => compare(a.hash, b.hash));
+function groupByInput(rows: readonly LabelledRow[], validation: number): Groups {
+  const hashes = new BigUint64Array(rows.length);
+  rows.forEach(({ input }, row) => {
+    hashes[row] = inputHash(input); // as unsigned, so that the order is that of the hexadecimal digits
+  });
+  const words = new Uint32Array(hashes.buffer); // for each row the low and the high half: much faster to compare than bigints
+  const high = (row: number): number => words[2 * row + 1] as number;
+  const low = (row: number): number => words[2 * row] as number;
+  const text = (row: number): string => textOf((rows[row] as LabelledRow).label);
+  const order = Int32Array.from(rows, (_, row) => row).sort(
+    (a, b) => high(a) - high(b) || low(a) - low(b) || compare(text(a), text(b)) || a - b,
+  );
+  const isFirst = (row: number, place: number): boolean => {
+    const before = order[place - 1];
+    return before === undefined || high(before) !== high(row) || low(before) !== low(row);
+  };
+  const starts: number[] = [];
+  const valid: number[] = [];
+  order.forEach((row, place) => {
+    if (!isFirst(row, place)) return;
+    starts.push(place);
+    valid.push(Number(high(row) / 2 ** 32 < validation));
+  });
+  return { order, starts: Int32Array.from([...starts, rows.length]), valid: Uint8Array.from(valid) };
 }
 
-/** One validation row moves its input to the validation side; the input's training rows are left out. */
-function assignValidation(group: Group): void {
-  const validationRows = group.rows.filter((row) => row.validates === true);
-  group.valid = validationRows.length > 0;
-  if (group.valid) group.rows = validationRows;
+/** The groups that have rows of a class, in order. */
+function groupsByClass(
+  rows: readonly LabelledRow[],
+  { order, starts }: Groups,
+  labelsOf: LabelsOf,
+): Map<string, number[]> {
+  const groupsOf = new Map<string, number[]>();
+  let group = 0;
+  order.forEach((row, place) => {
+    if (place === starts[group + 1]) group++;
+    for (const label of labelsOf(rows[row] as LabelledRow)) {
+      const groups = groupsOf.get(label);
+      if (groups === undefined) groupsOf.set(label, [group]);
+      else if (groups.at(-1) !== group) groups.push(group);
+    }
+  });
+  return groupsOf;
 }
 
-/** Training and validation rows need a class in common: otherwise no answer can be right. */
-function checkCommonClass(groups: readonly Group[], labelsOf: LabelsOf): void {
-  const classesOf = (valid: boolean): string[] =>
-    groups.filter((group) => group.valid === valid).flatMap(({ rows }) => rows.flatMap(labelsOf));
-  if (groups.every(({ valid }) => valid)) {
+/** One validation row moves its input to the validation side. */
+function assignValidation(rows: readonly LabelledRow[], { order, starts, valid }: Groups): void {
+  valid.fill(0);
+  let group = 0;
+  order.forEach((row, place) => {
+    if (place === starts[group + 1]) group++;
+    if (rows[row]?.validates === true) valid[group] = 1;
+  });
+}
+
+/** In order. Of an input that somebody chose to validate on, the training rows are left out. */
+function rowsOfSide(
+  rows: readonly LabelledRow[],
+  { order, starts, valid }: Groups,
+  side: { valid: boolean; isChosen: boolean },
+): LabelledRow[] {
+  const chosen: LabelledRow[] = [];
+  let group = 0;
+  order.forEach((place, at) => {
+    if (at === starts[group + 1]) group++;
+    const row = rows[place] as LabelledRow;
+    const isLeftOut = side.isChosen && side.valid && row.validates !== true;
+    if ((valid[group] === 1) === side.valid && !isLeftOut) chosen.push(row);
+  });
+  return chosen;
+}
+
+/** Training and validation rows need a class in common, if they have any: otherwise no answer can be right. */
+function checkCommonClass(
+  { train, valid }: { train: readonly LabelledRow[]; valid: readonly LabelledRow[] },
+  labelsOf: LabelsOf,
+): void {
+  if (train.length === 0) {
     throw new InvalidParameter('no rows are left to train on', {
-      detail: `All ${groups.length} distinct inputs are among the rows to validate on, which are not trained on.`,
+      detail: `All ${new Set(valid.map(({ input }) => inputHash(input))).size} distinct inputs are among the rows to validate on, which are not trained on.`,
       hint: 'Choose other rows with validation_source =>, validation_split => or validation_after =>.',
     });
   }
-  const trained = new Set(classesOf(false));
-  const validated = new Set(classesOf(true));
-  if ([...validated].some((label) => trained.has(label))) return;
+  const trained = new Set(train.flatMap(labelsOf));
+  const validated = new Set(valid.flatMap(labelsOf));
+  const hasClasses = trained.size + validated.size > 0;
+  if (!hasClasses || [...validated].some((label) => trained.has(label))) return;
   throw new InvalidParameter('the rows to train on and those to validate on share no class', {
     detail: `To train on: ${sampleOf(trained)}. To validate on: ${sampleOf(validated)}. Rows whose input is validated on are not trained on.`,
     hint: 'No answer could be right: choose other rows with validation_source =>, validation_split => or validation_after =>.',
@@ -138,18 +196,17 @@ function sampleOf(labels: ReadonlySet<string>): string {
 }
 
 /** If all inputs of a class are on one side, moves the one nearest to the border. */
-function coverClass(groups: readonly Group[]): void {
+function coverClass(groups: readonly number[], valid: Uint8Array): void {
   const [first, ...others] = groups;
   const last = others.at(-1);
   if (first === undefined) return;
   if (last === undefined)
-    first.valid = false; // a single input is for training
-  else if (groups.every((group) => !group.valid)) first.valid = true;
-  else if (groups.every((group) => group.valid)) last.valid = false;
+    valid[first] = 0; // a single input is for training
+  else if (groups.every((group) => valid[group] === 0)) valid[first] = 1;
+  else if (groups.every((group) => valid[group] === 1)) valid[last] = 0;
 }
 
-function examplesOf(groups: readonly Group[], classes: readonly string[], kind: TaskKind): Examples {
-  const rows = groups.flatMap((group) => group.rows.toSorted((a, b) => compare(textOf(a.label), textOf(b.label))));
+function examplesOf(rows: readonly LabelledRow[], classes: readonly string[], kind: TaskKind): Examples {
   const indexes = new Map(classes.map((name, i) => [name, i]));
   const labels = rows.map((row) => row.label);
   return {

@@ -1,4 +1,5 @@
 import { labelTooLong, MAX_LABEL_CHARS } from '../domain/class-limits.ts';
+import { labelOf, type TaskKind } from '../domain/kinds/kind.ts';
 import { type BadRowRule, skipRow } from './bad-row.ts';
 
 const LINE_FEED = 0x0a;
@@ -8,8 +9,12 @@ const BACKSLASH = 0x5c;
 /** `["` and a label of the maximum length plus one, with each character escaped. */
 const HEAD_BYTES = 2 + 6 * (MAX_LABEL_CHARS + 1);
 
-/** Passes on lines `["label", "text"]` as Postgres writes them, without those whose label is too long; no line is buffered completely. */
-export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule): AsyncGenerator<Buffer> {
+export interface TextRule extends BadRowRule {
+  kind: TaskKind;
+}
+
+/** Passes on lines `["label", "text"]` as Postgres writes them, without those whose label cannot be used; no line is buffered completely. */
+export async function* textLines(chunks: AsyncIterable<Buffer>, rule: TextRule): AsyncGenerator<Buffer> {
   let unfinished: Buffer = Buffer.alloc(0);
   let number = 1;
   /** The line that starts with these bytes; undefined if too few of them are available. */
@@ -38,21 +43,29 @@ export async function* textLines(chunks: AsyncIterable<Buffer>, rule: BadRowRule
   if (unfinished.length > 0) yield unfinished; // a COPY ends with a line feed
 }
 
-function checkRow(head: Buffer, number: number, rule: BadRowRule): boolean {
-  if (!isTooLong(head)) return true;
-  skipRow({ name: `Row ${number} as read`, error: labelTooLong() }, rule);
-  return false;
+function checkRow(head: Buffer, number: number, rule: TextRule): boolean {
+  try {
+    labelOf(rule.kind, labelText(head));
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return true; // reading the file is an error
+    skipRow({ name: `Row ${number} as read`, error }, rule);
+    return false;
+  }
 }
 
-function isTooLong(head: Buffer): boolean {
+/** The label of a line, of which `head` are the first bytes. Throws BadData for one that is too long. */
+function labelText(head: Buffer): string {
   let chars = 0;
-  for (let at = 2; at < head.length && head[at] !== QUOTE; chars++) {
+  let at = 2;
+  for (; at < head.length && head[at] !== QUOTE; chars++) {
+    if (chars === MAX_LABEL_CHARS) throw labelTooLong();
     if (head[at] === BACKSLASH)
       at += head[at + 1] === 0x75 ? 6 : 2; // \u0001, and \n
     else
       do at++;
       while (((head[at] ?? 0) & 0xc0) === 0x80); // the bytes of one character
-    if (chars === MAX_LABEL_CHARS) return true;
   }
-  return false;
+  const label: unknown = JSON.parse(head.toString('utf8', 1, at + 1));
+  return String(label);
 }

@@ -50,6 +50,12 @@ export const metrics = {
   macro_f1: { output: 'label', title: 'F1 of each class, the mean over classes' },
   likelihood: { output: 'label', title: 'exp(-log loss): the geometric mean of what the right classes were given' },
   auc: { output: 'label', title: 'area under the ROC curve of each class against the others, the mean over classes' },
+  r2: { output: 'number', title: 'share of the variance that is explained' },
+  rmse: { output: 'number', title: 'share of the standard deviation that the root mean squared error is below it' },
+  mae: {
+    output: 'number',
+    title: 'share of the mean distance from the median that the mean absolute error is below it',
+  },
   map50: { output: 'boxes', title: 'average precision of each class at an overlap of 0.5, the mean over classes' },
 } as const satisfies Record<string, { output: OutputKind; title: string }>;
 export type Metric = keyof typeof metrics;
@@ -122,6 +128,9 @@ export function baseline(metric: Metric, labels: ArrayLike<number>, classes: num
     case 'auc':
       return 0.5;
     case 'map50':
+    case 'r2':
+    case 'rmse':
+    case 'mae':
       return 0;
   }
 }

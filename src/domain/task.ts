@@ -1,8 +1,10 @@
-/** The input of a row: a text, or the bytes of an image file. */
-export type RawInput = string | Uint8Array;
-export type InputKind = 'text' | 'image';
-/** The answer for a row: one of the data's classes, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
-export type OutputKind = 'label' | 'boxes';
+import type { TableRow } from './table.ts';
+
+/** The input of a row: a text, the bytes of an image file, or several columns. */
+export type RawInput = string | Uint8Array | TableRow;
+export type InputKind = 'text' | 'image' | 'columns';
+/** The answer for a row: one of the data's classes, a number, or the objects in an image. Each is a kind in `kinds/registry.ts`. */
+export type OutputKind = 'label' | 'boxes' | 'number';
 
 /** The tasks; SQL reads them in `rafiki.task`. Families are for tasks with their kinds of input and output. */
 const known = {
@@ -14,6 +16,10 @@ const known = {
     output: 'boxes',
     title: 'objects in an image: bytea → jsonb array of {label, x, y, w, h}',
   },
+  text_regression: { input: 'text', output: 'number', title: 'number for a text: text → number' },
+  image_regression: { input: 'image', output: 'number', title: 'number for an image: bytea → number' },
+  tabular_classification: { input: 'columns', output: 'label', title: 'class of a row: columns → label' },
+  tabular_regression: { input: 'columns', output: 'number', title: 'number of a row: columns → number' },
 } as const satisfies Record<string, { input: InputKind; output: OutputKind; title: string }>;
 
 export type Task = keyof typeof known;
@@ -41,8 +47,8 @@ export interface Box {
   h: number;
 }
 
-/** The right answers of the rows: `labels[i]` indexes `classes`, or contains the objects of image i. */
-export type Labels = Int32Array | readonly (readonly Box[])[];
+/** The right answers of the rows: `labels[i]` indexes `classes`, is a number, or contains the objects of image i. */
+export type Labels = Int32Array | Float64Array | readonly (readonly Box[])[];
 
 /** Labelled rows of one part (train or valid) of a data set. */
 export interface Examples<Input extends RawInput = RawInput> {

@@ -1,5 +1,6 @@
 import type { Knobs } from './hyper-space.ts';
 import type { Team } from './joint-training.ts';
+import type { TargetUnit } from './kinds/kind.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Examples, Task } from './task.ts';
@@ -105,6 +106,8 @@ export interface FittedFeatures {
   encoder: string;
   state: Record<string, unknown>;
   classes: string[];
+  /** With which numbers that are learnt are standardised; the classes are then none. */
+  target?: TargetUnit;
 }
 
 export interface TrainingResult {

@@ -40,7 +40,7 @@ export function textsOf(inputs: readonly RawInput[]): readonly string[] {
 
 /** Checks inputs of a model that reads image files. Throws BadData. */
 export function filesOf(inputs: readonly RawInput[]): readonly Uint8Array[] {
-  if (inputs.every((input) => typeof input !== 'string')) return inputs;
+  if (inputs.every((input) => input instanceof Uint8Array)) return inputs;
   throw new BadData('the model reads images, but the input is text', {
     hint: 'Use a column of type bytea with whole image files, or a text task.',
   });

@@ -1,6 +1,7 @@
 import type { FittedFeatures } from '../domain/training.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { createCharacterEncoder } from './characters.ts';
+import { createDenseEncoder } from './dense.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
 import { createPixelEncoder } from './pixels.ts';
@@ -10,6 +11,7 @@ import { createSubwordEncoder } from './subwords.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
+  dense: createDenseEncoder,
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,

@@ -81,7 +81,7 @@ export interface Family {
   title: string;
   /** The kinds of its inputs and answers: it can learn the tasks with the same kinds. */
   input: InputKind;
-  output: OutputKind;
+  outputs: readonly OutputKind[];
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
   space(task: Task): HyperSpace;
@@ -95,7 +95,7 @@ export interface Family {
   /** Training rows whose targets change with the augmentation; otherwise they come from encoder and `augment`. */
   trainingRows?(examples: Examples, fitted: Fitted): Promise<TrainingRows>;
   /** An equal network that answers faster. */
-  compact?(network: Network): Compact;
+  compact?(network: Network, features: FittedFeatures): Compact;
 }
 
 /** A network that replaces a trained one, and its weights from the trained ones. */

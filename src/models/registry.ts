@@ -9,6 +9,7 @@ import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
+import { linear } from './tabular/linear.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
 import { temporalCnn } from './text/temporal-cnn.ts';
@@ -26,11 +27,13 @@ export const families: readonly Family[] = [
   yolo,
   ssd,
   fasterRcnn,
+  linear,
 ];
 
 export const familyNames: readonly string[] = families.map(({ name }) => name);
 
-const isFor = ({ input, output }: Family, task: Task): boolean => input === inputOf(task) && output === outputOf(task);
+const isFor = ({ input, outputs }: Family, task: Task): boolean =>
+  input === inputOf(task) && outputs.includes(outputOf(task));
 
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => isFor(family, task));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));

@@ -42,6 +42,7 @@ const joined = (a: Examples, b: Examples): Examples => ({
 
 function joinedLabels(a: Labels, b: Labels): Labels {
   if (a instanceof Int32Array && b instanceof Int32Array) return Int32Array.from([...a, ...b]);
-  if (a instanceof Int32Array || b instanceof Int32Array) throw new RangeError('both parts have labels of one kind');
+  if (a instanceof Float64Array && b instanceof Float64Array) return Float64Array.from([...a, ...b]);
+  if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) throw new RangeError('both parts have labels of one kind');
   return [...a, ...b];
 }

@@ -51,7 +51,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> 
   const parts = { spec, kind, family, recipe, features, network };
   return {
     ...parts,
-    deployed: family.compact?.(network) ?? { network, weights: (trained) => trained },
+    deployed: family.compact?.(network, features) ?? { network, weights: (trained) => trained },
     train: await trainingRows(parts, encoder),
     valid: await encoder.prepare(valid.inputs),
     ...epochOf(recipe, train.inputs.length),
@@ -100,7 +100,7 @@ async function trainingRows(
     length: (row) => rows.length(row),
     batch(indexes, { rng }) {
       const inputs = rows.batch(indexes);
-      const encoding = { shapes: network.targets, inputs, smoothing: recipe.labelSmoothing };
+      const encoding = { shapes: network.targets, inputs, target: features.target, smoothing: recipe.labelSmoothing };
       const targets = kind.targets(data.train.labels, indexes, encoding);
       family.augment?.(inputs, knobs, rng);
       return { inputs, targets };

@@ -84,11 +84,16 @@ const candidates = (): Record<string, string[]> => ({
   'bytea[]': [`'{}'`, `array['\\x00'::bytea, null]`],
   'name[]': [`'{body}'`, `'{}'`],
   'bigint[]': [`'{}'`, `array[1, null]`],
+  'double precision[]': [`'{}'`, `'{0.5,NaN,infinity,null}'`],
   anyelement: [`'x'::text`, `'\\x00'::bytea`, '1'],
-  anynonarray: ['1', `'{}'::jsonb`, `'x'::text`],
+  anynonarray: ['1', `'{}'::jsonb`, `'x'::text`, `row(1, 'x')`, `(select m from rafiki.model m limit 1)`],
   anyarray: [`array['x']`],
   regtype: [`'integer'`, '4294967295::oid::regtype'],
-  'rafiki.task': [`(select t from rafiki.task t where t.name = 'sentiment')`, `row(null, null, null, null)`],
+  'rafiki.task': [
+    `(select t from rafiki.task t where t.name = 'sentiment')`,
+    `(select t from rafiki.task t where t.name = 'tabular_regression')`,
+    `row(null, null, null, null)`,
+  ],
   'rafiki.study': [
     `(select jsonb_populate_record(null::rafiki.study, to_jsonb(s)) from (
         select task, source, model, target, features, families, knobs, advisor, max_trials, max_time, validation, seed, on_bad_row

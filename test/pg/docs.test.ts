@@ -74,15 +74,27 @@ describe.skipIf(!hasRealImages)('examples run', { timeout: 120_000 }, () => {
       create table inbox (id int primary key, body text, mood text);
       create table photos (id int primary key, truth text, image bytea);
       create table shelf (id int primary key, boxes jsonb, image bytea);
+      create table customers as
+        select i as id, 20 + i % 50 as age, (array['Bern', 'Basel', 'Chur'])[1 + i % 3] as city, case when i % 50 > 25 then 'yes' else 'no' end as buys
+        from generate_series(1, 200) i;
+      create table houses as
+        select (array['Bern', 'Basel', 'Chur'])[1 + i % 3] as city, 1 + i % 7 as rooms, 1000.0 * (1 + i % 7) + i % 3 as price
+        from generate_series(1, 200) i;
       create role bob`);
     for (const [id, [label, image]] of photographs(['cat', 'ship'], 24).entries())
       await database.db.query('insert into photos values ($1, $2, $3::text::bytea)', [id, label, image]);
     for (const [id, [boxes, image]] of fruit(8).entries())
       await database.db.query('insert into shelf values ($1, $2, $3::text::bytea)', [id, boxes, image]);
+    await run('create view rated as select id, image, id % 7 as stars from photos');
     processes = await startProcesses(database.service);
     await train(`'sentiment', 'reviews', families => '{fasttext}', knobs => '{"epochs": 4}'`);
     await train(`'image_classification', 'photos', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`);
     await train(`'object_detection', 'shelf', families => '{yolo}', knobs => '{"width": 16, "side": 96, "epochs": 5}'`);
+    await train(`'tabular_classification', 'customers', target => 'buys', knobs => '{"epochs": 5}'`);
+    await train(
+      `'image_regression', 'rated', target => 'stars', families => '{squeezenet}', knobs => '{"width": 16, "epochs": 5}'`,
+    );
+    await train(`'tabular_regression', 'houses', target => 'price', knobs => '{"epochs": 5}'`);
     for (const form of functions.filter(isCall)) await run(parseComment(form.comment).example);
     await run(`select rafiki_attach('reviews_sentiment', 'inbox', 'body', 'mood')`);
   }, 120_000);

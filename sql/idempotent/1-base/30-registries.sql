@@ -15,12 +15,17 @@ insert into rafiki.advisor (name, place, title)
 select w.name, w.place, w.title
 from jsonb_to_recordset('@advisor@') w (name text, place int, title text);
 
+delete from rafiki.column_kind;
+insert into rafiki.column_kind (name, title, types, categories)
+select w.name, w.title, w.types, w.categories
+from jsonb_to_recordset('@column_kind@') w (name text, title text, types text[], categories text[]);
+
 delete from rafiki.family;
 insert into rafiki.family (name, task, title, knobs)
 select w.name, w.task, w.title, w.knobs
 from jsonb_to_recordset('@family@') w (name text, task text, title text, knobs jsonb);
 
--- The kind of output of a task: 'label' or 'boxes'.
+-- The kind of output of a task: 'label', 'number' or 'boxes'.
 create or replace function rafiki._output(task text) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

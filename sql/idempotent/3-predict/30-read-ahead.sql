@@ -29,16 +29,19 @@ as $$
       and has_table_privilege(c.oid, 'select')) -- ctid is not readable with column rights alone
 $$;
 
--- The candidates for read-ahead in a relation for inputs of a type: its columns, and the expressions of the query (with negative attnum).
+-- The candidates for read-ahead in a relation for inputs of a type: its columns, and the expressions of the query (with negative attnum); or its
+-- rows (with attnum 0), if the input is one of them. The relation has the alias "rafiki row".
 create or replace function rafiki._readable(relation oid, asked regtype) returns table (attnum int2, value text)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select (-e.nth)::int2, e.expression from rafiki._query_expressions(relation) e where asked <> 'bytea'::regtype
+  select (-e.nth)::int2, e.expression from rafiki._query_expressions(relation) e where asked = 'text'::regtype
+  union all
+  select 0::int2, 'pg_catalog.to_json("rafiki row".*)::pg_catalog.text' from pg_class c where c.oid = relation and c.reltype = asked
   union all
   select a.attnum, quote_ident(a.attname) from pg_attribute a
   where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-    and a.atttypid = any (case asked when 'bytea'::regtype then '{bytea}' else '{text,varchar}' end::regtype[])
+    and a.atttypid = any (case asked when 'bytea'::regtype then '{bytea}' when 'text'::regtype then '{text,varchar}' else '{}' end::regtype[])
 $$;
 
 -- Finds `input` in the first and last `rows` rows of the tables that this session has locked, which include those of the current statement;
@@ -62,8 +65,9 @@ begin
       and rafiki._is_trusted(c.oid)
     limit 8
   loop
-    execute format('select t.ctid from (select ctid, %1$s as value from only %2$s limit $2) t where t.value = $1 '
-                   'union all select ctid from only %2$s where ctid >= $3 and %1$s = $1 limit 1', value, relation::regclass)
+    execute format('select t.ctid from (select ctid, %1$s as value from only %2$s as "rafiki row" limit $2) t where t.value = %3$s '
+                   'union all select ctid from only %2$s as "rafiki row" where ctid >= $3 and %1$s = %3$s limit 1', value, relation::regclass,
+                   case attnum when 0 then 'pg_catalog.to_json($1)::pg_catalog.text' else '$1' end)
       into place
       using input, rows, format('(%s,0)', greatest(0, pg_relation_size(relation) / 8192 - rafiki._blocks(relation, rows)))::tid;
     if place is not null then
@@ -95,12 +99,14 @@ declare
   found_rows bigint;
   bytes bigint;
 begin
-  select r.value into value from rafiki._readable(relation, case when is_image then 'bytea' else 'text' end::regtype) r
+  select r.value into value
+  from rafiki._readable(relation, case when attnum = 0 then (select c.reltype from pg_class c where c.oid = relation)
+                                       when is_image then 'bytea'::regtype else 'text'::regtype end) r
   where r.attnum = _window.attnum and rafiki._is_trusted(relation);
   if not found then
     return;
   end if;
-  part := format('from (select ctid, %s as value from only %s where ctid %s limit $3) t', value, relation::regclass,
+  part := format('from (select ctid, %s as value from only %s as "rafiki row" where ctid %s limit $3) t', value, relation::regclass,
                  case when not upward then '< $1 and ctid >= $2 order by ctid desc'
                       when row_security_active(relation) then '> $1 and ctid < $2 order by ctid'
                       else '> $1 and ctid < $2' end);
@@ -123,7 +129,7 @@ end $$;
 
 -- Tells the user why a query gets no read-ahead, and how to make it fast; `rows` is how many rows of each table were searched. Once per session;
 -- before PostgreSQL 17 once per scan, because a parallel query allows neither set_config() nor an exception block there.
-create or replace function rafiki._notify_unread(rows int) returns void
+create or replace function rafiki._notify_unread(rows int, asked regtype) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -157,7 +163,8 @@ begin
             when untrusted is not null then format('It reads ahead only in tables that the current role owns; this query reads: %s.', left(untrusted, 200))
             else format('The input is neither a column of a table that is scanned in order nor a simple expression over its text columns; tables: %s.',
                         left(scanned, 200)) end,
-          hint = 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).';
+          hint = case when asked in ('text'::regtype, 'bytea'::regtype) then 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).'
+                      else 'This form is as quick with any rows: rafiki_predict_rows(model, array_agg(to_jsonb(row))).' end;
 end $$;
 
 -- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;
@@ -181,7 +188,7 @@ begin
       rafiki._window(s.relation, s.attnum, s.place, false, window_rows) before,
       rafiki._window(s.relation, s.attnum, s.place, true, window_rows) after;
     if not found then
-      perform rafiki._notify_unread(words[2]::int);
+      perform rafiki._notify_unread(words[2]::int, pg_typeof(input));
     end if;
   elsif words[1] = '+' then
     select concat_ws(';', words[3], words[4], words[5], w.next) as place, w.inputs as texts

@@ -123,31 +123,3 @@ comment on function rafiki_predict(text, text[], text) is $$Like rafiki_predict 
 
 Example:
   select rafiki_predict('reviews_sentiment', array['a great film', 'an awful film'], '1 s');$$;
-
--- Catches inputs of all other types except arrays, because PostgreSQL's own error would not say what to write instead. An untyped literal still
--- resolves to text, as do types with an implicit cast to it.
-create or replace function rafiki._refuse_type(input regtype) returns void
-language plpgsql stable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception using errcode = 'datatype_mismatch', message = format('a model reads text or images, not %s', input),
-    hint = case when input in ('json'::regtype, 'jsonb'::regtype) then 'Take the text out of it, as in input ->> ''body'', or give input::text.'
-                when input = 'record'::regtype or (select t.typtype from pg_type t where t.oid = input) = 'c'
-                then 'Name one column of the row, or join several: concat_ws('' '', title, body).'
-                else 'Give it as a text: rafiki_predict(model, input::text).' end;
-end $$;
-
-create or replace function rafiki_predict(model text, input anynonarray, budget interval default null) returns text
-language plpgsql stable parallel safe cost 100
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform rafiki._refuse_type(pg_typeof(input));
-end $$;
-
-comment on function rafiki_predict(text, anynonarray, interval) is $$Like rafiki_predict, but for a value that is neither a text nor an image: always an error (42804), whose hint says what to cast or
-extract.
-
-Example:
-  select rafiki_predict('reviews_sentiment', id::text) from reviews; -- without the cast it is an error$$;

@@ -40,10 +40,12 @@ language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if exists (select from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model and t.output = 'boxes') then
+  if exists (select from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model and t.output <> 'label') then
     raise exception using errcode = 'wrong_object_type', message = format('model "%s" has no probabilities of classes', model),
-      detail = 'It finds objects, each with a score of its own.',
-      hint = 'Use rafiki_detect(model, image, min_score), or rafiki_predict_detail.';
+      detail = case rafiki._output((select m.task from rafiki.model m where m.name = model)) when 'boxes' then 'It finds objects, each with a score of its own.'
+                                                                                              else 'It predicts numbers.' end,
+      hint = case rafiki._output((select m.task from rafiki.model m where m.name = model)) when 'boxes' then 'Use rafiki_detect(model, image, min_score), or rafiki_predict_detail.'
+                                                                                           else 'Use rafiki_predict_number(model, input).' end;
   end if;
 end $$;
 
@@ -120,12 +122,21 @@ create or replace function rafiki_predict_detail(model text, input anynonarray, 
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  object text;
 begin
-  perform rafiki._refuse_type(pg_typeof(input));
+  if model is null then
+    return null;
+  end if;
+  object := rafiki._row_text(model, input);
+  if object is null then
+    return null;
+  end if;
+  return rafiki._detail(model, false, object, budget);
 end $$;
 
-comment on function rafiki_predict_detail(text, anynonarray, interval) is $$Like rafiki_predict_detail, but for a value that is neither a text nor an image: always an error (42804), whose hint says what to
-cast or extract.
+comment on function rafiki_predict_detail(text, anynonarray, interval) is $$Like rafiki_predict_detail for a text, but for a row, or for a json or jsonb object. For numbers the result has number in place of
+label and probabilities.
 
 Example:
-  select rafiki_predict_detail('reviews_sentiment', id::text) from reviews; -- without the cast it is an error$$;
+  select id, rafiki_predict_detail('customers_tabular_classification', c) -> 'probabilities' from customers c;$$;

@@ -34,6 +34,24 @@ begin
   return rafiki._detail(model, true, rafiki._image_text(image), budget) -> 'probabilities';
 end $$;
 
+create or replace function rafiki_probabilities(model text, input anynonarray, budget interval default null) returns jsonb
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  object text;
+begin
+  if model is null then
+    return null;
+  end if;
+  perform rafiki._check_has_classes(model);
+  object := rafiki._row_text(model, input);
+  if object is null then
+    return null;
+  end if;
+  return rafiki._detail(model, false, object, budget) -> 'probabilities';
+end $$;
+
 create or replace function rafiki_probabilities(model text, inputs text[], budget interval default null) returns jsonb[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
@@ -72,6 +90,10 @@ comment on function rafiki_probabilities(text, bytea, interval) is $$Like rafiki
 
 Example:
   select id, rafiki_probabilities('photos_image_classification', image) from photos;$$;
+comment on function rafiki_probabilities(text, anynonarray, interval) is $$Like rafiki_probabilities for a text, but for a row, or for a json or jsonb object.
+
+Example:
+  select id, rafiki_probabilities('customers_tabular_classification', c) ->> 'yes' from customers c;$$;
 comment on function rafiki_probabilities(text, text[], interval) is $$Like rafiki_probabilities for one text, but for many in one call, in the order given. A NULL element gives NULL.
 
 Example:

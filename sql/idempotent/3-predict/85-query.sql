@@ -58,6 +58,33 @@ begin
     hint = 'Name one with input => ''column''.';
 end $$;
 
+-- The expression of the input over the columns of a query: one column, or all that the model reads.
+create or replace function rafiki._query_expression(model text, query text, input_kind text, named name) returns text
+language plpgsql stable parallel unsafe
+as $$
+declare
+  reads pg_catalog.record;
+  names constant pg_catalog.text[] := array(select c.name from rafiki._query_columns(query) c);
+  missing pg_catalog.text;
+begin
+  if input_kind <> 'columns' then
+    return pg_catalog.quote_ident(rafiki._query_input(query, input_kind, named));
+  end if;
+  select r.features, r.kinds into reads from rafiki._model_reads(model) r;
+  if named is not null then
+    perform rafiki._refuse_feature(model, 'input');
+  end if;
+  select pg_catalog.string_agg(pg_catalog.format('"%s"', f), ', ') into missing
+  from pg_catalog.unnest(reads.features::pg_catalog.text[]) f where f <> all (names);
+  if missing is not null then
+    raise exception using errcode = 'undefined_column', message = pg_catalog.format('the query has no column %s', missing),
+      detail = pg_catalog.format('The model reads %s; the query has %s.', pg_catalog.array_to_string(reads.features, ', '),
+                                 pg_catalog.array_to_string(names, ', ')),
+      hint = 'Add it to the query; names are matched exactly.';
+  end if;
+  return rafiki._input_expression(reads.features, reads.kinds);
+end $$;
+
 -- Prepares a query for use as a subquery: it may end in a semicolon or a comment.
 create or replace function rafiki._inner_query(query text) returns text
 language plpgsql immutable parallel safe
@@ -75,13 +102,13 @@ as $$
 declare
   input_kind constant pg_catalog.text := rafiki._input_kind(model);
   inner_query constant pg_catalog.text := rafiki._inner_query(query);
-  input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
+  expression constant pg_catalog.text := rafiki._query_expression(model, inner_query, input_kind, input);
 begin
   return query select * from rafiki._predict_rows(
     model, input_kind,
-    pg_catalog.format('select pg_catalog.to_jsonb(y)%s as carried, y.%I as input from (%s) y',
-                      case input_kind when 'image' then pg_catalog.format(' - %L::pg_catalog.text', input_column) else '' end,
-                      input_column, inner_query), form);
+    pg_catalog.format('select pg_catalog.to_jsonb(y)%s as carried, %s as input from (%s) y',
+                      case input_kind when 'image' then pg_catalog.format(' - %L::pg_catalog.text', (pg_catalog.parse_ident(expression))[1]) else '' end,
+                      expression, inner_query), form);
 end $$;
 
 create or replace function rafiki_predict_query(model text, query text, input name default null)
@@ -94,7 +121,7 @@ rafiki_predict_columns returns the columns of the query in place of row.
 
 Arguments:
   model: name of a model that you own or were granted
-  query: a SELECT; its column of texts, or of images, is the input
+  query: a SELECT; its column of texts, or of images, is the input; or the columns that the model reads, by name
   input: which column to read, if there are several candidates
 
 Result: each row as an object (without its image), and its prediction
@@ -152,7 +179,7 @@ as $$
 declare
   input_kind constant pg_catalog.text := rafiki._input_kind(model);
   inner_query constant pg_catalog.text := rafiki._inner_query(query);
-  input_column constant pg_catalog.name := rafiki._query_input(inner_query, input_kind, input);
+  expression constant pg_catalog.text := rafiki._query_expression(model, inner_query, input_kind, input);
   form constant pg_catalog.text := case when with_probabilities then 'details' else 'labels' end;
   texts pg_catalog.text;
   columns pg_catalog.text;
@@ -169,7 +196,7 @@ begin
       'left join lateral rafiki._label_and_probabilities(p.prediction::pg_catalog.jsonb) d on true'
     else 'select %s, p.prediction from rafiki._predict_rows($1, $2, $3, $4) p' end, columns)
     using model, input_kind,
-      pg_catalog.format('select pg_catalog.to_jsonb(array[%s]) as carried, y.%I as input from (%s) y', texts, input_column, inner_query), form;
+      pg_catalog.format('select pg_catalog.to_jsonb(array[%s]) as carried, %s as input from (%s) y', texts, expression, inner_query), form;
 end $$;
 
 comment on function rafiki_predict_columns(text, text, name, boolean) is $$Runs a query as rafiki_predict_query does, and returns its columns and then the prediction, all of which you declare.
@@ -177,7 +204,7 @@ Declare types without a size: numeric, not numeric(10,2).
 
 Arguments:
   model: name of a model that you own or were granted
-  query: a SELECT; its column of texts, or of images, is the input
+  query: a SELECT; its column of texts, or of images, is the input; or the columns that the model reads, by name
   input: which column to read, if there are several candidates
   with_probabilities: adds a last column of type jsonb: the probabilities of all classes
 

@@ -56,9 +56,9 @@ begin
   end if;
 end $$;
 
--- Checks the source and finds its key and the column that the model reads.
+-- Checks the source and finds its key and the expression of what the model reads.
 create or replace function rafiki._all_source(
-  model text, source regclass, inout key name[], inout input name, out input_kind text
+  model text, source regclass, inout key name[], input name, out expression text, out input_kind text
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -91,11 +91,12 @@ begin
   perform rafiki._check_columns_rights(source, key, null);
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
   input_kind := task.input;
-  input := rafiki._all_input(model, source, task, key, input);
+  expression := rafiki._all_input(model, source, task, key, input);
 end $$;
 
--- The column that the model reads: the one that was named, that of its last study, or the only candidate outside the key.
-create or replace function rafiki._all_input(model text, source regclass, task rafiki.task, key name[], named name) returns name
+-- The expression of what the model reads in the rows of "s": all its columns; or one, which was named, that of its last study, or the only candidate
+-- outside the key.
+create or replace function rafiki._all_input(model text, source regclass, task rafiki.task, key name[], named name) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -103,20 +104,32 @@ declare
   candidates name[] := array(select c.name from rafiki._task_columns(source, task) c where c.is_feature);
   learnt name := (select s.features[1] from rafiki.study s where s.model = _all_input.model and s.version is not null
                   order by s.id desc limit 1);
+  reads record;
+  each name;
 begin
-  if named is not null then
+  if task.input = 'columns' then
+    if named is not null then
+      perform rafiki._refuse_feature(model, 'input');
+    end if;
+    select r.features, r.kinds into reads from rafiki._model_reads(model) r;
+    foreach each in array reads.features loop
+      perform rafiki._check_column(source, each);
+    end loop;
+    return rafiki._input_expression(reads.features, reads.kinds);
+  elsif named is not null then
     perform rafiki._check_column(source, named);
     if not named = any (candidates) then
       raise exception using errcode = 'datatype_mismatch', message = format('model "%s" cannot read column "%s"', model, named),
         detail = (select format('Column "%s" has type %s.', c.name, c.type) from rafiki._source_columns(source) c where c.name = named),
         hint = format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end);
     end if;
-    return named;
   elsif learnt = any (candidates) then
-    return learnt;
+    named := learnt;
+  else
+    named := rafiki._only_candidate(source, array(select c from unnest(candidates) c where not c = any (key)), 'input', 'input => %L',
+                                    nameable => cardinality(candidates) > 0);
   end if;
-  return rafiki._only_candidate(source, array(select c from unnest(candidates) c where not c = any (key)), 'input', 'input => %L',
-                                nameable => cardinality(candidates) > 0);
+  return format('s.%I%s', named, case task.input when 'image' then '' else '::pg_catalog.text' end);
 end $$;
 
 -- Raises an error if an existing target cannot hold predictions under this key.

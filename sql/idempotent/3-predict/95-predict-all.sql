@@ -4,7 +4,7 @@
 -- It returns the key of the part's last row and the number of its rows. A part has at most 8192 rows, and its last input begins within part_bytes.
 -- The key is compared in the target, too, because otherwise each part would scan the rows of all earlier ones.
 create or replace function rafiki._all_statement(
-  source regclass, target regclass, key name[], input name, input_kind text, outputs name[]
+  source regclass, target regclass, key name[], expression text, input_kind text, outputs name[]
 ) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -20,8 +20,8 @@ as $$
   )
   select format($sql$
     with head as materialized (
-      select %1$s, s.%2$I%10$s as input from %3$s s
-      where %4$s and not exists (select from %5$s t where %6$s and %18$s)
+      select %1$s, %2$s as input from %3$s s
+      where %4$s and not exists (select from %5$s t where %6$s and %17$s)
       order by %7$s limit 8192
     ), chunk as materialized (
       select * from (
@@ -30,17 +30,16 @@ as $$
         from head h window w as (order by %8$s rows unbounded preceding)) c
       where c.before < @part_bytes@
     ), answered as materialized (
-      select rafiki._predict_part($1, %9$L, pg_catalog.array_agg(%17$s order by c.place), %11$L) as answers from chunk c having pg_catalog.count(*) > 0
+      select rafiki._predict_part($1, %9$L, pg_catalog.array_agg(%16$s order by c.place), %10$L) as answers from chunk c having pg_catalog.count(*) > 0
     ), put as (
-      insert into %5$s (%12$s)
-      select %13$s from chunk c join (
+      insert into %5$s (%11$s)
+      select %12$s from chunk c join (
         select u.answer, u.place from answered a, pg_catalog.unnest(a.answers) with ordinality u (answer, place)) a using (place)
-      %14$s
-      on conflict (%15$s) do nothing
+      %13$s
+      on conflict (%14$s) do nothing
     )
-    select (select array[%16$s] from chunk c order by c.place desc limit 1), (select pg_catalog.count(*) from chunk)$sql$,
-    k.selected, input, source, rafiki._above(source, key, 's'), target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
-    case input_kind when 'image' then '' else '::pg_catalog.text' end,
+    select (select array[%15$s] from chunk c order by c.place desc limit 1), (select pg_catalog.count(*) from chunk)$sql$,
+    k.selected, expression, source, rafiki._above(source, key, 's'), target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
     case when cardinality(outputs) > 1 then 'details' else 'labels' end,
     k.names || (select string_agg(', ' || quote_ident(o), '' order by n) from unnest(outputs) with ordinality u (o, n)),
     k.taken || case when cardinality(outputs) > 1 then ', d.label, d.probabilities' else ', a.answer' end,
@@ -60,15 +59,16 @@ as $$
 declare
   outputs constant name[] := array_remove(array[output, case when with_probabilities then 'probabilities' end], null);
   input_kind text;
+  expression text;
 begin
   if output is null then
     raise exception using errcode = 'null_value_not_allowed', message = 'output must not be null', hint = 'Name a column for the predictions.';
   elsif with_probabilities then
     perform rafiki._check_has_classes(model);
   end if;
-  select s.key, s.input, s.input_kind into key, input, input_kind from rafiki._all_source(model, source, key, input) s;
+  select s.key, s.expression, s.input_kind into key, expression, input_kind from rafiki._all_source(model, source, key, input) s;
   target := rafiki._all_target(source, target, parts, key, outputs);
-  return case when target is not null then rafiki._all_statement(source, target, key, input, input_kind, outputs) end;
+  return case when target is not null then rafiki._all_statement(source, target, key, expression, input_kind, outputs) end;
 end $$;
 
 -- The progress as a line of at most 70 characters, because psql puts NOTICE before it. The number of rows is an estimate from statistics.

@@ -60,27 +60,67 @@ begin
   return rafiki._request_in_parts(model, input_kind = 'image', form, no_hurry, inputs);
 end $$;
 
--- The task of a model, and the columns of a source: those of the model's last study if they exist, otherwise inferred as in rafiki_train.
+-- The task of a model, and the columns of a source: the target, and the expression of what the model reads. They are those of the version that answers
+-- and of the model's last study if they exist, otherwise inferred as in rafiki_train. A model of several columns always reads the same ones.
 create or replace function rafiki._model_columns(
-  model text, source regclass, inout target name, inout feature name, out task rafiki.task
+  model text, source regclass, inout target name, feature name, out input text, out task rafiki.task
 )
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  reads record;
+  resolved record;
 begin
   perform rafiki._model_key(model);
   perform rafiki._check_relation(source, may_be_temporary => true);
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
-  if target is null and feature is null then
+  select r.features, r.kinds into reads from rafiki._model_reads(model) r;
+  if task.input = 'columns' then
+    if feature is not null then
+      perform rafiki._refuse_feature(model, 'feature');
+    end if;
+    foreach feature in array reads.features loop
+      perform rafiki._check_column(source, feature);
+    end loop;
+    target := rafiki._resolve_target(source, task, coalesce(target, (
+      select s.target from rafiki.study s join rafiki._source_columns(_model_columns.source) c on c.name = s.target
+      where s.model = _model_columns.model and s.version is not null order by s.id desc limit 1)), null);
+    input := rafiki._input_expression(reads.features, reads.kinds);
+    return;
+  elsif target is null and feature is null then
     select s.target, s.features[1] into target, feature
     from rafiki.study s
     where s.model = _model_columns.model and s.version is not null
       and (select count(*) from rafiki._source_columns(_model_columns.source) c where c.name in (s.target, s.features[1])) = 2
     order by s.id desc limit 1;
   end if;
-  select c.target, c.feature into target, feature
+  select c.target, c.features into resolved
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
+  target := resolved.target;
+  input := quote_ident(resolved.features[1]);
 end $$;
+
+-- Raises the error for a column that is named where a model reads several.
+create or replace function rafiki._refuse_feature(model text, argument text) returns void
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'invalid_parameter_value', message = format('model "%s" reads several columns', model),
+    detail = (select format('They are %s.', array_to_string(r.features, ', ')) from rafiki._model_reads(model) r),
+    hint = format('Leave out %s =>; a view can rename columns.', argument);
+end $$;
+
+-- What the deployed version of a model reads, or else the newest; columns in the order of its study.
+create or replace function rafiki._model_reads(model text) returns table (features name[], kinds text[])
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select v.features, v.kinds from rafiki.model m join rafiki.model_version v on v.model_id = m.id
+  left join rafiki.deployment d on d.version_id = v.id and d.state = 'ready'
+  where m.name = model order by d.id is null, v.version desc limit 1
+$$;
 
 -- The deployed version of a model; no row if there is none.
 create or replace function rafiki._answering_version(model text) returns table (id bigint, model_id bigint, version int)
@@ -119,16 +159,17 @@ begin
   if (columns.task).output <> 'label' then
     raise exception using errcode = 'wrong_object_type', message = format('model "%s" does not predict classes', model),
       detail = format('Its task is %s.', (columns.task).name),
-      hint = 'Use rafiki_evaluate, which measures how well objects are found.';
+      hint = case (columns.task).output when 'boxes' then 'Use rafiki_evaluate, which measures how well objects are found.'
+                                        else 'Use rafiki_evaluate, which measures how far its numbers are off.' end;
   end if;
   return query
     select p.carried ->> 0, p.prediction, (p.carried ->> 1)::boolean, count(*)
     from rafiki._predict_rows(
       model, (columns.task).input,
-      format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$I as input from %3$s '
-             'where %1$I is not null and %2$I is not null',
-             columns.target, columns.feature, source,
-             rafiki._trained_test(model, quote_ident(columns.feature), (columns.task).input))) p
+      format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$s as input from %3$s '
+             'where %1$I is not null and %2$s is not null',
+             columns.target, columns.input, source,
+             rafiki._trained_test(model, columns.input, (columns.task).input))) p
     group by 1, 2, 3;
 end $$;
 

@@ -67,8 +67,8 @@ declare
   images jsonb;
 begin
   execute format(
-    'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._detail($1, true, rafiki._image_text(%2$I), ''1 h'') -> ''boxes'')) '
-    'from %3$s where %1$I is not null and %2$I is not null', columns.target, columns.feature, source)
+    'select jsonb_agg(jsonb_build_object(''objects'', %1$I, ''found'', rafiki._detail($1, true, rafiki._image_text(%2$s), ''1 h'') -> ''boxes'')) '
+    'from %3$s where %1$I is not null and %2$s is not null', columns.target, columns.input, source)
     into images using model;
   perform rafiki._check_measurable(source, coalesce(jsonb_array_length(images), 0));
   return query
@@ -89,11 +89,12 @@ as $$
 declare
   z constant float8 := rafiki._z(confidence);
 begin
-  if ((rafiki._model_columns(model, source, target, feature)).task).output = 'boxes' then
-    return query select m.metric, m.value, null::float8, null::float8 from rafiki._object_metrics(model, source, target, feature) m;
-  else
-    return query select * from rafiki._class_metrics(model, source, target, feature, z);
-  end if;
+  case ((rafiki._model_columns(model, source, target, feature)).task).output
+    when 'boxes' then
+      return query select m.metric, m.value, null::float8, null::float8 from rafiki._object_metrics(model, source, target, feature) m;
+    when 'number' then return query select m.metric, m.value, null::float8, null::float8 from rafiki._number_metrics(model, source, target, feature) m;
+    else return query select * from rafiki._class_metrics(model, source, target, feature, z);
+  end case;
 end $$;
 
 create or replace function rafiki_evaluate(
@@ -103,15 +104,16 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._evaluate(model, source, target, feature, confidence) $$;
 
-comment on function rafiki_evaluate(text, regclass, name, name, float8) is $$How well a model does on labelled rows: accuracy and macro F1; for objects, without intervals, the mean average
-precision at overlaps of half (map50) and three quarters (ap75), and ap50 of each class. For your own models it also
-reports how many of the rows the model was trained on, and the scores without them (accuracy_unseen).
+comment on function rafiki_evaluate(text, regclass, name, name, float8) is $$How well a model does on labelled rows: accuracy and macro F1; without intervals, for numbers the share of the variance
+that is explained (r2), the root mean squared error and the mean absolute error; for objects the mean average precision at
+overlaps of half (map50) and three quarters (ap75), and ap50 of each class. For your own models it also reports how many of
+the rows the model was trained on, and the scores without them (accuracy_unseen, r2_unseen).
 
 Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows, which the model has not seen
-  target: its column of labels, or of boxes; default: the only candidate by type and name
-  feature: its column of texts or images; default: the only candidate
+  target: its column of labels, of numbers, or of boxes; default: the only candidate by type and name
+  feature: its column of texts or images; default: the only candidate; a model of several columns reads them by name
   confidence: the confidence level of the intervals: 0.9, 0.95 or 0.99
 
 Result: each metric with the ends of its confidence interval

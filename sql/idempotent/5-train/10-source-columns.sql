@@ -55,11 +55,13 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select c.name, c.type,
-         case task.input when 'image' then c.is_image else c.is_text end,
-         case task.output when 'boxes' then c.is_boxes else c.is_label end,
+         case task.input when 'image' then c.is_image when 'text' then c.is_text else k.kind is not null end,
+         case task.output when 'boxes' then c.is_boxes when 'number' then k.kind = 'number' and rafiki._identifies(source, c.name) is null
+                          else c.is_label end,
          lower(c.name) = any (case task.output when 'boxes' then array['boxes', 'objects', 'annotations']
+                              when 'number' then array['target', 'y', 'value']
                               else array['label', 'target', 'class', 'category', 'sentiment', 'y'] end)
-  from rafiki._source_columns(source) c
+  from rafiki._source_columns(source) c join rafiki._column_kinds(source) k using (name) order by k.place
 $$;
 
 -- Raises an error unless the named column exists and the caller may read it.
@@ -144,14 +146,44 @@ begin
 end $$;
 
 -- The hint for a user who wants to predict a number.
-create or replace function rafiki._no_regression() returns text
+create or replace function rafiki._regression_hint() returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select 'Numbers are not predicted yet, but classes of them: a view can make some, e.g. width_bucket(price, 0, 1000, 5).' $$;
+as $$ select 'Numbers are predicted by the tasks tabular_regression, text_regression and image_regression; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
--- Finds target and feature, named or inferred, and checks that the task can use their types.
+-- The target of a task of several columns: the one that was named, or the only candidate by type and name.
+create or replace function rafiki._resolve_target(source regclass, task rafiki.task, named name, split name) returns name
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  candidates constant name[] := array(select c.name from rafiki._task_columns(source, task) c where c.is_target and c.name is distinct from split);
+  likely constant name[] := array(select c.name from rafiki._task_columns(source, task) c
+                                  where c.is_target and c.named_as_target and c.name is distinct from split);
+  type text;
+begin
+  if named is null then
+    return rafiki._only_candidate(source, case when cardinality(likely) = 1 then likely else candidates end, 'target', 'target => %L', nameable => true);
+  end if;
+  perform rafiki._check_column(source, named);
+  type := (select c.type from rafiki._source_columns(source) c where c.name = named and not (task.output = 'number' and c.is_text));
+  if task.output = 'number' and rafiki._identifies(source, named) is not null then
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s identifies rows', named, source),
+      detail = format('It is the %s: nothing that other columns say about it is true of new rows.', replace(rafiki._identifies(source, named), 'numbered', 'column numbered')),
+      hint = 'Name another column with target =>.';
+  elsif task.output = 'number' and named <> all (candidates) and type is not null
+        or task.output = 'label' and type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' then
+    raise exception using errcode = 'datatype_mismatch', message = 'a column has a type that this task cannot use',
+      detail = format('Column "%s" has type %s.', named, type),
+      hint = case task.output when 'number' then 'The target of a regression is a number; a view can cast it, or take a part of it.'
+                              else 'Labels are text, boolean, integer or an enum; a view can cast them. ' || rafiki._regression_hint() end;
+  end if;
+  return named;
+end $$;
+
+-- Finds target and features, named or inferred, and checks that the task can use their types.
 create or replace function rafiki._resolve_columns(
-  source regclass, task rafiki.task, inout target name, features name[], out feature name,
+  source regclass, task rafiki.task, inout target name, inout features name[], out kinds text[],
   feature_argument text default 'features => array[%L]', -- as the caller's function spells it
   split name default null
 )
@@ -160,12 +192,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   named name;
+  feature name;
   wrong text;
 begin
-  if cardinality(features) > 1 then
+  if task.input = 'columns' then
+    target := rafiki._resolve_target(source, task, target, split);
+    select f.features, f.kinds into features, kinds from rafiki._resolve_features(source, task, target, features, split) f;
+    return;
+  elsif cardinality(features) > 1 then
     raise exception using errcode = 'feature_not_supported', message = format('task %s learns from one column', task.name),
       detail = format('Given: %s.', array_to_string(features, ', ')),
-      hint = 'Name one with features =>. Texts can be joined in a view, e.g. select title || '' '' || body as body.';
+      hint = 'Name one with features =>. Texts can be joined in a view, e.g. select title || '' '' || body as body. Several columns are read by the tasks tabular_….';
   end if;
   feature := features[1];
   foreach named in array array_remove(array[target, feature], null) loop
@@ -180,6 +217,7 @@ begin
   select format('Column "%s" has type %s.', c.name, c.type) into wrong from rafiki._task_columns(source, task) c
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target
+        when 'number' then not c.is_target and not exists (select from rafiki._source_columns(source) s where s.name = target and s.is_text)
         else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' end;
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
@@ -187,8 +225,10 @@ begin
       hint = format('The task %s learns from a %s column; %s. A view can cast them%s.%s', task.name,
                     case task.input when 'image' then 'bytea' else 'text' end,
                     case task.output when 'boxes' then 'boxes are jsonb arrays of {"label", "x", "y", "w", "h"}'
+                                     when 'number' then 'the target is a number that identifies no rows'
                                      else 'labels are text, boolean, integer or an enum' end,
                     case task.input when 'image' then ', as decode(column, ''base64'') as image' end,
-                    case when wrong ~ 'type (real|double)' then ' ' || rafiki._no_regression() else '' end);
+                    case when wrong ~ 'type (real|double)' then ' ' || rafiki._regression_hint() else '' end);
   end if;
+  features := array[feature];
 end $$;

@@ -1,25 +1,25 @@
 -- Checks of the rows of a study's source: their number, their classes, and their contents.
 
 -- Raises an error if a source has no row to learn from.
-create or replace function rafiki._check_counts(source regclass, target name, feature name, total bigint, labelled bigint)
-returns void
+create or replace function rafiki._check_counts(request rafiki.study, total bigint, labelled bigint) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if total = 0 then
-    raise exception using errcode = 'no_data_found', message = format('%s is empty', source),
+    raise exception using errcode = 'no_data_found', message = format('%s is empty', request.source),
       detail = format('Role %s sees no row in it.', current_user), hint = 'Load some labelled rows first.';
   elsif labelled = 0 then
-    raise exception using errcode = 'null_value_not_allowed', message = format('%s has no labelled row', source),
-      detail = format('In all of its %s rows "%s" or "%s" is null.', total, target, feature),
+    raise exception using errcode = 'null_value_not_allowed', message = format('%s has no labelled row', request.source),
+      detail = format('In all of its %s rows "%s"%s is null.', total, request.target,
+                      case when request.kinds is null then format(' or "%s"', request.features[1]) end),
       hint = 'Fill in some labels, or name another column with target =>.';
   end if;
 end $$;
 
 -- Raises an error if labels are too long, or if there are too many different ones.
 create or replace function rafiki._check_labels(
-  source regclass, target name, feature name, longest int, classes bigint, bytes numeric
+  source regclass, target name, input text, longest int, classes bigint, bytes numeric
 ) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -28,8 +28,8 @@ declare
   row_name text;
 begin
   if longest > @max_label_chars@ then
-    execute format('select %1$s from %2$s where length(%3$I::text) > @max_label_chars@ and %4$I is not null limit 1',
-                   rafiki._row_name(source), source, target, feature) into row_name;
+    execute format('select %1$s from %2$s where length(%3$I::text) > @max_label_chars@ and %4$s is not null limit 1',
+                   rafiki._row_name(source), source, target, input) into row_name;
     raise exception using errcode = 'string_data_right_truncation', message = format('%s has a label that is too long', source),
       detail = format('%s"%s" has %s characters in the longest; the maximum is %s.',
                       coalesce(nullif(row_name, '') || ': ', ''), target, longest, @max_label_chars@),
@@ -68,8 +68,8 @@ begin
                    'from (select r.label::text as text, r.input is not null as is_given, r.validates from (%1$s) r offset 0) t'
                    ') l group by label, length, usable, validates) g',
                  rafiki._study_rows(request), request.on_bad_row) into counted;
-  perform rafiki._check_counts(source, target, request.features[1], counted.total::bigint, counted.labelled::bigint);
-  perform rafiki._check_labels(source, target, request.features[1], counted.longest, counted.classes, counted.bytes);
+  perform rafiki._check_counts(request, counted.total::bigint, counted.labelled::bigint);
+  perform rafiki._check_labels(source, target, rafiki._input_expression(request.features, request.kinds), counted.longest, counted.classes, counted.bytes);
   if rafiki._has_validation_rows(request) then
     perform rafiki._check_sides(request, counted.learnt::bigint, counted.validating::bigint);
     if counted.learnt_classes + counted.validating_classes = counted.classes then
@@ -91,7 +91,7 @@ begin
       detail = format('%s labelled rows have %s different values of "%s"; the minimum is two per class.',
                       counted.labelled, counted.classes, target),
       hint = 'Give more rows, or name another column with target =>: this one may be no label.'
-             || coalesce(' ' || (select rafiki._no_regression() from rafiki._source_columns(source) c
+             || coalesce(' ' || (select rafiki._regression_hint() from rafiki._source_columns(source) c
                                  where c.name = target and c.type ~ '^(numeric|integer|bigint|smallint)'), '');
   end if;
   perform rafiki._check_inputs(request);
@@ -136,6 +136,15 @@ as $$
   from rafiki.task t where t.name = task
 $$;
 
+-- Columns as the subject of a sentence, with its verb.
+create or replace function rafiki._feature_names(features name[]) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when cardinality(features) = 1 then format('"%s" has', features[1])
+              else format('%s columns have', cardinality(features)) end
+$$;
+
 -- Raises an error if there is only one input, or if rows with equal inputs, which stay on one side of the split, leave none to validate on.
 create or replace function rafiki._check_inputs(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
@@ -143,28 +152,30 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   first_rows constant int := 200; -- usually enough to find a second input
-  kind constant text := (select t.input from rafiki.task t where t.name = request.task);
+  kind constant text := (select case t.input when 'columns' then 'row' else t.input end from rafiki.task t where t.name = request.task);
+  -- numbers are all of one class
+  label constant text := case rafiki._output(request.task) when 'number' then quote_literal('') else 'r.label::text' end;
   looked_at int;
   counted record;
 begin
   foreach looked_at in array array[first_rows, null] loop
     execute format('select count(distinct hash) as inputs, coalesce(sum(rows), 0) as rows, max(of_label) as widest '
                    'from (select hash, label, count(*) as rows, count(*) over (partition by label) as of_label '
-                     'from (select r.label::text as label, %s as hash from (%s) r '
+                     'from (select %s as label, %s as hash from (%s) r '
                        'where r.label is not null and r.input is not null limit %s) h group by hash, label) g',
-                   rafiki._hash_call(request.task), rafiki._study_rows(request), coalesce(looked_at::text, 'all')) into counted;
+                   label, rafiki._hash_call(request.task), rafiki._study_rows(request), coalesce(looked_at::text, 'all')) into counted;
     if counted.widest > 1 or rafiki._has_validation_rows(request) and counted.inputs > 1 then
       return;
     end if;
   end loop;
   if counted.inputs = 1 then
     raise exception using errcode = 'data_exception', message = format('all %ss of %s are the same', kind, request.source),
-      detail = format('"%s" has one value in its %s labelled rows.', request.features[1], counted.rows),
+      detail = format('%s one value in its %s labelled rows.', rafiki._feature_names(request.features), counted.rows),
       hint = format('Nothing can be learnt from it: name another column with features =>, or give rows of different %ss.', kind);
   end if;
   raise exception using errcode = 'cardinality_violation', message = format('%s repeats too few %ss', request.source, kind),
-    detail = format('Its %s labelled rows have %s different values of "%s", and no class has two.',
-                    counted.rows, counted.inputs, request.features[1]),
+    detail = format('Its %s labelled rows have %s different values of %s, and no class has two.',
+                    counted.rows, counted.inputs, case when request.kinds is null then format('"%s"', request.features[1]) else 'their columns' end),
     hint = format('Rows of the same %s are either learnt or validated on: give two different ones of a class at least.', kind);
 end $$;
 
@@ -181,7 +192,7 @@ begin
                  'count(*) filter (where usable and validates) as validating '
                  'from (select r.label, r.validates, r.label is not null and r.input is not null as usable from (%s) r) t',
                  '[]', rafiki._study_rows(request)) into counted;
-  perform rafiki._check_counts(request.source, request.target, request.features[1], counted.total, counted.labelled);
+  perform rafiki._check_counts(request, counted.total, counted.labelled);
   if rafiki._has_validation_rows(request) then
     perform rafiki._check_sides(request, counted.labelled - counted.validating, counted.validating);
   end if;

@@ -39,9 +39,9 @@ create or replace function rafiki._study_rows(request rafiki.study, with_names b
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('select %s as name, %I as label, %I as input, %s as validates from %s',
+  select string_agg(format('select %s as name, %I as label, %s as input, %s as validates from %s',
                            case when with_names then rafiki._row_name(r.relation) else 'null::pg_catalog.text' end,
-                           request.target, request.features[1], r.validates, r.relation), ' union all ')
+                           request.target, rafiki._input_expression(request.features, request.kinds), r.validates, r.relation), ' union all ')
   from (
     select request.source as relation, case
       when request.validation_source is not null then 'false'
@@ -106,7 +106,7 @@ begin
         detail = 'It is not a boolean.',
         hint = 'For a column of times, give the first moment: validation_after => ''2026-01-01''.';
     end if;
-    if request.validation_split in (request.target, request.features[1]) then
+    if request.validation_split = any (request.target || request.features) then
       raise exception using errcode = 'duplicate_column',
         message = format('column "%s" cannot be both learnt and what splits the rows', request.validation_split),
         hint = 'Name another column with validation_split =>.';

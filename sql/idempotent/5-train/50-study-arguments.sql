@@ -7,7 +7,7 @@ as $$
 begin
   if not exists (select from rafiki.task t where t.name = _check_task.task) then
     raise exception using errcode = 'undefined_object', message = format('task "%s" does not exist', task),
-      detail = case when task ~* 'regress|number|numeric|forecast' then rafiki._no_regression()
+      detail = case when task ~* 'regress|number|numeric|forecast' then rafiki._regression_hint()
                     else format('This version has %s tasks.', (select count(*) from rafiki.task)) end,
       hint = format('Tasks, nearest name first: %s.',
                     (select rafiki._nearest(_check_task.task, array_agg(t.name)) from rafiki.task t));
@@ -202,7 +202,7 @@ as $$
 begin
   if (metric = any (rafiki._metrics(task))) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = format('metric "%s" does not exist for task %s', metric, task),
-      detail = case when metric in ('rmse', 'mae', 'r2') then rafiki._no_regression()
+      detail = case when metric in ('rmse', 'mae', 'r2') then rafiki._regression_hint()
                     when metric = 'log_loss' then 'Scores are larger where they are better, and a loss is not: likelihood is exp(-log loss).'
                     else 'It is what the trials of a study are compared by.' end,
       hint = format('Metrics, the default first: %s.', array_to_string(rafiki._metrics(task), ', '));
@@ -211,7 +211,8 @@ begin
       detail = 'With ''balanced'' all classes weigh the same in training, however many rows they have.',
       hint = 'Leave it out, and each row weighs the same.';
   elsif class_weights is not null and (select t.output <> 'label' from rafiki.task t where t.name = task) then
-    raise exception using errcode = 'feature_not_supported', message = 'class_weights is for classes, and this task finds objects',
+    raise exception using errcode = 'feature_not_supported', message = format('class_weights is for classes, and this task %s',
+                                                                    case rafiki._output(task) when 'boxes' then 'finds objects' else 'predicts numbers' end),
       hint = 'Leave it out.';
   end if;
 end $$;

@@ -93,7 +93,7 @@ begin
   from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
   join rafiki.model_version v on v.id = d.version_id join rafiki.version_classes c on c.id = v.id
   where m.name = request.model and m.task = request.task order by d.state limit 1; -- a deployment that is loading goes first
-  if not found or request.replace then
+  if not found or request.replace or rafiki._output(request.task) = 'number' then
     return;
   end if;
   missing := array(select c from unnest(present.classes) c except select c from rafiki._study_classes(request) c order by 1);

@@ -27,15 +27,16 @@ begin
   end if;
 end $$;
 
--- The query of a reader. A text row is a JSON array: [label, text], or [label, text, validates] if the owner chose the validation rows. An image
+-- The query of a reader. A row with a text, or with columns as an object in a text, is a JSON array: [label, text], or [label, text, validates] if
+-- the owner chose the validation rows. An image
 -- row is binary: the row's name and its label, each preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then
 -- the image.
 create or replace function rafiki._reader_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select case t.input
-    when 'text' then format(
+  select case
+    when t.input <> 'image' then format(
       'select pg_catalog.json_build_array(r.label::pg_catalog.text, r.input::pg_catalog.text%s)::pg_catalog.text '
       'from (%s) r where r.label is not null and r.input is not null',
       case when rafiki._has_validation_rows(request) then ', coalesce(r.validates, false)' else '' end, rafiki._study_rows(request))
@@ -99,7 +100,7 @@ begin
   reader := gen_random_uuid();
   ticket := rafiki._create_reader(reader, format('setof %s stable',
                                                  case (select t.input from rafiki.task t where t.name = request.task)
-                                                   when 'text' then 'text' else 'bytea' end),
+                                                   when 'image' then 'bytea' else 'text' end),
                                   rafiki._reader_query(request));
 end $$;
 

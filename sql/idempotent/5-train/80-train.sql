@@ -40,11 +40,11 @@ begin
       detail = format('%s are queued or running.', most),
       hint = 'Wait for some of them, or cancel them with rafiki_cancel(study). An administrator sets the number in rafiki.quota.';
   end if;
-  insert into rafiki.study (owner, task, source, model, target, features, families, knobs, advisor, collaborative, alpha_first,
+  insert into rafiki.study (owner, task, source, model, target, features, kinds, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
                             workers_per_trial, experience, refit, reader, ticket)
-  values (asker, request.task, request.source, request.model, request.target, request.features, request.families, request.knobs,
+  values (asker, request.task, request.source, request.model, request.target, request.features, request.kinds, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
@@ -115,8 +115,11 @@ begin
   request.gpu := rafiki._switch_setting('rafiki.gpu');
   -- rows that the owner chose to validate on are not trained on
   request.refit := rafiki._switch_setting('rafiki.refit') and (validation_source, validation_split, validation_after) is null;
-  select c.target, array[c.feature] into request.target, request.features
+  select c.target, c.features, c.kinds into request.target, request.features, request.kinds
   from rafiki._resolve_columns(source, chosen, target, features, split => validation_split) c;
+  if chosen.input = 'columns' and features is null then
+    perform rafiki._notify_left_out(source, request.target, validation_split);
+  end if;
   return rafiki._resolve_validation(request, chosen, validation_after);
 end $$;
 
@@ -128,11 +131,11 @@ as $$
 declare
   context text;
 begin
-  if rafiki._output(request.task) = 'boxes' then
-    perform rafiki._check_boxes(request);
-  else
-    perform rafiki._check_classes(request);
-  end if;
+  case rafiki._output(request.task)
+    when 'boxes' then perform rafiki._check_boxes(request);
+    when 'number' then perform rafiki._check_numbers(request);
+    else perform rafiki._check_classes(request);
+  end case;
   perform rafiki._check_model_classes(request);
 exception when undefined_function or undefined_table or undefined_object then
   get stacked diagnostics context = pg_exception_context;
@@ -186,8 +189,9 @@ Arguments:
   task: what to learn; rafiki.task lists them
   source: table or view with labelled rows, read with your rights
   model: its name, 200 characters at most; default: <table>_<task>
-  target: the column of labels, or of boxes; default: the only candidate by type and name
-  features: the column of texts or images, as a list of one name; default: the only candidate
+  target: the column of labels, of numbers, or of boxes; default: the only candidate by type and name
+  features: the column of texts or images, as a list of one name, default: the only candidate; or the columns that a task
+    tabular_… reads, default: all others but keys and what no model reads, which a notice lists
   families: which families to try; default: all of the task; rafiki.family lists them
   knobs: values, ranges or lists of knobs: {"width": 16, "learning_rate": {"min": 0.01, "max": 0.1}}; rafiki_knobs(task)
     lists them

@@ -7,7 +7,7 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   with f as (
-    select f.*, case when request.task like 'image%' then 'image' else 'text' end as input
+    select f.*, (select case t.input when 'columns' then 'row' else t.input end from rafiki.task t where t.name = request.task) as input
     from jsonb_to_record(facts) f (
       rows bigint, no_label bigint, no_input bigint, long_label bigint, used bigint, valid bigint, dropped bigint, bytes numeric,
       repeats bigint, classes bigint, most jsonb, single bigint, single_label text, "both" bigint, both_rows bigint, both_conflict bigint,
@@ -68,9 +68,10 @@ begin
   perform rafiki._check_limits(1, request.max_time, null, request.validation);
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_aims(request.task, request.metric, null);
-  if rafiki._output(request.task) = 'boxes' then
+  if rafiki._output(request.task) <> 'label' then
     raise exception using errcode = 'feature_not_supported', message = 'rafiki_check supports tasks with classes only',
-      hint = 'Train directly: each image and box is checked before the first trial.';
+      hint = case rafiki._output(request.task) when 'boxes' then 'Train directly: each image and box is checked before the first trial.'
+                                               else 'Train directly: numbers and rows are checked first.' end;
   end if;
   return query select * from rafiki._findings(request, rafiki._facts(request));
 end $$;
@@ -113,7 +114,7 @@ Result: findings, each with its detail
 
 Errors:
   those of rafiki_train
-  0A000: the task finds objects
+  0A000: the task finds objects, or predicts numbers
 
 Example:
   select * from rafiki_check('sentiment', 'reviews');$$;
@@ -130,7 +131,7 @@ declare
     case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
     case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
 begin
-  if rafiki._output(request.task) = 'boxes' then
+  if rafiki._output(request.task) <> 'label' then
     return;
   end if;
   select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,

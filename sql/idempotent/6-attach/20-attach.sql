@@ -105,6 +105,11 @@ begin
   perform rafiki._check_attachable(target);
   select m.id into model_id from rafiki.model m where m.name = model;
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
+  if task.input = 'columns' then
+    raise exception using errcode = 'feature_not_supported', message = format('model "%s" reads several columns', model),
+      detail = 'Only models of one text or image are attached.',
+      hint = format('Predict new rows in a trigger of your own, as new.%I := rafiki_predict(%L, new); or from time to time: call rafiki_predict_all(…).', output, model);
+  end if;
   perform rafiki._check_input(target, input, task);
   perform rafiki._check_output(target, output, model_id, task);
   was_attached := rafiki._detach(target, output);
@@ -142,6 +147,7 @@ Errors:
   42501: the table is not yours, or its owner may not use the model
   42703: no such column
   42701: input and output are the same column
+  0A000: the model reads several columns
   42804: the model cannot read the type of the input, or the output cannot hold predictions
   428C9: the input is a generated column
   42P10: the output is what the model learnt from, or holds something else than predictions

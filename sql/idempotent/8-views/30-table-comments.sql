@@ -2,6 +2,7 @@ comment on schema rafiki is 'Machine learning in SQL: tables, views and internal
 comment on schema rafiki_reader is
   'Functions that read the sources of open studies and fill attached tables, each created by the owner of the study or table';
 comment on table rafiki.task is 'Tasks that can be learnt: the argument task of rafiki_train';
+comment on table rafiki.column_kind is 'Kinds of columns that a model of several columns reads, and the types of Postgres of each';
 comment on table rafiki.metric is 'Metrics to compare the trials of a study by; the first for each kind of output is the default';
 comment on table rafiki.advisor is 'Advisors, which propose the knobs of trials: the argument advisor of rafiki_train';
 comment on table rafiki.family is 'The model zoo: what each family can learn, and its knobs; see rafiki_knobs(task)';

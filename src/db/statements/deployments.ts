@@ -19,6 +19,8 @@ export interface DeploymentHead {
   budgetMs: number | null;
   versionId: number;
   version: number;
+  /** The columns that it reads, if several are one input; otherwise null. */
+  columns: string[] | null;
   /** Of the whole ensemble, on validation rows. */
   score: number;
   /** Accuracy of each subset of members, indexed by its bits; null if no votes were counted. */
@@ -44,7 +46,7 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
   const sql = `
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
-      v.id as "versionId", v.version, v.score, v.accuracies,
+      v.id as "versionId", v.version, case when v.kinds is not null then v.features::text[] end as columns, v.score, v.accuracies,
       (select coalesce(json_agg(
         json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', coalesce(b.refit_params_id, b.params_id))
         order by b.rank), '[]')

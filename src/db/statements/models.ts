@@ -50,8 +50,9 @@ export async function insertVersion(
   { modelId, studyId, score, accuracies, classes, metric, validationRows }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
-    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows)
-    select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6, $7 from rafiki.model_version where model_id = $1
+    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows, features, kinds)
+    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), s.id, $3, $4, $5, $6, $7, s.features, s.kinds
+    from rafiki.study s where s.id = $2
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
     ...[modelId, studyId, score, accuracies, classes, metric, validationRows],

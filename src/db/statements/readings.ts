@@ -1,3 +1,4 @@
+import type { InputColumn } from '../../domain/table.ts';
 import { InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
@@ -6,12 +7,17 @@ export interface Reading {
   /** Whether a row that cannot be used ends the study, or is skipped. */
   onBadRow: 'error' | 'skip';
   reader: string;
+  /** What a task of several columns reads; empty for the others. */
+  columns: InputColumn[];
 }
 
 export async function selectReading(on: Queryable, studyId: number): Promise<Reading> {
   const sql = `
-    select on_bad_row as "onBadRow", reader::text as reader from rafiki.study
-    where id = $1 and reader is not null`;
+    select s.on_bad_row as "onBadRow", s.reader::text as reader,
+      (select coalesce(jsonb_agg(jsonb_build_object('name', c.name, 'kind', c.kind) order by c.nth) filter (where c.kind is not null), '[]')
+       from rows from (unnest(s.features), unnest(s.kinds)) with ordinality c (name, kind, nth)) as columns
+    from rafiki.study s
+    where s.id = $1 and s.reader is not null`;
   const [found] = await on.query<Reading>(sql, [studyId]);
   if (found !== undefined) return found;
   throw new UndefinedObject(`study ${studyId} has no function that reads its source`, {

@@ -182,11 +182,11 @@ function mean(values: readonly (number | null)[]): number {
 }
 
 export function boxLabels(labels: Labels): readonly (readonly Box[])[] {
-  if (!(labels instanceof Int32Array)) return labels;
+  if (!ArrayBuffer.isView(labels)) return labels;
   throw new RangeError('a detector is trained on boxes');
 }
 
 function namedBoxes(label: NamedLabel): readonly NamedBox[] {
-  if (typeof label !== 'string') return label;
+  if (typeof label === 'object') return label;
   throw new RangeError('a detector is trained on boxes');
 }

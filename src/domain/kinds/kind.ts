@@ -3,19 +3,19 @@ import type { ImageSize, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import type { NamedBox } from './boxes.ts';
 
-/** What a row is labelled with in its source: its class, or the objects in it. */
-export type NamedLabel = string | readonly NamedBox[];
+/** What a row is labelled with in its source: its class, its number, or the objects in it. */
+export type NamedLabel = string | number | readonly NamedBox[];
 
 /**
  * What the tasks of one kind share: how labels are read and become targets, how an exported model's answers are scored, and the
  * format of answers. A new one is one file and one line in the registry.
  */
 export interface TaskKind {
-  /** Reads and checks a label of a source of images; the returned function checks it against the image's size. Throws `BadData`. */
+  /** Reads and checks a label; the returned function checks it against the size of its image, if it is about one. Throws `BadData`. */
   readLabel(text: Buffer): (size: ImageSize) => NamedLabel;
   /** Whether a parsed value is a label as returned by `readLabel`. */
   isLabel(value: unknown): value is NamedLabel;
-  /** One class for a class label, any number for objects. */
+  /** One class for a class label, any number for objects, none for numbers. */
   classesOf(label: NamedLabel): readonly string[];
   /** Minimum number of classes, and the error message for fewer. */
   minClasses: { count: number; reason: string };
@@ -39,12 +39,22 @@ export interface TaskKind {
   answers(classes: readonly string[]): AnswerMaker;
 }
 
+/** The label of a row that is no image, from its text. Throws BadData. */
+export const labelOf = (kind: TaskKind, text: string): NamedLabel => kind.readLabel(Buffer.from(text))(noImage);
+const noImage: ImageSize = { width: 0, height: 0 };
+
 /** Makes the answer of an ensemble for row `row` of a batch of `rows`; `outputs` are the numbers of each member, best first. */
 export interface AnswerMaker {
   /** The answer of `rafiki_predict`, as text. */
   answer(outputs: readonly Float32Array[], row: number, rows: number): string;
   /** The details of `rafiki_predict_detail`. */
   finding(outputs: readonly Float32Array[], row: number, rows: number): Finding;
+}
+
+/** With which numbers that are learnt are standardised: the mean and the standard deviation of the training rows. */
+export interface TargetUnit {
+  mean: number;
+  scale: number;
 }
 
 /** JSON. */
@@ -54,6 +64,8 @@ interface TargetEncoding {
   /** Shapes of the network's targets without the batch, by name. */
   shapes: Readonly<Record<string, { readonly shape: readonly (number | string)[] }>>;
   inputs: Readonly<Record<string, TensorData>>;
+  /** Of numbers that are learnt: see `FittedFeatures`. */
+  target?: TargetUnit | undefined;
   /** Share of a class target that is spread evenly over the classes. */
   smoothing: number;
 }

@@ -78,7 +78,7 @@ function objectsOf(labels: Labels): number {
 /** What all detectors share. */
 export const detectorBasics = {
   input: 'image',
-  output: 'boxes',
+  outputs: ['boxes'],
   smaller: (knobs) => narrower(knobs, widths),
   fit: fitScenes,
   recipe: detectionRecipe,

@@ -5,6 +5,7 @@ import { fitPixels, pixelState } from '../../features/pixels.ts';
 import { whitenings } from '../../features/whitening.ts';
 import type { Network } from '../../graph/network.ts';
 import type { Rng } from '../../runtime/rng.ts';
+import { answersOf, fitAnswers } from '../answering.ts';
 import type { Family, FitData, Recipe } from '../family.ts';
 import { choiceKnob, countKnob, narrower, numberKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
 import { augmentImages } from './augment.ts';
@@ -37,7 +38,7 @@ export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchit
   name,
   title,
   input: 'image',
-  output: 'label',
+  outputs: ['label', 'number'],
   space: () =>
     imageSpace(epochs).addRangeKnob(depth.knob, 'int', depth.min, depth.max, {
       group: 'architecture',
@@ -94,15 +95,15 @@ const imageRecipe = (knobs: Knobs): Recipe => ({
   stepsPerRun: 4,
 });
 
-const fitImages = async ({ inputs, classes }: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
+const fitImages = async (data: FitData, knobs: Knobs): Promise<FittedFeatures> => ({
   encoder: 'pixels',
-  classes: [...classes],
-  state: await fitPixels(inputs, countKnob(knobs, 'side', 8), choiceKnob(knobs, 'whitening', whitenings)),
+  ...fitAnswers(data),
+  state: await fitPixels(data.inputs, countKnob(knobs, 'side', 8), choiceKnob(knobs, 'whitening', whitenings)),
 });
 
 const imageTask = (features: FittedFeatures, knobs: Knobs): ImageTask => ({
   image: pixelState(features),
-  classes: features.classes.length,
+  ...answersOf(features),
   mirrored: knobs['flip'] === true && knobs['mirror_answers'] === true,
 });
 

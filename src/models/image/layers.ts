@@ -1,5 +1,4 @@
 import type { PixelState } from '../../features/pixels.ts';
-import { classifier } from '../../graph/classifier.ts';
 import * as emit from '../../graph/emit.ts';
 import type { Shape, Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
@@ -9,6 +8,7 @@ import { globalAveragePool, maxPool } from '../../graph/ops/convolution/pooling.
 import { dropout } from '../../graph/ops/dropout.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import type { Tape } from '../../graph/tape.ts';
+import { type Answers, answering, answerWidth } from '../answering.ts';
 import { imageInput, readImages, withMirrors } from './input.ts';
 
 type Parameters = Readonly<Record<string, ParameterSpec>>;
@@ -87,10 +87,9 @@ export function head(t: Tape, x: Value, { parameters, ratio }: { parameters: Val
   return dense(t, dropout(t, globalAveragePool(t, x), ratio), parameters.of('out.w'), parameters.of('out.b'));
 }
 
-/** Inputs and classes of an image network. */
-export interface ImageTask {
+/** Inputs and answers of an image network. */
+export interface ImageTask extends Answers {
   image: PixelState;
-  classes: number;
   /** Whether an answer is the mean of those for the image and its mirror image. */
   mirrored?: boolean;
 }
@@ -104,18 +103,18 @@ export interface ImageBody {
 }
 
 export function imageClassifier(
-  { image, classes, mirrored = false }: ImageTask,
+  { image, mirrored = false, ...answers }: ImageTask,
   { parameters, features, stages }: ImageBody,
 ): Network {
-  return classifier({
-    classes,
+  const width = answerWidth(answers);
+  return answering(answers, {
     inputs: imageInput(image.side),
-    parameters: { ...parameters, ...headParameters(features, classes) },
+    parameters: { ...parameters, ...headParameters(features, width) },
     logits: (t, inputs, values, ratio) => {
       const both = mirrored && !t.training;
       const x = readImages(t, both ? withMirrors(t, inputs) : inputs, image);
       const logits = head(t, stages(t, x, values), { parameters: values, ratio });
-      return both ? meanOfHalves(t, logits, [emit.dimOf(inputs.of('image'), 0), classes]) : logits;
+      return both ? meanOfHalves(t, logits, [emit.dimOf(inputs.of('image'), 0), width]) : logits;
     },
   });
 }

@@ -1,7 +1,6 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
 import { characterRows, fitCharacters } from '../../features/characters.ts';
 import { textsOf } from '../../features/encoder.ts';
-import { classifier } from '../../graph/classifier.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
 import { relu } from '../../graph/ops/activations.ts';
@@ -15,6 +14,7 @@ import { sequenceLengths } from '../../graph/ops/recurrent/sequence.ts';
 import { max } from '../../graph/ops/reductions.ts';
 import { concat, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
+import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
@@ -36,7 +36,7 @@ export const charRnn: Family = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
   input: 'text',
-  output: 'label',
+  outputs: ['label', 'number'],
   minTrials: 8,
 
   space: () =>
@@ -54,12 +54,12 @@ export const charRnn: Family = {
       .addRangeKnob('dropout', 'float', 0.1, 0.6, { group: 'training', initial: 0.4 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ inputs, classes }, knobs) => ({
+  fit: (data, knobs) => ({
     encoder: 'characters',
-    classes: [...classes],
-    state: fitCharacters(textsOf(inputs), {
+    ...fitAnswers(data),
+    state: fitCharacters(textsOf(data.inputs), {
       maxCharacters: countKnob(knobs, 'max_characters'),
-      minTexts: minTexts(inputs.length, knobs),
+      minTexts: minTexts(data.inputs.length, knobs),
       maxRows: 8192,
       // Each text then ends in a whole step of padding, so that its answer does not depend on the other texts of the batch.
       margin: width - 1 + stride,
@@ -73,7 +73,7 @@ export const charRnn: Family = {
       dim: countKnob(knobs, 'dim'),
       filters: countKnob(knobs, 'filters'),
       hidden: countKnob(knobs, 'hidden'),
-      classes: features.classes.length,
+      ...answersOf(features),
     }),
 
   recipe: (knobs) => ({ ...textRecipe(knobs), clipNorm: 1 }),
@@ -82,21 +82,20 @@ export const charRnn: Family = {
     dropWords(batch['ids'], numberKnob(knobs, 'character_dropout'), { rng, by: unknownCharacter }),
 };
 
-interface CharRnnSize {
+interface CharRnnSize extends Answers {
   rows: number;
   dim: number;
   filters: number;
   hidden: number;
-  classes: number;
 }
 
-function charRnnNetwork({ rows, dim, filters, hidden, classes }: CharRnnSize): Network {
+function charRnnNetwork({ rows, dim, filters, hidden, ...answers }: CharRnnSize): Network {
+  const outputs = answerWidth(answers);
   const uniform = (shape: number[], fan: number): ParameterSpec => ({
     shape,
     init: { kind: 'uniform', bound: 1 / Math.sqrt(fan) },
   });
-  return classifier({
-    classes,
+  return answering(answers, {
     inputs: { ids: { shape: ['T'], dtype: 'int32' } },
     parameters: {
       table: { shape: [rows, dim], init: { kind: 'normal', deviation: 0.5 }, rowsOf: 'ids' },
@@ -106,10 +105,10 @@ function charRnnNetwork({ rows, dim, filters, hidden, classes }: CharRnnSize): N
       'gru.r': uniform([3 * hidden, hidden], hidden),
       'gru.b': { shape: [6 * hidden], init: { kind: 'zeros' } },
       'out.w': {
-        shape: [hidden + filters, classes],
+        shape: [hidden + filters, outputs],
         init: { kind: 'normal', deviation: 1 / Math.sqrt(hidden + filters) },
       },
-      'out.b': { shape: [classes], init: { kind: 'zeros' } },
+      'out.b': { shape: [outputs], init: { kind: 'zeros' } },
     },
     logits: (t, inputs, parameters, ratio) => {
       const ids = inputs.of('ids');

@@ -1,13 +1,14 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
 import { textsOf } from '../../features/encoder.ts';
 import { fitNgrams, tableRows } from '../../features/ngrams.ts';
-import { classifier } from '../../graph/classifier.ts';
 import type { Weight } from '../../graph/inference-graph.ts';
 import type { Network } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
 import { dropout } from '../../graph/ops/dropout.ts';
 import { embeddingBag } from '../../graph/ops/embedding-bag.ts';
 import { dense } from '../../graph/ops/matmul.ts';
+import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { Compact, Family, Weights } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
@@ -22,7 +23,7 @@ export const fasttext: Family = {
   name: 'fasttext',
   title: 'fastText: mean of word and n-gram vectors, then a linear layer',
   input: 'text',
-  output: 'label',
+  outputs: ['label', 'number'],
 
   space: (task) =>
     new HyperSpace()
@@ -39,13 +40,13 @@ export const fasttext: Family = {
       .addRangeKnob('dropout', 'float', 0, 0.6, { group: 'training', initial: 0.2 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ inputs, classes }, knobs) => ({
+  fit: (data, knobs) => ({
     encoder: 'ngrams',
-    classes: [...classes],
-    state: fitNgrams(textsOf(inputs), {
+    ...fitAnswers(data),
+    state: fitNgrams(textsOf(data.inputs), {
       ngrams: countKnob(knobs, 'word_ngrams'),
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: minTexts(inputs.length, knobs),
+      minTexts: minTexts(data.inputs.length, knobs),
       maxRows: 500_000,
       unknown: 0,
       margin: 0,
@@ -53,7 +54,7 @@ export const fasttext: Family = {
   }),
 
   network: (features, knobs) =>
-    fasttextNetwork({ rows: tableRows(features), dim: countKnob(knobs, 'dim'), classes: features.classes.length }),
+    fasttextNetwork({ rows: tableRows(features), dim: countKnob(knobs, 'dim'), ...answersOf(features) }),
 
   recipe: textRecipe,
 
@@ -62,21 +63,20 @@ export const fasttext: Family = {
   compact: foldLayers,
 };
 
-export interface FasttextSize {
+export interface FasttextSize extends Answers {
   rows: number;
   dim: number;
-  classes: number;
 }
 
 /** The network alone, so that its speed can be measured for sizes independent of data. */
-export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
-  return classifier({
-    classes,
+export function fasttextNetwork({ rows, dim, ...answers }: FasttextSize): Network {
+  const width = answerWidth(answers);
+  return answering(answers, {
     inputs: { ids: { shape: ['T'], dtype: 'int32' } },
     parameters: {
       table: { shape: [rows, dim], init: { kind: 'uniform', bound: 1 / dim }, rowsOf: 'ids' },
-      'out.w': { shape: [dim, classes], init: { kind: 'normal', deviation: 1 / Math.sqrt(dim) } },
-      'out.b': { shape: [classes], init: { kind: 'zeros' } },
+      'out.w': { shape: [dim, width], init: { kind: 'normal', deviation: 1 / Math.sqrt(dim) } },
+      'out.b': { shape: [width], init: { kind: 'zeros' } },
     },
     logits: (t, inputs, parameters, ratio) => {
       const text = embeddingBag(t, parameters.of('table'), inputs.of('ids'));
@@ -89,10 +89,9 @@ export function fasttextNetwork({ rows, dim, classes }: FasttextSize): Network {
  * Everything between table and logits is linear, and the mean of products is the product of means: E·W replaces E,
  * [V, classes] instead of [V, dim]. The model is smaller by dim / classes, and an answer takes one look-up per word.
  */
-function foldLayers(network: Network): Compact {
+function foldLayers(network: Network, features: FittedFeatures): Compact {
   return {
-    network: classifier({
-      classes: Number(network.targets['truth']?.shape[0]),
+    network: answering(answersOf(features), {
       inputs: network.inputs,
       parameters: network.parameters,
       logits: (t, inputs, parameters) =>

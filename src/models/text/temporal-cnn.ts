@@ -2,7 +2,6 @@ import { HyperSpace } from '../../domain/hyper-space.ts';
 import { textsOf } from '../../features/encoder.ts';
 import { fitNgrams, tableRows } from '../../features/ngrams.ts';
 import { fitSubwords, subwordRows, subwordSlots, unknownWord } from '../../features/subwords.ts';
-import { classifier } from '../../graph/classifier.ts';
 import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Value } from '../../graph/graph.ts';
 import type { Network, ParameterSpec, Values } from '../../graph/network.ts';
@@ -15,6 +14,7 @@ import { dense } from '../../graph/ops/matmul.ts';
 import { sum } from '../../graph/ops/reductions.ts';
 import { concat, padBefore, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
+import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { Family } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
@@ -38,7 +38,7 @@ export const temporalCnn: Family = {
   name: 'temporal_cnn',
   title: 'Temporal CNN: filters over word vectors, maximum over time',
   input: 'text',
-  output: 'label',
+  outputs: ['label', 'number'],
 
   space: (task) =>
     new HyperSpace()
@@ -56,18 +56,18 @@ export const temporalCnn: Family = {
       .addRangeKnob('dropout', 'float', 0.2, 0.7, { group: 'training', initial: 0.5 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0.1 }),
 
-  fit: ({ inputs, classes }, knobs) => {
-    const texts = textsOf(inputs);
+  fit: (data, knobs) => {
+    const texts = textsOf(data.inputs);
     const options = {
       maxTokens: countKnob(knobs, 'max_tokens'),
-      minTexts: minTexts(inputs.length, knobs),
+      minTexts: minTexts(texts.length, knobs),
       maxRows: 100_000,
       // Each text then ends in a whole window of padding, so that its maxima do not depend on the other texts of the batch.
       margin: Math.max(...widths),
     };
     return knobs['subwords'] === true && areShort(texts)
-      ? { encoder: 'subwords', classes: [...classes], state: fitSubwords(texts, options) }
-      : { encoder: 'ngrams', classes: [...classes], state: fitNgrams(texts, { ...options, ngrams: 1, unknown: 1 }) };
+      ? { encoder: 'subwords', ...fitAnswers(data), state: fitSubwords(texts, options) }
+      : { encoder: 'ngrams', ...fitAnswers(data), state: fitNgrams(texts, { ...options, ngrams: 1, unknown: 1 }) };
   },
 
   network: (features, knobs): Network => {
@@ -78,7 +78,7 @@ export const temporalCnn: Family = {
         : { rows: tableRows(features) }),
       dim,
       filters: countKnob(knobs, 'filters'),
-      classes: features.classes.length,
+      ...answersOf(features),
     });
   },
 
@@ -87,30 +87,29 @@ export const temporalCnn: Family = {
   augment: (batch, knobs, rng) => dropWords(batch['ids'], numberKnob(knobs, 'word_dropout'), { rng, by: unknownWord }),
 };
 
-export interface TemporalCnnSize {
+export interface TemporalCnnSize extends Answers {
   rows: number;
   /** Maximum rows of a word; its vector is their sum divided by the square root of their number. 1: one row per word. */
   slots?: number;
   dim: number;
   filters: number;
-  classes: number;
 }
 
 /** The network alone, so that its speed can be measured for sizes independent of data. */
-export function temporalCnnNetwork({ rows, slots = 1, dim, filters, classes }: TemporalCnnSize): Network {
+export function temporalCnnNetwork({ rows, slots = 1, dim, filters, ...answers }: TemporalCnnSize): Network {
+  const width = answerWidth(answers);
   const features = filters * widths.length;
   const convolutions = widths.flatMap((width): [string, ParameterSpec][] => [
     [`conv${width}.w`, { shape: [width * dim, filters], init: { kind: 'uniform', bound: 1 / Math.sqrt(width * dim) } }],
     [`conv${width}.b`, { shape: [filters], init: { kind: 'zeros' } }],
   ]);
-  return classifier({
-    classes,
+  return answering(answers, {
     inputs: { ids: { shape: slots === 1 ? ['T'] : ['T', slots], dtype: 'int32' } },
     parameters: {
       table: { shape: [rows, dim], init: { kind: 'normal', deviation: 0.1 }, rowsOf: 'ids' },
       ...Object.fromEntries(convolutions),
-      'out.w': { shape: [features, classes], init: { kind: 'normal', deviation: 1 / Math.sqrt(features) } },
-      'out.b': { shape: [classes], init: { kind: 'zeros' } },
+      'out.w': { shape: [features, width], init: { kind: 'normal', deviation: 1 / Math.sqrt(features) } },
+      'out.b': { shape: [width], init: { kind: 'zeros' } },
     },
     logits: (t, inputs, parameters, ratio) => {
       const vectors = wordVectors(t, parameters.of('table'), inputs.of('ids'));

@@ -42,7 +42,7 @@ export class ModelLoader {
   }
 
   device({ row, fleet, stat, onMeasured }: LoadTarget): ResidentDevice {
-    const sample = sampleInput(inputOf(row.task));
+    const sample = sampleInput(inputOf(row.task), row.columns ?? []);
     const sessions = { threads: 1 };
     return new ResidentDevice({
       name: `model "${row.model}", version ${row.version},`,

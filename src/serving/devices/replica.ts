@@ -57,7 +57,7 @@ export class Replica {
   }
 
   async run(inputs: readonly string[], subset: Subset): Promise<MemberOutput[]> {
-    const raw = this.#inputKind === 'text' ? inputs : inputs.map((input) => Buffer.from(input, 'base64'));
+    const raw = this.#inputKind === 'image' ? inputs.map((input) => Buffer.from(input, 'base64')) : inputs;
     const outputs: MemberOutput[] = [];
     for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
       outputs.push(await (raw.length <= SLICE_ROWS ? runOnce : runSliced)(member, raw));

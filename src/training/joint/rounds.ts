@@ -16,7 +16,7 @@ import { addChange, bufferFlags, changeOf } from './flat-weights.ts';
 import { localRecipe, localSteps, maxWorkers } from './local-steps.ts';
 import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
-import { scaleRareRows, type Table, tablesOf } from './table-rows.ts';
+import { scaleRareRows, tablesOf, type WeightTable } from './table-rows.ts';
 
 /** The mean as it is: a worker alone is then trained as without rounds. */
 const OUTER: OuterOptions = { rate: 1, momentum: 0 };
@@ -53,7 +53,7 @@ export class Rounds {
   #basis: string | undefined;
   /** See {@link bufferFlags}; of the first round on. */
   #buffers: Uint8Array | undefined;
-  readonly #tables: readonly Table[];
+  readonly #tables: readonly WeightTable[];
   readonly #outer: OuterStep;
   readonly #length = new RoundLength();
   readonly #feedback = new ErrorFeedback();

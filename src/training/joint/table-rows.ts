@@ -1,14 +1,14 @@
 import type { Network } from '../../graph/network.ts';
 
 /** A table among the flat weights of a network. */
-export interface Table {
+export interface WeightTable {
   at: number;
   rows: number;
   width: number;
 }
 
-export function tablesOf({ parameters }: Network): Table[] {
-  const tables: Table[] = [];
+export function tablesOf({ parameters }: Network): WeightTable[] {
+  const tables: WeightTable[] = [];
   let at = 0;
   for (const { shape, rowsOf } of Object.values(parameters)) {
     const size = shape.reduce((product, dim) => product * dim, 1);
@@ -37,7 +37,7 @@ export interface RowUses {
  */
 export function scaleRareRows(
   { before, after }: { before: Float32Array; after: Float32Array },
-  tables: readonly Table[],
+  tables: readonly WeightTable[],
   { uses, steps, workers }: RowUses,
 ): void {
   let first = 0;

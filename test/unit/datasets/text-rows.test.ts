@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textLines } from '../../../src/datasets/text-rows.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
 
 interface TextRow {
   label: string;
@@ -16,7 +17,7 @@ async function filtered(bytes: Buffer, chunkBytes: number, onBadRow: 'error' | '
   }
   const skipped = { rows: 0, example: null };
   const parts: Buffer[] = [];
-  for await (const part of textLines(chunks(), { onBadRow, skipped })) parts.push(part);
+  for await (const part of textLines(chunks(), { kind: classification, onBadRow, skipped })) parts.push(part);
   return { bytes: Buffer.concat(parts), largest: Math.max(0, ...parts.map(({ length }) => length)), skipped };
 }
 

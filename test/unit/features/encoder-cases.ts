@@ -1,16 +1,25 @@
 import sharp from 'sharp';
 import type { RawInput } from '../../../src/domain/task.ts';
 import { fitCharacters } from '../../../src/features/characters.ts';
+import { fitDense } from '../../../src/features/dense.ts';
 import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
 import type { EncoderName } from '../../../src/features/registry.ts';
 import { fitSubwords } from '../../../src/features/subwords.ts';
+import { tableRows } from './table-rows.ts';
 
 export interface EncoderCase {
   inputs: readonly RawInput[];
   /** Fitted on them. */
   state: Record<string, unknown>;
 }
+
+const mixedColumns = [
+  { name: 'age', kind: 'number' },
+  { name: 'job', kind: 'text' },
+  { name: 'member', kind: 'boolean' },
+  { name: 'since', kind: 'time' },
+];
 
 const texts = ['A great film', '', 'awful 🙂 \ud800', 'x'.repeat(500), 'the plot, the cast; the end'];
 
@@ -26,6 +35,17 @@ const pictures = (): Promise<Uint8Array[]> =>
 
 /** One case for each encoder of the registry. */
 export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCase>>> = {
+  dense: async () => {
+    const inputs = Array.from({ length: 24 }, (_, i) =>
+      JSON.stringify({
+        age: i % 5 === 0 ? null : i * 1.5,
+        job: ['clerk', 'cook', null, `job ${i}`][i % 4],
+        member: i % 3 === 0,
+        since: `2026-0${1 + (i % 9)}-11T1${i % 10}:30:00+02:00`,
+      }),
+    );
+    return { inputs, state: fitDense(tableRows(mixedColumns, inputs)) };
+  },
   ngrams: async () => ({
     inputs: texts,
     state: fitNgrams(texts, { ngrams: 2, maxTokens: 32, minTexts: 1, maxRows: 100, unknown: 1, margin: 0 }),

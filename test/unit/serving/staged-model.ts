@@ -57,6 +57,7 @@ export async function stageModel(): Promise<StagedModel> {
     budgetMs: 30,
     versionId: 1,
     version: 3,
+    columns: null,
     score: 0.9,
     accuracies: null,
     classes: ['no', 'yes'],

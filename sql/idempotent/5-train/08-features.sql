@@ -1,0 +1,130 @@
+-- The columns that a model of several columns reads: docs/decisions/0031-inputs-of-columns.md. Here and in the next files `kinds` are those of
+-- `features`, in their order; null for a model of one text or image.
+
+-- The expression of a row's input, over the columns of the row: the one column; or an object of all, as text. Columns keep their names, and are
+-- written as Postgres writes them in JSON: numbers with all digits, times in ISO 8601.
+create or replace function rafiki._input_expression(features name[], kinds text[]) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when kinds is null then quote_ident(features[1])
+              else format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text',
+                          (select string_agg(quote_ident(f), ', ' order by n) from unnest(features) with ordinality u (f, n))) end
+$$;
+
+-- The kind of each column that the caller may read, by its type; null if a model of columns cannot read it. A domain is read as its base type.
+create or replace function rafiki._column_kinds(source regclass) returns table (place int, name name, type text, kind text)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.attnum::int, a.attname, format_type(a.atttypid, a.atttypmod), (
+    select k.name from rafiki.column_kind k
+    where base.typnamespace = 'pg_catalog'::regnamespace and base.typname = any (k.types) or base.typcategory = any (k.categories))
+  from pg_attribute a join pg_type t on t.oid = a.atttypid
+  join pg_type base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+  where a.attrelid = source and a.attnum > 0 and not a.attisdropped and has_column_privilege(source, a.attnum, 'select')
+$$;
+
+-- Whether a column identifies the rows of a table: an identity column, one with a sequence as default, or the primary key.
+create or replace function rafiki._identifies(source regclass, name name) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when a.attidentity <> '' then 'identity column'
+              when pg_get_expr(d.adbin, d.adrelid) like 'nextval(%' then 'numbered by a sequence'
+              when exists (select from pg_index i where i.indrelid = source and i.indisprimary and a.attnum = any (i.indkey)) then 'primary key' end
+  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = source and a.attname = _identifies.name and not a.attisdropped
+$$;
+
+-- Texts that look like keys: short, without spaces, and all different in the first rows. The query is the caller's own.
+create or replace function rafiki._key_like(source regclass, texts name[]) returns name[]
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  first_rows constant int := 10000;
+  least_rows constant int := 20; -- among fewer, names and notes are all different, too
+  found name[];
+begin
+  if cardinality(texts) = 0 then
+    return '{}';
+  end if;
+  execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
+    (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
+                              'and not bool_or(%1$I::text ~ ''[[:space:]]'') then %3$L end', t, least_rows, t), ', ' order by n)
+     from unnest(texts) with ordinality u (t, n)),
+    (select string_agg(quote_ident(t), ', ' order by n) from unnest(texts) with ordinality u (t, n)), source, first_rows) into found;
+  return found;
+exception when undefined_function or undefined_table or undefined_object then
+  return '{}'; -- code behind the source needs a search path: rafiki._check_rows() says so
+end $$;
+
+-- The columns that are left out unless they are named, each with the reason; not the target and what chooses the validation rows.
+create or replace function rafiki._left_out(source regclass, target name, split name) returns table (name name, reason text)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with other as materialized (
+    select c.*, rafiki._identifies(source, c.name) as identifies from rafiki._column_kinds(source) c
+    where c.name is distinct from target and c.name is distinct from split),
+  looked_at as (
+    select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place), '{}')) as keys from other o
+    where o.kind = 'text' and o.identifies is null)
+  select o.name, coalesce(o.identifies, case when o.kind is null then o.type end, 'all values differ')
+  from other o, looked_at l where o.identifies is not null or o.kind is null or o.name = any (l.keys) order by o.place
+$$;
+
+-- The features of a study: those that were named, or all that are not left out; and their kinds.
+create or replace function rafiki._resolve_features(
+  source regclass, task rafiki.task, target name, named name[], split name, out features name[], out kinds text[]
+)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  each name;
+  unreadable record;
+begin
+  foreach each in array coalesce(named, '{}') loop
+    perform rafiki._check_column(source, each);
+  end loop;
+  each := (select n from unnest(named) n group by n having count(*) > 1 limit 1);
+  if each is not null then
+    raise exception using errcode = 'duplicate_column', message = format('column "%s" is named twice in features', each),
+      hint = 'Name each column once.';
+  elsif target = any (named) then
+    raise exception using errcode = 'duplicate_column', message = format('column "%s" cannot be both feature and target', target),
+      hint = 'Name another column with target =>, or leave it out of features =>.';
+  end if;
+  features := coalesce(nullif(named, '{}'), array(
+    select c.name from rafiki._column_kinds(source) c
+    where c.name is distinct from target and c.name is distinct from split
+      and c.name not in (select l.name from rafiki._left_out(source, target, split) l) order by c.place));
+  if features = '{}' then
+    raise exception using errcode = 'undefined_column', message = format('no column of %s is left to learn from', source),
+      detail = format('Left out: %s.', (select string_agg(format('%s (%s)', l.name, l.reason), ', ') from rafiki._left_out(source, target, split) l)),
+      hint = 'Name columns with features => ''{…}'', or make some in a view.';
+  end if;
+  select c.name, c.type into unreadable from rafiki._column_kinds(source) c where c.name = any (features) and c.kind is null limit 1;
+  if found then
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" has a type that the task %s cannot use', unreadable.name, task.name),
+      detail = format('It has type %s. Columns can be %s.', unreadable.type, (select string_agg(k.title, ', ' order by k.name) from rafiki.column_kind k)),
+      hint = case when unreadable.type = 'bytea' then 'Images are learnt by image_classification, alone; leave the column out with features => ''{…}''.'
+                  else 'Leave it out with features => ''{…}'', or cast it in a view: a part of it to a number, or all of it to text.' end;
+  end if;
+  kinds := array(select c.kind from unnest(features) with ordinality f (name, n) join rafiki._column_kinds(source) c using (name) order by f.n);
+end $$;
+
+-- Tells the user which columns are left out, and why.
+create or replace function rafiki._notify_left_out(source regclass, target name, split name) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  left_out constant text := (select string_agg(format('%s (%s)', l.name, l.reason), ', ') from rafiki._left_out(source, target, split) l);
+begin
+  if left_out is not null then
+    raise notice using message = format('left out: %s', left_out), hint = 'Columns that are named are used: features => ''{…}''.';
+  end if;
+end $$;

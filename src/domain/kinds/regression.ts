@@ -1,0 +1,120 @@
+import { BadData } from '../../errors/errors.ts';
+import type { Metric } from '../metrics.ts';
+import type { Labels } from '../task.ts';
+import { type AnswerMaker, floats, type NamedLabel, type TaskKind } from './kind.ts';
+
+/** The name of a network's target: a number for each row, standardised, [N, 1]. */
+export const numberTarget = 'number';
+
+/** Longer texts are no numbers: a numeric of Postgres may have more digits, but not the numbers that anybody wants to predict. */
+const MAX_CHARS = 400;
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * One number per row: outputs are numbers [N, 1] in the unit of the labels. A score is a share explained, compared with a constant
+ * answer: 1 if all are right, 0 if a constant is as good.
+ */
+export const regression: TaskKind = {
+  readLabel(text) {
+    const digits = text.length <= MAX_CHARS ? text.toString('utf8').trim() : '';
+    const label = decimal.test(digits) ? Number(digits) : Number.NaN;
+    if (!Number.isFinite(label)) throw noNumber(text);
+    return () => label;
+  },
+
+  isLabel: (value): value is number => typeof value === 'number' && Number.isFinite(value),
+  classesOf: () => [],
+  minClasses: { count: 0, reason: 'numbers have no classes' },
+  indexed: (labels) => Float64Array.from(labels, numberOf),
+
+  targets(labels, rows, { target }) {
+    if (target === undefined)
+      throw new RangeError('numbers are standardised with the mean and scale of the training rows');
+    const numbers = numbersIn(labels);
+    const data = Float32Array.from(rows, (row) => ((numbers[row] as number) - target.mean) / target.scale);
+    return { [numberTarget]: { dtype: 'float32', shape: [rows.length, 1], data } };
+  },
+
+  score(answers, labels, { metric = 'r2' }) {
+    const { r2, rmse, mae, ...explained } = errorsOf(floats(answers), numbersIn(labels));
+    return { score: explained.score[metricOf(metric)], metrics: { r2, rmse, mae } };
+  },
+
+  /** The best member answers alone. */
+  scoreEnsemble([best], labels, options) {
+    return best === undefined ? 0 : regression.score(best.answers, labels, options).score;
+  },
+
+  votes: () => false,
+  ballots: () => new Uint16Array(0),
+  truth: () => new Uint16Array(0),
+  answers: answersOf,
+};
+
+/** Of the best member: the shortest text with the same number in single precision, as Postgres writes a real. */
+function answersOf(): AnswerMaker {
+  const numberAt = ([best = new Float32Array(0)]: readonly Float32Array[], row: number): string =>
+    shortest(best[row] ?? Number.NaN);
+  return {
+    answer: numberAt,
+    finding: (outputs, row) => ({ number: Number(numberAt(outputs, row)) }),
+  };
+}
+
+/** Nine digits distinguish all numbers of single precision, most need fewer. */
+function shortest(value: number): string {
+  const texts = [6, 7, 8, 9].map((digits) => String(Number(value.toPrecision(digits))));
+  return texts.find((text) => Math.fround(Number(text)) === value) ?? String(value);
+}
+
+type NumberMetric = Extract<Metric, 'r2' | 'rmse' | 'mae'>;
+
+interface Errors extends Record<NumberMetric, number> {
+  /** In [0, 1]. */
+  score: Record<NumberMetric, number>;
+}
+
+function errorsOf(answers: Float32Array, actual: Float64Array): Errors {
+  const rows = Math.max(1, actual.length);
+  const mean = actual.reduce((sum, value) => sum + value, 0) / rows;
+  const median = actual.toSorted()[actual.length >> 1] ?? 0;
+  let [squares, around, absolute, aside] = [0, 0, 0, 0];
+  actual.forEach((value, row) => {
+    const error = (answers[row] as number) - value;
+    squares += error ** 2;
+    absolute += Math.abs(error);
+    around += (value - mean) ** 2;
+    aside += Math.abs(value - median);
+  });
+  const r2 = 1 - unexplained(squares, around);
+  return {
+    ...{ r2, rmse: Math.sqrt(squares / rows), mae: absolute / rows },
+    score: {
+      r2: Math.max(0, r2),
+      rmse: Math.max(0, 1 - Math.sqrt(unexplained(squares, around))),
+      mae: Math.max(0, 1 - unexplained(absolute, aside)),
+    },
+  };
+}
+
+/** Share of the deviation that is left; all of it, if equal numbers are not answered exactly. */
+const unexplained = (error: number, deviation: number): number =>
+  error === 0 ? 0 : deviation === 0 ? 1 : error / deviation;
+
+const metricOf = (metric: Metric): NumberMetric => (metric === 'rmse' || metric === 'mae' ? metric : 'r2');
+
+function numbersIn(labels: Labels): Float64Array {
+  if (labels instanceof Float64Array) return labels;
+  throw new RangeError('a regression is trained on numbers');
+}
+
+function numberOf(label: NamedLabel): number {
+  if (typeof label === 'number') return label;
+  throw new RangeError('a regression is trained on numbers');
+}
+
+const noNumber = (text: Buffer): BadData =>
+  new BadData('a target is not a number', {
+    detail: `It is "${text.toString('utf8').slice(0, 60)}".`,
+    hint: 'Correct the row, or leave it out in a view; NaN and infinity cannot be learnt either.',
+  });

@@ -1,0 +1,129 @@
+import type { ColumnValues, InputColumn, Table } from '../../domain/table.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { ColumnKind } from './column-kind.ts';
+import { columnKind } from './registry.ts';
+
+/** Reads rows, each a JSON object of its columns, into typed columns. Further columns are ignored. */
+export class TableBuilder {
+  readonly #columns: readonly ColumnBuilder[];
+  #rows = 0;
+
+  constructor(columns: readonly InputColumn[]) {
+    this.#columns = columns.map((column) => builderOf(column));
+  }
+
+  get length(): number {
+    return this.#rows;
+  }
+
+  /** Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind. */
+  add(json: string): void {
+    const row = objectOf(json);
+    const values = this.#columns.map(({ name, kind }) => {
+      if (!Object.hasOwn(row, name)) throw missing(name, this.#columns, Object.keys(row));
+      return read(row[name], name, kind);
+    });
+    this.#columns.forEach((column, i) => {
+      column.push(values[i] ?? null);
+    });
+    this.#rows++;
+  }
+
+  /** The rows since the last call. */
+  take(): Pick<Table, 'length' | 'columns'> {
+    const columns = new Map(this.#columns.map((column) => [column.name, column.take()]));
+    const length = this.#rows;
+    this.#rows = 0;
+    return { length, columns };
+  }
+}
+
+type CellValue = number | string | null;
+
+function objectOf(json: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json);
+    if (isObject(value)) return value;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+  }
+  throw new BadData('the model reads columns, but the input is no JSON object', {
+    detail: `It is ${json.length > 60 ? `${json.slice(0, 59)}…` : json}`,
+    hint: 'Give a row, as in rafiki_predict(model, c) from customers c, or an object: jsonb_build_object(…).',
+  });
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function read(value: unknown, name: string, kind: ColumnKind): CellValue {
+  if (value === null) return null;
+  const found = kind.read(value);
+  if (found !== undefined) return found;
+  const shown = JSON.stringify(value);
+  throw new BadData(`column "${name}" cannot be read as ${kind.title}`, {
+    detail: `It is ${shown.length > 60 ? `${shown.slice(0, 59)}…` : shown}.`,
+    hint: 'Give the column the type that it had when the model was trained, or train again.',
+  });
+}
+
+const MAX_NAMES = 20;
+
+function missing(name: string, columns: readonly { name: string }[], given: readonly string[]): BadData {
+  const list = (names: readonly string[]): string =>
+    names.length > MAX_NAMES
+      ? `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`
+      : names.join(', ');
+  return new BadData(`the input has no column "${name}"`, {
+    detail: `The model reads ${list(columns.map((column) => column.name))}. The input has ${given.length === 0 ? 'no columns' : list(given)}.`,
+    hint: 'Give a row with these columns; names are matched exactly, upper and lower case too.',
+  });
+}
+
+interface ColumnBuilder {
+  name: string;
+  kind: ColumnKind;
+  push(value: CellValue): void;
+  take(): ColumnValues;
+}
+
+function builderOf(column: InputColumn): ColumnBuilder {
+  const kind = columnKind(column.kind);
+  return kind.stored === 'text' ? textBuilder(column.name, kind) : numberBuilder(column.name, kind);
+}
+
+function numberBuilder(name: string, kind: ColumnKind): ColumnBuilder {
+  let values: number[] = [];
+  return {
+    name,
+    kind,
+    push: (value) => values.push(value === null ? Number.NaN : Number(value)),
+    take() {
+      const numbers = kind.stored === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
+      values = [];
+      return { kind: kind.name, numbers };
+    },
+  };
+}
+
+function textBuilder(name: string, kind: ColumnKind): ColumnBuilder {
+  let places = new Map<string, number>();
+  let codes: number[] = [];
+  return {
+    name,
+    kind,
+    push(value) {
+      if (value === null) return void codes.push(-1);
+      const text = String(value);
+      const code = places.get(text) ?? places.size;
+      places.set(text, code);
+      codes.push(code);
+    },
+    take() {
+      const values = { kind: kind.name, codes: Int32Array.from(codes), texts: [...places.keys()] };
+      places = new Map();
+      codes = [];
+      return values;
+    },
+  };
+}

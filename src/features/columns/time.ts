@@ -1,0 +1,62 @@
+import { numbersOf } from '../../domain/table.ts';
+import type { ColumnFeature, NumberKind } from './column-kind.ts';
+
+const DAY_SECONDS = 86_400;
+/** The first of January 1970 was a Thursday: this many days after a Monday. */
+const THURSDAY = 3;
+const YEAR_DAYS = 365.2425;
+
+const pattern =
+  /^(\d{4,6})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)?)?( BC)?$/;
+
+/** Seconds since 1970, in UTC if there is a zone. `to_json` writes ISO 8601, whatever DateStyle the session has. */
+function readTime(value: unknown): number | undefined {
+  if (value === 'infinity') return Number.POSITIVE_INFINITY;
+  if (value === '-infinity') return Number.NEGATIVE_INFINITY;
+  const parts = typeof value === 'string' ? pattern.exec(value) : null;
+  if (parts === null) return undefined;
+  const [, year, month, day, hours = 0, minutes = 0, seconds = 0, zone, bc] = parts;
+  const date = new Date(0);
+  date.setUTCFullYear(bc === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day));
+  if (date.getUTCDate() !== Number(day)) return undefined; // such as 30 February
+  return date.getTime() / 1000 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) - offsetSeconds(zone);
+}
+
+/** Of a zone such as +05:30. */
+function offsetSeconds(zone: string | undefined): number {
+  const [hours = 0, minutes = 0, seconds = 0] = (zone ?? '').match(/\d\d/g)?.map(Number) ?? [];
+  return (zone?.startsWith('-') ? -1 : 1) * (hours * 3600 + minutes * 60 + seconds);
+}
+
+const part = (name: string, of: (seconds: number) => number): ColumnFeature => ({
+  part: name,
+  categories: 0,
+  values(column, rows) {
+    const numbers = numbersOf(column);
+    return Float32Array.from(rows, (row) => of(numbers[row] as number));
+  },
+});
+
+const modulo = (value: number, by: number): number => value - by * Math.floor(value / by);
+
+/** The days since 1970, which grow: a time after all training rows is the latest that a model knows. */
+const days = part('days', (seconds) => seconds / DAY_SECONDS);
+/** In [0, 1), from the mean beginning of a year. */
+const season = part('season', (seconds) => modulo(seconds / DAY_SECONDS / YEAR_DAYS, 1));
+/** 1 for Monday. */
+const weekday = part('weekday', (seconds) => 1 + modulo(Math.floor(seconds / DAY_SECONDS) + THURSDAY, 7));
+const hour = part('hour', (seconds) => modulo(seconds, DAY_SECONDS) / 3600);
+
+/** Dates and timestamps, to the second: when it was, and where in the year, the week and the day. A zone is translated to UTC. */
+export const timeKind: NumberKind = {
+  name: 'time',
+  title: 'a date or a timestamp',
+  types: ['date', 'timestamp', 'timestamptz'],
+  stored: 'float64',
+  read: readTime,
+  fit(column, rows) {
+    const numbers = numbersOf(column);
+    return { hasHours: rows.some((row) => modulo(numbers[row] as number, DAY_SECONDS) > 0) };
+  },
+  features: ({ hasHours }) => [days, season, weekday, ...(hasHours === true ? [hour] : [])],
+};

@@ -1,0 +1,138 @@
+import type { RawInput } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
+import type { FittedFeatures } from '../domain/training.ts';
+import {
+  type FittedColumn,
+  fitColumns,
+  readFittedColumns,
+  type TableFeature,
+  tableFeatures,
+  valuesOf,
+} from './columns/fitted-columns.ts';
+import { rowsOf, type SomeRows, trainingRowsOf } from './columns/table-rows.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder } from './encoder.ts';
+import { unfit } from './state.ts';
+
+/** Rows whose quartiles are computed: as good as all of more. */
+const SAMPLED = 100_000;
+
+/** A number far from the others becomes at most this, of a unit of the distance between the quartiles. */
+const LIMIT = 3;
+
+/** From here on the square may overflow, and the quotient is {@link LIMIT} in double precision. */
+const LARGE = 1e9;
+
+/** How numbers of a feature are scaled: (x − centre) · scale. */
+interface Scaling {
+  centre: number;
+  scale: number;
+  /** Whether it is NULL in training rows. */
+  hasNulls: boolean;
+}
+
+/** Fits a dense matrix to training rows. */
+export function fitDense(inputs: readonly RawInput[]): Record<string, unknown> {
+  const { table, rows } = trainingRowsOf(inputs);
+  const fitted = fitColumns({ table, rows });
+  const scalings = tableFeatures(fitted).map((feature) =>
+    feature.categories > 0 ? null : scalingOf(feature.values(valuesOf(table, feature.column), rows)),
+  );
+  return { columns: fitted, scalings };
+}
+
+/**
+ * Robust scaling as in RealMLP (Holzmüller et al. 2024, arXiv 2407.04491, section 3): by the distance of the quartiles; if that is 0, by
+ * half of the range; a constant gets 0.
+ */
+function scalingOf(values: Float32Array): Scaling {
+  const present = values.filter((value) => !Number.isNaN(value));
+  const stride = Math.max(1, Math.floor(present.length / SAMPLED));
+  const sample = present.filter((value, i) => i % stride === 0 && Number.isFinite(value)).sort();
+  const quantile = (share: number): number => sample[Math.round(share * (sample.length - 1))] ?? 0;
+  const [quartiles, range] = [quantile(0.75) - quantile(0.25), quantile(1) - quantile(0)];
+  const scale = quartiles > 0 ? 1 / quartiles : range > 0 ? 2 / range : 0;
+  return { centre: quantile(0.5), scale, hasNulls: present.length < values.length };
+}
+
+/** Columns of the matrix that a feature takes: one per category; or the number, and whether it is NULL. */
+const widthOf = ({ categories }: TableFeature, scaling: Scaling | null): number =>
+  scaling === null ? categories : scaling.hasNulls ? 2 : 1;
+
+interface Slot {
+  feature: TableFeature;
+  scaling: Scaling | null;
+  /** Its first column. */
+  at: number;
+}
+
+function slotsOf(
+  columns: readonly FittedColumn[],
+  scalings: readonly (Scaling | null)[],
+): { slots: Slot[]; width: number } {
+  let width = 0;
+  const slots = tableFeatures(columns).map((feature, i) => {
+    const scaling = scalings[i] ?? null;
+    const slot = { feature, scaling, at: width };
+    width += widthOf(feature, scaling);
+    return slot;
+  });
+  return { slots, width };
+}
+
+/** Columns of the matrix. */
+export const denseWidth = ({ state }: FittedFeatures): number =>
+  slotsOf(readFittedColumns(state), readScalings(state)).width;
+
+/** Rows of several columns → `x` [N, width], float32. */
+export function createDenseEncoder({ state }: FittedFeatures): RowEncoder {
+  const columns = readFittedColumns(state);
+  const { slots, width } = slotsOf(columns, readScalings(state));
+  return rowEncoder((inputs): EncodedRows => {
+    const given = rowsOf(inputs, columns);
+    return {
+      count: inputs.length,
+      length: () => 1, // all rows are of one width
+      batch: (indexes) => ({ x: matrixOf(given, indexes, { slots, width }) }),
+    };
+  });
+}
+
+function matrixOf(
+  { table, rows }: SomeRows,
+  indexes: Int32Array,
+  { slots, width }: { slots: readonly Slot[]; width: number },
+): TensorData {
+  const chosen = indexes.map((index) => rows[index] as number);
+  const data = new Float32Array(chosen.length * width);
+  for (const { feature, scaling, at } of slots) {
+    const values = feature.values(valuesOf(table, feature.column), chosen);
+    values.forEach((value, i) => {
+      const place = i * width + at;
+      if (scaling === null) data[place + value] = 1;
+      else if (!Number.isNaN(value)) data[place] = clipped((value - scaling.centre) * scaling.scale);
+      else if (scaling.hasNulls) data[place + 1] = 1;
+    });
+  }
+  return { dtype: 'float32', shape: [chosen.length, width], data };
+}
+
+/** Smoothly, as in RealMLP: x / √(1 + (x / 3)²), which is ±3 for large numbers and infinities. */
+function clipped(value: number): number {
+  if (value === 0 || Number.isNaN(value)) return 0; // NaN: an infinity in a constant column
+  return Math.abs(value) < LARGE ? value / Math.sqrt(1 + (value / LIMIT) ** 2) : Math.sign(value) * LIMIT;
+}
+
+function readScalings({ scalings }: Record<string, unknown>): readonly (Scaling | null)[] {
+  if (Array.isArray(scalings) && scalings.every((each) => each === null || isScaling(each))) return scalings;
+  throw unfit('scalings', 'a list of scalings');
+}
+
+const isScaling = (value: unknown): value is Scaling =>
+  typeof value === 'object' &&
+  value !== null &&
+  'centre' in value &&
+  typeof value.centre === 'number' &&
+  'scale' in value &&
+  typeof value.scale === 'number' &&
+  'hasNulls' in value &&
+  typeof value.hasNulls === 'boolean';

@@ -1,0 +1,36 @@
+import * as emit from './emit.ts';
+import type { Value } from './graph.ts';
+import { meanSquaredError } from './losses/mean-squared-error.ts';
+import type { InputSpec, Network, ParameterSpec, Values } from './network.ts';
+import type { Tape } from './tape.ts';
+
+/** A network that answers each row with a number. */
+export interface Regressor {
+  parameters: Readonly<Record<string, ParameterSpec>>;
+  inputs: Readonly<Record<string, InputSpec>>;
+  /** Name of the target, standardised numbers [N, 1]. */
+  target: string;
+  /** Of the targets that it is trained on: mean and scale. */
+  unit: { mean: number; scale: number };
+  /** Standardised numbers [N, 1] from inputs of N rows; `dropout` is the ratio, a scalar. */
+  output(t: Tape, inputs: Values, parameters: Values, dropout: Value): Value;
+}
+
+/** Trained on the squared error of standardised targets; answers in their unit, [N, 1]. */
+export function regressor({ parameters, inputs, target, unit, output }: Regressor): Network {
+  return {
+    parameters,
+    inputs,
+    targets: { [target]: { shape: [1], dtype: 'float32' } },
+    loss: (t, step) =>
+      meanSquaredError(t, output(t, step.inputs, step.parameters, step.dropout), step.targets.of(target)),
+    answer: (t, rows, weights) => {
+      const g = t.graph;
+      const standardised = output(t, rows, weights, g.scalar(0));
+      return {
+        name: 'numbers',
+        value: emit.add(g, emit.mul(g, standardised, g.scalar(unit.scale)), g.scalar(unit.mean)),
+      };
+    },
+  };
+}

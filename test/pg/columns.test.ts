@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
+import { failureOf } from '../support/sql-failure.ts';
+
+/** Models of several columns, from rafiki_train to their answers. */
+let database: TestDatabase;
+let db: Database;
+let processes: RunningProcesses;
+
+const few = `max_trials => 1, max_time => '20 s', seed => 3, knobs => '{"epochs": 10, "learning_rate": 0.05}'`;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await db.query(`
+    create type mood as enum ('glad', 'sad');
+    create domain years as int;
+    create table customers as
+      select i as id, md5(i::text) as code, (20 + i % 50)::years as age, (array['Bern', 'Basel', null])[1 + i % 3] as city,
+        (array['glad', 'sad'])[1 + i % 2]::mood as mood, i % 5 = 0 as member, timestamptz '2026-01-01 12:00+01' + i * interval '1 day' as since,
+        make_interval(days => i % 90) as stayed, 1e6 + 10 * (i % 50) as spends, '\\x00'::bytea as photo, point(i, i) as place, null::text as note,
+        case when i % 50 > 25 then 'yes' else 'no' end as buys
+      from generate_series(1, 400) i;
+    alter table customers add primary key (id);
+    create table "Odd" as select i as x, (i * 7) % 13 as "a b", i % 2 as "__proto__", i % 3 = 0 as "select", case when i % 2 = 0 then 'even' else 'odd' end as class
+      from generate_series(1, 100) i`);
+  processes = await startProcesses(database.service);
+  await train(`'tabular_classification', 'customers', target => 'buys', ${few}`);
+  await train(`'tabular_regression', 'customers', target => 'spends', features => '{age,city}', ${few}`);
+  await db.query(`set rafiki.latency_budget = '20 s'`);
+}, 120_000);
+afterAll(async () => {
+  await processes.stop();
+  await database.drop();
+});
+
+async function train(args: string, by = db): Promise<void> {
+  const [study] = await by.query<{ id: number }>(`select rafiki_train(${args}) as id`);
+  const [end] = await by.query('select rafiki_wait($1) as state', [study?.id]);
+  expect(end).toEqual({ state: 'completed' });
+}
+
+const answer = async (sql: string): Promise<unknown> => (await db.query<{ v: unknown }>(sql))[0]?.v;
+const model = 'customers_tabular_classification';
+const predict = (input: string, from = 'customers c', where = 'c.id = 40'): Promise<unknown> =>
+  answer(`select rafiki_predict('${model}', ${input}) as v from ${from} where ${where}`);
+
+async function noticed(sql: string): Promise<string[]> {
+  const session = await db.connect(() => undefined);
+  const notices: string[] = [];
+  session.onNotice((notice) => notices.push(notice));
+  await session.query(sql);
+  await session.close();
+  return notices;
+}
+
+describe('the columns that are read', () => {
+  test('are all but keys and what no model reads, and a notice says so', async () => {
+    const [study] = await db.query('select features::text[] as features, kinds from rafiki.study order by id limit 1');
+    expect(study).toEqual({
+      features: ['age', 'city', 'mood', 'member', 'since', 'stayed', 'spends', 'note'],
+      kinds: ['number', 'text', 'text', 'boolean', 'time', 'interval', 'number', 'text'],
+    });
+    expect(
+      await noticed(`select * from rafiki_check('tabular_classification', 'public.customers', target => 'buys')`),
+    ).toEqual(['left out: id (primary key), code (all values differ), photo (bytea), place (point)']);
+  });
+
+  test('are those that are named', async () => {
+    const [version] = await db.query(
+      `select v.features::text[] as features, v.kinds from rafiki.model_version v join rafiki.model m on m.id = v.model_id where m.task = 'tabular_regression'`,
+    );
+    expect(version).toEqual({ features: ['age', 'city'], kinds: ['number', 'text'] });
+  });
+
+  test.each([
+    [
+      'a column of images',
+      `target => 'buys', features => '{age,photo}'`,
+      '42804',
+      /photo.*image_classification, alone/s,
+    ],
+    ['a type that no kind reads', `target => 'buys', features => '{place}'`, '42804', /point.*cast it in a view/s],
+    ['the target', `target => 'buys', features => '{buys}'`, '42701', /both feature and target/],
+    ['a column twice', `target => 'buys', features => '{age,age}'`, '42701', /named twice/],
+    ['an unknown column', `target => 'buys', features => '{agee}'`, '42703', /nearest name first: age/],
+    ['no target', `target => null`, '42702', /several columns of public.customers could be the target/],
+  ])('cannot be %s', async (_, args, code, said) => {
+    const failure = await failureOf(
+      db,
+      `select rafiki_train('tabular_classification', 'customers', model => 'other', ${args})`,
+    );
+    expect(failure.code).toBe(code);
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('may have any names', async () => {
+    await train(`'tabular_classification', '"Odd"', ${few}`);
+    expect(await answer(`select rafiki_predict('Odd_tabular_classification', o) as v from "Odd" o where x = 4`)).toBe(
+      'even',
+    );
+  });
+});
+
+describe('a target of numbers', () => {
+  test.each([
+    ['is a number', 'city', '22000', /not a number in 267 of 267 rows.*Key \(id\)=\(\d+\): "B/s],
+    ['has no NaN', `(select 1)`, '42703', /does not exist/],
+    ['is no key', 'id', '42804', /identifies rows.*primary key/s],
+    ['has a type that can be one', 'since', '42804', /timestamp with time zone/],
+  ])('%s', async (_, target, code, said) => {
+    const failure = await failureOf(
+      db,
+      `select rafiki_train('tabular_regression', 'customers', model => 'other', target => $1)`,
+      [target],
+    );
+    expect(failure.code).toBe(code);
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('differs between rows, and one that is none is named or left out', async () => {
+    await db.query(`
+      create view constant as select age, 5 as price from customers;
+      create view mistyped as select id, age, case when id = 7 then 'n/a' when id = 8 then 'NaN' else age::text end as price from customers`);
+    const train = (source: string, more = '') =>
+      failureOf(db, `select rafiki_train('tabular_regression', '${source}', target => 'price' ${more})`);
+    expect(await train('constant')).toMatchObject({ code: '22000', message: 'all numbers of "price" are the same' });
+    expect(await train('mistyped')).toMatchObject({
+      message: '"price" is not a number in 2 of 400 rows',
+      detail: expect.stringMatching(/Key \(id\)=\([78]\): "(n\/a|NaN)"/),
+    });
+  });
+
+  test('may have rows left out', async () => {
+    await db.query(
+      `create view typos as select age, city, case when id = 7 then 'n/a' else (10 * age)::text end as price from customers`,
+    );
+    await train(`'tabular_regression', 'typos', target => 'price', on_bad_row => 'skip', ${few}`);
+    const [study] = await db.query(`select skipped_rows from rafiki.study where model = 'typos_tabular_regression'`);
+    expect(study).toEqual({ skipped_rows: 1 });
+  });
+});
+
+describe('a row', () => {
+  test('is answered the same as row, document, untyped literal, of a table, a view and a sub-query', async () => {
+    await db.query(
+      'create view seen as select note, spends, stayed, since, member, mood, city, age, id from customers',
+    );
+    const json = await answer(`select to_json(c)::text as v from customers c where id = 40`);
+    const answers = [
+      await predict('c'),
+      await predict('c.*'),
+      await predict('c', 'seen c'),
+      await predict('c', '(select * from customers) c'),
+      await predict('to_jsonb(c)'),
+      await predict('to_json(c)'),
+      await predict('to_json(c)::text'),
+      await answer(`select rafiki_predict('${model}', '${String(json)}') as v`),
+      await answer(
+        `select rafiki_predict('${model}', input => c, budget => '20 s') as v from customers c where id = 40`,
+      ),
+      await answer(
+        `select (rafiki_predict_rows('${model}', array_agg(to_jsonb(c) order by id)))[40] as v from customers c`,
+      ),
+      await answer(`select rafiki_predict_detail('${model}', c) ->> 'label' as v from customers c where id = 40`),
+    ];
+    expect(new Set(answers)).toEqual(new Set(['yes']));
+  });
+
+  test('of nulls is predicted, and null is null', async () => {
+    const nulls =
+      (await answer(`select to_jsonb(r)::text as v from (select null as age, null as city, null as mood, null as member, null as since,
+      null as stayed, null as spends, null as note) r`)) as string;
+    expect(['yes', 'no']).toContain(await predict(`'${nulls}'`));
+    expect(['yes', 'no']).toContain(
+      await predict('(null, null, null, null, null, null, null, null, null, null, null, null, null)::customers'),
+    );
+    expect(await answer(`select rafiki_predict('${model}', null::customers) as v`)).toBeNull();
+    expect(await answer(`select rafiki_predict('${model}', null::jsonb) as v`)).toBeNull();
+    expect(await answer(`select rafiki_predict_rows('${model}', array[null::jsonb]) as v`)).toEqual([null]);
+  });
+
+  test.each([
+    [
+      'without a column',
+      `(select age from customers where id = 40)`,
+      'q',
+      '22000',
+      /no column "city".*reads age, city, mood/s,
+    ],
+    ['of another table', `"Odd"`, 'q', '22000', /no column "age".*The input has x, a b/s],
+    [
+      'whose column was retyped',
+      `(select *, 'old' as age2 from customers where id = 40)`,
+      `jsonb_set(to_jsonb(q), '{age}', '"old"')`,
+      '22000',
+      /"age" cannot be read as a number.*"old"/s,
+    ],
+    ['that is no object', 'customers', `'[1]'::jsonb`, '22000', /no JSON object/],
+    ['that is a text', 'customers', `'hello'`, '22000', /no JSON object/],
+    ['that is an image', 'customers', `'x'::bytea`, '22023', /reads columns, but the input is an image/],
+    ['that is a number', 'customers', '5', '42804', /not integer/],
+  ])('%s is an error', async (_, from, input, code, said) => {
+    const failure = await failureOf(db, `select rafiki_predict('${model}', ${input}) from ${from} q limit 1`);
+    expect(failure.code).toBe(code);
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('with settings of its session is read as that of the worker', async () => {
+    const usual = await predict('c');
+    const session = await database.as('owner');
+    await db.query('grant select on customers to public');
+    await db.query(
+      `select rafiki_grant('${model}', (select rolname::text from pg_roles where rolname like 'owner\\_%' limit 1)::regrole)`,
+    );
+    await session.query(
+      `set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set intervalstyle = 'sql_standard'; set rafiki.latency_budget = '20 s'`,
+    );
+    const [found] = await session.query(
+      `select rafiki_predict('${model}', c) as v from public.customers c where id = 40`,
+    );
+    expect(found).toEqual({ v: usual });
+  });
+});
+
+describe('numbers', () => {
+  const numbers = 'customers_tabular_regression';
+
+  test('are predicted as float8, and as text', async () => {
+    const [row] = await db.query<{ number: number; text: string; document: number; untyped: number; spends: number }>(
+      `select rafiki_predict_number('${numbers}', c) as number, rafiki_predict('${numbers}', c) as text, spends::float8,
+         rafiki_predict_number('${numbers}', to_jsonb(c)) as document, rafiki_predict_number('${numbers}', '{"age": 60, "city": "Basel"}') as untyped
+       from customers c where id = 40`,
+    );
+    expect(Math.abs((row?.number ?? 0) - (row?.spends ?? 0))).toBeLessThan(100);
+    expect([row?.document, row?.untyped, Number(row?.text)]).toEqual([row?.number, row?.number, row?.number]);
+  });
+
+  test('have no classes, and classes are no numbers', async () => {
+    expect(await failureOf(db, `select rafiki_probabilities('${numbers}', c) from customers c`)).toMatchObject({
+      code: '42809',
+    });
+    expect(await failureOf(db, `select rafiki_confusion('${numbers}', 'customers')`)).toMatchObject({ code: '42809' });
+    expect(await failureOf(db, `select rafiki_predict_number('${model}', c) from customers c`)).toMatchObject({
+      code: '42809',
+    });
+  });
+
+  test('are evaluated by how far they are off, with what was trained on', async () => {
+    const rows = await db.query<{ metric: string; value: number }>(
+      `select metric, value from rafiki_evaluate('${numbers}', 'customers')`,
+    );
+    const metrics = Object.fromEntries(rows.map(({ metric, value }) => [metric, value]));
+    const [expected] = await db.query<{ rmse: number; mae: number; r2: number }>(
+      `select sqrt(avg((p - y) ^ 2)) as rmse, avg(abs(p - y)) as mae, 1 - avg((p - y) ^ 2) / var_pop(y) as r2
+       from (select rafiki_predict_number('${numbers}', c) as p, spends::float8 as y from customers c) r`,
+    );
+    expect(metrics['rows']).toBe(400);
+    for (const name of ['rmse', 'mae', 'r2'] as const) expect(metrics[name]).toBeCloseTo(expected?.[name] ?? 0, 6);
+    expect(metrics['rows_trained_on']).toBeGreaterThan(250); // all of them, if there was time to train again
+  });
+});
+
+test('a text has a number, too', async () => {
+  await db.query(`
+    create table notes as select i as id, format('%s stars, said guest %s', (array['one', 'two', 'three', 'four'])[1 + i % 4], i) as body,
+      (1 + i % 4) * 1.5 as stars from generate_series(1, 200) i;
+    insert into notes values (201, null, 3), (202, 'no stars', null)`);
+  await train(`'text_regression', 'notes', target => 'stars', families => '{fasttext}', ${few}`);
+  const [found] = await db.query<{ one: number; four: number }>(
+    `select rafiki_predict_number('notes_text_regression', 'one stars, said she') as one,
+       rafiki_predict_number('notes_text_regression', 'four stars, said he'::varchar) as four`,
+  );
+  expect((found?.four ?? 0) - (found?.one ?? 0)).toBeGreaterThan(2);
+  const rows = await db.query<{ metric: string; value: number }>(
+    `select metric, value from rafiki_evaluate('notes_text_regression', 'notes')`,
+  );
+  expect(rows.find(({ metric }) => metric === 'rows')?.value).toBe(200);
+});
+
+describe('many rows', () => {
+  const expected = `select id, rafiki_predict('${model}', c) as answer from customers c order by id`;
+
+  test('of a query are predicted by the columns that the model reads', async () => {
+    const answers = await db.query<{ id: number; answer: string }>(expected);
+    const query = 'select note, spends, stayed, since, member, mood, city, age, id from customers order by id';
+    expect(
+      await db.query(
+        `select (row ->> 'id')::int as id, prediction as answer from rafiki_predict_query('${model}', '${query}')`,
+      ),
+    ).toEqual(answers);
+    expect(
+      await db.query(
+        `select id, answer from rafiki_predict_columns('${model}', 'select id, age::int as age, city, mood::text as mood, member, since, stayed, spends, note from customers order by id limit 1')
+         as t (id int, age int, city text, mood text, member boolean, since timestamptz, stayed interval, spends numeric, note text, answer text)`,
+      ),
+    ).toEqual([{ id: 1, answer: answers[0]?.answer }]);
+    expect(
+      await failureOf(db, `select * from rafiki_predict_query('${model}', 'select age, city from customers')`),
+    ).toMatchObject({
+      code: '42703',
+      message: 'the query has no column "mood", "member", "since", "stayed", "spends", "note"',
+    });
+    expect(
+      await failureOf(db, `select * from rafiki_predict_query('${model}', '${query}', input => 'age')`),
+    ).toMatchObject({ code: '22023' });
+  });
+
+  test('of a table are predicted into another one', async () => {
+    await db.query(`call rafiki_predict_all('${model}', 'customers', 'answers', output => 'answer')`);
+    expect(await db.query('select id, answer from answers order by id')).toEqual(await db.query(expected));
+  });
+
+  test('are not filled by rafiki_attach yet', async () => {
+    await db.query('alter table customers add column guess text');
+    expect(await failureOf(db, `select rafiki_attach('${model}', 'customers', 'city', 'guess')`)).toMatchObject({
+      code: '0A000',
+      hint: expect.stringContaining('new.guess := rafiki_predict('),
+    });
+    await db.query('alter table customers drop column guess');
+  });
+});
+
+test('classes are evaluated over all columns', async () => {
+  const rows = await db.query<{ metric: string; value: number }>(
+    `select metric, value from rafiki_evaluate('${model}', 'customers')`,
+  );
+  const metrics = Object.fromEntries(rows.map(({ metric, value }) => [metric, value]));
+  expect(metrics['rows']).toBe(400);
+  expect(metrics['rows_trained_on']).toBeGreaterThan(250);
+  expect(metrics['accuracy']).toBeGreaterThan(0.9);
+  const [matrix] = await db.query(`select sum(row_count)::int as n from rafiki_confusion('${model}', 'customers')`);
+  expect(matrix).toEqual({ n: 400 });
+  expect(await failureOf(db, `select rafiki_evaluate('${model}', 'customers', feature => 'age')`)).toMatchObject({
+    code: '22023',
+    message: `model "${model}" reads several columns`,
+  });
+});

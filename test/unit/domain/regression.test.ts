@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { regression } from '../../../src/domain/kinds/regression.ts';
+import { BadData } from '../../../src/errors/errors.ts';
+
+const noImage = { width: 0, height: 0 };
+const read = (text: string): unknown => regression.readLabel(Buffer.from(text))(noImage);
+const answersOf = (numbers: readonly number[]) => ({
+  dtype: 'float32' as const,
+  shape: [numbers.length, 1],
+  data: Float32Array.from(numbers),
+});
+const scored = (answers: readonly number[], labels: readonly number[], metric: 'r2' | 'rmse' | 'mae' = 'r2') =>
+  regression.score(answersOf(answers), Float64Array.from(labels), { classes: [], metric });
+
+describe('a target', () => {
+  it.each<[string, number]>([
+    ['12', 12],
+    ['-0.50', -0.5],
+    ['1e-7', 1e-7],
+    [' 3 ', 3],
+    ['9007199254740993', 2 ** 53],
+  ])('%j is the number %s', (text, number) => {
+    expect(read(text)).toBe(number);
+  });
+
+  it.each(['', 'NaN', 'Infinity', '1e400', 'twelve', '1,5', '0x10', '1'.repeat(500)])('%j is an error', (text) => {
+    expect(() => read(text)).toThrow(BadData);
+  });
+});
+
+describe('the score of numbers', () => {
+  const labels = [1, 2, 3, 6];
+
+  it('is 1 if all are right, and 0 if a constant is as good, by each metric', () => {
+    for (const metric of ['r2', 'rmse', 'mae'] as const) {
+      expect(scored(labels, labels, metric).score).toBe(1);
+      const constant = 3; // the mean, and the median
+      expect(scored([constant, constant, constant, constant], labels, metric).score).toBe(0);
+      expect(scored([99, -99, 99, -99], labels, metric).score).toBe(0);
+    }
+  });
+
+  it('comes with R², RMSE and MAE', () => {
+    const { metrics, score } = scored([1, 2, 3, 4], labels);
+    expect(metrics).toEqual({ r2: 1 - 4 / 14, rmse: 1, mae: 0.5 });
+    expect(score).toBe(metrics['r2']);
+    expect(scored([1, 2, 3, 4], labels, 'rmse').score).toBeCloseTo(1 - Math.sqrt(4 / 14));
+    expect(scored([1, 2, 3, 4], labels, 'mae').score).toBeCloseTo(1 - 2 / 6);
+  });
+
+  it('is finite whatever the numbers are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.float({ noNaN: true, noDefaultInfinity: true }), fc.integer())), (rows) => {
+        const [answers, actual] = [rows.map(([answer]) => answer), rows.map(([, label]) => label)];
+        const { score } = scored(answers, actual);
+        expect(score >= 0 && score <= 1).toBe(true);
+      }),
+    );
+    expect(scored([5, 6], [5, 5]).score).toBe(0);
+    expect(scored([5, 5], [5, 5]).score).toBe(1);
+  });
+});
+
+it('targets are standardised', () => {
+  const encoding = { shapes: {}, inputs: {}, smoothing: 0, target: { mean: 10, scale: 2 } };
+  const { number } = regression.targets(Float64Array.of(10, 14, 8), Int32Array.of(1, 2), encoding);
+  expect([number?.shape, [...(number?.data ?? [])]]).toEqual([
+    [2, 1],
+    [2, -1],
+  ]);
+});
+
+describe('an answer', () => {
+  const answer = (value: number): string => regression.answers([]).answer([Float32Array.of(value)], 0, 1);
+
+  it('is the shortest text with the same number in single precision', () => {
+    fc.assert(
+      fc.property(fc.float({ noNaN: true }), (value) => {
+        expect(Math.fround(Number(answer(value)))).toBe(value === 0 ? Math.abs(value) : value);
+      }),
+    );
+    expect([0.1, 12.5, 16777216, 1e10, 3.3e-20].map(answer)).toEqual([
+      '0.1',
+      '12.5',
+      '16777216',
+      '10000000000',
+      '3.3e-20',
+    ]);
+  });
+
+  it('has a number in its details', () => {
+    expect(regression.answers([]).finding([Float32Array.of(1.1, 0.1)], 1, 2)).toEqual({ number: 0.1 });
+  });
+});
