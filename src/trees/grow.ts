@@ -5,8 +5,8 @@ import { TreeBuilder } from './tree-builder.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
- * Arrays of integers to be summed over all shares of the rows, element by element; it continues with the sums. Whoever has
- * all rows answers with the same arrays.
+ * Arrays of integers to be summed over all shares of the rows, element by element; it continues with the sums. If all rows
+ * are in one share, they are the same arrays.
  */
 export type SumExchange<T> = Generator<Float64Array[], T, readonly Float64Array[]>;
 

@@ -32,7 +32,7 @@ export interface BoostingObjective {
   loss(scores: readonly Float64Array[], targets: TreeTargets): number;
 }
 
-/** `targets` are those of all rows, whoever trains on them. */
+/** `targets` are those of all rows, in whatever shares they are trained on. */
 export function createObjective(settings: BoostingSettings, targets: TreeTargets): BoostingObjective {
   if (settings.objective === 'log_loss')
     return settings.classes === 2 ? binaryLogLoss(targets) : multiclassLogLoss(targets, settings.classes);

@@ -38,13 +38,14 @@ export function leftBins({ bin: last, set, missingLeft }: Division): Uint8Array 
 }
 
 /** How a node that is no leaf divides its rows. */
-function divisionAt({ split, missingLeft, sets }: Tree, node: number, categorical: boolean): Division {
+export function divisionAt({ split, missingLeft, sets }: Tree, node: number, categorical: boolean): Division {
   const bin = split[node] as number;
   const set = categorical ? sets.subarray(bin * setWords, (bin + 1) * setWords) : undefined;
   return { bin, set, missingLeft: missingLeft[node] === 1 };
 }
 
-const isInSet = (set: Uint32Array, bin: number): boolean => (((set[bin >> 5] as number) >>> (bin & 31)) & 1) === 1;
+export const isInSet = (set: Uint32Array, bin: number): boolean =>
+  (((set[bin >> 5] as number) >>> (bin & 31)) & 1) === 1;
 
 /** Adds the tree's answer for each row to `scores`. */
 export function addTree(tree: Tree, table: BinnedTable, scores: Float64Array, rows?: Int32Array): void {
