@@ -7,7 +7,7 @@ export interface BinnedTable {
   features: readonly FeatureBins[];
   /** Row-major [rows, features]. */
   bins: Uint8Array;
-  /** Of each feature the first entry of its bins, and last the number of all entries. */
+  /** See `histogramOffsets`. */
   offsets: Int32Array;
 }
 
@@ -40,7 +40,8 @@ export function binTable(
   return { rows: count, features, bins: out, offsets: histogramOffsets(features) };
 }
 
-function histogramOffsets(features: readonly FeatureBins[]): Int32Array {
+/** Of each feature the first entry of its bins in a histogram, and last the number of all entries. */
+export function histogramOffsets(features: readonly FeatureBins[]): Int32Array {
   const offsets = new Int32Array(features.length + 1);
   for (const [f, { count }] of features.entries()) offsets[f + 1] = (offsets[f] as number) + count;
   return offsets;

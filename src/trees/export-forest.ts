@@ -22,7 +22,7 @@ export function exportForest(forest: Forest): Uint8Array {
  * Adds the forest's answer to a graph. Scores are summed as doubles, as in training, and then rounded to float32: sums of
  * float32 depend on their order, and were off by 1e-6 after 100 trees.
  */
-export function forestAnswer(g: Graph, forest: Forest, features: Value): Value {
+function forestAnswer(g: Graph, forest: Forest, features: Value): Value {
   const outputs = forest.base.length;
   const wide = g.node('Cast', [features], features.shape, { attributes: { to: double } });
   const options = { domain: 'ai.onnx.ml', attributes: ensembleOf(forest) };
@@ -35,7 +35,7 @@ export function forestAnswer(g: Graph, forest: Forest, features: Value): Value {
 }
 
 /** The attributes of TreeEnsembleRegressor (ai.onnx.ml, version 3), with one entry for each node or leaf of all trees. */
-class Ensemble {
+class EnsembleAttributes {
   readonly #features: readonly FeatureBins[];
   readonly #nodes = { tree: [] as number[], id: [] as number[], feature: [] as number[], mode: [] as string[] };
   readonly #branches = { value: [] as number[], yes: [] as number[], no: [] as number[], missingYes: [] as number[] };
@@ -134,7 +134,7 @@ const noSplit: Tree = {
 };
 
 function ensembleOf({ features, base, trees }: Forest) {
-  const ensemble = new Ensemble(features);
+  const ensemble = new EnsembleAttributes(features);
   // ONNX Runtime reads no ensemble without trees, and forgets where a score starts that has none.
   const added = trees.length > 0 ? trees : Array.from(base, () => noSplit);
   for (const [i, tree] of added.entries()) ensemble.add(tree, i % base.length);

@@ -1,10 +1,16 @@
 import { exactExp, exactLog, powerOfTwo } from './exact-math.ts';
+import type { FeatureColumn } from './feature-bins.ts';
 import type { BoostingSettings } from './settings.ts';
 
 /** What rows should get: a number each, or the index of a class. */
 export interface TreeTargets {
   values: Float32Array;
   weights?: Float32Array;
+}
+
+export interface ForestRows {
+  columns: readonly FeatureColumn[];
+  targets: TreeTargets;
 }
 
 /** Bits of the largest derivative of a row, and of a sum over all rows: doubles add integers of that size without rounding. */

@@ -40,7 +40,7 @@ describe('an exported forest', () => {
     const [rows, others] = [1, 2].map((seed) =>
       mixedTable(3000, { seed, classes: 'classes' in given ? given.classes : 0 }),
     ) as [ReturnType<typeof mixedTable>, ReturnType<typeof mixedTable>];
-    const forest = trainForest(rows, { settings: boostingSettings({ maxLeaves: 20, ...given }), rounds: 60 });
+    const forest = await trainForest(rows, { settings: boostingSettings({ maxLeaves: 20, ...given }), rounds: 60 });
     expect(forest.trees.some(({ sets }) => sets.length > 0)).toBe(true);
     await expectEqual(forest, rows.columns);
     await expectEqual(forest, others.columns);
@@ -48,7 +48,7 @@ describe('an exported forest', () => {
 
   it('knows unknown categories, infinities, and values on the edge between two bins', async () => {
     const rows = mixedTable(3000);
-    const forest = trainForest(rows, { settings: boostingSettings({}), rounds: 30 });
+    const forest = await trainForest(rows, { settings: boostingSettings({}), rounds: 30 });
     const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0, 99, 1.5, -3];
     const columns = forest.features.map(({ categorical, edges }, f) => {
       const values = Float32Array.from(
@@ -62,7 +62,7 @@ describe('an exported forest', () => {
 
   it('gives the same bits on one and on two threads', async () => {
     const rows = mixedTable(5000);
-    const forest = trainForest(rows, { settings: boostingSettings({}), rounds: 50 });
+    const forest = await trainForest(rows, { settings: boostingSettings({}), rounds: 50 });
     const once = await onnxAnswers(forest, rows.columns);
     for (const threads of [1, 2, 2]) expect(await onnxAnswers(forest, rows.columns, threads)).toEqual(once);
   });
@@ -70,7 +70,7 @@ describe('an exported forest', () => {
   it('may have no trees, or trees without a split', async () => {
     const rows = mixedTable(50, { classes: 3 });
     const settings = boostingSettings({ objective: 'log_loss', classes: 3 });
-    await expectEqual(trainForest(rows, { settings, rounds: 0 }), rows.columns);
-    await expectEqual(trainForest(rows, { settings: { ...settings, minGain: 1e9 }, rounds: 2 }), rows.columns);
+    await expectEqual(await trainForest(rows, { settings, rounds: 0 }), rows.columns);
+    await expectEqual(await trainForest(rows, { settings: { ...settings, minGain: 1e9 }, rounds: 2 }), rows.columns);
   });
 });

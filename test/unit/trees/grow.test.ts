@@ -26,7 +26,7 @@ describe('a tree', () => {
     { maxLeaves: 8 },
     { maxLeaves: 8, l1: 3, minGain: 2 },
     { maxLeaves: 12, minLeafWeight: 9, learningRate: 0.5 },
-  ])('equals that of a search of all splits without histograms: %o', (given) => {
+  ])('equals that of a search of all splits without histograms: %o', async (given) => {
     for (let seed = 1; seed <= 8; seed++) {
       // Sorted categories are the best of all subsets without λ and a least weight only (Fisher 1958).
       const rows = smallTable(seed, 'minLeafWeight' in given);
@@ -35,7 +35,7 @@ describe('a tree', () => {
         rows.columns.map((column) => featureBins(column, 10)),
         rows.columns,
       );
-      const forest = trainForest(rows, { settings, rounds: 1, maxBins: 10 });
+      const forest = await trainForest(rows, { settings, rounds: 1, maxBins: 10 });
       const expected = bruteForceAnswers(table, rows.targets, settings, forest.base[0] as number);
       const [scores] = forestScores(forest, table) as [Float64Array];
       for (const [i, score] of scores.entries())
@@ -43,14 +43,14 @@ describe('a tree', () => {
     }
   });
 
-  it('is no deeper than allowed, and has as many leaves as allowed', () => {
+  it('is no deeper than allowed, and has as many leaves as allowed', async () => {
     const rows = mixedTable(2000);
     for (const [given, depth, leaves] of [
       [{ maxDepth: 2, maxLeaves: 31 }, 2, 4],
       [{ maxDepth: 0, maxLeaves: 6 }, 5, 6],
       [{ maxDepth: 3, maxLeaves: 31, leavesAtOnce: 5 }, 3, 8],
     ] as const) {
-      const { trees } = trainForest(rows, { settings: boostingSettings(given), rounds: 3 });
+      const { trees } = await trainForest(rows, { settings: boostingSettings(given), rounds: 3 });
       for (const tree of trees) {
         const depthOf = (node: number): number =>
           (tree.feature[node] as number) < 0
@@ -62,17 +62,18 @@ describe('a tree', () => {
     }
   });
 
-  it('splits the best leaf first, however many are split at once', () => {
+  it('splits the best leaf first, however many are split at once', async () => {
     const rows = mixedTable(3000);
     const grow = (leavesAtOnce: number) =>
       trainForest(rows, { settings: boostingSettings({ maxLeaves: 64, minGain: 20, leavesAtOnce }), rounds: 1 });
     // `minGain` ends growth before the leaves are used up, so that the order makes no difference to the result.
-    const sorted = (leavesAtOnce: number) => [...(grow(leavesAtOnce).trees[0]?.value ?? [])].sort();
-    expect(sorted(1).length).toBeGreaterThan(10);
-    expect(sorted(7)).toEqual(sorted(1));
+    const sorted = async (leavesAtOnce: number) => [...((await grow(leavesAtOnce)).trees[0]?.value ?? [])].sort();
+    const one = await sorted(1);
+    expect(one.length).toBeGreaterThan(10);
+    expect(await sorted(7)).toEqual(one);
   });
 
-  it('sends missing values where they fit best, and a column of missing values nowhere', () => {
+  it('sends missing values where they fit best, and a column of missing values nowhere', async () => {
     const values = Float32Array.from({ length: 100 }, (_, i) => (i % 4 === 0 ? Number.NaN : i));
     const targets = { values: values.map((value) => (value > 50 || Number.isNaN(value) ? 1 : 0)) };
     const columns = [
@@ -80,9 +81,9 @@ describe('a tree', () => {
       { categorical: false, values },
     ];
     const settings = boostingSettings({ maxLeaves: 2, learningRate: 1, l2: 0 });
-    const { trees } = trainForest({ columns, targets }, { settings, rounds: 1 });
+    const { trees } = await trainForest({ columns, targets }, { settings, rounds: 1 });
     expect(trees[0]).toMatchObject({ feature: Int32Array.of(1, -1, -1), missingLeft: Uint8Array.of(0, 0, 0) });
     const other = { columns, targets: { values: targets.values.map((value) => 1 - value) } };
-    expect(trainForest(other, { settings, rounds: 1 }).trees[0]?.missingLeft[0]).toBe(0);
+    expect((await trainForest(other, { settings, rounds: 1 })).trees[0]?.missingLeft[0]).toBe(0);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { binTable } from '../../../src/trees/binned-table.ts';
 import { Booster } from '../../../src/trees/booster.ts';
 import { featureBins } from '../../../src/trees/feature-bins.ts';
 import type { SumExchange } from '../../../src/trees/grow.ts';
+import type { ForestRows } from '../../../src/trees/objective.ts';
 import { createObjective } from '../../../src/trees/objective.ts';
 import { type BoostingSettings, boostingSettings } from '../../../src/trees/settings.ts';
-import { type ForestRows, trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../../src/trees/train-forest.ts';
 import { Workspace } from '../../../src/trees/workspace.ts';
 import { mixedTable } from './tables.ts';
 
@@ -16,7 +16,7 @@ function trainShared({ columns, targets }: ForestRows, settings: BoostingSetting
   const boosters = Array.from({ length: count }, (_, worker) => {
     const ids = Int32Array.from(targets.values, (_, i) => i).filter((i) => i % count === worker);
     const own = { values: Float32Array.from(ids, (i) => targets.values[i] as number) };
-    const work = new Workspace(binTable(features, columns, { rows: ids }));
+    const work = new Workspace(features, columns, { rows: ids, slots: settings.maxLeaves, threads: 1 });
     return new Booster({ settings, objective: objective(), work, targets: own, ids });
   });
   for (let round = 0; round < rounds; round++) inStep(boosters.map((booster) => booster.round()));
@@ -42,21 +42,28 @@ describe('shares of the rows', () => {
     { objective: 'absolute_error', leavesAtOnce: 3 },
     { objective: 'log_loss', classes: 2, leavesAtOnce: 4, rowShare: 0.5 },
     { objective: 'log_loss', classes: 3, maxDepth: 4 },
-  ] as const)('grow the same trees, bit for bit, as all rows together: %o', (given) => {
+  ] as const)('grow the same trees, bit for bit, as all rows together: %o', async (given) => {
     const settings = boostingSettings({ maxLeaves: 12, seed: 3, ...given });
     const rows = mixedTable(1500, { classes: 'classes' in given ? given.classes : 0 });
-    const { trees } = trainForest(rows, { settings, rounds: 4 });
+    const { trees } = await trainForest(rows, { settings, rounds: 4 });
     expect(trees[0]?.feature.length).toBe(23);
     for (const count of [1, 2, 4]) {
       for (const shared of trainShared(rows, settings, 4, count)) expect(shared).toEqual(trees);
     }
   });
 
-  it('of rows that differ give other trees', () => {
+  it.each([2, 3])('of %i threads add up to the same trees', async (threads) => {
+    const rows = mixedTable(30_000);
+    const settings = boostingSettings({ maxLeaves: 20, rowShare: 0.9 });
+    const { trees } = await trainForest(rows, { settings, rounds: 20 });
+    const wait = () => new Promise<void>((resolve) => setTimeout(resolve, 20)); // threads take 50 ms to start
+    expect((await trainForest(rows, { settings, rounds: 20, threads, onRound: wait })).trees).toEqual(trees);
+  });
+
+  it('of rows that differ give other trees', async () => {
     const settings = boostingSettings({ maxLeaves: 12 });
     const [all, other] = [mixedTable(1500), mixedTable(1500, { seed: 2 })];
-    expect(trainForest(all, { settings, rounds: 1 }).trees).not.toEqual(
-      trainForest(other, { settings, rounds: 1 }).trees,
-    );
+    const trees = async (rows: ForestRows) => (await trainForest(rows, { settings, rounds: 1 })).trees;
+    expect(await trees(all)).not.toEqual(await trees(other));
   });
 });

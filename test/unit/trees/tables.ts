@@ -1,6 +1,6 @@
 import { createRng } from '../../../src/runtime/rng.ts';
 import type { FeatureColumn } from '../../../src/trees/feature-bins.ts';
-import type { ForestRows } from '../../../src/trees/train-forest.ts';
+import type { ForestRows } from '../../../src/trees/objective.ts';
 
 /**
  * Columns of each kind: continuous, of few values, mostly one value, categories; a tenth of the values are missing. The target

@@ -1,0 +1,59 @@
+import {
+  constant,
+  get,
+  loadByte,
+  loadLowHalf,
+  loadPair,
+  loadWord,
+  op,
+  set,
+  storePair,
+  tee,
+  type WasmFunction,
+  wasmTypes,
+  whileLoop,
+} from './wasm-assembler.ts';
+
+/** Bytes of an entry of a histogram: G and H as doubles. */
+export const entryBytes = 16;
+
+/** Where the kernel's arrays begin in its memory, in bytes. */
+export interface KernelPlaces {
+  /** Integer G and H of each row, 32 bits each. */
+  derivatives: number;
+  /** Row-major, a byte each. */
+  bins: number;
+}
+
+/**
+ * Adds rows to a histogram: `histogram(first, end, to)` with the addresses of the first row's number, of the end of the numbers,
+ * and of the histogram. The features are unrolled, so that where their bins begin are constants of the instructions. A row's
+ * G and H are added at once, as the two doubles of a vector: integers below 2^53 add up without rounding, in any order.
+ */
+export function histogramKernel(places: KernelPlaces, offsets: Int32Array): WasmFunction {
+  const [first, end, to, row, bins, entry, derivatives] = [0, 1, 2, 3, 4, 5, 6] as const;
+  const width = offsets.length - 1;
+  const addFeature = (f: number): number[] => {
+    const start = (offsets[f] as number) * entryBytes;
+    return [
+      ...[...get(bins), ...loadByte(places.bins + f), ...constant(Math.log2(entryBytes)), ...op.i32Shl],
+      ...[...get(to), ...op.i32Add, ...tee(entry)],
+      ...[...get(entry), ...loadPair(start), ...get(derivatives), ...op.f64x2Add, ...storePair(start)],
+    ];
+  };
+  const body = [
+    ...[...get(first), ...loadWord(0), ...set(row)],
+    ...[...get(row), ...constant(3), ...op.i32Shl, ...loadLowHalf(places.derivatives)],
+    ...[...op.f64x2FromLowI32x4, ...set(derivatives)],
+    ...[...get(row), ...constant(width), ...op.i32Mul, ...set(bins)],
+    ...Array.from({ length: width }, (_, f) => addFeature(f)).flat(),
+    ...[...get(first), ...constant(4), ...op.i32Add, ...set(first)],
+  ];
+  const { i32, v128 } = wasmTypes;
+  return {
+    name: 'histogram',
+    parameters: 3,
+    locals: [i32, i32, i32, v128],
+    body: whileLoop([...get(first), ...get(end), ...op.i32LessUnsigned], body),
+  };
+}
