@@ -14,26 +14,25 @@ for (let k = 1; k <= 1022; k++) powersOfTwo[1022 - k] = (powersOfTwo[1023 - k] a
 
 export const powerOfTwo = (k: number): number => powersOfTwo[k + 1022] as number;
 
+/** The nearest integer; of two the higher one. Math.round is slow on Node 20. */
+export const nearest = (x: number): number => Math.floor(x + 0.5);
+
 /** e^x with a relative error below 4e-16, for x held within [−700, 700]. */
 export function exactExp(x: number): number {
   const held = Math.max(lowest, Math.min(-lowest, x));
-  const k = Math.floor(held / Math.LN2 + 0.5);
+  const k = nearest(held * Math.LOG2E);
   const r = held - k * ln2High - k * ln2Low;
-  // Taylor's series to r^13: |r| is at most ln 2 / 2, so that the next term is below 5e-18.
-  let sum = 1 / 6227020800;
-  sum = sum * r + 1 / 479001600;
-  sum = sum * r + 1 / 39916800;
-  sum = sum * r + 1 / 3628800;
-  sum = sum * r + 1 / 362880;
-  sum = sum * r + 1 / 40320;
-  sum = sum * r + 1 / 5040;
-  sum = sum * r + 1 / 720;
-  sum = sum * r + 1 / 120;
-  sum = sum * r + 1 / 24;
-  sum = sum * r + 1 / 6;
-  sum = sum * r + 0.5;
-  sum = sum * r + 1;
-  return (sum * r + 1) * powerOfTwo(k);
+  // Taylor's series to r^13: |r| is at most ln 2 / 2, so that the next term is below 5e-18. By Estrin's scheme, whose terms can be
+  // computed at the same time.
+  const r2 = r * r;
+  const r4 = r2 * r2;
+  const low = 1 + r + (1 / 2 + r * (1 / 6)) * r2 + (1 / 24 + r * (1 / 120) + (1 / 720 + r * (1 / 5040)) * r2) * r4;
+  const high =
+    1 / 40320 +
+    r * (1 / 362880) +
+    (1 / 3628800 + r * (1 / 39916800)) * r2 +
+    (1 / 479001600 + r * (1 / 6227020800)) * r4;
+  return (low + high * r4 * r4) * powerOfTwo(k);
 }
 
 /** ln x for x > 0, with an error of a few units in the last place. */

@@ -1,3 +1,5 @@
+import { sortFloats } from './ordered-floats.ts';
+
 /** Bins of a column besides the one for missing values, so that a bin is a byte. */
 export const mostBins = 255;
 
@@ -26,7 +28,7 @@ export interface FeatureBins {
 export const featureBins = (column: FeatureColumn, maxBins = mostBins): FeatureBins =>
   column.categorical ? categories(column.values, maxBins) : numbers(column.values, maxBins);
 
-/** The bin of a value. */
+/** Finds the bin of a value. */
 export function binFinder({ categorical, edges }: FeatureBins): (value: number) => number {
   if (categorical) {
     const places = new Map([...edges].map((code, place) => [code, place + 1]));
@@ -37,16 +39,17 @@ export function binFinder({ categorical, edges }: FeatureBins): (value: number) 
   return (value) => {
     if (Number.isNaN(value)) return 0;
     let below = 0;
-    for (let step = 128; step > 0; step >>= 1) if ((padded[below + step - 1] as number) < value) below += step;
+    // A product instead of a branch, which would be predicted wrongly half the time, and take twice as long.
+    for (let step = 128; step > 0; step >>= 1) below += step * Number((padded[below + step - 1] as number) < value);
     return below + 1;
   };
 }
 
 function numbers(values: Float32Array, maxBins: number): FeatureBins {
   const { distinct, counts } = tally(sample(values));
-  const upper = distinct.length <= maxBins ? distinct.map((_, i) => i) : ends(counts, maxBins);
-  const edges = upper.slice(0, -1).map((i) => between(distinct[i] as number, distinct[i + 1] as number));
-  return { categorical: false, count: edges.length + 2, edges: Float32Array.from(edges) };
+  const upper = distinct.length <= maxBins ? [...distinct.keys()] : ends(counts, maxBins);
+  const edges = Float32Array.from(upper.slice(0, -1), (i) => between(distinct[i] as number, distinct[i + 1] as number));
+  return { categorical: false, count: edges.length + 2, edges };
 }
 
 /** The most frequent categories have bins, of equally frequent ones those with the lower code. */
@@ -67,24 +70,22 @@ function sample(values: Float32Array): Float32Array {
     const value = values[Math.floor(at)] as number;
     if (!Number.isNaN(value)) taken[count++] = value + 0; // −0 and 0 are one value
   }
-  return taken.subarray(0, count).sort();
+  return sortFloats(taken.subarray(0, count));
 }
 
-function tally(sorted: Float32Array): { distinct: number[]; counts: number[] } {
-  const distinct: number[] = [];
-  const counts: number[] = [];
-  for (const value of sorted) {
-    if (value === distinct.at(-1)) counts[counts.length - 1] = (counts.at(-1) as number) + 1;
-    else {
-      distinct.push(value);
-      counts.push(1);
-    }
+function tally(sorted: Float32Array): { distinct: Float32Array; counts: Uint32Array } {
+  const distinct = new Float32Array(sorted.length);
+  const counts = new Uint32Array(sorted.length);
+  let last = -1;
+  for (let i = 0; i < sorted.length; i++) {
+    if (i === 0 || sorted[i] !== distinct[last]) distinct[++last] = sorted[i] as number;
+    counts[last]!++;
   }
-  return { distinct, counts };
+  return { distinct: distinct.subarray(0, last + 1), counts: counts.subarray(0, last + 1) };
 }
 
 /** The index of each bin's last value: a bin ends when it has its share of the rows, or before a value with that share. */
-function ends(counts: readonly number[], maxBins: number): number[] {
+function ends(counts: Uint32Array, maxBins: number): number[] {
   const all = counts.reduce((sum, count) => sum + count, 0);
   const large = counts.filter((count) => count * maxBins >= all);
   let [rows, bins] = [all - large.reduce((sum, count) => sum + count, 0), maxBins - large.length];

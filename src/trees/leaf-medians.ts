@@ -1,4 +1,5 @@
 import type { GrownLeaf, SumExchange } from './grow.ts';
+import { floatBits, orderedBits } from './ordered-floats.ts';
 
 interface LeafRows {
   leaves: readonly GrownLeaf[];
@@ -46,14 +47,12 @@ export function* leafMedians({ leaves, rows, derivatives, residual }: LeafRows):
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);
 
-/** An unsigned integer with the order of the float32: the sign bit inverted, of negative numbers all bits. */
 function keyOf(value: number): number {
   float[0] = value;
-  const bits = word[0] as number;
-  return (bits >= 0x80000000 ? ~bits : bits ^ 0x80000000) >>> 0;
+  return orderedBits(word[0] as number);
 }
 
 function numberOf(key: number): number {
-  word[0] = key >= 0x80000000 ? key ^ 0x80000000 : ~key;
+  word[0] = floatBits(key);
   return float[0] as number;
 }

@@ -1,4 +1,4 @@
-import { exactExp, exactLog, powerOfTwo } from './exact-math.ts';
+import { exactExp, exactLog, nearest, powerOfTwo } from './exact-math.ts';
 import type { FeatureColumn } from './feature-bins.ts';
 import type { BoostingSettings } from './settings.ts';
 
@@ -60,7 +60,7 @@ function binaryLogLoss(targets: TreeTargets): BoostingObjective {
       for (let i = 0; i < values.length; i++) {
         const weight = weights ? (weights[i] as number) : 1;
         const p = 1 / (1 + exactExp(-((scores as Float64Array)[i] as number)));
-        into[2 * i] = Math.round((p - (values[i] as number)) * weight * g);
+        into[2 * i] = nearest((p - (values[i] as number)) * weight * g);
         into[2 * i + 1] = atLeastOne(p * (1 - p) * weight * h, weight);
       }
     },
@@ -91,7 +91,7 @@ function multiclassLogLoss(targets: TreeTargets, classes: number): BoostingObjec
       for (let i = 0; i < values.length; i++) {
         const weight = weights ? (weights[i] as number) : 1;
         const p = own[i] as number;
-        into[2 * i] = Math.round((p - (values[i] === output ? 1 : 0)) * weight * g);
+        into[2 * i] = nearest((p - (values[i] === output ? 1 : 0)) * weight * g);
         into[2 * i + 1] = atLeastOne(2 * p * (1 - p) * weight * h, weight);
       }
     },
@@ -126,7 +126,7 @@ function squaredError(targets: TreeTargets): BoostingObjective {
       for (let i = 0; i < truth.values.length; i++) {
         const w = truth.weights ? (truth.weights[i] as number) : 1;
         const residual = ((scores as Float64Array)[i] as number) - (truth.values[i] as number);
-        into[2 * i] = Math.round(Math.max(-bound, Math.min(bound, residual)) * w * g);
+        into[2 * i] = nearest(Math.max(-bound, Math.min(bound, residual)) * w * g);
         into[2 * i + 1] = atLeastOne(w * h, w);
       }
     },
@@ -149,7 +149,7 @@ function absoluteError(targets: TreeTargets): BoostingObjective {
       const [g, h] = [1 / units.gradientUnit, 1 / units.hessianUnit];
       for (let i = 0; i < values.length; i++) {
         const w = weights ? (weights[i] as number) : 1;
-        into[2 * i] = Math.round(Math.sign(((scores as Float64Array)[i] as number) - (values[i] as number)) * w * g);
+        into[2 * i] = nearest(Math.sign(((scores as Float64Array)[i] as number) - (values[i] as number)) * w * g);
         into[2 * i + 1] = atLeastOne(w * h, w);
       }
     },
@@ -176,7 +176,7 @@ export function softmax(scores: readonly Float64Array[]): Float64Array[] {
 }
 
 /** A row that counts has some second derivative, however certain its class is: leaves are divided by their sum. */
-const atLeastOne = (value: number, weight: number): number => (weight === 0 ? 0 : Math.max(1, Math.round(value)));
+const atLeastOne = (value: number, weight: number): number => (weight === 0 ? 0 : Math.max(1, nearest(value)));
 
 /** Powers of two that are as small as the number of bits allows. */
 function unitsOf({ values }: TreeTargets, largest: { gradient: number; hessian: number }) {

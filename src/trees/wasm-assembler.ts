@@ -13,6 +13,7 @@ export const op = {
   i32Sub: [0x6b],
   i32Mul: [0x6c],
   i32Shl: [0x74],
+  i32ShrUnsigned: [0x76],
   i32LessUnsigned: [0x49],
   f64x2Add: [0xfd, 0xf0, 0x01],
   f64x2FromLowI32x4: [0xfd, 0xfe, 0x01],

@@ -1,8 +1,8 @@
 import { DataTooLarge } from '../errors/errors.ts';
 import { type BinnedTable, binTable, histogramOffsets } from './binned-table.ts';
 import type { FeatureBins, FeatureColumn } from './feature-bins.ts';
-import { entryBytes, histogramKernel } from './histogram-kernel.ts';
-import { controlBytes, HistogramThreads, type KernelCall } from './histogram-threads.ts';
+import { controlBytes, type Kernel, type KernelCall, KernelThreads } from './kernel-threads.ts';
+import { entryBytes, histogramKernel, partitionKernel } from './kernels.ts';
 import { wasmModule } from './wasm-assembler.ts';
 import { compileWasm, sharedMemory, wasmExports } from './wasm-runtime.ts';
 
@@ -25,12 +25,14 @@ const pageBytes = 65_536;
 /** What 32-bit addresses reach. */
 const mostPages = 65_536;
 
-/** Sums below this are done before a thread is awake (20 to 50 µs). */
-const leastSharedSums = 100_000;
+/** With less to do, a leaf is done before another thread is awake (20 to 50 µs): sums, and rows. */
+const leastShared = { sums: 100_000, rows: 50_000 };
+
+const [histogramNumber, partitionNumber] = [0, 1] as const;
 
 /**
  * What a tree is grown with: an order of rows, in which each leaf's are together, their bins and derivatives, and histograms; in
- * one memory for the kernel and all threads that run it.
+ * one memory for the kernels and all threads that run them.
  */
 export class Workspace {
   readonly table: BinnedTable;
@@ -38,9 +40,12 @@ export class Workspace {
   /** Integer G and H, [rows, 2]. */
   readonly derivatives: Int32Array;
   readonly #scratch: Int32Array;
+  readonly #goesLeft: Uint8Array;
+  /** Of each part of the rows, how many go left. */
+  readonly #lefts: Int32Array;
   readonly #histograms: Float64Array[];
-  readonly #build: (...call: KernelCall) => void;
-  readonly #threads: HistogramThreads;
+  readonly #kernels: readonly Kernel[];
+  readonly #threads: KernelThreads;
 
   constructor(
     features: readonly FeatureBins[],
@@ -48,29 +53,39 @@ export class Workspace {
     { rows: chosen, slots, threads }: WorkspaceOptions,
   ) {
     const count = chosen?.length ?? columns[0]?.values.length ?? 0;
+    const width = features.length;
     const offsets = histogramOffsets(features);
     const entries = offsets.at(-1) as number;
-    const rows = aligned(controlBytes * threads);
-    const derivatives = aligned(rows + 4 * count);
-    const bins = aligned(derivatives + 8 * count);
-    const first = aligned(bins + features.length * count);
     const histograms = slots + threads - 1;
-    const pages = Math.ceil((first + histograms * entries * entryBytes) / pageBytes);
-    if (pages > mostPages) throw tooLarge(count, features.length, pages);
+    const places = new Places();
+    places.take(controlBytes * threads);
+    const lefts = places.take(4 * threads);
+    const goesLeft = places.take(256);
+    const rows = places.take(4 * count);
+    const scratch = places.take(4 * count);
+    const derivatives = places.take(8 * count);
+    const bins = places.take(width * count);
+    const first = places.take(histograms * entries * entryBytes);
+    const pages = Math.ceil(places.end / pageBytes);
+    if (pages > mostPages) throw tooLarge(count, width, places.end);
     const memory = sharedMemory(pages);
-    const module = compileWasm(wasmModule([histogramKernel({ derivatives, bins }, offsets)], pages));
+    const kernelPlaces = { derivatives, bins, goesLeft };
+    const kernels = [histogramKernel(kernelPlaces, offsets), partitionKernel(kernelPlaces, width)];
+    const code = compileWasm(wasmModule(kernels, pages));
 
+    this.#lefts = new Int32Array(memory.buffer, lefts, threads);
+    this.#goesLeft = new Uint8Array(memory.buffer, goesLeft, 256);
     this.rows = new Int32Array(memory.buffer, rows, count);
+    this.#scratch = new Int32Array(memory.buffer, scratch, count);
     this.derivatives = new Int32Array(memory.buffer, derivatives, 2 * count);
-    this.#scratch = new Int32Array(count);
     this.#histograms = Array.from(
       { length: histograms },
       (_, slot) => new Float64Array(memory.buffer, first + slot * entries * entryBytes, 2 * entries),
     );
-    const place = new Uint8Array(memory.buffer, bins, features.length * count);
+    const place = new Uint8Array(memory.buffer, bins, width * count);
     this.table = binTable(features, columns, { bins: place, ...(chosen ? { rows: chosen } : {}) });
-    this.#build = wasmExports(module, memory)['histogram'] as (...call: KernelCall) => void;
-    this.#threads = new HistogramThreads(threads - 1, module, memory);
+    this.#kernels = Object.values(wasmExports(code, memory)) as Kernel[];
+    this.#threads = new KernelThreads(threads - 1, code, memory);
   }
 
   /** Sums of G and H for each bin, [entries, 2]. */
@@ -78,51 +93,61 @@ export class Workspace {
     return this.#histograms[slot] as Float64Array;
   }
 
+  /** Threads sum parts of the rows into histograms of their own, which are then added. */
   build(jobs: readonly HistogramJob[]): void {
     for (const { from, to, slot } of jobs) {
-      const sums = (to - from) * this.table.features.length;
-      this.#buildOne(from, to, slot, sums < leastSharedSums ? 0 : this.#threads.count);
+      const own = this.histogram(slot);
+      const parts = this.#parts(from, to, (to - from) * this.table.features.length >= leastShared.sums);
+      const sums = parts.map((_, part) => (part === 0 ? own : (this.#histograms.at(-part) as Float64Array)).fill(0));
+      this.#run(
+        parts.map(([first, end], part) => {
+          const { byteOffset } = sums[part] as Float64Array;
+          return [histogramNumber, addressOf(this.rows, first), addressOf(this.rows, end), byteOffset];
+        }),
+      );
+      for (const sum of sums.slice(1))
+        for (let i = 0; i < own.length; i++) own[i] = (own[i] as number) + (sum[i] as number);
     }
-  }
-
-  /** Helpers sum equal parts of the rows into histograms of their own, which are then added. */
-  #buildOne(from: number, to: number, slot: number, helpers: number): void {
-    const own = this.histogram(slot).fill(0);
-    const end = (part: number): number => from + Math.floor(((to - from) * part) / (helpers + 1));
-    const extra: Float64Array[] = [];
-    for (let helper = 0; helper < helpers; helper++) {
-      const histogram = this.#histograms.at(-1 - helper) as Float64Array;
-      const call = this.#callFor(end(helper), end(helper + 1), histogram.fill(0));
-      if (this.#threads.start(helper, call)) extra.push(histogram);
-      else this.#build(...this.#callFor(end(helper), end(helper + 1), own));
-    }
-    this.#build(...this.#callFor(end(helpers), to, own));
-    this.#threads.wait();
-    for (const histogram of extra)
-      for (let i = 0; i < own.length; i++) own[i] = (own[i] as number) + (histogram[i] as number);
-  }
-
-  #callFor(from: number, to: number, histogram: Float64Array): KernelCall {
-    return [this.rows.byteOffset + 4 * from, this.rows.byteOffset + 4 * to, histogram.byteOffset];
   }
 
   /** Puts the rows that go left before the others, keeping their order; returns where the others begin. */
   partition(from: number, to: number, feature: number, goesLeft: Uint8Array): number {
-    const { bins, features } = this.table;
-    const [rows, others, width] = [this.rows, this.#scratch, features.length];
-    let left = from;
-    let right = 0;
-    for (let i = from; i < to; i++) {
-      const row = rows[i] as number;
-      const isLeft = goesLeft[bins[row * width + feature] as number] as number;
-      // Both are written, and one is overwritten: a branch that is half the time predicted wrongly takes longer.
-      rows[left] = row;
-      others[right] = row;
-      left += isLeft;
-      right += 1 - isLeft;
+    this.#goesLeft.set(goesLeft);
+    const parts = this.#parts(from, to, to - from >= leastShared.rows);
+    this.#run(
+      parts.map(([first, end], part) => {
+        const [rows, others] = [addressOf(this.rows, first), addressOf(this.#scratch, first)];
+        const result = addressOf(this.#lefts, part);
+        return [partitionNumber, rows, addressOf(this.rows, end), others, feature, result];
+      }),
+    );
+    let middle = from;
+    for (const [part, [first]] of parts.entries()) {
+      const lefts = this.#lefts[part] as number;
+      if (middle < first) this.rows.copyWithin(middle, first, first + lefts);
+      middle += lefts;
     }
-    rows.set(others.subarray(0, right), left);
-    return left;
+    let at = middle;
+    for (const [part, [first, end]] of parts.entries()) {
+      const others = this.#scratch.subarray(first, end - (this.#lefts[part] as number));
+      this.rows.set(others, at);
+      at += others.length;
+    }
+    return middle;
+  }
+
+  /** Equal parts of the rows, one for each thread if they are shared. */
+  #parts(from: number, to: number, shared: boolean): [number, number][] {
+    const count = shared ? this.#threads.count + 1 : 1;
+    const end = (part: number): number => from + Math.floor(((to - from) * part) / count);
+    return Array.from({ length: count }, (_, part) => [end(part), end(part + 1)]);
+  }
+
+  /** The first call is run here, and those that no thread takes. */
+  #run(calls: readonly KernelCall[]): void {
+    const left = calls.filter((call, part) => part === 0 || !this.#threads.start(part - 1, call));
+    for (const [kernel, ...parameters] of left) this.#kernels[kernel]?.(...parameters);
+    this.#threads.wait();
   }
 
   /** Ends the threads. */
@@ -131,10 +156,21 @@ export class Workspace {
   }
 }
 
-const aligned = (bytes: number): number => Math.ceil(bytes / controlBytes) * controlBytes;
+/** Deals out a memory from its start, in cache lines. */
+class Places {
+  end = 0;
 
-const tooLarge = (rows: number, columns: number, pages: number): DataTooLarge =>
+  take(bytes: number): number {
+    const place = this.end;
+    this.end = Math.ceil((place + bytes) / controlBytes) * controlBytes;
+    return place;
+  }
+}
+
+const addressOf = (array: Int32Array, element: number): number => array.byteOffset + 4 * element;
+
+const tooLarge = (rows: number, columns: number, bytes: number): DataTooLarge =>
   new DataTooLarge('a forest needs more than the 4 GB that its memory can have', {
-    detail: `${rows} rows of ${columns} columns need ${((pages * pageBytes) / 2 ** 30).toFixed(1)} GiB.`,
+    detail: `${rows} rows of ${columns} columns need ${(bytes / 2 ** 30).toFixed(1)} GiB.`,
     hint: 'Train on fewer rows or columns, or with fewer leaves.',
   });

@@ -57,18 +57,19 @@ it('threads that have started, or have not, add their parts', async () => {
   }
 });
 
-it('rows are divided, each side in its order', () => {
-  const work = workspace(1000);
+it.each([1, 3])('rows are divided by %i threads, each side in its order', async (threads) => {
+  const work = workspace(200_000, { threads });
+  await new Promise((resolve) => setTimeout(resolve, 100)); // threads take 50 ms to start
   const goesLeft = Uint8Array.from({ length: 256 }, () => rng.below(2));
   const isLeft = (row: number): boolean => goesLeft[work.table.bins[row * 5 + 2] as number] === 1;
   const before = [...work.rows];
-  const middle = work.partition(100, 900, 2, goesLeft);
-  const divided = before.slice(100, 900);
+  const middle = work.partition(100, 199_900, 2, goesLeft);
+  const divided = before.slice(100, 199_900);
   expect([...work.rows]).toEqual([
     ...before.slice(0, 100),
     ...divided.filter((row) => isLeft(row)),
     ...divided.filter((row) => !isLeft(row)),
-    ...before.slice(900),
+    ...before.slice(199_900),
   ]);
   expect(middle).toBe(100 + divided.filter((row) => isLeft(row)).length);
 });

@@ -2,10 +2,12 @@ import { Worker } from 'node:worker_threads';
 import { InvalidState } from '../errors/errors.ts';
 import type { WasmCode, WasmMemory } from './wasm-runtime.ts';
 
-/** The arguments of the histogram kernel, all addresses. */
-export type KernelCall = readonly [first: number, end: number, to: number];
+/** The number of an exported function, and its arguments, all of 32 bits. */
+export type KernelCall = readonly [kernel: number, ...number[]];
 
-/** Bytes at the start of the memory for each thread, a cache line: its state, and the arguments of a call. */
+export type Kernel = (...parameters: readonly number[]) => void;
+
+/** Bytes at the start of the memory for each thread, a cache line: its state, and a call. */
 export const controlBytes = 64;
 
 const stateWord = 0;
@@ -16,26 +18,26 @@ const longestCallMs = 600_000;
 
 /** As text, because Node 20 starts no thread from a TypeScript file. */
 const threadCode = `
-  const { workerData: { module, memory, index } } = require('node:worker_threads');
-  const { histogram } = new WebAssembly.Instance(module, { env: { memory } }).exports;
-  const control = new Int32Array(memory.buffer, index * ${controlBytes}, 4);
+  const { workerData: { code, memory, index } } = require('node:worker_threads');
+  const kernels = Object.values(new WebAssembly.Instance(code, { env: { memory } }).exports);
+  const control = new Int32Array(memory.buffer, index * ${controlBytes}, ${controlBytes / 4});
   for (;;) {
-    if (Atomics.load(control, ${stateWord}) === ${called}) histogram(control[1], control[2], control[3]);
+    if (Atomics.load(control, ${stateWord}) === ${called}) kernels[control[1]](...control.subarray(2));
     if (Atomics.exchange(control, ${stateWord}, ${idle}) === ${ended}) break;
     Atomics.notify(control, ${stateWord});
     Atomics.wait(control, ${stateWord}, ${idle});
   }
 `;
 
-/** Threads that run the histogram kernel on a shared memory while the caller, who waits for them, runs it, too. */
-export class HistogramThreads {
+/** Threads that run kernels on a shared memory while the caller, who waits for them, runs some, too. */
+export class KernelThreads {
   readonly #controls: Int32Array[];
 
-  constructor(count: number, module: WasmCode, memory: WasmMemory) {
+  constructor(count: number, code: WasmCode, memory: WasmMemory) {
     this.#controls = Array.from({ length: count }, (_, index) => {
-      const worker = new Worker(threadCode, { eval: true, workerData: { module, memory, index } });
+      const worker = new Worker(threadCode, { eval: true, workerData: { code, memory, index } });
       worker.unref();
-      return new Int32Array(memory.buffer, index * controlBytes, 4);
+      return new Int32Array(memory.buffer, index * controlBytes, controlBytes / 4);
     });
   }
 
@@ -58,9 +60,7 @@ export class HistogramThreads {
     for (const control of this.#controls)
       while (Atomics.load(control, stateWord) === called)
         if (Atomics.wait(control, stateWord, called, longestCallMs) === 'timed-out')
-          throw new InvalidState('a thread that sums histograms does not answer', {
-            hint: 'Start the training again.',
-          });
+          throw new InvalidState('a thread of the training does not answer', { hint: 'Start the training again.' });
   }
 
   /** The threads end when they see it; nothing waits for them. */
