@@ -1,12 +1,12 @@
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type Forest, forestScores } from './forest.ts';
 import { type GrownTree, growTree, type SumExchange } from './grow.ts';
+import type { Workspace } from './kernels/workspace.ts';
 import { leafMedians } from './leaf-medians.ts';
 import type { BoostingObjective, TreeTargets } from './objective.ts';
 import type { BoostingSettings } from './settings.ts';
 import { SplitFinder } from './split.ts';
 import { addTree, type Tree } from './tree.ts';
-import type { Workspace } from './workspace.ts';
 
 export interface BoosterOptions {
   settings: BoostingSettings;

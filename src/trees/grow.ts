@@ -1,8 +1,8 @@
+import type { Workspace } from './kernels/workspace.ts';
 import type { BoostingSettings } from './settings.ts';
 import type { DerivativeSums, Split, SplitFinder } from './split.ts';
 import { leftBins, type Tree } from './tree.ts';
 import { TreeBuilder } from './tree-builder.ts';
-import type { Workspace } from './workspace.ts';
 
 /**
  * Arrays of integers to be summed over all shares of the rows, element by element; it continues with the sums. If all rows

@@ -3,10 +3,10 @@ import { Booster } from './booster.ts';
 import { featureBins, mostBins } from './feature-bins.ts';
 import type { Forest } from './forest.ts';
 import type { SumExchange } from './grow.ts';
+import { Workspace } from './kernels/workspace.ts';
 import { createObjective, type ForestRows } from './objective.ts';
 import type { BoostingSettings } from './settings.ts';
 import { ValidationLosses } from './validation-losses.ts';
-import { Workspace } from './workspace.ts';
 
 export interface TrainingOptions {
   settings: BoostingSettings;

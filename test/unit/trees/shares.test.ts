@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { Booster } from '../../../src/trees/booster.ts';
 import { featureBins } from '../../../src/trees/feature-bins.ts';
 import type { SumExchange } from '../../../src/trees/grow.ts';
+import { Workspace } from '../../../src/trees/kernels/workspace.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
 import { createObjective } from '../../../src/trees/objective.ts';
 import { type BoostingSettings, boostingSettings } from '../../../src/trees/settings.ts';
 import { trainForest } from '../../../src/trees/train-forest.ts';
-import { Workspace } from '../../../src/trees/workspace.ts';
 import { mixedTable } from './tables.ts';
 
 /** Trains as `count` workers do, each with every count-th row, who exchange nothing but sums. */

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { featureBins } from '../../../src/trees/feature-bins.ts';
-import { Workspace } from '../../../src/trees/workspace.ts';
+import { Workspace } from '../../../src/trees/kernels/workspace.ts';
 import { mixedTable } from './tables.ts';
 
 const rng = createRng(8);

@@ -1,10 +1,10 @@
-import { DataTooLarge } from '../errors/errors.ts';
-import { type BinnedTable, binTable, histogramOffsets } from './binned-table.ts';
-import type { FeatureBins, FeatureColumn } from './feature-bins.ts';
-import { controlBytes, type Kernel, type KernelCall, KernelThreads } from './kernel-threads.ts';
+import { DataTooLarge } from '../../errors/errors.ts';
+import { type BinnedTable, binTable, histogramOffsets } from '../binned-table.ts';
+import type { FeatureBins, FeatureColumn } from '../feature-bins.ts';
+import { wasmModule } from './assembler.ts';
 import { entryBytes, histogramKernel, partitionKernel } from './kernels.ts';
-import { wasmModule } from './wasm-assembler.ts';
-import { compileWasm, sharedMemory, wasmExports } from './wasm-runtime.ts';
+import { compileWasm, sharedMemory, wasmExports } from './runtime.ts';
+import { controlBytes, type KernelCall, type KernelFunction, KernelThreads } from './threads.ts';
 
 /** Rows from..to of the order of rows, and the number of the histogram to build from them. */
 export interface HistogramJob {
@@ -44,7 +44,7 @@ export class Workspace {
   /** Of each part of the rows, how many go left. */
   readonly #lefts: Int32Array;
   readonly #histograms: Float64Array[];
-  readonly #kernels: readonly Kernel[];
+  readonly #kernels: readonly KernelFunction[];
   readonly #threads: KernelThreads;
 
   constructor(
@@ -84,7 +84,7 @@ export class Workspace {
     );
     const place = new Uint8Array(memory.buffer, bins, width * count);
     this.table = binTable(features, columns, { bins: place, ...(chosen ? { rows: chosen } : {}) });
-    this.#kernels = Object.values(wasmExports(code, memory)) as Kernel[];
+    this.#kernels = Object.values(wasmExports(code, memory)) as KernelFunction[];
     this.#threads = new KernelThreads(threads - 1, code, memory);
   }
 

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { InvalidState } from '../errors/errors.ts';
-import type { WasmCode, WasmMemory } from './wasm-runtime.ts';
+import { InvalidState } from '../../errors/errors.ts';
+import type { WasmCode, WasmMemory } from './runtime.ts';
 
 /** The number of an exported function, and its arguments, all of 32 bits. */
 export type KernelCall = readonly [kernel: number, ...number[]];
 
-export type Kernel = (...parameters: readonly number[]) => void;
+export type KernelFunction = (...parameters: readonly number[]) => void;
 
 /** Bytes at the start of the memory for each thread, a cache line: its state, and a call. */
 export const controlBytes = 64;

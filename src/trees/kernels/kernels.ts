@@ -14,7 +14,7 @@ import {
   type WasmFunction,
   wasmTypes,
   whileLoop,
-} from './wasm-assembler.ts';
+} from './assembler.ts';
 
 /** Bytes of an entry of a histogram: G and H as doubles. */
 export const entryBytes = 16;
