@@ -29,7 +29,7 @@ export interface TableFiles {
   folds: number;
 }
 
-interface Table {
+interface BenchTable {
   columns: { values: Float32Array; categorical: boolean }[];
   target: Float32Array;
   classes: number;
@@ -91,7 +91,7 @@ function columnOf(texts: readonly string[]): { values: Float32Array; categorical
   return { categorical: true, values: Float32Array.from(texts, (text) => codes.get(text) ?? Number.NaN) };
 }
 
-function write(dir: string, { columns, target, classes, fold, folds }: Table): TableFiles {
+function write(dir: string, { columns, target, classes, fold, folds }: BenchTable): TableFiles {
   mkdirSync(dir, { recursive: true });
   writeFileSync(path.join(dir, 'x.f32'), Buffer.concat(columns.map(({ values }) => new Uint8Array(values.buffer))));
   writeFileSync(path.join(dir, 'y.f32'), new Uint8Array(target.buffer));
