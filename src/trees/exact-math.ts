@@ -17,7 +17,7 @@ export const powerOfTwo = (k: number): number => powersOfTwo[k + 1022] as number
 /** The nearest integer; of two the higher one. Math.round is slow on Node 20. */
 export const nearest = (x: number): number => Math.floor(x + 0.5);
 
-/** e^x with a relative error below 4e-16, for x held within [−700, 700]. */
+/** e^x with a relative error below 1e-15, for x held within [−700, 700]. */
 export function exactExp(x: number): number {
   const held = Math.max(lowest, Math.min(-lowest, x));
   const k = nearest(held * Math.LOG2E);

@@ -20,7 +20,7 @@ export function exportForest(forest: Forest): Uint8Array {
 
 /**
  * Adds the forest's answer to a graph. Scores are summed as doubles, as in training, and then rounded to float32: sums of
- * float32 depend on their order, and were off by 1e-6 after 100 trees.
+ * float32 depend on their order, and were not those of training.
  */
 function forestAnswer(g: Graph, forest: Forest, features: Value): Value {
   const outputs = forest.base.length;

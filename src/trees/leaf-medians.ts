@@ -12,7 +12,7 @@ interface LeafRows {
 
 /**
  * Of each leaf the lower weighted median of residuals, rounded to float32, which minimises the sum of absolute errors (Friedman
- * 2001, algorithm 3). It is searched byte by byte, by sums of weights, so that shares of the rows find it together.
+ * 2001, algorithm 3). It is searched byte by byte, by sums of weights, so that shares of the rows find it together. A leaf without rows has 0.
  */
 export function* leafMedians({ leaves, rows, derivatives, residual }: LeafRows): SumExchange<Float32Array> {
   const keys = new Uint32Array(rows.length);
@@ -41,7 +41,7 @@ export function* leafMedians({ leaves, rows, derivatives, residual }: LeafRows):
       prefixes[leaf] = (prefixes[leaf] as number) * 256 + byte;
     }
   }
-  return Float32Array.from(prefixes, numberOf);
+  return Float32Array.from(prefixes, (key, leaf) => ((halves as Float64Array)[leaf] === 0 ? 0 : numberOf(key)));
 }
 
 const float = new Float32Array(1);

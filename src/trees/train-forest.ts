@@ -29,7 +29,7 @@ export interface TrainingOptions {
  */
 export async function trainForest(rows: ForestRows, options: TrainingOptions): Promise<Forest> {
   const { settings, maxBins = mostBins, threads = 1, start } = options;
-  checkTargets(rows);
+  checkRows(rows, settings);
   const features = start?.features ?? rows.columns.map((column) => featureBins(column, maxBins));
   const work = new Workspace(features, rows.columns, { slots: settings.maxLeaves, threads });
   try {
@@ -62,22 +62,33 @@ function alone<T>(exchange: SumExchange<T>): T {
   return step.value;
 }
 
-function checkTargets({ columns, targets }: ForestRows): void {
-  const { length } = targets.values;
-  if (length === 0 || columns.length === 0)
+function checkRows({ columns, targets }: ForestRows, { objective, classes }: BoostingSettings): void {
+  const { values, weights } = targets;
+  if (values.length === 0 || columns.length === 0)
     throw new BadData('a forest needs rows and columns', {
-      detail: `There are ${length} rows with ${columns.length} columns.`,
+      detail: `There are ${values.length} rows with ${columns.length} columns.`,
       hint: 'Train on a table that has rows, and columns besides the target.',
     });
-  const uneven = columns.find(({ values }) => values.length !== length);
+  const uneven = [...columns.map((column) => column.values), ...(weights ? [weights] : [])].find(
+    ({ length }) => length !== values.length,
+  );
   if (uneven)
-    throw new BadData(`a column has ${uneven.values.length} rows, but there are ${length} targets`, {
-      hint: 'Give each column and the target one value a row.',
+    throw new BadData(`a column has ${uneven.length} rows, but there are ${values.length} targets`, {
+      hint: 'Give each column, the target and the weights one value a row.',
     });
-  const bad = targets.values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0)
-    throw new BadData('a target is not a finite number', {
-      detail: `Row ${bad} has ${targets.values[bad]}.`,
-      hint: 'Leave out the rows without a target.',
-    });
+  const isTarget =
+    objective === 'log_loss'
+      ? (value: number) => Number.isInteger(value) && value >= 0 && value < classes
+      : (value: number) => Number.isFinite(value);
+  refuse(values, isTarget, objective === 'log_loss' ? `a class from 0 to ${classes - 1}` : 'a finite number');
+  if (weights) refuse(weights, (weight) => Number.isFinite(weight) && weight >= 0, 'a weight from 0 on');
+}
+
+function refuse(values: Float32Array, accepted: (value: number) => boolean, what: string): void {
+  const bad = values.findIndex((value) => !accepted(value));
+  if (bad < 0) return;
+  throw new BadData(`a row's target or weight is not ${what}`, {
+    detail: `Row ${bad} has ${values[bad]}.`,
+    hint: 'Leave out such rows.',
+  });
 }

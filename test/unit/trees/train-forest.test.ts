@@ -127,6 +127,14 @@ describe('bad input', () => {
     );
   });
 
+  it('of so few rows that none is drawn gives trees that add nothing', async () => {
+    for (const objective of ['squared_error', 'absolute_error'] as const) {
+      const settings = boostingSettings({ objective, rowShare: 0.01 });
+      const { trees } = await trainForest(rows, { settings, rounds: 2 });
+      expect(trees.map(({ value }) => [...value])).toEqual([[0], [0]]);
+    }
+  });
+
   it('of a constant target is no fault: the forest answers with it', async () => {
     const constant = { ...rows, targets: { values: new Float32Array(10).fill(7) } };
     const forest = await trainForest(constant, { settings: boostingSettings({}), rounds: 3 });
