@@ -1,5 +1,5 @@
 import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, type Value } from './graph.ts';
-import { bytesField, concatBytes, floatField, stringField, varintField } from './protobuf.ts';
+import { bytesField, concatBytes, floatField, stringField, varintField, varintsField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
 const opset = 18;
@@ -73,7 +73,7 @@ function attributeFields(value: Attribute): Uint8Array[] {
   if ('doubles' in value) return [bytesField(5, doubleVector(value.doubles)), varintField(20, attributeType.tensor)];
   if ('strings' in value)
     return [...value.strings.map((text) => stringField(9, text)), varintField(20, attributeType.strings)];
-  return [...value.map((entry) => varintField(8, entry)), varintField(20, attributeType.ints)];
+  return [varintsField(8, value), varintField(20, attributeType.ints)];
 }
 
 /** A tensor with one dimension and elements of 64 bits. */
