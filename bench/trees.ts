@@ -78,7 +78,7 @@ function scoreFigure(name: string, table: TableFiles, { own, peer, theirs }: Com
   const ratio = value / peerValue;
   const apart = own.map(({ score }, fold) => score - (theirs[fold]?.score as number));
   const note = [
-    `difference ${mean(apart).toFixed(4)} ± ${standardError(apart).toFixed(4)}`,
+    `difference ${mean(apart).toFixed(4)}${own.length > 1 ? ` ± ${standardError(apart).toFixed(4)}` : ''}`,
     ...(isNumber
       ? []
       : [
