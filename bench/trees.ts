@@ -121,6 +121,7 @@ async function* costFigures(
     const label = `${name}-${threads}`;
     yield scoreFigure(`${label}-score`, table, { own: [own], peer, theirs: theirs && [theirs] });
     yield costFigure(`${label}-time`, 's', { peer, bar: timeBar, value: own.seconds, peerValue: theirs?.seconds });
+    yield costFigure(`${label}-cpu`, 's', { peer, bar: timeBar, value: own.cpuSeconds, peerValue: theirs?.cpuSeconds });
     yield costFigure(`${label}-memory`, 'MB', { peer, bar: memoryBar, value: own.peakMb, peerValue: theirs?.peakMb });
   }
 }

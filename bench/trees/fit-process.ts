@@ -27,11 +27,12 @@ async function fitForest(request: FitRequest): Promise<FitResult> {
       : { objective: 'squared_error' as const }),
     ...{ learningRate, rowShare, columnShare, ...shared, seed: fold },
   });
-  const start = performance.now();
+  const [start, usage] = [performance.now(), process.cpuUsage()];
   const forest = await trainForest(train, { settings, rounds, maxBins, threads });
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(usage);
   const peakMb = Math.round(process.resourceUsage().maxRSS / 1024);
-  const result = { seconds, peakMb, ...scores(forest, test) };
+  const result = { seconds, cpuSeconds: (user + system) / 1e6, peakMb, ...scores(forest, test) };
   if (!request.check) return result;
   const model = exportForest(forest);
   const differences = [await difference(forest, model, train), await difference(forest, model, test)];

@@ -16,6 +16,8 @@ export interface FitRequest {
 export interface FitResult {
   /** From columns in memory to a model. */
   seconds: number;
+  /** Of all threads meanwhile: on a busy machine, what can be compared. */
+  cpuSeconds: number;
   /** Of the test rows: the share that is classified right, or the root of the mean squared error. */
   score: number;
   /** Mean negative logarithm of the right class's probability; 0 of numbers. */
