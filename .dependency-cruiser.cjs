@@ -5,6 +5,7 @@ const rooms = {
   domain: ['errors'],
   graph: ['errors'],
   engine: ['errors', 'runtime', 'domain', 'graph'],
+  trees: ['errors', 'runtime', 'domain', 'graph'],
   features: ['errors', 'runtime', 'domain'],
   models: ['errors', 'runtime', 'domain', 'graph', 'features'],
   advisors: ['errors', 'runtime', 'domain'],

@@ -15,12 +15,14 @@ import { rowsBench } from './rows.ts';
 import { type ServingBenchOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
+import { type TreesOptions, treesBench } from './trees.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type WireOptions, wireBench } from './wire.ts';
 import { type ZooOptions, zooBench } from './zoo.ts';
 
 type BenchOptions = ZooOptions &
   StudyOptions &
+  TreesOptions &
   TuningOptions &
   ServingBenchOptions &
   FaultOptions &
@@ -57,6 +59,7 @@ const benches: Record<string, Bench> = {
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
+  trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N'] },
   tuning: {
     run: tuningBench,
     flags: ['costudy DATA', 'kills N', 'trials N', 'workers', 'peer', 'minutes N', 'seeds N', 'tuners NAME,…'],

@@ -83,6 +83,7 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     budgetMs: null,
     versionId: 1,
     version: 1,
+    columns: null,
     score: 0.9,
     accuracies: null,
     classes: ['neg', 'pos'],

@@ -22,7 +22,15 @@ export interface Constant extends Value {
   readonly data: ArrayBufferView;
 }
 
-export type Attribute = number | { float: number } | string | readonly number[] | { graph: Graph };
+export type Attribute =
+  | number
+  | { float: number }
+  | string
+  | readonly number[]
+  | { graph: Graph }
+  | { strings: readonly string[] }
+  | { floats: Float32Array }
+  | { doubles: Float64Array };
 
 /** The contents of a graph. */
 export type GraphParts = Pick<Graph, 'name' | 'nodes' | 'constants' | 'inputs' | 'outputs'>;

@@ -1,12 +1,18 @@
 import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, type Value } from './graph.ts';
-import { bytesField, concatBytes, floatField, stringField, varintField } from './protobuf.ts';
+import { bytesField, concatBytes, floatField, stringField, varintField, varintsField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
 const opset = 18;
 const irVersion = 8;
 
+/** The number of 64-bit floats, which attributes may have, but no value of a graph. */
+const doubleType = 11;
+
+/** Versions of the other operator sets: the standard's for tables, and ONNX Runtime's own, which have but one. */
+const setVersions: Readonly<Record<string, number>> = { 'ai.onnx.ml': 3 };
+
 /** Field numbers and attribute types follow onnx.proto3 (onnx/onnx, `onnx/onnx.proto3`). */
-const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
+const attributeType = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const;
 
 /** The bytes of an ONNX model file. */
 export function encodeModel(graph: GraphParts): Uint8Array {
@@ -17,11 +23,11 @@ export function encodeModel(graph: GraphParts): Uint8Array {
     bytesField(8, varintField(2, opset)),
     ...[...extraDomains(graph)]
       .sort()
-      .map((domain) => bytesField(8, concatBytes([stringField(1, domain), varintField(2, 1)]))),
+      .map((domain) => bytesField(8, concatBytes([stringField(1, domain), varintField(2, setVersions[domain] ?? 1)]))),
   ]);
 }
 
-/** ONNX Runtime's own operator sets that the graph and its inner graphs use. */
+/** The further operator sets that the graph and its inner graphs use. */
 function extraDomains(graph: GraphParts): Set<string> {
   const domains = new Set<string>();
   for (const { domain, attributes } of graph.nodes) {
@@ -63,15 +69,26 @@ function attributeFields(value: Attribute): Uint8Array[] {
   if (typeof value === 'string') return [stringField(4, value), varintField(20, attributeType.string)];
   if ('graph' in value) return [bytesField(6, encodeGraph(value.graph)), varintField(20, attributeType.graph)];
   if ('float' in value) return [floatField(2, value.float), varintField(20, attributeType.float)];
-  return [...value.map((entry) => varintField(8, entry)), varintField(20, attributeType.ints)];
+  if ('floats' in value) return [bytesField(7, bytesOf(value.floats)), varintField(20, attributeType.floats)];
+  if ('doubles' in value) return [bytesField(5, doubleVector(value.doubles)), varintField(20, attributeType.tensor)];
+  if ('strings' in value)
+    return [...value.strings.map((text) => stringField(9, text)), varintField(20, attributeType.strings)];
+  return [varintsField(8, value), varintField(20, attributeType.ints)];
 }
+
+/** A tensor with one dimension and elements of 64 bits. */
+const doubleVector = (data: Float64Array): Uint8Array =>
+  concatBytes([varintField(1, data.length), varintField(2, doubleType), bytesField(9, bytesOf(data))]);
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 function encodeTensor({ name, shape, dtype, data }: Constant): Uint8Array {
   return concatBytes([
     ...shape.map((dim) => varintField(1, Number(dim))),
     varintField(2, elementTypes[dtype]),
     stringField(8, name),
-    bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    bytesField(9, bytesOf(data)),
   ]);
 }
 

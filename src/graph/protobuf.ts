@@ -7,6 +7,10 @@ export function varintField(field: number, value: number | bigint): Uint8Array {
   return concatBytes([varint(BigInt(field << 3)), varint(BigInt.asUintN(64, BigInt(value)))]);
 }
 
+/** A field of several integers, packed: wire type 2. */
+export const varintsField = (field: number, values: readonly number[]): Uint8Array =>
+  bytesField(field, Uint8Array.from(values.flatMap((value) => varintBytes(BigInt.asUintN(64, BigInt(value))))));
+
 /** A field of bytes: a nested message or raw data (wire type 2). */
 export function bytesField(field: number, bytes: Uint8Array): Uint8Array {
   return concatBytes([varint(BigInt((field << 3) | 2)), varint(BigInt(bytes.length)), bytes]);
@@ -33,7 +37,9 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-function varint(value: bigint): Uint8Array {
+const varint = (value: bigint): Uint8Array => Uint8Array.from(varintBytes(value));
+
+function varintBytes(value: bigint): number[] {
   const bytes: number[] = [];
   let rest = value;
   do {
@@ -41,5 +47,5 @@ function varint(value: bigint): Uint8Array {
     rest >>= 7n;
     bytes.push(rest === 0n ? low : low | 128);
   } while (rest !== 0n);
-  return Uint8Array.from(bytes);
+  return bytes;
 }

@@ -35,6 +35,8 @@ export const regression: TaskKind = {
     return { [numberTarget]: { dtype: 'float32', shape: [rows.length, 1], data } };
   },
 
+  rank: ({ score }) => score,
+
   score(answers, labels, { metric = 'r2' }) {
     const { r2, rmse, mae, ...explained } = errorsOf(floats(answers), numbersIn(labels));
     return { score: explained.score[metricOf(metric)], metrics: { r2, rmse, mae } };
