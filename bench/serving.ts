@@ -1,6 +1,7 @@
 import type { Figure } from './figure.ts';
 import { decisionMs } from './serving/decision-time.ts';
 import { Experiment } from './serving/experiment.ts';
+import { learnFigures } from './serving/learning/learn.ts';
 import { manyModelsFigures } from './serving/many-models.ts';
 import { drawSines } from './serving/plots.ts';
 import { realFigures } from './serving/real.ts';
@@ -19,6 +20,8 @@ export interface ServingBenchOptions {
   models?: string | undefined;
   /** A file of arrival times instead of the table. */
   trace?: string | undefined;
+  /** Trains the actor-critic, with its state in this file, instead of the table. */
+  learn?: string | undefined;
 }
 
 /**
@@ -31,6 +34,7 @@ export async function* servingBench({
   minutes,
   models,
   trace,
+  learn,
 }: ServingBenchOptions): AsyncIterable<Figure> {
   if (real) {
     yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
@@ -42,6 +46,10 @@ export async function* servingBench({
   }
   if (trace !== undefined) {
     yield* traceFigures(trace);
+    return;
+  }
+  if (learn !== undefined) {
+    yield* learnFigures(learn);
     return;
   }
   const seeds = quick ? 1 : 5;

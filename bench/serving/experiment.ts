@@ -1,8 +1,5 @@
 import { createRng, deriveSeed } from '../../src/runtime/rng.ts';
-import { actorCritic } from '../../src/serving/policies/actor-critic.ts';
-import type { Policy } from '../../src/serving/policies/policy.ts';
 import { KeptResults, Results } from '../results.ts';
-import { sine } from './arrivals.ts';
 import { bound } from './bound.ts';
 import { leaving, simulatedPolicy } from './policies.ts';
 import { simulate } from './simulator.ts';
@@ -73,12 +70,11 @@ export class Experiment {
     const arrivals = arrivalsOf(setting, load, seed);
     const [boundReward, boundMissed] = await this.#bound(run);
     const phases = { high: new Phase(), low: new Phase() };
-    const trained = policy === 'actor-critic' ? train(run) : null;
     const result = simulate({
       fleet,
       budgetMs,
       arrivals,
-      policy: (known) => trained ?? simulatedPolicy(policy).create({ fleet: known, seed, ...leaving(drops) }),
+      policy: (known) => simulatedPolicy(policy).create({ fleet: known, seed, ...leaving(drops) }),
       drops,
       noise,
       rng: createRng(deriveSeed(seed, 1)),
@@ -102,20 +98,6 @@ export class Experiment {
     const row = this.#bounds.rows.find((values) => key.every((value, i) => values[i] === String(value)));
     return [Number(row?.[3]), Number(row?.[4])];
   }
-}
-
-/** A policy that learns begins with a low load that grows to the measured one: r_u times these. */
-const TRAINING = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1];
-
-export function train({ setting, drops, seed }: Pick<ExperimentRun, 'setting' | 'drops' | 'seed'>): Policy {
-  const { fleet, budgetMs, capacity } = setting;
-  const policy = actorCritic({ fleet, seed, knowsRate: drops, ...leaving(drops) });
-  TRAINING.forEach((scale, turn) => {
-    const rng = createRng(deriveSeed(seed, 2, turn));
-    const arrivals = sine({ capacity, budgetMs, lengthMs: 500 * budgetMs }, rng, scale);
-    simulate({ fleet, budgetMs, arrivals, policy: () => policy, drops, noise: 0, rng });
-  });
-  return policy;
 }
 
 class Phase {

@@ -1,6 +1,5 @@
 import { createRng } from '../../src/runtime/rng.ts';
 import { draw } from '../plot.ts';
-import { train } from './experiment.ts';
 import { leaving, simulatedPolicy } from './policies.ts';
 import { simulate } from './simulator.ts';
 import { mean } from './statistics.ts';
@@ -12,6 +11,7 @@ const SEED = 1;
 const curves = [
   { policy: 'greedy', drops: false },
   { policy: 'actor-critic', drops: false },
+  { policy: 'actor-critic', drops: true },
   { policy: 'planner', drops: true },
 ];
 
@@ -45,12 +45,11 @@ function windowsOf(
 ): { missed: number; accuracy: number }[] {
   const { fleet, budgetMs } = setting;
   const windows: TimeWindow[] = [];
-  const trained = policy === 'actor-critic' ? train({ setting, drops, seed: SEED }) : null;
   simulate({
     fleet,
     budgetMs,
     arrivals: arrivalsOf(setting, 'sine', SEED),
-    policy: (known) => trained ?? simulatedPolicy(policy).create({ fleet: known, seed: SEED, ...leaving(drops) }),
+    policy: (known) => simulatedPolicy(policy).create({ fleet: known, seed: SEED, ...leaving(drops) }),
     drops,
     noise: 0,
     rng: createRng(SEED),

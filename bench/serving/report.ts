@@ -43,6 +43,10 @@ program that knows all arrivals and ignores batching (\`bench/serving/bound.ts\`
 \`profiles.ts\`. The bursts and on-off loads of the study that the targets come from are not known: these are chosen so that the greedy
 rule on one model misses as much as there.
 
+\`actor-critic\` begins each run with the weights in \`src/serving/policies/learned/trained-weights.ts\` and learns on from its own decisions. They come from
+one training (\`npm run -s bench -- serving --learn FILE\`) on short loads of all kinds, of these three settings and of random fleets as a server has
+them, half of them serving all; its seeds are others than those of this table.
+
 `;
 
 /** Machine, date and version. */
@@ -51,13 +55,26 @@ const machine = (): string =>
 
 /** The figures of a whole bench, as a page with plots. */
 export function writeReport({ deployed, paper }: Record<'deployed' | 'paper', readonly Figure[]>): void {
-  const plots = settings.flatMap(({ name, fleet }) => [
+  const sines = settings.flatMap(({ name, fleet }) => [
     `![share missed](serving/sine-${name}-missed.svg)`,
     ...(fleet.members > 1 ? [`![accuracy](serving/sine-${name}-accuracy.svg)`] : []),
   ]);
+  const pictures = `### Over two cycles of the sine
+
+As in the paper's figures 13 (one model) and 14 (three).
+
+${sines.join('\n')}
+
+### How the actor-critic learns
+
+The share of the bound on a sine of another seed, by the decisions it has learned from, of all settings together (\`serving/learning.csv\`).
+
+![all served](serving/learning-served.svg)
+![dropping](serving/learning-dropping.svg)
+`;
   writeFileSync(
     path.join(experimentsDir, 'serving.md'),
-    `${head(machine())}${table(deployed)}\n\n${paperHead}${table(paper)}\n\n### Over two cycles of the sine\n\n${plots.join('\n')}\n`,
+    `${head(machine())}${table(deployed)}\n\n${paperHead}${table(paper)}\n\n${pictures}`,
   );
 }
 

@@ -20,6 +20,8 @@ export interface Simulation {
   rng: Rng;
   /** Requests that arrive before are served and not counted: for a policy to learn. */
   countFromMs?: number;
+  /** Whether to end the run now, with `queued` waiting: the rest of the requests does not come. */
+  endsEarly?(queued: number): boolean;
   /** Result of each request: accuracy 0 if it was refused. */
   onAnswer?(arrivedMs: number, outcome: { accuracy: number; isLate: boolean }): void;
 }
@@ -88,9 +90,10 @@ class SimulatedRun {
   }
 
   result(): Result {
-    const { arrivals } = this.#simulation;
+    const { arrivals, endsEarly } = this.#simulation;
     for (;;) {
       this.#admit();
+      if (endsEarly?.(this.#queue.length)) return this.#result;
       this.#finish();
       const wait = this.#dispatch();
       const wakeRows = Math.max(1, wait.rows - this.#queue.length);

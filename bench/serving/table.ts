@@ -8,9 +8,9 @@ const bars: Record<string, [number, number]> = {
   'single sine': [0.99, 0.025],
   'single bursts': [0.98, 0.09],
   'single on-off': [0.88, 0.15],
-  'three-128 sine': [0.99, 0.002],
-  'three-128 bursts': [0.99, 0.002],
-  'three-128 on-off': [0.98, 0.01],
+  'three-128 sine': [0.996, 0.002],
+  'three-128 bursts': [0.996, 0.002],
+  'three-128 on-off': [0.99, 0.01],
   'three-572 sine': [0.99, 0.025],
   'three-572 bursts': [0.98, 0.085],
   'three-572 on-off': [0.9, 0.14],
@@ -29,13 +29,16 @@ const others: readonly { policy: string; drops: boolean }[] = [
   { policy: 'aimd', drops: false },
   { policy: 'aimd', drops: true },
   { policy: 'price', drops: true },
-];
-
-/** Slow to train; trained on the sine, as in the paper. */
-const learned: typeof others = [
   { policy: 'actor-critic', drops: false },
   { policy: 'actor-critic', drops: true },
 ];
+
+/** Targets of the actor-critic on the sine, minimum shares of the bound: serving all, and dropping. */
+const learnedBars: Record<string, { served: number; dropping?: number }> = {
+  'single sine': { served: 0.5 },
+  'three-128 sine': { served: 0.48, dropping: 0.98 },
+  'three-572 sine': { served: 0.4 },
+};
 
 const CHOSEN = 'planner';
 
@@ -50,8 +53,7 @@ export async function* tableFigures(experiment: Experiment, seeds: number): Asyn
     const chosen = await experiment.each({ ...at, policy: CHOSEN, drops: true }, seeds);
     yield figure(`${settingName}-${load}`, mean(chosen.map(({ fraction }) => fraction)), 'of bound', { min });
     yield figure(`${settingName}-${load}-missed`, mean(chosen.map(({ missed }) => missed)), 'of all', { max });
-    for (const other of load === 'sine' ? [...others, ...learned] : others)
-      yield otherFigure(name, other, await experiment.each({ ...at, ...other }, seeds));
+    for (const other of others) yield otherFigure(name, other, await experiment.each({ ...at, ...other }, seeds));
   }
   yield await gain(experiment, seeds);
   yield* overload(experiment, seeds);
@@ -66,7 +68,12 @@ function otherFigure(
   const missed = mean(runs.map((run) => run.missed)).toFixed(3);
   const note = `${drops ? 'dropping' : 'all served'}; missed ${missed}`;
   const value = mean(runs.map(({ fraction }) => fraction));
-  return { ...figure(`${name.replace(' ', '-')}-${policy}`, value, 'of bound', {}), note };
+  const bars = policy === 'actor-critic' ? learnedBars[name] : undefined;
+  const min = drops ? bars?.dropping : bars?.served;
+  return {
+    ...figure(`${name.replace(' ', '-')}-${policy}`, value, 'of bound', min === undefined ? {} : { min }),
+    note,
+  };
 }
 
 /** Gain over asynchronous serving with dropping, as a share of its distance to the bound. */

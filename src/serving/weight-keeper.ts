@@ -41,7 +41,7 @@ export class WeightKeeper implements Service {
     if (weights !== undefined && !policy.learned.restore(weights)) {
       this.#options.logger.warn(
         { model: row.model },
-        'the stored weights do not fit the policy; it starts from scratch',
+        'the stored weights do not fit the policy; it starts with its first ones',
       );
     }
     this.#restored.add(policy);

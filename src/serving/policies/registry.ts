@@ -1,9 +1,9 @@
 import { InvalidParameter } from '../../errors/errors.ts';
-import { actorCritic } from './actor-critic.ts';
 import { aimd } from './aimd.ts';
 import { eager } from './eager.ts';
 import { fixedBatch } from './fixed-batch.ts';
 import { greedy } from './greedy.ts';
+import { actorCritic } from './learned/actor-critic.ts';
 import { planner } from './planner.ts';
 import type { Policy, PolicyOptions } from './policy.ts';
 import { priceRule } from './price-rule.ts';

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { type ArrivalLoad, type Arrivals, onOff, parseTrace, sine } from '../../../bench/serving/arrivals.ts';
+import { type ArrivalLoad, type Arrivals, onOff, parseTrace, sine, steps } from '../../../bench/serving/arrivals.ts';
 import { bound } from '../../../bench/serving/bound.ts';
 import { leaving, servesLate, simulated, simulatedPolicy } from '../../../bench/serving/policies.ts';
 import { single, three } from '../../../bench/serving/profiles.ts';
 import { type Result, simulate } from '../../../bench/serving/simulator.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
-import type { Fleet } from '../../../src/serving/policies/policy.ts';
+import { greedy } from '../../../src/serving/policies/greedy.ts';
+import { actor, actorCritic } from '../../../src/serving/policies/learned/actor-critic.ts';
+import { ActorCriticNetwork } from '../../../src/serving/policies/learned/network.ts';
+import type { Fleet, Policy } from '../../../src/serving/policies/policy.ts';
 
 /** Inception-v3 under on-off for 50 τ. */
 const load: ArrivalLoad = { capacity: 64 / 235, budgetMs: 560, lengthMs: 50 * 560 };
@@ -69,6 +72,22 @@ describe('the simulator of serving', () => {
 
   it('shows what dropping is worth: the greedy rule earns more than half as much again', () => {
     expect(run({ policy: 'greedy' }).reward).toBeGreaterThan(1.5 * run({ policy: 'greedy', drops: false }).reward);
+  });
+});
+
+describe('the trained weights of the actor-critic', () => {
+  const budgetMs = 1000;
+  const rush = steps({ capacity: 0.572, budgetMs, lengthMs: 30 * budgetMs }, createRng(3), [0.5, 0.95]);
+  const rewardOf = (policy: (known: Fleet) => Policy): number =>
+    simulate({ fleet: three, budgetMs, arrivals: rush, policy, drops: false, noise: 0, rng: createRng(1) }).reward;
+
+  it('earn more than first ones, and than the greedy rule, if all are served near the capacity of all models', () => {
+    const options = { seed: 1, ...leaving(false) };
+    const network = new ActorCriticNetwork(createRng(1));
+    const trained = rewardOf((fleet) => actorCritic({ fleet, ...options }));
+    const untrained = rewardOf((fleet) => actor({ fleet, ...options, network, onStep: () => undefined }));
+    expect(trained).toBeGreaterThan(1.2 * untrained);
+    expect(trained).toBeGreaterThan(10 * rewardOf((fleet) => greedy({ fleet, ...options })));
   });
 });
 
