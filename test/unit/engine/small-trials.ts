@@ -1,11 +1,19 @@
 import sharp from 'sharp';
 import type { Knobs, KnobValue } from '../../../src/domain/hyper-space.ts';
-import { type DataSet, inputOf, type Labels, type Task } from '../../../src/domain/task.ts';
+import {
+  type DataSet,
+  type InputKind,
+  inputOf,
+  type Labels,
+  type RawInput,
+  type Task,
+} from '../../../src/domain/task.ts';
 import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import type { Family } from '../../../src/models/family.ts';
 import { tasksOf } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { type PreparedTrial, prepareTrial } from '../../../src/training/trial.ts';
+import { tableRows } from '../features/table-rows.ts';
 
 const classes = ['a', 'b', 'c'];
 const rows = 8;
@@ -53,9 +61,15 @@ function smallestKnobs(family: Family, task: Task): Knobs {
   return Object.fromEntries(smallest);
 }
 
+const inputsOfKind: Record<InputKind, () => RawInput[] | Promise<RawInput[]>> = {
+  text: sentences,
+  image: pictures,
+  columns: people,
+};
+
 async function dataFor(task: Task): Promise<DataSet> {
   const rng = createRng(5);
-  const inputs = inputOf(task) === 'text' ? sentences() : await pictures();
+  const inputs = await inputsOfKind[inputOf(task)]();
   const label = (): number => rng.below(classes.length);
   const box = () => ({
     label: label(),
@@ -77,6 +91,17 @@ function sentences(): string[] {
   return Array.from({ length: rows }, () =>
     Array.from({ length: 4 + rng.below(4) }, () => words[rng.below(words.length)]).join(' '),
   );
+}
+
+function people(): RawInput[] {
+  const rng = createRng(8);
+  const jobs = ['cook', 'clerk', null];
+  const person = () => JSON.stringify({ age: 18 + rng.below(60), job: jobs[rng.below(jobs.length)] });
+  const columns = [
+    { name: 'age', kind: 'number' },
+    { name: 'job', kind: 'text' },
+  ];
+  return tableRows(columns, Array.from({ length: rows }, person));
 }
 
 function pictures(): Promise<Buffer[]> {
