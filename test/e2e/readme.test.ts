@@ -8,6 +8,7 @@ import { Cluster } from '../../src/cli/up/cluster.ts';
 import { embeddedPostgres } from '../../src/cli/up/embedded-binaries.ts';
 import { choosePort } from '../../src/cli/up/free-port.ts';
 import { postgresIdentity } from '../../src/cli/up/unprivileged.ts';
+import { tasks } from '../../src/domain/task.ts';
 import { loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 import { examplesOf, runExample } from '../support/readme.ts';
 
@@ -68,7 +69,7 @@ test.skipIf(noPsql)(
       const stdout = execFileSync('bash', ['-e'], { input, env, encoding: 'utf8' });
       expect(stdout).toBe(managed?.printed);
       const asService = urlAs(ADMIN_URL, 'rafiki_service', 'service');
-      expect(await psql(asService, 'select count(*) from rafiki.task')).toContain('4');
+      expect(await psql(asService, 'select count(*) from rafiki.task')).toContain(String(tasks.length));
     } finally {
       await cluster.stop();
       rmSync(dataDir, { recursive: true });
