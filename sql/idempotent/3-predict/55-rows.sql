@@ -26,7 +26,7 @@ begin
   return false;
 end $$;
 
--- A row, or a document in JSON, as a text; null for null. An error for any other value, and for a model that does not read rows.
+-- A row, or a document in JSON, as a text; null for null, and for no model. An error for any other value, and for a model that does not read rows.
 create or replace function rafiki._row_text(model text, input anyelement) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -34,6 +34,9 @@ as $$
 declare
   object constant text := to_json(input)::text; -- a row with nulls only is an object, too, although it "is null"
 begin
+  if model is null then
+    return null;
+  end if;
   if ascii(object) = 123 and rafiki._reads_rows(model) then -- {
     return object;
   elsif (pg_typeof(input) in ('json'::regtype, 'jsonb'::regtype, 'record'::regtype)
@@ -50,9 +53,6 @@ as $$
 declare
   object text;
 begin
-  if model is null then
-    return null;
-  end if;
   object := rafiki._row_text(model, input);
   if object is null then
     return null;

@@ -125,9 +125,6 @@ as $$
 declare
   object text;
 begin
-  if model is null then
-    return null;
-  end if;
   object := rafiki._row_text(model, input);
   if object is null then
     return null;

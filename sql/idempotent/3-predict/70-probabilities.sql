@@ -41,9 +41,6 @@ as $$
 declare
   object text;
 begin
-  if model is null then
-    return null;
-  end if;
   perform rafiki._check_has_classes(model);
   object := rafiki._row_text(model, input);
   if object is null then
