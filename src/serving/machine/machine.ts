@@ -102,13 +102,13 @@ export class Machine {
     return demands === null || demands.lateFrom(this.#nextFreeMs(ms)).length === 0;
   }
 
-  /** Whether new requests of the same model, and requests of others, can be in time if a batch takes a slot for `ms`. */
-  leavesRoom(queue: ModelQueue, ms: number): boolean {
-    if (this.slots.count === 1) return true; // nothing could leave it
-    const { requests, fleet, budgetMs } = queue;
-    const nowMs = this.#clock.nowMs();
-    if (this.#nextFreeMs(ms) + takesMs(fleet, 1) > nowMs + budgetMs) return false;
-    return this.isHarmless(queue, ms) || requests.hasOld(nowMs);
+  /**
+   * Whether a slot stays free if a role's far slower rows take one: how long they run is hardly known, and all other
+   * requests would wait for them. After a minute they may take the last one, too.
+   */
+  leavesRoom({ requests }: ModelQueue): boolean {
+    const { taken, count } = this.slots;
+    return count === 1 || taken + 1 < count || requests.hasOld(this.#clock.nowMs());
   }
 
   #charge({ queue, rows, all }: SlotBatch, ms: number): void {

@@ -79,15 +79,10 @@ export class Turns {
     state: WaitingState,
     rows: number,
     notBeforeMs: number,
-    accepts = (share: RoleShare): boolean => !share.isSlow || this.#leavesRoom(share),
+    accepts = ({ isSlow }: RoleShare): boolean => !isSlow || this.#options.machine.leavesRoom(this.#queue),
   ): QueuedRequest[] {
     const maxRows = (first: RoleShare): number => Math.min(rows, this.#maxRows(first));
     return this.#requests.turns({ state, maxRows, accepts, notBeforeMs });
-  }
-
-  #leavesRoom({ slowness }: RoleShare): boolean {
-    const { fleet, machine } = this.#options;
-    return machine.leavesRoom(this.#queue, slowness * fleet.subsetMs(fleet.best, 1));
   }
 
   #maxRows({ isSlow, slowness }: RoleShare): number {

@@ -180,3 +180,30 @@ it('the wait for a thread does not count as the time of a batch', async () => {
   }
   expect(fleet.subsetMs(1, 1)).toBeCloseTo(10, 6);
 });
+
+it('far slower rows of one role leave a slot free, also shortly before the first of them ends', async () => {
+  const { clock, all } = share(2, SHORT);
+  const [model] = all as [Model];
+  const { device } = model;
+  const run = async (role: string, ms: number): Promise<void> => {
+    model.ask(`${role} at ${clock.nowMs()}`, { role });
+    await turn();
+    clock.advance(ms);
+    device.batches.shift()?.finish();
+    await turn();
+    await turn();
+  };
+  await run('modest', 1);
+  await run('flooder', 60); // instead of 1 ms
+  for (let i = 0; i < 3; i++) model.ask(`large ${i}`, { role: 'flooder' });
+  await turn();
+  expect(rowsOf(model)).toEqual([1]);
+  clock.advance(55);
+  model.ask('quick', { role: 'modest' });
+  await turn();
+  expect(device.batches.map(({ inputs }) => inputs)).toEqual([['large 0'], ['quick']]);
+  device.batches.pop()?.finish();
+  await turn();
+  await turn();
+  expect(device.batches.map(({ inputs }) => inputs)).toEqual([['large 0']]);
+});
