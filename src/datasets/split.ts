@@ -20,7 +20,7 @@ interface Groups {
 /**
  * Splits rows into training and validation rows. The side depends on a row's input only, not on seed, study or order of reading:
  * a deployed model is compared with its successor on rows that it was not trained on. Every class with two inputs or more is on
- * both sides. If the study's owner chose the validation rows, these are used, and training rows with the same input are left out.
+ * both sides, and so are rows without classes. If the study's owner chose the validation rows, these are used, and training rows with the same input are left out.
  * Rows are returned ordered by hash, so that equal rows give equal data sets on every machine.
  */
 export function splitRows(
@@ -37,7 +37,8 @@ export function splitRows(
   checkClassCount(classes);
   const isChosen = rows.some((row) => row.validates !== undefined);
   if (isChosen) assignValidation(rows, groups);
-  else for (const label of classes) coverClass(groupsOf.get(label) ?? [], groups.valid);
+  else if (classes.length === 0) coverSides([...groups.valid.keys()], groups.valid);
+  else for (const label of classes) coverSides(groupsOf.get(label) ?? [], groups.valid);
   const sides = [false, true].map((valid) => rowsOfSide(rows, groups, { valid, isChosen }));
   const [train = [], valid = []] = sides;
   if (isChosen) checkCommonClass({ train, valid }, labelsOf);
@@ -195,8 +196,8 @@ function sampleOf(labels: ReadonlySet<string>): string {
   return `${labels.size} classes${names === '' ? '' : `, such as ${names}`}`;
 }
 
-/** If all inputs of a class are on one side, moves the one nearest to the border. */
-function coverClass(groups: readonly number[], valid: Uint8Array): void {
+/** If all of these inputs are on one side, moves the one nearest to the border. */
+function coverSides(groups: readonly number[], valid: Uint8Array): void {
   const [first, ...others] = groups;
   const last = others.at(-1);
   if (first === undefined) return;

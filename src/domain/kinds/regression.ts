@@ -35,7 +35,9 @@ export const regression: TaskKind = {
     return { [numberTarget]: { dtype: 'float32', shape: [rows.length, 1], data } };
   },
 
-  rank: ({ score }) => score,
+  /** Scores are 0 for whatever is worse than a constant answer: among these epochs the one with the smallest error is the best. */
+  rank: ({ score, metrics: { r2 = 0 } }) =>
+    score > 0 ? score : Math.min(0, Number.isNaN(r2) ? Number.NEGATIVE_INFINITY : r2),
 
   score(answers, labels, { metric = 'r2' }) {
     const { r2, rmse, mae, ...explained } = errorsOf(floats(answers), numbersIn(labels));

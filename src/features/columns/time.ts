@@ -18,7 +18,8 @@ function readTime(value: unknown): number | undefined {
   const [, year, month, day, hours = 0, minutes = 0, seconds = 0, zone, bc] = parts;
   const date = new Date(0);
   date.setUTCFullYear(bc === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day));
-  if (date.getUTCDate() !== Number(day)) return undefined; // such as 30 February
+  if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined; // such as 30 February
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) >= 60) return undefined;
   return date.getTime() / 1000 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) - offsetSeconds(zone);
 }
 

@@ -64,6 +64,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
   const { device, fleet, policy, clock } = options;
   const subset = batch.some((request) => request.wantsDetail) ? fleet.exact : running.subset;
   const startedMs = clock.nowMs();
+  let answered = 0;
   try {
     const { outputs, ms } = await device.run(
       batch.map((request) => request.input),
@@ -78,21 +79,22 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     batch.forEach((request, row) => {
       const answer = options.answerMaker.answer(outputs, row, rows);
       if (isBest) options.onAnswer(request.input, answer);
-      onClosed(request);
-      if (request.waiters.length === 0) return; // read ahead, and not requested yet
       const finding = request.wantsDetail ? options.answerMaker.finding(outputs, row, rows) : null;
+      onClosed(request);
+      answered++;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
       for (const waiter of request.waiters) waiter.resolve(outcome);
     });
     return ms;
   } catch (error) {
-    if (error instanceof BadData && batch.length > 1) {
+    const open = batch.slice(answered);
+    if (error instanceof BadData && open.length > 1) {
       // A corrupt image must fail only its own call: halve the batch to find it.
-      const half = batch.length >> 1;
-      await answerBatch({ ...running, requests: batch.slice(0, half) }, options);
-      await answerBatch({ ...running, requests: batch.slice(half) }, options);
+      const half = open.length >> 1;
+      await answerBatch({ ...running, requests: open.slice(0, half) }, options);
+      await answerBatch({ ...running, requests: open.slice(half) }, options);
     } else {
-      for (const request of batch) {
+      for (const request of open) {
         onClosed(request);
         for (const waiter of request.waiters.splice(0)) waiter.reject(error);
       }

@@ -22,8 +22,10 @@ const threadCode = `
   const kernels = Object.values(new WebAssembly.Instance(code, { env: { memory } }).exports);
   const control = new Int32Array(memory.buffer, index * ${controlBytes}, ${controlBytes / 4});
   for (;;) {
-    if (Atomics.load(control, ${stateWord}) === ${called}) kernels[control[1]](...control.subarray(2));
-    if (Atomics.exchange(control, ${stateWord}, ${idle}) === ${ended}) break;
+    const state = Atomics.load(control, ${stateWord});
+    if (state === ${ended}) break;
+    if (state === ${called}) kernels[control[1]](...control.subarray(2));
+    Atomics.compareExchange(control, ${stateWord}, state, ${idle}); // a call that came after the load is taken next
     Atomics.notify(control, ${stateWord});
     Atomics.wait(control, ${stateWord}, ${idle});
   }

@@ -245,3 +245,12 @@ test('where all inputs are validated on, nothing is left to train on, and that i
   ]);
   expect(() => split(rows, { task: 'sentiment', validation: 0.2 })).toThrowError('no rows are left to train on');
 });
+
+test('rows without classes are on both sides, however few they are', () => {
+  for (let from = 0; from < 50; from++) {
+    const rows = [1, 2, 3].map((number) => ({ label: number, input: `text ${from + number}` }));
+    const { train, valid } = split(rows, { task: 'text_regression', validation: 0.2 });
+    expect(train.inputs.length).toBeGreaterThan(0);
+    expect(valid.inputs.length).toBeGreaterThan(0);
+  }
+});

@@ -41,6 +41,14 @@ describe('the score of numbers', () => {
     }
   });
 
+  it('ranks epochs worse than a constant by their error', () => {
+    const rank = (...answers: number[]): number => regression.rank(scored(answers, labels));
+    expect(rank(1, 2, 3, 4)).toBeGreaterThan(rank(3, 3, 3, 3));
+    expect(rank(3, 3, 3, 3)).toBeGreaterThan(rank(9, -9, 9, -9));
+    expect(rank(9, -9, 9, -9)).toBeGreaterThan(rank(99, -99, 99, -99));
+    expect(rank(99, -99, 99, -99)).toBeGreaterThan(rank(Number.NaN, 1, 1, 1));
+  });
+
   it('comes with R², RMSE and MAE', () => {
     const { metrics, score } = scored([1, 2, 3, 4], labels);
     expect(metrics).toEqual({ r2: 1 - 4 / 14, rmse: 1, mae: 0.5 });

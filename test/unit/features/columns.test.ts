@@ -71,6 +71,10 @@ describe('times', () => {
     ['infinity', Number.POSITIVE_INFINITY],
     ['-infinity', Number.NEGATIVE_INFINITY],
     ['2026-02-30', undefined],
+    ['2026-13-05', undefined],
+    ['2026-00-05', undefined],
+    ['2026-11-29T25:00:00', undefined],
+    ['2026-11-29T13:60:00', undefined],
     ['29.11.2026', undefined],
     ['yesterday', undefined],
   ])('%s', (value, expected) => {

@@ -151,6 +151,29 @@ describe('Batcher', () => {
     expect(await Promise.all(answers)).toEqual(['yes', 'an image cannot be read', 'no']);
   });
 
+  it('keeps a request open that came while a batch ran of which some answers cannot be made', async () => {
+    const answer = (_outputs: unknown, row: number): string => {
+      if (row === 1) throw new Error('no answer');
+      return 'an answer';
+    };
+    const { device, ask } = setUp({ answerMaker: { answer, finding: () => ({}) } });
+    const asked = ['first', 'second'].map((input) => ask(input));
+    const outcomes = asked.map(({ outcome }) => outcome.then((each) => each.answer).catch(({ message }) => message));
+    await turn();
+    const empty = ask('');
+    device.batches[0]?.finish();
+    expect(await Promise.all(outcomes)).toEqual(['an answer', 'no answer']);
+    await turn();
+    const again = ask('');
+    await turn();
+    expect(device.batches.length).toBe(2);
+    device.batches[1]?.finish();
+    expect(await Promise.all([empty.outcome, again.outcome])).toMatchObject([
+      { answer: 'an answer' },
+      { answer: 'an answer' },
+    ]);
+  });
+
   it('answers waiting requests when it closes, and accepts no new ones', async () => {
     const never: Policy = { name: 'never', decide: () => ({ kind: 'wait', untilMs: 1_000_000, rows: 1_000_000 }) };
     const { device, batcher, ask } = setUp({ policy: { create: () => never } });

@@ -1,5 +1,6 @@
 import type { Member } from '../../../src/db/statements/deployments.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
+import type { AnswerMaker } from '../../../src/domain/kinds/kind.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
 import type { BatchResult, Device } from '../../../src/serving/devices/device.ts';
 import { Machine } from '../../../src/serving/machine/machine.ts';
@@ -65,6 +66,7 @@ export interface SetUp {
   rowMs?: number[];
   fixedMs?: number;
   budgetMs?: number;
+  answerMaker?: AnswerMaker;
   /** That several models share, and its clock. */
   clock?: ManualClock;
   machine?: Machine;
@@ -78,6 +80,7 @@ export function setUp({
   rowMs = [],
   fixedMs = 0,
   budgetMs: usualMs = 50,
+  answerMaker = classification.answers(['no', 'yes']),
   clock = new ManualClock(),
   machine = new Machine({ slots: 1, clock }),
 }: SetUp = {}) {
@@ -100,7 +103,7 @@ export function setUp({
     fleet,
     clock,
     machine,
-    answerMaker: classification.answers(['no', 'yes']),
+    answerMaker,
     budgetMs: usualMs,
     onBatch: () => undefined,
     onUnloaded: () => undefined,
