@@ -3,7 +3,7 @@ import { InvalidParameter } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
 import { yolo } from './detection/yolo.ts';
-import type { Family } from './family.ts';
+import type { Family, NetworkFamily } from './family.ts';
 import { inception } from './image/inception.ts';
 import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
@@ -32,6 +32,14 @@ export const families: readonly Family[] = [
 
 export const familyNames: readonly string[] = families.map(({ name }) => name);
 
+export const isNetwork = (family: Family): family is NetworkFamily => 'network' in family;
+
+/** Whether a family has smaller networks for little time. */
+export const hasSizes = (family: Family): boolean => isNetwork(family) && family.smaller !== undefined;
+
+/** Families whose trials several workers can train together. */
+export const sharedFamilyNames: readonly string[] = families.filter(isNetwork).map(({ name }) => name);
+
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   input === inputOf(task) && outputs.includes(outputOf(task));
 
@@ -53,5 +61,14 @@ export function familyByName(name: string): Family {
   if (family !== undefined) return family;
   throw new InvalidParameter(`there is no model family "${name}"`, {
     hint: `Families: ${families.map((known) => known.name).join(', ')}.`,
+  });
+}
+
+/** Throws {@link InvalidParameter} for a family that is no network. */
+export function networkFamily(name: string): NetworkFamily {
+  const family = familyByName(name);
+  if (isNetwork(family)) return family;
+  throw new InvalidParameter(`the model family "${name}" is no network`, {
+    hint: `Networks: ${sharedFamilyNames.join(', ')}.`,
   });
 }
