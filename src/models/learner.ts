@@ -38,7 +38,7 @@ export interface WeightSharing {
 }
 
 /**
- * A model in training, epoch by epoch: a network, or what a family trains in place of one. Whoever drives it reports, stores checkpoints,
+ * A model in training, epoch by epoch: a network, or what a family trains in place of one. Its caller reports, stores checkpoints,
  * compares epochs, and ends it.
  */
 export interface Learner {

@@ -9,6 +9,7 @@ import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
+import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
@@ -27,6 +28,7 @@ export const families: readonly Family[] = [
   yolo,
   ssd,
   fasterRcnn,
+  gradientBoosting,
   linear,
 ];
 

@@ -93,8 +93,7 @@ async function finishEpoch({ spec, learner, hooks, progress }: TrainingRun): Pro
   const { score, metrics } = scores;
   const loss = progress.lossSum / learner.stepsPerEpoch;
   progress.epoch++;
-  // of equal epochs the last: the learning rate was lowest
-  if (progress.best === null || kind.rank(scores) >= kind.rank(progress.best) || hooks.keepsLast === true)
+  if (progress.best === null || isBetter(learner, kind.rank(scores), kind.rank(progress.best)) || hooks.keepsLast)
     progress.best = { score, metrics, epoch: progress.epoch, parts: parts(), predictions: kind.ballots(answers) };
   progress.step = 0;
   progress.lossSum = 0;
@@ -106,6 +105,10 @@ async function finishEpoch({ spec, learner, hooks, progress }: TrainingRun): Pro
   const { epoch, epochs, seconds } = progress;
   return { epoch, epochs, step: learner.steps, loss, score, metrics, seconds };
 }
+
+/** Of equal epochs of a network the last is kept: the learning rate was lowest. A learner with patience waits for a better one. */
+const isBetter = ({ patience }: Learner, rank: number, best: number): boolean =>
+  patience === undefined ? rank >= best : rank > best;
 
 /** Weight of the newest epoch in the pace, which changes when workers join or leave. */
 const NEWEST = 0.5;
