@@ -7,7 +7,7 @@ const rooms = {
   engine: ['errors', 'runtime', 'domain', 'graph'],
   trees: ['errors', 'runtime', 'domain', 'graph'],
   features: ['errors', 'runtime', 'domain'],
-  models: ['errors', 'runtime', 'domain', 'graph', 'features'],
+  models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees'],
   advisors: ['errors', 'runtime', 'domain'],
   db: ['errors', 'runtime', 'domain'],
   datasets: ['errors', 'runtime', 'domain', 'features', 'db'],

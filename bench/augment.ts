@@ -1,5 +1,5 @@
 import { Trainer } from '../src/engine/trainer.ts';
-import { familyByName } from '../src/models/registry.ts';
+import { networkFamily } from '../src/models/registry.ts';
 import { createRng } from '../src/runtime/rng.ts';
 import type { Figure } from './figure.ts';
 
@@ -12,7 +12,7 @@ const bar = 0.05;
 
 /** CPU time of augmenting a batch, compared with that of one step of the family with the shortest steps. */
 export async function* augmentBench({ quick }: { quick: boolean }): AsyncIterable<Figure> {
-  const family = familyByName('vgg');
+  const family = networkFamily('vgg');
   const initial = { ...family.space('image_classification').initial(), width: 16 };
   const stepMs = await stepTime(initial, quick ? 4 : 20);
   const everything = { ...initial, rotation: 30, colour: 0.3 };
@@ -36,7 +36,7 @@ export async function* augmentBench({ quick }: { quick: boolean }): AsyncIterabl
 
 async function stepTime(knobs: Record<string, number | string | boolean>, steps: number): Promise<number> {
   const state = { side, mean: [128, 128, 128], deviation: [74, 74, 74] };
-  const network = familyByName('vgg').network({ encoder: 'pixels', classes, state }, knobs);
+  const network = networkFamily('vgg').network({ encoder: 'pixels', classes, state }, knobs);
   const trainer = await Trainer.create({ network, optimiser: 'nesterov', batch: rows, threads: 1, seed: 1 });
   const truth = new Float32Array(rows * classes.length).fill(1 / classes.length);
   const step = {

@@ -2,7 +2,7 @@ import type { KnobValue } from '../src/domain/hyper-space.ts';
 import { type DataSet, outputOf } from '../src/domain/task.ts';
 import type { TimeLeft, TrainingReport, TrainingSpec } from '../src/domain/training.ts';
 import { InvalidParameter } from '../src/errors/errors.ts';
-import { familyByName } from '../src/models/registry.ts';
+import { networkFamily } from '../src/models/registry.ts';
 import { fitToTime } from '../src/training/fit-to-time.ts';
 import { trainTrial } from '../src/training/train.ts';
 import { MAX_STRETCH } from '../src/training/trial-time.ts';
@@ -93,7 +93,7 @@ export async function* zooBench(options: ZooOptions): AsyncIterable<Figure> {
     },
     onCheckpoint: async () => undefined,
     ...(limited ? { timeLeft } : {}),
-    ...(fullSeconds > 0 ? { epochSeconds: fullSeconds / familyByName(family).recipe(fitted).epochs } : {}),
+    ...(fullSeconds > 0 ? { epochSeconds: fullSeconds / networkFamily(family).recipe(fitted).epochs } : {}),
   });
   await team.end();
   if (team.rounds.length > 0) process.stderr.write(`${team.rounds.length} rounds\n`);

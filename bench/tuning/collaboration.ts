@@ -115,7 +115,8 @@ async function train(
       const stop = advisor.decide(now, [...history, now]) === 'stop' || spent + epoch >= epochs;
       const best = Math.max(Number.NEGATIVE_INFINITY, ...known.published.map((each) => each.score));
       const last = stop || epoch >= planned;
-      if (collaborative && score > best + (last ? 0 : DELTA)) publish(known, { trial, score, weights: weights() });
+      if (collaborative && weights && score > best + (last ? 0 : DELTA))
+        publish(known, { trial, score, weights: weights() });
       return stop ? 'stop' : 'continue';
     },
     onCheckpoint: async () => undefined,

@@ -34,6 +34,7 @@ export function branchesOf({ families, overrides }: SearchSpace): Branch[] {
     space,
     axes: space
       .knobs()
+      .filter(({ name: knob, untuned }) => !untuned || knob in overrides)
       .map((knob) => ({ knob: knob.name, domain: narrow(knob.name, knob.domain, overrides[knob.name]) }))
       .filter(({ domain }) => (domain.kind === 'range' ? domain.max > domain.min : domain.list.length > 1)),
   }));

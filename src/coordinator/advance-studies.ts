@@ -19,7 +19,7 @@ import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/sta
 import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { Family } from '../models/family.ts';
-import { studyFamilies } from '../models/registry.ts';
+import { hasSizes, studyFamilies } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { describePlan } from './describe-plan.ts';
@@ -142,15 +142,16 @@ function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
     });
   }
   const search = {
-    families: byExperience(chosen, experience).map(({ name, space, smaller }) => {
+    families: byExperience(chosen, experience).map((own) => {
+      const { name, space } = own;
       const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
-      const isKnown = earlier !== null && smaller === undefined; // the size of a slow network depended on the time
+      const isKnown = earlier !== null && !hasSizes(own); // the size of a slow network depended on the time
       return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
     }),
     overrides: knobs,
     seed,
   };
-  return { search, isSlow: chosen.some(({ smaller }) => smaller !== undefined) };
+  return { search, isSlow: chosen.some(hasSizes) };
 }
 
 /** Families of which earlier studies had the best scores come first; the others keep the zoo's order. */

@@ -11,6 +11,8 @@ interface KnobOptions {
   group: KnobGroup;
   /** The value that works without tuning. */
   initial: KnobValue;
+  /** Whether advisors leave it at its initial value, unless the owner of a study gives it a range. */
+  untuned?: boolean;
   /** Knobs that must be drawn first. */
   depends?: readonly string[];
   /** Sees the knobs drawn so far and may narrow the domain before the draw. */
@@ -134,6 +136,7 @@ export function drawWithOverrides(
 ): Knobs {
   const fixed: Knobs = {};
   for (const [name, override] of Object.entries(overrides)) if (typeof override !== 'object') fixed[name] = override;
+  for (const { name, untuned, initial } of space.knobs()) if (untuned && !(name in overrides)) fixed[name] = initial;
   return space.draw((knob, domain) => pick(knob, narrow(knob.name, domain, overrides[knob.name])), fixed);
 }
 

@@ -88,9 +88,9 @@ export interface TrainingHooks {
   stopNow?(): boolean;
   /**
    * 'stop' ends training after this report; the best epoch's weights are kept. `weights()` copies the weights for
-   * publishing.
+   * publishing; other trials cannot start from those of a family without it.
    */
-  onReport(report: TrainingReport, weights: () => PublishedWeights): Promise<'continue' | 'stop'>;
+  onReport(report: TrainingReport, weights?: () => PublishedWeights): Promise<'continue' | 'stop'>;
   /** Called at chunk ends; `take()` copies the state out, so call it only if a checkpoint is due. */
   onCheckpoint(take: () => ParamSet): Promise<void>;
 }

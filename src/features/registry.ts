@@ -1,6 +1,7 @@
 import type { FittedFeatures } from '../domain/training.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { createCharacterEncoder } from './characters.ts';
+import { createPlainEncoder } from './columns/plain.ts';
 import { createDenseEncoder } from './dense.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
@@ -12,6 +13,7 @@ import { createSubwordEncoder } from './subwords.ts';
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
   dense: createDenseEncoder,
+  plain: createPlainEncoder,
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,

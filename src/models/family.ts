@@ -1,12 +1,13 @@
 import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
 import type { Examples, InputKind, Labels, OutputKind, RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import type { FittedFeatures } from '../domain/training.ts';
+import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import type { OptimiserName } from '../graph/optimisers/registry.ts';
 import type { Schedule } from '../graph/optimisers/schedule.ts';
 import type { Rng } from '../runtime/rng.ts';
+import type { Learner } from './learner.ts';
 
 /** Training rows that features are fitted to. */
 export interface FitData {
@@ -75,8 +76,10 @@ export interface Fitted {
 
 export type Weights = Readonly<Record<string, Weight>>;
 
-/** An architecture of the zoo. A new one is one file and one line in the registry. */
-export interface Family {
+/** An entry of the zoo. A new one is one file and one line in the registry. */
+export type Family = NetworkFamily | LearnerFamily;
+
+interface AnyFamily {
   name: string;
   title: string;
   /** The kinds of its inputs and answers: it can learn the tasks with the same kinds. */
@@ -85,6 +88,16 @@ export interface Family {
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
   space(task: Task): HyperSpace;
+}
+
+/** A family that is no network: it trains by itself. */
+export interface LearnerFamily extends AnyFamily {
+  /** The spec has all knobs. */
+  learner(spec: TrainingSpec): Learner | Promise<Learner>;
+}
+
+/** An architecture of networks. */
+export interface NetworkFamily extends AnyFamily {
   /** Knobs of the next smaller network, which trains several times faster; null if there is none. */
   smaller?(knobs: Knobs): Knobs | null;
   fit(data: FitData, knobs: Knobs): FittedFeatures | Promise<FittedFeatures>;

@@ -3,12 +3,13 @@ import { InvalidParameter } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
 import { yolo } from './detection/yolo.ts';
-import type { Family } from './family.ts';
+import type { Family, NetworkFamily } from './family.ts';
 import { inception } from './image/inception.ts';
 import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
+import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
@@ -27,10 +28,19 @@ export const families: readonly Family[] = [
   yolo,
   ssd,
   fasterRcnn,
+  gradientBoosting,
   linear,
 ];
 
 export const familyNames: readonly string[] = families.map(({ name }) => name);
+
+export const isNetwork = (family: Family): family is NetworkFamily => 'network' in family;
+
+/** Whether a family has smaller networks for little time. */
+export const hasSizes = (family: Family): boolean => isNetwork(family) && family.smaller !== undefined;
+
+/** Families whose trials several workers can train together. */
+export const sharedFamilyNames: readonly string[] = families.filter(isNetwork).map(({ name }) => name);
 
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   input === inputOf(task) && outputs.includes(outputOf(task));
@@ -53,5 +63,14 @@ export function familyByName(name: string): Family {
   if (family !== undefined) return family;
   throw new InvalidParameter(`there is no model family "${name}"`, {
     hint: `Families: ${families.map((known) => known.name).join(', ')}.`,
+  });
+}
+
+/** Throws {@link InvalidParameter} for a family that is no network. */
+export function networkFamily(name: string): NetworkFamily {
+  const family = familyByName(name);
+  if (isNetwork(family)) return family;
+  throw new InvalidParameter(`the model family "${name}" is no network`, {
+    hint: `Networks: ${sharedFamilyNames.join(', ')}.`,
   });
 }

@@ -1,19 +1,19 @@
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { Trainer } from '../engine/trainer.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import type { Weight } from '../graph/inference-graph.ts';
-import type { Weights } from '../models/family.ts';
+import type { Learner, ModelParts } from '../models/learner.ts';
 
 /** The best epoch so far, which is the trial's result. */
 export interface Best {
   score: number;
   metrics: Record<string, number>;
+  /** 1-based. */
+  epoch: number;
   /** In the form in which they are deployed. */
-  weights: Weights;
+  parts: ModelParts;
   predictions: Uint16Array;
 }
 
-/** The trial's position; together with the trainer's tensors this is its complete state. */
+/** The trial's position; together with the learner's tensors this is its complete state. */
 export interface Progress {
   /** Completed epochs, including validation. */
   epoch: number;
@@ -31,7 +31,7 @@ export interface Progress {
 }
 
 const prefix = 'train/';
-const bestWeights = 'best/weights/';
+const bestParts = 'best/weights/';
 const bestPredictions = 'best/predictions';
 
 export const freshProgress = (epochs: number): Progress => ({
@@ -46,26 +46,19 @@ export const freshProgress = (epochs: number): Progress => ({
 });
 
 /** The complete state, to continue elsewhere without a difference; tensors are copied. */
-export function writeCheckpoint(progress: Progress, trainer: Trainer): ParamSet {
-  const tensors: Record<string, TensorData> = {};
-  for (const [name, tensor] of Object.entries(trainer.state())) tensors[prefix + name] = tensor;
+export function writeCheckpoint(progress: Progress, learner: Learner): ParamSet {
   const { best, ...counters } = progress;
-  if (best === null) return { tensors, meta: { ...counters, steps: trainer.steps, best: null } };
-  const { score, metrics, weights, predictions } = best;
-  for (const [name, { shape, data }] of Object.entries(weights)) {
-    tensors[bestWeights + name] = { dtype: 'float32', shape: [...shape], data };
-  }
+  const tensors = withPrefix(prefix, learner.state());
+  if (best === null) return { tensors, meta: { ...counters, steps: learner.steps, best: null } };
+  const { parts, predictions, ...scores } = best;
+  Object.assign(tensors, withPrefix(bestParts, parts));
   tensors[bestPredictions] = { dtype: 'int32', shape: [predictions.length], data: Int32Array.from(predictions) };
-  return { tensors, meta: { ...counters, steps: trainer.steps, best: { score, metrics } } };
+  return { tensors, meta: { ...counters, steps: learner.steps, best: scores } };
 }
 
-/** Restores the trainer's state. Returns the trial's position. Throws {@link CorruptParams}. */
-export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): Progress {
-  const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
-  trainer.restore(
-    Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-    counter(meta, 'steps'),
-  );
+/** Restores the learner's state. Returns the trial's position. Throws {@link CorruptParams}. */
+export function readCheckpoint({ tensors, meta }: ParamSet, learner: Learner): Progress {
+  learner.restore(withoutPrefix(prefix, tensors), counter(meta, 'steps'));
   return {
     epoch: counter(meta, 'epoch'),
     epochs: counter(meta, 'epochs'),
@@ -73,27 +66,28 @@ export function readCheckpoint({ tensors, meta }: ParamSet, trainer: Trainer): P
     lossSum: counter(meta, 'lossSum'),
     seconds: counter(meta, 'seconds'),
     ...paceOf(meta),
-    best: readBest(tensors, meta['best']),
+    best: readBest(tensors, meta),
   };
 }
 
-function readBest(tensors: Record<string, TensorData>, meta: unknown): Best | null {
-  if (meta === null) return null;
+function readBest(tensors: Record<string, TensorData>, { best, epoch: done }: Record<string, unknown>): Best | null {
+  if (best === null) return null;
   const predictions = tensors[bestPredictions]?.data;
   if (!(predictions instanceof Int32Array)) throw unfit(bestPredictions);
-  const { score, metrics } = meta as Pick<Best, 'score' | 'metrics'>;
-  return { score, metrics, weights: withPrefix(bestWeights, tensors), predictions: Uint16Array.from(predictions) };
+  const { score, metrics, epoch = Number(done) } = best as Pick<Best, 'score' | 'metrics'> & Partial<Best>; // earlier versions stored no epoch
+  const parts = withoutPrefix(bestParts, tensors);
+  return { score, metrics, epoch, parts, predictions: Uint16Array.from(predictions) };
 }
 
-function withPrefix(start: string, tensors: Record<string, TensorData>): Weights {
-  const weights: Record<string, Weight> = {};
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    if (!name.startsWith(start)) continue;
-    if (!(data instanceof Float32Array)) throw unfit(name);
-    weights[name.slice(start.length)] = { shape, data };
-  }
-  return weights;
-}
+const withPrefix = (start: string, tensors: ModelParts): Record<string, TensorData> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [start + name, tensor]));
+
+const withoutPrefix = (start: string, tensors: ModelParts): Record<string, TensorData> =>
+  Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, tensor]) =>
+      name.startsWith(start) ? [[name.slice(start.length), tensor]] : [],
+    ),
+  );
 
 /** Checkpoints of earlier versions have no pace. */
 function paceOf(meta: Record<string, unknown>): Pick<Progress, 'epochStart' | 'epochSeconds'> {

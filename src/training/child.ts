@@ -192,7 +192,7 @@ function hooksOf(
     async onReport(report, weights) {
       const decision = await requestDecision(report);
       const last = decision.stop || report.epoch >= report.epochs;
-      if (decision.publish) await publish(weights(), { report, last, basis });
+      if (decision.publish && weights) await publish(weights(), { report, last, basis });
       return decision.stop ? 'stop' : 'continue';
     },
     async onCheckpoint(take) {

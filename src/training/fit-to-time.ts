@@ -2,7 +2,7 @@ import type { Knobs } from '../domain/hyper-space.ts';
 import type { Examples } from '../domain/task.ts';
 import { affordableTrials, type StudyTime, type TrainingSpec } from '../domain/training.ts';
 import { Trainer } from '../engine/trainer.ts';
-import { familyByName } from '../models/registry.ts';
+import { familyByName, isNetwork } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
 import { epochOf, prepareTrial, trainerOf } from './trial.ts';
@@ -24,9 +24,10 @@ export interface FittedTrial {
  * that has hardly started to learn is worth less than a narrow one. Knobs in `fixed` are not changed.
  */
 export async function fitToTime(spec: TrainingSpec, time: StudyTime, fixed: ReadonlySet<string>): Promise<FittedTrial> {
-  const { smaller, space, recipe } = familyByName(spec.family);
-  let knobs: Knobs = { ...space(spec.task).initial(), ...spec.knobs };
-  if (smaller === undefined) return { knobs, fullSeconds: 0 };
+  const family = familyByName(spec.family);
+  let knobs: Knobs = { ...family.space(spec.task).initial(), ...spec.knobs };
+  if (!isNetwork(family) || family.smaller === undefined) return { knobs, fullSeconds: 0 };
+  const { recipe, smaller } = family;
   for (;;) {
     const fullSeconds = recipe(knobs).epochs * (await secondsPerEpoch({ ...spec, knobs }));
     const next = smaller(knobs);

@@ -1,6 +1,6 @@
 import type { Knobs } from '../domain/hyper-space.ts';
 import type { TrainingSpec } from '../domain/training.ts';
-import { familyByName } from '../models/registry.ts';
+import { networkFamily } from '../models/registry.ts';
 import { type FittedTrial, fitToTime } from './fit-to-time.ts';
 import type { Assignment } from './messages.ts';
 import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
@@ -32,13 +32,13 @@ export async function fitTrial(spec: TrainingSpec, assignment: Assignment): Prom
   const { knobs, fullSeconds } = isFitted
     ? { knobs: spec.knobs, fullSeconds: assignment.fullSeconds ?? 0 }
     : await fitToTime(spec, time, fixed);
-  const { epochs } = familyByName(spec.family).recipe(knobs);
-  const aloneSeconds = fullSeconds / epochs / (1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY);
+  const perEpoch = fullSeconds === 0 ? 0 : fullSeconds / networkFamily(spec.family).recipe(knobs).epochs;
+  const aloneSeconds = perEpoch / (1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY);
   const hasTimeForRefit = REFIT_SHARE * time.studySeconds >= MIN_REFIT_EPOCHS * aloneSeconds;
   const planned = timeOf({ ...time, leavesRefit: time.leavesRefit && hasTimeForRefit }, fullSeconds);
   if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
   const { rung, rungSize, plannedSeconds } = planned;
-  const epochSeconds = planned.isAlone ? aloneSeconds : fullSeconds / epochs;
+  const epochSeconds = planned.isAlone ? aloneSeconds : perEpoch;
   return {
     ...{ knobs, time: planned, epochSeconds: fullSeconds === 0 ? undefined : epochSeconds },
     fitted: isFitted ? null : { knobs, fullSeconds, rung, rungSize, plannedSeconds },

@@ -1,131 +1,131 @@
+import { kindOf } from '../domain/kinds/registry.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
-import { answerAll } from '../engine/evaluate.ts';
-import { Trainer } from '../engine/trainer.ts';
-import { exportModel, inferenceGraph } from '../graph/inference-graph.ts';
-import { encodeModel } from '../graph/onnx.ts';
-import type { Recipe, Weights } from '../models/family.ts';
+import { BadData } from '../errors/errors.ts';
+import type { Learner } from '../models/learner.ts';
+import { familyByName, isNetwork } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { orderOf, trainShare } from './epoch.ts';
-import { int8Variant } from './int8.ts';
-import { ALONE, Rounds } from './joint/rounds.ts';
-import { type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
-import { publishedWeights, requestedTensors } from './warm-start.ts';
+import { NetworkLearner } from './network-learner.ts';
 
-/** Trains one trial: the best epoch's weights, its score, and the model file. Does not use the database. */
+/** Trains one trial: the best epoch's model, its score, and the model file. Does not use the database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
-  const trial = await prepareTrial(spec);
-  const trainer = await Trainer.create(trainerOf(trial));
+  const learner = await createLearner(spec, hooks);
   try {
-    const progress = hooks.resume === undefined ? begin(trial.recipe, hooks) : readCheckpoint(hooks.resume, trainer);
-    const requested = requestedTensors(trial);
-    if (hooks.resume === undefined && hooks.warmStart) trainer.setInitialWeights(await hooks.warmStart(requested));
-    const rounds = new Rounds(trial, trainer, hooks.team ?? ALONE);
-    let state: TrainingResult['state'] = 'completed';
-    while (progress.epoch < progress.epochs && state === 'completed') {
-      if (!(await trainEpoch(trial, { trainer, progress, hooks, rounds }))) {
-        state = 'stopped';
-        break;
-      }
-      const report = await finishEpoch(trial, { trainer, progress, hooks, rounds });
-      if ((await hooks.onReport(report, () => publishedWeights(requested, trainer))) === 'stop') state = 'stopped';
-    }
-    return await resultOf(trial, progress, state);
+    const run = { spec, learner, hooks, progress: await begin(learner, hooks) };
+    const state = await trainEpochs(run);
+    return await resultOf(run, state);
   } finally {
-    await trainer.release();
+    await learner.release();
   }
 }
 
-/** The position before the first epoch. */
-function begin(recipe: Recipe, { timeLeft, epochSeconds }: TrainingHooks): Progress {
-  const progress = freshProgress(recipe.epochs);
-  if (timeLeft === undefined || epochSeconds === undefined) return progress;
-  progress.epochSeconds = epochSeconds;
-  planEpochs(recipe, progress, timeLeft());
-  return progress;
+function createLearner(spec: TrainingSpec, { team }: TrainingHooks): Learner | Promise<Learner> {
+  const { train, valid } = spec.data;
+  if (train.inputs.length === 0 || valid.inputs.length === 0) {
+    throw new BadData('there are too few rows to train and validate', {
+      detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
+      hint: 'Add labelled rows, or change the share that is kept for validation.',
+    });
+  }
+  const family = familyByName(spec.family);
+  if (isNetwork(family)) return NetworkLearner.create(spec, team);
+  return family.learner({ ...spec, knobs: { ...family.space(spec.task).initial(), ...spec.knobs } });
 }
 
 interface TrainingRun {
-  trainer: Trainer;
-  progress: Progress;
+  spec: TrainingSpec;
+  learner: Learner;
   hooks: TrainingHooks;
-  rounds: Rounds;
+  progress: Progress;
 }
 
-/**
- * Trains the rest of the current epoch, in rounds of one or more runs of the recipe's length. Rows that do not fill a
- * batch are left to the next shuffle. Returns false if training is to stop before the end of the epoch and there is a
- * best epoch already.
- */
-async function trainEpoch(trial: PreparedTrial, { trainer, progress, hooks, rounds }: TrainingRun): Promise<boolean> {
-  const order = orderOf(trial, progress.epoch);
-  while (progress.step < trial.stepsPerEpoch) {
-    const { epoch, epochs, step } = progress;
-    const left = trial.stepsPerEpoch - step;
+/** The position of the checkpoint, or before the first epoch. */
+async function begin(learner: Learner, hooks: TrainingHooks): Promise<Progress> {
+  const { resume, timeLeft, epochSeconds, warmStart } = hooks;
+  if (resume !== undefined) return readCheckpoint(resume, learner);
+  const progress = freshProgress(learner.epochs);
+  if (timeLeft !== undefined && epochSeconds !== undefined) {
+    progress.epochSeconds = epochSeconds;
+    planEpochs(learner, progress, timeLeft());
+  }
+  const { sharing } = learner;
+  if (sharing !== undefined && warmStart) sharing.setInitialWeights(await warmStart(sharing.requested));
+  return progress;
+}
+
+async function trainEpochs(run: TrainingRun): Promise<TrainingResult['state']> {
+  const { learner, hooks, progress } = run;
+  while (progress.epoch < progress.epochs && !isOver(run)) {
+    if (!(await trainEpoch(run))) return 'stopped';
+    const report = await finishEpoch(run);
+    if ((await hooks.onReport(report, learner.sharing?.published)) === 'stop') return 'stopped';
+  }
+  return 'completed';
+}
+
+/** Whether the learner has had its patience without a better epoch. */
+function isOver({ learner: { patience }, hooks, progress: { best, epoch } }: TrainingRun): boolean {
+  if (patience === undefined || best === null || hooks.keepsLast === true) return false;
+  return epoch - best.epoch >= patience;
+}
+
+/** Trains the rest of the current epoch. Returns false if training is to stop before its end and there is a best epoch already. */
+async function trainEpoch({ learner, hooks, progress }: TrainingRun): Promise<boolean> {
+  const stopNow = (): boolean => progress.best !== null && hooks.stopNow?.() === true;
+  while (progress.step < learner.stepsPerEpoch) {
     const startedMs = systemClock.nowMs();
-    const share = await rounds.begin({ epoch, epochs, step }, left);
-    const { range, seats } = share;
-    const stopNow = (): boolean => progress.best !== null && hooks.stopNow?.() === true;
-    const trained = await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats }, stopNow);
+    const trained = await learner.train(progress, stopNow);
     if (trained === null) return false;
-    progress.lossSum += trained.lossSum * (share.batches / trained.steps); // the others' losses are not known
-    await rounds.end(share);
-    progress.step += share.batches;
+    progress.lossSum += trained.lossSum;
+    progress.step += trained.steps;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-    await hooks.onCheckpoint(() => writeCheckpoint(progress, trainer));
+    await hooks.onCheckpoint(() => writeCheckpoint(progress, learner));
   }
   return true;
 }
 
-/** Validates the current weights, keeps them if none before were better, and advances to the next epoch. */
-async function finishEpoch(trial: PreparedTrial, { trainer, progress, hooks }: TrainingRun): Promise<TrainingReport> {
+/** Validates the model as it is, keeps it if none before was better, and advances to the next epoch. */
+async function finishEpoch({ spec, learner, hooks, progress }: TrainingRun): Promise<TrainingReport> {
   const startedMs = systemClock.nowMs();
-  const { spec, kind, recipe, deployed, valid, stepsPerEpoch } = trial;
-  const weights = deployed.weights(trainer.weights());
-  const answers = await answerAll(exportModel(deployed.network, weights), valid, spec.threads);
+  const kind = kindOf(spec.task);
+  const { answers, parts } = await learner.validated();
   const scores = kind.score(answers, spec.data.valid.labels, { classes: spec.data.classes, metric: spec.metric });
   const { score, metrics } = scores;
-  const predictions = kind.ballots(answers);
-  const loss = progress.lossSum / stepsPerEpoch;
-
-  // of equal epochs the last: the learning rate was lowest
-  if (progress.best === null || kind.rank(scores) >= kind.rank(progress.best) || hooks.keepsLast === true)
-    progress.best = { score, metrics, weights: copyOf(weights), predictions };
+  const loss = progress.lossSum / learner.stepsPerEpoch;
   progress.epoch++;
+  if (progress.best === null || isBetter(learner, kind.rank(scores), kind.rank(progress.best)) || hooks.keepsLast)
+    progress.best = { score, metrics, epoch: progress.epoch, parts: parts(), predictions: kind.ballots(answers) };
   progress.step = 0;
   progress.lossSum = 0;
   progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
   const newest = progress.seconds - progress.epochStart;
   progress.epochSeconds += (progress.epoch === 1 ? 1 : NEWEST) * (newest - progress.epochSeconds);
   progress.epochStart = progress.seconds;
-  if (hooks.timeLeft) planEpochs(recipe, progress, hooks.timeLeft());
+  if (hooks.timeLeft) planEpochs(learner, progress, hooks.timeLeft());
   const { epoch, epochs, seconds } = progress;
-  return { epoch, epochs, step: trainer.steps, loss, score, metrics, seconds };
+  return { epoch, epochs, step: learner.steps, loss, score, metrics, seconds };
 }
 
-/** A copy, because training continues in the same memory. */
-const copyOf = (weights: Weights): Weights =>
-  Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+/** Of equal epochs of a network the last is kept: the learning rate was lowest. A learner with patience waits for a better one. */
+const isBetter = ({ patience }: Learner, rank: number, best: number): boolean =>
+  patience === undefined ? rank >= best : rank > best;
 
 /** Weight of the newest epoch in the pace, which changes when workers join or leave. */
 const NEWEST = 0.5;
 
 /** As many epochs as fit into the trial's share of time at the pace so far, within their bounds and the study's time; one at least. */
-function planEpochs({ epochs }: Recipe, progress: Progress, { studySeconds, shareSeconds, ...bounds }: TimeLeft): void {
+function planEpochs(
+  { epochs }: Learner,
+  progress: Progress,
+  { studySeconds, shareSeconds, ...bounds }: TimeLeft,
+): void {
   const within = (seconds: number): number => progress.epoch + Math.max(0, Math.floor(seconds / progress.epochSeconds));
   const planned = Math.max(within(shareSeconds), Math.ceil(bounds.minEpochs * epochs));
   progress.epochs = Math.max(1, Math.min(Math.ceil(bounds.maxEpochs * epochs), planned, within(studySeconds)));
 }
 
-async function resultOf(
-  trial: PreparedTrial,
-  progress: Progress,
-  state: TrainingResult['state'],
-): Promise<TrainingResult> {
-  const { score, metrics, weights, predictions }: Best = progress.best as Best;
+async function resultOf({ learner, progress }: TrainingRun, state: TrainingResult['state']): Promise<TrainingResult> {
+  const { score, metrics, parts, predictions }: Best = progress.best as Best;
   const { epoch: epochs, seconds } = progress;
-  const graph = inferenceGraph(trial.deployed.network, weights);
-  const model = { onnx: encodeModel(graph), features: trial.features };
-  const int8 = await int8Variant(trial, graph);
-  return { state, score, metrics, epochs, seconds, model, predictions, variants: int8 === null ? [] : [int8] };
+  return { state, score, metrics, epochs, seconds, predictions, ...(await learner.exported(parts)) };
 }

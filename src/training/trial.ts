@@ -2,12 +2,11 @@ import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
 import type { TrainerOptions } from '../engine/trainer.ts';
-import { BadData } from '../errors/errors.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Network } from '../graph/network.ts';
-import type { Compact, Family, Recipe, TrainingRows } from '../models/family.ts';
-import { familyByName } from '../models/registry.ts';
+import type { Compact, NetworkFamily, Recipe, TrainingRows } from '../models/family.ts';
+import { networkFamily } from '../models/registry.ts';
 
 /**
  * Few rows are trained in smaller batches: 40 rows in batches of 64 would make ten steps in ten epochs, and learn
@@ -15,11 +14,11 @@ import { familyByName } from '../models/registry.ts';
  */
 const minStepsPerEpoch = 16;
 
-/** The parts of a trial, derived from its spec: the same on every attempt. */
+/** The parts of a network's trial, derived from its spec: the same on every attempt. */
 export interface PreparedTrial {
   spec: TrainingSpec;
   kind: TaskKind;
-  family: Family;
+  family: NetworkFamily;
   recipe: Recipe;
   features: FittedFeatures;
   network: Network;
@@ -35,14 +34,8 @@ export interface PreparedTrial {
 
 export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> {
   const { train, valid, classes } = given.data;
-  if (train.inputs.length === 0 || valid.inputs.length === 0) {
-    throw new BadData('there are too few rows to train and validate', {
-      detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
-      hint: 'Add labelled rows, or change the share that is kept for validation.',
-    });
-  }
   const kind = kindOf(given.task);
-  const family = familyByName(given.family);
+  const family = networkFamily(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
   const features = await family.fit({ ...(given.fitTo ?? train), classes }, spec.knobs);

@@ -44,6 +44,11 @@ export class Booster {
     return { objective: settings.objective, features: work.table.features, base: objective.base, trees: this.#trees };
   }
 
+  /** Mean loss of the rows here. */
+  loss(): number {
+    return this.#options.objective.loss(this.#scores, this.#options.targets);
+  }
+
   /** One tree for each score of a row, all from the derivatives at the start of the round. */
   *round(): SumExchange<readonly Tree[]> {
     const { settings, objective, work, targets } = this.#options;

@@ -1,3 +1,4 @@
+import type { TargetUnit } from '../domain/kinds/kind.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { encodeModel } from '../graph/onnx.ts';
 import type { FeatureBins } from './feature-bins.ts';
@@ -7,14 +8,16 @@ import { divisionAt, isInSet, type Tree } from './tree.ts';
 /** ONNX's number of 64-bit floats. */
 const double = 11;
 
+const plainUnit: TargetUnit = { mean: 0, scale: 1 };
+
 /**
  * An ONNX file with the input `features`, [N, columns] of float32 with NaN for missing values, and the output `probabilities`,
- * [N, classes], or `numbers`, [N, 1].
+ * [N, classes], or `numbers`, [N, 1], as mean + scale · score in the unit of the target.
  */
-export function exportForest(forest: Forest): Uint8Array {
+export function exportForest(forest: Forest, unit = plainUnit): Uint8Array {
   const g = new Graph('forest');
   const features = g.input('features', ['N', forest.features.length]);
-  g.output(forestAnswer(g, forest, features), forest.objective === 'log_loss' ? 'probabilities' : 'numbers');
+  g.output(forestAnswer(g, forest, { features, unit }), forest.objective === 'log_loss' ? 'probabilities' : 'numbers');
   return encodeModel(g);
 }
 
@@ -22,10 +25,10 @@ export function exportForest(forest: Forest): Uint8Array {
  * Adds the forest's answer to a graph. Scores are summed as doubles, as in training, and then rounded to float32: sums of
  * float32 depend on their order, and were not those of training.
  */
-function forestAnswer(g: Graph, forest: Forest, features: Value): Value {
+function forestAnswer(g: Graph, forest: Forest, { features, unit }: { features: Value; unit: TargetUnit }): Value {
   const outputs = forest.base.length;
   const wide = g.node('Cast', [features], features.shape, { attributes: { to: double } });
-  const options = { domain: 'ai.onnx.ml', attributes: ensembleOf(forest) };
+  const options = { domain: 'ai.onnx.ml', attributes: ensembleOf(forest, unit) };
   const scores = g.node('TreeEnsembleRegressor', [wide], ['N', outputs], options);
   if (forest.objective !== 'log_loss') return scores;
   if (outputs > 1) return g.node('Softmax', [scores], scores.shape, { attributes: { axis: 1 } });
@@ -53,10 +56,11 @@ class EnsembleAttributes {
     this.#trees++;
   }
 
-  attributes(base: Float32Array) {
+  /** Leaves and base values are given in the unit as doubles, so that a number is rounded once. */
+  attributes(base: Float32Array, { mean, scale }: TargetUnit) {
     return {
       n_targets: base.length,
-      base_values_as_tensor: { doubles: Float64Array.from(base) },
+      base_values_as_tensor: { doubles: Float64Array.from(base, (start) => mean + scale * start) },
       nodes_treeids: this.#nodes.tree,
       nodes_nodeids: this.#nodes.id,
       nodes_featureids: this.#nodes.feature,
@@ -68,7 +72,7 @@ class EnsembleAttributes {
       target_treeids: this.#leaves.tree,
       target_nodeids: this.#leaves.id,
       target_ids: this.#leaves.target,
-      target_weights_as_tensor: { doubles: Float64Array.from(this.#leaves.weight) },
+      target_weights_as_tensor: { doubles: Float64Array.from(this.#leaves.weight, (weight) => scale * weight) },
     };
   }
 
@@ -133,10 +137,10 @@ const noSplit: Tree = {
   sets: new Uint32Array(),
 };
 
-function ensembleOf({ features, base, trees }: Forest) {
+function ensembleOf({ features, base, trees }: Forest, unit: TargetUnit) {
   const ensemble = new EnsembleAttributes(features);
   // ONNX Runtime reads no ensemble without trees, and forgets where a score starts that has none.
   const added = trees.length > 0 ? trees : Array.from(base, () => noSplit);
   for (const [i, tree] of added.entries()) ensemble.add(tree, i % base.length);
-  return ensemble.attributes(base);
+  return ensemble.attributes(base, unit);
 }

@@ -23,9 +23,13 @@ export function forestScores({ base, trees }: Forest, table: BinnedTable): Float
 
 /** Probabilities [classes][rows]; of numbers, the numbers themselves as the only entry. */
 export function forestAnswers(forest: Forest, table: BinnedTable): Float64Array[] {
-  const scores = forestScores(forest, table);
-  if (forest.objective !== 'log_loss') return scores;
+  return answersOfScores(forest.objective, forestScores(forest, table));
+}
+
+/** The same of scores [outputs][rows]. */
+export function answersOfScores(objective: ObjectiveName, scores: Float64Array[]): Float64Array[] {
+  if (objective !== 'log_loss') return scores;
   if (scores.length > 1) return softmax(scores);
   // Of two classes the first one's score is 0.
-  return softmax([new Float64Array(table.rows), ...scores]);
+  return softmax([new Float64Array(scores[0]?.length ?? 0), ...scores]);
 }

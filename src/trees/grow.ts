@@ -10,6 +10,13 @@ import { TreeBuilder } from './tree-builder.ts';
  */
 export type SumExchange<T> = Generator<Float64Array[], T, readonly Float64Array[]>;
 
+/** Runs an exchange of which all rows are here. */
+export function alone<T>(exchange: SumExchange<T>): T {
+  let step = exchange.next();
+  while (!step.done) step = exchange.next(step.value);
+  return step.value;
+}
+
 /** A leaf's node, and its rows in the workspace's order. */
 export interface GrownLeaf {
   node: number;

@@ -47,7 +47,7 @@ type NumericSetting = Exclude<keyof BoostingSettings, 'objective'>;
 
 /** Lowest and highest value; whether it is an integer. */
 const bounds: Record<NumericSetting, readonly [number, number, 'integer' | 'number']> = {
-  classes: [2, 1000, 'integer'],
+  classes: [2, 10_000, 'integer'],
   learningRate: [1e-6, 10, 'number'],
   maxLeaves: [2, 4096, 'integer'],
   maxDepth: [0, 64, 'integer'],

@@ -2,7 +2,7 @@ import { BadData } from '../errors/errors.ts';
 import { Booster } from './booster.ts';
 import { featureBins, mostBins } from './feature-bins.ts';
 import type { Forest } from './forest.ts';
-import type { SumExchange } from './grow.ts';
+import { alone } from './grow.ts';
 import { Workspace } from './kernels/workspace.ts';
 import { createObjective, type ForestRows } from './objective.ts';
 import type { BoostingSettings } from './settings.ts';
@@ -53,13 +53,6 @@ async function growForest(work: Workspace, { targets }: ForestRows, options: Tra
   }
   const { forest } = booster;
   return judge ? { ...forest, trees: forest.trees.slice(0, judge.bestRounds * objective.outputs) } : forest;
-}
-
-/** Runs an exchange of which all rows are here. */
-function alone<T>(exchange: SumExchange<T>): T {
-  let step = exchange.next();
-  while (!step.done) step = exchange.next(step.value);
-  return step.value;
 }
 
 function checkRows({ columns, targets }: ForestRows, { objective, classes }: BoostingSettings): void {

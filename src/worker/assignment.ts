@@ -7,7 +7,7 @@ import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyNames, studyFamilies } from '../models/registry.ts';
+import { familyNames, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
@@ -48,7 +48,15 @@ export async function prepareAssignment(
     checkpointEveryMs,
     warmStart: isWarm || (study.collaborative && trial.refit === null),
     ...(resume === undefined ? {} : { resume }),
-    ...(trial.refit === null ? {} : { refit: { ...trial.refit, continues: rung !== null, keepsFeatures: isWarm } }),
+    ...(trial.refit === null
+      ? {}
+      : {
+          refit: {
+            ...trial.refit,
+            continues: rung !== null && sharedFamilyNames.includes(trial.family),
+            keepsFeatures: isWarm,
+          },
+        }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };
 }

@@ -8,7 +8,7 @@ import { claimTrial } from '../db/statements/claims.ts';
 import { joinTrial } from '../db/statements/joint-training.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
-import { familyNames } from '../models/registry.ts';
+import { familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
@@ -151,7 +151,7 @@ class Worker implements Service {
   /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial. */
   async #join(processId: number): Promise<boolean> {
     const { database, logger } = this.#options;
-    const trial = await joinTrial(database, processId, { families: familyNames, avoided: this.#avoided });
+    const trial = await joinTrial(database, processId, { families: sharedFamilyNames, avoided: this.#avoided });
     if (trial === undefined) return false;
     logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
     this.#joined = new JoinedRun(trial, await this.#runOptions());

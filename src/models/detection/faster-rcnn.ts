@@ -2,7 +2,7 @@ import type { Value } from '../../graph/graph.ts';
 import type { Network, Values } from '../../graph/network.ts';
 import { add } from '../../graph/ops/arithmetic.ts';
 import type { Tape } from '../../graph/tape.ts';
-import type { Family } from '../family.ts';
+import type { NetworkFamily } from '../family.ts';
 import { countKnob } from '../knobs.ts';
 import { type BackboneSize, backbone, pyramidChannels } from './backbone.ts';
 import { type DetectionTask, detectionTask, detector } from './detector.ts';
@@ -16,7 +16,7 @@ import { regionProposals } from './region-proposals.ts';
  * pretrained VGG, proposals from its stride 16 and regions pooled from its stride 8 by RoIAlign (He et al. 2017); focal loss for
  * the proposals in place of sampling 256 anchors; both stages in one graph and one step, a fixed number of proposals each.
  */
-export const fasterRcnn: Family = {
+export const fasterRcnn: NetworkFamily = {
   name: 'faster_rcnn',
   title: 'Faster R-CNN: proposes regions, then classifies each',
   space: () =>

@@ -4,7 +4,7 @@ import type { Labels } from '../../domain/task.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
 import { InvalidParameter } from '../../errors/errors.ts';
 import { fitPixels } from '../../features/pixels.ts';
-import type { Family, FitData, Recipe } from '../family.ts';
+import type { FitData, NetworkFamily, Recipe } from '../family.ts';
 import { countKnob, narrower, trainingKnobs } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
 import { sceneRows } from './scenes/scene-rows.ts';
@@ -83,4 +83,4 @@ export const detectorBasics = {
   fit: fitScenes,
   recipe: detectionRecipe,
   trainingRows: sceneRows,
-} satisfies Partial<Family>;
+} satisfies Partial<NetworkFamily>;

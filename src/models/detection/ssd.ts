@@ -3,7 +3,7 @@ import type { Graph, Value } from '../../graph/graph.ts';
 import type { Network, Values } from '../../graph/network.ts';
 import { concat, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import type { Family } from '../family.ts';
+import type { NetworkFamily } from '../family.ts';
 import { type AnchorHead, type AnchorRows, anchorHeadParameters, anchorRows } from './anchor-head.ts';
 import { type AnchorMap, anchorBoxes, decodeOffsets, shapesOf } from './anchors.ts';
 import { assign, match } from './assign.ts';
@@ -18,7 +18,7 @@ import { qualityLoss } from './quality-loss.ts';
  * feature pyramid instead of six of a pretrained VGG; quality focal loss (Li et al. 2020) in place of softmax with mined hard
  * negatives, and GIoU in place of smooth L1.
  */
-export const ssd: Family = {
+export const ssd: NetworkFamily = {
   name: 'ssd',
   title: 'SSD: default boxes of several scales, fitted to objects',
   space: detectionSpace,

@@ -5,7 +5,7 @@ import { add, mul } from '../../graph/ops/arithmetic.ts';
 import { clip, exp } from '../../graph/ops/elementwise.ts';
 import { concat, slice, transpose } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
-import type { Family } from '../family.ts';
+import type { NetworkFamily } from '../family.ts';
 import { type AnchorHead, anchorHeadParameters, anchorRows } from './anchor-head.ts';
 import { anchorBoxes } from './anchors.ts';
 import { type AnchorTargets, assign, boxColumns, isBetween, isPresent } from './assign.ts';
@@ -21,7 +21,7 @@ import { type AnchorPredictions, qualityLoss } from './quality-loss.ts';
  * boxes, a cell predicts the distances to the sides of its box (Tian et al. 2019); the 3×3 cells around an object's centre are
  * assigned to it; one number per class for probability and overlap (quality focal loss, Li et al. 2020), and GIoU for the boxes.
  */
-export const yolo: Family = {
+export const yolo: NetworkFamily = {
   name: 'yolo',
   title: 'YOLO: a grid of cells, each of which predicts an object',
   space: detectionSpace,

@@ -6,7 +6,7 @@ import { whitenings } from '../../features/whitening.ts';
 import type { Network } from '../../graph/network.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import { answersOf, fitAnswers } from '../answering.ts';
-import type { Family, FitData, Recipe } from '../family.ts';
+import type { FitData, NetworkFamily, Recipe } from '../family.ts';
 import { choiceKnob, countKnob, narrower, numberKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
 import { augmentImages } from './augment.ts';
 import type { ImageTask } from './layers.ts';
@@ -34,7 +34,7 @@ export interface SizedImageTask extends ImageTask {
 }
 
 /** A family that classifies images, from its architecture and what all of them share. */
-export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchitecture): Family => ({
+export const imageFamily = ({ name, title, epochs, depth, network }: ImageArchitecture): NetworkFamily => ({
   name,
   title,
   input: 'image',

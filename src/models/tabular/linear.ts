@@ -2,14 +2,14 @@ import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
 import { denseWidth, fitDense } from '../../features/dense.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
-import type { Family, Recipe } from '../family.ts';
+import type { NetworkFamily, Recipe } from '../family.ts';
 import { trainingKnobs } from '../knobs.ts';
 
 /** Small steps with a few numbers each: a run of the engine costs more than some of them. */
 const stepsPerRun = 64;
 
 /** Logistic regression on scaled numbers and categories, p = softmax(W · x + b), or ridge regression, y = w · x + b: weights decay. */
-export const linear: Family = {
+export const linear: NetworkFamily = {
   name: 'linear',
   title: 'linear: one weight per number and category',
   input: 'columns',

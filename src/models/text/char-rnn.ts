@@ -15,7 +15,7 @@ import { max } from '../../graph/ops/reductions.ts';
 import { concat, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
-import type { Family } from '../family.ts';
+import type { NetworkFamily } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
@@ -32,7 +32,7 @@ const unknownCharacter = 1;
  * divides the number of the RNN's steps by three; the linear layer reads the maxima of states and filters over time, not the
  * last state, as in Lai et al. 2015 ("Recurrent Convolutional Neural Networks for Text Classification", equations 3 to 6).
  */
-export const charRnn: Family = {
+export const charRnn: NetworkFamily = {
   name: 'char_rnn',
   title: 'Character RNN: gated units over characters',
   input: 'text',

@@ -9,7 +9,7 @@ import { dropout } from '../../graph/ops/dropout.ts';
 import { embeddingBag } from '../../graph/ops/embedding-bag.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
-import type { Compact, Family, Weights } from '../family.ts';
+import type { Compact, NetworkFamily, Weights } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
@@ -19,7 +19,7 @@ import { dropWords } from './word-dropout.ts';
  * fastText (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"): the mean of word and n-gram vectors
  * through one linear layer, p = softmax(W · 1/|d| Σ E[w]).
  */
-export const fasttext: Family = {
+export const fasttext: NetworkFamily = {
   name: 'fasttext',
   title: 'fastText: mean of word and n-gram vectors, then a linear layer',
   input: 'text',

@@ -15,7 +15,7 @@ import { sum } from '../../graph/ops/reductions.ts';
 import { concat, padBefore, reshape } from '../../graph/ops/shaping.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { type Answers, answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
-import type { Family } from '../family.ts';
+import type { NetworkFamily } from '../family.ts';
 import { countKnob, numberKnob } from '../knobs.ts';
 import { minTexts } from './rare-words.ts';
 import { textRecipe } from './recipe.ts';
@@ -34,7 +34,7 @@ const areShort = (texts: readonly string[]): boolean =>
  * Temporal CNN (Kim 2014, "Convolutional Neural Networks for Sentence Classification", CNN-rand): word vectors, filters of
  * three widths over time, the maximum of each, dropout, one linear layer.
  */
-export const temporalCnn: Family = {
+export const temporalCnn: NetworkFamily = {
   name: 'temporal_cnn',
   title: 'Temporal CNN: filters over word vectors, maximum over time',
   input: 'text',

@@ -94,6 +94,18 @@ describe.each(advisors.map((advisor) => [advisor.name, advisor] as const))('the 
     );
   });
 
+  test('leaves a knob alone that is not for tuning, unless the user gives it a range', () => {
+    const steady = space().addRangeKnob('limit', 'int', 1, 100, { group: 'training', initial: 50, untuned: true });
+    const values = (overrides: SearchSpace['overrides']): unknown[] => {
+      const from = { families: [{ name: 'a', space: steady }], overrides, seed: 3 };
+      const outcome = (): StudyOutcome => ({ scores: [0.5], ended: true });
+      return propose(advisor, from, { outcome }).map(({ knobs }) => knobs['limit']);
+    };
+    expect(new Set(values({}))).toEqual(new Set([50]));
+    expect(new Set(values({ limit: 7 }))).toEqual(new Set([7]));
+    expect(new Set(values({ limit: { min: 20, max: 90 } })).size).toBeGreaterThan(1);
+  });
+
   test('has nothing to choose where the user fixed every knob', () => {
     const fixed = { rate: 0.1, layers: 4, width: 8, decay: 0, batch: 16 };
     const outcome = (): StudyOutcome => ({ scores: [0.5], ended: true });

@@ -3,16 +3,18 @@ import { imageBlock } from '../../../src/engine/device.ts';
 import type { TrainingStep } from '../../../src/engine/feeds.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import type { Network } from '../../../src/graph/network.ts';
-import { familiesFor } from '../../../src/models/registry.ts';
+import { familiesFor, isNetwork } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { shallow } from '../models/pictures.ts';
 
 const state = { side: 16, mean: [128, 128, 128], deviation: [74, 74, 74] };
 const features = { encoder: 'pixels', classes: ['a', 'b', 'c', 'd'], state };
-const networks = familiesFor('image_classification').map(({ name, space, network }): [string, Network] => [
-  name,
-  network(features, { ...space('image_classification').initial(), width: 16, ...shallow }),
-]);
+const networks = familiesFor('image_classification')
+  .filter(isNetwork)
+  .map(({ name, space, network }): [string, Network] => [
+    name,
+    network(features, { ...space('image_classification').initial(), width: 16, ...shallow }),
+  ]);
 const batch = 8;
 const settings = { momentum: 0.9, weightDecay: 1e-3, dropout: 0.2 };
 

@@ -9,7 +9,7 @@ import {
   type Task,
 } from '../../../src/domain/task.ts';
 import type { TrainingStep } from '../../../src/engine/feeds.ts';
-import type { Family } from '../../../src/models/family.ts';
+import type { NetworkFamily } from '../../../src/models/family.ts';
 import { tasksOf } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { type PreparedTrial, prepareTrial } from '../../../src/training/trial.ts';
@@ -20,7 +20,7 @@ const rows = 8;
 const pictureSide = 32;
 
 /** A trial of any family, as small as its knobs allow. */
-export async function smallTrial(family: Family): Promise<PreparedTrial> {
+export async function smallTrial(family: NetworkFamily): Promise<PreparedTrial> {
   const [task] = tasksOf(family);
   if (task === undefined) throw new RangeError(`${family.name} is for no task`);
   const knobs = { ...smallestKnobs(family, task), epochs: 1 };
@@ -48,7 +48,7 @@ export function firstSteps({ train, batch, recipe }: PreparedTrial, count: numbe
 }
 
 /** The lower end of each architecture knob, and below it where time is spent. */
-function smallestKnobs(family: Family, task: Task): Knobs {
+function smallestKnobs(family: NetworkFamily, task: Task): Knobs {
   const width = family.name === 'inception' ? 16 : 4; // whose narrowest branch would have no channel
   const below: Knobs = { side: task === 'object_detection' ? 32 : 16, width };
   const smallest = family

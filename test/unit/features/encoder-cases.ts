@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import type { RawInput } from '../../../src/domain/task.ts';
 import { fitCharacters } from '../../../src/features/characters.ts';
+import { fitPlain } from '../../../src/features/columns/plain.ts';
 import { fitDense } from '../../../src/features/dense.ts';
 import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
@@ -33,19 +34,19 @@ const pictures = (): Promise<Uint8Array[]> =>
     ),
   );
 
+const people = Array.from({ length: 24 }, (_, i) =>
+  JSON.stringify({
+    age: i % 5 === 0 ? null : i * 1.5,
+    job: ['clerk', 'cook', null, `job ${i}`][i % 4],
+    member: i % 3 === 0,
+    since: `2026-0${1 + (i % 9)}-11T1${i % 10}:30:00+02:00`,
+  }),
+);
+
 /** One case for each encoder of the registry. */
 export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCase>>> = {
-  dense: async () => {
-    const inputs = Array.from({ length: 24 }, (_, i) =>
-      JSON.stringify({
-        age: i % 5 === 0 ? null : i * 1.5,
-        job: ['clerk', 'cook', null, `job ${i}`][i % 4],
-        member: i % 3 === 0,
-        since: `2026-0${1 + (i % 9)}-11T1${i % 10}:30:00+02:00`,
-      }),
-    );
-    return { inputs, state: fitDense(tableRows(mixedColumns, inputs)) };
-  },
+  dense: async () => ({ inputs: people, state: fitDense(tableRows(mixedColumns, people)) }),
+  plain: async () => ({ inputs: people, state: fitPlain(tableRows(mixedColumns, people)) }),
   ngrams: async () => ({
     inputs: texts,
     state: fitNgrams(texts, { ngrams: 2, maxTokens: 32, minTexts: 1, maxRows: 100, unknown: 1, margin: 0 }),

@@ -8,7 +8,7 @@ import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { Trainer } from '../../../src/engine/trainer.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
 import { exportModel } from '../../../src/graph/inference-graph.ts';
-import { familiesFor } from '../../../src/models/registry.ts';
+import { familiesFor, isNetwork } from '../../../src/models/registry.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { trainTrial } from '../../../src/training/train.ts';
 import { watched } from './sentences.ts';
@@ -58,7 +58,11 @@ beforeAll(async () => {
 });
 afterAll(releaseIdleSessions);
 
-describe.each(familiesFor('object_detection').map((family) => [family.name, family] as const))('%s', (name, family) => {
+describe.each(
+  familiesFor('object_detection')
+    .filter(isNetwork)
+    .map((family) => [family.name, family] as const),
+)('%s', (name, family) => {
   const learning = watched();
   let learned: TrainingResult;
   beforeAll(async () => {

@@ -31,7 +31,7 @@ function startingFrom(start: PublishedWeights | undefined): Watched {
         return start?.tensors ?? {};
       },
       async onReport(report, weights) {
-        published.push(weights());
+        if (weights) published.push(weights());
         return onReport(report, weights);
       },
     },
