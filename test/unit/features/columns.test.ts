@@ -4,7 +4,7 @@ import { type ColumnValues, numbersOf, textValuesOf } from '../../../src/domain/
 import { BadData } from '../../../src/errors/errors.ts';
 import { columnKind, columnKinds } from '../../../src/features/columns/registry.ts';
 import { TableBuilder } from '../../../src/features/columns/table-builder.ts';
-import { createDenseEncoder, denseWidth, fitDense } from '../../../src/features/dense.ts';
+import { createDenseEncoder, denseColumns, fitDense } from '../../../src/features/dense.ts';
 import { tableRows } from './table-rows.ts';
 
 const read = (kind: string, value: unknown): unknown => columnKind(kind).read(value);
@@ -242,13 +242,30 @@ describe('the dense matrix', () => {
     [...(createDenseEncoder(features).encode(inputs)['x']?.data ?? [])].map(Number);
 
   test('has scaled numbers, whether they are NULL, and a column per category', () => {
-    expect(denseWidth(features)).toBe(2 + 3);
+    expect(denseColumns(features)).toEqual({ numbers: 1, width: 2 + 3 });
     const half = Math.fround(0.5 / Math.sqrt(1 + (0.5 / 3) ** 2));
     expect(matrix([row(2, 'a'), row(3, null), row(null, 'b')])).toEqual([
       ...[0, 0, 0, 0, 1],
       ...[half, 0, 1, 0, 0],
       ...[0, 1, 0, 1, 0],
     ]);
+  });
+
+  test('has the numbers before all else, in the order of the columns', () => {
+    const reversed = columns.toReversed();
+    const mixed = [...reversed, { name: 'm', kind: 'number' }];
+    const given = [
+      '{"t":"a","n":0,"m":null}',
+      '{"t":"a","n":2,"m":1}',
+      '{"t":"a","n":1,"m":3}',
+      '{"t":"a","n":1,"m":2}',
+    ];
+    const state = fitDense(tableRows(mixed, given));
+    const x = createDenseEncoder({ ...features, state }).encode([
+      '{"t":"a","n":1e9,"m":-1e9}',
+      '{"t":null,"n":-1e9,"m":null}',
+    ]);
+    expect([...(x['x']?.data ?? [])].map(Number)).toEqual([...[3, -3, 0, 0, 1, 0], ...[-3, 0, 1, 0, 0, 1]]);
   });
 
   test('stays within bounds whatever numbers come', () => {
