@@ -1,6 +1,7 @@
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
+import { UNKNOWN } from './columns/category.ts';
 import {
   type FittedColumn,
   fitColumns,
@@ -21,6 +22,12 @@ const LIMIT = 3;
 
 /** From here on the square may overflow, and the quotient is {@link LIMIT} in double precision. */
 const LARGE = 1e9;
+
+/**
+ * Columns of the matrix that all categories share: batches of some MB for rows of 1,600 texts. Beyond it rarer values are as those that
+ * were never seen.
+ */
+const MAX_CATEGORIES = 4096;
 
 /** How numbers of a feature are scaled: (x − centre) · scale. */
 interface Scaling {
@@ -59,6 +66,8 @@ interface Slot {
   scaling: Scaling | null;
   /** Its column if it is a number, otherwise that of its first category. */
   at: number;
+  /** Columns of its categories. */
+  categories: number;
   /** The column that tells whether a number is NULL, if some are. */
   nullAt: number;
 }
@@ -73,13 +82,24 @@ interface Layout {
 function layoutOf(columns: readonly FittedColumn[], scalings: readonly (Scaling | null)[]): Layout {
   const numbers = scalings.filter((scaling) => scaling !== null).length;
   let [number, width] = [0, numbers];
-  const slots = tableFeatures(columns).map((feature, i) => {
+  const features = tableFeatures(columns);
+  const most = mostCategories(features.map(({ categories }) => categories));
+  const slots = features.map((feature, i) => {
     const scaling = scalings[i] ?? null;
-    const slot = { feature, scaling, at: scaling === null ? width : number++, nullAt: width };
-    width += scaling === null ? feature.categories : Number(scaling.hasNulls);
+    const categories = Math.min(feature.categories, most);
+    const slot = { feature, scaling, at: scaling === null ? width : number++, categories, nullAt: width };
+    width += scaling === null ? categories : Number(scaling.hasNulls);
     return slot;
   });
   return { slots, numbers, width };
+}
+
+/** How many categories each feature may have, NULL and the unknown value included, so that all have {@link MAX_CATEGORIES} at most. */
+function mostCategories(counts: readonly number[]): number {
+  let most = Math.max(UNKNOWN + 1, ...counts);
+  const total = (): number => counts.reduce((sum, count) => sum + Math.min(count, most), 0);
+  while (most > UNKNOWN + 1 && total() > MAX_CATEGORIES) most--;
+  return most;
 }
 
 /** How many columns the matrix has, and how many of them, the first ones, are numbers; the others are 0 or 1. */
@@ -105,11 +125,11 @@ export function createDenseEncoder({ state }: FittedFeatures): RowEncoder {
 function matrixOf({ table, rows }: SomeRows, indexes: Int32Array, { slots, width }: Layout): TensorData {
   const chosen = indexes.map((index) => rows[index] as number);
   const data = new Float32Array(chosen.length * width);
-  for (const { feature, scaling, at, nullAt } of slots) {
+  for (const { feature, scaling, at, categories, nullAt } of slots) {
     const values = feature.values(valuesOf(table, feature.column), chosen);
     values.forEach((value, i) => {
       const row = i * width;
-      if (scaling === null) data[row + at + value] = 1;
+      if (scaling === null) data[row + at + (value < categories ? value : UNKNOWN)] = 1;
       else if (!Number.isNaN(value)) data[row + at] = clipped((value - scaling.centre) * scaling.scale);
       else if (scaling.hasNulls) data[row + nullAt] = 1;
     });

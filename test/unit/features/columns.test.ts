@@ -268,6 +268,19 @@ describe('the dense matrix', () => {
     expect([...(x['x']?.data ?? [])].map(Number)).toEqual([...[3, -3, 0, 0, 1, 0], ...[-3, 0, 1, 0, 0, 1]]);
   });
 
+  test('of many texts keeps their most frequent values', () => {
+    const names = Array.from({ length: 400 }, (_, c) => ({ name: `c${c}`, kind: 'text' }));
+    const rowOf = (value: string): string => JSON.stringify(Object.fromEntries(names.map(({ name }) => [name, value])));
+    // the more of a letter, the more rows have it: i has 4, a has 12
+    const letters = [...'abcdefghi'].flatMap((letter, i) => Array.from({ length: 12 - i }, () => letter));
+    const many = { ...features, state: fitDense(tableRows(names, letters.map(rowOf))) };
+    expect(denseColumns(many)).toEqual({ numbers: 0, width: 4000 });
+    const x = createDenseEncoder(many).encode(['h', 'i', 'z'].map(rowOf))['x'];
+    const first = (row: number): number[] => [...(x?.data ?? [])].map(Number).slice(row * 4000, row * 4000 + 10);
+    expect(first(0)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect([first(1), first(2)]).toEqual([first(2), [0, 1, 0, 0, 0, 0, 0, 0, 0, 0]]);
+  });
+
   test('stays within bounds whatever numbers come', () => {
     fc.assert(
       fc.property(fc.double(), (n) => {
