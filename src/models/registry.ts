@@ -10,6 +10,7 @@ import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
 import { linear } from './tabular/linear.ts';
+import { mlp } from './tabular/mlp.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
 import { temporalCnn } from './text/temporal-cnn.ts';
@@ -27,6 +28,7 @@ export const families: readonly Family[] = [
   yolo,
   ssd,
   fasterRcnn,
+  mlp,
   linear,
 ];
 
