@@ -33,7 +33,7 @@ export function losses(
   };
 }
 
-interface Comparison {
+interface BestPeer {
   best: PeerName;
   own: number;
   theirs: number;
@@ -43,7 +43,7 @@ interface Comparison {
 }
 
 /** With the peer whose mean is smallest on these folds; undefined without peers. */
-function compared({ own, peers: measured }: Losses): Comparison | undefined {
+function compared({ own, peers: measured }: Losses): BestPeer | undefined {
   const [best] = [...measured].sort(([, a], [, b]) => mean(a) - mean(b));
   if (best === undefined) return undefined;
   const [name, theirs] = best;
