@@ -15,6 +15,7 @@ import { rowsBench } from './rows.ts';
 import { type ServingBenchOptions, servingBench } from './serving.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
+import { type TablesOptions, tablesBench } from './tables.ts';
 import { type TreesOptions, treesBench } from './trees.ts';
 import { type TuningOptions, tuningBench } from './tuning.ts';
 import { type WireOptions, wireBench } from './wire.ts';
@@ -22,6 +23,7 @@ import { type ZooOptions, zooBench } from './zoo.ts';
 
 type BenchOptions = ZooOptions &
   StudyOptions &
+  TablesOptions &
   TreesOptions &
   TuningOptions &
   ServingBenchOptions &
@@ -59,6 +61,7 @@ const benches: Record<string, Bench> = {
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
+  tables: { run: tablesBench, flags: ['data NAME'] },
   trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N'] },
   tuning: {
     run: tuningBench,

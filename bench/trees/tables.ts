@@ -37,24 +37,37 @@ interface BenchTable {
   folds: number;
 }
 
-/** Training and validation part of a real table, in five folds: the i-th row in the order of a seeded shuffle is in fold i mod 5. */
-export function writeTable(name: TableName, dir: string): TableFiles {
+/** Names of the columns, and the rows of training and validation part of a real table, as texts. */
+export function readTable(name: TableName): { header: string[]; rows: string[][] } {
   const [header = [], ...rows] = (['train', 'valid'] as const).flatMap((part, i) =>
     (parse(readFileSync(fileOf(`tabular/${name}/${part}.csv`))) as string[][]).slice(i),
   );
+  return { header, rows };
+}
+
+export const FOLDS = 5;
+
+/** The fold of each row: the i-th row in the order of a seeded shuffle is in fold i mod 5. */
+export function foldsOf(rows: number, seed: number): Uint8Array {
+  const order = createRng(seed).shuffle(Int32Array.from({ length: rows }, (_, row) => row));
+  const fold = new Uint8Array(rows);
+  for (const [i, row] of order.entries()) fold[row] = i % FOLDS;
+  return fold;
+}
+
+/** A real table in files, its rows in folds by seed 1. */
+export function writeTable(name: TableName, dir: string): TableFiles {
+  const { header, rows } = readTable(name);
   const columns = header.map((_, c) => columnOf(rows.map((row) => row[c] ?? '')));
   const target = columns.pop() as (typeof columns)[0];
   const isNumber = tableNames[name] === 'number';
   const codes = [...new Set(rows.map((row) => row.at(-1) as string))].sort();
-  const order = createRng(1).shuffle(Int32Array.from(rows, (_, i) => i));
-  const fold = new Uint8Array(rows.length);
-  for (const [i, row] of order.entries()) fold[row] = i % 5;
   return write(dir, {
     columns,
     target: isNumber ? target.values : Float32Array.from(rows, (row) => codes.indexOf(row.at(-1) as string)),
     classes: isNumber ? 0 : codes.length,
-    fold,
-    folds: 5,
+    fold: foldsOf(rows.length, 1),
+    folds: FOLDS,
   });
 }
 
@@ -79,10 +92,15 @@ export function writeSynthetic(rows: number, dir: string): TableFiles {
   return write(dir, { columns, target, classes: 2, fold, folds: 1 });
 }
 
+const isMissing = (text: string): boolean => text === '';
+
+/** Whether all texts of a column are numbers, or missing. */
+export const areNumbers = (texts: readonly string[]): boolean =>
+  texts.every((text) => isMissing(text) || Number.isFinite(Number(text)));
+
 /** Numbers as they are; other texts as codes in the order of their first row. An empty text is missing. */
 function columnOf(texts: readonly string[]): { values: Float32Array; categorical: boolean } {
-  const isMissing = (text: string): boolean => text === '';
-  if (texts.every((text) => isMissing(text) || Number.isFinite(Number(text))))
+  if (areNumbers(texts))
     return {
       categorical: false,
       values: Float32Array.from(texts, (text) => (isMissing(text) ? Number.NaN : Number(text))),

@@ -1,6 +1,7 @@
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
+import { UNKNOWN } from './columns/category.ts';
 import {
   type FittedColumn,
   fitColumns,
@@ -21,6 +22,12 @@ const LIMIT = 3;
 
 /** From here on the square may overflow, and the quotient is {@link LIMIT} in double precision. */
 const LARGE = 1e9;
+
+/**
+ * Columns of the matrix that all categories share: batches of some MB for rows of 1,600 texts. Beyond it rarer values are as those that
+ * were never seen.
+ */
+const MAX_CATEGORIES = 4096;
 
 /** How numbers of a feature are scaled: (x − centre) · scale. */
 interface Scaling {
@@ -54,63 +61,77 @@ function scalingOf(values: Float32Array): Scaling {
   return { centre: quantile(0.5), scale, hasNulls: present.length < values.length };
 }
 
-/** Columns of the matrix that a feature takes: one per category; or the number, and whether it is NULL. */
-const widthOf = ({ categories }: TableFeature, scaling: Scaling | null): number =>
-  scaling === null ? categories : scaling.hasNulls ? 2 : 1;
-
 interface Slot {
   feature: TableFeature;
   scaling: Scaling | null;
-  /** Its first column. */
+  /** Its column if it is a number, otherwise that of its first category. */
   at: number;
+  /** Columns of its categories. */
+  categories: number;
+  /** The column that tells whether a number is NULL, if some are. */
+  nullAt: number;
 }
 
-function slotsOf(
-  columns: readonly FittedColumn[],
-  scalings: readonly (Scaling | null)[],
-): { slots: Slot[]; width: number } {
-  let width = 0;
-  const slots = tableFeatures(columns).map((feature, i) => {
+/** The columns of the matrix: the numbers come first, then for each feature its categories, or whether the number is NULL. */
+interface Layout {
+  slots: Slot[];
+  numbers: number;
+  width: number;
+}
+
+function layoutOf(columns: readonly FittedColumn[], scalings: readonly (Scaling | null)[]): Layout {
+  const numbers = scalings.filter((scaling) => scaling !== null).length;
+  let [number, width] = [0, numbers];
+  const features = tableFeatures(columns);
+  const most = mostCategories(features.map(({ categories }) => categories));
+  const slots = features.map((feature, i) => {
     const scaling = scalings[i] ?? null;
-    const slot = { feature, scaling, at: width };
-    width += widthOf(feature, scaling);
+    const categories = Math.min(feature.categories, most);
+    const slot = { feature, scaling, at: scaling === null ? width : number++, categories, nullAt: width };
+    width += scaling === null ? categories : Number(scaling.hasNulls);
     return slot;
   });
-  return { slots, width };
+  return { slots, numbers, width };
 }
 
-/** Columns of the matrix. */
-export const denseWidth = ({ state }: FittedFeatures): number =>
-  slotsOf(readFittedColumns(state), readScalings(state)).width;
+/** How many categories each feature may have, NULL and the unknown value included, so that all have {@link MAX_CATEGORIES} at most. */
+function mostCategories(counts: readonly number[]): number {
+  let most = Math.max(UNKNOWN + 1, ...counts);
+  const total = (): number => counts.reduce((sum, count) => sum + Math.min(count, most), 0);
+  while (most > UNKNOWN + 1 && total() > MAX_CATEGORIES) most--;
+  return most;
+}
+
+/** How many columns the matrix has, and how many of them, the first ones, are numbers; the others are 0 or 1. */
+export function denseColumns({ state }: FittedFeatures): Pick<Layout, 'numbers' | 'width'> {
+  const { numbers, width } = layoutOf(readFittedColumns(state), readScalings(state));
+  return { numbers, width };
+}
 
 /** Rows of several columns → `x` [N, width], float32. */
 export function createDenseEncoder({ state }: FittedFeatures): RowEncoder {
   const columns = readFittedColumns(state);
-  const { slots, width } = slotsOf(columns, readScalings(state));
+  const layout = layoutOf(columns, readScalings(state));
   return rowEncoder((inputs): EncodedRows => {
     const given = rowsOf(inputs, columns);
     return {
       count: inputs.length,
       length: () => 1, // all rows are of one width
-      batch: (indexes) => ({ x: matrixOf(given, indexes, { slots, width }) }),
+      batch: (indexes) => ({ x: matrixOf(given, indexes, layout) }),
     };
   });
 }
 
-function matrixOf(
-  { table, rows }: SomeRows,
-  indexes: Int32Array,
-  { slots, width }: { slots: readonly Slot[]; width: number },
-): TensorData {
+function matrixOf({ table, rows }: SomeRows, indexes: Int32Array, { slots, width }: Layout): TensorData {
   const chosen = indexes.map((index) => rows[index] as number);
   const data = new Float32Array(chosen.length * width);
-  for (const { feature, scaling, at } of slots) {
+  for (const { feature, scaling, at, categories, nullAt } of slots) {
     const values = feature.values(valuesOf(table, feature.column), chosen);
     values.forEach((value, i) => {
-      const place = i * width + at;
-      if (scaling === null) data[place + value] = 1;
-      else if (!Number.isNaN(value)) data[place] = clipped((value - scaling.centre) * scaling.scale);
-      else if (scaling.hasNulls) data[place + 1] = 1;
+      const row = i * width;
+      if (scaling === null) data[row + at + (value < categories ? value : UNKNOWN)] = 1;
+      else if (!Number.isNaN(value)) data[row + at] = clipped((value - scaling.centre) * scaling.scale);
+      else if (scaling.hasNulls) data[row + nullAt] = 1;
     });
   }
   return { dtype: 'float32', shape: [chosen.length, width], data };

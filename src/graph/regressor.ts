@@ -1,6 +1,7 @@
 import * as emit from './emit.ts';
 import type { Value } from './graph.ts';
 import { meanSquaredError } from './losses/mean-squared-error.ts';
+import { meanOfMembers } from './members.ts';
 import type { InputSpec, Network, ParameterSpec, Values } from './network.ts';
 import { mul } from './ops/arithmetic.ts';
 import type { Tape } from './tape.ts';
@@ -13,7 +14,7 @@ export interface Regressor {
   target: string;
   /** Of the targets that it is trained on: mean and scale. */
   unit: { mean: number; scale: number };
-  /** Standardised numbers [N, 1] from inputs of N rows; `dropout` is the ratio, a scalar. */
+  /** Standardised numbers [N, 1] from inputs of N rows, or [members, N, 1] as of a classifier; `dropout` is the ratio, a scalar. */
   output(t: Tape, inputs: Values, parameters: Values, dropout: Value): Value;
 }
 
@@ -35,7 +36,7 @@ export function regressor({ parameters, inputs, target, unit, output }: Regresso
     },
     answer: (t, rows, weights) => {
       const g = t.graph;
-      const standardised = output(t, rows, weights, g.scalar(0));
+      const standardised = meanOfMembers(g, output(t, rows, weights, g.scalar(0)));
       return {
         name: 'numbers',
         value: emit.add(g, emit.mul(g, standardised, g.scalar(unit.scale)), g.scalar(unit.mean)),

@@ -11,6 +11,7 @@ import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
 import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
+import { mlp } from './tabular/mlp.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
 import { temporalCnn } from './text/temporal-cnn.ts';
@@ -29,6 +30,7 @@ export const families: readonly Family[] = [
   ssd,
   fasterRcnn,
   gradientBoosting,
+  mlp,
   linear,
 ];
 

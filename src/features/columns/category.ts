@@ -4,7 +4,7 @@ import type { ColumnFeature, ColumnState } from './column-kind.ts';
 
 /** The categories of NULL and of a value that is not known. */
 const NULL = 0;
-const UNKNOWN = 1;
+export const UNKNOWN = 1;
 
 /** A value in fewer training rows is treated as one that was never seen: what so few rows show is mostly chance. */
 const MIN_ROWS = 4;

@@ -13,6 +13,13 @@ export function log(t: Tape, x: Value): Value {
   return t.record(emit.unary(t.graph, 'Log', x), [x], (dy) => [emit.div(t.graph, dy, x)]);
 }
 
+/** y = cos x; dx = −dy · sin x. */
+export function cos(t: Tape, x: Value): Value {
+  const g = t.graph;
+  const slope = (): Value => emit.unary(g, 'Neg', emit.unary(g, 'Sin', x));
+  return t.record(emit.unary(g, 'Cos', x), [x], (dy) => [emit.mul(g, dy, slope())]);
+}
+
 /** y = |x|; dx = dy · sign x, zero at 0. */
 export function abs(t: Tape, x: Value): Value {
   const g = t.graph;

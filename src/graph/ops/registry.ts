@@ -1,4 +1,4 @@
-import { relu, sigmoid, tanh } from './activations.ts';
+import { relu, sigmoid, silu, tanh } from './activations.ts';
 import { add, div, mul, sub } from './arithmetic.ts';
 import { batchNorm } from './batch-norm.ts';
 import { conv1d, conv1dMax } from './convolution/conv1d.ts';
@@ -7,7 +7,7 @@ import { averagePool, globalAveragePool, maxPool } from './convolution/pooling.t
 import { upsample } from './convolution/resampling.ts';
 import { roiPool } from './convolution/roi-pool.ts';
 import { dropout } from './dropout.ts';
-import { abs, clip, exp, log, maximum, minimum } from './elementwise.ts';
+import { abs, clip, cos, exp, log, maximum, minimum } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { embeddingBag } from './embedding-bag.ts';
 import { batchMatmul, dense, matmul } from './matmul.ts';
@@ -24,6 +24,7 @@ export const ops = {
   div,
   exp,
   log,
+  cos,
   abs,
   clip,
   maximum,
@@ -31,6 +32,7 @@ export const ops = {
   relu,
   tanh,
   sigmoid,
+  silu,
   matmul,
   dense,
   batchMatmul,

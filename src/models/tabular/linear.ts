@@ -1,5 +1,5 @@
 import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
-import { denseWidth, fitDense } from '../../features/dense.ts';
+import { denseColumns, fitDense } from '../../features/dense.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { NetworkFamily, Recipe } from '../family.ts';
@@ -26,7 +26,7 @@ export const linear: NetworkFamily = {
 
   network: (features) => {
     const answers = answersOf(features);
-    const [columns, width] = [denseWidth(features), answerWidth(answers)];
+    const [{ width: columns }, width] = [denseColumns(features), answerWidth(answers)];
     return answering(answers, {
       inputs: { x: { shape: [columns], dtype: 'float32' } },
       parameters: {

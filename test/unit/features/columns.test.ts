@@ -4,7 +4,7 @@ import { type ColumnValues, numbersOf, textValuesOf } from '../../../src/domain/
 import { BadData } from '../../../src/errors/errors.ts';
 import { columnKind, columnKinds } from '../../../src/features/columns/registry.ts';
 import { TableBuilder } from '../../../src/features/columns/table-builder.ts';
-import { createDenseEncoder, denseWidth, fitDense } from '../../../src/features/dense.ts';
+import { createDenseEncoder, denseColumns, fitDense } from '../../../src/features/dense.ts';
 import { tableRows } from './table-rows.ts';
 
 const read = (kind: string, value: unknown): unknown => columnKind(kind).read(value);
@@ -246,13 +246,43 @@ describe('the dense matrix', () => {
     [...(createDenseEncoder(features).encode(inputs)['x']?.data ?? [])].map(Number);
 
   test('has scaled numbers, whether they are NULL, and a column per category', () => {
-    expect(denseWidth(features)).toBe(2 + 3);
+    expect(denseColumns(features)).toEqual({ numbers: 1, width: 2 + 3 });
     const half = Math.fround(0.5 / Math.sqrt(1 + (0.5 / 3) ** 2));
     expect(matrix([row(2, 'a'), row(3, null), row(null, 'b')])).toEqual([
       ...[0, 0, 0, 0, 1],
       ...[half, 0, 1, 0, 0],
       ...[0, 1, 0, 1, 0],
     ]);
+  });
+
+  test('has the numbers before all else, in the order of the columns', () => {
+    const reversed = columns.toReversed();
+    const mixed = [...reversed, { name: 'm', kind: 'number' }];
+    const given = [
+      '{"t":"a","n":0,"m":null}',
+      '{"t":"a","n":2,"m":1}',
+      '{"t":"a","n":1,"m":3}',
+      '{"t":"a","n":1,"m":2}',
+    ];
+    const state = fitDense(tableRows(mixed, given));
+    const x = createDenseEncoder({ ...features, state }).encode([
+      '{"t":"a","n":1e9,"m":-1e9}',
+      '{"t":null,"n":-1e9,"m":null}',
+    ]);
+    expect([...(x['x']?.data ?? [])].map(Number)).toEqual([...[3, -3, 0, 0, 1, 0], ...[-3, 0, 1, 0, 0, 1]]);
+  });
+
+  test('of many texts keeps their most frequent values', () => {
+    const names = Array.from({ length: 400 }, (_, c) => ({ name: `c${c}`, kind: 'text' }));
+    const rowOf = (value: string): string => JSON.stringify(Object.fromEntries(names.map(({ name }) => [name, value])));
+    // the more of a letter, the more rows have it: i has 4, a has 12
+    const letters = [...'abcdefghi'].flatMap((letter, i) => Array.from({ length: 12 - i }, () => letter));
+    const many = { ...features, state: fitDense(tableRows(names, letters.map(rowOf))) };
+    expect(denseColumns(many)).toEqual({ numbers: 0, width: 4000 });
+    const x = createDenseEncoder(many).encode(['h', 'i', 'z'].map(rowOf))['x'];
+    const first = (row: number): number[] => [...(x?.data ?? [])].map(Number).slice(row * 4000, row * 4000 + 10);
+    expect(first(0)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect([first(1), first(2)]).toEqual([first(2), [0, 1, 0, 0, 0, 0, 0, 0, 0, 0]]);
   });
 
   test('stays within bounds whatever numbers come', () => {

@@ -48,6 +48,16 @@ describe('emitted gradients equal central finite differences', () => {
     expect(await gradientError({ inputs: { x: [2, 2, 5, 6] }, build, step: 1e-3 })).toBeLessThan(kinked);
   });
 
+  it('dropout of the same units for all members', async () => {
+    const build: GradientCase['build'] = (t, of) => ops.dropout(t, of('x'), t.graph.scalar(0.5), [1, 4, 5]);
+    expect(await gradientError({ inputs: { x: [3, 4, 5] }, build })).toBeLessThan(smooth);
+    const { y = new Float32Array(), 'd.x': dx } = await lossAndGradients({ inputs: { x: [3, 4, 5] }, build });
+    const dropped = Array.from(y, (value) => value === 0);
+    expect(dropped.slice(20, 40)).toEqual(dropped.slice(0, 20));
+    expect(dropped.slice(40)).toEqual(dropped.slice(0, 20));
+    expect(Array.from(dx ?? [], (value) => value === 0)).toEqual(dropped);
+  });
+
   it('batchNorm with a shortcut and ReLU', async () => {
     const error = await gradientError({
       inputs: { x: [3, 2, 3, 3], gamma: [2], beta: [2], residual: [3, 2, 3, 3] },

@@ -1,0 +1,111 @@
+import { bestEnsemble, bestOfFamilies } from '../../src/coordinator/ensemble.ts';
+import type { LabelledRow } from '../../src/datasets/data-file.ts';
+import { splitRows, validationHash } from '../../src/datasets/split.ts';
+import { kindOf } from '../../src/domain/kinds/registry.ts';
+import { scoreOfClasses } from '../../src/domain/metrics.ts';
+import type { DataSet, Task } from '../../src/domain/task.ts';
+import type { TrainedModel, TrainingResult, TrainingSpec } from '../../src/domain/training.ts';
+import { answerAll } from '../../src/engine/evaluate.ts';
+import { createEncoder } from '../../src/features/registry.ts';
+import { familiesFor } from '../../src/models/registry.ts';
+import { refitSpec } from '../../src/training/refit.ts';
+import { trainTrial } from '../../src/training/train.ts';
+import { type FoldLoss, type FoldPlace, partsOf, type StudyTable } from './folds.ts';
+
+/** Share of a study's rows that its trials are scored on, if nothing else is asked for. */
+const VALIDATION = 0.2;
+
+/** A trial of a family with the knobs that it has without tuning. */
+interface Trial {
+  id: number;
+  family: string;
+  spec: TrainingSpec;
+  result: TrainingResult;
+  /** Epochs after which the score was best. */
+  best: number;
+  score: number;
+  validationHash: Buffer;
+}
+
+export interface RecipeResult extends FoldLoss {
+  /** Of the ensemble, the best first. */
+  families: string[];
+}
+
+/**
+ * What a study does by default, without its tuning: each family of the task once, the ensemble that is best on the validation rows, its
+ * members trained again on all rows.
+ */
+export async function recipeLoss(table: StudyTable, place: FoldPlace): Promise<RecipeResult> {
+  const before = process.cpuUsage();
+  const { task } = table;
+  const { train, test } = partsOf(table, place);
+  const data = splitRows(train, { task, validation: VALIDATION });
+  const trials: Trial[] = [];
+  for (const [id, { name }] of familiesFor(task).entries())
+    trials.push(await trialOf({ task, family: name, knobs: {}, seed: place.fold, threads: 1, data }, id));
+  const members = membersOf(task, data, trials);
+  const models: TrainedModel[] = [];
+  for (const member of members) models.push(await refitted(member));
+  const loss = await lossOf(task, models, { classes: data.classes, test });
+  const { user, system } = process.cpuUsage(before);
+  return { loss, seconds: (user + system) / 1e6, families: members.map(({ family }) => family) };
+}
+
+async function trialOf(spec: TrainingSpec, id: number): Promise<Trial> {
+  const scores: number[] = [];
+  const result = await trainTrial(spec, {
+    onReport: async ({ score }) => {
+      scores.push(score);
+      return 'continue';
+    },
+    onCheckpoint: async () => undefined,
+  });
+  const best = scores.lastIndexOf(Math.max(...scores)) + 1;
+  const { score } = result;
+  return { id, family: spec.family, spec, result, best, score, validationHash: validationHash(spec.data) };
+}
+
+/** As the coordinator concludes a study. */
+function membersOf(task: Task, data: DataSet, trials: readonly Trial[]): Trial[] {
+  const ranked = bestOfFamilies(trials);
+  const kind = kindOf(task);
+  if (!kind.votes()) return ranked.slice(0, 1);
+  const votes = ranked.map(({ result }) => result.predictions);
+  const classes = data.classes.length;
+  const { members } = bestEnsemble(votes, kind.truth(data.valid.labels), (predicted, actual) =>
+    scoreOfClasses('accuracy', { predicted, actual, classes }),
+  );
+  return ranked.slice(0, members);
+}
+
+/** Trained again on all rows for as many epochs as were best; as it was, if that made it worse. */
+async function refitted({ spec, result, best, score }: Trial): Promise<TrainedModel> {
+  const again = await trainTrial(refitSpec(spec, { continues: false, keepsFeatures: false }), {
+    keepsLast: true,
+    onReport: async ({ epoch }) => (epoch >= best ? 'stop' : 'continue'),
+    onCheckpoint: async () => undefined,
+  });
+  return again.score < score ? result.model : again.model;
+}
+
+/** Of the answers that `rafiki_predict` gives. */
+async function lossOf(
+  task: Task,
+  models: readonly TrainedModel[],
+  { classes, test }: { classes: readonly string[]; test: readonly LabelledRow[] },
+): Promise<number> {
+  const inputs = test.map(({ input }) => input);
+  const outputs: Float32Array[] = [];
+  for (const { onnx, features } of models) {
+    const answers = await answerAll(onnx, await createEncoder(features).prepare(inputs), 1);
+    outputs.push(answers.data as Float32Array);
+  }
+  const { answer } = kindOf(task).answers(classes);
+  const answers = test.map((_, row) => answer(outputs, row, test.length));
+  if (task === 'tabular_classification')
+    return answers.filter((label, row) => label !== test[row]?.label).length / test.length;
+  return Math.sqrt(answers.reduce((sum, number, row) => sum + apart(number, test[row]) ** 2, 0) / test.length);
+}
+
+const apart = (number: string, row: LabelledRow | undefined): number => Number(number) - Number(row?.label);
