@@ -7,7 +7,7 @@ import { type StudyView, workersOf } from './study-view.ts';
 /** What a study does with its time, for its owner; null while a study trains one trial after another. */
 export function describePlan(view: StudyView): string | null {
   const { study, isSlow } = view;
-  if (view.trials.some(({ refits }) => refits !== null)) return 'trains its best networks on all rows';
+  if (view.trials.some(({ refits }) => refits !== null)) return 'trains its best models on all rows';
   if (!isSlow || study.workersPerTrial !== null) return null;
   const trials = withoutRefits(view.trials);
   const first = measuredTrial(trials);

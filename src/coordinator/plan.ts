@@ -47,7 +47,7 @@ export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor)
   const over = reasonToEnd(study);
   if (over === null && study.pausedMs !== null) return []; // its workers release its trials
   const refits = all.filter((trial) => trial.refits !== null);
-  const why = over ?? (refits.length > 0 ? 'its best networks are trained on all rows' : reasonToClose(study, trials));
+  const why = over ?? (refits.length > 0 ? 'its best models are trained on all rows' : reasonToClose(study, trials));
   const open = all.filter(isOpen);
   const proposed = why === null ? startTrials(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];

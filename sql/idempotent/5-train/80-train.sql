@@ -181,7 +181,7 @@ $$;
 comment on function rafiki_train is $$Starts training a model on the rows of a table or view: workers begin when the transaction commits. Follow it with
 rafiki_wait(study) or in the view rafiki.studies; look at the rows first with rafiki_check. A name that exists gets its
 next version, deployed only if it is not worse on the rows of this study. A study ends when its time or trials are used
-up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). Its best networks are
+up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). Its best models are
 then trained again on all rows (setting rafiki.refit). With the setting rafiki.gpu on, only workers with a GPU take its
 trials.
 

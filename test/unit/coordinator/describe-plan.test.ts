@@ -30,7 +30,7 @@ test('a plan shows what a study does with its time', () => {
 });
 
 test('at the end it shows the training on all rows', () => {
-  expect(plan(candidate(), newTrial('running', { refits: 1 }))).toBe('trains its best networks on all rows');
+  expect(plan(candidate(), newTrial('running', { refits: 1 }))).toBe('trains its best models on all rows');
 });
 
 test('a study with quick trials, or with a number of workers, has none', () => {
